@@ -1,0 +1,145 @@
+//! The goals, each a ratio between contenders of the same run, a cost, or a size; and whether they were reached.
+
+use crate::contender::Contender;
+use crate::contender::Contender::{
+    FloorRead, FloorStatic, PgbenchInsert, Register, RegisterAgain, Restriction, SameMiddleware, Sites,
+};
+use crate::measurement::Measurement;
+use crate::results::{Results, median};
+use crate::rounds::Memory;
+
+/// Where others use more of the machine than this, nothing can be said about us: one writer gets fewer turns than many.
+pub const NOISY: f64 = 0.5;
+
+pub struct Goal {
+    pub name: String,
+    /// `None`: the goal is about no load.
+    pub connections: Option<usize>,
+    pub limit: Limit,
+    /// `None`: not measured in this run.
+    pub measured: Option<f64>,
+    /// Cores that others used while this was measured.
+    pub others: f64,
+    /// Beyond this many the goal is not judged.
+    bearable: f64,
+}
+
+#[derive(Clone, Copy)]
+pub enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Reached,
+    Missed,
+    TooNoisy,
+    NotMeasured,
+}
+
+impl Goal {
+    pub fn verdict(&self) -> Verdict {
+        let Some(measured) = self.measured else { return Verdict::NotMeasured };
+        let reached = match self.limit {
+            Limit::AtLeast(limit) => measured >= limit,
+            Limit::AtMost(limit) => measured <= limit,
+        };
+        match reached {
+            _ if self.others > self.bearable => Verdict::TooNoisy,
+            true => Verdict::Reached,
+            false => Verdict::Missed,
+        }
+    }
+
+    pub fn is_missed(&self) -> bool {
+        self.verdict() == Verdict::Missed
+    }
+}
+
+pub fn judge(results: &Results, memory: &Memory, connections: &[usize]) -> Vec<Goal> {
+    let speed = connections.iter().flat_map(|&connections| At { results, connections }.goals());
+    speed.chain(memory_goals(memory)).collect()
+}
+
+/// The goals at one number of connections.
+struct At<'a> {
+    results: &'a Results,
+    connections: usize,
+}
+
+impl At<'_> {
+    fn goals(&self) -> Vec<Goal> {
+        let mut goals = vec![
+            self.registration(),
+            self.rates([RegisterAgain, Register], 3.0),
+            self.rates([Restriction, FloorRead], 0.9),
+            self.rates([Sites, SameMiddleware], 0.8),
+            self.rates([Sites, FloorStatic], 0.5),
+        ];
+        if self.connections > 1 {
+            goals.push(self.cost("registration, server CPU µs", 40.0, |turn| turn.server_us.unwrap_or_default()));
+            goals.push(self.cost("registration, Postgres CPU µs", 35.0, |turn| turn.postgres_us));
+        }
+        if self.connections >= 64 {
+            goals.push(self.slowest());
+        }
+        goals
+    }
+
+    /// One connection leaves nothing to commit together. With more, a machine that others use up to 0.8 of a core of
+    /// lowers the goal: pgbench's many backends get more turns than one committer.
+    fn registration(&self) -> Goal {
+        const QUIET: f64 = 0.3;
+        const CROWDED: f64 = 0.8;
+        if self.connections == 1 {
+            return self.rates([Register, PgbenchInsert], 0.4);
+        }
+        let limit = if self.others(&[Register, PgbenchInsert]) <= QUIET { 0.9 } else { 0.75 };
+        Goal { bearable: CROWDED, ..self.rates([Register, PgbenchInsert], limit) }
+    }
+
+    fn rates(&self, contenders: [Contender; 2], at_least: f64) -> Goal {
+        let measured = self.results.ratio(self.connections, contenders, |turn| turn.per_second);
+        let name = contenders.map(Contender::name).join(" / ");
+        self.goal(&name, Limit::AtLeast(at_least), measured, &contenders)
+    }
+
+    fn slowest(&self) -> Goal {
+        let contenders = [Register, PgbenchInsert];
+        let measured = self.results.ratio(self.connections, contenders, |turn| turn.p99_ms);
+        self.goal("registration p99 / pgbench insert p99", Limit::AtMost(3.0), measured, &contenders)
+    }
+
+    fn cost(&self, name: &str, at_most: f64, figure: impl Fn(&Measurement) -> f64) -> Goal {
+        let measured = median(self.results.rounds(self.connections, Register).iter().map(figure));
+        self.goal(name, Limit::AtMost(at_most), measured, &[Register])
+    }
+
+    fn goal(&self, name: &str, limit: Limit, measured: Option<f64>, contenders: &[Contender]) -> Goal {
+        let (name, connections) = (name.to_owned(), Some(self.connections));
+        Goal { name, connections, limit, measured, others: self.others(contenders), bearable: NOISY }
+    }
+
+    fn others(&self, contenders: &[Contender]) -> f64 {
+        let turns = contenders.iter().flat_map(|contender| self.results.rounds(self.connections, *contender));
+        median(turns.map(|turn| turn.others)).unwrap_or_default()
+    }
+}
+
+fn memory_goals(memory: &Memory) -> [Goal; 3] {
+    let first_answer_ms = memory.first_answer.map(|time| time.as_secs_f64() * 1_000.0);
+    [
+        ("resident MB, idle", 40.0, memory.idle_mb),
+        ("resident MB after 1,000,000 registrations", 80.0, memory.after_a_million_mb),
+        ("ms from start to first answer", 200.0, first_answer_ms),
+    ]
+    .map(|(name, at_most, measured)| Goal {
+        name: name.to_owned(),
+        connections: None,
+        limit: Limit::AtMost(at_most),
+        measured,
+        others: 0.0,
+        bearable: NOISY,
+    })
+}

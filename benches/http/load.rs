@@ -1,0 +1,105 @@
+//! A closed-loop load generator: every connection sends its next request as soon as the last is answered. One thread,
+//! keep-alive, and as little work a request as possible, since it shares the cores with what it measures.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::latencies::Latencies;
+use crate::request::Request;
+use crate::response::Head;
+
+/// How long an answer may take once the turn is over. Whoever waits longer is counted as one error.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub struct Tally {
+    pub latencies: Latencies,
+    pub errors: u64,
+    /// One status that was not the expected one.
+    pub wrong_status: Option<u16>,
+    pub took: Duration,
+}
+
+pub fn run(address: SocketAddr, request: &Arc<Request>, connections: usize, turn: Duration) -> io::Result<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let began = Instant::now();
+        let drivers: Vec<_> =
+            (0..connections).map(|_| tokio::spawn(drive(address, Arc::clone(request), began + turn))).collect();
+        let mut total = collect(drivers, turn + PATIENCE).await;
+        total.took = began.elapsed();
+        Ok(total)
+    })
+}
+
+async fn collect(drivers: Vec<JoinHandle<Tally>>, longest: Duration) -> Tally {
+    let mut total = Tally::default();
+    for driver in drivers {
+        match timeout(longest, driver).await {
+            Ok(Ok(tally)) => {
+                total.latencies.append(tally.latencies);
+                total.errors += tally.errors;
+                total.wrong_status = total.wrong_status.or(tally.wrong_status);
+            }
+            _ => total.errors += 1,
+        }
+    }
+    total
+}
+
+/// Keeps one connection busy, and makes a new one where the old one broke.
+async fn drive(address: SocketAddr, request: Arc<Request>, until: Instant) -> Tally {
+    let mut tally = Tally::default();
+    while Instant::now() < until {
+        if converse(address, &request, until, &mut tally).await.is_err() {
+            tally.errors += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    tally
+}
+
+async fn converse(address: SocketAddr, request: &Request, until: Instant, tally: &mut Tally) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut sent = request.bytes();
+    let mut received = Vec::with_capacity(16 * 1024);
+    loop {
+        request.renew(&mut sent);
+        let began = Instant::now();
+        if began >= until {
+            return Ok(());
+        }
+        stream.write_all(&sent).await?;
+        let status = answer(&mut stream, &mut received).await?;
+        if status == request.expected_status {
+            tally.latencies.record(began.elapsed());
+        } else {
+            tally.errors += 1;
+            tally.wrong_status = Some(status);
+        }
+    }
+}
+
+/// The status of the next answer, once the whole of it is here.
+async fn answer(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<u16> {
+    received.clear();
+    loop {
+        if stream.read_buf(received).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let head = Head::parse(received).map_err(|_| io::ErrorKind::InvalidData)?;
+        if let Some(head) = head
+            && received.len() >= head.body.end
+        {
+            return Ok(head.status);
+        }
+    }
+}

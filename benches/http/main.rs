@@ -1,0 +1,66 @@
+//! What this server costs beside what the machine can do: `pgbench`, a bare axum server and this server, measured in
+//! turn in one run against one temporary Postgres. `scripts/bench` runs it and explains what it prints.
+//!
+//! Linux only: processor time and memory are read from `/proc`.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, so it asks the system for it")]
+
+mod cluster;
+mod contender;
+mod exchange;
+mod failure;
+mod floor;
+mod goals;
+mod interrupt;
+mod latencies;
+mod load;
+mod measurement;
+mod options;
+mod pgbench;
+mod process;
+mod report;
+mod request;
+mod response;
+mod results;
+mod rounds;
+mod stage;
+mod subject;
+mod tools;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use failure::Failure;
+use options::{Options, Role};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = match &options.role {
+        Some(Role::Floor(floor)) => floor::serve(floor).map(|()| ExitCode::SUCCESS),
+        None if options.bench => bench(&options),
+        None => {
+            println!("This is a benchmark, not a test: scripts/bench runs it.");
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("bench: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench(options: &Options) -> Result<ExitCode, Failure> {
+    let stage = stage::Stage::set(options)?;
+    report::print_machine(&stage);
+    let results = rounds::run(&stage, options)?;
+    let memory = rounds::memory(&stage, options)?;
+    let goals = goals::judge(&results, &memory, &options.connections());
+
+    report::print_table(&results);
+    report::print_goals(&goals, &results);
+
+    let failed = results.errors() > 0 || (!options.quick && goals.iter().any(goals::Goal::is_missed));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

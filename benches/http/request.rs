@@ -1,0 +1,80 @@
+//! The bytes of a request, made once. Of a registration only the digits in the client's name change, in place, because
+//! making JSON anew each time would cost the load generator more than sending it.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub struct Request {
+    bytes: Vec<u8>,
+    number: Option<Number>,
+    pub expected_status: u16,
+}
+
+/// The hexadecimal digits that make one request unlike the next.
+struct Number {
+    digits: Range<usize>,
+    next: AtomicU64,
+    /// After so many, the numbers begin again.
+    distinct: u64,
+}
+
+const DIGITS: &str = "0000000000000000";
+
+impl Request {
+    pub fn get(path: &str, headers: &[(&str, &str)], expected_status: u16) -> Self {
+        Self { bytes: text("GET", path, headers, "").into_bytes(), number: None, expected_status }
+    }
+
+    /// A registration (RFC 7591 section 3.1) with everything that a careful client sends. `distinct` says how many
+    /// different clients there are before the first comes back.
+    pub fn register(path: &str, client: &str, distinct: u64) -> Self {
+        let bytes = text("POST", path, &[], &registration(client)).into_bytes();
+        let start = bytes.windows(DIGITS.len()).position(|window| window == DIGITS.as_bytes()).unwrap_or_default();
+        let number = Number { digits: start..start + DIGITS.len(), next: AtomicU64::new(0), distinct };
+        Self { bytes, number: Some(number), expected_status: 201 }
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        self.bytes.clone()
+    }
+
+    /// Makes `bytes` the next request.
+    pub fn renew(&self, bytes: &mut [u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let Some(number) = &self.number else { return };
+        let mut rest = number.next.fetch_add(1, Ordering::Relaxed) % number.distinct;
+        for digit in bytes[number.digits.clone()].iter_mut().rev() {
+            *digit = HEX[(rest % 16) as usize];
+            rest /= 16;
+        }
+    }
+}
+
+/// A request as it goes over the wire (RFC 9112 section 3).
+pub fn text(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: */*\r\n");
+    for (name, value) in headers {
+        let _ = write!(text, "{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        let _ = write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    }
+    text + "\r\n" + body
+}
+
+pub fn registration(client: &str) -> String {
+    serde_json::json!({
+        "client_name": format!("{client} {DIGITS}"),
+        "redirect_uris": ["https://client.example.com/oauth/callback", "http://127.0.0.1:8000/oauth/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "scope": "openid profile email offline_access",
+        "client_uri": "https://client.example.com",
+        "logo_uri": "https://client.example.com/logo.png",
+        "policy_uri": "https://client.example.com/privacy",
+        "tos_uri": "https://client.example.com/terms",
+    })
+    .to_string()
+}

@@ -1,0 +1,52 @@
+//! All measurements of a run, and their medians. A ratio is taken within each round first, since the contenders of one
+//! round met the same weather; the median of those is told.
+
+use std::collections::BTreeMap;
+
+use crate::contender::Contender;
+use crate::measurement::Measurement;
+
+/// One measurement a round, in the order of the rounds.
+#[derive(Default)]
+pub struct Results(BTreeMap<(usize, Contender), Vec<Measurement>>);
+
+impl Results {
+    pub fn add(&mut self, connections: usize, contender: Contender, measurement: Measurement) {
+        self.0.entry((connections, contender)).or_default().push(measurement);
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = (usize, Contender, &[Measurement])> {
+        self.0.iter().map(|((connections, contender), rounds)| (*connections, *contender, rounds.as_slice()))
+    }
+
+    pub fn rounds(&self, connections: usize, contender: Contender) -> &[Measurement] {
+        self.0.get(&(connections, contender)).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn ratio(
+        &self,
+        connections: usize,
+        contenders: [Contender; 2],
+        figure: impl Fn(&Measurement) -> f64,
+    ) -> Option<f64> {
+        let [above, below] = contenders.map(|contender| self.rounds(connections, contender));
+        median(above.iter().zip(below).map(|(above, below)| figure(above) / figure(below)))
+    }
+
+    pub fn errors(&self) -> u64 {
+        self.0.values().flatten().map(|measurement| measurement.errors).sum()
+    }
+
+    /// Cores that others used in a typical turn.
+    pub fn others(&self) -> Option<f64> {
+        median(self.0.values().flatten().map(|measurement| measurement.others))
+    }
+}
+
+pub fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[middle - 1] + upper) / 2.0 })
+}

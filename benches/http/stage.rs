@@ -1,0 +1,123 @@
+//! Everything that runs while the turns are taken: Postgres, the bare server, and this server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::{self, Cluster};
+use crate::contender::{Contender, Target};
+use crate::failure::Failure;
+use crate::floor;
+use crate::measurement::{Measurement, Stopwatch};
+use crate::options::{Group, Options};
+use crate::pgbench::{self, Pgbench};
+use crate::process::{self, Ending, Process};
+use crate::request::Request;
+use crate::subject::{self, Subject};
+use crate::{load, usage};
+
+/// As long as the sites answer is by default, for when this server is not measured.
+const USUAL_BYTES: usize = 170;
+/// How many different clients the repeated registrations come from. All of them are known after the warm-up.
+const KNOWN_CLIENTS: u64 = 64;
+
+pub struct Stage {
+    targets: Vec<(Contender, Target)>,
+    pgbench: Option<Pgbench>,
+    pub subject: Option<Subject>,
+    // Held for its `Drop`.
+    _floor: Option<Process>,
+    // Dropped last: the others are connected to it.
+    pub cluster: Cluster,
+}
+
+impl Stage {
+    pub fn set(options: &Options) -> Result<Self, Failure> {
+        eprintln!("Starting a temporary Postgres and the servers");
+        let cluster = Cluster::start()?;
+        let pgbench = Pgbench::prepare(&cluster)?;
+        let mut targets = Vec::new();
+        let subject = if options.wants(Group::Server) { Some(Subject::start(&cluster)?) } else { None };
+        if let Some(subject) = &subject {
+            targets.extend(subject_targets(subject));
+        }
+        let bytes = subject.as_ref().map_or(USUAL_BYTES, |subject| subject.sites_bytes);
+        let floor = if options.wants(Group::Floor) { Some(start_floor(&cluster, bytes, &mut targets)?) } else { None };
+        let pgbench = options.wants(Group::Pgbench).then_some(pgbench);
+        Ok(Self { targets, pgbench, subject, _floor: floor, cluster })
+    }
+
+    pub fn contenders(&self) -> Vec<Contender> {
+        let is_here = |contender: &Contender| match contender.group() {
+            Group::Pgbench => self.pgbench.is_some(),
+            _ => self.target(*contender).is_some(),
+        };
+        Contender::ALL.into_iter().filter(is_here).collect()
+    }
+
+    fn target(&self, contender: Contender) -> Option<&Target> {
+        self.targets.iter().find(|(who, _)| *who == contender).map(|(_, target)| target)
+    }
+
+    /// One contender's turn.
+    pub fn turn(&self, contender: Contender, connections: usize, options: &Options) -> Result<Measurement, Failure> {
+        let postgres = self.cluster.process_id();
+        if let Some(target) = self.target(contender) {
+            load::run(target.address, &target.request, connections, options.warm_up())?;
+            let stopwatch = Stopwatch::start(Some(target.process), postgres)?;
+            let tally = load::run(target.address, &target.request, connections, options.turn())?;
+            return stopwatch.stop(tally, Some(usage::resident_mb(target.process)?));
+        }
+        let pgbench = self
+            .pgbench
+            .as_ref()
+            .ok_or(Failure::Unexpected { what: "somebody to measure", came: contender.name().to_owned() })?;
+        let stopwatch = Stopwatch::start(None, postgres)?;
+        let tally = pgbench.run(&self.cluster, connections, options.turn())?;
+        stopwatch.stop(tally, None)
+    }
+
+    /// New registrations only, for the memory that they leave behind; returns how many were answered.
+    pub fn register_for(&self, turn: Duration) -> Result<u64, Failure> {
+        const CONNECTIONS: usize = 64;
+        let Some(target) = self.target(Contender::Register) else { return Ok(0) };
+        let tally = load::run(target.address, &target.request, CONNECTIONS, turn)?;
+        Ok(tally.latencies.count() as u64)
+    }
+}
+
+fn subject_targets(subject: &Subject) -> Vec<(Contender, Target)> {
+    let (path, status) = subject::SAME_MIDDLEWARE;
+    let keys = subject.keys.headers();
+    [
+        (Contender::Register, Request::register(subject::REGISTER_PATH, "New client", u64::MAX)),
+        (Contender::RegisterAgain, Request::register(subject::REGISTER_PATH, "Known client", KNOWN_CLIENTS)),
+        (Contender::Restriction, Request::get(&subject.restriction_path(), &keys, 200)),
+        (Contender::SameMiddleware, Request::get(path, &[], status)),
+        (Contender::Sites, Request::get(subject::SITES_PATH, &[], 200)),
+    ]
+    .map(|(contender, request)| (contender, target(subject.address, &subject.process, request)))
+    .into()
+}
+
+fn start_floor(cluster: &Cluster, bytes: usize, targets: &mut Vec<(Contender, Target)>) -> Result<Process, Failure> {
+    let client = pgbench::insert_one(cluster)?;
+    let port = cluster::free_port()?;
+    let mut command = process::bound_to_us(std::env::current_exe()?, &[], Ending::Kill);
+    command.args(["floor", "--port", &port.to_string(), "--bytes", &bytes.to_string()]);
+    command.args(["--database", &cluster.url(pgbench::DATABASE)]).stdin(Stdio::null());
+    let mut process = Process::start(command, "the bare axum server", Ending::Kill)?;
+
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let read_path = format!("/client/{client}");
+    subject::wait_for_answer(&mut process, address, &read_path)?;
+    let request = |path| Request::get(path, &[], 200);
+    targets.push((Contender::FloorRead, target(address, &process, request(&read_path))));
+    targets.push((Contender::FloorStatic, target(address, &process, request(floor::STATIC_PATH))));
+    Ok(process)
+}
+
+fn target(address: SocketAddr, process: &Process, request: Request) -> Target {
+    Target { address, process: process.id(), request: Arc::new(request) }
+}

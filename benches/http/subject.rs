@@ -1,0 +1,169 @@
+//! This server, as an operator would run it: the release binary on the temporary Postgres, rate limits off because one
+//! source sends everything, and its log thrown away.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{self, Cluster};
+use crate::exchange;
+use crate::failure::Failure;
+use crate::process::{self, Ending, Process};
+use crate::request;
+
+const DATABASE: &str = "grantor";
+const STARTS: usize = 5;
+
+pub const REGISTER_PATH: &str = "/api/v2/oauth2/register";
+pub const SITES_PATH: &str = "/api/v2/oauth2/.well-known/sites";
+/// An unknown path: it passes all of the middleware, touches no database, and its answer is always the same bytes.
+pub const SAME_MIDDLEWARE: (&str, u16) = ("/.well-known/nothing-here", 404);
+
+const LIMITS_OFF: [&str; 6] = [
+    "GRANTOR_LIMITS__REGISTER_PER_MINUTE",
+    "GRANTOR_LIMITS__REGISTER_PER_SECOND_TOTAL",
+    "GRANTOR_LIMITS__REQUESTS_PER_MINUTE",
+    "GRANTOR_LIMITS__OPERATOR_PER_MINUTE",
+    "GRANTOR_LIMITS__CONNECTIONS_PER_SOURCE",
+    "GRANTOR_LIMITS__FAILED_KEYS_PER_MINUTE",
+];
+
+pub struct Subject {
+    pub process: Process,
+    pub address: SocketAddr,
+    pub keys: Keys,
+    pub restricted_client: String,
+    /// From the start of the process to its first answer, on a migrated database: the median of some.
+    pub first_answer: Duration,
+    /// Megabytes, before anybody asked for much.
+    pub idle_mb: f64,
+    /// How long the sites answer's body is, so that the bare server can send as much.
+    pub sites_bytes: usize,
+}
+
+pub struct Keys {
+    pub api: String,
+    pub application: String,
+}
+
+impl Subject {
+    pub fn start(cluster: &Cluster) -> Result<Self, Failure> {
+        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        let settings = Settings::new(cluster)?;
+        process::run(settings.command().args(["migrate", "up"]), "grantor migrate up")?;
+        let keys = settings.bootstrap()?;
+        let (process, first_answer) = settings.start_some_times()?;
+        let restricted_client = restrict_a_client(settings.address, &keys)?;
+        let sites = exchange::call(settings.address, "GET", SITES_PATH, &[], "")?;
+        let idle_mb = crate::usage::resident_mb(process.id())?;
+        let (address, sites_bytes) = (settings.address, sites.body.len());
+        Ok(Self { process, address, keys, restricted_client, first_answer, idle_mb, sites_bytes })
+    }
+
+    pub fn restriction_path(&self) -> String {
+        restriction_path(&self.restricted_client)
+    }
+}
+
+impl Keys {
+    pub fn headers(&self) -> [(&str, &str); 2] {
+        [("dd-api-key", &self.api), ("dd-application-key", &self.application)]
+    }
+}
+
+/// Where and how the binary runs; nothing of our own environment reaches it.
+struct Settings {
+    address: SocketAddr,
+    management: SocketAddr,
+    database: String,
+    folder: PathBuf,
+}
+
+impl Settings {
+    fn new(cluster: &Cluster) -> Result<Self, Failure> {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (address, management) = (local(cluster::free_port()?), local(cluster::free_port()?));
+        Ok(Self { address, management, database: cluster.url(DATABASE), folder: cluster.folder().to_owned() })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = process::bound_to_us(env!("CARGO_BIN_EXE_grantor"), &[], Ending::Kill);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(&self.folder);
+        command.env("GRANTOR_DATABASE__URL", &self.database);
+        command.env("GRANTOR_HTTP__LISTEN", self.address.to_string());
+        command.env("GRANTOR_HTTP__MANAGEMENT_LISTEN", self.management.to_string());
+        command.envs(LIMITS_OFF.map(|limit| (limit, "0")));
+        command
+    }
+
+    fn bootstrap(&self) -> Result<Keys, Failure> {
+        let arguments = ["bootstrap", "--org", "Bench", "--email", "bench@example.com", "--output", "json"];
+        let printed = process::run(self.command().args(arguments), "grantor bootstrap")?;
+        let keys: Value = parse(&printed)?;
+        Ok(Keys { api: text(&keys, "api_key")?, application: text(&keys, "application_key")? })
+    }
+
+    fn start_some_times(&self) -> Result<(Process, Duration), Failure> {
+        let mut times = Vec::new();
+        loop {
+            let (process, took) = self.serve()?;
+            times.push(took);
+            if times.len() == STARTS {
+                times.sort();
+                return Ok((process, times[STARTS / 2]));
+            }
+        }
+    }
+
+    fn serve(&self) -> Result<(Process, Duration), Failure> {
+        let began = Instant::now();
+        let mut command = self.command();
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = Process::start(command, "grantor serve", Ending::Kill)?;
+        wait_for_answer(&mut process, self.address, SITES_PATH)?;
+        Ok((process, began.elapsed()))
+    }
+}
+
+/// Asks until the answer is 200.
+pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -> Result<(), Failure> {
+    const SECONDS: u64 = 20;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(SECONDS) {
+        process.must_run()?;
+        if exchange::call(address, "GET", path, &[], "").is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Err(Failure::Silent { program: process.program(), seconds: SECONDS })
+}
+
+/// Registers a client and narrows what it may ask for; returns its id.
+fn restrict_a_client(address: SocketAddr, keys: &Keys) -> Result<String, Failure> {
+    let metadata = request::registration("Restricted client");
+    let registered = exchange::call(address, "POST", REGISTER_PATH, &[], &metadata)?;
+    let client = text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")?;
+    let lists = json!({"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read", "metrics_read"]});
+    let restriction = json!({"data": {"type": "upsert_scopes_restriction", "attributes": lists}}).to_string();
+    exchange::call(address, "POST", &restriction_path(&client), &keys.headers(), &restriction)?
+        .expect_status(200, "the restriction")?;
+    Ok(client)
+}
+
+fn restriction_path(client: &str) -> String {
+    format!("/api/v2/oauth2/clients/{client}/scopes_restriction")
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|_| Failure::Unexpected { what: "JSON", came: text.to_owned() })
+}
+
+fn text(object: &Value, member: &'static str) -> Result<String, Failure> {
+    let found = object.get(member).and_then(Value::as_str).map(str::to_owned);
+    found.ok_or_else(|| Failure::Unexpected { what: member, came: object.to_string() })
+}

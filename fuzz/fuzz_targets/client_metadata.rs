@@ -1,0 +1,30 @@
+//! No body makes the registration rules (RFC 7591) panic, and what they accept is answered so that it is accepted again.
+#![no_main]
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
+use grantor::oauth::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use libfuzzer_sys::fuzz_target;
+
+static CATALOGUE: LazyLock<ScopeCatalogue> =
+    LazyLock::new(|| ScopeCatalogue::from_toml(SHIPPED).expect("the shipped catalogue"));
+static TOLERATE: LazyLock<BTreeSet<String>> = LazyLock::new(|| BTreeSet::from(["client_secret_post".to_owned()]));
+
+fuzz_target!(|body: &[u8]| {
+    let rules = RegistrationRules { catalogue: &CATALOGUE, tolerate: &TOLERATE, private_schemes: None };
+    let Ok(raw) = RawClientMetadata::from_json(body) else { return };
+    match ClientMetadata::parse(&raw, &rules) {
+        Ok(metadata) => {
+            let answer = serde_json::to_string(&metadata).expect("serialises");
+            let again = RawClientMetadata::from_json(answer.as_bytes()).expect("an object");
+            assert_eq!(ClientMetadata::parse(&again, &rules).as_ref(), Ok(&metadata));
+            assert_eq!(ClientMetadata::from_stored(&answer).expect("stored metadata"), metadata);
+        }
+        Err(error) => {
+            let description = error.to_string();
+            assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'));
+        }
+    }
+});

@@ -1,0 +1,30 @@
+-- OAuth clients, and what each organisation decided about them.
+
+CREATE TABLE clients (
+    id BLOB PRIMARY KEY,
+    -- SHA-256 of the canonical form of the metadata: two metadata never share a client.
+    digest BLOB NOT NULL,
+    client_name TEXT NOT NULL,
+    -- The registered RFC 7591 members, as they were answered.
+    metadata TEXT NOT NULL,
+    registered_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    registrations INTEGER NOT NULL,
+    -- When some organisation first restricted or authorised it: such a client is never forgotten.
+    adopted_at INTEGER
+) STRICT;
+-- Finds what may be forgotten; adopted clients leave it.
+CREATE INDEX clients_forgettable ON clients (last_seen_at) WHERE adopted_at IS NULL;
+
+-- The row that every decision of one organisation about one client begins with, so that two decisions cannot overlap.
+CREATE TABLE org_clients (
+    org_id BLOB NOT NULL REFERENCES orgs (id),
+    client_id BLOB NOT NULL REFERENCES clients (id),
+    changed_at INTEGER NOT NULL,
+    -- Both NULL: no restriction. Both lists: exactly these, and [] is nothing at all.
+    oidc_scopes TEXT,
+    permission_scopes TEXT,
+    PRIMARY KEY (org_id, client_id),
+    CHECK ((oidc_scopes IS NULL) = (permission_scopes IS NULL))
+) STRICT;
+CREATE INDEX org_clients_client ON org_clients (client_id);

@@ -1,0 +1,44 @@
+//! Everything a new organisation needs to be run: itself, its administrator, and a pair of keys.
+
+use super::create_key::{self, NewKeys};
+use super::create_org::{self, CreateOrgError};
+use super::create_user::{self, CreateUserError, NewUser};
+use super::{By, Context};
+use crate::db::DbError;
+use crate::oauth::OrgId;
+use crate::oauth::permission::Role;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct Bootstrapped {
+    pub org_id: OrgId,
+    pub org_name: String,
+    pub user: NewUser,
+    pub keys: NewKeys,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    #[error(transparent)]
+    Org(#[from] CreateOrgError),
+    #[error(transparent)]
+    User(#[from] CreateUserError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// All of it or nothing.
+pub async fn bootstrap(
+    context: &Context,
+    org_name: &str,
+    email: &str,
+    password: Option<Secret>,
+    by: &By,
+) -> Result<Bootstrapped, BootstrapError> {
+    let mut tx = context.db.begin().await?;
+    let org_id = create_org::create_in(context, &mut tx, org_name, by).await?;
+    let user = create_user::create_in(context, &mut tx, org_id, email, Role::Admin, password, by).await?;
+    let keys = create_key::create_in(context, &mut tx, org_id, user.id, by).await?;
+    tx.commit().await?;
+    Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
+}

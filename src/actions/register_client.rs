@@ -1,0 +1,125 @@
+//! RFC 7591: the same metadata gets the same client, and a registration that is known and fresh writes nothing.
+
+use super::Context;
+use crate::db::DbError;
+use crate::db::client_writer::{ClientWriter, Written};
+use crate::db::clients::NewClient;
+use crate::db::known_clients::{Known, KnownClients};
+use crate::oauth::Timestamp;
+use crate::oauth::client::ClientId;
+use crate::oauth::client_identity::{ClientDigest, ClientIdentity};
+use crate::oauth::client_metadata::ClientMetadata;
+
+/// What registering works with, beside the context.
+#[derive(Clone)]
+pub struct Registrar {
+    pub writer: ClientWriter,
+    pub known: KnownClients,
+    /// False: every registration is a client of its own.
+    pub deduplicate: bool,
+    /// A client not seen for so many seconds is asleep; being seen wakes it.
+    pub sleep_after: i64,
+}
+
+/// The registered client: its id, since when it is registered, and its metadata as JSON.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub id: ClientId,
+    pub issued_at: Timestamp,
+    pub dedup: Dedup,
+}
+
+/// How a registration met what was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dedup {
+    New,
+    Known,
+    /// Known, and asleep until now.
+    Woken,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error("another client with other metadata has the id that this metadata leads to")]
+    Taken,
+    #[error("the metadata cannot be written as JSON: {0}")]
+    Unwritable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Registrar {
+    pub async fn register(
+        &self,
+        context: &Context,
+        metadata: &ClientMetadata,
+        identity: &ClientIdentity,
+    ) -> Result<Registered, RegisterError> {
+        if !self.deduplicate {
+            return self.register_anew(context, metadata, identity.digest).await;
+        }
+        let now = context.clock.now();
+        let registrations = match self.known.see(&identity.digest, now) {
+            Known::Fresh { registered_at } => {
+                return Ok(Registered { id: identity.id, issued_at: registered_at, dedup: Dedup::Known });
+            }
+            Known::Write { uncounted } => uncounted + 1,
+        };
+        let client = new_client(identity.id, identity.digest, metadata, now, registrations)?;
+        let written = self.writer.write(client).await?;
+        self.remember(identity, written, now, registrations)
+    }
+
+    fn remember(
+        &self,
+        identity: &ClientIdentity,
+        written: Written,
+        now: Timestamp,
+        registrations: i64,
+    ) -> Result<Registered, RegisterError> {
+        let (issued_at, dedup) = match written {
+            Written::Taken => return Err(RegisterError::Taken),
+            Written::New => {
+                self.known.remember(identity.digest, now, now, 0);
+                (now, Dedup::New)
+            }
+            Written::Known { registered_at, last_seen_at, counted } => {
+                let (written_at, uncounted) = if counted { (now, 0) } else { (last_seen_at, registrations) };
+                self.known.remember(identity.digest, registered_at, written_at, uncounted);
+                let asleep = now.seconds_since(last_seen_at) > self.sleep_after;
+                (registered_at, if asleep { Dedup::Woken } else { Dedup::Known })
+            }
+        };
+        Ok(Registered { id: identity.id, issued_at, dedup })
+    }
+
+    async fn register_anew(
+        &self,
+        context: &Context,
+        metadata: &ClientMetadata,
+        digest: ClientDigest,
+    ) -> Result<Registered, RegisterError> {
+        let (id, now) = (ClientId::from_uuid(context.new_id()), context.clock.now());
+        match self.writer.write(new_client(id, digest, metadata, now, 1)?).await? {
+            Written::New | Written::Known { .. } => Ok(Registered { id, issued_at: now, dedup: Dedup::New }),
+            Written::Taken => Err(RegisterError::Taken),
+        }
+    }
+}
+
+fn new_client(
+    id: ClientId,
+    digest: ClientDigest,
+    metadata: &ClientMetadata,
+    seen_at: Timestamp,
+    registrations: i64,
+) -> Result<NewClient, serde_json::Error> {
+    Ok(NewClient {
+        id,
+        digest,
+        client_name: metadata.client_name().as_str().to_owned(),
+        metadata: serde_json::to_string(metadata)?,
+        seen_at,
+        registrations,
+    })
+}

@@ -1,0 +1,41 @@
+//! Ends an API key or an application key.
+
+use serde_json::json;
+
+use super::audit::{self, Change};
+use super::{By, Context};
+use crate::db::{DbError, OperatorCache, api_keys, application_keys};
+use crate::oauth::KeyId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeKeyError {
+    #[error("there is no key {0} that still works; `grantor key list --org …` shows all")]
+    NoSuchKey(KeyId),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// On this replica it stops before this returns, on every other within the five seconds that keys are trusted for.
+pub async fn revoke_key(
+    context: &Context,
+    operators: &OperatorCache,
+    id: KeyId,
+    by: &By,
+) -> Result<(), RevokeKeyError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let (kind, org_id) = match api_keys::revoke(&mut tx, id, now).await? {
+        Some(org_id) => ("api_key", org_id),
+        None => match application_keys::revoke(&mut tx, id, now).await? {
+            Some(org_id) => ("application_key", org_id),
+            None => return Err(RevokeKeyError::NoSuchKey(id)),
+        },
+    };
+    let subject = format!("{kind}:{id}");
+    let after = Some(json!({"revoked_at": now}));
+    let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
+    audit::record(context, &mut tx, by, change).await?;
+    tx.commit().await?;
+    operators.forget_all();
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! What every request shares, and how the server starts and stops.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::actions::{Bounds, Context, Registrar};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl, Loaded};
+use crate::db::{ClientWriter, Db, DbError, KnownClients, MigrateError, OperatorCache, Target};
+use crate::http::{self, ConnectionBounds, Listener, RateLimits, Stop};
+use crate::metrics::Metrics;
+use crate::oauth::client::ClientId;
+use crate::oauth::registration_rules::RegistrationRules;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::secret::Random;
+use crate::sweeper;
+
+pub struct App {
+    pub config: Config,
+    pub catalogue: ScopeCatalogue,
+    pub context: Context,
+    pub registrar: Registrar,
+    pub operators: OperatorCache,
+    pub limits: RateLimits,
+    pub in_flight: Semaphore,
+    pub metrics: Metrics,
+    /// The sites document, made once.
+    pub sites: Bytes,
+    pub stop: Stop,
+    tolerate: BTreeSet<String>,
+    no_scopes: ScopeSet,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "cannot listen on {address}: {cause}. Is another server running there? `http.listen` and `http.management_listen` set the addresses"
+    )]
+    Listen { address: SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("stopped before the database answered")]
+    Stopped,
+}
+
+/// What the database settings say, as the pool wants it.
+pub fn database_target(config: &Config) -> Target {
+    Target {
+        location: match &config.database.url {
+            DatabaseUrl::Sqlite(path) => crate::db::Location::Sqlite { path: path.clone() },
+            DatabaseUrl::Postgres(url) => crate::db::Location::Postgres { url: url.clone(), schema: None },
+        },
+        max_connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        query_timeout: config.database.query_timeout,
+    }
+}
+
+impl App {
+    /// Puts the parts together. Must be called within a runtime, which the writer's task runs on.
+    pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random) -> Arc<Self> {
+        let Loaded { config, catalogue, .. } = loaded;
+        let registrar = Registrar {
+            writer: ClientWriter::start(db.clone(), config.registration.queue),
+            known: KnownClients::default(),
+            deduplicate: config.registration.deduplicate,
+            sleep_after: seconds(config.registration.sleep_after),
+        };
+        Arc::new(Self {
+            registrar,
+            operators: OperatorCache::new(clock.clone()),
+            limits: RateLimits::new(&config.limits, clock.clone()),
+            in_flight: Semaphore::new(config.http.max_in_flight),
+            metrics: Metrics::default(),
+            sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
+            stop: Stop::default(),
+            tolerate: config.registration.tolerate.iter().cloned().collect(),
+            no_scopes: ScopeSet::default(),
+            context: Context { db, clock, random },
+            catalogue,
+            config,
+        })
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_stopping()
+    }
+
+    pub fn registration_rules(&self) -> RegistrationRules<'_> {
+        let schemes = self.config.registration.private_schemes.as_slice();
+        RegistrationRules {
+            catalogue: &self.catalogue,
+            tolerate: &self.tolerate,
+            private_schemes: (!schemes.is_empty()).then_some(schemes),
+        }
+    }
+
+    /// What a first-party client always carries; empty for all others.
+    pub fn required_scopes(&self, client_id: ClientId) -> &ScopeSet {
+        self.config.restriction.required_of(client_id.uuid()).unwrap_or(&self.no_scopes)
+    }
+
+    pub fn bounds(&self, client_id: ClientId) -> Bounds<'_> {
+        Bounds { catalogue: &self.catalogue, required: self.required_scopes(client_id) }
+    }
+
+    pub fn body_bounds(&self) -> http::BodyBounds {
+        http::BodyBounds { most: self.config.http.max_body_bytes, within: self.config.http.header_timeout }
+    }
+
+    pub fn forget_after(&self) -> i64 {
+        seconds(self.config.registration.forget_after)
+    }
+
+    /// Serves until [`Stop::stop`]. `ready` is called once, when requests are answered.
+    pub async fn serve(self: Arc<Self>, ready: impl AsyncFnOnce(&Self)) -> Result<(), StartError> {
+        let management = match self.config.http.management_listen {
+            None => None,
+            Some(address) => Some(self.listen(address, &self.config.http.trusted_proxies, false).await?),
+        };
+        let public = self.listen(self.config.http.listen, &self.config.http.trusted_proxies, true).await?;
+        let management = management
+            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), self.stop.clone())));
+        self.migrate_when_there().await?;
+        ready(&self).await;
+        let sweeping = tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(&self)));
+        public.serve(http::public(Arc::clone(&self)), self.stop.clone()).await;
+        sweeping.abort();
+        if let Some(management) = management {
+            management.abort();
+        }
+        self.context.db.close().await;
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        address: SocketAddr,
+        trusted: &[ipnet::IpNet],
+        counted: bool,
+    ) -> Result<Listener, StartError> {
+        let bounds = ConnectionBounds {
+            first_byte: self.config.http.first_byte_timeout,
+            headers: self.config.http.header_timeout,
+            shutdown: self.config.http.shutdown_timeout,
+            connections: self.config.limits.connections as usize,
+            connections_per_source: self.config.limits.connections_per_source as usize,
+            trusted: trusted.to_vec(),
+        };
+        let open = if counted { self.metrics.connections_open.clone() } else { Default::default() };
+        Listener::bind(address, bounds, open).await.map_err(|cause| StartError::Listen { address, cause })
+    }
+
+    /// Waits for the database as long as it takes: where both start together, as after a power cut, neither need be first.
+    async fn migrate_when_there(&self) -> Result<(), StartError> {
+        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.context.db.migrate().await {
+                Err(MigrateError::Db(cause)) if cause.is_transient() => {
+                    tracing::warn!(error = %cause, "waiting for the database");
+                }
+                outcome => return Ok(outcome?),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = self.stop.stopped() => return Err(StartError::Stopped),
+            }
+        }
+    }
+}
+
+fn seconds(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

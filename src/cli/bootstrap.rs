@@ -1,0 +1,100 @@
+//! `grantor bootstrap`: an organisation, its administrator and a pair of keys; and what the first start prints of the same.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database, password};
+use crate::actions::{self, Bootstrapped, By};
+use crate::app::App;
+use crate::config::Loaded;
+use crate::oauth::client_metadata::{ClientMetadata, RawClientMetadata};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The organisation's name; refused where it exists.
+    #[arg(long, value_name = "NAME")]
+    org: String,
+    /// The administrator's e-mail address.
+    #[arg(long, value_name = "EMAIL")]
+    email: String,
+    /// Read the administrator's password from standard input instead of making one.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub const HOW_TO: &str = "There is no organisation yet. To make one, with an administrator and a pair of keys:\n\n    \
+                          grantor bootstrap --org 'My organisation' --email admin@example.com\n";
+
+pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    let password = password::from_stdin(arguments.password_stdin)?;
+    let made = block_on(async {
+        let context = database::open_migrated(&loaded.config).await?;
+        let Arguments { org, email, .. } = &arguments;
+        let by = By::COMMAND_LINE;
+        actions::bootstrap(&context, org, email, password, &by).await.map_err(Failure::failed)
+    })?;
+    output::one(output, &as_json(&made), || as_text(&made))
+}
+
+fn as_json(made: &Bootstrapped) -> Value {
+    json!({
+        "org": {"id": made.org_id, "name": made.org_name},
+        "user": {
+            "id": made.user.id,
+            "email": made.user.email,
+            "password": made.user.password.as_ref().map(|password| password.expose()),
+        },
+        "api_key": made.keys.api_key.expose(),
+        "api_key_id": made.keys.api_key_id,
+        "application_key": made.keys.application_key.expose(),
+        "application_key_id": made.keys.application_key_id,
+    })
+}
+
+fn as_text(made: &Bootstrapped) -> String {
+    let password = made.user.password.as_ref().map_or("(as given)", |password| password.expose());
+    format!(
+        "Organisation     {}  ({})\nAdministrator    {}\nPassword         {password}\nAPI key          {}\nApplication key  {}\n\n\
+         Keys and password are shown this once.",
+        made.org_name,
+        made.org_id,
+        made.user.email,
+        made.keys.api_key.expose(),
+        made.keys.application_key.expose(),
+    )
+}
+
+/// The client of the tour. Its id follows from its metadata, so the lines below can be pasted in any order after the first.
+const TOUR_CLIENT: &str = r#"{"client_name":"My first client","redirect_uris":["http://127.0.0.1:8000/callback"]}"#;
+
+/// What the first start prints: everything once, and lines that work when pasted.
+pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
+    let url = &app.config.http.public_url;
+    let client_id = tour_client_id(app).unwrap_or_else(|| "<client_id of the answer>".to_owned());
+    format!(
+        "\nThis is the first start, so an organisation was made.\n\n{}\n\n\
+         Try it:\n\n\
+         # a client registers itself\n\
+         curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' \\\n  -d '{TOUR_CLIENT}'\n\n\
+         # keys for the lines below\n\
+         export DD_API_KEY={} DD_APPLICATION_KEY={}\n\n\
+         # your organisation lets it have two scopes and no more\n\
+         curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
+         -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\" -H 'Content-Type: application/json' \\\n  \
+         -d '{{\"data\":{{\"type\":\"upsert_scopes_restriction\",\"attributes\":{{\"oidc_scopes\":[\"openid\"],\"permission_scopes\":[\"mcp_read\"]}}}}}}'\n\n\
+         # see it\n\
+         curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
+         -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"\n",
+        as_text(made),
+        made.keys.api_key.expose(),
+        made.keys.application_key.expose(),
+    )
+}
+
+fn tour_client_id(app: &App) -> Option<String> {
+    let raw = RawClientMetadata::from_json(TOUR_CLIENT.as_bytes()).ok()?;
+    let metadata = ClientMetadata::parse(&raw, &app.registration_rules()).ok()?;
+    let identity = crate::oauth::client_identity::ClientIdentity::of(&raw, &metadata);
+    app.config.registration.deduplicate.then(|| identity.id.to_string())
+}

@@ -1,0 +1,104 @@
+//! `grantor client`: registered clients, as one organisation sees them.
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::Context;
+use crate::config::Loaded;
+use crate::db::clients::{self, Client};
+use crate::db::{org_clients, orgs};
+use crate::oauth::Timestamp;
+use crate::oauth::client::ClientId;
+use crate::oauth::redirect_uri::RedirectUri;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::scopes_restriction::ceiling;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List clients, those seen last first.
+    List {
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        /// Only clients whose name contains this.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        name: String,
+        /// At most so many.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one client: what it registered, and what it may get in the organisation.
+    Show {
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        #[arg(value_parser = ClientId::parse)]
+        id: ClientId,
+    },
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: uuid::Uuid,
+    name: String,
+    redirect_uris: Vec<String>,
+    registered_at: String,
+    last_seen_at: String,
+    registrations: i64,
+    asleep: bool,
+    restricted: bool,
+}
+
+impl Listed {
+    fn new(client: &Client, restricted: bool, asleep_before: Timestamp) -> Self {
+        Self {
+            id: client.id.uuid(),
+            name: client.metadata.client_name().as_str().to_owned(),
+            redirect_uris: client.metadata.redirect_uris().iter().map(RedirectUri::as_str).map(str::to_owned).collect(),
+            registered_at: client.registered_at.to_rfc3339(),
+            last_seen_at: client.last_seen_at.to_rfc3339(),
+            registrations: client.registrations,
+            asleep: client.last_seen_at < asleep_before,
+            restricted,
+        }
+    }
+}
+
+pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    block_on(async {
+        let context = database::open(&loaded.config).await?;
+        match command {
+            Command::List { org, name, limit } => {
+                let org = database::org(&context, &org).await?;
+                let restricted = org_clients::list_restricted(&context.db, org.id).await?;
+                let asleep_before = asleep_before(&context, &loaded);
+                let clients = clients::list(&context.db, &name, limit).await?;
+                let is_restricted = |client: &Client| restricted.binary_search(&client.id).is_ok();
+                let listed: Vec<Listed> =
+                    clients.iter().map(|client| Listed::new(client, is_restricted(client), asleep_before)).collect();
+                output::list(output, &listed, &["id", "name", "last_seen_at", "registrations", "asleep", "restricted"])
+            }
+            Command::Show { org, id } => {
+                let org = database::org(&context, &org).await?;
+                let shown = show(&context, &loaded, &org, id).await?;
+                output::one(output, &shown, || serde_json::to_string_pretty(&shown).unwrap_or_default())
+            }
+        }
+    })
+}
+
+async fn show(context: &Context, loaded: &Loaded, org: &orgs::Org, id: ClientId) -> Result<Value, Failure> {
+    let none = || Failure::Failed(format!("there is no client {id}; `grantor client list --org …` shows all"));
+    let client = clients::find(&context.db, id).await?.ok_or_else(none)?;
+    let restriction = org_clients::find_restriction(&context.db, org.id, id).await?.flatten();
+    let required = loaded.config.restriction.required_of(id.uuid()).cloned().unwrap_or_default();
+    let may_get: ScopeSet =
+        ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
+    let listed = Listed::new(&client, restriction.is_some(), asleep_before(context, loaded));
+    Ok(json!({"client": listed, "metadata": client.metadata, "may_get": may_get}))
+}
+
+fn asleep_before(context: &Context, loaded: &Loaded) -> Timestamp {
+    context.clock.now().minus(i64::try_from(loaded.config.registration.sleep_after).unwrap_or(i64::MAX))
+}

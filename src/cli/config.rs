@@ -1,0 +1,43 @@
+//! `grantor config`: check, show or explain the settings.
+
+use clap::Subcommand;
+
+use super::output::{self, Output};
+use super::{Failure, LoadResult};
+use crate::config;
+use crate::telemetry;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say whether the settings can be used; all problems are listed at once.
+    Check,
+    /// Show every setting in effect and where it comes from; secrets are not shown.
+    Print,
+    /// Print every setting with its default and what it means.
+    Example,
+}
+
+pub fn run(command: Command, load: impl FnOnce() -> LoadResult, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::Check => {
+            let loaded = load().map_err(as_problem)?;
+            telemetry::check_level(&loaded.config.log.level).map_err(|error| Failure::Problem(error.to_string()))?;
+            output::one(output, &serde_json::json!({"ok": true}), || "the settings can be used".to_owned())
+        }
+        Command::Print => {
+            let loaded = load()?;
+            output::one(output, &loaded.effective.to_json(), || loaded.effective.to_string().trim_end().to_owned())
+        }
+        Command::Example => {
+            print!("{}", config::reference());
+            Ok(())
+        }
+    }
+}
+
+fn as_problem(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(text) => Failure::Problem(text),
+        other => other,
+    }
+}

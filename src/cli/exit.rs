@@ -1,0 +1,60 @@
+//! How a command fails: with words for a person, and a code for a script.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::output::Output;
+use crate::config::ConfigErrors;
+
+#[derive(Debug)]
+pub enum Failure {
+    /// It could not be done.
+    Failed(String),
+    /// The command was used wrongly.
+    Usage(String),
+    /// A check found a problem.
+    Problem(String),
+}
+
+impl Failure {
+    pub fn failed(cause: impl Display) -> Self {
+        Self::Failed(cause.to_string())
+    }
+
+    pub fn usage(cause: impl Display) -> Self {
+        Self::Usage(cause.to_string())
+    }
+
+    pub fn report(self, output: Output) -> ExitCode {
+        let (code, text) = match self {
+            Self::Failed(text) => (1, text),
+            Self::Usage(text) => (2, text),
+            Self::Problem(text) => (3, text),
+        };
+        match output {
+            Output::Text => eprintln!("{text}"),
+            Output::Json => eprintln!("{}", json!({"error": text})),
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Failed(errors.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<crate::db::DbError> for Failure {
+    fn from(error: crate::db::DbError) -> Self {
+        Self::failed(error)
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line: one file per command. What it prints with `--output json`, and its exit codes, scripts rely on.
+
+mod backup;
+mod bootstrap;
+mod client;
+mod config;
+mod database;
+mod exit;
+mod healthcheck;
+mod key;
+mod migrate;
+mod openapi;
+mod org;
+mod output;
+mod password;
+mod restriction;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Loaded, Sources};
+pub use exit::Failure;
+use output::Output;
+
+/// A self-hosted OAuth 2 authorization server for APIs and MCP servers.
+///
+/// Without a command it serves. Settings come from the compiled-in defaults, then a file, then GRANTOR_<SECTION>__<KEY>
+/// variables, then flags; `grantor config example` prints all of them with their meaning.
+#[derive(Debug, Parser)]
+#[command(
+    name = "grantor",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem (config check, healthcheck)."
+)]
+struct Cli {
+    /// The settings file; also GRANTOR_CONFIG.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// One setting, over file and environment; may be repeated.
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: the default.
+    Serve,
+    /// Bring the database's schema up to date, or see where it stands.
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Create an organisation with its administrator and a pair of keys.
+    Bootstrap(bootstrap::Arguments),
+    /// Organisations.
+    #[command(subcommand)]
+    Org(org::Command),
+    /// The people who run or use an organisation.
+    #[command(subcommand)]
+    User(user::Command),
+    /// API keys and application keys.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Registered OAuth clients, as one organisation sees them.
+    #[command(subcommand)]
+    Client(client::Command),
+    /// What an organisation lets a client have at most.
+    #[command(subcommand)]
+    Restriction(restriction::Command),
+    /// Copy an SQLite database while the server runs.
+    Backup(backup::Arguments),
+    /// Check, show or explain the settings.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Ask the running server whether it is ready; for container health checks.
+    Healthcheck,
+}
+
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.output;
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(output),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let sources = Sources::from_process(cli.config.as_deref(), &cli.settings);
+    let load = || Config::load(&sources?).map_err(Failure::from);
+    let output = cli.output;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(load()?),
+        Command::Migrate(command) => migrate::run(command, load()?, output),
+        Command::Bootstrap(arguments) => bootstrap::run(arguments, load()?, output),
+        Command::Org(command) => org::run(command, load()?, output),
+        Command::User(command) => user::run(command, load()?, output),
+        Command::Key(command) => key::run(command, load()?, output),
+        Command::Client(command) => client::run(command, load()?, output),
+        Command::Restriction(command) => restriction::run(command, load()?, output),
+        Command::Backup(arguments) => backup::run(arguments, load()?, output),
+        Command::Config(command) => config::run(command, load, output),
+        Command::Openapi => openapi::run(load()?),
+        Command::Healthcheck => healthcheck::run(load()?),
+    }
+}
+
+/// Runs a command's future to its end on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+type LoadResult = Result<Loaded, Failure>;

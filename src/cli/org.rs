@@ -1,0 +1,83 @@
+//! `grantor org`: organisations.
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::{self, By};
+use crate::config::Loaded;
+use crate::db::orgs::{self, Org};
+use crate::oauth::OrgId;
+use crate::oauth::scope::ScopeSet;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create an organisation without people; `grantor bootstrap` creates one with an administrator and keys.
+    Create { name: String },
+    /// List the organisations.
+    List,
+    /// Change an organisation.
+    Set {
+        /// Its name.
+        org: String,
+        /// What clients may get that this organisation has not restricted one by one: scope names, separated by spaces or
+        /// commas; "" is nothing, "all" lifts the bound.
+        #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
+        default_client_scopes: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: OrgId,
+    name: String,
+    /// null: no bound.
+    default_client_scopes: Option<ScopeSet>,
+    created_at: String,
+}
+
+impl From<Org> for Shown {
+    fn from(org: Org) -> Self {
+        Self {
+            id: org.id,
+            name: org.name,
+            default_client_scopes: org.default_client_scopes,
+            created_at: org.created_at.to_rfc3339(),
+        }
+    }
+}
+
+pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    block_on(async {
+        let context = database::open(&loaded.config).await?;
+        match command {
+            Command::Create { name } => {
+                let id = actions::create_org(&context, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                output::one(output, &json!({"id": id, "name": name.trim()}), || format!("created {name:?} ({id})"))
+            }
+            Command::List => {
+                let orgs: Vec<Shown> = orgs::list(&context.db).await?.into_iter().map(Shown::from).collect();
+                output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
+            }
+            Command::Set { org, default_client_scopes } => {
+                let scopes = parse_scopes(&default_client_scopes)?;
+                let org = database::org(&context, &org).await?;
+                let by = By::COMMAND_LINE;
+                actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), &loaded.catalogue, &by)
+                    .await
+                    .map_err(Failure::failed)?;
+                let shown = Shown::from(database::org(&context, &org.name).await?);
+                output::list(output, &[shown], &["id", "name", "default_client_scopes", "created_at"])
+            }
+        }
+    })
+}
+
+fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {
+    if text == "all" {
+        return Ok(None);
+    }
+    ScopeSet::parse(&text.replace(',', " ")).map(Some).map_err(Failure::usage)
+}

@@ -1,0 +1,75 @@
+//! `grantor serve`: runs until SIGTERM or Ctrl-C, then finishes what it has.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, bootstrap, database};
+use crate::actions::{self, By, Context};
+use crate::app::{App, StartError};
+use crate::config::Loaded;
+use crate::db::orgs;
+use crate::telemetry;
+
+pub fn run(loaded: Loaded) -> Result<(), Failure> {
+    let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format).map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(loaded))
+}
+
+async fn serve(loaded: Loaded) -> Result<(), Failure> {
+    let Context { db, clock, random } = database::open_any_schema(&loaded.config)?;
+    let app = App::new(loaded, db, clock, random);
+    stop_on_signal(Arc::clone(&app))?;
+    match Arc::clone(&app).serve(async |app| ready(app).await).await {
+        // Told to stop while it still waited for the database: that is no failure.
+        Ok(()) | Err(StartError::Stopped) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Err(error) => Err(Failure::failed(error)),
+    }
+}
+
+fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is under way");
+        app.stop.stop();
+    });
+    Ok(())
+}
+
+async fn ready(app: &App) {
+    let http = &app.config.http;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %http.listen,
+        public_url = http.public_url,
+        management = http.management_listen.map(|address| address.to_string()),
+        database = app.context.db.engine(),
+        "Grantor is ready"
+    );
+    if let Err(error) = first_start(app).await {
+        tracing::error!(%error, "the first organisation could not be set up");
+    }
+}
+
+/// On the default file the server sets up an organisation by itself and prints it; elsewhere it says how to.
+async fn first_start(app: &App) -> Result<(), actions::BootstrapError> {
+    if !orgs::list(&app.context.db).await?.is_empty() {
+        return Ok(());
+    }
+    if app.config.database.is_default_file() {
+        let made =
+            actions::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
+        println!("{}", bootstrap::first_start_text(app, &made));
+    } else {
+        println!("{}", bootstrap::HOW_TO);
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Settings: read in layers, checked once, every error listed at once.
+//!
+//! `config/default.toml`, a file, the environment and flags are laid over one another (`layers.rs`), each value that is
+//! given is tried by itself, and then all of them together (`rules.rs`). What comes out is a `Config` that needs no
+//! further check, and a list of where everything came from.
+
+mod database_url;
+mod effective;
+mod error;
+mod layers;
+mod name;
+mod reference;
+mod rules;
+mod sections;
+mod settings;
+mod sources;
+mod table;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use effective::{Effective, EffectiveSetting};
+pub use error::{ConfigError, ConfigErrors};
+pub use reference::{DEFAULT_TOML, EXAMPLE, reference};
+pub use sections::*;
+pub use sources::{Source, Sources};
+
+use crate::oauth::scope_catalogue::{self, ScopeCatalogue};
+use layers::{Given, GivenSettings};
+
+/// Settings that can be used, and what a person may be told about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub config: Config,
+    /// The shipped one, or the one that `scopes.catalogue` names.
+    pub catalogue: ScopeCatalogue,
+    pub effective: Effective,
+}
+
+impl Config {
+    pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+        let defaults = reference::defaults();
+        let mut errors = Vec::new();
+        let given = layers::merge(sources, &defaults, &mut errors);
+        let given = without_wrong(given, &defaults, &mut errors);
+        let mut config = over_defaults(&defaults, &given);
+        rules::check(&config, &given, &mut errors);
+        let catalogue = match read_catalogue(&config, sources, &given) {
+            Ok(catalogue) => {
+                rules::check_required(&config, &catalogue, &given, &mut errors);
+                catalogue
+            }
+            Err(found) => return Err(ConfigErrors::new(errors.into_iter().chain(found))),
+        };
+        if !errors.is_empty() {
+            return Err(ConfigErrors::new(errors));
+        }
+        if config.http.public_url.is_empty() {
+            config.http.public_url = format!("http://{}", config.http.listen);
+        }
+        let effective = Effective::new(&config, &defaults, &given);
+        Ok(Loaded { config, catalogue, effective })
+    }
+}
+
+/// Reads the defaults with each value alone in its place, so that every wrong one is found and not only the first.
+fn without_wrong(given: GivenSettings, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
+    let is_right = |(_, given): &(&str, Given)| match table_with(defaults, [given]).try_into::<Config>() {
+        Ok(_) => true,
+        Err(error) => {
+            let (setting, from) = (given.setting, given.source.clone());
+            let wrong = error.message().to_owned();
+            errors.push(ConfigError::Value { setting: setting.name, from, wrong, allowed: setting.allowed });
+            false
+        }
+    };
+    given.into_iter().filter(is_right).collect()
+}
+
+#[expect(clippy::expect_used, reason = "each value was tried, and a test reads the defaults")]
+fn over_defaults(defaults: &toml::Table, given: &GivenSettings) -> Config {
+    table_with(defaults, given.values()).try_into().expect("values that are right one by one are read together")
+}
+
+fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Given>) -> toml::Table {
+    let mut table = defaults.clone();
+    for Given { setting, value, .. } in given {
+        table[setting.section()][setting.key()] = value.clone();
+    }
+    table
+}
+
+fn read_catalogue(
+    config: &Config,
+    sources: &Sources,
+    given: &GivenSettings,
+) -> Result<ScopeCatalogue, Vec<ConfigError>> {
+    let Some(path) = &config.scopes.catalogue else {
+        return parse_catalogue("config/scopes.toml".into(), scope_catalogue::SHIPPED);
+    };
+    match (sources.read_file)(path) {
+        Ok(text) => parse_catalogue(path.clone(), &text),
+        Err(error) => {
+            let setting = "scopes.catalogue";
+            let from = given.get(setting).map_or(Source::Default, |given| given.source.clone());
+            let (path, cause) = (path.clone(), error.to_string());
+            Err(vec![ConfigError::Unreadable { setting: Some(setting), from, path, cause }])
+        }
+    }
+}
+
+fn parse_catalogue(path: PathBuf, text: &str) -> Result<ScopeCatalogue, Vec<ConfigError>> {
+    ScopeCatalogue::from_toml(text).map_err(|error| {
+        let located = |mistake| ConfigError::Catalogue { path: path.clone(), mistake };
+        error.mistakes().iter().cloned().map(located).collect()
+    })
+}

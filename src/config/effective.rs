@@ -1,0 +1,66 @@
+//! The settings in effect, each with its source, as `config print` shows them. Secrets are not shown.
+
+use std::fmt;
+
+use serde_json::json;
+use toml::Value;
+
+use super::layers::GivenSettings;
+use super::sections::Config;
+use super::settings::{self, Setting};
+use super::sources::Source;
+
+/// Every setting, in the order of the reference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effective(Vec<EffectiveSetting>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectiveSetting {
+    pub name: &'static str,
+    /// Fit to be shown.
+    pub value: Value,
+    pub source: Source,
+}
+
+impl Effective {
+    pub(super) fn new(config: &Config, defaults: &toml::Table, given: &GivenSettings) -> Self {
+        let effective = |setting: &'static Setting| {
+            let default = &defaults[setting.section()][setting.key()];
+            let (value, source) = given
+                .get(setting.name)
+                .map_or((default, Source::Default), |given| (&given.value, given.source.clone()));
+            EffectiveSetting { name: setting.name, value: shown(setting, value, config), source }
+        };
+        Self(settings::all().map(effective).collect())
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &EffectiveSetting> {
+        self.0.iter()
+    }
+
+    /// `{"http.listen": {"value": "127.0.0.1:8080", "source": "default"}, …}`
+    pub fn to_json(&self) -> serde_json::Value {
+        let entry = |setting: &EffectiveSetting| {
+            (setting.name.to_owned(), json!({"value": setting.value, "source": setting.source.to_string()}))
+        };
+        serde_json::Value::Object(self.0.iter().map(entry).collect())
+    }
+}
+
+fn shown(setting: &Setting, value: &Value, config: &Config) -> Value {
+    match setting.name {
+        "database.url" => Value::String(config.database.url.to_string()),
+        "http.public_url" => Value::String(config.http.public_url.clone()),
+        _ if setting.secret && value.as_str() != Some("") => Value::String("***".to_owned()),
+        _ => value.clone(),
+    }
+}
+
+/// TOML that says of each line where it came from: `http.listen = "127.0.0.1:8080" # default`.
+impl fmt::Display for Effective {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|EffectiveSetting { name, value, source }| writeln!(formatter, "{name} = {value} # {source}"))
+    }
+}

@@ -1,0 +1,143 @@
+//! How a place spells the name of a setting, and which known name a misspelt one is most like.
+
+use super::settings::{self, Setting};
+
+pub const PREFIX: &str = "GRANTOR_";
+/// Names the file, and so is no setting.
+pub const CONFIG_VARIABLE: &str = "GRANTOR_CONFIG";
+/// What hosting platforms set; it means `database.url`.
+pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
+
+/// A name as it was written.
+pub enum Name {
+    /// `section.key` in the file and in flags; `section.key_file` names a file that holds a secret.
+    Dotted(String),
+    /// `GRANTOR_SECTION__KEY`, and `GRANTOR_SECTION__KEY_FILE`.
+    Variable(String),
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy)]
+pub enum Target {
+    Value(&'static Setting),
+    FileWithValue(&'static Setting),
+}
+
+impl Target {
+    pub const fn setting(self) -> &'static Setting {
+        match self {
+            Self::Value(setting) | Self::FileWithValue(setting) => setting,
+        }
+    }
+
+    fn every() -> impl Iterator<Item = Self> {
+        let files = settings::all().filter(|setting| setting.secret).map(Self::FileWithValue);
+        settings::all().map(Self::Value).chain(files)
+    }
+
+    fn dotted(self) -> String {
+        match self {
+            Self::Value(setting) => setting.name.to_owned(),
+            Self::FileWithValue(setting) => format!("{}_file", setting.name),
+        }
+    }
+
+    fn variable(self) -> String {
+        format!("{PREFIX}{}", self.dotted().replacen('.', "__", 1).to_uppercase())
+    }
+}
+
+impl Name {
+    pub fn find(&self) -> Option<Target> {
+        Target::every().find(|target| match self {
+            Self::Dotted(written) => *written == target.dotted(),
+            Self::Variable(written) => *written == target.variable(),
+        })
+    }
+
+    /// The known name that is most like this one, in the same spelling, if any is like it.
+    pub fn nearest(&self) -> Option<String> {
+        const ALIKE: f64 = 0.6;
+        let written = self.as_dotted();
+        let nearest = Target::every()
+            .map(|target| (likeness(&written, &target.dotted()), target))
+            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other));
+        nearest.map(|(_, target)| match self {
+            Self::Dotted(_) => target.dotted(),
+            Self::Variable(_) => target.variable(),
+        })
+    }
+
+    fn as_dotted(&self) -> String {
+        match self {
+            Self::Dotted(written) => written.to_lowercase(),
+            Self::Variable(written) => written.trim_start_matches(PREFIX).to_lowercase().replacen("__", ".", 1),
+        }
+    }
+}
+
+/// From 0 to 1. A name without its section is like the whole name too, though less than the name itself.
+fn likeness(written: &str, known: &str) -> f64 {
+    const WITHOUT_SECTION: f64 = 0.95;
+    let whole = strsim::normalized_damerau_levenshtein(written, known);
+    let key = known.split_once('.').map_or(known, |(_, key)| key);
+    whole.max(WITHOUT_SECTION * strsim::normalized_damerau_levenshtein(written, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dotted(written: &str) -> Name {
+        Name::Dotted(written.to_owned())
+    }
+
+    fn variable(written: &str) -> Name {
+        Name::Variable(written.to_owned())
+    }
+
+    #[test]
+    fn every_setting_is_found_by_both_of_its_names() {
+        for setting in settings::all() {
+            let name = setting.name.to_uppercase().replace('.', "__");
+            for written in [dotted(setting.name), variable(&format!("GRANTOR_{name}"))] {
+                let found = written.find();
+                assert!(matches!(found, Some(Target::Value(found)) if found.name == setting.name), "{}", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_secret_may_be_in_a_file_of_its_own() {
+        let found =
+            |name: Name| name.find().map(|target| (target.setting().name, matches!(target, Target::FileWithValue(_))));
+
+        assert_eq!(found(dotted("secrets.key_file")), Some(("secrets.key", true)));
+        assert_eq!(found(variable("GRANTOR_DATABASE__URL_FILE")), Some(("database.url", true)));
+        assert_eq!(found(dotted("http.listen_file")), None);
+    }
+
+    #[test]
+    fn a_misspelt_name_is_told_the_nearest_one_in_its_own_spelling() {
+        let cases = [
+            (dotted("http.lisen"), Some("http.listen")),
+            (dotted("htpp.listen"), Some("http.listen")),
+            (dotted("listen"), Some("http.listen")),
+            (dotted("database.pool_url_file"), Some("database.url_file")),
+            (dotted("HTTP.Listen"), Some("http.listen")),
+            (dotted("colour"), None),
+            (variable("GRANTOR_HTTP_LISTEN"), Some("GRANTOR_HTTP__LISTEN")),
+            (variable("GRANTOR_LISTEN"), Some("GRANTOR_HTTP__LISTEN")),
+            (variable("GRANTOR_DATABASE_URL"), Some("GRANTOR_DATABASE__URL")),
+            (variable("GRANTOR_SECRET__KEY_FILE"), Some("GRANTOR_SECRETS__KEY_FILE")),
+            (variable("GRANTOR_LIMITS__REGISTER_PER_MINUT"), Some("GRANTOR_LIMITS__REGISTER_PER_MINUTE")),
+            (variable("GRANTOR_http__listen"), Some("GRANTOR_HTTP__LISTEN")),
+            (variable("GRANTOR_COLOUR"), None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(name.nearest().as_deref(), expected, "{}", name.as_dotted());
+            assert!(name.find().is_none());
+        }
+    }
+}

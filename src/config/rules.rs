@@ -1,0 +1,75 @@
+//! What settings must be together, when each by itself is right.
+
+use super::error::ConfigError;
+use super::layers::GivenSettings;
+use super::sections::Config;
+use super::settings;
+use super::sources::Source;
+use crate::oauth::scope_catalogue::{ScopeCatalogue, ScopeKind};
+
+struct Rule {
+    settings: &'static [&'static str],
+    broken: fn(&Config) -> bool,
+    wrong: &'static str,
+}
+
+const RULES: [Rule; 4] = [
+    Rule {
+        settings: &["http.public_url", "http.listen"],
+        broken: |config| config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified(),
+        wrong: "no client can reach an unspecified address, so http.public_url has to say what they reach",
+    },
+    Rule {
+        settings: &["http.management_listen", "http.listen"],
+        broken: |config| config.http.management_listen == Some(config.http.listen) && config.http.listen.port() != 0,
+        wrong: "http.listen and http.management_listen are the same",
+    },
+    Rule {
+        settings: &["registration.forget_after", "registration.sleep_after"],
+        broken: |config| (1..config.registration.sleep_after).contains(&config.registration.forget_after),
+        wrong: "registration.forget_after is less than registration.sleep_after",
+    },
+    Rule {
+        settings: &["restriction.required"],
+        broken: |config| {
+            let required = &config.restriction.required;
+            (1..required.len()).any(|i| required[..i].iter().any(|earlier| earlier.client_id == required[i].client_id))
+        },
+        wrong: "a client_id stands twice",
+    },
+];
+
+/// Leaves out rules about settings that are wrong already: what they would say follows from that.
+pub fn check(config: &Config, given: &GivenSettings, errors: &mut Vec<ConfigError>) {
+    let wrong_already: Vec<_> = errors.iter().filter_map(ConfigError::setting).collect();
+    for rule in &RULES {
+        let applies = !rule.settings.iter().any(|name| wrong_already.contains(name));
+        if applies && (rule.broken)(config) {
+            errors.extend(blame(rule.settings, given, rule.wrong.to_owned()));
+        }
+    }
+}
+
+/// Required scopes have to be scopes that a permission stands behind.
+pub fn check_required(
+    config: &Config,
+    catalogue: &ScopeCatalogue,
+    given: &GivenSettings,
+    errors: &mut Vec<ConfigError>,
+) {
+    let is_permission = |name| catalogue.find(name).is_some_and(|scope| scope.kind == ScopeKind::Permission);
+    let names = config.restriction.required.iter().flat_map(|required| required.permission_scopes.names());
+    let unknown: Vec<_> = names.filter(|name| !is_permission(name)).collect();
+    if !unknown.is_empty() {
+        let wrong = format!("{} is no permission scope of the catalogue", unknown.join(", "));
+        errors.extend(blame(&["restriction.required"], given, wrong));
+    }
+}
+
+/// Blames the first of the settings that somebody gave: a default is not where one would look.
+fn blame(names: &[&str], given: &GivenSettings, wrong: String) -> Option<ConfigError> {
+    let name = names.iter().find(|name| given.contains_key(**name)).or(names.first())?;
+    let setting = settings::find(name)?;
+    let from = given.get(name).map_or(Source::Default, |given| given.source.clone());
+    Some(ConfigError::Value { setting: setting.name, from, wrong, allowed: setting.allowed })
+}

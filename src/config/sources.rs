@@ -1,0 +1,131 @@
+//! Everything that settings are read from, gathered before any of it is understood.
+//!
+//! Only `Sources::from_process` touches the process and the disk, so that a test can play any of it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{ConfigError, ConfigErrors};
+use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, PREFIX};
+
+#[derive(Clone, Debug)]
+pub struct Sources {
+    pub file: Option<(PathBuf, String)>,
+    pub environment: Vec<(String, String)>,
+    /// Pairs of `section.key` and value.
+    pub flags: Vec<(String, String)>,
+    pub read_file: fn(&Path) -> io::Result<String>,
+}
+
+impl Sources {
+    /// The real ones: `--config` or `GRANTOR_CONFIG`, the environment, and each `--set section.key=value`.
+    pub fn from_process(config_flag: Option<&Path>, set_flags: &[String]) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let environment = environment(&mut errors);
+        let named = environment.iter().find(|(name, path)| name == CONFIG_VARIABLE && !path.is_empty());
+        let file = match (config_flag, named) {
+            (Some(path), _) => read_config(path.to_owned(), Source::Flag("--config".to_owned()), &mut errors),
+            (None, Some((name, path))) => read_config(path.into(), Source::Environment(name.clone()), &mut errors),
+            (None, None) => None,
+        };
+        let flags = set_flags.iter().filter_map(|written| assignment(written, &mut errors)).collect();
+        if !errors.is_empty() {
+            return Err(ConfigErrors::new(errors));
+        }
+        Ok(Self { file, environment, flags, read_file })
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+fn environment(errors: &mut Vec<ConfigError>) -> Vec<(String, String)> {
+    let ours = |name: &String| name.starts_with(PREFIX) || name == DATABASE_VARIABLE;
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.into_string().ok().filter(ours) else { continue };
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) => errors.push(ConfigError::NotUtf8 { name }),
+        }
+    }
+    variables.sort();
+    variables
+}
+
+fn read_config(path: PathBuf, from: Source, errors: &mut Vec<ConfigError>) -> Option<(PathBuf, String)> {
+    match read_file(&path) {
+        Ok(text) => Some((path, text)),
+        Err(error) => {
+            errors.push(ConfigError::Unreadable { setting: None, from, path, cause: error.to_string() });
+            None
+        }
+    }
+}
+
+fn assignment(written: &str, errors: &mut Vec<ConfigError>) -> Option<(String, String)> {
+    match written.split_once('=') {
+        Some((name, value)) => Some((name.trim().to_owned(), value.to_owned())),
+        None => {
+            errors.push(ConfigError::NotAssignment { written: written.to_owned() });
+            None
+        }
+    }
+}
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Default,
+    File { path: PathBuf, key: String },
+    Environment(String),
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File { path, key } => write!(formatter, "{key} in the file {}", path.display()),
+            Self::Environment(name) => write!(formatter, "environment variable {name}"),
+            Self::Flag(name) => write!(formatter, "flag {name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_flags_are_read_and_all_that_is_wrong_with_them_is_told() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml"));
+        let flags = ["http.listen=[::1]:80".to_owned(), "log.level=info,grantor=debug".to_owned()];
+        let sources = Sources::from_process(Some(path), &flags).expect("sources");
+
+        assert_eq!(sources.file.map(|(read, text)| (read, text.is_empty())), Some((path.to_owned(), false)));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(sources.flags, [pair("http.listen", "[::1]:80"), pair("log.level", "info,grantor=debug")]);
+
+        let refused = Sources::from_process(Some(Path::new("/nowhere/grantor.toml")), &["http.listen".to_owned()]);
+        let told = refused.expect_err("no file").to_string();
+        assert!(told.contains("flag --config: the file /nowhere/grantor.toml cannot be read"), "{told}");
+        assert!(told.contains("the flag --set http.listen is not understood"), "{told}");
+    }
+
+    #[test]
+    fn a_source_says_where_to_look() {
+        let file = Source::File { path: "/etc/grantor.toml".into(), key: "http.listen".to_owned() };
+        let cases = [
+            (Source::Default, "default"),
+            (file, "http.listen in the file /etc/grantor.toml"),
+            (Source::Environment("GRANTOR_HTTP__LISTEN".to_owned()), "environment variable GRANTOR_HTTP__LISTEN"),
+            (Source::Flag("--set http.listen".to_owned()), "flag --set http.listen"),
+        ];
+        for (source, expected) in cases {
+            assert_eq!(source.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! How single values are read where their type alone does not say what is allowed.
+//!
+//! Each function is named by a `deserialize_with` of `sections.rs`. What it refuses it says in words that follow the
+//! name of the setting.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::secret::Secret;
+
+const DAY: u64 = 86_400;
+/// Far more than anything needs, and far less than would overflow a sum of times.
+const CENTURY: u64 = 36_525 * DAY;
+const SHORTEST_KEY: usize = 32;
+
+/// A timeout in seconds.
+pub fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    between(1, DAY, from).map(Duration::from_secs)
+}
+
+/// A timeout in milliseconds.
+pub fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    between(1, 600_000, from).map(Duration::from_millis)
+}
+
+/// How long an authorization code lives: RFC 6749 section 4.1.2 recommends at most ten minutes.
+pub fn code_lifetime<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    between(1, 600, from)
+}
+
+pub fn lifetime<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    between(1, CENTURY, from)
+}
+
+pub fn lifetime_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    between(0, CENTURY, from)
+}
+
+/// A lifetime after which clients are forgotten: none, or long enough that nobody loses a client of today.
+pub fn day_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    match between(0, CENTURY, from)? {
+        short @ 1..DAY => Err(Error::custom(format!("{short} is less than a day"))),
+        lifetime => Ok(lifetime),
+    }
+}
+
+fn between<'de, D: Deserializer<'de>>(least: u64, most: u64, from: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(from)?;
+    if number < least || number > most {
+        return Err(Error::custom(format!("{number} is not between {least} and {most}")));
+    }
+    Ok(number)
+}
+
+pub fn at_least_one<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default + PartialEq,
+{
+    let number = T::deserialize(from)?;
+    if number == T::default() { Err(Error::custom("0 is not at least 1")) } else { Ok(number) }
+}
+
+pub fn address_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(Error::custom),
+    }
+}
+
+pub fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(from)?;
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+pub fn secret_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.chars().count() {
+        0 => Ok(None),
+        count if count < SHORTEST_KEY => Err(Error::custom(format!("is shorter than {SHORTEST_KEY} characters"))),
+        _ => Ok(Some(Secret::new(text))),
+    }
+}
+
+/// Networks; an address alone is the network that holds only itself.
+pub fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    each(from, "is no network", |text| {
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    })
+}
+
+pub fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    each(from, "is no host name", |text| is_host_name(text).then(|| text.to_owned()))
+}
+
+/// Names of schemes as RFC 3986 section 3.1 normalises them: in lower case.
+pub fn schemes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    each(from, "is no scheme in lower case", |text| {
+        let letters = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
+        (letters && text.starts_with(|first: char| first.is_ascii_lowercase())).then(|| text.to_owned())
+    })
+}
+
+pub fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    each(from, "is not one word", |text| is_word(text).then(|| text.to_owned()))
+}
+
+pub fn word<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if is_word(&text) { Ok(text) } else { Err(Error::custom(format!("{text:?} is not one word"))) }
+}
+
+fn each<'de, D: Deserializer<'de>, T>(
+    from: D,
+    wrong: impl Display,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| parse(text).ok_or_else(|| Error::custom(format!("{text:?} {wrong}")))).collect()
+}
+
+/// The issuer of RFC 8414 section 2, without a path, kept byte for byte: clients compare it as a string.
+pub fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() || is_origin(&text) {
+        return Ok(text);
+    }
+    Err(Error::custom(format!("{text:?} is not an origin")))
+}
+
+fn is_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    authority.is_some_and(|authority| {
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        is_host(host) && port.is_none_or(is_port)
+    })
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_host_name(text),
+    }
+}
+
+/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1); an IPv4 address is written alike.
+fn is_host_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error as ValueError, SeqDeserializer, StrDeserializer, U64Deserializer};
+
+    use super::*;
+
+    fn text(raw: &str) -> StrDeserializer<'_, ValueError> {
+        raw.into_deserializer()
+    }
+
+    fn number(raw: u64) -> U64Deserializer<ValueError> {
+        raw.into_deserializer()
+    }
+
+    fn list<'a>(raw: &'a [&'a str]) -> SeqDeserializer<std::iter::Copied<std::slice::Iter<'a, &'a str>>, ValueError> {
+        SeqDeserializer::new(raw.iter().copied())
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin_and_kept_as_it_is_written() {
+        for raw in [
+            "",
+            "https://auth.example.com",
+            "https://auth.example.com:8443",
+            "https://AUTH.example.com:443",
+            "http://localhost:8080",
+            "http://192.0.2.1",
+            "http://[::1]",
+            "http://[2001:db8::1]:8080",
+        ] {
+            assert_eq!(public_url(text(raw)), Ok(raw.to_owned()));
+        }
+        for raw in [
+            "auth.example.com",
+            "HTTPS://auth.example.com",
+            "ftp://auth.example.com",
+            "https://",
+            "https://auth.example.com/",
+            "https://auth.example.com/oauth",
+            "https://auth.example.com?a",
+            "https://auth.example.com#a",
+            "https://user@auth.example.com",
+            "https://auth.example.com:",
+            "https://auth.example.com:0",
+            "https://auth.example.com:+80",
+            "https://auth.example.com:65536",
+            "https://auth..example.com",
+            "https://-auth.example.com",
+            "https://auth.example.com ",
+            "https://[::1",
+            "https://[::g]",
+            "https://::1",
+        ] {
+            let refused = public_url(text(raw)).expect_err(raw);
+            assert_eq!(refused.to_string(), format!("{raw:?} is not an origin"));
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_bounds_are_refused() {
+        assert_eq!(seconds(number(1)), Ok(Duration::from_secs(1)));
+        assert_eq!(milliseconds(number(1500)), Ok(Duration::from_millis(1500)));
+        assert_eq!(lifetime_or_zero(number(0)), Ok(0));
+        assert_eq!(day_or_zero(number(0)), Ok(0));
+        assert_eq!(day_or_zero(number(DAY)), Ok(DAY));
+        assert_eq!(at_least_one::<_, u32>(number(1)), Ok(1));
+        let refused = [
+            (seconds(number(0)).err(), "0 is not between 1 and 86400"),
+            (seconds(number(DAY + 1)).err(), "86401 is not between 1 and 86400"),
+            (milliseconds(number(600_001)).err(), "600001 is not between 1 and 600000"),
+            (code_lifetime(number(601)).err(), "601 is not between 1 and 600"),
+            (lifetime(number(0)).err(), "0 is not between 1 and 3155760000"),
+            (lifetime_or_zero(number(u64::MAX)).err(), "18446744073709551615 is not between 0 and 3155760000"),
+            (day_or_zero(number(DAY - 1)).err(), "86399 is less than a day"),
+            (at_least_one::<_, u32>(number(0)).err(), "0 is not at least 1"),
+        ];
+        for (error, expected) in refused {
+            assert_eq!(error.map(|error| error.to_string()).as_deref(), Some(expected));
+        }
+    }
+
+    fn shown(raw: &[&str]) -> Result<Vec<String>, ValueError> {
+        Ok(networks(list(raw))?.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_network_may_be_a_single_address() {
+        assert_eq!(
+            shown(&["10.0.0.0/8", "192.0.2.7", "::1", "fd00::/8"]),
+            Ok(["10.0.0.0/8", "192.0.2.7/32", "::1/128", "fd00::/8"].map(str::to_owned).to_vec())
+        );
+        for raw in ["", "10.0.0.0/33", "10.0.0", "proxy.example"] {
+            let refused = shown(&[raw]).expect_err(raw);
+            assert_eq!(refused.to_string(), format!("{raw:?} is no network"));
+        }
+    }
+
+    #[test]
+    fn every_item_of_a_list_is_checked() {
+        assert_eq!(hosts(list(&["app.example.com", "localhost"])).map(|hosts| hosts.len()), Ok(2));
+        assert_eq!(schemes(list(&["cursor", "com.example.app"])).map(|schemes| schemes.len()), Ok(2));
+        assert_eq!(words(list(&["client_secret_post"])).map(|words| words.len()), Ok(1));
+        for raw in ["https://app.example.com", "app.example.com:8080", "app_x.example.com", ""] {
+            assert!(hosts(list(&["app.example.com", raw])).is_err(), "{raw}");
+        }
+        for raw in ["Cursor", "cursor:", "cursor://", "1password", ""] {
+            assert!(schemes(list(&["cursor", raw])).is_err(), "{raw}");
+        }
+        for raw in ["two words", "", "bell\u{7}"] {
+            assert!(words(list(&[raw])).is_err() && word(text(raw)).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_is_none() {
+        assert_eq!(address_or_none(text("")), Ok(None));
+        assert_eq!(address_or_none(text("[::1]:80")), Ok("[::1]:80".parse().ok()));
+        assert!(address_or_none(text("localhost:80")).is_err());
+        assert_eq!(path_or_none(text("")), Ok(None));
+        assert_eq!(path_or_none(text("a/b.toml")), Ok(Some(PathBuf::from("a/b.toml"))));
+        assert_eq!(secret_or_none(text("")), Ok(None));
+    }
+
+    #[test]
+    fn a_key_that_is_too_short_is_refused_without_showing_it() {
+        let long = "k".repeat(SHORTEST_KEY);
+
+        assert_eq!(secret_or_none(text(&long)), Ok(Some(Secret::new(long.clone()))));
+        assert_eq!(
+            secret_or_none(text(&long[1..])).map_err(|error| error.to_string()),
+            Err("is shorter than 32 characters".to_owned())
+        );
+    }
+}

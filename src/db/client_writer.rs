@@ -1,0 +1,190 @@
+//! Group commit: registrations that arrive together are written by one statement and one commit.
+//!
+//! One task takes whatever is waiting, so there is no added wait when it is idle, and each caller is answered only after
+//! the commit that holds its row. The queue is bounded; a caller that finds it full, or waits longer than
+//! [`PATIENCE`], is told to come back.
+//!
+//! A batch is deduplicated and sorted by id, so that batches of several replicas lock rows in one order. Where nobody
+//! knows whether a commit happened, the same statement runs again, which inserts nothing twice. Where a row is at fault,
+//! each row is tried alone, so that one caller's row cannot fail another's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use super::clients::{self, NewClient};
+use super::known_clients::FRESH_FOR;
+use super::{Db, DbError};
+use crate::oauth::Timestamp;
+use crate::oauth::client::ClientId;
+
+const ROWS_A_COMMIT: usize = 256;
+const PATIENCE: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// What became of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    New,
+    /// The same client again. `counted` is false where a sighting was written within the hour.
+    Known {
+        registered_at: Timestamp,
+        last_seen_at: Timestamp,
+        counted: bool,
+    },
+    /// The id belongs to a client with other metadata: two digests met in 122 bits.
+    Taken,
+}
+
+/// Cheap to clone; the task ends when the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct ClientWriter {
+    queue: mpsc::Sender<Job>,
+}
+
+#[derive(Debug)]
+struct Job {
+    client: NewClient,
+    answer: oneshot::Sender<Result<Written, DbError>>,
+}
+
+impl ClientWriter {
+    pub fn start(db: Db, queue_length: usize) -> Self {
+        let (queue, waiting) = mpsc::channel(queue_length.max(1));
+        tokio::spawn(commit_what_waits(db, waiting));
+        Self { queue }
+    }
+
+    pub async fn write(&self, client: NewClient) -> Result<Written, DbError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Job { client, answer }).map_err(|_| DbError::QueueFull)?;
+        match timeout(PATIENCE, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(DbError::TimedOut),
+        }
+    }
+
+    /// How many registrations wait for their commit.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+async fn commit_what_waits(db: Db, mut waiting: mpsc::Receiver<Job>) {
+    let mut batch = Vec::with_capacity(ROWS_A_COMMIT);
+    while waiting.recv_many(&mut batch, ROWS_A_COMMIT).await > 0 {
+        // Whoever gave up waiting was told so; writing the row now would only cost those who still wait.
+        batch.retain(|job| !job.answer.is_closed());
+        commit(&db, std::mem::take(&mut batch)).await;
+    }
+}
+
+async fn commit(db: &Db, jobs: Vec<Job>) {
+    let groups = by_id(jobs);
+    let rows: Vec<NewClient> = groups.values().map(|group| merged(group)).collect();
+    match write_until_known(db, &rows).await {
+        Ok(outcomes) => answer_all(groups, &outcomes),
+        Err(error) if error.is_transient() || rows.len() <= 1 => refuse_all(groups, error),
+        Err(_) => {
+            for (row, group) in rows.iter().zip(groups) {
+                let group = BTreeMap::from([group]);
+                match write_until_known(db, std::slice::from_ref(row)).await {
+                    Ok(outcomes) => answer_all(group, &outcomes),
+                    Err(error) => refuse_all(group, error),
+                }
+            }
+        }
+    }
+}
+
+fn by_id(jobs: Vec<Job>) -> BTreeMap<ClientId, Vec<Job>> {
+    let mut groups: BTreeMap<ClientId, Vec<Job>> = BTreeMap::new();
+    for job in jobs {
+        groups.entry(job.client.id).or_default().push(job);
+    }
+    groups
+}
+
+/// The row that stands for all registrations of one client in this batch.
+fn merged(group: &[Job]) -> NewClient {
+    let mut row = group[0].client.clone();
+    row.registrations =
+        group.iter().filter(|job| job.client.digest == row.digest).map(|job| job.client.registrations).sum();
+    row
+}
+
+/// Again and again, as long as callers wait, where the database's state was the cause and not the rows.
+async fn write_until_known(db: &Db, rows: &[NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+    let give_up_at = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match write_once(db, rows).await {
+            Err(DbError::ConnectionLost(_) | DbError::Conflict(_)) if Instant::now() + pause < give_up_at => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn write_once(db: &Db, rows: &[NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let inserted = clients::insert_new(db, rows).await?;
+    let mut outcomes: HashMap<ClientId, Written> = inserted.into_iter().map(|id| (id, Written::New)).collect();
+    if outcomes.len() == rows.len() {
+        return Ok(outcomes);
+    }
+    let there: Vec<ClientId> = rows.iter().map(|row| row.id).filter(|id| !outcomes.contains_key(id)).collect();
+    let sightings = clients::list_sightings(db, &there).await?;
+    for row in rows {
+        if let Some(sighting) = sightings.iter().find(|sighting| sighting.id == row.id) {
+            outcomes.insert(row.id, see_again(db, row, sighting).await?);
+        }
+    }
+    Ok(outcomes)
+}
+
+async fn see_again(db: &Db, row: &NewClient, sighting: &clients::Sighting) -> Result<Written, DbError> {
+    if sighting.digest != row.digest {
+        return Ok(Written::Taken);
+    }
+    let stale = row.seen_at.minus(FRESH_FOR);
+    let counted = sighting.last_seen_at <= stale
+        && clients::count_registrations(db, row.id, row.registrations, stale, row.seen_at).await?;
+    Ok(Written::Known { registered_at: sighting.registered_at, last_seen_at: sighting.last_seen_at, counted })
+}
+
+/// The first of a group gets what the database said; the others are the same client again, or another's.
+fn answer_all(groups: BTreeMap<ClientId, Vec<Job>>, outcomes: &HashMap<ClientId, Written>) {
+    for (id, group) in groups {
+        let Some(first) = group.first().map(|job| job.client.clone()) else { continue };
+        let outcome = outcomes.get(&id).copied();
+        for (position, job) in group.into_iter().enumerate() {
+            let answer = match outcome {
+                _ if job.client.digest != first.digest => Ok(Written::Taken),
+                Some(Written::New) if position > 0 => {
+                    let seen_at = first.seen_at;
+                    Ok(Written::Known { registered_at: seen_at, last_seen_at: seen_at, counted: true })
+                }
+                Some(outcome) => Ok(outcome),
+                // It was there at the insert and gone at the read: forgotten in between. Another try will insert it.
+                None => Err(DbError::TimedOut),
+            };
+            // A caller that is gone needs no answer.
+            let _ = job.answer.send(answer);
+        }
+    }
+}
+
+fn refuse_all(groups: BTreeMap<ClientId, Vec<Job>>, error: DbError) {
+    let error = Arc::new(error);
+    for job in groups.into_values().flatten() {
+        let _ = job.answer.send(Err(DbError::Shared(Arc::clone(&error))));
+    }
+}

@@ -1,0 +1,99 @@
+//! The digests of clients that were registered lately, in the process: a tool that registers at each start is answered from
+//! here and writes nothing.
+//!
+//! Bounded, so that a stranger who registers without end costs no memory. Registrations that were not written yet are
+//! counted here and written with the next one that is; an entry that falls out, or a stop, loses at most an hour's count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use quick_cache::sync::Cache;
+
+use crate::oauth::Timestamp;
+use crate::oauth::client_identity::ClientDigest;
+
+const ENTRIES: usize = 65_536;
+
+/// A sighting is written again after this many seconds, so at most hourly.
+pub const FRESH_FOR: i64 = 3_600;
+
+/// Cheap to clone; all clones are one cache.
+#[derive(Clone)]
+pub struct KnownClients(Arc<Cache<ClientDigest, Arc<Entry>>>);
+
+struct Entry {
+    registered_at: Timestamp,
+    last_written_at: Timestamp,
+    uncounted: AtomicI64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Registered, and written within the hour: nothing to write.
+    Fresh { registered_at: Timestamp },
+    /// To be written, together with so many registrations that were not.
+    Write { uncounted: i64 },
+}
+
+impl Default for KnownClients {
+    fn default() -> Self {
+        Self(Arc::new(Cache::new(ENTRIES)))
+    }
+}
+
+impl KnownClients {
+    pub fn see(&self, digest: &ClientDigest, now: Timestamp) -> Known {
+        let Some(entry) = self.0.get(digest) else { return Known::Write { uncounted: 0 } };
+        if now.seconds_since(entry.last_written_at) < FRESH_FOR {
+            entry.uncounted.fetch_add(1, Ordering::Relaxed);
+            Known::Fresh { registered_at: entry.registered_at }
+        } else {
+            Known::Write { uncounted: entry.uncounted.swap(0, Ordering::Relaxed) }
+        }
+    }
+
+    /// After the database was asked: `uncounted` is what it did not take.
+    pub fn remember(&self, digest: ClientDigest, registered_at: Timestamp, last_written_at: Timestamp, uncounted: i64) {
+        let uncounted = AtomicI64::new(uncounted);
+        self.0.insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: ClientDigest = ClientDigest::from_bytes([7; 32]);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    #[test]
+    fn an_unknown_digest_is_written() {
+        assert_eq!(KnownClients::default().see(&DIGEST, at(0)), Known::Write { uncounted: 0 });
+    }
+
+    #[test]
+    fn a_known_digest_writes_nothing_for_an_hour_and_then_what_was_not_counted() {
+        let known = KnownClients::default();
+        known.remember(DIGEST, at(100), at(100), 0);
+
+        assert_eq!(known.see(&DIGEST, at(101)), Known::Fresh { registered_at: at(100) });
+        assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR - 1)), Known::Fresh { registered_at: at(100) });
+        assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 2 });
+        assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 0 });
+    }
+
+    #[test]
+    fn strangers_cannot_fill_the_memory() {
+        let known = KnownClients::default();
+        for number in 0..3 * ENTRIES {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            known.remember(ClientDigest::from_bytes(bytes), at(0), at(0), 0);
+        }
+
+        assert!(known.0.len() <= ENTRIES);
+    }
+}

@@ -1,0 +1,214 @@
+//! WHAT IS STORED: all SQL, for both engines, one file per table.
+//!
+//! A query is written once, inside [`with_conn!`], which expands it once per engine: the SQL text, the list of binds and
+//! the row type stand in one place and are type-checked for Postgres and for SQLite. What a query runs on is a
+//! [`DbHandle`]: `&Db` when it stands alone, `&mut Tx` when it is one of several that must happen together.
+
+pub mod api_keys;
+pub mod application_keys;
+pub mod audit_events;
+mod backup;
+pub mod client_writer;
+pub mod clients;
+mod connect;
+mod error;
+pub mod known_clients;
+pub mod memberships;
+mod migrate;
+pub mod operators;
+pub mod org_clients;
+pub mod orgs;
+mod transaction;
+pub mod users;
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+use tokio::time::Instant;
+
+pub use backup::BackupError;
+pub use client_writer::ClientWriter;
+pub use connect::{Location, Target};
+pub use error::DbError;
+pub use known_clients::KnownClients;
+pub use migrate::{MigrateError, Migration, MigrationState};
+pub use operators::OperatorCache;
+pub use transaction::Tx;
+
+/// The database, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) pool: Pool,
+    /// How long one statement may take, waiting for a connection included.
+    query_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// Numbers for the metrics: connections open, and how many of them wait for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    pub open: u32,
+    pub idle: u32,
+    pub max: u32,
+}
+
+impl Db {
+    pub fn engine(&self) -> &'static str {
+        match self.pool {
+            Pool::Postgres(_) => "postgres",
+            Pool::Sqlite(_) => "sqlite",
+        }
+    }
+
+    pub fn pool_state(&self) -> PoolState {
+        let (open, idle, max) = match &self.pool {
+            Pool::Postgres(pool) => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
+            Pool::Sqlite(pool) => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
+        };
+        PoolState { open, idle: u32::try_from(idle).unwrap_or(u32::MAX), max }
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let db = self;
+        with_conn!(db, |conn| sqlx::query("SELECT 1").execute(conn).await.map(drop))
+    }
+
+    /// The database's own time of day in milliseconds, for comparing clocks. The only query that asks for it.
+    pub async fn unix_millis(&self) -> Result<i64, DbError> {
+        const POSTGRES: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+        const SQLITE: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+        let db = self;
+        with_conn!(
+            db,
+            postgres | conn | sqlx::query_scalar(POSTGRES).fetch_one(conn).await,
+            sqlite | conn | sqlx::query_scalar(SQLITE).fetch_one(conn).await
+        )
+    }
+
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A connection for the length of one statement.
+pub enum Conn<'c> {
+    Postgres(Lease<'c, Postgres>),
+    Sqlite(Lease<'c, Sqlite>),
+}
+
+/// From the pool for a statement that stands alone, or lent by the transaction it belongs to.
+pub enum Lease<'c, DB: sqlx::Database> {
+    Own(PoolConnection<DB>),
+    Lent(&'c mut PoolConnection<DB>),
+}
+
+impl<DB: sqlx::Database> Lease<'_, DB> {
+    pub fn connection(&mut self) -> &mut DB::Connection {
+        match self {
+            Self::Own(connection) => connection,
+            Self::Lent(connection) => connection,
+        }
+    }
+
+    /// Nobody knows what is still on the wire, so the connection must not be used again.
+    fn give_up(&mut self) {
+        match self {
+            Self::Own(connection) => connection.close_on_drop(),
+            Self::Lent(connection) => connection.close_on_drop(),
+        }
+    }
+}
+
+impl Conn<'_> {
+    pub fn give_up(&mut self) {
+        match self {
+            Self::Postgres(lease) => lease.give_up(),
+            Self::Sqlite(lease) => lease.give_up(),
+        }
+    }
+}
+
+/// What a query runs on.
+pub trait DbHandle {
+    fn conn(&mut self) -> impl Future<Output = Result<Conn<'_>, DbError>> + Send;
+    /// When the statement must have answered.
+    fn deadline(&self) -> Instant;
+}
+
+impl DbHandle for &Db {
+    async fn conn(&mut self) -> Result<Conn<'_>, DbError> {
+        Ok(match &self.pool {
+            Pool::Postgres(pool) => Conn::Postgres(Lease::Own(pool.acquire().await?)),
+            Pool::Sqlite(pool) => Conn::Sqlite(Lease::Own(pool.acquire().await?)),
+        })
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.query_timeout
+    }
+}
+
+/// Runs one query on a [`DbHandle`], on whichever engine it is, within its deadline. Evaluates to a `Result<_, DbError>`.
+/// What only one engine can do well may differ: `with_conn!(db, postgres |conn| …, sqlite |conn| …)`.
+macro_rules! with_conn {
+    ($handle:expr, |$conn:ident| $query:expr) => {
+        $crate::db::with_conn!($handle, postgres | $conn | $query, sqlite | $conn | $query)
+    };
+    ($handle:expr, postgres |$pg:ident| $on_postgres:expr, sqlite |$lite:ident| $on_sqlite:expr) => {{
+        let mut handle = $handle;
+        let deadline = $crate::db::DbHandle::deadline(&handle);
+        let work = async {
+            let mut lease = $crate::db::DbHandle::conn(&mut handle).await?;
+            let answer = tokio::time::timeout_at(deadline, async {
+                match &mut lease {
+                    $crate::db::Conn::Postgres(lease) => {
+                        let $pg = lease.connection();
+                        $on_postgres
+                    }
+                    $crate::db::Conn::Sqlite(lease) => {
+                        let $lite = lease.connection();
+                        $on_sqlite
+                    }
+                }
+            });
+            match answer.await {
+                Ok(answer) => answer.map_err($crate::db::DbError::from),
+                Err(_) => {
+                    lease.give_up();
+                    Err($crate::db::DbError::TimedOut)
+                }
+            }
+        };
+        work.await
+    }};
+}
+
+/// [`with_conn!`] for a read that stands alone: where the connection turns out to be lost, another one is asked, since
+/// after a restart of the database every connection in the pool is dead once.
+macro_rules! read_with_conn {
+    ($db:expr, |$conn:ident| $query:expr) => {{
+        let mut attempt = 1;
+        loop {
+            match $crate::db::with_conn!($db, |$conn| $query) {
+                Err(lost @ $crate::db::DbError::ConnectionLost(_)) if attempt < $crate::db::READ_ATTEMPTS => {
+                    attempt += 1;
+                    tracing::debug!(error = %lost, attempt, "reading again on another connection");
+                }
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+
+pub(crate) const READ_ATTEMPTS: u32 = 3;
+pub(crate) use {read_with_conn, with_conn};

@@ -1,0 +1,108 @@
+//! Organisations.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{DbError, DbHandle, Tx, with_conn};
+use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::oauth::{OrgId, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Org {
+    pub id: OrgId,
+    pub name: String,
+    /// `None`: no bound for clients that this organisation has not restricted.
+    pub default_client_scopes: Option<ScopeSet>,
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: String,
+    default_client_scopes: Option<Json<Vec<String>>>,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Org {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let default_client_scopes = row.default_client_scopes.map(|Json(names)| scope_set(&names)).transpose()?;
+        Ok(Self {
+            id: OrgId(row.id),
+            name: row.name,
+            default_client_scopes,
+            created_at: Timestamp::from_seconds(row.created_at),
+        })
+    }
+}
+
+fn scope_set(names: &[String]) -> Result<ScopeSet, DbError> {
+    let corrupt = |cause| DbError::corrupt("orgs", "default_client_scopes", cause);
+    names.iter().map(|name| ScopeToken::parse(name).map_err(corrupt)).collect()
+}
+
+pub async fn insert(db: impl DbHandle, id: OrgId, name: &str, now: Timestamp) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("INSERT INTO orgs (id, name, created_at) VALUES ($1, $2, $3)")
+        .bind(id.0)
+        .bind(name)
+        .bind(now.seconds())
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+pub async fn find_by_name(db: impl DbHandle, name: &str) -> Result<Option<Org>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, name, default_client_scopes, created_at FROM orgs WHERE name = $1"
+    )
+    .bind(name)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Org::try_from).transpose()
+}
+
+pub async fn find(db: impl DbHandle, id: OrgId) -> Result<Option<Org>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1"
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Org::try_from).transpose()
+}
+
+/// Takes the row for this transaction, so that two changes of one organisation follow each other.
+pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
+    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(
+        "UPDATE orgs SET name = name WHERE id = $1 RETURNING id, name, default_client_scopes, created_at"
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Org::try_from).transpose()
+}
+
+pub async fn list(db: impl DbHandle) -> Result<Vec<Org>, DbError> {
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, name, default_client_scopes, created_at FROM orgs ORDER BY name"
+    )
+    .fetch_all(conn)
+    .await)?;
+    rows.into_iter().map(Org::try_from).collect()
+}
+
+pub async fn update_default_client_scopes(
+    db: impl DbHandle,
+    id: OrgId,
+    scopes: Option<&ScopeSet>,
+) -> Result<(), DbError> {
+    let names = scopes.map(|scopes| Json(scopes.iter().map(ScopeToken::as_str).collect::<Vec<_>>()));
+    with_conn!(db, |conn| sqlx::query("UPDATE orgs SET default_client_scopes = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(&names)
+        .execute(conn)
+        .await
+        .map(drop))
+}

@@ -1,0 +1,4 @@
+//! What operators call.
+
+pub mod scopes_restriction;
+mod upsert_request;

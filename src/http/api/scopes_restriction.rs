@@ -1,0 +1,133 @@
+//! `GET`, `POST` and `DELETE /api/v2/oauth2/clients/{client_uuid}/scopes_restriction`: what an organisation lets a client
+//! have at most. `null` is no restriction; empty lists are nothing at all.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::super::body;
+use super::super::error::{ApiError, JSON_API};
+use super::super::extract::{ClientUuid, MayRead, MayWrite};
+use super::upsert_request::{Options, UpsertRequest};
+use crate::actions::{self, Restricted};
+use crate::app::App;
+use crate::db::org_clients;
+use crate::oauth::client::ClientId;
+use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::oauth::scopes_restriction::ScopesRestriction;
+
+pub async fn show(
+    State(app): State<Arc<App>>,
+    MayRead(operator): MayRead,
+    ClientUuid(client_id): ClientUuid,
+) -> Result<Response, ApiError> {
+    let restriction = org_clients::find_restriction(&app.context.db, operator.org_id, client_id)
+        .await?
+        .ok_or(ApiError::NoSuchClient)?;
+    Ok(document(&app, client_id, restriction.as_ref(), None))
+}
+
+pub async fn upsert(
+    State(app): State<Arc<App>>,
+    MayWrite(operator, by): MayWrite,
+    ClientUuid(client_id): ClientUuid,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let options = Options::parse(query.as_deref().unwrap_or_default())?;
+    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
+    let wanted = UpsertRequest::parse(&bytes)?;
+    let restriction = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalogue)?;
+    let (org_id, bounds) = (operator.org_id, app.bounds(client_id));
+    if options.dry_run {
+        let preview = actions::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
+        return Ok(document(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
+    }
+    let if_digest = options.if_digest.as_deref();
+    actions::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
+    Ok(document(&app, client_id, Some(&restriction), None))
+}
+
+pub async fn lift(
+    State(app): State<Arc<App>>,
+    MayWrite(operator, by): MayWrite,
+    ClientUuid(client_id): ClientUuid,
+) -> Result<StatusCode, ApiError> {
+    actions::lift_restriction(&app.context, operator.org_id, client_id, &by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    id: uuid::Uuid,
+    r#type: &'static str,
+    attributes: Attributes<'a>,
+}
+
+/// Both keys are always there.
+#[derive(Serialize)]
+struct Attributes<'a> {
+    required_permission_scopes: Option<&'a ScopeSet>,
+    scopes_restriction: Option<Lists<'a>>,
+}
+
+#[derive(Serialize)]
+struct Lists<'a> {
+    oidc_scopes: &'a [ScopeToken],
+    permission_scopes: &'a [ScopeToken],
+}
+
+/// What a dry run says beside the document.
+#[derive(Serialize)]
+struct Meta<'a> {
+    dry_run: bool,
+    scopes_added: &'a ScopeSet,
+    scopes_removed: &'a ScopeSet,
+    grants: u64,
+    users: u64,
+    digest: &'a str,
+}
+
+impl<'a> From<&'a Restricted> for Meta<'a> {
+    fn from(preview: &'a Restricted) -> Self {
+        Self {
+            dry_run: true,
+            scopes_added: &preview.change.scopes_added,
+            scopes_removed: &preview.change.scopes_removed,
+            grants: 0,
+            users: 0,
+            digest: &preview.digest,
+        }
+    }
+}
+
+fn document(
+    app: &App,
+    client_id: ClientId,
+    restriction: Option<&ScopesRestriction>,
+    meta: Option<Meta<'_>>,
+) -> Response {
+    let required = app.required_scopes(client_id);
+    let attributes = Attributes {
+        required_permission_scopes: (!required.is_empty()).then_some(required),
+        scopes_restriction: restriction.map(|restriction| Lists {
+            oidc_scopes: restriction.oidc_scopes(),
+            permission_scopes: restriction.permission_scopes(),
+        }),
+    };
+    let data = Data { id: client_id.uuid(), r#type: "scopes_restriction", attributes };
+    let mut answer = axum::Json(Document { data, meta }).into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    answer
+}

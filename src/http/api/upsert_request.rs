@@ -1,0 +1,179 @@
+//! The body and the query of an upsert of a scopes restriction, member by member, so that each mistake is named.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::error::{About, ApiError};
+use crate::oauth::json_text;
+
+const TYPE: &str = "upsert_scopes_restriction";
+
+/// What is asked for; an omitted list is an empty one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct UpsertRequest {
+    pub oidc_scopes: Vec<String>,
+    pub permission_scopes: Vec<String>,
+}
+
+/// serde refuses a member that is given twice, which a `Value` would not.
+#[derive(Deserialize)]
+struct RawDocument {
+    data: Option<RawData>,
+}
+
+#[derive(Deserialize)]
+struct RawData {
+    r#type: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    attributes: Option<RawAttributes>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawAttributes {
+    #[serde(default, deserialize_with = "present")]
+    oidc_scopes: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    permission_scopes: Option<Value>,
+}
+
+/// Neither `attributes` nor its lists may be null: null reads as "no restriction" to some, as "nothing" to others.
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl UpsertRequest {
+    pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
+        let document: RawDocument = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
+        let data = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+        match data.r#type.as_ref().and_then(Value::as_str) {
+            Some(TYPE) => {}
+            _ => return Err(refused("data.type is not upsert_scopes_restriction", "/data/type")),
+        }
+        let attributes = data.attributes.unwrap_or_default();
+        Ok(Self {
+            oidc_scopes: list(attributes.oidc_scopes, "oidc_scopes")?,
+            permission_scopes: list(attributes.permission_scopes, "permission_scopes")?,
+        })
+    }
+}
+
+const SHAPE: &str = "the body is not {\"data\": {\"type\": \"upsert_scopes_restriction\", \"attributes\": {\"oidc_scopes\": \
+                     [...], \"permission_scopes\": [...]}}} with each member at most once";
+
+fn list(value: Option<Value>, member: &str) -> Result<Vec<String>, ApiError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let strings: Result<Vec<String>, _> = serde_json::from_value(value);
+    strings.map_err(|_| refused(&format!("{member} is not a list of strings"), &format!("/data/attributes/{member}")))
+}
+
+fn refused(detail: &str, pointer: &str) -> ApiError {
+    ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
+}
+
+/// `?dry_run=true` looks and stores nothing; `?if_digest=` binds the change to the state that a dry run looked at.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub dry_run: bool,
+    pub if_digest: Option<String>,
+}
+
+impl Options {
+    pub fn parse(query: &str) -> Result<Self, ApiError> {
+        let refused = |detail: &str, parameter| {
+            Err(ApiError::BadRequest { detail: detail.to_owned(), about: About::Parameter(parameter) })
+        };
+        let mut options = Self::default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+            match (name, value) {
+                ("dry_run", "true") => options.dry_run = true,
+                ("dry_run", "false") => options.dry_run = false,
+                ("dry_run", _) => return refused("dry_run is neither true nor false", "dry_run"),
+                ("if_digest", digest) if is_digest(digest) => options.if_digest = Some(digest.to_owned()),
+                ("if_digest", _) => return refused("if_digest is not a digest that a dry run answered", "if_digest"),
+                // Unknown parameters do nothing, as elsewhere in this API.
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &str) -> Result<UpsertRequest, (String, About)> {
+        UpsertRequest::parse(body.as_bytes()).map_err(|error| match error {
+            ApiError::BadRequest { detail, about } => (detail, about),
+            other => panic!("{other:?} is no bad request"),
+        })
+    }
+
+    fn at(pointer: &str) -> About {
+        About::Pointer(pointer.to_owned())
+    }
+
+    #[test]
+    fn an_omitted_list_is_an_empty_one() {
+        let nothing = UpsertRequest::default();
+        let some = UpsertRequest { oidc_scopes: vec!["openid".to_owned()], permission_scopes: vec![] };
+        for (body, expected) in [
+            (r#"{"data":{"type":"upsert_scopes_restriction"}}"#, &nothing),
+            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":{}}}"#, &nothing),
+            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"oidc_scopes":["openid"]}}}"#, &some),
+            (
+                r#"{"data":{"type":"upsert_scopes_restriction","x":1,"attributes":{"oidc_scopes":["openid"],"y":2}}}"#,
+                &some,
+            ),
+        ] {
+            assert_eq!(parsed(body).as_ref(), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_named_where_it_is() {
+        let cases = [
+            ("[]", SHAPE, ""),
+            ("null", SHAPE, ""),
+            (r#"{"data":{"type":"upsert_scopes_restriction"},"data":{}}"#, SHAPE, ""),
+            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":null}}"#, SHAPE, ""),
+            ("{}", "data is missing", "/data"),
+            (r#"{"data":null}"#, "data is missing", "/data"),
+            (r#"{"data":{}}"#, "data.type is not upsert_scopes_restriction", "/data/type"),
+            (r#"{"data":{"type":"scopes_restriction"}}"#, "data.type is not upsert_scopes_restriction", "/data/type"),
+            (
+                r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"oidc_scopes":null}}}"#,
+                "oidc_scopes is not a list of strings",
+                "/data/attributes/oidc_scopes",
+            ),
+            (
+                r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"permission_scopes":[1]}}}"#,
+                "permission_scopes is not a list of strings",
+                "/data/attributes/permission_scopes",
+            ),
+        ];
+        for (body, detail, pointer) in cases {
+            assert_eq!(parsed(body), Err((detail.to_owned(), at(pointer))), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_query_says_whether_to_look_or_to_change() {
+        let digest = "ab".repeat(32);
+        let looked = Options { dry_run: true, if_digest: None };
+        let bound = Options { dry_run: false, if_digest: Some(digest.clone()) };
+
+        assert_eq!(Options::parse("dry_run=true&x=1").ok(), Some(looked));
+        assert_eq!(Options::parse(&format!("if_digest={digest}")).ok(), Some(bound));
+        assert_eq!(Options::parse("").ok(), Some(Options::default()));
+        for query in ["dry_run", "dry_run=1", "if_digest=", "if_digest=xyz"] {
+            assert!(Options::parse(query).is_err(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who is spoken to on a path, and so in which shape: also where the path or the method does not exist.
+
+/// The shape that errors have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// `{"error", "error_description"}`: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
+    OAuth,
+    /// `{"errors": [{"status", "title", "detail", "source"}]}`: JSON:API.
+    JsonApi,
+    /// `{"errors": ["text"]}`.
+    Strings,
+}
+
+/// Paths of OAuth clients, at which a browser-based client may call too.
+const OAUTH: [&str; 6] = ["/api/v2/oauth2/register", "/.well-known/", "/oauth2/", "/authorize", "/token", "/register"];
+
+/// Documents that any page may read, whatever its origin.
+const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/", "/openapi.json"];
+
+/// Operators' resources.
+const JSON_API: [&str; 1] = ["/api/v2/oauth2/clients/"];
+
+impl Audience {
+    pub fn of(path: &str) -> Self {
+        let is_among = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+        if is_among(&OAUTH) {
+            Self::OAuth
+        } else if is_among(&JSON_API) {
+            Self::JsonApi
+        } else {
+            Self::Strings
+        }
+    }
+}
+
+/// Whether pages of other origins may call: wherever no credential of a browser is involved. The authorize page is for
+/// people, not for scripts.
+pub fn is_open_to_scripts(path: &str) -> bool {
+    let is_page = path == "/authorize" || path == "/oauth2/v1/authorize";
+    !is_page
+        && (Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_an_audience() {
+        let cases = [
+            ("/api/v2/oauth2/register", Audience::OAuth, true),
+            ("/.well-known/oauth-authorization-server", Audience::OAuth, true),
+            ("/oauth2/v1/token", Audience::OAuth, true),
+            ("/oauth2/v1/authorize", Audience::OAuth, false),
+            ("/api/v2/oauth2/.well-known/sites", Audience::Strings, true),
+            ("/openapi.json", Audience::Strings, true),
+            ("/api/v2/oauth2/clients/x/scopes_restriction", Audience::JsonApi, false),
+            ("/api/v2/something", Audience::Strings, false),
+            ("/", Audience::Strings, false),
+        ];
+        for (path, audience, open) in cases {
+            assert_eq!((Audience::of(path), is_open_to_scripts(path)), (audience, open), "{path}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Reads the body of a JSON request, within bounds of size, time and kind.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+pub const JSON: &str = "application/json";
+pub const JSON_API: &str = "application/vnd.api+json";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is larger than {most} bytes")]
+    TooLarge { most: usize },
+    #[error("the body is not sent as JSON: set the header Content-Type: application/json")]
+    ContentType,
+    #[error("the body is sent compressed: leave Content-Encoding out")]
+    ContentEncoding,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("the body did not arrive whole")]
+    Broken,
+}
+
+/// Bounds on one body.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub most: usize,
+    pub within: Duration,
+}
+
+/// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
+/// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
+pub async fn read(request: Request, types: &[&str], bounds: Bounds) -> Result<Bytes, BodyError> {
+    check_kind(request.headers(), types)?;
+    let too_large = BodyError::TooLarge { most: bounds.most };
+    if announced_length(request.headers()).is_some_and(|length| length > bounds.most as u64) {
+        return Err(too_large);
+    }
+    let body: Limited<Body> = Limited::new(request.into_body(), bounds.most);
+    match tokio::time::timeout(bounds.within, body.collect()).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+fn check_kind(headers: &HeaderMap, types: &[&str]) -> Result<(), BodyError> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if text(CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Err(BodyError::ContentEncoding);
+    }
+    let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    if types.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted)) {
+        Ok(())
+    } else {
+        Err(BodyError::ContentType)
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

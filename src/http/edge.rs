@@ -1,0 +1,147 @@
+//! What every request passes, whatever it is for: a name, a source, limits, a time limit, headers, a span and a count.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::audience::{Audience, is_open_to_scripts};
+use super::cors;
+use super::error::{About, ApiError};
+use super::rate_limit::{Class, Counted};
+use super::router::known_route;
+use super::source::{Peer, client_address};
+use crate::app::App;
+
+/// Which request this is and where it comes from, for whoever comes after.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub request_id: Arc<str>,
+    pub address: IpAddr,
+}
+
+impl Origin {
+    pub fn of(parts: &Parts) -> Option<Self> {
+        parts.extensions.get::<Self>().cloned()
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = app.context.clock.elapsed();
+    let origin = origin(&app, &request);
+    let method = method_label(request.method());
+    let route = known_route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let open_to_scripts = is_open_to_scripts(request.uri().path());
+    let span = tracing::info_span!(
+        "request",
+        request.id = &*origin.request_id,
+        method,
+        route,
+        address = %origin.address,
+        client.id = tracing::field::Empty,
+        org.id = tracing::field::Empty,
+    );
+    request.extensions_mut().insert(origin.clone());
+
+    let mut answer = guarded(&app, request, next, &origin).instrument(span.clone()).await;
+
+    add_headers(&app, answer.headers_mut(), &origin, open_to_scripts);
+    let took = app.context.clock.elapsed().saturating_sub(started);
+    let status = answer.status().as_u16();
+    app.metrics.request(route, method, status, took);
+    if let Some(class) = answer.extensions().get::<Class>() {
+        app.metrics.refused(class.name());
+    }
+    let _entered = span.enter();
+    tracing::debug!(status, took_us = took.as_micros() as u64, "answered");
+    answer
+}
+
+/// The checks that come before any route, and the time limit around it.
+async fn guarded(app: &App, request: Request, next: Next, origin: &Origin) -> Response {
+    let audience = Audience::of(request.uri().path());
+    if let Err(refused) = check(app, &request, origin) {
+        return refused.told_to(audience);
+    }
+    if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
+        return cors::preflight();
+    }
+    let Ok(_place) = app.in_flight.try_acquire() else {
+        app.metrics.refused("in_flight");
+        return ApiError::Busy.told_to(audience);
+    };
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(app.config.http.request_timeout, answer).await {
+        Ok(Ok(answer)) => answer,
+        // A defect: told as one, and the connection lives on. The hook has logged where it happened.
+        Ok(Err(_)) => ApiError::Panicked.told_to(audience),
+        Err(_) => ApiError::TookTooLong.told_to(audience),
+    }
+}
+
+fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    // RFC 9112 section 3.2: exactly one, or a proxy and this server may disagree about whom the request is for.
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let detail = "a request of HTTP/1.1 has exactly one Host header".to_owned();
+        return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
+    }
+    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)
+}
+
+fn origin(app: &App, request: &Request) -> Origin {
+    let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let Peer(peer) = request.extensions().get::<Peer>().copied().unwrap_or(Peer(unknown));
+    let address = client_address(peer.ip(), request.headers(), &app.config.http.trusted_proxies);
+    let request_id = crate::secret::hex(&app.context.random.bytes::<8>()).into();
+    Origin { request_id, address }
+}
+
+/// A bounded set of labels, whatever is sent.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn add_headers(app: &App, headers: &mut HeaderMap, origin: &Origin, open_to_scripts: bool) {
+    if let Ok(id) = HeaderValue::from_str(&origin.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if app.config.http.public_url.starts_with("https://") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if open_to_scripts {
+        cors::allow_any_origin(headers);
+    }
+}
+
+/// Text for a log: control characters cannot forge a line or colour a terminal.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) { Cow::Owned(text.escape_debug().to_string()) } else { Cow::Borrowed(text) }
+}

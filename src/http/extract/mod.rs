@@ -1,0 +1,7 @@
+//! From the wire to types: each extractor fails in the shape of the audience that uses it.
+
+mod client_uuid;
+mod operator;
+
+pub use client_uuid::ClientUuid;
+pub use operator::{MayRead, MayWrite};

@@ -1,0 +1,25 @@
+//! WHAT IS SAID: routes, extractors, answers. The tree mirrors the URLs; no SQL, and no decision that is not about the
+//! wire.
+
+mod api;
+mod audience;
+mod body;
+mod cors;
+mod edge;
+mod error;
+mod extract;
+mod health;
+mod listen;
+mod oauth;
+mod openapi;
+mod rate_limit;
+mod router;
+mod source;
+
+pub use body::Bounds as BodyBounds;
+pub use listen::{Bounds as ConnectionBounds, Listener, Stop};
+pub use oauth::well_known::document as sites_document;
+pub use openapi::document as openapi_document;
+pub use rate_limit::RateLimits;
+pub use router::{ROUTES, Route, management, public};
+pub use source::Peer;

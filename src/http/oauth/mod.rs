@@ -1,0 +1,4 @@
+//! What OAuth clients call.
+
+pub mod register;
+pub mod well_known;

@@ -1,0 +1,25 @@
+//! `GET /api/v2/oauth2/.well-known/sites`: where this service lives, from the settings.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::app::App;
+use crate::http::error::JSON_API;
+
+/// The document's bytes, made once: it changes only with the settings.
+pub fn document(environment: &str, hosts: &[String]) -> Bytes {
+    json!({"data": {"id": environment, "type": "env", "attributes": {"sites": hosts}}}).to_string().into()
+}
+
+pub async fn sites(State(app): State<Arc<App>>) -> Response {
+    let mut answer = app.sites.clone().into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    answer
+}

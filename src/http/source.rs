@@ -1,0 +1,96 @@
+//! Where a request comes from: the socket's other end, or, behind a proxy that the operator trusts, what it says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// The socket's other end, put into every request by the accept loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The address of the client. `X-Forwarded-For` counts only where the socket's other end is a trusted proxy; then it is
+/// read from the right, and the first address that is no trusted proxy is the client. What stands further left was
+/// written by whoever sent the request.
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+    let mut client = peer.to_canonical();
+    if !is_trusted(client) {
+        return client;
+    }
+    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).map(str::trim).collect();
+    for hop in hops.into_iter().rev() {
+        let Some(address) = parse_hop(hop) else { break };
+        client = address;
+        if !is_trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+/// An address, perhaps with a port, as proxies write it.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let bare = hop.parse::<IpAddr>().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.or_else(with_port).map(|address| address.to_canonical())
+}
+
+/// What limits count by: an IPv4 address, or the /64 that an IPv6 subscriber has at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    V4(u32),
+    V6(u64),
+}
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let name = axum::http::HeaderName::from_static("x-forwarded-for");
+        values.iter().map(|value| (name.clone(), value.parse().expect("a header value"))).collect()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
+        let cases: [(&str, &[&str], &str); 9] = [
+            ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["1.2.3.4, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["1.2.3.4", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, rubbish"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("::1", &["2001:db8::7"], "2001:db8::7"),
+            ("::ffff:10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
+        ];
+        for (peer, forwarded, expected) in cases {
+            let client = client_address(ip(peer), &headers(forwarded), &trusted);
+            assert_eq!(client, ip(expected), "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_network() {
+        assert_eq!(Network::from(ip("2001:db8::1")), Network::from(ip("2001:db8::ffff:1")));
+        assert_ne!(Network::from(ip("2001:db8::1")), Network::from(ip("2001:db8:0:1::1")));
+        assert_ne!(Network::from(ip("192.0.2.1")), Network::from(ip("192.0.2.2")));
+        assert_eq!(Network::from(ip("::ffff:192.0.2.1")), Network::from(ip("192.0.2.1")));
+    }
+}

@@ -1,0 +1,176 @@
+//! What is counted, for `/metrics`. One registry per app, so that tests do not share numbers; every label set is bounded.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::actions::Dedup;
+use crate::db::PoolState;
+
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    registrations: Family<RegistrationLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+    pool: Family<PoolLabels, Gauge>,
+    pub connections_open: Gauge,
+    pub registrations_waiting: Gauge,
+    pub clients_forgotten: Counter,
+    pub clock_skew: Gauge<f64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RegistrationLabels {
+    outcome: &'static str,
+    dedup: DedupLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DedupLabel(Option<Dedup>);
+
+impl EncodeLabelValue for DedupLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match self.0 {
+            None => "none",
+            Some(Dedup::New) => "new",
+            Some(Dedup::Known) => "known",
+            Some(Dedup::Woken) => "woken",
+        }
+        .encode(encoder)
+    }
+}
+
+/// From half a millisecond, where a good answer is, to the five seconds after which a query is given up.
+const DURATIONS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("grantor"),
+            requests: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+            registrations: Family::default(),
+            refused: Family::default(),
+            pool: Family::default(),
+            connections_open: Gauge::default(),
+            registrations_waiting: Gauge::default(),
+            clients_forgotten: Counter::default(),
+            clock_skew: Gauge::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "Time from a request's headers to its answer, by route",
+            Unit::Seconds,
+            self.requests.clone(),
+        );
+        registry.register(
+            "registrations",
+            "Client registrations, by outcome and by whether the client was known",
+            self.registrations.clone(),
+        );
+        registry.register(
+            "refused",
+            "Requests and connections refused to protect the server, by reason",
+            self.refused.clone(),
+        );
+        registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
+        registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
+        registry.register(
+            "registrations_waiting",
+            "Registrations waiting for their commit",
+            self.registrations_waiting.clone(),
+        );
+        registry.register(
+            "clients_forgotten",
+            "Clients removed: never adopted, long unseen",
+            self.clients_forgotten.clone(),
+        );
+        registry.register_with_unit(
+            "clock_skew",
+            "This host's clock less the database's",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        self
+    }
+
+    pub fn request(&self, route: &'static str, method: &'static str, status: u16, took: Duration) {
+        self.requests.get_or_create(&RequestLabels { route, method, status }).observe(took.as_secs_f64());
+    }
+
+    /// `outcome` is `ok`, or the error code that was answered.
+    pub fn registration(&self, outcome: &'static str, dedup: Option<Dedup>) {
+        self.registrations.get_or_create(&RegistrationLabels { outcome, dedup: DedupLabel(dedup) }).inc();
+    }
+
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    }
+
+    pub fn pool(&self, state: PoolState) {
+        for (label, number) in [("open", state.open), ("idle", state.idle), ("max", state.max)] {
+            self.pool.get_or_create(&PoolLabels { state: label }).set(i64::from(number));
+        }
+    }
+
+    /// The OpenMetrics text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.registration("ok", Some(Dedup::New));
+        metrics.registration("ok", Some(Dedup::New));
+        metrics.registration("invalid_client_metadata", None);
+        metrics.request("/a", "GET", 200, Duration::from_millis(3));
+
+        let text = metrics.to_text();
+
+        for line in [
+            "grantor_registrations_total{outcome=\"ok\",dedup=\"new\"} 2",
+            "grantor_registrations_total{outcome=\"invalid_client_metadata\",dedup=\"none\"} 1",
+            "grantor_http_server_request_duration_seconds_bucket{le=\"0.005\",route=\"/a\",method=\"GET\",status=\"200\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing from\n{text}");
+        }
+    }
+}

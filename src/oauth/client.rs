@@ -1,0 +1,76 @@
+//! What a client is called: a UUID, whether it was derived from the client's metadata or drawn (RFC 9562).
+
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The `client_id` of RFC 6749 section 2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ClientId(Uuid);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a client id is a UUID of 36 characters with hyphens")]
+pub struct ClientIdError;
+
+impl ClientId {
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// RFC 9562 section 4, in either case. The other spellings that a UUID library reads (braces, a URN, no hyphens) are
+    /// refused: of one client there should be one name.
+    pub fn parse(text: &str) -> Result<Self, ClientIdError> {
+        const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
+        if text.len() != HYPHENATED {
+            return Err(ClientIdError);
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| ClientIdError)
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
+
+    #[test]
+    fn an_id_is_read_in_either_case_and_written_in_lower_case() {
+        for text in [ID.to_owned(), ID.to_uppercase()] {
+            assert_eq!(ClientId::parse(&text).map(|id| id.to_string()), Ok(ID.to_owned()));
+        }
+        assert_eq!(serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serialises"), ID);
+    }
+
+    #[test]
+    fn every_other_spelling_is_refused() {
+        let spellings = [
+            String::new(),
+            ID.replace('-', ""),
+            format!("{{{ID}}}"),
+            format!("urn:uuid:{ID}"),
+            format!(" {ID}"),
+            format!("{ID}\n"),
+            ID.replace('7', "g"),
+            ID.replace("-36a6", "36-a6"),
+            ID.replace('-', "_"),
+            format!("{{{}--}}", ID.replace('-', "")),
+            ID.replace('7', "é").chars().take(35).collect(),
+        ];
+        for text in spellings {
+            assert_eq!(ClientId::parse(&text), Err(ClientIdError), "{text}");
+        }
+    }
+}

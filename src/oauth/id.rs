@@ -1,0 +1,30 @@
+//! Ids that cannot be mistaken for one another. A client's id is in `client.rs`, since it is derived and not drawn.
+
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta] $name:ident),* $(,)?) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    )*};
+}
+
+id! {
+    /// An organisation.
+    OrgId,
+    /// A person, in however many organisations.
+    UserId,
+    /// An API key or an application key: the row, not the secret.
+    KeyId,
+}

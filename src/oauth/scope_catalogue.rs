@@ -1,0 +1,352 @@
+//! The scope catalogue: which scopes exist, and what a person reads about each (RFC 6749 section 3.3).
+//!
+//! It is read once, from the TOML that ships with the server or from an operator's own. Whoever writes one wants to
+//! hear everything that is wrong with it at once, so reading collects mistakes instead of stopping at the first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::scope::{ScopeError, ScopeSet, ScopeToken};
+
+/// The catalogue that ships with the server.
+pub const SHIPPED: &str = include_str!("../../config/scopes.toml");
+
+/// The scopes that OpenID Connect Core 1.0 gives a meaning to and this server knows.
+const OIDC_NAMES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+/// A consent page shows each description on one line.
+const MAX_DESCRIPTION: usize = 80;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeKind {
+    /// Says something about the person: OpenID Connect Core 1.0 sections 5.4 and 11.
+    Oidc,
+    /// Lets an app do what a permission of the person allows.
+    Permission,
+}
+
+impl ScopeKind {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Oidc => "oidc",
+            Self::Permission => "permission",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub name: ScopeToken,
+    pub description: String,
+    pub kind: ScopeKind,
+    /// Only for approved confidential clients.
+    pub private: bool,
+    /// In the server's metadata.
+    pub advertised: bool,
+    /// Granted when nothing names a scope.
+    pub default: bool,
+}
+
+/// Every scope there is, in alphabetical order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeCatalogue {
+    scopes: BTreeMap<ScopeToken, Scope>,
+    advertised: ScopeSet,
+    defaults: ScopeSet,
+}
+
+impl ScopeCatalogue {
+    pub fn from_toml(text: &str) -> Result<Self, CatalogueError> {
+        let tables: toml::Table =
+            text.parse().map_err(|error| CatalogueError(vec![CatalogueMistake::NotToml(error)]))?;
+        let mut reader = Reader::default();
+        reader.read(tables);
+        if !reader.mistakes.is_empty() {
+            return Err(CatalogueError(reader.mistakes));
+        }
+        let chosen = |rule: fn(&Scope) -> bool| {
+            reader.scopes.values().filter(|scope| rule(scope)).map(|scope| scope.name.clone()).collect()
+        };
+        Ok(Self {
+            advertised: chosen(|scope| scope.advertised),
+            defaults: chosen(|scope| scope.default),
+            scopes: reader.scopes,
+        })
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Scope> {
+        self.scopes.get(name)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Scope> {
+        self.scopes.values()
+    }
+
+    /// `scopes_supported` of RFC 8414 section 2.
+    pub const fn advertised(&self) -> &ScopeSet {
+        &self.advertised
+    }
+
+    /// What is granted when neither the request nor the registration names a scope.
+    pub const fn defaults(&self) -> &ScopeSet {
+        &self.defaults
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    scopes: BTreeMap<ScopeToken, Scope>,
+    mistakes: Vec<CatalogueMistake>,
+}
+
+impl Reader {
+    fn read(&mut self, tables: toml::Table) {
+        for (name, value) in tables {
+            match (name.as_str(), value) {
+                ("oidc", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Oidc, entries),
+                ("permission", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Permission, entries),
+                _ => self.mistakes.push(CatalogueMistake::UnknownTable { name }),
+            }
+        }
+    }
+
+    fn read_kind(&mut self, kind: ScopeKind, entries: toml::Table) {
+        for (raw_name, value) in entries {
+            let path = format!("{}.{raw_name}", kind.table());
+            let name = ScopeToken::parse(&raw_name);
+            if let Err(reason) = name {
+                self.mistakes.push(CatalogueMistake::Name { path: path.clone(), reason });
+            }
+            if OIDC_NAMES.contains(&raw_name.as_str()) != (kind == ScopeKind::Oidc) {
+                self.mistakes.push(CatalogueMistake::Kind { path: path.clone() });
+            }
+            let entry = self.read_entry(&path, value);
+            if let Ok(name) = name {
+                self.scopes.insert(name.clone(), entry.into_scope(name, kind));
+            }
+        }
+    }
+
+    fn read_entry(&mut self, path: &str, value: toml::Value) -> Entry {
+        let mut entry = Entry::default();
+        let toml::Value::Table(members) = value else {
+            self.mistakes.push(CatalogueMistake::NotATable { path: path.to_owned() });
+            return entry;
+        };
+        for (key, value) in members {
+            let path = format!("{path}.{key}");
+            match (key.as_str(), value) {
+                ("description", toml::Value::String(text)) => entry.description = text,
+                ("private", toml::Value::Boolean(flag)) => entry.private = flag,
+                ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
+                ("default", toml::Value::Boolean(flag)) => entry.default = flag,
+                ("description", _) => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
+                ("private" | "advertised" | "default", _) => {
+                    self.mistakes.push(CatalogueMistake::Type { path, expected: "true or false" });
+                }
+                _ => self.mistakes.push(CatalogueMistake::UnknownKey { path }),
+            }
+        }
+        self.mistakes.extend(entry.mistakes(path));
+        entry
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    description: String,
+    private: bool,
+    advertised: bool,
+    default: bool,
+}
+
+impl Entry {
+    fn mistakes(&self, path: &str) -> impl Iterator<Item = CatalogueMistake> {
+        let length = self.description.trim().chars().count();
+        let path = path.to_owned();
+        let bad_description = length == 0 || length > MAX_DESCRIPTION || self.description.chars().any(char::is_control);
+        let private_but_offered = self.private && (self.advertised || self.default);
+        let description = bad_description.then(|| CatalogueMistake::Description { path: path.clone() });
+        description.into_iter().chain(private_but_offered.then_some(CatalogueMistake::PrivateButOffered { path }))
+    }
+
+    fn into_scope(self, name: ScopeToken, kind: ScopeKind) -> Scope {
+        let Self { description, private, advertised, default } = self;
+        Scope { name, description, kind, private, advertised, default }
+    }
+}
+
+/// Everything that is wrong with a catalogue, one mistake a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueError(Vec<CatalogueMistake>);
+
+impl CatalogueError {
+    pub fn mistakes(&self) -> &[CatalogueMistake] {
+        &self.0
+    }
+}
+
+impl std::error::Error for CatalogueError {}
+
+impl fmt::Display for CatalogueError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueMistake {
+    #[error("this is not TOML: {0}")]
+    NotToml(toml::de::Error),
+    #[error("{name}: a catalogue holds the tables [oidc] and [permission] and nothing else")]
+    UnknownTable { name: String },
+    #[error("{path}: {reason}")]
+    Name { path: String, reason: ScopeError },
+    #[error("{path}: the names {} belong under [oidc], and only they do", OIDC_NAMES.join(", "))]
+    Kind { path: String },
+    #[error("{path}: write {{ description = \"…\" }}")]
+    NotATable { path: String },
+    #[error("{path}: must be {expected}")]
+    Type { path: String, expected: &'static str },
+    #[error("{path}: unknown; a scope has description, private, advertised and default")]
+    UnknownKey { path: String },
+    #[error("{path}: needs a description of 1 to {MAX_DESCRIPTION} characters on one line")]
+    Description { path: String },
+    #[error("{path}: a private scope can be neither advertised nor default")]
+    PrivateButOffered { path: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn shipped() -> ScopeCatalogue {
+        ScopeCatalogue::from_toml(SHIPPED).expect("the shipped catalogue is right")
+    }
+
+    fn refused(text: &str) -> Vec<String> {
+        let error = ScopeCatalogue::from_toml(text).expect_err("a mistake");
+        error.mistakes().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_entry_is_read_with_its_kind_and_flags_and_flags_left_out_are_false() {
+        let catalogue = ScopeCatalogue::from_toml(
+            r#"
+            [oidc]
+            openid = { description = "Confirm who you are", advertised = true, default = true }
+            [permission]
+            keys_write = { description = "Create keys", private = true }
+            "#,
+        )
+        .expect("a catalogue");
+        let openid = Scope {
+            name: ScopeToken::parse("openid").expect("a name"),
+            description: "Confirm who you are".to_owned(),
+            kind: ScopeKind::Oidc,
+            private: false,
+            advertised: true,
+            default: true,
+        };
+        let keys_write = Scope {
+            name: ScopeToken::parse("keys_write").expect("a name"),
+            description: "Create keys".to_owned(),
+            kind: ScopeKind::Permission,
+            private: true,
+            advertised: false,
+            default: false,
+        };
+
+        assert_eq!(catalogue.iter().collect::<Vec<_>>(), [&keys_write, &openid]);
+        assert_eq!(catalogue.find("openid"), Some(&openid));
+        assert_eq!(catalogue.find("OpenID"), None);
+        assert_eq!(catalogue.advertised().to_string(), "openid");
+        assert_eq!(catalogue.defaults().to_string(), "openid");
+    }
+
+    #[test]
+    fn every_mistake_is_listed_at_once() {
+        let text = r#"
+            extra = 1
+            [oidc]
+            dashboards_read = { description = "See dashboards" }
+            [permission]
+            email = { description = "See your email address" }
+            "two words" = { description = "Do two things" }
+            flat = "See things"
+            long = { description = "See 12345678901234567890123456789012345678901234567890123456789012345678901234567" }
+            mixed = { description = 7, private = "yes", colour = "red" }
+            open = { description = "See\nlines", private = true, default = true }
+        "#;
+
+        assert_eq!(
+            refused(text).into_iter().collect::<BTreeSet<_>>(),
+            [
+                "extra: a catalogue holds the tables [oidc] and [permission] and nothing else",
+                "oidc.dashboards_read: the names openid, profile, email, offline_access belong under [oidc], and only they do",
+                "permission.email: the names openid, profile, email, offline_access belong under [oidc], and only they do",
+                "permission.two words: a scope name may hold only printable ASCII characters without space, quote and backslash",
+                "permission.flat: write { description = \"…\" }",
+                "permission.long: needs a description of 1 to 80 characters on one line",
+                "permission.mixed: needs a description of 1 to 80 characters on one line",
+                "permission.mixed.colour: unknown; a scope has description, private, advertised and default",
+                "permission.mixed.description: must be text",
+                "permission.mixed.private: must be true or false",
+                "permission.open: a private scope can be neither advertised nor default",
+                "permission.open: needs a description of 1 to 80 characters on one line",
+            ]
+            .map(str::to_owned)
+            .into()
+        );
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_and_text_that_is_no_toml_are_refused() {
+        let twice = "[permission]\na = { description = \"See a\" }\na = { description = \"See b\" }";
+        for text in [twice, "[permission"] {
+            let mistakes = refused(text);
+            assert!(mistakes.len() == 1 && mistakes[0].starts_with("this is not TOML"), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_catalogue_is_possible() {
+        let catalogue = ScopeCatalogue::from_toml("").expect("a catalogue");
+
+        assert_eq!((catalogue.iter().len(), catalogue.advertised().len(), catalogue.defaults().len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_shipped_descriptions_differ_and_read_like_items_of_a_list() {
+        let catalogue = shipped();
+        let mut seen = BTreeSet::new();
+        for Scope { name, description, .. } in catalogue.iter() {
+            assert!(description.starts_with(|first: char| first.is_ascii_uppercase()), "{name}: {description}");
+            assert!(!description.ends_with('.'), "{name}: {description}");
+            assert!(seen.insert(description), "{name}: {description}");
+        }
+        assert_eq!(seen.len(), 122);
+    }
+
+    #[test]
+    fn the_shipped_catalogue_offers_little_by_itself() {
+        let catalogue = shipped();
+
+        assert_eq!(catalogue.defaults().to_string(), "email mcp_read openid profile");
+        assert_eq!(catalogue.advertised().to_string(), "email mcp_read offline_access openid profile");
+        let private: Vec<_> = catalogue.iter().filter(|scope| scope.private).map(|scope| scope.name.as_str()).collect();
+        assert_eq!(private, ["api_keys_write"]);
+    }
+
+    #[test]
+    fn the_shipped_catalogue_holds_the_four_oidc_scopes() {
+        let catalogue = shipped();
+        for name in OIDC_NAMES {
+            assert_eq!(catalogue.find(name).map(|scope| scope.kind), Some(ScopeKind::Oidc), "{name}");
+        }
+        assert_eq!(catalogue.iter().filter(|scope| scope.kind == ScopeKind::Oidc).count(), OIDC_NAMES.len());
+    }
+}

@@ -1,0 +1,175 @@
+//! What one organisation lets one client have at most.
+//!
+//! Three states that must never be confused: no restriction (`Option::None`, everything the catalogue offers), a
+//! restriction with names (exactly these), and a restriction with empty lists (nothing). Required scopes of a first-party
+//! client pass every restriction and are no part of it.
+
+use sha2::{Digest as _, Sha256};
+
+use super::client::ClientId;
+use super::id::OrgId;
+use super::scope::{ScopeSet, ScopeToken};
+use super::scope_catalogue::{ScopeCatalogue, ScopeKind};
+
+/// Lists as they were sent, without repetitions: an answer shows an operator what they wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopesRestriction {
+    oidc_scopes: Vec<ScopeToken>,
+    permission_scopes: Vec<ScopeToken>,
+}
+
+/// The member of a request that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestrictionError {
+    #[error("{list} has {count} items, at most {most} are allowed", list = .kind.list())]
+    TooLong { kind: ScopeKind, count: usize, most: usize },
+    #[error("{list}[{index}] is no scope of the catalogue; `scopes.toml` of this server lists them", list = .kind.list())]
+    Unknown { kind: ScopeKind, index: usize },
+    #[error("{list}[{index}] is {article} scope and belongs into {other}",
+        list = .kind.list(), article = .kind.other().article(), other = .kind.other().list())]
+    WrongKind { kind: ScopeKind, index: usize },
+}
+
+/// Names of the request's lists, as the wire has them.
+impl ScopeKind {
+    pub const fn list(self) -> &'static str {
+        match self {
+            Self::Oidc => "oidc_scopes",
+            Self::Permission => "permission_scopes",
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Oidc => Self::Permission,
+            Self::Permission => Self::Oidc,
+        }
+    }
+
+    const fn article(self) -> &'static str {
+        match self {
+            Self::Oidc => "an OpenID Connect",
+            Self::Permission => "a permission",
+        }
+    }
+}
+
+impl RestrictionError {
+    /// Where in the request it is, by RFC 6901.
+    pub fn pointer(&self) -> String {
+        match self {
+            Self::TooLong { kind, .. } => format!("/data/attributes/{}", kind.list()),
+            Self::Unknown { kind, index } | Self::WrongKind { kind, index } => {
+                format!("/data/attributes/{}/{index}", kind.list())
+            }
+        }
+    }
+}
+
+impl ScopesRestriction {
+    const MOST_NAMES: usize = 500;
+
+    pub fn parse(
+        oidc_scopes: &[String],
+        permission_scopes: &[String],
+        catalogue: &ScopeCatalogue,
+    ) -> Result<Self, RestrictionError> {
+        Ok(Self {
+            oidc_scopes: parse_list(oidc_scopes, ScopeKind::Oidc, catalogue)?,
+            permission_scopes: parse_list(permission_scopes, ScopeKind::Permission, catalogue)?,
+        })
+    }
+
+    /// From the table, where names may be that the catalogue has lost since.
+    pub fn from_stored(oidc_scopes: Vec<ScopeToken>, permission_scopes: Vec<ScopeToken>) -> Self {
+        Self { oidc_scopes, permission_scopes }
+    }
+
+    pub fn oidc_scopes(&self) -> &[ScopeToken] {
+        &self.oidc_scopes
+    }
+
+    pub fn permission_scopes(&self) -> &[ScopeToken] {
+        &self.permission_scopes
+    }
+
+    fn names(&self) -> impl Iterator<Item = &ScopeToken> {
+        self.oidc_scopes.iter().chain(&self.permission_scopes)
+    }
+}
+
+fn parse_list(
+    names: &[String],
+    kind: ScopeKind,
+    catalogue: &ScopeCatalogue,
+) -> Result<Vec<ScopeToken>, RestrictionError> {
+    let (count, most) = (names.len(), ScopesRestriction::MOST_NAMES);
+    if count > most {
+        return Err(RestrictionError::TooLong { kind, count, most });
+    }
+    let mut list: Vec<ScopeToken> = Vec::with_capacity(count);
+    for (index, name) in names.iter().enumerate() {
+        let scope = catalogue.find(name).ok_or(RestrictionError::Unknown { kind, index })?;
+        if scope.kind != kind {
+            return Err(RestrictionError::WrongKind { kind, index });
+        }
+        if !list.contains(&scope.name) {
+            list.push(scope.name.clone());
+        }
+    }
+    Ok(list)
+}
+
+/// What a client may be granted in an organisation, whatever it asks for.
+pub fn ceiling(
+    restriction: Option<&ScopesRestriction>,
+    default_client_scopes: Option<&ScopeSet>,
+    required: &ScopeSet,
+    catalogue: &ScopeCatalogue,
+) -> ScopeSet {
+    let all = || catalogue.iter().map(|scope| scope.name.clone()).collect();
+    let allowed: ScopeSet = match (restriction, default_client_scopes) {
+        (Some(restriction), _) => restriction.names().cloned().collect(),
+        (None, Some(default)) => default.clone(),
+        (None, None) => all(),
+    };
+    allowed.iter().chain(required.iter()).cloned().collect()
+}
+
+/// What replacing one restriction by another gives and takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestrictionChange {
+    pub scopes_added: ScopeSet,
+    pub scopes_removed: ScopeSet,
+}
+
+impl RestrictionChange {
+    /// From one ceiling to another: going from no restriction to lists removes everything that is not listed.
+    pub fn between(before: &ScopeSet, after: &ScopeSet) -> Self {
+        let lacking = |these: &ScopeSet, those: &ScopeSet| {
+            these.iter().filter(|name| !those.contains(name.as_str())).cloned().collect()
+        };
+        Self { scopes_added: lacking(after, before), scopes_removed: lacking(before, after) }
+    }
+}
+
+/// A name for the state that a preview looked at, so that the change it announced can be tied to it.
+pub fn state_digest(org_id: OrgId, client_id: ClientId, restriction: Option<&ScopesRestriction>) -> String {
+    let mut hash = Sha256::new_with_prefix("scopes restriction v1");
+    hash.update(org_id.0.as_bytes());
+    hash.update(client_id.uuid().as_bytes());
+    match restriction {
+        None => hash.update([0]),
+        Some(restriction) => {
+            hash.update([1]);
+            for list in [&restriction.oidc_scopes, &restriction.permission_scopes] {
+                hash.update((list.len() as u64).to_be_bytes());
+                for name in list {
+                    hash.update((name.as_str().len() as u64).to_be_bytes());
+                    hash.update(name.as_str());
+                }
+            }
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

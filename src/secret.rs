@@ -1,0 +1,220 @@
+//! Random tokens, their digests, passwords, and a type for secrets that does not print.
+//!
+//! What we make ourselves has at least 128 random bits (RFC 6749 section 10.10), so a plain SHA-256 is enough to store
+//! and to look it up by; only passwords, which people choose, need a slow hash.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Text that must not be seen: `Debug` prints `***`, and the memory is cleared when it is dropped.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The secret itself. Every call is a place to look at in review.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// What a person may be shown to tell secrets apart.
+    pub fn last_four(&self) -> String {
+        let count = self.0.chars().count();
+        self.0.chars().skip(count.saturating_sub(4)).collect()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+/// SHA-256 of a whole secret: what is stored, indexed and compared in its place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Digest(…)")
+    }
+}
+
+/// Where random bytes come from: the operating system, or a seed where a test wants the same ones again.
+#[derive(Clone, Debug)]
+pub struct Random(Generator);
+
+#[derive(Clone, Debug)]
+enum Generator {
+    System,
+    Seeded(Arc<AtomicU64>),
+}
+
+impl Random {
+    pub fn system() -> Self {
+        Self(Generator::System)
+    }
+
+    pub fn seeded(seed: u64) -> Self {
+        Self(Generator::Seeded(Arc::new(AtomicU64::new(seed))))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
+    #[expect(clippy::expect_used, reason = "without a generator no secret can be made, and going on would be worse")]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        match &self.0 {
+            Generator::System => getrandom::fill(&mut bytes).expect("the system's random generator works"),
+            Generator::Seeded(state) => {
+                for chunk in bytes.chunks_mut(8) {
+                    chunk.copy_from_slice(&splitmix(state).to_le_bytes()[..chunk.len()]);
+                }
+            }
+        }
+        bytes
+    }
+
+    /// An id that sorts by the time it was made (RFC 9562 section 5.7).
+    pub fn uuid_v7(&self, unix_millis: u64) -> Uuid {
+        uuid::Builder::from_unix_timestamp_millis(unix_millis, &self.bytes::<10>()).into_uuid()
+    }
+
+    /// 128 bits as 32 hexadecimal digits, the form that clients of the compatible API expect of an API key.
+    pub fn api_key(&self) -> Secret {
+        Secret::new(hex(&self.bytes::<16>()))
+    }
+
+    /// 160 bits as 40 hexadecimal digits.
+    pub fn application_key(&self) -> Secret {
+        Secret::new(hex(&self.bytes::<20>()))
+    }
+
+    /// A password for a person to copy once: 120 bits without look-alike characters.
+    pub fn password(&self) -> Secret {
+        const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        Secret::new(self.bytes::<24>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+    }
+}
+
+/// The splitmix64 step: enough to make a test's ids differ, and nothing else.
+fn splitmix(state: &AtomicU64) -> u64 {
+    const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut z = state.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// argon2id with the parameters that OWASP and RFC 9106 name for 19 MiB: about 20 ms, and memory that a caller bounds by
+/// bounding how many run at once.
+fn argon2id() -> Argon2<'static> {
+    const MEMORY_KIB: u32 = 19 * 1024;
+    const PASSES: u32 = 2;
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// Slow on purpose; call it where blocking is allowed.
+pub fn hash_password(password: &Secret, random: &Random) -> Result<String, PasswordError> {
+    let hash = argon2id().hash_password_with_salt(password.expose().as_bytes(), &random.bytes::<16>())?;
+    Ok(hash.to_string())
+}
+
+/// Slow on purpose; call it where blocking is allowed.
+pub fn password_matches(password: &Secret, stored: &str) -> bool {
+    PasswordHash::new(stored).is_ok_and(|hash| argon2id().verify_password(password.expose().as_bytes(), &hash).is_ok())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the password could not be hashed: {0}")]
+pub struct PasswordError(#[from] argon2::password_hash::Error);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        let secret = Secret::new("hunter2hunter2".to_owned());
+
+        assert_eq!(format!("{secret:?} {:?}", secret.digest()), "*** Digest(…)");
+        assert_eq!(secret.last_four(), "ter2");
+    }
+
+    #[test]
+    fn the_digest_is_sha_256_of_the_whole_secret() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+        assert_eq!(hex(Digest::of("abc").bytes()), expected);
+        assert_ne!(Digest::of("abc"), Digest::of("ab"));
+    }
+
+    #[test]
+    fn keys_have_the_length_and_alphabet_that_clients_expect() {
+        let random = Random::system();
+        for (key, length) in [(random.api_key(), 32), (random.application_key(), 40)] {
+            assert_eq!(key.expose().len(), length);
+            assert!(key.expose().bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+        }
+        assert_ne!(random.api_key(), random.api_key());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_bytes_again_and_the_next_ones_differ() {
+        let (one, other) = (Random::seeded(7), Random::seeded(7));
+        let first = one.bytes::<20>();
+
+        assert_eq!(first, other.bytes::<20>());
+        assert_ne!(first, one.bytes::<20>());
+    }
+
+    #[test]
+    fn ids_made_later_sort_later_and_say_their_version() {
+        let random = Random::seeded(1);
+        let (early, late) = (random.uuid_v7(1_000), random.uuid_v7(1_001));
+
+        assert!(early < late);
+        assert_eq!(early.get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_password_matches_its_own_hash_only() {
+        let password = Random::seeded(1).password();
+        let stored = hash_password(&password, &Random::seeded(2)).expect("hashes");
+
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(password_matches(&password, &stored));
+        assert!(!password_matches(&Secret::new("wrong".to_owned()), &stored));
+        assert!(!password_matches(&password, "not a hash"));
+    }
+}

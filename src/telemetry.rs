@@ -1,0 +1,90 @@
+//! Logs and traces. Text on a terminal, JSON elsewhere, always to standard error; spans go out by OTLP when the standard
+//! `OTEL_*` variables name a collector.
+
+use std::io::IsTerminal as _;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::LogFormat;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("`log.level` cannot be read: {0}")]
+    Level(#[from] ParseError),
+    #[error("the OTLP exporter cannot be set up from the OTEL_* variables: {0}")]
+    Otlp(#[from] ExporterBuildError),
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Sends what is still waiting when it is dropped.
+#[must_use = "spans are lost when this is dropped early"]
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+/// To be called once, before the server starts.
+pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError> {
+    let filter = EnvFilter::builder().parse(level)?;
+    let provider = collector_is_named().then(otlp).transpose()?;
+    let spans =
+        provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
+    tracing_subscriber::registry()
+        .with(log(format))
+        .with(spans)
+        .with(filter)
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(Telemetry(provider))
+}
+
+/// Whether `log.level` can be read, without starting anything.
+pub fn check_level(level: &str) -> Result<(), TelemetryError> {
+    EnvFilter::builder().parse(level)?;
+    Ok(())
+}
+
+fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let text = match format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    if text {
+        fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
+    } else {
+        let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+        json.with_writer(std::io::stderr).boxed()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the OTEL_* variables are a standard of their own, read where they are used"
+)]
+fn collector_is_named() -> bool {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    !disabled && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+}
+
+/// Endpoint, headers, timeouts and resource attributes come from the variables; the service has a name without them too.
+fn otlp() -> Result<SdkTracerProvider, ExporterBuildError> {
+    let exporter = SpanExporter::builder().with_http().build()?;
+    let resource = Resource::builder().with_service_name("grantor").build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take() {
+            // At this point there is nobody left to tell.
+            let _ = provider.shutdown();
+        }
+    }
+}

@@ -1,0 +1,1 @@
+mod scopes_restriction;

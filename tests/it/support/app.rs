@@ -1,0 +1,157 @@
+//! The server in process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
+use grantor::actions::Context;
+use grantor::app::App;
+use grantor::clock::{Clock, Hand};
+use grantor::config::{Config, Loaded, Sources};
+use grantor::db::{Db, Location, Target};
+use grantor::http;
+use grantor::oauth::Timestamp;
+use grantor::secret::{Random, Secret};
+use serde_json::Value;
+use sqlx::ConnectOptions as _;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use super::{Answer, TestOperator, cluster};
+
+/// When every test begins: 2026-01-02T03:04:05Z.
+pub const START: Timestamp = Timestamp::from_seconds(1_767_323_045);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub hand: Hand,
+    pub target: Target,
+    router: Router,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, &[]).await
+    }
+
+    /// With settings of its own, such as `("limits.register_per_minute", "2")`.
+    pub async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let target = Self::target(engine, &folder).await;
+        Self::on(target, folder, settings).await
+    }
+
+    /// Another replica: a server of its own on the same database.
+    pub async fn replica(&self) -> Self {
+        Self::on(self.target.clone(), TempDir::new().expect("a temporary folder"), &[]).await
+    }
+
+    /// A database that nobody has used, not even migrated.
+    pub async fn target(engine: Engine, folder: &TempDir) -> Target {
+        let location = match engine {
+            Engine::Sqlite => Location::Sqlite { path: folder.path().join("grantor.db") },
+            Engine::Postgres => {
+                let url = Secret::new(cluster::postgres_url().to_owned());
+                Location::Postgres { url, schema: Some(cluster::new_schema().await) }
+            }
+        };
+        Target {
+            location,
+            max_connections: 4,
+            acquire_timeout: Duration::from_secs(5),
+            query_timeout: Duration::from_secs(10),
+        }
+    }
+
+    async fn on(target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        let db = Db::open(&target).expect("the database opens");
+        db.migrate().await.expect("the migrations run");
+        let (clock, hand) = Clock::by_hand(START);
+        let app = App::new(loaded(settings), db, clock, Random::system());
+        let router = http::public(Arc::clone(&app));
+        Self { app, hand, target, router, _folder: folder }
+    }
+
+    /// SQL by hand, for states that the program itself never makes.
+    pub async fn execute(&self, sql: &'static str) {
+        match &self.target.location {
+            Location::Sqlite { path } => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.expect("the file opens");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
+            }
+            Location::Postgres { url, schema } => {
+                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
+                let schema = schema.clone().expect("a schema of its own");
+                let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
+            }
+        }
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.app.context
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.app.context.db
+    }
+
+    pub async fn send(&self, request: Request) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("a router answers");
+        Answer::from_response(response).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// As any client of the API posts JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, body.to_string()).await
+    }
+
+    /// The same with a body that need not be JSON.
+    pub async fn post_text(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = request(Method::POST, path).header("content-type", "application/json");
+        self.send(request.body(body.into()).expect("a request")).await
+    }
+
+    /// Registers a client and returns its id.
+    pub async fn registered(&self, client_name: &str) -> String {
+        let body = serde_json::json!({"client_name": client_name, "redirect_uris": ["https://example.com/callback"]});
+        let answer = self.post("/api/v2/oauth2/register", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["client_id"].as_str().expect("a client_id").to_owned()
+    }
+
+    /// The administrator of a new organisation.
+    pub async fn operator(&self, org: &str) -> TestOperator<'_> {
+        TestOperator::bootstrapped(self, org).await
+    }
+}
+
+/// A request as it comes from the wire: with a Host.
+pub fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "127.0.0.1:8080")
+}
+
+fn loaded(settings: &[(&str, &str)]) -> Loaded {
+    let sources = Sources {
+        file: None,
+        environment: Vec::new(),
+        flags: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        read_file: |path| std::fs::read_to_string(path),
+    };
+    Config::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))
+}

@@ -1,0 +1,111 @@
+//! A Postgres for the tests: the one that `TEST_DATABASE_URL` names, or a cluster of this test run's own, started from the
+//! binaries on this machine in a temporary folder. It ends with the test process, however that ends: a small shell waits
+//! for its standard input to close and then stops the server and removes the folder.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+
+struct Cluster {
+    url: String,
+    /// Holds the pipe whose end ends the cluster.
+    _watcher: Option<Child>,
+}
+
+pub fn postgres_url() -> &'static str {
+    &CLUSTER.get_or_init(Cluster::find_or_start).url
+}
+
+/// An empty schema that no other test uses.
+pub async fn new_schema() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let schema = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(postgres_url()).await.expect("the test database answers");
+    let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(create))).await.expect("a schema of its own");
+    schema
+}
+
+impl Cluster {
+    #[expect(clippy::disallowed_methods, reason = "tests take their database from the environment")]
+    fn find_or_start() -> Self {
+        match std::env::var("TEST_DATABASE_URL") {
+            Ok(url) if !url.is_empty() => Self { url, _watcher: None },
+            _ => Self::start(),
+        }
+    }
+
+    fn start() -> Self {
+        let binaries = binaries().unwrap_or_else(|| {
+            panic!(
+                "the tests need the server binaries of Postgres (initdb, postgres), which are neither on the PATH nor in \
+                 /usr/lib/postgresql/*/bin. `scripts/install-postgres` installs them; or name a database in \
+                 TEST_DATABASE_URL"
+            )
+        });
+        let mut watcher = Command::new("sh")
+            .arg("-c")
+            .arg(WATCHER)
+            .arg("watcher")
+            .arg(binaries)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("a shell starts");
+        let mut port = String::new();
+        let output = watcher.stdout.take().expect("the shell's output");
+        BufReader::new(output).read_line(&mut port).expect("the shell says the port");
+        let port: u16 = port.trim().parse().expect("Postgres started; its log is above");
+        Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _watcher: Some(watcher) }
+    }
+}
+
+/// The newest server on this machine.
+fn binaries() -> Option<PathBuf> {
+    let is_there = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).find(is_there);
+    on_path.or_else(|| {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        let mut folders: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
+        folders.sort();
+        folders.into_iter().rev().find(is_there)
+    })
+}
+
+/// Postgres refuses to run as root, so root runs it as its own user. Durability is off: no test asks a power failure.
+const WATCHER: &str = r#"
+binaries=$1
+folder=$(mktemp -d)
+as=
+if [ "$(id -u)" = 0 ]; then
+    chown postgres "$folder"
+    as="setpriv --reuid postgres --regid postgres --clear-groups"
+fi
+cd "$folder"
+fail() { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
+$as "$binaries/initdb" -D "$folder/data" -U postgres -A trust --no-sync --no-locale -E UTF8 >"$folder/log" 2>&1 || fail
+port=$(( $(od -An -N2 -tu2 /dev/urandom) % 20000 + 30000 ))
+$as "$binaries/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "$folder" -c max_connections=300 \
+    -c fsync=off -c full_page_writes=off </dev/null >>"$folder/log" 2>&1 &
+server=$!
+for attempt in $(seq 300); do
+    # The last line of the lock file says when connections are taken.
+    grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null && break
+    [ "$attempt" = 300 ] && { kill -INT "$server"; fail; }
+    sleep 0.1
+done
+echo "$port"
+trap '' INT TERM
+cat >/dev/null
+kill -INT "$server"
+wait "$server"
+rm -rf "$folder"
+"#;

@@ -1,0 +1,41 @@
+//! The cast and the stage.
+//!
+//! * [`TestApp`] is the server in process, with a clock that tests move, on an [`Engine`] of its own: a file for SQLite, a
+//!   schema for Postgres.
+//! * An **anonymous client** is [`TestApp::post`] and [`TestApp::get`].
+//! * An **operator** is [`TestApp::operator`]: the administrator of an organisation of their own, with keys.
+//!
+//! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
+//! `a_sentence::postgres`.
+
+mod answer;
+mod app;
+mod cluster;
+mod operator;
+
+pub use answer::Answer;
+pub use app::{Engine, START, TestApp, request};
+pub use cluster::postgres_url;
+pub use operator::{TestOperator, restriction_path, upsert};
+
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* async fn $name:ident($engine:ident: Engine) $body:block)*) => {$(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports, clippy::allow_attributes, reason = "a test need not use everything around it")]
+            use super::*;
+
+            async fn test($engine: $crate::support::Engine) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                test($crate::support::Engine::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                test($crate::support::Engine::Postgres).await;
+            }
+        }
+    )*};
+}

@@ -1,0 +1,74 @@
+//! Someone with a pair of keys.
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::actions::{self, Bootstrapped, By, NewKeys};
+use grantor::oauth::OrgId;
+use grantor::oauth::permission::Role;
+use serde_json::{Value, json};
+
+use super::{Answer, TestApp, request};
+
+pub struct TestOperator<'a> {
+    pub app: &'a TestApp,
+    pub org_id: OrgId,
+    pub email: String,
+    pub keys: NewKeys,
+}
+
+impl<'a> TestOperator<'a> {
+    pub async fn bootstrapped(app: &'a TestApp, org: &str) -> Self {
+        let email = format!("admin@{}.example", org.to_lowercase().replace(' ', "-"));
+        let Bootstrapped { org_id, keys, .. } =
+            actions::bootstrap(app.context(), org, &email, None, &By::COMMAND_LINE).await.expect("a new organisation");
+        Self { app, org_id, email, keys }
+    }
+
+    /// A colleague in the same organisation.
+    pub async fn colleague(&self, email: &str, role: Role) -> Self {
+        let by = By::COMMAND_LINE;
+        actions::create_user(self.app.context(), self.org_id, email, role, None, &by).await.expect("a new user");
+        let keys = actions::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");
+        Self { app: self.app, org_id: self.org_id, email: email.to_owned(), keys }
+    }
+
+    /// The same person's keys, used on another replica.
+    pub fn on<'b>(&self, app: &'b TestApp) -> TestOperator<'b> {
+        TestOperator { app, org_id: self.org_id, email: self.email.clone(), keys: self.keys.clone() }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        request(method, path)
+            .header("DD-API-KEY", self.keys.api_key.expose())
+            .header("DD-APPLICATION-KEY", self.keys.application_key.expose())
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::DELETE, path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// Sets a restriction as any client of the API does.
+    pub async fn restrict(&self, client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Answer {
+        self.post(&restriction_path(client_id), &upsert(oidc_scopes, permission_scopes)).await
+    }
+}
+
+pub fn restriction_path(client_id: &str) -> String {
+    format!("/api/v2/oauth2/clients/{client_id}/scopes_restriction")
+}
+
+pub fn upsert(oidc_scopes: &[&str], permission_scopes: &[&str]) -> Value {
+    json!({"data": {
+        "type": "upsert_scopes_restriction",
+        "attributes": {"oidc_scopes": oidc_scopes, "permission_scopes": permission_scopes},
+    }})
+}
