@@ -1,6 +1,8 @@
 //! Logs and traces. Text on a terminal, JSON elsewhere, always to standard error; spans go out by OTLP when the standard
 //! `OTEL_*` variables name a collector.
 
+mod json_line;
+
 use std::io::IsTerminal as _;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -13,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
+use json_line::{JsonLine, JsonMembers};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -58,7 +61,7 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     if text {
         fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
     } else {
-        let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine);
         json.with_writer(std::io::stderr).boxed()
     }
 }

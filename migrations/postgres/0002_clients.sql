@@ -21,10 +21,8 @@ CREATE TABLE org_clients (
     org_id UUID NOT NULL REFERENCES orgs (id),
     client_id UUID NOT NULL REFERENCES clients (id),
     changed_at BIGINT NOT NULL,
-    -- Both NULL: no restriction. Both lists: exactly these, and [] is nothing at all.
-    oidc_scopes JSONB,
-    permission_scopes JSONB,
-    PRIMARY KEY (org_id, client_id),
-    CHECK ((oidc_scopes IS NULL) = (permission_scopes IS NULL))
+    -- NULL: no restriction. Two lists: exactly these, and [] is nothing at all.
+    scopes_restriction JSONB,
+    PRIMARY KEY (org_id, client_id)
 );
 CREATE INDEX org_clients_client ON org_clients (client_id);

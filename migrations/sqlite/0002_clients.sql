@@ -21,10 +21,8 @@ CREATE TABLE org_clients (
     org_id BLOB NOT NULL REFERENCES orgs (id),
     client_id BLOB NOT NULL REFERENCES clients (id),
     changed_at INTEGER NOT NULL,
-    -- Both NULL: no restriction. Both lists: exactly these, and [] is nothing at all.
-    oidc_scopes TEXT,
-    permission_scopes TEXT,
-    PRIMARY KEY (org_id, client_id),
-    CHECK ((oidc_scopes IS NULL) = (permission_scopes IS NULL))
+    -- NULL: no restriction. Two lists: exactly these, and [] is nothing at all.
+    scopes_restriction TEXT,
+    PRIMARY KEY (org_id, client_id)
 ) STRICT;
 CREATE INDEX org_clients_client ON org_clients (client_id);

@@ -20,6 +20,7 @@ use super::known_clients::FRESH_FOR;
 use super::{Db, DbError};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
+use crate::oauth::client_identity::ClientDigest;
 
 const ROWS_A_COMMIT: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +49,7 @@ pub struct ClientWriter {
 #[derive(Debug)]
 struct Job {
     client: NewClient,
-    answer: oneshot::Sender<Result<Written, DbError>>,
+    answer: Caller,
 }
 
 impl ClientWriter {
@@ -82,16 +83,24 @@ async fn commit_what_waits(db: Db, mut waiting: mpsc::Receiver<Job>) {
     }
 }
 
+/// One row, and everyone who waits for it: tools that start together register together.
+struct Group {
+    row: NewClient,
+    callers: Vec<(ClientDigest, Caller)>,
+}
+
+type Caller = oneshot::Sender<Result<Written, DbError>>;
+type Groups = BTreeMap<ClientId, Group>;
+
 async fn commit(db: &Db, jobs: Vec<Job>) {
     let groups = by_id(jobs);
-    let rows: Vec<NewClient> = groups.values().map(|group| merged(group)).collect();
-    match write_until_known(db, &rows).await {
+    match write_until_known(db, &rows(&groups)).await {
         Ok(outcomes) => answer_all(groups, &outcomes),
-        Err(error) if error.is_transient() || rows.len() <= 1 => refuse_all(groups, error),
+        Err(error) if error.is_transient() || groups.len() <= 1 => refuse_all(groups, error),
         Err(_) => {
-            for (row, group) in rows.iter().zip(groups) {
-                let group = BTreeMap::from([group]);
-                match write_until_known(db, std::slice::from_ref(row)).await {
+            for group in groups {
+                let group = Groups::from([group]);
+                match write_until_known(db, &rows(&group)).await {
                     Ok(outcomes) => answer_all(group, &outcomes),
                     Err(error) => refuse_all(group, error),
                 }
@@ -100,24 +109,26 @@ async fn commit(db: &Db, jobs: Vec<Job>) {
     }
 }
 
-fn by_id(jobs: Vec<Job>) -> BTreeMap<ClientId, Vec<Job>> {
-    let mut groups: BTreeMap<ClientId, Vec<Job>> = BTreeMap::new();
-    for job in jobs {
-        groups.entry(job.client.id).or_default().push(job);
+fn rows(groups: &Groups) -> Vec<&NewClient> {
+    groups.values().map(|group| &group.row).collect()
+}
+
+fn by_id(jobs: Vec<Job>) -> Groups {
+    let mut groups = Groups::new();
+    for Job { client, answer } in jobs {
+        let (digest, registrations) = (client.digest, client.registrations);
+        let fresh = Group { row: NewClient { registrations: 0, ..client }, callers: Vec::new() };
+        let group = groups.entry(fresh.row.id).or_insert(fresh);
+        if digest == group.row.digest {
+            group.row.registrations += registrations;
+        }
+        group.callers.push((digest, answer));
     }
     groups
 }
 
-/// The row that stands for all registrations of one client in this batch.
-fn merged(group: &[Job]) -> NewClient {
-    let mut row = group[0].client.clone();
-    row.registrations =
-        group.iter().filter(|job| job.client.digest == row.digest).map(|job| job.client.registrations).sum();
-    row
-}
-
 /// Again and again, as long as callers wait, where the database's state was the cause and not the rows.
-async fn write_until_known(db: &Db, rows: &[NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+async fn write_until_known(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
     let give_up_at = Instant::now() + PATIENCE;
     let mut pause = FIRST_PAUSE;
     loop {
@@ -131,7 +142,7 @@ async fn write_until_known(db: &Db, rows: &[NewClient]) -> Result<HashMap<Client
     }
 }
 
-async fn write_once(db: &Db, rows: &[NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
@@ -161,30 +172,27 @@ async fn see_again(db: &Db, row: &NewClient, sighting: &clients::Sighting) -> Re
 }
 
 /// The first of a group gets what the database said; the others are the same client again, or another's.
-fn answer_all(groups: BTreeMap<ClientId, Vec<Job>>, outcomes: &HashMap<ClientId, Written>) {
-    for (id, group) in groups {
-        let Some(first) = group.first().map(|job| job.client.clone()) else { continue };
-        let outcome = outcomes.get(&id).copied();
-        for (position, job) in group.into_iter().enumerate() {
-            let answer = match outcome {
-                _ if job.client.digest != first.digest => Ok(Written::Taken),
+fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) {
+    for (id, Group { row, callers }) in groups {
+        for (position, (digest, caller)) in callers.into_iter().enumerate() {
+            let answer = match outcomes.get(&id) {
+                _ if digest != row.digest => Ok(Written::Taken),
                 Some(Written::New) if position > 0 => {
-                    let seen_at = first.seen_at;
-                    Ok(Written::Known { registered_at: seen_at, last_seen_at: seen_at, counted: true })
+                    Ok(Written::Known { registered_at: row.seen_at, last_seen_at: row.seen_at, counted: true })
                 }
-                Some(outcome) => Ok(outcome),
+                Some(outcome) => Ok(*outcome),
                 // It was there at the insert and gone at the read: forgotten in between. Another try will insert it.
                 None => Err(DbError::TimedOut),
             };
             // A caller that is gone needs no answer.
-            let _ = job.answer.send(answer);
+            let _ = caller.send(answer);
         }
     }
 }
 
-fn refuse_all(groups: BTreeMap<ClientId, Vec<Job>>, error: DbError) {
+fn refuse_all(groups: Groups, error: DbError) {
     let error = Arc::new(error);
-    for job in groups.into_values().flatten() {
-        let _ = job.answer.send(Err(DbError::Shared(Arc::clone(&error))));
+    for (_, caller) in groups.into_values().flat_map(|group| group.callers) {
+        let _ = caller.send(Err(DbError::Shared(Arc::clone(&error))));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Db, DbError, DbHandle, with_conn};
+use super::{Db, DbError, DbHandle, read_with_conn, with_conn};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::client_identity::ClientDigest;
@@ -45,7 +45,7 @@ pub struct Sighting {
 
 /// Inserts those whose id is free, in one statement and one commit, and returns their ids. An id that exists is left as it
 /// is, so that doing the same again after a lost answer is harmless.
-pub async fn insert_new(db: &Db, clients: &[NewClient]) -> Result<Vec<ClientId>, DbError> {
+pub async fn insert_new(db: &Db, clients: &[&NewClient]) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
         postgres |conn| {
@@ -90,7 +90,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(clients: &'a [NewClient]) -> Self {
+    fn of(clients: &[&'a NewClient]) -> Self {
         Self {
             ids: clients.iter().map(|client| client.id.uuid()).collect(),
             digests: clients.iter().map(|client| client.digest.as_bytes().as_slice()).collect(),
@@ -103,8 +103,8 @@ impl<'a> Columns<'a> {
 }
 
 /// A row each, as `json_each` wants them.
-fn as_json_rows(clients: &[NewClient]) -> String {
-    let row = |client: &NewClient| {
+fn as_json_rows(clients: &[&NewClient]) -> String {
+    let row = |client: &&NewClient| {
         json!([
             hex(client.id.uuid().as_bytes()),
             hex(client.digest.as_bytes()),
@@ -215,6 +215,14 @@ pub async fn find(db: impl DbHandle, id: ClientId) -> Result<Option<Client>, DbE
     .fetch_optional(conn)
     .await)?;
     row.map(Client::try_from).transpose()
+}
+
+pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
+    let found: Option<i32> = read_with_conn!(db, |conn| sqlx::query_scalar("SELECT 1 FROM clients WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_optional(conn)
+        .await)?;
+    Ok(found.is_some())
 }
 
 /// Those seen last come first. `name` is a part of the client's name, in any case.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -59,6 +60,7 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<sqlx:
     if let Some(schema) = schema {
         options = options.options([("search_path", schema)]);
     }
+    options = options.disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(target.max_connections)
         .acquire_timeout(target.acquire_timeout)
@@ -82,7 +84,8 @@ fn sqlite(target: &Target, path: &PathBuf) -> Result<sqlx::SqlitePool, DbError> 
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs at every commit: an answered registration survives a power failure, as on Postgres.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(target.query_timeout);
+        .busy_timeout(target.query_timeout)
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(target.max_connections.min(SQLITE_CONNECTIONS))
         .acquire_timeout(target.acquire_timeout)

@@ -51,8 +51,6 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         method,
         route,
         address = %origin.address,
-        client.id = tracing::field::Empty,
-        org.id = tracing::field::Empty,
     );
     request.extensions_mut().insert(origin.clone());
 

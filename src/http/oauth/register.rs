@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::actions::Registered;
+use crate::actions::{Dedup, Registered};
 use crate::app::App;
 use crate::http::body;
-use crate::http::edge::Origin;
+use crate::http::edge::{self, Origin};
 use crate::http::error::OAuthError;
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::client_identity::ClientIdentity;
@@ -61,11 +61,12 @@ fn limit(app: &App, request: &Request) -> Result<(), OAuthError> {
     app.limits.take(Class::RegisterTotal, Counted::Everyone).map_err(OAuthError::RateLimited)
 }
 
+/// A client that registers again is no news.
 fn log(registered: &Registered, metadata: &ClientMetadata) {
-    tracing::info!(
-        client.id = %registered.id,
-        client.name = %crate::http::edge::printable(metadata.client_name().as_str()),
-        dedup = ?registered.dedup,
-        "client registered"
-    );
+    if registered.dedup == Dedup::New {
+        let name = edge::printable(metadata.client_name().as_str());
+        tracing::info!(client.id = %registered.id, client.name = %name, "client registered");
+    } else {
+        tracing::debug!(client.id = %registered.id, dedup = ?registered.dedup, "client seen again");
+    }
 }
