@@ -42,6 +42,11 @@ pub fn merge(sources: &Sources, defaults: &toml::Table, errors: &mut Vec<ConfigE
     layers.given
 }
 
+/// Kubernetes gives every container variables for every Service: for one named `grantor`, these.
+fn is_of_kubernetes(name: &str) -> bool {
+    name == "GRANTOR_PORT" || name.starts_with("GRANTOR_PORT_") || name.starts_with("GRANTOR_SERVICE_")
+}
+
 struct Layers<'a> {
     defaults: &'a toml::Table,
     read_file: fn(&Path) -> io::Result<String>,
@@ -77,7 +82,8 @@ impl Layers<'_> {
             let setting = Name::Dotted("database.url".to_owned());
             (setting, Written::Text(value.clone()), Source::Environment(name.clone()))
         }));
-        let ours = environment.iter().filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIG_VARIABLE);
+        let is_ours = |name: &str| name.starts_with(PREFIX) && name != CONFIG_VARIABLE && !is_of_kubernetes(name);
+        let ours = environment.iter().filter(|(name, _)| is_ours(name));
         self.add_layer(ours.map(|(name, value)| {
             (Name::Variable(name.clone()), Written::Text(value.clone()), Source::Environment(name.clone()))
         }));

@@ -353,3 +353,14 @@ fn an_unset_secret_is_printed_as_empty_and_settings_do_not_print_theirs() {
     let sources = environment(&[("GRANTOR_SECRETS__KEY", "hunter2hunter2hunter2hunter2hunter2")]);
     assert!(!format!("{:?}", Config::load(&sources).expect("settings")).contains("hunter2"));
 }
+
+#[test]
+fn what_kubernetes_sets_for_a_service_of_our_name_is_not_ours() {
+    let config = load(&environment(&[
+        ("GRANTOR_PORT", "tcp://10.0.0.7:8080"),
+        ("GRANTOR_PORT_8080_TCP_ADDR", "10.0.0.7"),
+        ("GRANTOR_SERVICE_HOST", "10.0.0.7"),
+    ]));
+
+    assert_eq!(config, load(&nothing()));
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Db, DbError, Pool};
+use super::{Db, DbError, Engine};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -17,9 +17,11 @@ pub enum BackupError {
 impl Db {
     /// Writes a consistent copy beside running readers and writers. SQLite refuses a file that exists and is not empty.
     pub async fn back_up(&self, to: &Path) -> Result<(), BackupError> {
-        let Pool::Sqlite(pool) = &self.pool else { return Err(BackupError::NotSqlite) };
+        let Engine::Sqlite(pool) = &self.engine else { return Err(BackupError::NotSqlite) };
         let to = to.to_str().ok_or(BackupError::Path)?;
-        sqlx::query("VACUUM INTO $1").bind(to).execute(pool).await.map_err(DbError::from)?;
+        // Without a deadline: copying takes as long as it takes.
+        let mut taken = pool.take().await.map_err(DbError::from)?;
+        sqlx::query("VACUUM INTO $1").bind(to).execute(&mut *taken.connection).await.map_err(DbError::from)?;
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Db, DbError, Pool};
+use super::pool::Pool;
+use super::{Db, DbError, Engine};
 use crate::secret::Secret;
 
 /// Where the database is, and how long to wait for it.
@@ -36,17 +37,16 @@ pub enum Location {
     },
 }
 
-/// A connection that has slept this long is asked whether it still lives before it is used.
-const DOUBT_AFTER: Duration = Duration::from_secs(2);
-
 impl Db {
     /// Makes the pool without connecting: the server starts, and says so on `/readyz`, also while the database is away.
     pub fn open(target: &Target) -> Result<Self, DbError> {
-        let pool = match &target.location {
-            Location::Postgres { url, schema } => Pool::Postgres(postgres(target, url, schema.as_deref())?),
-            Location::Sqlite { path } => Pool::Sqlite(sqlite(target, path)?),
+        let engine = match &target.location {
+            Location::Postgres { url, schema } => {
+                Engine::Postgres(Pool::new(postgres(target, url, schema.as_deref())?))
+            }
+            Location::Sqlite { path } => Engine::Sqlite(Pool::new(sqlite(target, path)?)),
         };
-        Ok(Self { pool, query_timeout: target.query_timeout })
+        Ok(Self { engine, query_timeout: target.query_timeout })
     }
 }
 
@@ -61,18 +61,7 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<sqlx:
         options = options.options([("search_path", schema)]);
     }
     options = options.disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(target.max_connections)
-        .acquire_timeout(target.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > DOUBT_AFTER {
-                    sqlx::Connection::ping(connection).await?;
-                }
-                Ok(true)
-            })
-        });
+    let pool = PgPoolOptions::new().max_connections(target.max_connections).acquire_timeout(target.acquire_timeout);
     Ok(pool.connect_lazy_with(options))
 }
 
@@ -88,8 +77,7 @@ fn sqlite(target: &Target, path: &PathBuf) -> Result<sqlx::SqlitePool, DbError> 
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(target.max_connections.min(SQLITE_CONNECTIONS))
-        .acquire_timeout(target.acquire_timeout)
-        .test_before_acquire(false);
+        .acquire_timeout(target.acquire_timeout);
     Ok(pool.connect_lazy_with(options))
 }
 

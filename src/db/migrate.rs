@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use sqlx::migrate::{Migrate as _, MigrateError as SqlxMigrateError, Migrator};
 use sqlx::{Connection as _, Executor as _};
 
-use super::{Db, DbError, Pool};
+use super::{Db, DbError, Engine, with_conn};
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -63,18 +63,19 @@ pub enum MigrationState {
 
 impl Db {
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        match &self.pool {
-            Pool::Postgres(pool) => {
-                let mut conn = pool.acquire().await?.detach();
+        match &self.engine {
+            Engine::Postgres(pool) => {
+                let mut conn = pool.take().await?.detach();
                 conn.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
                 let outcome = POSTGRES.run_direct(None, &mut conn, false).await;
                 conn.close().await?;
                 Ok(outcome?)
             }
-            Pool::Sqlite(pool) => {
-                let mut conn = pool.acquire().await?;
+            Engine::Sqlite(pool) => {
+                let mut taken = pool.take().await?;
+                let conn = &mut *taken.connection;
                 conn.execute("BEGIN EXCLUSIVE").await?;
-                let outcome = migrate_sqlite(&mut conn).await;
+                let outcome = migrate_sqlite(conn).await;
                 conn.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
                 outcome
             }
@@ -106,9 +107,9 @@ impl Db {
     }
 
     fn migrator(&self) -> &'static Migrator {
-        match self.pool {
-            Pool::Postgres(_) => &POSTGRES,
-            Pool::Sqlite(_) => &SQLITE,
+        match self.engine {
+            Engine::Postgres(_) => &POSTGRES,
+            Engine::Sqlite(_) => &SQLITE,
         }
     }
 
@@ -116,17 +117,20 @@ impl Db {
     async fn applied_migrations(&self) -> Result<Vec<i64>, MigrateError> {
         const EXISTS_POSTGRES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
         const EXISTS_SQLITE: &str = "SELECT count(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'";
-        const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
-        Ok(match &self.pool {
-            Pool::Postgres(pool) => match sqlx::query_scalar::<_, bool>(EXISTS_POSTGRES).fetch_one(pool).await? {
-                true => sqlx::query_scalar(APPLIED).fetch_all(pool).await?,
-                false => Vec::new(),
-            },
-            Pool::Sqlite(pool) => match sqlx::query_scalar::<_, bool>(EXISTS_SQLITE).fetch_one(pool).await? {
-                true => sqlx::query_scalar(APPLIED).fetch_all(pool).await?,
-                false => Vec::new(),
-            },
-        })
+        let db = self;
+        let exists: bool = with_conn!(
+            db,
+            postgres | conn | sqlx::query_scalar(EXISTS_POSTGRES).fetch_one(conn).await,
+            sqlite | conn | sqlx::query_scalar(EXISTS_SQLITE).fetch_one(conn).await
+        )?;
+        if !exists {
+            return Ok(Vec::new());
+        }
+        Ok(with_conn!(db, |conn| sqlx::query_scalar(
+            "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version"
+        )
+        .fetch_all(conn)
+        .await)?)
     }
 }
 

@@ -18,13 +18,13 @@ mod migrate;
 pub mod operators;
 pub mod org_clients;
 pub mod orgs;
+mod pool;
 mod transaction;
 pub mod users;
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+use sqlx::{Postgres, Sqlite};
 use tokio::time::Instant;
 
 pub use backup::BackupError;
@@ -34,20 +34,21 @@ pub use error::DbError;
 pub use known_clients::KnownClients;
 pub use migrate::{MigrateError, Migration, MigrationState};
 pub use operators::OperatorCache;
+use pool::{Pool, Taken};
 pub use transaction::Tx;
 
 /// The database, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pub(crate) pool: Pool,
+    engine: Engine,
     /// How long one statement may take, waiting for a connection included.
     query_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Pool {
-    Postgres(PgPool),
-    Sqlite(SqlitePool),
+enum Engine {
+    Postgres(Pool<Postgres>),
+    Sqlite(Pool<Sqlite>),
 }
 
 /// Numbers for the metrics: connections open, and how many of them wait for work.
@@ -60,16 +61,16 @@ pub struct PoolState {
 
 impl Db {
     pub fn engine(&self) -> &'static str {
-        match self.pool {
-            Pool::Postgres(_) => "postgres",
-            Pool::Sqlite(_) => "sqlite",
+        match self.engine {
+            Engine::Postgres(_) => "postgres",
+            Engine::Sqlite(_) => "sqlite",
         }
     }
 
     pub fn pool_state(&self) -> PoolState {
-        let (open, idle, max) = match &self.pool {
-            Pool::Postgres(pool) => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
-            Pool::Sqlite(pool) => (pool.size(), pool.num_idle(), pool.options().get_max_connections()),
+        let ((open, idle), max) = match &self.engine {
+            Engine::Postgres(pool) => (pool.size(), pool.max_size()),
+            Engine::Sqlite(pool) => (pool.size(), pool.max_size()),
         };
         PoolState { open, idle: u32::try_from(idle).unwrap_or(u32::MAX), max }
     }
@@ -93,9 +94,9 @@ impl Db {
     }
 
     pub async fn close(&self) {
-        match &self.pool {
-            Pool::Postgres(pool) => pool.close().await,
-            Pool::Sqlite(pool) => pool.close().await,
+        match &self.engine {
+            Engine::Postgres(pool) => pool.close().await,
+            Engine::Sqlite(pool) => pool.close().await,
         }
     }
 }
@@ -108,28 +109,44 @@ pub enum Conn<'c> {
 
 /// From the pool for a statement that stands alone, or lent by the transaction it belongs to.
 pub enum Lease<'c, DB: sqlx::Database> {
-    Own(PoolConnection<DB>),
-    Lent(&'c mut PoolConnection<DB>),
+    Own(Taken<DB>),
+    Lent(&'c mut Taken<DB>),
 }
 
 impl<DB: sqlx::Database> Lease<'_, DB> {
     pub fn connection(&mut self) -> &mut DB::Connection {
         match self {
-            Self::Own(connection) => connection,
-            Self::Lent(connection) => connection,
+            Self::Own(taken) => &mut taken.connection,
+            Self::Lent(taken) => &mut taken.connection,
         }
     }
 
-    /// Nobody knows what is still on the wire, so the connection must not be used again.
-    fn give_up(&mut self) {
-        match self {
-            Self::Own(connection) => connection.close_on_drop(),
-            Self::Lent(connection) => connection.close_on_drop(),
+    /// After a statement that ended well. A transaction keeps what it lent.
+    fn keep(self) {
+        if let Self::Own(taken) = self {
+            taken.keep();
         }
+    }
+
+    /// Nobody knows what is still on the wire, so the connection must not be used again, and the others are doubtful.
+    fn give_up(&mut self) {
+        let taken = match self {
+            Self::Own(taken) => taken,
+            Self::Lent(taken) => taken,
+        };
+        taken.connection.close_on_drop();
+        taken.doubt_others();
     }
 }
 
 impl Conn<'_> {
+    pub fn keep(self) {
+        match self {
+            Self::Postgres(lease) => lease.keep(),
+            Self::Sqlite(lease) => lease.keep(),
+        }
+    }
+
     pub fn give_up(&mut self) {
         match self {
             Self::Postgres(lease) => lease.give_up(),
@@ -147,9 +164,9 @@ pub trait DbHandle {
 
 impl DbHandle for &Db {
     async fn conn(&mut self) -> Result<Conn<'_>, DbError> {
-        Ok(match &self.pool {
-            Pool::Postgres(pool) => Conn::Postgres(Lease::Own(pool.acquire().await?)),
-            Pool::Sqlite(pool) => Conn::Sqlite(Lease::Own(pool.acquire().await?)),
+        Ok(match &self.engine {
+            Engine::Postgres(pool) => Conn::Postgres(Lease::Own(pool.take().await?)),
+            Engine::Sqlite(pool) => Conn::Sqlite(Lease::Own(pool.take().await?)),
         })
     }
 
@@ -169,7 +186,7 @@ macro_rules! with_conn {
         let deadline = $crate::db::DbHandle::deadline(&handle);
         let work = async {
             let mut lease = $crate::db::DbHandle::conn(&mut handle).await?;
-            let answer = tokio::time::timeout_at(deadline, async {
+            let answer = async {
                 match &mut lease {
                     $crate::db::Conn::Postgres(lease) => {
                         let $pg = lease.connection();
@@ -180,14 +197,14 @@ macro_rules! with_conn {
                         $on_sqlite
                     }
                 }
-            });
-            match answer.await {
-                Ok(answer) => answer.map_err($crate::db::DbError::from),
-                Err(_) => {
-                    lease.give_up();
-                    Err($crate::db::DbError::TimedOut)
-                }
+            };
+            let outcome = $crate::db::in_time(deadline, answer).await;
+            match &outcome {
+                Ok(_) => lease.keep(),
+                Err($crate::db::DbError::TimedOut | $crate::db::DbError::ConnectionLost(_)) => lease.give_up(),
+                Err(_) => {}
             }
+            outcome
         };
         work.await
     }};
@@ -208,6 +225,16 @@ macro_rules! read_with_conn {
             }
         }
     }};
+}
+
+pub(crate) async fn in_time<T>(
+    deadline: Instant,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, DbError> {
+    match tokio::time::timeout_at(deadline, answer).await {
+        Ok(outcome) => outcome.map_err(DbError::from),
+        Err(_) => Err(DbError::TimedOut),
+    }
 }
 
 pub(crate) const READ_ATTEMPTS: u32 = 3;

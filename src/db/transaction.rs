@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 use tokio::time::Instant;
 
-use super::{Conn, Db, DbError, DbHandle, Lease, Pool, with_conn};
+use super::pool::Taken;
+use super::{Conn, Db, DbError, DbHandle, Engine, Lease, with_conn};
 
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -23,16 +23,16 @@ pub struct Tx {
 }
 
 enum Connection {
-    Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
+    Postgres(Taken<Postgres>),
+    Sqlite(Taken<Sqlite>),
 }
 
 impl Db {
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let deadline = (&self).deadline();
-        let connection = match &self.pool {
-            Pool::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Pool::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+        let connection = match &self.engine {
+            Engine::Postgres(pool) => Connection::Postgres(pool.take().await?),
+            Engine::Sqlite(pool) => Connection::Sqlite(pool.take().await?),
         };
         let begin = match connection {
             Connection::Postgres(_) => "BEGIN",
@@ -82,25 +82,39 @@ impl Drop for Tx {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if self.decided {
-            return;
+            return connection.keep();
         }
         let mut undecided =
-            Self { connection: Some(connection), deadline: Instant::now() + ROLL_BACK_WITHIN, decided: true };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Where it fails, `with_conn!` has given the connection up already.
-            runtime.spawn(async move { undecided.say("ROLLBACK").await.unwrap_or_default() });
-        } else {
-            undecided.close();
+            Self { connection: Some(connection), deadline: Instant::now() + ROLL_BACK_WITHIN, decided: false };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { undecided.roll_back_or_close().await })),
+            Err(_) => undecided.close(),
         }
     }
 }
 
 impl Tx {
+    async fn roll_back_or_close(&mut self) {
+        match self.say("ROLLBACK").await {
+            Ok(()) => self.decided = true,
+            Err(_) => self.close(),
+        }
+    }
+
     fn close(&mut self) {
-        match &mut self.connection {
-            Some(Connection::Postgres(connection)) => connection.close_on_drop(),
-            Some(Connection::Sqlite(connection)) => connection.close_on_drop(),
+        match self.connection.take() {
+            Some(Connection::Postgres(mut taken)) => taken.connection.close_on_drop(),
+            Some(Connection::Sqlite(mut taken)) => taken.connection.close_on_drop(),
             None => {}
+        }
+    }
+}
+
+impl Connection {
+    fn keep(self) {
+        match self {
+            Self::Postgres(taken) => taken.keep(),
+            Self::Sqlite(taken) => taken.keep(),
         }
     }
 }
