@@ -27,6 +27,8 @@ pub struct App {
     pub context: Context,
     pub registrar: Registrar,
     pub operators: OperatorCache,
+    /// Unlike each other, but no secrets: drawn once from the system, then counted on.
+    pub request_ids: Random,
     pub limits: RateLimits,
     pub in_flight: Semaphore,
     pub metrics: Metrics,
@@ -77,6 +79,7 @@ impl App {
         Arc::new(Self {
             registrar,
             operators: OperatorCache::new(clock.clone()),
+            request_ids: Random::seeded(u64::from_le_bytes(random.bytes())),
             limits: RateLimits::new(&config.limits, clock.clone()),
             in_flight: Semaphore::new(config.http.max_in_flight),
             metrics: Metrics::default(),

@@ -104,7 +104,7 @@ fn origin(app: &App, request: &Request) -> Origin {
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let Peer(peer) = request.extensions().get::<Peer>().copied().unwrap_or(Peer(unknown));
     let address = client_address(peer.ip(), request.headers(), &app.config.http.trusted_proxies);
-    let request_id = crate::secret::hex(&app.context.random.bytes::<8>()).into();
+    let request_id = crate::secret::hex(&app.request_ids.bytes::<8>()).into();
     Origin { request_id, address }
 }
 
