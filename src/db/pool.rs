@@ -51,14 +51,16 @@ impl<DB: Database> Pool<DB> {
         Ok(self.taken(connection))
     }
 
-    /// The one used last, which is the likeliest to live. Where there is none the caller counts as waiting.
+    /// The one used last, which is the likeliest to live, or one that rests at the driver. Where there is neither the
+    /// caller counts as waiting.
     fn kept_or_wait(&self) -> Option<(PoolConnection<DB>, Instant)> {
         let mut hand = self.hand();
-        let kept = hand.kept.pop();
-        if kept.is_none() {
+        let rests_at_driver = || self.driver.try_acquire().map(|connection| (connection, Instant::now()));
+        let found = hand.kept.pop().or_else(rests_at_driver);
+        if found.is_none() {
             hand.waiting += 1;
         }
-        kept
+        found
     }
 
     fn taken(&self, connection: PoolConnection<DB>) -> Taken<DB> {
