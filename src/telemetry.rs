@@ -9,7 +9,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -21,6 +21,8 @@ use json_line::{JsonLine, JsonMembers};
 pub enum TelemetryError {
     #[error("`log.level` cannot be read: {0}")]
     Level(#[from] ParseError),
+    #[error("`log.level` cannot be read: \"{0}\" is no level")]
+    NoLevel(String),
     #[error("the OTLP exporter cannot be set up from the OTEL_* variables: {0}")]
     Otlp(#[from] ExporterBuildError),
     #[error("logging is set up already")]
@@ -33,7 +35,7 @@ pub struct Telemetry(Option<SdkTracerProvider>);
 
 /// To be called once, before the server starts.
 pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError> {
-    let filter = EnvFilter::builder().parse(level)?;
+    let filter = filter(level)?;
     let provider = collector_is_named().then(otlp).transpose()?;
     let spans =
         provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
@@ -48,8 +50,20 @@ pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError
 
 /// Whether `log.level` can be read, without starting anything.
 pub fn check_level(level: &str) -> Result<(), TelemetryError> {
-    EnvFilter::builder().parse(level)?;
-    Ok(())
+    filter(level).map(drop)
+}
+
+/// It warns of a parameter of the database's URL that it does not know, with its value: of `pasword=…`, the password.
+const SHOWS_DATABASE_URL: &str = "sqlx_postgres::options::parse=off";
+
+/// A word by itself is a level. The filter would take any other for the name of a module, and a misspelt level would
+/// silence the server.
+fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    let words = level.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
+    match words.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(TelemetryError::NoLevel(word.to_owned())),
+        None => Ok(EnvFilter::builder().parse(level)?.add_directive(SHOWS_DATABASE_URL.parse()?)),
+    }
 }
 
 fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
@@ -59,7 +73,8 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
         LogFormat::Json => false,
     };
     if text {
-        fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
+        let colours = std::io::stderr().is_terminal();
+        fmt::layer().with_ansi(colours).with_writer(std::io::stderr).with_target(false).boxed()
     } else {
         let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine);
         json.with_writer(std::io::stderr).boxed()

@@ -1,6 +1,7 @@
 //! `grantor backup`: a copy of an SQLite database while the server runs.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -17,12 +18,27 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
     let file = arguments.file;
-    if file.exists() {
-        return Err(Failure::Failed(format!("{} exists already: name a new file", file.display())));
-    }
     block_on(async {
         let context = database::open(&loaded.config).await?;
-        context.db.back_up(&file).await.map_err(Failure::failed)
+        create(&file)?;
+        let written = context.db.back_up(&file).await;
+        written.map_err(|cause| {
+            // It is empty, and would be in the way of the next attempt.
+            let _ = std::fs::remove_file(&file);
+            Failure::failed(cause)
+        })
     })?;
     output::one(output, &json!({"file": file}), || format!("wrote {}", file.display()))
+}
+
+/// Empty, and only for its owner: a backup holds what the database holds. SQLite writes into an empty file.
+fn create(file: &Path) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop).map_err(|cause| match cause.kind() {
+        ErrorKind::AlreadyExists => Failure::Failed(format!("{} exists already: name a new file", file.display())),
+        _ => Failure::Failed(format!("cannot create {}: {cause}", file.display())),
+    })
 }

@@ -69,7 +69,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     .await
                     .map_err(Failure::failed)?;
                 let shown = Shown::from(database::org(&context, &org.name).await?);
-                output::list(output, &[shown], &["id", "name", "default_client_scopes", "created_at"])
+                output::one(output, &shown, || format!("changed {:?} ({})", shown.name, shown.id))
             }
         }
     })

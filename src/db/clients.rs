@@ -1,5 +1,7 @@
 //! Registered OAuth clients. New ones come through `client_writer.rs`, which gathers them into one statement.
 
+use std::borrow::Borrow;
+
 use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -45,7 +47,7 @@ pub struct Sighting {
 
 /// Inserts those whose id is free, in one statement and one commit, and returns their ids. An id that exists is left as it
 /// is, so that doing the same again after a lost answer is harmless.
-pub async fn insert_new(db: &Db, clients: &[&NewClient]) -> Result<Vec<ClientId>, DbError> {
+pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
         postgres |conn| {
@@ -90,21 +92,22 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(clients: &[&'a NewClient]) -> Self {
+    fn of(clients: &'a [impl Borrow<NewClient>]) -> Self {
+        let clients = || clients.iter().map(Borrow::borrow);
         Self {
-            ids: clients.iter().map(|client| client.id.uuid()).collect(),
-            digests: clients.iter().map(|client| client.digest.as_bytes().as_slice()).collect(),
-            client_names: clients.iter().map(|client| client.client_name.as_str()).collect(),
-            metadata: clients.iter().map(|client| client.metadata.as_str()).collect(),
-            seen_at: clients.iter().map(|client| client.seen_at.seconds()).collect(),
-            registrations: clients.iter().map(|client| client.registrations).collect(),
+            ids: clients().map(|client: &NewClient| client.id.uuid()).collect(),
+            digests: clients().map(|client: &NewClient| client.digest.as_bytes().as_slice()).collect(),
+            client_names: clients().map(|client: &NewClient| client.client_name.as_str()).collect(),
+            metadata: clients().map(|client: &NewClient| client.metadata.as_str()).collect(),
+            seen_at: clients().map(|client: &NewClient| client.seen_at.seconds()).collect(),
+            registrations: clients().map(|client: &NewClient| client.registrations).collect(),
         }
     }
 }
 
 /// A row each, as `json_each` wants them.
-fn as_json_rows(clients: &[&NewClient]) -> String {
-    let row = |client: &&NewClient| {
+fn as_json_rows(clients: &[impl Borrow<NewClient>]) -> String {
+    let row = |client: &NewClient| {
         json!([
             hex(client.id.uuid().as_bytes()),
             hex(client.digest.as_bytes()),
@@ -114,7 +117,7 @@ fn as_json_rows(clients: &[&NewClient]) -> String {
             client.registrations,
         ])
     };
-    serde_json::Value::Array(clients.iter().map(row).collect()).to_string()
+    serde_json::Value::Array(clients.iter().map(Borrow::borrow).map(row).collect()).to_string()
 }
 
 pub async fn list_sightings(db: &Db, ids: &[ClientId]) -> Result<Vec<Sighting>, DbError> {

@@ -52,8 +52,13 @@ impl KnownClients {
         }
     }
 
-    /// After the database was asked: `uncounted` is what it did not take.
+    /// After the database was asked: `uncounted` is what it did not take. Registrations that were written together each
+    /// come here, and add up.
     pub fn remember(&self, digest: ClientDigest, registered_at: Timestamp, last_written_at: Timestamp, uncounted: i64) {
+        if let Some(entry) = self.0.get(&digest).filter(|entry| entry.last_written_at == last_written_at) {
+            entry.uncounted.fetch_add(uncounted, Ordering::Relaxed);
+            return;
+        }
         let uncounted = AtomicI64::new(uncounted);
         self.0.insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
     }
@@ -83,6 +88,17 @@ mod tests {
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR - 1)), Known::Fresh { registered_at: at(100) });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 2 });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 0 });
+    }
+
+    #[test]
+    fn registrations_that_were_written_together_add_up() {
+        let known = KnownClients::default();
+        known.remember(DIGEST, at(0), at(0), 2);
+        assert_eq!(known.see(&DIGEST, at(1)), Known::Fresh { registered_at: at(0) });
+
+        known.remember(DIGEST, at(0), at(0), 3);
+
+        assert_eq!(known.see(&DIGEST, at(FRESH_FOR)), Known::Write { uncounted: 6 });
     }
 
     #[test]

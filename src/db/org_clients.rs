@@ -3,6 +3,7 @@
 //! Every decision begins with [`lock`], an upsert of the row, so that two of them cannot overlap.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -19,10 +20,14 @@ struct Stored {
     permission_scopes: Vec<ScopeToken>,
 }
 
-type Column = Option<Json<Stored>>;
+/// As it is read: parsed by hand, so that an error names the column.
+type Column = Option<Json<Box<RawValue>>>;
 
-fn restriction(column: Column) -> Option<ScopesRestriction> {
-    column.map(|Json(stored)| ScopesRestriction::from_stored(stored.oidc_scopes, stored.permission_scopes))
+fn restriction(column: Column) -> Result<Option<ScopesRestriction>, DbError> {
+    let Some(Json(text)) = column else { return Ok(None) };
+    let corrupt = |cause| DbError::corrupt("org_clients", "scopes_restriction", cause);
+    let Stored { oidc_scopes, permission_scopes } = serde_json::from_str(text.get()).map_err(corrupt)?;
+    Ok(Some(ScopesRestriction::from_stored(oidc_scopes, permission_scopes)))
 }
 
 /// `None`: there is no such client. `Some(None)`: this organisation does not restrict it.
@@ -39,7 +44,7 @@ pub async fn find_restriction(
     .fetch_optional(conn)
     .await)?;
     match row {
-        Some((column,)) => Ok(Some(restriction(column))),
+        Some((column,)) => restriction(column).map(Some),
         // Nothing was ever decided about it, if it exists.
         None => Ok(super::clients::exists(db, client_id).await?.then_some(None)),
     }
@@ -62,7 +67,7 @@ pub async fn lock(
     .bind(now.seconds())
     .fetch_one(conn)
     .await)?;
-    Ok(restriction(column))
+    restriction(column)
 }
 
 /// `None` lifts the restriction; the row stays, since other decisions may stand in it.
@@ -72,7 +77,7 @@ pub async fn update_restriction(
     client_id: ClientId,
     restriction: Option<&ScopesRestriction>,
 ) -> Result<(), DbError> {
-    let column: Column = restriction.map(|restriction| {
+    let column = restriction.map(|restriction| {
         Json(Stored {
             oidc_scopes: restriction.oidc_scopes().to_vec(),
             permission_scopes: restriction.permission_scopes().to_vec(),

@@ -19,7 +19,15 @@ pub struct Tx {
     /// Gone only while the transaction is being dropped.
     connection: Option<Connection>,
     deadline: Instant,
-    decided: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Dropped without a decision: one try, and no second one should the runtime end meanwhile.
+    RollingBack,
+    Decided,
 }
 
 enum Connection {
@@ -38,7 +46,7 @@ impl Db {
             Connection::Postgres(_) => "BEGIN",
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         };
-        let mut tx = Tx { connection: Some(connection), deadline, decided: false };
+        let mut tx = Tx { connection: Some(connection), deadline, state: State::Open };
         tx.say(begin).await?;
         Ok(tx)
     }
@@ -48,14 +56,14 @@ impl Tx {
     /// Makes it happen. On an error the outcome is unknown only where the connection was lost.
     pub async fn commit(mut self) -> Result<(), DbError> {
         self.say("COMMIT").await?;
-        self.decided = true;
+        self.state = State::Decided;
         Ok(())
     }
 
     /// Makes it not have happened, and keeps the connection.
     pub async fn roll_back(mut self) -> Result<(), DbError> {
         self.say("ROLLBACK").await?;
-        self.decided = true;
+        self.state = State::Decided;
         Ok(())
     }
 
@@ -80,12 +88,15 @@ impl DbHandle for &mut Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
+        if self.state == State::RollingBack {
+            return self.close();
+        }
         let Some(connection) = self.connection.take() else { return };
-        if self.decided {
+        if self.state == State::Decided {
             return connection.keep();
         }
-        let mut undecided =
-            Self { connection: Some(connection), deadline: Instant::now() + ROLL_BACK_WITHIN, decided: false };
+        let deadline = Instant::now() + ROLL_BACK_WITHIN;
+        let mut undecided = Self { connection: Some(connection), deadline, state: State::RollingBack };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move { undecided.roll_back_or_close().await })),
             Err(_) => undecided.close(),
@@ -96,7 +107,7 @@ impl Drop for Tx {
 impl Tx {
     async fn roll_back_or_close(&mut self) {
         match self.say("ROLLBACK").await {
-            Ok(()) => self.decided = true,
+            Ok(()) => self.state = State::Decided,
             Err(_) => self.close(),
         }
     }

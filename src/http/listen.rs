@@ -102,7 +102,7 @@ impl Listener {
                 () = stop.stopped() => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer, &router, &graceful),
+                Ok((stream, peer)) => self.take(stream, peer, &router, &graceful, &stop),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(PAUSE_AFTER_A_FAILED_ACCEPT).await;
@@ -116,7 +116,7 @@ impl Listener {
     }
 
     /// Beyond the bounds a connection is closed at once: an answer would cost more than it helps.
-    fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown) {
+    fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown, stop: &Stop) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         let source = if trusted { None } else { Some(self.sources.enter(peer)) };
@@ -124,11 +124,24 @@ impl Listener {
             return;
         }
         let held = Held::new(place, source.flatten(), self.open.clone());
-        let connection = connection(stream, peer, router.clone(), Arc::clone(&self.bounds), graceful.watcher());
+        let (router, bounds) = (router.clone(), Arc::clone(&self.bounds));
+        let (watcher, stop) = (graceful.watcher(), stop.clone());
         tokio::spawn(async move {
-            connection.await;
+            if says_something(&stream, bounds.first_byte, &stop).await {
+                connection(stream, peer, router, &bounds, watcher).await;
+            }
             drop(held);
         });
+    }
+}
+
+/// A connection that has said nothing yet is owed nothing: it does not hold up the stop.
+async fn says_something(stream: &TcpStream, within: Duration, stop: &Stop) -> bool {
+    let mut byte = [0];
+    tokio::select! {
+        biased;
+        said = timeout(within, stream.peek(&mut byte)) => matches!(said, Ok(Ok(1))),
+        () = stop.stopped() => false,
     }
 }
 
@@ -136,12 +149,9 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    bounds: Arc<Bounds>,
+    bounds: &Bounds,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    if !matches!(timeout(bounds.first_byte, stream.peek(&mut [0])).await, Ok(Ok(1))) {
-        return;
-    }
     // Answers are written whole; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {

@@ -6,6 +6,13 @@
 #[macro_use]
 mod support;
 
+mod actions;
 mod api;
+mod cli;
 mod db;
+mod edge;
+mod journey;
+mod management;
+mod network;
 mod oauth;
+mod openapi;

@@ -1,1 +1,4 @@
+mod credentials;
+mod operator_limits;
 mod scopes_restriction;
+mod sites;

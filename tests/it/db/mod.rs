@@ -1,1 +1,16 @@
+mod api_keys;
+mod application_keys;
+mod audit_events;
+mod backup;
+mod by_hand;
+mod client_writer;
+mod clients;
+mod corrupt;
+mod deadline;
+mod memberships;
 mod migrate;
+mod operators;
+mod org_clients;
+mod orgs;
+mod transaction;
+mod users;

@@ -1,1 +1,3 @@
 mod register;
+mod register_again;
+mod register_refusals;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
 use grantor::actions::Context;
-use grantor::app::App;
+use grantor::app::{App, database_target};
 use grantor::clock::{Clock, Hand};
 use grantor::config::{Config, Loaded, Sources};
 use grantor::db::{Db, Location, Target};
@@ -53,7 +53,18 @@ impl TestApp {
 
     /// Another replica: a server of its own on the same database.
     pub async fn replica(&self) -> Self {
-        Self::on(self.target.clone(), TempDir::new().expect("a temporary folder"), &[]).await
+        self.replica_with(&[]).await
+    }
+
+    /// A replica with settings of its own, as after a restart with others.
+    pub async fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
+        Self::on(self.target.clone(), TempDir::new().expect("a temporary folder"), settings).await
+    }
+
+    /// On a database that is reached in an unusual way, with the time limits of the default settings.
+    pub async fn on_location(location: Location, settings: &[(&str, &str)]) -> Self {
+        let target = Target { location, ..database_target(&loaded(settings).config) };
+        Self::on(target, TempDir::new().expect("a temporary folder"), settings).await
     }
 
     /// A database that nobody has used, not even migrated.
@@ -114,6 +125,13 @@ impl TestApp {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// What whoever runs the server asks, apart from the public.
+    pub async fn manage(&self, path: &str) -> Answer {
+        let request = request(Method::GET, path).body(Body::empty()).expect("a request");
+        let response = http::management(Arc::clone(&self.app)).oneshot(request).await.expect("a router answers");
+        Answer::from_response(response).await
     }
 
     /// As any client of the API posts JSON.

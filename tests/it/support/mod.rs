@@ -4,6 +4,8 @@
 //!   schema for Postgres.
 //! * An **anonymous client** is [`TestApp::post`] and [`TestApp::get`].
 //! * An **operator** is [`TestApp::operator`]: the administrator of an organisation of their own, with keys.
+//! * The program itself, as an operator runs it, is a [`Program`], and while it serves a [`Server`].
+//! * A [`Wire`] is a real listener in process, spoken to byte by byte; a [`Proxy`] stands between it and its database.
 //!
 //! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
 //! `a_sentence::postgres`.
@@ -11,18 +13,25 @@
 mod answer;
 mod app;
 mod cluster;
+pub mod errors;
 mod operator;
+pub mod plain_http;
+mod program;
+mod proxy;
+mod wire;
 
 pub use answer::Answer;
 pub use app::{Engine, START, TestApp, request};
 pub use cluster::postgres_url;
-pub use operator::{TestOperator, restriction_path, upsert};
+pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
+pub use program::{DATABASE_PASSWORD, DEADLINE, Program, Server};
+pub use proxy::Proxy;
+pub use wire::Wire;
 
 macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($engine:ident: Engine) $body:block)*) => {$(
         $(#[$attribute])*
         mod $name {
-            #[allow(unused_imports, clippy::allow_attributes, reason = "a test need not use everything around it")]
             use super::*;
 
             async fn test($engine: $crate::support::Engine) $body

@@ -72,3 +72,24 @@ pub fn upsert(oidc_scopes: &[&str], permission_scopes: &[&str]) -> Value {
         "attributes": {"oidc_scopes": oidc_scopes, "permission_scopes": permission_scopes},
     }})
 }
+
+/// What is answered about a client that may have these at most.
+pub fn restricted(client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Value {
+    json!({"data": {
+        "id": client_id,
+        "type": "scopes_restriction",
+        "attributes": {
+            "required_permission_scopes": null,
+            "scopes_restriction": {"oidc_scopes": oidc_scopes, "permission_scopes": permission_scopes},
+        },
+    }})
+}
+
+/// What is answered about a client that nobody in this organisation restricts.
+pub fn unrestricted(client_id: &str) -> Value {
+    json!({"data": {
+        "id": client_id,
+        "type": "scopes_restriction",
+        "attributes": {"required_permission_scopes": null, "scopes_restriction": null},
+    }})
+}

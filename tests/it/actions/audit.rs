@@ -1,0 +1,235 @@
+//! Every change leaves an event: who, what, to which thing, before and after.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use grantor::actions::{self, Actor, Bounds, By};
+use grantor::db::audit_events::{self, AuditEvent};
+use grantor::oauth::OrgId;
+use grantor::oauth::client::ClientId;
+use grantor::oauth::permission::Role;
+use grantor::oauth::scope::ScopeSet;
+use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::support::{START, TestApp, TestOperator};
+
+const COMMAND_LINE: By = By::COMMAND_LINE;
+
+/// What was done, to which thing, and how that was before and after.
+type Told = (String, String, Option<Value>, Option<Value>);
+
+async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
+    audit_events::list(app.db(), org_id, 100).await.expect("is readable")
+}
+
+/// What `change` added to the record of an organisation.
+async fn told_of(app: &TestApp, org_id: OrgId, change: impl AsyncFnOnce()) -> Vec<Told> {
+    let before = events(app, org_id).await.len();
+    // Ids of events sort by their time: a later change has a later one.
+    app.hand.advance(Duration::from_millis(1));
+    change().await;
+    let told = |event: AuditEvent| (event.action, event.subject, event.before, event.after);
+    events(app, org_id).await.into_iter().skip(before).map(told).collect()
+}
+
+fn told(action: &str, subject: String, before: Option<Value>, after: Value) -> Told {
+    (action.to_owned(), subject, before, Some(after))
+}
+
+async fn client(app: &TestApp) -> ClientId {
+    ClientId::parse(&app.registered("A client").await).expect("an id")
+}
+
+fn restriction(app: &TestApp, oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    ScopesRestriction::parse(&names(oidc), &names(permission), &app.app.catalogue).expect("known scopes")
+}
+
+async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction: &ScopesRestriction) {
+    let app = operator.app;
+    let bounds: Bounds<'_> = app.app.bounds(client_id);
+    actions::restrict_scopes(app.context(), bounds, operator.org_id, client_id, restriction, None, &COMMAND_LINE)
+        .await
+        .expect("is restricted");
+}
+
+on_both! {
+    async fn an_event_says_who_did_it_when_and_from_where(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let keys = (&acme.keys.api_key, &acme.keys.application_key);
+        let operator = app.app.operators.find(app.db(), keys.0, keys.1).await.expect("is readable").expect("is named");
+        app.hand.advance(Duration::from_secs(60));
+        let by = By {
+            actor: Actor::Operator(operator),
+            request_id: Some("0123456789abcdef".to_owned()),
+            address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
+        };
+
+        let eve = actions::create_user(app.context(), acme.org_id, "eve@acme.example", Role::ReadOnly, None, &by)
+            .await
+            .expect("joins");
+
+        let event = events(&app, acme.org_id).await.pop().expect("an event");
+        let expected = AuditEvent {
+            id: event.id,
+            org_id: Some(acme.org_id),
+            at: START.plus(60),
+            actor: format!("user:{} application_key:{}", operator.user_id, acme.keys.application_key_id),
+            action: "user.joined".to_owned(),
+            subject: format!("user:{}", eve.id),
+            before: None,
+            after: Some(json!({"email": "eve@acme.example", "role": "read_only"})),
+            request_id: Some("0123456789abcdef".to_owned()),
+            address: Some("192.0.2.7".to_owned()),
+        };
+        assert_eq!(event, expected);
+    }
+
+    async fn a_bootstrap_is_three_events_of_the_command_line(engine: Engine) {
+        let app = TestApp::start(engine).await;
+
+        let made =
+            actions::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
+
+        let mut listed = events(&app, made.org_id).await;
+        assert!(listed.iter().all(|event| event.actor == "command_line" && event.at == START));
+        assert!(listed.iter().all(|event| event.request_id.is_none() && event.address.is_none()));
+        listed.sort_by(|one, other| one.action.cmp(&other.action));
+        let listed: Vec<Told> =
+            listed.into_iter().map(|event| (event.action, event.subject, event.before, event.after)).collect();
+        let keys = json!({
+            "api_key_id": made.keys.api_key_id,
+            "application_key_id": made.keys.application_key_id,
+        });
+        let user = format!("user:{}", made.user.id);
+        assert_eq!(listed, [
+            told("keys.created", user.clone(), None, keys),
+            told("org.created", format!("org:{}", made.org_id), None, json!({"name": "Acme"})),
+            told("user.joined", user, None, json!({"email": "ada@acme.example", "role": "admin"})),
+        ]);
+    }
+
+    async fn a_restriction_is_recorded_before_and_after(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client_id) = (app.operator("Acme").await, client(&app).await);
+        let subject = format!("client:{client_id}");
+        let nothing = json!({"scopes_restriction": null});
+        let first = json!({"scopes_restriction": {"oidc_scopes": ["openid"], "permission_scopes": []}});
+        let second = json!({"scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["mcp_read"]}});
+
+        let openid = restriction(&app, &["openid"], &[]);
+        let set = told_of(&app, acme.org_id, async || restrict(&acme, client_id, &openid).await).await;
+        assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(nothing.clone()), first.clone())]);
+
+        let mcp_read = restriction(&app, &[], &["mcp_read"]);
+        let set = told_of(&app, acme.org_id, async || restrict(&acme, client_id, &mcp_read).await).await;
+        assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
+
+        let lift = async || {
+            actions::lift_restriction(app.context(), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
+        };
+        let lifted = told_of(&app, acme.org_id, lift).await;
+        assert_eq!(lifted, [told("scopes_restriction.lifted", subject, Some(second), nothing)]);
+        assert_eq!(told_of(&app, acme.org_id, lift).await, [], "lifting what is not there changes nothing");
+    }
+
+    async fn a_preview_and_a_refusal_leave_no_event(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client_id) = (app.operator("Acme").await, client(&app).await);
+        let wanted = restriction(&app, &["openid"], &[]);
+        let bounds = app.app.bounds(client_id);
+
+        let told = told_of(&app, acme.org_id, async || {
+            let context = app.context();
+            actions::preview_restriction(context, bounds, acme.org_id, client_id, &wanted).await.expect("is shown");
+            actions::restrict_scopes(context, bounds, acme.org_id, client_id, &wanted, Some("moved"), &COMMAND_LINE)
+                .await
+                .expect_err("is refused");
+        })
+        .await;
+
+        assert_eq!(told, []);
+    }
+
+    async fn default_scopes_are_recorded_before_and_after(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
+        let set = async |scopes: Option<&ScopeSet>| {
+            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.catalogue, &COMMAND_LINE)
+                .await
+                .expect("is set");
+        };
+
+        let bound = told_of(&app, acme.org_id, async || set(Some(&scopes)).await).await;
+        let lifted = told_of(&app, acme.org_id, async || set(None).await).await;
+
+        let (action, subject) = ("org.default_client_scopes_set", format!("org:{}", acme.org_id));
+        let none = json!({"default_client_scopes": null});
+        let some = json!({"default_client_scopes": ["mcp_read", "openid"]});
+        assert_eq!(bound, [told(action, subject.clone(), Some(none.clone()), some.clone())]);
+        assert_eq!(lifted, [told(action, subject, Some(some), none)]);
+    }
+
+    async fn what_happens_to_a_person_is_recorded_in_each_of_their_organisations(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        acme.colleague("eve@mail.example", Role::Standard).await;
+        umbra.colleague("eve@mail.example", Role::Standard).await;
+        let eve = grantor::db::users::find_by_email(app.db(), "eve@mail.example").await.expect("is readable");
+        let subject = format!("user:{}", eve.expect("is there").id);
+        let disable = async || {
+            actions::disable_user(app.context(), &app.app.operators, "eve@mail.example", &COMMAND_LINE)
+                .await
+                .expect("is disabled");
+        };
+        let set_password = async || {
+            let password = Some(Secret::new("correct horse".to_owned()));
+            actions::set_password(app.context(), "eve@mail.example", password, &COMMAND_LINE).await.expect("is set");
+        };
+
+        let before = events(&app, umbra.org_id).await.len();
+        let password = told_of(&app, acme.org_id, set_password).await;
+        let disabled = told_of(&app, acme.org_id, disable).await;
+        let again = told_of(&app, acme.org_id, disable).await;
+
+        let now = json!({"disabled_at": START.seconds()});
+        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false}))]);
+        assert_eq!(disabled, [told("user.disabled", subject, None, now)]);
+        assert_eq!(again, [], "disabling twice changes nothing");
+        let in_umbra = events(&app, umbra.org_id).await.into_iter().skip(before).map(|event| event.action);
+        assert_eq!(in_umbra.collect::<Vec<_>>(), ["user.password_set", "user.disabled"]);
+    }
+
+    async fn a_revoked_key_is_recorded_by_its_kind(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let revoke = async |id| {
+            actions::revoke_key(app.context(), &app.app.operators, id, &COMMAND_LINE).await.expect("is revoked");
+        };
+
+        let application_key = told_of(&app, acme.org_id, async || revoke(acme.keys.application_key_id).await).await;
+        let api_key = told_of(&app, acme.org_id, async || revoke(acme.keys.api_key_id).await).await;
+
+        let now = json!({"revoked_at": START.seconds()});
+        let subject = format!("application_key:{}", acme.keys.application_key_id);
+        assert_eq!(application_key, [told("key.revoked", subject, None, now.clone())]);
+        assert_eq!(api_key, [told("key.revoked", format!("api_key:{}", acme.keys.api_key_id), None, now)]);
+    }
+
+    async fn no_event_holds_a_secret(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let made =
+            actions::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
+
+        let recorded = format!("{:?}", events(&app, made.org_id).await);
+
+        let password = made.user.password.expect("was made");
+        for secret in [&made.keys.api_key, &made.keys.application_key, &password] {
+            assert!(!recorded.contains(secret.expose()));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+mod audit;
+mod forget;
+mod people;
+mod setup;

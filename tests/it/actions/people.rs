@@ -1,0 +1,145 @@
+//! People: in one organisation or several, with passwords and keys, and without either.
+
+use grantor::actions::{self, By, CreateKeyError, CreateUserError, NewKeys, RevokeKeyError, UserError};
+use grantor::db::{memberships, users};
+use grantor::oauth::KeyId;
+use grantor::oauth::operator::Operator;
+use grantor::oauth::permission::Role;
+use grantor::secret::{Secret, password_matches};
+
+use crate::support::{START, TestApp};
+
+const BY: By = By::COMMAND_LINE;
+const EVE: &str = "eve@mail.example";
+
+fn secret(text: &str) -> Option<Secret> {
+    Some(Secret::new(text.to_owned()))
+}
+
+async fn named(app: &TestApp, keys: &NewKeys) -> Option<Operator> {
+    app.app.operators.find(app.db(), &keys.api_key, &keys.application_key).await.expect("is readable")
+}
+
+/// The stored hash of somebody's password.
+async fn password_hash(app: &TestApp, email: &str) -> String {
+    let user = users::find_by_email(app.db(), email).await.expect("is readable").expect("is there");
+    users::find_password_hash(app.db(), user.id).await.expect("is readable").expect("is there")
+}
+
+on_both! {
+    async fn a_person_in_two_organisations_is_one_person_with_two_roles(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let join = async |org_id, email, role, password| {
+            actions::create_user(app.context(), org_id, email, role, password, &BY).await
+        };
+
+        let first = join(acme.org_id, EVE, Role::Standard, secret("correct horse")).await.expect("joins");
+        let second = join(umbra.org_id, " EVE@mail.example", Role::ReadOnly, None).await.expect("joins");
+
+        assert_eq!((first.id, first.email.as_str()), (second.id, EVE));
+        assert!(first.password.is_none() && second.password.is_none(), "no password was made");
+        assert!(password_matches(&Secret::new("correct horse".to_owned()), &password_hash(&app, EVE).await));
+        let role = async |org_id| memberships::find(app.db(), org_id, first.id).await.expect("is readable");
+        assert_eq!((role(acme.org_id).await, role(umbra.org_id).await), (Some(Role::Standard), Some(Role::ReadOnly)));
+    }
+
+    async fn nobody_joins_twice_or_gets_a_second_password_by_joining(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        acme.colleague(EVE, Role::Standard).await;
+        let hash = password_hash(&app, EVE).await;
+
+        let twice = actions::create_user(app.context(), acme.org_id, EVE, Role::Admin, None, &BY).await;
+        let password = secret("another password");
+        let second = actions::create_user(app.context(), umbra.org_id, EVE, Role::Admin, password, &BY).await;
+
+        assert!(matches!(&twice, Err(CreateUserError::Exists(email)) if email == EVE), "{twice:?}");
+        assert!(matches!(&second, Err(CreateUserError::HasPassword(email)) if email == EVE), "{second:?}");
+        assert_eq!(password_hash(&app, EVE).await, hash);
+        let members = memberships::list(app.db(), None).await.expect("is readable");
+        let eves: Vec<_> = members.iter().filter(|member| member.email == EVE).map(|member| member.role).collect();
+        assert_eq!(eves, [Role::Standard]);
+    }
+
+    async fn a_person_who_is_disabled_loses_the_keys_of_every_organisation(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let in_acme = acme.colleague(EVE, Role::Standard).await;
+        let in_umbra = umbra.colleague(EVE, Role::Admin).await;
+        assert!(named(&app, &in_acme.keys).await.is_some() && named(&app, &in_umbra.keys).await.is_some());
+
+        actions::disable_user(app.context(), &app.app.operators, "EVE@mail.example", &BY).await.expect("is disabled");
+
+        assert_eq!((named(&app, &in_acme.keys).await, named(&app, &in_umbra.keys).await), (None, None));
+        assert!(named(&app, &acme.keys).await.is_some(), "nobody else is touched");
+        let eve = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
+        assert_eq!(eve.disabled_at, Some(START));
+    }
+
+    async fn a_person_who_is_disabled_gets_no_new_keys(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        acme.colleague(EVE, Role::Standard).await;
+        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+
+        let refused = actions::create_key(app.context(), acme.org_id, EVE, &BY).await;
+
+        assert!(matches!(&refused, Err(CreateKeyError::Disabled(email)) if email == EVE), "{refused:?}");
+    }
+
+    async fn disabling_somebody_twice_is_fine_and_nobody_is_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.operator("Acme").await.colleague(EVE, Role::Standard).await;
+        let disable = async |email| actions::disable_user(app.context(), &app.app.operators, email, &BY).await;
+
+        disable(EVE).await.expect("is disabled");
+        disable(EVE).await.expect("is fine");
+        let unknown = disable("nobody@mail.example").await;
+        let garbled = disable("nobody\n").await;
+
+        assert!(matches!(&unknown, Err(UserError::NoSuchUser(_))), "{unknown:?}");
+        assert!(matches!(&garbled, Err(UserError::NoSuchUser(told)) if told == "nobody\\n"), "{garbled:?}");
+    }
+
+    async fn keys_are_for_members_only(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+
+        let refused = actions::create_key(app.context(), acme.org_id, &umbra.email, &BY).await;
+
+        assert!(matches!(&refused, Err(CreateKeyError::NoSuchUser(email)) if *email == umbra.email), "{refused:?}");
+    }
+
+    async fn a_key_is_revoked_once(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let revoke = async |id: KeyId| actions::revoke_key(app.context(), &app.app.operators, id, &BY).await;
+        let id = acme.keys.application_key_id;
+        revoke(id).await.expect("is revoked");
+
+        let again = revoke(id).await;
+
+        assert!(matches!(again, Err(RevokeKeyError::NoSuchKey(told)) if told == id), "{again:?}");
+        revoke(acme.keys.api_key_id).await.expect("the other key is another one");
+    }
+
+    async fn a_new_password_replaces_the_old_one(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.operator("Acme").await.colleague(EVE, Role::Standard).await;
+        let set = async |email, password| actions::set_password(app.context(), email, password, &BY).await;
+
+        let chosen = set(EVE, secret("correct horse")).await.expect("is set");
+        assert!(chosen.is_none(), "who chose it knows it");
+        assert!(password_matches(&Secret::new("correct horse".to_owned()), &password_hash(&app, EVE).await));
+
+        let made = set(EVE, None).await.expect("is set").expect("is shown");
+        assert!(password_matches(&made, &password_hash(&app, EVE).await));
+
+        let short = set(EVE, secret("short")).await;
+        assert!(matches!(short, Err(UserError::PasswordLength)), "{short:?}");
+        assert!(password_matches(&made, &password_hash(&app, EVE).await));
+        let nobody = set("nobody@mail.example", None).await;
+        assert!(matches!(nobody, Err(UserError::NoSuchUser(_))), "{nobody:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! How much one application key may ask, and how often one source may guess.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::http::Peer;
+use grantor::oauth::permission::Role;
+use grantor::secret::Random;
+use serde_json::json;
+
+use crate::support::{Answer, TestApp, TestOperator, restriction_path, unrestricted};
+
+async fn get_from(operator: &TestOperator<'_>, peer: &str, path: &str) -> Answer {
+    let peer: SocketAddr = peer.parse().expect("an address");
+    let request = operator.request(Method::GET, path).extension(Peer(peer));
+    operator.app.send(request.body(Body::empty()).expect("a request")).await
+}
+
+/// 429 in the one shape that it has everywhere, with everything that clients wait by.
+fn assert_too_many(answer: &Answer, limit: &str, reset: &str) {
+    answer.is(429, &json!({"errors": ["Too many requests"]}));
+    let names =
+        ["retry-after", "x-ratelimit-limit", "x-ratelimit-period", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    assert_eq!(names.map(|name| answer.header(name)), [reset, limit, "60", "0", reset].map(Some));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+on_both! {
+    async fn a_key_that_asks_too_much_waits_and_others_do_not(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.operator_per_minute", "6")]).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
+        let path = restriction_path(&client_id);
+        operator.get(&path).await.is(200, &unrestricted(&client_id));
+
+        let refused = operator.get(&path).await;
+        let other_key = colleague.get(&path).await;
+        app.hand.advance(Duration::from_secs(10));
+        let later = operator.get(&path).await;
+
+        assert_too_many(&refused, "6", "10");
+        other_key.is(200, &unrestricted(&client_id));
+        later.is(200, &unrestricted(&client_id));
+    }
+
+    async fn a_source_that_guesses_keys_is_refused_before_its_next_guess(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "2")]).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let mut guess = operator.on(&app);
+        guess.keys.api_key = Random::seeded(1).api_key();
+        let (path, here, elsewhere) = (restriction_path(&client_id), "192.0.2.1:1", "192.0.2.2:1");
+        get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
+        get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
+
+        let third_guess = get_from(&guess, here, &path).await;
+        let right_at_last = get_from(&operator, here, &path).await;
+        let from_elsewhere = get_from(&operator, elsewhere, &path).await;
+        app.hand.advance(Duration::from_secs(30));
+        let later = get_from(&operator, here, &path).await;
+
+        assert_too_many(&third_guess, "2", "30");
+        assert_too_many(&right_at_last, "2", "30");
+        from_elsewhere.is(200, &unrestricted(&client_id));
+        later.is(200, &unrestricted(&client_id));
+    }
+
+    async fn a_call_without_keys_is_no_guess(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "1")]).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let path = restriction_path(&client_id);
+        app.get(&path).await.is(401, &json!({"errors": ["Unauthorized"]}));
+        app.get(&path).await.is(401, &json!({"errors": ["Unauthorized"]}));
+
+        let answer = operator.get(&path).await;
+
+        answer.is(200, &unrestricted(&client_id));
+    }
+}

@@ -1,0 +1,177 @@
+//! `?dry_run=true` looks and stores nothing; `?if_digest=` ties the change to what was looked at.
+
+use grantor::actions::{self, By};
+use grantor::oauth::scope::{ScopeSet, ScopeToken};
+use serde_json::{Value, json};
+
+use crate::support::errors::{json_api, no_such_client};
+use crate::support::{Answer, TestApp, TestOperator, restricted, restriction_path, unrestricted, upsert};
+
+const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
+
+async fn previewed(operator: &TestOperator<'_>, client_id: &str, upsert: &Value) -> Answer {
+    operator.post(&format!("{}?dry_run=true", restriction_path(client_id)), upsert).await
+}
+
+async fn digest(operator: &TestOperator<'_>, client_id: &str) -> String {
+    let preview = previewed(operator, client_id, &upsert(&["openid"], &[])).await;
+    preview.json()["meta"]["digest"].as_str().expect("a digest").to_owned()
+}
+
+fn if_digest(client_id: &str, digest: &str) -> String {
+    format!("{}?if_digest={digest}", restriction_path(client_id))
+}
+
+fn moved() -> Value {
+    json_api(
+        409,
+        "Conflict",
+        "the restriction is not the one that the preview with this digest looked at: preview it again",
+    )
+}
+
+fn bad_parameter(name: &str, detail: &str) -> Value {
+    json!({"errors": [{"status": "400", "title": "Bad Request", "detail": detail, "source": {"parameter": name}}]})
+}
+
+on_both! {
+    async fn a_dry_run_says_what_a_change_would_give_and_take(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        operator.restrict(&client_id, &["openid", "email"], &["mcp_read", "teams_read"]).await;
+
+        let answer = previewed(&operator, &client_id, &upsert(&["openid", "profile"], &["mcp_write", "mcp_read"])).await;
+
+        let mut expected = restricted(&client_id, &["openid", "profile"], &["mcp_write", "mcp_read"]);
+        expected["meta"] = json!({
+            "dry_run": true,
+            "scopes_added": ["mcp_write", "profile"],
+            "scopes_removed": ["email", "teams_read"],
+            "grants": 0,
+            "users": 0,
+            "digest": answer.json()["meta"]["digest"],
+        });
+        answer.is(200, &expected);
+        assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
+    }
+
+    async fn a_dry_run_stores_nothing_and_records_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let events = grantor::db::audit_events::list(app.db(), operator.org_id, 10).await.expect("are listed");
+
+        previewed(&operator, &client_id, &upsert(&[], &[])).await;
+
+        operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
+        let after = grantor::db::audit_events::list(app.db(), operator.org_id, 10).await.expect("are listed");
+        assert_eq!(after, events);
+    }
+
+    async fn a_first_restriction_takes_every_scope_that_it_does_not_list(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let mut others: Vec<&str> = app.app.catalogue.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
+        others.retain(|name| !["openid", "mcp_read"].contains(name));
+        others.sort_unstable();
+
+        let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["mcp_read"])).await;
+
+        let meta = &answer.json()["meta"];
+        assert_eq!((&meta["scopes_added"], &meta["scopes_removed"]), (&json!([]), &json!(others)));
+    }
+
+    async fn what_an_organisation_allows_by_default_bounds_what_a_first_restriction_takes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
+        actions::set_default_client_scopes(
+            app.context(), operator.org_id, Some(&defaults), &app.app.catalogue, &By::COMMAND_LINE,
+        ).await.expect("is set");
+
+        let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["teams_read"])).await;
+
+        let meta = &answer.json()["meta"];
+        assert_eq!(
+            (&meta["scopes_added"], &meta["scopes_removed"]),
+            (&json!(["teams_read"]), &json!(["email", "mcp_read"])),
+        );
+        operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
+    }
+
+    async fn a_dry_run_checks_as_the_change_itself_would(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+
+        let unknown_client = previewed(&operator, NOBODY, &upsert(&["openid"], &[])).await;
+        let unknown_scope = previewed(&operator, &client_id, &upsert(&["nonsense"], &[])).await;
+
+        unknown_client.is(404, &no_such_client());
+        assert_eq!(unknown_scope.status, 400);
+    }
+
+    async fn a_change_tied_to_the_state_that_still_is_happens(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let digest = digest(&operator, &client_id).await;
+
+        let answer = operator.post(&if_digest(&client_id, &digest), &upsert(&["openid"], &[])).await;
+
+        answer.is(200, &restricted(&client_id, &["openid"], &[]));
+        operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &[]));
+    }
+
+    async fn a_change_tied_to_a_state_that_has_moved_on_is_refused_and_changes_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let digest = digest(&operator, &client_id).await;
+        operator.restrict(&client_id, &["email"], &["mcp_read"]).await;
+
+        let answer = operator.post(&if_digest(&client_id, &digest), &upsert(&["openid"], &[])).await;
+
+        answer.is(409, &moved());
+        operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["email"], &["mcp_read"]));
+    }
+
+    async fn empty_lists_are_another_state_than_no_restriction(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let of_none = digest(&operator, &client_id).await;
+        operator.restrict(&client_id, &[], &[]).await;
+
+        let answer = operator.post(&if_digest(&client_id, &of_none), &upsert(&["openid"], &[])).await;
+
+        answer.is(409, &moved());
+    }
+
+    async fn a_digest_of_another_organisation_or_client_fits_nowhere_else(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
+        let (one, other) = (app.registered("One client").await, app.registered("Another client").await);
+        let digest = digest(&acme, &one).await;
+
+        let other_client = acme.post(&if_digest(&other, &digest), &upsert(&[], &[])).await;
+        let other_org = umbrella.post(&if_digest(&one, &digest), &upsert(&[], &[])).await;
+
+        other_client.is(409, &moved());
+        other_org.is(409, &moved());
+    }
+
+    async fn parameters_that_cannot_be_read_are_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let cases = [
+            ("dry_run=yes", "dry_run", "dry_run is neither true nor false"),
+            ("dry_run", "dry_run", "dry_run is neither true nor false"),
+            ("if_digest=", "if_digest", "if_digest is not a digest that a dry run answered"),
+            ("if_digest=abc", "if_digest", "if_digest is not a digest that a dry run answered"),
+        ];
+        for (query, parameter, detail) in cases {
+            let path = format!("{}?{query}", restriction_path(&client_id));
+
+            let answer = operator.post(&path, &upsert(&[], &[])).await;
+
+            answer.is(400, &bad_parameter(parameter, detail));
+        }
+        operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
+    }
+}

@@ -1,0 +1,51 @@
+//! A restriction belongs to one organisation: no other sees it, and no other can touch it.
+
+use crate::support::{TestApp, restricted, restriction_path, unrestricted};
+
+on_both! {
+    async fn another_organisation_reads_null(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
+        let client_id = app.registered("A client").await;
+        acme.restrict(&client_id, &["openid"], &["mcp_read"]).await;
+
+        let answer = umbrella.get(&restriction_path(&client_id)).await;
+
+        answer.is(200, &unrestricted(&client_id));
+    }
+
+    async fn what_another_organisation_sets_or_lifts_is_its_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
+        let client_id = app.registered("A client").await;
+        acme.restrict(&client_id, &["openid"], &["mcp_read"]).await;
+
+        let lifted_nothing = umbrella.delete(&restriction_path(&client_id)).await;
+        umbrella.restrict(&client_id, &[], &[]).await;
+
+        assert_eq!(lifted_nothing.status, 204);
+        acme.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
+        umbrella.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &[], &[]));
+    }
+
+    async fn one_client_is_restricted_and_the_next_is_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let (one, other) = (app.registered("One client").await, app.registered("Another client").await);
+
+        operator.restrict(&one, &[], &[]).await;
+
+        operator.get(&restriction_path(&other)).await.is(200, &unrestricted(&other));
+    }
+
+    async fn colleagues_share_one_restriction(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let colleague = operator.colleague("ada@acme.example", grantor::oauth::permission::Role::Admin).await;
+        operator.restrict(&client_id, &["openid"], &[]).await;
+
+        colleague.restrict(&client_id, &["email"], &[]).await;
+
+        operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["email"], &[]));
+    }
+}

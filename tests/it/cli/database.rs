@@ -1,0 +1,108 @@
+//! `grantor migrate`, `backup` and `healthcheck`, and a schema that is not this program's.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Program};
+
+on_both! {
+    async fn migrations_are_listed_run_and_listed_again(engine: Engine) {
+        let program = Program::on(engine).await;
+
+        let before = program.json(&["migrate", "status"]);
+        let up = program.json(&["migrate", "up"]);
+        let after = program.json(&["migrate", "status"]);
+
+        let applied = |list: &Value| list.as_array().expect("a list").iter().map(|one| one["applied"] == true).collect();
+        let (before_applied, after_applied): (Vec<bool>, Vec<bool>) = (applied(&before), applied(&after));
+        assert!(!before_applied.is_empty() && before_applied.iter().all(|applied| !applied), "{before}");
+        assert!(after_applied.iter().all(|applied| *applied), "{after}");
+        assert_eq!(up, after);
+        assert_eq!(after[0], json!({"version": 1, "name": "operators", "applied": true}));
+    }
+
+    async fn commands_say_that_migrations_are_missing(engine: Engine) {
+        let refused = Program::on(engine).await.run(["org", "list"]);
+
+        refused.failed(1, "the database lacks migrations: run `grantor migrate up` or start the server once");
+    }
+
+    async fn a_newer_schema_is_refused_by_the_server_and_by_every_command(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+        program.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                         VALUES (9999, 'from the future', TRUE, '', 0)").await;
+
+        let served = program.launch().finish();
+        let listed = program.run(["org", "list"]);
+        let migrated = program.run(["migrate", "up"]);
+
+        let told = "the database has migration 9999, which this version of grantor does not know: it was set up by a \
+                    newer version. Run that version, or restore a backup from before the upgrade";
+        assert_eq!((served.code, served.stdout.as_str()), (1, ""));
+        assert!(served.stderr.contains(told), "{}", served.stderr);
+        listed.failed(1, told);
+        migrated.failed(1, told);
+    }
+
+    async fn a_running_server_is_healthy_and_a_stopped_one_is_not(engine: Engine) {
+        let program = Program::on(engine).await;
+        let server = program.start();
+
+        let running = program.run(["healthcheck"]);
+        server.stop();
+        let stopped = program.run(["healthcheck"]);
+
+        assert_eq!((running.code, running.stdout.as_str(), running.stderr.as_str()), (0, "ready\n", ""));
+        assert_eq!((stopped.code, stopped.stdout.as_str()), (3, ""));
+        assert!(stopped.stderr.contains("cannot be reached: Connection refused"), "{}", stopped.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_made_beside_a_writing_server_is_a_whole_database_for_its_owner_only() {
+    let program = Program::on(Engine::Sqlite).await;
+    program.bootstrap();
+    let server = program.start();
+    let client = server.registered("A client");
+
+    let written = program.json(&["backup", "copy.db"]);
+    server.registered("Another client");
+
+    let copy = program.clone().with("GRANTOR_DATABASE__URL", "sqlite:copy.db");
+    assert_eq!(written, json!({"file": "copy.db"}));
+    let listed = copy.json(&["client", "list", "--org", "Acme"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
+    assert_eq!(listed[0]["id"], json!(client));
+    let mode = std::fs::metadata(program.folder().join("copy.db")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_backup_overwrites_nothing() {
+    let program = Program::on(Engine::Sqlite).await;
+    program.run(["migrate", "up"]).succeeded();
+    program.write("precious", "");
+
+    program.run(["backup", "precious"]).failed(1, "precious exists already: name a new file");
+    assert_eq!(std::fs::read(program.folder().join("precious")).expect("a file"), b"");
+}
+
+#[tokio::test]
+async fn a_backup_of_postgres_is_left_to_its_own_tools() {
+    let program = Program::on(Engine::Postgres).await;
+    program.run(["migrate", "up"]).succeeded();
+
+    let told = "backups of Postgres are made with pg_dump or pg_basebackup; `grantor backup` is for SQLite";
+    program.run(["backup", "copy.db"]).failed(1, told);
+    assert!(!program.folder().join("copy.db").exists());
+}
+
+#[tokio::test]
+async fn without_a_management_listener_the_healthcheck_asks_the_public_one() {
+    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__MANAGEMENT_LISTEN", "");
+    let _server = program.start();
+
+    assert_eq!(program.run(["healthcheck"]).stdout, "ready\n");
+}

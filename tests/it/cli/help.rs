@@ -1,0 +1,110 @@
+//! Every command explains itself, and wrong usage is told apart from failure.
+
+use crate::support::Program;
+
+#[test]
+fn every_command_and_subcommand_answers_help() {
+    let program = Program::on_the_default_file();
+    let mut found = Vec::new();
+
+    walk(&program, &[], &mut found);
+
+    found.sort();
+    let promised = [
+        "backup",
+        "bootstrap",
+        "client",
+        "client list",
+        "client show",
+        "config",
+        "config check",
+        "config example",
+        "config print",
+        "healthcheck",
+        "key",
+        "key create",
+        "key list",
+        "key revoke",
+        "migrate",
+        "migrate status",
+        "migrate up",
+        "openapi",
+        "org",
+        "org create",
+        "org list",
+        "org set",
+        "restriction",
+        "restriction delete",
+        "restriction get",
+        "restriction preview",
+        "restriction set",
+        "serve",
+        "user",
+        "user create",
+        "user disable",
+        "user list",
+        "user set-password",
+    ];
+    let missing: Vec<&str> =
+        promised.into_iter().filter(|command| found.iter().all(|known| known != command)).collect();
+    assert_eq!(missing, [""; 0], "of {found:?}");
+}
+
+/// Asks a command for its help, and each command that this names for its own.
+fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
+    let help = program.run(path.iter().chain(&["--help"]));
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{path:?}");
+    assert!(help.stdout.contains("Usage: grantor"), "{path:?}: {}", help.stdout);
+    let commands = help.stdout.split_once("\nCommands:\n").map_or("", |(_, commands)| commands);
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    // A longer description goes on in lines that are indented further.
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    for name in names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help") {
+        let path: Vec<&str> = path.iter().copied().chain([name]).collect();
+        found.push(path.join(" "));
+        walk(program, &path, found);
+    }
+}
+
+#[test]
+fn the_help_names_the_exit_codes() {
+    let help = Program::on_the_default_file().run(["--help"]);
+
+    assert!(help.stdout.contains("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem"), "{}", help.stdout);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = Program::on_the_default_file().run(["--version"]);
+
+    assert_eq!((version.code, version.stdout), (0, format!("grantor {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_touches_nothing() {
+    let program = Program::on_the_default_file();
+    let cases: [&[&str]; 7] = [
+        &["sevre"],
+        &["org"],
+        &["org", "create"],
+        &["user", "create", "--org", "Acme", "--email", "a@example.com", "--role", "emperor"],
+        &["key", "revoke", "not-an-id"],
+        &["restriction", "get", "--org", "Acme", "not-an-id"],
+        &["--output", "yaml", "org", "list"],
+    ];
+
+    for arguments in cases {
+        let refused = program.run(arguments);
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {}", refused.stderr);
+        assert!(!refused.stderr.is_empty(), "{arguments:?}");
+    }
+    assert!(!program.folder().join("data").exists());
+}
+
+#[test]
+fn a_misspelt_command_is_told_the_nearest() {
+    let refused = Program::on_the_default_file().run(["sevre"]);
+
+    assert!(refused.stderr.contains("'serve'"), "{}", refused.stderr);
+}

@@ -1,0 +1,206 @@
+//! `grantor bootstrap`, `org`, `user` and `key`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Program};
+
+on_both! {
+    async fn bootstrap_makes_an_organisation_its_administrator_and_keys(engine: Engine) {
+        let program = Program::on(engine).await;
+
+        let made = program.json(&["bootstrap", "--org", "Acme", "--email", "admin@acme.example"]);
+
+        assert_eq!(made, json!({
+            "org": {"id": id(&made["org"]["id"]), "name": "Acme"},
+            "user": {
+                "id": id(&made["user"]["id"]),
+                "email": "admin@acme.example",
+                "password": text(&made["user"]["password"]),
+            },
+            "api_key": text(&made["api_key"]),
+            "api_key_id": id(&made["api_key_id"]),
+            "application_key": text(&made["application_key"]),
+            "application_key_id": id(&made["application_key_id"]),
+        }));
+    }
+
+    async fn bootstrap_makes_as_many_organisations_as_wanted_and_none_twice(engine: Engine) {
+        let program = Program::on(engine).await;
+        let bootstrap = |org, email| program.run(["bootstrap", "--org", org, "--email", email]);
+        bootstrap("Acme", "admin@acme.example").succeeded();
+        bootstrap("Globex", "admin@globex.example").succeeded();
+
+        let again = bootstrap("Acme", "other@acme.example");
+
+        again.failed(1, "an organisation named \"Acme\" exists already; `grantor org list` shows all");
+        let users = program.json(&["user", "list"]);
+        assert_eq!(members(&users, "email"), ["admin@acme.example", "admin@globex.example"]);
+    }
+
+    async fn organisations_are_created_listed_and_bounded(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+
+        let created = program.json(&["org", "create", "Acme"]);
+        let listed = program.json(&["org", "list"]);
+        let bounded = program.json(&["org", "set", "Acme", "--default-client-scopes", "openid,mcp_read"]);
+        let closed = program.json(&["org", "set", "Acme", "--default-client-scopes", ""]);
+        let unbounded = program.json(&["org", "set", "Acme", "--default-client-scopes", "all"]);
+
+        assert_eq!(created, json!({"id": id(&created["id"]), "name": "Acme"}));
+        let org = |scopes: Value| json!({
+            "id": created["id"],
+            "name": "Acme",
+            "default_client_scopes": scopes,
+            "created_at": listed[0]["created_at"],
+        });
+        assert_eq!(listed, json!([org(Value::Null)]));
+        assert_eq!(bounded, org(json!(["mcp_read", "openid"])));
+        assert_eq!(closed, org(json!([])));
+        assert_eq!(unbounded, org(Value::Null));
+    }
+
+    async fn an_organisation_is_not_bounded_by_what_is_no_scope(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+        program.run(["org", "create", "Acme"]).succeeded();
+
+        let refused = program.run(["org", "set", "Acme", "--default-client-scopes", "openid nonsense"]);
+
+        refused.failed(1, "\"nonsense\" is no scope of the catalogue");
+        assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], Value::Null);
+    }
+
+    async fn people_are_created_with_a_role_and_listed(engine: Engine) {
+        let program = Program::on(engine).await;
+        let admin = program.bootstrap();
+
+        let made = program.json(&create("reader@acme.example", "read_only"));
+        let given = program.run_with_input(
+            ["--output", "json"].iter().chain(&create("writer@acme.example", "standard")).chain(&["--password-stdin"]),
+            "a long pass phrase\n",
+        ).json();
+
+        let email = "reader@acme.example";
+        assert_eq!(made, json!({"id": id(&made["id"]), "email": email, "password": text(&made["password"])}));
+        assert_eq!(given, json!({"id": id(&given["id"]), "email": "writer@acme.example", "password": null}));
+        let user = |id: &Value, email, role| {
+            json!({"id": id, "email": email, "org": "Acme", "role": role, "disabled_at": null})
+        };
+        assert_eq!(program.json(&["user", "list", "--org", "Acme"]), json!([
+            user(&admin["user"]["id"], "admin@acme.example", "admin"),
+            user(&made["id"], "reader@acme.example", "read_only"),
+            user(&given["id"], "writer@acme.example", "standard"),
+        ]));
+    }
+
+    async fn a_password_is_set_and_told_only_where_it_was_made_here(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        let set = ["--output", "json", "user", "set-password", "--email", "admin@acme.example"];
+
+        let made = program.run(set).json();
+        let given = program.run_with_input(set.iter().chain(&["--password-stdin"]), "a long pass phrase\n").json();
+
+        assert_eq!(made, json!({"email": "admin@acme.example", "password": text(&made["password"])}));
+        assert_eq!(given, json!({"email": "admin@acme.example", "password": null}));
+    }
+
+    async fn a_person_is_disabled(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+
+        let disabled = program.json(&["user", "disable", "--email", "admin@acme.example"]);
+
+        assert_eq!(disabled, json!({"email": "admin@acme.example", "disabled": true}));
+        assert!(program.json(&["user", "list"])[0]["disabled_at"].is_string());
+        let keys = program.run(["key", "create", "--org", "Acme", "--user", "admin@acme.example"]);
+        keys.failed(1, "admin@acme.example is disabled");
+    }
+
+    async fn keys_are_created_listed_without_themselves_and_revoked(engine: Engine) {
+        let program = Program::on(engine).await;
+        let first = program.bootstrap();
+
+        let made = program.json(&["key", "create", "--org", "Acme", "--user", "admin@acme.example"]);
+        let revoked = program.json(&["key", "revoke", made["api_key_id"].as_str().expect("an id")]);
+        let listed = program.json(&["key", "list", "--org", "Acme"]);
+
+        assert_eq!(made, json!({
+            "api_key": text(&made["api_key"]),
+            "api_key_id": id(&made["api_key_id"]),
+            "application_key": text(&made["application_key"]),
+            "application_key_id": id(&made["application_key_id"]),
+        }));
+        assert_eq!(revoked, json!({"id": made["api_key_id"], "revoked": true}));
+        assert_eq!(members(&listed, "kind"), ["api_key", "api_key", "application_key", "application_key"]);
+        let ids = json!(listed.as_array().map(|keys| keys.iter().map(|key| &key["id"]).collect::<Vec<_>>()));
+        assert_eq!(ids, json!([
+            first["api_key_id"], made["api_key_id"], first["application_key_id"], made["application_key_id"],
+        ]));
+        assert!(listed[1]["revoked_at"].is_string() && listed[0]["revoked_at"].is_null(), "{listed}");
+        for key in [&first["api_key"], &made["application_key"]] {
+            assert!(!listed.to_string().contains(text(key)), "{listed}");
+        }
+    }
+
+    async fn who_or_what_does_not_exist_is_named_and_so_is_where_to_look(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        let nobody = "00000000-0000-4000-8000-000000000000";
+
+        program.run(["key", "list", "--org", "Nowhere"])
+            .failed(1, "there is no organisation named \"Nowhere\"; `grantor org list` shows all");
+        program.run(["key", "create", "--org", "Acme", "--user", "nobody@acme.example"])
+            .failed(1, "nobody@acme.example does not belong to this organisation; `grantor user list --org …` shows who does");
+        program.run(["key", "revoke", nobody])
+            .failed(1, &format!("there is no key {nobody} that still works; `grantor key list --org …` shows all"));
+        program.run(["user", "disable", "--email", "nobody@acme.example"])
+            .failed(1, "there is no user nobody@acme.example; `grantor user list` shows all");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_password_is_wrong_usage() {
+    let program = Program::on(Engine::Sqlite).await;
+    program.bootstrap();
+
+    let refused =
+        program.run_with_input(["user", "set-password", "--email", "admin@acme.example", "--password-stdin"], "\n");
+
+    refused.failed(2, "--password-stdin: the first line of standard input is empty");
+}
+
+#[tokio::test]
+async fn a_table_for_people_has_one_line_for_each_thing() {
+    let program = Program::on(Engine::Sqlite).await;
+    program.bootstrap();
+
+    let table = program.run(["user", "list"]);
+
+    let lines: Vec<&str> = table.succeeded().lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let heading: Vec<&str> = lines[0].split_whitespace().collect();
+    assert_eq!(heading, ["ID", "EMAIL", "ORG", "ROLE", "DISABLED", "AT"]);
+}
+
+fn create<'a>(email: &'a str, role: &'a str) -> [&'a str; 8] {
+    ["user", "create", "--org", "Acme", "--email", email, "--role", role]
+}
+
+/// The value, if it is a UUID.
+fn id(value: &Value) -> &str {
+    let id = value.as_str().unwrap_or_else(|| panic!("{value} is no id"));
+    uuid::Uuid::parse_str(id).unwrap_or_else(|error| panic!("{id}: {error}"));
+    id
+}
+
+/// The value, if it is text that says something.
+fn text(value: &Value) -> &str {
+    value.as_str().filter(|text| text.len() >= 20).unwrap_or_else(|| panic!("{value} is no secret"))
+}
+
+fn members<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {
+    let items = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
+    items.iter().map(|item| item[name].as_str().expect("text")).collect()
+}

@@ -1,0 +1,131 @@
+//! `grantor serve`: how it starts, and how it stops without losing a request.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::json;
+
+use crate::support::{Engine, Program, plain_http};
+
+on_both! {
+    async fn a_server_is_ready_once_it_says_so(engine: Engine) {
+        let server = Program::on(engine).await.start();
+
+        server.management("/readyz").is(200, &json!({"status": "ready"}));
+        server.management("/healthz").is(200, &json!({"status": "ok"}));
+        assert_eq!(server.get("/api/v2/oauth2/.well-known/sites").status, 200);
+    }
+
+    async fn two_servers_started_at_once_on_an_empty_database_both_come_up(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (one, other) = (program.launch(), program.replica().launch());
+        one.wait_for_log("Grantor is ready");
+        other.wait_for_log("Grantor is ready");
+
+        let (one_id, other_id) = (one.registered("A client"), other.registered("A client"));
+
+        assert_eq!(one_id, other_id);
+    }
+
+    async fn a_request_under_way_is_answered_before_the_server_stops(engine: Engine) {
+        let program = Program::on(engine).await;
+        let server = program.start();
+        let (mut stream, body) = half_a_registration(&program);
+
+        server.terminate();
+        server.wait_for_log("stopping: finishing what is under way");
+        stream.write_all(&body.as_bytes()[10..]).expect("the other half is taken");
+        let answer = plain_http::read_answer(&mut stream).expect("an answer");
+
+        assert_eq!((answer.status.as_u16(), answer.header("connection")), (201, Some("close")));
+        assert_eq!(server.finish().code, 0);
+    }
+}
+
+/// A registration whose body has begun: the server has said that it waits for the rest.
+fn half_a_registration(program: &Program) -> (TcpStream, String) {
+    let body = json!({"client_name": "In time", "redirect_uris": ["https://example.com/callback"]}).to_string();
+    let mut stream = TcpStream::connect(program.address()).expect("connects");
+    let head = format!(
+        "POST /api/v2/oauth2/register HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        program.address(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("the head is taken");
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).expect("the server wants the body");
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body.as_bytes()[..10]).expect("half of the body is taken");
+    (stream, body)
+}
+
+#[tokio::test]
+async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
+    let program = Program::on(Engine::Sqlite).await;
+    let server = program.start();
+    let _under_way = half_a_registration(&program);
+
+    server.terminate();
+    server.wait_for_log("stopping: finishing what is under way");
+    let closed = tokio::time::timeout(crate::support::DEADLINE, async {
+        while TcpStream::connect(program.address()).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    closed.await.expect("the listener closes");
+
+    assert_eq!(program.run(["healthcheck"]).code, 3);
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
+    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__SHUTDOWN_TIMEOUT", "1");
+    let server = program.start();
+    let _never_sent_whole = half_a_registration(&program);
+
+    let stopped = server.stop();
+
+    assert_eq!(stopped.code, 0);
+    assert!(stopped.stderr.contains("some requests were still under way when the time to stop was up"));
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_it_too() {
+    let server = Program::on(Engine::Sqlite).await.start();
+
+    server.signal("INT");
+
+    assert_eq!(server.finish().code, 0);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__LISTEN", &address);
+
+    let refused = program.launch().finish();
+
+    refused.failed(
+        1,
+        &format!(
+            "cannot listen on {address}: Address already in use (os error 98). Is another server running there? \
+             `http.listen` and `http.management_listen` set the addresses"
+        ),
+    );
+}
+
+#[tokio::test]
+async fn a_server_waits_for_a_database_that_is_not_there_yet_and_can_be_stopped_meanwhile() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let url = format!("postgres://grantor@{nobody}/grantor");
+    let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
+    server.wait_for_log("waiting for the database");
+
+    let ready = server.management("/readyz");
+    let stopped = server.stop();
+
+    ready.is(503, &json!({"status": "the database does not answer"}));
+    assert_eq!((stopped.code, stopped.stdout.as_str()), (0, ""));
+}

@@ -1,0 +1,79 @@
+//! Application keys.
+
+use grantor::db::application_keys::{self, ApplicationKey};
+use grantor::db::{Db, DbError, memberships, orgs, users};
+use grantor::oauth::Timestamp;
+use grantor::oauth::permission::Role;
+use grantor::secret::Secret;
+
+use super::by_hand::{after, key_id, org_id, user_id};
+use crate::support::{START, TestApp};
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// Of Ada.
+fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ApplicationKey {
+    let (email, last_four) = ("ada@acme.example".to_owned(), last_four.to_owned());
+    ApplicationKey { id: key_id(number), email, last_four, created_at: START, revoked_at }
+}
+
+/// Ada in Acme; Umbra without anybody.
+async fn ada_in_acme(db: &Db) {
+    orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
+    orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
+    users::insert(db, user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(1), Role::Admin, START).await.expect("is inserted");
+}
+
+on_both! {
+    async fn keys_are_listed_with_their_owner_and_last_four_characters(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(2), ada, &secret("key-two2"), START).await.expect("is inserted");
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let of_acme = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
+        let of_umbra = application_keys::list(app.db(), org_id(2)).await.expect("is readable");
+
+        assert_eq!(of_acme, [shown(1, "one1", None), shown(2, "two2", None)]);
+        assert_eq!(of_umbra, []);
+    }
+
+    async fn a_key_is_revoked_once_and_says_whose_it_was(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let first = application_keys::revoke(app.db(), key_id(1), after(10)).await.expect("is revoked");
+        let again = application_keys::revoke(app.db(), key_id(1), after(20)).await.expect("is asked");
+
+        assert_eq!((first, again), (Some(org_id(1)), None));
+        let listed = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
+        assert_eq!(listed, [shown(1, "one1", Some(after(10)))]);
+    }
+
+    async fn a_key_needs_a_member_of_its_organisation(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let stranger = (org_id(2), user_id(1));
+
+        let refused = application_keys::insert(app.db(), key_id(1), stranger, &secret("key-one1"), START).await;
+
+        assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+    }
+
+    async fn the_same_secret_is_no_two_keys(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let refused = application_keys::insert(app.db(), key_id(2), ada, &secret("key-one1"), START).await;
+
+        assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
+    }
+}

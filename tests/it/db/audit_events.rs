@@ -1,0 +1,68 @@
+//! The record of changes.
+
+use grantor::db::audit_events::{self, AuditEvent};
+use grantor::db::{DbError, orgs};
+use serde_json::json;
+
+use super::by_hand::{after, org_id, uuid};
+use crate::support::{START, TestApp};
+
+fn event(number: u64, org: u64) -> AuditEvent {
+    AuditEvent {
+        id: uuid(number),
+        org_id: Some(org_id(org)),
+        at: after(7),
+        actor: "user:1 application_key:2".to_owned(),
+        action: "scopes_restriction.set".to_owned(),
+        subject: "client:3".to_owned(),
+        before: Some(json!({"scopes_restriction": null})),
+        after: Some(json!({"scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["ü \u{1F600}"]}})),
+        request_id: Some("0123456789abcdef".to_owned()),
+        address: Some("2001:db8::1".to_owned()),
+    }
+}
+
+on_both! {
+    async fn an_event_is_read_as_it_was_written(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
+        let bare = AuditEvent { before: None, after: None, request_id: None, address: None, ..event(2, 1) };
+        audit_events::insert(app.db(), &event(1, 1)).await.expect("is inserted");
+        audit_events::insert(app.db(), &bare).await.expect("is inserted");
+
+        let listed = audit_events::list(app.db(), org_id(1), 10).await.expect("is readable");
+
+        assert_eq!(listed, [event(1, 1), bare]);
+    }
+
+    async fn the_newest_events_of_one_organisation_are_listed_oldest_first(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
+        orgs::insert(app.db(), org_id(2), "Umbra", START).await.expect("is inserted");
+        for event in [event(3, 1), event(1, 1), event(4, 2), event(2, 1)] {
+            audit_events::insert(app.db(), &event).await.expect("is inserted");
+        }
+
+        let listed = audit_events::list(app.db(), org_id(1), 2).await.expect("is readable");
+
+        assert_eq!(listed, [event(2, 1), event(3, 1)]);
+    }
+
+    async fn an_event_outside_every_organisation_is_in_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
+        let outside = AuditEvent { org_id: None, ..event(1, 1) };
+
+        audit_events::insert(app.db(), &outside).await.expect("is inserted");
+
+        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), []);
+    }
+
+    async fn an_event_needs_its_organisation(engine: Engine) {
+        let app = TestApp::start(engine).await;
+
+        let refused = audit_events::insert(app.db(), &event(1, 9)).await;
+
+        assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+    }
+}

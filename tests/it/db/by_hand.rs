@@ -1,0 +1,98 @@
+//! What tests of storage do beside the program: rows of their own, and a database that somebody else holds.
+
+use grantor::db::{Location, clients::NewClient};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::client_identity::ClientDigest;
+use grantor::oauth::{KeyId, OrgId, Timestamp, UserId};
+use serde_json::json;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use uuid::Uuid;
+
+use crate::support::{Engine, START, TestApp};
+
+pub fn uuid(number: u64) -> Uuid {
+    Uuid::from_u64_pair(0, number)
+}
+
+pub fn org_id(number: u64) -> OrgId {
+    OrgId(uuid(number))
+}
+
+pub fn user_id(number: u64) -> UserId {
+    UserId(uuid(number))
+}
+
+pub fn key_id(number: u64) -> KeyId {
+    KeyId(uuid(number))
+}
+
+pub fn client_id(number: u64) -> ClientId {
+    ClientId::from_uuid(uuid(number))
+}
+
+pub fn after(seconds: i64) -> Timestamp {
+    START.plus(seconds)
+}
+
+/// A row as a registration makes it, one per number.
+pub fn new_client(number: u8, client_name: &str) -> NewClient {
+    let metadata = json!({
+        "client_name": client_name,
+        "redirect_uris": ["https://app.example/callback"],
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    });
+    NewClient {
+        id: client_id(number.into()),
+        digest: ClientDigest::from_bytes([number; 32]),
+        client_name: client_name.to_owned(),
+        metadata: metadata.to_string(),
+        seen_at: START,
+        registrations: 1,
+    }
+}
+
+/// SQL that stands differently for each engine.
+pub async fn execute(app: &TestApp, engine: Engine, sqlite: &'static str, postgres: &'static str) {
+    app.execute(match engine {
+        Engine::Sqlite => sqlite,
+        Engine::Postgres => postgres,
+    })
+    .await;
+}
+
+/// Somebody else who is in the middle of changing clients. Nobody else can, until this is released.
+pub enum Holder {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Holder {
+    pub async fn of_clients(app: &TestApp) -> Self {
+        match &app.target.location {
+            Location::Sqlite { path } => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.expect("the file opens");
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.expect("begins");
+                Self::Sqlite(connection)
+            }
+            Location::Postgres { url, schema } => {
+                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
+                let schema = schema.clone().expect("a schema of its own");
+                let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
+                let lock = "BEGIN; LOCK TABLE clients IN ACCESS EXCLUSIVE MODE";
+                sqlx::raw_sql(lock).execute(&mut connection).await.expect("locks");
+                Self::Postgres(connection)
+            }
+        }
+    }
+
+    pub async fn release(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+        .expect("closes");
+    }
+}

@@ -1,0 +1,87 @@
+//! Who belongs to which organisation.
+
+use grantor::db::memberships::{self, Membership};
+use grantor::db::{Db, DbError, orgs, users};
+use grantor::oauth::permission::Role;
+
+use super::by_hand::{after, org_id, user_id};
+use crate::support::{START, TestApp};
+
+/// Ada in Acme and in Umbra, Eve in Umbra.
+async fn two_organisations(db: &Db) {
+    orgs::insert(db, org_id(1), "Umbra", START).await.expect("is inserted");
+    orgs::insert(db, org_id(2), "Acme", START).await.expect("is inserted");
+    users::insert(db, user_id(1), "eve@mail.example", "hash", START).await.expect("is inserted");
+    users::insert(db, user_id(2), "ada@mail.example", "hash", START).await.expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(1), Role::ReadOnly, START).await.expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(2), Role::Standard, START).await.expect("is inserted");
+    memberships::insert(db, org_id(2), user_id(2), Role::Admin, START).await.expect("is inserted");
+}
+
+fn ada(org_name: &str, role: Role) -> Membership {
+    let email = "ada@mail.example".to_owned();
+    Membership { org_name: org_name.to_owned(), user_id: user_id(2), email, role, disabled_at: None }
+}
+
+fn eve() -> Membership {
+    let (org_name, email) = ("Umbra".to_owned(), "eve@mail.example".to_owned());
+    Membership { org_name, user_id: user_id(1), email, role: Role::ReadOnly, disabled_at: Some(after(5)) }
+}
+
+on_both! {
+    async fn a_person_has_a_role_of_their_own_in_each_organisation(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+
+        let role = async |org, user| {
+            memberships::find(app.db(), org_id(org), user_id(user)).await.expect("is readable")
+        };
+        assert_eq!(role(1, 1).await, Some(Role::ReadOnly));
+        assert_eq!(role(1, 2).await, Some(Role::Standard));
+        assert_eq!(role(2, 2).await, Some(Role::Admin));
+        assert_eq!(role(2, 1).await, None);
+    }
+
+    async fn members_are_listed_by_organisation_and_address(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+        users::disable(app.db(), user_id(1), after(5)).await.expect("is disabled");
+
+        let all = memberships::list(app.db(), None).await.expect("is readable");
+        let umbra = memberships::list(app.db(), Some(org_id(1))).await.expect("is readable");
+        let nobodys = memberships::list(app.db(), Some(org_id(3))).await.expect("is readable");
+
+        assert_eq!(all, [ada("Acme", Role::Admin), ada("Umbra", Role::Standard), eve()]);
+        assert_eq!(umbra, [ada("Umbra", Role::Standard), eve()]);
+        assert_eq!(nobodys, []);
+    }
+
+    async fn the_organisations_of_a_person_are_listed(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+
+        assert_eq!(memberships::list_orgs(app.db(), user_id(2)).await.expect("is readable"), [org_id(1), org_id(2)]);
+        assert_eq!(memberships::list_orgs(app.db(), user_id(1)).await.expect("is readable"), [org_id(1)]);
+        assert_eq!(memberships::list_orgs(app.db(), user_id(3)).await.expect("is readable"), []);
+    }
+
+    async fn a_person_joins_an_organisation_once(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+
+        let refused = memberships::insert(app.db(), org_id(2), user_id(2), Role::ReadOnly, START).await;
+
+        assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
+    }
+
+    async fn a_membership_needs_its_organisation_and_its_person(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+
+        let no_org = memberships::insert(app.db(), org_id(3), user_id(1), Role::Admin, START).await;
+        let no_user = memberships::insert(app.db(), org_id(2), user_id(3), Role::Admin, START).await;
+
+        assert!(matches!(no_org, Err(DbError::Reference)), "{no_org:?}");
+        assert!(matches!(no_user, Err(DbError::Reference)), "{no_user:?}");
+    }
+}

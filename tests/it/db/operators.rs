@@ -1,0 +1,148 @@
+//! From keys to the operator they name, and how long that is trusted.
+
+use std::time::Duration;
+
+use grantor::actions::{self, By, NewKeys};
+use grantor::db::{DbError, operators};
+use grantor::oauth::operator::Operator;
+use grantor::oauth::permission::Role;
+use grantor::secret::Secret;
+
+use crate::support::{TestApp, TestOperator};
+
+/// Within this time every replica sees a revocation.
+const PROMISED: Duration = Duration::from_secs(5);
+
+async fn ask(app: &TestApp, api_key: &Secret, application_key: &Secret) -> Result<Option<Operator>, DbError> {
+    app.app.operators.find(app.db(), api_key, application_key).await
+}
+
+async fn named_on(app: &TestApp, keys: &NewKeys) -> Option<Operator> {
+    ask(app, &keys.api_key, &keys.application_key).await.expect("is readable")
+}
+
+fn role_of(operator: Option<Operator>) -> Option<Role> {
+    operator.map(|operator| operator.role)
+}
+
+async fn revoke(operator: &TestOperator<'_>) {
+    let (app, id) = (operator.app, operator.keys.application_key_id);
+    actions::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+}
+
+on_both! {
+    async fn two_keys_of_one_organisation_name_the_operator(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let admin = app.operator("Acme").await;
+        let reader = admin.colleague("reader@acme.example", Role::ReadOnly).await;
+
+        let found = named_on(&app, &reader.keys).await.expect("is named");
+
+        assert_eq!((found.org_id, found.role), (admin.org_id, Role::ReadOnly));
+        assert_eq!(found.application_key_id, reader.keys.application_key_id);
+        let shared = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
+        assert_eq!(shared, Some(found), "the API key names only the organisation");
+    }
+
+    async fn keys_that_do_not_belong_together_name_nobody(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let unknown = Secret::new("0".repeat(32));
+        let cases = [
+            (&acme.keys.api_key, &umbra.keys.application_key),
+            (&umbra.keys.api_key, &acme.keys.application_key),
+            (&acme.keys.application_key, &acme.keys.api_key),
+            (&acme.keys.api_key, &acme.keys.api_key),
+            (&unknown, &acme.keys.application_key),
+            (&acme.keys.api_key, &unknown),
+        ];
+
+        for (api_key, application_key) in cases {
+            assert_eq!(ask(&app, api_key, application_key).await.expect("is readable"), None);
+        }
+    }
+
+    async fn within_the_trust_time_no_database_is_asked_twice(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let (first, stranger) = (named_on(&app, &operator.keys).await, Secret::new("stranger".to_owned()));
+        ask(&app, &stranger, &stranger).await.expect("is readable");
+        app.db().close().await;
+
+        app.hand.advance(Duration::from_millis(3_999));
+        assert_eq!(named_on(&app, &operator.keys).await, first);
+        assert_eq!(ask(&app, &stranger, &stranger).await.expect("is remembered"), None);
+
+        app.hand.advance(Duration::from_millis(1));
+        let asked = ask(&app, &operator.keys.api_key, &operator.keys.application_key).await;
+        assert!(matches!(asked, Err(DbError::Unavailable(_))), "{asked:?}");
+    }
+
+    async fn a_failure_of_the_database_is_not_remembered(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        app.execute("ALTER TABLE users RENAME TO users_away").await;
+        let failed = ask(&app, &operator.keys.api_key, &operator.keys.application_key).await;
+        app.execute("ALTER TABLE users_away RENAME TO users").await;
+
+        let found = named_on(&app, &operator.keys).await;
+
+        assert!(failed.is_err(), "{failed:?}");
+        assert_eq!(role_of(found), Some(Role::Admin));
+    }
+
+    async fn a_revoked_key_stops_at_once_on_the_replica_that_revoked_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        assert_eq!(role_of(named_on(&app, &operator.keys).await), Some(Role::Admin));
+
+        revoke(&operator).await;
+
+        assert_eq!(named_on(&app, &operator.keys).await, None);
+    }
+
+    async fn a_revoked_key_stops_on_every_other_replica_within_five_seconds(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, replica) = (app.operator("Acme").await, app.replica().await);
+        assert_eq!(role_of(named_on(&replica, &operator.keys).await), Some(Role::Admin));
+
+        revoke(&operator).await;
+        replica.hand.advance(PROMISED);
+
+        assert_eq!(named_on(&replica, &operator.keys).await, None);
+    }
+
+    async fn a_revoked_api_key_stops_everyone_who_used_it_and_nobody_else(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let admin = app.operator("Acme").await;
+        let reader = admin.colleague("reader@acme.example", Role::ReadOnly).await;
+        let id = admin.keys.api_key_id;
+
+        actions::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+
+        let with_revoked = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
+        assert_eq!(with_revoked, None);
+        assert_eq!(role_of(named_on(&app, &reader.keys).await), Some(Role::ReadOnly));
+    }
+
+    async fn a_role_that_was_changed_counts_within_five_seconds(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        named_on(&app, &operator.keys).await;
+
+        app.execute("UPDATE memberships SET role = 'read_only'").await;
+        app.hand.advance(PROMISED);
+
+        assert_eq!(role_of(named_on(&app, &operator.keys).await), Some(Role::ReadOnly));
+    }
+
+    async fn the_cache_says_what_the_database_says(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let NewKeys { api_key, application_key, .. } = app.operator("Acme").await.keys;
+
+        let read = operators::find(app.db(), api_key.digest(), application_key.digest()).await.expect("is readable");
+
+        assert_eq!(ask(&app, &api_key, &application_key).await.expect("is readable"), read);
+        assert!(read.is_some());
+    }
+}

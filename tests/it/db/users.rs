@@ -1,0 +1,53 @@
+//! People.
+
+use grantor::db::DbError;
+use grantor::db::users::{self, User};
+
+use super::by_hand::{after, user_id};
+use crate::support::{START, TestApp};
+
+on_both! {
+    async fn a_person_is_found_by_their_address(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+
+        let ada = User { id: user_id(1), email: "ada@acme.example".to_owned(), created_at: START, disabled_at: None };
+        assert_eq!(users::find_by_email(app.db(), "ada@acme.example").await.expect("is readable"), Some(ada));
+        assert_eq!(users::find_by_email(app.db(), "eve@acme.example").await.expect("is readable"), None);
+    }
+
+    async fn an_address_belongs_to_one_person(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+
+        let refused = users::insert(app.db(), user_id(2), "ada@acme.example", "hash", START).await;
+
+        assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
+    }
+
+    async fn a_new_password_hash_replaces_the_old_one_of_that_person_only(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        users::insert(app.db(), user_id(1), "ada@acme.example", "old", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(2), "eve@acme.example", "old", START).await.expect("is inserted");
+
+        users::update_password_hash(app.db(), user_id(1), "new").await.expect("is updated");
+
+        let hash = async |number| users::find_password_hash(app.db(), user_id(number)).await.expect("is readable");
+        assert_eq!(hash(1).await.as_deref(), Some("new"));
+        assert_eq!(hash(2).await.as_deref(), Some("old"));
+        assert_eq!(hash(3).await, None);
+    }
+
+    async fn a_person_is_disabled_once_and_keeps_the_first_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+
+        let first = users::disable(app.db(), user_id(1), after(10)).await.expect("is disabled");
+        let again = users::disable(app.db(), user_id(1), after(20)).await.expect("is asked");
+        let nobody = users::disable(app.db(), user_id(2), after(20)).await.expect("is asked");
+
+        assert_eq!((first, again, nobody), (true, false, false));
+        let ada = users::find_by_email(app.db(), "ada@acme.example").await.expect("is readable").expect("is there");
+        assert_eq!(ada.disabled_at, Some(after(10)));
+    }
+}

@@ -1,0 +1,102 @@
+//! What whoever runs the server asks of it: `/healthz`, `/readyz`, `/metrics`.
+
+use serde_json::json;
+
+use crate::support::{TestApp, restriction_path};
+
+on_both! {
+    async fn a_server_that_serves_is_alive_and_ready(engine: Engine) {
+        let app = TestApp::start(engine).await;
+
+        let (alive, ready) = (app.manage("/healthz").await, app.manage("/readyz").await);
+
+        alive.is(200, &json!({"status": "ok"}));
+        ready.is(200, &json!({"status": "ready"}));
+    }
+
+    async fn a_server_that_stops_is_alive_and_no_more_ready(engine: Engine) {
+        let app = TestApp::start(engine).await;
+
+        app.app.stop.stop();
+
+        app.manage("/healthz").await.is(200, &json!({"status": "ok"}));
+        app.manage("/readyz").await.is(503, &json!({"status": "stopping"}));
+    }
+
+    async fn a_schema_that_is_behind_is_not_ready(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.execute("DELETE FROM _sqlx_migrations WHERE version = 3").await;
+
+        let answer = app.manage("/readyz").await;
+
+        answer.is(503, &json!({"status": "migrations are missing: run `grantor migrate up`"}));
+    }
+
+    async fn a_schema_from_the_future_is_not_ready(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                     VALUES (9999, 'from the future', TRUE, '', 0)").await;
+
+        let answer = app.manage("/readyz").await;
+
+        answer.is(503, &json!({"status": "the schema is newer than this version of grantor"}));
+    }
+
+    async fn the_metrics_count_what_was_served_and_what_was_refused(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.operator_per_minute", "6")]).await;
+        let operator = app.operator("Acme").await;
+        let client_id = app.registered("A client").await;
+        app.registered("A client").await;
+        app.post("/api/v2/oauth2/register", &json!({})).await;
+        operator.get(&restriction_path(&client_id)).await;
+        operator.get(&restriction_path(&client_id)).await;
+        app.get("/nowhere/at/all").await;
+
+        let answer = app.manage("/metrics").await;
+
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some(content_type)));
+        let duration = "grantor_http_server_request_duration_seconds_count";
+        let restriction = "/api/v2/oauth2/clients/{client_uuid}/scopes_restriction";
+        for series in [
+            "grantor_registrations_total{outcome=\"ok\",dedup=\"new\"} 1".to_owned(),
+            "grantor_registrations_total{outcome=\"ok\",dedup=\"known\"} 1".to_owned(),
+            "grantor_registrations_total{outcome=\"invalid_client_metadata\",dedup=\"none\"} 1".to_owned(),
+            format!("{duration}{{route=\"/api/v2/oauth2/register\",method=\"POST\",status=\"201\"}} 2"),
+            format!("{duration}{{route=\"/api/v2/oauth2/register\",method=\"POST\",status=\"400\"}} 1"),
+            format!("{duration}{{route=\"{restriction}\",method=\"GET\",status=\"200\"}} 1"),
+            format!("{duration}{{route=\"{restriction}\",method=\"GET\",status=\"429\"}} 1"),
+            format!("{duration}{{route=\"unknown\",method=\"GET\",status=\"404\"}} 1"),
+            "grantor_refused_total{reason=\"operator_per_minute\"} 1".to_owned(),
+            "grantor_db_connections{state=\"max\"} 4".to_owned(),
+            "grantor_http_connections_open 0".to_owned(),
+            "grantor_registrations_waiting 0".to_owned(),
+            "grantor_clients_forgotten_total 0".to_owned(),
+        ] {
+            assert!(answer.text.lines().any(|line| line == series), "{series} is missing from\n{}", answer.text);
+        }
+    }
+
+    async fn no_name_or_id_that_came_from_outside_is_in_the_metrics(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client of mine").await);
+        operator.get(&restriction_path(&client_id)).await;
+        app.get("/some/path/of/theirs").await;
+
+        let text = app.manage("/metrics").await.text;
+
+        for foreign in [client_id.as_str(), "of mine", "theirs", "Acme", operator.keys.api_key.expose()] {
+            assert!(!text.contains(foreign), "{foreign}");
+        }
+    }
+
+    async fn nothing_public_is_served_beside_them_and_they_are_not_public(engine: Engine) {
+        let app = TestApp::start(engine).await;
+
+        let elsewhere = app.manage("/openapi.json").await;
+        let in_public = [app.get("/healthz").await, app.get("/readyz").await, app.get("/metrics").await];
+
+        elsewhere.is(404, &json!({"errors": ["there is nothing at this path"]}));
+        assert_eq!(in_public.map(|answer| answer.status.as_u16()), [404, 404, 404]);
+    }
+}

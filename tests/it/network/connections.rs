@@ -1,0 +1,129 @@
+//! How long a connection may do nothing, and how many there may be.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use grantor::http::ConnectionBounds;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::support::Wire;
+
+const A_WHILE: Duration = Duration::from_millis(200);
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn router() -> Router {
+    Router::new().route("/", get(async || "hello"))
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let wire = Wire::serve(router(), ConnectionBounds { first_byte: A_WHILE, ..Wire::bounds() }).await;
+    let began = Instant::now();
+
+    let said = wire.connect().await.rest().await;
+
+    assert_eq!(said, "");
+    assert!(began.elapsed() >= A_WHILE);
+}
+
+#[tokio::test]
+async fn a_client_that_trickles_its_headers_is_cut_off() {
+    let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+    connection.write("GET / HTTP/1.1\r\nX: ").await;
+    let (mut reader, mut writer) = connection.stream.into_split();
+    let began = Instant::now();
+
+    let trickling = tokio::spawn(async move {
+        let mut tick = interval(Duration::from_millis(10));
+        while tokio::io::AsyncWriteExt::write_all(&mut writer, b"x").await.is_ok() {
+            tick.tick().await;
+        }
+    });
+    let cut = timeout(Duration::from_secs(10), tokio::io::AsyncReadExt::read(&mut reader, &mut [0; 100])).await;
+
+    assert!(matches!(cut, Ok(Ok(0) | Err(_))), "{cut:?}");
+    assert!(began.elapsed() >= A_WHILE / 2);
+    timeout(Duration::from_secs(10), trickling).await.expect("cannot write on").expect("ends");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request_but_not_for_ever() {
+    let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+
+    connection.write(REQUEST).await;
+    let first = connection.answer().await;
+    connection.write(REQUEST).await;
+    let second = connection.answer().await;
+    let rest = connection.rest().await;
+
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && first.ends_with("hello"), "{first}");
+    assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("hello"), "{second}");
+    assert_eq!(rest, "");
+}
+
+#[tokio::test]
+async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_place_comes_back() {
+    let wire = Wire::serve(router(), ConnectionBounds { connections: 1, ..Wire::bounds() }).await;
+    let mut first = wire.connect().await;
+    first.write(REQUEST).await;
+    first.answer().await;
+
+    let second = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await.rest().await;
+    first.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    let last_of_first = first.rest().await;
+    let third = served_before_long(&wire).await;
+
+    assert_eq!(second, "");
+    assert!(last_of_first.ends_with("hello"), "{last_of_first}");
+    assert!(third.ends_with("hello"), "{third}");
+}
+
+/// The server gives a place back a moment after the client saw the end.
+async fn served_before_long(wire: &Wire) -> String {
+    let asking = async {
+        loop {
+            let mut connection = wire.connect().await;
+            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            let written = tokio::io::AsyncWriteExt::write_all(&mut connection.stream, request).await;
+            let said = connection.rest().await;
+            if written.is_ok() && !said.is_empty() {
+                return said;
+            }
+        }
+    };
+    timeout(Duration::from_secs(10), asking).await.expect("the place comes back")
+}
+
+#[tokio::test]
+async fn one_source_cannot_take_every_place() {
+    let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, ..Wire::bounds() }).await;
+    let mut first = wire.connect().await;
+    first.write(REQUEST).await;
+    first.answer().await;
+
+    let second = wire.connect().await.rest().await;
+    let mut neighbour = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await;
+    neighbour.write(REQUEST).await;
+    let neighbour = neighbour.answer().await;
+
+    assert_eq!(second, "");
+    assert!(neighbour.ends_with("hello"), "{neighbour}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_hold_the_connections_of_many() {
+    let trusted = vec!["127.0.0.1/32".parse().expect("a network")];
+    let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, trusted, ..Wire::bounds() }).await;
+    let mut first = wire.connect().await;
+    first.write(REQUEST).await;
+    first.answer().await;
+
+    let mut second = wire.connect().await;
+    second.write(REQUEST).await;
+
+    assert!(second.answer().await.ends_with("hello"));
+}

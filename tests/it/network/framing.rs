@@ -1,0 +1,114 @@
+//! Requests on the wire: where one ends and the next begins, and how large a head may be.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use grantor::http;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::{Engine, TestApp, Wire};
+
+fn echo() -> Router {
+    let path = |uri: axum::http::Uri| async move { uri.path().to_owned() };
+    Router::new().route("/echo", post(async |body: String| body)).fallback(get(path))
+}
+
+async fn said_to(request: &str) -> String {
+    let wire = Wire::serve(echo(), Wire::bounds()).await;
+    let mut connection = wire.connect().await;
+    connection.write(request).await;
+    connection.rest().await
+}
+
+#[tokio::test]
+async fn requests_sent_at_once_are_answered_one_by_one_in_order() {
+    let requests = "GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n\
+                    POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\ntwo\
+                    GET /three HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+    let said = said_to(requests).await;
+
+    let bodies: Vec<_> =
+        said.split("HTTP/1.1 200 OK\r\n").filter_map(|answer| answer.split("\r\n\r\n").nth(1)).collect();
+    assert_eq!(bodies, ["/one", "two", "/three"]);
+}
+
+/// The server stops reading long before the end, so the answer may be lost to the reset that follows.
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_before_it_is_read_to_its_end() {
+    let wire = Wire::serve(echo(), Wire::bounds()).await;
+    let mut connection = wire.connect().await;
+    let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(4_000_000));
+
+    let written = connection.stream.write_all(request.as_bytes()).await;
+    let said = connection.rest().await;
+
+    assert!(written.is_err());
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_head_of_too_many_fields_is_refused() {
+    let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: x\r\n".repeat(101));
+
+    let said = said_to(&request).await;
+
+    assert!(said.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_request_whose_length_is_said_in_two_ways_is_refused_and_what_follows_is_not_read() {
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for framing in [
+        "Content-Length: 3\r\nContent-Length: 4",
+        "Content-Length: 3, 4",
+        "Content-Length: +3",
+        "Content-Length: -3",
+        "Content-Length: 0x3",
+        "Content-Length : 3",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+    ] {
+        let request = format!("POST /echo HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\nabc{smuggled}");
+
+        let said = said_to(&request).await;
+
+        assert!(said.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{framing}: {said}");
+        assert!(!said.contains("smuggled"), "{framing}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_request_with_both_a_length_and_chunks_nothing_more_is_read() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    for framing in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
+        let mut connection = wire.connect().await;
+
+        connection
+            .write(&format!(
+                "POST /api/v2/oauth2/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                 {framing}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            ))
+            .await;
+        let said = connection.rest().await;
+
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{framing}: {said}");
+        assert!(said.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{framing}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_are_refused() {
+    for bytes in ["nonsense\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
+        let said = said_to(bytes).await;
+
+        assert!(
+            said.starts_with("HTTP/1.1 400 Bad Request\r\n") || said.starts_with("HTTP/1.1 505 "),
+            "{bytes}: {said}"
+        );
+    }
+}

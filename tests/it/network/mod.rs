@@ -1,0 +1,6 @@
+//! A real listener on a real port. What is tested is time and bytes, so these take some hundreds of milliseconds.
+
+mod connections;
+mod framing;
+mod outage;
+mod stop;

@@ -1,0 +1,192 @@
+//! The database goes away, or does not answer, and comes back. Nobody restarts anything.
+
+use std::time::Duration;
+
+use grantor::app::App;
+use grantor::db::Location;
+use grantor::secret::Secret;
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::{Instant, timeout};
+
+use crate::support::errors::{json_api, oauth};
+use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restriction_path, unrestricted};
+
+const REGISTER: &str = "/api/v2/oauth2/register";
+const SITES: &str = "/api/v2/oauth2/.well-known/sites";
+const AWAY: &str = "the server cannot reach its database at the moment: try again in a second";
+
+/// What the server promises with its default settings.
+const WHEN_REFUSED: Duration = Duration::from_secs(2);
+const WHEN_SILENT: Duration = Duration::from_secs(6);
+/// What the drain may take, and nothing on top of it that a service manager would notice.
+const WHEN_STOPPED: Duration = Duration::from_secs(9);
+const UNTIL_BACK: Duration = Duration::from_secs(10);
+
+/// The URL of the test database, by way of the proxy.
+fn proxied(proxy: &Proxy) -> Secret {
+    let (scheme, rest) = postgres_url().split_once("://").expect("a URL");
+    let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let credentials = server.rsplit_once('@').map_or(String::new(), |(credentials, _)| format!("{credentials}@"));
+    Secret::new(format!("{scheme}://{credentials}{}/{database}", proxy.address))
+}
+
+async fn behind_a_proxy() -> (TestApp, Proxy) {
+    let server: PgConnectOptions = postgres_url().parse().expect("a URL");
+    let proxy = Proxy::before(format!("{}:{}", server.get_host(), server.get_port())).await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let Location::Postgres { schema, .. } = TestApp::target(Engine::Postgres, &folder).await.location else {
+        panic!("Postgres is asked for")
+    };
+    let location = Location::Postgres { url: proxied(&proxy), schema };
+    let free_ports = [("http.listen", "127.0.0.1:0"), ("http.management_listen", "")];
+    (TestApp::on_location(location, &free_ports).await, proxy)
+}
+
+/// A client that is not known yet, so that the database must be asked.
+fn new_client(name: &str) -> Value {
+    json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]})
+}
+
+async fn within(limit: Duration, answer: impl Future<Output = Answer>) -> Answer {
+    let began = Instant::now();
+    let answer = timeout(limit, answer).await;
+    answer.unwrap_or_else(|_| panic!("no answer after {:?}", began.elapsed()))
+}
+
+fn assert_away(answer: &Answer, body: &Value) {
+    answer.is(503, body);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+fn away_for_clients() -> Value {
+    oauth("temporarily_unavailable", AWAY)
+}
+
+fn away_for_operators() -> Value {
+    json_api(503, "Service Unavailable", AWAY)
+}
+
+/// Asks until it works, as clients do.
+async fn comes_back(mut attempt: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !attempt().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(UNTIL_BACK, asking).await.expect("the server finds its database again");
+}
+
+#[tokio::test]
+async fn while_the_database_refuses_everyone_is_told_so_in_time_and_served_again_when_it_is_back() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let restriction = restriction_path(&client_id);
+    operator.get(&restriction).await.is(200, &unrestricted(&client_id));
+
+    proxy.refuse().await;
+    let registered = within(WHEN_REFUSED, app.post(REGISTER, &new_client("Another"))).await;
+    let read = within(WHEN_REFUSED, operator.get(&restriction)).await;
+    let written = within(WHEN_REFUSED, operator.restrict(&client_id, &["openid"], &[])).await;
+    let lifted = within(WHEN_REFUSED, operator.delete(&restriction)).await;
+    app.hand.advance(Duration::from_secs(5));
+    let read_by_forgotten_keys = within(WHEN_REFUSED, operator.get(&restriction)).await;
+    proxy.forward().await;
+
+    assert_away(&registered, &away_for_clients());
+    for answer in [read, written, lifted, read_by_forgotten_keys] {
+        assert_away(&answer, &away_for_operators());
+    }
+    comes_back(async || app.post(REGISTER, &new_client("Another")).await.status == 201).await;
+    operator.get(&restriction).await.is(200, &unrestricted(&client_id));
+}
+
+#[tokio::test]
+async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_again_when_it_is_back() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let restriction = restriction_path(&client_id);
+    operator.get(&restriction).await.is(200, &unrestricted(&client_id));
+    let another = new_client("Another");
+
+    proxy.hang();
+    let (registered, read, written, lifted) = tokio::join!(
+        within(WHEN_SILENT, app.post(REGISTER, &another)),
+        within(WHEN_SILENT, operator.get(&restriction)),
+        within(WHEN_SILENT, operator.restrict(&client_id, &["openid"], &[])),
+        within(WHEN_SILENT, operator.delete(&restriction)),
+    );
+    let still = within(WHEN_SILENT, operator.get(&restriction)).await;
+    proxy.forward().await;
+
+    assert_away(&registered, &away_for_clients());
+    for answer in [read, written, lifted, still] {
+        assert_away(&answer, &away_for_operators());
+    }
+    comes_back(async || app.post(REGISTER, &new_client("Another")).await.status == 201).await;
+    comes_back(async || operator.get(&restriction).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn what_needs_no_database_is_served_while_it_refuses() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let client_id = app.registered("A client").await;
+
+    proxy.refuse().await;
+    let at_once = Duration::from_secs(1);
+    let alive = within(at_once, app.manage("/healthz")).await;
+    let sites = within(at_once, app.get(SITES)).await;
+    let document = within(at_once, app.get("/openapi.json")).await;
+    let metrics = within(at_once, app.manage("/metrics")).await;
+    let known_client = within(at_once, app.post(REGISTER, &new_client("A client"))).await;
+
+    alive.is(200, &json!({"status": "ok"}));
+    assert_eq!([sites.status.as_u16(), document.status.as_u16(), metrics.status.as_u16()], [200, 200, 200]);
+    assert_eq!((known_client.status.as_u16(), &known_client.json()["client_id"]), (201, &json!(client_id)));
+}
+
+#[tokio::test]
+async fn readiness_follows_a_database_that_refuses() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
+
+    proxy.refuse().await;
+    let away = within(WHEN_REFUSED, app.manage("/readyz")).await;
+    proxy.forward().await;
+
+    away.is(503, &json!({"status": "the database does not answer"}));
+    comes_back(async || app.manage("/readyz").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn readiness_follows_a_database_that_says_nothing() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
+
+    proxy.hang();
+    let away = within(WHEN_SILENT, app.manage("/readyz")).await;
+    let alive = within(Duration::from_secs(1), app.manage("/healthz")).await;
+    let sites = within(Duration::from_secs(1), app.get(SITES)).await;
+    proxy.forward().await;
+
+    away.is(503, &json!({"status": "the database does not answer"}));
+    assert_eq!((alive.status.as_u16(), sites.status.as_u16()), (200, 200));
+    comes_back(async || app.manage("/readyz").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_a_database_that_says_nothing() {
+    let (app, proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let (ready, is_ready) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(app.app.clone().serve(async move |_: &App| ready.send(()).expect("somebody waits")));
+    is_ready.await.expect("it serves");
+
+    proxy.hang();
+    let read = within(WHEN_SILENT, operator.get(&restriction_path(&client_id))).await;
+    app.app.stop.stop();
+    let stopped = timeout(WHEN_STOPPED, serving).await;
+
+    assert_away(&read, &away_for_operators());
+    stopped.expect("stops in time").expect("does not panic").expect("is no failure");
+}

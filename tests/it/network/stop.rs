@@ -1,0 +1,96 @@
+//! Stopping finishes what was accepted, and waits for nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use grantor::http::ConnectionBounds;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::support::Wire;
+
+const REQUEST: &str = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A route that says when it has begun, and ends when it is told to.
+fn slow() -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let handler = async move || {
+        tell.notify_one();
+        wait.notified().await;
+        "finished"
+    };
+    (Router::new().route("/slow", get(handler)).route("/", get(async || "hello")), begun, go_on)
+}
+
+#[tokio::test]
+async fn a_request_that_was_accepted_is_answered_after_the_stop_and_the_connection_closed() {
+    let (router, begun, go_on) = slow();
+    let wire = Wire::serve(router, Wire::bounds()).await;
+    let mut connection = wire.connect().await;
+    connection.write(REQUEST).await;
+    begun.notified().await;
+
+    wire.stop.stop();
+    go_on.notify_one();
+    let said = connection.rest().await;
+
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("finished"), "{said}");
+    wire.ended().await;
+}
+
+#[tokio::test]
+async fn connections_that_wait_for_nothing_do_not_hold_up_the_stop() {
+    let (router, _, _) = slow();
+    let wire = Wire::serve(router, Wire::bounds()).await;
+    // Connections are accepted in order: where the second is answered, the first is there too.
+    let mut silent = wire.connect().await;
+    let mut idle = wire.connect().await;
+    idle.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    idle.answer().await;
+    let began = Instant::now();
+
+    wire.stop.stop();
+    wire.ended().await;
+
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!((idle.rest().await, silent.rest().await), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_left_when_the_time_to_stop_is_up() {
+    let (router, begun, _go_on) = slow();
+    let shutdown = Duration::from_millis(200);
+    let wire = Wire::serve(router, ConnectionBounds { shutdown, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+    connection.write(REQUEST).await;
+    begun.notified().await;
+    let began = Instant::now();
+
+    wire.stop.stop();
+    wire.ended().await;
+
+    assert!(began.elapsed() >= shutdown);
+}
+
+#[tokio::test]
+async fn nothing_new_is_accepted_after_the_stop() {
+    let (router, begun, go_on) = slow();
+    let wire = Wire::serve(router, Wire::bounds()).await;
+    let mut connection = wire.connect().await;
+    connection.write(REQUEST).await;
+    begun.notified().await;
+
+    wire.stop.stop();
+    let refused = timeout(Duration::from_secs(10), async {
+        while tokio::net::TcpStream::connect(wire.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+
+    refused.await.expect("the port is closed while the last request is still under way");
+    go_on.notify_one();
+    wire.ended().await;
+}

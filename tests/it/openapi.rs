@@ -1,0 +1,100 @@
+//! `GET /openapi.json`: the document says what the router does.
+
+use std::collections::BTreeSet;
+
+use grantor::http;
+use serde_json::{Value, json};
+
+use crate::support::{Engine, TestApp};
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    paths.iter().flat_map(|(path, item)| {
+        let members = item.as_object().expect("a path item").iter();
+        let operations = members.filter(|(method, _)| METHODS.contains(&method.as_str()));
+        operations.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_has_exactly_the_paths_and_methods_that_are_served() {
+    let document = http::openapi_document("http://127.0.0.1:8080");
+
+    let described: BTreeSet<_> = operations(&document).map(|(path, method, _)| (path, method)).collect();
+
+    let served = http::ROUTES.iter().flat_map(|route| route.methods.iter().map(move |method| (route.path, *method)));
+    assert_eq!(described, served.collect());
+}
+
+#[tokio::test]
+async fn every_route_of_the_document_is_answered_by_the_router() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let document = http::openapi_document("http://127.0.0.1:8080");
+    for (path, method, _) in operations(&document) {
+        let method = axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+        let request = crate::support::request(method.clone(), &path.replace("{client_uuid}", "x"));
+
+        let answer = app.send(request.body(axum::body::Body::empty()).expect("a request")).await;
+
+        assert!(![404, 405].contains(&answer.status.as_u16()), "{method} {path}: {}", answer.status);
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = http::openapi_document("http://127.0.0.1:8080");
+    let mut found = Vec::new();
+
+    references(&document, &mut found);
+
+    let dangling: Vec<_> = found
+        .iter()
+        .filter(|reference| reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)).is_none())
+        .collect();
+    assert!(found.len() > 10, "{found:?}");
+    assert_eq!(dangling, Vec::<&&str>::new());
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_says_what_it_answers() {
+    let document = http::openapi_document("http://127.0.0.1:8080");
+    let mut names = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().expect("an operationId");
+
+        assert!(names.insert(name), "{name} stands twice");
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        assert!(operation["responses"]["429"].is_object(), "{method} {path}");
+    }
+}
+
+#[test]
+fn the_document_is_of_openapi_3_1() {
+    let document = http::openapi_document("http://127.0.0.1:8080");
+
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn the_server_is_the_public_url_as_it_is_written() {
+    let app = TestApp::with(Engine::Sqlite, &[("http.public_url", "https://auth.example.com:8443")]).await;
+
+    let answer = app.get("/openapi.json").await;
+
+    assert_eq!(answer.json()["servers"], json!([{"url": "https://auth.example.com:8443"}]));
+    answer.is(200, &http::openapi_document("https://auth.example.com:8443"));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}

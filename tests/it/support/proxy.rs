@@ -1,0 +1,84 @@
+//! Stands between the server and its database, and breaks the way there.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Forward,
+    /// Nothing listens, and what was open is gone.
+    Refuse,
+    /// Connections stand and no byte moves, as where a cable is cut.
+    Hang,
+}
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    mode: watch::Sender<Mode>,
+    accepting: JoinHandle<()>,
+    to: String,
+}
+
+impl Proxy {
+    /// In front of a server, such as `127.0.0.1:5432`.
+    pub async fn before(to: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let mode = watch::Sender::new(Mode::Forward);
+        let accepting = tokio::spawn(accept(listener, to.clone(), mode.clone()));
+        Self { address, mode, accepting, to }
+    }
+
+    pub async fn refuse(&mut self) {
+        self.mode.send_replace(Mode::Refuse);
+        self.accepting.abort();
+        // Only when the task is gone is the port closed.
+        let _ = (&mut self.accepting).await;
+    }
+
+    pub fn hang(&self) {
+        self.mode.send_replace(Mode::Hang);
+    }
+
+    /// As if nothing had been, whatever was.
+    pub async fn forward(&mut self) {
+        self.mode.send_replace(Mode::Forward);
+        if self.accepting.is_finished() {
+            let listener = TcpListener::bind(self.address).await.expect("the port is still free");
+            self.accepting = tokio::spawn(accept(listener, self.to.clone(), self.mode.clone()));
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, to: String, mode: watch::Sender<Mode>) {
+    while let Ok((client, _)) = listener.accept().await {
+        tokio::spawn(carry(client, to.clone(), mode.subscribe()));
+    }
+}
+
+/// Until either side ends it, or the way is refused.
+async fn carry(client: TcpStream, to: String, mode: watch::Receiver<Mode>) {
+    let mut refused = mode.clone();
+    let Ok(server) = TcpStream::connect(to).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = copy(from_client, to_server, mode.clone()) => {}
+        () = copy(from_server, to_client, mode) => {}
+        _ = refused.wait_for(|mode| *mode == Mode::Refuse) => {}
+    }
+}
+
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+    let mut bytes = [0; 8192];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if mode.wait_for(|mode| *mode == Mode::Forward).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}

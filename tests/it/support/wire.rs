@@ -1,0 +1,94 @@
+//! A real listener on a free port, and clients that write bytes by hand.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use grantor::http::{ConnectionBounds, Listener, Stop};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Longer than anything here takes, so that a test which would wait for ever fails instead.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub struct Wire {
+    pub address: SocketAddr,
+    pub stop: Stop,
+    serving: JoinHandle<()>,
+}
+
+impl Wire {
+    /// Bounds that no test meets unless it sets its own: `ConnectionBounds { first_byte: …, ..Wire::bounds() }`.
+    pub fn bounds() -> ConnectionBounds {
+        ConnectionBounds {
+            first_byte: PATIENCE,
+            headers: PATIENCE,
+            shutdown: PATIENCE,
+            connections: 0,
+            connections_per_source: 0,
+            trusted: Vec::new(),
+        }
+    }
+
+    pub async fn serve(router: Router, bounds: ConnectionBounds) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Listener::bind(any, bounds, Default::default()).await.expect("a free port");
+        let (address, stop) = (listener.address().expect("an address"), Stop::default());
+        let serving = tokio::spawn(listener.serve(router, stop.clone()));
+        Self { address, stop, serving }
+    }
+
+    pub async fn connect(&self) -> Connection {
+        self.connect_from(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// Every address of 127.0.0.0/8 is this machine.
+    pub async fn connect_from(&self, source: Ipv4Addr) -> Connection {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from((IpAddr::V4(source), 0))).expect("a source address");
+        Connection { stream: socket.connect(self.address).await.expect("connects") }
+    }
+
+    /// Waits until everything is served.
+    pub async fn ended(self) {
+        timeout(PATIENCE, self.serving).await.expect("stops in time").expect("does not panic");
+    }
+}
+
+pub struct Connection {
+    pub stream: TcpStream,
+}
+
+impl Connection {
+    pub async fn write(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.expect("is taken");
+    }
+
+    /// One answer whose length is announced: its head and body.
+    pub async fn answer(&mut self) -> String {
+        let mut text = Vec::new();
+        let whole = async {
+            while !is_whole(&text) {
+                text.push(self.stream.read_u8().await.expect("the answer goes on"));
+            }
+        };
+        timeout(PATIENCE, whole).await.expect("an answer in time");
+        String::from_utf8(text).expect("text")
+    }
+
+    /// All there is until the other side closes. A reset is an end too: that is how bytes nobody reads are answered.
+    pub async fn rest(&mut self) -> String {
+        let mut text = Vec::new();
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut text)).await.expect("the connection is closed");
+        String::from_utf8(text).expect("text")
+    }
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+    body.len() >= length.parse().expect("a length")
+}
