@@ -28,10 +28,7 @@ pub fn run(command: Command, load: impl FnOnce() -> LoadResult, output: Output) 
             let loaded = load()?;
             output::one(output, &loaded.effective.to_json(), || loaded.effective.to_string().trim_end().to_owned())
         }
-        Command::Example => {
-            print!("{}", config::reference());
-            Ok(())
-        }
+        Command::Example => output::line(&config::reference()),
     }
 }
 

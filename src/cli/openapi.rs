@@ -1,10 +1,9 @@
 //! `grantor openapi`: the document that the server shows at `/openapi.json`.
 
-use super::Failure;
+use super::{Failure, output};
 use crate::config::Loaded;
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
     let document = crate::http::openapi_document(&loaded.config.http.public_url);
-    println!("{}", serde_json::to_string_pretty(&document).map_err(Failure::failed)?);
-    Ok(())
+    output::line(&serde_json::to_string_pretty(&document).map_err(Failure::failed)?)
 }

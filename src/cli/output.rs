@@ -1,5 +1,7 @@
 //! What a command prints: JSON for scripts, or columns for a person.
 
+use std::io::{ErrorKind, Write as _};
+
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,21 +18,28 @@ pub enum Output {
 
 /// A result that is one thing: `text` says it to a person.
 pub fn one(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    match output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(value).map_err(Failure::failed)?),
-        Output::Text => println!("{}", text()),
-    }
-    Ok(())
+    line(&match output {
+        Output::Json => serde_json::to_string_pretty(value).map_err(Failure::failed)?,
+        Output::Text => text(),
+    })
 }
 
 /// A result that is a list of like things: a table whose columns are the members of each.
 pub fn list<T: Serialize>(output: Output, items: &[T], columns: &[&str]) -> Result<(), Failure> {
     let rows = serde_json::to_value(items).map_err(Failure::failed)?;
-    match output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&rows).map_err(Failure::failed)?),
-        Output::Text => print!("{}", table(rows.as_array().map_or(&[], Vec::as_slice), columns)),
+    line(&match output {
+        Output::Json => serde_json::to_string_pretty(&rows).map_err(Failure::failed)?,
+        Output::Text => table(rows.as_array().map_or(&[], Vec::as_slice), columns),
+    })
+}
+
+/// Prints text and ends its line. A reader that has seen enough, such as `head`, is no failure: `println!` would panic.
+pub fn line(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
     }
-    Ok(())
 }
 
 fn table(rows: &[Value], columns: &[&str]) -> String {
@@ -54,6 +63,7 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.escape_debug().to_string().replace("\\'", "'"),
+        Value::Array(items) if items.is_empty() => "(none)".to_owned(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }

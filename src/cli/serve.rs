@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, database};
+use super::{Failure, bootstrap, database, output};
 use crate::actions::{self, By, Context};
 use crate::app::{App, StartError};
 use crate::config::Loaded;
@@ -18,6 +18,7 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
+    let url = loaded.config.database.url.to_string();
     let Context { db, clock, random } = database::open_any_schema(&loaded.config)?;
     let app = App::new(loaded, db, clock, random);
     stop_on_signal(Arc::clone(&app))?;
@@ -26,6 +27,9 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
         Ok(()) | Err(StartError::Stopped) => {
             tracing::info!("stopped");
             Ok(())
+        }
+        Err(error @ (StartError::Migrate(_) | StartError::Db(_))) => {
+            Err(Failure::Failed(format!("the database at {url} (`database.url`) cannot be used: {error}")))
         }
         Err(error) => Err(Failure::failed(error)),
     }
@@ -64,12 +68,14 @@ async fn first_start(app: &App) -> Result<(), actions::BootstrapError> {
     if !orgs::list(&app.context.db).await?.is_empty() {
         return Ok(());
     }
-    if app.config.database.is_default_file() {
+    let text = if app.config.database.is_default_file() {
         let made =
             actions::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
-        println!("{}", bootstrap::first_start_text(app, &made));
+        bootstrap::first_start_text(app, &made)
     } else {
-        println!("{}", bootstrap::HOW_TO);
-    }
+        bootstrap::HOW_TO.to_owned()
+    };
+    // A server whose standard output nobody reads serves all the same.
+    let _ = output::line(&text);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The settings as the program sees them: one struct for each section, every field checked.
 //!
-//! What each means, and when to change it, is said in `settings.rs`, and so in `config/default.toml`.
+//! What each means, and when to change it, is said in `table.rs`, and so in `config/default.toml`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -42,7 +42,7 @@ pub const SECTIONS: &[Section] = &[
                 "http.trusted_proxies",
                 "[]",
                 NETWORKS,
-                "Proxies whose X-Forwarded-For and Forwarded headers are believed. Without them every client behind \
+                "Proxies whose X-Forwarded-For header is believed (not Forwarded: a proxy sets one and lets the other pass). Without them every client behind \
                  a proxy counts as one source, and shares one limit. Never list a network that clients connect \
                  from.",
             ),

@@ -2,15 +2,15 @@
 //!
 //! The driver's pool asks every connection whether it still lives when it comes back, which costs a round trip to the
 //! database for each statement. A connection whose statement ended well is clean, so it is kept here instead and handed to
-//! the next caller as it is. The driver's pool still makes the connections and bounds their number; whoever waits there is
-//! served first.
+//! the next caller as it is. The driver's pool only makes connections; whoever waits, waits here, in turn.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Database};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 /// A connection that has rested this long is asked whether it still lives before it is used.
 const DOUBT_AFTER: Duration = Duration::from_secs(2);
@@ -18,68 +18,62 @@ const DOUBT_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Pool<DB: Database> {
     driver: sqlx::Pool<DB>,
-    hand: Arc<Mutex<Hand<DB>>>,
-}
-
-#[derive(Debug)]
-struct Hand<DB: Database> {
-    kept: Vec<(PoolConnection<DB>, Instant)>,
-    /// Callers who found nothing here and wait at the driver's pool.
-    waiting: usize,
+    /// A place for each connection that the driver may have.
+    places: Arc<Semaphore>,
+    kept: Arc<Mutex<Vec<(PoolConnection<DB>, Instant)>>>,
 }
 
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
-        Self { driver: self.driver.clone(), hand: Arc::clone(&self.hand) }
+        Self { driver: self.driver.clone(), places: Arc::clone(&self.places), kept: Arc::clone(&self.kept) }
     }
 }
 
 impl<DB: Database> Pool<DB> {
     pub fn new(driver: sqlx::Pool<DB>) -> Self {
-        Self { driver, hand: Arc::new(Mutex::new(Hand { kept: Vec::new(), waiting: 0 })) }
+        let places = usize::try_from(driver.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { driver, places: Arc::new(Semaphore::new(places)), kept: Arc::default() }
     }
 
+    /// A connection, within the time that the driver's pool has for making one.
     pub async fn take(&self) -> Result<Taken<DB>, sqlx::Error> {
-        while let Some((mut connection, kept_at)) = self.kept_or_wait() {
+        let patience = self.driver.options().get_acquire_timeout();
+        timeout(patience, self.take_in_turn()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn take_in_turn(&self) -> Result<Taken<DB>, sqlx::Error> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let connection = match self.kept_and_alive().await {
+            Some(connection) => connection,
+            None => self.driver.acquire().await?,
+        };
+        Ok(Taken { connection, pool: self.clone(), _place: place })
+    }
+
+    /// The one used last, which is the likeliest to live.
+    async fn kept_and_alive(&self) -> Option<PoolConnection<DB>> {
+        loop {
+            let (mut connection, kept_at) = self.kept().pop()?;
             if kept_at.elapsed() < DOUBT_AFTER || connection.ping().await.is_ok() {
-                return Ok(self.taken(connection));
+                return Some(connection);
             }
             connection.close_on_drop();
         }
-        let _waiting = Waiting(self);
-        let connection = self.driver.acquire().await?;
-        Ok(self.taken(connection))
     }
 
-    /// The one used last, which is the likeliest to live, or one that rests at the driver. Where there is neither the
-    /// caller counts as waiting.
-    fn kept_or_wait(&self) -> Option<(PoolConnection<DB>, Instant)> {
-        let mut hand = self.hand();
-        let rests_at_driver = || self.driver.try_acquire().map(|connection| (connection, Instant::now()));
-        let found = hand.kept.pop().or_else(rests_at_driver);
-        if found.is_none() {
-            hand.waiting += 1;
-        }
-        found
-    }
-
-    fn taken(&self, connection: PoolConnection<DB>) -> Taken<DB> {
-        Taken { connection, pool: self.clone() }
-    }
-
-    fn hand(&self) -> MutexGuard<'_, Hand<DB>> {
-        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<DB>, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where one connection was lost the others probably are too: the driver's pool finds out.
     pub fn doubt_all(&self) {
-        let doubtful = std::mem::take(&mut self.hand().kept);
+        let doubtful = std::mem::take(&mut *self.kept());
         drop(doubtful);
     }
 
     /// Open connections, and how many of them rest.
     pub fn size(&self) -> (u32, usize) {
-        (self.driver.size(), self.driver.num_idle() + self.hand().kept.len())
+        (self.driver.size(), self.driver.num_idle() + self.kept().len())
     }
 
     pub fn max_size(&self) -> u32 {
@@ -92,34 +86,19 @@ impl<DB: Database> Pool<DB> {
     }
 }
 
-/// Counts a caller as waiting for as long as it does, however it ends.
-struct Waiting<'a, DB: Database>(&'a Pool<DB>);
-
-impl<DB: Database> Drop for Waiting<'_, DB> {
-    fn drop(&mut self) {
-        self.0.hand().waiting -= 1;
-    }
-}
-
 /// A connection in use. Dropped, it goes back to the driver's pool, which looks at its state.
 #[derive(Debug)]
 pub struct Taken<DB: Database> {
     pub connection: PoolConnection<DB>,
     pool: Pool<DB>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl<DB: Database> Taken<DB> {
-    /// After a statement that ended well.
+    /// After a statement that ended well. The place is free once the connection rests.
     pub fn keep(self) {
-        let Self { connection, pool } = self;
-        let mut hand = pool.hand();
-        // Someone waits at the driver's pool, where the connection goes by being dropped, outside the lock.
-        if hand.waiting > 0 {
-            drop(hand);
-            drop(connection);
-        } else {
-            hand.kept.push((connection, Instant::now()));
-        }
+        let Self { connection, pool, _place } = self;
+        pool.kept().push((connection, Instant::now()));
     }
 
     pub fn doubt_others(&self) {

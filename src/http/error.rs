@@ -179,7 +179,7 @@ impl ApiError {
             Self::Lacks(permission) => {
                 let name = permission.as_str();
                 format!(
-                    "the role of this user lacks the permission {name}: an administrator of the organisation can give a role that has it"
+                    "the role of this user lacks the permission {name}: someone with another role in the organisation has to do this"
                 )
             }
             Self::BadRequest { detail, .. } => detail.clone(),

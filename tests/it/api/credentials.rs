@@ -18,8 +18,8 @@ fn forbidden() -> Value {
 
 fn lacks(permission: &str) -> Value {
     let detail = format!(
-        "the role of this user lacks the permission {permission}: an administrator of the organisation can give a role \
-         that has it"
+        "the role of this user lacks the permission {permission}: someone with another role in the \
+         organisation has to do this"
     );
     json_api(403, "Forbidden", &detail)
 }
