@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub struct App {
     /// The sites document, made once.
     pub sites: Bytes,
     pub stop: Stop,
+    /// While the database is waited for or migrated.
+    starting: AtomicBool,
     tolerate: BTreeSet<String>,
     no_scopes: ScopeSet,
 }
@@ -85,6 +88,7 @@ impl App {
             metrics: Metrics::default(),
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
             stop: Stop::default(),
+            starting: AtomicBool::new(false),
             tolerate: config.registration.tolerate.iter().cloned().collect(),
             no_scopes: ScopeSet::default(),
             context: Context { db, clock, random },
@@ -95,6 +99,10 @@ impl App {
 
     pub fn is_stopping(&self) -> bool {
         self.stop.is_stopping()
+    }
+
+    pub fn is_starting(&self) -> bool {
+        self.starting.load(Ordering::Relaxed)
     }
 
     pub fn registration_rules(&self) -> RegistrationRules<'_> {
@@ -132,10 +140,19 @@ impl App {
         let public = self.listen(self.config.http.listen, &self.config.http.trusted_proxies, true).await?;
         let management = management
             .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), self.stop.clone())));
-        self.migrate_when_there().await?;
+        // Clients are answered at once, if only with 503: without its database the server has nothing else to say.
+        self.starting.store(true, Ordering::Relaxed);
+        let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
+        if let Err(error) = self.migrate_when_there().await {
+            public.abort();
+            return Err(error);
+        }
+        self.starting.store(false, Ordering::Relaxed);
         ready(&self).await;
         let sweeping = tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(&self)));
-        public.serve(http::public(Arc::clone(&self)), self.stop.clone()).await;
+        if let Err(cause) = public.await {
+            tracing::error!(%cause, "the listener ended by itself");
+        }
         sweeping.abort();
         if let Some(management) = management {
             management.abort();

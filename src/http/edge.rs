@@ -16,7 +16,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::audience::{Audience, is_open_to_scripts};
+use super::audience::{Audience, is_document, is_open_to_scripts};
 use super::cors;
 use super::error::{About, ApiError};
 use super::rate_limit::{Class, Counted};
@@ -97,7 +97,8 @@ fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> 
         let detail = "a request of HTTP/1.1 has exactly one Host header".to_owned();
         return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
     }
-    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)
+    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
+    if app.is_starting() && !is_document(request.uri().path()) { Err(ApiError::Starting) } else { Ok(()) }
 }
 
 fn origin(app: &App, request: &Request) -> Origin {

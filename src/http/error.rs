@@ -129,6 +129,8 @@ pub enum ApiError {
     Db(#[from] DbError),
     #[error("the server is full")]
     Busy,
+    #[error("the server waits for its database")]
+    Starting,
     #[error("the request took too long")]
     TookTooLong,
     #[error("a panic was caught")]
@@ -166,7 +168,7 @@ impl ApiError {
             Self::Moved => StatusCode::CONFLICT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Db(cause) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Busy | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Starting | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
             Self::Db(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -196,6 +198,7 @@ impl ApiError {
                 "the server cannot reach its database at the moment: try again in a second".to_owned()
             }
             Self::Busy => "the server has as many requests in hand as it may: try again in a second".to_owned(),
+            Self::Starting => "the server is starting and waits for its database: try again in a second".to_owned(),
             Self::TookTooLong => "the request took longer than the server allows".to_owned(),
             Self::Db(_) | Self::Panicked => INTERNAL.to_owned(),
         }

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use serde_json::json;
 
+use crate::support::errors::oauth;
 use crate::support::{Engine, Program, plain_http};
 
 on_both! {
@@ -117,15 +118,21 @@ async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
 }
 
 #[tokio::test]
-async fn a_server_waits_for_a_database_that_is_not_there_yet_and_can_be_stopped_meanwhile() {
+async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can_be_stopped_meanwhile() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let url = format!("postgres://grantor@{nobody}/grantor");
     let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
     server.wait_for_log("waiting for the database");
 
     let ready = server.management("/readyz");
+    let document = server.get("/api/v2/oauth2/.well-known/sites");
+    let registration = server.post("/api/v2/oauth2/register", &json!({}));
     let stopped = server.stop();
 
+    assert_eq!(document.status, 200);
+    let description = "the server is starting and waits for its database: try again in a second";
+    registration.is(503, &oauth("temporarily_unavailable", description));
+    assert_eq!(registration.header("retry-after"), Some("1"));
     ready.is(503, &json!({"status": "the database does not answer"}));
     assert_eq!((stopped.code, stopped.stdout.as_str()), (0, ""));
 }
