@@ -20,8 +20,11 @@ pub struct Pool<DB: Database> {
     driver: sqlx::Pool<DB>,
     /// A place for each connection that the driver may have.
     places: Arc<Semaphore>,
-    kept: Arc<Mutex<Vec<(PoolConnection<DB>, Instant)>>>,
+    kept: Arc<Mutex<Vec<Kept<DB>>>>,
 }
+
+/// A clean connection, and since when it rests.
+type Kept<DB> = (PoolConnection<DB>, Instant);
 
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
@@ -61,7 +64,7 @@ impl<DB: Database> Pool<DB> {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<DB>, Instant)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept<DB>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
