@@ -59,15 +59,22 @@ impl Registrar {
             return self.register_anew(context, metadata, identity.digest).await;
         }
         let now = context.clock.now();
-        let registrations = match self.known.see(&identity.digest, now) {
+        let uncounted = match self.known.see(&identity.digest, now) {
             Known::Fresh { registered_at } => {
                 return Ok(Registered { id: identity.id, issued_at: registered_at, dedup: Dedup::Known });
             }
-            Known::Write { uncounted } => uncounted + 1,
+            Known::Write { uncounted } => uncounted,
         };
+        let registrations = uncounted + 1;
         let client = new_client(identity.id, identity.digest, metadata, now, registrations)?;
-        let written = self.writer.write(client).await?;
-        self.remember(identity, written, now, registrations)
+        match self.writer.write(client).await {
+            Ok(written) => self.remember(identity, written, now, registrations),
+            Err(cause) => {
+                // This registration is refused and does not count; those before it were answered.
+                self.known.give_back(&identity.digest, uncounted);
+                Err(cause.into())
+            }
+        }
     }
 
     fn remember(

@@ -52,6 +52,13 @@ impl KnownClients {
         }
     }
 
+    /// Takes back what [`Self::see`] handed out to be written and was not.
+    pub fn give_back(&self, digest: &ClientDigest, uncounted: i64) {
+        if let Some(entry) = self.0.get(digest) {
+            entry.uncounted.fetch_add(uncounted, Ordering::Relaxed);
+        }
+    }
+
     /// After the database was asked: `uncounted` is what it did not take. Registrations that were written together each
     /// come here, and add up.
     pub fn remember(&self, digest: ClientDigest, registered_at: Timestamp, last_written_at: Timestamp, uncounted: i64) {
@@ -88,6 +95,17 @@ mod tests {
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR - 1)), Known::Fresh { registered_at: at(100) });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 2 });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 0 });
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_counted_with_the_next_write() {
+        let known = KnownClients::default();
+        known.remember(DIGEST, at(0), at(0), 2);
+        assert_eq!(known.see(&DIGEST, at(FRESH_FOR)), Known::Write { uncounted: 2 });
+
+        known.give_back(&DIGEST, 3);
+
+        assert_eq!(known.see(&DIGEST, at(FRESH_FOR)), Known::Write { uncounted: 3 });
     }
 
     #[test]

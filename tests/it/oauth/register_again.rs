@@ -209,6 +209,21 @@ on_both! {
         assert_eq!(sightings(&app, &client_id).await, (3_600, 4));
     }
 
+    async fn what_was_not_written_is_not_lost_where_the_hourly_write_fails(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let client_id = register(&app, &desktop_app()).await;
+        register(&app, &desktop_app()).await;
+        app.hand.advance(HOUR);
+
+        app.execute("ALTER TABLE clients RENAME TO clients_away").await;
+        let refused = app.post(PATH, &desktop_app()).await;
+        app.execute("ALTER TABLE clients_away RENAME TO clients").await;
+        register(&app, &desktop_app()).await;
+
+        assert_eq!(refused.status, 500);
+        assert_eq!(sightings(&app, &client_id).await, (3_600, 3));
+    }
+
     async fn replicas_write_a_sighting_once_an_hour_together(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
