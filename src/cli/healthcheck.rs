@@ -3,17 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::output::{self, Output};
 use super::{Failure, block_on};
 use crate::config::Loaded;
 
 const WITHIN: Duration = Duration::from_secs(4);
 
 /// Asks `/readyz` on the management listener, or, where there is none, for any answer on the public one.
-pub fn run(loaded: Loaded) -> Result<(), Failure> {
+pub fn run(loaded: Loaded, output: Output) -> Result<(), Failure> {
     let http = &loaded.config.http;
     let (address, path) = match http.management_listen {
         Some(address) => (address, "/readyz"),
@@ -24,8 +26,7 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
         asked.map_err(|_| Failure::Problem(format!("{address} did not answer in time")))?
     })?;
     if status.starts_with("HTTP/1.1 200 ") {
-        println!("ready");
-        return Ok(());
+        return output::one(output, &json!({"ready": true}), || "ready".to_owned());
     }
     Err(Failure::Problem(format!("not ready: {address}{path} answered {}", status.trim().escape_debug())))
 }

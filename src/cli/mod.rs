@@ -113,7 +113,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Backup(arguments) => backup::run(arguments, load()?, output),
         Command::Config(command) => config::run(command, load, output),
         Command::Openapi => openapi::run(load()?),
-        Command::Healthcheck => healthcheck::run(load()?),
+        Command::Healthcheck => healthcheck::run(load()?, output),
     }
 }
 

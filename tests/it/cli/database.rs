@@ -51,10 +51,12 @@ on_both! {
         let server = program.start();
 
         let running = program.run(["healthcheck"]);
+        let for_scripts = program.json(&["healthcheck"]);
         server.stop();
         let stopped = program.run(["healthcheck"]);
 
         assert_eq!((running.code, running.stdout.as_str(), running.stderr.as_str()), (0, "ready\n", ""));
+        assert_eq!(for_scripts, json!({"ready": true}));
         assert_eq!((stopped.code, stopped.stdout.as_str()), (3, ""));
         assert!(stopped.stderr.contains("cannot be reached: Connection refused"), "{}", stopped.stderr);
     }
