@@ -23,11 +23,17 @@ pub struct ScopesRestriction {
 pub enum RestrictionError {
     #[error("{list} has {count} items, at most {most} are allowed", list = .kind.list())]
     TooLong { kind: ScopeKind, count: usize, most: usize },
-    #[error("{list}[{index}] is no scope of the catalogue; `scopes.toml` of this server lists them", list = .kind.list())]
-    Unknown { kind: ScopeKind, index: usize },
-    #[error("{list}[{index}] is {article} scope and belongs into {other}",
+    #[error("{list}[{index}]{name} is no scope of the catalogue; `scopes.toml` of this server lists them",
+        list = .kind.list(), name = quoted(.name.as_ref()))]
+    Unknown { kind: ScopeKind, index: usize, name: Option<ScopeToken> },
+    #[error("{list}[{index}] \"{name}\" is {article} scope and belongs into {other}",
         list = .kind.list(), article = .kind.other().article(), other = .kind.other().list())]
-    WrongKind { kind: ScopeKind, index: usize },
+    WrongKind { kind: ScopeKind, index: usize, name: ScopeToken },
+}
+
+/// Only what could be a scope name is quoted: it is short, and holds nothing that could break a line or a string.
+fn quoted(name: Option<&ScopeToken>) -> String {
+    name.map(|name| format!(" \"{name}\"")).unwrap_or_default()
 }
 
 /// Names of the request's lists, as the wire has them.
@@ -59,7 +65,7 @@ impl RestrictionError {
     pub fn pointer(&self) -> String {
         match self {
             Self::TooLong { kind, .. } => format!("/data/attributes/{}", kind.list()),
-            Self::Unknown { kind, index } | Self::WrongKind { kind, index } => {
+            Self::Unknown { kind, index, .. } | Self::WrongKind { kind, index, .. } => {
                 format!("/data/attributes/{}/{index}", kind.list())
             }
         }
@@ -109,9 +115,10 @@ fn parse_list(
     }
     let mut list: Vec<ScopeToken> = Vec::with_capacity(count);
     for (index, name) in names.iter().enumerate() {
-        let scope = catalogue.find(name).ok_or(RestrictionError::Unknown { kind, index })?;
+        let unknown = || RestrictionError::Unknown { kind, index, name: ScopeToken::parse(name).ok() };
+        let scope = catalogue.find(name).ok_or_else(unknown)?;
         if scope.kind != kind {
-            return Err(RestrictionError::WrongKind { kind, index });
+            return Err(RestrictionError::WrongKind { kind, index, name: scope.name.clone() });
         }
         if !list.contains(&scope.name) {
             list.push(scope.name.clone());

@@ -96,21 +96,21 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["mcp_read"]).await;
-        let cases: [(&[&str], &[&str], &str, &str); 6] = [
+        let cases: [(&[&str], &[&str], &str, &str); 7] = [
             (
                 &["openid", "address"], &[],
                 "/data/attributes/oidc_scopes/1",
-                "oidc_scopes[1] is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[1] \"address\" is no scope of the catalogue; `scopes.toml` of this server lists them",
             ),
             (
                 &[], &["mcp_read", "mcp_red"],
                 "/data/attributes/permission_scopes/1",
-                "permission_scopes[1] is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "permission_scopes[1] \"mcp_red\" is no scope of the catalogue; `scopes.toml` of this server lists them",
             ),
             (
                 &["OpenID"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] \"OpenID\" is no scope of the catalogue; `scopes.toml` of this server lists them",
             ),
             (
                 &[""], &[],
@@ -118,14 +118,19 @@ on_both! {
                 "oidc_scopes[0] is no scope of the catalogue; `scopes.toml` of this server lists them",
             ),
             (
+                &["two \"words\"\r\n"], &[],
+                "/data/attributes/oidc_scopes/0",
+                "oidc_scopes[0] is no scope of the catalogue; `scopes.toml` of this server lists them",
+            ),
+            (
                 &["mcp_read"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is a permission scope and belongs into permission_scopes",
+                "oidc_scopes[0] \"mcp_read\" is a permission scope and belongs into permission_scopes",
             ),
             (
                 &[], &["openid"],
                 "/data/attributes/permission_scopes/0",
-                "permission_scopes[0] is an OpenID Connect scope and belongs into oidc_scopes",
+                "permission_scopes[0] \"openid\" is an OpenID Connect scope and belongs into oidc_scopes",
             ),
         ];
         for (oidc_scopes, permission_scopes, pointer, detail) in cases {
