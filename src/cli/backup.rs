@@ -31,13 +31,9 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
     output::one(output, &json!({"file": file}), || format!("wrote {}", file.display()))
 }
 
-/// Empty, and only for its owner: a backup holds what the database holds. SQLite writes into an empty file.
+/// Only for its owner: a backup holds what the database holds. SQLite writes into an empty file.
 fn create(file: &Path) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop).map_err(|cause| match cause.kind() {
+    database::create_for_owner(file).map_err(|cause| match cause.kind() {
         ErrorKind::AlreadyExists => Failure::Failed(format!("{} exists already: name a new file", file.display())),
         _ => Failure::Failed(format!("cannot create {}: {cause}", file.display())),
     })

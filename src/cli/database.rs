@@ -1,5 +1,8 @@
 //! Commands that work on the database, beside a running server and on the same settings.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use crate::actions::Context;
 use crate::app::database_target;
 use crate::clock::Clock;
@@ -29,14 +32,16 @@ pub async fn open_migrated(config: &Config) -> Result<Context, Failure> {
 }
 
 pub fn open_any_schema(config: &Config) -> Result<Context, Failure> {
-    create_folder(config)?;
+    if let DatabaseUrl::Sqlite(path) = &config.database.url {
+        create_folder(path)?;
+        create_database_file(path)?;
+    }
     let db = Db::open(&database_target(config))?;
     Ok(Context { db, clock: Clock::system(), random: Random::system() })
 }
 
 /// SQLite makes its file but not the folder around it. Only the owner may look into it.
-fn create_folder(config: &Config) -> Result<(), Failure> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url else { return Ok(()) };
+fn create_folder(path: &Path) -> Result<(), Failure> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
         return Ok(());
     };
@@ -45,6 +50,26 @@ fn create_folder(config: &Config) -> Result<(), Failure> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", folder.display())))
+}
+
+/// SQLite would make a file that everybody may read. What it puts beside the file has the rights of the file.
+fn create_database_file(path: &Path) -> Result<(), Failure> {
+    match create_for_owner(path) {
+        Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
+            Err(Failure::Failed(format!("cannot create {}: {cause}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An empty file that only its owner may read and write, which SQLite takes for an empty database. Fails where there is
+/// one already.
+pub fn create_for_owner(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// The organisation that a person named.

@@ -82,6 +82,17 @@ async fn a_backup_made_beside_a_writing_server_is_a_whole_database_for_its_owner
 }
 
 #[tokio::test]
+async fn a_database_file_wherever_it_is_and_what_stands_beside_it_is_only_its_owners() {
+    let program = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", "sqlite:elsewhere.db");
+    let _server = program.start();
+
+    for name in ["elsewhere.db", "elsewhere.db-wal", "elsewhere.db-shm"] {
+        let mode = std::fs::metadata(program.folder().join(name)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_overwrites_nothing() {
     let program = Program::on(Engine::Sqlite).await;
     program.run(["migrate", "up"]).succeeded();
