@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Semaphore;
 
 use crate::actions::{Bounds, Context, Registrar};
@@ -41,6 +42,9 @@ pub struct App {
     tolerate: BTreeSet<String>,
     no_scopes: ScopeSet,
 }
+
+/// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
+const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -132,14 +136,18 @@ impl App {
     }
 
     /// Serves until [`Stop::stop`]. `ready` is called once, when requests are answered.
+    ///
+    /// The management listener stops last, so that `/readyz` tells a load balancer why while the public one drains.
     pub async fn serve(self: Arc<Self>, ready: impl AsyncFnOnce(&Self)) -> Result<(), StartError> {
         let management = match self.config.http.management_listen {
             None => None,
-            Some(address) => Some(self.listen(address, &self.config.http.trusted_proxies, false).await?),
+            Some(address) => Some(self.listen(address, MANAGEMENT_DRAIN, Default::default()).await?),
         };
-        let public = self.listen(self.config.http.listen, &self.config.http.trusted_proxies, true).await?;
+        let drain = self.config.http.shutdown_timeout;
+        let public = self.listen(self.config.http.listen, drain, self.metrics.connections_open.clone()).await?;
+        let drained = Stop::default();
         let management = management
-            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), self.stop.clone())));
+            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
         // Clients are answered at once, if only with 503: without its database the server has nothing else to say.
         self.starting.store(true, Ordering::Relaxed);
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
@@ -154,28 +162,24 @@ impl App {
             tracing::error!(%cause, "the listener ended by itself");
         }
         sweeping.abort();
+        drained.stop();
         if let Some(management) = management {
-            management.abort();
+            // It ends by itself, and has nothing to tell but a panic that was told already.
+            let _ = management.await;
         }
         self.context.db.close().await;
         Ok(())
     }
 
-    async fn listen(
-        &self,
-        address: SocketAddr,
-        trusted: &[ipnet::IpNet],
-        counted: bool,
-    ) -> Result<Listener, StartError> {
+    async fn listen(&self, address: SocketAddr, drain: Duration, open: Gauge) -> Result<Listener, StartError> {
         let bounds = ConnectionBounds {
             first_byte: self.config.http.first_byte_timeout,
             headers: self.config.http.header_timeout,
-            shutdown: self.config.http.shutdown_timeout,
+            shutdown: drain,
             connections: self.config.limits.connections as usize,
             connections_per_source: self.config.limits.connections_per_source as usize,
-            trusted: trusted.to_vec(),
+            trusted: self.config.http.trusted_proxies.clone(),
         };
-        let open = if counted { self.metrics.connections_open.clone() } else { Default::default() };
         Listener::bind(address, bounds, open).await.map_err(|cause| StartError::Listen { address, cause })
     }
 
