@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
+use sqlx::Executor as _;
 use sqlx::migrate::{Migrate as _, MigrateError as SqlxMigrateError, Migrator};
-use sqlx::{Connection as _, Executor as _};
 
 use super::{Db, DbError, Engine, with_conn};
 
@@ -65,11 +65,12 @@ impl Db {
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         match &self.engine {
             Engine::Postgres(pool) => {
-                let mut conn = pool.take().await?.detach();
+                let mut taken = pool.take().await?;
+                // With settings of its own, and perhaps the lock, it is for nobody else.
+                taken.connection.give_up();
+                let conn = &mut *taken.connection;
                 conn.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-                let outcome = POSTGRES.run_direct(None, &mut conn, false).await;
-                conn.close().await?;
-                Ok(outcome?)
+                Ok(POSTGRES.run_direct(None, conn, false).await?)
             }
             Engine::Sqlite(pool) => {
                 let mut taken = pool.take().await?;

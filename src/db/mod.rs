@@ -93,6 +93,7 @@ impl Db {
         )
     }
 
+    /// Waits for what is in use, which every statement's deadline bounds.
     pub async fn close(&self) {
         match &self.engine {
             Engine::Postgres(pool) => pool.close().await,
@@ -134,7 +135,7 @@ impl<DB: sqlx::Database> Lease<'_, DB> {
             Self::Own(taken) => taken,
             Self::Lent(taken) => taken,
         };
-        taken.connection.close_on_drop();
+        taken.connection.give_up();
         taken.doubt_others();
     }
 }

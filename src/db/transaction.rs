@@ -114,8 +114,8 @@ impl Tx {
 
     fn close(&mut self) {
         match self.connection.take() {
-            Some(Connection::Postgres(mut taken)) => taken.connection.close_on_drop(),
-            Some(Connection::Sqlite(mut taken)) => taken.connection.close_on_drop(),
+            Some(Connection::Postgres(mut taken)) => taken.connection.give_up(),
+            Some(Connection::Sqlite(mut taken)) => taken.connection.give_up(),
             None => {}
         }
     }

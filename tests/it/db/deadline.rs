@@ -77,6 +77,17 @@ on_both! {
         db.ping().await.expect("answers again");
     }
 
+    async fn closing_waits_for_what_is_in_use_and_no_longer(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let tx = app.db().begin().await.expect("begins");
+        let mut closing = std::pin::pin!(app.db().close());
+        assert!(futures_util::poll!(closing.as_mut()).is_pending());
+
+        tx.commit().await.expect("commits");
+
+        tokio::time::timeout(Duration::from_secs(10), closing).await.expect("is closed");
+    }
+
     async fn a_closed_database_is_unavailable(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.db().close().await;

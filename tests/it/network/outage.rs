@@ -127,6 +127,50 @@ async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_
     comes_back(async || operator.get(&restriction).await.status == 200).await;
 }
 
+/// Connections that have rested are asked whether they live before they are used, and a dead one does not answer.
+#[tokio::test]
+async fn a_database_that_fell_silent_while_nobody_asked_keeps_nobody_waiting() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let restriction = restriction_path(&client_id);
+    let (one, other) = tokio::join!(operator.get(&restriction), operator.get(&restriction));
+    assert_eq!([one.status.as_u16(), other.status.as_u16()], [200, 200]);
+
+    proxy.hang();
+    // The rest itself: it is measured by the pool's own clock, which no test moves.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let read = within(WHEN_SILENT, operator.get(&restriction)).await;
+    let written = within(WHEN_SILENT, operator.restrict(&client_id, &["openid"], &[])).await;
+    proxy.forward().await;
+
+    for answer in [read, written] {
+        assert_away(&answer, &away_for_operators());
+    }
+    comes_back(async || operator.get(&restriction).await.status == 200).await;
+}
+
+/// Whoever asks may leave before there is an answer: what they held must not stay with them.
+#[tokio::test]
+async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
+    let (app, proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let restriction = restriction_path(&client_id);
+    operator.get(&restriction).await.is(200, &unrestricted(&client_id));
+
+    proxy.hang();
+    for _ in 0..2 {
+        let left = timeout(Duration::from_millis(50), operator.get(&restriction)).await;
+        assert!(left.is_err(), "there is no answer yet");
+    }
+
+    let given_back = timeout(WHEN_SILENT, async {
+        while app.db().pool_state().open > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    given_back.await.expect("their places are free again");
+}
+
 #[tokio::test]
 async fn what_needs_no_database_is_served_while_it_refuses() {
     let (app, mut proxy) = behind_a_proxy().await;
