@@ -6,7 +6,7 @@ use crate::db::client_writer::{ClientWriter, Written};
 use crate::db::clients::NewClient;
 use crate::db::known_clients::{Known, KnownClients};
 use crate::oauth::Timestamp;
-use crate::oauth::client::ClientId;
+use crate::oauth::client::{ClientId, is_asleep};
 use crate::oauth::client_identity::{ClientDigest, ClientIdentity};
 use crate::oauth::client_metadata::ClientMetadata;
 
@@ -17,11 +17,11 @@ pub struct Registrar {
     pub known: KnownClients,
     /// False: every registration is a client of its own.
     pub deduplicate: bool,
-    /// A client not seen for so many seconds is asleep; being seen wakes it.
+    /// A client not seen for so many seconds is asleep; being seen wakes it. 0 is never.
     pub sleep_after: i64,
 }
 
-/// The registered client: its id, since when it is registered, and its metadata as JSON.
+/// The registered client: its id, since when it is registered, and whether it was known.
 #[derive(Clone, Debug)]
 pub struct Registered {
     pub id: ClientId,
@@ -93,8 +93,10 @@ impl Registrar {
             Written::Known { registered_at, last_seen_at, counted } => {
                 let (written_at, uncounted) = if counted { (now, 0) } else { (last_seen_at, registrations) };
                 self.known.remember(identity.digest, registered_at, written_at, uncounted);
-                let asleep = now.seconds_since(last_seen_at) > self.sleep_after;
-                (registered_at, if asleep { Dedup::Woken } else { Dedup::Known })
+                (
+                    registered_at,
+                    if is_asleep(last_seen_at, now, self.sleep_after) { Dedup::Woken } else { Dedup::Known },
+                )
             }
         };
         Ok(Registered { id: identity.id, issued_at, dedup })

@@ -10,8 +10,7 @@ use crate::actions::Context;
 use crate::config::Loaded;
 use crate::db::clients::{self, Client};
 use crate::db::{org_clients, orgs};
-use crate::oauth::Timestamp;
-use crate::oauth::client::ClientId;
+use crate::oauth::client::{ClientId, is_asleep};
 use crate::oauth::redirect_uri::RedirectUri;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scopes_restriction::ceiling;
@@ -51,7 +50,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(client: &Client, restricted: bool, asleep_before: Timestamp) -> Self {
+    fn new(client: &Client, restricted: bool, asleep: bool) -> Self {
         Self {
             id: client.id.uuid(),
             name: client.metadata.client_name().as_str().to_owned(),
@@ -59,7 +58,7 @@ impl Listed {
             registered_at: client.registered_at.to_rfc3339(),
             last_seen_at: client.last_seen_at.to_rfc3339(),
             registrations: client.registrations,
-            asleep: client.last_seen_at < asleep_before,
+            asleep,
             restricted,
         }
     }
@@ -72,11 +71,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::List { org, name, limit } => {
                 let org = database::org(&context, &org).await?;
                 let restricted = org_clients::list_restricted(&context.db, org.id).await?;
-                let asleep_before = asleep_before(&context, &loaded);
                 let clients = clients::list(&context.db, &name, limit).await?;
                 let is_restricted = |client: &Client| restricted.binary_search(&client.id).is_ok();
-                let listed: Vec<Listed> =
-                    clients.iter().map(|client| Listed::new(client, is_restricted(client), asleep_before)).collect();
+                let listed = |client| Listed::new(client, is_restricted(client), sleeps(client, &context, &loaded));
+                let listed: Vec<Listed> = clients.iter().map(listed).collect();
                 output::list(output, &listed, &["id", "name", "last_seen_at", "registrations", "asleep", "restricted"])
             }
             Command::Show { org, id } => {
@@ -95,10 +93,11 @@ async fn show(context: &Context, loaded: &Loaded, org: &orgs::Org, id: ClientId)
     let required = loaded.config.restriction.required_of(id.uuid()).cloned().unwrap_or_default();
     let may_get: ScopeSet =
         ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
-    let listed = Listed::new(&client, restriction.is_some(), asleep_before(context, loaded));
+    let listed = Listed::new(&client, restriction.is_some(), sleeps(&client, context, loaded));
     Ok(json!({"client": listed, "metadata": client.metadata, "may_get": may_get}))
 }
 
-fn asleep_before(context: &Context, loaded: &Loaded) -> Timestamp {
-    context.clock.now().minus(i64::try_from(loaded.config.registration.sleep_after).unwrap_or(i64::MAX))
+fn sleeps(client: &Client, context: &Context, loaded: &Loaded) -> bool {
+    let sleep_after = i64::try_from(loaded.config.registration.sleep_after).unwrap_or(i64::MAX);
+    is_asleep(client.last_seen_at, context.clock.now(), sleep_after)
 }

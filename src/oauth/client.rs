@@ -5,6 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::timestamp::Timestamp;
+
+/// Whether a client sleeps: not seen for longer than `sleep_after` seconds, where 0 is never. Computed, not stored, and any
+/// use wakes it.
+pub const fn is_asleep(last_seen_at: Timestamp, now: Timestamp, sleep_after: i64) -> bool {
+    sleep_after > 0 && now.seconds_since(last_seen_at) > sleep_after
+}
+
 /// The `client_id` of RFC 6749 section 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -45,6 +53,16 @@ mod tests {
     use super::*;
 
     const ID: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
+
+    #[test]
+    fn a_client_sleeps_when_it_was_not_seen_for_longer_than_allowed_and_never_where_that_is_0() {
+        let at = Timestamp::from_seconds;
+        for (last_seen_at, sleep_after, asleep) in
+            [(0, 100, false), (-1, 100, true), (50, 100, false), (200, 100, false), (-1_000_000, 0, false)]
+        {
+            assert_eq!(is_asleep(at(last_seen_at), at(100), sleep_after), asleep, "{last_seen_at} {sleep_after}");
+        }
+    }
 
     #[test]
     fn an_id_is_read_in_either_case_and_written_in_lower_case() {

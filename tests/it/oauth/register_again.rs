@@ -267,6 +267,16 @@ on_both! {
         assert_eq!((count(&app, "new"), count(&app, "woken"), count(&app, "known")), (1, 1, 0));
     }
 
+    async fn where_sleeping_is_switched_off_no_client_is_ever_woken(engine: Engine) {
+        let app = TestApp::with(engine, &[("registration.sleep_after", "0")]).await;
+        register(&app, &desktop_app()).await;
+        app.hand.advance(100 * DAY);
+
+        register(&app, &desktop_app()).await;
+
+        assert_eq!((count(&app, "woken"), count(&app, "known")), (0, 1));
+    }
+
     async fn two_metadata_that_meet_in_one_id_never_share_a_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = NewClient {
