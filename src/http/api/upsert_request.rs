@@ -1,6 +1,11 @@
 //! The body and the query of an upsert of a scopes restriction, member by member, so that each mistake is named.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::super::error::{About, ApiError};
@@ -18,14 +23,14 @@ pub struct UpsertRequest {
 /// serde refuses a member that is given twice, which a `Value` would not.
 #[derive(Deserialize)]
 struct RawDocument {
-    data: Option<RawData>,
+    data: Option<Object<RawData>>,
 }
 
 #[derive(Deserialize)]
 struct RawData {
     r#type: Option<Value>,
     #[serde(default, deserialize_with = "present")]
-    attributes: Option<RawAttributes>,
+    attributes: Option<Object<RawAttributes>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -37,20 +42,43 @@ struct RawAttributes {
 }
 
 /// Neither `attributes` nor its lists may be null: null reads as "no restriction" to some, as "nothing" to others.
-fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A JSON object and nothing else: by itself serde takes a list too, for the values of the members in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, object: M) -> Result<T, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(object))
+    }
 }
 
 impl UpsertRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
-        let document: RawDocument = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
-        let data = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+        let Object(document): Object<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
+        let Object(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
         match data.r#type.as_ref().and_then(Value::as_str) {
             Some(TYPE) => {}
             _ => return Err(refused("data.type is not upsert_scopes_restriction", "/data/type")),
         }
-        let attributes = data.attributes.unwrap_or_default();
+        let attributes = data.attributes.map(|Object(attributes)| attributes).unwrap_or_default();
         Ok(Self {
             oidc_scopes: list(attributes.oidc_scopes, "oidc_scopes")?,
             permission_scopes: list(attributes.permission_scopes, "permission_scopes")?,
@@ -141,6 +169,9 @@ mod tests {
         let cases = [
             ("[]", SHAPE, ""),
             ("null", SHAPE, ""),
+            (r#"[{"type":"upsert_scopes_restriction"}]"#, SHAPE, ""),
+            (r#"{"data":["upsert_scopes_restriction",{}]}"#, SHAPE, ""),
+            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":[["openid"],[]]}}"#, SHAPE, ""),
             (r#"{"data":{"type":"upsert_scopes_restriction"},"data":{}}"#, SHAPE, ""),
             (r#"{"data":{"type":"upsert_scopes_restriction","attributes":null}}"#, SHAPE, ""),
             ("{}", "data is missing", "/data"),
