@@ -66,7 +66,7 @@ pub async fn restrict_scopes(
     let before = lock(context, &mut tx, org_id, client_id).await?;
     let defaults = orgs::find(&mut tx, org_id).await?.and_then(|org| org.default_client_scopes);
     let effect = effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), restriction);
-    if if_digest.is_some_and(|digest| digest != effect.digest) {
+    if if_digest.is_some_and(|digest| !digest.eq_ignore_ascii_case(&effect.digest)) {
         tx.roll_back().await?;
         return Err(RestrictScopesError::Moved);
     }
