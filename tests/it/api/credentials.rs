@@ -76,11 +76,13 @@ on_both! {
         let path = restriction_path(&client_id);
         let random = grantor::secret::Random::seeded(1);
         let truncated = Secret::new(operator.keys.api_key.expose()[1..].to_owned());
+        let endless = Secret::new("0".repeat(257));
         let swapped = with_keys(&operator, &operator.keys.application_key, &operator.keys.api_key);
         let strangers = [
             with_keys(&operator, &random.api_key(), &operator.keys.application_key),
             with_keys(&operator, &operator.keys.api_key, &random.application_key()),
             with_keys(&operator, &truncated, &operator.keys.application_key),
+            with_keys(&operator, &endless, &operator.keys.application_key),
             swapped,
         ];
         for stranger in strangers {
