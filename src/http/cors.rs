@@ -30,6 +30,7 @@ pub fn preflight() -> Response {
 /// what went wrong.
 pub fn allow_any_origin(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = "retry-after, www-authenticate, x-request-id";
+    let exposed = "retry-after, www-authenticate, x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, \
+                   x-ratelimit-reset, x-request-id";
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
 }

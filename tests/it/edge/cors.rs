@@ -19,10 +19,9 @@ fn cors_headers(answer: &Answer) -> Vec<(&str, &str)> {
     headers
 }
 
-const OPEN: [(&str, &str); 2] = [
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "retry-after, www-authenticate, x-request-id"),
-];
+const EXPOSED: &str = "retry-after, www-authenticate, x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, \
+                       x-ratelimit-reset, x-request-id";
+const OPEN: [(&str, &str); 2] = [("access-control-allow-origin", "*"), ("access-control-expose-headers", EXPOSED)];
 
 #[tokio::test]
 async fn a_preflight_of_a_public_endpoint_allows_what_clients_send() {
@@ -40,7 +39,7 @@ async fn a_preflight_of_a_public_endpoint_allows_what_clients_send() {
                 ),
                 ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
                 ("access-control-allow-origin", "*"),
-                ("access-control-expose-headers", "retry-after, www-authenticate, x-request-id"),
+                ("access-control-expose-headers", EXPOSED),
                 ("access-control-max-age", "86400"),
             ],
             "{path}"
