@@ -88,8 +88,12 @@ impl IntoResponse for OAuthError {
             return refusal.into_response();
         }
         let status = self.status();
-        if let Self::Register(RegisterError::Db(cause)) = &self {
-            log(status, cause);
+        match &self {
+            Self::Register(RegisterError::Db(cause)) => log(status, cause),
+            Self::Register(RegisterError::Unwritable(cause)) => {
+                tracing::error!(error = %cause, "metadata that was accepted cannot be written");
+            }
+            _ => {}
         }
         let body = json!({"error": self.code(), "error_description": self.description()});
         let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
