@@ -10,7 +10,7 @@ use crate::actions::{self, By};
 use crate::config::Loaded;
 use crate::db::orgs::{self, Org};
 use crate::oauth::OrgId;
-use crate::oauth::scope::ScopeSet;
+use crate::oauth::scope::{ScopeSet, ScopeToken};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -79,5 +79,8 @@ fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {
     if text == "all" {
         return Ok(None);
     }
-    ScopeSet::parse(&text.replace(',', " ")).map(Some).map_err(Failure::usage)
+    // Of any number: a bound may name nearly all of the catalogue, as no client's parameter does.
+    let names = text.split([' ', ',']).filter(|name| !name.is_empty());
+    let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
+    names.map(token).collect::<Result<_, _>>().map(Some)
 }

@@ -1,5 +1,6 @@
 //! `grantor bootstrap`, `org`, `user` and `key`.
 
+use grantor::oauth::scope_catalogue::{self, ScopeCatalogue};
 use serde_json::{Value, json};
 
 use crate::support::{Engine, Program};
@@ -58,6 +59,18 @@ on_both! {
         assert_eq!(bounded, org(json!(["mcp_read", "openid"])));
         assert_eq!(closed, org(json!([])));
         assert_eq!(unbounded, org(Value::Null));
+    }
+
+    async fn an_organisation_may_be_bounded_by_the_whole_catalogue(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+        program.run(["org", "create", "Acme"]).succeeded();
+        let catalogue = ScopeCatalogue::from_toml(scope_catalogue::SHIPPED).expect("a catalogue");
+        let names: Vec<&str> = catalogue.iter().map(|scope| scope.name.as_str()).collect();
+
+        let changed = program.json(&["org", "set", "Acme", "--default-client-scopes", &names.join(",")]);
+
+        assert_eq!(changed["default_client_scopes"], json!(names));
     }
 
     async fn an_organisation_is_not_bounded_by_what_is_no_scope(engine: Engine) {
