@@ -51,8 +51,8 @@ pub const SECTIONS: &[Section] = &[
                 "http.header_timeout",
                 "15",
                 TIMEOUT,
-                "How long a client may take to send the headers of a request; an idle connection is closed after it \
-                 too.",
+                "How long a client may take to send the headers of a request or its body, and for how long it may take \
+                 nothing of its answer; an idle connection is closed after it too.",
             ),
             Setting::new(
                 "http.request_timeout",

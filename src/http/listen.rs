@@ -1,8 +1,8 @@
 //! The accept loop.
 //!
 //! `axum::serve` installs no timer, so that a client which trickles its headers, or sends nothing, keeps its connection for
-//! ever. Here every connection must send its first byte, and then each request's headers, in time; connections are bounded
-//! in all and for each source; and stopping finishes what was accepted, up to a limit.
+//! ever. Here every connection must send its first byte, and then each request's headers, in time, and take its answers;
+//! connections are bounded in all and for each source; and stopping finishes what was accepted, up to a limit.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,12 +22,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
+use super::bounded_writes::BoundedWrites;
 use super::source::{Network, Peer};
 
 /// Bounds on connections. 0 is none.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     pub first_byte: Duration,
+    /// For a request's headers to arrive, and for a client to take more of its answers.
     pub headers: Duration,
     pub shutdown: Duration,
     pub connections: usize,
@@ -164,7 +166,7 @@ async fn connection(
         .header_read_timeout(bounds.headers)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(BoundedWrites::new(stream, bounds.headers)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -4,6 +4,7 @@
 mod api;
 mod audience;
 mod body;
+mod bounded_writes;
 mod cors;
 mod edge;
 mod error;

@@ -50,6 +50,40 @@ async fn a_client_that_trickles_its_headers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_cut_off() {
+    let large = Router::new().route("/", get(async || "x".repeat(1 << 20)));
+    let wire = Wire::serve(large, ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+
+    let asking = async {
+        while tokio::io::AsyncWriteExt::write_all(&mut connection.stream, REQUEST.as_bytes()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+
+    timeout(Duration::from_secs(10), asking).await.expect("the server closes the connection");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_its_whole_answer() {
+    let large = Router::new().route("/", get(async || "x".repeat(16 << 20)));
+    let wire = Wire::serve(large, ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+    connection.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+
+    let (mut taken, mut part) = (0, vec![0; 1 << 20]);
+    loop {
+        match tokio::io::AsyncReadExt::read(&mut connection.stream, &mut part).await.expect("is not cut off") {
+            0 => break,
+            count => taken += count,
+        }
+        tokio::time::sleep(A_WHILE / 10).await;
+    }
+
+    assert!(taken > 16 << 20, "{taken} bytes");
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_for_the_next_request_but_not_for_ever() {
     let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
