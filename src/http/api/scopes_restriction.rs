@@ -56,7 +56,9 @@ pub async fn lift(
     State(app): State<Arc<App>>,
     MayWrite(operator, by): MayWrite,
     ClientUuid(client_id): ClientUuid,
+    RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
+    Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
     actions::lift_restriction(&app.context, operator.org_id, client_id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

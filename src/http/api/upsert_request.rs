@@ -1,5 +1,6 @@
 //! The body and the query of an upsert of a scopes restriction, member by member, so that each mistake is named.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -111,20 +112,60 @@ impl Options {
         let refused = |detail: &str, parameter| {
             Err(ApiError::BadRequest { detail: detail.to_owned(), about: About::Parameter(parameter) })
         };
-        let mut options = Self::default();
+        let mut dry_run = None;
+        let mut if_digest = None;
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
-            match (name, value) {
-                ("dry_run", "true") => options.dry_run = true,
-                ("dry_run", "false") => options.dry_run = false,
+            match (&*percent_decoded(name), value) {
+                ("dry_run", _) if dry_run.is_some() => return refused("dry_run is given more than once", "dry_run"),
+                ("dry_run", "true") => dry_run = Some(true),
+                ("dry_run", "false") => dry_run = Some(false),
                 ("dry_run", _) => return refused("dry_run is neither true nor false", "dry_run"),
-                ("if_digest", digest) if is_digest(digest) => options.if_digest = Some(digest.to_owned()),
+                ("if_digest", _) if if_digest.is_some() => {
+                    return refused("if_digest is given more than once", "if_digest");
+                }
+                ("if_digest", digest) if is_digest(digest) => if_digest = Some(digest.to_owned()),
                 ("if_digest", _) => return refused("if_digest is not a digest that a dry run answered", "if_digest"),
                 // Unknown parameters do nothing, as elsewhere in this API.
                 _ => {}
             }
         }
-        Ok(options)
+        Ok(Self { dry_run: dry_run.unwrap_or_default(), if_digest })
+    }
+
+    /// For a call that neither looks nor compares: it must not do what it was asked only to look at.
+    pub fn are_absent(&self) -> Result<(), ApiError> {
+        let parameter = match self {
+            Self { dry_run: true, .. } => "dry_run",
+            Self { if_digest: Some(_), .. } => "if_digest",
+            Self { dry_run: false, if_digest: None } => return Ok(()),
+        };
+        let detail = format!("{parameter} is for POST only");
+        Err(ApiError::BadRequest { detail, about: About::Parameter(parameter) })
+    }
+}
+
+/// `dry%5Frun` is `dry_run` too (RFC 3986 section 6.2.2.2): one that is not recognised would change what was only to be
+/// looked at.
+fn percent_decoded(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    loop {
+        rest = match rest {
+            [] => return Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()),
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
+                decoded.push(digit(*high) << 4 | digit(*low));
+                after
+            }
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                after
+            }
+        }
     }
 }
 
@@ -200,10 +241,13 @@ mod tests {
         let looked = Options { dry_run: true, if_digest: None };
         let bound = Options { dry_run: false, if_digest: Some(digest.clone()) };
 
-        assert_eq!(Options::parse("dry_run=true&x=1").ok(), Some(looked));
+        assert_eq!(Options::parse("dry_run=true&x=1").as_ref().ok(), Some(&looked));
+        assert_eq!(Options::parse("%=1&%zz=1&%ff=1&%64ry%5Frun=true").ok(), Some(looked));
         assert_eq!(Options::parse(&format!("if_digest={digest}")).ok(), Some(bound));
         assert_eq!(Options::parse("").ok(), Some(Options::default()));
-        for query in ["dry_run", "dry_run=1", "if_digest=", "if_digest=xyz"] {
+        for query in
+            ["dry_run", "dry_run=1", "dry_run=true&dry_run=false", "dry%5Frun=1", "if_digest=", "if_digest=xyz"]
+        {
             assert!(Options::parse(query).is_err(), "{query}");
         }
     }

@@ -162,11 +162,15 @@ on_both! {
     async fn parameters_that_cannot_be_read_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let twice = format!("if_digest={0}&if_digest={0}", digest(&operator, &client_id).await);
         let cases = [
             ("dry_run=yes", "dry_run", "dry_run is neither true nor false"),
             ("dry_run", "dry_run", "dry_run is neither true nor false"),
             ("if_digest=", "if_digest", "if_digest is not a digest that a dry run answered"),
             ("if_digest=abc", "if_digest", "if_digest is not a digest that a dry run answered"),
+            ("dry_run=true&dry_run=false", "dry_run", "dry_run is given more than once"),
+            ("dry_run=true&dry%5Frun=true", "dry_run", "dry_run is given more than once"),
+            (&twice, "if_digest", "if_digest is given more than once"),
         ];
         for (query, parameter, detail) in cases {
             let path = format!("{}?{query}", restriction_path(&client_id));
@@ -176,5 +180,35 @@ on_both! {
             answer.is(400, &bad_parameter(parameter, detail));
         }
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
+    }
+
+    async fn a_parameter_means_the_same_when_its_name_is_percent_encoded(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let path = restriction_path(&client_id);
+        let digest = digest(&operator, &client_id).await;
+        operator.restrict(&client_id, &["openid"], &[]).await;
+
+        let looked = operator.post(&format!("{path}?dry%5Frun=true"), &upsert(&[], &[])).await;
+        let compared = operator.post(&format!("{path}?%69f%5fdigest={digest}"), &upsert(&[], &[])).await;
+
+        assert_eq!(looked.json()["meta"]["dry_run"], json!(true));
+        compared.is(409, &moved());
+        operator.get(&path).await.is(200, &restricted(&client_id, &["openid"], &[]));
+    }
+
+    async fn lifting_a_restriction_can_be_neither_tried_nor_compared_and_is_refused_then(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let path = restriction_path(&client_id);
+        let digest = digest(&operator, &client_id).await;
+        operator.restrict(&client_id, &["openid"], &[]).await;
+
+        let tried = operator.delete(&format!("{path}?dry_run=true")).await;
+        let compared = operator.delete(&if_digest(&client_id, &digest)).await;
+
+        tried.is(400, &bad_parameter("dry_run", "dry_run is for POST only"));
+        compared.is(400, &bad_parameter("if_digest", "if_digest is for POST only"));
+        operator.get(&path).await.is(200, &restricted(&client_id, &["openid"], &[]));
     }
 }
