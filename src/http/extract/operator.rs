@@ -78,7 +78,10 @@ async fn authenticated(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
     Err(ApiError::UnknownKeys)
 }
 
+/// A header that is there twice names nobody: a proxy may have looked at the other one.
 fn key(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let text = headers.get(name)?.to_str().ok()?.trim();
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let text = value.to_str().ok()?.trim();
     (!text.is_empty()).then(|| Secret::new(text.to_owned()))
 }

@@ -42,11 +42,13 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
         let (api_key, application_key) = (operator.keys.api_key.expose(), operator.keys.application_key.expose());
-        let cases: [&[(&str, &str)]; 6] = [
+        let cases: [&[(&str, &str)]; 8] = [
             &[],
             &[("DD-API-KEY", api_key)],
             &[("DD-APPLICATION-KEY", application_key)],
             &[("DD-API-KEY", ""), ("DD-APPLICATION-KEY", application_key)],
+            &[("DD-API-KEY", api_key), ("DD-API-KEY", api_key), ("DD-APPLICATION-KEY", application_key)],
+            &[("DD-API-KEY", api_key), ("DD-APPLICATION-KEY", application_key), ("DD-APPLICATION-KEY", "other")],
             &[("Authorization", "Bearer nonsense")],
             &[("Authorization", "Bearer")],
         ];
