@@ -42,9 +42,9 @@ pub const SECTIONS: &[Section] = &[
                 "http.trusted_proxies",
                 "[]",
                 NETWORKS,
-                "Proxies whose X-Forwarded-For header is believed (not Forwarded: a proxy sets one and lets the other pass). Without them every client behind \
-                 a proxy counts as one source, and shares one limit. Never list a network that clients connect \
-                 from.",
+                "Proxies whose X-Forwarded-For header is believed; each must set it or add to it. Forwarded (RFC 7239) \
+                 is not read. Without them every client behind a proxy counts as one source, and shares one limit. \
+                 Never list a network that clients connect from.",
             ),
             Setting::new("http.first_byte_timeout", "10", TIMEOUT, "How long a new connection may say nothing."),
             Setting::new(

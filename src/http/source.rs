@@ -18,8 +18,8 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     if !is_trusted(client) {
         return client;
     }
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let lines = headers.get_all("x-forwarded-for").iter();
+    let hops: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
     for hop in hops.into_iter().rev() {
         let Some(address) = parse_hop(hop) else { break };
         client = address;
@@ -30,8 +30,10 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     client
 }
 
-/// An address, perhaps with a port, as proxies write it.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+/// An address, perhaps with a port, as proxies write it. Bytes that are no text are a hop too, which cannot be believed:
+/// left out, they would hand the word to what stands left of them.
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     let bare = hop.parse::<IpAddr>().ok();
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     bare.or_else(with_port).map(|address| address.to_canonical())
@@ -60,6 +62,23 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let name = axum::http::HeaderName::from_static("x-forwarded-for");
         values.iter().map(|value| (name.clone(), value.parse().expect("a header value"))).collect()
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_the_hops_beside_them() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        let cases: [(&[&[u8]], &str); 3] = [
+            (&[b"\xff, 198.51.100.1"], "198.51.100.1"),
+            (&[b"1.2.3.4", b"\xff, 198.51.100.1"], "198.51.100.1"),
+            (&[b"1.2.3.4", b"\xff"], "10.0.0.1"),
+        ];
+        for (lines, expected) in cases {
+            let name = axum::http::HeaderName::from_static("x-forwarded-for");
+            let value = |line: &&[u8]| axum::http::HeaderValue::from_bytes(line).expect("a header value");
+            let headers = lines.iter().map(|line| (name.clone(), value(line))).collect();
+
+            assert_eq!(client_address(ip("10.0.0.1"), &headers, &trusted), ip(expected), "{lines:?}");
+        }
     }
 
     fn ip(text: &str) -> IpAddr {
