@@ -43,7 +43,7 @@ impl ClientName {
         if text.chars().nth(Self::MAX_CHARACTERS).is_some() {
             return Err(ClientNameError::TooLong);
         }
-        if text.chars().all(char::is_whitespace) {
+        if !text.chars().any(is_visible) {
             return Err(ClientNameError::Blank);
         }
         check_characters(text)?;
@@ -61,10 +61,26 @@ impl ClientName {
     }
 }
 
+/// Letters and symbols that are drawn as nothing: Hangul fillers, the empty Braille pattern, joiners, variation
+/// selectors. A name of nothing else would stand as a blank on the consent page.
+const fn is_visible(character: char) -> bool {
+    let is_invisible = matches!(
+        character,
+        '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0100}'..='\u{E01EF}' | ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER
+    );
+    !is_invisible && !character.is_whitespace()
+}
+
 fn check_characters(text: &str) -> Result<(), ClientNameError> {
     let mut marks_in_a_row = 0;
     for character in text.chars() {
-        marks_in_a_row = if is_stacking_mark(character)? { marks_in_a_row + 1 } else { 0 };
+        marks_in_a_row = match character {
+            // Persian, Indic scripts and emoji are not written without these two. They end no row of marks.
+            ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER => marks_in_a_row,
+            _ if is_stacking_mark(character)? => marks_in_a_row + 1,
+            _ => 0,
+        };
         if marks_in_a_row > ClientName::MAX_MARKS_IN_A_ROW {
             return Err(ClientNameError::TooManyMarks);
         }
@@ -80,8 +96,6 @@ fn is_stacking_mark(character: char) -> Result<bool, ClientNameError> {
     }
     match get_general_category(character) {
         Category::Control => Err(ClientNameError::ControlCharacter),
-        // Persian, Indic scripts and emoji are not written without these two.
-        Category::Format if matches!(character, ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER) => Ok(false),
         Category::Format => Err(ClientNameError::FormatCharacter),
         Category::LineSeparator | Category::ParagraphSeparator => Err(ClientNameError::LineSeparator),
         Category::Unassigned | Category::PrivateUse => Err(ClientNameError::UnassignedCharacter),
@@ -162,7 +176,9 @@ mod tests {
 
     #[test]
     fn a_name_needs_something_to_see() {
-        for text in ["", " ", "\u{A0}\u{2003}\u{3000}", "\t\n"] {
+        let invisible =
+            ["\u{2800}", "\u{3164}", "\u{115F}\u{1160}", "\u{FFA0} ", "\u{200C}\u{200D}", "\u{FE0F}", "\u{E0100}"];
+        for text in ["", " ", "\u{A0}\u{2003}\u{3000}", "\t\n"].into_iter().chain(invisible) {
             assert_eq!(name(text), Err(ClientNameError::Blank), "{text:?}");
         }
     }
@@ -181,6 +197,8 @@ mod tests {
             assert_eq!(name(&piled(mark, 8)), Ok(piled(mark, 8)));
             assert_eq!(name(&piled(mark, 9)), Err(ClientNameError::TooManyMarks));
             assert!(name(&format!("{}{}", piled(mark, 8), piled(mark, 8))).is_ok(), "a letter ends the row");
+            let joined = format!("{}\u{200D}{mark}", piled(mark, 8));
+            assert_eq!(name(&joined), Err(ClientNameError::TooManyMarks), "a joiner does not");
         }
     }
 
