@@ -51,34 +51,55 @@ pub enum RedirectUriError {
 
 /// Schemes, in lower case, that run code, read files, or belong to the browser, the system or the network.
 /// `localhost` is what a forgotten `http://` leaves.
-const DENIED_SCHEMES: [&str; 37] = [
+const DENIED_SCHEMES: [&str; 58] = [
     "about",
+    "afp",
     "blob",
     "chrome",
+    "chrome-devtools",
     "chrome-extension",
+    "chrome-search",
+    "chrome-untrusted",
     "data",
+    "devtools",
     "dict",
+    "edge",
+    "feed",
     "file",
     "filesystem",
     "ftp",
     "ftps",
     "gopher",
+    "hcp",
+    "http+unix",
     "intent",
     "irc",
+    "itms-services",
     "jar",
     "javascript",
     "ldap",
     "ldaps",
+    "livescript",
     "localhost",
     "mailto",
+    "mhtml",
+    "microsoft-edge",
+    "mocha",
+    "moz-extension",
     "ms-appinstaller",
+    "ms-msdt",
     "ms-settings",
     "news",
+    "nfs",
     "nntp",
+    "res",
     "resource",
+    "rtsp",
+    "search",
     "search-ms",
     "sftp",
     "shell",
+    "smb",
     "sms",
     "ssh",
     "tag",
@@ -324,7 +345,9 @@ mod tests {
     fn the_schemes_that_have_done_harm_are_on_the_list() {
         let expected = "javascript data vbscript file blob about filesystem view-source chrome chrome-extension resource \
                         jar intent ms-settings ms-appinstaller search-ms shell mailto tel sms urn tag ftp ftps sftp ws \
-                        wss ldap ldaps gopher ssh telnet irc news nntp dict localhost";
+                        wss ldap ldaps gopher ssh telnet irc news nntp dict localhost afp chrome-devtools \
+                        chrome-search chrome-untrusted devtools edge feed hcp http+unix itms-services livescript mhtml \
+                        microsoft-edge mocha moz-extension ms-msdt nfs res rtsp search smb";
         let mut expected: Vec<_> = expected.split_whitespace().collect();
         expected.sort_unstable();
 
