@@ -69,14 +69,28 @@ impl OAuthError {
             Self::Register(RegisterError::Taken) => {
                 "this metadata cannot be registered as it is: change client_name and try again".to_owned()
             }
-            Self::Register(RegisterError::Db(cause)) if cause.is_transient() => {
-                "the server cannot reach its database at the moment: try again in a second".to_owned()
-            }
-            Self::Register(RegisterError::Db(_) | RegisterError::Unwritable(_)) => INTERNAL.to_owned(),
+            Self::Register(RegisterError::Db(cause)) => told_of(cause).to_owned(),
+            Self::Register(RegisterError::Unwritable(_)) => INTERNAL.to_owned(),
             Self::RateLimited(_) => "too many requests".to_owned(),
             Self::NotFound => "there is nothing at this path".to_owned(),
             Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
         }
+    }
+}
+
+/// What may be said of it to anybody.
+fn told_of(cause: &DbError) -> &'static str {
+    match cause {
+        DbError::Shared(cause) => told_of(cause),
+        DbError::Unavailable(_) | DbError::ConnectionLost(_) | DbError::TimedOut => {
+            "the server cannot reach its database at the moment: try again in a second"
+        }
+        DbError::QueueFull => "the server has as many registrations waiting as it may: try again in a second",
+        DbError::Conflict(_) => "another change of the same was under way: try again in a second",
+        DbError::ReadOnly(_) => {
+            "the database takes no writes at the moment: reading works, and its operator can end this"
+        }
+        DbError::Duplicate | DbError::Reference | DbError::Corrupt { .. } | DbError::Query(_) => INTERNAL,
     }
 }
 
@@ -198,13 +212,11 @@ impl ApiError {
                     .to_owned()
             }
             Self::RateLimited(_) => "Too many requests".to_owned(),
-            Self::Db(cause) if cause.is_transient() => {
-                "the server cannot reach its database at the moment: try again in a second".to_owned()
-            }
+            Self::Db(cause) => told_of(cause).to_owned(),
             Self::Busy => "the server has as many requests in hand as it may: try again in a second".to_owned(),
             Self::Starting => "the server is starting and waits for its database: try again in a second".to_owned(),
             Self::TookTooLong => "the request took longer than the server allows".to_owned(),
-            Self::Db(_) | Self::Panicked => INTERNAL.to_owned(),
+            Self::Panicked => INTERNAL.to_owned(),
         }
     }
 
@@ -338,8 +350,37 @@ fn tell_when_to_come_back(answer: &mut Response) {
 
 fn log(status: StatusCode, cause: &DbError) {
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        tracing::warn!(error = %cause, "the database is not available");
+        tracing::warn!(error = %cause, "the database could not be used");
     } else {
         tracing::error!(error = %cause, "the database refused what this server asked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_the_database_cannot_do_at_the_moment_is_told_as_what_it_is_and_the_rest_is_not_told() {
+        let shared = |cause| DbError::Shared(Arc::new(cause));
+        let cases = [
+            (DbError::TimedOut, "cannot reach its database", true),
+            (shared(DbError::TimedOut), "cannot reach its database", true),
+            (DbError::QueueFull, "as many registrations waiting as it may", true),
+            (DbError::Conflict(sqlx_error()), "another change of the same", true),
+            (shared(DbError::ReadOnly(sqlx_error())), "takes no writes", true),
+            (DbError::Query(sqlx_error()), INTERNAL, false),
+            (DbError::Duplicate, INTERNAL, false),
+        ];
+        for (cause, words, transient) in cases {
+            assert!(told_of(&cause).contains(words), "{cause:?}");
+            assert_eq!(cause.is_transient(), transient, "{cause:?}");
+        }
+    }
+
+    fn sqlx_error() -> sqlx::Error {
+        sqlx::Error::RowNotFound
     }
 }
