@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Semaphore;
 
 use crate::actions::{Bounds, Context, Registrar};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, Loaded};
 use crate::db::{ClientWriter, Db, DbError, KnownClients, MigrateError, OperatorCache, Target};
-use crate::http::{self, ConnectionBounds, Listener, RateLimits, Stop};
+use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener, RateLimits, Stop};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
@@ -144,7 +143,12 @@ impl App {
             Some(address) => Some(self.listen(address, MANAGEMENT_DRAIN, Default::default()).await?),
         };
         let drain = self.config.http.shutdown_timeout;
-        let public = self.listen(self.config.http.listen, drain, self.metrics.connections_open.clone()).await?;
+        let counts = ConnectionCounts {
+            open: self.metrics.connections_open.clone(),
+            refused: self.metrics.refused_counter("connections"),
+            refused_of_source: self.metrics.refused_counter("connections_per_source"),
+        };
+        let public = self.listen(self.config.http.listen, drain, counts).await?;
         let drained = Stop::default();
         let management = management
             .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
@@ -171,7 +175,12 @@ impl App {
         Ok(())
     }
 
-    async fn listen(&self, address: SocketAddr, drain: Duration, open: Gauge) -> Result<Listener, StartError> {
+    async fn listen(
+        &self,
+        address: SocketAddr,
+        drain: Duration,
+        counts: ConnectionCounts,
+    ) -> Result<Listener, StartError> {
         let bounds = ConnectionBounds {
             first_byte: self.config.http.first_byte_timeout,
             headers: self.config.http.header_timeout,
@@ -180,7 +189,7 @@ impl App {
             connections_per_source: self.config.limits.connections_per_source as usize,
             trusted: self.config.http.trusted_proxies.clone(),
         };
-        Listener::bind(address, bounds, open).await.map_err(|cause| StartError::Listen { address, cause })
+        Listener::bind(address, bounds, counts).await.map_err(|cause| StartError::Listen { address, cause })
     }
 
     /// Waits for the database as long as it takes: where both start together, as after a power cut, neither need be first.

@@ -136,6 +136,11 @@ impl Metrics {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
+    /// To count on without looking the reason up each time.
+    pub fn refused_counter(&self, reason: &'static str) -> Counter {
+        self.refused.get_or_create(&RefusedLabels { reason }).clone()
+    }
+
     pub fn pool(&self, state: PoolState) {
         for (label, number) in [("open", state.open), ("idle", state.idle), ("max", state.max)] {
             self.pool.get_or_create(&PoolLabels { state: label }).set(i64::from(number));

@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -68,16 +69,26 @@ impl Stop {
     }
 }
 
+/// What is counted of connections.
+#[derive(Clone, Default)]
+pub struct Counts {
+    pub open: Gauge,
+    /// Beyond the bound on all.
+    pub refused: Counter,
+    /// Beyond the bound on one source.
+    pub refused_of_source: Counter,
+}
+
 pub struct Listener {
     socket: TcpListener,
     bounds: Arc<Bounds>,
     places: Arc<Semaphore>,
     sources: Sources,
-    open: Gauge,
+    counts: Counts,
 }
 
 impl Listener {
-    pub async fn bind(address: SocketAddr, bounds: Bounds, open: Gauge) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, bounds: Bounds, counts: Counts) -> std::io::Result<Self> {
         let places = match bounds.connections {
             0 => Semaphore::MAX_PERMITS,
             most => most,
@@ -87,7 +98,7 @@ impl Listener {
             places: Arc::new(Semaphore::new(places)),
             sources: Sources::new(bounds.connections_per_source),
             bounds: Arc::new(bounds),
-            open,
+            counts,
         })
     }
 
@@ -119,13 +130,17 @@ impl Listener {
 
     /// Beyond the bounds a connection is closed at once: an answer would cost more than it helps.
     fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown, stop: &Stop) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.counts.refused.inc();
+            return;
+        };
         let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         let source = if trusted { None } else { Some(self.sources.enter(peer)) };
         if source.as_ref().is_some_and(Option::is_none) {
+            self.counts.refused_of_source.inc();
             return;
         }
-        let held = Held::new(place, source.flatten(), self.open.clone());
+        let held = Held::new(place, source.flatten(), self.counts.open.clone());
         let (router, bounds) = (router.clone(), Arc::clone(&self.bounds));
         let (watcher, stop) = (graceful.watcher(), stop.clone());
         tokio::spawn(async move {

@@ -18,7 +18,7 @@ mod router;
 mod source;
 
 pub use body::Bounds as BodyBounds;
-pub use listen::{Bounds as ConnectionBounds, Listener, Stop};
+pub use listen::{Bounds as ConnectionBounds, Counts as ConnectionCounts, Listener, Stop};
 pub use oauth::well_known::document as sites_document;
 pub use openapi::document as openapi_document;
 pub use rate_limit::RateLimits;

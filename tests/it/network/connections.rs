@@ -112,6 +112,8 @@ async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_pla
     let third = served_before_long(&wire).await;
 
     assert_eq!(second, "");
+    assert!(wire.counts.refused.get() >= 1);
+    assert_eq!(wire.counts.refused_of_source.get(), 0);
     assert!(last_of_first.ends_with("hello"), "{last_of_first}");
     assert!(third.ends_with("hello"), "{third}");
 }
@@ -145,6 +147,7 @@ async fn one_source_cannot_take_every_place() {
     let neighbour = neighbour.answer().await;
 
     assert_eq!(second, "");
+    assert_eq!((wire.counts.refused.get(), wire.counts.refused_of_source.get()), (0, 1));
     assert!(neighbour.ends_with("hello"), "{neighbour}");
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use grantor::http::{ConnectionBounds, Listener, Stop};
+use grantor::http::{ConnectionBounds, ConnectionCounts, Listener, Stop};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Wire {
     pub address: SocketAddr,
     pub stop: Stop,
+    pub counts: ConnectionCounts,
     serving: JoinHandle<()>,
 }
 
@@ -34,10 +35,11 @@ impl Wire {
 
     pub async fn serve(router: Router, bounds: ConnectionBounds) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = Listener::bind(any, bounds, Default::default()).await.expect("a free port");
+        let counts = ConnectionCounts::default();
+        let listener = Listener::bind(any, bounds, counts.clone()).await.expect("a free port");
         let (address, stop) = (listener.address().expect("an address"), Stop::default());
         let serving = tokio::spawn(listener.serve(router, stop.clone()));
-        Self { address, stop, serving }
+        Self { address, stop, counts, serving }
     }
 
     pub async fn connect(&self) -> Connection {
