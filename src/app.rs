@@ -45,6 +45,9 @@ pub struct App {
 /// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
 
+/// What is still under way at the database was given up by the drain, and may wait there for longer than anybody here does.
+const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
@@ -171,7 +174,9 @@ impl App {
             // It ends by itself, and has nothing to tell but a panic that was told already.
             let _ = management.await;
         }
-        self.context.db.close().await;
+        if tokio::time::timeout(CLOSES_WITHIN, self.context.db.close()).await.is_err() {
+            tracing::warn!("some statements were still under way when the database was left");
+        }
         Ok(())
     }
 
