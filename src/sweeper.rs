@@ -9,6 +9,8 @@ use crate::app::App;
 const EVERY: Duration = Duration::from_secs(600);
 /// Beyond this the times of tokens and of rows disagree noticeably.
 const CLOCKS_MAY_DIFFER_MS: i64 = 1_000;
+/// Beyond this nothing is deleted by the time of day: one of the clocks is wrong, and nobody knows which.
+const CLOCKS_MAY_NOT_DIFFER_MS: i64 = 3_600_000;
 
 pub async fn sweep_until_stopped(app: Arc<App>) {
     let mut timer = tokio::time::interval(EVERY);
@@ -20,8 +22,12 @@ pub async fn sweep_until_stopped(app: Arc<App>) {
     }
 }
 
-/// One round. A failure is logged and left to the next round.
+/// One round. A failure is logged and left to the next round. A host whose clock is far off would forget clients that
+/// others saw lately, so it forgets none.
 pub async fn sweep(app: &App) {
+    if compare_clocks(app).await.abs() > CLOCKS_MAY_NOT_DIFFER_MS {
+        return;
+    }
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
         Ok(forgotten) => {
@@ -30,15 +36,16 @@ pub async fn sweep(app: &App) {
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
-    compare_clocks(app).await;
 }
 
-async fn compare_clocks(app: &App) {
-    let Ok(theirs) = app.context.db.unix_millis().await else { return };
+/// By how much this host's clock is ahead of the database's, as far as that can be known.
+async fn compare_clocks(app: &App) -> i64 {
+    let Ok(theirs) = app.context.db.unix_millis().await else { return 0 };
     let ours = i64::try_from(app.context.clock.unix_millis()).unwrap_or(i64::MAX);
     let skew_ms = ours.saturating_sub(theirs);
     app.metrics.clock_skew.set(skew_ms as f64 / 1000.0);
     if skew_ms.abs() > CLOCKS_MAY_DIFFER_MS {
         tracing::warn!(skew_ms, "this host's clock and the database's differ: synchronise them");
     }
+    skew_ms
 }

@@ -35,7 +35,8 @@ pub async fn disable_user(context: &Context, operators: &OperatorCache, email: &
             audit::record(context, &mut tx, by, change).await?;
         }
     }
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    // Also where the outcome is unknown: it may have been revoked.
     operators.forget_all();
-    Ok(())
+    Ok(committed?)
 }

@@ -143,6 +143,6 @@ fn effect(
     let ceiling = |restriction| ceiling(restriction, defaults, bounds.required, bounds.catalogue);
     Restricted {
         change: RestrictionChange::between(&ceiling(before), &ceiling(Some(after))),
-        digest: state_digest(org_id, client_id, before),
+        digest: state_digest(org_id, client_id, before, &ceiling(before)),
     }
 }

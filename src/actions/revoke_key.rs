@@ -35,7 +35,8 @@ pub async fn revoke_key(
     let after = Some(json!({"revoked_at": now}));
     let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
     audit::record(context, &mut tx, by, change).await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    // Also where the outcome is unknown: it may have been revoked.
     operators.forget_all();
-    Ok(())
+    Ok(committed?)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::clients::{self, NewClient};
+use super::clients::{self, NewClient, Sighting};
 use super::known_clients::FRESH_FOR;
 use super::{Db, DbError};
 use crate::oauth::Timestamp;
@@ -151,24 +151,36 @@ async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Wr
     if outcomes.len() == rows.len() {
         return Ok(outcomes);
     }
-    let there: Vec<ClientId> = rows.iter().map(|row| row.id).filter(|id| !outcomes.contains_key(id)).collect();
-    let sightings = clients::list_sightings(db, &there).await?;
-    for row in rows {
-        if let Some(sighting) = sightings.iter().find(|sighting| sighting.id == row.id) {
-            outcomes.insert(row.id, see_again(db, row, sighting).await?);
-        }
-    }
+    let known: Vec<&NewClient> = rows.iter().copied().filter(|row| !outcomes.contains_key(&row.id)).collect();
+    see_again(db, &known, &mut outcomes).await?;
     Ok(outcomes)
 }
 
-async fn see_again(db: &Db, row: &NewClient, sighting: &clients::Sighting) -> Result<Written, DbError> {
-    if sighting.digest != row.digest {
-        return Ok(Written::Taken);
+/// Clients whose id was there already: the same ones again, or others that own the id.
+async fn see_again(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId, Written>) -> Result<(), DbError> {
+    let ids: Vec<ClientId> = rows.iter().map(|row| row.id).collect();
+    let sightings = clients::list_sightings(db, &ids).await?;
+    let sightings: HashMap<ClientId, Sighting> = sightings.into_iter().map(|seen| (seen.id, seen)).collect();
+    let is_stale = |row: &&&NewClient| {
+        sightings
+            .get(&row.id)
+            .is_some_and(|seen| seen.digest == row.digest && row.seen_at.seconds_since(seen.last_seen_at) >= FRESH_FOR)
+    };
+    let stale: Vec<&NewClient> = rows.iter().filter(is_stale).copied().collect();
+    let counted = match stale.is_empty() {
+        true => Vec::new(),
+        false => clients::count_registrations(db, &stale, FRESH_FOR).await?,
+    };
+    for row in rows {
+        let Some(seen) = sightings.get(&row.id) else { continue };
+        let known = Written::Known {
+            registered_at: seen.registered_at,
+            last_seen_at: seen.last_seen_at,
+            counted: counted.contains(&row.id),
+        };
+        outcomes.insert(row.id, if seen.digest == row.digest { known } else { Written::Taken });
     }
-    let stale = row.seen_at.minus(FRESH_FOR);
-    let counted = sighting.last_seen_at <= stale
-        && clients::count_registrations(db, row.id, row.registrations, stale, row.seen_at).await?;
-    Ok(Written::Known { registered_at: sighting.registered_at, last_seen_at: sighting.last_seen_at, counted })
+    Ok(())
 }
 
 /// The first of a group gets what the database said; the others are the same client again, or another's.

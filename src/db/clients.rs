@@ -163,25 +163,36 @@ fn digest(bytes: &[u8]) -> Result<ClientDigest, DbError> {
     Ok(ClientDigest::from_bytes(bytes))
 }
 
-/// Counts registrations, unless another replica wrote a sighting since `seen_before`. Says whether they were counted.
-pub async fn count_registrations(
-    db: &Db,
-    id: ClientId,
-    registrations: i64,
-    seen_before: Timestamp,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE clients SET last_seen_at = $2, registrations = registrations + $3
-          WHERE id = $1 AND last_seen_at <= $4"
-    )
-    .bind(id.uuid())
-    .bind(now.seconds())
-    .bind(registrations)
-    .bind(seen_before.seconds())
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+/// Counts registrations of clients that were last seen `fresh_for` seconds before or longer, in one statement, and returns
+/// which: another replica may have written a later sighting meanwhile.
+pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64) -> Result<Vec<ClientId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(
+        db,
+        postgres |conn| sqlx::query_scalar(
+            "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
+               FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[]) AS seen (id, at, registrations)
+              WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $4
+              RETURNING clients.id",
+        )
+        .bind(clients.iter().map(|client| client.id.uuid()).collect::<Vec<_>>())
+        .bind(clients.iter().map(|client| client.seen_at.seconds()).collect::<Vec<_>>())
+        .bind(clients.iter().map(|client| client.registrations).collect::<Vec<_>>())
+        .bind(fresh_for)
+        .fetch_all(conn)
+        .await,
+        sqlite |conn| sqlx::query_scalar(
+            "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
+               FROM (SELECT unhex(value ->> 0) AS id, value ->> 4 AS at, value ->> 5 AS registrations FROM json_each($1))
+                 AS seen
+              WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $2
+              RETURNING id",
+        )
+        .bind(as_json_rows(clients))
+        .bind(fresh_for)
+        .fetch_all(conn)
+        .await
+    )?;
+    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }
 
 #[derive(sqlx::FromRow)]

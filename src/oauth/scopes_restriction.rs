@@ -161,10 +161,21 @@ impl RestrictionChange {
 }
 
 /// A name for the state that a preview looked at, so that the change it announced can be tied to it.
-pub fn state_digest(org_id: OrgId, client_id: ClientId, restriction: Option<&ScopesRestriction>) -> String {
+/// It covers what the client may get now, too: an organisation's defaults, the required scopes and the catalogue decide
+/// what a change adds and removes.
+pub fn state_digest(
+    org_id: OrgId,
+    client_id: ClientId,
+    restriction: Option<&ScopesRestriction>,
+    ceiling: &ScopeSet,
+) -> String {
     let mut hash = Sha256::new_with_prefix("scopes restriction v1");
     hash.update(org_id.0.as_bytes());
     hash.update(client_id.uuid().as_bytes());
+    for name in ceiling.iter() {
+        hash.update((name.as_str().len() as u64).to_be_bytes());
+        hash.update(name.as_str());
+    }
     match restriction {
         None => hash.update([0]),
         Some(restriction) => {

@@ -66,13 +66,16 @@ on_both! {
         let app = TestApp::start(engine).await;
         insert(app.db(), &[new_client(1, "App")]).await;
 
-        let count = async |registrations, seen_before, now| {
-            clients::count_registrations(app.db(), client_id(1), registrations, seen_before, now).await
+        let again = |number, registrations, seconds| NewClient {
+            registrations,
+            seen_at: after(seconds),
+            ..new_client(number, "App")
         };
-        let first = count(5, START, after(100)).await.expect("is asked");
-        let late = count(7, after(99), after(200)).await.expect("is asked");
+        let count = async |rows: &[&NewClient]| clients::count_registrations(app.db(), rows, 100).await;
+        let first = count(&[&again(1, 5, 100), &again(9, 3, 100)]).await.expect("is asked");
+        let late = count(&[&again(1, 7, 199)]).await.expect("is asked");
 
-        assert_eq!((first, late), (true, false));
+        assert_eq!((first, late), (vec![client_id(1)], vec![]));
         let client = find(app.db(), 1).await.expect("is there");
         assert_eq!((client.registrations, client.last_seen_at, client.registered_at), (6, after(100), START));
     }
