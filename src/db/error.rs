@@ -79,8 +79,8 @@ fn by_code(code: &str) -> fn(sqlx::Error) -> DbError {
     match code {
         // Serialization failure, deadlock, lock timeout; SQLITE_BUSY, SQLITE_LOCKED, SQLITE_BUSY_SNAPSHOT.
         "40001" | "40P01" | "55P03" | "5" | "6" | "517" => DbError::Conflict,
-        // Read-only transaction, disk full, out of memory; SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_IOERR_WRITE.
-        "25006" | "53100" | "53200" | "8" | "10" | "13" | "778" => DbError::ReadOnly,
+        // Read-only transaction, disk full, out of memory; SQLITE_READONLY, SQLITE_FULL.
+        "25006" | "53100" | "53200" | "8" | "13" => DbError::ReadOnly,
         // Cancelled by statement_timeout.
         "57014" => |_| DbError::TimedOut,
         // Too many connections; connecting while it starts or stops.
@@ -88,6 +88,30 @@ fn by_code(code: &str) -> fn(sqlx::Error) -> DbError {
         // Shut down by an administrator or a crash, idle in transaction too long, and class 08: connection exceptions.
         "57P01" | "57P02" | "57P05" | "25P03" => DbError::ConnectionLost,
         code if code.starts_with("08") => DbError::ConnectionLost,
+        code if is_sqlite_io_error(code) => DbError::ReadOnly,
         _ => DbError::Query,
+    }
+}
+
+/// SQLITE_IOERR with any detail in its higher bits: a write, a sync, the shared memory of the log. No SQLSTATE is a
+/// number below 12000.
+fn is_sqlite_io_error(code: &str) -> bool {
+    const SQLITE_IOERR: u32 = 10;
+    code.parse::<u32>().is_ok_and(|code| code < 12_000 && code & 0xFF == SQLITE_IOERR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_no_fault_of_the_request_whatever_sqlite_was_doing() {
+        let (write, fsync, truncate, shared_memory_size) = ("778", "1034", "1546", "4874");
+        for code in ["10", write, fsync, truncate, shared_memory_size] {
+            assert!(by_code(code)(sqlx::Error::PoolClosed).is_transient(), "{code}");
+        }
+        for code in ["1", "11", "2067", "22021", "42P01", "XX000", ""] {
+            assert!(!by_code(code)(sqlx::Error::PoolClosed).is_transient(), "{code}");
+        }
     }
 }
