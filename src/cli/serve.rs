@@ -22,6 +22,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let Context { db, clock, random } = database::open_any_schema(&loaded.config)?;
     let app = App::new(loaded, db, clock, random);
     stop_on_signal(Arc::clone(&app))?;
+    outlive_a_full_file()?;
     match Arc::clone(&app).serve(async |app| ready(app).await).await {
         // Told to stop while it still waited for the database: that is no failure.
         Ok(()) | Err(StartError::Stopped) => {
@@ -45,6 +46,14 @@ fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
         tracing::info!("stopping: finishing what is under way");
         app.stop.stop();
     });
+    Ok(())
+}
+
+/// A database file that may not grow (RLIMIT_FSIZE) is a full disk, which is answered with 503. Without a handler the
+/// system would end the process at that write; once registered the handler stays.
+fn outlive_a_full_file() -> Result<(), Failure> {
+    const SIGXFSZ: i32 = 25;
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     Ok(())
 }
 

@@ -43,6 +43,19 @@ on_both! {
     }
 }
 
+/// The system sends this signal at the write that would make a file larger than the process may.
+#[tokio::test]
+async fn a_file_that_may_not_grow_does_not_end_the_server() {
+    let server = Program::on(Engine::Sqlite).await.start();
+    let before = server.registered("A client");
+
+    server.signal("XFSZ");
+
+    assert_eq!(server.registered("A client"), before);
+    server.terminate();
+    assert_eq!(server.finish().code, 0);
+}
+
 /// A registration whose body has begun: the server has said that it waits for the rest.
 fn half_a_registration(program: &Program) -> (TcpStream, String) {
     let body = json!({"client_name": "In time", "redirect_uris": ["https://example.com/callback"]}).to_string();
