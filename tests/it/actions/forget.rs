@@ -40,6 +40,17 @@ async fn count(app: &TestApp) -> usize {
 }
 
 on_both! {
+    // The clock of a test is months away from the database's.
+    async fn a_host_whose_clock_is_far_off_forgets_nobody(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        clients::insert_new(app.db(), &[row(1)]).await.expect("is inserted");
+        app.hand.advance(days(200));
+
+        grantor::sweeper::sweep(&app.app).await;
+
+        assert_eq!(count(&app).await, 1);
+    }
+
     async fn more_than_one_batch_is_forgotten_at_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let rows: Vec<NewClient> = (0..1_001).map(row).collect();

@@ -135,6 +135,27 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["email"], &["mcp_read"]));
     }
 
+    async fn a_change_of_the_organisations_default_scopes_moves_the_state_too(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let digest = digest(&operator, &client_id).await;
+        let only_email: ScopeSet = [ScopeToken::parse("email").expect("a scope")].into_iter().collect();
+        actions::set_default_client_scopes(
+            app.context(),
+            operator.org_id,
+            Some(&only_email),
+            &app.app.catalogue,
+            &By::COMMAND_LINE,
+        )
+        .await
+        .expect("are set");
+
+        let answer = operator.post(&if_digest(&client_id, &digest), &upsert(&["openid"], &[])).await;
+
+        answer.is(409, &moved());
+        operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
+    }
+
     async fn empty_lists_are_another_state_than_no_restriction(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
