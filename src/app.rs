@@ -155,7 +155,7 @@ impl App {
         let drained = Stop::default();
         let management = management
             .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
-        // Clients are answered at once, if only with 503: without its database the server has nothing else to say.
+        // Clients are answered at once, if only with 503, on every path: what answers 200 is ready for all the rest.
         self.starting.store(true, Ordering::Relaxed);
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
         if let Err(error) = self.migrate_when_there().await {

@@ -20,11 +20,6 @@ const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/", "/openapi.js
 /// Operators' resources.
 const JSON_API: [&str; 1] = ["/api/v2/oauth2/clients/"];
 
-/// Whether what is at a path is a document that needs no database.
-pub fn is_document(path: &str) -> bool {
-    PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix))
-}
-
 impl Audience {
     pub fn of(path: &str) -> Self {
         let is_among = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
@@ -42,7 +37,8 @@ impl Audience {
 /// people, not for scripts.
 pub fn is_open_to_scripts(path: &str) -> bool {
     let is_page = path == "/authorize" || path == "/oauth2/v1/authorize";
-    !is_page && (Audience::of(path) == Audience::OAuth || is_document(path))
+    !is_page
+        && (Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix)))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::audience::{Audience, is_document, is_open_to_scripts};
+use super::audience::{Audience, is_open_to_scripts};
 use super::cors;
 use super::error::{About, ApiError};
 use super::rate_limit::{Class, Counted};
@@ -98,7 +98,7 @@ fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> 
         return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
     }
     app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
-    if app.is_starting() && !is_document(request.uri().path()) { Err(ApiError::Starting) } else { Ok(()) }
+    if app.is_starting() { Err(ApiError::Starting) } else { Ok(()) }
 }
 
 fn origin(app: &App, request: &Request) -> Origin {
