@@ -26,16 +26,16 @@ pub enum BodyError {
     Broken,
 }
 
-/// Bounds on one body.
+/// BodyBounds on one body.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct BodyBounds {
     pub most: usize,
     pub within: Duration,
 }
 
 /// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
 /// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
-pub async fn read(request: Request, types: &[&str], bounds: Bounds) -> Result<Bytes, BodyError> {
+pub async fn read(request: Request, types: &[&str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
     check_kind(request.headers(), types)?;
     let too_large = BodyError::TooLarge { most: bounds.most };
     if announced_length(request.headers()).is_some_and(|length| length > bounds.most as u64) {

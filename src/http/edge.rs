@@ -1,6 +1,5 @@
 //! What every request passes, whatever it is for: a name, a source, limits, a time limit, headers, a span and a count.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -138,9 +137,4 @@ fn add_headers(app: &App, headers: &mut HeaderMap, origin: &Origin, open_to_scri
     if open_to_scripts {
         cors::allow_any_origin(headers);
     }
-}
-
-/// Text for a log: control characters cannot forge a line or colour a terminal.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) { Cow::Owned(text.escape_debug().to_string()) } else { Cow::Borrowed(text) }
 }

@@ -26,9 +26,9 @@ use tower::ServiceExt as _;
 use super::bounded_writes::BoundedWrites;
 use super::source::{Network, Peer};
 
-/// Bounds on connections. 0 is none.
+/// ConnectionBounds on connections. 0 is none.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct ConnectionBounds {
     pub first_byte: Duration,
     /// For a request's headers to arrive, and for a client to take more of its answers.
     pub headers: Duration,
@@ -81,14 +81,14 @@ pub struct Counts {
 
 pub struct Listener {
     socket: TcpListener,
-    bounds: Arc<Bounds>,
+    bounds: Arc<ConnectionBounds>,
     places: Arc<Semaphore>,
     sources: Sources,
     counts: Counts,
 }
 
 impl Listener {
-    pub async fn bind(address: SocketAddr, bounds: Bounds, counts: Counts) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, bounds: ConnectionBounds, counts: Counts) -> std::io::Result<Self> {
         let places = match bounds.connections {
             0 => Semaphore::MAX_PERMITS,
             most => most,
@@ -166,7 +166,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    bounds: &Bounds,
+    bounds: &ConnectionBounds,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     // Answers are written whole; waiting to fill a packet would only delay them.

@@ -17,8 +17,8 @@ mod rate_limit;
 mod router;
 mod source;
 
-pub use body::Bounds as BodyBounds;
-pub use listen::{Bounds as ConnectionBounds, Counts as ConnectionCounts, Listener, Stop};
+pub use body::BodyBounds;
+pub use listen::{ConnectionBounds, Counts as ConnectionCounts, Listener, Stop};
 pub use oauth::well_known::document as sites_document;
 pub use openapi::document as openapi_document;
 pub use rate_limit::RateLimits;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::actions::{Dedup, Registered};
 use crate::app::App;
 use crate::http::body;
-use crate::http::edge::{self, Origin};
+use crate::http::edge::Origin;
 use crate::http::error::OAuthError;
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::client_identity::ClientIdentity;
@@ -64,8 +64,8 @@ fn limit(app: &App, request: &Request) -> Result<(), OAuthError> {
 /// A client that registers again is no news.
 fn log(registered: &Registered, metadata: &ClientMetadata) {
     if registered.dedup == Dedup::New {
-        let name = edge::printable(metadata.client_name().as_str());
-        tracing::info!(client.id = %registered.id, client.name = %name, "client registered");
+        let name = metadata.client_name().as_str();
+        tracing::info!(client.id = %registered.id, client.name = name, "client registered");
     } else {
         tracing::debug!(client.id = %registered.id, dedup = ?registered.dedup, "client seen again");
     }
