@@ -10,7 +10,7 @@ use sqlx::{Postgres, Sqlite};
 use tokio::time::Instant;
 
 use super::pool::Taken;
-use super::{Conn, Db, DbError, DbHandle, Engine, Lease, with_conn};
+use super::{Conn, Db, DbError, DbHandle, Engine, Lease, READ_ATTEMPTS, with_conn};
 
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -36,7 +36,18 @@ enum Connection {
 }
 
 impl Db {
+    /// Nothing has happened yet when beginning fails, so a lost connection is replaced by another, as for reads.
     pub async fn begin(&self) -> Result<Tx, DbError> {
+        let mut attempt = 1;
+        loop {
+            match self.begin_once().await {
+                Err(DbError::ConnectionLost(_)) if attempt < READ_ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn begin_once(&self) -> Result<Tx, DbError> {
         let deadline = (&self).deadline();
         let connection = match &self.engine {
             Engine::Postgres(pool) => Connection::Postgres(pool.take().await?),

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout};
 
 use crate::support::errors::{json_api, oauth};
-use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restriction_path, unrestricted};
+use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted};
 
 const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
@@ -125,6 +125,21 @@ async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_
     }
     comes_back(async || app.post(REGISTER, &new_client("Another")).await.status == 201).await;
     comes_back(async || operator.get(&restriction).await.status == 200).await;
+}
+
+/// Every connection in hand is dead once, and the first change finds that out by itself.
+#[tokio::test]
+async fn a_change_right_after_the_database_was_restarted_is_made() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+    let restriction = restriction_path(&client_id);
+    operator.get(&restriction).await.is(200, &unrestricted(&client_id));
+
+    proxy.refuse().await;
+    proxy.forward().await;
+    let written = operator.restrict(&client_id, &["openid"], &[]).await;
+
+    written.is(200, &restricted(&client_id, &["openid"], &[]));
 }
 
 /// Connections that have rested are asked whether they live before they are used, and a dead one does not answer.
