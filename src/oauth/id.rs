@@ -27,4 +27,14 @@ id! {
     UserId,
     /// An API key or an application key: the row, not the secret.
     KeyId,
+    /// What one user authorised for one client in one organisation.
+    GrantId,
+    /// A chain of refresh tokens and the access tokens beside it.
+    FamilyId,
+    /// A browser in which somebody is signed in.
+    SessionId,
+    /// An API or MCP server that tokens are for.
+    ResourceId,
+    /// A client in one organisation, as its operators call the pair.
+    AuthorizedClientId,
 }

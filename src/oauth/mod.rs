@@ -22,5 +22,5 @@ mod timestamp;
 mod uri_syntax;
 pub mod web_uri;
 
-pub use id::{KeyId, OrgId, UserId};
+pub use id::{AuthorizedClientId, FamilyId, GrantId, KeyId, OrgId, ResourceId, SessionId, UserId};
 pub use timestamp::Timestamp;

@@ -1,0 +1,149 @@
+-- People at the browser, what they are asked, what they granted, and the tokens that came of it.
+
+ALTER TABLE users ADD COLUMN name TEXT;
+
+-- What an organisation decided about a client, beside its restriction.
+ALTER TABLE org_clients ADD COLUMN authorized_id BLOB;
+ALTER TABLE org_clients ADD COLUMN first_authorized_at INTEGER;
+ALTER TABLE org_clients ADD COLUMN disabled_at INTEGER;
+-- Names the pair to operators, from the first consent of any user on.
+CREATE UNIQUE INDEX org_clients_authorized ON org_clients (authorized_id);
+
+-- A client that is described by a document at an https URL. Its row in clients holds what the document said last.
+CREATE TABLE client_documents (
+    client_id BLOB PRIMARY KEY REFERENCES clients (id) ON DELETE CASCADE,
+    url TEXT NOT NULL UNIQUE,
+    etag TEXT,
+    fetched_at INTEGER NOT NULL,
+    fresh_until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+    id BLOB PRIMARY KEY,
+    -- SHA-256 of the cookie.
+    digest BLOB NOT NULL UNIQUE,
+    user_id BLOB NOT NULL REFERENCES users (id),
+    signed_in_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    user_agent TEXT NOT NULL,
+    address TEXT
+) STRICT;
+CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_signed_in ON sessions (signed_in_at);
+
+-- An authorization request that waits for its user, written only after its client and redirect matched.
+CREATE TABLE authorization_requests (
+    -- SHA-256 of the handle that the forms carry.
+    digest BLOB PRIMARY KEY,
+    -- SHA-256 of the cookie of the browser that brought it.
+    browser_digest BLOB NOT NULL,
+    client_id BLOB NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    -- The request as it was checked.
+    request TEXT NOT NULL,
+    -- The organisation that the user chose.
+    org_id BLOB REFERENCES orgs (id),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX authorization_requests_client ON authorization_requests (client_id);
+CREATE INDEX authorization_requests_expired ON authorization_requests (expires_at);
+
+-- What a user authorised for a client in an organisation: one row, revoked and given again.
+CREATE TABLE grants (
+    id BLOB PRIMARY KEY,
+    org_id BLOB NOT NULL,
+    client_id BLOB NOT NULL,
+    user_id BLOB NOT NULL,
+    -- SHA-256 of what the consent page showed last.
+    consent_digest BLOB NOT NULL,
+    consented_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    modified_at INTEGER NOT NULL,
+    last_used_at INTEGER,
+    revoked_at INTEGER,
+    UNIQUE (org_id, client_id, user_id),
+    FOREIGN KEY (org_id, client_id) REFERENCES org_clients (org_id, client_id),
+    FOREIGN KEY (org_id, user_id) REFERENCES memberships (org_id, user_id)
+) STRICT;
+CREATE INDEX grants_user ON grants (user_id);
+
+-- Rows, since a narrower restriction searches them.
+CREATE TABLE grant_scopes (
+    grant_id BLOB NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    PRIMARY KEY (grant_id, scope)
+) STRICT;
+
+CREATE TABLE authorization_codes (
+    -- SHA-256 of the code.
+    digest BLOB PRIMARY KEY,
+    grant_id BLOB NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    client_id BLOB NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    -- NULL: none was sent, so none may be answered.
+    code_challenge TEXT,
+    scopes TEXT NOT NULL,
+    resources TEXT NOT NULL,
+    nonce TEXT,
+    signed_in_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- The family that the one use began: what a second use ends.
+    family_id BLOB
+) STRICT;
+CREATE INDEX authorization_codes_grant ON authorization_codes (grant_id);
+CREATE INDEX authorization_codes_expired ON authorization_codes (expires_at);
+
+-- What one exchange of a code began: a chain of refresh tokens, and the access tokens beside it. The refresh token in use
+-- stands in the row itself, so that a rotation is one update and leaves nothing behind.
+CREATE TABLE families (
+    id BLOB PRIMARY KEY,
+    grant_id BLOB NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    org_id BLOB NOT NULL,
+    client_id BLOB NOT NULL,
+    user_id BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    resources TEXT NOT NULL,
+    signed_in_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- Refresh tokens are derived from the seed under the key of the ring that key_id names; NULL digest: there is none.
+    seed BLOB NOT NULL,
+    key_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    current_digest BLOB,
+    previous_digest BLOB,
+    rotated_at INTEGER NOT NULL,
+    -- However often it is used; NULL: without an end.
+    ends_at INTEGER,
+    last_used_at INTEGER,
+    revoked_at INTEGER,
+    -- When the row may go, at the earliest; moved rarely, since it is indexed. NULL: never.
+    forget_at INTEGER
+) STRICT;
+CREATE INDEX families_grant ON families (grant_id);
+CREATE INDEX families_forgettable ON families (forget_at);
+
+-- APIs and MCP servers that tokens are for, and that may ask whether a token lives.
+CREATE TABLE resources (
+    id BLOB PRIMARY KEY,
+    -- In canonical form: what `aud` says.
+    uri TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    secret_digest BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE signing_keys (
+    -- The key's JWK thumbprint (RFC 7638).
+    id TEXT PRIMARY KEY,
+    algorithm TEXT NOT NULL CHECK (algorithm IN ('ES256', 'EdDSA', 'RS256')),
+    public_jwk TEXT NOT NULL,
+    -- Sealed under the key ring; key_id names the key of the ring.
+    sealed BLOB NOT NULL,
+    key_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- It is published before it signs, and after.
+    signs_from INTEGER NOT NULL,
+    -- NULL: no younger key has taken its place. Published until the last token that it signed has ended.
+    retired_at INTEGER
+) STRICT;
