@@ -17,6 +17,8 @@ RUN mkdir -p src benches/http tests/it data \
 
 COPY migrations migrations
 COPY config config
+COPY locales locales
+COPY templates templates
 COPY src src
 # The copied files may be older than the empty program, and cargo goes by that.
 RUN touch src/main.rs src/lib.rs \

@@ -9,17 +9,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::actions::{Bounds, Context, Registrar};
+use crate::actions::{
+    self, Bounds, Context, DocumentRules, Documents, FindClient, Issuer, Lifetimes, Registrar, ResourceServers,
+    SigningRules, VerifiedTokens,
+};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, Loaded};
-use crate::db::{ClientWriter, Db, DbError, KnownClients, MigrateError, OperatorCache, Target};
+use crate::db::{ClientWriter, Db, DbError, KnownClients, LastUses, MigrateError, OperatorCache, Target};
 use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener, RateLimits, Stop};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
+use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::signing_period::kept_for;
+use crate::outgoing::{Outgoing, OutgoingRules};
+use crate::passwords::Passwords;
+use crate::sealing::KeyRing;
 use crate::secret::Random;
+use crate::signing::{RELOAD_EVERY, SigningError, SigningKeys};
 use crate::sweeper;
 
 pub struct App {
@@ -28,6 +37,9 @@ pub struct App {
     pub context: Context,
     pub registrar: Registrar,
     pub operators: OperatorCache,
+    pub find_client: FindClient,
+    pub issuer: Issuer,
+    pub resource_servers: ResourceServers,
     /// Unlike each other, but no secrets: drawn once from the system, then counted on.
     pub request_ids: Random,
     pub limits: RateLimits,
@@ -35,6 +47,8 @@ pub struct App {
     pub metrics: Metrics,
     /// The sites document, made once.
     pub sites: Bytes,
+    /// The metadata of RFC 8414, made once.
+    pub discovery: Bytes,
     pub stop: Stop,
     /// While the database is waited for or migrated.
     starting: AtomicBool,
@@ -58,6 +72,8 @@ pub enum StartError {
     Migrate(#[from] MigrateError),
     #[error(transparent)]
     Db(#[from] DbError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
     #[error("stopped before the database answered")]
     Stopped,
 }
@@ -77,7 +93,7 @@ pub fn database_target(config: &Config) -> Target {
 
 impl App {
     /// Puts the parts together. Must be called within a runtime, which the writer's task runs on.
-    pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random) -> Arc<Self> {
+    pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random, ring: KeyRing) -> Arc<Self> {
         let Loaded { config, catalogue, .. } = loaded;
         let registrar = Registrar {
             writer: ClientWriter::start(db.clone(), config.registration.queue),
@@ -85,19 +101,25 @@ impl App {
             deduplicate: config.registration.deduplicate,
             sleep_after: seconds(config.registration.sleep_after),
         };
+        let kept_for = kept_for(seconds(config.tokens.access_ttl));
+        let signing = SigningKeys::new(db.clone(), clock.clone(), ring.clone(), kept_for);
         Arc::new(Self {
             registrar,
+            find_client: find_client(&config, &catalogue),
+            issuer: issuer(&config, &ring, &signing),
+            resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             operators: OperatorCache::new(clock.clone()),
             request_ids: Random::seeded(u64::from_le_bytes(random.bytes())),
             limits: RateLimits::new(&config.limits, clock.clone()),
             in_flight: Semaphore::new(config.http.max_in_flight),
             metrics: Metrics::default(),
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
+            discovery: http::discovery_document(&config, &catalogue),
             stop: Stop::default(),
             starting: AtomicBool::new(false),
             tolerate: config.registration.tolerate.iter().cloned().collect(),
             no_scopes: ScopeSet::default(),
-            context: Context { db, clock, random },
+            context: Context { db, clock, random, passwords: Passwords::default() },
             catalogue,
             config,
         })
@@ -126,7 +148,29 @@ impl App {
     }
 
     pub fn bounds(&self, client_id: ClientId) -> Bounds<'_> {
-        Bounds { catalogue: &self.catalogue, required: self.required_scopes(client_id) }
+        Bounds::of(&self.config, &self.catalogue, self.required_scopes(client_id))
+    }
+
+    pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {
+        self.resource_servers.known(&self.context).await
+    }
+
+    /// Host and port, as browsers reach this site.
+    pub fn host(&self) -> &str {
+        let url = self.config.http.public_url.as_str();
+        url.split_once("://").map_or(url, |(_, host)| host)
+    }
+
+    /// What clients put `api.` before to reach the API of this site.
+    pub fn domain(&self) -> &str {
+        self.host().strip_prefix("app.").unwrap_or(self.host())
+    }
+
+    /// The other sites of this service. None where the list is not about this server: the shipped one is an example.
+    pub fn other_sites(&self) -> impl Iterator<Item = &str> {
+        let hosts = &self.config.sites.hosts;
+        let is_listed = hosts.iter().any(|host| host == self.host());
+        hosts.iter().map(String::as_str).filter(move |host| is_listed && *host != self.host())
     }
 
     pub fn body_bounds(&self) -> http::BodyBounds {
@@ -135,6 +179,21 @@ impl App {
 
     pub fn forget_after(&self) -> i64 {
         seconds(self.config.registration.forget_after)
+    }
+
+    pub fn signing_rules(&self) -> SigningRules {
+        SigningRules {
+            algorithm: self.config.tokens.signing_algorithm,
+            max_age: seconds(self.config.tokens.signing_key_max_age),
+            access_ttl: seconds(self.config.tokens.access_ttl),
+        }
+    }
+
+    /// What has to be in the database before requests are answered: its schema, and a key that signs.
+    pub async fn prepare(&self) -> Result<(), StartError> {
+        self.context.db.migrate().await?;
+        Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
+            .await?)
     }
 
     /// Serves until [`Stop::stop`]. `ready` is called once, when requests are answered.
@@ -158,17 +217,19 @@ impl App {
         // Clients are answered at once, if only with 503, on every path: what answers 200 is ready for all the rest.
         self.starting.store(true, Ordering::Relaxed);
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
-        if let Err(error) = self.migrate_when_there().await {
+        if let Err(error) = self.prepare_when_there().await {
             public.abort();
             return Err(error);
         }
         self.starting.store(false, Ordering::Relaxed);
         ready(&self).await;
         let sweeping = tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(&self)));
+        let reloading = tokio::spawn(Arc::clone(&self).reload_signing_keys());
         if let Err(cause) = public.await {
             tracing::error!(%cause, "the listener ended by itself");
         }
         sweeping.abort();
+        reloading.abort();
         drained.stop();
         if let Some(management) = management {
             // It ends by itself, and has nothing to tell but a panic that was told already.
@@ -198,15 +259,15 @@ impl App {
     }
 
     /// Waits for the database as long as it takes: where both start together, as after a power cut, neither need be first.
-    async fn migrate_when_there(&self) -> Result<(), StartError> {
+    async fn prepare_when_there(&self) -> Result<(), StartError> {
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.context.db.migrate().await {
-                Err(MigrateError::Db(cause)) if cause.is_transient() => {
+            match self.prepare().await {
+                Err(cause) if cause.is_transient() => {
                     tracing::warn!(error = %cause, "waiting for the database");
                 }
-                outcome => return Ok(outcome?),
+                outcome => return outcome,
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -214,8 +275,64 @@ impl App {
             }
         }
     }
+
+    /// Sees what other servers did with the keys.
+    async fn reload_signing_keys(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(RELOAD_EVERY) => {}
+                () = self.stop.stopped() => return,
+            }
+            if let Err(error) = self.issuer.signing.reload().await {
+                tracing::warn!(%error, "the signing keys could not be read again");
+            }
+        }
+    }
+}
+
+impl StartError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Migrate(MigrateError::Db(cause)) | Self::Db(cause) => cause.is_transient(),
+            Self::Signing(cause) => cause.is_transient(),
+            Self::Listen { .. } | Self::Migrate(_) | Self::Stopped => false,
+        }
+    }
+}
+
+fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys) -> Issuer {
+    let tokens = &config.tokens;
+    Issuer {
+        name: config.http.public_url.clone(),
+        signing: signing.clone(),
+        ring: ring.clone(),
+        lifetimes: Lifetimes {
+            code: seconds(tokens.code_ttl),
+            access: seconds(tokens.access_ttl),
+            refresh_idle: seconds(tokens.refresh_idle_ttl),
+            refresh: seconds(tokens.refresh_ttl),
+            grace: seconds(tokens.refresh_grace),
+        },
+        verified: VerifiedTokens::default(),
+        uses: LastUses::default(),
+    }
 }
 
 fn seconds(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+fn find_client(config: &Config, catalogue: &ScopeCatalogue) -> FindClient {
+    let outgoing = Outgoing::new(OutgoingRules {
+        allow_networks: config.outgoing.allow_networks.clone(),
+        allow_loopback: config.client_documents.allow_loopback,
+        proxy: config.outgoing.proxy.clone(),
+    });
+    let rules = DocumentRules {
+        enabled: config.client_documents.enabled,
+        allow_loopback: config.client_documents.allow_loopback,
+        catalogue: catalogue.clone(),
+        private_schemes: config.registration.private_schemes.clone(),
+    };
+    FindClient::new(Documents::new(rules, outgoing))
 }

@@ -18,6 +18,9 @@ pub struct Metrics {
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     registrations: Family<RegistrationLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    authorizations: Family<OutcomeLabels, Counter>,
+    tokens: Family<OutcomeLabels, Counter>,
+    logins: Family<OutcomeLabels, Counter>,
     pool: Family<PoolLabels, Gauge>,
     pub connections_open: Gauge,
     pub registrations_waiting: Gauge,
@@ -41,6 +44,11 @@ struct RegistrationLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -73,6 +81,9 @@ impl Default for Metrics {
             requests: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             registrations: Family::default(),
             refused: Family::default(),
+            authorizations: Family::default(),
+            tokens: Family::default(),
+            logins: Family::default(),
             pool: Family::default(),
             connections_open: Gauge::default(),
             registrations_waiting: Gauge::default(),
@@ -102,6 +113,13 @@ impl Metrics {
             "Requests and connections refused to protect the server, by reason",
             self.refused.clone(),
         );
+        registry.register(
+            "authorizations",
+            "Authorization requests that were answered: approved, or the error",
+            self.authorizations.clone(),
+        );
+        registry.register("token_requests", "Token requests: ok, or the error", self.tokens.clone());
+        registry.register("logins", "Attempts to sign in, by outcome", self.logins.clone());
         registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
         registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
         registry.register(
@@ -130,6 +148,18 @@ impl Metrics {
     /// `outcome` is `ok`, or the error code that was answered.
     pub fn registration(&self, outcome: &'static str, dedup: Option<Dedup>) {
         self.registrations.get_or_create(&RegistrationLabels { outcome, dedup: DedupLabel(dedup) }).inc();
+    }
+
+    pub fn authorization(&self, outcome: &'static str) {
+        self.authorizations.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub fn token(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub fn refused(&self, reason: &'static str) {

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -51,6 +53,22 @@ pub struct Digest([u8; 32]);
 impl Digest {
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// 64 digits in either case.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     pub const fn bytes(&self) -> &[u8; 32] {
@@ -130,6 +148,11 @@ impl Random {
     /// 160 bits as 40 hexadecimal digits.
     pub fn application_key(&self) -> Secret {
         Secret::new(hex(&self.bytes::<20>()))
+    }
+
+    /// 256 bits behind a prefix that tells people and scanners of leaks what it is (RFC 6749 section 10.10).
+    pub fn token(&self, prefix: &str) -> Secret {
+        Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.bytes::<32>())))
     }
 
     /// A password for a person to copy once: 120 bits without look-alike characters.

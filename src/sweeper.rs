@@ -1,12 +1,15 @@
-//! Removes what has expired, in small batches, on a timer; and compares the clocks while it is at it.
+//! Removes what has expired, in small batches, on a timer; puts young signing keys in the place of old ones; and compares
+//! the clocks while it is at it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::forget_clients;
+use crate::actions::{Forgotten, forget_clients, forget_expired, forget_signing_keys, rotate_aged_signing_keys};
 use crate::app::App;
+use crate::signing::SigningError;
 
-const EVERY: Duration = Duration::from_secs(600);
+/// What is over leaves within a minute or so.
+const EVERY: Duration = Duration::from_secs(60);
 /// Beyond this the times of tokens and of rows disagree noticeably.
 const CLOCKS_MAY_DIFFER_MS: i64 = 1_000;
 /// Beyond this nothing is deleted by the time of day: one of the clocks is wrong, and nobody knows which.
@@ -22,11 +25,21 @@ pub async fn sweep_until_stopped(app: Arc<App>) {
     }
 }
 
-/// One round. A failure is logged and left to the next round. A host whose clock is far off would forget clients that
-/// others saw lately, so it forgets none.
+/// One round. A failure is logged and left to the next round. A host whose clock is far off would delete what lives for all
+/// others, so it deletes nothing.
 pub async fn sweep(app: &App) {
     if compare_clocks(app).await.abs() > CLOCKS_MAY_NOT_DIFFER_MS {
         return;
+    }
+    if let Err(error) = app.issuer.uses.write(&app.context.db).await {
+        tracing::warn!(%error, "when tokens were last used was not written");
+    }
+    match forget_expired(&app.context).await {
+        Ok(forgotten) if forgotten == Forgotten::default() => {}
+        Ok(Forgotten { requests, codes, sessions, families }) => {
+            tracing::debug!(requests, codes, sessions, families, "what was over was deleted");
+        }
+        Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
@@ -36,6 +49,19 @@ pub async fn sweep(app: &App) {
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
+    if let Err(error) = sweep_signing_keys(app).await {
+        tracing::warn!(%error, "the signing keys were not looked after");
+    }
+}
+
+async fn sweep_signing_keys(app: &App) -> Result<(), SigningError> {
+    let rules = app.signing_rules();
+    let made = rotate_aged_signing_keys(&app.context, &app.issuer.ring, rules).await?;
+    let forgotten = forget_signing_keys(&app.context, rules).await?;
+    if made.is_some() || forgotten > 0 {
+        app.issuer.signing.reload().await?;
+    }
+    Ok(())
 }
 
 /// By how much this host's clock is ahead of the database's, as far as that can be known.

@@ -15,6 +15,10 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/db", &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli"]),
     ("src/actions", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode"]),
     ("src/http", &["sqlx", "crate::cli", "Tx"]),
+    (
+        "src/outgoing",
+        &["axum", "sqlx", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::cli", "crate::config"],
+    ),
     ("src/config", &["axum", "sqlx", "tokio", "crate::http", "crate::db", "crate::actions", "crate::app"]),
     ("src/cli", &["axum", "sqlx"]),
 ];
@@ -45,6 +49,24 @@ fn only_the_app_imports_http() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// Whoever has another client can send requests anywhere. Spans go to the collector that the operator names.
+#[test]
+fn there_is_one_http_client() {
+    const CLIENTS: [&str; 5] =
+        ["reqwest", "hyper::client", "hyper_util::client", "opentelemetry_http", "opentelemetry_otlp"];
+    let mut found = Vec::new();
+    for (file, number, line) in code_lines("src") {
+        let guarded = file.starts_with("src/outgoing") || file == Path::new("src/outgoing.rs");
+        let exports = |name: &str| name == "opentelemetry_otlp" && file == Path::new("src/telemetry.rs");
+        for name in CLIENTS.iter().filter(|name| names(&line, name) && !exports(name)) {
+            if !(guarded && *name == "reqwest") {
+                found.push(format!("{}:{number} names {name}: {line}", file.display()));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
 #[test]
 fn sql_stands_in_db_and_nowhere_else() {
     const WORDS: [&str; 5] = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE"];
@@ -67,6 +89,34 @@ fn both_engines_have_the_same_migrations() {
     };
 
     assert_eq!(names("migrations/postgres"), names("migrations/sqlite"));
+}
+
+#[test]
+fn templates_escape_everything_and_hold_no_script_no_style_and_no_address_of_elsewhere() {
+    const FORBIDDEN: [&str; 8] = ["safe", "escape", "<script", "<style", "style=", "javascript:", "http:", "https:"];
+    let mut found = Vec::new();
+    for entry in fs::read_dir("templates").expect("the folder exists") {
+        let path = entry.expect("is readable").path();
+        let text = fs::read_to_string(&path).expect("is readable");
+        let is_markup = path.extension().is_some_and(|extension| extension == "html");
+        for word in FORBIDDEN.iter().filter(|word| is_markup && text.contains(**word)) {
+            found.push(format!("{} holds {word}", path.display()));
+        }
+        for handler in
+            text.split([' ', '\n']).filter(|word| is_markup && word.starts_with("on") && word.contains("=\""))
+        {
+            found.push(format!("{} holds {handler}", path.display()));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn one_type_writes_markup_of_its_own_and_no_template_chooses_how_it_is_escaped() {
+    let lines = code_lines("src/http");
+    let naming = |word: &str| lines.iter().filter(|(_, _, line)| line.contains(word)).count();
+
+    assert_eq!((naming("impl HtmlSafe for"), naming("MarkupDisplay"), naming("escape = ")), (1, 0, 0));
 }
 
 #[test]

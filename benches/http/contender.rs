@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::options::Group;
+use crate::endpoint::{Endpoint, Issuer};
+use crate::options::{Group, Part};
 use crate::request::Request;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,55 +12,85 @@ pub enum Contender {
     PgbenchInsert,
     Register,
     RegisterAgain,
+    PgbenchRotate,
     FloorRead,
+    FloorParse,
     Restriction,
     FloorStatic,
     SameMiddleware,
     Sites,
+    Tokens(Endpoint, Issuer),
 }
 
 impl Contender {
-    pub const ALL: [Self; 8] = [
-        Self::PgbenchInsert,
-        Self::Register,
-        Self::RegisterAgain,
-        Self::FloorRead,
-        Self::Restriction,
-        Self::FloorStatic,
-        Self::SameMiddleware,
-        Self::Sites,
-    ];
+    /// Endpoints that are limited by Postgres stand beside its limits.
+    pub fn all() -> Vec<Self> {
+        let tokens = |endpoint| [Issuer::Ours, Issuer::Peer].map(|issuer| Self::Tokens(endpoint, issuer));
+        let mut all = vec![Self::PgbenchInsert, Self::Register, Self::RegisterAgain];
+        all.push(Self::PgbenchRotate);
+        all.extend([Endpoint::Refresh, Endpoint::Exchange].map(tokens).concat());
+        all.extend([Self::FloorRead, Self::Restriction]);
+        all.extend(tokens(Endpoint::IntrospectSeen));
+        all.push(Self::FloorParse);
+        all.extend(tokens(Endpoint::IntrospectNew));
+        all.extend([Self::FloorStatic, Self::SameMiddleware, Self::Sites]);
+        all.extend([Endpoint::Discovery, Endpoint::Jwks].map(tokens).concat());
+        all
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Self::PgbenchInsert => "pgbench insert",
             Self::Register => "registration",
             Self::RegisterAgain => "repeat registration",
+            Self::PgbenchRotate => "pgbench rotate",
             Self::FloorRead => "floor point read",
+            Self::FloorParse => "floor parsed POST",
             Self::Restriction => "restriction GET",
             Self::FloorStatic => "floor static",
             Self::SameMiddleware => "static behind the same middleware",
             Self::Sites => "sites",
+            Self::Tokens(endpoint, issuer) => endpoint.name(issuer),
         }
     }
 
     pub fn group(self) -> Group {
         match self {
-            Self::PgbenchInsert => Group::Pgbench,
-            Self::FloorRead | Self::FloorStatic => Group::Floor,
+            Self::PgbenchInsert | Self::PgbenchRotate => Group::Pgbench,
+            Self::FloorRead | Self::FloorParse | Self::FloorStatic => Group::Floor,
+            Self::Tokens(_, Issuer::Peer) => Group::Peer,
             _ => Group::Server,
         }
+    }
+
+    pub fn part(self) -> Part {
+        match self {
+            Self::FloorRead | Self::SameMiddleware => Part::Both,
+            Self::PgbenchRotate | Self::FloorParse | Self::Tokens(..) => Part::Tokens,
+            _ => Part::Registrations,
+        }
+    }
+
+    /// Then a warm-up would take what the turn needs; an earlier turn has warmed the same path up.
+    pub fn uses_up_what_others_left(self) -> bool {
+        matches!(self, Self::Tokens(Endpoint::IntrospectNew, _))
     }
 
     /// Whose rate this one's is divided by in the table.
     pub fn baseline(self) -> Option<Self> {
         match self {
-            Self::PgbenchInsert | Self::FloorRead | Self::FloorStatic => None,
             Self::Register => Some(Self::PgbenchInsert),
             Self::RegisterAgain => Some(Self::Register),
             Self::Restriction => Some(Self::FloorRead),
             Self::SameMiddleware => Some(Self::FloorStatic),
             Self::Sites => Some(Self::SameMiddleware),
+            Self::Tokens(endpoint, Issuer::Ours) => Some(match endpoint {
+                Endpoint::Exchange | Endpoint::Refresh => Self::PgbenchRotate,
+                Endpoint::IntrospectSeen => Self::FloorRead,
+                Endpoint::IntrospectNew => Self::FloorParse,
+                Endpoint::Discovery | Endpoint::Jwks => Self::SameMiddleware,
+            }),
+            _ => None,
         }
     }
 }

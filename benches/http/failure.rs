@@ -24,4 +24,6 @@ pub enum Failure {
     Io(#[from] io::Error),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    #[error("this server's own database: {0}")]
+    Own(#[from] grantor::db::DbError),
 }

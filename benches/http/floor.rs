@@ -1,5 +1,6 @@
 //! The floor: the least that an axum and sqlx server does, as a measure for ours. No middleware, no tracing, no rules:
-//! a static document from memory, and one client read by its key with one prepared statement.
+//! a static document from memory, one client read by its key with one prepared statement, and a POST of JSON that is
+//! parsed into typed fields.
 
 use std::net::Ipv4Addr;
 
@@ -7,8 +8,8 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
-use serde::Serialize;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::options::Floor;
 
 pub const STATIC_PATH: &str = "/static";
+pub const PARSE_PATH: &str = "/parse";
 
 /// As many as our own server has by default.
 const POOL: u32 = 16;
@@ -30,6 +32,7 @@ pub fn serve(floor: &Floor) -> Result<(), Failure> {
         let router = Router::new()
             .route(STATIC_PATH, get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }))
             .route("/client/{id}", get(read_client))
+            .route(PARSE_PATH, post(parse))
             .with_state(pool);
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, floor.port)).await?;
         Ok(axum::serve(listener, router).await?)
@@ -56,5 +59,33 @@ async fn read_client(State(pool): State<PgPool>, Path(id): Path<Uuid>) -> Respon
         Ok(Some(client)) => Json(client).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// What a registration holds (RFC 7591 section 2).
+#[derive(Deserialize)]
+struct Registration {
+    client_name: String,
+    redirect_uris: Vec<String>,
+    grant_types: Vec<String>,
+    response_types: Vec<String>,
+    token_endpoint_auth_method: String,
+    scope: String,
+    client_uri: String,
+    logo_uri: String,
+    policy_uri: String,
+    tos_uri: String,
+}
+
+/// The same answer for every registration in which something stands.
+async fn parse(Json(registration): Json<Registration>) -> Response {
+    let Registration { client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, .. } = &registration;
+    let texts = [client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, &registration.policy_uri];
+    let lists = [&registration.redirect_uris, &registration.grant_types, &registration.response_types];
+    let is_whole = texts.iter().all(|text| !text.is_empty()) && lists.iter().all(|list| !list.is_empty());
+    if is_whole && !registration.tos_uri.is_empty() {
+        ([(header::CONTENT_TYPE, "application/json")], r#"{"parsed":true}"#).into_response()
+    } else {
+        StatusCode::BAD_REQUEST.into_response()
     }
 }

@@ -5,8 +5,10 @@ use crate::contender::Contender::{
     FloorRead, FloorStatic, PgbenchInsert, Register, RegisterAgain, Restriction, SameMiddleware, Sites,
 };
 use crate::measurement::Measurement;
+use crate::options::Options;
 use crate::results::{Results, median};
 use crate::rounds::Memory;
+use crate::token_goals;
 
 /// Where others use more of the machine than this, nothing can be said about us: one writer gets fewer turns than many.
 pub const NOISY: f64 = 0.5;
@@ -57,13 +59,23 @@ impl Goal {
     }
 }
 
-pub fn judge(results: &Results, memory: &Memory, connections: &[usize]) -> Vec<Goal> {
-    let speed = connections.iter().flat_map(|&connections| At { results, connections }.goals());
-    speed.chain(memory_goals(memory)).collect()
+pub fn judge(results: &Results, memory: &Memory, options: &Options) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for connections in options.connections() {
+        let at = At { results, connections };
+        if !options.tokens {
+            goals.extend(at.goals());
+        }
+        if options.measures_tokens_at(connections) {
+            goals.extend(token_goals::at(&at));
+        }
+    }
+    goals.extend(memory_goals(memory));
+    goals
 }
 
 /// The goals at one number of connections.
-struct At<'a> {
+pub struct At<'a> {
     results: &'a Results,
     connections: usize,
 }
@@ -78,8 +90,9 @@ impl At<'_> {
             self.rates([Sites, FloorStatic], 0.5),
         ];
         if self.connections > 1 {
-            goals.push(self.cost("registration, server CPU µs", 40.0, |turn| turn.server_us.unwrap_or_default()));
-            goals.push(self.cost("registration, Postgres CPU µs", 35.0, |turn| turn.postgres_us));
+            let server_us = |turn: &Measurement| turn.server_us.unwrap_or_default();
+            goals.push(self.at_most("registration, server CPU µs", 40.0, Register, server_us));
+            goals.push(self.at_most("registration, Postgres CPU µs", 35.0, Register, |turn| turn.postgres_us));
         }
         if self.connections >= 64 {
             goals.push(self.slowest());
@@ -99,7 +112,7 @@ impl At<'_> {
         Goal { bearable: CROWDED, ..self.rates([Register, PgbenchInsert], limit) }
     }
 
-    fn rates(&self, contenders: [Contender; 2], at_least: f64) -> Goal {
+    pub fn rates(&self, contenders: [Contender; 2], at_least: f64) -> Goal {
         let measured = self.results.ratio(self.connections, contenders, |turn| turn.per_second);
         let name = contenders.map(Contender::name).join(" / ");
         self.goal(&name, Limit::AtLeast(at_least), measured, &contenders)
@@ -111,9 +124,21 @@ impl At<'_> {
         self.goal("registration p99 / pgbench insert p99", Limit::AtMost(3.0), measured, &contenders)
     }
 
-    fn cost(&self, name: &str, at_most: f64, figure: impl Fn(&Measurement) -> f64) -> Goal {
-        let measured = median(self.results.rounds(self.connections, Register).iter().map(figure));
-        self.goal(name, Limit::AtMost(at_most), measured, &[Register])
+    pub fn costs(&self, contenders: [Contender; 2], at_most: f64) -> Goal {
+        let measured = self.results.ratio(self.connections, contenders, Measurement::processor_us);
+        let name = format!("CPU of {}", contenders.map(Contender::name).join(" / "));
+        self.goal(&name, Limit::AtMost(at_most), measured, &contenders)
+    }
+
+    pub fn at_most(
+        &self,
+        name: &str,
+        at_most: f64,
+        contender: Contender,
+        figure: impl Fn(&Measurement) -> f64,
+    ) -> Goal {
+        let measured = median(self.results.rounds(self.connections, contender).iter().map(figure));
+        self.goal(name, Limit::AtMost(at_most), measured, &[contender])
     }
 
     fn goal(&self, name: &str, limit: Limit, measured: Option<f64>, contenders: &[Contender]) -> Goal {

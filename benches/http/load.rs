@@ -1,5 +1,6 @@
 //! A closed-loop load generator: every connection sends its next request as soon as the last is answered. One thread,
-//! keep-alive, and as little work a request as possible, since it shares the cores with what it measures.
+//! keep-alive, and as little work a request as possible, since it shares the cores with what it measures. A turn ends
+//! early where nothing is left to send, once every connection has found so.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::conversation::Conversation;
 use crate::latencies::Latencies;
 use crate::request::Request;
 use crate::response::Head;
@@ -58,10 +60,11 @@ async fn collect(drivers: Vec<JoinHandle<Tally>>, longest: Duration) -> Tally {
 async fn drive(address: SocketAddr, request: Arc<Request>, until: Instant) -> Tally {
     let mut tally = Tally::default();
     while Instant::now() < until {
-        if converse(address, &request, until, &mut tally).await.is_err() {
-            tally.errors += 1;
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        if converse(address, &request, until, &mut tally).await.is_ok() {
+            break;
         }
+        tally.errors += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     tally
 }
@@ -69,18 +72,19 @@ async fn drive(address: SocketAddr, request: Arc<Request>, until: Instant) -> Ta
 async fn converse(address: SocketAddr, request: &Request, until: Instant, tally: &mut Tally) -> io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let mut sent = request.bytes();
+    let mut conversation = Conversation::new(request);
     let mut received = Vec::with_capacity(16 * 1024);
     loop {
-        request.renew(&mut sent);
         let began = Instant::now();
         if began >= until {
             return Ok(());
         }
-        stream.write_all(&sent).await?;
-        let status = answer(&mut stream, &mut received).await?;
+        let Some(sent) = conversation.next() else { return Ok(()) };
+        stream.write_all(sent).await?;
+        let Head { status, body } = answer(&mut stream, &mut received).await?;
         if status == request.expected_status {
             tally.latencies.record(began.elapsed());
+            conversation.hear(&received[body]);
         } else {
             tally.errors += 1;
             tally.wrong_status = Some(status);
@@ -88,8 +92,8 @@ async fn converse(address: SocketAddr, request: &Request, until: Instant, tally:
     }
 }
 
-/// The status of the next answer, once the whole of it is here.
-async fn answer(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<u16> {
+/// The head of the next answer, once the whole of it is here.
+async fn answer(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Head> {
     received.clear();
     loop {
         if stream.read_buf(received).await? == 0 {
@@ -99,7 +103,7 @@ async fn answer(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<u1
         if let Some(head) = head
             && received.len() >= head.body.end
         {
-            return Ok(head.status);
+            return Ok(head);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What this server costs beside what the machine can do: `pgbench`, a bare axum server and this server, measured in
-//! turn in one run against one temporary Postgres. `scripts/bench` runs it and explains what it prints.
+//! What this server costs beside what the machine can do and what a peer does: `pgbench`, a bare axum server,
+//! oidc-provider and this server, measured in turn in one run against one temporary Postgres. `scripts/bench` runs it and
+//! explains what it prints.
 //!
 //! Linux only: processor time and memory are read from `/proc`.
 
@@ -7,15 +8,21 @@
 
 mod cluster;
 mod contender;
+mod conversation;
+mod endpoint;
 mod exchange;
 mod failure;
 mod floor;
+mod form;
 mod goals;
 mod interrupt;
 mod latencies;
 mod load;
 mod measurement;
+mod mint;
 mod options;
+mod our_tokens;
+mod peer;
 mod pgbench;
 mod process;
 mod report;
@@ -23,8 +30,12 @@ mod request;
 mod response;
 mod results;
 mod rounds;
+mod soak;
 mod stage;
 mod subject;
+mod token_goals;
+mod token_server;
+mod tokens;
 mod tools;
 mod usage;
 
@@ -39,7 +50,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match &options.role {
         Some(Role::Floor(floor)) => floor::serve(floor).map(|()| ExitCode::SUCCESS),
-        None if options.bench => bench(&options),
+        None if options.bench => match options.soak {
+            Some(minutes) => soak::run(minutes),
+            None => bench(&options),
+        },
         None => {
             println!("This is a benchmark, not a test: scripts/bench runs it.");
             Ok(ExitCode::SUCCESS)
@@ -56,7 +70,7 @@ fn bench(options: &Options) -> Result<ExitCode, Failure> {
     report::print_machine(&stage);
     let results = rounds::run(&stage, options)?;
     let memory = rounds::memory(&stage, options)?;
-    let goals = goals::judge(&results, &memory, &options.connections());
+    let goals = goals::judge(&results, &memory, options);
 
     report::print_table(&results);
     report::print_goals(&goals, &results);

@@ -22,6 +22,13 @@ pub struct Measurement {
     pub resident_mb: Option<f64>,
 }
 
+impl Measurement {
+    /// What a request costs in the server and in Postgres together.
+    pub fn processor_us(&self) -> f64 {
+        self.server_us.unwrap_or_default() + self.postgres_us
+    }
+}
+
 /// Processor time between two moments.
 pub struct Stopwatch {
     server: Option<u32>,

@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::contender::Contender;
+
+/// Where registrations are measured, unless told otherwise.
+const CONNECTIONS: [usize; 3] = [1, 16, 64];
+/// And tokens: a slow peer has its turn beside each of them.
+const CONNECTIONS_FOR_TOKENS: [usize; 1] = [16];
+
 #[derive(Parser, Debug)]
 #[command(name = "bench", about = "Measures this server beside pgbench and a bare axum server")]
 pub struct Options {
@@ -22,6 +29,14 @@ pub struct Options {
     #[arg(long)]
     pub million: bool,
 
+    /// Only what is about tokens
+    #[arg(long)]
+    pub tokens: bool,
+
+    /// Instead of the rounds, refreshes tokens for so long and reads the memory each minute
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub soak: Option<u32>,
+
     /// How often each contender has its turn; medians are printed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -30,8 +45,8 @@ pub struct Options {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
 
-    /// Connections to measure at
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64], value_name = "N,…")]
+    /// Connections to measure at; by default 1, 16 and 64, and 16 for tokens
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
     connections: Vec<usize>,
 
     /// Measure only these
@@ -45,6 +60,15 @@ pub enum Group {
     Pgbench,
     Floor,
     Server,
+    Peer,
+}
+
+/// What a contender is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Registrations,
+    Tokens,
+    Both,
 }
 
 #[derive(Subcommand, Debug)]
@@ -80,7 +104,24 @@ impl Options {
     }
 
     pub fn connections(&self) -> Vec<usize> {
-        self.connections.clone()
+        match self.connections.as_slice() {
+            [] if self.tokens => CONNECTIONS_FOR_TOKENS.into(),
+            [] => CONNECTIONS.into(),
+            told => told.into(),
+        }
+    }
+
+    /// Whether tokens are measured at so many connections.
+    pub fn measures_tokens_at(&self, connections: usize) -> bool {
+        !self.connections.is_empty() || CONNECTIONS_FOR_TOKENS.contains(&connections)
+    }
+
+    pub fn takes_turns(&self, contender: Contender, connections: usize) -> bool {
+        match contender.part() {
+            Part::Registrations => !self.tokens,
+            Part::Tokens => self.measures_tokens_at(connections),
+            Part::Both => true,
+        }
     }
 
     pub fn wants(&self, group: Group) -> bool {

@@ -1,4 +1,5 @@
-//! The limit that a registration is held against: `pgbench` inserts one client a transaction, each with its own commit.
+//! The limits that a registration and a refresh are held against: `pgbench` inserts one client a transaction, each with
+//! its own commit; or takes one refresh token out of use and inserts its successor, in one statement.
 //!
 //! The key is a UUIDv7 (RFC 9562 section 5.7) put together from two numbers, because inserts in the order of time are
 //! what this server's row keys would do at best, and because older Postgres has no function that makes one.
@@ -16,11 +17,14 @@ use crate::process;
 /// Also holds the bare server's client.
 pub const DATABASE: &str = "limits";
 
-const TABLE: &str = "
+const TABLES: &str = "
     CREATE TABLE clients (
         id UUID PRIMARY KEY, name TEXT NOT NULL, redirect_uris JSONB NOT NULL, grant_types JSONB NOT NULL,
         scope TEXT NOT NULL, auth_method TEXT NOT NULL, secret_hash BYTEA NOT NULL, rest JSONB NOT NULL,
-        created_at TIMESTAMPTZ NOT NULL)";
+        created_at TIMESTAMPTZ NOT NULL);
+    CREATE TABLE refresh_tokens (
+        id UUID PRIMARY KEY, family UUID NOT NULL, digest BYTEA NOT NULL, scope TEXT NOT NULL, rest JSONB NOT NULL,
+        created_at TIMESTAMPTZ NOT NULL, consumed_at TIMESTAMPTZ)";
 
 /// A client makes fewer than eight rows a millisecond, so its time runs no faster than the clock; what is left of the
 /// count goes behind the version, so that its keys stay in order.
@@ -31,6 +35,22 @@ const INSERT: &str = r"
 INSERT INTO clients VALUES (('0' || to_hex(:high::bigint) || to_hex(:low::bigint))::uuid,
     :name, :redirect_uris, :grant_types, :scope, :auth_method, :secret_hash, :rest, :created_at);
 ";
+
+/// The first rotation of each client finds nothing to take out of use.
+const ROTATE: &str = r"
+\set old_high :high
+\set old_low :low
+\set n :n + 1
+\set high ((:started + :n / 8) << 16) + 28672 + (:n % 8) * 512 + :client_id
+\set low random(-9223372036854775807, -4611686018427387905)
+WITH used AS (
+    UPDATE refresh_tokens SET consumed_at = :created_at
+     WHERE id = ('0' || to_hex(:old_high::bigint) || to_hex(:old_low::bigint))::uuid)
+INSERT INTO refresh_tokens VALUES (('0' || to_hex(:high::bigint) || to_hex(:low::bigint))::uuid,
+    :family, :secret_hash, :scope, :rest, :created_at);
+";
+
+const FAMILY: &str = "01900000-0000-7000-8000-000000000001";
 
 const COLUMNS: [(&str, &str); 8] = [
     ("name", "Example client with a name of ordinary length"),
@@ -50,30 +70,45 @@ const COLUMNS: [(&str, &str); 8] = [
     ("created_at", "2026-01-01T00:00:00Z"),
 ];
 
+#[derive(Clone, Copy)]
+pub enum Script {
+    Insert,
+    Rotate,
+}
+
 pub struct Pgbench {
-    script: PathBuf,
+    insert: PathBuf,
+    rotate: PathBuf,
 }
 
 impl Pgbench {
     pub fn prepare(cluster: &Cluster) -> Result<Self, Failure> {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
-        cluster.sql(DATABASE, TABLE)?;
-        let script = cluster.folder().join("insert.sql");
-        fs::write(&script, INSERT)?;
-        Ok(Self { script })
+        cluster.sql(DATABASE, TABLES)?;
+        let (insert, rotate) = (cluster.folder().join("insert.sql"), cluster.folder().join("rotate.sql"));
+        fs::write(&insert, INSERT)?;
+        fs::write(&rotate, ROTATE)?;
+        Ok(Self { insert, rotate })
     }
 
-    pub fn run(&self, cluster: &Cluster, connections: usize, turn: Duration) -> Result<Tally, Failure> {
+    pub fn run(&self, cluster: &Cluster, script: Script, connections: usize, turn: Duration) -> Result<Tally, Failure> {
         let log = cluster.folder().join("pgbench-log");
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut pgbench = cluster.client("pgbench", DATABASE);
         pgbench.args(["-n", "-M", "prepared", "-j", "1", "-l", "--log-prefix"]).arg(&log);
         pgbench.args(["-c", &connections.to_string(), "-T", &turn.as_secs().to_string()]);
         pgbench.args(["-D", "n=0", "-D", &format!("started={started}")]);
-        for (column, value) in COLUMNS {
+        // The key before the first: a time, the version of a UUIDv7, and its variant.
+        let before = (started << 16) + 28672;
+        pgbench.args(["-D", &format!("high={before}"), "-D", &format!("low={}", -i64::MAX)]);
+        for (column, value) in COLUMNS.into_iter().chain([("family", FAMILY)]) {
             pgbench.args(["-D", &format!("{column}={value}")]);
         }
-        let printed = process::run(pgbench.arg("-f").arg(&self.script), "pgbench")?;
+        let script = match script {
+            Script::Insert => &self.insert,
+            Script::Rotate => &self.rotate,
+        };
+        let printed = process::run(pgbench.arg("-f").arg(script), "pgbench")?;
         let latencies = read_and_remove_logs(&log)?;
         let rate: f64 = figure(&printed, "tps = ")?;
         let took = Duration::from_secs_f64(latencies.count() as f64 / rate);

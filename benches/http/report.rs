@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::goals::{Goal, Limit, NOISY, Verdict};
 use crate::measurement::Measurement;
+use crate::peer;
 use crate::process;
 use crate::results::{Results, median};
 use crate::stage::Stage;
@@ -16,6 +17,9 @@ pub fn print_machine(stage: &Stage) {
     let disk = process::run(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder), "stat").unwrap_or_default();
     let postgres = stage.cluster.version().unwrap_or_default();
     println!("{cores} cores, {}, {postgres}, data on {}", kernel.trim(), disk.trim());
+    if stage.peer.is_some() {
+        println!("peer: {}", peer::version().unwrap_or_default());
+    }
 }
 
 #[rustfmt::skip]

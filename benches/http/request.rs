@@ -1,18 +1,30 @@
 //! The bytes of a request, made once. Of a registration only the digits in the client's name change, in place, because
-//! making JSON anew each time would cost the load generator more than sending it.
+//! making JSON anew each time would cost the load generator more than sending it; of a form only the token behind it.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::form::Form;
+
+pub const JSON: (&str, &str) = ("content-type", "application/json");
+pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
 pub struct Request {
     bytes: Vec<u8>,
-    number: Option<Number>,
+    pub varies: Varies,
     pub expected_status: u16,
 }
 
-/// The hexadecimal digits that make one request unlike the next.
-struct Number {
+/// What makes one request unlike the next.
+pub enum Varies {
+    Never,
+    Number(Number),
+    Token(Form),
+}
+
+/// Hexadecimal digits that count.
+pub struct Number {
     digits: Range<usize>,
     next: AtomicU64,
     /// After so many, the numbers begin again.
@@ -23,28 +35,41 @@ const DIGITS: &str = "0000000000000000";
 
 impl Request {
     pub fn get(path: &str, headers: &[(&str, &str)], expected_status: u16) -> Self {
-        Self { bytes: text("GET", path, headers, "").into_bytes(), number: None, expected_status }
+        Self::constant(text("GET", path, headers, ""), expected_status)
+    }
+
+    pub fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::constant(text("POST", path, headers, body), 200)
+    }
+
+    pub fn form(form: Form) -> Self {
+        Self { bytes: Vec::new(), varies: Varies::Token(form), expected_status: 200 }
+    }
+
+    fn constant(text: String, expected_status: u16) -> Self {
+        Self { bytes: text.into_bytes(), varies: Varies::Never, expected_status }
     }
 
     /// A registration (RFC 7591 section 3.1) with everything that a careful client sends. `distinct` says how many
     /// different clients there are before the first comes back.
     pub fn register(path: &str, client: &str, distinct: u64) -> Self {
-        let bytes = text("POST", path, &[], &registration(client)).into_bytes();
+        let bytes = text("POST", path, &[JSON], &registration(client)).into_bytes();
         let start = bytes.windows(DIGITS.len()).position(|window| window == DIGITS.as_bytes()).unwrap_or_default();
         let number = Number { digits: start..start + DIGITS.len(), next: AtomicU64::new(0), distinct };
-        Self { bytes, number: Some(number), expected_status: 201 }
+        Self { bytes, varies: Varies::Number(number), expected_status: 201 }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
         self.bytes.clone()
     }
+}
 
+impl Number {
     /// Makes `bytes` the next request.
-    pub fn renew(&self, bytes: &mut [u8]) {
+    pub fn write(&self, bytes: &mut [u8]) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let Some(number) = &self.number else { return };
-        let mut rest = number.next.fetch_add(1, Ordering::Relaxed) % number.distinct;
-        for digit in bytes[number.digits.clone()].iter_mut().rev() {
+        let mut rest = self.next.fetch_add(1, Ordering::Relaxed) % self.distinct;
+        for digit in bytes[self.digits.clone()].iter_mut().rev() {
             *digit = HEX[(rest % 16) as usize];
             rest /= 16;
         }
@@ -58,7 +83,7 @@ pub fn text(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> S
         let _ = write!(text, "{name}: {value}\r\n");
     }
     if !body.is_empty() {
-        let _ = write!(text, "content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let _ = write!(text, "content-length: {}\r\n", body.len());
     }
     text + "\r\n" + body
 }

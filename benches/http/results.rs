@@ -30,7 +30,9 @@ impl Results {
         figure: impl Fn(&Measurement) -> f64,
     ) -> Option<f64> {
         let [above, below] = contenders.map(|contender| self.rounds(connections, contender));
-        median(above.iter().zip(below).map(|(above, below)| figure(above) / figure(below)))
+        let ratios = above.iter().zip(below).map(|(above, below)| figure(above) / figure(below));
+        // Of a round in which one of them was not answered at all, nothing can be said.
+        median(ratios.filter(|ratio| ratio.is_finite()))
     }
 
     pub fn errors(&self) -> u64 {

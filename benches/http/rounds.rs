@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::contender::Contender;
 use crate::failure::Failure;
 use crate::measurement::Measurement;
 use crate::options::Options;
@@ -11,25 +12,31 @@ use crate::stage::Stage;
 use crate::usage;
 
 pub fn run(stage: &Stage, options: &Options) -> Result<Results, Failure> {
-    let (contenders, connections) = (stage.contenders(), options.connections());
-    let turns = options.rounds() as usize * connections.len() * contenders.len();
+    let order = order(stage, options);
+    let turns = options.rounds() as usize * order.len();
     let whole = (options.turn() + options.warm_up()).mul_f64(turns as f64);
     eprintln!("{turns} turns, about {} s", whole.as_secs());
 
     let mut results = Results::default();
     let mut turn = 0;
     for round in 1..=options.rounds() {
-        for &connections in &connections {
-            for &contender in &contenders {
-                turn += 1;
-                eprint!("[{turn:>3}/{turns}] round {round}, {connections:>2} conns, {:<33} ", contender.name());
-                let measured = stage.turn(contender, connections, options)?;
-                eprintln!("{}", told(&measured));
-                results.add(connections, contender, measured);
-            }
+        for &(connections, contender) in &order {
+            turn += 1;
+            eprint!("[{turn:>3}/{turns}] round {round}, {connections:>2} conns, {:<33} ", contender.name());
+            let measured = stage.turn(contender, connections, options)?;
+            eprintln!("{}", told(&measured));
+            results.add(connections, contender, measured);
         }
     }
     Ok(results)
+}
+
+/// The turns of one round.
+fn order(stage: &Stage, options: &Options) -> Vec<(usize, Contender)> {
+    let contenders = stage.contenders();
+    let at = |connections| contenders.iter().map(move |contender| (connections, *contender));
+    let all = options.connections().into_iter().flat_map(at);
+    all.filter(|(connections, contender)| options.takes_turns(*contender, *connections)).collect()
 }
 
 fn told(measured: &Measurement) -> String {

@@ -1,4 +1,4 @@
-//! Everything that runs while the turns are taken: Postgres, the bare server, and this server.
+//! Everything that runs while the turns are taken: Postgres, the bare server, the peer, and this server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use crate::cluster::{self, Cluster};
 use crate::contender::{Contender, Target};
+use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::floor;
 use crate::measurement::{Measurement, Stopwatch};
 use crate::options::{Group, Options};
-use crate::pgbench::{self, Pgbench};
+use crate::peer::{self, Peer};
+use crate::pgbench::{self, Pgbench, Script};
 use crate::process::{self, Ending, Process};
-use crate::request::Request;
+use crate::request::{self, Request};
 use crate::subject::{self, Subject};
+use crate::token_server::TokenServer;
 use crate::{load, usage};
 
 /// As long as the sites answer is by default, for when this server is not measured.
@@ -26,6 +29,7 @@ pub struct Stage {
     targets: Vec<(Contender, Target)>,
     pgbench: Option<Pgbench>,
     pub subject: Option<Subject>,
+    pub peer: Option<Peer>,
     // Held for its `Drop`.
     _floor: Option<Process>,
     // Dropped last: the others are connected to it.
@@ -42,10 +46,14 @@ impl Stage {
         if let Some(subject) = &subject {
             targets.extend(subject_targets(subject));
         }
+        let peer = if options.wants(Group::Peer) { start_peer(&cluster)? } else { None };
+        for server in token_servers(subject.as_ref(), peer.as_ref()) {
+            targets.extend(token_targets(server, options)?);
+        }
         let bytes = subject.as_ref().map_or(USUAL_BYTES, |subject| subject.sites_bytes);
         let floor = if options.wants(Group::Floor) { Some(start_floor(&cluster, bytes, &mut targets)?) } else { None };
         let pgbench = options.wants(Group::Pgbench).then_some(pgbench);
-        Ok(Self { targets, pgbench, subject, _floor: floor, cluster })
+        Ok(Self { targets, pgbench, subject, peer, _floor: floor, cluster })
     }
 
     pub fn contenders(&self) -> Vec<Contender> {
@@ -53,7 +61,7 @@ impl Stage {
             Group::Pgbench => self.pgbench.is_some(),
             _ => self.target(*contender).is_some(),
         };
-        Contender::ALL.into_iter().filter(is_here).collect()
+        Contender::all().into_iter().filter(is_here).collect()
     }
 
     fn target(&self, contender: Contender) -> Option<&Target> {
@@ -64,7 +72,10 @@ impl Stage {
     pub fn turn(&self, contender: Contender, connections: usize, options: &Options) -> Result<Measurement, Failure> {
         let postgres = self.cluster.process_id();
         if let Some(target) = self.target(contender) {
-            load::run(target.address, &target.request, connections, options.warm_up())?;
+            self.stock_up(contender, options)?;
+            if !contender.uses_up_what_others_left() {
+                load::run(target.address, &target.request, connections, options.warm_up())?;
+            }
             let stopwatch = Stopwatch::start(Some(target.process), postgres)?;
             let tally = load::run(target.address, &target.request, connections, options.turn())?;
             return stopwatch.stop(tally, Some(usage::resident_mb(target.process)?));
@@ -74,8 +85,16 @@ impl Stage {
             .as_ref()
             .ok_or(Failure::Unexpected { what: "somebody to measure", came: contender.name().to_owned() })?;
         let stopwatch = Stopwatch::start(None, postgres)?;
-        let tally = pgbench.run(&self.cluster, connections, options.turn())?;
+        let script = if contender == Contender::PgbenchRotate { Script::Rotate } else { Script::Insert };
+        let tally = pgbench.run(&self.cluster, script, connections, options.turn())?;
         stopwatch.stop(tally, None)
+    }
+
+    fn stock_up(&self, contender: Contender, options: &Options) -> Result<(), Failure> {
+        let Contender::Tokens(endpoint, issuer) = contender else { return Ok(()) };
+        let mut servers = token_servers(self.subject.as_ref(), self.peer.as_ref());
+        let server = servers.find(|server| server.issuer == issuer);
+        server.map_or(Ok(()), |server| server.stock_up(endpoint, options.warm_up() + options.turn()))
     }
 
     /// New registrations only, for the memory that they leave behind; returns how many were answered.
@@ -101,6 +120,32 @@ fn subject_targets(subject: &Subject) -> Vec<(Contender, Target)> {
     .into()
 }
 
+fn start_peer(cluster: &Cluster) -> Result<Option<Peer>, Failure> {
+    let Some(folder) = peer::installed() else {
+        eprintln!("oidc-provider is not installed, so nothing is measured beside it");
+        return Ok(None);
+    };
+    Peer::start(cluster, &folder).map(Some)
+}
+
+fn token_servers<'a>(subject: Option<&'a Subject>, peer: Option<&'a Peer>) -> impl Iterator<Item = &'a TokenServer> {
+    let ours = subject.map(|subject| &subject.tokens);
+    ours.into_iter().chain(peer.map(|peer| &peer.tokens))
+}
+
+fn token_targets(server: &TokenServer, options: &Options) -> Result<Vec<(Contender, Target)>, Failure> {
+    /// For chains that break.
+    const SPARE: usize = 16;
+    let most = options.connections().into_iter().max().unwrap_or_default();
+    server.begin_chains(most + SPARE)?;
+    let target = |endpoint: Endpoint| {
+        let request = Arc::new(server.request(endpoint)?);
+        let target = Target { address: server.address, process: server.process, request };
+        Ok((Contender::Tokens(endpoint, server.issuer), target))
+    };
+    Endpoint::ALL.into_iter().map(target).collect()
+}
+
 fn start_floor(cluster: &Cluster, bytes: usize, targets: &mut Vec<(Contender, Target)>) -> Result<Process, Failure> {
     let client = pgbench::insert_one(cluster)?;
     let port = cluster::free_port()?;
@@ -112,9 +157,11 @@ fn start_floor(cluster: &Cluster, bytes: usize, targets: &mut Vec<(Contender, Ta
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let read_path = format!("/client/{client}");
     subject::wait_for_answer(&mut process, address, &read_path)?;
-    let request = |path| Request::get(path, &[], 200);
-    targets.push((Contender::FloorRead, target(address, &process, request(&read_path))));
-    targets.push((Contender::FloorStatic, target(address, &process, request(floor::STATIC_PATH))));
+    let get = |path| Request::get(path, &[], 200);
+    targets.push((Contender::FloorRead, target(address, &process, get(&read_path))));
+    targets.push((Contender::FloorStatic, target(address, &process, get(floor::STATIC_PATH))));
+    let registration = Request::post(floor::PARSE_PATH, &[request::JSON], &request::registration("Client"));
+    targets.push((Contender::FloorParse, target(address, &process, registration)));
     Ok(process)
 }
 

@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use crate::cluster::{self, Cluster};
 use crate::exchange;
 use crate::failure::Failure;
+use crate::our_tokens;
 use crate::process::{self, Ending, Process};
 use crate::request;
+use crate::token_server::TokenServer;
 
 const DATABASE: &str = "grantor";
 const STARTS: usize = 5;
@@ -23,7 +25,8 @@ pub const SITES_PATH: &str = "/api/v2/oauth2/.well-known/sites";
 /// An unknown path: it passes all of the middleware, touches no database, and its answer is always the same bytes.
 pub const SAME_MIDDLEWARE: (&str, u16) = ("/.well-known/nothing-here", 404);
 
-const LIMITS_OFF: [&str; 6] = [
+const LIMITS_OFF: [&str; 7] = [
+    "GRANTOR_LIMITS__TOKEN_PER_MINUTE",
     "GRANTOR_LIMITS__REGISTER_PER_MINUTE",
     "GRANTOR_LIMITS__REGISTER_PER_SECOND_TOTAL",
     "GRANTOR_LIMITS__REQUESTS_PER_MINUTE",
@@ -41,11 +44,14 @@ pub struct Subject {
     pub first_answer: Duration,
     /// Megabytes, before anybody asked for much.
     pub idle_mb: f64,
+    pub tokens: TokenServer,
     /// How long the sites answer's body is, so that the bare server can send as much.
     pub sites_bytes: usize,
 }
 
 pub struct Keys {
+    /// The organisation's id.
+    org: String,
     pub api: String,
     pub application: String,
 }
@@ -58,10 +64,12 @@ impl Subject {
         let keys = settings.bootstrap()?;
         let (process, first_answer) = settings.start_some_times()?;
         let restricted_client = restrict_a_client(settings.address, &keys)?;
+        let client = register(settings.address, "Client with tokens")?;
+        let tokens = our_tokens::token_server(settings.address, process.id(), settings.database, &keys.org, client)?;
         let sites = exchange::call(settings.address, "GET", SITES_PATH, &[], "")?;
         let idle_mb = crate::usage::resident_mb(process.id())?;
         let (address, sites_bytes) = (settings.address, sites.body.len());
-        Ok(Self { process, address, keys, restricted_client, first_answer, idle_mb, sites_bytes })
+        Ok(Self { process, address, keys, restricted_client, first_answer, idle_mb, tokens, sites_bytes })
     }
 
     pub fn restriction_path(&self) -> String {
@@ -104,7 +112,8 @@ impl Settings {
         let arguments = ["bootstrap", "--org", "Bench", "--email", "bench@example.com", "--output", "json"];
         let printed = process::run(self.command().args(arguments), "grantor bootstrap")?;
         let keys: Value = parse(&printed)?;
-        Ok(Keys { api: text(&keys, "api_key")?, application: text(&keys, "application_key")? })
+        let org = keys.get("org").map(|org| text(org, "id")).transpose()?.unwrap_or_default();
+        Ok(Keys { org, api: text(&keys, "api_key")?, application: text(&keys, "application_key")? })
     }
 
     fn start_some_times(&self) -> Result<(Process, Duration), Failure> {
@@ -143,14 +152,27 @@ pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -
     Err(Failure::Silent { program: process.program(), seconds: SECONDS })
 }
 
+/// Megabytes of the table that refreshes write to, with its indexes.
+pub fn families_mb(cluster: &Cluster) -> Result<f64, Failure> {
+    let printed = cluster.sql(DATABASE, "SELECT pg_total_relation_size('families')")?;
+    let bytes: f64 =
+        printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a table's size", came: printed })?;
+    Ok(bytes / 1_048_576.0)
+}
+
+/// Registers a client and returns its id.
+fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
+    let registered = exchange::call(address, "POST", REGISTER_PATH, &[request::JSON], &request::registration(name))?;
+    text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")
+}
+
 /// Registers a client and narrows what it may ask for; returns its id.
 fn restrict_a_client(address: SocketAddr, keys: &Keys) -> Result<String, Failure> {
-    let metadata = request::registration("Restricted client");
-    let registered = exchange::call(address, "POST", REGISTER_PATH, &[], &metadata)?;
-    let client = text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")?;
+    let client = register(address, "Restricted client")?;
     let lists = json!({"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read", "metrics_read"]});
     let restriction = json!({"data": {"type": "upsert_scopes_restriction", "attributes": lists}}).to_string();
-    exchange::call(address, "POST", &restriction_path(&client), &keys.headers(), &restriction)?
+    let headers = [keys.headers().as_slice(), &[request::JSON]].concat();
+    exchange::call(address, "POST", &restriction_path(&client), &headers, &restriction)?
         .expect_status(200, "the restriction")?;
     Ok(client)
 }

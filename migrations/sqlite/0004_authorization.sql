@@ -74,12 +74,22 @@ CREATE TABLE grant_scopes (
     PRIMARY KEY (grant_id, scope)
 ) STRICT;
 
+-- Where the answers of a grant may go and for which resources ('' for none), as its user was shown: what is asked beyond is
+-- shown again, also where every scope was given before.
+CREATE TABLE consents (
+    grant_id BLOB NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+    redirect_uri TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    PRIMARY KEY (grant_id, redirect_uri, resource)
+) STRICT;
+
 CREATE TABLE authorization_codes (
     -- SHA-256 of the code.
     digest BLOB PRIMARY KEY,
     grant_id BLOB NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
     client_id BLOB NOT NULL,
-    redirect_uri TEXT NOT NULL,
+    -- NULL: the request named none, so the exchange need not either.
+    redirect_uri TEXT,
     -- NULL: none was sent, so none may be answered.
     code_challenge TEXT,
     scopes TEXT NOT NULL,
@@ -105,8 +115,8 @@ CREATE TABLE families (
     resources TEXT NOT NULL,
     signed_in_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    -- Refresh tokens are derived from the seed under the key of the ring that key_id names; NULL digest: there is none.
-    seed BLOB NOT NULL,
+    -- Of the refresh token in use and the one before it, which are derived under the key of the ring that key_id names.
+    -- NULL digest: there is none.
     key_id TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     current_digest BLOB,

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::Context;
 use crate::db::audit_events::{self, AuditEvent};
 use crate::db::{DbError, Tx};
-use crate::oauth::OrgId;
-use crate::oauth::operator::Operator;
+use crate::oauth::client::ClientId;
+use crate::oauth::operator::{Credential, Operator};
+use crate::oauth::{OrgId, UserId};
 
 /// On whose behalf an action runs, for its audit event.
 #[derive(Clone, Debug)]
@@ -22,20 +23,36 @@ pub struct By {
 pub enum Actor {
     /// Whoever may run `grantor` on the server's machine.
     CommandLine,
+    /// The server, by itself.
+    Server,
     Operator(Operator),
+    /// Somebody at a browser.
+    User(UserId),
+    /// Somebody who is not signed in.
+    Anonymous,
+    /// A client, for itself.
+    Client(ClientId),
 }
 
 impl By {
     pub const COMMAND_LINE: Self = Self { actor: Actor::CommandLine, request_id: None, address: None };
+    pub const SERVER: Self = Self { actor: Actor::Server, request_id: None, address: None };
 }
 
 impl Actor {
     fn name(&self) -> String {
         match self {
             Self::CommandLine => "command_line".to_owned(),
-            Self::Operator(operator) => {
-                format!("user:{} application_key:{}", operator.user_id, operator.application_key_id)
+            Self::Server => "server".to_owned(),
+            Self::Operator(Operator { user_id, credential: Credential::Keys(id), .. }) => {
+                format!("user:{user_id} application_key:{id}")
             }
+            Self::Operator(Operator { user_id, credential: Credential::Token(id), .. }) => {
+                format!("user:{user_id} family:{id}")
+            }
+            Self::User(id) => format!("user:{id}"),
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::Client(id) => format!("client:{id}"),
         }
     }
 }
@@ -49,11 +66,40 @@ pub(super) struct Change<'a> {
     pub after: Option<Value>,
 }
 
+/// The same outside every organisation.
+pub(super) struct ServerChange<'a> {
+    pub action: &'static str,
+    pub subject: &'a str,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
 /// Records a change in the transaction that makes it.
 pub(super) async fn record(context: &Context, tx: &mut Tx, by: &By, change: Change<'_>) -> Result<(), DbError> {
+    let Change { org_id, action, subject, before, after } = change;
+    insert(context, tx, by, Some(org_id), ServerChange { action, subject, before, after }).await
+}
+
+/// The same for what belongs to no organisation.
+pub(super) async fn record_of_server(
+    context: &Context,
+    tx: &mut Tx,
+    by: &By,
+    change: ServerChange<'_>,
+) -> Result<(), DbError> {
+    insert(context, tx, by, None, change).await
+}
+
+async fn insert(
+    context: &Context,
+    tx: &mut Tx,
+    by: &By,
+    org_id: Option<OrgId>,
+    change: ServerChange<'_>,
+) -> Result<(), DbError> {
     let event = AuditEvent {
         id: context.new_id(),
-        org_id: Some(change.org_id),
+        org_id,
         at: context.clock.now(),
         actor: by.actor.name(),
         action: change.action.to_owned(),

@@ -35,9 +35,10 @@ pub async fn bootstrap(
     password: Option<Secret>,
     by: &By,
 ) -> Result<Bootstrapped, BootstrapError> {
+    let newcomer = create_user::prepare(context, email, None, password).await?;
     let mut tx = context.db.begin().await?;
     let org_id = create_org::create_in(context, &mut tx, org_name, by).await?;
-    let user = create_user::create_in(context, &mut tx, org_id, email, Role::Admin, password, by).await?;
+    let user = create_user::create_in(context, &mut tx, org_id, newcomer, Role::Admin, by).await?;
     let keys = create_key::create_in(context, &mut tx, org_id, user.id, by).await?;
     tx.commit().await?;
     Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })

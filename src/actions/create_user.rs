@@ -7,7 +7,8 @@ use super::{By, Context};
 use crate::db::{DbError, Tx, memberships, users};
 use crate::oauth::permission::Role;
 use crate::oauth::{OrgId, UserId};
-use crate::secret::{PasswordError, Secret, hash_password};
+use crate::passwords::HashError;
+use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct NewUser {
@@ -21,6 +22,8 @@ pub struct NewUser {
 pub enum CreateUserError {
     #[error("\"{0}\" is not an e-mail address: it needs one @ with something on both sides, and no spaces")]
     Email(String),
+    #[error("a person's name has 1 to 100 characters without control characters")]
+    Name,
     #[error("a password needs 8 to 1024 characters")]
     PasswordLength,
     #[error("{0} belongs to this organisation already")]
@@ -28,23 +31,48 @@ pub enum CreateUserError {
     #[error("{0} is known to this server already and keeps their password: leave the password out")]
     HasPassword(String),
     #[error(transparent)]
-    Password(#[from] PasswordError),
+    Password(#[from] HashError),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
+/// Who is known to this server already keeps their name, if they have one.
 pub async fn create_user(
     context: &Context,
     org_id: OrgId,
     email: &str,
+    name: Option<&str>,
     role: Role,
     password: Option<Secret>,
     by: &By,
 ) -> Result<NewUser, CreateUserError> {
+    let newcomer = prepare(context, email, name, password).await?;
     let mut tx = context.db.begin().await?;
-    let user = create_in(context, &mut tx, org_id, email, role, password, by).await?;
+    let user = create_in(context, &mut tx, org_id, newcomer, role, by).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// Somebody who may be new to this server, with all that is slow done.
+pub(super) struct Newcomer {
+    email: String,
+    name: Option<String>,
+    password: HashedPassword,
+}
+
+/// Before the transaction: no connection waits for a hash.
+pub(super) async fn prepare(
+    context: &Context,
+    email: &str,
+    name: Option<&str>,
+    password: Option<Secret>,
+) -> Result<Newcomer, CreateUserError> {
+    let (email, name) = (parse_email(email)?, name.map(parse_name).transpose()?);
+    let password = match password {
+        Some(password) if !has_length(&password) => return Err(CreateUserError::PasswordLength),
+        password => HashedPassword::new(context, password).await?,
+    };
+    Ok(Newcomer { email, name, password })
 }
 
 /// As part of a larger whole, such as a bootstrap.
@@ -52,16 +80,16 @@ pub(super) async fn create_in(
     context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
-    email: &str,
+    newcomer: Newcomer,
     role: Role,
-    password: Option<Secret>,
     by: &By,
 ) -> Result<NewUser, CreateUserError> {
-    let email = parse_email(email)?;
-    let user = match users::find_by_email(&mut *tx, &email).await? {
-        Some(known) if password.is_none() => NewUser { id: known.id, email, password: None },
-        Some(_) => return Err(CreateUserError::HasPassword(email)),
-        None => insert(context, tx, email, password).await?,
+    let user = match users::find_by_email(&mut *tx, &newcomer.email).await? {
+        Some(known) if newcomer.password.made.is_some() => {
+            NewUser { id: known.id, email: newcomer.email, password: None }
+        }
+        Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
+        None => insert(context, tx, newcomer).await?,
     };
     match memberships::insert(&mut *tx, org_id, user.id, role, context.clock.now()).await {
         Err(DbError::Duplicate) => return Err(CreateUserError::Exists(user.email)),
@@ -74,18 +102,25 @@ pub(super) async fn create_in(
     Ok(user)
 }
 
-async fn insert(
-    context: &Context,
-    tx: &mut Tx,
-    email: String,
-    password: Option<Secret>,
-) -> Result<NewUser, CreateUserError> {
-    let made = password.is_none().then(|| context.random.password());
-    let chosen = made.as_ref().or(password.as_ref());
-    let hash = hash_password(parse_password(chosen)?, &context.random)?;
+async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<NewUser, CreateUserError> {
+    let Newcomer { email, name, password } = newcomer;
     let id = UserId(context.new_id());
-    users::insert(tx, id, &email, &hash, context.clock.now()).await?;
-    Ok(NewUser { id, email, password: made })
+    users::insert(tx, id, &email, name.as_deref(), &password.hash, context.clock.now()).await?;
+    Ok(NewUser { id, email, password: password.made })
+}
+
+/// A password that was chosen, or made here because none was.
+pub(super) struct HashedPassword {
+    pub made: Option<Secret>,
+    pub hash: String,
+}
+
+impl HashedPassword {
+    pub async fn new(context: &Context, chosen: Option<Secret>) -> Result<Self, HashError> {
+        let made = chosen.is_none().then(|| context.random.password());
+        let password = chosen.or_else(|| made.clone()).unwrap_or_default();
+        Ok(Self { made, hash: context.passwords.hash(password, &context.random).await? })
+    }
 }
 
 /// One person, however the address is typed.
@@ -98,10 +133,14 @@ pub(super) fn parse_email(text: &str) -> Result<String, CreateUserError> {
     if well_formed { Ok(email) } else { Err(refused()) }
 }
 
-pub(super) fn parse_password(password: Option<&Secret>) -> Result<&Secret, CreateUserError> {
-    password
-        .filter(|password| (8..=1024).contains(&password.expose().chars().count()))
-        .ok_or(CreateUserError::PasswordLength)
+fn parse_name(text: &str) -> Result<String, CreateUserError> {
+    let name = text.trim();
+    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if well_formed { Ok(name.to_owned()) } else { Err(CreateUserError::Name) }
+}
+
+pub(super) fn has_length(password: &Secret) -> bool {
+    (8..=1024).contains(&password.expose().chars().count())
 }
 
 #[cfg(test)]
@@ -122,11 +161,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_any_line_of_text_of_100_characters_at_most() {
+        let long = "\u{e4}".repeat(101);
+        for (text, name) in [
+            (" Ada ", Some("Ada")),
+            ("Ada L\u{f6}v 李", Some("Ada L\u{f6}v 李")),
+            (&long[2..], Some(&long[2..])),
+            ("", None),
+            (" ", None),
+            (&long, None),
+            ("Ada\nEve", None),
+        ] {
+            assert_eq!(parse_name(text).ok().as_deref(), name, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_password_has_8_to_1024_characters() {
         for (length, accepted) in [(7, false), (8, true), (1024, true), (1025, false)] {
             let password = Secret::new("x".repeat(length));
-            assert_eq!(parse_password(Some(&password)).is_ok(), accepted, "{length}");
+            assert_eq!(has_length(&password), accepted, "{length}");
         }
-        assert!(parse_password(None).is_err());
     }
 }

@@ -116,7 +116,7 @@ impl Registrar {
     }
 }
 
-fn new_client(
+pub(super) fn new_client(
     id: ClientId,
     digest: ClientDigest,
     metadata: &ClientMetadata,

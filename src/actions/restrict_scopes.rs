@@ -1,14 +1,17 @@
 //! An organisation limits what one client may ever get, looks at what that would do, or lifts the limit again.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
+use super::end_grants::take_in;
 use super::{By, Context};
-use crate::db::{DbError, Tx, org_clients, orgs};
+use crate::config::{Config, OnNarrow, Restriction};
+use crate::db::{DbError, Tx, grants, org_clients, orgs};
 use crate::oauth::OrgId;
 use crate::oauth::client::ClientId;
+use crate::oauth::consent::Remember;
+use crate::oauth::offered_scopes::Excess;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::scopes_restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
@@ -30,13 +33,26 @@ pub struct Restricted {
     pub change: RestrictionChange,
     /// Names the state before.
     pub digest: String,
+    /// What users have granted that holds a scope which is taken away.
+    pub grants: u64,
+    pub users: u64,
 }
 
-/// What a restriction is judged by, beside itself.
+/// What a restriction is judged by, beside itself, and what follows from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
     pub catalogue: &'a ScopeCatalogue,
     pub required: &'a ScopeSet,
+    pub on_excess: Excess,
+    pub on_narrow: OnNarrow,
+    pub remember: Remember,
+}
+
+impl<'a> Bounds<'a> {
+    pub fn of(config: &Config, catalogue: &'a ScopeCatalogue, required: &'a ScopeSet) -> Self {
+        let Restriction { on_excess, on_narrow, .. } = config.restriction;
+        Self { catalogue, required, on_excess, on_narrow, remember: config.consent.remember }
+    }
 }
 
 /// What [`restrict_scopes`] would do now. Stores nothing.
@@ -51,7 +67,9 @@ pub async fn preview_restriction(
         .await?
         .ok_or(RestrictScopesError::NoSuchClient)?;
     let defaults = orgs::find(&context.db, org_id).await?.and_then(|org| org.default_client_scopes);
-    Ok(effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), restriction))
+    let (change, digest) = effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), Some(restriction));
+    let (grants, users) = grants::count_with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    Ok(Restricted { change, digest, grants, users })
 }
 
 /// Replaces the restriction. With `if_digest`, only where the state is still the one that a preview named so.
@@ -78,20 +96,16 @@ async fn replace(
 ) -> Result<Restricted, RestrictScopesError> {
     let mut tx = context.db.begin().await?;
     let before = lock(context, &mut tx, org_id, client_id).await?;
-    let defaults = orgs::find(&mut tx, org_id).await?.and_then(|org| org.default_client_scopes);
-    let effect = effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), restriction);
-    if if_digest.is_some_and(|digest| !digest.eq_ignore_ascii_case(&effect.digest)) {
-        tx.roll_back().await?;
-        return Err(RestrictScopesError::Moved);
-    }
-    store(context, &mut tx, (org_id, client_id), before.as_ref(), Some(restriction), by).await?;
+    let after = Some(restriction);
+    let decided = change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), after, if_digest, by).await?;
     tx.commit().await?;
-    Ok(effect)
+    Ok(decided)
 }
 
 /// Back to full access. Lifting what is not there changes nothing and is fine.
 pub async fn lift_restriction(
     context: &Context,
+    bounds: Bounds<'_>,
     org_id: OrgId,
     client_id: ClientId,
     by: &By,
@@ -99,41 +113,53 @@ pub async fn lift_restriction(
     match org_clients::find_restriction(&context.db, org_id, client_id).await? {
         None => Err(RestrictScopesError::NoSuchClient),
         Some(None) => Ok(()),
-        Some(Some(_)) => again_after_conflict(context, || lift(context, org_id, client_id, by)).await,
+        Some(Some(_)) => again_after_conflict(context, || lift(context, bounds, org_id, client_id, by)).await,
     }
 }
 
-async fn lift(context: &Context, org_id: OrgId, client_id: ClientId, by: &By) -> Result<(), RestrictScopesError> {
+async fn lift(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    by: &By,
+) -> Result<(), RestrictScopesError> {
     let mut tx = context.db.begin().await?;
     let before = lock(context, &mut tx, org_id, client_id).await?;
     if before.is_none() {
         // Somebody else lifted it meanwhile.
         return Ok(tx.roll_back().await?);
     }
-    store(context, &mut tx, (org_id, client_id), before.as_ref(), None, by).await?;
-    tx.commit().await?;
-    Ok(())
+    change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), None, None, by).await?;
+    Ok(tx.commit().await?)
 }
 
-/// Where another transaction was in the way, the database has undone this one whole, so it may simply run again: up to
-/// three times, and not once the caller has waited for a second.
-async fn again_after_conflict<T, F: Future<Output = Result<T, RestrictScopesError>>>(
+/// Stores the new state, and takes from grants what it takes away. The organisation's defaults may allow less than the
+/// restriction that is lifted, so this goes both ways.
+#[expect(clippy::too_many_arguments, reason = "a change is what was, what is to be, of whom, and on whose word")]
+async fn change(
     context: &Context,
-    work: impl Fn() -> F,
-) -> Result<T, RestrictScopesError> {
-    const ATTEMPTS: u32 = 3;
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let began = context.clock.elapsed();
-    let mut attempt = 1;
-    loop {
-        let outcome = work().await;
-        let met_another = matches!(outcome, Err(RestrictScopesError::Db(DbError::Conflict(_))));
-        let waited = context.clock.elapsed().saturating_sub(began);
-        if !met_another || attempt == ATTEMPTS || waited >= PATIENCE {
-            return outcome;
-        }
-        attempt += 1;
+    tx: &mut Tx,
+    bounds: Bounds<'_>,
+    (org_id, client_id): (OrgId, ClientId),
+    before: Option<&ScopesRestriction>,
+    after: Option<&ScopesRestriction>,
+    if_digest: Option<&str>,
+    by: &By,
+) -> Result<Restricted, RestrictScopesError> {
+    let defaults = orgs::find(&mut *tx, org_id).await?.and_then(|org| org.default_client_scopes);
+    let (change, digest) = effect(bounds, (org_id, client_id), before, defaults.as_ref(), after);
+    if if_digest.is_some_and(|named| !named.eq_ignore_ascii_case(&digest)) {
+        return Err(RestrictScopesError::Moved);
     }
+    let removed = &change.scopes_removed;
+    let (grants, users) = grants::count_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+    if grants > 0 {
+        let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+        take_in(context, tx, org_id, &ids, (bounds.on_narrow, removed), by).await?;
+    }
+    store(context, tx, (org_id, client_id), before, after, grants, by).await?;
+    Ok(Restricted { change, digest, grants, users })
 }
 
 async fn lock(
@@ -154,13 +180,18 @@ async fn store(
     (org_id, client_id): (OrgId, ClientId),
     before: Option<&ScopesRestriction>,
     after: Option<&ScopesRestriction>,
+    grants: u64,
     by: &By,
 ) -> Result<(), DbError> {
     org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
     crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
     let subject = format!("client:{client_id}");
     let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
-    let change = Change { org_id, action, subject: &subject, before: Some(shown(before)), after: Some(shown(after)) };
+    let mut now = shown(after);
+    if grants > 0 {
+        now["grants_narrowed"] = json!(grants);
+    }
+    let change = Change { org_id, action, subject: &subject, before: Some(shown(before)), after: Some(now) };
     audit::record(context, tx, by, change).await
 }
 
@@ -180,62 +211,9 @@ fn effect(
     (org_id, client_id): (OrgId, ClientId),
     before: Option<&ScopesRestriction>,
     defaults: Option<&ScopeSet>,
-    after: &ScopesRestriction,
-) -> Restricted {
+    after: Option<&ScopesRestriction>,
+) -> (RestrictionChange, String) {
     let ceiling = |restriction| ceiling(restriction, defaults, bounds.required, bounds.catalogue);
-    Restricted {
-        change: RestrictionChange::between(&ceiling(before), &ceiling(Some(after))),
-        digest: state_digest(org_id, client_id, before, &ceiling(before)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-    use crate::clock::{Clock, Hand};
-    use crate::db::{Db, Location, Target};
-    use crate::oauth::Timestamp;
-    use crate::secret::Random;
-
-    /// Nothing here reaches the database.
-    fn context() -> (Context, Hand) {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
-        let target = Target {
-            location: Location::Sqlite { path: "/dev/null".into() },
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(1),
-            query_timeout: Duration::from_secs(1),
-        };
-        let db = Db::open(&target).expect("opens without connecting");
-        (Context { db, clock, random: Random::seeded(1) }, hand)
-    }
-
-    async fn attempts(succeeds_at: u32, each_takes: Duration) -> (u32, bool) {
-        let (context, hand) = context();
-        let made = Cell::new(0);
-        let outcome = again_after_conflict(&context, || async {
-            made.set(made.get() + 1);
-            hand.advance(each_takes);
-            match made.get() == succeeds_at {
-                true => Ok(()),
-                false => Err(DbError::Conflict(sqlx::Error::PoolTimedOut).into()),
-            }
-        });
-        let succeeded = outcome.await.is_ok();
-        (made.get(), succeeded)
-    }
-
-    #[tokio::test]
-    async fn a_change_that_met_another_one_runs_again_but_not_for_ever() {
-        assert_eq!(attempts(1, Duration::ZERO).await, (1, true));
-        assert_eq!(attempts(3, Duration::ZERO).await, (3, true));
-        assert_eq!(attempts(4, Duration::ZERO).await, (3, false));
-    }
-
-    #[tokio::test]
-    async fn a_caller_who_has_waited_for_a_second_waits_no_longer() {
-        assert_eq!(attempts(2, Duration::from_secs(1)).await, (1, false));
-    }
+    let digest = state_digest(org_id, client_id, before, &ceiling(before));
+    (RestrictionChange::between(&ceiling(before), &ceiling(after)), digest)
 }

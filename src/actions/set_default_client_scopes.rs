@@ -1,13 +1,18 @@
-//! What clients may get in an organisation that has not restricted them one by one.
+//! What clients may get in an organisation that has not restricted them one by one. What users have given such clients
+//! beyond it is taken back in the same transaction, as by a narrower restriction.
 
 use serde_json::{Value, json};
 
 use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
+use super::end_grants::take_in;
 use super::{By, Context};
-use crate::db::{DbError, orgs};
+use crate::config::{Config, OnNarrow};
+use crate::db::{DbError, Tx, authorizations, grants, org_clients, orgs};
 use crate::oauth::OrgId;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scopes_restriction::ceiling;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
@@ -19,33 +24,78 @@ pub enum SetDefaultsError {
     Db(#[from] DbError),
 }
 
-/// `None` lifts the bound.
+/// `None` lifts the bound. Returns how many grants held more than it allows, which have ended or hold less now.
 pub async fn set_default_client_scopes(
     context: &Context,
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
+    config: &Config,
     catalogue: &ScopeCatalogue,
     by: &By,
-) -> Result<(), SetDefaultsError> {
-    if let Some(unknown) =
-        scopes.into_iter().flat_map(ScopeSet::iter).find(|name| catalogue.find(name.as_str()).is_none())
-    {
+) -> Result<usize, SetDefaultsError> {
+    let unknown = scopes.into_iter().flat_map(ScopeSet::iter).find(|name| catalogue.find(name.as_str()).is_none());
+    if let Some(unknown) = unknown {
         return Err(SetDefaultsError::UnknownScope(unknown.clone()));
     }
+    again_after_conflict(context, || replace(context, org_id, scopes, config, catalogue, by)).await
+}
+
+/// Whoever gives a grant reads the bound after it took the row of organisation and client, or made it, which waits for the
+/// organisation's. So all of these are taken first: what is given later is given by the new bound.
+async fn replace(
+    context: &Context,
+    org_id: OrgId,
+    scopes: Option<&ScopeSet>,
+    config: &Config,
+    catalogue: &ScopeCatalogue,
+    by: &By,
+) -> Result<usize, SetDefaultsError> {
     let mut tx = context.db.begin().await?;
+    org_clients::lock_all(&mut tx, org_id).await?;
     let before = orgs::lock(&mut tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
     orgs::update_default_client_scopes(&mut tx, org_id, scopes).await?;
+    let taken_from = take_what_exceeds(context, &mut tx, org_id, scopes, config, catalogue, by).await?;
     let subject = format!("org:{org_id}");
+    let mut after = shown(scopes);
+    if taken_from > 0 {
+        after["grants_narrowed"] = json!(taken_from);
+    }
     let change = Change {
         org_id,
         action: "org.default_client_scopes_set",
         subject: &subject,
         before: Some(shown(before.default_client_scopes.as_ref())),
-        after: Some(shown(scopes)),
+        after: Some(after),
     };
     audit::record(context, &mut tx, by, change).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(taken_from)
+}
+
+/// Client by client, since each may have scopes that it requires.
+async fn take_what_exceeds(
+    context: &Context,
+    tx: &mut Tx,
+    org_id: OrgId,
+    scopes: Option<&ScopeSet>,
+    config: &Config,
+    catalogue: &ScopeCatalogue,
+    by: &By,
+) -> Result<usize, DbError> {
+    let mut taken_from = 0;
+    if scopes.is_none() {
+        return Ok(taken_from);
+    }
+    let on_narrow: OnNarrow = config.restriction.on_narrow;
+    for client_id in authorizations::list_unrestricted_clients(&mut *tx, org_id).await? {
+        let required = config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
+        let allowed = ceiling(None, scopes, &required, catalogue);
+        let exceeding = ceiling(None, None, &required, catalogue).difference(&allowed);
+        let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, &exceeding).await?;
+        take_in(context, &mut *tx, org_id, &ids, (on_narrow, &exceeding), by).await?;
+        taken_from += ids.len();
+    }
+    Ok(taken_from)
 }
 
 fn shown(scopes: Option<&ScopeSet>) -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::{self, Output};
 use super::{Failure, block_on, database};
-use crate::actions::Context;
+use crate::actions::{self, By, Context};
 use crate::config::Loaded;
 use crate::db::clients::{self, Client};
 use crate::db::{org_clients, orgs};
@@ -28,11 +28,25 @@ pub enum Command {
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
-    /// Show one client: what it registered, and what it may get in the organisation.
+    /// Show one client: what it registered, what it may get in the organisation, and whether that uses it or has disabled it.
     Show {
         #[arg(long, value_name = "NAME")]
         org: String,
         #[arg(value_parser = ClientId::parse)]
+        id: ClientId,
+    },
+    /// Take a client from the organisation: every grant of it ends at once with its tokens, and no new one is given.
+    Disable {
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        #[arg(value_name = "CLIENT", value_parser = ClientId::parse)]
+        id: ClientId,
+    },
+    /// Let people authorise it again; what has ended stays ended.
+    Enable {
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        #[arg(value_name = "CLIENT", value_parser = ClientId::parse)]
         id: ClientId,
     },
 }
@@ -41,6 +55,9 @@ pub enum Command {
 struct Listed {
     id: uuid::Uuid,
     name: String,
+    /// The URL by which it goes, where a document describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
     redirect_uris: Vec<String>,
     registered_at: String,
     last_seen_at: String,
@@ -54,6 +71,7 @@ impl Listed {
         Self {
             id: client.id.uuid(),
             name: client.metadata.client_name().as_str().to_owned(),
+            document: client.document.clone(),
             redirect_uris: client.metadata.redirect_uris().iter().map(RedirectUri::as_str).map(str::to_owned).collect(),
             registered_at: client.registered_at.to_rfc3339(),
             last_seen_at: client.last_seen_at.to_rfc3339(),
@@ -82,6 +100,20 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let shown = show(&context, &loaded, &org, id).await?;
                 output::one(output, &shown, || serde_json::to_string_pretty(&shown).unwrap_or_default())
             }
+            Command::Disable { org, id } => {
+                let org = database::org(&context, &org).await?;
+                let ended = actions::disable_client(&context, org.id, id, &By::COMMAND_LINE).await;
+                let ended = ended.map_err(Failure::failed)?;
+                let done = json!({"id": id, "org": org.name, "disabled": true, "grants_ended": ended});
+                output::one(output, &done, || format!("disabled {id} for {:?}; grants that ended: {ended}", org.name))
+            }
+            Command::Enable { org, id } => {
+                let org = database::org(&context, &org).await?;
+                let enabled = actions::enable_client(&context, org.id, id, &By::COMMAND_LINE).await;
+                enabled.map_err(Failure::failed)?;
+                let done = json!({"id": id, "org": org.name, "disabled": false});
+                output::one(output, &done, || format!("enabled {id} for {:?}", org.name))
+            }
         }
     })
 }
@@ -89,12 +121,21 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 async fn show(context: &Context, loaded: &Loaded, org: &orgs::Org, id: ClientId) -> Result<Value, Failure> {
     let none = || Failure::Failed(format!("there is no client {id}; `grantor client list --org …` shows all"));
     let client = clients::find(&context.db, id).await?.ok_or_else(none)?;
-    let restriction = org_clients::find_restriction(&context.db, org.id, id).await?.flatten();
+    let decided = org_clients::find(&context.db, org.id, id).await?.unwrap_or_default();
+    let restriction = decided.restriction;
     let required = loaded.config.restriction.required_of(id.uuid()).cloned().unwrap_or_default();
     let may_get: ScopeSet =
         ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
     let listed = Listed::new(&client, restriction.is_some(), sleeps(&client, context, loaded));
-    Ok(json!({"client": listed, "metadata": client.metadata, "may_get": may_get}))
+    Ok(json!({
+        "client": listed,
+        "metadata": client.metadata,
+        "may_get": may_get,
+        "authorized_id": decided.authorized_id,
+        "first_authorized_at": decided.first_authorized_at.map(|at| at.to_rfc3339()),
+        "disabled": decided.disabled_at.is_some(),
+        "disabled_at": decided.disabled_at.map(|at| at.to_rfc3339()),
+    }))
 }
 
 fn sleeps(client: &Client, context: &Context, loaded: &Loaded) -> bool {

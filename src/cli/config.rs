@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::output::{self, Output};
 use super::{Failure, LoadResult};
 use crate::config;
+use crate::key_ring;
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
@@ -22,11 +23,15 @@ pub fn run(command: Command, load: impl FnOnce() -> LoadResult, output: Output) 
         Command::Check => {
             let loaded = load().map_err(as_problem)?;
             telemetry::check_level(&loaded.config.log.level).map_err(|error| Failure::Problem(error.to_string()))?;
+            key_ring::check(&loaded.config).map_err(|error| Failure::Problem(error.to_string()))?;
             output::one(output, &serde_json::json!({"ok": true}), || "the settings can be used".to_owned())
         }
         Command::Print => {
             let loaded = load()?;
-            output::one(output, &loaded.effective.to_json(), || loaded.effective.to_string().trim_end().to_owned())
+            output::one(output, &loaded.effective.to_json(), || {
+                let metadata = loaded.config.http.authorization_servers();
+                format!("{}\n# For the RFC 9728 metadata of an MCP server:\n# {metadata}", loaded.effective)
+            })
         }
         Command::Example => output::line(&config::reference()),
     }

@@ -8,6 +8,7 @@ use crate::app::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{Db, MigrationState, orgs};
+use crate::passwords::Passwords;
 use crate::secret::Random;
 
 use super::Failure;
@@ -37,7 +38,7 @@ pub fn open_any_schema(config: &Config) -> Result<Context, Failure> {
         create_database_file(path)?;
     }
     let db = Db::open(&database_target(config))?;
-    Ok(Context { db, clock: Clock::system(), random: Random::system() })
+    Ok(Context { db, clock: Clock::system(), random: Random::system(), passwords: Passwords::default() })
 }
 
 /// SQLite makes its file but not the folder around it. Only the owner may look into it.

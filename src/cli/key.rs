@@ -17,6 +17,7 @@ use crate::oauth::{KeyId, OrgId};
 pub enum Command {
     /// Create an API key and an application key, shown this once.
     Create {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
         /// The e-mail address of the person that the application key speaks for.
@@ -25,6 +26,7 @@ pub enum Command {
     },
     /// List keys: never the keys themselves.
     List {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
     },

@@ -5,15 +5,22 @@ mod bootstrap;
 mod client;
 mod config;
 mod database;
+mod demo;
+mod doctor;
 mod exit;
+mod grant;
 mod healthcheck;
 mod key;
+mod keys;
 mod migrate;
 mod openapi;
 mod org;
 mod output;
 mod password;
+mod probe;
+mod resource;
 mod restriction;
+mod selftest;
 mod serve;
 mod user;
 
@@ -34,7 +41,8 @@ use output::Output;
 #[command(
     name = "grantor",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem (config check, healthcheck)."
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem (config check, doctor, \
+                  selftest, healthcheck)."
 )]
 struct Cli {
     /// The settings file; also GRANTOR_CONFIG.
@@ -71,12 +79,21 @@ enum Command {
     /// API keys and application keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// The keys that sign tokens, and those that seal secrets.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Registered OAuth clients, as one organisation sees them.
     #[command(subcommand)]
     Client(client::Command),
     /// What an organisation lets a client have at most.
     #[command(subcommand)]
     Restriction(restriction::Command),
+    /// What people have authorised clients for.
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// The APIs and MCP servers that tokens are for.
+    #[command(subcommand)]
+    Resource(resource::Command),
     /// Copy an SQLite database while the server runs.
     Backup(backup::Arguments),
     /// Check, show or explain the settings.
@@ -86,6 +103,12 @@ enum Command {
     Openapi,
     /// Ask the running server whether it is ready; for container health checks.
     Healthcheck,
+    /// Go through everything that an MCP client goes through, at a running server.
+    Selftest(selftest::Arguments),
+    /// Show it all at work, without any settings: a server, a user, a client, an API, and a tour to paste.
+    Demo,
+    /// Look for what clients would trip over: settings, database, keys, proxy, and an MCP server that names this one.
+    Doctor(doctor::Arguments),
 }
 
 pub fn run() -> ExitCode {
@@ -108,12 +131,18 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Org(command) => org::run(command, load()?, output),
         Command::User(command) => user::run(command, load()?, output),
         Command::Key(command) => key::run(command, load()?, output),
+        Command::Keys(command) => keys::run(command, load()?, output),
         Command::Client(command) => client::run(command, load()?, output),
         Command::Restriction(command) => restriction::run(command, load()?, output),
+        Command::Grant(command) => grant::run(command, load()?, output),
+        Command::Resource(command) => resource::run(command, load()?, output),
         Command::Backup(arguments) => backup::run(arguments, load()?, output),
         Command::Config(command) => config::run(command, load, output),
         Command::Openapi => openapi::run(load()?),
         Command::Healthcheck => healthcheck::run(load()?, output),
+        Command::Demo => demo::run(output),
+        Command::Doctor(arguments) => doctor::run(arguments, load, output),
+        Command::Selftest(arguments) => selftest::run(arguments, load()?, output),
     }
 }
 

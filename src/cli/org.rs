@@ -15,7 +15,10 @@ use crate::oauth::scope::{ScopeSet, ScopeToken};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create an organisation without people; `grantor bootstrap` creates one with an administrator and keys.
-    Create { name: String },
+    Create {
+        /// Its name, which no other has.
+        name: String,
+    },
     /// List the organisations.
     List,
     /// Change an organisation.
@@ -23,7 +26,7 @@ pub enum Command {
         /// Its name.
         org: String,
         /// What clients may get that this organisation has not restricted one by one: scope names, separated by spaces or
-        /// commas; "" is nothing, "all" lifts the bound.
+        /// commas; "" is nothing, "all" lifts the bound. Counts when users authorize and tokens are refreshed.
         #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
         default_client_scopes: String,
     },
@@ -65,11 +68,16 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let scopes = parse_scopes(&default_client_scopes)?;
                 let org = database::org(&context, &org).await?;
                 let by = By::COMMAND_LINE;
-                actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), &loaded.catalogue, &by)
-                    .await
-                    .map_err(Failure::failed)?;
+                let (config, catalogue) = (&loaded.config, &loaded.catalogue);
+                let taken_from =
+                    actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), config, catalogue, &by)
+                        .await
+                        .map_err(Failure::failed)?;
                 let shown = Shown::from(database::org(&context, &org.name).await?);
-                output::one(output, &shown, || format!("changed {:?} ({})", shown.name, shown.id))
+                output::one(output, &shown, || {
+                    let (name, id) = (&shown.name, shown.id);
+                    format!("changed {name:?} ({id}); grants that held more and have ended or hold less: {taken_from}")
+                })
             }
         }
     })

@@ -14,6 +14,7 @@ use crate::oauth::scopes_restriction::ScopesRestriction;
 
 #[derive(Debug, Args)]
 pub struct Which {
+    /// The name of the organisation.
     #[arg(long, value_name = "NAME")]
     org: String,
     /// The client's id.
@@ -38,7 +39,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Replace the restriction.
+    /// Replace the restriction. Grants that hold what it takes away end; `restriction.on_narrow` says how.
     Set {
         #[command(flatten)]
         which: Which,
@@ -55,7 +56,7 @@ pub enum Command {
         #[command(flatten)]
         lists: Lists,
     },
-    /// Back to full access.
+    /// Back to full access, or to the organisation's default.
     Delete {
         #[command(flatten)]
         which: Which,
@@ -76,7 +77,7 @@ async fn execute(command: Command, loaded: &Loaded) -> Result<Value, Failure> {
     let org_id = database::org(&context, &which.org).await?.id;
     let client_id = which.client;
     let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
-    let bounds = Bounds { catalogue: &loaded.catalogue, required: &required };
+    let bounds = Bounds::of(&loaded.config, &loaded.catalogue, &required);
     let by = By::COMMAND_LINE;
     match command {
         Command::Get { .. } => {
@@ -99,7 +100,7 @@ async fn execute(command: Command, loaded: &Loaded) -> Result<Value, Failure> {
             Ok(with_effect(shown(client_id, &required, Some(&restriction)), &preview, true))
         }
         Command::Delete { .. } => {
-            actions::lift_restriction(&context, org_id, client_id, &by).await.map_err(Failure::failed)?;
+            actions::lift_restriction(&context, bounds, org_id, client_id, &by).await.map_err(Failure::failed)?;
             Ok(shown(client_id, &required, None))
         }
     }
@@ -131,6 +132,8 @@ fn with_effect(mut shown: Value, effect: &Restricted, dry_run: bool) -> Value {
         members.insert("dry_run".to_owned(), json!(dry_run));
         members.insert("scopes_added".to_owned(), json!(effect.change.scopes_added));
         members.insert("scopes_removed".to_owned(), json!(effect.change.scopes_removed));
+        members.insert("grants".to_owned(), json!(effect.grants));
+        members.insert("users".to_owned(), json!(effect.users));
         members.insert("digest".to_owned(), json!(effect.digest));
     }
     shown

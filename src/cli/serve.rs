@@ -9,6 +9,8 @@ use crate::actions::{self, By, Context};
 use crate::app::{App, StartError};
 use crate::config::Loaded;
 use crate::db::orgs;
+use crate::key_ring;
+use crate::signing::SigningError;
 use crate::telemetry;
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
@@ -19,8 +21,9 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let url = loaded.config.database.url.to_string();
-    let Context { db, clock, random } = database::open_any_schema(&loaded.config)?;
-    let app = App::new(loaded, db, clock, random);
+    let Context { db, clock, random, .. } = database::open_any_schema(&loaded.config)?;
+    let ring = key_ring::ring_for(&loaded.config, &random).map_err(Failure::failed)?;
+    let app = App::new(loaded, db, clock, random, ring);
     stop_on_signal(Arc::clone(&app))?;
     outlive_a_full_file()?;
     match Arc::clone(&app).serve(async |app| ready(app).await).await {
@@ -29,14 +32,14 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
             tracing::info!("stopped");
             Ok(())
         }
-        Err(error @ (StartError::Migrate(_) | StartError::Db(_))) => {
+        Err(error @ (StartError::Migrate(_) | StartError::Db(_) | StartError::Signing(SigningError::Db(_)))) => {
             Err(Failure::Failed(format!("the database at {url} (`database.url`) cannot be used: {error}")))
         }
         Err(error) => Err(Failure::failed(error)),
     }
 }
 
-fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
+pub fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
@@ -67,6 +70,7 @@ async fn ready(app: &App) {
         database = app.context.db.engine(),
         "Grantor is ready"
     );
+    tracing::info!("for the RFC 9728 metadata of an MCP server: {}", http.authorization_servers());
     if let Err(error) = first_start(app).await {
         tracing::error!(%error, "the first organisation could not be set up");
     }

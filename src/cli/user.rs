@@ -18,10 +18,15 @@ use crate::oauth::permission::Role;
 pub enum Command {
     /// Let a person into an organisation.
     Create {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
+        /// The e-mail address of the person.
         #[arg(long, value_name = "EMAIL")]
         email: String,
+        /// How the person is called; who is known to this server already keeps their name.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
         /// admin, standard or read_only.
         #[arg(long, value_parser = Role::parse)]
         role: Role,
@@ -31,19 +36,22 @@ pub enum Command {
     },
     /// List people, of one organisation or of all.
     List {
+        /// The name of one; leaving it out lists all.
         #[arg(long, value_name = "NAME")]
         org: Option<String>,
     },
-    /// Give a person another password.
+    /// Give a person another password, and sign them out of every browser.
     SetPassword {
+        /// The e-mail address of the person.
         #[arg(long, value_name = "EMAIL")]
         email: String,
         /// Read the password from standard input instead of making one.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Take every access from a person, in all organisations.
+    /// Take every access from a person, in all organisations: keys, sessions, and what they granted to clients.
     Disable {
+        /// The e-mail address of the person.
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
@@ -74,12 +82,13 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
     block_on(async {
         let context = database::open(&loaded.config).await?;
         match command {
-            Command::Create { org, email, role, password_stdin } => {
+            Command::Create { org, email, name, role, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;
                 let org = database::org(&context, &org).await?;
-                let user = actions::create_user(&context, org.id, &email, role, password, &By::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
+                let user =
+                    actions::create_user(&context, org.id, &email, name.as_deref(), role, password, &By::COMMAND_LINE)
+                        .await
+                        .map_err(Failure::failed)?;
                 let password = user.password.as_ref().map(|password| password.expose());
                 let shown = json!({"id": user.id, "email": user.email, "password": password});
                 output::one(output, &shown, || match password {
@@ -98,7 +107,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::SetPassword { email, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;
-                let made = actions::set_password(&context, &email, password, &By::COMMAND_LINE)
+                let made = actions::set_password(&context, &email, password, None, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 let made = made.as_ref().map(|password| password.expose());

@@ -12,8 +12,13 @@ use uuid::Uuid;
 
 use super::database_url::DatabaseUrl;
 use super::values;
+use crate::oauth::consent::Remember;
+use crate::oauth::offered_scopes::Excess;
+use crate::oauth::resource::{Resource, UnknownResources};
 use crate::oauth::scope::ScopeSet;
-use crate::secret::Secret;
+use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::sealing::KeyRing;
+use crate::secret::{Digest, Secret};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     pub registration: Registration,
     pub restriction: Restriction,
+    pub consent: Consent,
+    pub resources: Resources,
     pub sites: Sites,
     pub scopes: Scopes,
     pub tokens: Tokens,
@@ -41,6 +48,7 @@ pub struct Http {
     pub public_url: String,
     #[serde(deserialize_with = "values::address_or_none")]
     pub management_listen: Option<SocketAddr>,
+    pub fallback_paths: bool,
     #[serde(deserialize_with = "values::networks")]
     pub trusted_proxies: Vec<IpNet>,
     #[serde(deserialize_with = "values::seconds")]
@@ -55,6 +63,13 @@ pub struct Http {
     pub max_body_bytes: usize,
     #[serde(deserialize_with = "values::at_least_one")]
     pub max_in_flight: usize,
+}
+
+impl Http {
+    /// The member of RFC 9728 metadata by which an MCP server names this server: clients compare the issuer byte for byte.
+    pub fn authorization_servers(&self) -> String {
+        format!("\"authorization_servers\": [\"{}\"]", self.public_url)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -134,7 +149,7 @@ pub struct Registration {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restriction {
-    pub on_excess: OnExcess,
+    pub on_excess: Excess,
     pub on_narrow: OnNarrow,
     pub required: Vec<RequiredScopes>,
 }
@@ -144,14 +159,6 @@ impl Restriction {
     pub fn required_of(&self, client_id: Uuid) -> Option<&ScopeSet> {
         self.required.iter().find(|required| required.client_id == client_id).map(|found| &found.permission_scopes)
     }
-}
-
-/// What becomes of a request for more than the restriction allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnExcess {
-    Narrow,
-    Refuse,
 }
 
 /// What becomes of grants that hold a scope which a restriction takes away.
@@ -167,6 +174,33 @@ pub enum OnNarrow {
 pub struct RequiredScopes {
     pub client_id: Uuid,
     pub permission_scopes: ScopeSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    pub remember: Remember,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    pub unknown: UnknownResources,
+    pub declared: Vec<DeclaredResource>,
+}
+
+/// A resource that is known from the start.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredResource {
+    #[serde(deserialize_with = "values::resource")]
+    pub uri: Resource,
+    pub name: String,
+    #[serde(default)]
+    pub scopes: ScopeSet,
+    /// Of the secret by which it asks about tokens.
+    #[serde(rename = "secret_sha256", deserialize_with = "values::digest")]
+    pub secret_digest: Digest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -202,6 +236,10 @@ pub struct Tokens {
     pub refresh_ttl: u64,
     #[serde(deserialize_with = "values::lifetime_or_zero")]
     pub refresh_grace: u64,
+    pub signing_algorithm: SigningAlgorithm,
+    /// 0 is never by age.
+    #[serde(deserialize_with = "values::day_or_zero")]
+    pub signing_key_max_age: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -216,11 +254,15 @@ pub struct ClientDocuments {
 pub struct Outgoing {
     #[serde(deserialize_with = "values::networks")]
     pub allow_networks: Vec<IpNet>,
+    /// May hold a password.
+    #[serde(deserialize_with = "values::proxy_or_none")]
+    pub proxy: Option<Secret>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    #[serde(deserialize_with = "values::secret_or_none")]
-    pub key: Option<Secret>,
+    /// None: `key_ring.rs` says what takes its place.
+    #[serde(deserialize_with = "values::key_ring_or_none")]
+    pub key: Option<KeyRing>,
 }

@@ -39,6 +39,13 @@ pub const SECTIONS: &[Section] = &[
                 "Where /healthz, /readyz and /metrics are answered, apart from clients. Keep it off the internet.",
             ),
             Setting::new(
+                "http.fallback_paths",
+                "true",
+                SWITCH,
+                "Answer at /authorize, /token and /register too, where clients of the first MCP revision look that find \
+                 no metadata.",
+            ),
+            Setting::new(
                 "http.trusted_proxies",
                 "[]",
                 NETWORKS,
@@ -164,7 +171,13 @@ pub const SECTIONS: &[Section] = &[
                 LIMIT,
                 "All other requests of one source, pages and metadata among them.",
             ),
-            Setting::new("limits.login_per_minute", "10", LIMIT, "Attempts to log in from one source."),
+            Setting::new(
+                "limits.login_per_minute",
+                "10",
+                LIMIT,
+                "Attempts to log in from one source. To one account as many in a quarter of an hour; a browser in which \
+                 the account has logged in before is counted by itself.",
+            ),
             Setting::new(
                 "limits.operator_per_minute",
                 "600",
@@ -271,6 +284,40 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "consent",
+        about: "What users are asked when a client wants access.",
+        settings: &[Setting::new(
+            "consent.remember",
+            r#""https""#,
+            "\"https\", \"never\" or \"always\"",
+            "Whether a user who has given a client everything it asks for is asked again. https remembers clients that \
+             are sent to a web server; a program on the user's machine may be another one that took its name, and is \
+             asked about each time, with one click.",
+        )],
+    },
+    Section {
+        name: "resources",
+        about: "The APIs and MCP servers that tokens are for (RFC 8707). `grantor resource create` adds one without a \
+                restart.",
+        settings: &[
+            Setting::new(
+                "resources.unknown",
+                r#""accept""#,
+                "\"accept\" or \"refuse\"",
+                "A request that names a resource which is not listed: accept makes a token for it, since that is the \
+                 only server that will take the token; refuse answers invalid_target.",
+            ),
+            Setting::new(
+                "resources.declared",
+                "[]",
+                "a list of tables with uri, name, scopes and secret_sha256, the SHA-256 in hexadecimal digits of the \
+                 secret by which it asks about tokens; in the environment as JSON",
+                "Resources that are known from the start. In a file, write [[resources.declared]] and below it the \
+                 four members.",
+            ),
+        ],
+    },
+    Section {
         name: "sites",
         about: "What /api/v2/oauth2/.well-known/sites answers: where else this service runs. The shipped list is an \
                 example; put your own in its place.",
@@ -304,7 +351,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "tokens",
-        about: "How long codes and tokens live, in seconds.",
+        about: "How long codes and tokens live, in seconds, and what signs them.",
         settings: &[
             Setting::new(
                 "tokens.code_ttl",
@@ -339,6 +386,22 @@ pub const SECTIONS: &[Section] = &[
                 "How long the refresh token before the last still works, so that a lost answer or two refreshes at \
                  once do not log a client out.",
             ),
+            Setting::new(
+                "tokens.signing_algorithm",
+                r#""ES256""#,
+                "\"ES256\", \"EdDSA\" or \"RS256\"",
+                "What tokens are signed with. ES256 is known everywhere; EdDSA (Ed25519) is faster; RS256 is much \
+                 slower, for APIs that know nothing else. After a change the server makes a new key, and tokens of \
+                 the old one stay valid.",
+            ),
+            Setting::new(
+                "tokens.signing_key_max_age",
+                "7776000",
+                "whole seconds from 86400, a day, to 100 years; 0 is never",
+                "After how long a new signing key takes the place of one; `grantor keys rotate` does so at any time. \
+                 The new key is published before it signs and the old one until its last token has ended, so nobody \
+                 notices. 7776000 is 90 days.",
+            ),
         ],
     },
     Section {
@@ -356,21 +419,31 @@ pub const SECTIONS: &[Section] = &[
                 "client_documents.allow_loopback",
                 "false",
                 SWITCH,
-                "Fetch documents from this machine too. Only for tests: it lets a stranger make the server call \
-                 itself.",
+                "Fetch documents from this machine too, by http as well. Only for tests: it lets a stranger make the \
+                 server call itself.",
             ),
         ],
     },
     Section {
         name: "outgoing",
         about: "Requests that the server itself makes, for webhooks and client documents.",
-        settings: &[Setting::new(
-            "outgoing.allow_networks",
-            "[]",
-            NETWORKS,
-            "Private networks that they may reach. All others that are not public are refused, so that nobody uses \
-             the server to look around inside.",
-        )],
+        settings: &[
+            Setting::new(
+                "outgoing.allow_networks",
+                "[]",
+                NETWORKS,
+                "Private networks that they may reach. All others that are not public are refused, so that nobody uses \
+                 the server to look around inside. The address of a cloud's metadata service counts only where it is \
+                 listed by itself.",
+            ),
+            Setting::secret(
+                "outgoing.proxy",
+                r#""""#,
+                "http:// or https://, perhaps USER:PASSWORD@, a host and perhaps a port, without a path; or \"\" for none",
+                "A proxy that all of them go through; HTTP_PROXY and the like in the environment are not read. The proxy \
+                 resolves the names, so it has to refuse what is private, and may itself be anywhere.",
+            ),
+        ],
     },
     Section {
         name: "secrets",
@@ -378,9 +451,13 @@ pub const SECTIONS: &[Section] = &[
         settings: &[Setting::secret(
             "secrets.key",
             r#""""#,
-            "at least 32 characters, or \"\" for none",
-            "The key ring that seals them. Give every server the same, and keep it apart from the backups of the \
-             database; better in a file: key_file.",
+            "keys with commas or white space between, each an id of letters and digits, a colon and 32 bytes in \
+             base64, or a passphrase of at least 32 characters; or \"\" for none",
+            "The key ring that seals them, the newest key first: it seals, and all of them open. What `openssl rand \
+             -base64 32` prints is a good key. Give every server the same, and keep it apart from the backups of the \
+             database; better in a file: key_file. To change it, put a new key in front, restart, and run `grantor keys \
+             re-encrypt`. Without one, a server on SQLite makes a key file beside the database, and on Postgres it \
+             only starts where public_url is http.",
         )],
     },
 ];

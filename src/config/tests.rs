@@ -9,13 +9,17 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::oauth::offered_scopes::Excess;
+
+/// With id `2026`.
+const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
 fn files(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("/run/secrets/grantor_database_url") => Ok("postgres://grantor:hunter2@db/grantor\n".to_owned()),
-        Some("/run/secrets/grantor_key") => Ok("a key of more than thirty-two characters\r\n".to_owned()),
+        Some("/run/secrets/grantor_key") => Ok(format!("{KEY}\r\n")),
         Some("/etc/scopes.toml") => Ok("[permission]\nread_all = { description = \"See all\" }".to_owned()),
         Some("/etc/broken.toml") => Ok("[permission]\nemail = { description = \"See\" }\nflat = 1".to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -61,7 +65,7 @@ fn without_any_setting_the_server_runs_on_this_machine_with_a_file() {
     assert_eq!(config.database.url, DatabaseUrl::Sqlite("data/grantor.db".into()));
     assert_eq!(config.database.acquire_timeout, Duration::from_millis(1500));
     assert_eq!(config.registration.tolerate, ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]);
-    assert_eq!((config.restriction.on_excess, config.restriction.on_narrow), (OnExcess::Narrow, OnNarrow::Revoke));
+    assert_eq!((config.restriction.on_excess, config.restriction.on_narrow), (Excess::Narrow, OnNarrow::Revoke));
     assert_eq!(config.sites.hosts.len(), 8);
     assert_eq!(config.secrets, Secrets { key: None });
 }
@@ -262,9 +266,9 @@ fn a_secret_is_read_from_its_file_and_never_given_twice_in_one_place() {
     let key = "GRANTOR_SECRETS__KEY";
     let key_file = "GRANTOR_SECRETS__KEY_FILE";
     let from_file = load(&environment(&[(key_file, "/run/secrets/grantor_key")])).secrets.key;
-    assert_eq!(from_file.as_ref().map(|key| key.expose()), Some("a key of more than thirty-two characters"));
+    assert_eq!(from_file.as_ref().map(|ring| ring.newest().id()), Some("2026"));
 
-    let twice = environment(&[(key, "a key of more than thirty-two letters"), (key_file, "/run/secrets/grantor_key")]);
+    let twice = environment(&[(key, KEY), (key_file, "/run/secrets/grantor_key")]);
     assert_eq!(
         refused(&twice),
         [
@@ -284,6 +288,8 @@ fn a_secret_is_read_from_its_file_and_never_given_twice_in_one_place() {
 fn no_error_shows_a_secret() {
     for sources in [
         environment(&[("GRANTOR_SECRETS__KEY", "hunter2")]),
+        environment(&[("GRANTOR_SECRETS__KEY", "hunter2:hunter2hunter2hunter2hunter2hunter2hunter2h")]),
+        environment(&[("GRANTOR_SECRETS__KEY", &format!("{KEY} hunter2"))]),
         environment(&[("GRANTOR_DATABASE__URL", "postgres://grantor:hunter2/db")]),
         environment(&[("DATABASE_URL", "mysql://grantor:hunter2@db/db")]),
         file("[secrets]\nkey = [\"hunter2\"]"),

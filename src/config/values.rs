@@ -11,12 +11,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::secret::Secret;
+use crate::oauth::resource::Resource;
+use crate::sealing::KeyRing;
+use crate::secret::{Digest, Secret};
 
 const DAY: u64 = 86_400;
 /// Far more than anything needs, and far less than would overflow a sum of times.
 const CENTURY: u64 = 36_525 * DAY;
-const SHORTEST_KEY: usize = 32;
 
 /// A timeout in seconds.
 pub fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
@@ -78,13 +79,27 @@ pub fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
 }
 
-pub fn secret_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
-    let text = String::deserialize(from)?;
-    match text.chars().count() {
-        0 => Ok(None),
-        count if count < SHORTEST_KEY => Err(Error::custom(format!("is shorter than {SHORTEST_KEY} characters"))),
-        _ => Ok(Some(Secret::new(text))),
+pub fn key_ring_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<KeyRing>, D::Error> {
+    let text = Secret::new(String::deserialize(from)?);
+    if text.expose().is_empty() {
+        return Ok(None);
     }
+    KeyRing::parse(&text).map(Some).map_err(Error::custom)
+}
+
+/// What is wrong is not shown: a password may stand in it.
+pub fn proxy_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !user.contains(['/', '?', '#', '@', '\\']);
+    if is_plain && is_origin(&format!("{scheme}://{host}")) {
+        return Ok(Some(Secret::new(text)));
+    }
+    Err(Error::custom("is not the URL of an http or https proxy"))
 }
 
 /// Networks; an address alone is the network that holds only itself.
@@ -92,6 +107,17 @@ pub fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Err
     each(from, "is no network", |text| {
         text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
     })
+}
+
+/// A resource by its URI, in whichever spelling (RFC 8707 section 2).
+pub fn resource<'de, D: Deserializer<'de>>(from: D) -> Result<Resource, D::Error> {
+    Resource::parse(&String::deserialize(from)?).map_err(Error::custom)
+}
+
+/// A SHA-256 in hexadecimal digits.
+pub fn digest<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(from)?;
+    Digest::from_hex(&text).ok_or_else(|| Error::custom("is not 64 hexadecimal digits"))
 }
 
 pub fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
@@ -291,17 +317,37 @@ mod tests {
         assert!(address_or_none(text("localhost:80")).is_err());
         assert_eq!(path_or_none(text("")), Ok(None));
         assert_eq!(path_or_none(text("a/b.toml")), Ok(Some(PathBuf::from("a/b.toml"))));
-        assert_eq!(secret_or_none(text("")), Ok(None));
+        assert_eq!(key_ring_or_none(text("")), Ok(None));
     }
 
     #[test]
-    fn a_key_that_is_too_short_is_refused_without_showing_it() {
-        let long = "k".repeat(SHORTEST_KEY);
-
-        assert_eq!(secret_or_none(text(&long)), Ok(Some(Secret::new(long.clone()))));
+    fn a_ring_is_read_and_a_wrong_one_is_refused_without_showing_it() {
+        let key = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+        let ring = key_ring_or_none(text(key)).map(|ring| ring.map(|ring| ring.newest().id().to_owned()));
+        assert_eq!(ring, Ok(Some("2026".to_owned())));
         assert_eq!(
-            secret_or_none(text(&long[1..])).map_err(|error| error.to_string()),
-            Err("is shorter than 32 characters".to_owned())
+            key_ring_or_none(text(&format!("{key},hunter2"))).map_err(|error| error.to_string()),
+            Err("key 2 is shorter than 32 characters and has no id before it".to_owned())
         );
+    }
+
+    #[test]
+    fn a_proxy_is_an_origin_perhaps_with_a_user_and_is_never_shown() {
+        assert_eq!(proxy_or_none(text("")), Ok(None));
+        for raw in ["http://proxy:3128", "https://proxy.example", "http://user:p%40ss@[::1]:8080", "http://a@10.0.0.1"]
+        {
+            assert_eq!(proxy_or_none(text(raw)), Ok(Some(Secret::new(raw.to_owned()))), "{raw}");
+        }
+        for raw in [
+            "proxy:3128",
+            "socks5://proxy",
+            "http://user:hunter2@proxy/path",
+            "http://hunter2@",
+            "http://a b",
+            "http://a/b@proxy",
+        ] {
+            let refused = proxy_or_none(text(raw)).expect_err(raw);
+            assert_eq!(refused.to_string(), "is not the URL of an http or https proxy");
+        }
     }
 }

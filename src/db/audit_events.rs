@@ -85,3 +85,16 @@ pub async fn list(db: impl DbHandle, org_id: OrgId, most: u32) -> Result<Vec<Aud
     rows.reverse();
     Ok(rows.into_iter().map(AuditEvent::from).collect())
 }
+
+/// The newest events outside every organisation, oldest first.
+pub async fn list_of_server(db: impl DbHandle, most: u32) -> Result<Vec<AuditEvent>, DbError> {
+    let mut rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, org_id, at, actor, action, subject, before, after, request_id, address
+           FROM audit_events WHERE org_id IS NULL ORDER BY id DESC LIMIT $1"
+    )
+    .bind(i64::from(most))
+    .fetch_all(conn)
+    .await)?;
+    rows.reverse();
+    Ok(rows.into_iter().map(AuditEvent::from).collect())
+}

@@ -34,6 +34,15 @@ pub struct Client {
     pub last_seen_at: Timestamp,
     pub registrations: i64,
     pub adopted_at: Option<Timestamp>,
+    /// The URL of its document, where it has one: its `client_id` then.
+    pub document: Option<String>,
+}
+
+impl Client {
+    /// The `client_id` by which the client knows itself.
+    pub fn wire_id(&self) -> String {
+        self.document.clone().unwrap_or_else(|| self.id.to_string())
+    }
 }
 
 /// What decides whether a registration is the same client again.
@@ -196,13 +205,14 @@ pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     metadata: Json<Box<serde_json::value::RawValue>>,
     registered_at: i64,
     last_seen_at: i64,
     registrations: i64,
     adopted_at: Option<i64>,
+    document: Option<String>,
 }
 
 impl TryFrom<Row> for Client {
@@ -217,13 +227,16 @@ impl TryFrom<Row> for Client {
             last_seen_at: Timestamp::from_seconds(row.last_seen_at),
             registrations: row.registrations,
             adopted_at: row.adopted_at.map(Timestamp::from_seconds),
+            document: row.document,
         })
     }
 }
 
 pub async fn find(db: impl DbHandle, id: ClientId) -> Result<Option<Client>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at FROM clients WHERE id = $1"
+        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
+           FROM clients LEFT JOIN client_documents ON client_id = id
+          WHERE id = $1"
     )
     .bind(id.uuid())
     .fetch_optional(conn)
@@ -242,7 +255,8 @@ pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
 /// Those seen last come first. `name` is a part of the client's name, in any case.
 pub async fn list(db: impl DbHandle, name: &str, most: u32) -> Result<Vec<Client>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at FROM clients
+        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
+           FROM clients LEFT JOIN client_documents ON client_id = id
           WHERE lower(client_name) LIKE lower($1) ESCAPE '\\'
           ORDER BY last_seen_at DESC, id LIMIT $2"
     )
@@ -254,9 +268,21 @@ pub async fn list(db: impl DbHandle, name: &str, most: u32) -> Result<Vec<Client
 }
 
 /// A LIKE pattern in which the text itself has no special characters.
-fn containing(text: &str) -> String {
+pub(super) fn containing(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
+}
+
+/// Of no organisation any more, so that it may be forgotten once it is not used for long.
+pub async fn abandon(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE clients SET adopted_at = NULL
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM org_clients WHERE client_id = $1)"
+    )
+    .bind(id.uuid())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Marks that some organisation has decided something about the client, which is then never forgotten.
@@ -267,6 +293,17 @@ pub async fn adopt(db: impl DbHandle, id: ClientId, now: Timestamp) -> Result<()
         .execute(conn)
         .await
         .map(drop))
+}
+
+/// Says that a client was seen, unless somebody said so within the last `fresh_for` seconds; whether it was written.
+pub async fn touch(db: impl DbHandle, id: ClientId, now: Timestamp, fresh_for: i64) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE clients SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
+        .bind(id.uuid())
+        .bind(now.seconds())
+        .bind(now.minus(fresh_for).seconds())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() > 0))
 }
 
 /// Deletes at most `most` clients that no organisation ever adopted and that were last seen before `seen_before`. Foreign

@@ -56,6 +56,8 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<sqlx:
         ("statement_timeout", statement_timeout.as_str()),
         ("lock_timeout", "3s"),
         ("idle_in_transaction_session_timeout", "10s"),
+        // Nearly every statement goes by a key: planning it anew each time would cost more than running it.
+        ("plan_cache_mode", "force_generic_plan"),
     ]);
     if let Some(schema) = schema {
         options = options.options([("search_path", schema)]);

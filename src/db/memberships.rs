@@ -96,3 +96,18 @@ pub async fn list_orgs(db: impl DbHandle, user_id: UserId) -> Result<Vec<OrgId>,
             .await)?;
     Ok(ids.into_iter().map(OrgId).collect())
 }
+
+/// The organisations of a person by name, with the role in each.
+pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<(OrgId, String, Role)>, DbError> {
+    let rows: Vec<(Uuid, String, String)> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT m.org_id, o.name, m.role
+           FROM memberships m
+           JOIN orgs o ON o.id = m.org_id
+          WHERE m.user_id = $1
+          ORDER BY o.name"
+    )
+    .bind(user_id.0)
+    .fetch_all(conn)
+    .await)?;
+    rows.into_iter().map(|(org_id, name, named)| Ok((OrgId(org_id), name, role(&named)?))).collect()
+}

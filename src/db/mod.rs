@@ -7,20 +7,37 @@
 pub mod api_keys;
 pub mod application_keys;
 pub mod audit_events;
+pub mod authorization_codes;
+pub mod authorization_requests;
+pub mod authorizations;
 mod backup;
+mod beginnings;
+pub mod client_documents;
 pub mod client_writer;
 pub mod clients;
+mod column;
 mod connect;
+pub mod consents;
 mod error;
+pub mod families;
+pub mod grants;
 pub mod known_clients;
+mod last_uses;
 pub mod memberships;
 mod migrate;
 pub mod operators;
 pub mod org_clients;
 pub mod orgs;
 mod pool;
+pub mod resources;
+pub mod ring_usage;
+mod rotations;
+pub mod sessions;
+pub mod signing_keys;
+mod taking;
 mod transaction;
 pub mod users;
+mod uses;
 
 use std::time::Duration;
 
@@ -32,6 +49,7 @@ pub use client_writer::ClientWriter;
 pub use connect::{Location, Target};
 pub use error::DbError;
 pub use known_clients::KnownClients;
+pub use last_uses::LastUses;
 pub use migrate::{MigrateError, Migration, MigrationState};
 pub use operators::OperatorCache;
 use pool::{Pool, Taken};
@@ -65,6 +83,11 @@ impl Db {
             Engine::Postgres(_) => "postgres",
             Engine::Sqlite(_) => "sqlite",
         }
+    }
+
+    /// For what only Postgres can do better.
+    fn is_postgres(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
     }
 
     pub fn pool_state(&self) -> PoolState {

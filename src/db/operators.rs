@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Db, DbError, memberships, read_with_conn};
 use crate::clock::Clock;
-use crate::oauth::operator::Operator;
+use crate::oauth::operator::{Credential, Operator};
 use crate::oauth::{KeyId, OrgId, UserId};
 use crate::secret::{Digest, Secret};
 
@@ -49,7 +49,7 @@ pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<O
             org_id: OrgId(row.org_id),
             user_id: UserId(row.user_id),
             role: memberships::role(&row.role)?,
-            application_key_id: KeyId(row.application_key_id),
+            credential: Credential::Keys(KeyId(row.application_key_id)),
         })
     })
     .transpose()

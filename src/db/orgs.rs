@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::column::{Column, JsonText};
 use super::{DbError, DbHandle, Tx, with_conn};
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::{OrgId, Timestamp};
@@ -20,7 +21,7 @@ pub struct Org {
 struct Row {
     id: Uuid,
     name: String,
-    default_client_scopes: Option<Json<Vec<String>>>,
+    default_client_scopes: Option<JsonText>,
     created_at: i64,
 }
 
@@ -28,19 +29,17 @@ impl TryFrom<Row> for Org {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let default_client_scopes = row.default_client_scopes.map(|Json(names)| scope_set(&names)).transpose()?;
         Ok(Self {
             id: OrgId(row.id),
             name: row.name,
-            default_client_scopes,
+            default_client_scopes: row.default_client_scopes.map(default_client_scopes).transpose()?,
             created_at: Timestamp::from_seconds(row.created_at),
         })
     }
 }
 
-fn scope_set(names: &[String]) -> Result<ScopeSet, DbError> {
-    let corrupt = |cause| DbError::corrupt("orgs", "default_client_scopes", cause);
-    names.iter().map(|name| ScopeToken::parse(name).map_err(corrupt)).collect()
+pub(super) fn default_client_scopes(column: JsonText) -> Result<ScopeSet, DbError> {
+    Column::of("orgs", "default_client_scopes").json(column)
 }
 
 pub async fn insert(db: impl DbHandle, id: OrgId, name: &str, now: Timestamp) -> Result<(), DbError> {
@@ -73,14 +72,24 @@ pub async fn find(db: impl DbHandle, id: OrgId) -> Result<Option<Org>, DbError> 
     row.map(Org::try_from).transpose()
 }
 
-/// Takes the row for this transaction, so that two changes of one organisation follow each other.
+/// Takes the row for this transaction, so that two changes of one organisation follow each other, and that nobody brings
+/// in a first row that names the organisation meanwhile, such as one for a client that is new to it.
 pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
-    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(
-        "UPDATE orgs SET name = name WHERE id = $1 RETURNING id, name, default_client_scopes, created_at"
-    )
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await)?;
+    let row: Option<Row> = with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1 FOR UPDATE")
+                .bind(id.0)
+                .fetch_optional(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1")
+                .bind(id.0)
+                .fetch_optional(conn)
+                .await
+    )?;
     row.map(Org::try_from).transpose()
 }
 

@@ -2,13 +2,15 @@
 
 use uuid::Uuid;
 
-use super::{DbError, DbHandle, with_conn};
+use super::{Db, DbError, DbHandle, Tx, read_with_conn, with_conn};
 use crate::oauth::{Timestamp, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     pub email: String,
+    /// How the person is called, where somebody said so.
+    pub name: Option<String>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
 }
@@ -17,6 +19,7 @@ pub struct User {
 struct Row {
     id: Uuid,
     email: String,
+    name: Option<String>,
     created_at: i64,
     disabled_at: Option<i64>,
 }
@@ -26,8 +29,31 @@ impl From<Row> for User {
         Self {
             id: UserId(row.id),
             email: row.email,
+            name: row.name,
             created_at: Timestamp::from_seconds(row.created_at),
             disabled_at: row.disabled_at.map(Timestamp::from_seconds),
+        }
+    }
+}
+
+/// The same beside the columns of another table, for which the person is `user_id`.
+#[derive(sqlx::FromRow)]
+pub(super) struct OfUser {
+    user_id: Uuid,
+    email: String,
+    user_name: Option<String>,
+    user_created_at: i64,
+    user_disabled_at: Option<i64>,
+}
+
+impl From<OfUser> for User {
+    fn from(row: OfUser) -> Self {
+        Self {
+            id: UserId(row.user_id),
+            email: row.email,
+            name: row.user_name,
+            created_at: Timestamp::from_seconds(row.user_created_at),
+            disabled_at: row.user_disabled_at.map(Timestamp::from_seconds),
         }
     }
 }
@@ -36,14 +62,16 @@ pub async fn insert(
     db: impl DbHandle,
     id: UserId,
     email: &str,
+    name: Option<&str>,
     password_hash: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO users (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)"
     )
     .bind(id.0)
     .bind(email)
+    .bind(name)
     .bind(password_hash)
     .bind(now.seconds())
     .execute(conn)
@@ -51,13 +79,51 @@ pub async fn insert(
     .map(drop))
 }
 
-pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User>, DbError> {
-    let row: Option<Row> =
-        with_conn!(db, |conn| sqlx::query_as("SELECT id, email, created_at, disabled_at FROM users WHERE email = $1")
-            .bind(email)
-            .fetch_optional(conn)
-            .await)?;
+pub async fn find(db: impl DbHandle, id: UserId) -> Result<Option<User>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = $1"
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
     Ok(row.map(User::from))
+}
+
+pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, email, name, created_at, disabled_at FROM users WHERE email = $1"
+    )
+    .bind(email)
+    .fetch_optional(conn)
+    .await)?;
+    Ok(row.map(User::from))
+}
+
+/// The person and the hash of their password.
+pub async fn find_for_login(db: &Db, email: &str) -> Result<Option<(User, String)>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct WithHash {
+        #[sqlx(flatten)]
+        user: Row,
+        password_hash: String,
+    }
+    let row: Option<WithHash> = read_with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, email, name, created_at, disabled_at, password_hash FROM users WHERE email = $1"
+    )
+    .bind(email)
+    .fetch_optional(conn)
+    .await)?;
+    Ok(row.map(|row| (User::from(row.user), row.password_hash)))
+}
+
+/// Takes the row for this transaction, so that nobody disables the person meanwhile; false where somebody did, or there is
+/// no such person.
+pub async fn lock_enabled(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
+    with_conn!(tx, |conn| sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NULL")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 pub async fn find_password_hash(db: impl DbHandle, id: UserId) -> Result<Option<String>, DbError> {
@@ -84,4 +150,19 @@ pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bo
         .execute(conn)
         .await
         .map(|done| done.rows_affected() == 1))
+}
+
+/// With all that is theirs, tokens included. What is told of them in the audit stays.
+pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
+    const STATEMENTS: [&str; 5] = [
+        "DELETE FROM grants WHERE user_id = $1",
+        "DELETE FROM sessions WHERE user_id = $1",
+        "DELETE FROM application_keys WHERE user_id = $1",
+        "DELETE FROM memberships WHERE user_id = $1",
+        "DELETE FROM users WHERE id = $1",
+    ];
+    for statement in STATEMENTS {
+        with_conn!(&mut *tx, |conn| sqlx::query(statement).bind(id.0).execute(conn).await.map(drop))?;
+    }
+    Ok(())
 }

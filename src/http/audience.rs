@@ -9,21 +9,30 @@ pub enum Audience {
     JsonApi,
     /// `{"errors": ["text"]}`.
     Strings,
+    /// A page, where a person looks at it, and the same as strings elsewhere.
+    Page,
 }
 
+/// What people open in a browser.
+const PAGES: [&str; 7] =
+    ["/oauth2/v1/authorize", "/authorize", "/login", "/logout", "/consent", "/organization", "/choose-site"];
+
 /// Paths of OAuth clients, at which a browser-based client may call too.
-const OAUTH: [&str; 6] = ["/api/v2/oauth2/register", "/.well-known/", "/oauth2/", "/authorize", "/token", "/register"];
+const OAUTH: [&str; 6] =
+    ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/.well-known/", "/oauth2/", "/token", "/register"];
 
 /// Documents that any page may read, whatever its origin.
 const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/", "/openapi.json"];
 
 /// Operators' resources.
-const JSON_API: [&str; 1] = ["/api/v2/oauth2/clients/"];
+const JSON_API: [&str; 2] = ["/api/v2/oauth2/clients/", "/api/v2/org_authorized_clients"];
 
 impl Audience {
     pub fn of(path: &str) -> Self {
         let is_among = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-        if is_among(&OAUTH) {
+        if PAGES.contains(&path) || path == "/account" || path.starts_with("/account/") {
+            Self::Page
+        } else if is_among(&OAUTH) {
             Self::OAuth
         } else if is_among(&JSON_API) {
             Self::JsonApi
@@ -33,12 +42,18 @@ impl Audience {
     }
 }
 
-/// Whether pages of other origins may call: wherever no credential of a browser is involved. The authorize page is for
-/// people, not for scripts.
+/// Whether pages of other origins may call: wherever no credential of a browser is involved.
 pub fn is_open_to_scripts(path: &str) -> bool {
-    let is_page = path == "/authorize" || path == "/oauth2/v1/authorize";
-    !is_page
-        && (Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix)))
+    Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// What has a limit of its own, by source or by whoever calls, and comes so often that it must not use up the limit of
+/// all other requests.
+const COUNTED_BY_THEMSELVES: [&str; 5] =
+    ["/oauth2/v1/token", "/api/v2/oauth2/token", "/token", "/oauth2/v1/revoke", "/oauth2/v1/introspect"];
+
+pub fn is_counted_by_itself(path: &str) -> bool {
+    COUNTED_BY_THEMSELVES.contains(&path)
 }
 
 #[cfg(test)]
@@ -51,7 +66,10 @@ mod tests {
             ("/api/v2/oauth2/register", Audience::OAuth, true),
             ("/.well-known/oauth-authorization-server", Audience::OAuth, true),
             ("/oauth2/v1/token", Audience::OAuth, true),
-            ("/oauth2/v1/authorize", Audience::OAuth, false),
+            ("/oauth2/v1/authorize", Audience::Page, false),
+            ("/authorize", Audience::Page, false),
+            ("/login", Audience::Page, false),
+            ("/account/revoke", Audience::Page, false),
             ("/api/v2/oauth2/.well-known/sites", Audience::Strings, true),
             ("/openapi.json", Audience::Strings, true),
             ("/api/v2/oauth2/clients/x/scopes_restriction", Audience::JsonApi, false),

@@ -11,13 +11,14 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 pub const JSON: &str = "application/json";
 pub const JSON_API: &str = "application/vnd.api+json";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     #[error("the body is larger than {most} bytes")]
     TooLarge { most: usize },
-    #[error("the body is not sent as JSON: set the header Content-Type: application/json")]
-    ContentType,
+    #[error("the body is not sent as {name}: set the header Content-Type: {0}", name = name_of(.0))]
+    ContentType(&'static str),
     #[error("the body is sent compressed: leave Content-Encoding out")]
     ContentEncoding,
     #[error("the body did not arrive in time")]
@@ -35,7 +36,7 @@ pub struct BodyBounds {
 
 /// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
 /// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
-pub async fn read(request: Request, types: &[&str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
+pub async fn read(request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
     check_kind(request.headers(), types)?;
     let too_large = BodyError::TooLarge { most: bounds.most };
     if announced_length(request.headers()).is_some_and(|length| length > bounds.most as u64) {
@@ -50,17 +51,25 @@ pub async fn read(request: Request, types: &[&str], bounds: BodyBounds) -> Resul
     }
 }
 
-fn check_kind(headers: &HeaderMap, types: &[&str]) -> Result<(), BodyError> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if text(CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+/// Whether the header says so, without case and parameters.
+pub fn is_sent_as(headers: &HeaderMap, kind: &str) -> bool {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
+}
+
+fn check_kind(headers: &HeaderMap, types: &[&'static str]) -> Result<(), BodyError> {
+    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or_default());
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         return Err(BodyError::ContentEncoding);
     }
-    let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    if types.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted)) {
-        Ok(())
-    } else {
-        Err(BodyError::ContentType)
+    match types.iter().any(|accepted| is_sent_as(headers, accepted)) {
+        true => Ok(()),
+        false => Err(BodyError::ContentType(types.first().copied().unwrap_or(JSON))),
     }
+}
+
+fn name_of(kind: &str) -> &'static str {
+    if kind == FORM { "a form" } else { "JSON" }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

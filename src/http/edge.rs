@@ -15,12 +15,14 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::audience::{Audience, is_open_to_scripts};
+use super::audience::{Audience, is_counted_by_itself, is_open_to_scripts};
+use super::browser::wants_a_page;
 use super::cors;
-use super::error::{About, ApiError};
+use super::error::{About, ApiError, page_told};
 use super::rate_limit::{Class, Counted};
 use super::router::known_route;
 use super::source::{Peer, client_address};
+use super::views::Language;
 use crate::app::App;
 
 /// Which request this is and where it comes from, for whoever comes after.
@@ -69,23 +71,30 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
 
 /// The checks that come before any route, and the time limit around it.
 async fn guarded(app: &App, request: Request, next: Next, origin: &Origin) -> Response {
-    let audience = Audience::of(request.uri().path());
+    let path = request.uri().path();
+    let audience = Audience::of(path);
+    let language = Language::of(request.headers());
+    let a_page = audience == Audience::Page && wants_a_page(request.method(), request.headers());
+    let tell = |error: ApiError| match a_page {
+        true => page_told(&error.into(), true, language, Some(origin)),
+        false => error.told_to(audience),
+    };
     if let Err(refused) = check(app, &request, origin) {
-        return refused.told_to(audience);
+        return tell(refused);
     }
     if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
     }
     let Ok(_place) = app.in_flight.try_acquire() else {
         app.metrics.refused("in_flight");
-        return ApiError::Busy.told_to(audience);
+        return tell(ApiError::Busy);
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(app.config.http.request_timeout, answer).await {
         Ok(Ok(answer)) => answer,
         // A defect: told as one, and the connection lives on. The hook has logged where it happened.
-        Ok(Err(_)) => ApiError::Panicked.told_to(audience),
-        Err(_) => ApiError::TookTooLong.told_to(audience),
+        Ok(Err(_)) => tell(ApiError::Panicked),
+        Err(_) => tell(ApiError::TookTooLong),
     }
 }
 
@@ -96,7 +105,9 @@ fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> 
         let detail = "a request of HTTP/1.1 has exactly one Host header".to_owned();
         return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
     }
-    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
+    if !is_counted_by_itself(request.uri().path()) {
+        app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
+    }
     if app.is_starting() { Err(ApiError::Starting) } else { Ok(()) }
 }
 
@@ -127,7 +138,7 @@ fn add_headers(app: &App, headers: &mut HeaderMap, origin: &Origin, open_to_scri
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

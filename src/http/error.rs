@@ -1,82 +1,30 @@
-//! One error enum per audience, each with one exhaustive `match` to status, code and public text. What happened inside is
-//! logged here, once, and never sent.
+//! One error enum per audience, each in a file of its own, with one exhaustive `match` to status, code and public text.
+//! What happened inside is logged here, once, and never sent.
 
-use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+mod api;
+mod oauth;
+mod page;
+mod token;
+
+use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
+
+pub use api::{About, ApiError};
+pub use oauth::OAuthError;
+pub use page::{PageError, in_their_language, told as page_told};
+pub use token::{BearerError, TokenEndpointError};
 
 use super::audience::Audience;
 use super::body::{self, BodyError};
+use super::browser::wants_a_page;
 use super::rate_limit::TooManyRequests;
-use crate::actions::{RegisterError, RestrictScopesError};
+use super::views::Language;
 use crate::db::DbError;
-use crate::oauth::client_metadata::{MetadataError, UnreadableBody};
-use crate::oauth::permission::Permission;
-use crate::oauth::scopes_restriction::RestrictionError;
 
 /// Seconds after which it is worth trying again when the database, or this server, has too much to do.
 const COME_BACK_IN: u64 = 1;
-
-/// Told to OAuth clients: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
-#[derive(Debug, thiserror::Error)]
-pub enum OAuthError {
-    #[error(transparent)]
-    Body(#[from] BodyError),
-    #[error(transparent)]
-    Unreadable(#[from] UnreadableBody),
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    #[error(transparent)]
-    Register(#[from] RegisterError),
-    #[error("too many requests")]
-    RateLimited(TooManyRequests),
-    #[error("there is nothing at this path")]
-    NotFound,
-    #[error("this path does not take this method")]
-    Method,
-}
-
-impl OAuthError {
-    /// The registered error code, for answers and for metrics.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Body(_) | Self::Unreadable(_) | Self::NotFound | Self::Method => "invalid_request",
-            Self::Metadata(_) | Self::Register(RegisterError::Taken) => "invalid_client_metadata",
-            Self::Register(RegisterError::Db(cause)) if cause.is_transient() => "temporarily_unavailable",
-            Self::Register(RegisterError::Db(_) | RegisterError::Unwritable(_)) => "server_error",
-            Self::RateLimited(_) => "rate_limited",
-        }
-    }
-
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Body(error) => error.status(),
-            Self::Unreadable(_) | Self::Metadata(_) | Self::Register(RegisterError::Taken) => StatusCode::BAD_REQUEST,
-            Self::Register(RegisterError::Db(cause)) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Register(RegisterError::Db(_) | RegisterError::Unwritable(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-        }
-    }
-
-    fn description(&self) -> String {
-        match self {
-            Self::Body(error) => error.to_string(),
-            Self::Unreadable(error) => error.to_string(),
-            Self::Metadata(error) => error.to_string(),
-            Self::Register(RegisterError::Taken) => {
-                "this metadata cannot be registered as it is: change client_name and try again".to_owned()
-            }
-            Self::Register(RegisterError::Db(cause)) => told_of(cause).to_owned(),
-            Self::Register(RegisterError::Unwritable(_)) => INTERNAL.to_owned(),
-            Self::RateLimited(_) => "too many requests".to_owned(),
-            Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
-        }
-    }
-}
 
 /// What may be said of it to anybody.
 fn told_of(cause: &DbError) -> &'static str {
@@ -95,201 +43,6 @@ fn told_of(cause: &DbError) -> &'static str {
 }
 
 const INTERNAL: &str = "something went wrong inside the server: its operator finds the cause by the X-Request-Id";
-
-impl IntoResponse for OAuthError {
-    fn into_response(self) -> Response {
-        if let Self::RateLimited(refusal) = self {
-            return refusal.into_response();
-        }
-        let status = self.status();
-        match &self {
-            Self::Register(RegisterError::Db(cause)) => log(status, cause),
-            Self::Register(RegisterError::Unwritable(cause)) => {
-                tracing::error!(error = %cause, "metadata that was accepted cannot be written");
-            }
-            _ => {}
-        }
-        let body = json!({"error": self.code(), "error_description": self.description()});
-        let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
-        tell_when_to_come_back(&mut answer);
-        answer
-    }
-}
-
-/// Told to operators' clients, in the shape of the group that the path belongs to.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    #[error(transparent)]
-    Body(#[from] BodyError),
-    /// No credential, or a token that is none.
-    #[error("no credential")]
-    Unauthorized,
-    /// Keys that name nobody.
-    #[error("unknown or revoked keys")]
-    UnknownKeys,
-    #[error("the role of this user lacks a permission")]
-    Lacks(Permission),
-    #[error("{detail}")]
-    BadRequest { detail: String, about: About },
-    #[error(transparent)]
-    Restriction(#[from] RestrictionError),
-    #[error("there is no such client")]
-    NoSuchClient,
-    #[error("there is nothing at this path")]
-    NotFound,
-    #[error("this path does not take this method")]
-    Method,
-    #[error("the state has moved since the preview")]
-    Moved,
-    #[error("too many requests")]
-    RateLimited(TooManyRequests),
-    #[error("{0}")]
-    Db(#[from] DbError),
-    #[error("the server is full")]
-    Busy,
-    #[error("the server waits for its database")]
-    Starting,
-    #[error("the request took too long")]
-    TookTooLong,
-    #[error("a panic was caught")]
-    Panicked,
-}
-
-/// What of the request an error is about: `source` of a JSON:API error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    Pointer(String),
-    Parameter(&'static str),
-    Header(&'static str),
-    Path(&'static str),
-}
-
-impl From<RestrictScopesError> for ApiError {
-    fn from(error: RestrictScopesError) -> Self {
-        match error {
-            RestrictScopesError::NoSuchClient => Self::NoSuchClient,
-            RestrictScopesError::Moved => Self::Moved,
-            RestrictScopesError::Db(cause) => Self::Db(cause),
-        }
-    }
-}
-
-impl ApiError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Body(error) => error.status(),
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::UnknownKeys | Self::Lacks(_) => StatusCode::FORBIDDEN,
-            Self::BadRequest { .. } | Self::Restriction(_) => StatusCode::BAD_REQUEST,
-            Self::NoSuchClient | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Moved => StatusCode::CONFLICT,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Db(cause) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Busy | Self::Starting | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Db(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::Body(error) => error.to_string(),
-            Self::Unauthorized => "Unauthorized".to_owned(),
-            Self::UnknownKeys => "Forbidden".to_owned(),
-            Self::Lacks(permission) => {
-                let name = permission.as_str();
-                format!(
-                    "the role of this user lacks the permission {name}: someone with another role in the organisation has to do this"
-                )
-            }
-            Self::BadRequest { detail, .. } => detail.clone(),
-            Self::Restriction(error) => error.to_string(),
-            Self::NoSuchClient => "there is no client with this id".to_owned(),
-            Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
-            Self::Moved => {
-                "the restriction is not the one that the preview with this digest looked at: preview it again"
-                    .to_owned()
-            }
-            Self::RateLimited(_) => "Too many requests".to_owned(),
-            Self::Db(cause) => told_of(cause).to_owned(),
-            Self::Busy => "the server has as many requests in hand as it may: try again in a second".to_owned(),
-            Self::Starting => "the server is starting and waits for its database: try again in a second".to_owned(),
-            Self::TookTooLong => "the request took longer than the server allows".to_owned(),
-            Self::Panicked => INTERNAL.to_owned(),
-        }
-    }
-
-    fn source(&self) -> Option<Value> {
-        match self {
-            Self::BadRequest { about: About::Pointer(pointer), .. } => Some(json!({"pointer": pointer})),
-            Self::BadRequest { about: About::Parameter(name) | About::Path(name), .. } => {
-                Some(json!({"parameter": name}))
-            }
-            Self::BadRequest { about: About::Header(name), .. } => Some(json!({"header": name})),
-            Self::Restriction(error) => Some(json!({"pointer": error.pointer()})),
-            _ => None,
-        }
-    }
-
-    /// Failed credentials and too many requests are told as plain strings everywhere.
-    fn is_always_strings(&self) -> bool {
-        matches!(self, Self::Unauthorized | Self::UnknownKeys | Self::RateLimited(_))
-    }
-
-    /// In the shape of an audience. Errors of the edge have no audience of their own and take the path's.
-    pub fn told_to(self, audience: Audience) -> Response {
-        if let Self::RateLimited(refusal) = self {
-            return refusal.into_response();
-        }
-        let status = self.status();
-        if let Self::Db(cause) = &self {
-            log(status, cause);
-        }
-        let (content_type, body) = match audience {
-            Audience::JsonApi if !self.is_always_strings() => (JSON_API, json!({"errors": [self.as_item(status)]})),
-            Audience::OAuth if !self.is_always_strings() => {
-                (JSON, json!({"error": oauth_code(status), "error_description": self.detail()}))
-            }
-            Audience::Strings | Audience::JsonApi | Audience::OAuth => (JSON, json!({"errors": [self.detail()]})),
-        };
-        let mut answer = (status, body.to_string()).into_response();
-        answer.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
-        answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-        if status == StatusCode::UNAUTHORIZED {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
-        }
-        tell_when_to_come_back(&mut answer);
-        answer
-    }
-
-    fn as_item(&self, status: StatusCode) -> Value {
-        let mut item = json!({
-            "status": status.as_str(),
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "detail": self.detail(),
-        });
-        if let (Some(source), Some(members)) = (self.source(), item.as_object_mut()) {
-            members.insert("source".to_owned(), source);
-        }
-        item
-    }
-}
-
-fn oauth_code(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
-        status if status.is_server_error() => "server_error",
-        _ => "invalid_request",
-    }
-}
-
-/// JSON:API, which is what this enum's endpoints speak so far.
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        self.told_to(Audience::JsonApi)
-    }
-}
 
 impl IntoResponse for TooManyRequests {
     fn into_response(self) -> Response {
@@ -313,7 +66,7 @@ impl BodyError {
     fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ContentType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
@@ -325,15 +78,20 @@ pub fn method_not_allowed(method: &Method, path: &str, allow: &'static str) -> R
     let mut answer = match Audience::of(path) {
         _ if method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         Audience::OAuth => OAuthError::Method.into_response(),
+        Audience::Page => PageError::Method.into_response(),
         audience => ApiError::Method.told_to(audience),
     };
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }
 
-pub fn not_found(path: &str) -> Response {
+/// Told as whoever asks can read it: people come to addresses that do not exist, too.
+pub fn not_found(method: &Method, headers: &HeaderMap, path: &str) -> Response {
     match Audience::of(path) {
         Audience::OAuth => OAuthError::NotFound.into_response(),
+        Audience::Page | Audience::Strings if wants_a_page(method, headers) => {
+            page_told(&PageError::NotFound, true, Language::of(headers), None)
+        }
         audience => ApiError::NotFound.told_to(audience),
     }
 }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 
 const BUCKETS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
+const A_QUARTER: Duration = Duration::from_secs(900);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What is counted, each by itself.
@@ -31,6 +32,12 @@ pub enum Class {
     Operator,
     /// Failed keys, by source: guessing.
     FailedKeys,
+    /// Token, refresh and revocation requests, by source.
+    Token,
+    /// Attempts to sign in, by source.
+    Login,
+    /// Attempts to sign in to one account, by whoever has not done so before; and by each browser that has.
+    LoginAccount,
 }
 
 /// By what a class is counted.
@@ -60,7 +67,7 @@ pub struct TooManyRequests {
 }
 
 pub struct RateLimits {
-    rules: [Rule; 5],
+    rules: [Rule; 8],
     buckets: Cache<(Class, Counted), Arc<AtomicU64>>,
     clock: Clock,
 }
@@ -75,6 +82,9 @@ impl RateLimits {
             rule(config.register_per_second_total, SECOND, config.register_per_second_total.saturating_mul(2)),
             rule(config.operator_per_minute, MINUTE, config.operator_per_minute / 6),
             rule(config.failed_keys_per_minute, MINUTE, config.failed_keys_per_minute),
+            rule(config.token_per_minute, MINUTE, config.token_per_minute / 5),
+            rule(config.login_per_minute, MINUTE, config.login_per_minute),
+            rule(config.login_per_minute, A_QUARTER, config.login_per_minute),
         ];
         Self { rules, buckets: Cache::new(BUCKETS), clock }
     }
@@ -150,6 +160,9 @@ impl Class {
             Self::RegisterTotal => "register_per_second_total",
             Self::Operator => "operator_per_minute",
             Self::FailedKeys => "failed_keys_per_minute",
+            Self::Token => "token_per_minute",
+            Self::Login => "login_per_minute",
+            Self::LoginAccount => "login_per_account",
         }
     }
 }
@@ -165,7 +178,7 @@ mod tests {
     fn limits(limit: u32, burst: u32) -> (RateLimits, Hand) {
         let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
         hand.advance(Duration::from_secs(1_000));
-        let rules = [Rule { limit, period: MINUTE, burst }; 5];
+        let rules = [Rule { limit, period: MINUTE, burst }; 8];
         (RateLimits { rules, buckets: Cache::new(100), clock }, hand)
     }
 

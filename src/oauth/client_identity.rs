@@ -36,7 +36,7 @@ impl ClientDigest {
         &self.0
     }
 
-    fn id(self) -> ClientId {
+    pub(super) fn id(self) -> ClientId {
         let first_half = std::array::from_fn(|index| self.0[index]);
         ClientId::from_uuid(Builder::from_custom_bytes(first_half).into_uuid())
     }

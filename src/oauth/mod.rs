@@ -1,25 +1,46 @@
 //! WHAT IS ALLOWED: pure rules on values, one rule book per file, with its RFC section. No I/O, no async, no clock: time
 //! comes in as an argument.
 
+pub mod address;
+pub mod authorization_request;
+pub mod claims;
 pub mod client;
+pub mod client_document;
 pub mod client_identity;
 pub mod client_metadata;
 pub mod client_name;
+pub mod consent;
+pub mod document_freshness;
 mod id;
 pub mod json_text;
+pub mod jwk;
 #[cfg(test)]
 mod known_clients;
+#[cfg(test)]
+mod known_documents;
 mod metadata_error;
+pub mod offered_scopes;
 pub mod operator;
+pub mod parameters;
 pub mod permission;
+pub mod pkce;
+pub mod protected_resource;
 mod raw_client_metadata;
 pub mod redirect_uri;
+pub mod refresh_token;
+mod refusal;
 pub mod registration_rules;
+pub mod resource;
 pub mod scope;
 pub mod scope_catalogue;
 pub mod scopes_restriction;
+pub mod session;
+pub mod signing_algorithm;
+pub mod signing_period;
 mod timestamp;
-mod uri_syntax;
+pub mod token_request;
+mod trusted_redirect;
+pub mod uri_syntax;
 pub mod web_uri;
 
 pub use id::{AuthorizedClientId, FamilyId, GrantId, KeyId, OrgId, ResourceId, SessionId, UserId};

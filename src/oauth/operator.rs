@@ -1,6 +1,8 @@
 //! Who calls the operators' endpoints: one person, in one organisation, by the keys or the token that were presented.
 
-use super::id::{KeyId, OrgId, UserId};
+use uuid::Uuid;
+
+use super::id::{FamilyId, KeyId, OrgId, UserId};
 use super::permission::{Permission, Role};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +10,25 @@ pub struct Operator {
     pub org_id: OrgId,
     pub user_id: UserId,
     pub role: Role,
-    pub application_key_id: KeyId,
+    pub credential: Credential,
+}
+
+/// What they have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key and this application key.
+    Keys(KeyId),
+    /// An access token of this family.
+    Token(FamilyId),
+}
+
+impl Credential {
+    /// What calls are counted by.
+    pub const fn uuid(self) -> Uuid {
+        match self {
+            Self::Keys(KeyId(id)) | Self::Token(FamilyId(id)) => id,
+        }
+    }
 }
 
 impl Operator {

@@ -99,6 +99,14 @@ impl RawClientMetadata {
         }
     }
 
+    /// With another value in a member's place.
+    pub(super) fn with(mut self, member: Member, value: Value) -> Self {
+        if let Some(slot) = self.0.get_mut(member as usize) {
+            *slot = Some(value);
+        }
+        self
+    }
+
     /// What was sent; `null` counts as nothing.
     pub fn value(&self, member: Member) -> Option<&Value> {
         self.0.get(member as usize)?.as_ref().filter(|value| !value.is_null())

@@ -97,6 +97,11 @@ impl ScopeSet {
         Ok(set)
     }
 
+    /// A set of any size from where it was kept, names with one space between them.
+    pub fn from_spaced(kept: &str) -> Result<Self, ScopeError> {
+        kept.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse).collect()
+    }
+
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ScopeToken> {
         self.0.iter()
     }

@@ -17,6 +17,9 @@ const OIDC_NAMES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 /// A consent page shows each description on one line.
 const MAX_DESCRIPTION: usize = 80;
 
+/// The heading over scopes whose catalogue gives them none.
+pub const OTHER_GROUP: &str = "Other";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeKind {
     /// Says something about the person: OpenID Connect Core 1.0 sections 5.4 and 11.
@@ -38,6 +41,8 @@ impl ScopeKind {
 pub struct Scope {
     pub name: ScopeToken,
     pub description: String,
+    /// The heading that it stands under on the consent page.
+    pub group: String,
     pub kind: ScopeKind,
     /// Only for approved confidential clients.
     pub private: bool,
@@ -95,17 +100,36 @@ impl ScopeCatalogue {
 
 #[derive(Default)]
 struct Reader {
+    /// Headings by the names that entries use for them.
+    groups: BTreeMap<String, String>,
     scopes: BTreeMap<ScopeToken, Scope>,
     mistakes: Vec<CatalogueMistake>,
 }
 
 impl Reader {
-    fn read(&mut self, tables: toml::Table) {
+    fn read(&mut self, mut tables: toml::Table) {
+        // The entries of the other tables name these.
+        match tables.remove("groups") {
+            Some(toml::Value::Table(entries)) => self.read_groups(entries),
+            Some(_) => self.mistakes.push(CatalogueMistake::UnknownTable { name: "groups".to_owned() }),
+            None => {}
+        }
         for (name, value) in tables {
             match (name.as_str(), value) {
                 ("oidc", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Oidc, entries),
                 ("permission", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Permission, entries),
                 _ => self.mistakes.push(CatalogueMistake::UnknownTable { name }),
+            }
+        }
+    }
+
+    fn read_groups(&mut self, entries: toml::Table) {
+        for (name, value) in entries {
+            let path = format!("groups.{name}");
+            match value {
+                toml::Value::String(title) if is_one_line(&title) => _ = self.groups.insert(name, title),
+                toml::Value::String(_) => self.mistakes.push(CatalogueMistake::Title { path }),
+                _ => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
             }
         }
     }
@@ -137,10 +161,11 @@ impl Reader {
             let path = format!("{path}.{key}");
             match (key.as_str(), value) {
                 ("description", toml::Value::String(text)) => entry.description = text,
+                ("group", toml::Value::String(name)) => entry.group = self.find_group(path, &name),
                 ("private", toml::Value::Boolean(flag)) => entry.private = flag,
                 ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
                 ("default", toml::Value::Boolean(flag)) => entry.default = flag,
-                ("description", _) => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
+                ("description" | "group", _) => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
                 ("private" | "advertised" | "default", _) => {
                     self.mistakes.push(CatalogueMistake::Type { path, expected: "true or false" });
                 }
@@ -150,11 +175,25 @@ impl Reader {
         self.mistakes.extend(entry.mistakes(path));
         entry
     }
+
+    fn find_group(&mut self, path: String, name: &str) -> Option<String> {
+        let title = self.groups.get(name).cloned();
+        if title.is_none() {
+            self.mistakes.push(CatalogueMistake::Group { path });
+        }
+        title
+    }
+}
+
+fn is_one_line(text: &str) -> bool {
+    let length = text.trim().chars().count();
+    (1..=MAX_DESCRIPTION).contains(&length) && !text.chars().any(char::is_control)
 }
 
 #[derive(Default)]
 struct Entry {
     description: String,
+    group: Option<String>,
     private: bool,
     advertised: bool,
     default: bool,
@@ -162,17 +201,17 @@ struct Entry {
 
 impl Entry {
     fn mistakes(&self, path: &str) -> impl Iterator<Item = CatalogueMistake> {
-        let length = self.description.trim().chars().count();
         let path = path.to_owned();
-        let bad_description = length == 0 || length > MAX_DESCRIPTION || self.description.chars().any(char::is_control);
         let private_but_offered = self.private && (self.advertised || self.default);
-        let description = bad_description.then(|| CatalogueMistake::Description { path: path.clone() });
+        let description =
+            (!is_one_line(&self.description)).then(|| CatalogueMistake::Description { path: path.clone() });
         description.into_iter().chain(private_but_offered.then_some(CatalogueMistake::PrivateButOffered { path }))
     }
 
     fn into_scope(self, name: ScopeToken, kind: ScopeKind) -> Scope {
-        let Self { description, private, advertised, default } = self;
-        Scope { name, description, kind, private, advertised, default }
+        let Self { description, group, private, advertised, default } = self;
+        let group = group.unwrap_or_else(|| OTHER_GROUP.to_owned());
+        Scope { name, description, group, kind, private, advertised, default }
     }
 }
 
@@ -199,7 +238,7 @@ impl fmt::Display for CatalogueError {
 pub enum CatalogueMistake {
     #[error("this is not TOML: {0}")]
     NotToml(toml::de::Error),
-    #[error("{name}: a catalogue holds the tables [oidc] and [permission] and nothing else")]
+    #[error("{name}: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else")]
     UnknownTable { name: String },
     #[error("{path}: {reason}")]
     Name { path: String, reason: ScopeError },
@@ -209,10 +248,14 @@ pub enum CatalogueMistake {
     NotATable { path: String },
     #[error("{path}: must be {expected}")]
     Type { path: String, expected: &'static str },
-    #[error("{path}: unknown; a scope has description, private, advertised and default")]
+    #[error("{path}: unknown; a scope has description, group, private, advertised and default")]
     UnknownKey { path: String },
     #[error("{path}: needs a description of 1 to {MAX_DESCRIPTION} characters on one line")]
     Description { path: String },
+    #[error("{path}: needs a title of 1 to {MAX_DESCRIPTION} characters on one line")]
+    Title { path: String },
+    #[error("{path}: is none of the names under [groups]")]
+    Group { path: String },
     #[error("{path}: a private scope can be neither advertised nor default")]
     PrivateButOffered { path: String },
 }
@@ -236,8 +279,10 @@ mod tests {
     fn an_entry_is_read_with_its_kind_and_flags_and_flags_left_out_are_false() {
         let catalogue = ScopeCatalogue::from_toml(
             r#"
+            [groups]
+            you = "You"
             [oidc]
-            openid = { description = "Confirm who you are", advertised = true, default = true }
+            openid = { group = "you", description = "Confirm who you are", advertised = true, default = true }
             [permission]
             keys_write = { description = "Create keys", private = true }
             "#,
@@ -246,6 +291,7 @@ mod tests {
         let openid = Scope {
             name: ScopeToken::parse("openid").expect("a name"),
             description: "Confirm who you are".to_owned(),
+            group: "You".to_owned(),
             kind: ScopeKind::Oidc,
             private: false,
             advertised: true,
@@ -254,6 +300,7 @@ mod tests {
         let keys_write = Scope {
             name: ScopeToken::parse("keys_write").expect("a name"),
             description: "Create keys".to_owned(),
+            group: OTHER_GROUP.to_owned(),
             kind: ScopeKind::Permission,
             private: true,
             advertised: false,
@@ -271,12 +318,18 @@ mod tests {
     fn every_mistake_is_listed_at_once() {
         let text = r#"
             extra = 1
+            [groups]
+            blank = " "
+            listed = ["dashboards_read"]
+            logs = "Logs"
             [oidc]
             dashboards_read = { description = "See dashboards" }
             [permission]
             email = { description = "See your email address" }
             "two words" = { description = "Do two things" }
             flat = "See things"
+            lost = { description = "See lost things", group = "lgos" }
+            strange = { description = "See strange things", group = true }
             long = { description = "See 12345678901234567890123456789012345678901234567890123456789012345678901234567" }
             mixed = { description = 7, private = "yes", colour = "red" }
             open = { description = "See\nlines", private = true, default = true }
@@ -285,14 +338,18 @@ mod tests {
         assert_eq!(
             refused(text).into_iter().collect::<BTreeSet<_>>(),
             [
-                "extra: a catalogue holds the tables [oidc] and [permission] and nothing else",
+                "extra: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else",
+                "groups.blank: needs a title of 1 to 80 characters on one line",
+                "groups.listed: must be text",
                 "oidc.dashboards_read: the names openid, profile, email, offline_access belong under [oidc], and only they do",
                 "permission.email: the names openid, profile, email, offline_access belong under [oidc], and only they do",
                 "permission.two words: a scope name may hold only printable ASCII characters without space, quote and backslash",
                 "permission.flat: write { description = \"…\" }",
+                "permission.lost.group: is none of the names under [groups]",
+                "permission.strange.group: must be text",
                 "permission.long: needs a description of 1 to 80 characters on one line",
                 "permission.mixed: needs a description of 1 to 80 characters on one line",
-                "permission.mixed.colour: unknown; a scope has description, private, advertised and default",
+                "permission.mixed.colour: unknown; a scope has description, group, private, advertised and default",
                 "permission.mixed.description: must be text",
                 "permission.mixed.private: must be true or false",
                 "permission.open: a private scope can be neither advertised nor default",
@@ -329,6 +386,25 @@ mod tests {
             assert!(seen.insert(description), "{name}: {description}");
         }
         assert_eq!(seen.len(), 122);
+    }
+
+    #[test]
+    fn every_shipped_scope_stands_under_a_heading_and_every_heading_over_a_few_scopes() {
+        let catalogue = shipped();
+        let mut sizes = BTreeMap::<&str, usize>::new();
+        for scope in catalogue.iter() {
+            *sizes.entry(&scope.group).or_default() += 1;
+        }
+
+        assert!(!sizes.contains_key(OTHER_GROUP), "{sizes:?}");
+        assert_eq!(sizes.len(), 13, "{sizes:?}");
+        assert!(sizes.values().all(|size| (2..=20).contains(size)), "{sizes:?}");
+    }
+
+    #[test]
+    fn groups_that_are_no_table_are_a_mistake() {
+        let expected = "groups: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else";
+        assert_eq!(refused("groups = 1"), [expected]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::address;
+
 /// Why text is no absolute URI: the problem, a colon, the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriSyntaxError {
@@ -87,16 +89,9 @@ impl<'a> Host<'a> {
         Ok(Self { text, address })
     }
 
-    /// An address that means another machine, or none, to everyone who reads it: loopback, private use, link-local,
-    /// unspecified, in IPv6 also written as a mapped IPv4 address.
+    /// A literal address that is none of the public internet (`address.rs`).
     pub fn is_private_address(&self) -> bool {
-        match self.address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-            Some(IpAddr::V6(v6)) => {
-                v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified()
-            }
-            None => false,
-        }
+        self.address.is_some_and(|address| address::kind_of(address).is_some())
     }
 }
 
@@ -286,9 +281,13 @@ mod tests {
             "[fe80::1]",
             "[::ffff:127.0.0.1]",
             "[::ffff:10.0.0.1]",
+            "100.64.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "[2001:db8::1]",
+            "[64:ff9b::10.0.0.1]",
         ];
-        let public =
-            ["192.0.2.1", "8.8.8.8", "172.32.0.1", "[2001:db8::1]", "[::ffff:8.8.8.8]", "localhost", "a.example"];
+        let public = ["8.8.8.8", "172.32.0.1", "[2606:4700::1]", "[::ffff:8.8.8.8]", "localhost", "a.example"];
         for (hosts, expected) in [(&private[..], true), (&public[..], false)] {
             for text in hosts {
                 let after_scheme = format!("//{text}/");

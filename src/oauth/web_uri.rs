@@ -30,7 +30,7 @@ pub enum WebUriError {
     NotWeb,
     #[error("does not use https: use https")]
     NotHttps,
-    #[error("names a loopback, private, link-local or unspecified address: use a public host")]
+    #[error("names an address that is not on the public internet: use a public host")]
     PrivateAddress,
 }
 
@@ -114,6 +114,8 @@ mod tests {
             ("http://example.com/", same("http://example.com/"), Err(WebUriError::NotHttps)),
             ("http://localhost:3000", same("http://localhost:3000"), Err(WebUriError::NotHttps)),
             ("https://10.0.0.1/", same("https://10.0.0.1/"), Err(WebUriError::PrivateAddress)),
+            ("https://100.64.0.1/", same("https://100.64.0.1/"), Err(WebUriError::PrivateAddress)),
+            ("https://[64:ff9b::7f00:1]/", same("https://[64:ff9b::7f00:1]/"), Err(WebUriError::PrivateAddress)),
             ("https://[::1]/k", same("https://[::1]/k"), Err(WebUriError::PrivateAddress)),
             ("https://169.254.169.254/", same("https://169.254.169.254/"), Err(WebUriError::PrivateAddress)),
             ("javascript:alert(1)", Err(UriSyntaxError::NoHost.into()), Err(UriSyntaxError::NoHost.into())),

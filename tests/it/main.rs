@@ -16,3 +16,5 @@ mod management;
 mod network;
 mod oauth;
 mod openapi;
+mod outgoing;
+mod pages;

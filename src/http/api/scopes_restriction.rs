@@ -59,7 +59,7 @@ pub async fn lift(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
-    actions::lift_restriction(&app.context, operator.org_id, client_id, &by).await?;
+    actions::lift_restriction(&app.context, app.bounds(client_id), operator.org_id, client_id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -107,8 +107,8 @@ impl<'a> From<&'a Restricted> for Meta<'a> {
             dry_run: true,
             scopes_added: &preview.change.scopes_added,
             scopes_removed: &preview.change.scopes_removed,
-            grants: 0,
-            users: 0,
+            grants: preview.grants,
+            users: preview.users,
             digest: &preview.digest,
         }
     }

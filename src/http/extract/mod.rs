@@ -1,7 +1,8 @@
 //! From the wire to types: each extractor fails in the shape of the audience that uses it.
 
+pub mod basic;
 mod client_uuid;
 mod operator;
 
 pub use client_uuid::ClientUuid;
-pub use operator::{MayRead, MayWrite};
+pub use operator::{MayManageApps, MayRead, MayWrite};

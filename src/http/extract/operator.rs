@@ -1,21 +1,26 @@
 //! Who calls an operators' endpoint, and whether they may.
 //!
-//! Both keys are needed: the API key names the organisation, the application key the person in it. Failed keys are counted
-//! by source, and a source that guesses is refused before its next guess is looked at.
+//! By an access token, or by keys, of which both are needed: the API key names the organisation, the application key the
+//! person in it. Failed keys are counted by source, and a source that guesses is refused before its next guess is looked
+//! at.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use super::basic::bearer_token;
 use crate::actions::{Actor, By};
 use crate::app::App;
+use crate::db::memberships;
 use crate::http::edge::Origin;
 use crate::http::error::ApiError;
 use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::operator::Operator;
+use crate::oauth::operator::{Credential, Operator};
 use crate::oauth::permission::Permission;
+use crate::oauth::scope::ScopeSet;
 use crate::secret::Secret;
 
 /// Longer ones are no keys of ours, and are not even looked for.
@@ -24,6 +29,9 @@ const LONGEST_KEY: usize = 256;
 /// An operator who may see clients and their restrictions.
 pub struct MayRead(pub Operator);
 
+/// An operator who may see clients, for that or because integrations are theirs to manage.
+pub struct MayManageApps(pub Operator);
+
 /// An operator who may restrict clients.
 pub struct MayWrite(pub Operator, pub By);
 
@@ -31,7 +39,15 @@ impl FromRequestParts<Arc<App>> for MayRead {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        authorized(parts, app, Permission::OrgAuthorizedAppsRead).await.map(Self)
+        authorized(parts, app, &[Permission::OrgAuthorizedAppsRead]).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for MayManageApps {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        authorized(parts, app, &[Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations]).await.map(Self)
     }
 }
 
@@ -39,7 +55,7 @@ impl FromRequestParts<Arc<App>> for MayWrite {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let operator = authorized(parts, app, Permission::OrgAuthorizedAppsWrite).await?;
+        let operator = authorized(parts, app, &[Permission::OrgAuthorizedAppsWrite]).await?;
         let origin = Origin::of(parts);
         let by = By {
             actor: Actor::Operator(operator),
@@ -50,14 +66,54 @@ impl FromRequestParts<Arc<App>> for MayWrite {
     }
 }
 
-async fn authorized(parts: &Parts, app: &App, permission: Permission) -> Result<Operator, ApiError> {
-    let operator = authenticated(parts, app).await?;
-    let calls = Counted::Key(operator.application_key_id.0);
+/// Any one of the permissions will do; with a token, its scope of the same name besides.
+async fn authorized(parts: &Parts, app: &App, any_of: &[Permission]) -> Result<Operator, ApiError> {
+    let caller = authenticated(parts, app).await?;
+    let operator = caller.operator;
+    let calls = Counted::Key(operator.credential.uuid());
     app.limits.take(Class::Operator, calls).map_err(ApiError::RateLimited)?;
-    if operator.may(permission) { Ok(operator) } else { Err(ApiError::Lacks(permission)) }
+    let covers =
+        |permission: &Permission| caller.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()));
+    if any_of.iter().any(|permission| covers(permission) && operator.may(*permission)) {
+        return Ok(operator);
+    }
+    match any_of.iter().find(|permission| operator.may(**permission)).or(any_of.first()) {
+        Some(permission) if operator.may(*permission) => Err(ApiError::LacksScope(*permission)),
+        Some(permission) => Err(ApiError::Lacks(*permission)),
+        None => Ok(operator),
+    }
 }
 
-async fn authenticated(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
+struct Caller {
+    operator: Operator,
+    /// What a token allows of what the user may do; keys allow all of it.
+    scopes: Option<ScopeSet>,
+}
+
+/// A token that lives goes before keys; with any other, the keys decide.
+async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+    let bearer = parts.headers.get(AUTHORIZATION).and_then(bearer_token);
+    if let Some(caller) = by_token(app, bearer).await? {
+        return Ok(caller);
+    }
+    let operator = by_keys(parts, app).await?;
+    Ok(Caller { operator, scopes: None })
+}
+
+/// Only a token that is for this server: one for a resource must not open this API (RFC 9068 section 4).
+async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Caller>, ApiError> {
+    let Some(bearer) = bearer else { return Ok(None) };
+    let live = app.issuer.find_live(&app.context, bearer).await?;
+    let Some(live) = live.filter(|live| live.claims.aud.contains(&app.issuer.name)) else { return Ok(None) };
+    let (org_id, user_id) = (live.liveness.org_id, live.liveness.user_id);
+    let role = memberships::find(&app.context.db, org_id, user_id).await?;
+    Ok(role.map(|role| Caller {
+        operator: Operator { org_id, user_id, role, credential: Credential::Token(live.claims.family) },
+        scopes: Some(live.scopes),
+    }))
+}
+
+async fn by_keys(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
     let api_key = key(&parts.headers, "dd-api-key");
     let application_key = key(&parts.headers, "dd-application-key");
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {

@@ -1,4 +1,11 @@
 //! What OAuth clients call.
 
+pub mod authorize;
+pub mod discovery;
+pub mod introspect;
+pub mod jwks;
 pub mod register;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
 pub mod well_known;

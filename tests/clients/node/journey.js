@@ -93,7 +93,7 @@ async function unknownClientsAreNotFound(operator) {
 
 // The client documents no 403 here, so that it hands on the text as it came.
 async function unknownKeysAreForbidden(clientUuid) {
-  const stranger = api("0".repeat(32), "0".repeat(40));
+  const stranger = api({ apiKeyAuth: "0".repeat(32), appKeyAuth: "0".repeat(40) });
   const calls = [
     () => stranger.getScopesRestriction({ clientUuid }),
     () => stranger.upsertScopesRestriction(upsert(clientUuid, [], [])),

@@ -16,14 +16,16 @@ OPERATIONS = [
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
-def api(api_key=os.environ["API_KEY"], application_key=os.environ["APPLICATION_KEY"]):
+def api(
+    api_key=os.environ["API_KEY"], application_key=os.environ["APPLICATION_KEY"], kind=OAuth2ClientPublicApi
+):
     """The client as its own documentation sets it up: another host, and the preview operations enabled by name."""
     configuration = Configuration(host=os.environ["URL"])
     configuration.api_key["apiKeyAuth"] = api_key
     configuration.api_key["appKeyAuth"] = application_key
     for operation in OPERATIONS:
         configuration.unstable_operations[operation] = True
-    return OAuth2ClientPublicApi(ApiClient(configuration))
+    return kind(ApiClient(configuration))
 
 
 def additional(model):

@@ -66,7 +66,7 @@ on_both! {
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         };
 
-        let eve = actions::create_user(app.context(), acme.org_id, "eve@acme.example", Role::ReadOnly, None, &by)
+        let eve = actions::create_user(app.context(), acme.org_id, "eve@acme.example", None, Role::ReadOnly, None, &by)
             .await
             .expect("joins");
 
@@ -126,7 +126,7 @@ on_both! {
         assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
 
         let lift = async || {
-            actions::lift_restriction(app.context(), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
+            actions::lift_restriction(app.context(), app.app.bounds(client_id), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
         };
         let lifted = told_of(&app, acme.org_id, lift).await;
         assert_eq!(lifted, [told("scopes_restriction.lifted", subject, Some(second), nothing)]);
@@ -156,7 +156,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.catalogue, &COMMAND_LINE)
+            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalogue, &COMMAND_LINE)
                 .await
                 .expect("is set");
         };
@@ -185,7 +185,7 @@ on_both! {
         };
         let set_password = async || {
             let password = Some(Secret::new("correct horse".to_owned()));
-            actions::set_password(app.context(), "eve@mail.example", password, &COMMAND_LINE).await.expect("is set");
+            actions::set_password(app.context(), "eve@mail.example", password, None, &COMMAND_LINE).await.expect("is set");
         };
 
         let before = events(&app, umbra.org_id).await.len();
@@ -193,8 +193,8 @@ on_both! {
         let disabled = told_of(&app, acme.org_id, disable).await;
         let again = told_of(&app, acme.org_id, disable).await;
 
-        let now = json!({"disabled_at": START.seconds()});
-        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false}))]);
+        let now = json!({"disabled_at": START.seconds(), "grants_ended": 0, "sessions_ended": 0});
+        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false, "sessions_ended": 0}))]);
         assert_eq!(disabled, [told("user.disabled", subject, None, now)]);
         assert_eq!(again, [], "disabling twice changes nothing");
         let in_umbra = events(&app, umbra.org_id).await.into_iter().skip(before).map(|event| event.action);

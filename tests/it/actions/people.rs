@@ -31,7 +31,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let join = async |org_id, email, role, password| {
-            actions::create_user(app.context(), org_id, email, role, password, &BY).await
+            actions::create_user(app.context(), org_id, email, None, role, password, &BY).await
         };
 
         let first = join(acme.org_id, EVE, Role::Standard, secret("correct horse")).await.expect("joins");
@@ -50,9 +50,9 @@ on_both! {
         acme.colleague(EVE, Role::Standard).await;
         let hash = password_hash(&app, EVE).await;
 
-        let twice = actions::create_user(app.context(), acme.org_id, EVE, Role::Admin, None, &BY).await;
+        let twice = actions::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await;
         let password = secret("another password");
-        let second = actions::create_user(app.context(), umbra.org_id, EVE, Role::Admin, password, &BY).await;
+        let second = actions::create_user(app.context(), umbra.org_id, EVE, None, Role::Admin, password, &BY).await;
 
         assert!(matches!(&twice, Err(CreateUserError::Exists(email)) if email == EVE), "{twice:?}");
         assert!(matches!(&second, Err(CreateUserError::HasPassword(email)) if email == EVE), "{second:?}");
@@ -127,7 +127,7 @@ on_both! {
     async fn a_new_password_replaces_the_old_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.operator("Acme").await.colleague(EVE, Role::Standard).await;
-        let set = async |email, password| actions::set_password(app.context(), email, password, &BY).await;
+        let set = async |email, password| actions::set_password(app.context(), email, password, None, &BY).await;
 
         let chosen = set(EVE, secret("correct horse")).await.expect("is set");
         assert!(chosen.is_none(), "who chose it knows it");

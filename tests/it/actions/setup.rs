@@ -90,7 +90,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.catalogue, &BY).await
+            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalogue, &BY).await
         };
         let known = ScopeSet::parse("openid metrics_read").expect("scopes");
         set(Some(&known)).await.expect("is set");
@@ -110,7 +110,7 @@ on_both! {
         let nobody = OrgId(uuid::Uuid::nil());
 
         let refused =
-            actions::set_default_client_scopes(app.context(), nobody, None, &app.app.catalogue, &BY).await;
+            actions::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalogue, &BY).await;
 
         assert!(matches!(refused, Err(SetDefaultsError::NoSuchOrg)), "{refused:?}");
     }

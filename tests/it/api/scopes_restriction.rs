@@ -3,8 +3,10 @@
 mod body;
 mod concurrency;
 mod dry_run;
+mod enforced;
 mod history;
 mod lift;
+mod narrowing;
 mod organisations;
 mod required;
 mod show;

@@ -96,6 +96,8 @@ on_both! {
             "dry_run": dry_run,
             "scopes_added": ["email"],
             "scopes_removed": ["mcp_read", "openid"],
+            "grants": 0,
+            "users": 0,
             "digest": digest,
         });
         assert_eq!(preview, expected(true));

@@ -122,6 +122,7 @@ async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__LISTEN", &address);
+    let program = program.with("GRANTOR_SECRETS__KEY", "a-key-that-is-set-and-so-is-not-made");
 
     let refused = program.launch().finish();
 

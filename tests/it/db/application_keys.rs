@@ -23,7 +23,7 @@ fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> Applica
 async fn ada_in_acme(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    users::insert(db, user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+    users::insert(db, user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(1), Role::Admin, START).await.expect("is inserted");
 }
 

@@ -1,8 +1,16 @@
 //! Rows that this program would not have written: an error that names where, never a guess.
 
-use grantor::db::{DbError, clients, memberships, org_clients, orgs};
+use grantor::db::resources::{self, StoredResource};
+use grantor::db::{
+    DbError, authorization_codes, authorization_requests, clients, families, grants, memberships, org_clients, orgs,
+};
+use grantor::oauth::ResourceId;
+use grantor::secret::Digest;
 
-use super::by_hand::{client_id, execute, new_client, org_id};
+use super::by_hand::{client_id, execute, new_client, org_id, uuid};
+use super::grant_by_hand::{
+    consent, digest, family_id, insert_code, insert_family, new_code, new_family, people_and_clients, resource, scopes,
+};
 use crate::support::{START, TestApp};
 
 fn place(error: DbError) -> (&'static str, &'static str) {
@@ -79,5 +87,76 @@ on_both! {
         let named = app.app.operators.find(app.db(), keys.0, keys.1).await.expect_err("is corrupt");
 
         assert_eq!((place(listed), place(named)), (("memberships", "role"), ("memberships", "role")));
+    }
+
+    async fn requests_and_codes_that_are_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
+        app.execute(
+            r#"INSERT INTO authorization_requests (digest, browser_digest, client_id, request, created_at, expires_at)
+               SELECT digest, digest, id, '{"redirect_uri": 7}', 0, 9000000000 FROM clients WHERE client_name = 'One'"#,
+        )
+        .await;
+        insert_code(app.db(), "code", &new_code(id)).await;
+        // What a client by hand has for a digest.
+        let digest_of_client = Digest::from_bytes([1; 32]);
+
+        let request =
+            authorization_requests::find(app.db(), digest_of_client, digest_of_client, START).await.expect_err("is corrupt");
+        let redeem = async || {
+            let mut tx = app.db().begin().await.expect("begins");
+            let code =
+                authorization_codes::redeem(&mut tx, digest("code"), client_id(1), family_id(1), START).await;
+            tx.roll_back().await.expect("rolls back");
+            code.expect_err("is corrupt")
+        };
+        app.execute(r#"UPDATE authorization_codes SET resources = '["no URI"]'"#).await;
+        let resources = redeem().await;
+        app.execute(r#"UPDATE authorization_codes SET resources = '[]', scopes = '{}'"#).await;
+        let scopes = redeem().await;
+
+        assert_eq!(place(request), ("authorization_requests", "request"));
+        assert_eq!(place(resources), ("authorization_codes", "resources"));
+        assert_eq!(place(scopes), ("authorization_codes", "scopes"));
+    }
+
+    async fn families_and_grants_that_are_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
+        insert_family(app.db(), &new_family(1, id), None).await;
+        let for_refresh = async || {
+            place(families::find_for_refresh(app.db(), family_id(1)).await.expect_err("is corrupt"))
+        };
+
+        app.execute("UPDATE families SET sequence = -1").await;
+        assert_eq!(for_refresh().await, ("families", "sequence"));
+        app.execute("UPDATE families SET sequence = 4294967296").await;
+        assert_eq!(for_refresh().await, ("families", "sequence"));
+        let digest = ("UPDATE families SET current_digest = X'00'", r"UPDATE families SET current_digest = '\x00'");
+        execute(&app, engine, digest.0, digest.1).await;
+        app.execute("UPDATE orgs SET default_client_scopes = '7'").await;
+        assert_eq!(for_refresh().await, ("families", "sequence"), "the first that is met");
+        app.execute(r#"UPDATE families SET scopes = '["two words"]'"#).await;
+        let liveness = families::find_liveness(app.db(), family_id(1)).await.expect_err("is corrupt");
+        assert_eq!((for_refresh().await, place(liveness)), (("families", "scopes"), ("families", "scopes")));
+        app.execute("UPDATE grant_scopes SET scope = 'a\"b'").await;
+        let grant = grants::find_by_id(app.db(), id).await.expect_err("is corrupt");
+        assert_eq!(place(grant), ("grant_scopes", "scope"));
+    }
+
+    async fn resources_that_are_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (id, uri) = (ResourceId(uuid(1)), resource("https://mcp.example"));
+        let stored = StoredResource { id, uri, name: "MCP".to_owned(), scopes: scopes("openid"), created_at: START };
+        resources::insert(app.db(), &stored, digest("secret")).await.expect("is inserted");
+
+        app.execute(r#"UPDATE resources SET scopes = '[""]'"#).await;
+        let no_scope = resources::find_by_secret(app.db(), digest("secret")).await.expect_err("is corrupt");
+        app.execute("UPDATE resources SET uri = 'no URI'").await;
+        let no_uri = resources::list(app.db()).await.expect_err("is corrupt");
+
+        assert_eq!((place(no_scope), place(no_uri)), (("resources", "scopes"), ("resources", "uri")));
     }
 }

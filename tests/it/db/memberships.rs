@@ -11,8 +11,8 @@ use crate::support::{START, TestApp};
 async fn two_organisations(db: &Db) {
     orgs::insert(db, org_id(1), "Umbra", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Acme", START).await.expect("is inserted");
-    users::insert(db, user_id(1), "eve@mail.example", "hash", START).await.expect("is inserted");
-    users::insert(db, user_id(2), "ada@mail.example", "hash", START).await.expect("is inserted");
+    users::insert(db, user_id(1), "eve@mail.example", None, "hash", START).await.expect("is inserted");
+    users::insert(db, user_id(2), "ada@mail.example", None, "hash", START).await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(1), Role::ReadOnly, START).await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(2), Role::Standard, START).await.expect("is inserted");
     memberships::insert(db, org_id(2), user_id(2), Role::Admin, START).await.expect("is inserted");
@@ -63,6 +63,16 @@ on_both! {
         assert_eq!(memberships::list_orgs(app.db(), user_id(2)).await.expect("is readable"), [org_id(1), org_id(2)]);
         assert_eq!(memberships::list_orgs(app.db(), user_id(1)).await.expect("is readable"), [org_id(1)]);
         assert_eq!(memberships::list_orgs(app.db(), user_id(3)).await.expect("is readable"), []);
+    }
+
+    async fn a_person_sees_their_organisations_by_name_with_their_roles(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        two_organisations(app.db()).await;
+        let of = async |number| memberships::list_of_user(app.db(), user_id(number)).await.expect("is readable");
+
+        let in_acme = (org_id(2), "Acme".to_owned(), Role::Admin);
+        assert_eq!(of(2).await, [in_acme, (org_id(1), "Umbra".to_owned(), Role::Standard)]);
+        assert_eq!(of(3).await, []);
     }
 
     async fn a_person_joins_an_organisation_once(engine: Engine) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grantor::actions::{self, By, NewKeys};
 use grantor::db::{DbError, operators};
+use grantor::oauth::operator::Credential;
 use grantor::oauth::operator::Operator;
 use grantor::oauth::permission::Role;
 use grantor::secret::Secret;
@@ -39,7 +40,7 @@ on_both! {
         let found = named_on(&app, &reader.keys).await.expect("is named");
 
         assert_eq!((found.org_id, found.role), (admin.org_id, Role::ReadOnly));
-        assert_eq!(found.application_key_id, reader.keys.application_key_id);
+        assert_eq!(found.credential, Credential::Keys(reader.keys.application_key_id));
         let shared = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
         assert_eq!(shared, Some(found), "the API key names only the organisation");
     }

@@ -9,26 +9,26 @@ use crate::support::{START, TestApp};
 on_both! {
     async fn a_person_is_found_by_their_address(engine: Engine) {
         let app = TestApp::start(engine).await;
-        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
 
-        let ada = User { id: user_id(1), email: "ada@acme.example".to_owned(), created_at: START, disabled_at: None };
+        let ada = User { id: user_id(1), email: "ada@acme.example".to_owned(), name: None, created_at: START, disabled_at: None };
         assert_eq!(users::find_by_email(app.db(), "ada@acme.example").await.expect("is readable"), Some(ada));
         assert_eq!(users::find_by_email(app.db(), "eve@acme.example").await.expect("is readable"), None);
     }
 
     async fn an_address_belongs_to_one_person(engine: Engine) {
         let app = TestApp::start(engine).await;
-        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
 
-        let refused = users::insert(app.db(), user_id(2), "ada@acme.example", "hash", START).await;
+        let refused = users::insert(app.db(), user_id(2), "ada@acme.example", None, "hash", START).await;
 
         assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
     }
 
     async fn a_new_password_hash_replaces_the_old_one_of_that_person_only(engine: Engine) {
         let app = TestApp::start(engine).await;
-        users::insert(app.db(), user_id(1), "ada@acme.example", "old", START).await.expect("is inserted");
-        users::insert(app.db(), user_id(2), "eve@acme.example", "old", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(1), "ada@acme.example", None, "old", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(2), "eve@acme.example", None, "old", START).await.expect("is inserted");
 
         users::update_password_hash(app.db(), user_id(1), "new").await.expect("is updated");
 
@@ -40,7 +40,7 @@ on_both! {
 
     async fn a_person_is_disabled_once_and_keeps_the_first_time(engine: Engine) {
         let app = TestApp::start(engine).await;
-        users::insert(app.db(), user_id(1), "ada@acme.example", "hash", START).await.expect("is inserted");
+        users::insert(app.db(), user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
 
         let first = users::disable(app.db(), user_id(1), after(10)).await.expect("is disabled");
         let again = users::disable(app.db(), user_id(1), after(20)).await.expect("is asked");
@@ -49,5 +49,25 @@ on_both! {
         assert_eq!((first, again, nobody), (true, false, false));
         let ada = users::find_by_email(app.db(), "ada@acme.example").await.expect("is readable").expect("is there");
         assert_eq!(ada.disabled_at, Some(after(10)));
+    }
+
+    async fn a_person_is_found_by_id_and_with_the_hash_to_sign_in_by(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let name = Some("Ada L\u{f6}v");
+        users::insert(app.db(), user_id(1), "ada@acme.example", name, "hash", START).await.expect("is inserted");
+        users::disable(app.db(), user_id(1), after(10)).await.expect("is disabled");
+
+        let ada = User {
+            id: user_id(1),
+            email: "ada@acme.example".to_owned(),
+            name: name.map(str::to_owned),
+            created_at: START,
+            disabled_at: Some(after(10)),
+        };
+        assert_eq!(users::find(app.db(), user_id(1)).await.expect("is readable"), Some(ada.clone()));
+        assert_eq!(users::find(app.db(), user_id(2)).await.expect("is readable"), None);
+        let for_login = async |email| users::find_for_login(app.db(), email).await.expect("is readable");
+        assert_eq!(for_login("ada@acme.example").await, Some((ada, "hash".to_owned())));
+        assert_eq!(for_login("eve@acme.example").await, None);
     }
 }

@@ -1,1 +1,5 @@
+mod browser;
+mod mcp_clients;
 mod official_clients;
+mod openid_client;
+mod script;

@@ -2,5 +2,5 @@
 
 mod connections;
 mod framing;
-mod outage;
+pub mod outage;
 mod stop;

@@ -31,7 +31,7 @@ fn proxied(proxy: &Proxy) -> Secret {
     Secret::new(format!("{scheme}://{credentials}{}/{database}", proxy.address))
 }
 
-async fn behind_a_proxy() -> (TestApp, Proxy) {
+pub async fn behind_a_proxy() -> (TestApp, Proxy) {
     let server: PgConnectOptions = postgres_url().parse().expect("a URL");
     let proxy = Proxy::before(format!("{}:{}", server.get_host(), server.get_port())).await;
     let folder = tempfile::TempDir::new().expect("a folder");

@@ -170,7 +170,7 @@ on_both! {
             (json!({"logo_uri": "http://example.com/a.png"}), "logo_uri does not use https: use https"),
             (
                 json!({"jwks_uri": "https://127.0.0.1/"}),
-                "jwks_uri names a loopback, private, link-local or unspecified address: use a public host",
+                "jwks_uri names an address that is not on the public internet: use a public host",
             ),
             (
                 json!({"jwks_uri": "https://a.example/", "jwks": {}}),

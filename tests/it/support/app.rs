@@ -14,6 +14,7 @@ use grantor::config::{Config, Loaded, Sources};
 use grantor::db::{Db, Location, Target};
 use grantor::http;
 use grantor::oauth::Timestamp;
+use grantor::sealing::KeyRing;
 use grantor::secret::{Random, Secret};
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
@@ -86,9 +87,11 @@ impl TestApp {
 
     async fn on(target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let db = Db::open(&target).expect("the database opens");
-        db.migrate().await.expect("the migrations run");
         let (clock, hand) = Clock::by_hand(START);
-        let app = App::new(loaded(settings), db, clock, Random::system());
+        let loaded = loaded(settings);
+        let ring = loaded.config.secrets.key.clone().unwrap_or_else(KeyRing::development);
+        let app = App::new(loaded, db, clock, Random::system(), ring);
+        app.prepare().await.expect("the migrations run, and there is a key");
         let router = http::public(Arc::clone(&app));
         Self { app, hand, target, router, _folder: folder }
     }

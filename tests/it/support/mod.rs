@@ -4,28 +4,38 @@
 //!   schema for Postgres.
 //! * An **anonymous client** is [`TestApp::post`] and [`TestApp::get`].
 //! * An **operator** is [`TestApp::operator`]: the administrator of an organisation of their own, with keys.
+//! * A [`Bearer`] is somebody with an access token instead.
 //! * The program itself, as an operator runs it, is a [`Program`], and while it serves a [`Server`].
+//! * A user who let a client in without a browser is [`granted::Granted`].
 //! * A [`Wire`] is a real listener in process, spoken to byte by byte; a [`Proxy`] stands between it and its database.
+//! * A [`flow::Person`] is at a browser, a [`flow::McpClient`] sends them there.
+//! * A [`Site`] is a host on the web that the server asks.
 //!
 //! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
 //! `a_sentence::postgres`.
 
 mod answer;
 mod app;
+mod bearer;
 mod cluster;
 pub mod errors;
+pub mod flow;
+pub mod granted;
 mod operator;
 pub mod plain_http;
 mod program;
 mod proxy;
+mod site;
 mod wire;
 
 pub use answer::Answer;
 pub use app::{Engine, START, TestApp, request};
+pub use bearer::Bearer;
 pub use cluster::postgres_url;
 pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
-pub use program::{DATABASE_PASSWORD, DEADLINE, Program, Server};
+pub use program::{DATABASE_PASSWORD, DEADLINE, EVERYTHING_GRANTED, Program, Running, Server};
 pub use proxy::Proxy;
+pub use site::{Reply, Site};
 pub use wire::Wire;
 
 macro_rules! on_both {

@@ -27,7 +27,7 @@ impl<'a> TestOperator<'a> {
     /// A colleague in the same organisation.
     pub async fn colleague(&self, email: &str, role: Role) -> Self {
         let by = By::COMMAND_LINE;
-        actions::create_user(self.app.context(), self.org_id, email, role, None, &by).await.expect("a new user");
+        actions::create_user(self.app.context(), self.org_id, email, None, role, None, &by).await.expect("a new user");
         let keys = actions::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");
         Self { app: self.app, org_id: self.org_id, email: email.to_owned(), keys }
     }

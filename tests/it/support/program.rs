@@ -20,6 +20,15 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// In every Postgres URL here, so that no log may hold it.
 pub const DATABASE_PASSWORD: &str = "pw-0d1fb9c2-never-shown";
 
+/// SQL after which every person has authorised every client, in every organisation. A grant has the id of its client.
+pub const EVERYTHING_GRANTED: &str = "
+    INSERT INTO org_clients (org_id, client_id, changed_at, authorized_id, first_authorized_at)
+        SELECT o.id, c.id, 1767323045, c.id, 1767323045 FROM orgs o, clients c;
+    INSERT INTO grants (id, org_id, client_id, user_id, consent_digest, consented_at, created_at, modified_at)
+        SELECT c.id, o.id, c.id, u.id, c.digest, 1767323045, 1767323045, 1767323045 FROM orgs o, clients c, users u;
+    INSERT INTO grant_scopes (grant_id, scope) SELECT id, 'openid' FROM grants;
+    INSERT INTO grant_scopes (grant_id, scope) SELECT id, 'mcp_read' FROM grants";
+
 /// Where a program runs and with which settings. Cloning shares folder and database, and so is another replica's host.
 #[derive(Clone)]
 pub struct Program {
@@ -169,8 +178,13 @@ impl Program {
 
     /// Starts a server and does not wait.
     pub fn launch(&self) -> Server {
+        self.launch_as("serve")
+    }
+
+    /// Starts another command that goes on until it is told to stop.
+    pub fn launch_as(&self, command_name: &str) -> Server {
         let mut command = self.command(env!("CARGO_BIN_EXE_grantor"));
-        command.arg("serve");
+        command.arg(command_name);
         Server { program: self.clone(), running: Running::spawn(command, "") }
     }
 
@@ -289,17 +303,17 @@ impl Server {
     }
 }
 
-/// A child with both of its outputs read as they come.
-struct Running {
+/// A child with both of its outputs read as they come. It is killed where the test ends without waiting for it.
+pub struct Running {
     child: Child,
     stdout: Arc<Captured>,
     stderr: Arc<Captured>,
 }
 
 impl Running {
-    fn spawn(mut command: Command, input: &str) -> Self {
+    pub fn spawn(mut command: Command, input: &str) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot run: {error}"));
         let mut stdin = child.stdin.take().expect("a pipe");
         // A program that reads nothing may have ended already.
         let _ = stdin.write_all(input.as_bytes());
@@ -309,7 +323,15 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    fn finish(mut self) -> Finished {
+    /// The first line of standard output, once it is there.
+    pub fn first_line(&self) -> String {
+        let seen = self.stdout.wait_until(|state| state.1 || state.0.contains(&b'\n'));
+        let line = seen.split_once('\n').map(|(line, _)| line.to_owned());
+        line.unwrap_or_else(|| panic!("no line was said within {DEADLINE:?}, but this:\n{}", self.stderr.text()))
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Finished {
         // Both outputs end with the process.
         let (stdout, stderr) = (self.stdout.wait_for_end(), self.stderr.wait_for_end());
         let status = self.child.wait().expect("the program ends");

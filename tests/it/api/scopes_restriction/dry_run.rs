@@ -85,7 +85,7 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
         actions::set_default_client_scopes(
-            app.context(), operator.org_id, Some(&defaults), &app.app.catalogue, &By::COMMAND_LINE,
+            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalogue, &By::COMMAND_LINE,
         ).await.expect("is set");
 
         let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["teams_read"])).await;
@@ -144,7 +144,7 @@ on_both! {
             app.context(),
             operator.org_id,
             Some(&only_email),
-            &app.app.catalogue,
+            &app.app.config, &app.app.catalogue,
             &By::COMMAND_LINE,
         )
         .await

@@ -1,0 +1,142 @@
+//! Authorization codes of this server without a browser: written to its database by its own library, as a consent would.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Runtime;
+
+use grantor::db::authorization_codes::AuthorizationCode;
+use grantor::db::grants::NewGrant;
+use grantor::db::resources::StoredResource;
+use grantor::db::{Db, DbError, Target, authorization_codes, grants, memberships, org_clients, resources, users};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::permission::Role;
+use grantor::oauth::pkce::CodeChallenge;
+use grantor::oauth::resource::Resource;
+use grantor::oauth::scope::ScopeSet;
+use grantor::oauth::{AuthorizedClientId, GrantId, OrgId, ResourceId, Timestamp, UserId};
+use grantor::secret::{Random, Secret};
+
+use crate::failure::Failure;
+use crate::token_server::{CHALLENGE, REDIRECT_URI, SCOPE};
+
+/// Who authorised the client. An exchange takes the row of its grant, so those of one person would wait for each other.
+const PEOPLE: usize = 256;
+/// Codes in a transaction.
+const TOGETHER: usize = 500;
+
+pub struct Mint {
+    runtime: Runtime,
+    db: Db,
+    random: Random,
+    client_id: ClientId,
+    scopes: ScopeSet,
+    /// What the tokens are for, and who introspects them: an API learns nothing of tokens for another.
+    api: Resource,
+    grants: Vec<GrantId>,
+}
+
+impl Mint {
+    pub fn open(target: &Target, org_id: OrgId, client_id: ClientId, api: Resource) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let random = Random::system();
+        let scopes = ScopeSet::parse(SCOPE).unwrap_or_default();
+        let (db, grants) = runtime.block_on(async {
+            let db = Db::open(target)?;
+            let grants = authorise(&db, &random, org_id, client_id, &scopes).await?;
+            Ok::<_, DbError>((db, grants))
+        })?;
+        Ok(Self { runtime, db, random, client_id, scopes, api, grants })
+    }
+
+    pub fn codes(&self, count: usize) -> Result<Vec<String>, Failure> {
+        self.runtime.block_on(async {
+            let mut codes = Vec::with_capacity(count);
+            while codes.len() < count {
+                let mut tx = self.db.begin().await?;
+                for _ in 0..TOGETHER.min(count - codes.len()) {
+                    let code = self.random.application_key();
+                    let grant_id = self.grants[codes.len() % PEOPLE];
+                    authorization_codes::insert(&mut tx, code.digest(), &self.code(grant_id)).await?;
+                    codes.push(code.expose().to_owned());
+                }
+                tx.commit().await?;
+            }
+            Ok(codes)
+        })
+    }
+
+    fn code(&self, grant_id: GrantId) -> AuthorizationCode {
+        AuthorizationCode {
+            grant_id,
+            client_id: self.client_id,
+            redirect_uri: Some(REDIRECT_URI.to_owned()),
+            code_challenge: Some(CodeChallenge::from_stored(CHALLENGE.to_owned())),
+            scopes: self.scopes.clone(),
+            resources: vec![self.api.clone()],
+            nonce: None,
+            signed_in_at: now(),
+            expires_at: later(),
+        }
+    }
+
+    /// Lets the API introspect: its id, and its secret.
+    pub fn tell_of_the_api(&self) -> Result<(ResourceId, Secret), Failure> {
+        let secret = self.random.application_key();
+        let resource = StoredResource {
+            id: ResourceId(self.random.uuid_v7(millis())),
+            uri: self.api.clone(),
+            name: "An API".to_owned(),
+            scopes: self.scopes.clone(),
+            created_at: now(),
+        };
+        self.runtime.block_on(resources::insert(&self.db, &resource, secret.digest()))?;
+        Ok((resource.id, secret))
+    }
+}
+
+/// A connection goes back to its pool by a task, so the runtime must be there still.
+impl Drop for Mint {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.db.close());
+    }
+}
+
+async fn authorise(
+    db: &Db,
+    random: &Random,
+    org_id: OrgId,
+    client_id: ClientId,
+    scopes: &ScopeSet,
+) -> Result<Vec<GrantId>, DbError> {
+    let id = || random.uuid_v7(millis());
+    let mut made = Vec::with_capacity(PEOPLE);
+    let mut tx = db.begin().await?;
+    org_clients::lock(&mut tx, org_id, client_id, now()).await?;
+    org_clients::authorize(&mut tx, org_id, client_id, AuthorizedClientId(id()), now()).await?;
+    for person in 0..PEOPLE {
+        let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
+        // Nobody signs in: the hash is of no password.
+        users::insert(&mut tx, user_id, &email, None, "-", now()).await?;
+        memberships::insert(&mut tx, org_id, user_id, Role::Standard, now()).await?;
+        let id = GrantId(id());
+        let consent_digest = random.bytes();
+        let grant = NewGrant { id, org_id, client_id, user_id, scopes, consent_digest, now: now() };
+        made.push(grants::upsert(&mut tx, &grant).await?);
+    }
+    tx.commit().await?;
+    Ok(made)
+}
+
+fn millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_seconds((millis() / 1_000) as i64)
+}
+
+/// The end of a code, far enough away for a whole run.
+fn later() -> Timestamp {
+    const A_DAY: i64 = 86_400;
+    Timestamp::from_seconds(now().seconds() + A_DAY)
+}

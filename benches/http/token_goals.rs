@@ -1,0 +1,27 @@
+//! The goals of what is about tokens: beside the limits of the machine, and beside the peer on the same Postgres.
+
+use crate::contender::Contender;
+use crate::contender::Contender::{FloorParse, FloorRead, PgbenchRotate, SameMiddleware};
+use crate::endpoint::{Endpoint, Issuer};
+use crate::goals::{At, Goal};
+
+/// How much faster than the peer each answer is, and how much less it costs.
+const FASTER: f64 = 5.0;
+
+pub fn at(at: &At) -> Vec<Goal> {
+    let ours = |endpoint| Contender::Tokens(endpoint, Issuer::Ours);
+    let mut goals = vec![
+        at.rates([ours(Endpoint::Refresh), PgbenchRotate], 0.45),
+        at.at_most("refresh, p99 ms", 50.0, ours(Endpoint::Refresh), |turn| turn.p99_ms),
+        at.rates([ours(Endpoint::IntrospectSeen), FloorRead], 0.9),
+        at.rates([ours(Endpoint::IntrospectNew), FloorParse], 0.25),
+        at.rates([ours(Endpoint::Discovery), SameMiddleware], 0.8),
+        at.rates([ours(Endpoint::Jwks), SameMiddleware], 0.8),
+    ];
+    for endpoint in Endpoint::ALL {
+        let beside_the_peer = [ours(endpoint), Contender::Tokens(endpoint, Issuer::Peer)];
+        goals.push(at.rates(beside_the_peer, FASTER));
+        goals.push(at.costs(beside_the_peer, 1.0 / FASTER));
+    }
+    goals
+}

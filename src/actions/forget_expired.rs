@@ -1,0 +1,73 @@
+//! Clean-up of what is over: requests that nobody answered, codes, sessions, and families of tokens.
+
+use super::Context;
+use crate::db::{DbError, authorization_codes, authorization_requests, families, sessions};
+use crate::oauth::session;
+
+/// Small enough that a batch holds no lock for long.
+const BATCH: u32 = 500;
+/// What is left after so many batches is left to the next round, so that no kind waits for another for long.
+const BATCHES: u32 = 200;
+/// A code that is used again after its end still ends what it began.
+const CODES_STAY: i64 = 600;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    pub requests: u64,
+    pub codes: u64,
+    pub sessions: u64,
+    pub families: u64,
+}
+
+/// How many of each were deleted.
+pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
+    let (db, now) = (&context.db, context.clock.now());
+    let codes_before = now.minus(CODES_STAY);
+    let (signed_in_before, seen_before) = (now.minus(session::ABSOLUTE), now.minus(session::IDLE));
+    Ok(Forgotten {
+        requests: in_batches(|| authorization_requests::delete_expired(db, now, BATCH)).await?,
+        codes: in_batches(|| authorization_codes::delete_expired(db, codes_before, BATCH)).await?,
+        sessions: in_batches(|| sessions::delete_expired(db, signed_in_before, seen_before, BATCH)).await?,
+        families: in_batches(|| families::forget(db, now, BATCH)).await?,
+    })
+}
+
+async fn in_batches<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
+    let mut deleted = 0;
+    for _ in 0..BATCHES {
+        let of_batch = batch().await?;
+        deleted += of_batch;
+        if of_batch < u64::from(BATCH) {
+            break;
+        }
+    }
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn batches(rows: u64) -> (u32, u64) {
+        let (left, asked) = (Cell::new(rows), Cell::new(0));
+        let deleted = in_batches(|| async {
+            asked.set(asked.get() + 1);
+            let batch = left.get().min(BATCH.into());
+            left.set(left.get() - batch);
+            Ok(batch)
+        });
+        let deleted = deleted.await.expect("does not fail");
+        (asked.get(), deleted)
+    }
+
+    #[tokio::test]
+    async fn batches_follow_each_other_until_none_is_full_but_not_for_ever() {
+        assert_eq!(batches(0).await, (1, 0));
+        assert_eq!(batches(499).await, (1, 499));
+        assert_eq!(batches(500).await, (2, 500));
+        assert_eq!(batches(1_001).await, (3, 1_001));
+        assert_eq!(batches(1_000_000).await, (BATCHES, 100_000));
+    }
+}

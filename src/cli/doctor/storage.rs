@@ -1,0 +1,130 @@
+//! The database, the keys in it, and the ring that seals them. Nothing is made here that is not there.
+
+use std::path::Path;
+
+use super::finding::Findings;
+use crate::actions::Context;
+use crate::cli::{Failure, database};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::db::{DbError, MigrationState, resources, signing_keys};
+use crate::key_ring;
+use crate::oauth::resource::Resource;
+use crate::oauth::signing_period::SigningState;
+use crate::signing;
+
+/// Which resources the database knows.
+pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Vec<Resource>, Failure> {
+    let declared = config.resources.declared.iter().map(|resource| resource.uri.clone());
+    let mut known: Vec<Resource> = declared.collect();
+    if let DatabaseUrl::Sqlite(path) = &config.database.url
+        && !path.exists()
+    {
+        let said = format!("there is no file {}", path.display());
+        findings.problem("database", said, "start the server once, on the same settings and in the same folder");
+        return Ok(known);
+    }
+    let context = database::open_any_schema(config)?;
+    match look(&context, config, findings).await {
+        Ok(stored) => known.extend(stored),
+        Err(error) => {
+            let said = format!("{} cannot be used: {error}", config.database.url);
+            findings.problem("database", said, "see that it runs, and that `database.url` is right");
+        }
+    }
+    Ok(known)
+}
+
+async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Vec<Resource>, DbError> {
+    context.db.ping().await?;
+    findings.ok("database", format!("{} answers", config.database.url));
+    clock(context, findings).await?;
+    match context.db.migration_state().await {
+        Ok(MigrationState::UpToDate) => findings.ok("migrations", "the schema is up to date"),
+        Ok(MigrationState::Behind) => {
+            findings.problem("migrations", "some are missing", "run `grantor migrate up`, or start the server");
+            return Ok(Vec::new());
+        }
+        Ok(MigrationState::Newer(version)) => {
+            let said = format!("the database has migration {version}, which this version does not know");
+            findings.problem("migrations", said, "run the version that set it up");
+            return Ok(Vec::new());
+        }
+        Err(error) => {
+            findings.problem("migrations", error.to_string(), "see `grantor migrate status`");
+            return Ok(Vec::new());
+        }
+    }
+    ring_file(config, findings);
+    keys(context, config, findings).await?;
+    Ok(resources::list(&context.db).await?.into_iter().map(|resource| resource.uri).collect())
+}
+
+/// Tokens and codes end by the server's clock, on every server.
+async fn clock(context: &Context, findings: &mut Findings) -> Result<(), DbError> {
+    let theirs = context.db.unix_millis().await?;
+    let ours = i64::try_from(Clock::system().unix_millis()).unwrap_or(i64::MAX);
+    let apart = (ours - theirs).unsigned_abs();
+    match apart {
+        0..2_000 => findings.ok("clock", "it agrees with the database's"),
+        _ => findings.problem(
+            "clock",
+            format!("it is {} s away from the database's", apart / 1000),
+            "let both be set by NTP: codes live for a minute, and APIs compare times",
+        ),
+    }
+    Ok(())
+}
+
+fn ring_file(config: &Config, findings: &mut Findings) {
+    let Some(path) = key_ring::file(config) else { return };
+    match mode(&path) {
+        Ok(0o600 | 0o400) => findings.ok("key ring", format!("{} is its owner's only", path.display())),
+        Ok(mode) => {
+            let said = format!("{} may be read by others (mode {mode:o})", path.display());
+            findings.problem("key ring", said, format!("chmod 600 {}", path.display()));
+        }
+        Err(error) => {
+            let said = format!("{} cannot be read: {error}", path.display());
+            findings.problem("key ring", said, "bring it back from its copy, or start the server once where it is new");
+        }
+    }
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> std::io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode(path: &Path) -> std::io::Result<u32> {
+    std::fs::metadata(path).map(|_| 0o600)
+}
+
+async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Result<(), DbError> {
+    if key_ring::file(config).is_some_and(|path| !path.exists()) {
+        return Ok(());
+    }
+    let ring = match key_ring::ring_for(config, &context.random) {
+        Ok(ring) => ring,
+        Err(error) => {
+            findings.problem("key ring", error.to_string(), "mend it: without it no token can be signed");
+            return Ok(());
+        }
+    };
+    let now = context.clock.now();
+    let rows = signing_keys::list(&context.db).await?;
+    let mut signing = 0;
+    for row in rows.iter().filter(|row| row.period.state(now) != SigningState::Retired) {
+        signing += usize::from(row.period.state(now) == SigningState::Signs);
+        if let Err(error) = signing::open(&ring, row) {
+            findings.problem("signing keys", error.to_string(), "`grantor keys status` shows who needs which key");
+        }
+    }
+    match signing {
+        0 => findings.problem("signing keys", "no key signs", "start the server, which makes one"),
+        _ => findings.ok("signing keys", format!("{} published, and one signs", rows.len())),
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `grantor keys`: the keys that sign tokens, and the key ring that seals secrets.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::{self, By, Context, TakeOver};
+use crate::config::{Config, Loaded};
+use crate::db::ring_usage::{self, RingUsage};
+use crate::db::signing_keys::{self, SigningKey};
+use crate::key_ring::ring_for;
+use crate::oauth::Timestamp;
+use crate::oauth::signing_period::kept_for;
+use crate::sealing::KeyRing;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new signing key. It is published for ten minutes before it signs; tokens of older keys stay valid.
+    Rotate {
+        /// Let it sign at once, as where an older key may be in wrong hands.
+        #[arg(long)]
+        now: bool,
+    },
+    /// Seal everything again under the newest key of the ring, while servers run. May be run again at any time.
+    ReEncrypt,
+    /// Show the key ring and what needs each of its keys, and the signing keys and what each is doing.
+    Status,
+}
+
+pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    block_on(async {
+        let context = database::open(&loaded.config).await?;
+        let ring = ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
+        match command {
+            Command::Rotate { now } => rotate(&context, &ring, &loaded.config, now, output).await,
+            Command::ReEncrypt => re_encrypt(&context, &ring, output).await,
+            Command::Status => status(&context, &ring, &loaded.config, output).await,
+        }
+    })
+}
+
+async fn rotate(context: &Context, ring: &KeyRing, config: &Config, now: bool, output: Output) -> Result<(), Failure> {
+    let take_over = if now { TakeOver::Now } else { TakeOver::Published };
+    let algorithm = config.tokens.signing_algorithm;
+    let key = actions::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
+    let signs_from = key.period.signs_from.to_rfc3339();
+    let shown = json!({"id": key.id, "algorithm": key.algorithm, "signs_from": signs_from});
+    output::one(output, &shown, || format!("{} signs from {signs_from}; servers see it within 30 seconds", key.id))
+}
+
+/// A key of the ring, or one that rows need and the ring lacks.
+#[derive(Serialize)]
+struct ShownRingKey {
+    id: String,
+    /// `newest`, `older`, or `missing` from the ring.
+    place: &'static str,
+    #[serde(flatten)]
+    usage: RingUsage,
+}
+
+#[derive(Serialize)]
+struct ShownSigningKey {
+    id: String,
+    algorithm: &'static str,
+    state: &'static str,
+    ring_key: String,
+    signs_from: String,
+    retired_at: Option<String>,
+    published_until: Option<String>,
+}
+
+const RING_COLUMNS: [&str; 4] = ["id", "place", "signing_keys", "families"];
+const SIGNING_COLUMNS: [&str; 7] =
+    ["id", "algorithm", "state", "ring_key", "signs_from", "retired_at", "published_until"];
+
+async fn status(context: &Context, ring: &KeyRing, config: &Config, output: Output) -> Result<(), Failure> {
+    let used = shown_ring(ring, ring_usage::count(&context.db).await?);
+    let now = context.clock.now();
+    let kept_for = kept_for(i64::try_from(config.tokens.access_ttl).unwrap_or(i64::MAX));
+    let keys = signing_keys::list(&context.db).await?;
+    let keys: Vec<ShownSigningKey> = keys.into_iter().map(|key| shown_signing_key(key, now, kept_for)).collect();
+    match output {
+        Output::Json => output::one(output, &json!({"ring": used, "signing_keys": keys}), String::new),
+        Output::Text => {
+            output::line(
+                "Key ring: how many signing keys each seals, and from how many families of refresh tokens derive",
+            )?;
+            output::list(output, &used, &RING_COLUMNS)?;
+            output::line("\nSigning keys")?;
+            output::list(output, &keys, &SIGNING_COLUMNS)
+        }
+    }
+}
+
+fn shown_ring(ring: &KeyRing, mut usage: BTreeMap<String, RingUsage>) -> Vec<ShownRingKey> {
+    let of_ring = ring.keys().enumerate().map(|(index, key)| ShownRingKey {
+        id: key.id().to_owned(),
+        place: if index == 0 { "newest" } else { "older" },
+        usage: usage.remove(key.id()).unwrap_or_default(),
+    });
+    let mut shown: Vec<ShownRingKey> = of_ring.collect();
+    shown.extend(usage.into_iter().map(|(id, usage)| ShownRingKey { id, place: "missing", usage }));
+    shown
+}
+
+fn shown_signing_key(key: SigningKey, now: Timestamp, kept_for: i64) -> ShownSigningKey {
+    ShownSigningKey {
+        algorithm: key.algorithm.name(),
+        state: key.period.state(now).name(),
+        signs_from: key.period.signs_from.to_rfc3339(),
+        retired_at: key.period.retired_at.map(Timestamp::to_rfc3339),
+        published_until: key.period.ends_at(kept_for).map(Timestamp::to_rfc3339),
+        id: key.id,
+        ring_key: key.key_id,
+    }
+}
+
+async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result<(), Failure> {
+    let done = actions::reseal_signing_keys(context, ring, show_progress).await?;
+    let mut left = shown_ring(ring, ring_usage::count(&context.db).await?);
+    left.retain(|key| key.place != "newest");
+    let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});
+    output::one(output, &shown, || {
+        let mut lines = vec![format!("sealed again under {}: {}", ring.newest().id(), done.resealed)];
+        if done.unopened > 0 {
+            lines.push(format!("could not be opened with this ring and stay as they are: {}", done.unopened));
+        }
+        lines.extend(left.iter().map(what_is_left));
+        lines.join("\n")
+    })
+}
+
+/// Whether a key may be removed from the ring, in words.
+fn what_is_left(key: &ShownRingKey) -> String {
+    let ShownRingKey { id, usage, place } = key;
+    match *usage {
+        RingUsage { signing_keys, .. } if *place == "missing" => format!(
+            "{id}: missing from the ring; {signing_keys} signing keys that it seals can check tokens and not sign them"
+        ),
+        RingUsage { signing_keys: 0, families: 0 } => {
+            format!("{id}: nothing needs it; it may be removed from the ring")
+        }
+        RingUsage { signing_keys: 0, families } => format!(
+            "{id}: seals nothing; the refresh tokens of {families} families derive from it until they are used next. They \
+             work without it too, but that one of them was stolen may go unnoticed"
+        ),
+        RingUsage { signing_keys, .. } => format!("{id}: seals {signing_keys} signing keys; keep it"),
+    }
+}
+
+/// For somebody who watches.
+fn show_progress(done: usize, of: usize) {
+    let mut stderr = std::io::stderr();
+    if of > 0 && stderr.is_terminal() {
+        let end = if done == of { "\n" } else { "" };
+        // Nothing is lost where nobody reads it.
+        let _ = write!(stderr, "\r{done} of {of}{end}");
+        let _ = stderr.flush();
+    }
+}

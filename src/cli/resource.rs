@@ -1,0 +1,186 @@
+//! `grantor resource`: the APIs and MCP servers that tokens are for, and what each has to serve and to send.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::{self, By, Context, NewResource};
+use crate::config::{DeclaredResource, Loaded};
+use crate::db::resources::{self, StoredResource};
+use crate::oauth::ResourceId;
+use crate::oauth::protected_resource::{ProtectedResource, challenge, metadata_path};
+use crate::oauth::resource::Resource;
+use crate::oauth::scope::{ScopeSet, ScopeToken};
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// Its URI, as clients name it: https, or http on this machine.
+    #[arg(long, value_name = "URI", value_parser = Resource::parse)]
+    uri: Resource,
+    /// What people call it.
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// What clients should ask for: scope names, separated by spaces or commas.
+    #[arg(long, value_name = "SCOPES", default_value = "")]
+    scopes: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a resource known, with a secret that is shown this once.
+    Create(New),
+    /// List resources, also those that the settings declare.
+    List,
+    /// Show one, with the document that it has to serve and how it asks about tokens.
+    Show {
+        /// Its id or its URI.
+        #[arg(value_name = "ID|URI")]
+        which: String,
+    },
+    /// Forget one. Servers that run stop taking its secret within five seconds.
+    Delete {
+        /// Its id or its URI.
+        #[arg(value_name = "ID|URI")]
+        which: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown {
+    /// null: the settings declare it.
+    id: Option<ResourceId>,
+    uri: Resource,
+    name: String,
+    scopes: ScopeSet,
+    declared: bool,
+    created_at: Option<String>,
+}
+
+impl From<StoredResource> for Shown {
+    fn from(stored: StoredResource) -> Self {
+        Self {
+            id: Some(stored.id),
+            uri: stored.uri,
+            name: stored.name,
+            scopes: stored.scopes,
+            declared: false,
+            created_at: Some(stored.created_at.to_rfc3339()),
+        }
+    }
+}
+
+impl From<&DeclaredResource> for Shown {
+    fn from(declared: &DeclaredResource) -> Self {
+        let DeclaredResource { uri, name, scopes, .. } = declared.clone();
+        Self { id: None, uri, name, scopes, declared: true, created_at: None }
+    }
+}
+
+pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    block_on(async {
+        let context = database::open(&loaded.config).await?;
+        match command {
+            Command::Create(new) => {
+                let (stored, secret) = create(&context, &loaded, &new).await?;
+                tell(&loaded, Shown::from(stored), Some(secret.expose()), output)
+            }
+            Command::List => {
+                let columns = ["id", "uri", "name", "scopes", "declared", "created_at"];
+                output::list(output, &all(&context, &loaded).await?, &columns)
+            }
+            Command::Show { which } => tell(&loaded, find(&context, &loaded, &which).await?, None, output),
+            Command::Delete { which } => {
+                let found = find(&context, &loaded, &which).await?;
+                delete(&context, &found).await?;
+                let deleted = json!({"id": found.id, "uri": found.uri, "deleted": true});
+                output::one(output, &deleted, || format!("deleted {}", found.uri))
+            }
+        }
+    })
+}
+
+async fn create(
+    context: &Context,
+    loaded: &Loaded,
+    new: &New,
+) -> Result<(StoredResource, crate::secret::Secret), Failure> {
+    let names = new.scopes.split([' ', ',']).filter(|name| !name.is_empty());
+    let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
+    let scopes: ScopeSet = names.map(token).collect::<Result<_, _>>()?;
+    let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
+    let declared = &loaded.config.resources.declared;
+    let created = actions::create_resource(context, resource, declared, &loaded.catalogue, &By::COMMAND_LINE).await;
+    created.map_err(Failure::failed)
+}
+
+async fn all(context: &Context, loaded: &Loaded) -> Result<Vec<Shown>, Failure> {
+    let stored = resources::list(&context.db).await?;
+    let declared = loaded.config.resources.declared.iter().map(Shown::from);
+    Ok(declared.chain(stored.into_iter().map(Shown::from)).collect())
+}
+
+async fn find(context: &Context, loaded: &Loaded, which: &str) -> Result<Shown, Failure> {
+    let (id, uri) = (Uuid::parse_str(which).ok(), Resource::parse(which).ok());
+    let is_it = |shown: &Shown| match (shown.id, id) {
+        (Some(ResourceId(known)), Some(id)) => known == id,
+        _ => uri.as_ref() == Some(&shown.uri),
+    };
+    let none = || Failure::Failed(format!("there is no resource {which:?}; `grantor resource list` shows all"));
+    all(context, loaded).await?.into_iter().find(is_it).ok_or_else(none)
+}
+
+async fn delete(context: &Context, found: &Shown) -> Result<(), Failure> {
+    let uri = &found.uri;
+    let declared = || Failure::Failed(format!("{uri} is declared in the settings: take it out of resources.declared"));
+    let id = found.id.ok_or_else(declared)?;
+    match actions::delete_resource(context, id, &By::COMMAND_LINE).await? {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!("somebody else has deleted {uri} meanwhile"))),
+    }
+}
+
+/// What there is to know, and what its operator has to do with it.
+fn tell(loaded: &Loaded, shown: Shown, secret: Option<&str>, output: Output) -> Result<(), Failure> {
+    let issuer = loaded.config.http.public_url.as_str();
+    let document = ProtectedResource::new(&shown.uri, &shown.name, &shown.scopes, issuer);
+    let path = metadata_path(&shown.uri);
+    let challenge = challenge(&shown.uri, &shown.scopes);
+    let url = format!("{issuer}/oauth2/v1/introspect");
+    let introspect = format!("curl --user \"resource:$SECRET\" --data-urlencode \"token=$TOKEN\" {url}");
+    let document_text = serde_json::to_string_pretty(&document).map_err(Failure::failed)?;
+    let mut value = json!({
+        "metadata": document,
+        "metadata_path": path,
+        "www_authenticate": challenge,
+        "introspection_endpoint": url,
+        "introspect": introspect,
+    });
+    add_members(&mut value, serde_json::to_value(&shown).map_err(Failure::failed)?);
+    if let Some(secret) = secret {
+        value["secret"] = Value::from(secret);
+    }
+    output::one(output, &value, || {
+        let id = shown.id.map_or_else(|| "declared in the settings".to_owned(), |id| id.to_string());
+        let secret = secret.map(|secret| format!("Secret    {secret}\n          It is shown this once.\n"));
+        format!(
+            "Resource  {uri}\nName      {name}\nId        {id}\n{secret}\n\
+             Serve this at {path}, as application/json, to everybody:\n\n{document_text}\n\n\
+             Answer 401 to whoever comes without a token that is good, with this header:\n\n\
+             WWW-Authenticate: {challenge}\n\n\
+             Ask whether a token lives, with the secret:\n\n{introspect}",
+            uri = shown.uri,
+            name = shown.name,
+            secret = secret.unwrap_or_default(),
+        )
+    })
+}
+
+fn add_members(value: &mut Value, more: Value) {
+    let more = if let Value::Object(more) = more { more } else { Map::new() };
+    if let Some(members) = value.as_object_mut() {
+        members.extend(more);
+    }
+}

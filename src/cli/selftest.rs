@@ -1,0 +1,63 @@
+//! `grantor selftest`: goes through everything that an MCP client goes through, at the public URL of a running server.
+
+mod browser;
+mod discovery;
+mod form;
+mod journey;
+mod report;
+mod sign_in;
+mod stage;
+mod tokens;
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::Context;
+use crate::config::Loaded;
+use crate::oauth::client::ClientId;
+use journey::Journey;
+use report::Report;
+use stage::Stage;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The server's public URL, exactly as clients are told it; that of the settings where it is left out.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    let url = arguments.url.unwrap_or_else(|| loaded.config.http.public_url.clone());
+    let report = block_on(async {
+        let context = database::open(&loaded.config).await?;
+        test(&context, &url, loaded.config.tokens.refresh_grace, output).await
+    })?;
+    let (steps, wrong) = (report.steps.len(), report.wrong());
+    if output == Output::Json {
+        output::one(output, &json!({"url": url, "ok": wrong == 0, "steps": report.steps}), String::new)?;
+    }
+    match wrong {
+        0 if output == Output::Text => output::line(&format!("all {steps} steps went well at {url}")),
+        0 => Ok(()),
+        wrong => Err(Failure::Problem(format!("{wrong} of {steps} steps did not go well at {url}"))),
+    }
+}
+
+/// Whatever happens on the way, what was made for it is removed.
+async fn test(context: &Context, url: &str, grace: u64, output: Output) -> Result<Report, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stage = Stage::set_up(context).await?;
+    let mut journey = Journey::new(url, &stage, context, grace);
+    let mut report = Report::new(output);
+    let travelled = tokio::select! {
+        travelled = journey.travel(&mut report) => travelled,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Failed("stopped".to_owned())),
+        _ = terminate.recv() => Err(Failure::Failed("stopped".to_owned())),
+    };
+    let client_id = journey.client_id.as_deref().and_then(|id| ClientId::parse(id).ok());
+    stage.take_down(context, client_id).await?;
+    travelled.map(|()| report)
+}

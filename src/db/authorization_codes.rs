@@ -1,0 +1,223 @@
+//! Authorization codes (RFC 6749 section 4.1.2): each is redeemed once, which the row decides. A used code stays for a
+//! while, since its second use ends what the first one began.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::column::{Column, JsonText, ids_as_json};
+use super::users::{OfUser, User};
+use super::{Db, DbError, Tx, read_with_conn, with_conn};
+use crate::oauth::client::ClientId;
+use crate::oauth::pkce::CodeChallenge;
+use crate::oauth::resource::Resource;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::{FamilyId, GrantId, OrgId, Timestamp};
+use crate::secret::Digest;
+
+const TABLE: &str = "authorization_codes";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationCode {
+    pub grant_id: GrantId,
+    pub client_id: ClientId,
+    /// `None`: the request named none, so the exchange need not.
+    pub redirect_uri: Option<String>,
+    pub code_challenge: Option<CodeChallenge>,
+    pub scopes: ScopeSet,
+    pub resources: Vec<Resource>,
+    pub nonce: Option<String>,
+    pub signed_in_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    grant_id: Uuid,
+    client_id: Uuid,
+    redirect_uri: Option<String>,
+    code_challenge: Option<String>,
+    scopes: JsonText,
+    resources: JsonText,
+    nonce: Option<String>,
+    signed_in_at: i64,
+    expires_at: i64,
+}
+
+impl TryFrom<Row> for AuthorizationCode {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            grant_id: GrantId(row.grant_id),
+            client_id: ClientId::from_uuid(row.client_id),
+            redirect_uri: row.redirect_uri,
+            code_challenge: row.code_challenge.map(CodeChallenge::from_stored),
+            scopes: Column::of(TABLE, "scopes").json(row.scopes)?,
+            resources: Column::of(TABLE, "resources").json(row.resources)?,
+            nonce: row.nonce,
+            signed_in_at: Timestamp::from_seconds(row.signed_in_at),
+            expires_at: Timestamp::from_seconds(row.expires_at),
+        })
+    }
+}
+
+pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Result<(), DbError> {
+    with_conn!(tx, |conn| {
+        sqlx::query(
+        "INSERT INTO authorization_codes
+           (digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resources, nonce, signed_in_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    )
+    .bind(digest.bytes().as_slice())
+    .bind(code.grant_id.0)
+    .bind(code.client_id.uuid())
+    .bind(&code.redirect_uri)
+    .bind(code.code_challenge.as_ref().map(CodeChallenge::as_str))
+    .bind(Json(&code.scopes))
+    .bind(Json(&code.resources))
+    .bind(&code.nonce)
+    .bind(code.signed_in_at.seconds())
+    .bind(code.expires_at.seconds())
+    .execute(conn)
+    .await
+    .map(drop)
+    })
+}
+
+/// The one use, which begins the family. `None`: no such code of this client, used already, or over.
+/// A transaction that redeems takes the code before it takes the grant, in the order of `grants::end`.
+pub async fn redeem(
+    tx: &mut Tx,
+    digest: Digest,
+    client_id: ClientId,
+    family_id: FamilyId,
+    now: Timestamp,
+) -> Result<Option<AuthorizationCode>, DbError> {
+    let row: Option<Row> = with_conn!(tx, |conn| {
+        sqlx::query_as(
+        "UPDATE authorization_codes SET family_id = $3
+          WHERE digest = $1 AND client_id = $2 AND family_id IS NULL AND expires_at > $4
+         RETURNING grant_id, client_id, redirect_uri, code_challenge, scopes, resources, nonce, signed_in_at, expires_at"
+    )
+    .bind(digest.bytes().as_slice())
+    .bind(client_id.uuid())
+    .bind(family_id.0)
+    .bind(now.seconds())
+    .fetch_optional(conn)
+    .await
+    })?;
+    row.map(AuthorizationCode::try_from).transpose()
+}
+
+/// A code as it stands, with whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCode {
+    pub code: AuthorizationCode,
+    pub org_id: OrgId,
+    pub user: User,
+    /// What its use began, where it was used.
+    pub family_id: Option<FamilyId>,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct FoundRow {
+    #[sqlx(flatten)]
+    row: Row,
+    #[sqlx(flatten)]
+    user: OfUser,
+    org_id: Uuid,
+    family_id: Option<Uuid>,
+}
+
+impl TryFrom<FoundRow> for FoundCode {
+    type Error = DbError;
+
+    fn try_from(found: FoundRow) -> Result<Self, DbError> {
+        Ok(Self {
+            code: found.row.try_into()?,
+            org_id: OrgId(found.org_id),
+            user: found.user.into(),
+            family_id: found.family_id.map(FamilyId),
+        })
+    }
+}
+
+pub async fn find(db: &Db, digest: Digest) -> Result<Option<FoundCode>, DbError> {
+    let found: Option<FoundRow> = read_with_conn!(db, |conn| sqlx::query_as(
+        "SELECT c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
+                c.signed_in_at, c.expires_at, c.family_id, g.org_id, g.user_id,
+                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
+           FROM authorization_codes c
+           JOIN grants g ON g.id = c.grant_id
+           JOIN users u ON u.id = g.user_id
+          WHERE c.digest = $1"
+    )
+    .bind(digest.bytes().as_slice())
+    .fetch_optional(conn)
+    .await)?;
+    found.map(FoundCode::try_from).transpose()
+}
+
+/// What the use of a code began, where it was used.
+pub async fn find_family_of_used(db: &Db, digest: Digest, client_id: ClientId) -> Result<Option<FamilyId>, DbError> {
+    let id: Option<Uuid> = read_with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT family_id FROM authorization_codes WHERE digest = $1 AND client_id = $2 AND family_id IS NOT NULL"
+    )
+    .bind(digest.bytes().as_slice())
+    .bind(client_id.uuid())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(id.map(FamilyId))
+}
+
+/// Deletes at most `most` of those that ended before a time, used or not.
+pub async fn delete_expired(db: &Db, before: Timestamp, most: u32) -> Result<u64, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM authorization_codes WHERE digest IN (
+           SELECT digest FROM authorization_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
+    )
+    .bind(before.seconds())
+    .bind(i64::from(most))
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}
+
+/// Deletes the codes of grants, used or not.
+pub(super) async fn delete_of_grants(tx: &mut Tx, grants: &[GrantId]) -> Result<(), DbError> {
+    delete(tx, grants, true).await
+}
+
+/// Deletes the codes of grants that wait to be used.
+pub(super) async fn delete_unused_of_grants(tx: &mut Tx, grants: &[GrantId]) -> Result<(), DbError> {
+    delete(tx, grants, false).await
+}
+
+async fn delete(tx: &mut Tx, grants: &[GrantId], used_too: bool) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "DELETE FROM authorization_codes WHERE digest IN (
+               SELECT digest FROM authorization_codes
+                WHERE grant_id = ANY($1) AND ($2 OR family_id IS NULL) ORDER BY digest FOR UPDATE)",
+            )
+            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(used_too)
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "DELETE FROM authorization_codes
+              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND ($2 OR family_id IS NULL)",
+            )
+            .bind(ids_as_json(grants.iter().map(|id| id.0)))
+            .bind(used_too)
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}

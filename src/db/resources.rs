@@ -1,0 +1,114 @@
+//! APIs and MCP servers that tokens are for. Only the digest of a resource's secret is stored.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::column::{Column, JsonText};
+use super::{Db, DbError, DbHandle, read_with_conn, with_conn};
+use crate::oauth::resource::Resource;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::{ResourceId, Timestamp};
+use crate::secret::Digest;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResource {
+    pub id: ResourceId,
+    pub uri: Resource,
+    pub name: String,
+    pub scopes: ScopeSet,
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    uri: String,
+    name: String,
+    scopes: JsonText,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for StoredResource {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let uri = Column::of("resources", "uri");
+        Ok(Self {
+            id: ResourceId(row.id),
+            uri: Resource::parse(&row.uri).map_err(|cause| uri.corrupt(cause))?,
+            name: row.name,
+            scopes: Column::of("resources", "scopes").json(row.scopes)?,
+            created_at: Timestamp::from_seconds(row.created_at),
+        })
+    }
+}
+
+/// [`DbError::Duplicate`]: the URI is another's.
+pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest: Digest) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "INSERT INTO resources (id, uri, name, scopes, secret_digest, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+    )
+    .bind(resource.id.0)
+    .bind(resource.uri.as_str())
+    .bind(&resource.name)
+    .bind(Json(&resource.scopes))
+    .bind(secret_digest.bytes().as_slice())
+    .bind(resource.created_at.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+pub async fn list(db: impl DbHandle) -> Result<Vec<StoredResource>, DbError> {
+    let rows: Vec<Row> =
+        with_conn!(db, |conn| sqlx::query_as("SELECT id, uri, name, scopes, created_at FROM resources ORDER BY uri")
+            .fetch_all(conn)
+            .await)?;
+    rows.into_iter().map(StoredResource::try_from).collect()
+}
+
+/// Every resource with the digest of its secret: few, and asked about often.
+pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
+    let rows: Vec<(String, Vec<u8>)> =
+        read_with_conn!(db, |conn| sqlx::query_as("SELECT uri, secret_digest FROM resources ORDER BY uri")
+            .fetch_all(conn)
+            .await)?;
+    rows.into_iter()
+        .map(|(uri, digest)| {
+            let uri = Resource::parse(&uri).map_err(|cause| DbError::corrupt("resources", "uri", cause))?;
+            let digest = <[u8; 32]>::try_from(digest)
+                .map_err(|_| DbError::corrupt("resources", "secret_digest", "is not 32 bytes"))?;
+            Ok((uri, Digest::from_bytes(digest)))
+        })
+        .collect()
+}
+
+pub async fn find_by_uri(db: impl DbHandle, uri: &Resource) -> Result<Option<StoredResource>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, uri, name, scopes, created_at FROM resources WHERE uri = $1"
+    )
+    .bind(uri.as_str())
+    .fetch_optional(conn)
+    .await)?;
+    row.map(StoredResource::try_from).transpose()
+}
+
+/// Who presents the secret.
+pub async fn find_by_secret(db: &Db, secret_digest: Digest) -> Result<Option<StoredResource>, DbError> {
+    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, uri, name, scopes, created_at FROM resources WHERE secret_digest = $1"
+    )
+    .bind(secret_digest.bytes().as_slice())
+    .fetch_optional(conn)
+    .await)?;
+    row.map(StoredResource::try_from).transpose()
+}
+
+/// False where there is none.
+pub async fn delete(db: impl DbHandle, id: ResourceId) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query("DELETE FROM resources WHERE id = $1")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}

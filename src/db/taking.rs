@@ -1,0 +1,111 @@
+//! What takes a grant away, or a part of it, with all that came of it.
+//!
+//! Rows are taken in one order everywhere: the client of the organisation, the user, codes, grants, families. So whoever
+//! ends a grant and whoever exchanges a code of it follow each other, and neither waits for the other in a ring.
+
+use sqlx::types::Json;
+
+use super::column::ids_as_json;
+use super::{DbError, Tx, authorization_codes, families, with_conn};
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::{GrantId, Timestamp};
+
+/// Ends grants with all that came of them, for good: given again, a grant brings back neither tokens nor codes.
+pub async fn end(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+    authorization_codes::delete_of_grants(tx, ids).await?;
+    revoke(tx, ids, now).await?;
+    families::revoke_of_grants(tx, ids, now).await?;
+    // Once more for what a consent wrote before the grants were taken.
+    authorization_codes::delete_of_grants(tx, ids).await
+}
+
+async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE grants SET revoked_at = $2, modified_at = $2
+              WHERE id IN (SELECT id FROM grants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE)
+                AND revoked_at IS NULL",
+            )
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(now.seconds())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE grants SET revoked_at = $2, modified_at = $2
+              WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
+            )
+            .bind(ids_as_json(ids.iter().map(|id| id.0)))
+            .bind(now.seconds())
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+/// Takes scopes from grants and from what came of them, which lives on without. Codes under way are lost: the client asks
+/// again. Used ones stay, since a second use of them must still be noticed. A grant may be left with nothing, which is for the caller to end.
+pub async fn take_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
+    authorization_codes::delete_unused_of_grants(tx, ids).await?;
+    touch(tx, ids, now).await?;
+    delete_scopes(tx, ids, scopes).await?;
+    families::take_scopes_of_grants(tx, ids, scopes).await?;
+    authorization_codes::delete_unused_of_grants(tx, ids).await
+}
+
+/// Takes the rows for this transaction.
+async fn touch(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE grants SET modified_at = $2
+              WHERE id IN (SELECT id FROM grants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE)",
+            )
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(now.seconds())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query("UPDATE grants SET modified_at = $2 WHERE id IN (SELECT unhex(value) FROM json_each($1))",)
+                .bind(ids_as_json(ids.iter().map(|id| id.0)))
+                .bind(now.seconds())
+                .execute(conn)
+                .await
+                .map(drop)
+    )
+}
+
+async fn delete_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query("DELETE FROM grant_scopes WHERE grant_id = ANY($1) AND scope = ANY($2)")
+                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+                .bind(scopes.names().collect::<Vec<_>>())
+                .execute(conn)
+                .await
+                .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "DELETE FROM grant_scopes
+              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1))
+                AND scope IN (SELECT value FROM json_each($2))",
+            )
+            .bind(ids_as_json(ids.iter().map(|id| id.0)))
+            .bind(Json(scopes))
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}

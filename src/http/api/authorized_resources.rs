@@ -1,0 +1,108 @@
+//! What the authorized-clients endpoints speak of, as JSON:API resources. The published clients have a model for each:
+//! every member stands there always, and none besides.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::db::authorizations::Authorization;
+use crate::db::clients::Client;
+use crate::db::org_clients::AuthorizedClient;
+use crate::db::users::User;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+
+pub const PATH: &str = "/api/v2/org_authorized_clients";
+
+/// `related` are those of its authorizations that the answer names.
+pub fn org_client(authorized: &AuthorizedClient, related: &[Authorization]) -> Value {
+    let related = related.iter().filter(|related| related.grant.client_id == authorized.client_id);
+    let related: Vec<Value> = related.map(|related| identifier("user_authorized_clients", related.grant.id)).collect();
+    let id = authorized.id;
+    json!({
+        "id": id,
+        "type": "org_authorized_clients",
+        "attributes": {
+            "disabled": authorized.disabled_at.is_some(),
+            "last_exercised": authorized.last_used_at.map(|at| at.to_rfc3339()),
+            "user_count": authorized.user_count,
+        },
+        "relationships": {
+            "oauth2_client": {"data": identifier("oauth2_clients", authorized.client_id)},
+            "user_authorized_clients": {
+                "data": related,
+                "links": {"related": format!("{PATH}/{id}/user_authorized_clients")},
+            },
+        },
+    })
+}
+
+/// What one user authorised; `org_disabled` says that the organisation has disabled the client meanwhile.
+pub fn user_client(authorization: &Authorization, org_disabled: bool) -> Value {
+    let Authorization { grant, user } = authorization;
+    let scopes: Vec<Value> = grant.scopes.names().map(|name| identifier("scopes", name)).collect();
+    json!({
+        "id": grant.id,
+        "type": "user_authorized_clients",
+        "attributes": {
+            "created_at": grant.created_at.to_rfc3339(),
+            "modified_at": grant.modified_at.to_rfc3339(),
+            "last_exercised": grant.last_used_at.map(|at| at.to_rfc3339()),
+            "disabled": grant.revoked_at.is_some(),
+            "org_disabled": org_disabled,
+        },
+        "relationships": {
+            "oauth2_client": {"data": identifier("oauth2_clients", grant.client_id)},
+            "scopes": {"data": scopes},
+            "user": {"data": identifier("users", user.id)},
+        },
+    })
+}
+
+pub fn user(user: &User) -> Value {
+    let attributes = json!({"name": user.name, "email": user.email, "disabled": user.disabled_at.is_some()});
+    json!({"id": user.id, "type": "users", "attributes": attributes})
+}
+
+/// Its scopes are those that it registered.
+pub fn client(client: &Client) -> Value {
+    let redirect_uris: Vec<&str> = client.metadata.redirect_uris().iter().map(|uri| uri.as_str()).collect();
+    let scopes: Vec<Value> = client.metadata.scope().names().map(|name| identifier("scopes", name)).collect();
+    json!({
+        "id": client.id,
+        "type": "oauth2_clients",
+        "attributes": {"name": client.metadata.client_name().as_str(), "redirect_uris": redirect_uris},
+        "relationships": {"scopes": {"data": scopes}},
+    })
+}
+
+/// Those that the catalogue still has.
+pub fn scopes<'a>(scopes: &'a ScopeSet, catalogue: &'a ScopeCatalogue) -> impl Iterator<Item = Value> + 'a {
+    scopes.names().filter_map(|name| catalogue.find(name)).map(|scope| {
+        let name = scope.name.as_str();
+        json!({"id": name, "type": "scopes", "attributes": {"name": name, "description": scope.description}})
+    })
+}
+
+fn identifier(kind: &str, id: impl serde::Serialize) -> Value {
+    json!({"id": id, "type": kind})
+}
+
+/// `included`: every resource once, whoever relates to it.
+#[derive(Default)]
+pub struct Included {
+    known: BTreeSet<String>,
+    resources: Vec<Value>,
+}
+
+impl Included {
+    pub fn push(&mut self, resource: Value) {
+        if self.known.insert(format!("{}/{}", resource["type"], resource["id"])) {
+            self.resources.push(resource);
+        }
+    }
+
+    pub fn into_value(self) -> Value {
+        Value::from(self.resources)
+    }
+}

@@ -1,0 +1,185 @@
+//! `/api/v2/org_authorized_clients`: which clients the users of an organisation have authorised, for its operators to look
+//! at and to cut off.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::authorized_query::{Include, authorization_filter, authorized_filter};
+use super::authorized_resources::{self as resources, Included};
+use super::page::{Page, flag, wrong};
+use crate::actions::{disable_client, end_grant};
+use crate::app::App;
+use crate::db::authorizations::{self, Authorization, Related};
+use crate::db::org_clients::{self, AuthorizedClient};
+use crate::db::{clients, grants};
+use crate::http::error::{ApiError, JSON_API};
+use crate::http::extract::{MayManageApps, MayRead, MayWrite};
+use crate::oauth::operator::Operator;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::{AuthorizedClientId, GrantId, OrgId, UserId};
+
+/// Of each client's authorizations in one answer; the link and the count speak for the rest.
+const MOST_RELATED: u32 = 100;
+/// Without a filter, what lives is told.
+const LIVE: Related = Related { revoked: Some(false), user_disabled: None, most: MOST_RELATED };
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    MayManageApps(operator): MayManageApps,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = parameters(query.as_deref())?;
+    let include = Include::of_list(&query)?;
+    let filter = authorized_filter(&query, Page::parse(&query)?)?;
+    let db = &app.context.db;
+    let (found, total, filtered) = org_clients::list_authorized(db, operator.org_id, &filter).await?;
+    let ids: Vec<_> = found.iter().map(|authorized| authorized.client_id).collect();
+    let related = authorizations::list_of_clients(db, operator.org_id, &ids, LIVE).await?;
+    let data: Vec<Value> = found.iter().map(|authorized| resources::org_client(authorized, &related)).collect();
+    let mut document = json!({"data": data, "meta": counts(total, filtered)});
+    add_included(&app, &mut document, include, &found, &related).await?;
+    Ok(answer(&document))
+}
+
+pub async fn show(
+    State(app): State<Arc<App>>,
+    MayRead(operator): MayRead,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = parameters(query.as_deref())?;
+    let include = Include::of_one(&query)?;
+    let revoked = flag(&query, "filter[user_authorized_clients][disabled]")?;
+    let user_disabled = flag(&query, "filter[user_authorized_clients][user][disabled]")?;
+    let related = Related { revoked: revoked.or(LIVE.revoked), user_disabled, ..LIVE };
+    let authorized = find(&app, operator.org_id, &id).await?;
+    let db = &app.context.db;
+    let related = authorizations::list_of_clients(db, operator.org_id, &[authorized.client_id], related).await?;
+    let mut document = json!({"data": resources::org_client(&authorized, &related)});
+    add_included(&app, &mut document, include, &[authorized], &related).await?;
+    Ok(answer(&document))
+}
+
+/// Disables the client for the organisation, as its texts say: the row stays, and every authorization ends. Doing it twice
+/// is fine.
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    MayWrite(operator, by): MayWrite,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let authorized = find(&app, operator.org_id, &id).await?;
+    disable_client(&app.context, operator.org_id, authorized.client_id, &by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who has authorised the client, also those who have not any more.
+pub async fn list_users(
+    State(app): State<Arc<App>>,
+    MayRead(operator): MayRead,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = parameters(query.as_deref())?;
+    let filter = authorization_filter(&query, Page::parse(&query)?)?;
+    let authorized = find(&app, operator.org_id, &id).await?;
+    let (page, total, filtered) =
+        authorizations::list(&app.context.db, operator.org_id, authorized.client_id, &filter).await?;
+    let org_disabled = authorized.disabled_at.is_some();
+    let data: Vec<Value> = page.iter().map(|found| resources::user_client(found, org_disabled)).collect();
+    Ok(answer(&json!({"data": data, "meta": counts(total, filtered)})))
+}
+
+/// Ends what one user authorised, named by itself. Doing it twice is fine.
+pub async fn delete_authorization(
+    State(app): State<Arc<App>>,
+    MayWrite(operator, by): MayWrite,
+    Path((id, authorization)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let authorized = find(&app, operator.org_id, &id).await?;
+    let grant_id = GrantId(uuid(&authorization).ok_or(ApiError::NoSuchAuthorization)?);
+    end(&app, &operator, &authorized, grant_id, &by).await
+}
+
+/// The same, named by the user.
+pub async fn delete_of_user(
+    State(app): State<Arc<App>>,
+    MayWrite(operator, by): MayWrite,
+    Path((id, user)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let authorized = find(&app, operator.org_id, &id).await?;
+    let user_id = UserId(uuid(&user).ok_or(ApiError::NoSuchAuthorization)?);
+    let found = grants::find(&app.context.db, operator.org_id, authorized.client_id, user_id).await?;
+    let grant = found.ok_or(ApiError::NoSuchAuthorization)?;
+    end(&app, &operator, &authorized, grant.id, &by).await
+}
+
+async fn end(
+    app: &App,
+    operator: &Operator,
+    authorized: &AuthorizedClient,
+    grant_id: GrantId,
+    by: &crate::actions::By,
+) -> Result<StatusCode, ApiError> {
+    let of_both = |grant: &grants::Grant| grant.org_id == operator.org_id && grant.client_id == authorized.client_id;
+    end_grant(&app.context, grant_id, of_both, by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(app: &App, org_id: OrgId, id: &str) -> Result<AuthorizedClient, ApiError> {
+    // What is no id names nothing: the operations document 404 and no 400.
+    let id = AuthorizedClientId(uuid(id).ok_or(ApiError::NoSuchAuthorizedClient)?);
+    let found = org_clients::find_authorized(&app.context.db, org_id, id).await?;
+    found.ok_or(ApiError::NoSuchAuthorizedClient)
+}
+
+/// Written as every answer writes it, and in no other way.
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.to_string().eq_ignore_ascii_case(text))
+}
+
+async fn add_included(
+    app: &App,
+    document: &mut Value,
+    include: Option<Include>,
+    found: &[AuthorizedClient],
+    related: &[Authorization],
+) -> Result<(), ApiError> {
+    let Some(include) = include else { return Ok(()) };
+    let mut included = Included::default();
+    for authorized in found.iter().filter(|_| include.clients) {
+        let Some(client) = clients::find(&app.context.db, authorized.client_id).await? else { continue };
+        included.push(resources::client(&client));
+        if include.scopes {
+            resources::scopes(client.metadata.scope(), &app.catalogue).for_each(|scope| included.push(scope));
+        }
+    }
+    // What stands between is included as well, or nobody could tell whose user it is (JSON:API 1.1, full linkage).
+    for authorization in related.iter().filter(|_| include.users) {
+        let of = found.iter().find(|authorized| authorized.client_id == authorization.grant.client_id);
+        let org_disabled = of.is_some_and(|authorized| authorized.disabled_at.is_some());
+        included.push(resources::user_client(authorization, org_disabled));
+        included.push(resources::user(&authorization.user));
+    }
+    document["included"] = included.into_value();
+    Ok(())
+}
+
+fn parameters(query: Option<&str>) -> Result<Parameters, ApiError> {
+    Parameters::from_query(query.unwrap_or_default()).map_err(|error| wrong("query", error.to_string()))
+}
+
+fn counts(total: u64, filtered: u64) -> Value {
+    json!({"page": {"total_count": total, "total_filtered_count": filtered}})
+}
+
+fn answer(document: &Value) -> Response {
+    let mut answer = axum::Json(document).into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    answer
+}

@@ -1,0 +1,92 @@
+//! What OAuth clients are told: `{"error", "error_description"}` (RFC 6749 section 5.2, RFC 7591 section 3.2.2).
+
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::actions::RegisterError;
+use crate::http::body::BodyError;
+use crate::http::rate_limit::TooManyRequests;
+use crate::oauth::client_metadata::{MetadataError, UnreadableBody};
+
+/// Told to OAuth clients: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
+#[derive(Debug, thiserror::Error)]
+pub enum OAuthError {
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableBody),
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    #[error("too many requests")]
+    RateLimited(TooManyRequests),
+    #[error("there is nothing at this path")]
+    NotFound,
+    #[error("this path does not take this method")]
+    Method,
+}
+
+impl OAuthError {
+    /// The registered error code, for answers and for metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Body(_) | Self::Unreadable(_) | Self::NotFound | Self::Method => "invalid_request",
+            Self::Metadata(_) | Self::Register(RegisterError::Taken) => "invalid_client_metadata",
+            Self::Register(RegisterError::Db(cause)) if cause.is_transient() => "temporarily_unavailable",
+            Self::Register(RegisterError::Db(_) | RegisterError::Unwritable(_)) => "server_error",
+            Self::RateLimited(_) => "rate_limited",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Body(error) => error.status(),
+            Self::Unreadable(_) | Self::Metadata(_) | Self::Register(RegisterError::Taken) => StatusCode::BAD_REQUEST,
+            Self::Register(RegisterError::Db(cause)) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Register(RegisterError::Db(_) | RegisterError::Unwritable(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    fn description(&self) -> String {
+        match self {
+            Self::Body(error) => error.to_string(),
+            Self::Unreadable(error) => error.to_string(),
+            Self::Metadata(error) => error.to_string(),
+            Self::Register(RegisterError::Taken) => {
+                "this metadata cannot be registered as it is: change client_name and try again".to_owned()
+            }
+            Self::Register(RegisterError::Db(cause)) => told_of(cause).to_owned(),
+            Self::Register(RegisterError::Unwritable(_)) => INTERNAL.to_owned(),
+            Self::RateLimited(_) => "too many requests".to_owned(),
+            Self::NotFound => "there is nothing at this path".to_owned(),
+            Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
+        }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        if let Self::RateLimited(refusal) = self {
+            return refusal.into_response();
+        }
+        let status = self.status();
+        match &self {
+            Self::Register(RegisterError::Db(cause)) => log(status, cause),
+            Self::Register(RegisterError::Unwritable(cause)) => {
+                tracing::error!(error = %cause, "metadata that was accepted cannot be written");
+            }
+            _ => {}
+        }
+        let body = json!({"error": self.code(), "error_description": self.description()});
+        let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
+        tell_when_to_come_back(&mut answer);
+        answer
+    }
+}

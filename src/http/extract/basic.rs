@@ -1,0 +1,80 @@
+//! The secret in an `Authorization` header: HTTP Basic (RFC 7617) as RFC 6749 section 2.3.1 has it, or a bearer token
+//! (RFC 6750 section 2.1).
+
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::secret::Secret;
+
+/// What the password of Basic, or the bearer token, may be. Both halves of Basic are form-encoded before they are joined
+/// (RFC 6749 section 2.3.1), which not every client does, and a name that is a URI holds a colon: whoever looks secrets up
+/// tries each reading. Nothing where the header cannot be read, however it is broken.
+pub fn secrets_of(value: &HeaderValue) -> Vec<Secret> {
+    let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return Vec::new() };
+    let rest = rest.trim();
+    let readings = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => vec![rest.to_owned()],
+        "basic" => passwords(rest),
+        _ => Vec::new(),
+    };
+    readings.into_iter().filter(|reading| !reading.is_empty()).map(Secret::new).collect()
+}
+
+fn passwords(encoded: &str) -> Vec<String> {
+    let decoded = BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some(decoded) = decoded else { return Vec::new() };
+    let halves = [decoded.split_once(':'), decoded.rsplit_once(':')];
+    let mut readings: Vec<String> = Vec::new();
+    for (_, password) in halves.into_iter().flatten() {
+        for reading in [form_decoded(password), password.to_owned()] {
+            if !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+    }
+    readings
+}
+
+fn form_decoded(text: &str) -> String {
+    // As the value of a nameless pair; what is no pair's separator in it was encoded.
+    form_urlencoded::parse(format!("={}", text.replace('&', "%26")).as_bytes())
+        .map(|(_, value)| value.into_owned())
+        .collect()
+}
+
+/// The token of `Authorization: Bearer`, where that is what the header holds.
+pub fn bearer_token(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_from_basic_and_bearer_in_every_way_that_clients_write_it() {
+        let cases: [(&'static str, &[&str]); 13] = [
+            ("Basic aWQ6cnNfc2VjcmV0", &["rs_secret"]),
+            ("basic aWQ6cnNfc2VjcmV0", &["rs_secret"]),
+            ("Bearer rs_secret", &["rs_secret"]),
+            // "id:a%2Bb" and "https://r.example:s"
+            ("Basic aWQ6YSUyQmI=", &["a+b", "a%2Bb"]),
+            ("Basic aHR0cHM6Ly9yLmV4YW1wbGU6cw==", &["//r.example:s", "s"]),
+            ("Basic aWQ6", &[]),
+            ("Basic aWQ=", &[]),
+            ("Basic !", &[]),
+            ("Basic", &[]),
+            ("Bearer", &[]),
+            ("Bearer  ", &[]),
+            ("", &[]),
+            ("Digest x", &[]),
+        ];
+        for (header, expected) in cases {
+            let secrets = secrets_of(&HeaderValue::from_static(header));
+            assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), expected, "{header}");
+        }
+    }
+}

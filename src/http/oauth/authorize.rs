@@ -1,0 +1,176 @@
+//! `GET` and `POST /oauth2/v1/authorize` (RFC 6749 section 3.1): where a client sends its user.
+//!
+//! A request goes this way, and may wait at each step for as long as ten minutes, on any replica:
+//!
+//! ```text
+//! parse ── find the client ── match the redirect          a mistake up to here is told to the person, on a page (400)
+//!    └─ read the rest of the request                      from here on to the client, at its redirect URI
+//!        └─ keep it as a row, bound to this browser
+//!            ├─ /choose-site      where the service has several, and nothing tells which
+//!            ├─ /login            nobody is signed in, or not lately enough
+//!            ├─ /organization     the user belongs to several
+//!            ├─ /consent          the user looks at what is asked for
+//!            └─ a code            now, or without a click where all of it was given before
+//! ```
+//!
+//! The row is taken out by whatever answers the request, so that it is answered once. The form of the consent page carries
+//! the row's handle and the decision, and nothing that the client sent.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::actions::{Answer, FindClientError};
+use crate::app::App;
+use crate::db::authorization_requests::{self, NewPendingRequest};
+use crate::db::clients::Client;
+use crate::http::body;
+use crate::http::browser::Browser;
+use crate::http::edge::Origin;
+use crate::http::error::PageError;
+use crate::http::pending::{Next, Pending, denied, refused, see_other};
+use crate::http::rate_limit::{Class, Counted};
+use crate::oauth::authorization_request::{AuthorizationRequest, ErrorCode, Refusal, RequestRules, TrustedRedirect};
+use crate::oauth::client::ClientId;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::secret::Digest;
+
+/// Seconds for which a request waits for its user.
+const WAITS_FOR: i64 = 600;
+
+pub async fn by_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let query = request.uri().query().unwrap_or_default();
+    let parameters = Parameters::of_authorization(query.as_bytes())?;
+    begin(&app, request.headers(), request.extensions().get().cloned(), &parameters).await
+}
+
+/// The decision of a consent page, or a request that a client sent as a form (OpenID Connect Core section 3.1.2.1).
+pub async fn by_form(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (headers, origin) = (request.headers().clone(), request.extensions().get().cloned());
+    let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
+    let form = Parameters::form_with_lists(&bytes, &["scope"]);
+    if let Some(form) = form.ok().filter(|form| form.get("decision").is_some()) {
+        return decide(&app, &headers, origin, &form).await;
+    }
+    begin(&app, &headers, origin, &Parameters::of_authorization(&bytes)?).await
+}
+
+async fn begin(
+    app: &App,
+    headers: &HeaderMap,
+    origin: Option<Origin>,
+    parameters: &Parameters,
+) -> Result<Response, PageError> {
+    let client_id = parameters.get("client_id").ok_or(PageError::UnknownClient)?;
+    count_new_document(app, client_id, origin.as_ref()).await?;
+    let client = app.find_client.find(&app.context, client_id).await?;
+    let redirect = TrustedRedirect::of(parameters.get("redirect_uri"), &client.metadata)
+        .map_err(|_| PageError::MismatchingRedirect)?;
+    let browser = Browser::of(app, headers, origin).await?;
+    let resources = app.known_resources().await?;
+    let rules = RequestRules {
+        catalogue: &app.catalogue,
+        known_resources: &resources,
+        unknown_resources: app.config.resources.unknown,
+    };
+    match AuthorizationRequest::parse(parameters, &redirect, &rules) {
+        Ok(asked) => keep(app, browser, client, asked).await,
+        Err(refusal) => {
+            let state = AuthorizationRequest::state_of(parameters);
+            Ok(refused(app, &client, &redirect, &refusal, state, browser.reference()))
+        }
+    }
+}
+
+/// A document that was never seen makes a client, so it counts as a registration.
+async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>) -> Result<(), PageError> {
+    let is_url = ClientId::parse(client_id).is_err();
+    if !is_url || app.find_client.id_of(client_id).is_none() {
+        return Ok(());
+    }
+    match app.find_client.find_known(&app.context, client_id).await {
+        Err(FindClientError::Unknown) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => return Ok(()),
+    }
+    if let Some(origin) = origin {
+        let source = Counted::Network(origin.address.into());
+        app.limits.take(Class::Register, source).map_err(PageError::TooMany)?;
+    }
+    app.limits.take(Class::RegisterTotal, Counted::Everyone).map_err(PageError::TooMany)
+}
+
+async fn keep(app: &App, browser: Browser, client: Client, asked: AuthorizationRequest) -> Result<Response, PageError> {
+    let handle = app.context.random.token("");
+    let now = app.context.clock.now();
+    let row = NewPendingRequest {
+        digest: handle.digest(),
+        browser_digest: browser.binding_digest(),
+        client_id: client.id,
+        request: &asked,
+        created_at: now,
+        expires_at: now.plus(WAITS_FOR),
+    };
+    authorization_requests::insert(&app.context.db, &row).await?;
+    let pending = Pending::find(app, &browser, handle.expose()).await?;
+    let answer = match pending.next(app, &browser).await? {
+        next if asked.prompt.none => silently(app, &browser, &pending, next).await?,
+        next => go_on(app, &browser, &pending, next).await?,
+    };
+    Ok(browser.bound(answer))
+}
+
+/// Where the browser goes for what the request waits for.
+pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
+    let to = |page: &str| see_other(&format!("/{page}?request={}", pending.handle.expose()));
+    match next {
+        Next::SignIn => Ok(to("login")),
+        Next::ChooseSite => Ok(to("choose-site")),
+        Next::ChooseOrganization(_) => Ok(to("organization")),
+        Next::Consent(..) => Ok(to("consent")),
+        Next::Nothing(org_id) => pending.approve(app, browser, org_id, None).await,
+        Next::NoOrganization => Err(PageError::NoOrganization),
+        Next::Refuse(refusal) => pending.refuse(app, browser, refusal).await,
+    }
+}
+
+/// `prompt=none`: the user must not be shown anything (OpenID Connect Core section 3.1.2.6).
+async fn silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
+    let refusal = match next {
+        Next::SignIn | Next::ChooseSite => Refusal::new(ErrorCode::LoginRequired, "the user has to sign in"),
+        Next::ChooseOrganization(_) => {
+            Refusal::new(ErrorCode::InteractionRequired, "the user has to choose an organization")
+        }
+        Next::NoOrganization => Refusal::new(ErrorCode::AccessDenied, "the user belongs to no organization"),
+        Next::Consent(..) => Refusal::new(ErrorCode::ConsentRequired, "the user has to be asked"),
+        next => return go_on(app, browser, pending, next).await,
+    };
+    pending.refuse(app, browser, refusal).await
+}
+
+async fn decide(
+    app: &App,
+    headers: &HeaderMap,
+    origin: Option<Origin>,
+    form: &Parameters,
+) -> Result<Response, PageError> {
+    let browser = Browser::of(app, headers, origin).await?;
+    browser.check_form(app, headers, form)?;
+    let handle = form.get("request").ok_or(PageError::NotPending)?;
+    let pending = Pending::find(app, &browser, handle).await?;
+    if form.get("decision") != Some("approve") {
+        return pending.refuse(app, &browser, denied()).await;
+    }
+    match pending.next(app, &browser).await? {
+        Next::Consent(org_id, _) | Next::Nothing(org_id) => {
+            let ticked: ScopeSet = form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
+            let shown = form.get("shown").and_then(Digest::from_hex).map(|digest| *digest.bytes()).unwrap_or_default();
+            pending.approve(app, &browser, org_id, Some(Answer { shown, ticked: &ticked })).await
+        }
+        // Signed out meanwhile, for example.
+        next => go_on(app, &browser, &pending, next).await,
+    }
+}

@@ -1,0 +1,93 @@
+//! What clients find the endpoints by: RFC 8414 metadata, which is an OpenID Connect Discovery 1.0 document too. One
+//! document at all of its paths, made once from the settings and never from a request (RFC 8414 section 6.2).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::oauth::client_metadata::GrantType;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::signing_algorithm::SigningAlgorithm;
+
+/// No member is ever null (section 2: what is not supported is left out).
+#[derive(Serialize)]
+struct Document<'a> {
+    issuer: &'a str,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    registration_endpoint: String,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
+    userinfo_endpoint: String,
+    jwks_uri: String,
+    scopes_supported: Vec<&'a str>,
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    code_challenge_methods_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [SigningAlgorithm; 1],
+    claims_supported: [&'static str; 9],
+    prompt_values_supported: [&'static str; 4],
+    ui_locales_supported: [&'static str; 2],
+    claims_parameter_supported: bool,
+    request_parameter_supported: bool,
+    /// Left out, it would be true (OpenID Connect Discovery 1.0 section 3).
+    request_uri_parameter_supported: bool,
+    /// RFC 9207 section 3.
+    authorization_response_iss_parameter_supported: bool,
+    client_id_metadata_document_supported: bool,
+}
+
+/// The document's bytes.
+pub fn document(config: &Config, catalogue: &ScopeCatalogue) -> Bytes {
+    let issuer = config.http.public_url.as_str();
+    let at = |path: &str| format!("{issuer}{path}");
+    let document = Document {
+        issuer,
+        authorization_endpoint: at("/oauth2/v1/authorize"),
+        token_endpoint: at("/oauth2/v1/token"),
+        registration_endpoint: at("/api/v2/oauth2/register"),
+        revocation_endpoint: at("/oauth2/v1/revoke"),
+        introspection_endpoint: at("/oauth2/v1/introspect"),
+        userinfo_endpoint: at("/oauth2/v1/userinfo"),
+        jwks_uri: at("/oauth2/v1/jwks"),
+        scopes_supported: catalogue.advertised().names().collect(),
+        response_types_supported: ["code"],
+        response_modes_supported: ["query"],
+        grant_types_supported: GrantType::ALL.map(GrantType::name),
+        token_endpoint_auth_methods_supported: ["none"],
+        revocation_endpoint_auth_methods_supported: ["none"],
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        code_challenge_methods_supported: ["S256"],
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: [config.tokens.signing_algorithm],
+        claims_supported: ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "email"],
+        prompt_values_supported: ["none", "login", "consent", "select_account"],
+        ui_locales_supported: ["en", "de"],
+        claims_parameter_supported: false,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+        authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: config.client_documents.enabled,
+    };
+    // Texts and lists: writing them does not fail.
+    serde_json::to_vec(&document).unwrap_or_default().into()
+}
+
+pub async fn show(State(app): State<Arc<App>>) -> Response {
+    let mut answer = app.discovery.clone().into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    answer
+}

@@ -1,0 +1,107 @@
+//! `POST /oauth2/v1/introspect` (RFC 7662): a resource server asks whether a token lives, and what it allows.
+//!
+//! Whoever asks is a resource that this server was told of, by its secret. A token for another resource does not live for
+//! it, and neither does one that is unknown, ended or no access token: which of these is never told.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::actions::LiveToken;
+use crate::app::App;
+use crate::http::body;
+use crate::http::edge::Origin;
+use crate::http::error::TokenEndpointError;
+use crate::http::extract::basic;
+use crate::http::rate_limit::{Class, Counted};
+use crate::oauth::claims::Audience;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::resource::Resource;
+use crate::oauth::token_request::TokenRefusal;
+use crate::oauth::{FamilyId, OrgId, Timestamp, UserId};
+use crate::secret::Secret;
+
+/// RFC 7662 section 2.2.
+#[derive(Serialize)]
+struct Answer<'a> {
+    active: bool,
+    scope: String,
+    client_id: &'a str,
+    token_type: &'static str,
+    exp: Timestamp,
+    iat: Timestamp,
+    sub: UserId,
+    aud: &'a Audience,
+    iss: &'a str,
+    jti: Uuid,
+    auth_time: Timestamp,
+    org_id: OrgId,
+    family: FamilyId,
+}
+
+pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
+    let (headers, origin) = (request.headers().clone(), request.extensions().get::<Origin>().cloned());
+    let guesses = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
+    if let Some(guesses) = guesses {
+        app.limits.check(Class::FailedKeys, guesses).map_err(TokenEndpointError::RateLimited)?;
+    }
+    let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
+    let parameters = Parameters::from_form(&bytes)?;
+    let resource = authenticated(&app, &headers, guesses, &parameters).await?;
+    let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
+    let live = app.issuer.find_live(&app.context, token).await?;
+    let live = live.filter(|live| live.claims.aud.contains(resource.as_str()));
+    Ok(answer(live.as_ref()))
+}
+
+/// By HTTP Basic, by `client_secret` in the body, or by the secret as a bearer token: the secret alone says who it is.
+async fn authenticated(
+    app: &App,
+    headers: &HeaderMap,
+    guesses: Option<Counted>,
+    parameters: &Parameters,
+) -> Result<Resource, TokenEndpointError> {
+    let in_body = parameters.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
+    let secrets = match headers.get(AUTHORIZATION) {
+        Some(_) if in_body.is_some() => return Err(TokenEndpointError::TwoCredentials),
+        Some(value) => basic::secrets_of(value),
+        None => in_body.into_iter().collect(),
+    };
+    let found = app.resource_servers.find(&app.context, &secrets).await?;
+    if found.is_none()
+        && let Some(guesses) = guesses
+    {
+        app.limits.take(Class::FailedKeys, guesses).map_err(TokenEndpointError::RateLimited)?;
+    }
+    found.ok_or(TokenEndpointError::UnknownResource)
+}
+
+fn answer(live: Option<&LiveToken>) -> Response {
+    let no_store = [(CACHE_CONTROL, "no-store")];
+    let Some(LiveToken { claims, scopes, .. }) = live else {
+        return (no_store, Json(json!({"active": false}))).into_response();
+    };
+    let body = Answer {
+        active: true,
+        scope: scopes.to_string(),
+        client_id: &claims.client_id,
+        token_type: "Bearer",
+        exp: claims.exp,
+        iat: claims.iat,
+        sub: claims.sub,
+        aud: &claims.aud,
+        iss: &claims.iss,
+        jti: claims.jti,
+        auth_time: claims.auth_time,
+        org_id: claims.org_id,
+        family: claims.family,
+    };
+    (no_store, Json(body)).into_response()
+}

@@ -1,0 +1,22 @@
+//! `GET /oauth2/v1/jwks`: the keys that tokens are checked with (RFC 7517 section 5).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::oauth::signing_period::KEY_SET_MAX_AGE;
+
+pub async fn show(State(app): State<Arc<App>>) -> Response {
+    let mut answer = app.issuer.signing.jwks().into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, MAX_AGE);
+    answer
+}
+
+/// [`KEY_SET_MAX_AGE`]: a new key is published for longer than that before it signs.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const _: () = assert!(KEY_SET_MAX_AGE == 300);

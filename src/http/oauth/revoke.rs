@@ -1,0 +1,23 @@
+//! `POST /oauth2/v1/revoke` (RFC 7009): a client is done with a token.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+
+use super::token::parameters;
+use crate::actions::revoke_token;
+use crate::app::App;
+use crate::http::error::TokenEndpointError;
+use crate::oauth::token_request::TokenRefusal;
+
+/// 200 for whatever could be a token, also for one that is unknown or somebody else's (RFC 7009 section 2.2). It is told
+/// after it was committed.
+pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, TokenEndpointError> {
+    let parameters = parameters(&app, request).await?;
+    let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
+    let client_id = parameters.get("client_id").ok_or(TokenRefusal::Missing("client_id"))?;
+    let client = app.find_client.find_known(&app.context, client_id).await?;
+    revoke_token(&app.context, &app.issuer, client.id, token).await?;
+    Ok(StatusCode::OK)
+}

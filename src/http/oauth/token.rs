@@ -1,0 +1,118 @@
+//! `POST /oauth2/v1/token`, also at `/api/v2/oauth2/token` (RFC 6749 section 3.2): codes and refresh tokens become tokens.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::actions::{Exchange, Issued, Refreshing, TokenError, exchange_code, refresh_tokens};
+use crate::app::App;
+use crate::http::body;
+use crate::http::edge::Origin;
+use crate::http::error::TokenEndpointError;
+use crate::http::extract::basic::bearer_token;
+use crate::http::rate_limit::{Class, Counted};
+use crate::oauth::client::ClientId;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::token_request::{TokenRefusal, TokenRequest};
+
+/// RFC 6749 section 5.1. What is not there is left out: clients refuse a null.
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+}
+
+pub async fn token(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
+    let outcome = answered(&app, request).await;
+    match &outcome {
+        Ok(_) => app.metrics.token("ok"),
+        Err(error) => app.metrics.token(error.code()),
+    }
+    outcome
+}
+
+async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpointError> {
+    let parameters = parameters(app, request).await?;
+    let issued = match TokenRequest::parse(&parameters)? {
+        TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
+            let client = app.find_client.find_known(&app.context, &client_id).await?;
+            let exchange = Exchange {
+                client: &client,
+                code: &code,
+                redirect_uri: redirect_uri.as_deref(),
+                code_verifier: code_verifier.as_ref(),
+                resources: &resources,
+            };
+            exchange_code(&app.context, &app.issuer, exchange).await?
+        }
+        TokenRequest::Refresh { client_id, refresh_token, scope, resources } => {
+            let id = app.find_client.id_of(&client_id).ok_or(TokenRefusal::UnknownClient)?;
+            // One name, however it is spelt; and one that is described by a document goes by its URL.
+            let client = match ClientId::parse(&client_id) {
+                Ok(_) => app.find_client.find_known(&app.context, &client_id).await?.wire_id(),
+                Err(_) => client_id,
+            };
+            let refreshing = Refreshing {
+                client_id: id,
+                client: &client,
+                refresh_token: &refresh_token,
+                scope: scope.as_ref(),
+                resources: &resources,
+            };
+            refresh(app, refreshing).await?
+        }
+    };
+    Ok(answer(&issued))
+}
+
+/// A client that this server does not know is told so, since that makes most of them register again.
+async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, TokenEndpointError> {
+    match refresh_tokens(&app.context, &app.issuer, app.bounds(refreshing.client_id), refreshing).await {
+        Err(error @ TokenError::Refused(TokenRefusal::InvalidRefreshToken)) => {
+            app.find_client.find_known(&app.context, refreshing.client).await?;
+            Err(error.into())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Before the body is read: by source. Then as a form or as JSON, which the troubleshooting of the compatible API names.
+pub async fn parameters(app: &App, request: Request) -> Result<Parameters, TokenEndpointError> {
+    if let Some(origin) = request.extensions().get::<Origin>() {
+        let source = Counted::Network(origin.address.into());
+        app.limits.take(Class::Token, source).map_err(TokenEndpointError::RateLimited)?;
+    }
+    // Every client is public: one that authenticates has a secret that this server never gave it. A bearer token, which the
+    // example of the compatible API sends along, says nothing here.
+    let is_bearer = |value: &HeaderValue| bearer_token(value).is_some();
+    if request.headers().get(AUTHORIZATION).is_some_and(|value| !is_bearer(value)) {
+        return Err(TokenEndpointError::Authenticated);
+    }
+    let is_json = body::is_sent_as(request.headers(), body::JSON);
+    let bytes = body::read(request, &[body::FORM, body::JSON], app.body_bounds()).await?;
+    let parameters = if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? };
+    Ok(parameters)
+}
+
+fn answer(issued: &Issued) -> Response {
+    let body = Answer {
+        access_token: issued.access_token.expose(),
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        refresh_token: issued.refresh_token.as_ref().map(|token| token.expose()),
+        scope: issued.scope.to_string(),
+        id_token: issued.id_token.as_ref().map(|token| token.expose()),
+    };
+    ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(body)).into_response()
+}

@@ -1,0 +1,29 @@
+//! `GET` and `POST /oauth2/v1/userinfo` (OpenID Connect Core section 5.3): who the user of a token is.
+//!
+//! Any access token of ours that holds `openid` will do, whatever resource it is for: an MCP server may ask whom it serves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::db::users;
+use crate::http::error::BearerError;
+use crate::http::extract::basic::bearer_token;
+use crate::oauth::claims::{UserClaims, UserInfo};
+
+pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Result<Response, BearerError> {
+    let header = request.headers().get(AUTHORIZATION).ok_or(BearerError::Missing)?;
+    let token = bearer_token(header).ok_or(BearerError::Missing)?;
+    let live = app.issuer.find_live(&app.context, token).await?.ok_or(BearerError::Invalid)?;
+    if !live.scopes.contains("openid") {
+        return Err(BearerError::Lacks("openid"));
+    }
+    let user = users::find(&app.context.db, live.claims.sub).await?.ok_or(BearerError::Invalid)?;
+    let told = UserClaims::told(&live.scopes, &user.email, user.name.as_deref());
+    let claims = UserInfo { sub: user.id, user: told };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
+}

@@ -1,0 +1,148 @@
+//! What clients and resource servers call.
+
+use serde_json::{Value, json};
+
+use super::{json_api_of, json_of};
+
+pub fn paths() -> Value {
+    json!({
+        "/api/v2/oauth2/register": {"post": register()},
+        "/api/v2/oauth2/.well-known/sites": {"get": sites()},
+        "/.well-known/oauth-authorization-server": {"get": metadata_at("GetServerMetadata", "RFC 8414")},
+        "/.well-known/openid-configuration": {"get": metadata_at("GetOpenIdConfiguration", "OpenID Connect Discovery 1.0")},
+        "/api/v2/oauth2/.well-known/openid-configuration": {
+            "get": metadata_at("GetOAuthOpenIdConfiguration", "OpenID Connect Discovery 1.0"),
+        },
+        "/oauth2/v1/jwks": {"get": jwks()},
+        "/oauth2/v1/token": {"post": token_at("CreateToken")},
+        "/api/v2/oauth2/token": {"post": token_at("CreateOAuthToken")},
+        "/oauth2/v1/revoke": {"post": revoke()},
+        "/oauth2/v1/introspect": {"post": introspect()},
+        "/oauth2/v1/userinfo": {"get": userinfo_by("GetUserInfo"), "post": userinfo_by("PostUserInfo")},
+    })
+}
+
+fn register() -> Value {
+    json!({
+        "operationId": "RegisterOAuthClient",
+        "summary": "Register an OAuth 2 client (RFC 7591)",
+        "description": "The same metadata gets the same client_id.",
+        "security": [],
+        "requestBody": {"required": true, "content": json_of("ClientMetadata")},
+        "responses": {
+            "201": {"description": "Registered: everything that was, with the client_id", "content": json_of("Client")},
+            "400": {"$ref": "#/components/responses/OAuthError"},
+            "413": {"$ref": "#/components/responses/OAuthError"},
+            "415": {"$ref": "#/components/responses/OAuthError"},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+            "503": {"$ref": "#/components/responses/OAuthError"},
+        },
+    })
+}
+
+fn sites() -> Value {
+    json!({
+        "operationId": "ListOAuthSites",
+        "summary": "The sites of this service",
+        "security": [],
+        "responses": {
+            "200": {"description": "Host names", "content": json_api_of("Sites")},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+        },
+    })
+}
+
+/// One document, whichever standard the path is of.
+fn metadata_at(name: &str, standard: &str) -> Value {
+    json!({
+        "operationId": name,
+        "summary": format!("The server's endpoints and what they support ({standard})"),
+        "security": [],
+        "responses": {
+            "200": {"description": "The same at every path", "content": json_of("ServerMetadata")},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+        },
+    })
+}
+
+fn jwks() -> Value {
+    json!({
+        "operationId": "GetJsonWebKeySet",
+        "summary": "The keys that tokens are checked with (RFC 7517)",
+        "description": "A new key is published ten minutes before it signs: cache no longer than Cache-Control says.",
+        "security": [],
+        "responses": {
+            "200": {"description": "A JWK set", "content": json_of("JsonWebKeySet")},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+        },
+    })
+}
+
+/// One handler, whichever path it is called at.
+fn token_at(name: &str) -> Value {
+    refusable(json!({
+        "operationId": name,
+        "summary": "Exchange a code or a refresh token for tokens (RFC 6749 section 3.2)",
+        "description": "PKCE is required. A refresh token is replaced each time; the one before works for a few seconds more.",
+        "security": [],
+        "requestBody": {"required": true, "content": form_or_json_of("TokenRequest")},
+        "responses": {"200": {"description": "RFC 6749 section 5.1", "content": json_of("Tokens")}},
+    }))
+}
+
+fn revoke() -> Value {
+    refusable(json!({
+        "operationId": "RevokeToken",
+        "summary": "Be done with a token (RFC 7009)",
+        "description": "Ends the refresh token with all its access tokens, whichever of them is sent.",
+        "security": [],
+        "requestBody": {"required": true, "content": form_or_json_of("RevocationRequest")},
+        "responses": {"200": {"description": "Revoked, or no token of this client"}},
+    }))
+}
+
+fn introspect() -> Value {
+    refusable(json!({
+        "operationId": "IntrospectToken",
+        "summary": "Whether an access token lives, and what it allows (RFC 7662)",
+        "description": "Asked by a resource with its own secret, which may be sent as client_secret instead. A token for another resource is not active.",
+        "security": [{"resourceAuth": []}, {}],
+        "requestBody": {"required": true, "content": {
+            "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/IntrospectionRequest"}}}},
+        "responses": {"200": {"description": "RFC 7662 section 2.2", "content": json_of("Introspection")}},
+    }))
+}
+
+fn userinfo_by(name: &str) -> Value {
+    json!({
+        "operationId": name,
+        "summary": "Who the user of an access token is (OpenID Connect Core section 5.3)",
+        "security": [{"bearerAuth": ["openid"]}],
+        "responses": {
+            "200": {"description": "What the scopes of the token tell", "content": json_of("UserInfo")},
+            "401": {"$ref": "#/components/responses/InvalidToken"},
+            "403": {"$ref": "#/components/responses/InvalidToken"},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+            "503": {"$ref": "#/components/responses/OAuthError"},
+        },
+    })
+}
+
+/// What the operations about tokens have in common.
+fn refusable(mut operation: Value) -> Value {
+    for (status, response) in [
+        ("400", "OAuthError"),
+        ("401", "OAuthError"),
+        ("413", "OAuthError"),
+        ("429", "TooManyRequests"),
+        ("503", "OAuthError"),
+    ] {
+        operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
+    }
+    operation
+}
+
+fn form_or_json_of(schema: &str) -> Value {
+    let schema = json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}});
+    json!({"application/x-www-form-urlencoded": schema, "application/json": schema})
+}

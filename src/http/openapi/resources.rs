@@ -1,0 +1,172 @@
+//! JSON:API resources, and documents of them.
+
+use serde_json::{Value, json};
+
+pub fn schemas() -> Value {
+    let strings = json!({"type": "array", "items": {"type": "string"}});
+    json!({
+        "Sites": data(json!({"id": {"type": "string"}, "type": {"const": "env"}, "attributes": {
+            "type": "object", "required": ["sites"], "properties": {"sites": strings}}})),
+        "ScopesRestriction": restriction(&strings),
+        "UpsertScopesRestriction": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"data": {
+                "type": "object",
+                "required": ["type"],
+                "properties": {
+                    "type": {"const": "upsert_scopes_restriction"},
+                    "attributes": {"type": "object", "properties": {"oidc_scopes": strings, "permission_scopes": strings}},
+                },
+            }},
+        },
+        "OrgAuthorizedClient": org_client(),
+        "UserAuthorizedClient": user_client(),
+        "OrgAuthorizedClientDocument": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"data": one_of("OrgAuthorizedClient"), "included": included()},
+        },
+        "OrgAuthorizedClients": page_of("OrgAuthorizedClient"),
+        "UserAuthorizedClients": page_of("UserAuthorizedClient"),
+    })
+}
+
+fn restriction(strings: &Value) -> Value {
+    let mut document = data(json!({
+        "id": {"type": "string", "format": "uuid"},
+        "type": {"const": "scopes_restriction"},
+        "attributes": {
+            "type": "object",
+            "required": ["required_permission_scopes", "scopes_restriction"],
+            "properties": {
+                "required_permission_scopes": {"type": ["array", "null"], "items": {"type": "string"}},
+                "scopes_restriction": {
+                    "type": ["object", "null"],
+                    "required": ["oidc_scopes", "permission_scopes"],
+                    "properties": {"oidc_scopes": strings, "permission_scopes": strings},
+                },
+            },
+        },
+    }));
+    document["properties"]["meta"] = json!({
+        "type": "object",
+        "description": "In answers to a dry run",
+        "required": ["dry_run", "scopes_added", "scopes_removed", "grants", "users", "digest"],
+        "properties": {
+            "dry_run": {"const": true},
+            "scopes_added": strings,
+            "scopes_removed": strings,
+            "grants": {"type": "integer"},
+            "users": {"type": "integer"},
+            "digest": {"type": "string"},
+        },
+    });
+    document
+}
+
+/// A JSON:API document with one resource, all of whose members are always there.
+fn data(properties: Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"type": "object", "required": ["id", "type", "attributes"], "properties": properties}},
+    })
+}
+
+fn org_client() -> Value {
+    resource(
+        "org_authorized_clients",
+        json!({
+            "disabled": {"type": "boolean"},
+            "last_exercised": {"type": ["string", "null"], "format": "date-time"},
+            "user_count": {"type": "integer", "description": "Whose authorization lives"},
+        }),
+        json!({
+            "oauth2_client": related(identifier("oauth2_clients")),
+            "user_authorized_clients": {
+                "type": "object",
+                "required": ["data", "links"],
+                "properties": {
+                    "data": {"type": "array", "items": identifier("user_authorized_clients"), "maxItems": 100},
+                    "links": {"type": "object", "required": ["related"], "properties": {"related": {"type": "string"}}},
+                },
+            },
+        }),
+    )
+}
+
+fn user_client() -> Value {
+    let time = json!({"type": "string", "format": "date-time"});
+    resource(
+        "user_authorized_clients",
+        json!({
+            "created_at": time,
+            "modified_at": time,
+            "last_exercised": {"type": ["string", "null"], "format": "date-time"},
+            "disabled": {"type": "boolean", "description": "It has ended"},
+            "org_disabled": {"type": "boolean", "description": "The organisation has disabled the client"},
+        }),
+        json!({
+            "oauth2_client": related(identifier("oauth2_clients")),
+            "scopes": related(json!({"type": "array", "items": identifier("scopes")})),
+            "user": related(identifier("users")),
+        }),
+    )
+}
+
+/// All members of which are always there.
+fn resource(kind: &str, attributes: Value, relationships: Value) -> Value {
+    let names = |object: &Value| object.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>());
+    json!({
+        "type": "object",
+        "required": ["id", "type", "attributes", "relationships"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "type": {"const": kind},
+            "attributes": {"type": "object", "required": names(&attributes), "properties": attributes},
+            "relationships": {"type": "object", "required": names(&relationships), "properties": relationships},
+        },
+    })
+}
+
+fn identifier(kind: &str) -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "type"],
+        "properties": {"id": {"type": "string"}, "type": {"const": kind}},
+    })
+}
+
+fn related(data: Value) -> Value {
+    json!({"type": "object", "required": ["data"], "properties": {"data": data}})
+}
+
+fn one_of(resource: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{resource}")})
+}
+
+fn page_of(resource: &str) -> Value {
+    let count = json!({"type": "integer"});
+    json!({
+        "type": "object",
+        "required": ["data", "meta"],
+        "properties": {
+            "data": {"type": "array", "items": one_of(resource)},
+            "included": included(),
+            "meta": {"type": "object", "required": ["page"], "properties": {"page": {
+                "type": "object",
+                "required": ["total_count", "total_filtered_count"],
+                "properties": {"total_count": count, "total_filtered_count": count},
+            }}},
+        },
+    })
+}
+
+fn included() -> Value {
+    json!({
+        "type": "array",
+        "description": "Where it was asked for: oauth2_clients, scopes, user_authorized_clients, users",
+        "items": {"type": "object", "required": ["id", "type", "attributes"]},
+    })
+}

@@ -1,0 +1,125 @@
+//! `/account`: what somebody has connected, and from where they are signed in; and the forms that change it.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::{form, visitor};
+use crate::actions::end_grant;
+use crate::actions::sign_in::{ChangePasswordError, change_password, end_other_sessions, sign_out};
+use crate::app::App;
+use crate::db::{grants, sessions};
+use crate::http::browser::{Browser, SignedIn};
+use crate::http::error::PageError;
+use crate::http::pending::see_other;
+use crate::http::rate_limit::{Class, Counted};
+use crate::http::views::{AccountPage, AppShown, Notice, SessionShown};
+use crate::oauth::client::ClientId;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::{GrantId, SessionId};
+use crate::secret::Secret;
+
+pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let browser = visitor(&app, &request).await?;
+    match &browser.signed_in {
+        Some(signed_in) => {
+            let query = Parameters::from_query(request.uri().query().unwrap_or_default())?;
+            page(&app, &browser, signed_in, query.get("notice").and_then(Notice::parse)).await
+        }
+        None => Ok(see_other("/login")),
+    }
+}
+
+pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
+    let id = uuid(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
+    end_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
+    Ok(done(Notice::AppRevoked))
+}
+
+pub async fn end_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
+    let id = uuid(&form, "session").map(SessionId).ok_or(PageError::NotFound)?;
+    sign_out(&app.context, id, signed_in.user.id).await?;
+    if id == signed_in.session.id {
+        return Ok(browser.without_session(see_other("/login")));
+    }
+    Ok(done(Notice::SessionEnded))
+}
+
+pub async fn end_others(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, _) = form(&app, request).await?;
+    let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
+    end_other_sessions(&app.context, signed_in.user.id, signed_in.session.id).await?;
+    Ok(done(Notice::OtherSessionsEnded))
+}
+
+/// Whoever sits at a browser that was left open must not be able to take the account over, so the old one is asked for,
+/// and guesses are counted like those of a sign-in.
+pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
+    let account = Counted::Key(signed_in.user.id.0);
+    if app.limits.take(Class::LoginAccount, account).is_err() {
+        return page(&app, &browser, signed_in, Some(Notice::TooMany)).await;
+    }
+    let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
+    let (user, keep, by) = (&signed_in.user, signed_in.session.id, browser.by());
+    let changed = change_password(&app.context, user, keep, secret("current"), secret("new"), &by);
+    let notice = match changed.await {
+        Ok(()) => return Ok(done(Notice::PasswordChanged)),
+        Err(ChangePasswordError::WrongPassword) => Notice::WrongPassword,
+        Err(ChangePasswordError::Length) => Notice::PasswordLength,
+        Err(ChangePasswordError::Busy(_)) => return Err(PageError::Busy),
+        Err(ChangePasswordError::Db(cause)) => return Err(cause.into()),
+    };
+    page(&app, &browser, signed_in, Some(notice)).await
+}
+
+/// Back to the page, so that loading it again does nothing again.
+fn done(notice: Notice) -> Response {
+    see_other(&format!("/account?notice={}", notice.as_str()))
+}
+
+fn uuid(form: &Parameters, name: &str) -> Option<uuid::Uuid> {
+    form.get(name).and_then(|text| ClientId::parse(text).ok()).map(ClientId::uuid)
+}
+
+async fn page(
+    app: &App,
+    browser: &Browser,
+    signed_in: &SignedIn,
+    notice: Option<Notice>,
+) -> Result<Response, PageError> {
+    let db = &app.context.db;
+    let apps = grants::list_of_user(db, signed_in.user.id).await?.into_iter().map(|(grant, client_name, org_name)| {
+        let scopes = descriptions(app, &grant.scopes);
+        let (grant_id, since, last_used) = (grant.id, grant.consented_at, grant.last_used_at);
+        AppShown { grant_id, client_name, org_name, scopes, since, last_used }
+    });
+    let sessions = sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionShown {
+        id: session.id,
+        is_this: session.id == signed_in.session.id,
+        user_agent: session.user_agent,
+        address: session.address,
+        since: session.signed_in_at,
+        last_seen: session.last_seen_at,
+    });
+    let page = AccountPage {
+        csrf: browser.csrf(),
+        email: signed_in.user.email.clone(),
+        apps: apps.collect(),
+        sessions: sessions.collect(),
+        notice,
+    };
+    Ok(browser.bound(page.render(browser.language)))
+}
+
+fn descriptions(app: &App, scopes: &ScopeSet) -> Vec<String> {
+    let words = |name: &str| app.catalogue.find(name).map(|scope| scope.description.clone());
+    scopes.names().map(|name| words(name).unwrap_or_else(|| name.to_owned())).collect()
+}

@@ -1,0 +1,139 @@
+//! `GET` and `POST /login`, `POST /logout`.
+//!
+//! Attempts are counted by source and by account. An account that somebody else guesses at must not lock its owner out, so
+//! a browser in which the account has signed in before is counted by itself (its `device` cookie says so).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::{form, handle, visitor};
+use crate::actions::sign_in::{SignInError, SigningIn, device_for, is_device_of, sign_in, sign_out};
+use crate::app::App;
+use crate::http::browser::Browser;
+use crate::http::error::PageError;
+use crate::http::oauth::authorize::go_on;
+use crate::http::pending::{Next, Pending, see_other};
+use crate::http::rate_limit::{Class, Counted, TooManyRequests};
+use crate::http::views::{LoginFailure, LoginPage};
+use crate::oauth::parameters::Parameters;
+use crate::secret::{Digest, Secret};
+
+pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let browser = visitor(&app, &request).await?;
+    match handle(&request)? {
+        Some(handle) => {
+            let pending = Pending::find(&app, &browser, &handle).await?;
+            match pending.next(&app, &browser).await? {
+                Next::SignIn | Next::ChooseSite => Ok(page(&browser, Some(&pending), String::new(), None)),
+                next => go_on(&app, &browser, &pending, next).await,
+            }
+        }
+        None if browser.signed_in.is_some() => Ok(see_other("/account")),
+        None => Ok(page(&browser, None, String::new(), None)),
+    }
+}
+
+pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    let pending = match form.get("request") {
+        Some(handle) => Some(Pending::find(&app, &browser, handle).await?),
+        None => None,
+    };
+    let email = form.get("email").unwrap_or_default().trim().to_lowercase();
+    if let Err(refusal) = count(&app, &browser, &email) {
+        app.metrics.login("limited");
+        app.metrics.refused(refusal.class.name());
+        tracing::warn!(reference = browser.reference(), "too many attempts to sign in");
+        let failure = LoginFailure::TooMany { seconds: refusal.reset };
+        return Ok(page(&browser, pending.as_ref(), email, Some(failure)));
+    }
+    match attempt(&app, &browser, &form, &email).await {
+        Ok(session) => signed_in(&app, &browser, pending.as_ref(), &email, &session),
+        Err(SignInError::Refused) => {
+            app.metrics.login("refused");
+            // Not to whom: what is typed there may be a password.
+            tracing::warn!(reference = browser.reference(), "an attempt to sign in was refused");
+            Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::WrongCredentials)))
+        }
+        Err(SignInError::Busy(_)) => Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::Busy))),
+        Err(SignInError::Db(cause)) => Err(cause.into()),
+    }
+}
+
+pub async fn sign_out_here(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    if let Some(signed_in) = &browser.signed_in {
+        sign_out(&app.context, signed_in.session.id, signed_in.user.id).await?;
+    }
+    let answer = match form.get("request") {
+        // Somebody else wants to answer the request.
+        Some(handle) => see_other(&format!("/login?request={}", percent_encoded(handle))),
+        None => crate::http::views::SignedOutPage.render(browser.language),
+    };
+    Ok(browser.without_session(answer))
+}
+
+/// A handle is base64url; whatever else was sent leads nowhere.
+fn percent_encoded(handle: &str) -> String {
+    form_urlencoded::byte_serialize(handle.as_bytes()).collect()
+}
+
+async fn attempt(app: &App, browser: &Browser, form: &Parameters, email: &str) -> Result<Secret, SignInError> {
+    let attempt = SigningIn {
+        email,
+        password: Secret::new(form.get("password").unwrap_or_default().to_owned()),
+        user_agent: &browser.user_agent,
+        address: browser.address(),
+        replaces: browser.signed_in.as_ref().map(|signed_in| (signed_in.session.id, signed_in.user.id)),
+    };
+    sign_in(&app.context, attempt).await
+}
+
+/// On to what the browser came for, with a session that nobody could have planted (RFC 6819 section 4.4.1.10).
+fn signed_in(
+    app: &App,
+    browser: &Browser,
+    pending: Option<&Pending>,
+    email: &str,
+    session: &Secret,
+) -> Result<Response, PageError> {
+    app.metrics.login("ok");
+    let to = match pending {
+        Some(pending) => format!("/consent?request={}", pending.handle.expose()),
+        None => "/account".to_owned(),
+    };
+    let answer = browser.with_session(see_other(&to), session);
+    Ok(browser.with_device(answer, &device_for(&app.issuer, email)))
+}
+
+fn count(app: &App, browser: &Browser, email: &str) -> Result<(), TooManyRequests> {
+    if let Some(address) = browser.address() {
+        app.limits.take(Class::Login, Counted::Network(address.into()))?;
+    }
+    let known_here = browser.device.as_ref().is_some_and(|device| is_device_of(&app.issuer, device, email));
+    match (known_here, &browser.device) {
+        (true, Some(device)) => app.limits.take(Class::LoginAccount, counted(device.expose())),
+        _ => app.limits.take(Class::LoginAccount, counted(email)),
+    }
+}
+
+fn counted(text: &str) -> Counted {
+    let digest = Digest::of(text);
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest.bytes()[..16]);
+    Counted::Key(uuid::Uuid::from_bytes(first))
+}
+
+fn page(browser: &Browser, pending: Option<&Pending>, email: String, failure: Option<LoginFailure>) -> Response {
+    let hint = pending.and_then(|pending| pending.stored.request.login_hint.clone());
+    let page = LoginPage {
+        request: pending.map(|pending| pending.handle.expose().to_owned()),
+        csrf: browser.csrf(),
+        email: if email.is_empty() { hint.unwrap_or_default() } else { email },
+        client_name: pending.map(|pending| pending.client.metadata.client_name().as_str().to_owned()),
+        failure,
+    };
+    browser.bound(page.render(browser.language))
+}

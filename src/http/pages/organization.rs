@@ -1,0 +1,71 @@
+//! `GET` and `POST /organization`, for which of their organisations somebody acts; `GET /choose-site`, where the service
+//! has several sites and theirs is not known.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::{form, handle, visitor};
+use crate::app::App;
+use crate::db::authorization_requests;
+use crate::http::error::PageError;
+use crate::http::oauth::authorize::go_on;
+use crate::http::pending::{Next, Pending};
+use crate::http::views::{ChooseOrganisationPage, ChooseSitePage, SiteShown};
+use crate::oauth::OrgId;
+use crate::oauth::client::ClientId;
+
+pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let browser = visitor(&app, &request).await?;
+    let handle = handle(&request)?.ok_or(PageError::NotPending)?;
+    let pending = Pending::find(&app, &browser, &handle).await?;
+    match pending.next(&app, &browser).await? {
+        Next::ChooseOrganization(orgs) => {
+            let page = ChooseOrganisationPage {
+                request: handle,
+                csrf: browser.csrf(),
+                client_name: pending.client.metadata.client_name().as_str().to_owned(),
+                orgs,
+            };
+            Ok(browser.bound(page.render(browser.language)))
+        }
+        next => go_on(&app, &browser, &pending, next).await,
+    }
+}
+
+pub async fn choose(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let (browser, form) = form(&app, request).await?;
+    let handle = form.get("request").ok_or(PageError::NotPending)?;
+    let mut pending = Pending::find(&app, &browser, handle).await?;
+    let chosen = form.get("org").and_then(|text| ClientId::parse(text).ok()).map(|id| OrgId(id.uuid()));
+    if let (Next::ChooseOrganization(orgs), Some(chosen)) = (pending.next(&app, &browser).await?, chosen)
+        && orgs.iter().any(|(id, _)| *id == chosen)
+    {
+        let (digest, binding) = (pending.digest(), browser.binding_digest());
+        authorization_requests::choose_org(&app.context.db, digest, binding, chosen).await?;
+        pending.stored.org_id = Some(chosen);
+    }
+    let next = pending.next(&app, &browser).await?;
+    go_on(&app, &browser, &pending, next).await
+}
+
+/// The same request at each site: this one goes on, the others begin anew, each with its own clients and users.
+pub async fn choose_site(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+    let browser = visitor(&app, &request).await?;
+    let handle = handle(&request)?.ok_or(PageError::NotPending)?;
+    let pending = Pending::find(&app, &browser, &handle).await?;
+    let query = pending.as_query();
+    let here = format!("{}/login?request={handle}", app.config.http.public_url);
+    let here = SiteShown { host: app.host().to_owned(), url: here, is_here: true };
+    let others = app.other_sites().map(|host| SiteShown {
+        host: host.to_owned(),
+        url: format!("https://{host}/oauth2/v1/authorize?{query}"),
+        is_here: false,
+    });
+    let page = ChooseSitePage {
+        sites: std::iter::once(here).chain(others).collect(),
+        client_name: pending.client.metadata.client_name().as_str().to_owned(),
+    };
+    Ok(browser.bound(page.render(browser.language)))
+}

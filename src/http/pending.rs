@@ -1,0 +1,233 @@
+//! A request that waits for its user, and what it waits for: `oauth/authorize.rs` tells the whole way.
+
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::browser::{Browser, SignedIn};
+use super::error::PageError;
+use crate::actions::{
+    Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes,
+};
+use crate::app::App;
+use crate::db::authorization_requests::{self, PendingRequest};
+use crate::db::clients::{self, Client};
+use crate::db::memberships;
+use crate::oauth::OrgId;
+use crate::oauth::authorization_request::{CodeAnswer, ErrorCode, Refusal, TrustedRedirect};
+use crate::secret::{Digest, Secret};
+
+/// One pending request, in the browser that brought it.
+pub struct Pending {
+    pub handle: Secret,
+    pub stored: PendingRequest,
+    pub client: Client,
+    pub redirect: TrustedRedirect,
+}
+
+/// What a pending request waits for.
+pub enum Next {
+    SignIn,
+    ChooseSite,
+    ChooseOrganization(Vec<(OrgId, String)>),
+    Consent(OrgId, Box<Offer>),
+    /// The user belongs to none.
+    NoOrganization,
+    /// Everything has been given before.
+    Nothing(OrgId),
+    Refuse(Refusal),
+}
+
+impl Pending {
+    pub async fn find(app: &App, browser: &Browser, handle: &str) -> Result<Self, PageError> {
+        let (db, now) = (&app.context.db, app.context.clock.now());
+        let handle = Secret::new(handle.to_owned());
+        let found = authorization_requests::find(db, handle.digest(), browser.binding_digest(), now).await?;
+        let stored = found.ok_or(PageError::NotPending)?;
+        let client = clients::find(db, stored.client_id).await?.ok_or(PageError::UnknownClient)?;
+        let redirect = TrustedRedirect::from_stored(&stored.request, &client.metadata);
+        Ok(Self { handle, stored, redirect: redirect.ok_or(PageError::MismatchingRedirect)?, client })
+    }
+
+    /// The request as another site can be asked it.
+    pub fn as_query(&self) -> String {
+        let request = &self.stored.request;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("response_type", "code").append_pair("client_id", &self.client.wire_id());
+        query.append_pair("redirect_uri", &request.redirect_uri);
+        let scope = request.scope.as_ref().map(ToString::to_string);
+        let challenge = request.code_challenge.as_ref();
+        let (prompt, max_age) = (request.prompt.to_string(), request.max_age.map(|seconds| seconds.to_string()));
+        let pairs = [
+            ("scope", scope.as_deref()),
+            ("state", request.state.as_deref()),
+            ("nonce", request.nonce.as_deref()),
+            ("login_hint", request.login_hint.as_deref()),
+            ("code_challenge", challenge.map(|challenge| challenge.as_str())),
+            ("code_challenge_method", challenge.map(|_| "S256")),
+            ("prompt", (!prompt.is_empty()).then_some(prompt.as_str())),
+            ("max_age", max_age.as_deref()),
+        ];
+        for (name, value) in pairs {
+            query.extend_pairs(value.map(|value| (name, value)));
+        }
+        query.finish()
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.handle.digest()
+    }
+
+    pub async fn next(&self, app: &App, browser: &Browser) -> Result<Next, PageError> {
+        let Some(signed_in) = browser.signed_in.as_ref().filter(|signed_in| self.is_fresh(app, signed_in)) else {
+            let asks_for_site = browser.signed_in.is_none() && self.asks_for_site(app);
+            return Ok(if asks_for_site { Next::ChooseSite } else { Next::SignIn });
+        };
+        let orgs = memberships::list_of_user(&app.context.db, signed_in.user.id).await?;
+        let orgs: Vec<(OrgId, String)> = orgs.into_iter().map(|(id, name, _)| (id, name)).collect();
+        let Some(org_id) = self.organization(&orgs) else {
+            return Ok(if orgs.is_empty() { Next::NoOrganization } else { Next::ChooseOrganization(orgs) });
+        };
+        self.next_in(app, signed_in, org_id).await
+    }
+
+    async fn next_in(&self, app: &App, signed_in: &SignedIn, org_id: OrgId) -> Result<Next, PageError> {
+        let asking = Asking { client: &self.client, request: &self.stored.request, user: &signed_in.user, org_id };
+        match offer_scopes(&app.context.db, app.bounds(self.client.id), asking).await {
+            Ok(offer) => {
+                let is_remembered = offer.is_remembered;
+                Ok(if is_remembered { Next::Nothing(org_id) } else { Next::Consent(org_id, Box::new(offer)) })
+            }
+            Err(OfferError::Refused(refusal)) => Ok(Next::Refuse(refusal)),
+            Err(OfferError::Disabled) => Ok(Next::Refuse(disabled())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Chosen here, or named by the client, or the only one. A choice that cannot hold any more is made again.
+    fn organization(&self, orgs: &[(OrgId, String)]) -> Option<OrgId> {
+        let is_theirs = |id: &OrgId| orgs.iter().any(|(theirs, _)| theirs == id);
+        let only = || if let [(only, _)] = orgs { Some(*only) } else { None };
+        self.stored.org_id.or(self.stored.request.org_id).filter(is_theirs).or_else(only)
+    }
+
+    /// What the consent page shows, for its form.
+    pub fn shown(&self, signed_in: &SignedIn, org_id: OrgId, offer: &Offer) -> [u8; 32] {
+        let asking = Asking { client: &self.client, request: &self.stored.request, user: &signed_in.user, org_id };
+        asking.shown(offer)
+    }
+
+    /// OpenID Connect Core section 3.1.2.1: a sign-in that came after the request is always fresh.
+    fn is_fresh(&self, app: &App, signed_in: &SignedIn) -> bool {
+        let (request, signed_in_at) = (&self.stored.request, signed_in.session.signed_in_at);
+        if signed_in_at >= self.stored.created_at {
+            return true;
+        }
+        let age = u64::try_from(app.context.clock.now().seconds_since(signed_in_at)).unwrap_or(0);
+        !request.prompt.login && request.max_age.is_none_or(|most| age <= most)
+    }
+
+    /// Where the service has several sites, and nothing says that this is the user's. A request for a resource was sent
+    /// here by that resource, which knows no other site.
+    fn asks_for_site(&self, app: &App) -> bool {
+        let request = &self.stored.request;
+        app.other_sites().next().is_some()
+            && !request.from_tile
+            && request.resources.is_empty()
+            && self.stored.org_id.is_none()
+    }
+
+    /// The user lets the client in. `answer` as in [`Approval`].
+    pub async fn approve(
+        &self,
+        app: &App,
+        browser: &Browser,
+        org_id: OrgId,
+        answer: Option<Answer<'_>>,
+    ) -> Result<Response, PageError> {
+        let Some(signed_in) = &browser.signed_in else { return Err(PageError::NotPending) };
+        let approval = Approval {
+            handle: self.digest(),
+            browser: browser.binding_digest(),
+            client: &self.client,
+            user: &signed_in.user,
+            signed_in_at: signed_in.session.signed_in_at,
+            org_id,
+            answer,
+            code_ttl: app.issuer.lifetimes.code,
+        };
+        match approve_request(&app.context, app.bounds(self.client.id), approval, &browser.by()).await {
+            Ok(approved) => {
+                app.metrics.authorization("approved");
+                tracing::info!(client.id = %self.client.id, org.id = %org_id, user.id = %signed_in.user.id,
+                    scope = %approved.scopes, "client authorized");
+                Ok(self.with_code(app, org_id, &approved))
+            }
+            Err(ApproveError::Changed) => Ok(see_other(&format!("/consent?request={}", self.handle.expose()))),
+            Err(ApproveError::NothingChosen) => self.refuse(app, browser, denied()).await,
+            Err(ApproveError::Offer(OfferError::Refused(refusal))) => self.refuse(app, browser, refusal).await,
+            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, disabled()).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn with_code(&self, app: &App, org_id: OrgId, approved: &Approved) -> Response {
+        let answer = CodeAnswer {
+            code: approved.code.expose(),
+            state: self.stored.request.state.as_deref(),
+            issuer: &app.config.http.public_url,
+            domain: app.domain(),
+            site: &app.config.http.public_url,
+            org_id,
+            org_name: &approved.org_name,
+        };
+        see_other(&self.redirect.with_code(&answer))
+    }
+
+    /// Tells the client why not. The request waits no more.
+    pub async fn refuse(&self, app: &App, browser: &Browser, refusal: Refusal) -> Result<Response, PageError> {
+        let mut tx = app.context.db.begin().await?;
+        let (handle, binding, now) = (self.digest(), browser.binding_digest(), app.context.clock.now());
+        let taken = authorization_requests::take(&mut tx, handle, binding, now).await?;
+        tx.commit().await?;
+        taken.ok_or(PageError::NotPending)?;
+        let state = self.stored.request.state.as_deref();
+        Ok(refused(app, &self.client, &self.redirect, &refusal, state, browser.reference()))
+    }
+}
+
+/// The answer to a client whose request is not granted (RFC 6749 section 4.1.2.1), with a reference that its user can
+/// give the operator of this server, who finds it in the log.
+pub fn refused(
+    app: &App,
+    client: &Client,
+    redirect: &TrustedRedirect,
+    refusal: &Refusal,
+    state: Option<&str>,
+    reference: &str,
+) -> Response {
+    let code = refusal.code.as_str();
+    app.metrics.authorization(code);
+    tracing::info!(client.id = %client.id, error = code, reason = refusal.description, reference,
+        "authorization refused");
+    let description = format!("{} (reference {reference})", refusal.description);
+    let refusal = Refusal { code: refusal.code, description };
+    see_other(&redirect.with_refusal(&refusal, state, &app.config.http.public_url))
+}
+
+pub fn denied() -> Refusal {
+    Refusal::new(ErrorCode::AccessDenied, "the user did not agree")
+}
+
+fn disabled() -> Refusal {
+    let reason = "the organization of the user has disabled this client: its administrators can enable it again";
+    Refusal::new(ErrorCode::AccessDenied, reason)
+}
+
+/// RFC 9700 section 4.12: never 307, which would send a password on.
+pub fn see_other(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        Err(_) => PageError::Internal.into_response(),
+    }
+}

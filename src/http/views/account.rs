@@ -1,0 +1,190 @@
+//! `/account`: the apps that a person has let in, their password, and the browsers they are signed in with.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{self, Forms};
+use super::device::Device;
+use super::language::Language;
+use super::shown;
+use super::words::Words;
+use crate::oauth::{GrantId, SessionId, Timestamp};
+
+pub struct AccountPage {
+    pub csrf: String,
+    pub email: String,
+    pub apps: Vec<AppShown>,
+    pub sessions: Vec<SessionShown>,
+    pub notice: Option<Notice>,
+}
+
+pub struct AppShown {
+    pub grant_id: GrantId,
+    pub client_name: String,
+    pub org_name: String,
+    /// Descriptions, as in the catalogue.
+    pub scopes: Vec<String>,
+    pub since: Timestamp,
+    pub last_used: Option<Timestamp>,
+}
+
+pub struct SessionShown {
+    pub id: SessionId,
+    pub user_agent: String,
+    pub address: Option<String>,
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    pub is_this: bool,
+}
+
+impl SessionShown {
+    fn device(&self) -> Device<'_> {
+        Device::of(&self.user_agent)
+    }
+}
+
+/// What came of the last thing that was done on the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    AppRevoked,
+    PasswordChanged,
+    SessionEnded,
+    OtherSessionsEnded,
+    WrongPassword,
+    PasswordLength,
+    TooMany,
+}
+
+impl Notice {
+    pub const ALL: [Self; 7] = [
+        Self::AppRevoked,
+        Self::PasswordChanged,
+        Self::SessionEnded,
+        Self::OtherSessionsEnded,
+        Self::WrongPassword,
+        Self::PasswordLength,
+        Self::TooMany,
+    ];
+
+    /// As a redirect to the page carries it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AppRevoked => "app_revoked",
+            Self::PasswordChanged => "password_changed",
+            Self::SessionEnded => "session_ended",
+            Self::OtherSessionsEnded => "other_sessions_ended",
+            Self::WrongPassword => "wrong_password",
+            Self::PasswordLength => "password_length",
+            Self::TooMany => "too_many",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.as_str() == text)
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::AppRevoked | Self::PasswordChanged | Self::SessionEnded | Self::OtherSessionsEnded => StatusCode::OK,
+            Self::WrongPassword => StatusCode::FORBIDDEN,
+            Self::PasswordLength => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn text(self, words: Words) -> &'static str {
+        words.of(match self {
+            Self::AppRevoked => "notice.app_revoked",
+            Self::PasswordChanged => "notice.password_changed",
+            Self::SessionEnded => "notice.session_ended",
+            Self::OtherSessionsEnded => "notice.other_sessions_ended",
+            Self::WrongPassword => "notice.wrong_password",
+            Self::PasswordLength => "notice.password_length",
+            Self::TooMany => "notice.too_many",
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Html<'a> {
+    page: &'a AccountPage,
+    words: Words,
+}
+
+impl Html<'_> {
+    /// What was done, and what could not be.
+    fn success(&self) -> Option<&'static str> {
+        self.page.notice.filter(|notice| notice.status() == StatusCode::OK).map(|notice| notice.text(self.words))
+    }
+
+    /// Every failure is one of the password form.
+    fn failure(&self) -> Option<&'static str> {
+        self.page.notice.filter(|notice| notice.status() != StatusCode::OK).map(|notice| notice.text(self.words))
+    }
+
+    fn is(&self, notice: Notice) -> bool {
+        self.page.notice == Some(notice)
+    }
+
+    fn has_other_sessions(&self) -> bool {
+        self.page.sessions.iter().any(|session| !session.is_this)
+    }
+}
+
+impl AccountPage {
+    pub fn render(&self, language: Language) -> Response {
+        let words = Words::new(language);
+        let status = self.notice.map_or(StatusCode::OK, Notice::status);
+        answer::page(status, &Html { page: self, words }, words, Forms::Here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gallery::{account, html};
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_as_it_is_written() {
+        for notice in Notice::ALL {
+            assert_eq!(Notice::parse(notice.as_str()), Some(notice));
+        }
+        assert_eq!(Notice::parse("<b>"), None);
+    }
+
+    #[test]
+    fn a_failure_is_an_alert_that_its_field_names_and_a_success_is_a_status() {
+        let of = |notice| html(AccountPage { notice: Some(notice), ..account() }.render(Language::English));
+        let cases =
+            [(Notice::AppRevoked, "status", 0), (Notice::WrongPassword, "alert", 1), (Notice::TooMany, "alert", 0)];
+        for (notice, role, fields) in cases {
+            let page = of(notice);
+            assert_eq!(page.matches(&format!("role=\"{role}\"")).count(), 1, "{notice:?}");
+            assert_eq!(page.matches("aria-invalid=\"true\"").count(), fields, "{notice:?}");
+        }
+    }
+
+    #[test]
+    fn every_app_can_be_revoked_and_every_session_but_this_one_ended() {
+        let account = account();
+        let page = html(account.render(Language::English));
+        for app in &account.apps {
+            assert!(page.contains(&format!("name=\"grant\" value=\"{}\"", app.grant_id)));
+        }
+        for session in &account.sessions {
+            let field = format!("name=\"session\" value=\"{}\"", session.id);
+            assert_eq!(page.contains(&field), !session.is_this);
+        }
+        assert!(page.contains("action=\"/account/sessions/end-others\""));
+    }
+
+    #[test]
+    fn who_is_signed_in_here_only_is_not_offered_to_sign_out_elsewhere() {
+        let mut account = account();
+        account.sessions.retain(|session| session.is_this);
+
+        assert!(!html(account.render(Language::English)).contains("end-others"));
+    }
+}

@@ -1,0 +1,59 @@
+//! At which site is the account? Asked where a client did not say, and this service lives at several.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{self, Forms};
+use super::language::Language;
+use super::words::Words;
+
+pub struct ChooseSitePage {
+    pub sites: Vec<SiteShown>,
+    pub client_name: String,
+}
+
+pub struct SiteShown {
+    pub host: String,
+    /// Where the same request goes on, at that site.
+    pub url: String,
+    pub is_here: bool,
+}
+
+impl SiteShown {
+    /// A link runs what its scheme says.
+    fn is_linkable(&self) -> bool {
+        self.url.starts_with("https://") || self.url.starts_with("http://")
+    }
+}
+
+#[derive(Template)]
+#[template(path = "choose_site.html")]
+struct Html<'a> {
+    page: &'a ChooseSitePage,
+    words: Words,
+}
+
+impl ChooseSitePage {
+    pub fn render(&self, language: Language) -> Response {
+        let words = Words::new(language);
+        answer::page(StatusCode::OK, &Html { page: self, words }, words, Forms::Here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gallery::html;
+    use super::*;
+
+    #[test]
+    fn a_site_is_a_link_only_where_its_address_is_one_of_the_web() {
+        let site = |url: &str| SiteShown { host: "eu.example".to_owned(), url: url.to_owned(), is_here: false };
+        let sites = vec![site("https://eu.example/a?b=1&c=2"), site("javascript:alert(1)"), site("//eu.example/")];
+        let page = html(ChooseSitePage { sites, client_name: "App".to_owned() }.render(Language::English));
+
+        assert_eq!(page.matches("<a ").count(), 1);
+        assert!(page.contains("href=\"https://eu.example/a?b=1&#38;c=2\""), "{page}");
+        assert_eq!(page.matches("<bdi>eu.example</bdi>").count(), 3);
+    }
+}

@@ -1,0 +1,275 @@
+//! Every page in every state that it has, for the tests, and to be looked at:
+//! `cargo test --lib every_page_is_written_down -- --ignored` writes them to `target/pages`.
+
+use std::fs;
+use std::path::Path;
+
+use axum::body::to_bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use uuid::Uuid;
+
+use super::*;
+use crate::oauth::offered_scopes::WithheldBy;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use crate::oauth::{GrantId, OrgId, SessionId, Timestamp};
+
+pub const NAME_WITH_BRACES: &str = "{client}";
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_255_901);
+const DAY: i64 = 86_400;
+const CSRF: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
+
+pub fn html(answer: Response) -> String {
+    let body = to_bytes(answer.into_body(), usize::MAX).now_or_never().expect("it is there").expect("bytes");
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+/// Each state in each language, named after its page: `consent_many.de`.
+pub fn answers() -> Vec<(String, Response)> {
+    let both = [Language::English, Language::German];
+    both.into_iter()
+        .flat_map(|language| {
+            states().into_iter().map(move |(name, render)| (format!("{name}.{}", language.tag()), render(language)))
+        })
+        .collect()
+}
+
+pub fn rendered() -> Vec<(String, String)> {
+    answers().into_iter().map(|(name, answer)| (name, html(answer))).collect()
+}
+
+type State = (String, Box<dyn Fn(Language) -> Response>);
+
+fn states() -> Vec<State> {
+    let mut states: Vec<State> = Vec::new();
+    let mut add = |name: &str, render: Box<dyn Fn(Language) -> Response>| states.push((name.to_owned(), render));
+    add("login", Box::new(|language| LoginPage { request: None, client_name: None, ..login() }.render(language)));
+    add("login_for_client", Box::new(|language| login().render(language)));
+    for (name, failure) in [
+        ("wrong", LoginFailure::WrongCredentials),
+        ("too_many", LoginFailure::TooMany { seconds: 40 }),
+        ("busy", LoginFailure::Busy),
+    ] {
+        let render =
+            move |language| LoginPage { failure: Some(failure), email: EMAIL.to_owned(), ..login() }.render(language);
+        add(&format!("login_for_client_{name}"), Box::new(render));
+    }
+    add("organization", Box::new(|language| organisations().render(language)));
+    add("site", Box::new(|language| sites().render(language)));
+    add("signed_out", Box::new(|language| SignedOutPage.render(language)));
+    add("account", Box::new(|language| account().render(language)));
+    add("account_empty", Box::new(|language| AccountPage { apps: vec![], ..account() }.render(language)));
+    for notice in Notice::ALL {
+        let render = move |language| AccountPage { notice: Some(notice), ..account() }.render(language);
+        add(&format!("account_{}", notice.as_str()), Box::new(render));
+    }
+    for (index, problem) in problems().into_iter().enumerate() {
+        add(&format!("problem_{index}"), Box::new(move |language| problem_page(problem.clone()).render(language)));
+    }
+    for (name, page) in consents() {
+        add(&format!("consent{name}"), Box::new(move |language| page().render(language)));
+    }
+    states
+}
+
+const EMAIL: &str = "user@example.com";
+
+pub fn login() -> LoginPage {
+    LoginPage {
+        request: Some("V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned()),
+        csrf: CSRF.to_owned(),
+        email: String::new(),
+        client_name: Some("Example Assistant".to_owned()),
+        failure: None,
+    }
+}
+
+pub fn client() -> ClientShown {
+    ClientShown { name: "Example Assistant".to_owned(), verified_host: None, first_seen: NOW.minus(3 * DAY) }
+}
+
+pub fn consent() -> ConsentPage {
+    let withheld = |name: &str, by| WithheldScope {
+        name: name.to_owned(),
+        description: catalogue().find(name).expect("a scope").description.clone(),
+        by,
+    };
+    ConsentPage {
+        request: "V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned(),
+        csrf: CSRF.to_owned(),
+        shown: "5f".repeat(32),
+        now: NOW,
+        client: client(),
+        goes_to: GoesTo::Host("assistant.example".to_owned()),
+        org_name: "Example Works".to_owned(),
+        email: EMAIL.to_owned(),
+        answer_stays_on_device: false,
+        groups: groups("email profile mcp_read dashboards_read", "openid built_in_features"),
+        withheld: vec![
+            withheld("mcp_write", WithheldBy::Organization),
+            withheld("user_access_manage", WithheldBy::Role),
+            withheld("api_keys_write", WithheldBy::Server),
+        ],
+        resources: vec!["https://mcp.example.com/mcp".to_owned()],
+        asked_before: false,
+    }
+}
+
+fn catalogue() -> ScopeCatalogue {
+    ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue")
+}
+
+fn groups(optional: &str, fixed: &str) -> Vec<ScopeGroup> {
+    let set = |text: &str| ScopeSet::parse(text).expect("a set");
+    ScopeGroup::list(&catalogue(), &set(optional), &set(fixed))
+}
+
+type MakesConsent = (&'static str, fn() -> ConsentPage);
+
+fn consents() -> Vec<MakesConsent> {
+    vec![
+        ("", consent),
+        ("_plain", || ConsentPage {
+            groups: groups("email profile mcp_read", "openid"),
+            withheld: vec![],
+            ..consent()
+        }),
+        ("_verified", || ConsentPage {
+            client: ClientShown { verified_host: Some("assistant.example".to_owned()), ..client() },
+            asked_before: true,
+            ..consent()
+        }),
+        ("_loopback", || ConsentPage { goes_to: GoesTo::Loopback, answer_stays_on_device: true, ..consent() }),
+        ("_scheme", || ConsentPage {
+            goes_to: GoesTo::Scheme("com.example.app".to_owned()),
+            answer_stays_on_device: true,
+            client: ClientShown { first_seen: NOW.minus(DAY), ..client() },
+            ..consent()
+        }),
+        ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], resources: vec![], ..consent() }),
+        ("_many", || {
+            let optional = catalogue().iter().map(|scope| scope.name.clone()).collect();
+            ConsentPage { groups: ScopeGroup::list(&catalogue(), &optional, &ScopeSet::default()), ..consent() }
+        }),
+        ("_hostile", || ConsentPage {
+            client: ClientShown {
+                name: format!("{NAME_WITH_BRACES}</bdi><script>\u{202E}שלום {}", "W".repeat(200)),
+                verified_host: Some(format!("{}.example", "a".repeat(200))),
+                first_seen: NOW,
+            },
+            goes_to: GoesTo::Host(format!("{}.example", "long-label-".repeat(20))),
+            org_name: "<b>مؤسسة</b>".repeat(20),
+            email: format!("{}@example.com", "u".repeat(200)),
+            resources: vec![format!("https://mcp.example.com/{}", "path/".repeat(300))],
+            ..consent()
+        }),
+    ]
+}
+
+fn organisations() -> ChooseOrganisationPage {
+    let org = |id: u128, name: &str| (OrgId(Uuid::from_u128(id)), name.to_owned());
+    ChooseOrganisationPage {
+        request: "V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned(),
+        csrf: CSRF.to_owned(),
+        client_name: "Example Assistant".to_owned(),
+        orgs: vec![org(1, "Example Works"), org(2, "Example Works, test"), org(3, &"Long name ".repeat(30))],
+    }
+}
+
+fn sites() -> ChooseSitePage {
+    let site = |host: &str, is_here| SiteShown {
+        host: host.to_owned(),
+        url: format!("https://{host}/oauth2/v1/authorize?client_id=1&state=2"),
+        is_here,
+    };
+    ChooseSitePage {
+        sites: vec![site("us.example.com", true), site("eu.example.com", false)],
+        client_name: "Example Assistant".to_owned(),
+    }
+}
+
+pub fn account() -> AccountPage {
+    let app = |id: u128, name: &str, scopes: &[&str], last_used| AppShown {
+        grant_id: GrantId(Uuid::from_u128(id)),
+        client_name: name.to_owned(),
+        org_name: "Example Works".to_owned(),
+        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        since: NOW.minus(40 * DAY),
+        last_used,
+    };
+    let session = |id: u128, user_agent: &str, is_this| SessionShown {
+        id: SessionId(Uuid::from_u128(id)),
+        user_agent: user_agent.to_owned(),
+        address: Some("192.0.2.7".to_owned()),
+        since: NOW.minus(DAY),
+        last_seen: NOW,
+        is_this,
+    };
+    AccountPage {
+        csrf: CSRF.to_owned(),
+        email: EMAIL.to_owned(),
+        apps: vec![
+            app(1, "Example Assistant", &["Confirm who you are", "See dashboards"], Some(NOW.minus(DAY))),
+            app(2, "<script>alert(1)</script>", &[], None),
+        ],
+        sessions: vec![
+            session(3, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", true),
+            session(4, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", false),
+            session(5, "curl/8.5.0", false),
+            session(6, "", false),
+        ],
+        notice: None,
+    }
+}
+
+pub fn problems() -> Vec<Problem> {
+    vec![
+        Problem::UnknownClient,
+        Problem::MismatchingRedirect,
+        Problem::RequestExpired,
+        Problem::BadRequest("redirect_uri is missing: send one of those that the client registered".to_owned()),
+        Problem::Forbidden,
+        Problem::TooMany,
+        Problem::Unavailable,
+        Problem::NotFound,
+        Problem::NoOrganization,
+        Problem::DocumentUnusable(
+            "the document at https://assistant.example/client.json is longer than 5 KiB".to_owned(),
+        ),
+    ]
+}
+
+fn problem_page(problem: Problem) -> ProblemPage {
+    let exact_words =
+        (problem == Problem::UnknownClient).then(|| "invalid_request - Invalid client_id parameter value".to_owned());
+    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words, reference: "9f86d081884c7d65".to_owned() }
+}
+
+#[test]
+fn every_page_has_one_heading_one_main_part_labels_and_a_token_in_every_form() {
+    for (name, html) in rendered() {
+        let count = |part: &str| html.matches(part).count();
+        assert_eq!((count("<h1"), count("<main>"), count("<header>")), (1, 1, 1), "{name}");
+        assert_eq!(count("method=\"post\""), count("<form"), "{name}");
+        assert_eq!(count("name=\"csrf\""), count("<form"), "{name}");
+        assert!(html.starts_with("<!DOCTYPE html>"), "{name}");
+        assert!(html.contains(&format!("<html lang=\"{}\">", name.split_once('.').expect("a language").1)), "{name}");
+        for forbidden in ["<script", " style=", "<style", "<img", "javascript:", " onclick", " onload"] {
+            assert!(!html.contains(forbidden), "{name}: {forbidden}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes files for a person to look at"]
+fn every_page_is_written_down() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
+    fs::create_dir_all(&folder).expect("a folder");
+    for (name, html) in rendered() {
+        fs::write(folder.join(format!("{name}.html")), html).expect("a file");
+    }
+    fs::write(folder.join("style.css"), include_str!("../../../templates/style.css")).expect("a file");
+}

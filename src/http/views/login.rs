@@ -1,0 +1,123 @@
+//! `/login`: who are you?
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{self, Forms};
+use super::language::Language;
+use super::words::Words;
+
+pub struct LoginPage {
+    /// The handle of the authorization request that waits for this.
+    pub request: Option<String>,
+    pub csrf: String,
+    /// What is in the field already: what was sent, or a hint of the client.
+    pub email: String,
+    pub client_name: Option<String>,
+    pub failure: Option<LoginFailure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginFailure {
+    WrongCredentials,
+    TooMany {
+        seconds: u64,
+    },
+    /// Every place in which passwords are checked is taken.
+    Busy,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Html<'a> {
+    page: &'a LoginPage,
+    words: Words,
+}
+
+impl Html<'_> {
+    fn has_wrong_fields(&self) -> bool {
+        self.page.failure == Some(LoginFailure::WrongCredentials)
+    }
+}
+
+/// Seconds after which a place is likely to be free.
+const BUSY_FOR: u64 = 2;
+
+impl LoginPage {
+    pub fn render(&self, language: Language) -> Response {
+        let words = Words::new(language);
+        // Who has allowed the client before is sent on to it without another page.
+        let forms = if self.request.is_some() { Forms::ThenToClient } else { Forms::Here };
+        let answer = answer::page(self.status(), &Html { page: self, words }, words, forms);
+        match self.failure {
+            Some(LoginFailure::TooMany { seconds }) => answer::come_back_in(answer, seconds),
+            Some(LoginFailure::Busy) => answer::come_back_in(answer, BUSY_FOR),
+            Some(LoginFailure::WrongCredentials) | None => answer,
+        }
+    }
+
+    /// 401 would have to name a way to authenticate by header (RFC 9110 section 15.5.2), and there is none.
+    const fn status(&self) -> StatusCode {
+        match self.failure {
+            None => StatusCode::OK,
+            Some(LoginFailure::WrongCredentials) => StatusCode::FORBIDDEN,
+            Some(LoginFailure::TooMany { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Some(LoginFailure::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gallery::{html, login};
+    use super::*;
+
+    #[test]
+    fn a_failure_has_its_status_and_says_when_to_come_back() {
+        let cases = [
+            (None, 200, None),
+            (Some(LoginFailure::WrongCredentials), 403, None),
+            (Some(LoginFailure::TooMany { seconds: 40 }), 429, Some("40")),
+            (Some(LoginFailure::Busy), 503, Some("2")),
+        ];
+        for (failure, status, retry_after) in cases {
+            let answer = LoginPage { failure, ..login() }.render(Language::English);
+            assert_eq!(answer.status().as_u16(), status, "{failure:?}");
+            let header = answer.headers().get("retry-after").map(|value| value.to_str().expect("text"));
+            assert_eq!(header, retry_after, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_password_field_and_it_is_never_filled_in() {
+        let page = html(LoginPage { email: "a\"><b>@example.com".to_owned(), ..login() }.render(Language::English));
+
+        assert_eq!(page.matches("type=\"password\"").count(), 1);
+        assert!(page.contains("autocomplete=\"current-password\"") && page.contains("autocomplete=\"username\""));
+        assert!(page.contains("value=\"a&#34;&#62;&#60;b&#62;@example.com\""), "{page}");
+        let password = page.split("<input").find(|field| field.contains("type=\"password\"")).expect("the field");
+        assert!(!password.split('>').next().unwrap_or_default().contains("value="), "{password}");
+    }
+
+    #[test]
+    fn fields_name_the_error_that_is_about_them_and_no_other() {
+        let fields_naming_it = |failure| {
+            let page = html(LoginPage { failure, ..login() }.render(Language::English));
+            page.matches("aria-describedby=\"failure\"").count()
+        };
+
+        assert_eq!(fields_naming_it(None), 0);
+        assert_eq!(fields_naming_it(Some(LoginFailure::WrongCredentials)), 2);
+        assert_eq!(fields_naming_it(Some(LoginFailure::Busy)), 0);
+    }
+
+    #[test]
+    fn the_request_goes_along_only_where_there_is_one() {
+        let with = html(LoginPage { request: Some("handle".to_owned()), ..login() }.render(Language::English));
+        let without = html(LoginPage { request: None, ..login() }.render(Language::English));
+
+        assert!(with.contains("<input type=\"hidden\" name=\"request\" value=\"handle\">"));
+        assert!(!without.contains("name=\"request\""));
+    }
+}

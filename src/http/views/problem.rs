@@ -1,0 +1,136 @@
+//! What a person sees when nothing can be done here: constant words, what to do next, and a code to find the cause by.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{self, Forms};
+use super::language::Language;
+use super::shown;
+use super::words::Words;
+
+pub struct ProblemPage {
+    pub status: StatusCode,
+    pub problem: Problem,
+    /// What the answer for programs says: `invalid_request - Invalid client_id parameter value`.
+    pub exact_words: Option<String>,
+    /// By which an operator finds the log line.
+    pub reference: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    UnknownClient,
+    MismatchingRedirect,
+    RequestExpired,
+    /// With what is wrong, in this server's words.
+    BadRequest(String),
+    Forbidden,
+    TooMany,
+    Unavailable,
+    NotFound,
+    /// The user belongs to no organisation.
+    NoOrganization,
+    /// With why, in this server's words.
+    DocumentUnusable(String),
+}
+
+impl Problem {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownClient => "unknown_client",
+            Self::MismatchingRedirect => "mismatching_redirect",
+            Self::RequestExpired => "request_expired",
+            Self::BadRequest(_) => "bad_request",
+            Self::Forbidden => "forbidden",
+            Self::TooMany => "too_many",
+            Self::Unavailable => "unavailable",
+            Self::NotFound => "not_found",
+            Self::NoOrganization => "no_organization",
+            Self::DocumentUnusable(_) => "document_unusable",
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::BadRequest(detail) | Self::DocumentUnusable(detail) => Some(shown::detail(detail)),
+            _ => None,
+        }
+    }
+
+    /// Whether the client has kept something that is not known here any more.
+    const fn ends_by_connecting_again(&self) -> bool {
+        matches!(self, Self::UnknownClient | Self::MismatchingRedirect)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Html<'a> {
+    page: &'a ProblemPage,
+    words: Words,
+}
+
+impl Html<'_> {
+    fn text(&self, key: &str) -> &'static str {
+        self.words.of(&format!("problem.{}.{key}", self.page.problem.name()))
+    }
+}
+
+impl ProblemPage {
+    pub fn render(&self, language: Language) -> Response {
+        let words = Words::new(language);
+        answer::page(self.status, &Html { page: self, words }, words, Forms::Here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gallery::{html, problems};
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_own_heading_and_advice_in_every_language() {
+        for language in [Language::English, Language::German] {
+            let mut seen = std::collections::BTreeSet::new();
+            for problem in problems() {
+                let page =
+                    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words: None, reference: "r".into() };
+                let shown = Html { page: &page, words: Words::new(language) };
+                for key in ["heading", "what", "advice"] {
+                    assert!(!shown.text(key).is_empty(), "{} {key}", page.problem.name());
+                }
+                assert!(seen.insert(shown.text("heading")), "{}", page.problem.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_exact_words_and_the_reference_are_shown_and_the_status_is_the_callers() {
+        let page = ProblemPage {
+            status: StatusCode::BAD_REQUEST,
+            problem: Problem::UnknownClient,
+            exact_words: Some("invalid_request - Invalid client_id parameter value".to_owned()),
+            reference: "0123456789abcdef".to_owned(),
+        };
+        let answer = page.render(Language::English);
+        assert_eq!(answer.status(), 400);
+        let page = html(answer);
+
+        assert!(page.contains("invalid_request - Invalid client_id parameter value</code>"), "{page}");
+        assert!(page.contains("0123456789abcdef</code>"), "{page}");
+        assert!(page.contains("remove this server and add it again, or clear its authentication"), "{page}");
+    }
+
+    #[test]
+    fn a_detail_is_escaped_and_cut() {
+        let detail = format!("<script>{}", "x".repeat(1000));
+        let problem = Problem::BadRequest(detail);
+        let status = StatusCode::BAD_REQUEST;
+        let page = ProblemPage { status, problem, exact_words: None, reference: String::new() };
+        let page = html(page.render(Language::German));
+
+        assert!(page.contains("&#60;script&#62;xxx") && page.contains("xxx…"), "{page}");
+        assert!(page.len() < 4000 && !page.contains("<script"), "{page}");
+    }
+}

@@ -1,0 +1,87 @@
+//! How text that others wrote, and times, are shown to a person.
+
+use crate::oauth::Timestamp;
+
+/// A longer name pushes everything else off the page.
+const LONGEST_LINE: usize = 80;
+/// What a server says of a mistake.
+const LONGEST_DETAIL: usize = 400;
+
+/// A name on one line.
+pub fn line(text: &str) -> String {
+    cut(text, LONGEST_LINE)
+}
+
+/// A sentence or two.
+pub fn detail(text: &str) -> String {
+    cut(text, LONGEST_DETAIL)
+}
+
+/// At most so many characters, with an ellipsis where some are left out, and none that turns the text around or ends the
+/// line.
+fn cut(text: &str, most: usize) -> String {
+    let printable = |character: char| if is_control(character) { char::REPLACEMENT_CHARACTER } else { character };
+    let kept = if text.chars().nth(most).is_some() { most - 1 } else { most };
+    let mut shown: String = text.chars().take(kept).map(printable).collect();
+    if kept < most {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Names are refused that hold these (`client_name.rs`), but not everything shown is such a name.
+fn is_control(character: char) -> bool {
+    let turns_text_around =
+        matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    turns_text_around || character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// `2026-01-02`, in UTC.
+pub fn date(at: &Timestamp) -> String {
+    let text = at.to_rfc3339();
+    text.split_once('T').map_or(text.clone(), |(date, _)| date.to_owned())
+}
+
+/// How many times midnight (UTC) passed since then.
+pub const fn days_between(earlier: Timestamp, now: Timestamp) -> u64 {
+    const DAY: i64 = 86_400;
+    let days = now.seconds().div_euclid(DAY) - earlier.seconds().div_euclid(DAY);
+    if days < 0 { 0 } else { days.unsigned_abs() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_at_80_characters_with_an_ellipsis() {
+        let of = |count: usize| "ä".repeat(count);
+        let cases = [(of(0), of(0)), (of(80), of(80)), (of(81), of(79) + "…"), (of(1000), of(79) + "…")];
+        for (name, expected) in cases {
+            assert_eq!(line(&name), expected);
+        }
+    }
+
+    #[test]
+    fn characters_that_reorder_or_break_a_line_are_shown_as_what_they_are_not() {
+        let cases = [
+            ("evil\u{202E}gpj.exe", "evil\u{FFFD}gpj.exe"),
+            ("two\nlines\u{2028}three", "two\u{FFFD}lines\u{FFFD}three"),
+            ("\u{2066}a\u{2069}\u{200F}", "\u{FFFD}a\u{FFFD}\u{FFFD}"),
+            ("مرحبا 👩\u{200D}💻", "مرحبا 👩\u{200D}💻"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(line(name), expected);
+        }
+    }
+
+    #[test]
+    fn days_are_counted_by_midnights_and_never_below_none() {
+        let at = Timestamp::from_seconds;
+        let cases = [(0, 0, 0), (0, 86_399, 0), (86_399, 86_400, 1), (0, 864_000, 10), (86_400, 0, 0), (-1, 0, 1)];
+        for (earlier, now, days) in cases {
+            assert_eq!(days_between(at(earlier), at(now)), days, "{earlier} {now}");
+        }
+        assert_eq!(date(&at(86_399)), "1970-01-01");
+    }
+}

@@ -1,0 +1,24 @@
+//! After signing out.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{self, Forms};
+use super::language::Language;
+use super::words::Words;
+
+pub struct SignedOutPage;
+
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct Html {
+    words: Words,
+}
+
+impl SignedOutPage {
+    pub fn render(&self, language: Language) -> Response {
+        let words = Words::new(language);
+        answer::page(StatusCode::OK, &Html { words }, words, Forms::Here)
+    }
+}

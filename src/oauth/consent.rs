@@ -1,0 +1,204 @@
+//! What a user agreed to, and when a user need not be asked again (RFC 6749 section 10.2, RFC 8252 section 8.6).
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::authorization_request::Prompt;
+use super::client::ClientId;
+use super::id::{OrgId, UserId};
+use super::offered_scopes::{OfferedScopes, WithheldBy};
+use super::redirect_uri::RedirectKind;
+use super::resource::Resource;
+use super::scope::ScopeSet;
+
+/// What the consent page tells a user.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsentShown<'a> {
+    pub client_id: ClientId,
+    pub client_name: &'a str,
+    /// Where the answer goes.
+    pub redirect: &'a str,
+    pub org_id: OrgId,
+    pub user_id: UserId,
+    pub offered: &'a OfferedScopes,
+    pub resources: &'a [Resource],
+}
+
+impl ConsentShown<'_> {
+    /// Version 1: every value behind its length, every list behind its count, in the order of the fields, so that
+    /// different pages cannot be written alike.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix("consent shown v1");
+        add(&mut hash, self.client_id.uuid().as_bytes());
+        add(&mut hash, self.client_name.as_bytes());
+        add(&mut hash, self.redirect.as_bytes());
+        add(&mut hash, self.org_id.0.as_bytes());
+        add(&mut hash, self.user_id.0.as_bytes());
+        let OfferedScopes { optional, fixed, withheld } = self.offered;
+        add_list(&mut hash, optional.names());
+        add_list(&mut hash, fixed.names());
+        add_list(&mut hash, withheld.iter().flat_map(|one| [one.scope.as_str(), reason(one.by)]).collect::<Vec<_>>());
+        add_list(&mut hash, self.resources.iter().map(Resource::as_str));
+        hash.finalize().into()
+    }
+}
+
+fn add(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
+fn add_list<'a>(hash: &mut Sha256, items: impl IntoIterator<IntoIter: ExactSizeIterator<Item = &'a str>>) {
+    let items = items.into_iter();
+    hash.update((items.len() as u64).to_be_bytes());
+    items.for_each(|item| add(hash, item.as_bytes()));
+}
+
+const fn reason(by: WithheldBy) -> &'static str {
+    match by {
+        WithheldBy::Organization => "organization",
+        WithheldBy::Role => "role",
+        WithheldBy::Server => "server",
+    }
+}
+
+/// For which clients a consent is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remember {
+    /// Those that are sent to a web server. Any program of the user's machine can pose as another one
+    /// (RFC 8252 section 8.6).
+    Https,
+    Never,
+    Always,
+}
+
+/// Whether what is offered was granted before, so that the user need not be asked.
+pub fn is_remembered(
+    policy: Remember,
+    redirect: RedirectKind,
+    granted: Option<&ScopeSet>,
+    offered: &OfferedScopes,
+    prompt: Prompt,
+) -> bool {
+    let may_remember = match policy {
+        Remember::Always => true,
+        Remember::Https => redirect == RedirectKind::Https,
+        Remember::Never => false,
+    };
+    let must_ask = prompt.consent || prompt.select_account;
+    may_remember && !must_ask && granted.is_some_and(|granted| offered.all().is_subset(granted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use uuid::Uuid;
+
+    use super::super::offered_scopes::Withheld;
+    use super::super::scope::ScopeToken;
+    use super::*;
+
+    fn set(names: &str) -> ScopeSet {
+        ScopeSet::parse(names).expect("a scope")
+    }
+
+    fn offered(optional: &str, fixed: &str, withheld: &[(&str, WithheldBy)]) -> OfferedScopes {
+        let withheld = withheld
+            .iter()
+            .map(|(name, by)| Withheld { scope: ScopeToken::parse(name).expect("a name"), by: *by })
+            .collect();
+        OfferedScopes { optional: set(optional), fixed: set(fixed), withheld }
+    }
+
+    fn shown<'a>(offered: &'a OfferedScopes, resources: &'a [Resource]) -> ConsentShown<'a> {
+        ConsentShown {
+            client_id: ClientId::from_uuid(Uuid::from_u128(1)),
+            client_name: "App",
+            redirect: "https://app.example/cb",
+            org_id: OrgId(Uuid::from_u128(2)),
+            user_id: UserId(Uuid::from_u128(3)),
+            offered,
+            resources,
+        }
+    }
+
+    #[test]
+    fn the_same_page_has_the_same_digest_in_every_release() {
+        let resources = [Resource::parse("https://mcp.example").expect("a resource")];
+        let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Organization)]);
+        let digest: String = shown(&offered, &resources).digest().iter().map(|byte| format!("{byte:02x}")).collect();
+
+        assert_eq!(digest, "4491f0f978209eb4f11779f2add6511b5cbe28a434a75854f90efdd0327f6607");
+    }
+
+    #[test]
+    fn pages_that_differ_in_anything_have_different_digests() {
+        use WithheldBy::{Organization, Role, Server};
+        let mcp = [Resource::parse("https://mcp.example").expect("a resource")];
+        let usual = offered("email profile", "openid", &[("a", Organization), ("b", Role)]);
+        let others = [
+            offered("email", "openid profile", &[("a", Organization), ("b", Role)]),
+            offered("email profile openid", "", &[("a", Organization), ("b", Role)]),
+            offered("emailprofile", "openid", &[("a", Organization), ("b", Role)]),
+            offered("email profile", "openid", &[("a", Role), ("b", Role)]),
+            offered("email profile", "openid", &[("a", Server), ("b", Role)]),
+            offered("email profile", "openid", &[("a", Organization)]),
+            offered("email profile", "openid a", &[("b", Role)]),
+            offered("", "", &[]),
+        ];
+        let page = shown(&usual, &[]);
+        let mut pages = vec![
+            page,
+            ConsentShown { client_id: ClientId::from_uuid(Uuid::nil()), ..page },
+            ConsentShown { client_name: "Apphttps://app.example", ..page },
+            ConsentShown { client_name: "Apphttps://app.example", redirect: "/cb", ..page },
+            ConsentShown { redirect: "https://app.example/cb2", ..page },
+            ConsentShown { org_id: OrgId(Uuid::from_u128(3)), user_id: UserId(Uuid::from_u128(2)), ..page },
+            ConsentShown { user_id: UserId(Uuid::nil()), ..page },
+            ConsentShown { resources: &mcp, ..page },
+        ];
+        pages.extend(others.iter().map(|offered| shown(offered, &[])));
+
+        let digests: BTreeSet<_> = pages.iter().map(ConsentShown::digest).collect();
+        assert_eq!(digests.len(), pages.len());
+    }
+
+    #[test]
+    fn a_consent_is_remembered_for_what_was_granted_and_where_the_redirect_can_be_told_from_others() {
+        use RedirectKind::{Https as Web, Loopback, PrivateUse};
+        let (asks, silent) = (false, true);
+        let cases = [
+            (Remember::Https, Web, Some("openid email"), "", silent),
+            (Remember::Https, Web, Some("openid email metrics_read"), "login", silent),
+            (Remember::Https, Web, Some("openid email"), "none", silent),
+            (Remember::Https, Web, Some("openid email"), "consent", asks),
+            (Remember::Https, Web, Some("openid email"), "select_account", asks),
+            (Remember::Https, Web, Some("openid"), "", asks),
+            (Remember::Https, Web, Some("email"), "", asks),
+            (Remember::Https, Web, None, "", asks),
+            (Remember::Https, Loopback, Some("openid email"), "", asks),
+            (Remember::Https, PrivateUse, Some("openid email"), "", asks),
+            (Remember::Always, Web, Some("openid email"), "", silent),
+            (Remember::Always, Loopback, Some("openid email"), "", silent),
+            (Remember::Always, PrivateUse, Some("openid email"), "", silent),
+            (Remember::Always, Loopback, Some("openid email"), "consent", asks),
+            (Remember::Always, Loopback, Some("openid"), "", asks),
+            (Remember::Always, Loopback, None, "", asks),
+            (Remember::Never, Web, Some("openid email"), "", asks),
+            (Remember::Never, Loopback, Some("openid email"), "", asks),
+        ];
+        let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Role)]);
+        for (policy, redirect, granted, prompt, expected) in cases {
+            let asked = Prompt {
+                none: prompt == "none",
+                login: prompt == "login",
+                consent: prompt == "consent",
+                select_account: prompt == "select_account",
+            };
+            let remembered = is_remembered(policy, redirect, granted.map(set).as_ref(), &offered, asked);
+            assert_eq!(remembered, expected, "{policy:?} {redirect:?} {granted:?} {prompt}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Why an authorization request is refused, as the client is told in the redirect (RFC 6749 section 4.1.2.1).
+
+use std::fmt;
+
+/// `error`: RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6, RFC 8707 section 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    InvalidRequest,
+    UnauthorizedClient,
+    AccessDenied,
+    UnsupportedResponseType,
+    InvalidScope,
+    ServerError,
+    TemporarilyUnavailable,
+    InteractionRequired,
+    LoginRequired,
+    AccountSelectionRequired,
+    ConsentRequired,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    RegistrationNotSupported,
+    InvalidTarget,
+}
+
+impl ErrorCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::InteractionRequired => "interaction_required",
+            Self::LoginRequired => "login_required",
+            Self::AccountSelectionRequired => "account_selection_required",
+            Self::ConsentRequired => "consent_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
+            Self::InvalidTarget => "invalid_target",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// An error that the client is told. The description names the value, the rule and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {description}")]
+pub struct Refusal {
+    pub code: ErrorCode,
+    pub description: String,
+}
+
+impl Refusal {
+    /// A character that `error_description` may not hold (RFC 6749 section 4.1.2.1) is replaced by a question mark, so
+    /// that no refusal can break the rule.
+    pub fn new(code: ErrorCode, description: impl fmt::Display) -> Self {
+        let is_allowed = |character: char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
+        let plain = |character| if is_allowed(character) { character } else { '?' };
+        Self { code, description: description.to_string().chars().map(plain).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_holds_only_what_the_rfc_allows() {
+        let cases = [
+            ("plain: text, with 'marks' !~", "plain: text, with 'marks' !~"),
+            ("a \"quoted\" \\ one", "a ?quoted? ? one"),
+            ("tab\tline\r\nnul\0del\u{7f}", "tab?line??nul?del?"),
+            ("größe…", "gr??e?"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Refusal::new(ErrorCode::InvalidRequest, text).description, expected);
+        }
+    }
+
+    #[test]
+    fn a_refusal_reads_as_its_code_and_its_words() {
+        assert_eq!(Refusal::new(ErrorCode::AccessDenied, "no").to_string(), "access_denied: no");
+    }
+}

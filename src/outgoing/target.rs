@@ -1,0 +1,170 @@
+//! Where a request goes, read before anything is sent: the scheme, and the address where the URL holds one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use reqwest::Url;
+
+use super::error::OutgoingError;
+use crate::oauth::address::AddressRules;
+use crate::oauth::uri_syntax::{Host, check_characters, split_scheme};
+
+#[derive(Debug)]
+pub struct Target {
+    pub url: Url,
+    /// In lower case, and without the brackets of an address: at most 253 bytes.
+    pub host: String,
+}
+
+impl Target {
+    pub fn parse(text: &str, rules: &AddressRules) -> Result<Self, OutgoingError> {
+        Self::read(text, Some(rules))
+    }
+
+    /// By http or https, and wherever it is.
+    pub fn parse_any(text: &str) -> Result<Self, OutgoingError> {
+        Self::read(text, None)
+    }
+
+    fn read(text: &str, rules: Option<&AddressRules>) -> Result<Self, OutgoingError> {
+        check_characters(text)?;
+        let (scheme, after_scheme) = split_scheme(text)?;
+        let host = Host::parse(after_scheme)?;
+        let (address, shown) = (host.address, host.text.trim_matches(['[', ']']).to_ascii_lowercase());
+        if let (Some(rules), Some(address)) = (rules, address) {
+            let refused = |kind| OutgoingError::Refused { host: shown.clone(), address, kind };
+            rules.check(address).map_err(refused)?;
+        }
+        let url = Url::parse(text).map_err(|_| OutgoingError::Ambiguous { host: shown.clone() })?;
+        let by_http = rules.is_none_or(|rules| rules.allow_loopback && is_this_machine(&shown, address));
+        match url.scheme() {
+            "https" => {}
+            "http" if by_http => {}
+            _ => return Err(OutgoingError::NotHttps { host: shown }),
+        }
+        if !scheme.eq_ignore_ascii_case(url.scheme()) || !names_the_same(&url, &shown, address) {
+            return Err(OutgoingError::Ambiguous { host: shown });
+        }
+        Ok(Self { url, host: shown })
+    }
+
+    /// What can be known without resolving the name, where somebody else does that: names that mean whoever reads them
+    /// (RFC 6761 section 6.3).
+    pub fn check_name(&self, rules: &AddressRules) -> Result<(), OutgoingError> {
+        if self.host != "localhost" && !self.host.ends_with(".localhost") {
+            return Ok(());
+        }
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let refused = |kind| OutgoingError::Refused { host: self.host.clone(), address, kind };
+        rules.check(address).map_err(refused)
+    }
+}
+
+fn is_this_machine(host: &str, address: Option<IpAddr>) -> bool {
+    address.map_or(host == "localhost", |address| address.to_canonical().is_loopback())
+}
+
+/// The client's library has its own idea of a URL. What was checked must be what it connects to.
+fn names_the_same(url: &Url, host: &str, address: Option<IpAddr>) -> bool {
+    let theirs = url.host_str().unwrap_or_default();
+    let without_brackets = theirs.trim_matches(['[', ']']);
+    match address {
+        Some(IpAddr::V4(address)) => without_brackets.parse::<Ipv4Addr>() == Ok(address),
+        Some(IpAddr::V6(address)) => without_brackets.parse::<Ipv6Addr>() == Ok(address),
+        None => theirs == host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::address::AddressKind;
+    use crate::oauth::uri_syntax::UriSyntaxError;
+
+    fn host(text: &str, allow_loopback: bool) -> Result<String, OutgoingError> {
+        let rules = AddressRules { allow_loopback, ..Default::default() };
+        Target::parse(text, &rules).map(|target| target.host)
+    }
+
+    #[test]
+    fn requests_go_to_https_on_names_and_public_addresses() {
+        for (url, expected) in [
+            ("https://app.example/client.json", "app.example"),
+            ("HTTPS://APP.example:8443/client.json?a=b", "app.example"),
+            ("https://xn--bcher-kva.example/c", "xn--bcher-kva.example"),
+            ("https://8.8.8.8/c", "8.8.8.8"),
+            ("https://[2606:4700:0::1111]/c", "2606:4700:0::1111"),
+        ] {
+            assert_eq!(host(url, false), Ok(expected.to_owned()), "{url}");
+        }
+    }
+
+    #[test]
+    fn literal_addresses_that_are_not_public_are_refused() {
+        for (url, kind) in [
+            ("https://127.0.0.1/c", AddressKind::Loopback),
+            ("https://[::1]/c", AddressKind::Loopback),
+            ("https://[::ffff:127.0.0.1]/c", AddressKind::Loopback),
+            ("https://[64:ff9b::a00:1]/c", AddressKind::Private),
+            ("https://10.0.0.1:8443/c", AddressKind::Private),
+            ("https://169.254.169.254/latest/meta-data", AddressKind::Metadata),
+            ("https://0.0.0.0/c", AddressKind::Unspecified),
+        ] {
+            assert!(
+                matches!(host(url, false), Err(OutgoingError::Refused { kind: told, .. }) if told == kind),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn http_is_for_loopback_where_that_is_allowed() {
+        for url in ["http://127.0.0.1:8000/c", "http://[::1]/c", "http://localhost:8000/c"] {
+            assert!(host(url, false).is_err(), "{url}");
+            assert!(host(url, true).is_ok(), "{url}");
+        }
+        for url in ["http://app.example/c", "http://8.8.8.8/c", "ftp://app.example/c", "file://localhost/etc/passwd"] {
+            assert!(matches!(host(url, true), Err(OutgoingError::NotHttps { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_operator_may_ask_anybody_by_http_too_but_only_who_is_named_without_a_doubt() {
+        for url in ["http://10.0.0.1/c", "https://169.254.169.254/", "http://app.example/c", "http://localhost:8000/c"]
+        {
+            assert!(Target::parse_any(url).is_ok(), "{url}");
+        }
+        for url in ["ftp://app.example/c", "http://127.1/c", "http://app.example@10.0.0.1/", "app.example"] {
+            assert!(Target::parse_any(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_means_this_machine_is_known_without_resolving_it() {
+        for (url, passes) in
+            [("https://localhost/c", false), ("https://x.LOCALHOST/c", false), ("https://a.example/c", true)]
+        {
+            let strict = AddressRules::default();
+            let target = Target::parse(url, &strict).expect(url);
+            assert_eq!(target.check_name(&strict).is_ok(), passes, "{url}");
+            assert!(target.check_name(&AddressRules { allow_loopback: true, ..strict }).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_or_not_plainly_one_is_refused() {
+        for (url, expected) in [
+            ("app.example/c", UriSyntaxError::NoScheme),
+            ("https:app.example/c", UriSyntaxError::NoHost),
+            ("https://user@app.example/c", UriSyntaxError::UserInfo),
+            ("https://app.example\\@10.0.0.1/c", UriSyntaxError::ForbiddenCharacter),
+            ("https://2130706433/c", UriSyntaxError::BadHost),
+            ("https://0x7f.1/c", UriSyntaxError::BadHost),
+            ("https://app.example./c", UriSyntaxError::BadHost),
+            ("https://app.example:0/c", UriSyntaxError::BadPort),
+        ] {
+            assert_eq!(host(url, true), Err(OutgoingError::Syntax(expected)), "{url}");
+        }
+        // An A-label that no name encodes to.
+        assert!(matches!(host("https://xn--a.example/c", true), Err(OutgoingError::Ambiguous { .. })));
+    }
+}

@@ -1,0 +1,268 @@
+//! Signs tokens and checks them, with keys that all servers share.
+//!
+//! The keys stand in the database, their private halves sealed. Here they are kept parsed, so that a signature costs a
+//! signature and nothing else. What another server changed is seen by a timer, and at once where a token names a key that is
+//! not known here.
+
+mod jwt;
+mod key_pair;
+mod key_set;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::db::{Db, DbError, signing_keys};
+use crate::oauth::Timestamp;
+use crate::oauth::jwk::{Jwk, JwkSet, PublishedJwk, THUMBPRINT_LENGTH};
+use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::oauth::signing_period::{SigningPeriod, SigningState};
+use crate::sealing::{KeyRing, Place, SealError};
+use jwt::Unverified;
+use key_pair::PublicKey;
+pub use key_pair::{KeyError, KeyPair};
+pub use key_set::verify_by_key_set;
+
+/// How often every server looks for keys that others made.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(30);
+/// A stranger may name keys that nobody has as often as they like.
+const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(5);
+
+/// `typ` of an access token (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN: &str = "at+jwt";
+/// `typ` of an ID token.
+pub const ID_TOKEN: &str = "JWT";
+
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    #[error("no signing key can be used at the moment")]
+    NoKey,
+    #[error("the signing key {kid} cannot be opened: {cause}. {}", advice(.cause))]
+    Sealed { kid: String, cause: SealError },
+    #[error("the signing key {kid}: {cause}")]
+    Key { kid: String, cause: KeyError },
+    #[error("a signing key could not be made: {0}")]
+    NotMade(KeyError),
+    #[error("the claims cannot be written as JSON: {0}")]
+    Claims(serde_json::Error),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+const fn advice(cause: &SealError) -> &'static str {
+    match cause {
+        SealError::UnknownKey(_) => {
+            "Put that ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the \
+             database. Where it is lost, `grantor keys rotate` makes a new signing key; what was signed before stays valid"
+        }
+        SealError::Damaged => {
+            "Give the ring key back that had this id, or make a new signing key with `grantor keys rotate`; what was signed \
+             before stays valid"
+        }
+    }
+}
+
+impl SigningError {
+    /// Trying later may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Db(cause) if cause.is_transient())
+    }
+}
+
+/// The keys of this server's database. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct SigningKeys(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    clock: Clock,
+    ring: KeyRing,
+    /// How long a retired key is published still, in seconds.
+    kept_for: i64,
+    keys: RwLock<Arc<Keys>>,
+    /// When keys were last read, by the clock's monotonic half. One reads at a time.
+    reloaded: Mutex<Option<Duration>>,
+}
+
+/// What was read, the one that signs last at the end.
+#[derive(Default)]
+struct Keys {
+    keys: Vec<Key>,
+    jwks: Bytes,
+}
+
+#[derive(Clone)]
+struct Key {
+    kid: String,
+    algorithm: SigningAlgorithm,
+    period: SigningPeriod,
+    jwk: Jwk,
+    halves: Arc<Halves>,
+}
+
+struct Halves {
+    public: PublicKey,
+    private: Result<KeyPair, SealError>,
+}
+
+/// Where the private half of a signing key stands.
+pub fn place_of(kid: &str) -> Place<'_> {
+    Place { table: "signing_keys", column: "sealed", row: kid, org: None }
+}
+
+/// The private half, if the ring opens it.
+pub fn open(ring: &KeyRing, row: &signing_keys::SigningKey) -> Result<KeyPair, SigningError> {
+    let kid = || row.id.clone();
+    let document = crate::sealing::open(ring, place_of(&row.id), &row.sealed)
+        .map_err(|cause| SigningError::Sealed { kid: kid(), cause })?;
+    KeyPair::from_pkcs8(row.algorithm, &document).map_err(|cause| SigningError::Key { kid: kid(), cause })
+}
+
+impl SigningKeys {
+    /// Without any key yet: [`SigningKeys::reload`] reads them.
+    pub fn new(db: Db, clock: Clock, ring: KeyRing, kept_for: i64) -> Self {
+        let (keys, reloaded) = (RwLock::default(), Mutex::default());
+        Self(Arc::new(Shared { db, clock, ring, kept_for, keys, reloaded }))
+    }
+
+    /// A token with these claims, by the key that signs now.
+    pub fn sign(&self, typ: &str, claims: &impl Serialize, now: Timestamp) -> Result<String, SigningError> {
+        let keys = self.current();
+        let (key, pair) = keys.signer(now).ok_or(SigningError::NoKey)?;
+        let claims = serde_json::to_vec(claims).map_err(SigningError::Claims)?;
+        let unsigned = jwt::unsigned(key.algorithm, &key.kid, typ, &claims);
+        let failed = |cause| SigningError::Key { kid: key.kid.clone(), cause };
+        let signature = pair.sign(unsigned.as_bytes()).map_err(failed)?;
+        Ok(jwt::signed(unsigned, &signature))
+    }
+
+    /// The claims of a token of this type that one of our keys signed. Whether they are acceptable, and the token still
+    /// lives, is for the caller to say.
+    pub async fn verify<C: DeserializeOwned>(&self, typ: &str, token: &str) -> Option<C> {
+        let token = Unverified::parse(token)?;
+        let key = self.find(token.kid()?).await?;
+        let genuine =
+            token.is_of(typ, key.algorithm) && key.halves.public.verifies(token.signed.as_bytes(), &token.signature);
+        if !genuine {
+            return None;
+        }
+        serde_json::from_slice(&token.payload()?).ok()
+    }
+
+    /// What a token says whose signature was found good before.
+    pub fn read_verified<C: DeserializeOwned>(token: &str) -> Option<C> {
+        serde_json::from_slice(&jwt::payload(token)?).ok()
+    }
+
+    /// The JWK set, as it is answered.
+    pub fn jwks(&self) -> Bytes {
+        self.current().jwks.clone()
+    }
+
+    /// Reads the keys again. What is parsed already is kept.
+    pub async fn reload(&self) -> Result<(), SigningError> {
+        let mut reloaded = self.0.reloaded.lock().await;
+        self.reload_now(&mut reloaded).await
+    }
+
+    /// Why the key that signs, or the one that will, cannot be used, where that is so.
+    pub fn check(&self, now: Timestamp) -> Result<(), SigningError> {
+        let keys = self.current();
+        let needed = keys.keys.iter().filter(|key| key.period.state(now) != SigningState::Retired);
+        for key in needed {
+            if let Err(cause) = &key.halves.private {
+                return Err(SigningError::Sealed { kid: key.kid.clone(), cause: cause.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn find(&self, kid: &str) -> Option<Key> {
+        if let Some(key) = self.current().find(kid) {
+            return Some(key.clone());
+        }
+        if kid.len() != THUMBPRINT_LENGTH {
+            return None;
+        }
+        let mut reloaded = self.0.reloaded.lock().await;
+        // Whoever waited for the lock may find that somebody else has looked meanwhile.
+        let is_due = |last| self.0.clock.elapsed().saturating_sub(last) >= BETWEEN_UNKNOWN_KEYS;
+        if self.current().find(kid).is_none()
+            && reloaded.is_none_or(is_due)
+            && let Err(error) = self.reload_now(&mut reloaded).await
+        {
+            tracing::warn!(%error, "the signing keys could not be read");
+        }
+        self.current().find(kid).cloned()
+    }
+
+    async fn reload_now(&self, reloaded: &mut Option<Duration>) -> Result<(), SigningError> {
+        *reloaded = Some(self.0.clock.elapsed());
+        let rows = signing_keys::list(&self.0.db).await?;
+        let (now, before) = (self.0.clock.now(), self.current());
+        let has_ended =
+            |row: &signing_keys::SigningKey| row.period.ends_at(self.0.kept_for).is_some_and(|at| at <= now);
+        let living = rows.into_iter().filter(|row| !has_ended(row));
+        let keys = living.map(|row| self.parse(row, &before)).collect::<Result<Vec<_>, _>>()?;
+        let after = Arc::new(Keys { jwks: key_set(&keys).into(), keys });
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = after;
+        Ok(())
+    }
+
+    fn parse(&self, row: signing_keys::SigningKey, before: &Keys) -> Result<Key, SigningError> {
+        let known = before.find(&row.id).filter(|key| key.halves.private.is_ok());
+        let halves = match known {
+            Some(key) => Arc::clone(&key.halves),
+            None => Arc::new(self.parse_halves(&row)?),
+        };
+        Ok(Key { kid: row.id, algorithm: row.algorithm, period: row.period, jwk: row.public_jwk, halves })
+    }
+
+    fn parse_halves(&self, row: &signing_keys::SigningKey) -> Result<Halves, SigningError> {
+        let public = PublicKey::of(&row.public_jwk);
+        let public = public.map_err(|cause| SigningError::Key { kid: row.id.clone(), cause })?;
+        let private = match open(&self.0.ring, row) {
+            Ok(pair) => Ok(pair),
+            Err(SigningError::Sealed { kid, cause }) => {
+                if row.period.state(self.0.clock.now()) != SigningState::Retired {
+                    tracing::error!(kid, %cause, "a signing key cannot be opened");
+                }
+                Err(cause)
+            }
+            Err(other) => return Err(other),
+        };
+        Ok(Halves { public, private })
+    }
+}
+
+impl Keys {
+    fn find(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid == kid)
+    }
+
+    /// The youngest key that signs now. Where this server cannot open it, the youngest before it: a token that is signed a
+    /// little late is valid, since that key is published still.
+    fn signer(&self, now: Timestamp) -> Option<(&Key, &KeyPair)> {
+        let signing = self.keys.iter().filter(|key| key.period.state(now) == SigningState::Signs);
+        let retired = self.keys.iter().filter(|key| {
+            key.period.state(now) == SigningState::Retired && key.period.retired_at > Some(key.period.signs_from)
+        });
+        retired.chain(signing).rev().find_map(|key| Some((key, key.halves.private.as_ref().ok()?)))
+    }
+}
+
+fn key_set(keys: &[Key]) -> String {
+    let published =
+        keys.iter().map(|key| PublishedJwk { key: &key.jwk, alg: key.algorithm, kid: &key.kid, usage: "sig" });
+    // Texts and a list: writing them does not fail.
+    serde_json::to_string(&JwkSet { keys: published.collect() }).unwrap_or_default()
+}

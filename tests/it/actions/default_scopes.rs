@@ -1,0 +1,98 @@
+//! What an organisation lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
+
+use grantor::actions::{self, By};
+use grantor::db::{audit_events, grants};
+use grantor::oauth::scope::ScopeSet;
+use serde_json::{Value, json};
+
+use crate::support::{Bearer, TestApp, TestOperator};
+
+const BY: By = By::COMMAND_LINE;
+
+async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> usize {
+    let app = operator.app;
+    let scopes = names.map(|names| ScopeSet::from_spaced(names).expect("scopes"));
+    let (config, catalogue) = (&app.app.config, &app.app.catalogue);
+    let set =
+        actions::set_default_client_scopes(app.context(), operator.org_id, scopes.as_ref(), config, catalogue, &BY);
+    set.await.expect("is set")
+}
+
+async fn given<'a>(person: &TestOperator<'a>, client_name: &str, scopes: &str) -> Bearer<'a> {
+    Bearer::of(person, &person.app.registered(client_name).await, scopes, &[]).await
+}
+
+/// What the grant holds, and whether it lives.
+async fn held(bearer: &Bearer<'_>) -> (String, bool) {
+    let found = grants::find_by_id(bearer.app.db(), bearer.grant_id).await.expect("is readable").expect("is there");
+    (found.scopes.to_string(), found.revoked_at.is_none())
+}
+
+/// What the change of the defaults recorded last.
+async fn recorded(operator: &TestOperator<'_>) -> Value {
+    let events = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("is readable");
+    let mut events = events.into_iter().filter(|event| event.action == "org.default_client_scopes_set");
+    events.next_back().expect("is recorded").after.expect("is told")
+}
+
+on_both! {
+    async fn narrower_defaults_end_what_exceeds_them_and_nothing_else(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let exceeds = given(&operator, "Exceeds", "mcp_read openid").await;
+        let fits = given(&operator, "Fits", "openid").await;
+        let restricted = given(&operator, "Restricted", "mcp_read openid").await;
+        let elsewhere = given(&other, "Exceeds", "mcp_read openid").await;
+        operator.restrict(&restricted.client_id.to_string(), &["openid"], &["mcp_read"]).await;
+
+        let ended = set(&operator, Some("openid")).await;
+
+        assert_eq!(ended, 1);
+        assert!(!exceeds.lives().await && fits.lives().await && restricted.lives().await && elsewhere.lives().await);
+        assert_eq!(held(&exceeds).await, ("mcp_read openid".to_owned(), false));
+        assert_eq!(recorded(&operator).await, json!({"default_client_scopes": ["openid"], "grants_narrowed": 1}));
+        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let subject = format!("grant:{}", exceeds.grant_id);
+        assert_eq!(events.iter().filter(|event| event.action == "grant.revoked" && event.subject == subject).count(), 1);
+    }
+
+    async fn by_the_setting_narrower_defaults_take_the_scope_alone_and_the_grant_only_where_nothing_is_left(engine: Engine) {
+        let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
+        let operator = app.operator("Acme").await;
+        let (kept, emptied) = (given(&operator, "Kept", "mcp_read openid").await, given(&operator, "Emptied", "mcp_read").await);
+
+        assert_eq!(set(&operator, Some("openid")).await, 2);
+
+        assert_eq!((held(&kept).await, kept.lives().await), (("openid".to_owned(), true), true));
+        assert_eq!((held(&emptied).await.1, emptied.lives().await), (false, false));
+        let narrowed = app.app.issuer.find_live(app.context(), kept.token.expose()).await;
+        let narrowed = narrowed.expect("is readable").expect("lives");
+        assert_eq!(narrowed.scopes.to_string(), "openid");
+    }
+
+    async fn wider_defaults_and_none_take_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        set(&operator, Some("openid")).await;
+        let bearer = given(&operator, "App", "openid").await;
+
+        assert_eq!((set(&operator, Some("mcp_read openid")).await, set(&operator, None).await), (0, 0));
+
+        assert!(bearer.lives().await);
+        assert_eq!(recorded(&operator).await, json!({"default_client_scopes": null}));
+    }
+
+    async fn what_a_first_party_client_requires_stays(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let client = app.registered("First party").await;
+        let required = format!(r#"[{{"client_id": "{client}", "permission_scopes": ["mobile_app_access"]}}]"#);
+        let app = app.replica_with(&[("restriction.required", &required)]).await;
+        let operator = app.operator("Acme").await;
+        let fits = Bearer::of(&operator, &client, "mobile_app_access", &[]).await;
+        let other = given(&operator, "Other", "mobile_app_access").await;
+
+        assert_eq!(set(&operator, Some("")).await, 1);
+
+        assert!(fits.lives().await && !other.lives().await);
+    }
+}

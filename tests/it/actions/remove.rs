@@ -1,0 +1,61 @@
+//! A person who was here for a moment only is removed with all that is theirs.
+
+use grantor::actions::{self, By};
+use grantor::db::{audit_events, clients, grants, memberships, org_clients, sessions, users};
+
+use crate::db::by_hand::{client_id, org_id, user_id, uuid};
+use crate::db::grant_by_hand::{consent, insert_family, is_alive, new_family, people_and_clients};
+use crate::support::{START, TestApp};
+
+on_both! {
+    async fn a_removed_person_leaves_nothing_but_the_audit_and_others_keep_what_is_theirs(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let db = app.db();
+        people_and_clients(db).await;
+        let (ada, eve) = (consent(db, 1, (1, 1, 1), "openid", START).await, consent(db, 2, (1, 2, 2), "openid", START).await);
+        insert_family(db, &new_family(1, ada), None).await;
+        let session = sessions::NewSession {
+            id: grantor::oauth::SessionId(uuid(1)),
+            digest: grantor::secret::Digest::of("session"),
+            user_id: user_id(1),
+            now: START,
+            user_agent: "",
+            address: None,
+        };
+        sessions::insert(db, &session).await.expect("is inserted");
+
+        let (org, client, by) = (org_id(1), Some(client_id(1)), By::COMMAND_LINE);
+        actions::remove_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
+
+        assert_eq!(users::find(db, user_id(1)).await.expect("is readable"), None);
+        assert_eq!(memberships::list_orgs(db, user_id(1)).await.expect("is readable"), []);
+        assert!(grants::find_by_id(db, ada).await.expect("is readable").is_none() && !is_alive(db, 1).await);
+        assert!(grants::find_by_id(db, eve).await.expect("is readable").is_some());
+        assert!(org_clients::find(db, org, client_id(1)).await.expect("is readable").is_none());
+        assert!(org_clients::find(db, org, client_id(2)).await.expect("is readable").is_some());
+        let told = audit_events::list(db, org, 10).await.expect("is readable");
+        assert_eq!(told.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["user.removed"]);
+    }
+
+    async fn a_client_is_of_no_organisation_only_where_none_has_a_row_about_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let db = app.db();
+        people_and_clients(db).await;
+        consent(db, 1, (1, 1, 1), "openid", START).await;
+        let mut tx = db.begin().await.expect("begins");
+        clients::adopt(&mut tx, client_id(1), START).await.expect("is adopted");
+        clients::adopt(&mut tx, client_id(2), START).await.expect("is adopted");
+        tx.commit().await.expect("commits");
+
+        for number in [1, 2] {
+            clients::abandon(db, client_id(number)).await.expect("is asked");
+        }
+
+        let adopted = async |number| {
+            clients::find(db, client_id(number)).await.expect("is readable").expect("is there").adopted_at
+        };
+        assert_eq!((adopted(1).await, adopted(2).await), (Some(START), None));
+        let deleted = org_clients::delete_undecided(db, org_id(1), client_id(1)).await.expect("is asked");
+        assert!(!deleted, "somebody has granted it something");
+    }
+}

@@ -1,0 +1,189 @@
+//! Operators who come with an access token: it opens what its scope and its user's role both allow, and only while it lives.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::actions::{self, By, Why};
+use grantor::db::audit_events;
+use grantor::oauth::permission::Role;
+use serde_json::json;
+
+use crate::support::errors::{json_api, no_such_client};
+use crate::support::{Answer, Bearer, TestApp, restricted, restriction_path, unrestricted, upsert};
+
+const READ: &str = "org_authorized_apps_read";
+const WRITE: &str = "org_authorized_apps_write";
+const LIST: &str = "/api/v2/org_authorized_clients";
+
+fn is_unauthorized(answer: &Answer) {
+    answer.is(401, &json!({"errors": ["Unauthorized"]}));
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\""));
+}
+
+fn lacks_scope(answer: &Answer, scope: &str) {
+    let detail = format!("the access token lacks the scope {scope}: have its user authorize the client for it");
+    answer.is(403, &json_api(403, "Forbidden", &detail));
+    assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
+}
+
+fn lacks_permission(answer: &Answer, permission: &str) {
+    let detail = format!(
+        "the role of this user lacks the permission {permission}: someone with another role in the organisation has to \
+         do this"
+    );
+    answer.is(403, &json_api(403, "Forbidden", &detail));
+}
+
+on_both! {
+    async fn a_token_with_the_scopes_restricts_a_client_and_lifts_the_restriction(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, &format!("{READ} {WRITE}"), &[]).await;
+        let path = restriction_path(&client);
+
+        bearer.post(&path, &upsert(&["openid"], &["mcp_read"])).await.is(200, &restricted(&client, &["openid"], &["mcp_read"]));
+        bearer.get(&path).await.is(200, &restricted(&client, &["openid"], &["mcp_read"]));
+        assert_eq!(bearer.delete(&path).await.status, 204);
+        bearer.get(&path).await.is(200, &unrestricted(&client));
+    }
+
+    async fn a_change_by_a_token_is_recorded_with_its_user_and_family(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, WRITE, &[]).await;
+
+        assert_eq!(bearer.post(&restriction_path(&client), &upsert(&[], &[])).await.status, 200);
+
+        let event = audit_events::list(app.db(), operator.org_id, 1).await.expect("is readable").remove(0);
+        assert_eq!(event.action, "scopes_restriction.set");
+        assert_eq!(event.actor, format!("user:{} family:{}", bearer.user_id, bearer.family_id));
+    }
+
+    async fn a_token_opens_the_list_of_clients_by_either_scope_and_one_of_them_by_the_first_only(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let reader = Bearer::of(&operator, &app.registered("A reader").await, READ, &[]).await;
+        let integrator = Bearer::of(&operator, &app.registered("An integrator").await, "manage_integrations", &[]).await;
+        let one = format!("{LIST}/{}", reader.authorized_id);
+
+        assert_eq!(reader.get(LIST).await.json()["meta"]["page"]["total_count"], 2);
+        assert_eq!(integrator.get(LIST).await.json()["meta"]["page"]["total_count"], 2);
+        assert_eq!(reader.get(&one).await.status, 200);
+        lacks_scope(&integrator.get(&one).await, READ);
+        lacks_scope(&reader.delete(&one).await, WRITE);
+        assert!(reader.lives().await);
+    }
+
+    async fn a_token_without_the_scope_is_forbidden_in_the_shape_of_the_group(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, "openid", &[]).await;
+        let path = restriction_path(&client);
+
+        lacks_scope(&bearer.get(&path).await, READ);
+        lacks_scope(&bearer.post(&path, &upsert(&[], &[])).await, WRITE);
+        lacks_scope(&bearer.delete(&path).await, WRITE);
+        lacks_scope(&bearer.get(LIST).await, READ);
+        operator.get(&path).await.is(200, &unrestricted(&client));
+    }
+
+    async fn a_token_whose_user_lacks_the_permission_is_forbidden_whatever_its_scopes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let reader = operator.colleague("reader@acme.example", Role::ReadOnly).await;
+        let bearer = Bearer::of(&reader, &app.registered("A console").await, &format!("{READ} {WRITE}"), &[]).await;
+        let path = restriction_path(&client);
+
+        bearer.get(&path).await.is(200, &unrestricted(&client));
+        lacks_permission(&bearer.post(&path, &upsert(&[], &[])).await, WRITE);
+        lacks_permission(&bearer.delete(&path).await, WRITE);
+        lacks_permission(&bearer.delete(&format!("{LIST}/{}", bearer.authorized_id)).await, WRITE);
+        operator.get(&path).await.is(200, &unrestricted(&client));
+    }
+
+    async fn a_token_for_a_resource_is_no_credential_here(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let console = app.registered("A console").await;
+        let bearer = Bearer::of(&operator, &console, &format!("{READ} {WRITE}"), &["https://mcp.example/mcp"]).await;
+
+        is_unauthorized(&bearer.get(&restriction_path(&client)).await);
+        is_unauthorized(&bearer.delete(&restriction_path(&client)).await);
+        is_unauthorized(&bearer.get(LIST).await);
+    }
+
+    async fn a_token_that_was_revoked_is_no_credential_at_once_and_on_every_replica(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, replica) = (app.operator("Acme").await, app.replica().await);
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
+        let elsewhere = || replica.send(bearer.request(Method::GET, LIST).body(Body::empty()).expect("a request"));
+        assert_eq!((bearer.get(LIST).await.status, elsewhere().await.status), (200.try_into().expect("a status"), 200.try_into().expect("a status")));
+
+        actions::revoke_family(app.context(), &app.app.issuer, bearer.family_id, Why::CodeUsedTwice).await.expect("is revoked");
+
+        is_unauthorized(&bearer.get(LIST).await);
+        is_unauthorized(&elsewhere().await);
+    }
+
+    async fn a_token_that_has_ended_is_no_credential(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
+        assert_eq!(bearer.get(LIST).await.status, 200);
+
+        app.hand.advance(Duration::from_secs(3_600));
+
+        is_unauthorized(&bearer.get(LIST).await);
+    }
+
+    async fn a_token_of_a_disabled_user_and_of_a_disabled_client_is_no_credential(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
+        let console = app.registered("A console").await;
+        let of_colleague = Bearer::of(&colleague, &console, READ, &[]).await;
+        let bearer = Bearer::of(&operator, &console, READ, &[]).await;
+        let by = By::COMMAND_LINE;
+
+        actions::disable_user(app.context(), &app.app.operators, &colleague.email, &by).await.expect("is disabled");
+        is_unauthorized(&of_colleague.get(LIST).await);
+        assert_eq!(bearer.get(LIST).await.status, 200);
+        actions::disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
+        is_unauthorized(&bearer.get(LIST).await);
+    }
+
+    async fn beside_a_bad_token_the_keys_decide_and_a_good_one_goes_before_them(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
+        let other = app.operator("Umbra").await;
+        let bearer = Bearer::of(&other, &app.registered("A console").await, READ, &[]).await;
+        let path = restriction_path(&client);
+        assert_eq!(operator.restrict(&client, &[], &["mcp_read"]).await.status, 200);
+        let ask = async |token: &str| {
+            let request = operator.request(Method::GET, &path).header("Authorization", format!("Bearer {token}"));
+            app.send(request.body(Body::empty()).expect("a request")).await
+        };
+
+        ask("nonsense").await.is(200, &restricted(&client, &[], &["mcp_read"]));
+        ask(bearer.token.expose()).await.is(200, &unrestricted(&client));
+    }
+
+    async fn what_belongs_to_another_organisation_is_not_there_for_a_token(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let console = app.registered("A console").await;
+        let bearer = Bearer::of(&acme, &console, &format!("{READ} {WRITE}"), &[]).await;
+        let theirs = Bearer::of(&umbra, &console, READ, &[]).await;
+        let none = json_api(404, "Not Found", "no client of this organization is authorized under this id");
+        let path = format!("{LIST}/{}", theirs.authorized_id);
+
+        bearer.get(&path).await.is(404, &none);
+        bearer.delete(&path).await.is(404, &none);
+        bearer.get(&format!("{path}/user_authorized_clients")).await.is(404, &none);
+        bearer.delete(&format!("{path}/user/{}", theirs.user_id)).await.is(404, &none);
+        let nobody = restriction_path("00000000-0000-4000-8000-000000000000");
+        bearer.get(&nobody).await.is(404, &no_such_client());
+        assert!(theirs.lives().await);
+    }
+}

@@ -1,0 +1,194 @@
+//! What a narrower restriction takes from what was granted before it, and how that is told beforehand.
+
+use grantor::oauth::scope::ScopeSet;
+use serde_json::{Value, json};
+
+use crate::support::granted::{Granted, Tokens};
+use crate::support::{Answer, TestApp, restricted, restriction_path, upsert};
+
+const NARROW_GRANTS: [(&str, &str); 1] = [("restriction.on_narrow", "narrow_grants")];
+
+async fn previewed(granted: &Granted<'_>, oidc: &[&str], permission: &[&str]) -> Value {
+    let path = format!("{}?dry_run=true", restriction_path(&granted.client_id));
+    granted.operator.post(&path, &upsert(oidc, permission)).await.json()["meta"].clone()
+}
+
+/// How many grants and users a dry run counts.
+async fn counted(granted: &Granted<'_>, oidc: &[&str], permission: &[&str]) -> (Value, Value) {
+    let meta = previewed(granted, oidc, permission).await;
+    (meta["grants"].clone(), meta["users"].clone())
+}
+
+fn error(answer: &Answer) -> Value {
+    answer.json()["error"].clone()
+}
+
+on_both! {
+    async fn a_dry_run_counts_the_grants_and_users_that_the_change_then_ends(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let eve = granted.another_user("eve@acme.example").await;
+        let bob = granted.another_user("bob@acme.example").await;
+        let umbrella = Granted::of(&app, "Umbrella").await;
+        let ended = [granted.tokens("mcp_read email").await, eve.tokens("email").await, eve.tokens("profile").await];
+        let kept = [bob.tokens("openid profile").await, umbrella.tokens("mcp_read email").await];
+        granted.another_client("Another").await.tokens("email").await;
+
+        let before = counted(&granted, &["openid", "profile"], &["mcp_read"]).await;
+        let by_none = counted(&granted, &["openid", "profile", "email"], &["mcp_read"]).await;
+        let by_all = counted(&granted, &[], &[]).await;
+        for tokens in &ended {
+            assert!(granted.is_active(&tokens.access).await, "a dry run ends nothing");
+        }
+        let narrowed = granted.operator.restrict(&granted.client_id, &["openid", "profile"], &["mcp_read"]).await;
+        let after = counted(&granted, &[], &[]).await;
+
+        narrowed.is(200, &restricted(&granted.client_id, &["openid", "profile"], &["mcp_read"]));
+        assert_eq!([before, by_none, by_all], [2, 0, 3].map(|both| (json!(both), json!(both))));
+        assert_eq!(after, (json!(1), json!(1)), "what has ended counts no more");
+        for tokens in &ended {
+            assert_eq!(granted.introspected(&tokens.access).await, json!({"active": false}));
+        }
+        assert_eq!(error(&granted.refreshed(&ended[0].refresh).await), json!("invalid_grant"));
+        for tokens in &kept {
+            assert!(granted.is_active(&tokens.access).await);
+        }
+        assert_eq!(bob.refreshed(&kept[0].refresh).await.status, 200);
+    }
+
+    async fn each_grant_that_ends_is_recorded_and_the_change_says_how_many(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let eve = granted.another_user("eve@acme.example").await;
+        granted.tokens("mcp_read email").await;
+        eve.tokens("mcp_read email").await;
+
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+
+        assert_eq!(granted.history().await, ["grant.given", "grant.given", "grant.revoked", "grant.revoked"]);
+        let set = granted.events().await.into_iter().find(|event| event.action == "scopes_restriction.set");
+        let set = set.expect("is recorded");
+        assert_eq!(set.after, Some(json!({
+            "scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["mcp_read"]},
+            "grants_narrowed": 2,
+        })));
+    }
+
+    async fn a_wider_restriction_ends_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
+        let tokens = granted.tokens("mcp_read email").await;
+
+        assert_eq!(counted(&granted, &["email", "openid"], &["mcp_read"]).await, (json!(0), json!(0)));
+        granted.operator.restrict(&granted.client_id, &["email", "openid"], &["mcp_read"]).await;
+        granted.operator.delete(&restriction_path(&granted.client_id)).await;
+
+        assert!(granted.is_active(&tokens.access).await);
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
+    }
+
+    async fn lifting_a_restriction_takes_what_the_organisations_defaults_do_not_allow(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
+        let (wide, narrow) = (granted.another_user("eve@acme.example").await, &granted);
+        let (of_wide, of_narrow) = (wide.tokens("email mcp_read").await, narrow.tokens("email").await);
+        let defaults = ScopeSet::parse("email").expect("scopes");
+        grantor::actions::set_default_client_scopes(
+            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalogue, &grantor::actions::By::COMMAND_LINE,
+        ).await.expect("are set");
+
+        let lifted = granted.operator.delete(&restriction_path(&granted.client_id)).await;
+
+        assert_eq!(lifted.status, 204);
+        assert!(!granted.is_active(&of_wide.access).await);
+        assert!(granted.is_active(&of_narrow.access).await);
+    }
+
+    async fn a_code_under_way_ends_with_its_grant(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_of_mcp("mcp_read email").await;
+
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+
+        assert_eq!(error(&granted.exchanged(&code).await), json!("invalid_grant"));
+    }
+
+    async fn what_has_ended_stays_ended_when_the_restriction_is_lifted_and_the_user_consents_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (tokens, code) = (granted.tokens("mcp_read email").await, granted.code_of_mcp("mcp_read email").await);
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+        granted.operator.delete(&restriction_path(&granted.client_id)).await;
+
+        let again = granted.tokens("mcp_read").await;
+
+        assert!(granted.is_active(&again.access).await && !granted.is_active(&tokens.access).await);
+        assert_eq!(error(&granted.refreshed(&tokens.refresh).await), json!("invalid_grant"));
+        assert_eq!(error(&granted.exchanged(&code).await), json!("invalid_grant"));
+        assert_eq!(counted(&granted, &["openid"], &["mcp_read"]).await, (json!(0), json!(0)), "it began anew");
+    }
+
+    async fn where_grants_are_narrowed_they_live_on_without_the_scope(engine: Engine) {
+        let app = TestApp::with(engine, &NARROW_GRANTS).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read email").await;
+        let code = granted.code_of_mcp("mcp_read email").await;
+        assert_eq!(counted(&granted, &[], &["mcp_read"]).await, (json!(1), json!(1)));
+
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+        let told = granted.introspected(&tokens.access).await;
+        let refreshed = granted.refreshed(&tokens.refresh).await;
+        let wider = granted.refreshed_with(&Tokens::of(&refreshed).refresh, &[("scope", "email")]).await;
+        granted.operator.delete(&restriction_path(&granted.client_id)).await;
+        let lifted = granted.refreshed(&Tokens::of(&refreshed).refresh).await;
+
+        assert_eq!(told["scope"], json!("mcp_read"));
+        for answer in [&refreshed, &lifted] {
+            assert_eq!(answer.json()["scope"], json!("mcp_read"));
+        }
+        assert_eq!(error(&wider), json!("invalid_scope"));
+        assert_eq!(error(&granted.exchanged(&code).await), json!("invalid_grant"), "the client asks again");
+        assert_eq!(counted(&granted, &["openid"], &["mcp_read"]).await, (json!(0), json!(0)));
+    }
+
+    async fn where_grants_are_narrowed_those_without_the_scope_are_not_touched(engine: Engine) {
+        let app = TestApp::with(engine, &NARROW_GRANTS).await;
+        let granted = Granted::new(&app).await;
+        let eve = granted.another_user("eve@acme.example").await;
+        granted.tokens("mcp_read email").await;
+        let (tokens, code) = (eve.tokens("mcp_read").await, eve.code_of_mcp("mcp_read").await);
+
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+
+        assert_eq!(granted.introspected(&tokens.access).await["scope"], json!("mcp_read"));
+        assert_eq!(eve.exchanged(&code).await.status, 200);
+        assert_eq!(eve.refreshed(&tokens.refresh).await.status, 200);
+    }
+
+    async fn a_grant_that_is_left_with_nothing_ends(engine: Engine) {
+        let app = TestApp::with(engine, &NARROW_GRANTS).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("email profile").await;
+
+        granted.operator.restrict(&granted.client_id, &["openid"], &[]).await;
+
+        assert_eq!(granted.introspected(&tokens.access).await, json!({"active": false}));
+        assert_eq!(error(&granted.refreshed(&tokens.refresh).await), json!("invalid_grant"));
+        assert_eq!(granted.history().await, ["grant.given", "grant.revoked"]);
+    }
+
+    async fn a_code_that_was_used_before_a_narrowing_still_tells_a_second_use(engine: Engine) {
+        let app = TestApp::with(engine, &NARROW_GRANTS).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_of_mcp("email mcp_read").await;
+        let tokens = Tokens::of(&granted.exchanged(&code).await);
+        granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
+
+        granted.exchanged(&code).await;
+
+        assert!(!granted.is_active(&tokens.access).await);
+    }
+}

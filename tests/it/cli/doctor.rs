@@ -1,0 +1,192 @@
+//! `grantor doctor`: what is right is said to be, and what clients trip over is named.
+
+use serde_json::{Value, json};
+
+use crate::support::{Program, Reply, Site};
+
+on_both! {
+    async fn a_server_that_is_right_has_no_problem(engine: Engine) {
+        let program = Program::on(engine).await;
+        let _server = program.start();
+
+        let report = program.json(&["doctor"]);
+
+        assert_eq!((&report["ok"], problems(&report)), (&json!(true), vec![]));
+        let about: Vec<&Value> = report["findings"].as_array().expect("a list").iter().map(|one| &one["about"]).collect();
+        for name in ["settings", "issuer", "database", "clock", "migrations", "signing keys", "discovery", "CORS"] {
+            assert!(about.contains(&&json!(name)), "{name} of {about:?}");
+        }
+    }
+
+    async fn an_mcp_server_that_names_this_one_has_no_problem(engine: Engine) {
+        let program = Program::on(engine).await;
+        let _server = program.start();
+        let mcp = Mcp::naming(&program.url(), |url| url.to_owned()).await;
+
+        let (_, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
+
+        assert_eq!(problems(&report), Vec::<String>::new());
+        let text = report.to_string();
+        assert!(text.contains("is the issuer of this server, character for character"), "{text}");
+    }
+
+    async fn an_mcp_server_that_names_another_spelling_is_told_the_difference(engine: Engine) {
+        let program = Program::on(engine).await;
+        let _server = program.start();
+        let url = program.url();
+        let cases = [
+            (format!("{url}/"), "it ends with a slash too much"),
+            (format!("{url}/tenant"), "it has another path"),
+            (url.replace("http", "HTTP"), "it has letters in another case"),
+        ];
+        for (named, difference) in cases {
+            let mcp = Mcp::naming(&named, |url| url.to_owned()).await;
+
+            let (code, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
+
+            let found = problems(&report);
+            assert_eq!((code, found.len()), (3, 1), "{found:?}");
+            let begin = format!("authorization_servers[0] is not the issuer of this server: {difference}");
+            assert!(found[0].starts_with(&begin), "{found:?}");
+            assert!(found[0].contains("Codex") && found[0].contains(&named), "{found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_mcp_server_whose_resource_is_another_is_told_so() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let mcp = Mcp::naming(&program.url(), |url| format!("{url}/")).await;
+
+    let (code, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    assert!(found[0].starts_with("resource is another: it ends with a slash too much"), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_mcp_server_that_lets_everybody_in_is_told_so() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let open = Site::answering(Reply::json("{}")).await;
+
+    let (code, report) = examined(&program, &["doctor", "--mcp-server", &open.url("/mcp")]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    assert!(found[0].starts_with("a request without a token is answered 200"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_refused_resource_and_an_unknown_scope_are_named() {
+    let program = Program::on_the_default_file().with("GRANTOR_RESOURCES__UNKNOWN", "refuse");
+    let _server = program.start();
+    let mcp = Mcp::with(&program.url(), |url| url.to_owned(), &["mcp_read", "nonsense"]).await;
+
+    let (_, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
+
+    let found = problems(&report);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("resource is not known to this server"), "{found:?}");
+    assert!(found[1].starts_with("scopes_supported names nonsense"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_run_is_a_problem_and_nothing_is_made() {
+    let program = Program::on_the_default_file();
+
+    let (code, report) = examined(&program, &["doctor"]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 2), "{found:?}");
+    assert_eq!(found[0], "there is no file data/grantor.db");
+    assert!(found[1].starts_with("no connection to 127.0.0.1"), "{found:?}");
+    assert!(!program.folder().join("data").exists());
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_read_are_a_problem() {
+    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example/");
+
+    let (code, report) = examined(&program, &["doctor"]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    assert!(found[0].contains("http.public_url"), "{found:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_key_file_that_others_may_read_and_settings_that_trip_clients_are_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::on_the_default_file()
+        .with("GRANTOR_TOKENS__REFRESH_GRACE", "0")
+        .with("GRANTOR_HTTP__TRUSTED_PROXIES", "0.0.0.0/0")
+        .with("GRANTOR_REGISTRATION__TOLERATE", "[]");
+    let _server = program.start();
+    let key = program.folder().join("data/grantor.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("a file of ours");
+
+    let (_, report) = examined(&program, &["doctor"]).await;
+
+    let about: Vec<&str> = of_level(&report, "problem").filter_map(|finding| finding["about"].as_str()).collect();
+    assert_eq!(about, ["http.trusted_proxies", "tokens.refresh_grace", "registration.tolerate", "key ring"]);
+}
+
+#[tokio::test]
+async fn what_stands_in_front_and_answers_in_another_way_is_named() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let proxy = Site::answering(Reply::status(301).with_header("location", "https://elsewhere.example/")).await;
+
+    let (code, report) = examined(&program, &["doctor", "--url", &proxy.url("")]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    assert!(found[0].contains("answers 301 to https://elsewhere.example/"), "{found:?}");
+}
+
+/// On a thread of its own, so that the sites here answer meanwhile.
+async fn examined(program: &Program, arguments: &[&str]) -> (i32, Value) {
+    let program = program.clone();
+    let arguments: Vec<String> = ["--output", "json"].iter().chain(arguments).map(|one| (*one).to_owned()).collect();
+    let ended = tokio::task::spawn_blocking(move || program.run(arguments)).await.expect("ends");
+    let report = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+    (ended.code, report)
+}
+
+fn of_level<'a>(report: &'a Value, level: &'a str) -> impl Iterator<Item = &'a Value> {
+    report["findings"].as_array().expect("a list").iter().filter(move |finding| finding["level"] == level)
+}
+
+fn problems(report: &Value) -> Vec<String> {
+    of_level(report, "problem").filter_map(|finding| finding["said"].as_str().map(str::to_owned)).collect()
+}
+
+/// An MCP server as a client meets it: one site for its challenge, another for its metadata.
+struct Mcp {
+    server: Site,
+    _metadata: Site,
+}
+
+impl Mcp {
+    async fn naming(issuer: &str, resource: impl FnOnce(&str) -> String) -> Self {
+        Self::with(issuer, resource, &["mcp_read"]).await
+    }
+
+    async fn with(issuer: &str, resource: impl FnOnce(&str) -> String, scopes: &[&str]) -> Self {
+        let metadata = Site::answering(Reply::status(404)).await;
+        let challenge = format!("Bearer resource_metadata=\"{}\"", metadata.url("/metadata"));
+        let server = Site::answering(Reply::status(401).with_header("www-authenticate", challenge)).await;
+        let resource = resource(&server.url("/mcp"));
+        let document = json!({"resource": resource, "authorization_servers": [issuer], "scopes_supported": scopes});
+        metadata.answer(Reply::json(document));
+        Self { server, _metadata: metadata }
+    }
+
+    fn url(&self) -> String {
+        self.server.url("/mcp")
+    }
+}

@@ -1,0 +1,103 @@
+//! `grantor grant`, and `grantor client disable` and `enable`, beside a server that shows what they did.
+
+use serde_json::{Value, json};
+
+use crate::support::{EVERYTHING_GRANTED, Program, Server};
+
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+fn shown(client: &str, name: &str, revoked_at: &Value) -> Value {
+    json!({
+        "id": client,
+        "org": "Acme",
+        "user": "admin@acme.example",
+        "client_id": client,
+        "client": name,
+        "scopes": ["mcp_read", "openid"],
+        "consented_at": "2026-01-02T03:04:05Z",
+        "last_used_at": null,
+        "revoked_at": revoked_at,
+    })
+}
+
+/// What the server tells operators of the client.
+fn told(server: &Server, keys: &Value, client: &str) -> Value {
+    let answer = server.ask_with(keys, "GET", &format!("/api/v2/org_authorized_clients/{client}"), "");
+    answer.json()["data"]["attributes"].clone()
+}
+
+on_both! {
+    async fn grants_are_listed_by_organisation_person_and_client(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        let server = program.start();
+        let (one, two) = (server.registered("One"), server.registered("Two"));
+        program.execute(EVERYTHING_GRANTED).await;
+        let list = |more: &[&str]| program.json(&[&["grant", "list"], more].concat());
+
+        let mut both = vec![shown(&one, "One", &Value::Null), shown(&two, "Two", &Value::Null)];
+        both.sort_by_key(|grant| std::cmp::Reverse(grant["id"].to_string()));
+        assert_eq!(list(&[]), json!(both));
+        assert_eq!(list(&["--org", "Acme", "--user", "Admin@acme.example"]), json!(both));
+        assert_eq!(list(&["--limit", "1"]), json!([both[0]]));
+        assert_eq!(list(&["--client", &one]), json!([shown(&one, "One", &Value::Null)]));
+        assert_eq!(list(&["--client", NOBODY]), json!([]));
+        program.run(["grant", "list", "--user", "nobody@acme.example"])
+            .failed(1, "there is no user nobody@acme.example; `grantor user list` shows all");
+        program.run(["grant", "list", "--org", "Nowhere"])
+            .failed(1, "there is no organisation named \"Nowhere\"; `grantor org list` shows all");
+    }
+
+    async fn a_grant_is_revoked_beside_a_running_server_and_a_second_time_too(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, server) = (program.bootstrap(), program.start());
+        let client = server.registered("One");
+        program.execute(EVERYTHING_GRANTED).await;
+        assert_eq!(told(&server, &keys, &client)["user_count"], 1);
+
+        let revoked = program.json(&["grant", "revoke", &client]);
+        let again = program.json(&["grant", "revoke", &client]);
+
+        let expected = json!({"id": client, "revoked": true});
+        assert_eq!((&revoked, &again), (&expected, &expected));
+        assert_eq!(told(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
+        let listed = program.json(&["grant", "list"]);
+        assert!(listed[0]["revoked_at"].is_string(), "{listed}");
+        assert_eq!(listed, json!([shown(&client, "One", &listed[0]["revoked_at"])]));
+        program.run(["grant", "revoke", NOBODY]).failed(1, "there is no such grant; `grantor grant list` shows all");
+    }
+
+    async fn a_client_is_disabled_for_one_organisation_and_enabled_without_what_has_ended(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, server) = (program.bootstrap(), program.start());
+        let client = server.registered("One");
+        program.execute(EVERYTHING_GRANTED).await;
+        program.run(["org", "create", "Umbra"]).succeeded();
+        let show = |org: &str| program.json(&["client", "show", "--org", org, &client]);
+        let decided = |shown: &Value| {
+            ["authorized_id", "first_authorized_at", "disabled"].map(|member| shown[member].clone())
+        };
+        let authorized = [json!(client), json!("2026-01-02T03:04:05Z")];
+
+        let disabled = program.json(&["client", "disable", "--org", "Acme", &client]);
+        let again = program.json(&["client", "disable", "--org", "Acme", &client]);
+
+        let done = |ended: u32| json!({"id": client, "org": "Acme", "disabled": true, "grants_ended": ended});
+        assert_eq!((disabled, again), (done(1), done(0)));
+        assert_eq!(told(&server, &keys, &client), json!({"disabled": true, "last_exercised": null, "user_count": 0}));
+        let shown = show("Acme");
+        assert_eq!(decided(&shown), [authorized[0].clone(), authorized[1].clone(), json!(true)]);
+        assert!(shown["disabled_at"].is_string(), "{shown}");
+        assert_eq!(decided(&show("Umbra")), [Value::Null, Value::Null, json!(false)]);
+
+        let enabled = program.json(&["client", "enable", "--org", "Acme", &client]);
+
+        assert_eq!(enabled, json!({"id": client, "org": "Acme", "disabled": false}));
+        assert_eq!(told(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
+        assert_eq!(decided(&show("Acme")), [authorized[0].clone(), authorized[1].clone(), json!(false)]);
+        for command in ["disable", "enable"] {
+            program.run(["client", command, "--org", "Acme", NOBODY])
+                .failed(1, "there is no such client; `grantor client list` shows all");
+        }
+    }
+}

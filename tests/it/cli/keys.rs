@@ -1,0 +1,173 @@
+//! `grantor keys`, and the key ring that a server starts with.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Program, Server};
+
+const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const NEW: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+fn with_ring(program: &Program, ring: &str) -> Program {
+    program.clone().with("GRANTOR_SECRETS__KEY", ring)
+}
+
+fn kids(server: &Server) -> Vec<Value> {
+    let set = server.get("/oauth2/v1/jwks").json();
+    set["keys"].as_array().expect("a list").iter().map(|key| key["kid"].clone()).collect()
+}
+
+fn states(status: &Value) -> Vec<(&str, &str)> {
+    let keys = status["signing_keys"].as_array().expect("a list");
+    keys.iter().map(|key| (key["state"].as_str().expect("text"), key["ring_key"].as_str().expect("text"))).collect()
+}
+
+on_both! {
+    async fn keys_are_shown_rotated_and_sealed_again_beside_a_running_server(engine: Engine) {
+        let program = with_ring(&Program::on(engine).await, OLD);
+        let server = program.start();
+        let first = program.json(&["keys", "status"]);
+        let rotated = program.json(&["keys", "rotate"]);
+        let waiting = program.json(&["keys", "status"]);
+        program.json(&["keys", "rotate", "--now"]);
+        server.stop();
+        let both = with_ring(&program, &format!("{NEW},{OLD}"));
+
+        let before = both.json(&["keys", "status"]);
+        let done = both.json(&["keys", "re-encrypt"]);
+        let again = both.json(&["keys", "re-encrypt"]);
+        let after = with_ring(&program, NEW).start();
+
+        let old = |keys| json!({"id": "old", "place": "newest", "signing_keys": keys, "families": 0});
+        assert_eq!((&first["ring"], states(&first)), (&json!([old(1)]), vec![("signs", "old")]));
+        assert_eq!(states(&waiting), [("signs", "old"), ("published", "old")]);
+        assert_eq!(waiting["signing_keys"][1]["id"], rotated["id"]);
+        assert_eq!(waiting["signing_keys"][1]["signs_from"], rotated["signs_from"]);
+        assert_eq!(waiting["signing_keys"][0]["retired_at"], rotated["signs_from"]);
+        let new = json!({"id": "new", "place": "newest", "signing_keys": 0, "families": 0});
+        let older = json!({"id": "old", "place": "older", "signing_keys": 3, "families": 0});
+        assert_eq!(before["ring"], json!([new, older]));
+        let left = json!([{"id": "old", "place": "older", "signing_keys": 0, "families": 0}]);
+        assert_eq!(done, json!({"resealed": 3, "unopened": 0, "left": left}));
+        assert_eq!(again, json!({"resealed": 0, "unopened": 0, "left": left}));
+        assert_eq!(kids(&after).len(), 3);
+    }
+
+    async fn a_server_whose_ring_lacks_a_key_refuses_to_start_and_says_what_to_do(engine: Engine) {
+        let program = Program::on(engine).await;
+        let first = with_ring(&program, OLD).start();
+        let kid = kids(&first).remove(0);
+        first.stop();
+        let lost = with_ring(&program, NEW);
+
+        let refused = lost.launch().finish();
+        lost.run(["keys", "rotate"]).succeeded();
+        let server = lost.start();
+        let status = lost.json(&["keys", "status"]);
+
+        let told = format!(
+            "the signing key {} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Put that \
+             ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the database. \
+             Where it is lost, `grantor keys rotate` makes a new signing key; what was signed before stays valid",
+            kid.as_str().expect("an id")
+        );
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+        assert!(refused.stderr.trim_end().ends_with(&told), "{}", refused.stderr);
+        assert_eq!((kids(&server).len(), kids(&server).contains(&kid)), (2, true));
+        assert_eq!(states(&status), [("retired", "old"), ("signs", "new")]);
+        assert_eq!(status["ring"][1], json!({"id": "old", "place": "missing", "signing_keys": 1, "families": 0}));
+    }
+
+    async fn two_servers_started_at_once_have_the_same_keys(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (one, other) = (program.launch(), program.replica().launch());
+        one.wait_for_log("Grantor is ready");
+        other.wait_for_log("Grantor is ready");
+
+        assert_eq!((kids(&one).len(), kids(&one)), (1, kids(&other)));
+    }
+
+    async fn a_server_says_how_an_mcp_server_names_it(engine: Engine) {
+        let program = Program::on(engine).await.with("GRANTOR_LOG__FORMAT", "text");
+        let server = program.start();
+
+        let line = format!("\"authorization_servers\": [\"{}\"]", program.url());
+        server.wait_for_log(&line);
+        assert!(program.run(["config", "print"]).succeeded().ends_with(&format!("# {line}\n")));
+    }
+}
+
+#[tokio::test]
+async fn keys_are_shown_to_people_in_two_tables_and_what_is_left_in_sentences() {
+    let program = with_ring(&Program::on(Engine::Sqlite).await, OLD);
+    program.start().stop();
+    let both = with_ring(&program, &format!("{NEW},{OLD}"));
+
+    let status = both.run(["keys", "status"]);
+    let before = with_ring(&program, NEW).run(["keys", "re-encrypt"]);
+    let done = both.run(["keys", "re-encrypt"]);
+    let rotated = both.run(["keys", "rotate", "--now"]);
+
+    let lines: Vec<&str> = status.succeeded().lines().collect();
+    assert!(lines[0].starts_with("Key ring: "), "{lines:?}");
+    assert_eq!(
+        lines[1..5],
+        ["ID   PLACE   SIGNING KEYS  FAMILIES", "new  newest  0             0", "old  older   1             0", ""]
+    );
+    assert_eq!(lines[5], "Signing keys");
+    assert_eq!(lines.len(), 8);
+    assert_eq!(
+        before.succeeded(),
+        "sealed again under new: 0\ncould not be opened with this ring and stay as they are: 1\nold: missing from the \
+         ring; 1 signing keys that it seals can check tokens and not sign them\n"
+    );
+    assert_eq!(done.succeeded(), "sealed again under new: 1\nold: nothing needs it; it may be removed from the ring\n");
+    assert_eq!(done.stderr, "");
+    assert!(rotated.succeeded().ends_with("servers see it within 30 seconds\n"), "{}", rotated.stdout);
+}
+
+#[tokio::test]
+async fn beside_a_sqlite_file_a_key_file_is_made_once_and_told_where() {
+    let program = Program::on_the_default_file();
+    let first = program.start().stop();
+    let text = std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file");
+    let second = program.start().stop();
+
+    let mode = std::fs::metadata(program.folder().join("data/grantor.key")).expect("a file").permissions().mode();
+    let made = "a key that seals secrets was made: keep a copy of this file, apart from the backups of the database";
+    assert_eq!((mode & 0o777, text.lines().count()), (0o600, 1));
+    assert!(first.stderr.contains(made) && first.stderr.contains("data/grantor.key"), "{}", first.stderr);
+    assert!(!second.stderr.contains(made), "{}", second.stderr);
+    assert_eq!(std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file"), text);
+    let (id, key) = text.trim_end().split_once(':').expect("id:key");
+    assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], id);
+    assert!(!first.stderr.contains(key) && !first.stdout.contains(key));
+}
+
+#[tokio::test]
+async fn on_postgres_a_server_that_is_reached_by_https_does_not_start_without_a_key() {
+    let program = Program::on(Engine::Postgres).await.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+
+    let refused = program.launch().finish();
+    let checked = program.run(["config", "check"]);
+    let with_key = with_ring(&program, OLD).start().stop();
+
+    let told = "`secrets.key` is not set, and servers that share a Postgres need one: set GRANTOR_SECRETS__KEY, or \
+                GRANTOR_SECRETS__KEY_FILE to the path of a file with it, to what `openssl rand -base64 32` prints, the same \
+                on every server";
+    refused.failed(1, told);
+    checked.failed(3, told);
+    assert_eq!(with_key.code, 0);
+}
+
+#[tokio::test]
+async fn on_postgres_a_trial_runs_on_a_key_that_everybody_knows_and_says_so_at_every_start() {
+    let program = Program::on(Engine::Postgres).await;
+    for _ in 0..2 {
+        let stopped = program.start().stop();
+
+        assert!(stopped.stderr.contains("sealed with a key that everybody knows"), "{}", stopped.stderr);
+    }
+    assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], "development");
+}

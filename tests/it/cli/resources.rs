@@ -1,0 +1,159 @@
+//! `grantor resource`, beside a server that then knows the resource.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Program, plain_http};
+
+const URI: &str = "https://MCP.example:443/mcp/";
+const CANONICAL: &str = "https://mcp.example/mcp";
+
+fn create<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["resource", "create", "--uri", URI, "--name", "Docs"], more].concat()
+}
+
+/// What is told to whoever asks about some token with this secret.
+fn introspect(program: &Program, secret: &str) -> (u16, Value) {
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("resource:{secret}")));
+    let headers = [("Authorization", basic.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    let answer = plain_http::ask(program.address(), "POST", "/oauth2/v1/introspect", &headers, "token=x");
+    let answer = answer.expect("an answer");
+    (answer.status.as_u16(), answer.json())
+}
+
+on_both! {
+    async fn a_resource_is_created_with_a_secret_that_opens_introspection_until_it_is_deleted(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        let _server = program.start();
+
+        let made = program.json(&create(&["--scopes", "mcp_write,mcp_read"]));
+
+        let (id, secret) = (made["id"].as_str().expect("an id"), made["secret"].as_str().expect("a secret"));
+        assert!(secret.starts_with("rs_") && secret.len() > 40, "{secret}");
+        let url = program.url();
+        let expected = json!({
+            "id": id,
+            "uri": CANONICAL,
+            "name": "Docs",
+            "scopes": ["mcp_read", "mcp_write"],
+            "declared": false,
+            "created_at": made["created_at"],
+            "metadata": {
+                "resource": CANONICAL,
+                "authorization_servers": [url],
+                "scopes_supported": ["mcp_read", "mcp_write"],
+                "bearer_methods_supported": ["header"],
+                "resource_name": "Docs",
+            },
+            "metadata_path": "/.well-known/oauth-protected-resource/mcp",
+            "www_authenticate": "Bearer resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\", \
+                                 scope=\"mcp_read mcp_write\"",
+            "introspection_endpoint": format!("{url}/oauth2/v1/introspect"),
+            "introspect": format!(
+                "curl --user \"resource:$SECRET\" --data-urlencode \"token=$TOKEN\" {url}/oauth2/v1/introspect"
+            ),
+        });
+        assert_eq!(program.json(&["resource", "show", id]), expected);
+        assert_eq!(program.json(&["resource", "show", URI]), expected);
+        assert_eq!(introspect(&program, secret), (200, json!({"active": false})));
+
+        let deleted = program.json(&["resource", "delete", CANONICAL]);
+
+        assert_eq!(deleted, json!({"id": id, "uri": CANONICAL, "deleted": true}));
+        assert_eq!(program.json(&["resource", "list"]), json!([]));
+        is_refused_in_time(&program, secret).await;
+    }
+
+    async fn a_resource_that_exists_is_told_and_so_is_what_cannot_be_one(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        program.run(create(&[])).succeeded();
+
+        let again = program.run(["resource", "create", "--uri", CANONICAL, "--name", "Again"]);
+
+        again.failed(1, "the resource https://mcp.example/mcp exists already; `grantor resource show` shows it");
+        let fails = |arguments: &[&str], code: i32, text: &str| program.run(arguments).failed(code, text);
+        let other = ["resource", "create", "--uri", "https://other.example", "--name"];
+        fails(&[&other[..], &["x", "--scopes", "no_such_scope"]].concat(), 1, "\"no_such_scope\" is no scope of the catalogue");
+        fails(&[&other[..], &[" "]].concat(), 1, "the name of a resource has from 1 to 200 characters and is one line");
+        let none = "there is no resource \"https://other.example\"; `grantor resource list` shows all";
+        fails(&["resource", "show", "https://other.example"], 1, none);
+        fails(&["resource", "delete", "https://other.example"], 1, none);
+        assert_eq!(program.json(&["resource", "list"]).as_array().map(Vec::len), Some(1));
+    }
+
+    async fn resources_of_the_settings_are_listed_and_stay(engine: Engine) {
+        let declared = json!([{
+            "uri": "https://declared.example/api", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": "0".repeat(64),
+        }]);
+        let program = Program::on(engine).await.with("GRANTOR_RESOURCES__DECLARED", declared.to_string());
+        program.bootstrap();
+        let made = program.json(&create(&[]));
+
+        let listed = program.json(&["resource", "list"]);
+
+        let of_settings = json!({
+            "id": null,
+            "uri": "https://declared.example/api",
+            "name": "Declared",
+            "scopes": ["mcp_read"],
+            "declared": true,
+            "created_at": null,
+        });
+        let stored = json!({
+            "id": made["id"], "uri": CANONICAL, "name": "Docs", "scopes": [], "declared": false, "created_at": made["created_at"],
+        });
+        assert_eq!(listed, json!([of_settings, stored]));
+        let shown = program.json(&["resource", "show", "https://declared.example/api"]);
+        assert_eq!((&shown["declared"], shown.get("secret")), (&json!(true), None));
+        program.run(["resource", "create", "--uri", "https://declared.example/api", "--name", "x"])
+            .failed(1, "the resource https://declared.example/api is declared in the settings, under resources.declared");
+        program.run(["resource", "delete", "https://declared.example/api"])
+            .failed(1, "https://declared.example/api is declared in the settings: take it out of resources.declared");
+    }
+}
+
+/// The program has no clock that a test could move, so this one really waits, as short as the server lets it.
+async fn is_refused_in_time(program: &Program, secret: &str) {
+    const PROMISED: Duration = Duration::from_secs(5);
+    let refused = async {
+        while introspect(program, secret).0 != 401 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PROMISED, refused).await.expect("the secret is refused within five seconds");
+}
+
+#[tokio::test]
+async fn what_is_no_resource_is_wrong_usage() {
+    let program = Program::on(Engine::Sqlite).await;
+    for uri in ["http://mcp.example/", "mcp.example", "https://mcp.example/#x"] {
+        let refused = program.run(["resource", "create", "--uri", uri, "--name", "x"]);
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{uri}: {}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_person_reads_what_to_serve_and_to_send_and_sees_the_secret_once() {
+    let program = Program::on(Engine::Sqlite).await;
+    program.bootstrap();
+
+    let made = program.run(create(&[]));
+    let shown = program.run(["resource", "show", CANONICAL]);
+
+    let (made, shown) = (made.succeeded(), shown.succeeded());
+    assert!(made.contains("Secret    rs_") && !shown.contains("rs_"), "{made}\n{shown}");
+    for text in [
+        "Serve this at /.well-known/oauth-protected-resource/mcp, as application/json, to everybody:",
+        "\"resource\": \"https://mcp.example/mcp\"",
+        "WWW-Authenticate: Bearer resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"\n",
+        "curl --user \"resource:$SECRET\"",
+    ] {
+        assert!(made.contains(text) && shown.contains(text), "{text}\n{made}\n{shown}");
+    }
+}

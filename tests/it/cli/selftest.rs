@@ -1,0 +1,115 @@
+//! `grantor selftest`: what an MCP client goes through, at a server that is right, and at ones that are not.
+
+use serde_json::{Value, json};
+
+use crate::support::{Program, Reply, Site};
+
+on_both! {
+    async fn a_server_that_is_right_passes_and_nobody_stays_behind(engine: Engine) {
+        let program = Program::on(engine).await;
+        let _server = program.start();
+
+        let first = program.json(&["selftest"]);
+        let again = program.json(&["selftest", "--url", &program.url()]);
+
+        for report in [&first, &again] {
+            let steps = report["steps"].as_array().expect("a list");
+            let wrong: Vec<&Value> = steps.iter().filter(|step| step["ok"] != true).collect();
+            assert!(wrong.is_empty() && steps.len() == 21, "{wrong:?} of {}", steps.len());
+            assert_eq!((&report["ok"], &report["url"]), (&json!(true), &json!(program.url())));
+        }
+        assert_eq!(program.json(&["user", "list"]), json!([]));
+        let orgs = program.json(&["org", "list"]);
+        assert_eq!(orgs.as_array().map(Vec::len), Some(1), "one for all self-tests: {orgs}");
+        // What is left of it is forgotten like any client that nobody uses.
+        let clients = program.json(&["client", "list", "--org", "grantor selftest"]);
+        assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
+    }
+
+    async fn an_issuer_that_differs_by_a_slash_is_named_and_nobody_stays_behind(engine: Engine) {
+        let program = Program::on(engine).await;
+        let _server = program.start();
+
+        let failed = program.run(["selftest", "--url", &format!("{}/", program.url())]);
+
+        assert_eq!(failed.code, 3, "{}", failed.stderr);
+        assert!(failed.stdout.contains("the issuer is another: it lacks the slash at the end"), "{}", failed.stdout);
+        assert!(failed.stdout.contains("trips up Codex"), "{}", failed.stdout);
+        assert!(failed.stderr.contains("steps did not go well"), "{}", failed.stderr);
+        assert_eq!(program.json(&["user", "list"]), json!([]));
+    }
+}
+
+#[tokio::test]
+async fn whether_a_forged_address_is_believed_is_told() {
+    let program = Program::on_the_default_file();
+    let server = program.start();
+    let text = |program: &Program| program.run(["selftest"]).succeeded().to_owned();
+
+    let direct = text(&program);
+    server.stop();
+    let program = program.with("GRANTOR_HTTP__TRUSTED_PROXIES", "127.0.0.1");
+    let _server = program.start();
+    let trusted = text(&program);
+
+    assert!(direct.contains("a forged address: not believed: the server saw 127.0.0.1"), "{direct}");
+    assert!(trusted.contains("a forged address: believed, since it came from a trusted proxy"), "{trusted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_broken_server_every_fault_is_named_with_who_trips_over_it() {
+    let program = Program::on_the_default_file();
+    program.run(["migrate", "up"]).succeeded();
+    let site = Site::answering(Reply::status(404)).await;
+    let document = json!({
+        "issuer": site.url("/"),
+        "token_endpoint": site.url("/token"),
+        "service_documentation": null,
+        "code_challenge_methods_supported": ["plain"],
+    });
+    site.answer(Reply::json(document));
+
+    let failed = program.run(["--output", "json", "selftest", "--url", &site.url("")]);
+
+    assert_eq!(failed.code, 3, "{}", failed.stderr);
+    let report: Value = serde_json::from_str(&failed.stdout).expect("JSON");
+    let said = report["steps"][0]["said"].as_str().expect("a text");
+    for named in ["a slash too much", "null is the value of service_documentation", "registration_endpoint is missing"]
+    {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    assert!(said.contains("code_challenge_methods_supported does not list S256"), "{said}");
+    let step = |name: &str| report["steps"].as_array().expect("a list").iter().find(|step| step["step"] == name);
+    assert_eq!(step("another well-known path").expect("a step")["ok"], false, "it answers 200 everywhere");
+    assert_eq!(step("code for tokens").expect("a step")["ok"], Value::Null, "it could not be tried");
+    assert_eq!(program.json(&["user", "list"]), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_stopped_half_way_removes_whom_it_has_made() {
+    for signal in ["INT", "TERM"] {
+        let silent = Site::answering(Reply::Silence).await;
+        let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", silent.url(""));
+        program.run(["migrate", "up"]).succeeded();
+        let selftest = program.launch_as("selftest");
+        silent.was_asked(1).await;
+        assert_eq!(program.json(&["user", "list"]).as_array().map(Vec::len), Some(1));
+
+        selftest.signal(signal);
+
+        selftest.finish().failed(1, "stopped");
+        assert_eq!(program.json(&["user", "list"]), json!([]), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_without_a_grace_time_are_named() {
+    let program = Program::on_the_default_file().with("GRANTOR_TOKENS__REFRESH_GRACE", "0");
+    let _server = program.start();
+
+    let failed = program.run(["selftest"]);
+
+    assert_eq!(failed.code, 3, "{}", failed.stderr);
+    assert!(failed.stdout.contains("`tokens.refresh_grace` is 0"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("trips up Claude Code, Codex and OpenCode"), "{}", failed.stdout);
+}

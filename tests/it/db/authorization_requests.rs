@@ -1,0 +1,147 @@
+//! Authorization requests that wait for their user.
+
+use grantor::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
+use grantor::db::{Db, DbError, clients};
+use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
+use grantor::oauth::pkce::CodeChallenge;
+use grantor::oauth::{OrgId, Timestamp};
+
+use super::by_hand::{after, client_id, org_id};
+use super::grant_by_hand::{digest, people_and_clients, resource, scopes};
+use crate::support::{START, TestApp};
+
+fn request() -> AuthorizationRequest {
+    AuthorizationRequest {
+        redirect_uri: "http://127.0.0.1:1234/callback".to_owned(),
+        redirect_uri_was_sent: true,
+        state: Some("st\u{e4}te \"\\ '".to_owned()),
+        scope: Some(scopes("mcp_read openid")),
+        code_challenge: Some(CodeChallenge::from_stored("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned())),
+        resources: vec![resource("https://mcp.example/mcp"), resource("https://api.example")],
+        nonce: Some("n".to_owned()),
+        prompt: Prompt { consent: true, ..Prompt::default() },
+        max_age: Some(60),
+        login_hint: Some("ada@mail.example".to_owned()),
+        org_id: Some(org_id(2)),
+        from_tile: true,
+    }
+}
+
+/// In the browser of the same number.
+async fn insert(db: &Db, number: u64, expires_at: Timestamp) {
+    let request = request();
+    let new = NewPendingRequest {
+        digest: digest(&format!("handle {number}")),
+        browser_digest: digest(&format!("browser {number}")),
+        client_id: client_id(1),
+        request: &request,
+        created_at: START,
+        expires_at,
+    };
+    authorization_requests::insert(db, &new).await.expect("is inserted");
+}
+
+async fn find(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
+    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    authorization_requests::find(db, handle, browser, now).await.expect("is readable")
+}
+
+async fn choose(db: &Db, handle: u64, browser: u64, org_id: OrgId) -> bool {
+    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    authorization_requests::choose_org(db, handle, browser, org_id).await.expect("is asked")
+}
+
+async fn take(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
+    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    let mut tx = db.begin().await.expect("begins");
+    let taken = authorization_requests::take(&mut tx, handle, browser, now).await.expect("is asked");
+    tx.commit().await.expect("commits");
+    taken
+}
+
+on_both! {
+    async fn a_request_is_read_as_it_was_checked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        insert(app.db(), 1, after(600)).await;
+
+        let found = find(app.db(), 1, 1, after(599)).await;
+
+        let expected = PendingRequest {
+            client_id: client_id(1),
+            request: request(),
+            org_id: None,
+            created_at: START,
+            expires_at: after(600),
+        };
+        assert_eq!(found, Some(expected));
+    }
+
+    async fn only_the_browser_that_brought_it_sees_it_and_only_in_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        insert(app.db(), 1, after(600)).await;
+        insert(app.db(), 2, after(600)).await;
+
+        for (handle, browser, now) in [(1, 2, START), (2, 1, START), (3, 1, START), (1, 1, after(600))] {
+            assert_eq!(find(app.db(), handle, browser, now).await, None, "{handle} {browser}");
+            assert_eq!(take(app.db(), handle, browser, now).await, None, "{handle} {browser}");
+        }
+        assert!(find(app.db(), 1, 1, START).await.is_some());
+    }
+
+    async fn the_organisation_is_chosen_in_the_same_browser(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        insert(app.db(), 1, after(600)).await;
+
+        assert!(!choose(app.db(), 1, 2, org_id(2)).await);
+        assert_eq!(find(app.db(), 1, 1, START).await.and_then(|found| found.org_id), None);
+        assert!(choose(app.db(), 1, 1, org_id(2)).await && choose(app.db(), 1, 1, org_id(1)).await);
+        assert_eq!(find(app.db(), 1, 1, START).await.and_then(|found| found.org_id), Some(org_id(1)));
+    }
+
+    async fn of_two_answers_at_once_one_finds_the_request(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        insert(app.db(), 1, after(600)).await;
+
+        let (one, other) = tokio::join!(take(app.db(), 1, 1, START), take(app.db(), 1, 1, START));
+
+        assert_ne!(one.is_some(), other.is_some());
+        assert_eq!(one.or(other).map(|taken| taken.request), Some(request()));
+        assert_eq!(find(app.db(), 1, 1, START).await, None);
+    }
+
+    async fn requests_that_nobody_answered_go_in_batches(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        for (number, ends) in [(1, 10), (2, 20), (3, 30), (4, 31)] {
+            insert(app.db(), number, after(ends)).await;
+        }
+        let expire = async || authorization_requests::delete_expired(app.db(), after(30), 2).await.expect("is asked");
+
+        assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
+        assert!(find(app.db(), 4, 4, START).await.is_some());
+    }
+
+    async fn a_request_goes_with_its_client_and_needs_one(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        insert(app.db(), 1, after(600)).await;
+        assert_eq!(clients::forget(app.db(), after(1), 10).await.expect("is asked"), 2);
+
+        assert_eq!(find(app.db(), 1, 1, START).await, None);
+        let request = request();
+        let new = NewPendingRequest {
+            digest: digest("handle"),
+            browser_digest: digest("browser"),
+            client_id: client_id(1),
+            request: &request,
+            created_at: START,
+            expires_at: after(600),
+        };
+        let refused = authorization_requests::insert(app.db(), &new).await;
+        assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Who ends a grant, who exchanges a code of it, and who consents again, all at once: whoever comes second sees what the
+//! first one did, and none waits for the other in a ring.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use grantor::db::{Db, authorization_codes, families, grants, users};
+use grantor::oauth::GrantId;
+
+use super::by_hand::{after, client_id, user_id};
+use super::grant_by_hand::{
+    consent, digest, end, family, family_id, grant, insert_code, insert_family, is_alive, new_code, new_family,
+    people_and_clients, redeem, take_scopes,
+};
+use crate::support::{START, TestApp};
+
+/// As the token endpoint does it: the code, the grant, the family. Whether it came to a family.
+async fn exchange(db: &Db, text: &str, number: u64) -> bool {
+    let mut tx = db.begin().await.expect("begins");
+    let code = authorization_codes::redeem(&mut tx, digest(text), client_id(1), family_id(number), after(1)).await;
+    let Some(code) = code.expect("is asked") else {
+        tx.roll_back().await.expect("rolls back");
+        return false;
+    };
+    if !grants::lock_live(&mut tx, code.grant_id, after(1)).await.expect("is asked") {
+        tx.roll_back().await.expect("rolls back");
+        return false;
+    }
+    families::insert(&mut tx, &new_family(number, code.grant_id), None).await.expect("is inserted");
+    tx.commit().await.expect("commits");
+    true
+}
+
+async fn one_grant(db: &Db) -> GrantId {
+    people_and_clients(db).await;
+    consent(db, 1, (1, 1, 1), "mcp_read openid", START).await
+}
+
+on_both! {
+    async fn an_end_waits_for_an_exchange_that_has_taken_the_grant(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let id = one_grant(app.db()).await;
+        insert_family(app.db(), &new_family(1, id), None).await;
+        let mut tx = app.db().begin().await.expect("begins");
+        assert!(grants::lock_live(&mut tx, id, after(1)).await.expect("is asked"));
+        let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
+        for _ in 0..20 {
+            assert!(futures_util::poll!(ending.as_mut()).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        families::insert(&mut tx, &new_family(2, id), None).await.expect("is inserted");
+        tx.commit().await.expect("commits");
+        ending.await;
+
+        assert!(!is_alive(app.db(), 1).await && !is_alive(app.db(), 2).await);
+        assert_eq!(grant(app.db(), id).await.revoked_at, Some(after(2)));
+    }
+
+    async fn an_end_takes_the_code_of_a_consent_that_it_waited_for(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let id = one_grant(app.db()).await;
+        let mut tx = app.db().begin().await.expect("begins");
+        assert!(grants::lock_live(&mut tx, id, after(1)).await.expect("is asked"));
+        let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
+        for _ in 0..20 {
+            assert!(futures_util::poll!(ending.as_mut()).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        authorization_codes::insert(&mut tx, digest("code"), &new_code(id)).await.expect("is inserted");
+        tx.commit().await.expect("commits");
+        ending.await;
+
+        assert_eq!(consent(app.db(), 1, (1, 1, 1), "openid", after(3)).await, id);
+        assert_eq!(redeem(app.db(), "code", 1, after(4)).await, None);
+    }
+
+    async fn an_exchange_against_an_end_leaves_no_live_family(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let id = one_grant(app.db()).await;
+        for round in 0..20 {
+            let text = format!("code {round}");
+            insert_code(app.db(), &text, &new_code(id)).await;
+
+            let exchanging = async {
+                tokio::time::sleep(Duration::from_micros(200 * round)).await;
+                exchange(app.db(), &text, round).await
+            };
+            let (exchanged, ()) = tokio::join!(exchanging, end(app.db(), std::slice::from_ref(&id), after(2)));
+
+            assert_eq!(family(app.db(), round).await.is_some(), exchanged);
+            assert!(!is_alive(app.db(), round).await);
+            assert_eq!(consent(app.db(), 1, (1, 1, 1), "openid", after(3)).await, id);
+            assert_eq!(redeem(app.db(), &text, 99, START).await, None, "its code is gone");
+        }
+    }
+
+    async fn a_narrowing_against_an_exchange_leaves_no_family_with_what_was_taken(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let id = one_grant(app.db()).await;
+        for round in 0..20 {
+            let text = format!("code {round}");
+            insert_code(app.db(), &text, &new_code(id)).await;
+
+            let exchanging = async {
+                tokio::time::sleep(Duration::from_micros(200 * round)).await;
+                exchange(app.db(), &text, round).await
+            };
+            let (exchanged, ()) = tokio::join!(exchanging, take_scopes(app.db(), std::slice::from_ref(&id), "mcp_read"));
+
+            let family = family(app.db(), round).await;
+            assert_eq!(family.is_some(), exchanged);
+            assert!(family.is_none_or(|family| !family.scopes.contains("mcp_read")));
+        }
+    }
+
+    async fn a_consent_against_an_end_is_wholly_before_it_or_after(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let id = one_grant(app.db()).await;
+        for round in 0..20 {
+            let text = format!("code {round}");
+            let consenting = async {
+                consent(app.db(), 1, (1, 1, 1), "openid", after(1)).await;
+                insert_code(app.db(), &text, &new_code(id)).await;
+            };
+            tokio::join!(consenting, end(app.db(), std::slice::from_ref(&id), after(2)));
+
+            let lives = grant(app.db(), id).await.revoked_at.is_none();
+            assert!(lives || !exchange(app.db(), &text, round).await, "what is revoked is exchanged for nothing");
+        }
+    }
+
+    async fn two_ends_of_the_same_grants_follow_each_other(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let first = one_grant(app.db()).await;
+        let mut ids = vec![first];
+        for (number, parties) in [(2, (1, 2, 1)), (3, (1, 1, 2)), (4, (2, 1, 1))] {
+            ids.push(consent(app.db(), number, parties, "openid", START).await);
+        }
+        let reversed: Vec<_> = ids.iter().rev().copied().collect();
+        for (round, id) in ids.iter().enumerate() {
+            insert_code(app.db(), &format!("code {round}"), &new_code(*id)).await;
+        }
+
+        tokio::join!(end(app.db(), &ids, after(1)), end(app.db(), &reversed, after(2)));
+
+        for id in ids {
+            assert!(grant(app.db(), id).await.revoked_at.is_some());
+        }
+    }
+
+    async fn who_consents_is_not_disabled_meanwhile(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let mut tx = app.db().begin().await.expect("begins");
+        assert!(users::lock_enabled(&mut tx, user_id(1)).await.expect("is asked"));
+        let mut disabling = pin!(users::disable(app.db(), user_id(1), after(1)));
+        for _ in 0..20 {
+            assert!(futures_util::poll!(disabling.as_mut()).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tx.commit().await.expect("commits");
+        assert!(disabling.await.expect("is disabled"));
+
+        let mut tx = app.db().begin().await.expect("begins");
+        assert!(!users::lock_enabled(&mut tx, user_id(1)).await.expect("is asked"));
+        assert!(!users::lock_enabled(&mut tx, user_id(9)).await.expect("is asked"));
+        assert!(users::lock_enabled(&mut tx, user_id(2)).await.expect("is asked"));
+        tx.commit().await.expect("commits");
+    }
+}

@@ -1,0 +1,296 @@
+//! What users authorised.
+
+use grantor::db::grants::{self, Grant, NewGrant};
+use grantor::db::{Db, DbError, families};
+use grantor::oauth::GrantId;
+
+use super::by_hand::{after, client_id, org_id, user_id};
+use super::grant_by_hand::{
+    Parties, consent, end, family, family_id, grant, grant_id, insert_code, insert_family, is_alive, new_code,
+    new_family, people_and_clients, redeem, scopes, take_scopes,
+};
+use crate::support::{START, TestApp};
+
+async fn find(db: &Db, (org, client, user): Parties) -> Option<Grant> {
+    grants::find(db, org_id(org), client_id(client), user_id(user)).await.expect("is readable")
+}
+
+/// Ada for client One and client Two, Eve for client One, all in Acme, and Ada for client One in Umbra.
+async fn four_grants(db: &Db) -> [GrantId; 4] {
+    people_and_clients(db).await;
+    [
+        consent(db, 1, (1, 1, 1), "mcp_read openid", START).await,
+        consent(db, 2, (1, 2, 1), "mcp_read", START).await,
+        consent(db, 3, (1, 1, 2), "openid", START).await,
+        consent(db, 4, (2, 1, 1), "mcp_read", START).await,
+    ]
+}
+
+async fn lock_live(db: &Db, id: GrantId) -> bool {
+    let mut tx = db.begin().await.expect("begins");
+    let live = grants::lock_live(&mut tx, id, after(77)).await.expect("is asked");
+    tx.commit().await.expect("commits");
+    live
+}
+
+/// Live ones of client One in Acme with any of the scopes, counted too.
+async fn with_any(db: &Db, names: &str) -> (Vec<GrantId>, (u64, u64)) {
+    let mut tx = db.begin().await.expect("begins");
+    let ids = grants::ids_with_any_scope(&mut tx, org_id(1), client_id(1), &scopes(names)).await.expect("is readable");
+    tx.commit().await.expect("commits");
+    let counted = grants::count_with_any_scope(db, org_id(1), client_id(1), &scopes(names)).await;
+    (ids, counted.expect("is readable"))
+}
+
+on_both! {
+    async fn a_consent_is_read_as_it_was_given(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+
+        let id = consent(app.db(), 1, (1, 1, 2), "openid mcp_read", after(5)).await;
+
+        let expected = Grant {
+            id: grant_id(1),
+            org_id: org_id(1),
+            client_id: client_id(1),
+            user_id: user_id(2),
+            scopes: scopes("mcp_read openid"),
+            consented_at: after(5),
+            created_at: after(5),
+            modified_at: after(5),
+            last_used_at: None,
+            revoked_at: None,
+        };
+        assert_eq!(id, grant_id(1));
+        assert_eq!(find(app.db(), (1, 1, 2)).await, Some(expected.clone()));
+        assert_eq!(grants::find_by_id(app.db(), id).await.expect("is readable"), Some(expected));
+        assert_eq!(find(app.db(), (1, 1, 1)).await, None);
+        assert_eq!(grants::find_by_id(app.db(), grant_id(9)).await.expect("is readable"), None);
+    }
+
+    async fn another_consent_adds_to_a_grant_that_lives(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let first = consent(app.db(), 1, (1, 1, 1), "openid mcp_read", START).await;
+
+        let again = consent(app.db(), 2, (1, 1, 1), "mcp_read mcp_write", after(9)).await;
+
+        let expected = Grant { consented_at: after(9), modified_at: after(9), scopes: scopes("mcp_read mcp_write openid"),
+            ..grant(app.db(), first).await };
+        assert_eq!((again, grant(app.db(), first).await), (first, expected));
+        assert_eq!(grant(app.db(), first).await.created_at, START);
+    }
+
+    async fn a_consent_of_nothing_is_a_grant_without_scopes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+
+        let id = consent(app.db(), 1, (1, 1, 1), "", START).await;
+
+        assert_eq!(grant(app.db(), id).await.scopes, scopes(""));
+    }
+
+    async fn a_consent_after_a_revocation_begins_anew(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let id = consent(app.db(), 1, (1, 1, 1), "openid mcp_read", START).await;
+        end(app.db(), &[id], after(5)).await;
+        let ended = grant(app.db(), id).await;
+        assert_eq!((ended.revoked_at, ended.modified_at, ended.scopes), (Some(after(5)), after(5), scopes("mcp_read openid")));
+
+        let again = consent(app.db(), 2, (1, 1, 1), "mcp_write", after(9)).await;
+
+        let anew = grant(app.db(), id).await;
+        assert_eq!((again, anew.revoked_at, anew.scopes), (id, None, scopes("mcp_write")));
+    }
+
+    async fn a_grant_needs_a_member_and_a_client_that_the_organisation_has_met(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        consent(app.db(), 1, (1, 1, 1), "openid", START).await;
+        for (org, client, user) in [(2, 1, 1), (1, 1, 3), (1, 2, 1)] {
+            let openid = scopes("openid");
+            let new = NewGrant {
+                id: grant_id(2),
+                org_id: org_id(org),
+                client_id: client_id(client),
+                user_id: user_id(user),
+                scopes: &openid,
+                consent_digest: [7; 32],
+                now: START,
+            };
+            let mut tx = app.db().begin().await.expect("begins");
+            let refused = grants::upsert(&mut tx, &new).await;
+            tx.roll_back().await.expect("rolls back");
+
+            assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+        }
+    }
+
+    async fn two_consents_at_once_are_one_grant_with_the_scopes_of_both(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+
+        let (one, other) = tokio::join!(
+            consent(app.db(), 1, (1, 1, 1), "mcp_read", START),
+            consent(app.db(), 2, (1, 1, 1), "mcp_write", START),
+        );
+
+        assert_eq!(one, other);
+        assert_eq!(grant(app.db(), one).await.scopes, scopes("mcp_read mcp_write"));
+    }
+
+    async fn a_grant_that_lives_can_be_taken_and_an_ended_one_cannot(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [id, ..] = four_grants(app.db()).await;
+
+        assert!(lock_live(app.db(), id).await);
+        assert_eq!(grant(app.db(), id).await.modified_at, after(77));
+        end(app.db(), &[id], after(80)).await;
+        assert!(!lock_live(app.db(), id).await);
+        assert!(!lock_live(app.db(), grant_id(9)).await);
+        assert_eq!(grant(app.db(), id).await.modified_at, after(80));
+    }
+
+    async fn a_person_sees_what_they_granted_and_that_lives(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [in_acme, two, _, in_umbra] = four_grants(app.db()).await;
+        let of_ada = async || {
+            let listed = grants::list_of_user(app.db(), user_id(1)).await.expect("is readable");
+            listed.into_iter().map(|(grant, client, org)| (grant.id, client, org)).collect::<Vec<_>>()
+        };
+        let line = |id, client: &str, org: &str| (id, client.to_owned(), org.to_owned());
+
+        let all = [line(in_acme, "One", "Acme"), line(in_umbra, "One", "Umbra"), line(two, "Two", "Acme")];
+        assert_eq!(of_ada().await, all);
+        end(app.db(), &[in_acme], after(5)).await;
+        assert_eq!(of_ada().await, all[1..]);
+        let (grant, ..) = grants::list_of_user(app.db(), user_id(1)).await.expect("is readable").remove(0);
+        assert_eq!(grant.scopes, scopes("mcp_read"));
+    }
+
+    async fn a_list_is_of_an_organisation_a_user_a_client_or_of_all(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [one, two, three, four] = four_grants(app.db()).await;
+        end(app.db(), &[one], after(5)).await;
+        let list = async |org: Option<u64>, user: Option<u64>, client: Option<u64>, most| {
+            let (org, user, client) = (org.map(org_id), user.map(user_id), client.map(client_id));
+            let listed = grants::list(app.db(), org, user, client, most).await.expect("is readable");
+            listed.into_iter().map(|listed| listed.grant.id).collect::<Vec<_>>()
+        };
+
+        assert_eq!(list(None, None, None, 10).await, [four, three, two, one]);
+        assert_eq!(list(None, None, None, 3).await, [four, three, two]);
+        assert_eq!(list(Some(1), None, None, 10).await, [three, two, one]);
+        assert_eq!(list(None, Some(2), None, 10).await, [three]);
+        assert_eq!(list(None, None, Some(2), 10).await, [two]);
+        assert_eq!(list(Some(1), Some(1), Some(1), 10).await, [one]);
+        assert_eq!(list(Some(2), Some(2), None, 10).await, []);
+        let listed = grants::list(app.db(), Some(org_id(2)), None, None, 1).await.expect("is readable").remove(0);
+        let names = (listed.client_name.as_str(), listed.email.as_str(), listed.org_name.as_str());
+        assert_eq!((listed.grant, names), (grant(app.db(), four).await, ("One", "ada@mail.example", "Umbra")));
+    }
+
+    async fn grants_that_hold_a_removed_scope_are_found_and_counted(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [ada, _, eve, _] = four_grants(app.db()).await;
+
+        assert_eq!(with_any(app.db(), "mcp_read").await, (vec![ada], (1, 1)));
+        assert_eq!(with_any(app.db(), "mcp_read openid").await, (vec![ada, eve], (2, 2)));
+        assert_eq!(with_any(app.db(), "mcp_write").await, (vec![], (0, 0)));
+        assert_eq!(with_any(app.db(), "").await, (vec![], (0, 0)));
+        end(app.db(), &[ada], after(5)).await;
+        assert_eq!(with_any(app.db(), "mcp_read openid").await, (vec![eve], (1, 1)));
+    }
+
+    async fn grants_of_a_client_and_of_a_user_are_those_that_live(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [ada, two, eve, in_umbra] = four_grants(app.db()).await;
+        let of_client = async || {
+            let mut tx = app.db().begin().await.expect("begins");
+            let ids = grants::ids_of_client(&mut tx, org_id(1), client_id(1)).await.expect("is readable");
+            tx.commit().await.expect("commits");
+            ids
+        };
+        let of_user = async || {
+            let mut tx = app.db().begin().await.expect("begins");
+            let ids = grants::ids_of_user(&mut tx, user_id(1)).await.expect("is readable");
+            tx.commit().await.expect("commits");
+            ids
+        };
+
+        assert_eq!(of_client().await, [ada, eve]);
+        assert_eq!(of_user().await, [(ada, org_id(1)), (two, org_id(1)), (in_umbra, org_id(2))]);
+        end(app.db(), &[ada, in_umbra], after(5)).await;
+        assert_eq!(of_client().await, [eve]);
+        assert_eq!(of_user().await, [(two, org_id(1))]);
+    }
+
+    async fn an_end_takes_families_and_codes_and_touches_nobody_elses(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [one, two, three, _] = four_grants(app.db()).await;
+        for (number, id) in [(1, one), (2, one), (3, two), (4, three)] {
+            insert_family(app.db(), &new_family(number, id), None).await;
+        }
+        families::revoke(app.db(), family_id(2), after(1), after(2)).await.expect("is revoked");
+        insert_code(app.db(), "of one", &new_code(one)).await;
+        insert_code(app.db(), "of three", &new_code(three)).await;
+
+        end(app.db(), &[one, two], after(5)).await;
+        end(app.db(), &[one], after(6)).await;
+        end(app.db(), &[], after(7)).await;
+
+        let revoked_at = async |number| family(app.db(), number).await.and_then(|family| family.revoked_at);
+        assert_eq!((revoked_at(1).await, revoked_at(2).await), (Some(after(5)), Some(after(1))));
+        assert_eq!((revoked_at(3).await, revoked_at(4).await), (Some(after(5)), None));
+        assert_eq!(grant(app.db(), one).await.revoked_at, Some(after(5)), "the first time stays");
+        assert_eq!(grant(app.db(), three).await.revoked_at, None);
+        assert_eq!(redeem(app.db(), "of one", 9, START).await, None);
+        assert!(redeem(app.db(), "of three", 9, START).await.is_some());
+        let day_30 = after(5 + families::ENDED_FOR + 86_400);
+        assert_eq!(families::forget(app.db(), day_30, 10).await.expect("is asked"), 1, "the one that ended early");
+        assert_eq!(families::forget(app.db(), day_30.plus(1), 10).await.expect("is asked"), 2);
+    }
+
+    async fn what_ended_does_not_come_back_when_it_is_granted_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
+        insert_family(app.db(), &new_family(1, id), None).await;
+        insert_code(app.db(), "unused", &new_code(id)).await;
+        insert_code(app.db(), "used", &new_code(id)).await;
+        redeem(app.db(), "used", 1, START).await.expect("is redeemed");
+        end(app.db(), &[id], after(5)).await;
+
+        consent(app.db(), 2, (1, 1, 1), "openid", after(6)).await;
+
+        assert!(lock_live(app.db(), id).await, "the grant lives");
+        assert!(!is_alive(app.db(), 1).await);
+        assert_eq!(redeem(app.db(), "unused", 2, after(7)).await, None);
+        assert_eq!(redeem(app.db(), "used", 2, after(7)).await, None);
+    }
+
+    async fn taken_scopes_are_gone_from_grants_and_families_and_codes_are_void(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [one, two, three, _] = four_grants(app.db()).await;
+        for (number, id) in [(1, one), (2, one), (3, two), (4, three)] {
+            insert_family(app.db(), &new_family(number, id), None).await;
+        }
+        families::revoke(app.db(), family_id(2), after(1), after(2)).await.expect("is revoked");
+        insert_code(app.db(), "of one", &new_code(one)).await;
+        insert_code(app.db(), "of three", &new_code(three)).await;
+
+        take_scopes(app.db(), &[one, two], "mcp_read mcp_write").await;
+
+        let held = async |id| grant(app.db(), id).await.scopes;
+        assert_eq!((held(one).await, held(two).await, held(three).await), (scopes("openid"), scopes(""), scopes("openid")));
+        let carried = async |number| family(app.db(), number).await.expect("is there").scopes;
+        let both = scopes("mcp_read openid");
+        assert_eq!((carried(1).await, carried(3).await), (scopes("openid"), scopes("openid")));
+        assert_eq!((carried(2).await, carried(4).await), (both.clone(), both));
+        assert!(is_alive(app.db(), 1).await && is_alive(app.db(), 3).await);
+        assert_eq!((grant(app.db(), one).await.modified_at, grant(app.db(), three).await.modified_at), (after(500), START));
+        assert_eq!(redeem(app.db(), "of one", 9, START).await, None);
+        assert!(redeem(app.db(), "of three", 9, START).await.is_some());
+    }
+}

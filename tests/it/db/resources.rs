@@ -1,0 +1,62 @@
+//! APIs and MCP servers that tokens are for.
+
+use grantor::db::resources::{self, StoredResource};
+use grantor::db::{Db, DbError};
+use grantor::oauth::ResourceId;
+
+use super::by_hand::{after, uuid};
+use super::grant_by_hand::{digest, resource, scopes};
+use crate::support::TestApp;
+
+fn stored(number: u64, uri: &str) -> StoredResource {
+    StoredResource {
+        id: ResourceId(uuid(number)),
+        uri: resource(uri),
+        name: "Gr\u{f6}\u{df}e".to_owned(),
+        scopes: scopes("mcp_read openid"),
+        created_at: after(3),
+    }
+}
+
+async fn insert(db: &Db, number: u64, uri: &str) -> StoredResource {
+    let stored = stored(number, uri);
+    resources::insert(db, &stored, digest(&format!("secret {number}"))).await.expect("is inserted");
+    stored
+}
+
+on_both! {
+    async fn a_resource_is_found_by_its_uri_and_by_its_secret(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let one = insert(app.db(), 1, "https://mcp.example/mcp").await;
+        let other = insert(app.db(), 2, "https://api.example").await;
+
+        let by_uri = async |uri| resources::find_by_uri(app.db(), &resource(uri)).await.expect("is readable");
+        let by_secret = async |text| resources::find_by_secret(app.db(), digest(text)).await.expect("is readable");
+        assert_eq!(by_uri("https://mcp.example/mcp").await, Some(one.clone()));
+        assert_eq!(by_uri("https://mcp.example").await, None);
+        assert_eq!(by_secret("secret 2").await, Some(other.clone()));
+        assert_eq!(by_secret("secret 3").await, None);
+        assert_eq!(resources::list(app.db()).await.expect("is readable"), [other, one]);
+    }
+
+    async fn a_uri_and_a_secret_belong_to_one_resource(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        insert(app.db(), 1, "https://mcp.example/mcp").await;
+
+        let same_uri = resources::insert(app.db(), &stored(2, "https://mcp.example/mcp"), digest("other")).await;
+        let same_secret = resources::insert(app.db(), &stored(2, "https://api.example"), digest("secret 1")).await;
+
+        assert!(matches!(same_uri, Err(DbError::Duplicate)), "{same_uri:?}");
+        assert!(matches!(same_secret, Err(DbError::Duplicate)), "{same_secret:?}");
+    }
+
+    async fn a_resource_is_deleted_once(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let one = insert(app.db(), 1, "https://mcp.example/mcp").await;
+        let other = insert(app.db(), 2, "https://api.example").await;
+        let delete = async || resources::delete(app.db(), one.id).await.expect("is asked");
+
+        assert_eq!((delete().await, delete().await), (true, false));
+        assert_eq!(resources::list(app.db()).await.expect("is readable"), [other]);
+    }
+}

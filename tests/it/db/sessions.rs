@@ -1,0 +1,130 @@
+//! Browsers in which somebody is signed in.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use grantor::db::sessions::{self, NewSession, Session};
+use grantor::db::{Db, DbError, users};
+use grantor::oauth::{SessionId, Timestamp};
+
+use super::by_hand::{after, user_id, uuid};
+use super::grant_by_hand::{digest, people_and_clients};
+use crate::support::{START, TestApp};
+
+fn session_id(number: u64) -> SessionId {
+    SessionId(uuid(number))
+}
+
+fn new(number: u64, user: u64, now: Timestamp) -> NewSession<'static> {
+    NewSession {
+        id: session_id(number),
+        digest: digest(&format!("cookie {number}")),
+        user_id: user_id(user),
+        now,
+        user_agent: "Browser \u{fc}/1",
+        address: Some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    }
+}
+
+async fn sign_in(db: &Db, number: u64, user: u64, now: Timestamp) {
+    sessions::insert(db, &new(number, user, now)).await.expect("is inserted");
+}
+
+async fn numbers(db: &Db, user: u64) -> Vec<SessionId> {
+    let listed = sessions::list(db, user_id(user)).await.expect("is readable");
+    listed.into_iter().map(|session| session.id).collect()
+}
+
+on_both! {
+    async fn a_session_is_found_by_its_cookie_with_its_person(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        sign_in(app.db(), 1, 1, START).await;
+        users::disable(app.db(), user_id(1), after(9)).await.expect("is disabled");
+
+        let (session, user) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
+
+        let expected = Session {
+            id: session_id(1),
+            user_id: user_id(1),
+            signed_in_at: START,
+            last_seen_at: START,
+            user_agent: "Browser \u{fc}/1".to_owned(),
+            address: Some("::1".to_owned()),
+        };
+        assert_eq!(session, expected);
+        assert_eq!(Some(&user), users::find(app.db(), user_id(1)).await.expect("is readable").as_ref());
+        assert_eq!((user.name.as_deref(), user.disabled_at), (Some("Ada"), Some(after(9))));
+        assert_eq!(sessions::find(app.db(), digest("cookie 2")).await.expect("is readable"), None);
+    }
+
+    async fn a_cookie_belongs_to_one_session_and_a_session_to_a_person(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        sign_in(app.db(), 1, 1, START).await;
+
+        let same = NewSession { digest: digest("cookie 1"), ..new(2, 2, START) };
+        let twice = sessions::insert(app.db(), &same).await;
+        let nobodys = sessions::insert(app.db(), &new(3, 9, START)).await;
+
+        assert!(matches!(twice, Err(DbError::Duplicate)), "{twice:?}");
+        assert!(matches!(nobodys, Err(DbError::Reference)), "{nobodys:?}");
+    }
+
+    async fn the_last_time_seen_never_goes_back(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        sign_in(app.db(), 1, 1, START).await;
+        let seen = async |at| {
+            sessions::touch(app.db(), session_id(1), at).await.expect("is touched");
+            sessions::list(app.db(), user_id(1)).await.expect("is readable")[0].last_seen_at
+        };
+
+        assert_eq!(seen(after(60)).await, after(60));
+        assert_eq!(seen(after(30)).await, after(60));
+    }
+
+    async fn a_person_sees_their_own_sessions_and_those_used_last_first(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        for (number, user) in [(1, 1), (2, 1), (3, 2)] {
+            sign_in(app.db(), number, user, START).await;
+        }
+        sessions::touch(app.db(), session_id(1), after(5)).await.expect("is touched");
+
+        assert_eq!(numbers(app.db(), 1).await, [session_id(1), session_id(2)]);
+        assert_eq!(numbers(app.db(), 2).await, [session_id(3)]);
+    }
+
+    async fn a_person_ends_their_own_sessions_only(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        for (number, user) in [(1, 1), (2, 1), (3, 1), (4, 2)] {
+            sign_in(app.db(), number, user, START).await;
+        }
+        let delete = async |number, user| {
+            sessions::delete(app.db(), session_id(number), user_id(user)).await.expect("is asked")
+        };
+
+        assert_eq!((delete(1, 2).await, delete(1, 1).await, delete(1, 1).await), (false, true, false));
+        let others = sessions::delete_all(app.db(), user_id(1), Some(session_id(3))).await.expect("is asked");
+        assert_eq!((others, numbers(app.db(), 1).await), (1, vec![session_id(3)]));
+        let all = sessions::delete_all(app.db(), user_id(1), None).await.expect("is asked");
+        assert_eq!((all, numbers(app.db(), 1).await, numbers(app.db(), 2).await), (1, vec![], vec![session_id(4)]));
+    }
+
+    async fn sessions_end_by_either_age_in_batches(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        // Signed in, seen last.
+        for (number, signed_in, seen) in [(1, 0, 990), (2, 99, 100), (3, 100, 950), (4, 100, 899), (5, 950, 950)] {
+            sign_in(app.db(), number, 1, after(signed_in)).await;
+            sessions::touch(app.db(), session_id(number), after(seen)).await.expect("is touched");
+        }
+        let expire = async |most| {
+            sessions::delete_expired(app.db(), after(100), after(900), most).await.expect("is asked")
+        };
+
+        assert_eq!((expire(2).await, expire(2).await, expire(2).await), (2, 1, 0));
+        assert_eq!(numbers(app.db(), 1).await, [session_id(5), session_id(3)]);
+    }
+}

@@ -1,0 +1,54 @@
+//! A person at a real browser, against the program. Pictures of every page are left in `target/screenshots`.
+
+use serde_json::{Value, json};
+
+use super::script::{node, target, text};
+use crate::support::{Engine, Program, Running};
+
+#[tokio::test]
+async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
+    let program = Program::on(Engine::Sqlite).await;
+    let user = program.bootstrap()["user"].clone();
+    let _server = program.start();
+
+    let mut browser = node("browser_journey.mjs");
+    browser
+        .args([program.url().as_str(), text(&user["email"]), text(&user["password"])])
+        .arg(target().join("screenshots"));
+    let told = Running::spawn(browser, "").finish().json();
+
+    let agreed = back(&program, &["code", "dd_oid", "dd_org_name", "domain", "iss", "site", "state"], Value::Null);
+    let expected = json!({
+        "approved": {
+            "wrong": {
+                "path": "/login", "email_is_kept": true, "password_is_kept": false, "alert_is_there": true,
+            },
+            "consent": {
+                "path": "/consent",
+                "names_the_client": true,
+                "names_the_person": true,
+                "may_be_unticked": ["dashboards_read", "email", "mcp_read"],
+            },
+            "back": agreed,
+            "granted": ["email", "mcp_read", "openid"],
+        },
+        "refused": back(
+            &program,
+            &["error", "error_description", "iss", "state"],
+            json!("access_denied"),
+        ),
+        "keyboard": {"back": agreed, "unseen": []},
+        "without_javascript": agreed,
+        "account": {"listed": true, "listed_after": false, "refresh": "400 invalid_grant"},
+        "stranger": {"status": 400, "path": "/oauth2/v1/authorize"},
+        "seen": ["login", "login-failed", "consent", "account", "account-revoked", "unknown-client"],
+        "faults": [],
+        "complaints": [],
+    });
+    assert_eq!(told, expected);
+}
+
+/// What the client is told by the redirect.
+fn back(program: &Program, names: &[&str], error: Value) -> Value {
+    json!({"names": names, "state_is_ours": true, "iss": program.url(), "error": error})
+}

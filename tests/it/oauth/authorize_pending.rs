@@ -1,0 +1,263 @@
+//! A request that waits for its user: on any replica, for ten minutes, in one browser, for one answer.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use grantor::oauth::permission::Role;
+use serde_json::json;
+
+use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, encoded};
+use crate::support::{Answer, TestApp};
+
+const REDIRECT: &str = "https://app.example/cb";
+const EVE: &str = "eve@mail.example";
+const OVER: &str = "the request has been answered already, has waited for too long, or began in another browser";
+
+/// As the page says it, and with nothing that leads anywhere.
+fn is_over(answer: &Answer) {
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{}", answer.text);
+    assert!(answer.text.contains("This request is over"), "{}", answer.text);
+}
+
+fn handle(page: &Answer) -> String {
+    Form::on(page, AUTHORIZE).all_of("request")[0].to_owned()
+}
+
+on_both! {
+    async fn each_step_may_be_served_by_another_replica(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (second, third) = (app.replica().await, app.replica().await);
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut here = acme.person(EVE, Role::Standard).await;
+
+        let begun = here.open(&client.url(&[])).await;
+        let mut there = here.on(&second);
+        let login = there.follow(begun).await;
+        let mut elsewhere = there.on(&third);
+        let signed_in = elsewhere.submit(&elsewhere.login(&login)).await;
+        let mut here = elsewhere.on(&app);
+        let page = here.follow(signed_in).await;
+        let answer = here.on(&second).submit(&Form::approving(&page)).await;
+
+        let client = McpClient { app: &third, id: client.id.clone(), redirect_uri: client.redirect_uri.clone() };
+        assert_eq!(client.scopes(&answer).await, "email mcp_read openid profile");
+    }
+
+    async fn a_request_waits_for_ten_minutes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &["http://localhost/cb"]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        app.hand.advance(Duration::from_secs(599));
+        let in_time = eve.submit(&Form::approving(&page)).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        app.hand.advance(Duration::from_secs(600));
+
+        client.code(&in_time);
+        let request = handle(&page);
+        for path in ["consent", "login", "organization", "choose-site"] {
+            is_over(&eve.open(&format!("/{path}?request={request}")).await);
+        }
+        is_over(&eve.submit(&Form::refusing(&page)).await);
+        is_over(&eve.submit(&Form::approving(&page)).await);
+    }
+
+    async fn a_login_page_that_was_open_for_too_long_signs_nobody_in(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.visit(&client.url(&[])).await;
+        app.hand.advance(Duration::from_secs(601));
+
+        is_over(&eve.submit(&eve.login(&page)).await);
+
+        assert!(!eve.cookies.contains_key("sid"));
+    }
+
+    async fn a_request_is_answered_once(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+
+        let approved = eve.submit(&Form::approving(&page)).await;
+        let again = eve.submit(&Form::approving(&page)).await;
+        let refused = eve.submit(&Form::refusing(&page)).await;
+        let asked_anew = eve.visit(&client.url(&[("prompt", "consent")])).await;
+        let cancelled = eve.submit(&Form::refusing(&asked_anew)).await;
+        let regretted = eve.submit(&Form::approving(&asked_anew)).await;
+
+        client.code(&approved);
+        is_over(&again);
+        is_over(&refused);
+        client.is_refused(&cancelled, "access_denied", "the user did not agree");
+        is_over(&regretted);
+    }
+
+    async fn of_many_clicks_at_once_one_answers(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        let (approving, refusing) = (Form::approving(&page), Form::refusing(&page));
+
+        let clicks = (0..8).map(|number| {
+            let mut eve = if number % 2 == 0 { eve.clone() } else { eve.on(&replica) };
+            let form = if number < 6 { &approving } else { &refusing };
+            async move { eve.submit(form).await }
+        });
+        let answers = join_all(clicks).await;
+
+        let (answered, over): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 303);
+        assert_eq!((answered.len(), over.len()), (1, 7), "{answers:?}");
+        over.into_iter().for_each(is_over);
+    }
+
+    async fn another_browser_can_neither_see_nor_answer_the_request(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut mallory = acme.person("mallory@mail.example", Role::Standard).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let hers = eve.reaches_consent(&client.url(&[])).await;
+        let his = mallory.reaches_consent(&client.url(&[])).await;
+        let request = handle(&his);
+
+        for path in ["consent", "login", "organization", "choose-site"] {
+            is_over(&eve.open(&format!("/{path}?request={request}")).await);
+            is_over(&Person::new(&app, "").open(&format!("/{path}?request={request}")).await);
+        }
+        // With a token of her own, as her browser would have it on a page of hers.
+        is_over(&eve.submit(&Form::approving(&hers).with("request", &request)).await);
+        is_over(&eve.submit(&Form::refusing(&hers).with("request", &request)).await);
+        let mut signed_out = eve.elsewhere();
+        let login = signed_out.open("/login").await;
+        is_over(&signed_out.submit(&signed_out.login(&login).and("request", &request)).await);
+        assert!(!signed_out.cookies.contains_key("sid"));
+
+        // His own browser still can.
+        client.code(&mallory.submit(&Form::approving(&his)).await);
+        client.code(&eve.submit(&Form::approving(&hers)).await);
+    }
+
+    async fn a_request_is_not_answered_with_a_session_alone(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        let mut without = eve.clone();
+        without.cookies.remove("browser");
+        let mut planted = eve.clone();
+        planted.cookies.insert("browser".to_owned(), "planted-by-somebody-else".to_owned());
+
+        let forged = [without.submit(&Form::approving(&page)).await, planted.submit(&Form::approving(&page)).await];
+
+        for answer in forged {
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (403, None), "{}", answer.text);
+        }
+        client.code(&eve.submit(&Form::approving(&page)).await);
+    }
+
+    async fn what_a_form_carries_beyond_the_decision_changes_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let umbra = app.operator("Umbra").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let other = McpClient::registered(&app, &["https://evil.example/cb"]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid email")])).await;
+        let tampered = Form::approving(&page)
+            .and("scope", "metrics_read")
+            .and("scope", "api_keys_write")
+            .and("scope", "a\"b")
+            .and("client_id", &other.id)
+            .and("redirect_uri", "https://evil.example/cb")
+            .and("state", "planted")
+            .and("response_type", "token")
+            .and("code_challenge", "plain")
+            .and("code_challenge_method", "plain")
+            .and("resource", "https://evil.example")
+            .and("nonce", "planted")
+            .and("dd_oid", &umbra.org_id.to_string())
+            .and("org", &umbra.org_id.to_string())
+            .and("org_id", &umbra.org_id.to_string())
+            .and("user_id", "1");
+
+        let answer = eve.submit(&tampered).await;
+
+        let told = client.told(&answer);
+        assert_eq!(told.get("state"), Some(crate::support::flow::STATE));
+        assert_eq!(told.get("dd_org_name"), Some("Acme"));
+        assert_eq!(client.scopes(&answer).await, "email openid");
+    }
+
+    async fn a_decision_that_is_none_of_the_two_gives_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.signs_in().await;
+        for decision in ["Approve", "approve ", "yes", "1"] {
+            let page = eve.visit(&client.url(&[])).await;
+            let answer = eve.submit(&Form::approving(&page).with("decision", decision)).await;
+            client.is_refused(&answer, "access_denied", "the user did not agree");
+        }
+        for form in [
+            |page: &Answer| Form::approving(page).and("decision", "approve"),
+            |page: &Answer| Form::approving(page).with("decision", ""),
+            |page: &Answer| Form::approving(page).and("request", &handle(page)),
+        ] {
+            let page = eve.visit(&client.url(&[])).await;
+            let answer = eve.submit(&form(&page)).await;
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{}", answer.text);
+        }
+    }
+
+    async fn a_link_decides_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "email")])).await;
+        let form = Form::approving(&page);
+        let query = encoded(form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+
+        let by_link = eve.open(&format!("{AUTHORIZE}?{query}")).await;
+        let looked_at_again = eve.open(&format!("/consent?{query}")).await;
+
+        assert_eq!((by_link.status.as_u16(), by_link.header("location")), (400, None), "{}", by_link.text);
+        assert_eq!(looked_at_again.text, page.text);
+        client.code(&eve.submit(&form).await);
+    }
+
+    async fn a_handle_that_leads_nowhere_is_over(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        let cut = handle(&page);
+        let long = "x".repeat(4_000);
+
+        for request in ["x", &cut[1..], &cut[..cut.len() - 1], "../../login", "https://evil.example", &long] {
+            let query = encoded([("request", request)].into_iter());
+            for path in ["consent", "login", "organization", "choose-site"] {
+                is_over(&eve.open(&format!("/{path}?{query}")).await);
+            }
+            is_over(&eve.submit(&Form::approving(&page).with("request", request)).await);
+        }
+        for path in ["consent", "organization", "choose-site"] {
+            is_over(&eve.open(&format!("/{path}")).await);
+        }
+        let program = app.get("/consent?request=x").await;
+        program.is(400, &json!({"errors": [OVER]}));
+    }
+}

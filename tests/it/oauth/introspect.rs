@@ -1,0 +1,253 @@
+//! `POST /oauth2/v1/introspect`.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::errors::oauth;
+use crate::support::granted::{
+    Granted, INTROSPECT, MCP, MCP_SECRET, Tokens, asks, form, form_with, insert_resource, opened,
+};
+use crate::support::{Answer, START, TestApp, request};
+
+const SECOND: &str = "https://second.example";
+const SECOND_SECRET: &str = "rs_the-secret-of-the-second-server";
+
+fn inactive() -> Value {
+    json!({"active": false})
+}
+
+fn assert_unknown_resource(answer: &Answer) {
+    let told = oauth("invalid_client", "no resource server has this secret: grantor resource create makes one");
+    answer.is(401, &told);
+    assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"grantor\""));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+async fn asked_by(app: &TestApp, secret: &str, token: &str) -> Answer {
+    form(app, INTROSPECT, &[("client_secret", secret), ("token", token)]).await
+}
+
+on_both! {
+    async fn a_token_that_lives_is_told_whole(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read email").await;
+        let claims = opened(&tokens.access).1;
+
+        let answer = asked_by(&app, MCP_SECRET, &tokens.access).await;
+
+        answer.is(200, &json!({
+            "active": true,
+            "scope": "email mcp_read",
+            "client_id": granted.client_id,
+            "token_type": "Bearer",
+            "exp": START.seconds() + 3_600,
+            "iat": START.seconds(),
+            "sub": granted.user.id,
+            "aud": MCP,
+            "iss": app.app.issuer.name,
+            "jti": claims["jti"],
+            "auth_time": START.seconds(),
+            "org_id": granted.org_id(),
+            "family": claims["family"],
+        }));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+
+    async fn a_resource_says_who_it_is_by_basic_by_bearer_or_in_the_body(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        let token = [("token", tokens.access.as_str()), ("token_type_hint", "access_token")];
+        let basic = |pair: String| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        let headers = [
+            basic(format!("mcp:{MCP_SECRET}")),
+            basic(format!(":{MCP_SECRET}")),
+            format!("Bearer {MCP_SECRET}"),
+            format!("bearer {MCP_SECRET}"),
+        ];
+
+        for header in &headers {
+            let answer = form_with(&app, INTROSPECT, &token, &[("authorization", header)]).await;
+
+            assert_eq!((answer.status.as_u16(), &answer.json()["active"]), (200, &json!(true)), "{header}");
+        }
+        let in_body = asked_by(&app, MCP_SECRET, &tokens.access).await;
+        assert_eq!(in_body.json()["active"], json!(true));
+    }
+
+    async fn whoever_is_no_resource_of_ours_is_told_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        let token = [("token", tokens.access.as_str())];
+        let wrong = format!("Basic {}", BASE64_STANDARD.encode("mcp:wrong"));
+        let half = format!("Basic {}", BASE64_STANDARD.encode(MCP_SECRET));
+        let own_token = format!("Bearer {}", tokens.access);
+
+        for header in [wrong.as_str(), &half, &own_token, "Basic", "Basic !", "Bearer", "Digest x", "x"] {
+            assert_unknown_resource(&form_with(&app, INTROSPECT, &token, &[("authorization", header)]).await);
+        }
+        assert_unknown_resource(&form(&app, INTROSPECT, &token).await);
+        assert_unknown_resource(&asked_by(&app, "wrong", &tokens.access).await);
+        assert_unknown_resource(&asked_by(&app, "", &tokens.access).await);
+    }
+
+    async fn two_secrets_at_once_and_a_missing_token_are_mistakes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        let body = [("client_secret", MCP_SECRET), ("token", &tokens.access)];
+        let header = format!("Bearer {MCP_SECRET}");
+
+        let two = form_with(&app, INTROSPECT, &body, &[("authorization", &header)]).await;
+        let no_token = form(&app, INTROSPECT, &body[..1]).await;
+        let twice = form(&app, INTROSPECT, &[body[0], body[1], body[1]]).await;
+        let as_json = app.post(INTROSPECT, &json!({"client_secret": MCP_SECRET, "token": tokens.access})).await;
+
+        two.is(400, &oauth(
+            "invalid_request", "send the secret in one way only: in the Authorization header, or as client_secret",
+        ));
+        no_token.is(400, &oauth("invalid_request", "token is missing: it is required"));
+        twice.is(400, &oauth("invalid_request", "token is sent more than once: send it once"));
+        as_json.is(400, &oauth(
+            "invalid_request",
+            "the body is not sent as a form: set the header Content-Type: application/x-www-form-urlencoded",
+        ));
+    }
+
+    async fn whatever_does_not_live_for_whoever_asks_is_told_alike(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
+        let tokens = granted.tokens("mcp_read").await;
+        let for_here = Tokens::of(&granted.exchanged(&granted.code("mcp_read").await).await);
+        let for_second =
+            Tokens::of(&granted.exchanged(&granted.code_for(&asks("mcp_read", &[SECOND])).await).await);
+        let (signed, _) = tokens.access.rsplit_once('.').expect("a JWT");
+        let (header, rest) = tokens.access.split_once('.').expect("a JWT");
+        let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{}.", rest.split_once('.').expect("a JWT").0);
+        let (unsigned, forged, huge) = (format!("{signed}."), format!("{signed}.AAAA"), "x".repeat(10_000));
+        let code = granted.code_of_mcp("mcp_read").await;
+        let not_alive = [
+            for_here.access.as_str(), &for_second.access, &tokens.refresh, &code, "x", "a.b.c", header, &none,
+            &unsigned, &forged, &huge, MCP_SECRET,
+        ];
+
+        for token in not_alive {
+            asked_by(&app, MCP_SECRET, token).await.is(200, &inactive());
+        }
+        assert!(granted.is_active(&tokens.access).await);
+        app.hand.advance(Duration::from_secs(3_600));
+        asked_by(&app, MCP_SECRET, &tokens.access).await.is(200, &inactive());
+    }
+
+    async fn a_token_for_two_resources_lives_for_both_and_for_no_third(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
+        insert_resource(&app, 3, "https://third.example", "rs_third").await;
+        let tokens = Tokens::of(&granted.exchanged(&granted.code_for(&asks("mcp_read", &[MCP, SECOND])).await).await);
+
+        for secret in [MCP_SECRET, SECOND_SECRET] {
+            let told = asked_by(&app, secret, &tokens.access).await.json();
+            assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!([MCP, SECOND])));
+        }
+        asked_by(&app, "rs_third", &tokens.access).await.is(200, &inactive());
+    }
+
+    async fn what_was_taken_from_a_grant_is_missing_from_its_tokens_at_once(engine: Engine) {
+        let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
+        let replica = app.replica().await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read email teams_read").await;
+        assert_eq!(granted.introspected(&tokens.access).await["scope"], json!("email mcp_read teams_read"));
+
+        granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
+
+        assert_eq!(granted.introspected(&tokens.access).await["scope"], json!("email mcp_read"));
+        assert_eq!(granted.on(&replica).introspected(&tokens.access).await["scope"], json!("email mcp_read"));
+    }
+
+    async fn a_resource_that_was_added_is_known_within_five_seconds_and_one_that_was_removed_is_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let granted = Granted::new(&app).await;
+        let tokens = Tokens::of(&granted.exchanged(&granted.code_for(&asks("mcp_read", &[MCP, SECOND])).await).await);
+        assert_unknown_resource(&asked_by(&replica, SECOND_SECRET, &tokens.access).await);
+
+        insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
+        replica.hand.advance(Duration::from_secs(5));
+        let added = asked_by(&replica, SECOND_SECRET, &tokens.access).await;
+        app.execute("DELETE FROM resources WHERE name = 'A resource'").await;
+        replica.hand.advance(Duration::from_secs(5));
+        let removed = asked_by(&replica, SECOND_SECRET, &tokens.access).await;
+
+        assert_eq!(added.json()["active"], json!(true));
+        assert_unknown_resource(&removed);
+    }
+
+    async fn a_resource_of_the_settings_is_known_from_the_start(engine: Engine) {
+        let digest = grantor::secret::hex(grantor::secret::Digest::of("rs_declared").bytes());
+        let declared = json!([{
+            "uri": "https://declared.example", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": digest,
+        }]);
+        let app = TestApp::with(engine, &[("resources.declared", &declared.to_string())]).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_for(&asks("mcp_read", &["https://declared.example"])).await;
+        let tokens = Tokens::of(&granted.exchanged(&code).await);
+
+        let told = asked_by(&app, "rs_declared", &tokens.access).await.json();
+
+        assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!("https://declared.example")));
+    }
+}
+
+on_both! {
+    /// RFC 6749 section 2.3.1: name and secret are form-encoded before they are joined.
+    async fn a_secret_in_basic_is_form_encoded_and_may_be_any_text(engine: Engine) {
+        let secret = "a+b/c=:%41 \u{e4}";
+        let digest = grantor::secret::hex(grantor::secret::Digest::of(secret).bytes());
+        let declared = json!([{"uri": SECOND, "name": "Second", "scopes": [], "secret_sha256": digest}]);
+        let app = TestApp::with(engine, &[("resources.declared", &declared.to_string())]).await;
+        let granted = Granted::new(&app).await;
+        let tokens = Tokens::of(&granted.exchanged(&granted.code_for(&asks("mcp_read", &[SECOND])).await).await);
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let name: String = form_urlencoded::byte_serialize(SECOND.as_bytes()).collect();
+        let header = format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{encoded}")));
+
+        let answer = form_with(&app, INTROSPECT, &[("token", &tokens.access)], &[("authorization", &header)]).await;
+
+        assert_eq!((answer.status.as_u16(), &answer.json()["active"]), (200, &json!(true)));
+    }
+}
+
+#[tokio::test]
+async fn wrong_secrets_count_as_failed_keys_and_right_ones_do_not() {
+    let app = TestApp::with(crate::support::Engine::Sqlite, &[("limits.failed_keys_per_minute", "2")]).await;
+    let granted = Granted::new(&app).await;
+    let tokens = granted.tokens("mcp_read").await;
+    let ask = async |secret: &str, peer: &str| {
+        let peer = grantor::http::Peer(peer.parse().expect("an address"));
+        let kind = "application/x-www-form-urlencoded";
+        let request = request(Method::POST, INTROSPECT).header("content-type", kind).extension(peer);
+        let body = format!("client_secret={secret}&token={}", tokens.access);
+        app.send(request.body(Body::from(body)).expect("a request")).await.status.as_u16()
+    };
+    let (here, elsewhere) = ("192.0.2.1:1", "192.0.2.2:1");
+
+    for _ in 0..5 {
+        assert_eq!(ask(MCP_SECRET, here).await, 200);
+    }
+    assert_eq!([ask("wrong", here).await, ask("wrong", here).await, ask("wrong", here).await], [401, 401, 429]);
+    assert_eq!(ask(MCP_SECRET, here).await, 429, "or the right one could be told from wrong ones");
+    assert_eq!(ask("wrong", elsewhere).await, 401);
+    app.hand.advance(Duration::from_secs(60));
+    assert_eq!(ask(MCP_SECRET, here).await, 200);
+}

@@ -1,0 +1,190 @@
+//! What is noted of tokens while they live, and what is left of them afterwards.
+
+use std::time::Duration;
+
+use grantor::actions::{self, Forgotten};
+use grantor::db::authorization_requests::{self, NewPendingRequest};
+use grantor::db::grants;
+use grantor::db::sessions::{self, NewSession};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::{SessionId, Timestamp};
+use grantor::secret::Digest;
+use grantor::sweeper;
+use serde_json::json;
+
+use crate::support::granted::{Granted, REVOKE, Tokens, asks, form, registered};
+use crate::support::{START, TestApp};
+
+const DAY: u64 = 86_400;
+
+/// Moves the clock to that of the database, since a sweep does nothing where the two are far apart.
+async fn go_to_the_present(app: &TestApp) {
+    let theirs = app.db().unix_millis().await.expect("the time");
+    let ahead = u64::try_from(theirs - START.seconds() * 1_000).expect("later than the tests begin");
+    app.hand.advance(Duration::from_millis(ahead));
+}
+
+async fn last_used_at(granted: &Granted<'_>) -> Option<Timestamp> {
+    let client_id = ClientId::parse(&granted.client_id).expect("an id");
+    let found = grants::find(granted.app.db(), granted.org_id(), client_id, granted.user.id).await;
+    found.expect("is readable").expect("is there").last_used_at
+}
+
+async fn forgotten(app: &TestApp) -> Forgotten {
+    actions::forget_expired(app.context()).await.expect("is swept")
+}
+
+const NOTHING: Forgotten = Forgotten { requests: 0, codes: 0, sessions: 0, families: 0 };
+
+on_both! {
+    async fn when_a_token_was_last_used_is_written_by_the_next_sweep(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        go_to_the_present(&app).await;
+        let granted = Granted::new(&app).await;
+        let other = granted.another_client("Another").await;
+        let (tokens, _) = (granted.tokens("mcp_read").await, other.tokens("mcp_read").await);
+        app.hand.advance(Duration::from_secs(5));
+        let used_at = app.context().clock.now();
+
+        assert!(granted.is_active(&tokens.access).await);
+        assert_eq!(last_used_at(&granted).await, None, "not yet");
+        sweeper::sweep(&app.app).await;
+
+        assert_eq!((last_used_at(&granted).await, last_used_at(&other).await), (Some(used_at), None));
+    }
+
+    async fn a_token_that_does_not_live_is_not_used(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        go_to_the_present(&app).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        granted.revoked(&tokens.refresh).await;
+
+        granted.introspected(&tokens.access).await;
+        sweeper::sweep(&app.app).await;
+
+        assert_eq!(last_used_at(&granted).await, None);
+    }
+
+    async fn codes_stay_for_ten_minutes_after_their_end_and_then_leave(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (used, unused) = (granted.code_of_mcp("mcp_read").await, granted.code_of_mcp("mcp_read").await);
+        let tokens = Tokens::of(&granted.exchanged(&used).await);
+
+        app.hand.advance(Duration::from_secs(660));
+        assert_eq!(forgotten(&app).await, NOTHING);
+        app.hand.advance(Duration::from_secs(1));
+        assert_eq!(forgotten(&app).await, Forgotten { codes: 2, ..NOTHING });
+
+        for code in [&used, &unused] {
+            assert_eq!(granted.exchanged(code).await.json()["error"], json!("invalid_grant"));
+        }
+        assert!(granted.is_active(&tokens.access).await, "what came of it lives on");
+    }
+
+    async fn requests_and_sessions_leave_when_they_are_over(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let now = app.context().clock.now();
+        let new = NewPendingRequest {
+            digest: Digest::of("handle"),
+            browser_digest: Digest::of("browser"),
+            client_id: ClientId::parse(&granted.client_id).expect("an id"),
+            request: &asks("mcp_read", &[]),
+            created_at: now,
+            expires_at: now.plus(600),
+        };
+        authorization_requests::insert(app.db(), &new).await.expect("is inserted");
+        let session = NewSession {
+            id: SessionId(uuid::Uuid::from_u64_pair(0, 1)),
+            digest: Digest::of("cookie"),
+            user_id: granted.user.id,
+            now,
+            user_agent: "Browser",
+            address: None,
+        };
+        sessions::insert(app.db(), &session).await.expect("is inserted");
+
+        app.hand.advance(Duration::from_secs(599));
+        assert_eq!(forgotten(&app).await, NOTHING);
+        app.hand.advance(Duration::from_secs(1));
+        assert_eq!(forgotten(&app).await, Forgotten { requests: 1, ..NOTHING });
+        app.hand.advance(Duration::from_secs(400 * DAY));
+        assert_eq!(forgotten(&app).await, Forgotten { sessions: 1, ..NOTHING });
+    }
+
+    async fn families_leave_when_none_of_their_tokens_can_be_shown_any_more(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut granted = Granted::new(&app).await;
+        let (resting, revoked) = (granted.tokens("mcp_read").await, granted.tokens("mcp_read").await);
+        granted.revoked(&revoked.refresh).await;
+        let with = granted.client_id.clone();
+        granted.client_id = registered(&app, "Without", &["authorization_code"]).await;
+        granted.tokens("mcp_read").await;
+        granted.client_id = with;
+
+        app.hand.advance(Duration::from_secs(3_600));
+        assert_eq!(forgotten(&app).await.families, 0, "whoever shows one is told that it ended");
+        app.hand.advance(Duration::from_secs(2 * DAY));
+        assert_eq!(forgotten(&app).await.families, 2, "the revoked one, and the one without a refresh token");
+        let resting = Tokens::of(&granted.refreshed(&resting.refresh).await);
+        app.hand.advance(Duration::from_secs(90 * DAY));
+        assert_eq!(granted.refreshed(&resting.refresh).await.json()["error"], json!("invalid_grant"));
+        assert_eq!(forgotten(&app).await.families, 0);
+        app.hand.advance(Duration::from_secs(2 * DAY));
+        assert_eq!(forgotten(&app).await.families, 1);
+
+        for tokens in [&resting, &revoked] {
+            assert_eq!(granted.refreshed(&tokens.refresh).await.json()["error"], json!("invalid_grant"));
+            assert_eq!(granted.introspected(&tokens.access).await, json!({"active": false}));
+            assert_eq!(granted.revoked(&tokens.refresh).await.status, 200);
+        }
+    }
+
+    async fn a_chain_in_use_is_never_forgotten(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let mut tokens = granted.tokens("mcp_read").await;
+        for _ in 0..10 {
+            app.hand.advance(Duration::from_secs(30 * DAY));
+            assert_eq!(forgotten(&app).await.families, 0);
+            tokens = Tokens::of(&granted.refreshed(&tokens.refresh).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_could_not_be_committed_is_not_told_as_done() {
+    let (app, mut proxy) = crate::network::outage::behind_a_proxy().await;
+    let granted = Granted::new(&app).await;
+    let tokens = granted.tokens("mcp_read").await;
+    // Known already, so that the token itself is what the database is asked for.
+    assert_eq!(granted.revoked("x").await.status, 200);
+
+    proxy.refuse().await;
+    let by_refresh_token = granted.revoked(&tokens.refresh).await;
+    let by_access_token = granted.revoked(&tokens.access).await;
+    let refreshed = granted.refreshed(&tokens.refresh).await;
+    let introspected = form(
+        &app,
+        crate::support::granted::INTROSPECT,
+        &[("client_secret", crate::support::granted::MCP_SECRET), ("token", &tokens.access)],
+    )
+    .await;
+    let garbage = form(&app, REVOKE, &[("client_id", &granted.client_id), ("token", "x")]).await;
+    proxy.forward().await;
+
+    for answer in [by_refresh_token, by_access_token, refreshed, introspected] {
+        let away = "the server cannot reach its database at the moment: try again in a second";
+        answer.is(503, &crate::support::errors::oauth("temporarily_unavailable", away));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    assert_eq!(garbage.status, 200, "text that is no token needs no database");
+    let back = async || {
+        while form(&app, REVOKE, &[("client_id", &granted.client_id), ("token", &tokens.refresh)]).await.status != 200 {
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), back()).await.expect("the database is found again");
+    assert!(!granted.is_active(&tokens.access).await);
+}

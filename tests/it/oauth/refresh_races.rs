@@ -1,0 +1,276 @@
+//! What meets a refresh or an exchange at the same moment, on another replica.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use grantor::actions::{self, ApproveError, By};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::scope::ScopeSet;
+use grantor::secret::Random;
+use serde_json::json;
+
+use crate::support::granted::{Granted, MCP, Tokens, asks};
+use crate::support::{Answer, Engine, TestApp, restriction_path, upsert};
+
+const ROUNDS: u64 = 60;
+/// All of it comes from one source, in no time.
+const NO_LIMIT: (&str, &str) = ("limits.token_per_minute", "0");
+
+/// Comes a little later, so that the rounds meet in different places.
+async fn later<T>(random: &Random, what: impl Future<Output = T>) -> T {
+    let [microseconds] = random.bytes::<1>();
+    tokio::time::sleep(Duration::from_micros(u64::from(microseconds) * 40)).await;
+    what.await
+}
+
+fn scopes(told: &serde_json::Value) -> ScopeSet {
+    ScopeSet::parse(told["scope"].as_str().unwrap_or_default()).expect("scopes")
+}
+
+/// Whatever these answers gave: it lives within the ceiling or not at all.
+async fn assert_within(granted: &Granted<'_>, ceiling: &str, access_tokens: &[String]) {
+    let ceiling = ScopeSet::parse(ceiling).expect("scopes");
+    for token in access_tokens {
+        let told = granted.introspected(token).await;
+        assert!(told["active"] == json!(false) || scopes(&told).is_subset(&ceiling), "{told}");
+    }
+}
+
+fn given(answer: &Answer) -> Option<Tokens> {
+    match answer.status.as_u16() {
+        200 => Some(Tokens::of(answer)),
+        400 => None,
+        _ => panic!("{}", answer.text),
+    }
+}
+
+async fn narrowing_against_refresh(engine: Engine, on_narrow: &str) {
+    let settings = [("restriction.on_narrow", on_narrow), NO_LIMIT];
+    let app = TestApp::with(engine, &settings).await;
+    let replica = app.replica_with(&settings).await;
+    let (granted, random) = (Granted::new(&app).await, Random::seeded(7));
+    let there = granted.on(&replica);
+    let path = restriction_path(&granted.client_id);
+    for _ in 0..ROUNDS {
+        granted.operator.delete(&path).await;
+        let tokens = granted.tokens("mcp_read email").await;
+
+        let (refreshed, narrowed) = tokio::join!(
+            later(&random, granted.refreshed(&tokens.refresh)),
+            later(&random, there.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
+        );
+        assert_eq!(narrowed.status, 200, "{}", narrowed.text);
+
+        let mut all = vec![tokens.access];
+        if let Some(second) = given(&refreshed) {
+            all.push(second.access);
+            all.extend(given(&there.refreshed(&second.refresh).await).map(|third| third.access));
+        }
+        assert_within(&granted, "mcp_read", &all).await;
+    }
+}
+
+async fn narrowing_against_exchange(engine: Engine, on_narrow: &str) {
+    let settings = [("restriction.on_narrow", on_narrow), NO_LIMIT];
+    let app = TestApp::with(engine, &settings).await;
+    let replica = app.replica_with(&settings).await;
+    let (granted, random) = (Granted::new(&app).await, Random::seeded(8));
+    let there = granted.on(&replica);
+    let path = restriction_path(&granted.client_id);
+    for _ in 0..ROUNDS {
+        granted.operator.delete(&path).await;
+        let code = granted.code_of_mcp("mcp_read email").await;
+
+        let (exchanged, narrowed) = tokio::join!(
+            later(&random, granted.exchanged(&code)),
+            later(&random, there.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
+        );
+        assert_eq!(narrowed.status, 200, "{}", narrowed.text);
+
+        let mut all = Vec::new();
+        if let Some(first) = given(&exchanged) {
+            all.extend(given(&there.refreshed(&first.refresh).await).map(|second| second.access));
+            all.push(first.access);
+        }
+        assert_within(&granted, "mcp_read", &all).await;
+    }
+}
+
+on_both! {
+    async fn of_two_refreshes_at_once_both_get_tokens_that_work_and_the_chain_lives(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(9));
+        let there = granted.on(&replica);
+        let mut tokens = granted.tokens("mcp_read").await;
+        for _ in 0..ROUNDS {
+            let (one, other) = tokio::join!(
+                later(&random, granted.refreshed(&tokens.refresh)),
+                later(&random, there.refreshed(&tokens.refresh)),
+            );
+
+            let (one, other) = (Tokens::of(&one), Tokens::of(&other));
+            assert_eq!(one.refresh, other.refresh, "both hold the chain's one successor");
+            assert!(granted.is_active(&one.access).await && there.is_active(&other.access).await);
+            tokens = one;
+        }
+        assert_eq!(granted.history().await, ["grant.given"]);
+    }
+
+    async fn of_many_refreshes_at_once_all_get_the_same_successor(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let granted = Granted::new(&app).await;
+        let there = granted.on(&replica);
+        let tokens = granted.tokens("mcp_read").await;
+
+        let refresh = &tokens.refresh;
+        let (a, b, c, d, e, f, g, h) = tokio::join!(
+            granted.refreshed(refresh), there.refreshed(refresh), granted.refreshed(refresh), there.refreshed(refresh),
+            granted.refreshed(refresh), there.refreshed(refresh), granted.refreshed(refresh), there.refreshed(refresh),
+        );
+
+        let all = [a, b, c, d, e, f, g, h].map(|answer| Tokens::of(&answer));
+        for tokens in &all {
+            assert_eq!(tokens.refresh, all[0].refresh);
+            assert!(granted.is_active(&tokens.access).await);
+        }
+        assert_eq!(granted.refreshed(&all[0].refresh).await.status, 200);
+    }
+
+    async fn a_refresh_that_meets_a_narrowing_gives_nothing_beyond_it_where_grants_end(engine: Engine) {
+        narrowing_against_refresh(engine, "revoke").await;
+    }
+
+    async fn a_refresh_that_meets_a_narrowing_gives_nothing_beyond_it_where_grants_are_narrowed(engine: Engine) {
+        narrowing_against_refresh(engine, "narrow_grants").await;
+    }
+
+    async fn an_exchange_that_meets_a_narrowing_gives_nothing_beyond_it_where_grants_end(engine: Engine) {
+        narrowing_against_exchange(engine, "revoke").await;
+    }
+
+    async fn an_exchange_that_meets_a_narrowing_gives_nothing_beyond_it_where_grants_are_narrowed(engine: Engine) {
+        narrowing_against_exchange(engine, "narrow_grants").await;
+    }
+
+    async fn a_consent_that_meets_a_narrowing_gives_nothing_beyond_it(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(10));
+        let there = granted.on(&replica);
+        let path = restriction_path(&granted.client_id);
+        let request = asks("mcp_read email", &[MCP]);
+        for _ in 0..ROUNDS {
+            granted.operator.delete(&path).await;
+
+            let narrowing = upsert(&[], &["mcp_read"]);
+            let (code, narrowed) = tokio::join!(
+                later(&random, granted.approve(&request)),
+                later(&random, there.operator.post(&path, &narrowing)),
+            );
+            assert_eq!(narrowed.status, 200, "{}", narrowed.text);
+
+            let code = match code {
+                // The restriction came between what was shown and the answer.
+                Err(ApproveError::Changed) => continue,
+                code => code.expect("some of it is left"),
+            };
+            if let Some(tokens) = given(&granted.exchanged(&code).await) {
+                assert_within(&granted, "mcp_read", &[tokens.access]).await;
+            }
+        }
+    }
+
+    async fn a_refresh_that_meets_a_revocation_leaves_nothing_alive(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(11));
+        let there = granted.on(&replica);
+        for _ in 0..ROUNDS {
+            let tokens = granted.tokens("mcp_read").await;
+
+            let (refreshed, revoked) = tokio::join!(
+                later(&random, granted.refreshed(&tokens.refresh)),
+                later(&random, there.revoked(&tokens.refresh)),
+            );
+
+            assert_eq!(revoked.status, 200, "{}", revoked.text);
+            if let Some(second) = given(&refreshed) {
+                assert!(!there.is_active(&second.access).await);
+                assert_eq!(there.refreshed(&second.refresh).await.status, 400);
+            }
+            assert!(!granted.is_active(&tokens.access).await);
+        }
+    }
+
+    async fn an_exchange_that_meets_the_end_of_its_grant_leaves_nothing_alive(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(12));
+        let client_id = ClientId::parse(&granted.client_id).expect("an id");
+        for _ in 0..ROUNDS {
+            let code = granted.code_of_mcp("mcp_read").await;
+
+            let (exchanged, disabled) = tokio::join!(
+                later(&random, granted.exchanged(&code)),
+                later(&random, actions::disable_client(
+                    replica.context(), granted.org_id(), client_id, &By::COMMAND_LINE,
+                )),
+            );
+            disabled.expect("is disabled");
+
+            if let Some(tokens) = given(&exchanged) {
+                assert!(!granted.is_active(&tokens.access).await);
+                assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
+            }
+            actions::enable_client(app.context(), granted.org_id(), client_id, &By::COMMAND_LINE)
+                .await
+                .expect("is enabled");
+        }
+    }
+
+    async fn everybody_is_answered_when_everything_meets_everything(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(13));
+        let eve = granted.another_user("eve@acme.example").await;
+        let (there, eve_there) = (granted.on(&replica), eve.on(&replica));
+        let client_id = ClientId::parse(&granted.client_id).expect("an id");
+        let (path, by) = (restriction_path(&granted.client_id), By::COMMAND_LINE);
+        let request = asks("mcp_read email", &[MCP]);
+        for _ in 0..ROUNDS / 2 {
+            granted.operator.delete(&path).await;
+            let (mine, hers) = (granted.tokens("mcp_read email").await, eve.tokens("mcp_read email").await);
+            let (code, her_code) = (granted.code_of_mcp("mcp_read").await, eve.code_of_mcp("mcp_read email").await);
+
+            let by_clients = join_all([
+                later(&random, granted.exchanged(&code)).boxed_local(),
+                later(&random, eve_there.exchanged(&her_code)).boxed_local(),
+                later(&random, granted.refreshed(&mine.refresh)).boxed_local(),
+                later(&random, there.refreshed(&mine.refresh)).boxed_local(),
+                later(&random, eve.refreshed(&hers.refresh)).boxed_local(),
+                later(&random, there.revoked(&mine.access)).boxed_local(),
+            ]);
+            let (answers, narrowed, lifted, disabled, approved) = tokio::join!(
+                by_clients,
+                later(&random, granted.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
+                later(&random, there.operator.delete(&path)),
+                later(&random, actions::disable_client(replica.context(), granted.org_id(), client_id, &by)),
+                later(&random, eve.approve(&request)),
+            );
+
+            for answer in answers {
+                assert!([200, 400].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.text);
+            }
+            assert_eq!((narrowed.status.as_u16(), lifted.status.as_u16()), (200, 204));
+            disabled.expect("is disabled");
+            assert!(matches!(approved, Ok(_) | Err(ApproveError::Offer(_) | ApproveError::Changed)), "{approved:?}");
+            for token in [&mine.access, &hers.access] {
+                assert!(!there.is_active(token).await, "the client was disabled");
+            }
+            actions::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        }
+    }
+}

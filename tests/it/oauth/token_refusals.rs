@@ -1,0 +1,326 @@
+//! `POST /oauth2/v1/token` with an authorization code: what it refuses, and what that ends.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::actions::{self, By};
+use grantor::oauth::authorization_request::AuthorizationRequest;
+use grantor::oauth::client::ClientId;
+use serde_json::{Value, json};
+
+use crate::support::errors::oauth;
+use crate::support::granted::{Granted, MCP, REDIRECT, TOKEN, Tokens, asks, form, form_with};
+use crate::support::{Answer, TestApp, request};
+
+const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
+
+fn invalid_code() -> Value {
+    oauth("invalid_grant", "Invalid code or code verifier")
+}
+
+fn unknown_client() -> Value {
+    oauth("invalid_client", "the client is not known: register it")
+}
+
+/// The exchange with one parameter in place of another; `None` leaves it out.
+fn with<'a>(
+    exchange: &[(&'static str, &'a str)],
+    name: &'static str,
+    value: Option<&'a str>,
+) -> Vec<(&'static str, &'a str)> {
+    let others = exchange.iter().filter(|(other, _)| *other != name).copied();
+    others.chain(value.map(|value| (name, value))).collect()
+}
+
+fn assert_refused(answer: &Answer, status: u16, body: &Value) {
+    answer.is(status, body);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+on_both! {
+    async fn a_code_that_is_used_again_is_refused_and_what_it_gave_ends(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_of_mcp("mcp_read").await;
+        let tokens = Tokens::of(&granted.exchanged(&code).await);
+        assert!(granted.is_active(&tokens.access).await);
+
+        let again = granted.exchanged(&code).await;
+
+        assert_refused(&again, 400, &invalid_code());
+        assert_eq!(granted.introspected(&tokens.access).await, json!({"active": false}));
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
+        assert_eq!(granted.history().await, ["grant.given", "code.used_twice"]);
+        granted.exchanged(&code).await;
+        assert_eq!(granted.history().await, ["grant.given", "code.used_twice"], "a third use changes nothing");
+    }
+
+    async fn a_second_use_ends_what_the_first_gave_also_when_it_comes_late_or_without_proof(engine: Engine) {
+        for advance in [0, 600] {
+            let app = TestApp::start(engine).await;
+            let granted = Granted::new(&app).await;
+            let code = granted.code_of_mcp("mcp_read").await;
+            let tokens = Tokens::of(&granted.exchanged(&code).await);
+            app.hand.advance(Duration::from_secs(advance));
+
+            let again = form(&app, TOKEN, &with(&granted.exchange(&code), "code_verifier", None)).await;
+
+            assert_refused(&again, 400, &invalid_code());
+            assert!(!granted.is_active(&tokens.access).await, "{advance}");
+        }
+    }
+
+    async fn what_another_code_gave_outlives_a_second_use(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (code, other) = (granted.code_of_mcp("mcp_read").await, granted.tokens("mcp_read").await);
+        granted.exchanged(&code).await;
+
+        granted.exchanged(&code).await;
+
+        assert!(granted.is_active(&other.access).await);
+        assert_eq!(granted.refreshed(&other.refresh).await.status, 200);
+    }
+
+    async fn of_two_exchanges_at_once_on_two_replicas_exactly_one_succeeds(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let granted = Granted::new(&app).await;
+        let there = granted.on(&replica);
+        for _ in 0..20 {
+            let code = granted.code_of_mcp("mcp_read").await;
+
+            let (one, other) = tokio::join!(granted.exchanged(&code), there.exchanged(&code));
+
+            let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 400], "{} {}", one.text, other.text);
+            let refused = if one.status == 400 { &one } else { &other };
+            assert_refused(refused, 400, &invalid_code());
+        }
+    }
+
+    async fn a_code_of_another_client_is_refused_and_stays_its_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let thief = granted.another_client("Another").await;
+        let code = granted.code_of_mcp("mcp_read").await;
+
+        let stolen = thief.exchanged(&code).await;
+        let tokens = Tokens::of(&granted.exchanged(&code).await);
+        let stolen_later = thief.exchanged(&code).await;
+
+        assert_refused(&stolen, 400, &invalid_code());
+        assert_refused(&stolen_later, 400, &invalid_code());
+        assert!(granted.is_active(&tokens.access).await);
+    }
+
+    async fn a_code_needs_its_own_verifier_and_redirect_uri_and_survives_wrong_ones(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_of_mcp("mcp_read").await;
+        let exchange = granted.exchange(&code);
+        let other_verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK";
+        let (long, umlaut) = ("a".repeat(129), format!("{}ä", "a".repeat(43)));
+        let cases = [
+            ("code_verifier", Some(other_verifier)),
+            ("code_verifier", Some("short")),
+            ("code_verifier", Some(long.as_str())),
+            ("code_verifier", Some(umlaut.as_str())),
+            ("code_verifier", Some("")),
+            ("code_verifier", None),
+            ("redirect_uri", Some("https://example.com/callback/")),
+            ("redirect_uri", Some("https://example.com/CALLBACK")),
+            ("redirect_uri", Some("https://example.com:443/callback")),
+            ("redirect_uri", Some("")),
+            ("redirect_uri", None),
+        ];
+        for (name, value) in cases {
+            let answer = form(&app, TOKEN, &with(&exchange, name, value)).await;
+
+            assert_refused(&answer, 400, &invalid_code());
+        }
+        assert_eq!(granted.exchanged(&code).await.status, 200, "the right ones still do");
+    }
+
+    async fn a_code_whose_request_named_no_redirect_uri_needs_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let request = AuthorizationRequest { redirect_uri_was_sent: false, ..asks("mcp_read", &[]) };
+        for value in [None, Some(REDIRECT)] {
+            let code = granted.code_for(&request).await;
+
+            let answer = form(&app, TOKEN, &with(&granted.exchange(&code), "redirect_uri", value)).await;
+
+            assert_eq!(answer.status, 200, "{value:?} {}", answer.text);
+        }
+    }
+
+    async fn a_code_that_nobody_made_is_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_of_mcp("mcp_read").await;
+        let last = if code.ends_with('A') { "B" } else { "A" };
+        let tampered = format!("{}{last}", &code[..code.len() - 1]);
+        let longer = format!("{code}A");
+        let huge = "x".repeat(10_000);
+
+        for made_up in [tampered.as_str(), &longer, &code[..code.len() - 1], &code[..4], "x", &huge, "' OR 1=1 --"] {
+            assert_refused(&granted.exchanged(made_up).await, 400, &invalid_code());
+        }
+        assert_eq!(granted.exchanged(&code).await.status, 200);
+    }
+
+    async fn a_client_that_nobody_knows_is_told_so_that_it_registers_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        let code = granted.code("mcp_read").await;
+        for client_id in [NOBODY, "x", "https://client.example/metadata.json"] {
+            let exchange = with(&granted.exchange(&code), "client_id", Some(client_id));
+            let refresh =
+                [("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", &tokens.refresh)];
+
+            assert_refused(&form(&app, TOKEN, &exchange).await, 401, &unknown_client());
+            assert_refused(&form(&app, TOKEN, &refresh).await, 401, &unknown_client());
+        }
+        assert!(granted.is_active(&tokens.access).await);
+        assert_eq!(granted.exchanged(&code).await.status, 200);
+    }
+
+    async fn a_parameter_that_is_missing_repeated_or_strange_is_named(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("mcp_read").await;
+        let exchange = granted.exchange(&code);
+        let missing = |name| oauth("invalid_request", &format!("{name} is missing: it is required"));
+        let repeated = |name| oauth("invalid_request", &format!("{name} is sent more than once: send it once"));
+        let unsupported = oauth(
+            "unsupported_grant_type", "grant_type is not supported: use authorization_code or refresh_token",
+        );
+        let again = |name, value| [exchange.clone(), vec![(name, value)]].concat();
+        let cases = [
+            (with(&exchange, "grant_type", None), missing("grant_type")),
+            (with(&exchange, "client_id", None), missing("client_id")),
+            (with(&exchange, "code", None), missing("code")),
+            (with(&exchange, "code", Some("")), missing("code")),
+            (vec![], missing("grant_type")),
+            (vec![("grant_type", "refresh_token"), ("client_id", &granted.client_id)], missing("refresh_token")),
+            (again("code", &code), repeated("code")),
+            (again("code", "another"), repeated("code")),
+            (again("client_id", &granted.client_id), repeated("client_id")),
+            (again("grant_type", "refresh_token"), repeated("grant_type")),
+            (with(&exchange, "grant_type", Some("password")), unsupported.clone()),
+            (with(&exchange, "grant_type", Some("client_credentials")), unsupported.clone()),
+            (with(&exchange, "grant_type", Some("urn:ietf:params:oauth:grant-type:device_code")), unsupported),
+        ];
+        for (parameters, expected) in cases {
+            assert_refused(&form(&app, TOKEN, &parameters).await, 400, &expected);
+        }
+        assert_eq!(granted.exchanged(&code).await.status, 200, "no refusal used the code");
+    }
+
+    async fn a_body_that_cannot_be_read_is_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let not_form = "the body is not sent as a form: set the header Content-Type: application/x-www-form-urlencoded";
+        let cases = [
+            (Some("application/json"), "{", "the body is not valid JSON: send one JSON object and nothing else"),
+            (Some("application/json"), "[]",
+             "the body is not a JSON object: send the parameters as members of one object"),
+            (Some("application/json"), r#"{"code": 1}"#, "code is not a string: send a JSON string"),
+            (Some("application/json"), r#"{"code": "a", "code": "b"}"#, "code is sent more than once: send it once"),
+            (Some("application/x-www-form-urlencoded"), "code=%zz",
+             "the parameters hold a % that two hexadecimal digits do not follow: write %25 for a percent sign"),
+            (Some("application/x-www-form-urlencoded"), "code=%ff",
+             "the parameters are not UTF-8: encode them as UTF-8"),
+            (Some("text/plain"), "grant_type=authorization_code", not_form),
+            (Some("multipart/form-data; boundary=x"), "--x--", not_form),
+            (None, "grant_type=authorization_code", not_form),
+        ];
+        for (kind, body, description) in cases {
+            let request = kind.iter().fold(request(Method::POST, TOKEN), |request, kind| {
+                request.header("content-type", *kind)
+            });
+
+            let answer = app.send(request.body(Body::from(body)).expect("a request")).await;
+
+            assert_refused(&answer, 400, &oauth("invalid_request", description));
+        }
+    }
+
+    async fn whoever_authenticates_is_told_that_clients_have_no_secrets(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("mcp_read").await;
+        for header in ["Basic aWQ6c2VjcmV0", "nonsense"] {
+            let answer = form_with(&app, TOKEN, &granted.exchange(&code), &[("authorization", header)]).await;
+
+            assert_refused(&answer, 401, &oauth(
+                "invalid_client",
+                "this client has no secret, so it does not authenticate: leave the Authorization header out",
+            ));
+            assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"grantor\""));
+        }
+        assert_eq!(granted.exchanged(&code).await.status, 200);
+    }
+
+    async fn a_resource_that_the_user_did_not_agree_to_is_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (code, of_none) = (granted.code_of_mcp("mcp_read").await, granted.code("mcp_read").await);
+        let not_https = "resource uses another scheme than https: use https, or http for a server on your own machine";
+        let not_granted = "resource was not granted: name one that the authorization request named";
+        let cases = [
+            (&code, "https://other.example", not_granted),
+            (&code, "https://mcp.example", not_granted),
+            (&of_none, MCP, not_granted),
+            (&code, "urn:x", not_https),
+            (&code, "https://mcp.example/v1#part", "resource has a fragment: remove the # and what follows it"),
+        ];
+        for (code, resource, description) in cases {
+            let exchange = [granted.exchange(code), vec![("resource", resource)]].concat();
+
+            let answer = form(&app, TOKEN, &exchange).await;
+
+            assert_refused(&answer, 400, &oauth("invalid_target", description));
+        }
+        assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
+    }
+
+    async fn a_code_ends_with_the_grant_that_it_came_from(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let by = By::COMMAND_LINE;
+        let client_id = ClientId::parse(&granted.client_id).expect("an id");
+
+        let code = granted.code("mcp_read").await;
+        actions::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        let of_a_disabled_client = granted.exchanged(&code).await;
+        actions::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        let of_an_enabled_one = granted.exchanged(&code).await;
+        let code = granted.code("mcp_read").await;
+        actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await.expect("is disabled");
+        let of_a_disabled_user = granted.exchanged(&code).await;
+
+        for answer in [of_a_disabled_client, of_an_enabled_one, of_a_disabled_user] {
+            assert_refused(&answer, 400, &invalid_code());
+        }
+    }
+
+    async fn a_second_use_at_the_same_moment_ends_what_the_first_gave_as_a_later_one_does(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let granted = Granted::new(&app).await;
+        let there = granted.on(&replica);
+        for _ in 0..20 {
+            let code = granted.code_of_mcp("mcp_read").await;
+
+            let (one, other) = tokio::join!(granted.exchanged(&code), there.exchanged(&code));
+
+            let tokens = Tokens::of(if one.status == 200 { &one } else { &other });
+            assert!(!granted.is_active(&tokens.access).await);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `GET` and `POST /oauth2/v1/userinfo`.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::actions::{self, By};
+use grantor::oauth::permission::Role;
+use serde_json::json;
+
+use crate::support::errors::oauth;
+use crate::support::granted::{Granted, MCP, MCP_SECRET, Tokens, asks};
+use crate::support::{Answer, TestApp, request};
+
+const PATH: &str = "/oauth2/v1/userinfo";
+
+async fn told(app: &TestApp, method: Method, authorization: Option<&str>) -> Answer {
+    let request = request(method, PATH);
+    let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
+
+async fn told_of(app: &TestApp, access_token: &str) -> Answer {
+    told(app, Method::GET, Some(&format!("Bearer {access_token}"))).await
+}
+
+fn assert_invalid(answer: &Answer) {
+    answer.is(401, &oauth("invalid_token", "the access token is unknown, revoked or has ended"));
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\", error=\"invalid_token\""));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+on_both! {
+    async fn what_a_client_learns_depends_on_the_scopes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut granted = Granted::new(&app).await;
+        let eve = actions::create_user(
+            app.context(), granted.org_id(), "eve@mail.example", Some("Eve Example"), Role::Standard, None,
+            &By::COMMAND_LINE,
+        ).await.expect("a user");
+        granted.user = grantor::db::users::find(app.db(), eve.id).await.expect("is readable").expect("is there");
+        let cases = [
+            ("openid", json!({})),
+            ("openid profile", json!({"name": "Eve Example", "preferred_username": "eve"})),
+            ("openid email mcp_read", json!({"email": "eve@mail.example", "email_verified": true})),
+        ];
+        for (scope, mut expected) in cases {
+            expected["sub"] = json!(eve.id);
+            let tokens = Tokens::of(&granted.exchanged(&granted.code(scope).await).await);
+            for method in [Method::GET, Method::POST] {
+                let answer = told(&app, method, Some(&format!("Bearer {}", tokens.access))).await;
+
+                answer.is(200, &expected);
+                assert_eq!(answer.header("cache-control"), Some("no-store"));
+                assert_eq!(answer.header("content-type"), Some("application/json"));
+            }
+        }
+    }
+
+    async fn a_user_without_a_name_has_none_rather_than_null(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = Tokens::of(&granted.exchanged(&granted.code("openid profile").await).await);
+
+        let answer = told_of(&app, &tokens.access).await;
+
+        answer.is(200, &json!({"sub": granted.user.id, "preferred_username": "admin"}));
+    }
+
+    async fn a_token_for_an_mcp_server_tells_it_whom_it_serves(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code_for(&asks("openid mcp_read", &[MCP])).await;
+
+        let answer = told_of(&app, &Tokens::of(&granted.exchanged(&code).await).access).await;
+
+        answer.is(200, &json!({"sub": granted.user.id}));
+    }
+
+    async fn whoever_brings_no_token_is_asked_for_one(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        for authorization in [None, Some("Basic eDp5"), Some("Bearer"), Some("Bearer "), Some("x")] {
+            for method in [Method::GET, Method::POST] {
+                let answer = told(&app, method, authorization).await;
+
+                answer.is(401, &oauth("invalid_request", "no access token"));
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\""));
+                assert_eq!(answer.header("cache-control"), Some("no-store"));
+            }
+        }
+    }
+
+    async fn a_token_that_does_not_live_is_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (revoked, expired) = (granted.tokens("openid").await, granted.tokens("openid").await);
+        let code = granted.code("openid").await;
+        granted.revoked(&revoked.access).await;
+
+        for token in [revoked.access.as_str(), &revoked.refresh, &expired.refresh, &code, "x", "a.b.c", MCP_SECRET] {
+            assert_invalid(&told_of(&app, token).await);
+        }
+        assert_eq!(told_of(&app, &expired.access).await.status, 200);
+        app.hand.advance(Duration::from_secs(3_600));
+        assert_invalid(&told_of(&app, &expired.access).await);
+    }
+
+    async fn a_token_of_a_disabled_user_is_refused_on_every_replica(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("openid").await;
+        assert_eq!(told_of(&replica, &tokens.access).await.status, 200);
+
+        actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &By::COMMAND_LINE)
+            .await
+            .expect("is disabled");
+
+        assert_invalid(&told_of(&app, &tokens.access).await);
+        assert_invalid(&told_of(&replica, &tokens.access).await);
+    }
+
+    async fn a_token_without_openid_is_told_what_it_lacks(engine: Engine) {
+        let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
+        let granted = Granted::new(&app).await;
+        let (without, narrowed) = (granted.tokens("mcp_read").await, granted.tokens("openid mcp_read").await);
+        assert_eq!(told_of(&app, &narrowed.access).await.status, 200);
+        granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
+
+        for tokens in [without, narrowed] {
+            let answer = told_of(&app, &tokens.access).await;
+
+            answer.is(403, &oauth("insufficient_scope", "the access token lacks the scope openid"));
+            assert_eq!(
+                answer.header("www-authenticate"),
+                Some("Bearer realm=\"grantor\", error=\"insufficient_scope\", scope=\"openid\""),
+            );
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The guarded client against real hosts on this machine: slow, huge, broken, redirecting, and where it must not go.
+
+use std::time::Duration;
+
+use grantor::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request};
+use grantor::secret::Secret;
+
+use crate::support::{Reply, Site};
+
+const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) };
+const SHORT: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_millis(300) };
+
+fn outgoing() -> Outgoing {
+    Outgoing::new(OutgoingRules { allow_loopback: true, ..OutgoingRules::default() })
+}
+
+async fn get(site: &Site, bounds: Bounds) -> Result<Fetched, OutgoingError> {
+    outgoing().get(&site.url("/c"), &[], bounds).await
+}
+
+fn host() -> String {
+    "127.0.0.1".to_owned()
+}
+
+#[tokio::test]
+async fn an_answer_comes_with_its_status_headers_and_body() {
+    let reply = Reply::json("{}").with_header("vary", "a").with_header("vary", "b");
+    let site = Site::answering(reply).await;
+
+    let fetched = outgoing().get(&site.url("/c?x=1"), &[("if-none-match", "\"1\"")], BOUNDS).await.expect("an answer");
+
+    assert_eq!((fetched.status, &fetched.body[..]), (200, &b"{}"[..]));
+    assert_eq!(fetched.header("vary").as_deref(), Some("a, b"));
+    assert_eq!(fetched.header("etag"), None);
+    let expected = format!(
+        "GET /c?x=1 HTTP/1.1\r\nif-none-match: \"1\"\r\naccept: */*\r\nuser-agent: grantor/{}\r\nhost: {}\r\n\r\n",
+        env!("CARGO_PKG_VERSION"),
+        site.address,
+    );
+    let sorted = |head: &str| {
+        let mut lines: Vec<String> = head.lines().map(str::to_lowercase).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&site.asked()[0]), sorted(&expected), "nothing else is told, no cookie and no encoding");
+}
+
+#[tokio::test]
+async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
+    let elsewhere = Site::answering(Reply::json("{}")).await;
+    for status in [200, 204, 304, 400, 404, 410, 503] {
+        let site = Site::answering(Reply::status(status)).await;
+        assert_eq!(get(&site, BOUNDS).await.map(|fetched| fetched.status), Ok(status));
+    }
+    for status in [301, 302, 303, 307, 308, 300] {
+        let site = Site::answering(Reply::status(status).with_header("location", elsewhere.url("/c"))).await;
+        let refused = get(&site, BOUNDS).await.expect_err("a redirect");
+        assert_eq!(refused.to_string(), "127.0.0.1 answered with a redirect, which is not followed");
+    }
+    let own = Site::answering(Reply::status(302).with_header("location", "/d")).await;
+    assert_eq!(get(&own, BOUNDS).await.map(drop), Err(OutgoingError::Redirected { host: host() }));
+    assert_eq!((own.asked().len(), elsewhere.asked().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
+    let too_large = Err(OutgoingError::TooLarge { host: host(), most: 65_536 });
+    let fits = Site::answering(Reply::json("x".repeat(65_536))).await;
+    let announced = Site::answering(Reply::json("x".repeat(65_537))).await;
+    let endless = Site::answering(Reply::Endless).await;
+
+    assert_eq!(get(&fits, BOUNDS).await.map(|fetched| fetched.body.len()), Ok(65_536));
+    assert_eq!(get(&announced, BOUNDS).await.map(drop), too_large);
+    assert_eq!(get(&endless, BOUNDS).await.map(drop), too_large);
+}
+
+#[tokio::test]
+async fn a_host_that_takes_its_time_gets_none() {
+    for reply in [Reply::Silence, Reply::Trickle] {
+        let site = Site::answering(reply).await;
+        let asked = tokio::time::timeout(Duration::from_secs(3), get(&site, SHORT)).await;
+
+        assert_eq!(asked.expect("ends by itself").map(drop), Err(OutgoingError::TimedOut { host: host() }));
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_breaks_off_or_is_not_there_is_an_error_that_says_so() {
+    let broken = Site::answering(Reply::Broken).await;
+    let mut gone = Site::answering(Reply::json("{}")).await;
+    gone.vanish().await;
+
+    assert!(matches!(get(&broken, BOUNDS).await, Err(OutgoingError::Broken { .. })));
+    let error = get(&gone, BOUNDS).await.expect_err("nobody there");
+    assert!(error.to_string().starts_with("no connection to 127.0.0.1: Connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn this_machine_is_not_reached_by_address_or_by_name_unless_that_is_allowed() {
+    let site = Site::answering(Reply::json("{}")).await;
+    let port = site.address.port();
+    let strict = Outgoing::new(OutgoingRules::default());
+    let urls = ["127.0.0.1", "127.1.2.3", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"];
+
+    for url in urls.map(|host| format!("https://{host}:{port}/c")) {
+        let refused = strict.get(&url, &[], BOUNDS).await.expect_err(&url);
+        assert!(matches!(refused, OutgoingError::Refused { .. }), "{url}: {refused}");
+        assert!(refused.to_string().contains("`outgoing.allow_networks`"), "{refused}");
+    }
+    let refused = strict.get(&site.url("/c"), &[], BOUNDS).await.expect_err("is refused");
+    assert!(matches!(refused, OutgoingError::Refused { .. }), "{refused}");
+    let by_name = format!("http://localhost:{port}/c");
+    assert!(matches!(strict.get(&by_name, &[], BOUNDS).await, Err(OutgoingError::NotHttps { .. })));
+    assert_eq!(site.asked().len(), 0);
+
+    assert_eq!(outgoing().get(&by_name, &[], BOUNDS).await.map(|fetched| fetched.status), Ok(200));
+}
+
+#[tokio::test]
+async fn a_network_that_is_listed_is_connected_to() {
+    let mut site = Site::answering(Reply::json("{}")).await;
+    let allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+    let rules = OutgoingRules { allow_networks, ..OutgoingRules::default() };
+    let url = format!("https://localhost:{}/c", site.address.port());
+
+    // What is there speaks no TLS, so that is as far as it goes.
+    let error = Outgoing::new(rules.clone()).get(&url, &[], SHORT).await.expect_err("no TLS");
+    site.vanish().await;
+    let gone = Outgoing::new(rules).get(&url, &[], SHORT).await.expect_err("nobody there");
+
+    assert!(matches!(error, OutgoingError::TimedOut { .. } | OutgoingError::Unreachable { .. }), "{error}");
+    assert!(matches!(gone, OutgoingError::Unreachable { .. }), "{gone}");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_an_error_that_says_so() {
+    let error = outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
+
+    assert!(matches!(error, OutgoingError::Unresolved { .. }), "{error}");
+    assert!(error.to_string().starts_with("no address was found for nobody.invalid: "), "{error}");
+}
+
+#[tokio::test]
+async fn of_one_host_two_are_asked_at_once_and_of_all_thirty_two() {
+    let site = Site::answering(Reply::json("{}")).await;
+    site.close();
+    let outgoing = outgoing();
+    let ask = |last: u8| {
+        let (outgoing, url) = (outgoing.clone(), format!("http://127.0.0.{last}:{}/c", site.address.port()));
+        tokio::spawn(async move { outgoing.get(&url, &[], BOUNDS).await.map(|fetched| fetched.status) })
+    };
+    let of_one: Vec<_> = (0..2).map(|_| ask(1)).collect();
+    site.was_asked(2).await;
+
+    let third = ask(1).await.expect("ends");
+    assert_eq!(third, Err(OutgoingError::Busy { host: host() }));
+
+    let of_others: Vec<_> = (2..=16).flat_map(|last| [ask(last), ask(last)]).collect();
+    site.was_asked(32).await;
+    let one_more = ask(17).await.expect("ends");
+    assert_eq!(one_more, Err(OutgoingError::Busy { host: "127.0.0.17".to_owned() }));
+
+    site.open();
+    for asked in of_one.into_iter().chain(of_others) {
+        assert_eq!(asked.await.expect("ends"), Ok(200));
+    }
+    assert_eq!(ask(17).await.expect("ends"), Ok(200), "all places are free again");
+}
+
+#[tokio::test]
+async fn everything_goes_through_the_proxy_where_there_is_one() {
+    let proxy = Site::answering(Reply::json("{}")).await;
+    let url = format!("http://user:secret@{}", proxy.address);
+    let rules = |allow_loopback| OutgoingRules {
+        proxy: Some(Secret::new(url.clone())),
+        allow_loopback,
+        ..OutgoingRules::default()
+    };
+    let (strict, tolerant) = (Outgoing::new(rules(false)), Outgoing::new(rules(true)));
+
+    let plain = tolerant.get("http://127.0.0.1:9/c", &[], BOUNDS).await.map(|fetched| fetched.status);
+    // The proxy is one in name only: what it answers is no tunnel.
+    let tunnelled = strict.get("https://app.example/c", &[], SHORT).await;
+
+    assert_eq!(plain, Ok(200));
+    assert!(tunnelled.is_err());
+    let asked = proxy.asked();
+    assert!(asked[0].starts_with("GET http://127.0.0.1:9/c HTTP/1.1\r\n"), "{asked:?}");
+    assert!(asked[1].starts_with("CONNECT app.example:443 HTTP/1.1\r\n"), "{asked:?}");
+    assert!(asked.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic ")), "{asked:?}");
+    for url in ["https://localhost/c", "https://10.0.0.1/c", "https://a.localhost/c"] {
+        assert!(matches!(strict.get(url, &[], SHORT).await, Err(OutgoingError::Refused { .. })), "{url}");
+    }
+    assert_eq!(proxy.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
+    let reply = Reply::status(303)
+        .with_header("location", "/d")
+        .with_header("set-cookie", "a=1")
+        .with_header("set-cookie", "b=2");
+    let site = Site::answering(reply).await;
+    let (url, headers) = (site.url("/c"), &[("content-type", "text/plain")]);
+    let request = Request { method: Method::Post, url: &url, headers, body: "x=1" };
+
+    let fetched = Outgoing::for_operator().send(request, BOUNDS).await.expect("an answer");
+    let guarded = Outgoing::new(OutgoingRules::default()).send(request, BOUNDS).await;
+
+    assert_eq!((fetched.status, fetched.header("location").as_deref()), (303, Some("/d")));
+    assert_eq!(fetched.header_lines("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+    let asked = site.asked();
+    assert!(asked.len() == 1 && asked[0].starts_with("POST /c HTTP/1.1\r\n"), "{asked:?}");
+    assert!(
+        asked[0].contains("content-length: 3\r\n") && asked[0].contains("content-type: text/plain\r\n"),
+        "{asked:?}"
+    );
+    assert!(matches!(guarded, Err(OutgoingError::Refused { .. })), "{guarded:?}");
+}
+
+#[tokio::test]
+async fn an_operator_waits_for_nobody_for_ever_and_reads_nothing_without_an_end() {
+    for (reply, error) in [
+        (Reply::Silence, OutgoingError::TimedOut { host: host() }),
+        (Reply::Endless, OutgoingError::TooLarge { host: host(), most: SHORT.bytes }),
+    ] {
+        let site = Site::answering(reply).await;
+        let request = Request { method: Method::Get, url: &site.url("/c"), headers: &[], body: "" };
+
+        assert_eq!(Outgoing::for_operator().send(request, SHORT).await.map(|fetched| fetched.status), Err(error));
+    }
+}

@@ -1,0 +1,253 @@
+//! `/account`: what somebody has connected, where they are signed in, their password.
+
+use std::time::Duration;
+
+use grantor::oauth::permission::Role;
+use uuid::Uuid;
+
+use crate::support::flow::{Form, McpClient, PASSWORD, Person};
+use crate::support::{Answer, TestApp, TestOperator};
+
+const REDIRECT: &str = "https://app.example/cb";
+const EVE: &str = "eve@mail.example";
+const NEW: &str = "another battery staple";
+
+async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
+    let acme = app.operator("Acme").await;
+    let eve = acme.person(EVE, Role::Standard).await;
+    (acme, McpClient::registered(app, &[REDIRECT]).await, eve)
+}
+
+async fn account(person: &mut Person<'_>) -> Answer {
+    let page = person.open("/account").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    page
+}
+
+async fn refresh_token(client: &McpClient<'_>, person: &mut Person<'_>) -> String {
+    let answer = person.agrees(&client.url(&[])).await;
+    let tokens = client.exchange(&client.code(&answer), &[]).await;
+    tokens.json()["refresh_token"].as_str().expect("a refresh token").to_owned()
+}
+
+async fn is_signed_in(person: &mut Person<'_>) -> bool {
+    person.open("/account").await.status == 200
+}
+
+fn leads_to(answer: &Answer, to: &str) {
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some(to)), "{}", answer.text);
+}
+
+fn password_form(page: &Answer, current: &str, new: &str) -> Form {
+    Form::on(page, "/account/password").with("current", current).with("new", new)
+}
+
+on_both! {
+    async fn it_lists_what_oneself_has_connected_and_nobody_elses(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let umbra = app.operator("Umbra").await;
+        let mut bob = acme.person("bob@mail.example", Role::Standard).await;
+        let other = McpClient::registered(&app, &["https://other.example/cb"]).await;
+        umbra.takes_in(&eve, Role::Standard).await;
+        eve.signs_in().await;
+        for org in [&acme, &umbra] {
+            eve.agrees(&client.url(&[("dd_oid", &org.org_id.to_string()), ("scope", "openid dashboards_read")])).await;
+        }
+        bob.agrees(&other.url(&[])).await;
+
+        let (hers, his) = (account(&mut eve).await, account(&mut bob).await);
+
+        assert_eq!(Form::all(&hers, "/account/revoke").len(), 2);
+        assert!(hers.text.contains("in <bdi>Acme</bdi>") && hers.text.contains("in <bdi>Umbra</bdi>"), "{}", hers.text);
+        assert!(hers.text.contains("See dashboards") && !hers.text.contains("bob@"), "{}", hers.text);
+        assert_eq!(Form::all(&his, "/account/revoke").len(), 1);
+        assert!(!his.text.contains(EVE) && !his.text.contains("Umbra"), "{}", his.text);
+    }
+
+    async fn revoking_ends_every_token_and_the_remembered_consent(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let token = refresh_token(&client, &mut eve).await;
+        let page = account(&mut eve).await;
+
+        leads_to(&eve.submit(&Form::on(&page, "/account/revoke")).await, "/account?notice=app_revoked");
+
+        let after = eve.open("/account?notice=app_revoked").await;
+        assert!(after.text.contains("The app has no access any more"), "{}", after.text);
+        assert_eq!(Form::all(&after, "/account/revoke"), []);
+        for app in [&app, &replica] {
+            let client = McpClient { app, id: client.id.clone(), redirect_uri: client.redirect_uri.clone() };
+            let refreshed = client.refresh(&token).await;
+            assert_eq!((refreshed.status.as_u16(), refreshed.json()["error"].as_str()), (400, Some("invalid_grant")));
+        }
+        let asked = eve.visit(&client.url(&[])).await;
+        assert!(asked.text.contains("wants access to"), "{}", asked.text);
+        // Once more does nothing, and is no error.
+        leads_to(&eve.submit(&Form::on(&page, "/account/revoke")).await, "/account?notice=app_revoked");
+    }
+
+    async fn nobody_revokes_what_somebody_else_gave(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let mut bob = acme.person("bob@mail.example", Role::Admin).await;
+        let other = McpClient::registered(&app, &["https://other.example/cb"]).await;
+        let token = refresh_token(&client, &mut eve).await;
+        bob.agrees(&other.url(&[])).await;
+        let hers = Form::on(&account(&mut eve).await, "/account/revoke").all_of("grant")[0].to_owned();
+        let his = Form::on(&account(&mut bob).await, "/account/revoke");
+
+        let mut answers = Vec::new();
+        for grant in [hers.as_str(), &Uuid::from_u64_pair(1, 2).to_string(), "x", ""] {
+            answers.push(bob.submit(&his.clone().with("grant", grant)).await);
+        }
+
+        for answer in &answers {
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (404, None), "{}", answer.text);
+        }
+        let without_reference =
+            |answer: &Answer| answer.text.replace(answer.header("x-request-id").expect("an id"), "");
+        assert_eq!(
+            without_reference(&answers[0]),
+            without_reference(&answers[1]),
+            "nobody learns which grants there are"
+        );
+        assert_eq!(client.refresh(&token).await.status, 200);
+    }
+
+    async fn it_lists_the_browsers_of_oneself_and_ends_them(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, eve) = stage(&app).await;
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        let mut here = eve.with_header("user-agent", firefox);
+        let mut there = eve.elsewhere().with_header("user-agent", "<script>alert(1)</script>");
+        let mut elsewhere = eve.elsewhere();
+        for browser in [&mut here, &mut there, &mut elsewhere] {
+            browser.signs_in().await;
+            app.hand.advance(Duration::from_secs(1));
+        }
+
+        let page = account(&mut here).await;
+        let ends = Form::all(&page, "/account/sessions/end");
+        leads_to(&here.submit(&ends[0]).await, "/account?notice=session_ended");
+
+        assert!(page.text.contains("Firefox") && page.text.contains("this browser"), "{}", page.text);
+        assert!(!page.text.contains("<script"), "{}", page.text);
+        assert_eq!(ends.len(), 2, "not the one that is here");
+        let left = [is_signed_in(&mut there).await, is_signed_in(&mut elsewhere).await];
+        assert_eq!(left.iter().filter(|left| **left).count(), 1);
+        leads_to(
+            &here.submit(&Form::on(&page, "/account/sessions/end-others")).await,
+            "/account?notice=other_sessions_ended",
+        );
+        assert!(!is_signed_in(&mut there).await && !is_signed_in(&mut elsewhere).await);
+        assert!(is_signed_in(&mut here).await);
+    }
+
+    async fn nobody_ends_a_session_of_somebody_else(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, _client, mut eve) = stage(&app).await;
+        let mut bob = acme.person("bob@mail.example", Role::Admin).await;
+        let mut also_eve = eve.elsewhere();
+        eve.signs_in().await;
+        also_eve.signs_in().await;
+        bob.signs_in().await;
+        bob.elsewhere().signs_in().await;
+        let hers = Form::on(&account(&mut eve).await, "/account/sessions/end").all_of("session")[0].to_owned();
+        let his = Form::on(&account(&mut bob).await, "/account/sessions/end");
+
+        bob.submit(&his.with("session", &hers)).await;
+        let others = Form::on(&account(&mut bob).await, "/account/sessions/end-others");
+        bob.submit(&others).await;
+
+        assert!(is_signed_in(&mut eve).await && is_signed_in(&mut also_eve).await);
+    }
+
+    async fn a_new_password_ends_every_other_session_and_no_app(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let token = refresh_token(&client, &mut eve).await;
+        let mut there = eve.elsewhere();
+        there.signs_in().await;
+        let page = account(&mut eve).await;
+
+        leads_to(&eve.submit(&password_form(&page, PASSWORD, NEW)).await, "/account?notice=password_changed");
+
+        assert!(is_signed_in(&mut eve).await);
+        assert!(!is_signed_in(&mut there).await && !is_signed_in(&mut there.on(&replica)).await);
+        let login = there.open("/login").await;
+        assert_eq!(there.submit(&there.login(&login)).await.status, 403);
+        leads_to(&there.submit(&there.login(&login).with("password", NEW)).await, "/account");
+        assert_eq!(client.refresh(&token).await.status, 200);
+    }
+
+    async fn a_password_is_not_changed_without_the_old_one_or_to_a_short_one(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        let mut there = eve.elsewhere();
+        there.signs_in().await;
+        let page = eve.signs_in().await;
+        let long = "x".repeat(1_025);
+        let cases = [
+            ("wrong", NEW, 403, "The current password is not right"),
+            ("", NEW, 403, "The current password is not right"),
+            (PASSWORD, "7 chars", 422, "has to have 8 to 1024 characters"),
+            (PASSWORD, "", 422, "has to have 8 to 1024 characters"),
+            (PASSWORD, &long, 422, "has to have 8 to 1024 characters"),
+        ];
+        for (current, new, status, words) in cases {
+            let told = eve.submit(&password_form(&page, current, new)).await;
+            assert_eq!(told.status.as_u16(), status, "{}", told.text);
+            assert!(told.text.contains(words) && !told.text.contains(NEW), "{}", told.text);
+        }
+        assert!(is_signed_in(&mut there).await);
+        eve.elsewhere().signs_in().await;
+    }
+
+    async fn who_guesses_the_old_password_at_an_open_browser_is_slowed_down(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        let page = eve.signs_in().await;
+
+        let mut statuses = Vec::new();
+        for number in 0..12 {
+            statuses.push(eve.submit(&password_form(&page, &format!("guess {number}"), NEW)).await.status.as_u16());
+        }
+        let right = eve.submit(&password_form(&page, PASSWORD, NEW)).await;
+
+        assert_eq!(statuses, [[403; 10].as_slice(), &[429; 2]].concat());
+        assert_eq!(right.status, 429);
+    }
+
+    async fn who_is_not_signed_in_sees_and_changes_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let token = refresh_token(&client, &mut eve).await;
+        eve.elsewhere().signs_in().await;
+        let page = account(&mut eve).await;
+        let mut signed_out = eve.clone();
+        signed_out.cookies.remove("sid");
+
+        leads_to(&signed_out.open("/account").await, "/login");
+        for action in ["/account/revoke", "/account/sessions/end", "/account/sessions/end-others"] {
+            leads_to(&signed_out.submit(&Form::on(&page, action)).await, "/login");
+        }
+        leads_to(&signed_out.submit(&password_form(&page, PASSWORD, NEW)).await, "/login");
+
+        assert_eq!(client.refresh(&token).await.status, 200);
+        assert_eq!(Form::all(&account(&mut eve).await, "/account/sessions/end").len(), 1);
+    }
+
+    async fn a_notice_is_one_of_this_server(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        eve.signs_in().await;
+
+        let plain = account(&mut eve).await;
+        let made_up = eve.open("/account?notice=%3Cscript%3Ealert(1)%3C/script%3E").await;
+
+        assert_eq!(made_up.text, plain.text);
+    }
+}

@@ -1,0 +1,332 @@
+//! `/consent`: what a person is shown and may leave out, and when they are not asked. What changes while the page is
+//! open is in `consent_changes.rs`.
+
+use std::time::Duration;
+
+use grantor::db::{audit_events, clients, grants, orgs};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::consent::ConsentShown;
+use grantor::oauth::offered_scopes::OfferedScopes;
+use grantor::oauth::permission::Role;
+use grantor::oauth::scope::ScopeSet;
+use grantor::secret::hex;
+use serde_json::json;
+
+use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, unescaped};
+use crate::support::{Answer, TestApp, TestOperator};
+
+const REDIRECT: &str = "https://app.example/cb";
+const EVE: &str = "eve@mail.example";
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
+    let acme = app.operator("Acme").await;
+    let eve = acme.person(EVE, Role::Standard).await;
+    (acme, McpClient::registered(app, &[REDIRECT]).await, eve)
+}
+
+/// What a person reads, without markup.
+fn words(page: &Answer) -> String {
+    let body = page.text.split("<main>").nth(1).expect("a page");
+    let texts = body.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text.trim()));
+    unescaped(&texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+/// The scopes that have a box, in the order of the page.
+fn boxes(page: &Answer) -> Vec<String> {
+    Form::on(page, AUTHORIZE).all_of("scope").into_iter().map(str::to_owned).collect()
+}
+
+fn is_asked(page: &Answer) -> bool {
+    page.status == 200 && page.text.contains("value=\"approve\"")
+}
+
+on_both! {
+    async fn the_page_says_who_asks_whom_for_what_and_where_the_answer_goes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        app.hand.advance(2 * DAY);
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read")])).await;
+
+        assert_eq!(
+            words(&page),
+            "Editor wants access to Acme Name Editor unverified Anyone can register an app under this name. Answer goes to \
+             app.example First seen 2 days ago ( 2026-01-02 ) Organization Acme Signed in as eve@mail.example Not you? \
+             What the app may do Clear the box of anything that you do not want to allow. \
+             You and this connection Confirm who you are openid · always included \
+             Dashboards, notebooks and views See dashboards dashboards_read \
+             You can end this access on your account page at any time. Cancel Authorize",
+        );
+    }
+
+    async fn a_program_on_this_computer_comes_with_a_warning(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, web, mut eve) = stage(&app).await;
+        let program = McpClient::registered(&app, &["http://localhost/cb"]).await;
+        let scheme = McpClient::registered(&app, &["cursor://anysphere/cb"]).await;
+        let both = McpClient::registered(&app, &["http://localhost/cb", REDIRECT]).await;
+        let mut shown = async |client: &McpClient<'_>| words(&eve.reaches_consent(&client.url(&[])).await);
+
+        let warning = "any program can call itself by this name";
+        assert!(!shown(&web).await.contains(warning));
+        let of_program = shown(&program).await;
+        assert!(of_program.contains("Answer goes to a program on this computer") && of_program.contains(warning));
+        let of_scheme = shown(&scheme).await;
+        assert!(of_scheme.contains("that opens cursor links") && of_scheme.contains(warning), "{of_scheme}");
+        let of_both = shown(&both).await;
+        assert!(of_both.contains("a program on this computer") && of_both.contains(warning), "{of_both}");
+    }
+
+    async fn a_hostile_name_is_text(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        let name = "<script>alert(1)</script>\"'&amp;{org}";
+        let evil = "https://evil.example";
+        let members = json!({"client_name": name, "client_uri": evil, "logo_uri": evil});
+        let client = McpClient::registered_with(&app, &[REDIRECT], members).await;
+
+        let page = eve.reaches_consent(&client.url(&[])).await;
+
+        assert!(words(&page).starts_with(&format!("{name} wants access to Acme")), "{}", words(&page));
+        assert!(!page.text.contains("<script") && !page.text.contains("evil.example"), "{}", page.text);
+    }
+
+    async fn what_the_organisation_withholds_is_shown_and_not_given(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid email dashboards_read metrics_read")])).await;
+        let withheld = words(&page);
+        let answer = eve.submit(&Form::approving(&page).and("scope", "metrics_read").and("scope", "email")).await;
+
+        assert_eq!(boxes(&page), ["dashboards_read"]);
+        let who = "Acme does not allow this app to do it. An administrator of Acme can change that.";
+        assert!(
+            withheld.contains(&format!(
+                "What the app asked for and does not get See your email address email {who} \
+                 See metrics and what is known about them metrics_read {who}"
+            )),
+            "{withheld}"
+        );
+        assert_eq!(client.scopes(&answer).await, "dashboards_read openid");
+    }
+
+    async fn another_organisations_restriction_binds_nobody_here(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        app.operator("Umbra").await.restrict(&client.id, &["openid"], &[]).await;
+
+        let answer = eve.agrees(&client.url(&[("scope", "openid metrics_read")])).await;
+
+        assert_eq!(client.scopes(&answer).await, "metrics_read openid");
+    }
+
+    async fn what_role_and_server_withhold_is_told_apart(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid api_keys_write user_access_manage")])).await;
+        let shown = words(&page);
+
+        assert!(shown.contains("api_keys_write This server does not allow it to apps of this kind."), "{shown}");
+        assert!(shown.contains("user_access_manage Your role in Acme does not allow it."), "{shown}");
+        assert_eq!(client.scopes(&eve.submit(&Form::approving(&page)).await).await, "openid");
+    }
+
+    async fn what_is_unticked_stays_out_and_openid_does_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid email dashboards_read metrics_read")]);
+
+        let page = eve.reaches_consent(&wanted).await;
+        let some = eve.submit(&Form::approving_only(&page, &["metrics_read"])).await;
+        assert_eq!(client.scopes(&some).await, "metrics_read openid");
+        let page = eve.reaches_consent(&wanted).await;
+        let none = eve.submit(&Form::approving_only(&page, &[])).await;
+
+        assert_eq!(boxes(&page), ["email", "dashboards_read", "metrics_read"]);
+        assert_eq!(client.scopes(&none).await, "openid");
+    }
+
+    async fn who_unticks_everything_has_refused(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "dashboards_read metrics_read")])).await;
+        let answer = eve.submit(&Form::approving_only(&page, &[])).await;
+
+        client.is_refused(&answer, "access_denied", "the user did not agree");
+        let id = ClientId::parse(&client.id).expect("a UUID");
+        let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
+        assert_eq!(grant, None);
+    }
+
+    async fn what_a_first_party_client_always_carries_can_be_neither_unticked_nor_restricted(engine: Engine) {
+        let before = TestApp::start(engine).await;
+        let id = before.registered("Editor").await;
+        let required = json!([{"client_id": id, "permission_scopes": ["mobile_app_access"]}]).to_string();
+        let app = before.replica_with(&[("restriction.required", &required)]).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::ReadOnly).await;
+        let client = McpClient { app: &app, id: id.clone(), redirect_uri: "https://example.com/callback".to_owned() };
+        acme.restrict(&id, &["openid"], &["dashboards_read"]).await;
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "dashboards_read")])).await;
+        let answer = eve.submit(&Form::approving_only(&page, &[])).await;
+
+        assert_eq!(boxes(&page), ["dashboards_read"]);
+        assert!(words(&page).contains("mobile_app_access · always included"), "{}", words(&page));
+        assert_eq!(client.scopes(&answer).await, "mobile_app_access");
+    }
+
+    async fn who_cancels_has_refused_and_is_asked_again_next_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        let answer = eve.submit(&Form::refusing(&page)).await;
+        let again = eve.visit(&client.url(&[])).await;
+
+        client.is_refused(&answer, "access_denied", "the user did not agree");
+        assert!(is_asked(&again) && !again.text.contains("You have authorized this app before"), "{}", again.text);
+    }
+
+    async fn who_agreed_is_not_asked_again_for_the_same_or_less(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let with = |scope| client.url(&[("scope", scope)]);
+        eve.agrees(&with("openid email dashboards_read")).await;
+
+        let same = eve.visit(&with("openid email dashboards_read")).await;
+        let less = eve.visit(&with("openid dashboards_read")).await;
+        let at_another_browser = eve.elsewhere().reaches_consent(&with("openid email")).await;
+        let more = eve.visit(&with("openid dashboards_read metrics_read")).await;
+        let wanted = eve.visit(&client.url(&[("scope", "openid"), ("prompt", "consent")])).await;
+        let account = eve.visit(&client.url(&[("scope", "openid"), ("prompt", "select_account")])).await;
+
+        assert_eq!(client.scopes(&same).await, "dashboards_read email openid");
+        assert_eq!(client.scopes(&less).await, "dashboards_read openid");
+        assert_eq!(client.scopes(&at_another_browser).await, "email openid");
+        for page in [more, wanted, account] {
+            assert!(is_asked(&page) && page.text.contains("You have authorized this app before"), "{}", page.text);
+        }
+    }
+
+    async fn what_was_unticked_is_asked_for_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid email metrics_read")]);
+        let page = eve.reaches_consent(&wanted).await;
+        eve.submit(&Form::approving_only(&page, &["email"])).await;
+
+        let again = eve.visit(&wanted).await;
+        let narrower = eve.visit(&client.url(&[("scope", "openid email")])).await;
+
+        assert_eq!(boxes(&again), ["email", "metrics_read"]);
+        client.code(&narrower);
+    }
+
+    async fn consent_to_one_client_person_or_organisation_is_none_to_another(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let umbra = app.operator("Umbra").await;
+        let other = McpClient::registered(&app, &["https://other.example/cb"]).await;
+        let mut bob = acme.person("bob@mail.example", Role::Standard).await;
+        eve.agrees(&client.url(&[])).await;
+
+        let for_other = eve.visit(&other.url(&[])).await;
+        let by_bob = bob.reaches_consent(&client.url(&[])).await;
+        umbra.takes_in(&eve, Role::Standard).await;
+        let in_umbra = eve.visit(&client.url(&[("dd_oid", &umbra.org_id.to_string())])).await;
+
+        assert!(is_asked(&for_other) && is_asked(&by_bob) && is_asked(&in_umbra));
+    }
+
+    async fn a_program_on_this_computer_and_an_app_are_asked_about_each_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        for redirect in ["http://localhost/cb", "http://127.0.0.1:8000/cb", "cursor://anysphere/cb"] {
+            let client = McpClient::registered(&app, &[redirect]).await;
+            eve.agrees(&client.url(&[])).await;
+
+            let again = eve.visit(&client.url(&[])).await;
+            let silently = eve.open(&client.url(&[("prompt", "none")])).await;
+
+            assert!(is_asked(&again) && again.text.contains("You have authorized this app before"), "{redirect}");
+            client.is_refused(&silently, "consent_required", "the user has to be asked");
+        }
+        // The same client by a redirect that nobody else on this computer receives.
+        let both = McpClient::registered(&app, &[REDIRECT, "http://localhost/cb"]).await;
+        eve.agrees(&both.url(&[])).await;
+        both.code(&eve.visit(&both.url(&[])).await);
+        assert!(is_asked(&eve.visit(&both.url(&[("redirect_uri", "http://localhost:1/cb")])).await));
+    }
+
+    async fn an_operator_decides_what_is_remembered(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let never = app.replica_with(&[("consent.remember", "never")]).await;
+        let always = app.replica_with(&[("consent.remember", "always")]).await;
+        let (_acme, web, mut eve) = stage(&app).await;
+        let local = McpClient::registered(&app, &["http://localhost/cb"]).await;
+        eve.agrees(&web.url(&[])).await;
+        eve.agrees(&local.url(&[])).await;
+
+        assert!(is_asked(&eve.on(&never).visit(&web.url(&[])).await));
+        assert!(is_asked(&eve.on(&never).visit(&local.url(&[])).await));
+        web.code(&eve.on(&always).visit(&web.url(&[])).await);
+        local.code(&eve.on(&always).visit(&local.url(&[])).await);
+        assert!(is_asked(&eve.on(&always).visit(&local.url(&[("prompt", "consent")])).await));
+    }
+
+    async fn what_was_shown_is_kept_as_a_digest_and_what_was_given_in_the_history(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid email dashboards_read")])).await;
+        eve.submit(&Form::approving_only(&page, &["email"])).await;
+
+        let id = ClientId::parse(&client.id).expect("a UUID");
+        let set = |names| ScopeSet::parse(names).expect("scopes");
+        let offered =
+            OfferedScopes { optional: set("email dashboards_read"), fixed: set("openid"), withheld: Vec::new() };
+        let shown = ConsentShown {
+            client_id: id,
+            client_name: "Editor",
+            redirect: REDIRECT,
+            org_id: acme.org_id,
+            user_id: eve.user_id().await,
+            offered: &offered,
+            resources: &[],
+        };
+        assert_eq!(stored_digest(&app, &acme, engine).await, hex(&shown.digest()));
+        let events = audit_events::list(app.db(), acme.org_id, 10).await.expect("is readable");
+        let given: Vec<_> = events.iter().filter(|event| event.action == "grant.given").collect();
+        assert_eq!(given.len(), 1);
+        assert_eq!((&given[0].before, &given[0].after), (&None, &Some(json!({"scopes": ["email", "openid"]}))));
+        assert!(clients::find(app.db(), id).await.expect("is readable").expect("is there").adopted_at.is_some());
+    }
+
+    async fn the_page_is_german_for_who_reads_german(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, eve) = stage(&app).await;
+        let mut eve = eve.with_header("accept-language", "de");
+
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read")])).await;
+
+        assert_eq!(page.header("content-language"), Some("de"));
+        let shown = words(&page);
+        assert!(shown.contains("Dashboards sehen") && !shown.contains("See dashboards"), "{shown}");
+        client.code(&eve.submit(&Form::approving(&page)).await);
+    }
+}
+
+/// No part of the program reads it, so it is told through a name that the program does read.
+async fn stored_digest(app: &TestApp, operator: &TestOperator<'_>, engine: crate::support::Engine) -> String {
+    app.execute(match engine {
+        crate::support::Engine::Sqlite => "UPDATE orgs SET name = (SELECT lower(hex(consent_digest)) FROM grants)",
+        crate::support::Engine::Postgres => "UPDATE orgs SET name = (SELECT encode(consent_digest, 'hex') FROM grants)",
+    })
+    .await;
+    orgs::find(app.db(), operator.org_id).await.expect("is readable").expect("is there").name
+}

@@ -1,0 +1,255 @@
+//! What an administrator decides while somebody looks at the consent page: what is given was allowed when it was given.
+
+use grantor::actions::{self, By};
+use grantor::db::grants::{self, Grant};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::permission::Role;
+use grantor::oauth::scope::ScopeSet;
+
+use crate::support::flow::{Form, McpClient, Person, choosing};
+use crate::support::{TestApp, TestOperator, restriction_path};
+
+const REDIRECT: &str = "https://app.example/cb";
+const EVE: &str = "eve@mail.example";
+const DISABLED: &str = "the organization of the user has disabled this client: its administrators can enable it again";
+
+async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
+    let acme = app.operator("Acme").await;
+    let eve = acme.person(EVE, Role::Standard).await;
+    (acme, McpClient::registered(app, &[REDIRECT]).await, eve)
+}
+
+fn id_of(client: &McpClient<'_>) -> ClientId {
+    ClientId::parse(&client.id).expect("a UUID")
+}
+
+async fn grant(acme: &TestOperator<'_>, client: &McpClient<'_>, person: &Person<'_>) -> Option<Grant> {
+    let user_id = person.user_id().await;
+    grants::find(acme.app.db(), acme.org_id, id_of(client), user_id).await.expect("is readable")
+}
+
+/// What was on the page no longer holds, so it is shown anew.
+async fn agrees_to_what_is_shown_again(
+    person: &mut Person<'_>,
+    page: &crate::support::Answer,
+) -> crate::support::Answer {
+    let again = person.submit(&Form::approving(page)).await;
+    assert!(again.header("location").is_some_and(|to| to.starts_with("/consent?")), "{:?}", again.headers);
+    let page = person.follow(again).await;
+    person.submit(&Form::approving(&page)).await
+}
+
+on_both! {
+    async fn a_scope_that_is_taken_away_meanwhile_is_not_given(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read metrics_read")])).await;
+
+        acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
+        let answer = agrees_to_what_is_shown_again(&mut eve, &page).await;
+
+        assert_eq!(client.scopes(&answer).await, "dashboards_read openid");
+    }
+
+    async fn a_scope_that_is_allowed_meanwhile_is_shown_before_it_is_given(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read metrics_read")])).await;
+
+        acme.delete(&restriction_path(&client.id)).await;
+        let answer = agrees_to_what_is_shown_again(&mut eve, &page).await;
+
+        assert_eq!(client.scopes(&answer).await, "dashboards_read metrics_read openid");
+    }
+
+    async fn where_nothing_is_left_the_client_is_told_so(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "metrics_read")])).await;
+
+        acme.restrict(&client.id, &["openid"], &[]).await;
+        let answer = eve.submit(&Form::approving(&page)).await;
+
+        let reason = "metrics_read is not in what the organization allows this client: its administrators can change \
+                      that";
+        client.is_refused(&answer, "invalid_scope", reason);
+        assert_eq!(grant(&acme, &client, &eve).await, None);
+    }
+
+    async fn a_code_from_before_the_restriction_gives_nothing_that_is_forbidden_now(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let answer = eve.agrees(&client.url(&[("scope", "openid metrics_read")])).await;
+
+        acme.restrict(&client.id, &["openid"], &[]).await;
+        let tokens = client.exchange(&client.code(&answer), &[]).await;
+
+        assert_eq!((tokens.status.as_u16(), tokens.json()["error"].as_str()), (400, Some("invalid_grant")));
+    }
+
+    async fn what_is_approved_while_a_restriction_is_set_is_within_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let (acme, _client, mut eve) = stage(&app).await;
+        let elsewhere = acme.on(&replica);
+        let allowed = ScopeSet::parse("openid dashboards_read").expect("scopes");
+        eve.signs_in().await;
+        for round in 0..10 {
+            let client = McpClient::registered(&app, &[&format!("https://app.example/{round}")]).await;
+            let page = eve.visit(&client.url(&[("scope", "openid dashboards_read metrics_read")])).await;
+            let form = Form::approving(&page);
+            let mut at_once = eve.clone();
+
+            let (answer, set) =
+                tokio::join!(at_once.submit(&form), elsewhere.restrict(&client.id, &["openid"], &["dashboards_read"]));
+
+            assert_eq!((answer.status.as_u16(), set.status.as_u16()), (303, 200), "{} {}", answer.text, set.text);
+            let Some(grant) = grant(&acme, &client, &eve).await else {
+                // The restriction came first, and the page is shown again.
+                assert!(answer.header("location").is_some_and(|to| to.starts_with("/consent?")), "{:?}", answer.headers);
+                continue;
+            };
+            assert!(grant.revoked_at.is_some() || grant.scopes.is_subset(&allowed), "{round}: {grant:?}");
+            let tokens = client.exchange(&client.code(&answer), &[]).await.json();
+            match (grant.revoked_at, tokens["scope"].as_str()) {
+                (Some(_), scope) => assert_eq!(scope, None, "{round}"),
+                (None, scope) => assert_eq!(scope, Some("dashboards_read openid"), "{round}"),
+            }
+        }
+    }
+
+    async fn a_client_that_the_organisation_disabled_is_told_so_and_nobody_is_asked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let umbra = app.operator("Umbra").await;
+        let mut bob = umbra.person("bob@mail.example", Role::Standard).await;
+        let by = By::COMMAND_LINE;
+        actions::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+
+        let refused = eve.reaches_consent(&client.url(&[])).await;
+        let silently = eve.open(&client.url(&[("prompt", "none")])).await;
+        let in_another_organisation = bob.agrees(&client.url(&[])).await;
+        actions::enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
+        let enabled = eve.agrees(&client.url(&[])).await;
+
+        client.is_refused(&refused, "access_denied", DISABLED);
+        client.is_refused(&silently, "access_denied", DISABLED);
+        client.code(&in_another_organisation);
+        client.code(&enabled);
+    }
+
+    async fn a_client_that_is_disabled_meanwhile_gets_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+
+        let by = By::COMMAND_LINE;
+        actions::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        let answer = eve.submit(&Form::approving(&page)).await;
+
+        client.is_refused(&answer, "access_denied", DISABLED);
+        assert_eq!(grant(&acme, &client, &eve).await, None);
+    }
+
+    async fn a_consent_that_was_remembered_is_within_the_restriction_of_now(engine: Engine) {
+        let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid dashboards_read metrics_read")]);
+        eve.agrees(&wanted).await;
+
+        acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
+        let narrowed = eve.visit(&wanted).await;
+        acme.delete(&restriction_path(&client.id)).await;
+        let lifted = eve.visit(&wanted).await;
+
+        assert_eq!(client.scopes(&narrowed).await, "dashboards_read openid");
+        assert_eq!((lifted.status.as_u16(), lifted.header("location")), (200, None), "asks for what was taken");
+    }
+
+    async fn a_consent_that_was_revoked_is_asked_for_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid metrics_read")]);
+        eve.agrees(&wanted).await;
+        acme.restrict(&client.id, &["openid"], &[]).await;
+        acme.delete(&restriction_path(&client.id)).await;
+
+        let page = eve.visit(&wanted).await;
+
+        assert_eq!(page.status, 200);
+        assert!(!page.text.contains("You have authorized this app before"), "{}", page.text);
+    }
+
+    async fn a_role_that_became_smaller_meanwhile_gives_less(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid manage_integrations")])).await;
+
+        app.execute("UPDATE memberships SET role = 'read_only'").await;
+        let answer = agrees_to_what_is_shown_again(&mut eve, &page).await;
+
+        assert_eq!(client.scopes(&answer).await, "openid");
+    }
+
+    async fn who_has_left_the_organisation_meanwhile_gives_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+
+        app.execute("DELETE FROM memberships WHERE role = 'standard'").await;
+        let answer = eve.submit(&Form::approving(&page)).await;
+
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (403, None), "{}", answer.text);
+        assert_eq!(grant(&acme, &client, &eve).await, None);
+    }
+
+    async fn what_was_shown_for_one_organisation_is_not_given_for_another(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let umbra = app.operator("Umbra").await;
+        umbra.takes_in(&eve, Role::ReadOnly).await;
+        let choice = eve.reaches_consent(&client.url(&[])).await;
+        let chosen = eve.submit(&choosing(&choice, acme.org_id)).await;
+        let page = eve.follow(chosen).await;
+        assert!(page.text.contains("wants access to <bdi>Acme</bdi>"), "{}", page.text);
+
+        app.execute("DELETE FROM memberships WHERE role = 'standard'").await;
+        let answer = eve.submit(&Form::approving(&page)).await;
+
+        let location = answer.header("location").unwrap_or_default();
+        assert!(!location.contains("code="), "a code for Umbra, which was never shown: {location}");
+    }
+
+    async fn what_was_shown_to_one_person_is_not_given_by_another(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let bob = acme.person("bob@mail.example", Role::Standard).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        assert!(page.text.contains(EVE), "{}", page.text);
+
+        // In another tab of the same browser.
+        let other = eve.visit("/account").await;
+        eve.submit(&Form::on(&other, "/logout")).await;
+        let mut bob = Person { cookies: eve.cookies.clone(), ..bob };
+        bob.signs_in().await;
+        let answer = bob.submit(&Form::approving(&page)).await;
+
+        let location = answer.header("location").unwrap_or_default();
+        assert!(!location.contains("code="), "a code of Bob's, where the page said Eve: {location}");
+    }
+
+    async fn a_fixed_scope_that_was_shown_as_withheld_is_not_given(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        acme.restrict(&client.id, &[], &["dashboards_read"]).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read")])).await;
+
+        acme.delete(&restriction_path(&client.id)).await;
+        let answer = eve.submit(&Form::approving(&page)).await;
+
+        if answer.header("location").is_some_and(|location| location.contains("code=")) {
+            assert_eq!(client.scopes(&answer).await, "dashboards_read");
+        }
+    }
+}

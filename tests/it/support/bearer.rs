@@ -1,0 +1,103 @@
+//! Somebody with an access token: their grant is written as a consent writes it, and the code of it is exchanged.
+
+use axum::body::Body;
+use axum::http::Method;
+use grantor::actions::{Exchange, exchange_code};
+use grantor::db::authorization_codes::{self, AuthorizationCode};
+use grantor::db::grants::{self, NewGrant};
+use grantor::db::{org_clients, users};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::resource::Resource;
+use grantor::oauth::scope::ScopeSet;
+use grantor::oauth::{AuthorizedClientId, FamilyId, GrantId, UserId};
+use grantor::secret::Secret;
+use serde_json::Value;
+
+use super::{Answer, TestApp, TestOperator, request};
+
+pub struct Bearer<'a> {
+    pub app: &'a TestApp,
+    pub user_id: UserId,
+    pub client_id: ClientId,
+    pub grant_id: GrantId,
+    /// What operators call the client.
+    pub authorized_id: AuthorizedClientId,
+    pub family_id: FamilyId,
+    pub token: Secret,
+}
+
+impl<'a> Bearer<'a> {
+    /// What the person gives a client: for this server itself where no resource is named.
+    pub async fn of(person: &TestOperator<'a>, client_id: &str, scopes: &str, resources: &[&str]) -> Self {
+        let app = person.app;
+        let context = app.context();
+        let user = users::find_by_email(app.db(), &person.email).await.expect("is readable").expect("is there");
+        let client = app.app.find_client.find_known(context, client_id).await.expect("is known");
+        let scopes = ScopeSet::parse(scopes).expect("scopes");
+        let (id, now) = (context.random.uuid_v7(context.clock.unix_millis()), context.clock.now());
+        let code = context.random.token("code_");
+        let new = NewGrant {
+            id: GrantId(id),
+            org_id: person.org_id,
+            client_id: client.id,
+            user_id: user.id,
+            scopes: &scopes,
+            consent_digest: [0; 32],
+            now,
+        };
+        let mut tx = app.db().begin().await.expect("begins");
+        org_clients::lock(&mut tx, person.org_id, client.id, now).await.expect("is locked");
+        let grant_id = grants::upsert(&mut tx, &new).await.expect("is stored");
+        let authorized_id = AuthorizedClientId(id);
+        let authorized = org_clients::authorize(&mut tx, person.org_id, client.id, authorized_id, now).await;
+        let stored = AuthorizationCode {
+            grant_id,
+            client_id: client.id,
+            redirect_uri: None,
+            code_challenge: None,
+            scopes,
+            resources: resources.iter().map(|uri| Resource::parse(uri).expect("a resource")).collect(),
+            nonce: None,
+            signed_in_at: now,
+            expires_at: now.plus(60),
+        };
+        authorization_codes::insert(&mut tx, code.digest(), &stored).await.expect("is inserted");
+        tx.commit().await.expect("commits");
+        let exchange =
+            Exchange { client: &client, code: &code, redirect_uri: None, code_verifier: None, resources: &[] };
+        let issued = exchange_code(context, &app.app.issuer, exchange).await.expect("is exchanged");
+        let verified = app.app.issuer.verify(issued.access_token.expose()).await.expect("is ours");
+        Self {
+            app,
+            user_id: user.id,
+            client_id: client.id,
+            grant_id,
+            authorized_id: authorized.expect("is authorized"),
+            family_id: verified.family,
+            token: issued.access_token,
+        }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        request(method, path).header("Authorization", format!("Bearer {}", self.token.expose()))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::DELETE, path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// Whether the token still opens anything.
+    pub async fn lives(&self) -> bool {
+        let found = self.app.app.issuer.find_live(self.app.context(), self.token.expose()).await;
+        found.expect("is readable").is_some()
+    }
+}
