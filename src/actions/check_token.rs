@@ -4,10 +4,6 @@
 //! A signature is verified once, or was made here, and is remembered by the token's digest, which takes a third of the
 //! time; whether the token lives is read from the database each time, so that a revocation on any replica is seen by the next check on every other.
 
-use std::sync::Arc;
-
-use quick_cache::sync::Cache;
-
 use super::{Context, Issuer};
 use crate::db::DbError;
 use crate::db::families::{self, Liveness};
@@ -16,26 +12,8 @@ use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
 use crate::signing::SigningKeys;
 
-/// Of 32 bytes each.
-const VERIFIED: usize = 65_536;
 /// Longer ones are none of ours.
 const LONGEST: usize = 8_192;
-
-/// Digests of tokens whose signature is known to be good. Cheap to clone; all clones are one cache.
-#[derive(Clone)]
-pub struct VerifiedTokens(Arc<Cache<Digest, ()>>);
-
-impl Default for VerifiedTokens {
-    fn default() -> Self {
-        Self(Arc::new(Cache::new(VERIFIED)))
-    }
-}
-
-impl VerifiedTokens {
-    pub fn remember(&self, token: Digest) {
-        self.0.insert(token, ());
-    }
-}
 
 /// A token that lives.
 #[derive(Clone, Debug)]
@@ -67,11 +45,11 @@ impl Issuer {
             return None;
         }
         let digest = Digest::of(token);
-        if self.verified.0.get(&digest).is_some() {
+        if self.verified.knows(&digest) {
             return SigningKeys::read_verified(token);
         }
         let claims = self.signing.verify(ACCESS_TOKEN_TYPE, token).await?;
-        self.verified.remember(digest);
+        self.verified.remember(&digest);
         Some(claims)
     }
 }

@@ -77,7 +77,7 @@ impl Issuer {
             family: family.id,
         };
         let token = self.signing.sign(ACCESS_TOKEN_TYPE, &claims, now).map(Secret::new)?;
-        self.verified.remember(token.digest());
+        self.verified.remember(&token.digest());
         Ok(token)
     }
 

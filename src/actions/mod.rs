@@ -32,6 +32,7 @@ mod set_default_client_scopes;
 mod set_password;
 pub mod sign_in;
 mod token_error;
+mod verified_tokens;
 
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ use crate::secret::Random;
 pub use approve_request::{Answer, Approval, ApproveError, Approved, approve_request};
 pub use audit::{Actor, By};
 pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
-pub use check_token::{LiveToken, VerifiedTokens};
+pub use check_token::LiveToken;
 use conflict::again_after_conflict;
 pub use create_key::{CreateKeyError, NewKeys, create_key};
 pub use create_org::{CreateOrgError, create_org};
@@ -74,6 +75,7 @@ pub use rotate_signing_keys::{
 pub use set_default_client_scopes::{SetDefaultsError, set_default_client_scopes};
 pub use set_password::set_password;
 pub use token_error::TokenError;
+pub use verified_tokens::VerifiedTokens;
 
 /// What every action works with. Time and chance are among it, so that a test decides them.
 #[derive(Clone, Debug)]

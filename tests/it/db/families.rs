@@ -42,6 +42,52 @@ async fn read(db: &Db) -> Family {
     family(db, 1).await.expect("is there")
 }
 
+/// What a client presents that holds the first token.
+fn presented<'a>() -> families::Presented<'a> {
+    families::Presented {
+        id: family_id(1),
+        client_id: client_id(1),
+        digest: digest("refresh token 0"),
+        scopes: None,
+        resources: &[],
+        idle: 1_000,
+        key_id: "second",
+        new_digest: digest("refresh token 1"),
+        now: after(10),
+        forget_at: None,
+    }
+}
+
+#[tokio::test]
+async fn on_postgres_the_usual_refresh_is_one_statement_and_whatever_is_in_the_way_stops_it() {
+    let app = TestApp::start(crate::support::Engine::Postgres).await;
+    one_family(app.db(), None).await;
+    let (wider, other) = (scopes("mcp_read mcp_write"), [super::grant_by_hand::resource("https://other.example")]);
+    let at_once = async |presented: families::Presented<'_>| {
+        families::rotate_at_once(app.db(), &presented).await.expect("is asked")
+    };
+    let in_the_way = [
+        families::Presented { client_id: client_id(2), ..presented() },
+        families::Presented { digest: digest("refresh token 1"), ..presented() },
+        families::Presented { scopes: Some(&wider), ..presented() },
+        families::Presented { resources: &other, ..presented() },
+        families::Presented { idle: 10, ..presented() },
+        families::Presented { now: after(1_000_000), idle: 0, ..presented() },
+    ];
+    for presented in in_the_way {
+        assert!(at_once(presented.clone()).await.is_none(), "{presented:?}");
+    }
+
+    let (narrower, same) = (scopes("mcp_read"), [super::grant_by_hand::resource("https://mcp.example/mcp")]);
+    let rotated = at_once(families::Presented { scopes: Some(&narrower), resources: &same, ..presented() })
+        .await
+        .expect("rotates");
+
+    assert_eq!((rotated.family.sequence, rotated.family.key_id.as_str()), (1, "second"));
+    assert_eq!(rotated.family, read(app.db()).await);
+    assert!(at_once(presented()).await.is_none(), "it was rotated already");
+}
+
 on_both! {
     async fn a_family_is_read_as_it_was_inserted(engine: Engine) {
         let app = TestApp::start(engine).await;

@@ -1,0 +1,73 @@
+//! Digests of tokens whose signature is known to be good, since it was verified here, or made here.
+//!
+//! The youngest are kept, in two generations: when the younger one is full it becomes the older, which is dropped. A cache
+//! that prefers what is asked about often would drop the tokens that were given a moment ago, which are asked about next.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::secret::Digest;
+
+/// So many are known at least, and twice as many at most, at some twenty bytes each.
+const GENERATION: usize = 131_072;
+/// So that threads do not wait for each other.
+const SHARDS: usize = 16;
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct VerifiedTokens(Arc<[Mutex<Generations>; SHARDS]>);
+
+#[derive(Default)]
+struct Generations {
+    younger: HashSet<[u8; 16]>,
+    older: HashSet<[u8; 16]>,
+}
+
+impl VerifiedTokens {
+    pub fn remember(&self, token: &Digest) {
+        let (shard, half) = self.place(token);
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.younger.len() >= GENERATION / SHARDS {
+            shard.older = std::mem::take(&mut shard.younger);
+        }
+        shard.younger.insert(half);
+    }
+
+    pub fn knows(&self, token: &Digest) -> bool {
+        let (shard, half) = self.place(token);
+        let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.younger.contains(&half) || shard.older.contains(&half)
+    }
+
+    /// Nobody finds a second token with the same 128 bits of a digest.
+    fn place(&self, token: &Digest) -> (&Mutex<Generations>, [u8; 16]) {
+        let half: [u8; 16] = std::array::from_fn(|index| token.bytes()[index]);
+        (&self.0[usize::from(half[0]) % SHARDS], half)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(number: usize) -> Digest {
+        Digest::of(&number.to_string())
+    }
+
+    #[test]
+    fn the_youngest_are_known_and_memory_is_bounded() {
+        let tokens = VerifiedTokens::default();
+        assert!(!tokens.knows(&digest(0)));
+        for number in 0..4 * GENERATION {
+            tokens.remember(&digest(number));
+        }
+
+        assert!(!tokens.knows(&digest(0)));
+        assert!((4 * GENERATION - GENERATION / 2..4 * GENERATION).all(|number| tokens.knows(&digest(number))));
+        let held = |shard: &Mutex<Generations>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.younger.len() + shard.older.len()
+        };
+        assert!(tokens.0.iter().map(held).sum::<usize>() <= 2 * GENERATION);
+    }
+}
