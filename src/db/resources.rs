@@ -75,33 +75,10 @@ pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
             .await)?;
     rows.into_iter()
         .map(|(uri, digest)| {
-            let uri = Resource::parse(&uri).map_err(|cause| DbError::corrupt("resources", "uri", cause))?;
-            let digest = <[u8; 32]>::try_from(digest)
-                .map_err(|_| DbError::corrupt("resources", "secret_digest", "is not 32 bytes"))?;
-            Ok((uri, Digest::from_bytes(digest)))
+            let uri = Resource::parse(&uri).map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;
+            Ok((uri, Column::of("resources", "secret_digest").digest(&digest)?))
         })
         .collect()
-}
-
-pub async fn find_by_uri(db: impl DbHandle, uri: &Resource) -> Result<Option<StoredResource>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, uri, name, scopes, created_at FROM resources WHERE uri = $1"
-    )
-    .bind(uri.as_str())
-    .fetch_optional(conn)
-    .await)?;
-    row.map(StoredResource::try_from).transpose()
-}
-
-/// Who presents the secret.
-pub async fn find_by_secret(db: &Db, secret_digest: Digest) -> Result<Option<StoredResource>, DbError> {
-    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, uri, name, scopes, created_at FROM resources WHERE secret_digest = $1"
-    )
-    .bind(secret_digest.bytes().as_slice())
-    .fetch_optional(conn)
-    .await)?;
-    row.map(StoredResource::try_from).transpose()
 }
 
 /// False where there is none.

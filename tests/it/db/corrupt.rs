@@ -153,7 +153,7 @@ on_both! {
         resources::insert(app.db(), &stored, digest("secret")).await.expect("is inserted");
 
         app.execute(r#"UPDATE resources SET scopes = '[""]'"#).await;
-        let no_scope = resources::find_by_secret(app.db(), digest("secret")).await.expect_err("is corrupt");
+        let no_scope = resources::list(app.db()).await.expect_err("is corrupt");
         app.execute("UPDATE resources SET uri = 'no URI'").await;
         let no_uri = resources::list(app.db()).await.expect_err("is corrupt");
 

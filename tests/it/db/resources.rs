@@ -25,17 +25,14 @@ async fn insert(db: &Db, number: u64, uri: &str) -> StoredResource {
 }
 
 on_both! {
-    async fn a_resource_is_found_by_its_uri_and_by_its_secret(engine: Engine) {
+    async fn every_resource_is_read_and_so_is_the_digest_of_its_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         let one = insert(app.db(), 1, "https://mcp.example/mcp").await;
         let other = insert(app.db(), 2, "https://api.example").await;
 
-        let by_uri = async |uri| resources::find_by_uri(app.db(), &resource(uri)).await.expect("is readable");
-        let by_secret = async |text| resources::find_by_secret(app.db(), digest(text)).await.expect("is readable");
-        assert_eq!(by_uri("https://mcp.example/mcp").await, Some(one.clone()));
-        assert_eq!(by_uri("https://mcp.example").await, None);
-        assert_eq!(by_secret("secret 2").await, Some(other.clone()));
-        assert_eq!(by_secret("secret 3").await, None);
+        let secrets = resources::list_secrets(app.db()).await.expect("is readable");
+        let expected = [(other.uri.clone(), digest("secret 2")), (one.uri.clone(), digest("secret 1"))];
+        assert_eq!(secrets, expected);
         assert_eq!(resources::list(app.db()).await.expect("is readable"), [other, one]);
     }
 
