@@ -264,6 +264,25 @@ on_both! {
         assert!(is_asked(&eve.visit(&both.url(&[("redirect_uri", "http://localhost:1/cb")])).await));
     }
 
+    async fn what_is_remembered_is_remembered_for_the_redirect_and_the_resource_that_were_shown(engine: Engine) {
+        const OTHER_REDIRECT: &str = "https://app.example/other";
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        let client = McpClient::registered(&app, &[REDIRECT, OTHER_REDIRECT]).await;
+        let other_redirect = McpClient { app: &app, id: client.id.clone(), redirect_uri: OTHER_REDIRECT.to_owned() };
+        let one = [("resource", "https://one.example")];
+        eve.agrees(&client.url(&one)).await;
+
+        client.code(&eve.visit(&client.url(&one)).await);
+        assert!(is_asked(&eve.visit(&client.url(&[("resource", "https://two.example")])).await), "another resource");
+        assert!(is_asked(&eve.visit(&client.url(&[])).await), "this server itself");
+        assert!(is_asked(&eve.visit(&other_redirect.url(&one)).await), "another redirect");
+
+        eve.agrees(&client.url(&[("resource", "https://two.example")])).await;
+        client.code(&eve.visit(&client.url(&[("resource", "https://two.example")])).await);
+        client.code(&eve.visit(&client.url(&one)).await);
+    }
+
     async fn an_operator_decides_what_is_remembered(engine: Engine) {
         let app = TestApp::start(engine).await;
         let never = app.replica_with(&[("consent.remember", "never")]).await;
