@@ -326,6 +326,17 @@ on_both! {
         }
     }
 
+    async fn a_role_that_became_smaller_gives_the_next_token_less(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read org_authorized_apps_write").await;
+
+        app.execute("UPDATE memberships SET role = 'read_only'").await;
+        let refreshed = granted.refreshed(&tokens.refresh).await;
+
+        assert_eq!(scope(&refreshed), both("mcp_read"));
+    }
+
     async fn who_was_disabled_gets_no_more(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
