@@ -15,7 +15,7 @@ use crate::actions::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, Loaded};
-use crate::db::{ClientWriter, Db, DbError, KnownClients, LastUses, MigrateError, OperatorCache, Target};
+use crate::db::{ClientWriter, Db, DbError, FamilyQueues, KnownClients, LastUses, MigrateError, OperatorCache, Target};
 use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener, RateLimits, Stop};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
@@ -106,7 +106,7 @@ impl App {
         Arc::new(Self {
             registrar,
             find_client: find_client(&config, &catalogue),
-            issuer: issuer(&config, &ring, &signing),
+            issuer: issuer(&config, &ring, &signing, &db),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             operators: OperatorCache::new(clock.clone()),
             request_ids: Random::seeded(u64::from_le_bytes(random.bytes())),
@@ -300,7 +300,7 @@ impl StartError {
     }
 }
 
-fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys) -> Issuer {
+fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db: &Db) -> Issuer {
     let tokens = &config.tokens;
     Issuer {
         name: config.http.public_url.clone(),
@@ -315,6 +315,7 @@ fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys) -> Issuer {
         },
         verified: VerifiedTokens::default(),
         uses: LastUses::default(),
+        families: FamilyQueues::start(db.clone()),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Context, Issuer};
 use crate::db::DbError;
-use crate::db::families::{self, Liveness};
+use crate::db::families::Liveness;
 use crate::oauth::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims};
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
@@ -32,7 +32,7 @@ impl Issuer {
         if !claims.holds(&self.name, now) {
             return Ok(None);
         }
-        let found = families::find_liveness(&context.db, claims.family).await?;
+        let found = self.families.find_liveness(claims.family).await?;
         let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else { return Ok(None) };
         let scopes = claims.scope.intersection(&liveness.scopes);
         self.uses.note(claims.family, now);

@@ -26,7 +26,7 @@ pub struct Exchange<'a> {
 
 pub async fn exchange_code(context: &Context, issuer: &Issuer, exchange: Exchange<'_>) -> Result<Issued, TokenError> {
     let beginning = Beginning::new(context, issuer, exchange.client);
-    let found = match begin_at_once(context, &beginning, exchange).await? {
+    let found = match begin_at_once(issuer, &beginning, exchange).await? {
         Some(found) => found,
         None => begin(context, issuer, &beginning, exchange).await?,
     };
@@ -88,7 +88,7 @@ impl Beginning {
 
 /// Nothing is wrong, as nearly always. `None`: something is, and no family has begun.
 async fn begin_at_once(
-    context: &Context,
+    issuer: &Issuer,
     beginning: &Beginning,
     exchange: Exchange<'_>,
 ) -> Result<Option<FoundCode>, TokenError> {
@@ -96,17 +96,17 @@ async fn begin_at_once(
     let redeeming = Redeeming {
         code: exchange.code.digest(),
         client_id: exchange.client.id,
-        redirect_uri: exchange.redirect_uri,
-        challenge: challenge.as_ref(),
-        resources: exchange.resources,
+        redirect_uri: exchange.redirect_uri.map(str::to_owned),
+        challenge,
+        resources: exchange.resources.to_vec(),
         family_id: beginning.id,
-        key_id: &beginning.key_id,
+        key_id: beginning.key_id.clone(),
         refresh_token: beginning.refresh_token.as_ref().map(Secret::digest),
         now: beginning.now,
         ends_at: beginning.ends_at,
         forget_at: beginning.forget_at,
     };
-    Ok(families::begin_at_once(&context.db, &redeeming).await?)
+    Ok(issuer.families.begin(redeeming).await?)
 }
 
 /// Reads the code, says what is wrong with it, and else uses it. The grant is locked together with it, as by everything that

@@ -2,9 +2,9 @@
 //! section 2).
 
 use super::{Context, VerifiedTokens};
-use crate::db::LastUses;
 use crate::db::families::Family;
 use crate::db::users::User;
+use crate::db::{FamilyQueues, LastUses};
 use crate::oauth::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims, Audience, ID_TOKEN_TYPE, IdTokenClaims, UserClaims};
 use crate::oauth::refresh_token::{PURPOSE, RefreshToken, Seed};
 use crate::oauth::resource::Resource;
@@ -34,6 +34,7 @@ pub struct Issuer {
     /// What is signed here need not be verified here.
     pub verified: VerifiedTokens,
     pub uses: LastUses,
+    pub families: FamilyQueues,
 }
 
 /// The members of a token answer (RFC 6749 section 5.1).

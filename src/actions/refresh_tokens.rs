@@ -67,15 +67,15 @@ async fn refresh_at_once(
         id: token.family,
         client_id: refreshing.client_id,
         digest: refreshing.refresh_token.digest(),
-        scopes: refreshing.scope,
-        resources: refreshing.resources,
+        scopes: refreshing.scope.cloned(),
+        resources: refreshing.resources.to_vec(),
         idle: issuer.lifetimes.refresh_idle,
-        key_id: key.id(),
+        key_id: key.id().to_owned(),
         new_digest: successor.digest(),
         now,
         forget_at: (issuer.lifetimes.refresh_idle > 0).then(|| issuer.forget_at(now, true, None)).flatten(),
     };
-    match families::rotate_at_once(&context.db, &presented).await? {
+    match issuer.families.rotate(presented).await? {
         Some(found) => issue(context, issuer, bounds, &found, refreshing, successor).map(Some),
         None => Ok(None),
     }
@@ -96,7 +96,7 @@ async fn refresh(
     if decision == Decision::Reused {
         revoke_family(context, issuer, family.id, Why::RefreshTokenReused).await?;
     }
-    let may_refresh = found.user.disabled_at.is_none() && found.role.is_some() && found.client_disabled_at.is_none();
+    let may_refresh = found.user_disabled_at.is_none() && found.role.is_some() && found.client_disabled_at.is_none();
     if !may_refresh || !matches!(decision, Decision::Rotate | Decision::Repeat) {
         return Err(TokenRefusal::InvalidRefreshToken.into());
     }

@@ -1,12 +1,14 @@
 //! How a family begins: with the one use of a code, while its grant lives.
 //!
-//! On Postgres the usual case is one statement, which checks everything that decides and answers with it; what is left over,
-//! because something is wrong or on SQLite, is read, judged and told by the caller.
+//! On Postgres the usual case is one statement for all that wait, which checks everything that decides and answers with
+//! it; what is left over, because something is wrong or on SQLite, is read, judged and told by the caller.
 
 use sqlx::types::Json;
 
 use super::authorization_codes::{self, FoundCode, FoundRow};
+use super::column::json;
 use super::families::Family;
+use super::together::in_order;
 use super::{Db, DbError, Tx, grants, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::pkce::CodeChallenge;
@@ -46,65 +48,92 @@ pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) 
 
 /// A code that is presented, and the family that it begins where nothing is wrong.
 #[derive(Clone, Debug)]
-pub struct Redeeming<'a> {
+pub struct Redeeming {
     pub code: Digest,
     pub client_id: ClientId,
-    pub redirect_uri: Option<&'a str>,
+    pub redirect_uri: Option<String>,
     /// Of the verifier that was presented.
-    pub challenge: Option<&'a CodeChallenge>,
-    pub resources: &'a [Resource],
+    pub challenge: Option<CodeChallenge>,
+    pub resources: Vec<Resource>,
     pub family_id: FamilyId,
-    pub key_id: &'a str,
+    pub key_id: String,
     pub refresh_token: Option<Digest>,
     pub now: Timestamp,
     pub ends_at: Option<Timestamp>,
     pub forget_at: Option<Timestamp>,
 }
 
-/// What the code was for. `None`: something is wrong with it, and no family has begun. Takes the code before the grant, as
-/// everything does that takes both.
-pub async fn begin_at_once(db: &Db, redeeming: &Redeeming<'_>) -> Result<Option<FoundCode>, DbError> {
-    if !db.is_postgres() {
-        return Ok(None);
-    }
-    let resources = (!redeeming.resources.is_empty()).then_some(Json(redeeming.resources));
-    let row: Option<FoundRow> = with_conn!(db, |conn| sqlx::query_as(
-        "WITH redeemed AS (
-           UPDATE authorization_codes SET family_id = $1
-            WHERE digest = $2 AND client_id = $3 AND family_id IS NULL AND expires_at > $4
-              AND (redirect_uri IS NULL OR redirect_uri = $5) AND code_challenge IS NOT DISTINCT FROM $6
-              AND ($7::jsonb IS NULL OR resources @> $7)
-           RETURNING *),
-         live AS (
-           SELECT grants.id, grants.org_id, grants.user_id FROM grants JOIN redeemed ON redeemed.grant_id = grants.id
-            WHERE grants.revoked_at IS NULL FOR SHARE OF grants),
-         begun AS (
-           INSERT INTO families
-             (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id, sequence,
-              current_digest, rotated_at, ends_at, forget_at)
-           SELECT $1, live.id, live.org_id, redeemed.client_id, live.user_id, redeemed.scopes, redeemed.resources,
-                  redeemed.signed_in_at, $4, $8, 0, $9, $4, $10, $11
-             FROM redeemed, live
-           RETURNING org_id, user_id)
-         SELECT c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
-                c.signed_in_at, c.expires_at, c.family_id, begun.org_id, begun.user_id,
-                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
-           FROM redeemed c, begun JOIN users u ON u.id = begun.user_id"
-    )
-    .bind(redeeming.family_id.0)
-    .bind(redeeming.code.bytes().as_slice())
-    .bind(redeeming.client_id.uuid())
-    .bind(redeeming.now.seconds())
-    .bind(redeeming.redirect_uri)
-    .bind(redeeming.challenge.map(CodeChallenge::as_str))
-    .bind(resources)
-    .bind(redeeming.key_id)
-    .bind(redeeming.refresh_token.as_ref().map(|digest| digest.bytes().as_slice()))
-    .bind(redeeming.ends_at.map(Timestamp::seconds))
-    .bind(redeeming.forget_at.map(Timestamp::seconds))
-    .fetch_optional(conn)
-    .await)?;
-    row.map(FoundCode::try_from).transpose()
+#[derive(sqlx::FromRow)]
+struct RedeemedRow {
+    #[sqlx(flatten)]
+    row: FoundRow,
+    position: i64,
+}
+
+/// For each, in their order: what the code was for. `None`: something is wrong with it, and no family has begun. Takes codes
+/// before grants, as everything does that takes both; what somebody else holds is not waited for.
+pub(super) async fn begin_together(
+    db: &Db,
+    redeeming: &[Redeeming],
+) -> Result<Vec<Result<Option<FoundCode>, DbError>>, DbError> {
+    let each = || redeeming.iter();
+    let rows: Vec<RedeemedRow> = with_conn!(
+        db,
+        postgres |conn| sqlx::query_as(
+            "WITH presented AS (
+               SELECT family_id, code, client_id, now, redirect_uri, challenge, resources::jsonb AS resources, key_id,
+                      refresh_token, ends_at, forget_at, position
+                 FROM UNNEST($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                             $8::text[], $9::bytea[], $10::bigint[], $11::bigint[]) WITH ORDINALITY
+                   AS p (family_id, code, client_id, now, redirect_uri, challenge, resources, key_id, refresh_token,
+                         ends_at, forget_at, position)),
+             live AS (
+               SELECT c.digest, g.org_id, g.user_id
+                 FROM presented p
+                 JOIN authorization_codes c ON c.digest = p.code
+                 JOIN grants g ON g.id = c.grant_id
+                WHERE g.revoked_at IS NULL
+                  FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
+             redeemed AS (
+               UPDATE authorization_codes c SET family_id = p.family_id
+                 FROM live, presented p
+                WHERE c.digest = live.digest AND p.code = c.digest
+                  AND c.client_id = p.client_id AND c.family_id IS NULL AND c.expires_at > p.now
+                  AND (c.redirect_uri IS NULL OR c.redirect_uri = p.redirect_uri)
+                  AND c.code_challenge IS NOT DISTINCT FROM p.challenge
+                  AND (p.resources IS NULL OR c.resources @> p.resources)
+               RETURNING p.position, live.org_id, live.user_id, p.key_id, p.refresh_token, p.now, p.ends_at, p.forget_at,
+                         c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
+                         c.signed_in_at, c.expires_at, c.family_id),
+             begun AS (
+               INSERT INTO families
+                 (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
+                  sequence, current_digest, rotated_at, ends_at, forget_at)
+               SELECT family_id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, now, key_id,
+                      0, refresh_token, now, ends_at, forget_at
+                 FROM redeemed)
+             SELECT r.position, r.grant_id, r.client_id, r.redirect_uri, r.code_challenge, r.scopes, r.resources, r.nonce,
+                    r.signed_in_at, r.expires_at, r.family_id, r.org_id, r.user_id,
+                    u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
+               FROM redeemed r JOIN users u ON u.id = r.user_id",
+        )
+        .bind(each().map(|one| one.family_id.0).collect::<Vec<_>>())
+        .bind(each().map(|one| one.code.bytes().as_slice()).collect::<Vec<_>>())
+        .bind(each().map(|one| one.client_id.uuid()).collect::<Vec<_>>())
+        .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
+        .bind(each().map(|one| one.redirect_uri.as_deref()).collect::<Vec<_>>())
+        .bind(each().map(|one| one.challenge.as_ref().map(CodeChallenge::as_str)).collect::<Vec<_>>())
+        .bind(each().map(|one| (!one.resources.is_empty()).then(|| json(&one.resources))).collect::<Vec<_>>())
+        .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|one| one.refresh_token.as_ref().map(|it| it.bytes().as_slice())).collect::<Vec<_>>())
+        .bind(each().map(|one| one.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+        .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await,
+        sqlite |_conn| Ok(Vec::new())
+    )?;
+    let rows = rows.into_iter().map(|found| (found.position, found.row));
+    Ok(in_order(redeeming.len(), rows, FoundCode::try_from))
 }
 
 /// The one use of a code that was read and found good. False: it was used meanwhile, or is over, or its grant has ended.

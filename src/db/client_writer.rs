@@ -1,29 +1,22 @@
-//! Group commit: registrations that arrive together are written by one statement and one commit.
-//!
-//! One task takes whatever is waiting, so there is no added wait when it is idle, and each caller is answered only after
-//! the commit that holds its row. The queue is bounded; a caller that finds it full, or waits longer than
-//! [`PATIENCE`], is told to come back.
+//! Group commit: registrations that wait together are written by one statement and one commit.
 //!
 //! A batch is deduplicated and sorted by id, so that batches of several replicas lock rows in one order. Where nobody
 //! knows whether a commit happened, the same statement runs again, which inserts nothing twice. Where a row is at fault,
 //! each row is tried alone, so that one caller's row cannot fail another's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::clients::{self, NewClient, Sighting};
 use super::known_clients::FRESH_FOR;
+use super::together::{PATIENCE, Together, refuse_all};
 use super::{Db, DbError};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::client_identity::ClientDigest;
 
-const ROWS_A_COMMIT: usize = 256;
-const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of a registration.
@@ -43,68 +36,60 @@ pub enum Written {
 /// Cheap to clone; the task ends when the last clone is gone.
 #[derive(Clone, Debug)]
 pub struct ClientWriter {
-    queue: mpsc::Sender<Job>,
-}
-
-#[derive(Debug)]
-struct Job {
-    client: NewClient,
-    answer: Caller,
+    queue: Together<NewClient, Written>,
 }
 
 impl ClientWriter {
     pub fn start(db: Db, queue_length: usize) -> Self {
-        let (queue, waiting) = mpsc::channel(queue_length.max(1));
-        tokio::spawn(commit_what_waits(db, waiting));
-        Self { queue }
+        // One commit after the other: of two at once, the second would wait for rows of the first.
+        Self { queue: Together::start(queue_length, 1, move |clients| commit(db.clone(), clients)) }
     }
 
     pub async fn write(&self, client: NewClient) -> Result<Written, DbError> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Job { client, answer }).map_err(|_| DbError::QueueFull)?;
-        match timeout(PATIENCE, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(DbError::TimedOut),
-        }
+        self.queue.ask(client).await
     }
 
     /// How many registrations wait for their commit.
     pub fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
-    }
-}
-
-async fn commit_what_waits(db: Db, mut waiting: mpsc::Receiver<Job>) {
-    let mut batch = Vec::with_capacity(ROWS_A_COMMIT);
-    while waiting.recv_many(&mut batch, ROWS_A_COMMIT).await > 0 {
-        // Whoever gave up waiting was told so; writing the row now would only cost those who still wait.
-        batch.retain(|job| !job.answer.is_closed());
-        commit(&db, std::mem::take(&mut batch)).await;
+        self.queue.waiting()
     }
 }
 
 /// One row, and everyone who waits for it: tools that start together register together.
 struct Group {
     row: NewClient,
-    callers: Vec<(ClientDigest, Caller)>,
+    callers: Vec<Caller>,
 }
 
-type Caller = oneshot::Sender<Result<Written, DbError>>;
-type Groups = BTreeMap<ClientId, Group>;
+struct Caller {
+    position: usize,
+    digest: ClientDigest,
+}
 
-async fn commit(db: &Db, jobs: Vec<Job>) {
-    let groups = by_id(jobs);
+type Groups = BTreeMap<ClientId, Group>;
+type Answers = Vec<(usize, Result<Written, DbError>)>;
+
+/// An answer for each, in their order.
+async fn commit(db: Db, clients: Vec<NewClient>) -> Vec<Result<Written, DbError>> {
+    let mut answers = answers(&db, by_id(clients)).await;
+    answers.sort_by_key(|(position, _)| *position);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn answers(db: &Db, groups: Groups) -> Answers {
     match write_until_known(db, &rows(&groups)).await {
         Ok(outcomes) => answer_all(groups, &outcomes),
-        Err(error) if error.is_transient() || groups.len() <= 1 => refuse_all(groups, error),
+        Err(error) if error.is_transient() || groups.len() <= 1 => refuse(groups, error),
         Err(_) => {
+            let mut answers = Answers::new();
             for group in groups {
                 let group = Groups::from([group]);
-                match write_until_known(db, &rows(&group)).await {
+                answers.extend(match write_until_known(db, &rows(&group)).await {
                     Ok(outcomes) => answer_all(group, &outcomes),
-                    Err(error) => refuse_all(group, error),
-                }
+                    Err(error) => refuse(group, error),
+                });
             }
+            answers
         }
     }
 }
@@ -113,16 +98,16 @@ fn rows(groups: &Groups) -> Vec<&NewClient> {
     groups.values().map(|group| &group.row).collect()
 }
 
-fn by_id(jobs: Vec<Job>) -> Groups {
+fn by_id(clients: Vec<NewClient>) -> Groups {
     let mut groups = Groups::new();
-    for Job { client, answer } in jobs {
+    for (position, client) in clients.into_iter().enumerate() {
         let (digest, registrations) = (client.digest, client.registrations);
         let fresh = Group { row: NewClient { registrations: 0, ..client }, callers: Vec::new() };
         let group = groups.entry(fresh.row.id).or_insert(fresh);
         if digest == group.row.digest {
             group.row.registrations += registrations;
         }
-        group.callers.push((digest, answer));
+        group.callers.push(Caller { position, digest });
     }
     groups
 }
@@ -184,27 +169,28 @@ async fn see_again(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId
 }
 
 /// The first of a group gets what the database said; the others are the same client again, or another's.
-fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) {
+fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers {
+    let mut answers = Answers::new();
     for (id, Group { row, callers }) in groups {
-        for (position, (digest, caller)) in callers.into_iter().enumerate() {
+        for (nth, Caller { position, digest }) in callers.into_iter().enumerate() {
             let answer = match outcomes.get(&id) {
                 _ if digest != row.digest => Ok(Written::Taken),
-                Some(Written::New) if position > 0 => {
+                Some(Written::New) if nth > 0 => {
                     Ok(Written::Known { registered_at: row.seen_at, last_seen_at: row.seen_at, counted: true })
                 }
                 Some(outcome) => Ok(*outcome),
                 // It was there at the insert and gone at the read: forgotten in between. Another try will insert it.
                 None => Err(DbError::TimedOut),
             };
-            // A caller that is gone needs no answer.
-            let _ = caller.send(answer);
+            answers.push((position, answer));
         }
     }
+    answers
 }
 
-fn refuse_all(groups: Groups, error: DbError) {
-    let error = Arc::new(error);
-    for (_, caller) in groups.into_values().flat_map(|group| group.callers) {
-        let _ = caller.send(Err(DbError::Shared(Arc::clone(&error))));
-    }
+fn refuse(groups: Groups, error: DbError) -> Answers {
+    let positions: Vec<usize> =
+        groups.into_values().flat_map(|group| group.callers).map(|caller| caller.position).collect();
+    let refused = refuse_all(positions.len(), error);
+    positions.into_iter().zip(refused).collect()
 }

@@ -58,3 +58,8 @@ pub fn ids_as_json(ids: impl Iterator<Item = Uuid>) -> String {
 pub fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or_default()
 }
+
+/// As one of a list of texts, where lists of `jsonb` cannot be bound.
+pub fn json(value: &impl serde::Serialize) -> String {
+    serde_json::json!(value).to_string()
+}

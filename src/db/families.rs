@@ -4,13 +4,13 @@
 //! of two rotations at once one happens, and none after the family was ended or its scopes were narrowed. On Postgres it
 //! changes no indexed column, so no index is written.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::column::{Column, JsonText, ids_as_json};
-use super::users::{OfUser, User};
 use super::{Db, DbError, DbHandle, Tx, memberships, org_clients, orgs, read_with_conn, rotations, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::permission::Role;
@@ -20,14 +20,15 @@ use crate::oauth::scopes_restriction::ScopesRestriction;
 use crate::oauth::{FamilyId, GrantId, OrgId, Timestamp, UserId};
 use crate::secret::Digest;
 
-pub use super::beginnings::{Redeeming, begin, begin_at_once, insert};
-pub use super::rotations::{Presented, Rotation, rotate, rotate_at_once};
+pub use super::beginnings::{Redeeming, begin, insert};
+pub use super::rotations::{Presented, Rotation, rotate};
 pub use super::uses::record_use;
 
 const TABLE: &str = "families";
 
 /// An ended family stays for 30 days, so that who looks into an incident finds it.
 pub const ENDED_FOR: i64 = 30 * 86_400;
+
 #[derive(Clone, PartialEq, Eq)]
 pub struct Family {
     pub id: FamilyId,
@@ -114,7 +115,7 @@ impl TryFrom<Row> for Family {
 #[derive(Clone, Debug)]
 pub struct ForRefresh {
     pub family: Family,
-    pub user: User,
+    pub user_disabled_at: Option<Timestamp>,
     /// `None`: the person has left the organisation.
     pub role: Option<Role>,
     pub client_disabled_at: Option<Timestamp>,
@@ -126,8 +127,7 @@ pub struct ForRefresh {
 pub(super) struct ForRefreshRow {
     #[sqlx(flatten)]
     family: Row,
-    #[sqlx(flatten)]
-    user: OfUser,
+    user_disabled_at: Option<i64>,
     role: Option<String>,
     client_disabled_at: Option<i64>,
     scopes_restriction: Option<JsonText>,
@@ -140,7 +140,7 @@ impl TryFrom<ForRefreshRow> for ForRefresh {
     fn try_from(row: ForRefreshRow) -> Result<Self, DbError> {
         Ok(Self {
             family: row.family.try_into()?,
-            user: row.user.into(),
+            user_disabled_at: row.user_disabled_at.map(Timestamp::from_seconds),
             role: row.role.as_deref().map(memberships::role).transpose()?,
             client_disabled_at: row.client_disabled_at.map(Timestamp::from_seconds),
             restriction: org_clients::restriction(row.scopes_restriction)?,
@@ -155,8 +155,7 @@ pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh
         sqlx::query_as(
         "SELECT f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
                 f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
-                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at,
-                m.role, c.disabled_at AS client_disabled_at, c.scopes_restriction, o.default_client_scopes
+                u.disabled_at AS user_disabled_at, m.role, c.disabled_at AS client_disabled_at, c.scopes_restriction, o.default_client_scopes
            FROM families f
            JOIN users u ON u.id = f.user_id
            JOIN orgs o ON o.id = f.org_id
@@ -182,25 +181,22 @@ pub struct Liveness {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// `None`: there was no such family, or it ended long ago.
-pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
-    #[derive(sqlx::FromRow)]
-    struct LivenessRow {
-        org_id: Uuid,
-        client_id: Uuid,
-        user_id: Uuid,
-        grant_id: Uuid,
-        scopes: JsonText,
-        revoked_at: Option<i64>,
-    }
-    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(
-        "SELECT org_id, client_id, user_id, grant_id, scopes, revoked_at FROM families WHERE id = $1"
-    )
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await)?;
-    row.map(|row| {
-        Ok(Liveness {
+#[derive(Clone, sqlx::FromRow)]
+struct LivenessRow {
+    id: Uuid,
+    org_id: Uuid,
+    client_id: Uuid,
+    user_id: Uuid,
+    grant_id: Uuid,
+    scopes: JsonText,
+    revoked_at: Option<i64>,
+}
+
+impl TryFrom<LivenessRow> for Liveness {
+    type Error = DbError;
+
+    fn try_from(row: LivenessRow) -> Result<Self, DbError> {
+        Ok(Self {
             org_id: OrgId(row.org_id),
             client_id: ClientId::from_uuid(row.client_id),
             user_id: UserId(row.user_id),
@@ -208,8 +204,39 @@ pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, Db
             scopes: Column::of(TABLE, "scopes").json(row.scopes)?,
             revoked_at: row.revoked_at.map(Timestamp::from_seconds),
         })
-    })
-    .transpose()
+    }
+}
+
+/// `None`: there was no such family, or it ended long ago.
+pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
+    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, org_id, client_id, user_id, grant_id, scopes, revoked_at FROM families WHERE id = $1"
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Liveness::try_from).transpose()
+}
+
+/// The same for several, in their order; on Postgres.
+pub(super) async fn find_liveness_together(
+    db: &Db,
+    ids: &[FamilyId],
+) -> Result<Vec<Result<Option<Liveness>, DbError>>, DbError> {
+    let rows: Vec<LivenessRow> = read_with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(
+                "SELECT id, org_id, client_id, user_id, grant_id, scopes, revoked_at FROM families WHERE id = ANY($1)",
+            )
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let found: HashMap<FamilyId, LivenessRow> = rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned().map(Liveness::try_from).transpose()).collect())
 }
 
 /// False where it had ended already, or there is no such family.

@@ -20,6 +20,7 @@ mod connect;
 pub mod consents;
 mod error;
 pub mod families;
+mod family_queues;
 pub mod grants;
 pub mod known_clients;
 mod last_uses;
@@ -35,6 +36,7 @@ mod rotations;
 pub mod sessions;
 pub mod signing_keys;
 mod taking;
+mod together;
 mod transaction;
 pub mod users;
 mod uses;
@@ -48,6 +50,7 @@ pub use backup::BackupError;
 pub use client_writer::ClientWriter;
 pub use connect::{Location, Target};
 pub use error::DbError;
+pub use family_queues::FamilyQueues;
 pub use known_clients::KnownClients;
 pub use last_uses::LastUses;
 pub use migrate::{MigrateError, Migration, MigrationState};
@@ -237,10 +240,13 @@ macro_rules! with_conn {
 /// [`with_conn!`] for a read that stands alone: where the connection turns out to be lost, another one is asked, since
 /// after a restart of the database every connection in the pool is dead once.
 macro_rules! read_with_conn {
-    ($db:expr, |$conn:ident| $query:expr) => {{
+    ($db:expr, |$conn:ident| $query:expr) => {
+        $crate::db::read_with_conn!($db, postgres | $conn | $query, sqlite | $conn | $query)
+    };
+    ($db:expr, postgres |$pg:ident| $on_postgres:expr, sqlite |$lite:ident| $on_sqlite:expr) => {{
         let mut attempt = 1;
         loop {
-            match $crate::db::with_conn!($db, |$conn| $query) {
+            match $crate::db::with_conn!($db, postgres | $pg | $on_postgres, sqlite | $lite | $on_sqlite) {
                 Err(lost @ $crate::db::DbError::ConnectionLost(_)) if attempt < $crate::db::READ_ATTEMPTS => {
                     attempt += 1;
                     tracing::debug!(error = %lost, attempt, "reading again on another connection");

@@ -1,7 +1,8 @@
 //! Chains of refresh tokens.
 
+use futures_util::future::join_all;
 use grantor::db::families::{self, Family, Liveness, Rotation};
-use grantor::db::{Db, DbError, org_clients, orgs, users};
+use grantor::db::{Db, DbError, FamilyQueues, org_clients, orgs, users};
 use grantor::oauth::permission::Role;
 use grantor::oauth::scope::ScopeToken;
 use grantor::oauth::scopes_restriction::ScopesRestriction;
@@ -43,15 +44,15 @@ async fn read(db: &Db) -> Family {
 }
 
 /// What a client presents that holds the first token.
-fn presented<'a>() -> families::Presented<'a> {
+fn presented() -> families::Presented {
     families::Presented {
         id: family_id(1),
         client_id: client_id(1),
         digest: digest("refresh token 0"),
         scopes: None,
-        resources: &[],
+        resources: vec![],
         idle: 1_000,
-        key_id: "second",
+        key_id: "second".to_owned(),
         new_digest: digest("refresh token 1"),
         now: after(10),
         forget_at: None,
@@ -62,15 +63,14 @@ fn presented<'a>() -> families::Presented<'a> {
 async fn on_postgres_the_usual_refresh_is_one_statement_and_whatever_is_in_the_way_stops_it() {
     let app = TestApp::start(crate::support::Engine::Postgres).await;
     one_family(app.db(), None).await;
-    let (wider, other) = (scopes("mcp_read mcp_write"), [super::grant_by_hand::resource("https://other.example")]);
-    let at_once = async |presented: families::Presented<'_>| {
-        families::rotate_at_once(app.db(), &presented).await.expect("is asked")
-    };
+    let (wider, other) = (scopes("mcp_read mcp_write"), vec![super::grant_by_hand::resource("https://other.example")]);
+    let queues = FamilyQueues::start(app.db().clone());
+    let at_once = async |presented: families::Presented| queues.rotate(presented).await.expect("is asked");
     let in_the_way = [
         families::Presented { client_id: client_id(2), ..presented() },
         families::Presented { digest: digest("refresh token 1"), ..presented() },
-        families::Presented { scopes: Some(&wider), ..presented() },
-        families::Presented { resources: &other, ..presented() },
+        families::Presented { scopes: Some(wider), ..presented() },
+        families::Presented { resources: other, ..presented() },
         families::Presented { idle: 10, ..presented() },
         families::Presented { now: after(1_000_000), idle: 0, ..presented() },
     ];
@@ -78,14 +78,51 @@ async fn on_postgres_the_usual_refresh_is_one_statement_and_whatever_is_in_the_w
         assert!(at_once(presented.clone()).await.is_none(), "{presented:?}");
     }
 
-    let (narrower, same) = (scopes("mcp_read"), [super::grant_by_hand::resource("https://mcp.example/mcp")]);
-    let rotated = at_once(families::Presented { scopes: Some(&narrower), resources: &same, ..presented() })
-        .await
-        .expect("rotates");
+    let (narrower, same) = (scopes("mcp_read"), vec![super::grant_by_hand::resource("https://mcp.example/mcp")]);
+    let rotated =
+        at_once(families::Presented { scopes: Some(narrower), resources: same, ..presented() }).await.expect("rotates");
 
     assert_eq!((rotated.family.sequence, rotated.family.key_id.as_str()), (1, "second"));
     assert_eq!(rotated.family, read(app.db()).await);
     assert!(at_once(presented()).await.is_none(), "it was rotated already");
+}
+
+#[tokio::test]
+async fn of_refreshes_that_wait_together_each_is_answered_for_itself() {
+    let app = TestApp::start(crate::support::Engine::Postgres).await;
+    let id = one_family(app.db(), None).await;
+    for number in 2..=4 {
+        insert_family(app.db(), &new_family(number, id), None).await;
+    }
+    let queues = FamilyQueues::start(app.db().clone());
+    let of = |number| families::Presented { id: family_id(number), ..presented() };
+    let presented = [of(1), families::Presented { digest: digest("another"), ..of(2) }, of(3), of(3), of(99), of(4)];
+
+    let rotated = join_all(presented.map(|presented| queues.rotate(presented))).await;
+    let rotated: Vec<_> = rotated.into_iter().map(|found| found.expect("is asked").map(|it| it.family.id)).collect();
+
+    assert_eq!((rotated[0], rotated[1], rotated[4], rotated[5]), (Some(family_id(1)), None, None, Some(family_id(4))));
+    let mut twice = [rotated[2], rotated[3]];
+    twice.sort();
+    assert_eq!(twice, [None, Some(family_id(3))], "of the same token, one is rotated");
+}
+
+#[tokio::test]
+async fn a_family_that_somebody_holds_keeps_nobody_waiting() {
+    let app = TestApp::start(crate::support::Engine::Postgres).await;
+    let id = one_family(app.db(), None).await;
+    insert_family(app.db(), &new_family(2, id), None).await;
+    let queues = FamilyQueues::start(app.db().clone());
+    let mut tx = app.db().begin().await.expect("begins");
+    assert!(families::revoke(&mut tx, family_id(1), START, after(DAY)).await.expect("is asked"));
+
+    let held = queues.rotate(presented());
+    let free = queues.rotate(families::Presented { id: family_id(2), ..presented() });
+    let (held, free) = tokio::join!(held, free);
+
+    assert!(held.expect("is asked").is_none());
+    assert_eq!(free.expect("is asked").map(|found| found.family.id), Some(family_id(2)));
+    tx.roll_back().await.expect("is rolled back");
 }
 
 on_both! {
@@ -115,8 +152,7 @@ on_both! {
         let find = async || families::find_for_refresh(db, family_id(1)).await.expect("is readable").expect("is there");
 
         let found = find().await;
-        assert_eq!(Some(&found.user), users::find(db, user_id(1)).await.expect("is readable").as_ref());
-        assert_eq!((found.role, found.client_disabled_at), (Some(Role::Admin), None));
+        assert_eq!((found.role, found.user_disabled_at, found.client_disabled_at), (Some(Role::Admin), None, None));
         assert_eq!((found.restriction, found.default_client_scopes), (None, None));
 
         let restriction = ScopesRestriction::from_stored(vec![], vec![ScopeToken::parse("mcp_read").expect("a scope")]);
@@ -129,7 +165,7 @@ on_both! {
         users::disable(db, user_id(1), after(4)).await.expect("is disabled");
 
         let found = find().await;
-        assert_eq!((found.user.disabled_at, found.client_disabled_at), (Some(after(4)), Some(after(3))));
+        assert_eq!((found.user_disabled_at, found.client_disabled_at), (Some(after(4)), Some(after(3))));
         assert_eq!((found.restriction, found.default_client_scopes), (Some(restriction), Some(scopes("openid"))));
     }
 
