@@ -2,13 +2,14 @@
 //!
 //! Accepted are `https`, `http` on the three names of the user's own machine, and the private-use schemes of native
 //! apps, except those that run code, read files or belong to the browser or the network. Compared are bytes; only the
-//! port of a loopback address is free, since a native app takes whatever port it gets (RFC 8252 section 7.3).
+//! port of an `http` loopback address is free, since a native app takes whatever port it gets (RFC 8252 section 7.3).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::address::{self, AddressKind};
 use super::uri_syntax::{Host, UriSyntaxError, authority_of, check_characters, split_scheme};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -20,7 +21,8 @@ pub struct RedirectUri(String);
 pub enum RedirectKind {
     /// A web server: whoever holds the domain and its certificate.
     Https,
-    /// Whatever listens on that port of the user's machine (RFC 8252 section 7.3).
+    /// Whatever listens on that port of the user's machine (RFC 8252 section 7.3), also by `https`: a certificate for such
+    /// a name says nothing about the program.
     Loopback,
     /// Whatever app claimed the scheme on the user's machine (RFC 8252 section 7.1).
     PrivateUse,
@@ -112,6 +114,7 @@ const DENIED_SCHEMES: [&str; 58] = [
     "wss",
 ];
 
+/// The spellings that are accepted by `http`.
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 impl RedirectUri {
@@ -123,10 +126,10 @@ impl RedirectUri {
         check_characters(text)?;
         let (scheme, after_scheme) = split_scheme(text)?;
         check_authority(after_scheme)?;
-        match kind_of(scheme) {
-            RedirectKind::Https => check_https(after_scheme)?,
-            RedirectKind::Loopback => check_loopback(after_scheme)?,
-            RedirectKind::PrivateUse => check_private_use(scheme, after_scheme)?,
+        match Scheme::of(scheme) {
+            Scheme::Https => check_https(after_scheme)?,
+            Scheme::Http => check_http(after_scheme)?,
+            Scheme::PrivateUse => check_private_use(scheme, after_scheme)?,
         }
         Ok(Self(text.to_owned()))
     }
@@ -136,7 +139,24 @@ impl RedirectUri {
     }
 
     pub fn kind(&self) -> RedirectKind {
-        kind_of(self.scheme())
+        match Scheme::of(self.scheme()) {
+            Scheme::Https if self.is_on_loopback() => RedirectKind::Loopback,
+            Scheme::Https => RedirectKind::Https,
+            Scheme::Http => RedirectKind::Loopback,
+            Scheme::PrivateUse => RedirectKind::PrivateUse,
+        }
+    }
+
+    /// In any spelling, since `https` accepts them all.
+    fn is_on_loopback(&self) -> bool {
+        let host = self.0.split_once(':').and_then(|(_, after_scheme)| Host::parse(after_scheme).ok());
+        host.is_some_and(|host| match host.address {
+            // What has no address of its own is reached on this machine.
+            Some(address) => {
+                matches!(address::kind_of(address), Some(AddressKind::Loopback | AddressKind::Unspecified))
+            }
+            None => is_localhost(host.text),
+        })
     }
 
     /// As written: a scheme has no case (RFC 3986 section 3.1).
@@ -153,7 +173,12 @@ impl RedirectUri {
             })
     }
 
-    /// The same text for every port of a loopback address; any other URI as it is.
+    /// Whether a request may name another port than this one.
+    pub fn has_free_port(&self) -> bool {
+        self.around_port().is_some()
+    }
+
+    /// The same text for every port of an `http` loopback address; any other URI as it is.
     pub fn without_loopback_port(&self) -> Cow<'_, str> {
         match self.around_port() {
             Some((before, after)) if before.len() + after.len() < self.0.len() => Cow::Owned([before, after].concat()),
@@ -164,7 +189,7 @@ impl RedirectUri {
     /// `http://localhost` and `/callback` of `http://localhost:8080/callback`; none where the port matters.
     fn around_port(&self) -> Option<(&str, &str)> {
         const BEFORE_HOST: usize = "http://".len();
-        if self.kind() != RedirectKind::Loopback {
+        if Scheme::of(self.scheme()) != Scheme::Http {
             return None;
         }
         let from_host = self.0.get(BEFORE_HOST..)?;
@@ -178,14 +203,29 @@ impl RedirectUri {
     }
 }
 
-fn kind_of(scheme: &str) -> RedirectKind {
-    if scheme.eq_ignore_ascii_case("https") {
-        RedirectKind::Https
-    } else if scheme.eq_ignore_ascii_case("http") {
-        RedirectKind::Loopback
-    } else {
-        RedirectKind::PrivateUse
+/// What the scheme alone says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Https,
+    Http,
+    PrivateUse,
+}
+
+impl Scheme {
+    fn of(scheme: &str) -> Self {
+        if scheme.eq_ignore_ascii_case("https") {
+            Self::Https
+        } else if scheme.eq_ignore_ascii_case("http") {
+            Self::Http
+        } else {
+            Self::PrivateUse
+        }
     }
+}
+
+/// Whatever such a name resolves to, it is this machine (RFC 6761 section 6.3).
+fn is_localhost(host: &str) -> bool {
+    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// First of all, so that no later pass reads more than this.
@@ -222,7 +262,7 @@ fn check_https(after_scheme: &str) -> Result<(), RedirectUriError> {
 
 /// RFC 8252 sections 7.3 and 8.3. Other spellings of the same addresses are refused, since their bytes would have to be
 /// read to be compared.
-fn check_loopback(after_scheme: &str) -> Result<(), RedirectUriError> {
+fn check_http(after_scheme: &str) -> Result<(), RedirectUriError> {
     let host = Host::parse(after_scheme)?;
     if LOOPBACK_HOSTS.contains(&host.text) { Ok(()) } else { Err(RedirectUriError::HttpBeyondLoopback) }
 }
@@ -264,6 +304,20 @@ mod tests {
             ("https://[2001:db8::1]:8443/cb", RedirectKind::Https),
             ("https://192.0.2.1/cb", RedirectKind::Https),
             ("HTTPS://EXAMPLE.com/cb", RedirectKind::Https),
+            ("https://localhost.example/cb", RedirectKind::Https),
+            ("https://example.com/?at=//localhost", RedirectKind::Https),
+            ("https://127.0.0.1.example.com/cb", RedirectKind::Https),
+            ("https://localhost/cb", RedirectKind::Loopback),
+            ("https://localhost:8443", RedirectKind::Loopback),
+            ("HTTPS://LocalHost/cb", RedirectKind::Loopback),
+            ("https://app.localhost/cb", RedirectKind::Loopback),
+            ("https://127.0.0.1:8443/cb", RedirectKind::Loopback),
+            ("https://127.0.0.2/cb", RedirectKind::Loopback),
+            ("https://0.0.0.0/cb", RedirectKind::Loopback),
+            ("https://10.0.0.1/cb", RedirectKind::Https),
+            ("https://[::1]:8443/cb", RedirectKind::Loopback),
+            ("https://[0:0:0:0:0:0:0:1]/cb", RedirectKind::Loopback),
+            ("https://[::ffff:127.0.0.1]/cb", RedirectKind::Loopback),
             ("http://127.0.0.1/", RedirectKind::Loopback),
             ("http://127.0.0.1:33418/", RedirectKind::Loopback),
             ("http://[::1]:1/cb", RedirectKind::Loopback),
@@ -363,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_port_of_a_loopback_address_is_free() {
+    fn only_the_port_of_an_http_loopback_address_is_free() {
         let cases = [
             ("http://localhost:3118/cb", "http://localhost:3118/cb", true),
             ("http://localhost:3118/cb", "http://localhost:49152/cb", true),
@@ -386,6 +440,9 @@ mod tests {
             ("http://localhost:1/cb", "https://localhost:1/cb", false),
             ("http://localhost:1/cb", "HTTP://localhost:2/cb", false),
             ("https://localhost:1/cb", "https://localhost:2/cb", false),
+            ("https://127.0.0.1:1/cb", "https://127.0.0.1/cb", false),
+            ("https://[::1]/cb", "https://[::1]:2/cb", false),
+            ("https://localhost:1/cb", "https://localhost:1/cb", true),
             ("https://example.com/cb", "https://example.com:443/cb", false),
             ("https://example.com/cb", "https://example.com/cb", true),
             ("https://example.com/cb", "https://EXAMPLE.com/cb", false),
@@ -399,13 +456,15 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_left_out_on_loopback_and_nowhere_else() {
+    fn the_port_is_left_out_on_http_loopback_and_nowhere_else() {
         let cases = [
             ("http://localhost:3118/cb?a=:9", "http://localhost/cb?a=:9"),
             ("http://127.0.0.1:1", "http://127.0.0.1"),
             ("http://[::1]:1/", "http://[::1]/"),
             ("http://[::1]/", "http://[::1]/"),
             ("https://localhost:3118/cb", "https://localhost:3118/cb"),
+            ("https://127.0.0.1:3118/cb", "https://127.0.0.1:3118/cb"),
+            ("https://[::1]:3118/cb", "https://[::1]:3118/cb"),
             ("cursor://host:1/cb", "cursor://host:1/cb"),
         ];
         for (text, expected) in cases {

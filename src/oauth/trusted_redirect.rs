@@ -39,7 +39,7 @@ impl TrustedRedirect {
     /// would be a guess.
     pub fn of(requested: Option<&str>, client: &ClientMetadata) -> Result<Self, MismatchingRedirect> {
         match (requested, client.redirect_uris()) {
-            (None, [only]) if only.kind() != RedirectKind::Loopback => Ok(Self { uri: only.clone(), was_sent: false }),
+            (None, [only]) if !only.has_free_port() => Ok(Self { uri: only.clone(), was_sent: false }),
             (None, _) => Err(MismatchingRedirect),
             (Some(requested), registered) => {
                 let is_registered = registered.iter().any(|uri| uri.matches(requested));
@@ -155,6 +155,8 @@ mod tests {
             (&several[..1], None, true),
             (&several[1..2], None, false),
             (&several[3..], None, true),
+            (&["https://localhost:8443/cb"], None, true),
+            (&["https://localhost:8443/cb"], Some("https://localhost:8444/cb"), false),
             (&[], None, false),
             (&[], Some("https://app.example/cb"), false),
         ];

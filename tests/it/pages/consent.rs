@@ -64,6 +64,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (_acme, web, mut eve) = stage(&app).await;
         let program = McpClient::registered(&app, &["http://localhost/cb"]).await;
+        let by_https = McpClient::registered(&app, &["https://localhost:8443/cb"]).await;
         let scheme = McpClient::registered(&app, &["cursor://anysphere/cb"]).await;
         let both = McpClient::registered(&app, &["http://localhost/cb", REDIRECT]).await;
         let mut shown = async |client: &McpClient<'_>| words(&eve.reaches_consent(&client.url(&[])).await);
@@ -72,6 +73,8 @@ on_both! {
         assert!(!shown(&web).await.contains(warning));
         let of_program = shown(&program).await;
         assert!(of_program.contains("Answer goes to a program on this computer") && of_program.contains(warning));
+        let by_https = shown(&by_https).await;
+        assert!(by_https.contains("Answer goes to a program on this computer") && by_https.contains(warning), "{by_https}");
         let of_scheme = shown(&scheme).await;
         assert!(of_scheme.contains("that opens cursor links") && of_scheme.contains(warning), "{of_scheme}");
         let of_both = shown(&both).await;
@@ -247,7 +250,9 @@ on_both! {
     async fn a_program_on_this_computer_and_an_app_are_asked_about_each_time(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
-        for redirect in ["http://localhost/cb", "http://127.0.0.1:8000/cb", "cursor://anysphere/cb"] {
+        let redirects =
+            ["http://localhost/cb", "http://127.0.0.1:8000/cb", "https://localhost:8443/cb", "cursor://anysphere/cb"];
+        for redirect in redirects {
             let client = McpClient::registered(&app, &[redirect]).await;
             eve.agrees(&client.url(&[])).await;
 
