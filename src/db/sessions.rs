@@ -69,26 +69,34 @@ pub async fn insert(db: impl DbHandle, session: &NewSession<'_>) -> Result<(), D
     .map(drop))
 }
 
-/// Only while the person's password is the one that was checked, and they are not disabled. False: it is not.
-pub async fn insert_while_password_is(
-    db: impl DbHandle,
-    session: &NewSession<'_>,
-    password_hash: &str,
-) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO sessions (id, digest, user_id, signed_in_at, last_seen_at, user_agent, address)
-         SELECT $1, $2, id, $4, $4, $5, $6 FROM users WHERE id = $3 AND password_hash = $7 AND disabled_at IS NULL"
-    )
-    .bind(session.id.0)
-    .bind(session.digest.bytes().as_slice())
-    .bind(session.user_id.0)
-    .bind(session.now.seconds())
-    .bind(session.user_agent)
-    .bind(session.address.map(|address| address.to_string()))
-    .bind(password_hash)
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+/// The rest of the statement is the same; SQLite, which has one writer at a time, locks no rows.
+macro_rules! insert_while_password_is {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO sessions (id, digest, user_id, signed_in_at, last_seen_at, user_agent, address)
+             SELECT $1, $2, id, $4, $4, $5, $6 FROM users
+              WHERE id = $3 AND password_hash = $7 AND disabled_at IS NULL",
+            $lock
+        )
+    };
+}
+
+/// Only while the person's password is the one that was checked, and they are not disabled. False: it is not. Whoever sets
+/// a password or disables somebody ends the sessions that they see, so this waits for them.
+pub async fn insert_while_password_is(db: &Db, session: &NewSession<'_>, password_hash: &str) -> Result<bool, DbError> {
+    let statement =
+        if db.is_postgres() { insert_while_password_is!(" FOR SHARE") } else { insert_while_password_is!("") };
+    with_conn!(db, |conn| sqlx::query(statement)
+        .bind(session.id.0)
+        .bind(session.digest.bytes().as_slice())
+        .bind(session.user_id.0)
+        .bind(session.now.seconds())
+        .bind(session.user_agent)
+        .bind(session.address.map(|address| address.to_string()))
+        .bind(password_hash)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Whether the session is over by its age, and the person disabled, is for the caller to say.

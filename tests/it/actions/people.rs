@@ -1,7 +1,8 @@
 //! People: in one organisation or several, with passwords and keys, and without either.
 
+use grantor::actions::sign_in::{SignInError, SigningIn, sign_in};
 use grantor::actions::{self, By, CreateKeyError, CreateUserError, NewKeys, RevokeKeyError, UserError};
-use grantor::db::{memberships, users};
+use grantor::db::{memberships, sessions, users};
 use grantor::oauth::KeyId;
 use grantor::oauth::operator::Operator;
 use grantor::oauth::permission::Role;
@@ -11,6 +12,7 @@ use crate::support::{START, TestApp};
 
 const BY: By = By::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
+const ROUNDS: u32 = 10;
 
 fn secret(text: &str) -> Option<Secret> {
     Some(Secret::new(text.to_owned()))
@@ -122,6 +124,38 @@ on_both! {
 
         assert!(matches!(again, Err(RevokeKeyError::NoSuchKey(told)) if told == id), "{again:?}");
         revoke(acme.keys.api_key_id).await.expect("the other key is another one");
+    }
+
+    async fn nobody_stays_signed_in_by_a_password_that_was_replaced_at_that_moment(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        app.operator("Acme").await.colleague(EVE, Role::Standard).await;
+        let user = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
+        for round in 0..ROUNDS {
+            let (old, new) = (format!("password {round}"), format!("password {}", round + 1));
+            actions::set_password(app.context(), EVE, secret(&old), None, &BY).await.expect("is set");
+            let attempt = SigningIn {
+                email: EVE,
+                password: Secret::new(old),
+                user_agent: "Browser",
+                address: None,
+                replaces: None,
+            };
+
+            let (signed_in, set) = tokio::join!(
+                sign_in(app.context(), attempt),
+                actions::set_password(replica.context(), EVE, secret(&new), None, &BY),
+            );
+
+            set.expect("is set");
+            match signed_in {
+                // Out again, where it came first; or told to come back, where it had to wait for too long.
+                Ok(_) | Err(SignInError::Refused) => {}
+                Err(SignInError::Db(cause)) => assert!(cause.is_transient(), "{cause}"),
+                Err(SignInError::Busy(cause)) => panic!("{cause}"),
+            }
+            assert_eq!(sessions::list(app.db(), user.id).await.expect("is readable"), [], "{round}");
+        }
     }
 
     async fn a_new_password_replaces_the_old_one(engine: Engine) {

@@ -70,6 +70,53 @@ on_both! {
         assert!(matches!(nobodys, Err(DbError::Reference)), "{nobodys:?}");
     }
 
+    async fn a_session_begins_only_while_the_password_is_the_one_that_was_checked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let begins = async |number, user, hash| {
+            let new = new(number, user, START);
+            sessions::insert_while_password_is(app.db(), &new, hash).await.expect("is asked")
+        };
+
+        assert!(begins(1, 1, "hash of ada").await);
+        assert!(!begins(2, 1, "hash of eve").await, "somebody else's");
+        assert!(!begins(3, 9, "hash of ada").await, "of nobody");
+        users::update_password_hash(app.db(), user_id(1), "new hash").await.expect("is set");
+        assert!(!begins(4, 1, "hash of ada").await, "the former one");
+        assert!(begins(5, 1, "new hash").await);
+        users::disable(app.db(), user_id(1), START).await.expect("is disabled");
+        assert!(!begins(6, 1, "new hash").await, "of somebody disabled");
+
+        assert_eq!(numbers(app.db(), 1).await, [session_id(5), session_id(1)]);
+        let (found, _) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
+        assert_eq!((found.signed_in_at, found.last_seen_at), (START, START));
+        assert_eq!((found.user_agent.as_str(), found.address.as_deref()), ("Browser \u{fc}/1", Some("::1")));
+    }
+
+    // What ends the sessions has run already and sees none that begins now, so who signs in has to wait for it.
+    async fn no_session_begins_beside_a_password_that_is_being_set(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        for round in 1..6 {
+            let (old, set) = (format!("hash {round}"), format!("hash {}", round + 1));
+            users::update_password_hash(app.db(), user_id(1), &old).await.expect("is set");
+            let mut tx = app.db().begin().await.expect("begins");
+            users::update_password_hash(&mut tx, user_id(1), &set).await.expect("is set");
+            sessions::delete_all(&mut tx, user_id(1), None).await.expect("is asked");
+
+            let new = new(round, 1, START);
+            let (begun, ()) = tokio::join!(sessions::insert_while_password_is(app.db(), &new, &old), async {
+                for _ in 0..20 {
+                    users::find(&mut tx, user_id(1)).await.expect("is readable");
+                }
+                tx.commit().await.expect("commits");
+            });
+
+            assert!(!begun.expect("is asked"), "{round}");
+            assert_eq!(numbers(app.db(), 1).await, []);
+        }
+    }
+
     async fn the_last_time_seen_never_goes_back(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
