@@ -6,3 +6,4 @@ mod forget;
 mod people;
 mod remove;
 mod setup;
+mod silent_approval;

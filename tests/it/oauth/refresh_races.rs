@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use grantor::actions::{self, ApproveError, By};
+use grantor::db::grants;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::scope::ScopeSet;
 use grantor::secret::Random;
@@ -228,6 +229,34 @@ on_both! {
             actions::enable_client(app.context(), granted.org_id(), client_id, &By::COMMAND_LINE)
                 .await
                 .expect("is enabled");
+        }
+    }
+
+    async fn a_silent_approval_that_meets_the_end_of_its_grant_revives_nothing(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let (granted, random) = (Granted::new(&app).await, Random::seeded(14));
+        let client_id = ClientId::parse(&granted.client_id).expect("an id");
+        let request = asks("mcp_read", &[MCP]);
+        let find = async || {
+            let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await;
+            found.expect("is readable").expect("is there")
+        };
+        for _ in 0..ROUNDS {
+            granted.code_for(&request).await;
+            let (waiting, id) = (granted.waiting(&request).await, find().await.id);
+
+            let (code, ended) = tokio::join!(
+                later(&random, granted.answer(&waiting, None)),
+                later(&random, actions::end_grant(replica.context(), id, |_| true, &By::COMMAND_LINE)),
+            );
+            ended.expect("is ended");
+
+            assert!(find().await.revoked_at.is_some());
+            match code {
+                Err(ApproveError::Changed) => {}
+                code => assert!(given(&granted.exchanged(&code.expect("was given before")).await).is_none()),
+            }
         }
     }
 

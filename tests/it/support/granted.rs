@@ -4,9 +4,10 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::actions::{self, Approval, Asking, By};
+use grantor::actions::{self, Approval, ApproveError, Asking, By, Offer, OfferError};
 use grantor::db::audit_events::{self, AuditEvent};
 use grantor::db::authorization_requests::{self, NewPendingRequest};
+use grantor::db::clients::Client;
 use grantor::db::resources::{self, StoredResource};
 use grantor::db::users::{self, User};
 use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
@@ -14,6 +15,7 @@ use grantor::oauth::pkce::CodeChallenge;
 use grantor::oauth::resource::Resource;
 use grantor::oauth::scope::ScopeSet;
 use grantor::oauth::{OrgId, ResourceId};
+use grantor::secret::Digest;
 use serde_json::{Value, json};
 
 use super::{Answer, TestApp, TestOperator, request};
@@ -35,6 +37,14 @@ pub struct Granted<'a> {
     pub operator: TestOperator<'a>,
     pub user: User,
     pub client_id: String,
+}
+
+/// A request that the user has not answered yet.
+pub struct Waiting<'r> {
+    handle: Digest,
+    browser: Digest,
+    client: Client,
+    request: &'r AuthorizationRequest,
 }
 
 /// What the token endpoint gave.
@@ -104,7 +114,16 @@ impl<'a> Granted<'a> {
         self.approve(request).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub async fn approve(&self, request: &AuthorizationRequest) -> Result<String, actions::ApproveError> {
+    /// Agrees to all that is asked.
+    pub async fn approve(&self, request: &AuthorizationRequest) -> Result<String, ApproveError> {
+        let waiting = self.waiting(request).await;
+        let offer = self.offer(&waiting).await?;
+        let ticked = offer.scopes.all();
+        self.answer(&waiting, Some((&offer, &ticked))).await
+    }
+
+    /// The request, as it waits for its user.
+    pub async fn waiting<'r>(&self, request: &'r AuthorizationRequest) -> Waiting<'r> {
         let (app, context) = (&self.app.app, self.app.context());
         let client = app.find_client.find_known(context, &self.client_id).await.expect("the client is known");
         let (handle, browser) = (context.random.token("ar_").digest(), context.random.token("b_").digest());
@@ -118,20 +137,38 @@ impl<'a> Granted<'a> {
             expires_at: now.plus(600),
         };
         authorization_requests::insert(&context.db, &pending).await.expect("is inserted");
-        let asking = Asking { client: &client, request, user: &self.user, org_id: self.org_id() };
-        let offer = actions::offer_scopes(&context.db, app.bounds(client.id), asking).await?;
-        let ticked = offer.scopes.all();
+        Waiting { handle, browser, client, request }
+    }
+
+    fn asking<'b>(&'b self, waiting: &'b Waiting<'_>) -> Asking<'b> {
+        Asking { client: &waiting.client, request: waiting.request, user: &self.user, org_id: self.org_id() }
+    }
+
+    pub async fn offer(&self, waiting: &Waiting<'_>) -> Result<Offer, OfferError> {
+        let bounds = self.app.app.bounds(waiting.client.id);
+        actions::offer_scopes(self.app.db(), bounds, self.asking(waiting)).await
+    }
+
+    /// With what was shown, and ticked of it; or with nothing shown, since it was given before.
+    pub async fn answer(
+        &self,
+        waiting: &Waiting<'_>,
+        shown_and_ticked: Option<(&Offer, &ScopeSet)>,
+    ) -> Result<String, ApproveError> {
+        let (app, context) = (&self.app.app, self.app.context());
+        let shown = |offer| self.asking(waiting).shown(offer);
         let approval = Approval {
-            handle,
-            browser,
-            client: &client,
+            handle: waiting.handle,
+            browser: waiting.browser,
+            client: &waiting.client,
             user: &self.user,
-            signed_in_at: now,
+            signed_in_at: context.clock.now(),
             org_id: self.org_id(),
-            answer: Some(actions::Answer { shown: asking.shown(&offer), ticked: &ticked }),
+            answer: shown_and_ticked.map(|(offer, ticked)| actions::Answer { shown: shown(offer), ticked }),
             code_ttl: app.issuer.lifetimes.code,
         };
-        let approved = actions::approve_request(context, app.bounds(client.id), approval, &By::COMMAND_LINE).await?;
+        let bounds = app.bounds(waiting.client.id);
+        let approved = actions::approve_request(context, bounds, approval, &By::COMMAND_LINE).await?;
         Ok(approved.code.expose().to_owned())
     }
 
@@ -219,7 +256,7 @@ pub async fn insert_resource(app: &TestApp, number: u64, uri: &str, secret: &str
         scopes: ScopeSet::default(),
         created_at: app.context().clock.now(),
     };
-    let digest = grantor::secret::Digest::of(secret);
+    let digest = Digest::of(secret);
     resources::insert(app.db(), &resource, digest).await.expect("is inserted");
 }
 

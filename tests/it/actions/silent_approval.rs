@@ -1,0 +1,79 @@
+//! Who has given a client everything before is not asked; what was taken back meanwhile is not given.
+
+use std::time::Duration;
+
+use grantor::actions::{self, ApproveError, By};
+use grantor::db::grants::{self, Grant};
+use grantor::oauth::authorization_request::AuthorizationRequest;
+use grantor::oauth::client::ClientId;
+use grantor::oauth::scope::ScopeSet;
+
+use crate::support::TestApp;
+use crate::support::granted::{Granted, MCP, Waiting, asks};
+
+async fn grant(granted: &Granted<'_>) -> Grant {
+    let client_id = ClientId::parse(&granted.client_id).expect("an id");
+    let found = grants::find(granted.app.db(), granted.org_id(), client_id, granted.user.id).await;
+    found.expect("is readable").expect("is there")
+}
+
+/// A request that needs no click, at this moment.
+async fn remembered<'r>(granted: &Granted<'_>, request: &'r AuthorizationRequest) -> Waiting<'r> {
+    let waiting = granted.waiting(request).await;
+    assert!(granted.offer(&waiting).await.expect("is offered").is_remembered);
+    waiting
+}
+
+on_both! {
+    async fn what_was_given_before_is_given_again_without_a_word_and_the_grant_stays_as_it_is(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let request = asks("mcp_read email", &[MCP]);
+        granted.code_for(&request).await;
+        let (before, waiting) = (grant(&granted).await, remembered(&granted, &request).await);
+        app.hand.advance(Duration::from_secs(60));
+
+        let code = granted.answer(&waiting, None).await.expect("is given");
+        let again = granted.answer(&waiting, None).await;
+
+        assert_eq!((grant(&granted).await, granted.history().await), (before, vec!["grant.given".to_owned()]));
+        assert_eq!(granted.exchanged(&code).await.json()["scope"], "email mcp_read");
+        assert!(matches!(again, Err(ApproveError::NotPending)), "{again:?}");
+    }
+
+    async fn what_was_taken_back_after_it_was_remembered_is_not_given_and_the_user_is_asked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let request = asks("mcp_read email", &[MCP]);
+        granted.code_for(&request).await;
+        let waiting = remembered(&granted, &request).await;
+        let id = grant(&granted).await.id;
+        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+
+        let silently = granted.answer(&waiting, None).await;
+
+        assert!(matches!(silently, Err(ApproveError::Changed)), "{silently:?}");
+        assert!(grant(&granted).await.revoked_at.is_some());
+        let offer = granted.offer(&waiting).await.expect("is offered");
+        assert!(!offer.is_remembered, "the request waits, for a click this time");
+        let code = granted.answer(&waiting, Some((&offer, &offer.scopes.all()))).await.expect("is given");
+        assert_eq!(granted.exchanged(&code).await.status, 200);
+    }
+
+    async fn where_a_part_of_it_was_taken_back_the_user_is_asked_too(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let request = asks("mcp_read email", &[MCP]);
+        granted.code_for(&request).await;
+        let waiting = remembered(&granted, &request).await;
+        let in_another_tab = granted.waiting(&request).await;
+        let offer = granted.offer(&in_another_tab).await.expect("is offered");
+        let less = ScopeSet::parse("mcp_read").expect("scopes");
+        granted.answer(&in_another_tab, Some((&offer, &less))).await.expect("is given");
+
+        let silently = granted.answer(&waiting, None).await;
+
+        assert!(matches!(silently, Err(ApproveError::Changed)), "{silently:?}");
+        assert_eq!(grant(&granted).await.scopes, less);
+    }
+}
