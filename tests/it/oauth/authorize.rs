@@ -3,17 +3,34 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Method;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use grantor::http::Peer;
 use grantor::oauth::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, STATE, Told, choosing};
-use crate::support::{Reply, START, Site, TestApp};
+use crate::support::{Answer, Reply, START, Site, TestApp, request};
 
 const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
 const MINUTE: Duration = Duration::from_secs(60);
+const ON_LOOPBACK: (&str, &str) = ("client_documents.allow_loopback", "true");
+const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
+
+fn document(url: &str) -> Reply {
+    Reply::json(json!({"client_id": url, "client_name": "Editor", "redirect_uris": [REDIRECT]}))
+}
+
+/// Somebody's browser comes with a request of this client.
+async fn named_from(app: &TestApp, peer: &str, client_id: &str) -> Answer {
+    let client = McpClient { app, id: client_id.to_owned(), redirect_uri: REDIRECT.to_owned() };
+    let request = request(Method::GET, &client.url(&[])).header("accept", "text/html");
+    let request = request.extension(Peer(peer.parse().expect("an address")));
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
 
 fn claims(tokens: &Value) -> Value {
     let token = tokens["access_token"].as_str().expect("a token");
@@ -176,6 +193,44 @@ on_both! {
         assert!(anew.text.contains("Mismatching redirect URI"), "{}", anew.text);
         assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{}", answer.text);
         assert!(answer.text.contains("Mismatching redirect URI"), "{}", answer.text);
+    }
+
+    async fn a_document_that_was_never_seen_counts_as_a_registration_and_a_known_one_does_not(engine: Engine) {
+        let app = TestApp::with(engine, &[ON_LOOPBACK, ("limits.register_per_minute", "1")]).await;
+        let site = Site::answering(Reply::Silence).await;
+        let known = site.url("/client.json");
+        site.answer(document(&known));
+        let named = async |client_id: &str| named_from(&app, "192.0.2.1:1", client_id).await.status.as_u16();
+
+        assert_eq!(named(&known).await, 303);
+        for _ in 0..5 {
+            assert_eq!((named(&known).await, named(NOBODY).await), (303, 400));
+        }
+        // One a minute, and two at once after a pause.
+        assert_eq!((named(&site.url("/2")).await, site.asked().len()), (400, 2));
+        let refused = named_from(&app, "192.0.2.1:2", &site.url("/3")).await;
+
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("60")));
+        assert_eq!(site.asked().len(), 2, "nobody is asked for it");
+        assert_eq!(named(&known).await, 303);
+        assert_eq!(named_from(&app, "192.0.2.2:1", &site.url("/3")).await.status, 400, "somebody else");
+        app.hand.advance(MINUTE);
+        assert_eq!((named(&site.url("/4")).await, named(&site.url("/5")).await), (400, 429));
+    }
+
+    async fn documents_that_were_never_seen_are_limited_for_everybody_together(engine: Engine) {
+        let app = TestApp::with(engine, &[ON_LOOPBACK, ("limits.register_per_second_total", "1")]).await;
+        let site = Site::answering(Reply::Silence).await;
+        let known = site.url("/client.json");
+        site.answer(document(&known));
+        let named = async |peer: &str, client_id: &str| named_from(&app, peer, client_id).await.status.as_u16();
+
+        assert_eq!(named("192.0.2.1:1", &known).await, 303);
+        assert_eq!(named("192.0.2.2:1", &site.url("/2")).await, 400);
+        assert_eq!(named("192.0.2.3:1", &site.url("/3")).await, 429);
+        assert_eq!(named("192.0.2.3:1", &known).await, 303);
+        app.hand.advance(Duration::from_secs(1));
+        assert_eq!(named("192.0.2.3:1", &site.url("/3")).await, 400);
     }
 
     async fn what_nobody_knows_is_ignored(engine: Engine) {
