@@ -142,6 +142,36 @@ on_both! {
         }
     }
 
+    async fn a_chain_that_was_used_where_tokens_may_rest_for_ever_is_not_forgotten_at_its_former_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let without_end = app.replica_with(&[("tokens.refresh_ttl", "0")]).await;
+        let restarted = app.replica_with(&[("tokens.refresh_idle_ttl", "0")]).await;
+        let granted = Granted::new(&app).await;
+        let now = granted.on(&restarted);
+        let (of_a_year, unused) = (granted.tokens("mcp_read").await, granted.tokens("mcp_read").await);
+        let of_no_end = granted.on(&without_end).tokens("mcp_read").await;
+
+        restarted.hand.advance(Duration::from_secs(DAY));
+        let of_a_year = Tokens::of(&now.refreshed(&of_a_year.refresh).await);
+        let of_no_end = Tokens::of(&now.refreshed(&of_no_end.refresh).await);
+        restarted.hand.advance(Duration::from_secs(100 * DAY));
+        assert_eq!(forgotten(&restarted).await.families, 1, "the one that was not used since");
+        assert_eq!(now.refreshed(&unused.refresh).await.json()["error"], json!("invalid_grant"));
+        let of_a_year = Tokens::of(&now.refreshed(&of_a_year.refresh).await);
+        let of_no_end = Tokens::of(&now.refreshed(&of_no_end.refresh).await);
+
+        // A year in all, and up to two days until it is forgotten.
+        restarted.hand.advance(Duration::from_secs(264 * DAY - 1));
+        assert_eq!(forgotten(&restarted).await.families, 0);
+        let of_a_year = Tokens::of(&now.refreshed(&of_a_year.refresh).await);
+        restarted.hand.advance(Duration::from_secs(3 * DAY));
+        assert_eq!(forgotten(&restarted).await.families, 1);
+        assert_eq!(now.refreshed(&of_a_year.refresh).await.json()["error"], json!("invalid_grant"));
+        restarted.hand.advance(Duration::from_secs(10_000 * DAY));
+        assert_eq!(forgotten(&restarted).await.families, 0);
+        Tokens::of(&now.refreshed(&of_no_end.refresh).await);
+    }
+
     async fn a_chain_in_use_is_never_forgotten(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
