@@ -8,8 +8,8 @@ use grantor::oauth::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
-use crate::support::granted::{Granted, MCP, TOKEN, Tokens, asks, form, opened};
-use crate::support::{Answer, TestApp};
+use crate::support::granted::{Granted, MCP, REDIRECT, TOKEN, Tokens, asks, form, opened};
+use crate::support::{Answer, Reply, Site, TestApp};
 
 const SECOND: &str = "https://second.example";
 const DAY: u64 = 86_400;
@@ -44,6 +44,28 @@ fn advance(app: &TestApp, seconds: u64) {
 }
 
 on_both! {
+    async fn a_client_with_a_document_refreshes_by_its_url_and_never_by_its_uuid(engine: Engine) {
+        let app = TestApp::with(engine, &[("client_documents.allow_loopback", "true")]).await;
+        let site = Site::answering(Reply::Silence).await;
+        let url = site.url("/client.json");
+        let members = json!({"client_id": url, "client_name": "App", "redirect_uris": [REDIRECT]});
+        site.answer(Reply::json(members));
+        let client = app.app.find_client.find(app.context(), &url).await.expect("is found");
+        let granted = Granted { client_id: url.clone(), ..Granted::new(&app).await };
+        let tokens = granted.tokens("mcp_read").await;
+
+        let uuid = client.id.to_string();
+        for name in [uuid.to_uppercase(), uuid] {
+            let by_uuid = Granted { client_id: name, ..granted.on(&app) };
+            let answer = by_uuid.refreshed(&tokens.refresh).await;
+            answer.is(401, &oauth("invalid_client", "the client is not known: register it"));
+        }
+
+        assert!(granted.is_active(&tokens.access).await);
+        let refreshed = ok(&granted, &tokens.refresh).await;
+        assert_eq!(opened(&refreshed.access).1["client_id"], json!(url));
+    }
+
     async fn a_refresh_gives_new_tokens_and_the_next_refresh_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
