@@ -10,26 +10,29 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::actions::{
-    self, Bounds, Context, DocumentRules, Documents, FindClient, Issuer, Lifetimes, Registrar, ResourceServers,
-    SigningRules, VerifiedTokens,
+    self, Bounds, Context, DocumentRules, Documents, FindClient, Issuer, Lifetimes, PrepareKeyRingError, Registrar,
+    ResourceServers, SigningRules, VerifiedTokens,
 };
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, Loaded};
 use crate::db::{ClientWriter, Db, DbError, FamilyQueues, KnownClients, LastUses, MigrateError, OperatorCache, Target};
-use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener, RateLimits, Stop};
+use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener, RateLimits};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
+use crate::oauth::delivery::DeliveryRules;
 use crate::oauth::registration_rules::RegistrationRules;
 use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_period::kept_for;
-use crate::outgoing::{Outgoing, OutgoingRules};
+use crate::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::secret::Random;
 use crate::signing::{RELOAD_EVERY, SigningError, SigningKeys};
+use crate::stop::Stop;
 use crate::sweeper;
+use crate::webhook::{Sender, SenderRules};
 
 pub struct App {
     pub config: Config,
@@ -38,6 +41,9 @@ pub struct App {
     pub registrar: Registrar,
     pub operators: OperatorCache,
     pub find_client: FindClient,
+    /// For webhooks and their access tokens.
+    /// For tests of auth methods: deliveries have places of their own.
+    pub webhooks_outgoing: Outgoing,
     pub issuer: Issuer,
     pub resource_servers: ResourceServers,
     /// Unlike each other, but no secrets: drawn once from the system, then counted on.
@@ -73,6 +79,8 @@ pub enum StartError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]
+    KeyRing(#[from] PrepareKeyRingError),
+    #[error(transparent)]
     Signing(#[from] SigningError),
     #[error("stopped before the database answered")]
     Stopped,
@@ -91,6 +99,20 @@ pub fn database_target(config: &Config) -> Target {
     }
 }
 
+/// How webhooks and their token requests go out, by the settings.
+pub fn webhooks_outgoing(config: &Config) -> Outgoing {
+    let rules = OutgoingRules {
+        allow_networks: config.outgoing.allow_networks.clone(),
+        allow_loopback: config.webhooks.allow_loopback,
+        proxy: config.outgoing.proxy.clone(),
+    };
+    let bounds = WebhookBounds {
+        at_once: config.webhooks.at_once as usize,
+        at_once_per_host: config.webhooks.at_once_per_webhook as usize,
+    };
+    Outgoing::for_webhooks(rules, bounds)
+}
+
 impl App {
     /// Puts the parts together. Must be called within a runtime, which the writer's task runs on.
     pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random, ring: KeyRing) -> Arc<Self> {
@@ -106,6 +128,7 @@ impl App {
         Arc::new(Self {
             registrar,
             find_client: find_client(&config, &catalogue),
+            webhooks_outgoing: webhooks_outgoing(&config),
             issuer: issuer(&config, &ring, &signing, &db),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             operators: OperatorCache::new(clock.clone()),
@@ -189,9 +212,36 @@ impl App {
         }
     }
 
-    /// What has to be in the database before requests are answered: its schema, and a key that signs.
+    /// Seconds after which the key that seals is called old; 0 is never.
+    pub fn sealing_max_age(&self) -> i64 {
+        seconds(self.config.secrets.key_max_age)
+    }
+
+    /// Sends events to webhooks. Must be called within a runtime.
+    pub fn sender(&self) -> Sender {
+        let webhooks = &self.config.webhooks;
+        let delivery = DeliveryRules { attempts: webhooks.attempts, give_up_after: seconds(webhooks.give_up_after) };
+        let rules = SenderRules {
+            delivery,
+            timeout: webhooks.timeout,
+            at_once: webhooks.at_once,
+            at_once_per_webhook: webhooks.at_once_per_webhook,
+        };
+        Sender::new(
+            self.context.clone(),
+            self.issuer.ring.clone(),
+            webhooks_outgoing(&self.config),
+            rules,
+            self.metrics.deliveries.clone(),
+            self.stop.clone(),
+        )
+    }
+
+    /// What has to be in the database before requests are answered: its schema, nothing that the ring cannot open, and a key
+    /// that signs.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
+        actions::prepare_key_ring(&self.context, &self.issuer.ring).await?;
         Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
             .await?)
     }
@@ -225,11 +275,17 @@ impl App {
         ready(&self).await;
         let sweeping = tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(&self)));
         let reloading = tokio::spawn(Arc::clone(&self).reload_signing_keys());
+        let sending = self.config.webhooks.enabled.then(|| tokio::spawn(Arc::clone(&self).send_webhooks()));
         if let Err(cause) = public.await {
             tracing::error!(%cause, "the listener ended by itself");
         }
         sweeping.abort();
         reloading.abort();
+        if let Some(sending) = sending
+            && tokio::time::timeout(drain, sending).await.is_err()
+        {
+            tracing::warn!("webhooks were left without their end: others send them in half a minute");
+        }
         drained.stop();
         if let Some(management) = management {
             // It ends by itself, and has nothing to tell but a panic that was told already.
@@ -276,6 +332,18 @@ impl App {
         }
     }
 
+    /// Until the server stops. Where it ends before, others must not wait for the next start.
+    async fn send_webhooks(self: Arc<Self>) {
+        const PAUSE: Duration = Duration::from_secs(5);
+        while !self.stop.is_stopping() {
+            let sending = Arc::new(self.sender()).send_until_stopped(self.config.http.shutdown_timeout);
+            if let Err(error) = tokio::spawn(sending).await {
+                tracing::error!(%error, "sending to webhooks ended by itself and begins anew");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
     /// Sees what other servers did with the keys.
     async fn reload_signing_keys(self: Arc<Self>) {
         loop {
@@ -293,9 +361,11 @@ impl App {
 impl StartError {
     fn is_transient(&self) -> bool {
         match self {
-            Self::Migrate(MigrateError::Db(cause)) | Self::Db(cause) => cause.is_transient(),
+            Self::Migrate(MigrateError::Db(cause))
+            | Self::KeyRing(PrepareKeyRingError::Db(cause))
+            | Self::Db(cause) => cause.is_transient(),
             Self::Signing(cause) => cause.is_transient(),
-            Self::Listen { .. } | Self::Migrate(_) | Self::Stopped => false,
+            Self::Listen { .. } | Self::Migrate(_) | Self::KeyRing(_) | Self::Stopped => false,
         }
     }
 }
@@ -319,7 +389,7 @@ fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db: &Db) -> Is
     }
 }
 
-fn seconds(seconds: u64) -> i64 {
+pub(crate) fn seconds(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 

@@ -11,7 +11,9 @@
 //! | [`db`] | WHAT IS STORED: all SQL, both engines |
 //! | [`outgoing`] | the guarded HTTP client, the only one |
 //! | [`sample_resource`] | what `grantor demo` protects |
+//! | [`webhook`] | sends events to their receivers, in order and signed, with the access tokens that they want |
 //! | [`sweeper`] | removes what has expired, on a timer |
+//! | [`stop`] | the word that the server stops |
 //! | [`cli`] | one file per command |
 //! | [`config`] | settings: read in layers, checked once |
 //! | [`metrics`], [`telemetry`] | what is counted, logged and exported |
@@ -20,8 +22,8 @@
 //! | [`sealing`], [`key_ring`] | secrets at rest, and the keys that seal them |
 //! | [`signing`] | tokens: signed and checked, with keys that all servers share |
 //!
-//! `main -> cli -> app -> http -> actions -> { oauth, db, outgoing }`, and `{ db, outgoing } -> oauth`. `tests/architecture.rs`
-//! holds the code to it.
+//! `main -> cli -> app -> http -> actions -> { oauth, db, outgoing }`, `webhook` beside `http`, and `{ db, outgoing } -> oauth`.
+//! `tests/architecture.rs` holds the code to it.
 //!
 //! Where a rule of a standard lives and what proves it:
 //!
@@ -35,6 +37,7 @@
 //! | RFC 6749 §3.1, §4.1.1 authorization requests | `oauth/authorization_request.rs`, `http/oauth/authorize.rs` | there, `tests/it/oauth/authorize.rs`, `tests/it/oauth/authorize_pending.rs` |
 //! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 answers and where they may go | `oauth/trusted_redirect.rs`, `http/pending.rs` | there, `tests/it/oauth/authorize_refusals.rs`, `tests/it/oauth/authorize_fatal.rs` |
 //! | RFC 6749 §4.1.3 a code, once | `actions/exchange_code.rs`, `db/authorization_codes.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorization_codes.rs` |
+//! | RFC 6749 §4.4, §2.3.1, §5 as a client: tokens for receivers of webhooks | `oauth/token_answer.rs`, `actions/fetch_access_token.rs` | there, `tests/it/actions/fetch_access_token.rs` |
 //! | RFC 6749 §5 token answers and errors | `oauth/token_request.rs`, `http/oauth/token.rs`, `http/error/token.rs` | there, `tests/it/oauth/token_refusals.rs` |
 //! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `oauth/refresh_token.rs`, `actions/refresh_tokens.rs`, `db/families.rs` | there, `tests/it/oauth/refresh.rs`, `tests/it/oauth/refresh_races.rs` |
 //! | RFC 6750 bearer tokens | `http/extract/basic.rs`, `http/error/token.rs` | there, `tests/it/oauth/userinfo.rs` |
@@ -54,6 +57,9 @@
 //! | RFC 8259, I-JSON (RFC 7493) bodies | `oauth/json_text.rs` | there |
 //! | RFC 8414 §2, OpenID Connect Discovery 1.0 §3 metadata | `http/oauth/discovery.rs` | `tests/it/oauth/discovery.rs` |
 //! | RFC 7515 §3.1, RFC 7519, RFC 8725 signed tokens | `signing.rs`, `signing/jwt.rs` | there, `tests/it/db/signing_keys.rs` |
+//! | Standard Webhooks signatures | `webhook/signature.rs`, `actions/webhook_secrets.rs` | there, `tests/it/webhook/deliver.rs`, `tests/it/journey/webhooks.rs` |
+//! | events once in their transaction, in order, sent at least once (decision 0016) | `db/outbox.rs`, `db/lanes.rs`, `webhook/sender.rs`, `oauth/delivery.rs` | there, `tests/it/db/outbox.rs`, `tests/it/webhook/order.rs`, `tests/it/webhook/several_servers.rs` |
+//! | RFC 5116 secrets at rest, bound to their place | `sealing.rs`, `actions/reseal.rs` | there, `tests/it/db/sealed.rs` |
 //! | RFC 7517, RFC 7638 keys | `oauth/jwk.rs` | there, `tests/it/oauth/jwks.rs` |
 
 pub mod actions;
@@ -72,5 +78,7 @@ pub mod sample_resource;
 pub mod sealing;
 pub mod secret;
 pub mod signing;
+pub mod stop;
 pub mod sweeper;
 pub mod telemetry;
+pub mod webhook;

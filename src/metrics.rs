@@ -21,6 +21,7 @@ pub struct Metrics {
     authorizations: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
     logins: Family<OutcomeLabels, Counter>,
+    pub deliveries: DeliveryCounts,
     pool: Family<PoolLabels, Gauge>,
     pub connections_open: Gauge,
     pub registrations_waiting: Gauge,
@@ -49,6 +50,16 @@ struct RefusedLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
+}
+
+/// Attempts to deliver events to webhooks. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryCounts(Family<OutcomeLabels, Counter>);
+
+impl DeliveryCounts {
+    pub fn count(&self, outcome: &'static str) {
+        self.0.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +95,7 @@ impl Default for Metrics {
             authorizations: Family::default(),
             tokens: Family::default(),
             logins: Family::default(),
+            deliveries: DeliveryCounts::default(),
             pool: Family::default(),
             connections_open: Gauge::default(),
             registrations_waiting: Gauge::default(),
@@ -120,6 +132,11 @@ impl Metrics {
         );
         registry.register("token_requests", "Token requests: ok, or the error", self.tokens.clone());
         registry.register("logins", "Attempts to sign in, by outcome", self.logins.clone());
+        registry.register(
+            "webhook_attempts",
+            "Attempts to deliver an event to a webhook: delivered, failed to be tried again, or parked",
+            self.deliveries.0.clone(),
+        );
         registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
         registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
         registry.register(

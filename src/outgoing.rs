@@ -4,14 +4,16 @@
 //! Somebody else says where its requests go, so it goes to the public internet only. A name is resolved once, every
 //! address of it is checked, and the connection is made to an address that was checked: nobody can answer the check with
 //! one address and the connection with another. Everything it waits for or reads has a bound. What it does not do: follow
-//! redirects, keep cookies or connections, decompress, take a proxy from the environment, or try again. Only where the
-//! operator says where a request goes, [`Outgoing::for_operator`], may that be anywhere.
+//! redirects, keep cookies, decompress, take a proxy from the environment, or try again. Connections are kept for webhooks
+//! only, for a while: each goes on to the address that was checked when it was made. Only where the operator says where a
+//! request goes, [`Outgoing::for_operator`], may that be anywhere.
 
 mod error;
 mod resolver;
 mod target;
 mod turns;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,14 @@ pub struct Bounds {
     pub time: Duration,
 }
 
+/// How many requests of webhooks are under way at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookBounds {
+    pub at_once: usize,
+    /// To one host and port. As many connections to it are kept.
+    pub at_once_per_host: usize,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
@@ -53,18 +63,19 @@ pub enum Method {
     Options,
 }
 
-/// A request with everything that is said in it.
-#[derive(Clone, Copy, Debug)]
+/// A request with everything that is said in it. It has no `Debug`: headers and bodies hold secrets.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub method: Method,
     pub url: &'a str,
-    /// Names in lower case.
-    pub headers: &'a [(&'static str, &'a str)],
+    pub headers: &'a [(&'a str, &'a str)],
     pub body: &'a str,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fetched {
+    /// Who answered, as errors name it.
+    pub host: String,
     pub status: u16,
     pub body: Bytes,
     headers: HeaderMap,
@@ -90,51 +101,56 @@ struct Inner {
     /// starting where there are none.
     client: OnceCell<Client>,
     at_once: Semaphore,
-    of_host: Turns,
+    of_destination: Turns,
+    /// To each host and port, when they are not in use. None: none are kept, and a destination is a host.
+    kept: Option<usize>,
 }
 
 #[expect(clippy::disallowed_types, reason = "this is the one place that may have a client")]
 type Client = reqwest::Client;
 
 const CONNECTS_WITHIN: Duration = Duration::from_secs(3);
-const AT_ONCE: usize = 32;
-/// So that a host that is slow on purpose does not take all places.
-const AT_ONCE_PER_HOST: usize = 2;
+/// What is not for webhooks: few to a host, so that one that is slow on purpose does not take all places.
+const OF_OTHERS: WebhookBounds = WebhookBounds { at_once: 32, at_once_per_host: 2 };
 /// Beyond this it is better to say so than to queue.
 const WAITS_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that nobody uses for so long is closed, so that names are looked up and checked again before long.
+const KEPT_FOR: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = concat!("grantor/", env!("CARGO_PKG_VERSION"));
 
 impl Outgoing {
     pub fn new(rules: OutgoingRules) -> Self {
-        let OutgoingRules { allow_networks, allow_loopback, proxy } = rules;
-        Self::of(Reach::Guarded(Arc::new(AddressRules { allow_networks, allow_loopback })), proxy)
+        let (reach, proxy) = guarded(rules);
+        Self::of(reach, proxy, OF_OTHERS, None)
+    }
+
+    /// For webhooks, and for the access tokens of their receivers.
+    pub fn for_webhooks(rules: OutgoingRules, bounds: WebhookBounds) -> Self {
+        let (reach, proxy) = guarded(rules);
+        Self::of(reach, proxy, bounds, Some(bounds.at_once_per_host))
     }
 
     /// For commands that an operator runs against a URL of their own choice: never for a URL that somebody else sent.
     pub fn for_operator() -> Self {
-        Self::of(Reach::Anywhere, None)
+        Self::of(Reach::Anywhere, None, OF_OTHERS, None)
     }
 
-    fn of(reach: Reach, proxy: Option<Secret>) -> Self {
+    fn of(reach: Reach, proxy: Option<Secret>, bounds: WebhookBounds, kept: Option<usize>) -> Self {
         Self(Arc::new(Inner {
             reach,
             proxy,
             client: OnceCell::new(),
-            at_once: Semaphore::new(AT_ONCE),
-            of_host: Turns::new(AT_ONCE_PER_HOST),
+            at_once: Semaphore::new(bounds.at_once),
+            of_destination: Turns::new(bounds.at_once_per_host),
+            kept,
         }))
     }
 
     /// Whatever status was answered is a success, but for a redirect.
-    pub async fn get(
-        &self,
-        url: &str,
-        headers: &[(&'static str, &str)],
-        bounds: Bounds,
-    ) -> Result<Fetched, OutgoingError> {
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)], bounds: Bounds) -> Result<Fetched, OutgoingError> {
         let fetched = self.send(Request { method: Method::Get, url, headers, body: "" }, bounds).await?;
         if fetched.is_redirect() {
-            return Err(OutgoingError::Redirected { host: self.0.target(url)?.host });
+            return Err(OutgoingError::Redirected { host: fetched.host });
         }
         Ok(fetched)
     }
@@ -162,7 +178,7 @@ impl Inner {
 
     async fn send(&self, target: &Target, request: Request<'_>, most_bytes: usize) -> Result<Fetched, OutgoingError> {
         let busy = || OutgoingError::Busy { host: target.host.clone() };
-        let _turn = self.of_host.take(&target.host, WAITS_WITHIN).await.ok_or_else(busy)?;
+        let _turn = self.of_destination.take(&self.destination(target), WAITS_WITHIN).await.ok_or_else(busy)?;
         let place = timeout(WAITS_WITHIN, self.at_once.acquire()).await;
         let _place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
         let client = self.client.get_or_try_init(|| self.make_client()).await?;
@@ -175,8 +191,16 @@ impl Inner {
         if request.method == Method::Post {
             sent = sent.body(request.body.to_owned());
         }
-        let response = sent.send().await.map_err(|error| OutgoingError::of(&target.host, &error))?;
+        let response = sent.send().await.map_err(|error| OutgoingError::of(&target.host, error))?;
         read(response, &target.host, most_bytes).await
+    }
+
+    /// What requests are counted by.
+    fn destination(&self, target: &Target) -> String {
+        match self.kept {
+            None => target.host.clone(),
+            Some(_) => format!("{} {}", target.host, target.url.port_or_known_default().unwrap_or_default()),
+        }
     }
 
     #[expect(
@@ -191,7 +215,8 @@ impl Inner {
             .retry(retry::never())
             .referer(false)
             .no_proxy()
-            .pool_max_idle_per_host(0)
+            .pool_max_idle_per_host(self.kept.unwrap_or_default())
+            .pool_idle_timeout(KEPT_FOR)
             .connect_timeout(CONNECTS_WITHIN);
         let builder = match &self.proxy {
             None => match &self.reach {
@@ -207,35 +232,46 @@ impl Inner {
 }
 
 const NOT_MODIFIED: u16 = 304;
+/// Of a header, where it is told.
+const LONGEST_NAME: usize = 100;
+
+fn guarded(rules: OutgoingRules) -> (Reach, Option<Secret>) {
+    let OutgoingRules { allow_networks, allow_loopback, proxy } = rules;
+    (Reach::Guarded(Arc::new(AddressRules { allow_networks, allow_loopback })), proxy)
+}
 
 fn no_client(cause: impl std::error::Error + 'static) -> OutgoingError {
     OutgoingError::NoClient { cause: error::deepest(&cause) }
 }
 
-fn header_map(headers: &[(&'static str, &str)]) -> Result<HeaderMap, OutgoingError> {
+/// Their values are kept out of what the client's library logs.
+fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, OutgoingError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let value = HeaderValue::from_str(value).map_err(|_| OutgoingError::BadHeader { name })?;
-        map.insert(HeaderName::from_static(name), value);
+        let bad = || OutgoingError::BadHeader { name: name.chars().take(LONGEST_NAME).collect() };
+        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        map.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
     }
     Ok(map)
 }
 
 /// To the end, or to the first byte too much: what is announced is not believed, but refused at once where it is too much.
 async fn read(mut response: reqwest::Response, host: &str, most: usize) -> Result<Fetched, OutgoingError> {
-    let too_large = || OutgoingError::TooLarge { host: host.to_owned(), most };
+    let status = response.status().as_u16();
+    let too_large = || OutgoingError::TooLarge { host: host.to_owned(), status, most };
     if response.content_length().is_some_and(|announced| announced > most as u64) {
         return Err(too_large());
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| OutgoingError::of(host, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| OutgoingError::of(host, error))? {
         if body.len() + chunk.len() > most {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
-    let status = response.status().as_u16();
-    Ok(Fetched { status, body: body.freeze(), headers: std::mem::take(response.headers_mut()) })
+    let headers = std::mem::take(response.headers_mut());
+    Ok(Fetched { host: host.to_owned(), status, body: body.freeze(), headers })
 }
 
 impl Fetched {
@@ -252,5 +288,17 @@ impl Fetched {
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self.header_lines(name).collect();
         (!values.is_empty()).then(|| values.join(", "))
+    }
+}
+
+/// Without the body and the headers, which may hold a secret.
+impl fmt::Debug for Fetched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Fetched");
+        fields
+            .field("host", &self.host)
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::{Forgotten, forget_clients, forget_expired, forget_signing_keys, rotate_aged_signing_keys};
-use crate::app::App;
+use crate::actions::{
+    Forgotten, announce_expiring_keys, forget_clients, forget_deliveries, forget_expired, forget_signing_keys,
+    rotate_aged_signing_keys,
+};
+use crate::app::{App, seconds};
 use crate::signing::SigningError;
 
 /// What is over leaves within a minute or so.
@@ -41,6 +44,13 @@ pub async fn sweep(app: &App) {
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
+    let webhooks = &app.config.webhooks;
+    let parked = (webhooks.keep_parked > 0).then(|| seconds(webhooks.keep_parked));
+    match forget_deliveries(&app.context, seconds(webhooks.keep_delivered), parked).await {
+        Ok(0) => {}
+        Ok(deliveries) => tracing::debug!(deliveries, "deliveries of webhooks were forgotten"),
+        Err(error) => tracing::warn!(%error, "the sweep did not finish"),
+    }
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
         Ok(forgotten) => {
@@ -51,6 +61,11 @@ pub async fn sweep(app: &App) {
     }
     if let Err(error) = sweep_signing_keys(app).await {
         tracing::warn!(%error, "the signing keys were not looked after");
+    }
+    match announce_expiring_keys(&app.context, &app.issuer.ring, app.signing_rules(), app.sealing_max_age()).await {
+        Ok(0) => {}
+        Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
+        Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
     }
 }
 

@@ -10,16 +10,40 @@ use std::path::{Path, PathBuf};
 const RULES: &[(&str, &[&str])] = &[
     (
         "src/oauth",
-        &["axum", "sqlx", "tokio", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::clock"],
+        &[
+            "axum",
+            "sqlx",
+            "tokio",
+            "crate::http",
+            "crate::db",
+            "crate::actions",
+            "crate::app",
+            "crate::clock",
+            "crate::webhook",
+        ],
     ),
-    ("src/db", &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli"]),
-    ("src/actions", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode"]),
+    ("src/db", &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli", "crate::webhook"]),
+    ("src/actions", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "crate::webhook", "StatusCode"]),
+    ("src/webhook", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode", "Tx"]),
     ("src/http", &["sqlx", "crate::cli", "Tx"]),
     (
         "src/outgoing",
-        &["axum", "sqlx", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::cli", "crate::config"],
+        &[
+            "axum",
+            "sqlx",
+            "crate::http",
+            "crate::db",
+            "crate::actions",
+            "crate::app",
+            "crate::cli",
+            "crate::config",
+            "crate::webhook",
+        ],
     ),
-    ("src/config", &["axum", "sqlx", "tokio", "crate::http", "crate::db", "crate::actions", "crate::app"]),
+    (
+        "src/config",
+        &["axum", "sqlx", "tokio", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::webhook"],
+    ),
     ("src/cli", &["axum", "sqlx"]),
 ];
 

@@ -41,6 +41,11 @@ pub enum Verdict {
 }
 
 impl Goal {
+    /// One about no number of connections.
+    pub fn new(name: &str, limit: Limit, measured: Option<f64>, others: f64) -> Self {
+        Self { name: name.to_owned(), connections: None, limit, measured, others, bearable: NOISY }
+    }
+
     pub fn verdict(&self) -> Verdict {
         let Some(measured) = self.measured else { return Verdict::NotMeasured };
         let reached = match self.limit {
@@ -159,12 +164,5 @@ fn memory_goals(memory: &Memory) -> [Goal; 3] {
         ("resident MB after 1,000,000 registrations", 80.0, memory.after_a_million_mb),
         ("ms from start to first answer", 200.0, first_answer_ms),
     ]
-    .map(|(name, at_most, measured)| Goal {
-        name: name.to_owned(),
-        connections: None,
-        limit: Limit::AtMost(at_most),
-        measured,
-        others: 0.0,
-        bearable: NOISY,
-    })
+    .map(|(name, at_most, measured)| Goal::new(name, Limit::AtMost(at_most), measured, 0.0))
 }

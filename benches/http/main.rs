@@ -6,9 +6,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, so it asks the system for it")]
 
+mod causes;
 mod cluster;
 mod contender;
 mod conversation;
+mod delivering;
 mod endpoint;
 mod exchange;
 mod failure;
@@ -17,14 +19,17 @@ mod form;
 mod goals;
 mod interrupt;
 mod latencies;
+mod library;
 mod load;
 mod measurement;
 mod mint;
 mod options;
 mod our_tokens;
 mod peer;
+mod people;
 mod pgbench;
 mod process;
+mod receiver;
 mod report;
 mod request;
 mod response;
@@ -38,6 +43,7 @@ mod token_server;
 mod tokens;
 mod tools;
 mod usage;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match &options.role {
         Some(Role::Floor(floor)) => floor::serve(floor).map(|()| ExitCode::SUCCESS),
+        None if options.bench && options.webhooks => webhooks::run(&options),
         None if options.bench => match options.soak {
             Some(minutes) => soak::run(minutes),
             None => bench(&options),
@@ -67,13 +74,13 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<ExitCode, Failure> {
     let stage = stage::Stage::set(options)?;
-    report::print_machine(&stage);
+    report::print_machine(&stage.cluster, stage.peer.is_some());
     let results = rounds::run(&stage, options)?;
     let memory = rounds::memory(&stage, options)?;
     let goals = goals::judge(&results, &memory, options);
 
     report::print_table(&results);
-    report::print_goals(&goals, &results);
+    report::print_goals(&goals, results.errors(), results.others().unwrap_or_default());
 
     let failed = results.errors() > 0 || (!options.quick && goals.iter().any(goals::Goal::is_missed));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

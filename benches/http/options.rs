@@ -37,6 +37,10 @@ pub struct Options {
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub soak: Option<u32>,
 
+    /// Instead of the rounds, what webhooks cost: events written with their causes, and events sent
+    #[arg(long, conflicts_with = "soak")]
+    pub webhooks: bool,
+
     /// How often each contender has its turn; medians are printed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,

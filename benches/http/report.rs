@@ -2,22 +2,22 @@
 
 use std::process::Command;
 
+use crate::cluster::Cluster;
 use crate::goals::{Goal, Limit, NOISY, Verdict};
 use crate::measurement::Measurement;
 use crate::peer;
 use crate::process;
 use crate::results::{Results, median};
-use crate::stage::Stage;
 
 /// What the figures must be read with: the machine, and the disk that the commits went to.
-pub fn print_machine(stage: &Stage) {
+pub fn print_machine(cluster: &Cluster, has_peer: bool) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = process::run(Command::new("uname").arg("-sr"), "uname").unwrap_or_default();
-    let folder = stage.cluster.folder();
+    let folder = cluster.folder();
     let disk = process::run(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder), "stat").unwrap_or_default();
-    let postgres = stage.cluster.version().unwrap_or_default();
+    let postgres = cluster.version().unwrap_or_default();
     println!("{cores} cores, {}, {postgres}, data on {}", kernel.trim(), disk.trim());
-    if stage.peer.is_some() {
+    if has_peer {
         println!("peer: {}", peer::version().unwrap_or_default());
     }
 }
@@ -59,12 +59,12 @@ fn medians(rounds: &[Measurement]) -> [String; 10] {
     ]
 }
 
-fn figure(figure: Option<f64>, digits: usize) -> String {
+pub fn figure(figure: Option<f64>, digits: usize) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.digits$}"))
 }
 
 /// What was not measured is only counted.
-pub fn print_goals(goals: &[Goal], results: &Results) {
+pub fn print_goals(goals: &[Goal], errors: u64, others: f64) {
     let measured = goals.iter().filter(|goal| goal.measured.is_some());
     print(
         &["goal", "conns", "limit", "measured", "cores of others", "verdict"],
@@ -72,14 +72,12 @@ pub fn print_goals(goals: &[Goal], results: &Results) {
     );
 
     let count = |verdict| goals.iter().filter(|goal| goal.verdict() == verdict).count();
-    let others = results.others().unwrap_or_default();
     println!(
-        "{} reached, {} missed, {} too noisy to judge, {} not measured; {} errors; others used {others:.2} cores",
+        "{} reached, {} missed, {} too noisy to judge, {} not measured; {errors} errors; others used {others:.2} cores",
         count(Verdict::Reached),
         count(Verdict::Missed),
         count(Verdict::TooNoisy),
         count(Verdict::NotMeasured),
-        results.errors(),
     );
     if others > NOISY {
         println!("This run was too noisy to judge: others used more than {NOISY} core. A quiet machine says more.");
@@ -106,7 +104,7 @@ fn verdict(verdict: Verdict) -> &'static str {
 }
 
 /// A table with its columns aligned, since it is read in a terminal too.
-fn print(header: &[&str], rows: &[Vec<String>]) {
+pub fn print(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default().max(header[column].chars().count())

@@ -28,7 +28,7 @@ fn status(line: &str) -> Option<u16> {
     line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
-fn content_length(line: &str) -> Option<Result<usize, Malformed>> {
+pub fn content_length(line: &str) -> Option<Result<usize, Malformed>> {
     let (name, value) = line.split_once(':')?;
     name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().map_err(|_| Malformed))
 }

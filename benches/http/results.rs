@@ -29,10 +29,7 @@ impl Results {
         contenders: [Contender; 2],
         figure: impl Fn(&Measurement) -> f64,
     ) -> Option<f64> {
-        let [above, below] = contenders.map(|contender| self.rounds(connections, contender));
-        let ratios = above.iter().zip(below).map(|(above, below)| figure(above) / figure(below));
-        // Of a round in which one of them was not answered at all, nothing can be said.
-        median(ratios.filter(|ratio| ratio.is_finite()))
+        ratio(contenders.map(|contender| self.rounds(connections, contender)), figure)
     }
 
     pub fn errors(&self) -> u64 {
@@ -43,6 +40,12 @@ impl Results {
     pub fn others(&self) -> Option<f64> {
         median(self.0.values().flatten().map(|measurement| measurement.others))
     }
+}
+
+pub fn ratio([above, below]: [&[Measurement]; 2], figure: impl Fn(&Measurement) -> f64) -> Option<f64> {
+    let ratios = above.iter().zip(below).map(|(above, below)| figure(above) / figure(below));
+    // Of a round in which one of them was not answered at all, nothing can be said.
+    median(ratios.filter(|ratio| ratio.is_finite()))
 }
 
 pub fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {

@@ -17,7 +17,7 @@ use crate::process::{self, Ending, Process};
 use crate::request;
 use crate::token_server::TokenServer;
 
-const DATABASE: &str = "grantor";
+pub const DATABASE: &str = "grantor";
 const STARTS: usize = 5;
 
 pub const REGISTER_PATH: &str = "/api/v2/oauth2/register";
@@ -51,17 +51,15 @@ pub struct Subject {
 
 pub struct Keys {
     /// The organisation's id.
-    org: String,
+    pub org: String,
     pub api: String,
     pub application: String,
 }
 
 impl Subject {
     pub fn start(cluster: &Cluster) -> Result<Self, Failure> {
-        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         let settings = Settings::new(cluster)?;
-        process::run(settings.command().args(["migrate", "up"]), "grantor migrate up")?;
-        let keys = settings.bootstrap()?;
+        let keys = settings.prepare(cluster)?;
         let (process, first_answer) = settings.start_some_times()?;
         let restricted_client = restrict_a_client(settings.address, &keys)?;
         let client = register(settings.address, "Client with tokens")?;
@@ -84,18 +82,33 @@ impl Keys {
 }
 
 /// Where and how the binary runs; nothing of our own environment reaches it.
-struct Settings {
-    address: SocketAddr,
+pub struct Settings {
+    pub address: SocketAddr,
     management: SocketAddr,
     database: String,
     folder: PathBuf,
+    more: Vec<(&'static str, &'static str)>,
 }
 
 impl Settings {
-    fn new(cluster: &Cluster) -> Result<Self, Failure> {
+    pub fn new(cluster: &Cluster) -> Result<Self, Failure> {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (address, management) = (local(cluster::free_port()?), local(cluster::free_port()?));
-        Ok(Self { address, management, database: cluster.url(DATABASE), folder: cluster.folder().to_owned() })
+        let (database, folder) = (cluster.url(DATABASE), cluster.folder().to_owned());
+        Ok(Self { address, management, database, folder, more: Vec::new() })
+    }
+
+    /// One more variable of its environment.
+    pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.more.push((variable, value));
+        self
+    }
+
+    /// Makes the database, and in it an organisation with its first operator.
+    pub fn prepare(&self, cluster: &Cluster) -> Result<Keys, Failure> {
+        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        process::run(self.command().args(["migrate", "up"]), "grantor migrate up")?;
+        self.bootstrap()
     }
 
     fn command(&self) -> Command {
@@ -104,7 +117,7 @@ impl Settings {
         command.env("GRANTOR_DATABASE__URL", &self.database);
         command.env("GRANTOR_HTTP__LISTEN", self.address.to_string());
         command.env("GRANTOR_HTTP__MANAGEMENT_LISTEN", self.management.to_string());
-        command.envs(LIMITS_OFF.map(|limit| (limit, "0")));
+        command.envs(LIMITS_OFF.map(|limit| (limit, "0"))).envs(self.more.iter().copied());
         command
     }
 
@@ -128,7 +141,7 @@ impl Settings {
         }
     }
 
-    fn serve(&self) -> Result<(Process, Duration), Failure> {
+    pub fn serve(&self) -> Result<(Process, Duration), Failure> {
         let began = Instant::now();
         let mut command = self.command();
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -161,7 +174,7 @@ pub fn families_mb(cluster: &Cluster) -> Result<f64, Failure> {
 }
 
 /// Registers a client and returns its id.
-fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
+pub fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
     let registered = exchange::call(address, "POST", REGISTER_PATH, &[request::JSON], &request::registration(name))?;
     text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")
 }

@@ -97,10 +97,19 @@ fn from_ticks(ticks: u64) -> Duration {
 
 /// Megabytes of memory that a process has resident.
 pub fn resident_mb(process: u32) -> Result<f64, Failure> {
+    megabytes(process, "VmRSS:")
+}
+
+/// The most that it ever had.
+pub fn peak_mb(process: u32) -> Result<f64, Failure> {
+    megabytes(process, "VmHWM:")
+}
+
+fn megabytes(process: u32, field: &str) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let kilobytes = |line: &str| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
+    let kilobytes = |line: &str| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
     match status.lines().find_map(kilobytes) {
         Some(kilobytes) => Ok(kilobytes / 1024.0),
-        None => Err(Failure::Unexpected { what: "VmRSS in a process's status", came: status }),
+        None => Err(Failure::Unexpected { what: "memory in a process's status", came: status }),
     }
 }

@@ -5,14 +5,17 @@
 
 use serde_json::json;
 
-use super::audit::{self, Change};
-use super::offer_scopes::{Asking, Offer, OfferError, offer_scopes};
+use super::announce::record_and_announce;
+use super::audit::Change;
+use super::offer_scopes::{Asking, Offer, OfferError, offer_scopes, parties};
 use super::{Bounds, By, Context};
 use crate::db::authorization_codes::{self, AuthorizationCode};
 use crate::db::clients::{self, Client};
 use crate::db::grants::{self, NewGrant};
 use crate::db::users::{self, User};
 use crate::db::{DbError, Tx, authorization_requests, consents, org_clients};
+use crate::oauth::event::{Event, GrantTold, Outcome};
+use crate::oauth::offered_scopes::withheld_by_organization;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{AuthorizedClientId, GrantId, OrgId, Timestamp};
 use crate::secret::{Digest, Secret};
@@ -111,13 +114,13 @@ async fn approve(
     if scopes.is_empty() {
         return Err(ApproveError::NothingChosen);
     }
-    let grant_id = match (&offer.granted, approval.answer) {
-        (Some(granted), None) => granted.id,
-        _ => store_grant(context, &mut tx, asking, &offer, &scopes, by).await?,
+    let stored = match (&offer.granted, approval.answer) {
+        (Some(granted), None) => Stored { id: granted.id, is_first: false },
+        _ => store_grant(context, &mut tx, asking, &offer, &scopes).await?,
     };
     let code = context.random.token("ac_");
-    let stored = AuthorizationCode {
-        grant_id,
+    let issued = AuthorizationCode {
+        grant_id: stored.id,
         client_id: client.id,
         redirect_uri: pending.request.redirect_uri_was_sent.then_some(pending.request.redirect_uri),
         code_challenge: pending.request.code_challenge,
@@ -127,9 +130,19 @@ async fn approve(
         signed_in_at: approval.signed_in_at,
         expires_at: now.plus(approval.code_ttl),
     };
-    authorization_codes::insert(&mut tx, code.digest(), &stored).await?;
+    authorization_codes::insert(&mut tx, code.digest(), &issued).await?;
+    if approval.answer.is_some() {
+        tell(context, &mut tx, approval, &offer, &scopes, stored, by).await?;
+    }
     tx.commit().await?;
     Ok(Approved { code, org_name: offer.org_name, scopes })
+}
+
+#[derive(Clone, Copy)]
+struct Stored {
+    id: GrantId,
+    /// Nobody in the organisation had authorised the client before.
+    is_first: bool,
 }
 
 async fn store_grant(
@@ -138,8 +151,7 @@ async fn store_grant(
     asking: Asking<'_>,
     offer: &Offer,
     scopes: &ScopeSet,
-    by: &By,
-) -> Result<GrantId, DbError> {
+) -> Result<Stored, DbError> {
     let Asking { client, user, org_id, .. } = asking;
     let now = context.clock.now();
     let grant = NewGrant {
@@ -151,31 +163,54 @@ async fn store_grant(
         consent_digest: asking.shown(offer),
         now,
     };
-    let grant_id = grants::upsert(&mut *tx, &grant).await?;
-    consents::agree(&mut *tx, grant_id, &asking.redirect_uri(), &asking.resources()).await?;
-    take_unticked(tx, offer, scopes, grant_id, now).await?;
-    org_clients::authorize(&mut *tx, org_id, client.id, AuthorizedClientId(context.new_id()), now).await?;
-    clients::adopt(&mut *tx, client.id, now).await?;
-    if offer.granted.as_ref().is_some_and(|granted| granted.scopes == *scopes) {
-        return Ok(grant_id);
+    let id = grants::upsert(&mut *tx, &grant).await?;
+    consents::agree(&mut *tx, id, &asking.redirect_uri(), &asking.resources()).await?;
+    let cleared = cleared(offer, scopes);
+    if !cleared.is_empty() {
+        grants::take_scopes(tx, &[id], &cleared, now).await?;
     }
-    let subject = format!("grant:{grant_id} client:{}", client.id);
-    let names = |set: &ScopeSet| set.names().map(str::to_owned).collect::<Vec<_>>();
-    let before = offer.granted.as_ref().map(|granted| json!({"scopes": names(&granted.scopes)}));
-    let after = Some(json!({"scopes": names(scopes)}));
-    audit::record(context, tx, by, Change { org_id, action: "grant.given", subject: &subject, before, after }).await?;
-    Ok(grant_id)
+    let new = AuthorizedClientId(context.new_id());
+    let is_first = org_clients::authorize(&mut *tx, org_id, client.id, new, now).await? == new;
+    clients::adopt(&mut *tx, client.id, now).await?;
+    Ok(Stored { id, is_first })
 }
 
-/// A box that was shown ticked, since its scope was given before, and that the user cleared: it is taken from every token.
-async fn take_unticked(
+/// Boxes that were shown ticked, since their scopes were given before, and that the user cleared: these are taken from
+/// every token.
+fn cleared(offer: &Offer, scopes: &ScopeSet) -> ScopeSet {
+    let before = offer.granted.as_ref().map(|granted| granted.scopes.intersection(&offer.scopes.optional));
+    before.unwrap_or_default().difference(scopes)
+}
+
+/// The last step. A consent that changes nothing is no news, but that the restriction was hit is.
+async fn tell(
+    context: &Context,
     tx: &mut Tx,
+    approval: Approval<'_>,
     offer: &Offer,
     scopes: &ScopeSet,
-    grant_id: GrantId,
-    now: Timestamp,
+    stored: Stored,
+    by: &By,
 ) -> Result<(), DbError> {
-    let Some(granted) = &offer.granted else { return Ok(()) };
-    let cleared = granted.scopes.intersection(&offer.scopes.optional).difference(scopes);
-    if cleared.is_empty() { Ok(()) } else { grants::take_scopes(tx, &[grant_id], &cleared, now).await }
+    let (org_id, (client, user)) = (approval.org_id, parties(approval.client, approval.user));
+    let before = offer.granted.as_ref().map(|granted| &granted.scopes);
+    let holds =
+        before.map_or_else(|| scopes.clone(), |before| before.difference(&cleared(offer, scopes)).union(scopes));
+    let grant = GrantTold { id: stored.id, org_id, client, user, scopes: &holds };
+    let withheld = withheld_by_organization(&offer.scopes.withheld);
+    let (mut changes, mut events) = (Vec::new(), Vec::new());
+    if stored.is_first {
+        events.push(Event::ClientFirstAuthorized { grant });
+    }
+    let subject = format!("grant:{} client:{}", stored.id, client.id);
+    if before != Some(scopes) {
+        let before_it = before.map(|scopes| json!({"scopes": scopes}));
+        let after = Some(json!({"scopes": scopes}));
+        changes.push(Change { org_id, action: "grant.given", subject: &subject, before: before_it, after });
+        events.push(Event::GrantGiven { grant, before });
+    }
+    if !withheld.is_empty() {
+        events.push(Event::RestrictionHit { org_id, client, user, withheld: &withheld, outcome: Outcome::Narrowed });
+    }
+    record_and_announce(context, tx, by, changes, &events).await
 }

@@ -40,7 +40,7 @@ impl By {
 }
 
 impl Actor {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Self::CommandLine => "command_line".to_owned(),
             Self::Server => "server".to_owned(),
@@ -76,8 +76,13 @@ pub(super) struct ServerChange<'a> {
 
 /// Records a change in the transaction that makes it.
 pub(super) async fn record(context: &Context, tx: &mut Tx, by: &By, change: Change<'_>) -> Result<(), DbError> {
+    audit_events::insert(tx, &event_of(context, by, change)).await
+}
+
+/// Not recorded yet.
+pub(super) fn event_of(context: &Context, by: &By, change: Change<'_>) -> AuditEvent {
     let Change { org_id, action, subject, before, after } = change;
-    insert(context, tx, by, Some(org_id), ServerChange { action, subject, before, after }).await
+    event(context, by, Some(org_id), ServerChange { action, subject, before, after })
 }
 
 /// The same for what belongs to no organisation.
@@ -87,17 +92,11 @@ pub(super) async fn record_of_server(
     by: &By,
     change: ServerChange<'_>,
 ) -> Result<(), DbError> {
-    insert(context, tx, by, None, change).await
+    audit_events::insert(tx, &event(context, by, None, change)).await
 }
 
-async fn insert(
-    context: &Context,
-    tx: &mut Tx,
-    by: &By,
-    org_id: Option<OrgId>,
-    change: ServerChange<'_>,
-) -> Result<(), DbError> {
-    let event = AuditEvent {
+fn event(context: &Context, by: &By, org_id: Option<OrgId>, change: ServerChange<'_>) -> AuditEvent {
+    AuditEvent {
         id: context.new_id(),
         org_id,
         at: context.clock.now(),
@@ -108,6 +107,5 @@ async fn insert(
         after: change.after,
         request_id: by.request_id.clone(),
         address: by.address.map(|address| address.to_string()),
-    };
-    audit_events::insert(tx, &event).await
+    }
 }

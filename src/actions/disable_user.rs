@@ -2,11 +2,15 @@
 
 use serde_json::json;
 
-use super::audit::{self, Change};
+use super::announce::record_and_announce;
+use super::audit::Change;
+use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
+use super::end_grants::Ended;
 use super::{By, Context};
 use crate::db::{DbError, OperatorCache, Tx, grants, memberships, sessions, users};
-use crate::oauth::{GrantId, OrgId, Timestamp, UserId};
+use crate::oauth::event::Ending;
+use crate::oauth::{GrantId, Timestamp, UserId};
 use crate::passwords::HashError;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,13 @@ pub enum UserError {
 /// Their application keys stop as revoked keys do; all that they authorised ends, and every browser of theirs is signed out.
 /// Disabling twice is fine.
 pub async fn disable_user(context: &Context, operators: &OperatorCache, email: &str, by: &By) -> Result<(), UserError> {
+    let disabled = again_after_conflict(context, || disable(context, email, by)).await;
+    // Also where the outcome is unknown: it may have been revoked.
+    operators.forget_all();
+    disabled
+}
+
+async fn disable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
     let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
     let mut tx = context.db.begin().await?;
@@ -32,10 +43,7 @@ pub async fn disable_user(context: &Context, operators: &OperatorCache, email: &
     if users::disable(&mut tx, user.id, now).await? {
         take_everything(context, &mut tx, user.id, now, by).await?;
     }
-    let committed = tx.commit().await;
-    // Also where the outcome is unknown: it may have been revoked.
-    operators.forget_all();
-    Ok(committed?)
+    Ok(tx.commit().await?)
 }
 
 async fn take_everything(
@@ -45,15 +53,16 @@ async fn take_everything(
     now: Timestamp,
     by: &By,
 ) -> Result<(), DbError> {
-    let (grants, orgs): (Vec<GrantId>, Vec<OrgId>) = grants::ids_of_user(tx, user_id).await?.into_iter().unzip();
-    grants::end(tx, &grants, now).await?;
+    let ids: Vec<GrantId> = grants::ids_of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+    let ended = grants::end(tx, &ids, now).await?;
     let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
     let subject = format!("user:{user_id}");
-    for org_id in memberships::list_orgs(&mut *tx, user_id).await? {
-        let ended = orgs.iter().filter(|of| **of == org_id).count();
+    let change = |org_id| {
+        let ended = ended.iter().filter(|grant| grant.org_id == org_id).count();
         let after = Some(json!({"disabled_at": now, "grants_ended": ended, "sessions_ended": sessions}));
-        let change = Change { org_id, action: "user.disabled", subject: &subject, before: None, after };
-        audit::record(context, tx, by, change).await?;
-    }
-    Ok(())
+        Change { org_id, action: "user.disabled", subject: &subject, before: None, after }
+    };
+    let changes = memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
+    let events = Ended::of(context, &ended, Ending::UserDisabled, by);
+    record_and_announce(context, tx, by, changes, &events.events()).await
 }

@@ -1,7 +1,8 @@
 //! Clean-up of what is over: requests that nobody answered, codes, sessions, and families of tokens.
 
 use super::Context;
-use crate::db::{DbError, authorization_codes, authorization_requests, families, sessions};
+use crate::db::deliveries::State;
+use crate::db::{DbError, authorization_codes, authorization_requests, deliveries, families, sessions};
 use crate::oauth::session;
 
 /// Small enough that a batch holds no lock for long.
@@ -17,6 +18,19 @@ pub struct Forgotten {
     pub codes: u64,
     pub sessions: u64,
     pub families: u64,
+}
+
+/// Deliveries that can be looked up no more, by seconds since they were delivered or parked. `None`: they stay for ever.
+pub async fn forget_deliveries(context: &Context, delivered: i64, parked: Option<i64>) -> Result<u64, DbError> {
+    let (db, now) = (&context.db, context.clock.now());
+    let delete =
+        async |state, kept: i64| in_batches(|| deliveries::delete_finished(db, state, now.minus(kept), BATCH)).await;
+    let mut deleted = in_batches(|| deliveries::delete_of_nobody(db, BATCH)).await?;
+    deleted += delete(State::Delivered, delivered).await?;
+    if let Some(kept) = parked {
+        deleted += delete(State::Parked, kept).await?;
+    }
+    Ok(deleted)
 }
 
 /// How many of each were deleted.

@@ -1,28 +1,43 @@
 //! WHAT IS DONE: verbs. Each loads, decides by the rules of `oauth`, and stores, in one transaction, with its audit event
 //! in the same one. No action knows how it was asked or how its outcome is told.
 
+mod announce;
+mod announce_expiring_keys;
 mod approve_request;
 mod audit;
+mod auth_method_secret;
 mod bootstrap;
 mod check_token;
 mod conflict;
+mod create_auth_method;
 mod create_key;
 mod create_org;
 mod create_resource;
 mod create_user;
+mod create_variable;
+mod create_webhook;
+mod delete_auth_method;
+mod delete_variable;
+mod delete_webhook;
 mod disable_user;
 mod end_grants;
 mod exchange_code;
+mod fetch_access_token;
 mod find_client;
 mod find_resource;
+mod find_variable;
+mod find_webhook;
 mod forget_clients;
 mod forget_expired;
 mod issue_tokens;
+mod load_webhook;
 mod offer_scopes;
+mod prepare_key_ring;
 mod refresh_tokens;
 mod register_client;
 mod remove_user;
-mod reseal_signing_keys;
+mod replay_deliveries;
+mod reseal;
 mod restrict_scopes;
 mod revoke_family;
 mod revoke_key;
@@ -31,8 +46,14 @@ mod rotate_signing_keys;
 mod set_default_client_scopes;
 mod set_password;
 pub mod sign_in;
+mod tell_of_hit;
+mod test_auth_method;
 mod token_error;
+mod update_auth_method;
+mod update_variable;
+mod update_webhook;
 mod verified_tokens;
+mod webhook_secrets;
 
 use uuid::Uuid;
 
@@ -41,28 +62,42 @@ use crate::db::Db;
 use crate::passwords::Passwords;
 use crate::secret::Random;
 
+pub use announce_expiring_keys::announce_expiring_keys;
 pub use approve_request::{Answer, Approval, ApproveError, Approved, approve_request};
 pub use audit::{Actor, By};
+pub use auth_method_secret::{open_client_secret, secret_place};
 pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
 pub use check_token::LiveToken;
 use conflict::again_after_conflict;
+pub use create_auth_method::{AuthMethodError, MOST_AUTH_METHODS, create_auth_method};
 pub use create_key::{CreateKeyError, NewKeys, create_key};
 pub use create_org::{CreateOrgError, create_org};
 pub use create_resource::{CreateResourceError, NewResource, create_resource, delete_resource};
 pub use create_user::{CreateUserError, NewUser, create_user};
+pub use create_variable::create_variable;
+pub use create_webhook::create_webhook;
+pub use delete_auth_method::delete_auth_method;
+pub use delete_variable::delete_variable;
+pub use delete_webhook::delete_webhook;
 pub use disable_user::{UserError, disable_user};
 pub use end_grants::{DisableClientError, EndGrantError, disable_client, enable_client, end_grant};
 pub use exchange_code::{Exchange, exchange_code};
+pub use fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
 pub use find_client::{DocumentRules, Documents, FindClient, FindClientError};
 pub use find_resource::ResourceServers;
+pub use find_variable::{ShownVariable, VariableError, find_variable, list_variables};
+pub use find_webhook::{ShownWebhook, WebhookError, find_webhook, list_webhooks};
 pub use forget_clients::forget_clients;
-pub use forget_expired::{Forgotten, forget_expired};
+pub use forget_expired::{Forgotten, forget_deliveries, forget_expired};
 pub use issue_tokens::{Issued, Issuer, Lifetimes};
+pub use load_webhook::{LoadWebhookError, LoadedWebhook, load_webhook};
 pub use offer_scopes::{Asking, Offer, OfferError, offer_scopes};
+pub use prepare_key_ring::{PrepareKeyRingError, prepare_key_ring};
 pub use refresh_tokens::{Refreshing, refresh_tokens};
 pub use register_client::{Dedup, RegisterError, Registered, Registrar};
 pub use remove_user::remove_user;
-pub use reseal_signing_keys::{Resealed, reseal_signing_keys};
+pub use replay_deliveries::replay_deliveries;
+pub use reseal::{Resealed, reseal};
 pub use restrict_scopes::{
     Bounds, RestrictScopesError, Restricted, lift_restriction, preview_restriction, restrict_scopes,
 };
@@ -74,7 +109,12 @@ pub use rotate_signing_keys::{
 };
 pub use set_default_client_scopes::{SetDefaultsError, set_default_client_scopes};
 pub use set_password::set_password;
+pub use tell_of_hit::tell_of_hit;
+pub use test_auth_method::{AuthMethodTest, test_auth_method};
 pub use token_error::TokenError;
+pub use update_auth_method::update_auth_method;
+pub use update_variable::update_variable;
+pub use update_webhook::update_webhook;
 pub use verified_tokens::VerifiedTokens;
 
 /// What every action works with. Time and chance are among it, so that a test decides them.

@@ -6,9 +6,10 @@ use crate::db::consents::{self, Granted};
 use crate::db::users::User;
 use crate::db::{DbError, DbHandle};
 use crate::oauth::OrgId;
-use crate::oauth::authorization_request::{AuthorizationRequest, Refusal};
+use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::consent::{ConsentShown, is_remembered};
-use crate::oauth::offered_scopes::{Asked, OfferedScopes, judge};
+use crate::oauth::event::{ClientTold, UserTold};
+use crate::oauth::offered_scopes::{Asked, OfferedScopes, Refused, judge};
 use crate::oauth::redirect_uri::RedirectUri;
 use crate::oauth::resource::Resource;
 use crate::oauth::scopes_restriction::ceiling;
@@ -53,6 +54,12 @@ impl Asking<'_> {
     }
 }
 
+/// Who it is, for whoever is told.
+pub(super) fn parties<'a>(client: &'a Client, user: &'a User) -> (ClientTold<'a>, UserTold<'a>) {
+    let client = ClientTold { id: client.id, name: client.metadata.client_name().as_str() };
+    (client, UserTold { id: user.id, email: &user.email })
+}
+
 #[derive(Clone, Debug)]
 pub struct Offer {
     pub org_name: String,
@@ -70,7 +77,7 @@ pub enum OfferError {
     #[error("the organisation has disabled this client")]
     Disabled,
     #[error("nothing of what was asked for can be given")]
-    Refused(Refusal),
+    Refused(Refused),
     #[error(transparent)]
     Db(#[from] DbError),
 }

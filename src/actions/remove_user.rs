@@ -1,12 +1,15 @@
 //! Removes a person with all that is theirs, as nobody does but who made them for a moment: people who were here for longer
 //! are disabled, so that what they did can still be told.
 
-use super::audit::{self, Change};
+use super::announce::record_and_announce;
+use super::audit::Change;
 use super::conflict::again_after_conflict;
+use super::end_grants::Ended;
 use super::{By, Context};
-use crate::db::{DbError, clients, org_clients, users};
+use crate::db::{DbError, clients, grants, org_clients, users};
 use crate::oauth::client::ClientId;
-use crate::oauth::{OrgId, UserId};
+use crate::oauth::event::Ending;
+use crate::oauth::{GrantId, OrgId, UserId};
 
 /// And the organisation's row about a client that came with them, where nothing was decided in it.
 pub async fn remove_user(
@@ -27,10 +30,15 @@ async fn remove(
     by: &By,
 ) -> Result<(), DbError> {
     let mut tx = context.db.begin().await?;
+    // So that nothing more is granted by them.
+    users::lock_enabled(&mut tx, user_id).await?;
+    let ids: Vec<GrantId> = grants::ids_of_user(&mut tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+    let ended = grants::end(&mut tx, &ids, context.clock.now()).await?;
     users::delete(&mut tx, user_id).await?;
     let subject = format!("user:{user_id}");
     let change = Change { org_id, action: "user.removed", subject: &subject, before: None, after: None };
-    audit::record(context, &mut tx, by, change).await?;
+    let events = Ended::of(context, &ended, Ending::UserRemoved, by);
+    record_and_announce(context, &mut tx, by, vec![change], &events.events()).await?;
     tx.commit().await?;
     match client_id {
         Some(client_id) => forget(context, org_id, client_id).await,

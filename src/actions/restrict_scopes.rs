@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::audit::{self, Change};
+use super::announce::record_and_announce;
+use super::audit::Change;
 use super::conflict::again_after_conflict;
-use super::end_grants::take_in;
+use super::end_grants::{Ended, take_in};
 use super::{By, Context};
 use crate::config::{Config, OnNarrow, Restriction};
-use crate::db::{DbError, Tx, grants, org_clients, orgs};
+use crate::db::grants::{self, NamedGrant};
+use crate::db::{DbError, Tx, org_clients, orgs};
 use crate::oauth::OrgId;
 use crate::oauth::client::ClientId;
 use crate::oauth::consent::Remember;
+use crate::oauth::event::{Ceilings, ClientTold, Ending, Event};
 use crate::oauth::offered_scopes::Excess;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
@@ -154,11 +157,15 @@ async fn change(
     }
     let removed = &change.scopes_removed;
     let (grants, users) = grants::count_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+    let mut ended = Vec::new();
     if grants > 0 {
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
-        take_in(context, tx, org_id, &ids, (bounds.on_narrow, removed), by).await?;
+        ended = take_in(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
     }
-    store(context, tx, (org_id, client_id), before, after, grants, by).await?;
+    let name = org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
+    crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
+    let ceilings = Ceilings::Client { client: ClientTold { id: client_id, name: &name }, before, after };
+    tell(context, tx, org_id, ceilings, (grants, &ended), by).await?;
     Ok(Restricted { change, digest, grants, users })
 }
 
@@ -174,25 +181,37 @@ async fn lock(
     }
 }
 
-async fn store(
+/// The last step. `taken`: how many grants hold less now, and those of them that ended.
+pub(super) async fn tell(
     context: &Context,
     tx: &mut Tx,
-    (org_id, client_id): (OrgId, ClientId),
-    before: Option<&ScopesRestriction>,
-    after: Option<&ScopesRestriction>,
-    grants: u64,
+    org_id: OrgId,
+    ceilings: Ceilings<'_>,
+    (narrowed, ended): (u64, &[NamedGrant]),
     by: &By,
 ) -> Result<(), DbError> {
-    org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
-    crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
-    let subject = format!("client:{client_id}");
-    let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
-    let mut now = shown(after);
-    if grants > 0 {
-        now["grants_narrowed"] = json!(grants);
+    let (subject, action, before, mut after) = match ceilings {
+        Ceilings::Client { client, before, after } => {
+            let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
+            (format!("client:{}", client.id), action, shown(before), shown(after))
+        }
+        Ceilings::Defaults { before, after } => {
+            let shown = |scopes| json!({"default_client_scopes": scopes});
+            (format!("org:{org_id}"), "org.default_client_scopes_set", shown(before), shown(after))
+        }
+    };
+    // Setting once more what is there is no news.
+    let is_news = before != after;
+    if narrowed > 0 {
+        after["grants_narrowed"] = json!(narrowed);
     }
-    let change = Change { org_id, action, subject: &subject, before: Some(shown(before)), after: Some(now) };
-    audit::record(context, tx, by, change).await
+    let ended = Ended::of(context, ended, Ending::RestrictionChanged, by);
+    let mut changes = ended.changes();
+    changes.push(Change { org_id, action, subject: &subject, before: Some(before), after: Some(after) });
+    let actor = by.actor.name();
+    let changed = Event::RestrictionChanged { org_id, ceilings, grants_narrowed: narrowed, actor: &actor };
+    let events: Vec<_> = is_news.then_some(changed).into_iter().chain(ended.events()).collect();
+    record_and_announce(context, tx, by, changes, &events).await
 }
 
 fn shown(restriction: Option<&ScopesRestriction>) -> Value {

@@ -2,10 +2,14 @@
 
 use serde_json::json;
 
-use super::audit::{self, Change};
+use super::announce::record_and_announce;
+use super::audit::Change;
+use super::end_grants::told;
 use super::{Actor, By, Context, Issuer};
-use crate::db::{DbError, families};
+use crate::db::families::{self, Liveness};
+use crate::db::{DbError, grants};
 use crate::oauth::FamilyId;
+use crate::oauth::event::Event;
 
 /// What ended it, for the audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +32,12 @@ impl Why {
 
 /// Ending it twice is fine.
 pub async fn revoke_family(context: &Context, issuer: &Issuer, id: FamilyId, why: Why) -> Result<(), DbError> {
-    let now = context.clock.now();
     let Some(family) = families::find_liveness(&context.db, id).await? else { return Ok(()) };
+    super::again_after_conflict(context, || revoke(context, issuer, id, &family, why)).await
+}
+
+async fn revoke(context: &Context, issuer: &Issuer, id: FamilyId, family: &Liveness, why: Why) -> Result<(), DbError> {
+    let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     if !families::revoke(&mut tx, id, now, issuer.forget_ended_at(now)).await? {
         return tx.roll_back().await;
@@ -42,6 +50,12 @@ pub async fn revoke_family(context: &Context, issuer: &Issuer, id: FamilyId, why
     let by = By { actor: Actor::Client(family.client_id), request_id: None, address: None };
     let after = Some(json!({"revoked_at": now}));
     let change = Change { org_id: family.org_id, action: why.action(), subject: &subject, before: None, after };
-    audit::record(context, &mut tx, &by, change).await?;
+    let grant = match why {
+        Why::RefreshTokenReused => grants::find_named(&mut tx, family.grant_id).await?,
+        Why::Revoked | Why::CodeUsedTwice => None,
+    };
+    let reused = |grant| Event::RefreshTokenReused { grant: told(grant), family_id: id };
+    let events: Vec<Event<'_>> = grant.iter().map(reused).collect();
+    record_and_announce(context, &mut tx, &by, vec![change], &events).await?;
     tx.commit().await
 }

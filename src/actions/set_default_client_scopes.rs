@@ -1,18 +1,18 @@
 //! What clients may get in an organisation that has not restricted them one by one. What users have given such clients
 //! beyond it is taken back in the same transaction, as by a narrower restriction.
 
-use serde_json::{Value, json};
-
-use super::audit::{self, Change};
 use super::conflict::again_after_conflict;
 use super::end_grants::take_in;
+use super::restrict_scopes::tell;
 use super::{By, Context};
 use crate::config::{Config, OnNarrow};
-use crate::db::{DbError, Tx, authorizations, grants, org_clients, orgs};
-use crate::oauth::OrgId;
+use crate::db::grants::{self, NamedGrant};
+use crate::db::{DbError, Tx, authorizations, org_clients, orgs};
+use crate::oauth::event::Ceilings;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::scopes_restriction::ceiling;
+use crate::oauth::{OrgId, Timestamp};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
@@ -54,37 +54,26 @@ async fn replace(
     org_clients::lock_all(&mut tx, org_id).await?;
     let before = orgs::lock(&mut tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
     orgs::update_default_client_scopes(&mut tx, org_id, scopes).await?;
-    let taken_from = take_what_exceeds(context, &mut tx, org_id, scopes, config, catalogue, by).await?;
-    let subject = format!("org:{org_id}");
-    let mut after = shown(scopes);
-    if taken_from > 0 {
-        after["grants_narrowed"] = json!(taken_from);
-    }
-    let change = Change {
-        org_id,
-        action: "org.default_client_scopes_set",
-        subject: &subject,
-        before: Some(shown(before.default_client_scopes.as_ref())),
-        after: Some(after),
-    };
-    audit::record(context, &mut tx, by, change).await?;
+    let now = context.clock.now();
+    let (narrowed, ended) = take_what_exceeds(&mut tx, org_id, scopes, config, catalogue, now).await?;
+    let ceilings = Ceilings::Defaults { before: before.default_client_scopes.as_ref(), after: scopes };
+    tell(context, &mut tx, org_id, ceilings, (narrowed, &ended), by).await?;
     tx.commit().await?;
-    Ok(taken_from)
+    Ok(narrowed.try_into().unwrap_or(usize::MAX))
 }
 
-/// Client by client, since each may have scopes that it requires.
+/// Client by client, since each may have scopes that it requires. How many grants hold less now, and those that ended.
 async fn take_what_exceeds(
-    context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
     config: &Config,
     catalogue: &ScopeCatalogue,
-    by: &By,
-) -> Result<usize, DbError> {
-    let mut taken_from = 0;
+    now: Timestamp,
+) -> Result<(u64, Vec<NamedGrant>), DbError> {
+    let (mut narrowed, mut ended) = (0, Vec::new());
     if scopes.is_none() {
-        return Ok(taken_from);
+        return Ok((narrowed, ended));
     }
     let on_narrow: OnNarrow = config.restriction.on_narrow;
     for client_id in authorizations::list_unrestricted_clients(&mut *tx, org_id).await? {
@@ -92,12 +81,8 @@ async fn take_what_exceeds(
         let allowed = ceiling(None, scopes, &required, catalogue);
         let exceeding = ceiling(None, None, &required, catalogue).difference(&allowed);
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, &exceeding).await?;
-        take_in(context, &mut *tx, org_id, &ids, (on_narrow, &exceeding), by).await?;
-        taken_from += ids.len();
+        ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
+        narrowed += ids.len() as u64;
     }
-    Ok(taken_from)
-}
-
-fn shown(scopes: Option<&ScopeSet>) -> Value {
-    json!({"default_client_scopes": scopes})
+    Ok((narrowed, ended))
 }

@@ -76,7 +76,8 @@ struct ShownSigningKey {
     published_until: Option<String>,
 }
 
-const RING_COLUMNS: [&str; 4] = ["id", "place", "signing_keys", "families"];
+const RING_COLUMNS: [&str; 7] =
+    ["id", "place", "signing_keys", "auth_methods", "webhooks", "webhook_variables", "families"];
 const SIGNING_COLUMNS: [&str; 7] =
     ["id", "algorithm", "state", "ring_key", "signs_from", "retired_at", "published_until"];
 
@@ -89,9 +90,7 @@ async fn status(context: &Context, ring: &KeyRing, config: &Config, output: Outp
     match output {
         Output::Json => output::one(output, &json!({"ring": used, "signing_keys": keys}), String::new),
         Output::Text => {
-            output::line(
-                "Key ring: how many signing keys each seals, and from how many families of refresh tokens derive",
-            )?;
+            output::line("Key ring: what each key seals, and how many families of refresh tokens derive from it")?;
             output::list(output, &used, &RING_COLUMNS)?;
             output::line("\nSigning keys")?;
             output::list(output, &keys, &SIGNING_COLUMNS)
@@ -123,7 +122,7 @@ fn shown_signing_key(key: SigningKey, now: Timestamp, kept_for: i64) -> ShownSig
 }
 
 async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result<(), Failure> {
-    let done = actions::reseal_signing_keys(context, ring, show_progress).await?;
+    let done = actions::reseal(context, ring, show_progress).await?;
     let mut left = shown_ring(ring, ring_usage::count(&context.db).await?);
     left.retain(|key| key.place != "newest");
     let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});
@@ -140,18 +139,22 @@ async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result
 /// Whether a key may be removed from the ring, in words.
 fn what_is_left(key: &ShownRingKey) -> String {
     let ShownRingKey { id, usage, place } = key;
+    let sealed = usage.sealed_in_words();
     match *usage {
-        RingUsage { signing_keys, .. } if *place == "missing" => format!(
-            "{id}: missing from the ring; {signing_keys} signing keys that it seals can check tokens and not sign them"
-        ),
-        RingUsage { signing_keys: 0, families: 0 } => {
+        RingUsage { families: 0, .. } if usage.is_of_nothing() => {
             format!("{id}: nothing needs it; it may be removed from the ring")
         }
-        RingUsage { signing_keys: 0, families } => format!(
+        RingUsage { families, .. } if usage.is_of_nothing() => format!(
             "{id}: seals nothing; the refresh tokens of {families} families derive from it until they are used next. They \
              work without it too, but that one of them was stolen may go unnoticed"
         ),
-        RingUsage { signing_keys, .. } => format!("{id}: seals {signing_keys} signing keys; keep it"),
+        RingUsage { .. } if *place != "missing" => format!("{id}: seals {sealed}; keep it"),
+        RingUsage { .. } if usage.of_orgs() > 0 => {
+            format!("{id}: missing from the ring; it seals {sealed}, and no server starts without it")
+        }
+        RingUsage { .. } => {
+            format!("{id}: missing from the ring; it seals {sealed}, which can check tokens and not sign them")
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod restriction;
 mod selftest;
 mod serve;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +43,7 @@ use output::Output;
     name = "grantor",
     version,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem (config check, doctor, \
-                  selftest, healthcheck)."
+                  selftest, healthcheck, webhook test)."
 )]
 struct Cli {
     /// The settings file; also GRANTOR_CONFIG.
@@ -94,6 +95,9 @@ enum Command {
     /// The APIs and MCP servers that tokens are for.
     #[command(subcommand)]
     Resource(resource::Command),
+    /// How events get to the receivers of an organisation.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Copy an SQLite database while the server runs.
     Backup(backup::Arguments),
     /// Check, show or explain the settings.
@@ -136,6 +140,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Restriction(command) => restriction::run(command, load()?, output),
         Command::Grant(command) => grant::run(command, load()?, output),
         Command::Resource(command) => resource::run(command, load()?, output),
+        Command::Webhook(command) => webhook::run(command, load()?, output),
         Command::Backup(arguments) => backup::run(arguments, load()?, output),
         Command::Config(command) => config::run(command, load, output),
         Command::Openapi => openapi::run(load()?),

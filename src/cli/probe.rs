@@ -47,11 +47,11 @@ impl Probe {
         Self(Outgoing::for_operator())
     }
 
-    pub async fn get(&self, url: &str, headers: &[(&'static str, &str)]) -> Result<Answer, OutgoingError> {
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
         self.send(Request { method: Method::Get, url, headers, body: "" }).await
     }
 
-    pub async fn options(&self, url: &str, headers: &[(&'static str, &str)]) -> Result<Answer, OutgoingError> {
+    pub async fn options(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
         self.send(Request { method: Method::Options, url, headers, body: "" }).await
     }
 
@@ -63,7 +63,7 @@ impl Probe {
     pub async fn post_form(
         &self,
         url: &str,
-        headers: &[(&'static str, &str)],
+        headers: &[(&str, &str)],
         pairs: &[(&str, &str)],
     ) -> Result<Answer, OutgoingError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();

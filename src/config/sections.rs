@@ -36,6 +36,7 @@ pub struct Config {
     pub tokens: Tokens,
     pub client_documents: ClientDocuments,
     pub outgoing: Outgoing,
+    pub webhooks: Webhooks,
     pub secrets: Secrets,
 }
 
@@ -261,7 +262,33 @@ pub struct Outgoing {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub enabled: bool,
+    /// How often one delivery is tried.
+    #[serde(deserialize_with = "values::at_least_one")]
+    pub attempts: u32,
+    /// Older ones are parked without another attempt.
+    #[serde(deserialize_with = "values::lifetime")]
+    pub give_up_after: u64,
+    #[serde(deserialize_with = "values::seconds")]
+    pub timeout: Duration,
+    #[serde(deserialize_with = "values::at_least_one")]
+    pub at_once: u32,
+    #[serde(deserialize_with = "values::at_least_one")]
+    pub at_once_per_webhook: u32,
+    #[serde(deserialize_with = "values::lifetime_or_zero")]
+    pub keep_delivered: u64,
+    #[serde(deserialize_with = "values::lifetime_or_zero")]
+    pub keep_parked: u64,
+    pub allow_loopback: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Secrets {
+    /// After how long a key of the ring is too old, in seconds; 0 is never.
+    #[serde(deserialize_with = "values::day_or_zero")]
+    pub key_max_age: u64,
     /// None: `key_ring.rs` says what takes its place.
     #[serde(deserialize_with = "values::key_ring_or_none")]
     pub key: Option<KeyRing>,

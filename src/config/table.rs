@@ -446,18 +446,91 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "webhooks",
+        about: "Events of an organisation, sent to the receivers that its operators name.",
+        settings: &[
+            Setting::new(
+                "webhooks.enabled",
+                "true",
+                SWITCH,
+                "Send them from this server. Where several share a database, one that sends is enough; events wait for it.",
+            ),
+            Setting::new(
+                "webhooks.attempts",
+                "10",
+                "a whole number from 1",
+                "How often one is tried before it is parked for an operator to look at. The pauses grow from 5 seconds to 6 \
+                 hours: ten attempts take about half a day.",
+            ),
+            Setting::new(
+                "webhooks.give_up_after",
+                "259200",
+                "whole seconds from 1 to 100 years",
+                "What is older than this is parked without another attempt, so that a receiver which was away for long is \
+                 not told everything that waits. 259200 is three days.",
+            ),
+            Setting::new(
+                "webhooks.timeout",
+                "10",
+                "whole seconds from 1",
+                "How long a receiver, or the server that gives access tokens for it, may take to answer.",
+            ),
+            Setting::new(
+                "webhooks.at_once",
+                "64",
+                "a whole number from 1",
+                "How many are sent at the same time by one server.",
+            ),
+            Setting::new(
+                "webhooks.at_once_per_webhook",
+                "8",
+                "a whole number from 1",
+                "The same to one receiver, so that a slow one does not hold up all others. Those about one client are \
+                 always sent one after the other.",
+            ),
+            Setting::new(
+                "webhooks.keep_delivered",
+                "604800",
+                "whole seconds; 0 is not at all",
+                "How long a delivery that went well can be looked up. 604800 is a week.",
+            ),
+            Setting::new(
+                "webhooks.keep_parked",
+                "2592000",
+                "whole seconds; 0 is for ever",
+                "How long a parked delivery waits for an operator. 2592000 is 30 days.",
+            ),
+            Setting::new(
+                "webhooks.allow_loopback",
+                "false",
+                SWITCH,
+                "Let webhooks and their token requests go to this machine, by http as well. Only for tests: it lets \
+                 operators of an organisation make the server call itself.",
+            ),
+        ],
+    },
+    Section {
         name: "secrets",
         about: "What protects secrets that have to be stored in a form that can be read again.",
-        settings: &[Setting::secret(
-            "secrets.key",
-            r#""""#,
-            "keys with commas or white space between, each an id of letters and digits, a colon and 32 bytes in \
+        settings: &[
+            Setting::new(
+                "secrets.key_max_age",
+                "31536000",
+                "whole seconds from 86400, a day, to 100 years; 0 is never",
+                "After how long the key that seals is called old: 30 days before, webhooks are told that it expires. It goes on \
+             working. 31536000 is a year.",
+            ),
+            Setting::secret(
+                "secrets.key",
+                r#""""#,
+                "keys with commas or white space between, each an id of letters and digits, a colon and 32 bytes in \
              base64, or a passphrase of at least 32 characters; or \"\" for none",
-            "The key ring that seals them, the newest key first: it seals, and all of them open. What `openssl rand \
+                "The key ring that seals them, the newest key first: it seals, and all of them open. What `openssl rand \
              -base64 32` prints is a good key. Give every server the same, and keep it apart from the backups of the \
              database; better in a file: key_file. To change it, put a new key in front, restart, and run `grantor keys \
              re-encrypt`. Without one, a server on SQLite makes a key file beside the database, and on Postgres it \
              only starts where public_url is http.",
-        )],
+            ),
+        ],
     },
 ];

@@ -67,7 +67,7 @@ fn without_any_setting_the_server_runs_on_this_machine_with_a_file() {
     assert_eq!(config.registration.tolerate, ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]);
     assert_eq!((config.restriction.on_excess, config.restriction.on_narrow), (Excess::Narrow, OnNarrow::Revoke));
     assert_eq!(config.sites.hosts.len(), 8);
-    assert_eq!(config.secrets, Secrets { key: None });
+    assert_eq!(config.secrets, Secrets { key_max_age: 31_536_000, key: None });
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::oauth::client::ClientId;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{GrantId, OrgId, Timestamp, UserId};
 
+pub use super::named_grants::{NamedGrant, find_named};
 pub use super::taking::{end, take_scopes};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -84,28 +84,30 @@ pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     )
 }
 
-/// `None` lifts the restriction; the row stays, since other decisions may stand in it.
+/// `None` lifts the restriction; the row stays, since other decisions may stand in it. Returns the client's name. After
+/// [`lock`].
 pub async fn update_restriction(
     db: impl DbHandle,
     org_id: OrgId,
     client_id: ClientId,
     restriction: Option<&ScopesRestriction>,
-) -> Result<(), DbError> {
+) -> Result<String, DbError> {
     let column = restriction.map(|restriction| {
         Json(Stored {
             oidc_scopes: restriction.oidc_scopes().to_vec(),
             permission_scopes: restriction.permission_scopes().to_vec(),
         })
     });
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE org_clients SET scopes_restriction = $3 WHERE org_id = $1 AND client_id = $2"
+    let name: Option<String> = with_conn!(db, |conn| sqlx::query_scalar(
+        "UPDATE org_clients SET scopes_restriction = $3 WHERE org_id = $1 AND client_id = $2
+         RETURNING (SELECT client_name FROM clients WHERE id = $2)"
     )
     .bind(org_id.0)
     .bind(client_id.uuid())
     .bind(&column)
-    .execute(conn)
-    .await
-    .map(drop))
+    .fetch_optional(conn)
+    .await)?;
+    name.ok_or(DbError::Reference)
 }
 
 /// The clients that an organisation restricts, for a list that shows it.

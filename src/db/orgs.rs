@@ -93,6 +93,24 @@ pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
     row.map(Org::try_from).transpose()
 }
 
+/// The same for a change of something that the organisation has, such as a webhook, and before that is taken: whoever changes
+/// the organisation takes it first too, and takes what it has later. Rows that name the organisation, such as of the audit
+/// trail, may come in meanwhile: whoever brings them in may already hold what this change waits for.
+pub async fn lock_for_change(tx: &mut Tx, id: OrgId) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query("SELECT 1 FROM orgs WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(id.0)
+                .execute(conn)
+                .await
+                .map(drop),
+        // Of the transactions that write there is one at a time.
+        sqlite | conn | sqlx::query("SELECT 1 FROM orgs WHERE id = $1").bind(id.0).execute(conn).await.map(drop)
+    )
+}
+
 pub async fn list(db: impl DbHandle) -> Result<Vec<Org>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, name, default_client_scopes, created_at FROM orgs ORDER BY name"

@@ -4,15 +4,50 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Db, DbError, with_conn};
+use super::column::count as unsigned;
+use super::{Db, DbError, sealed, with_conn};
 
-/// Rows that need one key of the ring.
+/// Rows that need one key of the ring. All but the last are sealed under it: without it, they cannot be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RingUsage {
-    /// Sealed under it: without it, they cannot be opened.
     pub signing_keys: u64,
+    pub auth_methods: u64,
+    pub webhooks: u64,
+    pub webhook_variables: u64,
     /// Living families whose refresh token in use was derived under it. The token itself works without it.
     pub families: u64,
+}
+
+impl RingUsage {
+    /// What organisations put there. Nobody but they can make it again.
+    pub const fn of_orgs(&self) -> u64 {
+        self.auth_methods + self.webhooks + self.webhook_variables
+    }
+
+    /// Whether nothing is sealed under the key.
+    pub const fn is_of_nothing(&self) -> bool {
+        self.signing_keys + self.of_orgs() == 0
+    }
+
+    /// What is sealed under the key, such as `1 signing key and 2 webhooks`.
+    pub fn sealed_in_words(&self) -> String {
+        let counted = [
+            (self.signing_keys, "signing key"),
+            (self.auth_methods, "auth method"),
+            (self.webhooks, "webhook"),
+            (self.webhook_variables, "webhook variable"),
+        ];
+        let words: Vec<String> = counted
+            .into_iter()
+            .filter(|(rows, _)| *rows > 0)
+            .map(|(rows, what)| format!("{rows} {what}{}", if rows == 1 { "" } else { "s" }))
+            .collect();
+        match words.as_slice() {
+            [] => "nothing".to_owned(),
+            [only] => only.clone(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        }
+    }
 }
 
 /// So many families are counted by one statement, to stay within its deadline however many there are.
@@ -33,14 +68,34 @@ struct CountedFamilies {
 
 /// By the id of the ring key.
 pub async fn count(db: &Db) -> Result<BTreeMap<String, RingUsage>, DbError> {
+    let mut usage = count_sealed(db).await?;
+    add_families(db, &mut usage).await?;
+    Ok(usage)
+}
+
+/// The same without the families, which may be very many.
+pub async fn count_sealed(db: &Db) -> Result<BTreeMap<String, RingUsage>, DbError> {
     let mut usage = BTreeMap::<String, RingUsage>::new();
     for counted in count_signing_keys(db).await? {
         usage.entry(counted.key_id).or_default().signing_keys = unsigned(counted.rows);
     }
+    for (key_id, rows) in sealed::count_by_key(db, &sealed::AUTH_METHODS).await? {
+        usage.entry(key_id).or_default().auth_methods = rows;
+    }
+    for (key_id, rows) in sealed::count_by_key(db, &sealed::WEBHOOKS).await? {
+        usage.entry(key_id).or_default().webhooks = rows;
+    }
+    for (key_id, rows) in sealed::count_by_key(db, &sealed::WEBHOOK_VARIABLES).await? {
+        usage.entry(key_id).or_default().webhook_variables = rows;
+    }
+    Ok(usage)
+}
+
+async fn add_families(db: &Db, usage: &mut BTreeMap<String, RingUsage>) -> Result<(), DbError> {
     let mut after = Uuid::nil();
     loop {
         let batch = count_families(db, after).await?;
-        let Some(last) = batch.first() else { return Ok(usage) };
+        let Some(last) = batch.first() else { return Ok(()) };
         after = last.last_id;
         for counted in batch.into_iter().filter(|counted| counted.living > 0) {
             usage.entry(counted.key_id).or_default().families += unsigned(counted.living);
@@ -69,6 +124,18 @@ async fn count_families(db: &Db, after: Uuid) -> Result<Vec<CountedFamilies>, Db
     .await)
 }
 
-fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_is_told_in_words() {
+        let usage = |signing_keys, auth_methods, webhooks, webhook_variables| {
+            RingUsage { signing_keys, auth_methods, webhooks, webhook_variables, families: 9 }.sealed_in_words()
+        };
+        assert_eq!(usage(0, 0, 0, 0), "nothing");
+        assert_eq!(usage(2, 0, 0, 0), "2 signing keys");
+        assert_eq!(usage(0, 1, 0, 3), "1 auth method and 3 webhook variables");
+        assert_eq!(usage(1, 2, 1, 1), "1 signing key, 2 auth methods, 1 webhook and 1 webhook variable");
+    }
 }

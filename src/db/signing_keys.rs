@@ -33,14 +33,18 @@ struct Row {
     retired_at: Option<i64>,
 }
 
+fn algorithm(name: &str) -> Result<SigningAlgorithm, DbError> {
+    let unknown = || DbError::corrupt("signing_keys", "algorithm", "no algorithm that this version knows");
+    SigningAlgorithm::find(name).ok_or_else(unknown)
+}
+
 impl TryFrom<Row> for SigningKey {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let unknown = || DbError::corrupt("signing_keys", "algorithm", "no algorithm that this version knows");
         Ok(Self {
             id: row.id,
-            algorithm: SigningAlgorithm::find(&row.algorithm).ok_or_else(unknown)?,
+            algorithm: algorithm(&row.algorithm)?,
             public_jwk: serde_json::from_value(row.public_jwk.0)
                 .map_err(|cause| DbError::corrupt("signing_keys", "public_jwk", cause))?,
             sealed: row.sealed,
@@ -115,6 +119,26 @@ pub async fn reseal(db: impl DbHandle, before: &SigningKey, sealed: &[u8], key_i
         .execute(conn)
         .await
         .map(|done| done.rows_affected() == 1))
+}
+
+/// Marks those in use that sign since then or longer as announced, and returns them: each once, however many servers ask.
+pub async fn announce(
+    tx: &mut Tx,
+    signs_from: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<(String, SigningAlgorithm, Timestamp)>, DbError> {
+    let rows: Vec<(String, String, i64)> = with_conn!(tx, |conn| sqlx::query_as(
+        "UPDATE signing_keys SET announced_at = $2
+          WHERE signs_from <= $1 AND retired_at IS NULL AND announced_at IS NULL
+         RETURNING id, algorithm, signs_from"
+    )
+    .bind(signs_from.seconds())
+    .bind(now.seconds())
+    .fetch_all(conn)
+    .await)?;
+    rows.into_iter()
+        .map(|(id, name, signs_from)| Ok((id, algorithm(&name)?, Timestamp::from_seconds(signs_from))))
+        .collect()
 }
 
 /// Removes keys that were retired by then, and says how many.

@@ -6,46 +6,54 @@
 use sqlx::types::Json;
 
 use super::column::ids_as_json;
+use super::named_grants::{NamedGrant, NamedRow, named};
 use super::{DbError, Tx, authorization_codes, families, with_conn};
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{GrantId, Timestamp};
 
-/// Ends grants with all that came of them, for good: given again, a grant brings back neither tokens nor codes.
-pub async fn end(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+/// Ends grants with all that came of them, for good: given again, a grant brings back neither tokens nor codes. Returns
+/// those that lived, by their ids.
+pub async fn end(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
     authorization_codes::delete_of_grants(tx, ids).await?;
-    revoke(tx, ids, now).await?;
+    let ended = revoke(tx, ids, now).await?;
     families::revoke_of_grants(tx, ids, now).await?;
     // Once more for what a consent wrote before the grants were taken.
-    authorization_codes::delete_of_grants(tx, ids).await
+    authorization_codes::delete_of_grants(tx, ids).await?;
+    Ok(ended)
 }
 
-async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
-    with_conn!(
+async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
+    let rows: Vec<NamedRow> = with_conn!(
         tx,
         postgres
             | conn
-            | sqlx::query(
+            | sqlx::query_as(concat!(
                 "UPDATE grants SET revoked_at = $2, modified_at = $2
               WHERE id IN (SELECT id FROM grants WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE)
-                AND revoked_at IS NULL",
-            )
+                AND revoked_at IS NULL
+             RETURNING ",
+                named!()
+            ))
             .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
             .bind(now.seconds())
-            .execute(conn)
-            .await
-            .map(drop),
+            .fetch_all(conn)
+            .await,
         sqlite
             | conn
-            | sqlx::query(
+            | sqlx::query_as(concat!(
                 "UPDATE grants SET revoked_at = $2, modified_at = $2
-              WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
-            )
+              WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL
+             RETURNING ",
+                named!()
+            ))
             .bind(ids_as_json(ids.iter().map(|id| id.0)))
             .bind(now.seconds())
-            .execute(conn)
+            .fetch_all(conn)
             .await
-            .map(drop)
-    )
+    )?;
+    let mut ended = rows.into_iter().map(NamedGrant::try_from).collect::<Result<Vec<_>, _>>()?;
+    ended.sort_by_key(|grant| grant.id);
+    Ok(ended)
 }
 
 /// Takes scopes from grants and from what came of them, which lives on without. Codes under way are lost: the client asks

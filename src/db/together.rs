@@ -68,8 +68,9 @@ type Queue<J, A> = Arc<Mutex<mpsc::Receiver<Waiting<J, A>>>>;
 
 async fn take_what_waits<J, A, W, F>(queue: Queue<J, A>, work: W)
 where
+    A: Send + 'static,
     W: Fn(Vec<J>) -> F,
-    F: Future<Output = Vec<Result<A, DbError>>>,
+    F: Future<Output = Vec<Result<A, DbError>>> + Send + 'static,
 {
     let mut batch = Vec::with_capacity(MOST);
     while queue.lock().await.recv_many(&mut batch, MOST).await > 0 {
@@ -82,9 +83,15 @@ where
         if jobs.is_empty() {
             continue;
         }
-        for (caller, outcome) in callers.into_iter().zip(work(jobs).await) {
-            // A caller that is gone needs no answer.
-            let _ = caller.send(outcome);
+        // In a task of its own: a panic there ends this batch, whose callers are told to come back, and not the queue.
+        match tokio::spawn(work(jobs)).await {
+            Ok(outcomes) => {
+                for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                    // A caller that is gone needs no answer.
+                    let _ = caller.send(outcome);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a batch ended by itself"),
         }
     }
 }

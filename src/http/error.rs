@@ -4,6 +4,7 @@
 mod api;
 mod oauth;
 mod page;
+mod strings;
 mod token;
 
 use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
@@ -14,6 +15,7 @@ use serde_json::json;
 pub use api::{About, ApiError};
 pub use oauth::OAuthError;
 pub use page::{PageError, in_their_language, told as page_told};
+pub use strings::StringsError;
 pub use token::{BearerError, TokenEndpointError};
 
 use super::audience::Audience;

@@ -19,12 +19,13 @@ use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::bounded_writes::BoundedWrites;
 use super::source::{Network, Peer};
+use crate::stop::Stop;
 
 /// ConnectionBounds on connections. 0 is none.
 #[derive(Clone, Debug)]
@@ -43,31 +44,6 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 /// When no more connections can be accepted (too many open files), trying again at once would only burn CPU.
 const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(50);
-
-/// Tells every part of the server to stop, once.
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self(watch::Sender::new(false))
-    }
-}
-
-impl Stop {
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    pub async fn stopped(&self) {
-        // The sender lives as long as `self`, so waiting does not fail.
-        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
-    }
-}
 
 /// What is counted of connections.
 #[derive(Clone, Default)]

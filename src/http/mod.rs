@@ -22,7 +22,7 @@ mod source;
 mod views;
 
 pub use body::BodyBounds;
-pub use listen::{ConnectionBounds, Counts as ConnectionCounts, Listener, Stop};
+pub use listen::{ConnectionBounds, Counts as ConnectionCounts, Listener};
 pub use oauth::discovery::document as discovery_document;
 pub use oauth::well_known::document as sites_document;
 pub use openapi::document as openapi_document;

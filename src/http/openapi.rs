@@ -1,10 +1,14 @@
 //! The OpenAPI 3.1 document: made from the constants that the code itself goes by. A test holds its paths against
 //! `router::ROUTES`.
 
+mod auth_methods;
 mod oauth;
 mod operators;
 mod resources;
 mod schemas;
+mod test_auth_method;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -31,10 +35,22 @@ pub fn document(public_url: &str) -> Value {
         "paths": all([
             oauth::paths(),
             operators::paths(),
+            auth_methods::paths(),
+            test_auth_method::paths(),
+            webhooks::paths(),
+            webhook_deliveries::paths(),
             json!({"/openapi.json": {"get": this_document()}}),
         ]),
         "components": {
-            "schemas": all([schemas::schemas(), schemas::of_tokens(), resources::schemas()]),
+            "schemas": all([
+                schemas::schemas(),
+                schemas::of_tokens(),
+                resources::schemas(),
+                auth_methods::schemas(),
+                test_auth_method::schemas(),
+                webhooks::schemas(),
+                webhook_deliveries::schemas(),
+            ]),
             "responses": responses(),
             "securitySchemes": {
                 "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-API-KEY"},

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::browser::{Browser, SignedIn};
 use super::error::PageError;
+use super::rate_limit::{Class, Counted};
 use crate::actions::{
-    Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes,
+    Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes, tell_of_hit,
 };
 use crate::app::App;
 use crate::db::authorization_requests::{self, PendingRequest};
@@ -15,6 +16,7 @@ use crate::db::clients::{self, Client};
 use crate::db::memberships;
 use crate::oauth::OrgId;
 use crate::oauth::authorization_request::{CodeAnswer, ErrorCode, Refusal, TrustedRedirect};
+use crate::oauth::offered_scopes::{Refused, withheld_by_organization};
 use crate::secret::{Digest, Secret};
 
 /// One pending request, in the browser that brought it.
@@ -36,6 +38,8 @@ pub enum Next {
     /// Everything has been given before.
     Nothing(OrgId),
     Refuse(Refusal),
+    /// Nothing of what is asked can be given there.
+    Withheld(OrgId, Refused),
 }
 
 impl Pending {
@@ -98,7 +102,7 @@ impl Pending {
                 let is_remembered = offer.is_remembered;
                 Ok(if is_remembered { Next::Nothing(org_id) } else { Next::Consent(org_id, Box::new(offer)) })
             }
-            Err(OfferError::Refused(refusal)) => Ok(Next::Refuse(refusal)),
+            Err(OfferError::Refused(refused)) => Ok(Next::Withheld(org_id, refused)),
             Err(OfferError::Disabled) => Ok(Next::Refuse(disabled())),
             Err(error) => Err(error.into()),
         }
@@ -165,7 +169,9 @@ impl Pending {
             }
             Err(ApproveError::Changed) => Ok(see_other(&format!("/consent?request={}", self.handle.expose()))),
             Err(ApproveError::NothingChosen) => self.refuse(app, browser, denied()).await,
-            Err(ApproveError::Offer(OfferError::Refused(refusal))) => self.refuse(app, browser, refusal).await,
+            Err(ApproveError::Offer(OfferError::Refused(refused))) => {
+                self.refuse_withheld(app, browser, org_id, refused).await
+            }
             Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, disabled()).await,
             Err(error) => Err(error.into()),
         }
@@ -182,6 +188,32 @@ impl Pending {
             org_name: &approved.org_name,
         };
         see_other(&self.redirect.with_code(&answer))
+    }
+
+    /// Tells the client why not, and the organisation where it was by its restriction. Whoever asks again and again is told
+    /// of once a minute by this server.
+    pub async fn refuse_withheld(
+        &self,
+        app: &App,
+        browser: &Browser,
+        org_id: OrgId,
+        refused: Refused,
+    ) -> Result<Response, PageError> {
+        let Refused { refusal, withheld } = refused;
+        let answer = self.refuse(app, browser, refusal).await?;
+        let (withheld, Some(signed_in)) = (withheld_by_organization(&withheld), &browser.signed_in) else {
+            return Ok(answer);
+        };
+        let user = &signed_in.user;
+        let whose = Digest::of(&format!("{org_id} {} {}", self.client.id, user.id));
+        if !withheld.is_empty() && app.limits.take(Class::RestrictionHit, Counted::Digest(whose)).is_ok() {
+            let asking = Asking { client: &self.client, request: &self.stored.request, user, org_id };
+            if let Err(error) = tell_of_hit(&app.context, asking, &withheld).await {
+                tracing::warn!(%error, client.id = %self.client.id, org.id = %org_id,
+                    "webhooks were not told that a restriction was hit");
+            }
+        }
+        Ok(answer)
     }
 
     /// Tells the client why not. The request waits no more.

@@ -13,10 +13,12 @@ use uuid::Uuid;
 
 use super::source::Network;
 use crate::clock::Clock;
+use crate::secret::Digest;
 
 const BUCKETS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const A_QUARTER: Duration = Duration::from_secs(900);
+const AUTH_METHOD_TESTS_PER_MINUTE: u32 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What is counted, each by itself.
@@ -38,6 +40,10 @@ pub enum Class {
     Login,
     /// Attempts to sign in to one account, by whoever has not done so before; and by each browser that has.
     LoginAccount,
+    /// Tests of one auth method: each makes this server ask another one.
+    AuthMethodTest,
+    /// Events of a refusal by a restriction, by organisation, client and user. Nobody is refused for it.
+    RestrictionHit,
 }
 
 /// By what a class is counted.
@@ -45,6 +51,7 @@ pub enum Class {
 pub enum Counted {
     Network(Network),
     Key(Uuid),
+    Digest(Digest),
     Everyone,
 }
 
@@ -67,7 +74,7 @@ pub struct TooManyRequests {
 }
 
 pub struct RateLimits {
-    rules: [Rule; 8],
+    rules: [Rule; 10],
     buckets: Cache<(Class, Counted), Arc<AtomicU64>>,
     clock: Clock,
 }
@@ -85,6 +92,8 @@ impl RateLimits {
             rule(config.token_per_minute, MINUTE, config.token_per_minute / 5),
             rule(config.login_per_minute, MINUTE, config.login_per_minute),
             rule(config.login_per_minute, A_QUARTER, config.login_per_minute),
+            rule(AUTH_METHOD_TESTS_PER_MINUTE, MINUTE, AUTH_METHOD_TESTS_PER_MINUTE),
+            rule(1, MINUTE, 1),
         ];
         Self { rules, buckets: Cache::new(BUCKETS), clock }
     }
@@ -163,6 +172,8 @@ impl Class {
             Self::Token => "token_per_minute",
             Self::Login => "login_per_minute",
             Self::LoginAccount => "login_per_account",
+            Self::AuthMethodTest => "auth_method_test",
+            Self::RestrictionHit => "restriction_hit_per_user",
         }
     }
 }
@@ -178,7 +189,7 @@ mod tests {
     fn limits(limit: u32, burst: u32) -> (RateLimits, Hand) {
         let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
         hand.advance(Duration::from_secs(1_000));
-        let rules = [Rule { limit, period: MINUTE, burst }; 8];
+        let rules = [Rule { limit, period: MINUTE, burst }; 10];
         (RateLimits { rules, buckets: Cache::new(100), clock }, hand)
     }
 

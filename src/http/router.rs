@@ -7,7 +7,10 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, post};
 
-use super::api::{org_authorized_clients, scopes_restriction};
+use super::api::{
+    auth_methods, org_authorized_clients, scopes_restriction, test_auth_method, webhook_deliveries, webhook_variables,
+    webhooks,
+};
 use super::edge::edge;
 use super::error::{in_their_language, method_not_allowed, not_found};
 use super::oauth::{authorize, discovery, introspect, jwks, register, revoke, token, userinfo, well_known};
@@ -73,8 +76,59 @@ const ORG_CLIENT_USER: Route = Route {
     allow: "DELETE, OPTIONS",
 };
 
+const AUTH_METHOD_TEST: Route = Route {
+    path: "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}/test",
+    methods: &["post"],
+    allow: "POST, OPTIONS",
+};
+
+const AUTH_METHODS: Route = Route {
+    path: "/api/v2/integration/webhooks/configuration/auth-method",
+    methods: &["get"],
+    allow: "GET, HEAD, OPTIONS",
+};
+const CLIENT_CREDENTIALS: Route = Route {
+    path: "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials",
+    methods: &["post"],
+    allow: "POST, OPTIONS",
+};
+const CLIENT_CREDENTIALS_OF_ID: Route = Route {
+    path: "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}",
+    methods: &["get", "patch", "delete"],
+    allow: "GET, HEAD, PATCH, DELETE, OPTIONS",
+};
+const WEBHOOKS: Route = Route {
+    path: "/api/v1/integration/webhooks/configuration/webhooks",
+    methods: &["get", "post"],
+    allow: "GET, HEAD, POST, OPTIONS",
+};
+const WEBHOOK: Route = Route {
+    path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}",
+    methods: &["get", "put", "delete"],
+    allow: "GET, HEAD, PUT, DELETE, OPTIONS",
+};
+const WEBHOOK_VARIABLES: Route =
+    Route { path: "/api/v1/integration/webhooks/configuration/custom-variables", ..WEBHOOKS };
+const WEBHOOK_VARIABLE: Route =
+    Route { path: "/api/v1/integration/webhooks/configuration/custom-variables/{custom_variable_name}", ..WEBHOOK };
+
+const WEBHOOK_DELIVERIES: Route = Route {
+    path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries",
+    methods: &["get"],
+    allow: "GET, HEAD, OPTIONS",
+};
+const WEBHOOK_REPLAY: Route = Route {
+    path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/replay",
+    methods: &["post"],
+    allow: "POST, OPTIONS",
+};
+const WEBHOOK_DELIVERY_REPLAY: Route = Route {
+    path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/{delivery_id}/replay",
+    ..WEBHOOK_REPLAY
+};
+
 /// What programs call on the public listener: the OpenAPI document and the metrics go by it.
-pub const ROUTES: [Route; 18] = [
+pub const ROUTES: [Route; 29] = [
     REGISTER,
     SITES,
     SCOPES_RESTRICTION,
@@ -83,6 +137,17 @@ pub const ROUTES: [Route; 18] = [
     ORG_CLIENT_USERS,
     ORG_CLIENT_AUTHORIZATION,
     ORG_CLIENT_USER,
+    AUTH_METHOD_TEST,
+    AUTH_METHODS,
+    CLIENT_CREDENTIALS,
+    CLIENT_CREDENTIALS_OF_ID,
+    WEBHOOKS,
+    WEBHOOK,
+    WEBHOOK_VARIABLES,
+    WEBHOOK_VARIABLE,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_REPLAY,
+    WEBHOOK_DELIVERY_REPLAY,
     OPENAPI,
     SERVER_METADATA,
     OPENID_CONFIGURATION,
@@ -168,6 +233,7 @@ pub fn public(app: Arc<App>) -> Router {
         .merge(route(REVOKE, post(revoke::revoke)))
         .merge(route(INTROSPECT, post(introspect::introspect)))
         .merge(route(USERINFO, get(userinfo::userinfo).post(userinfo::userinfo)))
+        .merge(integrations())
         .merge(pages())
         .merge(fallback_paths(app.config.http.fallback_paths))
         .fallback(
@@ -175,6 +241,25 @@ pub fn public(app: Arc<App>) -> Router {
         )
         .layer(from_fn_with_state(Arc::clone(&app), edge))
         .with_state(app)
+}
+
+/// Where events go, and by which credentials.
+fn integrations() -> Router<Arc<App>> {
+    let auth_method = get(auth_methods::show).patch(auth_methods::update).delete(auth_methods::delete);
+    let webhook = get(webhooks::show).put(webhooks::update).delete(webhooks::delete);
+    let variable = get(webhook_variables::show).put(webhook_variables::update).delete(webhook_variables::delete);
+    Router::new()
+        .merge(route(AUTH_METHODS, get(auth_methods::list)))
+        .merge(route(CLIENT_CREDENTIALS, post(auth_methods::create)))
+        .merge(route(CLIENT_CREDENTIALS_OF_ID, auth_method))
+        .merge(route(AUTH_METHOD_TEST, post(test_auth_method::test)))
+        .merge(route(WEBHOOKS, get(webhooks::list).post(webhooks::create)))
+        .merge(route(WEBHOOK, webhook))
+        .merge(route(WEBHOOK_VARIABLES, get(webhook_variables::list).post(webhook_variables::create)))
+        .merge(route(WEBHOOK_VARIABLE, variable))
+        .merge(route(WEBHOOK_DELIVERIES, get(webhook_deliveries::list)))
+        .merge(route(WEBHOOK_REPLAY, post(webhook_deliveries::replay)))
+        .merge(route(WEBHOOK_DELIVERY_REPLAY, post(webhook_deliveries::replay_one)))
 }
 
 /// What people see, told in their language.

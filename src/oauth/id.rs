@@ -37,4 +37,12 @@ id! {
     ResourceId,
     /// A client in one organisation, as its operators call the pair.
     AuthorizedClientId,
+    /// How to get an access token for the receivers of webhooks.
+    AuthMethodId,
+    /// Where events of an organisation are sent.
+    WebhookId,
+    /// What payloads and headers of webhooks may name.
+    VariableId,
+    /// Something that happened in an organisation, for whoever is told.
+    EventId,
 }

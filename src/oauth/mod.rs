@@ -2,6 +2,7 @@
 //! comes in as an argument.
 
 pub mod address;
+pub mod auth_method;
 pub mod authorization_request;
 pub mod claims;
 pub mod client;
@@ -10,8 +11,12 @@ pub mod client_identity;
 pub mod client_metadata;
 pub mod client_name;
 pub mod consent;
+pub mod delivery;
 pub mod document_freshness;
+pub mod event;
 mod id;
+pub mod json_members;
+pub mod json_object;
 pub mod json_text;
 pub mod jwk;
 #[cfg(test)]
@@ -26,6 +31,7 @@ pub mod permission;
 pub mod pkce;
 pub mod protected_resource;
 mod raw_client_metadata;
+pub mod receiver_url;
 pub mod redirect_uri;
 pub mod refresh_token;
 mod refusal;
@@ -38,10 +44,17 @@ pub mod session;
 pub mod signing_algorithm;
 pub mod signing_period;
 mod timestamp;
+pub mod token_answer;
 pub mod token_request;
 mod trusted_redirect;
 pub mod uri_syntax;
 pub mod web_uri;
+pub mod webhook;
+pub mod webhook_template;
+pub mod webhook_variable;
 
-pub use id::{AuthorizedClientId, FamilyId, GrantId, KeyId, OrgId, ResourceId, SessionId, UserId};
+pub use id::{
+    AuthMethodId, AuthorizedClientId, EventId, FamilyId, GrantId, KeyId, OrgId, ResourceId, SessionId, UserId,
+    VariableId, WebhookId,
+};
 pub use timestamp::Timestamp;

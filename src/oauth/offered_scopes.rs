@@ -60,6 +60,21 @@ pub enum WithheldBy {
     Server,
 }
 
+/// Nothing is offered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{refusal}")]
+pub struct Refused {
+    pub refusal: Refusal,
+    /// As of [`OfferedScopes`].
+    pub withheld: Vec<Withheld>,
+}
+
+/// Those of the scopes that the organisation withholds.
+pub fn withheld_by_organization(withheld: &[Withheld]) -> ScopeSet {
+    let by_organization = withheld.iter().filter(|one| one.by == WithheldBy::Organization);
+    by_organization.map(|one| one.scope.clone()).collect()
+}
+
 impl OfferedScopes {
     pub fn all(&self) -> ScopeSet {
         self.fixed.union(&self.optional)
@@ -94,7 +109,7 @@ impl fmt::Display for Withheld {
 
 /// What the user is offered. Nothing left to offer is `invalid_scope`, and with [`Excess::Refuse`] so is anything
 /// withheld.
-pub fn judge(asked: Asked<'_>) -> Result<OfferedScopes, Refusal> {
+pub fn judge(asked: Asked<'_>) -> Result<OfferedScopes, Refused> {
     let (offered, rest) = asked_for(&asked).partition(|scope| withheld_by(scope, &asked).is_none());
     let withheld: Vec<_> =
         rest.into_iter().filter_map(|scope| withheld_by(&scope, &asked).map(|by| Withheld { scope, by })).collect();
@@ -103,12 +118,12 @@ pub fn judge(asked: Asked<'_>) -> Result<OfferedScopes, Refusal> {
     let nothing_left = fixed.is_empty() && optional.is_empty();
     match withheld.first() {
         Some(first) if nothing_left || asked.on_excess == Excess::Refuse => {
-            Err(Refusal::new(ErrorCode::InvalidScope, first))
+            Err(Refused { refusal: Refusal::new(ErrorCode::InvalidScope, first), withheld })
         }
-        None if nothing_left => Err(Refusal::new(
-            ErrorCode::InvalidScope,
-            "no scope is named and this server has no default: name at least one in scope",
-        )),
+        None if nothing_left => {
+            let remedy = "no scope is named and this server has no default: name at least one in scope";
+            Err(Refused { refusal: Refusal::new(ErrorCode::InvalidScope, remedy), withheld })
+        }
         _ => Ok(OfferedScopes { optional, fixed, withheld }),
     }
 }
@@ -184,7 +199,7 @@ mod tests {
     };
 
     impl Case {
-        fn judge(&self) -> Result<OfferedScopes, Refusal> {
+        fn judge(&self) -> Result<OfferedScopes, Refused> {
             let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
             let restriction =
                 self.allowed.map(|names| ScopesRestriction::from_stored(Vec::new(), set(names).into_iter().collect()));
@@ -327,7 +342,8 @@ mod tests {
             catalogue: &catalogue,
             on_excess: Excess::Narrow,
         })
-        .expect_err("nothing is asked for");
+        .expect_err("nothing is asked for")
+        .refusal;
 
         assert_eq!(refusal.code, ErrorCode::InvalidScope);
         assert!(refusal.description.starts_with("no scope is named"), "{refusal}");

@@ -14,12 +14,13 @@ pub enum OutgoingError {
     Ambiguous { host: String },
     #[error(
         "the URL of {host} does not use https: http is for loopback addresses only, and only where \
-         `client_documents.allow_loopback` is true"
+         `client_documents.allow_loopback`, or for webhooks `webhooks.allow_loopback`, is true"
     )]
     NotHttps { host: String },
     #[error(
         "{host} is at {address}, {kind}: requests go to the public internet only, and to what \
-         `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback` is true)"
+         `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback`, or for webhooks \
+         `webhooks.allow_loopback`, is true)"
     )]
     Refused { host: String, address: IpAddr, kind: AddressKind },
     #[error("no address was found for {host}: {cause}")]
@@ -31,13 +32,13 @@ pub enum OutgoingError {
     #[error("{host} answered with a redirect, which is not followed")]
     Redirected { host: String },
     #[error("{host} answered with more than {most} bytes")]
-    TooLarge { host: String, most: usize },
+    TooLarge { host: String, status: u16, most: usize },
     #[error("{host} did not finish its answer: {cause}")]
     Broken { host: String, cause: String },
     #[error("too many requests are under way, to {host} or in all: try again in a moment")]
     Busy { host: String },
-    #[error("the header {name} has a value that no header may have")]
-    BadHeader { name: &'static str },
+    #[error("the header {} has a name or a value that no header may have", .name.escape_debug())]
+    BadHeader { name: String },
     #[error(
         "no HTTPS client can be made: {cause}. The certificates of the system and `outgoing.proxy` are what it needs"
     )]
@@ -57,11 +58,10 @@ impl OutgoingError {
             }
             Self::Unreachable { host, .. } => format!("{host} could not be reached"),
             Self::Broken { host, .. } => format!("{host} did not finish its answer"),
-            Self::NoClient { .. } | Self::BadHeader { .. } => {
-                "this server cannot make requests at the moment".to_owned()
-            }
+            Self::NoClient { .. } => "this server cannot make requests at the moment".to_owned(),
             Self::NotHttps { host } => format!("the URL of {host} does not use https"),
             Self::Syntax(_)
+            | Self::BadHeader { .. }
             | Self::Ambiguous { .. }
             | Self::TimedOut { .. }
             | Self::Redirected { .. }
@@ -71,7 +71,9 @@ impl OutgoingError {
     }
 
     /// Ours where the resolver said no, which is somewhere below what the client makes of it.
-    pub(super) fn of(host: &str, error: &reqwest::Error) -> Self {
+    pub(super) fn of(host: &str, error: reqwest::Error) -> Self {
+        // The URL of a webhook may hold a secret.
+        let error = error.without_url();
         let mut below: Option<&(dyn Error + 'static)> = error.source();
         while let Some(cause) = below {
             if let Some(ours) = cause.downcast_ref::<Self>() {
@@ -83,9 +85,9 @@ impl OutgoingError {
         if error.is_timeout() {
             Self::TimedOut { host }
         } else if error.is_body() || error.is_decode() {
-            Self::Broken { host, cause: deepest(error) }
+            Self::Broken { host, cause: deepest(&error) }
         } else {
-            Self::Unreachable { host, cause: deepest(error) }
+            Self::Unreachable { host, cause: deepest(&error) }
         }
     }
 }
@@ -114,7 +116,8 @@ mod tests {
         assert_eq!(
             inside.to_string(),
             "wiki.corp.example is at 10.0.0.5, an address of a private network: requests go to the public internet only, \
-             and to what `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback` is true)",
+             and to what `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback`, or for \
+             webhooks `webhooks.allow_loopback`, is true)",
         );
         let refused =
             OutgoingError::Unreachable { host: host(), cause: "Connection refused (os error 111)".to_owned() };

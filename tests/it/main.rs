@@ -18,3 +18,4 @@ mod oauth;
 mod openapi;
 mod outgoing;
 mod pages;
+mod webhook;

@@ -1,5 +1,7 @@
 //! The guarded client against real hosts on this machine: slow, huge, broken, redirecting, and where it must not go.
 
+mod webhooks;
+
 use std::time::Duration;
 
 use grantor::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request};
@@ -64,7 +66,7 @@ async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
 
 #[tokio::test]
 async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
-    let too_large = Err(OutgoingError::TooLarge { host: host(), most: 65_536 });
+    let too_large = Err(OutgoingError::TooLarge { host: host(), status: 200, most: 65_536 });
     let fits = Site::answering(Reply::json("x".repeat(65_536))).await;
     let announced = Site::answering(Reply::json("x".repeat(65_537))).await;
     let endless = Site::answering(Reply::Endless).await;
@@ -222,7 +224,7 @@ async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
 async fn an_operator_waits_for_nobody_for_ever_and_reads_nothing_without_an_end() {
     for (reply, error) in [
         (Reply::Silence, OutgoingError::TimedOut { host: host() }),
-        (Reply::Endless, OutgoingError::TooLarge { host: host(), most: SHORT.bytes }),
+        (Reply::Endless, OutgoingError::TooLarge { host: host(), status: 200, most: SHORT.bytes }),
     ] {
         let site = Site::answering(reply).await;
         let request = Request { method: Method::Get, url: &site.url("/c"), headers: &[], body: "" };

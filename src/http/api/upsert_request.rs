@@ -1,15 +1,12 @@
 //! The body and the query of an upsert of a scopes restriction, member by member, so that each mistake is named.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::super::error::{About, ApiError};
+use crate::oauth::json_object::{Object, present};
 use crate::oauth::json_text;
 
 const TYPE: &str = "upsert_scopes_restriction";
@@ -21,7 +18,8 @@ pub struct UpsertRequest {
     pub permission_scopes: Vec<String>,
 }
 
-/// serde refuses a member that is given twice, which a `Value` would not.
+/// serde refuses a member that is given twice, which a `Value` would not. Neither `attributes` nor its lists may be null:
+/// null reads as "no restriction" to some, as "nothing" to others.
 #[derive(Deserialize)]
 struct RawDocument {
     data: Option<Object<RawData>>,
@@ -40,34 +38,6 @@ struct RawAttributes {
     oidc_scopes: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     permission_scopes: Option<Value>,
-}
-
-/// Neither `attributes` nor its lists may be null: null reads as "no restriction" to some, as "nothing" to others.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// A JSON object and nothing else: by itself serde takes a list too, for the values of the members in their order.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, object: M) -> Result<T, M::Error> {
-        T::deserialize(MapAccessDeserializer::new(object))
-    }
 }
 
 impl UpsertRequest {

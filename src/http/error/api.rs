@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::page::PageError;
 use super::{INTERNAL, JSON, JSON_API, NO_STORE, log, tell_when_to_come_back, told_of};
-use crate::actions::{DisableClientError, EndGrantError, RestrictScopesError};
+use crate::actions::{AuthMethodError, DisableClientError, EndGrantError, MOST_AUTH_METHODS, RestrictScopesError};
 use crate::db::DbError;
 use crate::http::audience::Audience;
 use crate::http::body::BodyError;
 use crate::http::rate_limit::TooManyRequests;
+use crate::oauth::auth_method::AuthMethodMistake;
 use crate::oauth::permission::Permission;
 use crate::oauth::scopes_restriction::RestrictionError;
+use crate::sealing::SealError;
 
 /// Told to operators' clients, in the shape of the group that the path belongs to.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,26 @@ pub enum ApiError {
     NoSuchAuthorizedClient,
     #[error("there is no such authorization")]
     NoSuchAuthorization,
+    #[error("there is no such auth method")]
+    NoSuchAuthMethod,
+    #[error("another auth method has this name")]
+    AuthMethodNameTaken,
+    #[error("the organisation has as many auth methods as it may")]
+    TooManyAuthMethods,
+    /// By these webhooks.
+    #[error("the auth method is in use")]
+    AuthMethodInUse(Vec<String>),
+    #[error("there is no such webhook")]
+    NoSuchWebhook,
+    #[error("there is no such variable")]
+    NoSuchVariable,
+    #[error("there is no such delivery, or it is not parked")]
+    NoSuchDelivery,
+    /// With what is there already.
+    #[error("{0}")]
+    Conflict(String),
+    #[error("what is sealed cannot be opened: {0}")]
+    Unopened(SealError),
     #[error("there is nothing at this path")]
     NotFound,
     #[error("this path does not take this method")]
@@ -110,6 +132,25 @@ impl From<EndGrantError> for ApiError {
     }
 }
 
+impl From<AuthMethodMistake> for ApiError {
+    fn from(mistake: AuthMethodMistake) -> Self {
+        let pointer = format!("/data/attributes/{}", mistake.member());
+        Self::BadRequest { detail: mistake.to_string(), about: About::Pointer(pointer) }
+    }
+}
+
+impl From<AuthMethodError> for ApiError {
+    fn from(error: AuthMethodError) -> Self {
+        match error {
+            AuthMethodError::NoSuchMethod => Self::NoSuchAuthMethod,
+            AuthMethodError::NameTaken => Self::AuthMethodNameTaken,
+            AuthMethodError::TooMany => Self::TooManyAuthMethods,
+            AuthMethodError::InUse(webhooks) => Self::AuthMethodInUse(webhooks),
+            AuthMethodError::Db(cause) => Self::Db(cause),
+        }
+    }
+}
+
 impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
@@ -117,15 +158,24 @@ impl ApiError {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UnknownKeys | Self::Lacks(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::BadRequest { .. } | Self::Restriction(_) => StatusCode::BAD_REQUEST,
-            Self::NoSuchClient | Self::NoSuchAuthorizedClient | Self::NoSuchAuthorization | Self::NotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoSuchClient
+            | Self::NoSuchAuthorizedClient
+            | Self::NoSuchAuthorization
+            | Self::NoSuchAuthMethod
+            | Self::NoSuchWebhook
+            | Self::NoSuchVariable
+            | Self::NoSuchDelivery
+            | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Moved => StatusCode::CONFLICT,
+            Self::Moved
+            | Self::Conflict(_)
+            | Self::AuthMethodNameTaken
+            | Self::TooManyAuthMethods
+            | Self::AuthMethodInUse(_) => StatusCode::CONFLICT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Db(cause) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy | Self::Starting | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Db(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Db(_) | Self::Unopened(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -148,6 +198,19 @@ impl ApiError {
             Self::NoSuchClient => "there is no client with this id".to_owned(),
             Self::NoSuchAuthorizedClient => "no client of this organization is authorized under this id".to_owned(),
             Self::NoSuchAuthorization => "no user has authorized this client under this id".to_owned(),
+            Self::NoSuchAuthMethod => "there is no auth method with this id".to_owned(),
+            Self::AuthMethodNameTaken => {
+                "another auth method of this organization has this name: choose another name".to_owned()
+            }
+            Self::TooManyAuthMethods => format!(
+                "this organization has {MOST_AUTH_METHODS} auth methods, which is as many as it may: delete one that nothing \
+                 uses"
+            ),
+            Self::AuthMethodInUse(webhooks) => in_use(webhooks),
+            Self::NoSuchWebhook => "this organization has no webhook of this name".to_owned(),
+            Self::NoSuchDelivery => "no parked delivery of this webhook has this id".to_owned(),
+            Self::NoSuchVariable => "this organization has no custom variable of this name".to_owned(),
+            Self::Conflict(detail) => detail.clone(),
             Self::NotFound => "there is nothing at this path".to_owned(),
             Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
             Self::Moved => {
@@ -159,7 +222,7 @@ impl ApiError {
             Self::Busy => "the server has as many requests in hand as it may: try again in a second".to_owned(),
             Self::Starting => "the server is starting and waits for its database: try again in a second".to_owned(),
             Self::TookTooLong => "the request took longer than the server allows".to_owned(),
-            Self::Panicked => INTERNAL.to_owned(),
+            Self::Unopened(_) | Self::Panicked => INTERNAL.to_owned(),
         }
     }
 
@@ -188,6 +251,9 @@ impl ApiError {
         let status = self.status();
         if let Self::Db(cause) = &self {
             log(status, cause);
+        }
+        if let Self::Unopened(cause) = &self {
+            tracing::error!(error = %cause, "what is sealed in the database could not be opened");
         }
         let (content_type, body) = match audience {
             Audience::JsonApi if !self.is_always_strings() => (JSON_API, json!({"errors": [self.as_item(status)]})),
@@ -221,6 +287,18 @@ impl ApiError {
     }
 }
 
+/// Names are bounded where they are chosen.
+fn in_use(webhooks: &[String]) -> String {
+    let remedy = "give it another auth method or delete it first";
+    match webhooks {
+        [] => "a webhook used this auth method a moment ago: try again".to_owned(),
+        [one] => format!("the webhook \"{one}\" uses this auth method: {remedy}"),
+        [one, others @ ..] => {
+            format!("the webhook \"{one}\" and {} more use this auth method: {remedy}", others.len())
+        }
+    }
+}
+
 fn oauth_code(status: StatusCode) -> &'static str {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
@@ -229,7 +307,7 @@ fn oauth_code(status: StatusCode) -> &'static str {
     }
 }
 
-/// JSON:API, which is what this enum's endpoints speak so far.
+/// JSON:API, which is what most of this enum's endpoints speak.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.told_to(Audience::JsonApi)

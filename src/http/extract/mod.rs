@@ -2,7 +2,9 @@
 
 pub mod basic;
 mod client_uuid;
+mod named;
 mod operator;
 
 pub use client_uuid::ClientUuid;
-pub use operator::{MayManageApps, MayRead, MayWrite};
+pub use named::{Named, NamedWithId};
+pub use operator::{MayManageApps, MayManageIntegrations, MayRead, MayWrite};

@@ -16,7 +16,7 @@ use crate::actions::{Actor, By};
 use crate::app::App;
 use crate::db::memberships;
 use crate::http::edge::Origin;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, StringsError};
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::operator::{Credential, Operator};
 use crate::oauth::permission::Permission;
@@ -34,6 +34,9 @@ pub struct MayManageApps(pub Operator);
 
 /// An operator who may restrict clients.
 pub struct MayWrite(pub Operator, pub By);
+
+/// An operator who may look after integrations.
+pub struct MayManageIntegrations(pub Operator, pub By);
 
 impl FromRequestParts<Arc<App>> for MayRead {
     type Rejection = ApiError;
@@ -56,13 +59,25 @@ impl FromRequestParts<Arc<App>> for MayWrite {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let operator = authorized(parts, app, &[Permission::OrgAuthorizedAppsWrite]).await?;
-        let origin = Origin::of(parts);
-        let by = By {
-            actor: Actor::Operator(operator),
-            request_id: origin.as_ref().map(|origin| origin.request_id.to_string()),
-            address: origin.map(|origin| origin.address),
-        };
-        Ok(Self(operator, by))
+        Ok(Self(operator, on_behalf_of(operator, parts)))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for MayManageIntegrations {
+    type Rejection = StringsError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, StringsError> {
+        let operator = authorized(parts, app, &[Permission::ManageIntegrations]).await?;
+        Ok(Self(operator, on_behalf_of(operator, parts)))
+    }
+}
+
+fn on_behalf_of(operator: Operator, parts: &Parts) -> By {
+    let origin = Origin::of(parts);
+    By {
+        actor: Actor::Operator(operator),
+        request_id: origin.as_ref().map(|origin| origin.request_id.to_string()),
+        address: origin.map(|origin| origin.address),
     }
 }
 

@@ -134,6 +134,7 @@ pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) 
         Next::Nothing(org_id) => pending.approve(app, browser, org_id, None).await,
         Next::NoOrganization => Err(PageError::NoOrganization),
         Next::Refuse(refusal) => pending.refuse(app, browser, refusal).await,
+        Next::Withheld(org_id, refused) => pending.refuse_withheld(app, browser, org_id, refused).await,
     }
 }
 

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { createRequire } = require("node:module");
 
 // The package is installed under target/, apart from the sources.
-const { client, v2 } = createRequire(`${process.env.CLIENTS}/node/`)("@datadog/datadog-api-client");
+const { client, v1, v2 } = createRequire(`${process.env.CLIENTS}/node/`)("@datadog/datadog-api-client");
 
 const OPERATIONS = [
   "deleteScopesRestriction",
@@ -54,4 +54,4 @@ async function refusal(call) {
   return assert.fail("was not refused");
 }
 
-module.exports = { NOBODY, additional, api, refusal, v2 };
+module.exports = { NOBODY, additional, api, refusal, v1, v2 };

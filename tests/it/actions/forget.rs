@@ -1,4 +1,4 @@
-//! Clean-up of clients that nobody ever used.
+//! Clean-up of clients that nobody ever used, and of deliveries that are over.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use grantor::oauth::client_identity::ClientDigest;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::support::outbox::{self, insert_delivery, insert_webhook, webhook_id};
 use crate::support::{START, TestApp};
 
 const DAY: i64 = 86_400;
@@ -33,6 +34,19 @@ fn row(number: u64) -> NewClient {
         seen_at: START,
         registrations: 1,
     }
+}
+
+/// One that waits, one that was delivered and one that is parked, since [`START`].
+async fn with_deliveries(app: &TestApp) {
+    let operator = app.operator("Acme").await;
+    insert_webhook(app, 1, operator.org_id, None).await;
+    for (number, state) in [(1, "waiting"), (2, "delivered"), (3, "parked")] {
+        insert_delivery(app, webhook_id(1), Uuid::nil(), Uuid::from_u64_pair(9, number), state).await;
+    }
+}
+
+async fn states(app: &TestApp) -> Vec<String> {
+    outbox::deliveries(app).await.into_iter().map(|delivery| delivery.state).collect()
 }
 
 async fn count(app: &TestApp) -> usize {
@@ -99,5 +113,46 @@ on_both! {
         let client = clients::find(app.db(), ClientId::parse(&after).expect("an id")).await.expect("is readable");
         let client = client.expect("is there");
         assert_eq!((client.registered_at, client.registrations), (START.plus(200 * DAY), 1));
+    }
+
+    async fn what_was_delivered_and_what_is_parked_go_each_at_its_time_and_what_waits_never(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        with_deliveries(&app).await;
+        let forget = async |delivered, parked| {
+            actions::forget_deliveries(app.context(), delivered, parked).await.expect("are forgotten")
+        };
+        app.hand.advance(days(7));
+
+        assert_eq!(forget(7 * DAY, Some(30 * DAY)).await, 0, "until the last second");
+        app.hand.advance(Duration::from_secs(1));
+        assert_eq!(forget(7 * DAY, Some(30 * DAY)).await, 1);
+        assert_eq!(states(&app).await, ["waiting", "parked"]);
+        app.hand.advance(days(1_000));
+        assert_eq!(forget(7 * DAY, None).await, 0, "parked ones stay where they are kept for ever");
+        assert_eq!(forget(7 * DAY, Some(30 * DAY)).await, 1);
+        assert_eq!(states(&app).await, ["waiting"]);
+    }
+
+    async fn the_settings_say_how_long_deliveries_are_kept(engine: Engine) {
+        const LONG: &str = "3000000000";
+        let cases: [(&str, &str, &[&str]); 5] = [
+            (LONG, LONG, &["waiting", "delivered", "parked"]),
+            ("60", LONG, &["waiting", "parked"]),
+            (LONG, "60", &["waiting", "delivered"]),
+            ("0", "0", &["waiting", "parked"]),
+            ("60", "60", &["waiting"]),
+        ];
+        for (delivered, parked, kept) in cases {
+            let settings = [("webhooks.keep_delivered", delivered), ("webhooks.keep_parked", parked)];
+            let app = TestApp::with(engine, &settings).await;
+            with_deliveries(&app).await;
+            // Nothing is swept where the clocks of the server and of the database differ.
+            let skew = app.db().unix_millis().await.expect("answers") - START.seconds() * 1_000;
+            app.hand.advance(Duration::from_millis(skew.try_into().expect("later than the start of the test")));
+
+            grantor::sweeper::sweep(&app.app).await;
+
+            assert_eq!(states(&app).await, kept, "{settings:?}");
+        }
     }
 }

@@ -1,8 +1,12 @@
 mod audit;
 mod default_scopes;
 mod ends;
+mod events;
+mod fetch_access_token;
 mod find_client;
 mod forget;
+mod many_ended;
+mod meet;
 mod people;
 mod remove;
 mod setup;

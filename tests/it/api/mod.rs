@@ -1,6 +1,11 @@
+mod auth_methods;
 mod bearer_tokens;
 mod credentials;
 mod operator_limits;
 mod org_authorized_clients;
 mod scopes_restriction;
 mod sites;
+mod test_auth_method;
+mod webhook_deliveries;
+mod webhook_variables;
+mod webhooks;

@@ -61,6 +61,11 @@ fn every_command_and_subcommand_answers_help() {
         "user disable",
         "user list",
         "user set-password",
+        "webhook",
+        "webhook deliveries",
+        "webhook list",
+        "webhook replay",
+        "webhook test",
     ];
     let missing: Vec<&str> =
         promised.into_iter().filter(|command| found.iter().all(|known| known != command)).collect();

@@ -13,6 +13,14 @@ fn with_ring(program: &Program, ring: &str) -> Program {
     program.clone().with("GRANTOR_SECRETS__KEY", ring)
 }
 
+/// A key of the ring, as `keys status` shows it where organisations have sealed nothing under it.
+fn ring_key(id: &str, place: &str, signing_keys: u64) -> Value {
+    json!({
+        "id": id, "place": place, "signing_keys": signing_keys, "auth_methods": 0, "webhooks": 0, "webhook_variables": 0,
+        "families": 0,
+    })
+}
+
 fn kids(server: &Server) -> Vec<Value> {
     let set = server.get("/oauth2/v1/jwks").json();
     set["keys"].as_array().expect("a list").iter().map(|key| key["kid"].clone()).collect()
@@ -39,16 +47,13 @@ on_both! {
         let again = both.json(&["keys", "re-encrypt"]);
         let after = with_ring(&program, NEW).start();
 
-        let old = |keys| json!({"id": "old", "place": "newest", "signing_keys": keys, "families": 0});
-        assert_eq!((&first["ring"], states(&first)), (&json!([old(1)]), vec![("signs", "old")]));
+        assert_eq!((&first["ring"], states(&first)), (&json!([ring_key("old", "newest", 1)]), vec![("signs", "old")]));
         assert_eq!(states(&waiting), [("signs", "old"), ("published", "old")]);
         assert_eq!(waiting["signing_keys"][1]["id"], rotated["id"]);
         assert_eq!(waiting["signing_keys"][1]["signs_from"], rotated["signs_from"]);
         assert_eq!(waiting["signing_keys"][0]["retired_at"], rotated["signs_from"]);
-        let new = json!({"id": "new", "place": "newest", "signing_keys": 0, "families": 0});
-        let older = json!({"id": "old", "place": "older", "signing_keys": 3, "families": 0});
-        assert_eq!(before["ring"], json!([new, older]));
-        let left = json!([{"id": "old", "place": "older", "signing_keys": 0, "families": 0}]);
+        assert_eq!(before["ring"], json!([ring_key("new", "newest", 0), ring_key("old", "older", 3)]));
+        let left = json!([ring_key("old", "older", 0)]);
         assert_eq!(done, json!({"resealed": 3, "unopened": 0, "left": left}));
         assert_eq!(again, json!({"resealed": 0, "unopened": 0, "left": left}));
         assert_eq!(kids(&after).len(), 3);
@@ -76,7 +81,42 @@ on_both! {
         assert!(refused.stderr.trim_end().ends_with(&told), "{}", refused.stderr);
         assert_eq!((kids(&server).len(), kids(&server).contains(&kid)), (2, true));
         assert_eq!(states(&status), [("retired", "old"), ("signs", "new")]);
-        assert_eq!(status["ring"][1], json!({"id": "old", "place": "missing", "signing_keys": 1, "families": 0}));
+        assert_eq!(status["ring"][1], ring_key("old", "missing", 1));
+    }
+
+    async fn a_server_without_a_key_that_organisations_need_names_it_and_re_encrypting_moves_what_it_sealed(engine: Engine) {
+        let program = with_ring(&Program::on(engine).await, OLD);
+        let (keys, server) = (program.bootstrap(), program.start());
+        let path = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+        let body = json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": {
+            "name": "A method", "access_token_url": "https://auth.example/token", "client_id": "a", "client_secret": "b",
+        }}});
+        let made = server.ask_with(&keys, "POST", path, &body.to_string());
+        server.stop();
+        let (lost, both) = (with_ring(&program, NEW), with_ring(&program, format!("{NEW},{OLD}").as_str()));
+
+        let refused = lost.launch().finish();
+        let before = lost.run(["keys", "re-encrypt"]);
+        let kept = both.run(["keys", "status"]);
+        let done = both.json(&["keys", "re-encrypt"]);
+        let after = lost.start();
+
+        assert_eq!((made.status.as_u16(), refused.code, refused.stdout.as_str()), (201, 1, ""));
+        let told = "the ring key \"old\" is not in the ring, and it seals 1 signing key and 1 auth method. Put what is missing \
+                    behind the newest key in `secrets.key`, or where no key is set into the key file beside the database. \
+                    `grantor keys status` shows what needs which key; docs/operating.md says what to do where one is lost";
+        assert!(refused.stderr.trim_end().ends_with(told), "{}", refused.stderr);
+        assert_eq!(
+            before.succeeded(),
+            "sealed again under new: 0\ncould not be opened with this ring and stay as they are: 2\nold: missing from the \
+             ring; it seals 1 signing key and 1 auth method, and no server starts without it\n"
+        );
+        assert_eq!(
+            kept.succeeded().lines().nth(3),
+            Some("old  older   1             1             0         0                  0")
+        );
+        assert_eq!(done, json!({"resealed": 2, "unopened": 0, "left": [ring_key("old", "older", 0)]}));
+        assert_eq!(kids(&after).len(), 1);
     }
 
     async fn two_servers_started_at_once_have_the_same_keys(engine: Engine) {
@@ -113,14 +153,19 @@ async fn keys_are_shown_to_people_in_two_tables_and_what_is_left_in_sentences() 
     assert!(lines[0].starts_with("Key ring: "), "{lines:?}");
     assert_eq!(
         lines[1..5],
-        ["ID   PLACE   SIGNING KEYS  FAMILIES", "new  newest  0             0", "old  older   1             0", ""]
+        [
+            "ID   PLACE   SIGNING KEYS  AUTH METHODS  WEBHOOKS  WEBHOOK VARIABLES  FAMILIES",
+            "new  newest  0             0             0         0                  0",
+            "old  older   1             0             0         0                  0",
+            "",
+        ]
     );
     assert_eq!(lines[5], "Signing keys");
     assert_eq!(lines.len(), 8);
     assert_eq!(
         before.succeeded(),
         "sealed again under new: 0\ncould not be opened with this ring and stay as they are: 1\nold: missing from the \
-         ring; 1 signing keys that it seals can check tokens and not sign them\n"
+         ring; it seals 1 signing key, which can check tokens and not sign them\n"
     );
     assert_eq!(done.succeeded(), "sealed again under new: 1\nold: nothing needs it; it may be removed from the ring\n");
     assert_eq!(done.stderr, "");

@@ -17,3 +17,4 @@ mod selftest;
 mod serve;
 mod settings;
 mod traces;
+mod webhooks;

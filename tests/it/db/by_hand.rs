@@ -70,22 +70,39 @@ pub enum Holder {
 
 impl Holder {
     pub async fn of_clients(app: &TestApp) -> Self {
+        Self::of(app, "BEGIN IMMEDIATE", "BEGIN; LOCK TABLE clients IN ACCESS EXCLUSIVE MODE").await
+    }
+
+    /// Somebody who has deleted every webhook, and not committed that yet.
+    pub async fn deleting_webhooks(app: &TestApp) -> Self {
+        Self::of(app, "BEGIN IMMEDIATE; DELETE FROM webhooks", "BEGIN; DELETE FROM webhooks").await
+    }
+
+    async fn of(app: &TestApp, sqlite: &'static str, postgres: &'static str) -> Self {
         match &app.target.location {
             Location::Sqlite { path } => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
                 let mut connection = options.connect().await.expect("the file opens");
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.expect("begins");
+                sqlx::raw_sql(sqlite).execute(&mut connection).await.expect("begins");
                 Self::Sqlite(connection)
             }
             Location::Postgres { url, schema } => {
                 let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
                 let schema = schema.clone().expect("a schema of its own");
                 let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
-                let lock = "BEGIN; LOCK TABLE clients IN ACCESS EXCLUSIVE MODE";
-                sqlx::raw_sql(lock).execute(&mut connection).await.expect("locks");
+                sqlx::raw_sql(postgres).execute(&mut connection).await.expect("locks");
                 Self::Postgres(connection)
             }
         }
+    }
+
+    pub async fn commit(mut self) {
+        match &mut self {
+            Self::Sqlite(connection) => sqlx::raw_sql("COMMIT").execute(connection).await.map(drop),
+            Self::Postgres(connection) => sqlx::raw_sql("COMMIT").execute(connection).await.map(drop),
+        }
+        .expect("commits");
+        self.release().await;
     }
 
     pub async fn release(self) {

@@ -293,10 +293,10 @@ on_both! {
         let both = ring(&format!("{NEW},{OLD}"));
         let mut progress = Vec::new();
 
-        let unknown = actions::reseal_signing_keys(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
+        let unknown = actions::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
         let done =
-            actions::reseal_signing_keys(app.context(), &both, |done, of| progress.push((done, of))).await.expect("runs");
-        let again = actions::reseal_signing_keys(app.context(), &both, |_, _| {}).await.expect("runs");
+            actions::reseal(app.context(), &both, |done, of| progress.push((done, of))).await.expect("runs");
+        let again = actions::reseal(app.context(), &both, |_, _| {}).await.expect("runs");
 
         assert_eq!((unknown.resealed, unknown.unopened), (0, 2));
         assert_eq!((done.resealed, done.unopened, again.resealed), (2, 0, 0));

@@ -3,3 +3,4 @@ mod mcp_clients;
 mod official_clients;
 mod openid_client;
 mod script;
+mod webhooks;

@@ -43,6 +43,45 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn the_python_client_looks_after_auth_methods_and_no_secret_is_logged(engine: Engine) {
+        auth_methods_are_looked_after(engine, python("auth_methods.py")).await;
+    }
+
+    async fn the_node_client_looks_after_auth_methods_and_no_secret_is_logged(engine: Engine) {
+        auth_methods_are_looked_after(engine, node("auth_methods.js")).await;
+    }
+}
+
+async fn auth_methods_are_looked_after(engine: Engine, mut script: Command) {
+    let secret = "a-5ecret-that-no-log-holds";
+    let program = Program::on(engine).await.with("GRANTOR_LOG__LEVEL", "trace");
+    let (keys, server) = (program.bootstrap(), program.start());
+    script.env("CLIENT_SECRET", secret);
+
+    ends_well(script, &program, &keys);
+
+    let stopped = server.stop();
+    assert!(stopped.stderr.contains("auth-method"), "the requests are in the log");
+    assert!(!stopped.stderr.contains(secret) && !stopped.stdout.contains(secret));
+}
+
+on_both! {
+    async fn the_python_client_makes_changes_and_deletes_webhooks_and_their_variables(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, _server) = (program.bootstrap(), program.start());
+
+        ends_well(python("webhooks.py"), &program, &keys);
+    }
+
+    async fn the_node_client_makes_changes_and_deletes_webhooks_and_their_variables(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, _server) = (program.bootstrap(), program.start());
+
+        ends_well(node("webhooks.js"), &program, &keys);
+    }
+}
+
 /// Three clients, each authorised by the administrator.
 async fn authorized(program: &Program, server: &Server) {
     for name in ["One", "Two", "Three"] {

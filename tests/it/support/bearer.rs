@@ -95,6 +95,11 @@ impl<'a> Bearer<'a> {
         self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::PATCH, path).header("content-type", "application/json");
+        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     /// Whether the token still opens anything.
     pub async fn lives(&self) -> bool {
         let found = self.app.app.issuer.find_live(self.app.context(), self.token.expose()).await;

@@ -20,3 +20,8 @@ pub fn no_such_client() -> Value {
 pub fn oauth(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
+
+/// Plain strings, as integrations are told everything.
+pub fn strings(detail: &str) -> Value {
+    json!({"errors": [detail]})
+}

@@ -6,25 +6,31 @@
 //! * An **operator** is [`TestApp::operator`]: the administrator of an organisation of their own, with keys.
 //! * A [`Bearer`] is somebody with an access token instead.
 //! * The program itself, as an operator runs it, is a [`Program`], and while it serves a [`Server`].
+//! * A webhook without a receiver is made in [`outbox`], where what waits for it is read.
 //! * A user who let a client in without a browser is [`granted::Granted`].
 //! * A [`Wire`] is a real listener in process, spoken to byte by byte; a [`Proxy`] stands between it and its database.
 //! * A [`flow::Person`] is at a browser, a [`flow::McpClient`] sends them there.
-//! * A [`Site`] is a host on the web that the server asks.
+//! * A [`Site`] is a host on the web that the server asks; a [`Receiver`] is one that keeps connections and reads bodies, such
+//!   as the token endpoint of an [`auth_method`].
 //!
 //! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
 //! `a_sentence::postgres`.
 
 mod answer;
 mod app;
+pub mod auth_method;
 mod bearer;
 mod cluster;
 pub mod errors;
 pub mod flow;
 pub mod granted;
+pub mod hook;
 mod operator;
+pub mod outbox;
 pub mod plain_http;
 mod program;
 mod proxy;
+mod receiver;
 mod site;
 mod wire;
 
@@ -35,6 +41,7 @@ pub use cluster::postgres_url;
 pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
 pub use program::{DATABASE_PASSWORD, DEADLINE, EVERYTHING_GRANTED, Program, Running, Server};
 pub use proxy::Proxy;
+pub use receiver::{Asked, Receiver};
 pub use site::{Reply, Site};
 pub use wire::Wire;
 

@@ -56,6 +56,19 @@ impl<'a> TestOperator<'a> {
         self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, body).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).header("content-type", "application/json");
+        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     /// Sets a restriction as any client of the API does.
     pub async fn restrict(&self, client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Answer {
         self.post(&restriction_path(client_id), &upsert(oidc_scopes, permission_scopes)).await

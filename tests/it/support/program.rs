@@ -323,6 +323,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Until it has said this on standard error.
+    pub fn wait_for_error(&self, text: &str) {
+        self.stderr.wait_for(text);
+    }
+
     /// The first line of standard output, once it is there.
     pub fn first_line(&self) -> String {
         let seen = self.stdout.wait_until(|state| state.1 || state.0.contains(&b'\n'));

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -21,10 +21,14 @@ pub enum Reply {
     },
     /// Takes the request and says nothing.
     Silence,
+    /// A head that does not end, a byte now and then.
+    SlowHead,
     /// A head, and then a byte now and then for ever.
     Trickle,
     /// A body that does not end, of a length that is not announced.
     Endless,
+    /// A whole answer, and then the connection is closed without a word.
+    Parting,
     /// A body that ends before the length that was announced.
     Broken,
 }
@@ -45,7 +49,7 @@ impl Reply {
         self
     }
 
-    fn with_body(mut self, text: impl ToString) -> Self {
+    pub fn with_body(mut self, text: impl ToString) -> Self {
         if let Self::Answer { body, .. } = &mut self {
             *body = text.to_string();
         }
@@ -127,12 +131,12 @@ async fn accept(
             let _ = open.wait_for(|open| *open).await;
             let reply = reply.lock().expect("a reply").clone();
             // The other side may have left.
-            let _ = write(&mut stream, reply).await;
+            let _ = write(&mut stream, reply, After::Close).await;
         });
     }
 }
 
-async fn read_head(stream: &mut TcpStream) -> String {
+pub async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -143,22 +147,38 @@ async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
+/// What becomes of the connection after a whole answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    Close,
+    Keep,
+}
+
+pub async fn write(stream: &mut TcpStream, reply: Reply, after: After) -> std::io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(20);
     const ENDLESS_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
     match reply {
         Reply::Answer { status, headers, body } => {
             let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let length = if status == 304 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-            let head = format!("HTTP/1.1 {status} X\r\n{headers}{length}connection: close\r\n\r\n");
+            let close = if after == After::Close { "connection: close\r\n" } else { "" };
+            let head = format!("HTTP/1.1 {status} X\r\n{headers}{length}{close}\r\n");
             stream.write_all(format!("{head}{body}").as_bytes()).await?;
-            stream.shutdown().await
+            if after == After::Close { stream.shutdown().await } else { Ok(()) }
         }
         Reply::Silence => std::future::pending().await,
+        Reply::SlowHead => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await?;
+            loop {
+                stream.write_all(b"x").await?;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
         Reply::Trickle => {
             stream.write_all(ENDLESS_HEAD).await?;
             loop {
                 stream.write_all(b" ").await?;
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(PAUSE).await;
             }
         }
         Reply::Endless => {
@@ -166,6 +186,10 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
             loop {
                 stream.write_all(&[b' '; 4096]).await?;
             }
+        }
+        Reply::Parting => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await?;
+            stream.shutdown().await
         }
         Reply::Broken => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await?;

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use grantor::http::{ConnectionBounds, ConnectionCounts, Listener, Stop};
+use grantor::http::{ConnectionBounds, ConnectionCounts, Listener};
+use grantor::stop::Stop;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;

@@ -1,0 +1,167 @@
+//! This server's library in process: decisions of organisations and their people, without a request over the wire.
+
+use std::time::Duration;
+
+use grantor::actions::{
+    Answer, Approval, Asking, Bounds, By, Context, Offer, approve_request, offer_scopes, restrict_scopes,
+};
+use grantor::clock::Clock;
+use grantor::config::{Config, Loaded, Sources};
+use grantor::db::clients::{self, Client};
+use grantor::db::users::User;
+use grantor::db::{Db, Location, Target};
+use grantor::oauth::OrgId;
+use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
+use grantor::oauth::client::ClientId;
+use grantor::oauth::pkce::CodeChallenge;
+use grantor::oauth::scope::{ScopeSet, ScopeToken};
+use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::passwords::Passwords;
+use grantor::secret::{Digest, Random, Secret};
+
+use crate::failure::Failure;
+use crate::people;
+use crate::token_server::{CHALLENGE, REDIRECT_URI};
+
+/// As many as the server has by default.
+const POOL: u32 = 16;
+const SCOPE: &str = "openid profile email";
+const CODE_TTL: i64 = 60;
+
+pub struct Library {
+    context: Context,
+    loaded: Loaded,
+    required: ScopeSet,
+    restrictions: [ScopesRestriction; 2],
+    request: AuthorizationRequest,
+    clients: Vec<Client>,
+}
+
+/// Why it was not done, in words.
+pub type Refused = String;
+
+impl Library {
+    pub async fn open(database: String, client_ids: &[String]) -> Result<Self, Failure> {
+        let target = Target {
+            location: Location::Postgres { url: Secret::new(database), schema: None },
+            max_connections: POOL,
+            acquire_timeout: Duration::from_secs(10),
+            query_timeout: Duration::from_secs(10),
+        };
+        let db = Db::open(&target)?;
+        let mut clients = Vec::with_capacity(client_ids.len());
+        for id in client_ids {
+            clients.push(find_client(&db, id).await?);
+        }
+        let (clock, random, passwords) = (Clock::system(), Random::system(), Passwords::default());
+        Ok(Self {
+            context: Context { db, clock, random, passwords },
+            loaded: default_settings()?,
+            required: ScopeSet::default(),
+            restrictions: [
+                restriction(&["openid", "email"], &["dashboards_read", "metrics_read"])?,
+                restriction(&["openid"], &["dashboards_read"])?,
+            ],
+            request: request(),
+            clients,
+        })
+    }
+
+    fn bounds(&self) -> Bounds<'_> {
+        Bounds::of(&self.loaded.config, &self.loaded.catalogue, &self.required)
+    }
+
+    /// One restriction and the other in turn, so that each is news.
+    pub async fn restrict(&self, org_id: OrgId, client: usize, time: u64) -> Result<(), Refused> {
+        let (client_id, restriction) = (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
+        let (bounds, by) = (self.bounds(), By::COMMAND_LINE);
+        let restricted = restrict_scopes(&self.context, bounds, org_id, client_id, restriction, None, &by).await;
+        restricted.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The request that waits for each person, as it is stored.
+    pub fn request(&self) -> Result<String, Failure> {
+        serde_json::to_string(&self.request)
+            .map_err(|error| Failure::Unexpected { what: "a request as JSON", came: error.to_string() })
+    }
+
+    fn asking<'a>(&'a self, org_id: OrgId, client: usize, user: &'a User) -> Asking<'a> {
+        Asking { client: &self.clients[client], request: &self.request, user, org_id }
+    }
+
+    /// What each client may be given. It is the same for whoever has given nothing yet.
+    pub async fn offers(&self, org_id: OrgId) -> Result<Vec<Offer>, Failure> {
+        let person = people::person(0);
+        let mut offers = Vec::with_capacity(self.clients.len());
+        for client in 0..self.clients.len() {
+            let asking = self.asking(org_id, client, &person);
+            let offered = offer_scopes(&self.context.db, self.bounds(), asking).await;
+            offers.push(
+                offered.map_err(|error| Failure::Unexpected { what: "scopes to offer", came: error.to_string() })?,
+            );
+        }
+        Ok(offers)
+    }
+
+    /// A person gives all that is asked of them.
+    pub async fn consent(&self, org_id: OrgId, client: usize, number: u64, offer: &Offer) -> Result<(), Refused> {
+        let user = people::person(number);
+        let asking = self.asking(org_id, client, &user);
+        let ticked = offer.scopes.all();
+        let approval = Approval {
+            handle: people::handle(number),
+            browser: Digest::of(people::BROWSER),
+            client: asking.client,
+            user: &user,
+            signed_in_at: self.context.clock.now(),
+            org_id,
+            answer: Some(Answer { shown: asking.shown(offer), ticked: &ticked }),
+            code_ttl: CODE_TTL,
+        };
+        let approved = approve_request(&self.context, self.bounds(), approval, &By::COMMAND_LINE).await;
+        approved.map(drop).map_err(|error| error.to_string())
+    }
+
+    pub async fn close(&self) {
+        self.context.db.close().await;
+    }
+}
+
+async fn find_client(db: &Db, id: &str) -> Result<Client, Failure> {
+    let unknown = || Failure::Unexpected { what: "a client that is registered", came: id.to_owned() };
+    let id = ClientId::parse(id).map_err(|_| unknown())?;
+    clients::find(db, id).await?.ok_or_else(unknown)
+}
+
+fn default_settings() -> Result<Loaded, Failure> {
+    let sources = Sources {
+        file: None,
+        environment: Vec::new(),
+        flags: Vec::new(),
+        read_file: |path| std::fs::read_to_string(path),
+    };
+    Config::load(&sources).map_err(|errors| Failure::Unexpected { what: "default settings", came: errors.to_string() })
+}
+
+fn restriction(oidc: &[&str], permissions: &[&str]) -> Result<ScopesRestriction, Failure> {
+    let tokens = |names: &[&str]| names.iter().map(|name| ScopeToken::parse(name)).collect::<Result<Vec<_>, _>>();
+    let bad = |error| Failure::Unexpected { what: "names of scopes", came: format!("{error}") };
+    Ok(ScopesRestriction::from_stored(tokens(oidc).map_err(bad)?, tokens(permissions).map_err(bad)?))
+}
+
+fn request() -> AuthorizationRequest {
+    AuthorizationRequest {
+        redirect_uri: REDIRECT_URI.to_owned(),
+        redirect_uri_was_sent: true,
+        state: Some("the-state-of-a-client".to_owned()),
+        scope: ScopeSet::parse(SCOPE).ok(),
+        code_challenge: Some(CodeChallenge::from_stored(CHALLENGE.to_owned())),
+        resources: Vec::new(),
+        nonce: None,
+        prompt: Prompt::default(),
+        max_age: None,
+        login_hint: None,
+        org_id: None,
+        from_tile: false,
+    }
+}

@@ -1,0 +1,78 @@
+//! The people of an organisation and the requests that wait for them, written by SQL: many, and alike but for their number.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use grantor::db::users::User;
+use grantor::oauth::{Timestamp, UserId};
+use grantor::secret::Digest;
+use uuid::Uuid;
+
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+use crate::subject::DATABASE;
+
+/// Of everybody.
+pub const BROWSER: &str = "b_of-everybody";
+
+/// Members of both organisations. Nobody signs in: the hash is of no password.
+pub fn insert(cluster: &Cluster, count: u64, orgs: [&str; 2]) -> Result<(), Failure> {
+    let [first, second] = orgs;
+    let now = now();
+    cluster.sql(
+        DATABASE,
+        &format!(
+            "INSERT INTO users (id, email, password_hash, created_at)
+             SELECT lpad(to_hex(n), 32, '0')::uuid, 'person-' || n || '@example.com', '-', {now}
+               FROM generate_series(0, {count} - 1) n;
+             INSERT INTO memberships (org_id, user_id, role, created_at)
+             SELECT org, lpad(to_hex(n), 32, '0')::uuid, 'standard', {now}
+               FROM generate_series(0, {count} - 1) n, UNNEST(ARRAY['{first}', '{second}']::uuid[]) org"
+        ),
+    )?;
+    cluster.sql(DATABASE, "VACUUM ANALYZE users, memberships").map(drop)
+}
+
+pub fn person(number: u64) -> User {
+    User {
+        id: UserId(Uuid::from_u128(number.into())),
+        email: format!("person-{number}@example.com"),
+        name: None,
+        created_at: Timestamp::from_seconds(now()),
+        disabled_at: None,
+    }
+}
+
+/// The handle of the request that waits for this person.
+pub fn handle(number: u64) -> Digest {
+    Digest::of(&format!("ar_{number}"))
+}
+
+/// As if nobody had ever decided anything, so that no turn meets what another left behind.
+pub fn forget_decisions(cluster: &Cluster) -> Result<(), Failure> {
+    cluster.sql(
+        DATABASE,
+        "TRUNCATE org_clients, grants, authorization_requests, audit_events, deliveries, delivery_lanes CASCADE",
+    )?;
+    cluster.sql(DATABASE, "CHECKPOINT").map(drop)
+}
+
+/// One request for each person, of each client in turn.
+pub fn let_requests_wait(cluster: &Cluster, count: u64, clients: &[String], request: &str) -> Result<(), Failure> {
+    const A_DAY: i64 = 86_400;
+    let (now, each, clients) = (now(), clients.len(), clients.join(","));
+    cluster.sql(
+        DATABASE,
+        &format!(
+            "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, created_at, expires_at)
+             SELECT sha256(('ar_' || n)::bytea), sha256('{BROWSER}'::bytea),
+                    ('{{{clients}}}'::uuid[])[1 + n % {each}], '{request}'::jsonb, {now}, {now} + {A_DAY}
+               FROM generate_series(0, {count} - 1) n"
+        ),
+    )?;
+    cluster.sql(DATABASE, "VACUUM ANALYZE authorization_requests")?;
+    cluster.sql(DATABASE, "CHECKPOINT").map(drop)
+}
+
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64
+}

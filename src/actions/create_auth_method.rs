@@ -1,0 +1,105 @@
+//! An organisation says how to get access tokens for the receivers of its webhooks.
+
+use serde_json::{Value, json};
+
+use super::audit::{self, Change};
+use super::auth_method_secret::seal_client_secret;
+use super::conflict::again_after_conflict;
+use super::{By, Context};
+use crate::db::auth_methods::{self, AuthMethod};
+use crate::db::{DbError, Tx, orgs};
+use crate::oauth::auth_method::NewAuthMethod;
+use crate::oauth::{AuthMethodId, OrgId, receiver_url};
+use crate::sealing::KeyRing;
+
+/// In one organisation.
+pub const MOST_AUTH_METHODS: u64 = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthMethodError {
+    #[error("there is no such auth method")]
+    NoSuchMethod,
+    #[error("the organisation has an auth method of this name")]
+    NameTaken,
+    #[error("the organisation has as many auth methods as it may")]
+    TooMany,
+    /// By these webhooks.
+    #[error("the auth method is in use")]
+    InUse(Vec<String>),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+pub async fn create_auth_method(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewAuthMethod,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+}
+
+async fn create(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewAuthMethod,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    let (id, now) = (AuthMethodId(context.new_id()), context.clock.now());
+    let method = AuthMethod {
+        id,
+        org_id,
+        name: new.name.clone(),
+        access_token_url: new.access_token_url.clone(),
+        client_id: new.client_id.clone(),
+        client_secret: seal_client_secret(context, ring, (id, org_id), &new.client_secret),
+        secret_origin: receiver_url::origin(&new.access_token_url),
+        audience: new.audience.clone(),
+        scope: new.scope.clone(),
+        created_at: now,
+        modified_at: now,
+    };
+    let mut tx = context.db.begin().await?;
+    // Or two at once would both be the last that fits.
+    orgs::lock(&mut tx, org_id).await?;
+    if auth_methods::count_of_org(&mut tx, org_id).await? >= MOST_AUTH_METHODS {
+        return Err(AuthMethodError::TooMany);
+    }
+    name_taken(auth_methods::insert(&mut tx, &method).await)?;
+    record(context, &mut tx, by, &method, "auth_method.created", (None, Some(shown(&method)))).await?;
+    tx.commit().await?;
+    Ok(method)
+}
+
+/// Names are told apart by the table's own rule, which no other request can get past.
+pub(super) fn name_taken<T>(outcome: Result<T, DbError>) -> Result<T, AuthMethodError> {
+    outcome.map_err(|cause| match cause {
+        DbError::Duplicate => AuthMethodError::NameTaken,
+        cause => cause.into(),
+    })
+}
+
+/// For the record: all but the secret.
+pub(super) fn shown(method: &AuthMethod) -> Value {
+    json!({
+        "name": method.name,
+        "access_token_url": method.access_token_url,
+        "client_id": method.client_id,
+        "audience": method.audience,
+        "scope": method.scope,
+    })
+}
+
+pub(super) async fn record(
+    context: &Context,
+    tx: &mut Tx,
+    by: &By,
+    method: &AuthMethod,
+    action: &'static str,
+    (before, after): (Option<Value>, Option<Value>),
+) -> Result<(), DbError> {
+    let subject = format!("auth_method:{}", method.id);
+    audit::record(context, tx, by, Change { org_id: method.org_id, action, subject: &subject, before, after }).await
+}

@@ -1,0 +1,103 @@
+//! An organisation names a receiver of its events.
+
+use serde_json::{Value, json};
+
+use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
+use super::find_webhook::{ShownWebhook, WebhookError};
+use super::webhook_secrets::{WebhookSecrets, new_signing_secret};
+use super::{By, Context};
+use crate::db::webhooks::{self, Webhook};
+use crate::db::{Tx, orgs};
+use crate::oauth::uri_syntax::authority_of;
+use crate::oauth::webhook::{MOST, NewWebhook, check_together};
+use crate::oauth::{AuthMethodId, OrgId, WebhookId};
+use crate::sealing::KeyRing;
+
+/// The answer holds the signing secret, which is told again by nobody.
+pub async fn create_webhook(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewWebhook,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    check_together(new.custom_headers.as_ref(), new.auth_method_id.is_some())?;
+    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+}
+
+async fn create(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewWebhook,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    let secrets = WebhookSecrets {
+        custom_headers: new.custom_headers.clone(),
+        signing: new_signing_secret(&context.random),
+        former: None,
+    };
+    let webhook = sealed(context, ring, org_id, new, &secrets);
+    let mut tx = context.db.begin().await?;
+    // One at a time counts.
+    orgs::lock(&mut tx, org_id).await?;
+    check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
+    let others = webhooks::count(&mut tx, org_id).await?;
+    webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;
+    if others >= MOST {
+        return Err(WebhookError::TooMany);
+    }
+    let subject = format!("webhook:{}", webhook.id);
+    let after = Some(recorded(&webhook));
+    let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
+    audit::record(context, &mut tx, by, change).await?;
+    tx.commit().await?;
+    let WebhookSecrets { custom_headers, signing, former: _ } = secrets;
+    Ok(ShownWebhook { webhook, custom_headers, signing_secret: Some(signing) })
+}
+
+fn sealed(context: &Context, ring: &KeyRing, org_id: OrgId, new: &NewWebhook, secrets: &WebhookSecrets) -> Webhook {
+    let (id, now) = (WebhookId(context.new_id()), context.clock.now());
+    let sealed = secrets.seal(context, ring, id, org_id);
+    Webhook {
+        id,
+        org_id,
+        name: new.name.clone(),
+        url: new.url.clone(),
+        encode_as: new.encode_as,
+        payload: new.payload.clone(),
+        custom_headers: sealed.custom_headers,
+        auth_method_id: new.auth_method_id,
+        event_kinds: new.event_kinds.clone(),
+        signing_secret: sealed.signing,
+        former_secret: sealed.former,
+        key_id: sealed.key_id,
+        created_at: now,
+        modified_at: now,
+    }
+}
+
+/// Another organisation's is none.
+pub(super) async fn check_auth_method(
+    tx: &mut Tx,
+    org_id: OrgId,
+    id: Option<AuthMethodId>,
+) -> Result<(), WebhookError> {
+    match id {
+        Some(id) if !webhooks::auth_method_exists(tx, org_id, id).await? => Err(WebhookError::NoSuchAuthMethod),
+        _ => Ok(()),
+    }
+}
+
+/// For the audit trail. Of the URL, the host alone: its path is often the credential. Neither headers nor payload.
+pub(super) fn recorded(webhook: &Webhook) -> Value {
+    let host = webhook.url.split_once(':').and_then(|(_, after_scheme)| authority_of(after_scheme));
+    json!({
+        "name": webhook.name,
+        "host": host,
+        "encode_as": webhook.encode_as.name(),
+        "auth_method_id": webhook.auth_method_id,
+        "events": webhook.event_kinds,
+    })
+}

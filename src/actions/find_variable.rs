@@ -1,0 +1,67 @@
+//! A variable as its operators see it: the value of a secret one is not even opened.
+
+use super::Context;
+use super::webhook_secrets::open_value;
+use crate::db::DbError;
+use crate::db::webhook_variables::{self, Variable};
+use crate::oauth::OrgId;
+use crate::oauth::webhook_variable::VariableMistake;
+use crate::sealing::{KeyRing, SealError};
+use crate::secret::Secret;
+
+#[derive(Debug, thiserror::Error)]
+pub enum VariableError {
+    #[error("there is no such variable")]
+    NoSuchVariable,
+    #[error("the name is another variable's")]
+    Taken,
+    #[error("the organisation has as many variables as it may")]
+    TooMany,
+    #[error(transparent)]
+    Mistake(#[from] VariableMistake),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl VariableError {
+    /// What the constraints of the table say.
+    pub(super) fn of_row(error: DbError) -> Self {
+        if matches!(error, DbError::Duplicate) { Self::Taken } else { Self::Db(error) }
+    }
+}
+
+#[derive(Debug)]
+pub struct ShownVariable {
+    pub variable: Variable,
+    /// `None` where it is secret.
+    pub value: Option<Secret>,
+}
+
+impl ShownVariable {
+    pub(super) fn of(ring: &KeyRing, variable: Variable) -> Result<Self, VariableError> {
+        let value = (!variable.is_secret).then(|| open_value(ring, &variable)).transpose()?;
+        Ok(Self { variable, value })
+    }
+}
+
+pub async fn find_variable(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+) -> Result<ShownVariable, VariableError> {
+    let found = webhook_variables::find(&context.db, org_id, name).await?;
+    ShownVariable::of(ring, found.ok_or(VariableError::NoSuchVariable)?)
+}
+
+/// By name.
+pub async fn list_variables(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+) -> Result<Vec<ShownVariable>, VariableError> {
+    let variables = webhook_variables::list(&context.db, org_id).await?;
+    variables.into_iter().map(|variable| ShownVariable::of(ring, variable)).collect()
+}

@@ -1,0 +1,83 @@
+//! An auth method is changed: what the change does not name stays.
+
+use serde_json::{Map, Value, json};
+
+use super::auth_method_secret::seal_client_secret;
+use super::conflict::again_after_conflict;
+use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
+use super::{By, Context};
+use crate::db::auth_methods::{self, AuthMethod};
+use crate::db::orgs;
+use crate::oauth::auth_method::AuthMethodChange;
+use crate::oauth::{AuthMethodId, OrgId, receiver_url};
+use crate::sealing::KeyRing;
+
+pub async fn update_auth_method(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    id: AuthMethodId,
+    change: &AuthMethodChange,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    again_after_conflict(context, || update(context, ring, org_id, id, change, by)).await
+}
+
+async fn update(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    id: AuthMethodId,
+    change: &AuthMethodChange,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    let mut tx = context.db.begin().await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    let before = auth_methods::lock(&mut tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
+    let mut after = changed(&before, change);
+    if let Some(secret) = &change.client_secret {
+        after.client_secret = seal_client_secret(context, ring, (id, org_id), secret);
+        after.secret_origin = receiver_url::origin(&after.access_token_url);
+    }
+    if after == before {
+        tx.roll_back().await?;
+        return Ok(before);
+    }
+    after.modified_at = context.clock.now().max(before.modified_at.plus(1));
+    if !name_taken(auth_methods::update(&mut tx, &after).await)? {
+        return Err(AuthMethodError::NoSuchMethod);
+    }
+    let (was, mut is) = difference(&before, &after);
+    if change.client_secret.is_some() {
+        is["client_secret"] = json!("changed");
+    }
+    record(context, &mut tx, by, &after, "auth_method.changed", (Some(was), Some(is))).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
+    let AuthMethodChange { name, access_token_url, client_id, client_secret: _, audience, scope } = change.clone();
+    AuthMethod {
+        name: name.unwrap_or_else(|| before.name.clone()),
+        access_token_url: access_token_url.unwrap_or_else(|| before.access_token_url.clone()),
+        client_id: client_id.unwrap_or_else(|| before.client_id.clone()),
+        audience: audience.unwrap_or_else(|| before.audience.clone()),
+        scope: scope.unwrap_or_else(|| before.scope.clone()),
+        ..before.clone()
+    }
+}
+
+/// The members that differ, as they were and as they are.
+fn difference(before: &AuthMethod, after: &AuthMethod) -> (Value, Value) {
+    let (mut was, mut is) = (shown(before), shown(after));
+    let same = |one: &Value, other: &Value| -> Vec<String> {
+        let members = one.as_object().into_iter().flatten();
+        members.filter(|(name, value)| other[name.as_str()] == **value).map(|(name, _)| name.clone()).collect()
+    };
+    let unchanged = same(&was, &is);
+    for members in [&mut was, &mut is].into_iter().filter_map(Value::as_object_mut) {
+        unchanged.iter().for_each(|name| drop(Map::remove(members, name)));
+    }
+    (was, is)
+}

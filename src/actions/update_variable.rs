@@ -1,0 +1,66 @@
+//! An organisation changes a variable of its webhooks.
+
+use serde_json::json;
+
+use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
+use super::create_variable::recorded;
+use super::find_variable::{ShownVariable, VariableError};
+use super::webhook_secrets::seal_value;
+use super::{By, Context};
+use crate::db::orgs;
+use crate::db::webhook_variables::{self, Variable};
+use crate::oauth::OrgId;
+use crate::oauth::webhook_variable::VariableChange;
+use crate::sealing::KeyRing;
+
+/// What is left out of the change stays.
+pub async fn update_variable(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+    change: &VariableChange,
+    by: &By,
+) -> Result<ShownVariable, VariableError> {
+    again_after_conflict(context, || update(context, ring, org_id, name, change, by)).await
+}
+
+async fn update(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+    change: &VariableChange,
+    by: &By,
+) -> Result<ShownVariable, VariableError> {
+    let mut tx = context.db.begin().await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    let before = webhook_variables::lock(&mut tx, org_id, name).await?.ok_or(VariableError::NoSuchVariable)?;
+    let mut after = Variable {
+        name: change.name.clone().unwrap_or_else(|| before.name.clone()),
+        is_secret: change.secrecy_after(before.is_secret)?,
+        ..before.clone()
+    };
+    if let Some(value) = &change.value {
+        (after.value, after.key_id) = seal_value(context, ring, (after.id, org_id), value);
+    }
+    if after == before {
+        tx.roll_back().await?;
+        return ShownVariable::of(ring, before);
+    }
+    after.modified_at = before.modified_at.max(context.clock.now());
+    if !webhook_variables::update(&mut tx, &after).await.map_err(VariableError::of_row)? {
+        return Err(VariableError::NoSuchVariable);
+    }
+    let subject = format!("webhook_variable:{}", after.id);
+    let mut recorded_after = recorded(&after);
+    if change.value.is_some() {
+        recorded_after["value"] = json!("changed");
+    }
+    let (action, before) = ("webhook_variable.changed", Some(recorded(&before)));
+    let change = Change { org_id, action, subject: &subject, before, after: Some(recorded_after) };
+    audit::record(context, &mut tx, by, change).await?;
+    tx.commit().await?;
+    ShownVariable::of(ring, after)
+}

@@ -1,0 +1,223 @@
+//! `grantor webhook`: how events get to the receivers of an organisation.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::{self, AuthMethodTest, By, Context, test_auth_method};
+use crate::app::webhooks_outgoing;
+use crate::config::Loaded;
+use crate::db::auth_methods::{self, AuthMethod};
+use crate::db::deliveries::{self, Delivery, State};
+use crate::db::orgs::Org;
+use crate::db::webhooks::{self, Webhook};
+use crate::key_ring::ring_for;
+use crate::oauth::{AuthMethodId, EventId, WebhookId};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the webhooks of an organisation.
+    List {
+        /// The organisation's name.
+        #[arg(long, value_name = "NAME")]
+        org: String,
+    },
+    /// List what a webhook was sent and what waits or was given up, the newest first.
+    Deliveries {
+        #[command(flatten)]
+        of: OfWebhook,
+        /// Only those that are waiting, delivered or parked.
+        #[arg(long, value_name = "STATE", value_parser = state)]
+        state: Option<State>,
+        /// At most so many.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Send parked deliveries again, before those that wait.
+    Replay {
+        #[command(flatten)]
+        of: OfWebhook,
+        /// Only this one, as `grantor webhook deliveries` shows it; without it, all that are parked.
+        #[arg(long, value_name = "ID")]
+        delivery: Option<Uuid>,
+    },
+    /// Ask for an access token as a delivery would, and say how that went.
+    Test {
+        /// The name of the organisation.
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        /// The auth method that is tried.
+        #[arg(long, value_name = "NAME|ID")]
+        auth_method: String,
+    },
+}
+
+/// Which webhook.
+#[derive(Debug, Args)]
+pub struct OfWebhook {
+    /// The organisation's name.
+    #[arg(long, value_name = "NAME")]
+    org: String,
+    /// The webhook's name.
+    #[arg(long, value_name = "NAME")]
+    webhook: String,
+}
+
+fn state(text: &str) -> Result<State, String> {
+    State::parse(text).ok_or_else(|| "it is waiting, delivered or parked".to_owned())
+}
+
+pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    block_on(async {
+        let context = database::open(&loaded.config).await?;
+        match command {
+            Command::List { org } => list(&context, &org, output).await,
+            Command::Deliveries { of, state, limit } => deliveries_of(&context, &of, state, limit, output).await,
+            Command::Replay { of, delivery } => replay(&context, &of, delivery, output).await,
+            Command::Test { org, auth_method } => {
+                let org = database::org(&context, &org).await?;
+                let method = find(&context, &org, &auth_method).await?;
+                let ring = ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
+                let (outgoing, within) = (webhooks_outgoing(&loaded.config), loaded.config.webhooks.timeout);
+                tell(&method, &test_auth_method(&context, &outgoing, &ring, &method, within).await, output)
+            }
+        }
+    })
+}
+
+/// The one with this id, or with this name where none has the id.
+async fn find(context: &Context, org: &Org, which: &str) -> Result<AuthMethod, Failure> {
+    if let Ok(id) = Uuid::try_parse(which)
+        && let Some(found) = auth_methods::find(&context.db, org.id, AuthMethodId(id)).await?
+    {
+        return Ok(found);
+    }
+    let found = auth_methods::list(&context.db, org.id).await?.into_iter().find(|method| method.name == which);
+    found.ok_or_else(|| Failure::Failed(format!("{:?} has no auth method {which:?}", org.name)))
+}
+
+fn tell(method: &AuthMethod, test: &AuthMethodTest, output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        output::one(output, &shown(method, test), String::new)?;
+    }
+    match &test.outcome {
+        Err(error) => Err(Failure::Problem(error.in_full())),
+        Ok(_) if output == Output::Json => Ok(()),
+        Ok(token) => output::line(&format!(
+            "{:?} brought an access token in {} ms: good for {} seconds, scope {}",
+            method.name,
+            test.took_millis(),
+            token.good_for,
+            token.scope.as_deref().unwrap_or("not said"),
+        )),
+    }
+}
+
+/// Never the token itself.
+fn shown(method: &AuthMethod, test: &AuthMethodTest) -> Value {
+    let token = test.outcome.as_ref().ok();
+    json!({
+        "id": method.id,
+        "name": method.name,
+        "succeeded": token.is_some(),
+        "status": test.status(),
+        "duration_ms": test.took_millis(),
+        "failure": test.outcome.as_ref().err().map(|error| error.in_full()),
+        "token": token.map(|token| json!({"type": "Bearer", "expires_in": token.good_for, "scope": token.scope})),
+        "requested_at": test.requested_at.to_rfc3339(),
+    })
+}
+
+#[derive(Serialize)]
+struct ShownWebhook {
+    id: WebhookId,
+    name: String,
+    url: String,
+    events: Option<Vec<String>>,
+    auth_method_id: Option<AuthMethodId>,
+    created_at: String,
+}
+
+#[derive(Serialize)]
+struct ShownDelivery {
+    id: EventId,
+    event: String,
+    client_id: Option<Uuid>,
+    occurred_at: String,
+    state: &'static str,
+    attempts: u32,
+    attempted_at: Option<String>,
+    status: Option<u16>,
+    failure: Option<String>,
+}
+
+impl From<Delivery> for ShownDelivery {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.event_id,
+            event: delivery.kind,
+            client_id: delivery.client_id,
+            occurred_at: delivery.occurred_at.to_rfc3339(),
+            state: delivery.state.as_str(),
+            attempts: delivery.attempts,
+            attempted_at: delivery.attempted_at.map(|at| at.to_rfc3339()),
+            status: delivery.status,
+            failure: delivery.failure,
+        }
+    }
+}
+
+async fn list(context: &Context, org: &str, output: Output) -> Result<(), Failure> {
+    let org_id = database::org(context, org).await?.id;
+    let shown: Vec<ShownWebhook> = webhooks::list(&context.db, org_id)
+        .await?
+        .into_iter()
+        .map(|webhook| ShownWebhook {
+            id: webhook.id,
+            name: webhook.name,
+            url: webhook.url,
+            events: webhook.event_kinds,
+            auth_method_id: webhook.auth_method_id,
+            created_at: webhook.created_at.to_rfc3339(),
+        })
+        .collect();
+    output::list(output, &shown, &["name", "url", "events", "auth_method_id", "created_at"])
+}
+
+async fn deliveries_of(
+    context: &Context,
+    of: &OfWebhook,
+    state: Option<State>,
+    limit: u32,
+    output: Output,
+) -> Result<(), Failure> {
+    let webhook = found(context, of).await?;
+    let listed = deliveries::list(&context.db, webhook.id, state, None, limit).await?;
+    let shown: Vec<ShownDelivery> = listed.into_iter().map(ShownDelivery::from).collect();
+    output::list(
+        output,
+        &shown,
+        &["id", "event", "client_id", "state", "attempts", "attempted_at", "status", "failure"],
+    )
+}
+
+async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, output: Output) -> Result<(), Failure> {
+    let webhook = found(context, of).await?;
+    let replayed = actions::replay_deliveries(context, &webhook, delivery.map(EventId), &By::COMMAND_LINE).await?;
+    if let (0, Some(id)) = (replayed, delivery) {
+        let detail =
+            format!("no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` shows all", of.webhook);
+        return Err(Failure::Failed(detail));
+    }
+    output::one(output, &json!({"replayed": replayed}), || format!("sent again: {replayed}"))
+}
+
+async fn found(context: &Context, of: &OfWebhook) -> Result<Webhook, Failure> {
+    let org_id = database::org(context, &of.org).await?.id;
+    let none =
+        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` shows all", of.org, of.webhook));
+    webhooks::find(&context.db, org_id, &of.webhook).await?.ok_or_else(none)
+}

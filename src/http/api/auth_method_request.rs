@@ -1,0 +1,80 @@
+//! The body of a new auth method or of a change to one: the document around its attributes.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::error::{About, ApiError};
+use super::auth_methods::CREDENTIALS;
+use crate::oauth::auth_method::RawAuthMethod;
+use crate::oauth::json_object::Object;
+use crate::oauth::json_text;
+
+/// serde refuses a member that is given twice, which a `Value` would not.
+#[derive(Deserialize)]
+struct RawDocument {
+    data: Option<Object<RawData>>,
+}
+
+#[derive(Deserialize)]
+struct RawData {
+    r#type: Option<Value>,
+    attributes: Option<Object<RawAuthMethod>>,
+}
+
+/// The attributes, whatever they hold. Unknown members are ignored, and so is an id: the path has it.
+pub fn attributes(bytes: &[u8]) -> Result<RawAuthMethod, ApiError> {
+    json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
+    // What serde says of it may quote the body.
+    let Object(document): Object<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
+    let Object(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+    if data.r#type.as_ref().and_then(Value::as_str) != Some(CREDENTIALS) {
+        return Err(refused(&format!("data.type is not {CREDENTIALS}"), "/data/type"));
+    }
+    let attributes = data.attributes.ok_or_else(|| refused("data.attributes is missing", "/data/attributes"))?;
+    Ok(attributes.0)
+}
+
+const SHAPE: &str = "the body is not {\"data\": {\"type\": \"webhooks-auth-method-oauth2-client-credentials\", \
+                     \"attributes\": {...}}} with each member at most once";
+
+fn refused(detail: &str, pointer: &str) -> ApiError {
+    ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(body: &str) -> Option<String> {
+        attributes(body.as_bytes()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_document_has_one_shape_and_what_is_wrong_with_it_is_named() {
+        let whole = |data: &str| format!("{{\"data\":{data}}}");
+        let typed = |rest: &str| whole(&format!("{{\"type\":\"{CREDENTIALS}\"{rest}}}"));
+        let missing = Some("data.attributes is missing".to_owned());
+        let shape = Some(SHAPE.to_owned());
+        let other_type = Some(format!("data.type is not {CREDENTIALS}"));
+        let cases = [
+            (typed(",\"attributes\":{}"), None),
+            (typed(",\"id\":7,\"x\":1,\"attributes\":{\"name\":\"a\",\"x\":1}"), None),
+            (typed(""), missing.clone()),
+            (typed(",\"attributes\":null"), missing),
+            (typed(",\"attributes\":[\"a\"]"), shape.clone()),
+            (typed(",\"attributes\":{\"name\":\"a\",\"name\":\"b\"}"), shape.clone()),
+            (typed(",\"attributes\":{},\"attributes\":{}"), shape.clone()),
+            (whole("[]"), shape.clone()),
+            (whole("null"), Some("data is missing".to_owned())),
+            ("{}".to_owned(), Some("data is missing".to_owned())),
+            (whole("{}"), other_type.clone()),
+            (whole("{\"type\":\"webhooks-auth-method\",\"attributes\":{}}"), other_type),
+            ("[]".to_owned(), shape.clone()),
+            ("not json".to_owned(), shape),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(mistake(&body), expected, "{body}");
+        }
+        assert!(SHAPE.contains(CREDENTIALS));
+    }
+}

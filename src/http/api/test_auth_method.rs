@@ -1,0 +1,59 @@
+//! `POST …/auth-method/oauth2-client-credentials/{auth_method_id}/test`: asks for an access token as a delivery would, and
+//! says how that went. An addition to the compatible API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::actions::{AccessToken, AuthMethodTest, test_auth_method};
+use crate::app::App;
+use crate::db::auth_methods;
+use crate::http::error::{ApiError, JSON_API, StringsError};
+use crate::http::extract::MayManageIntegrations;
+use crate::http::rate_limit::{Class, Counted};
+use crate::oauth::AuthMethodId;
+
+/// What is left of a request's time for everything else.
+const FOR_THE_REST: Duration = Duration::from_secs(1);
+
+pub async fn test(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, _): MayManageIntegrations,
+    Path(id): Path<String>,
+) -> Result<Response, StringsError> {
+    // What is no id names nothing.
+    let id = Uuid::try_parse(&id).map(AuthMethodId).map_err(|_| ApiError::NoSuchAuthMethod)?;
+    let found = auth_methods::find(&app.context.db, operator.org_id, id).await?;
+    let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
+    app.limits.take(Class::AuthMethodTest, Counted::Key(id.0)).map_err(ApiError::RateLimited)?;
+    let within = app.config.webhooks.timeout.min(app.config.http.request_timeout.saturating_sub(FOR_THE_REST));
+    let test = test_auth_method(&app.context, &app.webhooks_outgoing, &app.issuer.ring, &method, within).await;
+    let mut answer = axum::Json(document(id, &test)).into_response();
+    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    Ok(answer)
+}
+
+fn document(id: AuthMethodId, test: &AuthMethodTest) -> Value {
+    json!({"data": {
+        "type": "webhooks-auth-method-test",
+        "id": id,
+        "attributes": {
+            "succeeded": test.outcome.is_ok(),
+            "status": test.status(),
+            "duration_ms": test.took_millis(),
+            "failure": test.outcome.as_ref().err().map(ToString::to_string),
+            "token": test.outcome.as_ref().ok().map(shown),
+            "requested_at": test.requested_at.to_rfc3339(),
+        },
+    }})
+}
+
+/// Never the token itself.
+fn shown(token: &AccessToken) -> Value {
+    json!({"type": "Bearer", "expires_in": token.good_for, "scope": token.scope})
+}

@@ -1,0 +1,102 @@
+//! `…/webhooks/{webhook_name}/deliveries`: what a webhook was sent, what waits, and what was given up and can be sent again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::actions::replay_deliveries;
+use crate::app::App;
+use crate::db::deliveries::{self, Delivery};
+use crate::db::webhooks::{self, Webhook};
+use crate::http::api::page::wrong;
+use crate::http::error::{ApiError, StringsError};
+use crate::http::extract::{MayManageIntegrations, Named, NamedWithId};
+use crate::oauth::parameters::Parameters;
+use crate::oauth::{EventId, OrgId};
+
+pub const DEFAULT_SIZE: u32 = 100;
+pub const MOST: u32 = 1_000;
+
+/// The newest first; `before` names the last one of the page before.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, _): MayManageIntegrations,
+    Named(name): Named,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, StringsError> {
+    let query = Parameters::from_query(query.as_deref().unwrap_or_default())
+        .map_err(|error| wrong("query", error.to_string()))?;
+    let state = query.get("state").map(deliveries::State::parse);
+    let state =
+        state.map(|state| state.ok_or_else(|| wrong("state", "state is waiting, delivered or parked".to_owned())));
+    let before = query
+        .get("before")
+        .map(|id| event(id).ok_or_else(|| wrong("before", "before is the id of a delivery".to_owned())));
+    let size = match query.get("page_size").map(str::parse) {
+        None => DEFAULT_SIZE,
+        Some(Ok(size @ 1..=MOST)) => size,
+        Some(_) => return Err(wrong("page_size", format!("page_size is a whole number from 1 to {MOST}")).into()),
+    };
+    let webhook = found(&app, operator.org_id, &name).await?;
+    let listed = deliveries::list(&app.context.db, webhook.id, state.transpose()?, before.transpose()?, size).await?;
+    let data: Vec<Value> = listed.iter().map(shown).collect();
+    Ok(Json(json!({"data": data})))
+}
+
+pub async fn replay_one(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, by): MayManageIntegrations,
+    NamedWithId { name, id }: NamedWithId,
+) -> Result<(StatusCode, Json<Value>), StringsError> {
+    let webhook = found(&app, operator.org_id, &name).await?;
+    let event = event(&id).ok_or(ApiError::NoSuchDelivery)?;
+    match replay_deliveries(&app.context, &webhook, Some(event), &by).await? {
+        0 => Err(ApiError::NoSuchDelivery.into()),
+        replayed => Ok(accepted(replayed)),
+    }
+}
+
+/// All that are parked.
+pub async fn replay(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, by): MayManageIntegrations,
+    Named(name): Named,
+) -> Result<(StatusCode, Json<Value>), StringsError> {
+    let webhook = found(&app, operator.org_id, &name).await?;
+    Ok(accepted(replay_deliveries(&app.context, &webhook, None, &by).await?))
+}
+
+async fn found(app: &App, org_id: OrgId, name: &str) -> Result<Webhook, ApiError> {
+    webhooks::find(&app.context.db, org_id, name).await?.ok_or(ApiError::NoSuchWebhook)
+}
+
+fn event(id: &str) -> Option<EventId> {
+    Uuid::try_parse(id).ok().map(EventId)
+}
+
+fn accepted(replayed: u64) -> (StatusCode, Json<Value>) {
+    (StatusCode::ACCEPTED, Json(json!({"meta": {"replayed": replayed}})))
+}
+
+fn shown(delivery: &Delivery) -> Value {
+    let at = |at: Option<crate::oauth::Timestamp>| at.map(|at| at.to_rfc3339());
+    json!({
+        "id": delivery.event_id,
+        "type": "webhook_deliveries",
+        "attributes": {
+            "event": delivery.kind,
+            "client_id": delivery.client_id,
+            "occurred_at": delivery.occurred_at.to_rfc3339(),
+            "state": delivery.state.as_str(),
+            "attempts": delivery.attempts,
+            "attempted_at": at(delivery.attempted_at),
+            "status": delivery.status,
+            "failure": delivery.failure,
+            "finished_at": at(delivery.finished_at),
+        },
+    })
+}

@@ -1,0 +1,97 @@
+//! `/api/v1/integration/webhooks/configuration/webhooks`: where events of an organisation are sent. The list, and the
+//! members `auth_method_id`, `events` and `signing_secret`, are additions to the compatible API.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::actions::{self, ShownWebhook};
+use crate::app::App;
+use crate::http::body;
+use crate::http::error::StringsError;
+use crate::http::extract::{MayManageIntegrations, Named};
+use crate::oauth::address::AddressRules;
+use crate::oauth::json_members::JsonObject;
+use crate::oauth::webhook::{NewWebhook, WebhookChange};
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, by): MayManageIntegrations,
+    request: Request,
+) -> Result<(StatusCode, Json<Value>), StringsError> {
+    let new = NewWebhook::parse(&object(&app, request).await?, &addresses(&app))?;
+    let created = actions::create_webhook(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    Ok((StatusCode::CREATED, Json(document(&created))))
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, _): MayManageIntegrations,
+) -> Result<Json<Value>, StringsError> {
+    let webhooks = actions::list_webhooks(&app.context, &app.issuer.ring, operator.org_id).await?;
+    Ok(Json(webhooks.iter().map(document).collect()))
+}
+
+pub async fn show(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, _): MayManageIntegrations,
+    Named(name): Named,
+) -> Result<Json<Value>, StringsError> {
+    let webhook = actions::find_webhook(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
+    Ok(Json(document(&webhook)))
+}
+
+/// Changes what is sent, and nothing else.
+pub async fn update(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, by): MayManageIntegrations,
+    Named(name): Named,
+    request: Request,
+) -> Result<Json<Value>, StringsError> {
+    let change = WebhookChange::parse(&object(&app, request).await?, &addresses(&app))?;
+    let ring = &app.issuer.ring;
+    let changed = actions::update_webhook(&app.context, ring, operator.org_id, &name, &change, &by).await?;
+    Ok(Json(document(&changed)))
+}
+
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    MayManageIntegrations(operator, by): MayManageIntegrations,
+    Named(name): Named,
+) -> Result<StatusCode, StringsError> {
+    actions::delete_webhook(&app.context, operator.org_id, &name, &by).await?;
+    Ok(StatusCode::OK)
+}
+
+pub async fn object(app: &App, request: Request) -> Result<JsonObject, StringsError> {
+    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
+    Ok(JsonObject::parse(&bytes)?)
+}
+
+/// What is refused at once. What a name resolves to is looked at when it is called.
+fn addresses(app: &App) -> AddressRules {
+    AddressRules {
+        allow_networks: app.config.outgoing.allow_networks.clone(),
+        allow_loopback: app.config.webhooks.allow_loopback,
+    }
+}
+
+fn document(shown: &ShownWebhook) -> Value {
+    let ShownWebhook { webhook, custom_headers, signing_secret } = shown;
+    let mut document = json!({
+        "name": webhook.name,
+        "url": webhook.url,
+        "encode_as": webhook.encode_as.name(),
+        "payload": webhook.payload,
+        "custom_headers": custom_headers.as_ref().map(|text| text.expose()),
+        "auth_method_id": webhook.auth_method_id,
+        "events": webhook.event_kinds,
+    });
+    if let Some(secret) = signing_secret {
+        document["signing_secret"] = json!(secret.expose());
+    }
+    document
+}

@@ -1,0 +1,85 @@
+//! The errors of integrations, which are plain strings whatever they are about.
+
+use axum::response::{IntoResponse, Response};
+
+use super::api::{About, ApiError};
+use crate::actions::{VariableError, WebhookError};
+use crate::http::audience::Audience;
+use crate::oauth::json_members::JsonObjectError;
+use crate::oauth::{webhook, webhook_variable};
+
+#[derive(Debug)]
+pub struct StringsError(ApiError);
+
+impl<E: Into<ApiError>> From<E> for StringsError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for StringsError {
+    fn into_response(self) -> Response {
+        self.0.told_to(Audience::Strings)
+    }
+}
+
+fn wrong(detail: impl ToString) -> ApiError {
+    ApiError::BadRequest { detail: detail.to_string(), about: About::Pointer(String::new()) }
+}
+
+impl From<JsonObjectError> for ApiError {
+    fn from(error: JsonObjectError) -> Self {
+        wrong(error)
+    }
+}
+
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NoSuchWebhook => Self::NoSuchWebhook,
+            WebhookError::Taken => {
+                Self::Conflict("another webhook of this organization has this name: choose another one".to_owned())
+            }
+            WebhookError::TooMany => Self::Conflict(format!(
+                "this organization has {} webhooks, which is as many as it may have: delete one first",
+                webhook::MOST
+            )),
+            WebhookError::NoSuchAuthMethod => {
+                wrong("auth_method_id is not the id of an auth method of this organization")
+            }
+            WebhookError::Mistake(mistake) => wrong(mistake),
+            WebhookError::Seal(cause) => Self::Unopened(cause),
+            WebhookError::Db(cause) => Self::Db(cause),
+        }
+    }
+}
+
+impl From<webhook::WebhookMistake> for ApiError {
+    fn from(mistake: webhook::WebhookMistake) -> Self {
+        wrong(mistake)
+    }
+}
+
+impl From<VariableError> for ApiError {
+    fn from(error: VariableError) -> Self {
+        match error {
+            VariableError::NoSuchVariable => Self::NoSuchVariable,
+            VariableError::Taken => Self::Conflict(
+                "another custom variable of this organization has this name: choose another one".to_owned(),
+            ),
+            VariableError::TooMany => Self::Conflict(format!(
+                "this organization has {} custom variables, which is as many as it may have: delete one first",
+                webhook_variable::MOST
+            )),
+            VariableError::Mistake(mistake) => wrong(mistake),
+            VariableError::Seal(cause) => Self::Unopened(cause),
+            VariableError::Db(cause) => Self::Db(cause),
+        }
+    }
+}
+
+impl From<webhook_variable::VariableMistake> for ApiError {
+    fn from(mistake: webhook_variable::VariableMistake) -> Self {
+        wrong(mistake)
+    }
+}

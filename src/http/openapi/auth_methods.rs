@@ -1,0 +1,194 @@
+//! How access tokens for the receivers of webhooks are got.
+
+use serde_json::{Value, json};
+
+use super::{json_api_of, json_of};
+use crate::actions::MOST_AUTH_METHODS;
+use crate::http::api::auth_methods::{CREDENTIALS, METHOD, PROTOCOL};
+use crate::oauth::auth_method::Member;
+use crate::oauth::permission::Permission;
+
+pub fn paths() -> Value {
+    let id = json!({"name": "auth_method_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});
+    json!({
+        "/api/v2/integration/webhooks/configuration/auth-method": {"get": list()},
+        "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials": {"post": create()},
+        "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}": {
+            "parameters": [id],
+            "get": show(),
+            "patch": update(),
+            "delete": delete(),
+        },
+    })
+}
+
+fn list() -> Value {
+    let include = json!({"type": "array", "items": {"enum": [PROTOCOL]}});
+    operation(
+        &["400"],
+        json!({
+            "operationId": "GetAllAuthMethods",
+            "summary": "All auth methods of this organisation, by name",
+            "parameters": [{"name": "include", "in": "query", "style": "form", "explode": false, "schema": include}],
+            "responses": {"200": {"description": "All of them", "content": json_api_of("AuthMethods")}},
+        }),
+    )
+}
+
+fn create() -> Value {
+    let limit = format!("The name is taken, or there are {MOST_AUTH_METHODS} auth methods already");
+    operation(
+        &["400", "413", "415"],
+        json!({
+            "operationId": "CreateOAuth2ClientCredentials",
+            "summary": "Say how to get access tokens by client credentials (RFC 6749 section 4.4)",
+            "description": "The secret is stored sealed and never told again.",
+            "requestBody": {"required": true, "content": json_of("NewClientCredentials")},
+            "responses": {
+                "201": {"description": "What was stored, without the secret", "content": json_api_of("ClientCredentials")},
+                "409": {"description": limit, "content": json_of("Errors")},
+            },
+        }),
+    )
+}
+
+fn show() -> Value {
+    operation(
+        &["404"],
+        json!({
+            "operationId": "GetOAuth2ClientCredentials",
+            "summary": "One auth method, without its secret",
+            "responses": {"200": {"description": "The auth method", "content": json_api_of("ClientCredentials")}},
+        }),
+    )
+}
+
+fn update() -> Value {
+    operation(
+        &["400", "404", "413", "415"],
+        json!({
+            "operationId": "UpdateOAuth2ClientCredentials",
+            "summary": "Change what is sent and keep the rest; null removes the audience or the scope",
+            "requestBody": {"required": true, "content": json_of("ChangedClientCredentials")},
+            "responses": {
+                "200": {"description": "As it is now, without the secret", "content": json_api_of("ClientCredentials")},
+                "409": {"description": "The name is taken", "content": json_of("Errors")},
+            },
+        }),
+    )
+}
+
+fn delete() -> Value {
+    operation(
+        &["404"],
+        json!({
+            "operationId": "DeleteOAuth2ClientCredentials",
+            "summary": "Delete an auth method that no webhook uses",
+            "responses": {
+                "204": {"description": "Deleted"},
+                "409": {"description": "A webhook uses it, which is named", "content": json_of("Errors")},
+            },
+        }),
+    )
+}
+
+/// What every operation here has in common: whose it is, and errors that are plain strings.
+fn operation(errors: &[&str], mut operation: Value) -> Value {
+    let scope = Permission::ManageIntegrations.as_str();
+    operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [scope]}]);
+    for status in errors.iter().chain(&["403", "503"]) {
+        operation["responses"][*status] = json!({"$ref": "#/components/responses/Errors"});
+    }
+    operation["responses"]["401"] = json!({"$ref": "#/components/responses/Unauthorized"});
+    operation["responses"]["429"] = json!({"$ref": "#/components/responses/TooManyRequests"});
+    operation
+}
+
+pub fn schemas() -> Value {
+    json!({
+        "NewClientCredentials": sent(&["name", "access_token_url", "client_id", "client_secret"]),
+        "ChangedClientCredentials": sent(&[]),
+        "ClientCredentials": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"data": {"$ref": "#/components/schemas/ClientCredentialsResource"}},
+        },
+        "ClientCredentialsResource": resource(),
+        "AuthMethods": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "data": {"type": "array", "items": listed()},
+                "included": {"type": "array", "items": {"$ref": "#/components/schemas/ClientCredentialsResource"}},
+            },
+        },
+    })
+}
+
+fn sent(required: &[&str]) -> Value {
+    let secret =
+        json!({"type": "string", "minLength": 1, "maxLength": Member::ClientSecret.longest(), "writeOnly": true});
+    let mut properties = properties();
+    properties["client_secret"] = secret;
+    json!({
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {
+            "type": "object",
+            "required": ["type", "attributes"],
+            "properties": {
+                "type": {"const": CREDENTIALS},
+                "attributes": {"type": "object", "required": required, "properties": properties},
+            },
+        }},
+    })
+}
+
+fn resource() -> Value {
+    let mut properties = properties();
+    properties["protocol"] = json!({"const": PROTOCOL});
+    json!({
+        "type": "object",
+        "required": ["id", "type", "attributes"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "type": {"const": CREDENTIALS},
+            "attributes": {
+                "type": "object",
+                "required": ["name", "access_token_url", "client_id", "audience", "scope", "protocol"],
+                "properties": properties,
+            },
+        },
+    })
+}
+
+/// All that is sent and told.
+fn properties() -> Value {
+    let text = |member: Member| json!({"type": "string", "minLength": 1, "maxLength": member.longest()});
+    let or_null = |member: Member| json!({"type": ["string", "null"], "minLength": 1, "maxLength": member.longest()});
+    let mut url = text(Member::AccessTokenUrl);
+    url["format"] = json!("uri");
+    json!({
+        "name": text(Member::Name),
+        "access_token_url": url,
+        "client_id": text(Member::ClientId),
+        "audience": or_null(Member::Audience),
+        "scope": or_null(Member::Scope),
+    })
+}
+
+fn listed() -> Value {
+    let related = json!({"type": "object", "properties": {
+        "id": {"type": "string", "format": "uuid"}, "type": {"const": CREDENTIALS}}});
+    json!({
+        "type": "object",
+        "required": ["id", "type", "attributes", "relationships"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "type": {"const": METHOD},
+            "attributes": {"type": "object", "properties": {"protocol": {"const": PROTOCOL}}},
+            "relationships": {"type": "object", "properties": {
+                PROTOCOL: {"type": "object", "properties": {"data": related}}}},
+        },
+    })
+}

@@ -1,0 +1,294 @@
+//! Asking real token endpoints on this machine: good ones, and those that are slow, huge, broken, lying or hostile.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use grantor::actions::{AccessToken, TokenFetchError, fetch_access_token};
+use grantor::db::auth_methods::AuthMethod;
+use grantor::oauth::OrgId;
+use grantor::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
+use grantor::sealing::KeyRing;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::auth_method::{CLIENT_ID, CLIENT_SECRET, TOKEN, auth_method, token_answer};
+use crate::support::{Asked, Receiver, Reply};
+
+const PATIENT: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn outgoing(allow_loopback: bool) -> Outgoing {
+    let rules = OutgoingRules { allow_loopback, ..OutgoingRules::default() };
+    Outgoing::for_webhooks(rules, WebhookBounds { at_once: 8, at_once_per_host: 8 })
+}
+
+fn method_at(url: &str) -> AuthMethod {
+    auth_method(&KeyRing::development(), OrgId(Uuid::from_u128(1)), url)
+}
+
+async fn fetch_from(url: &str, within: Duration) -> Result<AccessToken, TokenFetchError> {
+    let fetched = fetch_access_token(&outgoing(true), &KeyRing::development(), &method_at(url), within).await;
+    let debug = format!("{fetched:?}");
+    assert!(!debug.contains(CLIENT_SECRET) && !debug.contains(TOKEN), "{debug}");
+    fetched
+}
+
+/// What an endpoint that answers so leads to.
+async fn fetch(reply: Reply) -> Result<AccessToken, TokenFetchError> {
+    fetch_from(&Receiver::answering(reply).await.url("/token"), PATIENT).await
+}
+
+async fn failure(reply: Reply) -> String {
+    let error = fetch(reply).await.expect_err("no token");
+    [error.to_string(), error.in_full()].iter().for_each(|words| {
+        assert!(!words.contains(CLIENT_SECRET) && !words.contains(TOKEN) && words.len() < 300, "{words}");
+    });
+    error.to_string()
+}
+
+fn error(status: u16, body: Value) -> Reply {
+    Reply::status(status).with_header("content-type", "application/json").with_body(body)
+}
+
+/// Who a request says that it comes from.
+fn basic(asked: &Asked) -> Option<String> {
+    let encoded = asked.header("authorization")?.strip_prefix("Basic ")?;
+    Some(String::from_utf8(BASE64_STANDARD.decode(encoded).expect("base64")).expect("text"))
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_with_the_secret_in_the_header() {
+    let endpoint = Receiver::answering(Reply::json(token_answer(3_600))).await;
+
+    let given = fetch_from(&endpoint.url("/token?x=1"), PATIENT).await.expect("a token");
+
+    assert_eq!((given.token.expose(), given.good_for, given.status), (TOKEN, 3_600, 200));
+    assert_eq!(given.scope.as_deref(), Some("events"));
+    let [asked] = &endpoint.asked()[..] else { panic!("one request is enough") };
+    assert!(asked.head.starts_with("POST /token?x=1 HTTP/1.1\r\n"), "{}", asked.head);
+    assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(asked.header("accept"), Some("application/json"));
+    // RFC 6749 section 2.3.1: as in a form, so that the colon between them is the only one.
+    let expected = "client+1%3A%C3%BC:s3cret%3A%2B%2F+%25%26%3D%22%C3%BC+never+shown";
+    assert_eq!(basic(asked).as_deref(), Some(expected));
+    assert_eq!(asked.form("grant_type").as_deref(), Some("client_credentials"));
+    assert_eq!(asked.form("scope").as_deref(), Some("events more"));
+    assert_eq!(asked.form("audience").as_deref(), Some("https://hooks.example/"));
+    assert_eq!((asked.form("client_id"), asked.form("client_secret")), (None, None));
+}
+
+#[tokio::test]
+async fn what_is_not_set_is_not_sent() {
+    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let method = AuthMethod { scope: None, audience: None, ..method_at(&endpoint.url("/token")) };
+
+    fetch_access_token(&outgoing(true), &KeyRing::development(), &method, PATIENT).await.expect("a token");
+
+    assert_eq!(endpoint.asked()[0].body, "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn where_the_header_is_refused_the_secret_is_sent_in_the_body() {
+    for refusal in [
+        Reply::status(401),
+        error(401, json!({"error": "invalid_client"})),
+        error(400, json!({"error": "invalid_client"})),
+    ] {
+        let endpoint = Receiver::deciding(move |asked| match asked.form("client_secret") {
+            Some(_) => Reply::json(token_answer(60)),
+            None => refusal.clone(),
+        })
+        .await;
+
+        let given = fetch_from(&endpoint.url("/token"), PATIENT).await.expect("a token");
+
+        let asked = endpoint.asked();
+        assert_eq!((given.good_for, asked.len(), asked[1].header("authorization")), (60, 2, None));
+        assert_eq!(asked[1].form("client_id").as_deref(), Some(CLIENT_ID));
+        assert_eq!(asked[1].form("client_secret").as_deref(), Some(CLIENT_SECRET));
+        assert_eq!(asked[1].connection, 1, "over the same connection");
+    }
+}
+
+#[tokio::test]
+async fn of_two_refusals_the_one_that_helps_is_told() {
+    let cases = [
+        (error(401, json!({"error": "invalid_client"})), "status 401 (invalid_client)"),
+        (error(400, json!({"error": "invalid_request"})), "status 401 (unauthorized)"),
+        (Reply::status(500), "status 401 (unauthorized)"),
+        (error(400, json!({"error": "invalid_scope"})), "status 400 (invalid_scope)"),
+    ];
+    for (second, told) in cases {
+        let first = if told.ends_with("(invalid_client)") { "invalid_client" } else { "unauthorized" };
+        let endpoint = Receiver::deciding(move |asked| match asked.form("client_secret") {
+            Some(_) => second.clone(),
+            None => error(401, json!({"error": first})),
+        })
+        .await;
+
+        let refused = fetch_from(&endpoint.url("/token"), PATIENT).await.expect_err("is refused");
+
+        assert_eq!(refused.to_string(), format!("no access token: 127.0.0.1 answered with {told}"));
+        assert_eq!(endpoint.asked().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn other_refusals_are_not_asked_about_again() {
+    for reply in [Reply::status(500), Reply::status(403), error(400, json!({"error": "invalid_scope"}))] {
+        let endpoint = Receiver::answering(reply).await;
+
+        assert!(fetch_from(&endpoint.url("/token"), PATIENT).await.is_err());
+        assert_eq!(endpoint.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_said_of_its_lifetime_a_token_is_good_for_a_day_at_most() {
+    for (expires_in, expected) in [
+        (json!(-1), 0),
+        (json!(1), 1),
+        (json!("120"), 120),
+        (json!(9_999_999_999_i64), 86_400),
+        (json!(null), 300),
+        (json!("soon"), 300),
+    ] {
+        let given = fetch(Reply::json(token_answer(expires_in.clone()))).await.expect("a token");
+        assert_eq!(given.good_for, expected, "{expires_in}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_told_in_words_of_our_own() {
+    let mac = json!({"access_token": TOKEN, "token_type": "mac"});
+    let split = json!({"access_token": "a\r\nx-injected: b", "token_type": "Bearer"});
+    let elsewhere = Receiver::answering(Reply::json(token_answer(60))).await;
+    let to_elsewhere = Reply::status(307).with_header("location", elsewhere.url("/token"));
+    let hostile = json!({"error": "<b>x</b>\u{1b}[2J", "error_description": TOKEN, "error_uri": "javascript:x"});
+    let cases = [
+        (Reply::json("<html>"), "127.0.0.1 answered with something that is no JSON object"),
+        (Reply::json("[]"), "127.0.0.1 answered with something that is no JSON object"),
+        (Reply::json("{}"), "127.0.0.1 answered without an access_token"),
+        (Reply::json(mac), "127.0.0.1 answered with a token of another token_type than Bearer"),
+        (
+            Reply::json(split),
+            "127.0.0.1 answered with an access_token that is longer than 8192 bytes or no printable ASCII without spaces",
+        ),
+        (error(400, hostile), "127.0.0.1 answered with status 400"),
+        (error(400, json!({"error": "x".repeat(65)})), "127.0.0.1 answered with status 400"),
+        (
+            error(400, json!({"error": "invalid_scope", "error_description": CLIENT_SECRET})),
+            "127.0.0.1 answered with status 400 (invalid_scope)",
+        ),
+        (Reply::status(503).with_body(TOKEN), "127.0.0.1 answered with status 503"),
+        (to_elsewhere, "127.0.0.1 answered with a redirect, which is not followed"),
+        (Reply::json("x".repeat(65_537)), "127.0.0.1 answered with more than 65536 bytes"),
+        (Reply::Endless, "127.0.0.1 answered with more than 65536 bytes"),
+        (Reply::Broken, "127.0.0.1 did not finish its answer"),
+    ];
+    for (reply, told) in cases {
+        assert_eq!(failure(reply).await, format!("no access token: {told}"));
+    }
+    assert_eq!(elsewhere.asked().len(), 0, "no redirect was followed");
+}
+
+#[tokio::test]
+async fn a_scope_that_repeats_the_token_or_the_secret_is_not_told() {
+    for scope in [TOKEN.to_owned(), format!("events {TOKEN}")] {
+        let mut told = token_answer(60);
+        told["scope"] = json!(scope);
+        assert_eq!(fetch(Reply::json(told)).await.map(|given| given.scope), Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_its_time_gets_none_however_it_does_so() {
+    for reply in [Reply::Silence, Reply::SlowHead, Reply::Trickle] {
+        let endpoint = Receiver::answering(reply).await;
+
+        let asked = tokio::time::timeout(PATIENT, fetch_from(&endpoint.url("/token"), SHORT)).await;
+
+        let error = asked.expect("ends by itself").expect_err("no token");
+        assert_eq!(error.to_string(), "no access token: 127.0.0.1 did not answer in time");
+    }
+}
+
+#[tokio::test]
+async fn the_time_is_for_both_requests_together() {
+    let endpoint = Receiver::deciding(|asked| match asked.form("client_secret") {
+        Some(_) => Reply::Silence,
+        None => Reply::status(401),
+    })
+    .await;
+
+    let asked = tokio::time::timeout(PATIENT, fetch_from(&endpoint.url("/token"), SHORT)).await;
+
+    let error = asked.expect("ends by itself").expect_err("no token");
+    assert_eq!(error.to_string(), "no access token: 127.0.0.1 answered with status 401");
+}
+
+#[tokio::test]
+async fn who_is_not_there_or_not_to_be_reached_is_told_without_what_is_inside() {
+    let mut gone = Receiver::answering(Reply::json(token_answer(60))).await;
+    let port = gone.address.port();
+    gone.vanish().await;
+    let here = Receiver::answering(Reply::json(token_answer(60))).await;
+    let strict = outgoing(false);
+    let ring = KeyRing::development();
+    let refused = async |host: &str| {
+        let method = method_at(&format!("https://{host}:{}/token", here.address.port()));
+        fetch_access_token(&strict, &ring, &method, PATIENT).await.expect_err("is refused")
+    };
+
+    let unreachable = fetch_from(&format!("http://127.0.0.1:{port}/token"), PATIENT).await.expect_err("nobody there");
+    assert_eq!(unreachable.to_string(), "no access token: 127.0.0.1 could not be reached");
+    assert!(unreachable.in_full().contains("Connection refused"), "{}", unreachable.in_full());
+    for host in ["localhost", "127.0.0.1", "nobody.invalid"] {
+        let told = refused(host).await.to_string();
+        assert_eq!(told, format!("no access token: {host} has no address that this server connects to"));
+    }
+    assert!(refused("localhost").await.in_full().contains("a loopback address"));
+    assert_eq!(here.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn a_secret_that_was_given_for_another_server_is_not_asked_with() {
+    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let method = method_at(&endpoint.url("/token"));
+    let port = endpoint.address.port();
+    for secret_origin in [
+        format!("https://127.0.0.1:{port}"),
+        "http://127.0.0.1".to_owned(),
+        format!("http://localhost:{port}"),
+        format!("http://127.0.0.1:{port}/"),
+        String::new(),
+    ] {
+        let moved = AuthMethod { secret_origin, ..method.clone() };
+
+        let refused = fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
+
+        let refused = refused.expect_err("is not sent");
+        let expected = format!(
+            "no access token: the client_secret was given for {} and access_token_url leads to http://127.0.0.1:{port}: send \
+             client_secret again",
+            moved.secret_origin
+        );
+        assert_eq!((refused.to_string(), refused.in_full(), refused.status()), (expected.clone(), expected, None));
+    }
+    assert_eq!(endpoint.asked().len(), 0);
+    assert!(fetch_from(&endpoint.url("/other"), PATIENT).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_opened_is_not_asked_with() {
+    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let method = method_at(&endpoint.url("/token"));
+    let moved = AuthMethod { org_id: OrgId(Uuid::from_u128(2)), ..method };
+
+    let refused = fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
+
+    let refused = refused.expect_err("is not opened").to_string();
+    assert_eq!(refused, "no access token: this server cannot open the client secret");
+    assert_eq!(endpoint.asked().len(), 0);
+}

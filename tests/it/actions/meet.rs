@@ -1,0 +1,84 @@
+//! Changes of one organisation that meet in the database: each waits for the others, and none of them in a ring.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use grantor::actions::{self, By};
+use grantor::db::{orgs, webhooks};
+use grantor::oauth::scope::ScopeSet;
+use grantor::oauth::webhook::{Encoding, NewWebhook, WebhookChange};
+
+use crate::support::{TestApp, TestOperator};
+
+const BY: By = By::COMMAND_LINE;
+const ROUNDS: usize = 40;
+
+/// By turns narrower and wider, so that there is news for the webhooks each time.
+async fn set_defaults(app: &TestApp, operator: &TestOperator<'_>, round: usize) -> Result<(), String> {
+    let scopes = ScopeSet::from_spaced(["openid", "openid mcp_read"][round % 2]).expect("scopes");
+    let (config, catalogue) = (&app.app.config, &app.app.catalogue);
+    let set = actions::set_default_client_scopes(app.context(), operator.org_id, Some(&scopes), config, catalogue, &BY);
+    set.await.map(drop).map_err(|error| format!("the defaults: {error:?}"))
+}
+
+async fn create(app: &TestApp, operator: &TestOperator<'_>, name: &str) {
+    let new = NewWebhook {
+        name: name.to_owned(),
+        url: "https://hooks.example".to_owned(),
+        encode_as: Encoding::Json,
+        payload: None,
+        custom_headers: None,
+        auth_method_id: None,
+        event_kinds: None,
+    };
+    let made = actions::create_webhook(app.context(), &app.app.issuer.ring, operator.org_id, &new, &BY).await;
+    made.expect("is made");
+}
+
+async fn rename(app: &TestApp, operator: &TestOperator<'_>, from: &str, to: &str) -> Result<(), String> {
+    let change = WebhookChange { name: Some(to.to_owned()), ..WebhookChange::default() };
+    let changed =
+        actions::update_webhook(app.context(), &app.app.issuer.ring, operator.org_id, from, &change, &BY).await;
+    changed.map(drop).map_err(|error| format!("the change: {error:?}"))
+}
+
+on_both! {
+    async fn a_webhook_is_changed_and_deleted_while_its_organisation_changes_and_nobody_fails(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let replica = app.replica().await;
+        for round in 0..ROUNDS {
+            let (first, second) = (format!("first {round}"), format!("second {round}"));
+            create(&app, &operator, &first).await;
+            let (here, there) = tokio::join!(set_defaults(&app, &operator, 2 * round), rename(&replica, &operator, &first, &second));
+            assert_eq!((here, there), (Ok(()), Ok(())), "round {round}");
+            let delete = async || {
+                let deleted = actions::delete_webhook(replica.context(), operator.org_id, &second, &BY).await;
+                deleted.map_err(|error| format!("the end: {error:?}"))
+            };
+            let (here, there) = tokio::join!(set_defaults(&app, &operator, 2 * round + 1), delete());
+            assert_eq!((here, there), (Ok(()), Ok(())), "round {round}");
+        }
+    }
+
+    async fn what_an_organisation_has_is_taken_after_the_organisation(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        create(&app, &operator, "first").await;
+        let replica = app.replica().await;
+        let mut tx = app.db().begin().await.expect("begins");
+        orgs::lock(&mut tx, operator.org_id).await.expect("is taken");
+        let mut renaming = pin!(rename(&replica, &operator, "first", "second"));
+        for _ in 0..20 {
+            assert!(futures_util::poll!(renaming.as_mut()).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        // Where they wait for each other, Postgres finds out after one second.
+        let taken = tokio::time::timeout(Duration::from_millis(500), webhooks::lock(&mut tx, operator.org_id, "first"));
+
+        assert!(taken.await.is_ok_and(|taken| taken.is_ok_and(|webhook| webhook.is_some())));
+        tx.roll_back().await.expect("rolls back");
+        assert_eq!(renaming.await, Ok(()));
+    }
+}

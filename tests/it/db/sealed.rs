@@ -1,0 +1,227 @@
+//! All that organisations have sealed: counted by key, needed at the start, and sealed again.
+
+use std::collections::BTreeMap;
+
+use grantor::actions::{self, Resealed};
+use grantor::db::ring_usage::{self, RingUsage};
+use grantor::db::sealed::{self, SealedRow, SealedTable};
+use grantor::sealing::{KeyRing, Place, SealError, open};
+use grantor::secret::Secret;
+use uuid::Uuid;
+
+use super::by_hand::org_id;
+use super::webhook_by_hand::{insert_auth_method, insert_variable, insert_webhook, plain, two_orgs};
+use crate::support::TestApp;
+
+const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const NEW: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+fn ring(text: &str) -> KeyRing {
+    KeyRing::parse(&Secret::new(text.to_owned())).expect("a ring")
+}
+
+fn both() -> KeyRing {
+    ring(&format!("{NEW},{OLD}"))
+}
+
+/// In two organisations, all under the old key: two auth methods, two webhooks (one with all there may be), one variable.
+async fn something_of_each(app: &TestApp) {
+    two_orgs(app.db()).await;
+    let old = ring(OLD);
+    let method = insert_auth_method(app.db(), &old, 1, org_id(1)).await;
+    insert_auth_method(app.db(), &old, 2, org_id(2)).await;
+    insert_webhook(app, &old, 3, org_id(1), Some(method.id), true).await;
+    insert_webhook(app, &old, 4, org_id(2), None, false).await;
+    insert_variable(app, &old, 5, org_id(2)).await;
+}
+
+async fn usage(app: &TestApp) -> BTreeMap<String, RingUsage> {
+    ring_usage::count(app.db()).await.expect("is readable")
+}
+
+async fn rows(app: &TestApp, table: &SealedTable) -> Vec<SealedRow> {
+    sealed::list_of_other_keys(app.db(), table, "no key", Uuid::nil(), 1000).await.expect("is readable")
+}
+
+/// Every sealed value of every table, opened.
+async fn opened(app: &TestApp, ring: &KeyRing) -> Result<Vec<Option<String>>, SealError> {
+    let mut values = Vec::new();
+    for table in sealed::ALL {
+        for row in rows(app, table).await {
+            let id = row.id.to_string();
+            for (column, value) in table.columns.iter().zip(&row.values) {
+                let place = Place { table: table.name, column, row: &id, org: Some(row.org_id) };
+                let plain = value.as_ref().map(|value| open(ring, place, value)).transpose()?;
+                values.push(plain.map(|plain| String::from_utf8(plain.to_vec()).expect("text")));
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// The same as they were before they were sealed.
+fn all_plain() -> Vec<Option<String>> {
+    let value = |table, column, number| Some(plain(table, column, Uuid::from_u64_pair(0, number)));
+    vec![
+        value("auth_methods", "client_secret_sealed", 1),
+        value("auth_methods", "client_secret_sealed", 2),
+        value("webhooks", "signing_secret_sealed", 3),
+        value("webhooks", "former_secret_sealed", 3),
+        value("webhooks", "custom_headers_sealed", 3),
+        value("webhooks", "signing_secret_sealed", 4),
+        None,
+        None,
+        value("webhook_variables", "value_sealed", 5),
+    ]
+}
+
+on_both! {
+    async fn everything_is_sealed_again_under_the_newest_key_and_opens_without_the_old_one(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        let (before, mut progress) = (usage(&app).await, Vec::new());
+        assert_eq!(opened(&app, &ring(OLD)).await, Ok(all_plain()));
+
+        let done = actions::reseal(app.context(), &both(), |done, of| progress.push((done, of))).await.expect("runs");
+        let again = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+
+        let all = RingUsage { signing_keys: 1, auth_methods: 2, webhooks: 2, webhook_variables: 1, families: 0 };
+        assert_eq!(before, BTreeMap::from([("old".to_owned(), all)]));
+        assert_eq!(usage(&app).await, BTreeMap::from([("new".to_owned(), all)]));
+        assert_eq!((done, again), (Resealed { resealed: 6, unopened: 0 }, Resealed::default()));
+        assert_eq!(progress, [(0, 6), (1, 6), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)]);
+        assert_eq!(opened(&app, &ring(NEW)).await, Ok(all_plain()));
+        app.replica_with(&[("secrets.key", NEW)]).await;
+    }
+
+    async fn more_rows_than_one_batch_are_all_sealed_again(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        two_orgs(app.db()).await;
+        for number in 1..=205 {
+            insert_auth_method(app.db(), &ring(OLD), number, org_id(1 + number % 2)).await;
+        }
+
+        let done = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+
+        assert_eq!(done, Resealed { resealed: 206, unopened: 0 });
+        assert_eq!(usage(&app).await.keys().collect::<Vec<_>>(), ["new"]);
+        assert_eq!(opened(&app, &ring(NEW)).await.map(|values| values.len()), Ok(205));
+    }
+
+    async fn what_does_not_open_stays_as_it_is_and_holds_up_nothing(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        // A header of somebody else: the row's other values would open.
+        app.execute(
+            "UPDATE webhooks SET custom_headers_sealed = signing_secret_sealed WHERE name = 'webhook 3';
+             UPDATE auth_methods SET key_id = 'gone' WHERE name = 'method 2'",
+        )
+        .await;
+        let before = rows(&app, &sealed::WEBHOOKS).await[0].clone();
+
+        let lacking = actions::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
+        let done = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+
+        assert_eq!(lacking, Resealed { resealed: 0, unopened: 6 });
+        // What the row says of its key does not matter, but what the value says.
+        assert_eq!(done, Resealed { resealed: 5, unopened: 1 });
+        assert_eq!(rows(&app, &sealed::WEBHOOKS).await[0], before);
+        assert_eq!(usage(&app).await["old"], RingUsage { webhooks: 1, ..RingUsage::default() });
+    }
+
+    async fn a_row_that_was_changed_meanwhile_is_left_as_its_changer_left_it(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        for (table, changed) in [
+            (&sealed::AUTH_METHODS, 0),
+            (&sealed::WEBHOOKS, 0),
+            (&sealed::WEBHOOKS, 1),
+            (&sealed::WEBHOOKS, 2),
+            (&sealed::WEBHOOK_VARIABLES, 0),
+        ] {
+            let row = rows(&app, table).await.remove(0);
+            let mut stale = row.clone();
+            stale.values[changed] = Some(b"as it was before".to_vec());
+            let values: Vec<_> = row.values.iter().map(|value| value.as_ref().map(|_| b"again".to_vec())).collect();
+
+            let replaced = sealed::reseal(app.db(), table, &stale, &values, "new").await.expect("is asked");
+
+            assert!(!replaced, "{}.{}", table.name, table.columns[changed]);
+            assert_eq!(rows(&app, table).await[0], row);
+        }
+    }
+
+    async fn a_server_refuses_to_start_without_a_key_that_organisations_need_and_names_what_needs_it(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        app.execute("UPDATE webhook_variables SET key_id = 'gone'").await;
+
+        let told = actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect_err("is refused").to_string();
+        let less = actions::prepare_key_ring(app.context(), &both()).await.expect_err("is refused").to_string();
+        app.execute("UPDATE webhook_variables SET key_id = 'old'").await;
+        actions::prepare_key_ring(app.context(), &both()).await.expect("starts");
+
+        let gone = "the ring key \"gone\" is not in the ring, and it seals 1 webhook variable";
+        let old = "the ring key \"old\" is not in the ring, and it seals 1 signing key, 2 auth methods and 2 webhooks";
+        assert!(told.starts_with(&format!("{gone}; {old}. Put what is missing behind the newest key")), "{told}");
+        assert!(less.starts_with(&format!("{gone}. Put")), "{less}");
+    }
+
+    async fn a_server_refuses_to_start_with_another_key_of_the_same_id(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        two_orgs(app.db()).await;
+        let start = async |ring: &KeyRing| actions::prepare_key_ring(app.context(), ring).await.map_err(|error| error.to_string());
+        let another = ring(&format!("{NEW},old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="));
+        let refused = |sealed: &str| {
+            let words = format!("the ring key \"old\" is another one than the key of this id that sealed {sealed}: none of it opens");
+            move |told: Result<(), String>| assert!(told.is_err_and(|told| told.starts_with(&words)), "{words}")
+        };
+
+        assert_eq!(start(&another).await, Ok(()), "organisations have sealed nothing");
+        insert_variable(&app, &ring(OLD), 5, org_id(2)).await;
+        refused("1 webhook variable")(start(&another).await);
+        app.execute("DELETE FROM webhook_variables").await;
+        insert_webhook(&app, &ring(OLD), 4, org_id(2), None, false).await;
+        refused("1 webhook")(start(&another).await);
+        app.execute("DELETE FROM webhooks").await;
+        insert_auth_method(app.db(), &ring(OLD), 1, org_id(1)).await;
+        insert_auth_method(app.db(), &ring(OLD), 2, org_id(1)).await;
+        refused("2 auth methods")(start(&another).await);
+
+        assert_eq!(start(&both()).await, Ok(()));
+    }
+
+    async fn a_value_that_is_damaged_holds_up_no_start_while_others_open(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        app.execute(
+            "UPDATE auth_methods SET client_secret_sealed =
+                (SELECT client_secret_sealed FROM auth_methods WHERE name = 'method 2')",
+        )
+        .await;
+        actions::prepare_key_ring(app.context(), &both()).await.expect("starts");
+        app.execute("DELETE FROM webhooks; DELETE FROM webhook_variables; DELETE FROM auth_methods WHERE name = 'method 2'").await;
+
+        assert!(actions::prepare_key_ring(app.context(), &both()).await.is_err(), "nothing proves the key");
+    }
+
+    async fn where_a_key_is_lost_the_statements_of_the_manual_let_the_server_start_without_what_it_sealed(engine: Engine) {
+        const MANUAL: &str = include_str!("../../../docs/operating.md");
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+        something_of_each(&app).await;
+        insert_webhook(&app, &ring(NEW), 6, org_id(2), None, false).await;
+        let after = MANUAL.split("```sql\n").nth(1).expect("statements");
+
+        app.execute(after.split("```").next().expect("their end")).await;
+
+        actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect("starts");
+        let left: Vec<_> = rows(&app, &sealed::WEBHOOKS).await.into_iter().map(|row| row.id).collect();
+        assert_eq!(left, [Uuid::from_u64_pair(0, 6)]);
+    }
+
+    async fn a_key_that_seals_nothing_of_organisations_holds_up_no_start_here(engine: Engine) {
+        let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
+
+        actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect("signing keys have a check of their own");
+    }
+}

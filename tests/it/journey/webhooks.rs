@@ -1,0 +1,142 @@
+//! Webhooks of the program itself: a receiver as the guide shows it, and a server that is killed.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::hook::Hook;
+use crate::support::{DEADLINE, Program, Running, Server, plain_http, restriction_path, upsert};
+
+const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
+const CALLERS: usize = 4;
+/// More than are restricted before the server is killed.
+const CLIENTS: usize = 200;
+const ANSWERS_BEFORE_THE_KILL: usize = 40;
+
+fn create(server: &Server, keys: &Value, url: &str) -> String {
+    let webhook = json!({"name": "events", "url": url}).to_string();
+    let made = server.ask_with(keys, "POST", WEBHOOKS, &webhook);
+    assert_eq!(made.status, 201, "{}", made.text);
+    made.json()["signing_secret"].as_str().expect("a secret").to_owned()
+}
+
+fn restrict(server: &Server, keys: &Value, client_id: &str) {
+    let body = upsert(&[], &["mcp_read"]).to_string();
+    let answer = server.ask_with(keys, "POST", &restriction_path(client_id), &body);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+/// One client after the other; the first without an answer is the last.
+fn restrict_until_it_dies(address: SocketAddr, keys: &Value, clients: &[String], answered: &Sender<()>) {
+    let key = |name: &str| keys[name].as_str().expect("a key");
+    let headers = [
+        ("DD-API-KEY", key("api_key")),
+        ("DD-APPLICATION-KEY", key("application_key")),
+        ("Content-Type", "application/json"),
+    ];
+    let body = upsert(&[], &["mcp_read"]).to_string();
+    for client_id in clients {
+        let Ok(answer) = plain_http::ask(address, "POST", &restriction_path(client_id), &headers, &body) else {
+            return;
+        };
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        // The test stops listening once it has seen enough.
+        let _ = answered.send(());
+    }
+}
+
+fn is_restricted(server: &Server, keys: &Value, client_id: &str) -> bool {
+    let answer = server.ask_with(keys, "GET", &restriction_path(client_id), "");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    !answer.json()["data"]["attributes"]["scopes_restriction"].is_null()
+}
+
+fn client_of(event: &Value) -> String {
+    event["data"]["client"]["id"].as_str().expect("a client").to_owned()
+}
+
+/// The first Python that the guide shows.
+fn receiver_of_the_guide() -> String {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md")).expect("the guide");
+    let (_, from) = guide.split_once("```python\n").expect("a receiver");
+    from.split_once("```").expect("its end").0.to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Asks again and again, since another program says nothing when it is so far.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..DEADLINE.as_millis() / PAUSE.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("{what} within {DEADLINE:?}");
+}
+
+on_both! {
+    async fn a_receiver_as_the_guide_shows_it_takes_what_is_signed(engine: Engine) {
+        let program = Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
+        let (keys, server) = (program.bootstrap(), program.start());
+        let port = free_port();
+        let secret = create(&server, &keys, &format!("http://127.0.0.1:{port}/"));
+        let mut python = Command::new("python3");
+        python.args(["-c", &receiver_of_the_guide()]).env("PORT", port.to_string()).env("SIGNING_SECRET", secret);
+        let receiver = Running::spawn(python, "");
+        until("the receiver listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+
+        restrict(&server, &keys, &server.registered("App"));
+
+        receiver.wait_for_error("\"POST / HTTP/1.1\" 204");
+        let listed = || program.json(&["webhook", "deliveries", "--org", "Acme", "--webhook", "events"]);
+        until("it is noted", || listed()[0]["state"] == "delivered");
+        assert_eq!(listed()[0]["status"], 204);
+        let metrics = server.management("/metrics").text;
+        assert!(metrics.contains("grantor_webhook_attempts_total{outcome=\"delivered\"} 1"), "{metrics}");
+    }
+
+    async fn what_had_happened_at_a_kill_is_told_after_it_and_nothing_else(engine: Engine) {
+        let program = Program::on(engine).await
+            .with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true")
+            .with("GRANTOR_LIMITS__REGISTER_PER_MINUTE", "0")
+            .with("GRANTOR_LIMITS__REGISTER_PER_SECOND_TOTAL", "0")
+            .with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "0")
+            .with("GRANTOR_LIMITS__OPERATOR_PER_MINUTE", "0");
+        let silent = program.clone().with("GRANTOR_WEBHOOKS__ENABLED", "false");
+        let (keys, hook) = (program.bootstrap(), Hook::new().await);
+        let server = silent.start();
+        create(&server, &keys, &hook.url("/"));
+        let clients: Vec<String> = (0..CLIENTS).map(|number| server.registered(&format!("App {number}"))).collect();
+
+        std::thread::scope(|scope| {
+            let (answered, answers) = channel();
+            for of_caller in clients.chunks(CLIENTS / CALLERS) {
+                let (answered, keys, address) = (answered.clone(), &keys, program.address());
+                scope.spawn(move || restrict_until_it_dies(address, keys, of_caller, &answered));
+            }
+            for _ in 0..ANSWERS_BEFORE_THE_KILL {
+                answers.recv_timeout(DEADLINE).expect("is answered");
+            }
+            server.signal("KILL");
+        });
+        drop(server);
+        let restarted = program.start();
+
+        let restricted: BTreeSet<String> = clients.into_iter().filter(|id| is_restricted(&restarted, &keys, id)).collect();
+        let got = hook.has_got(restricted.len()).await;
+        let told: BTreeSet<String> = got.iter().map(|got| client_of(&got.json())).collect();
+        assert!((ANSWERS_BEFORE_THE_KILL..CLIENTS).contains(&restricted.len()), "{}", restricted.len());
+        assert_eq!(told, restricted);
+        let all = program.json(&["webhook", "deliveries", "--org", "Acme", "--webhook", "events", "--limit", "1000"]);
+        assert_eq!(all.as_array().expect("a list").len(), restricted.len());
+    }
+}

@@ -1,0 +1,220 @@
+//! One event, one receiver: what is sent, and what comes of what it answers.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::stage::{Stage, WEBHOOKS, cause, create, deliveries, sender};
+use crate::support::hook::{Got, Hook, Told};
+use crate::support::{START, TestOperator};
+
+/// As a receiver does, by the Standard Webhooks convention.
+fn is_signed_with(secret: &str, got: &Got) -> bool {
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a secret")).expect("base64");
+    let signed = format!("{}.{}.{}", got.header("webhook-id"), got.header("webhook-timestamp"), got.body);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let signatures = got.header("webhook-signature").split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    let mut tags = signatures.map(|one| STANDARD.decode(one).expect("base64"));
+    tags.any(|tag| hmac::verify(&key, signed.as_bytes(), &tag).is_ok())
+}
+
+/// One event that has just happened.
+async fn one_event(operator: &TestOperator<'_>) -> String {
+    let client_id = operator.app.registered("App").await;
+    cause(operator, &client_id, 1).await;
+    client_id
+}
+
+/// What an operator reads about the only delivery: state, attempts, status, failure.
+async fn told(operator: &TestOperator<'_>) -> (String, u64, Option<u64>, Option<String>) {
+    let all = deliveries(operator, "").await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    let attributes = &all[0]["attributes"];
+    let text = |name: &str| attributes[name].as_str().map(str::to_owned);
+    let attempts = attributes["attempts"].as_u64().expect("a number");
+    (text("state").expect("a state"), attempts, attributes["status"].as_u64(), text("failure"))
+}
+
+on_both! {
+    async fn an_event_reaches_its_receiver_signed(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let (operator, secret) = stage.operator().await;
+        let client_id = one_event(&operator).await;
+
+        stage.send().await;
+
+        let got = &stage.hook.got()[0];
+        let body = got.json();
+        assert_eq!((stage.hook.got().len(), got.path.as_str()), (1, "/events"));
+        assert_eq!((&body["type"], &body["timestamp"]), (&json!("restriction.changed"), &json!(START.to_rfc3339())));
+        assert_eq!(body["data"]["client"]["id"], json!(client_id));
+        assert_eq!(got.header("content-type"), "application/json");
+        assert_eq!(got.header("webhook-timestamp"), START.seconds().to_string());
+        assert!(is_signed_with(&secret, got));
+        assert!(!is_signed_with("whsec_AQEB", got));
+        assert_eq!(got.header("authorization"), "");
+        assert_eq!(told(&operator).await, ("delivered".to_owned(), 1, Some(200), None));
+        stage.send().await;
+        assert_eq!(stage.hook.got().len(), 1, "once");
+    }
+
+    async fn a_payload_and_headers_of_ones_own_name_variables(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let operator = stage.app.operator("Acme").await;
+        let variable = json!({"name": "TEAM", "value": "a \"quoted\" team", "is_secret": true});
+        let made = operator.post("/api/v1/integration/webhooks/configuration/custom-variables", &variable).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let payload = json!({"text": "$EVENT_TYPE for $TEAM", "client": "$CLIENT_ID", "event": "$EVENT"}).to_string();
+        let headers = json!({"x-team": "$TEAM"}).to_string();
+        let webhook = json!({
+            "name": "events", "url": stage.hook.url("/chat"), "payload": payload, "custom_headers": headers,
+        });
+        create(&operator, webhook).await;
+        let client_id = one_event(&operator).await;
+
+        stage.send().await;
+
+        let got = &stage.hook.got()[0];
+        let body = got.json();
+        assert_eq!(body["text"], "restriction.changed for a \"quoted\" team");
+        assert_eq!((&body["client"], &body["event"]["type"]), (&json!(client_id), &json!("restriction.changed")));
+        assert_eq!(got.header("x-team"), "a \"quoted\" team");
+    }
+
+    async fn a_form_has_a_field_for_each_member(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let operator = stage.app.operator("Acme").await;
+        let payload = json!({"text": "$EVENT_TYPE & more", "number": 7}).to_string();
+        let webhook =
+            json!({"name": "events", "url": stage.hook.url("/form"), "encode_as": "form", "payload": payload});
+        create(&operator, webhook).await;
+        one_event(&operator).await;
+
+        stage.send().await;
+
+        let got = &stage.hook.got()[0];
+        assert_eq!(got.header("content-type"), "application/x-www-form-urlencoded");
+        let fields: Vec<_> = form_urlencoded::parse(got.body.as_bytes()).into_owned().collect();
+        let expected = [("number", "7"), ("text", "restriction.changed & more")];
+        assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    async fn what_fails_is_tried_again_after_pauses_that_grow_with_the_same_id(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let (operator, secret) = stage.operator().await;
+        one_event(&operator).await;
+        stage.hook.then([Told::Status(500), Told::Status(503), Told::Status(429)]);
+
+        stage.send().await;
+        let waits = ("waiting".to_owned(), 1, Some(500), Some("it answered 500".to_owned()));
+        assert_eq!(told(&operator).await, waits);
+        stage.send().await;
+        assert_eq!(stage.hook.got().len(), 1, "not before its time");
+        for (seconds, attempts) in [(6, 2), (18, 3), (54, 4)] {
+            stage.app.hand.advance(std::time::Duration::from_secs(seconds));
+            stage.send().await;
+            assert_eq!(stage.hook.got().len(), attempts);
+        }
+
+        assert_eq!(told(&operator).await, ("delivered".to_owned(), 4, Some(200), None));
+        let got = stage.hook.got();
+        assert!(got.iter().all(|one| is_signed_with(&secret, one)));
+        assert!(got.iter().all(|one| one.header("webhook-id") == got[0].header("webhook-id") && one.body == got[0].body));
+        assert_ne!(got[3].header("webhook-timestamp"), got[0].header("webhook-timestamp"));
+    }
+
+    async fn what_a_receiver_may_do_wrong_is_told_in_words(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let (operator, _) = stage.operator().await;
+        one_event(&operator).await;
+        let elsewhere = Hook::new().await;
+        let cases = [
+            (Told::Redirect(elsewhere.url("/")), Some(302), "redirects are not followed"),
+            (Told::Silence, None, "in time"),
+            (Told::Status(404), Some(404), "it answered 404"),
+        ];
+        for (told_by, status, failure) in cases {
+            stage.hook.then([told_by]);
+            stage.send().await;
+            let (state, _, told_status, words) = told(&operator).await;
+            assert_eq!((state.as_str(), told_status), ("waiting", status));
+            assert!(words.as_deref().is_some_and(|words| words.contains(failure)), "{words:?}");
+            stage.app.hand.advance(std::time::Duration::from_secs(3_600));
+        }
+        assert_eq!(elsewhere.got().len(), 0);
+        stage.hook.then([Told::Huge(10_000_000)]);
+        stage.send().await;
+        assert_eq!(told(&operator).await.0, "delivered", "what it says beside the status is its own affair");
+    }
+
+    async fn a_receiver_that_is_gone_is_told_and_asked_no_more(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let (operator, _) = stage.operator().await;
+        one_event(&operator).await;
+        stage.hook.then([Told::Status(410)]);
+
+        stage.send().await;
+
+        assert_eq!(told(&operator).await, ("parked".to_owned(), 1, Some(410), Some("it answered 410".to_owned())));
+    }
+
+    async fn what_was_tried_often_enough_is_parked_and_an_operator_sends_it_again(engine: Engine) {
+        let stage = Stage::with(engine, &[("webhooks.attempts", "2")]).await;
+        let (operator, _) = stage.operator().await;
+        one_event(&operator).await;
+        stage.hook.then([Told::Status(500), Told::Status(500)]);
+        stage.send().await;
+        stage.app.hand.advance(std::time::Duration::from_secs(10));
+        stage.send().await;
+
+        let parked = deliveries(&operator, "?state=parked").await;
+        let id = parked[0]["id"].as_str().expect("an id");
+        assert_eq!((parked.len(), &parked[0]["attributes"]["attempts"]), (1, &json!(2)));
+        assert_eq!(deliveries(&operator, "?state=delivered").await, Vec::<serde_json::Value>::new());
+        let replay = |id: &str| format!("{WEBHOOKS}/events/deliveries/{id}/replay");
+        let replayed = operator.post(&replay(id), &json!({})).await;
+        assert_eq!(replayed.status, 202, "{}", replayed.text);
+        stage.send().await;
+
+        assert_eq!(told(&operator).await, ("delivered".to_owned(), 1, Some(200), None));
+        let nothing = operator.post(&replay(id), &json!({})).await;
+        assert_eq!((nothing.status.as_u16(), nothing.json()), (404, json!({"errors": ["no parked delivery of this webhook has this id"]})));
+    }
+
+    async fn what_waited_for_too_long_is_parked_unsent(engine: Engine) {
+        let stage = Stage::with(engine, &[("webhooks.give_up_after", "60")]).await;
+        let (operator, _) = stage.operator().await;
+        one_event(&operator).await;
+        stage.app.hand.advance(std::time::Duration::from_secs(61));
+
+        stage.send().await;
+
+        let (state, attempts, _, failure) = told(&operator).await;
+        assert_eq!((state.as_str(), attempts, stage.hook.got().len()), ("parked", 0, 0));
+        assert!(failure.is_some_and(|failure| failure.contains("webhooks.give_up_after")));
+    }
+
+    async fn a_slow_receiver_holds_up_no_other_one(engine: Engine) {
+        let stage = Stage::with(engine, &[("webhooks.at_once_per_webhook", "2"), ("webhooks.timeout", "60")]).await;
+        let operator = stage.app.operator("Acme").await;
+        let slow = Hook::telling(Told::Wait).await;
+        create(&operator, json!({"name": "slow", "url": slow.url("/")})).await;
+        create(&operator, json!({"name": "quick", "url": stage.hook.url("/")})).await;
+        for number in 0..10 {
+            let client_id = stage.app.registered(&format!("App {number}")).await;
+            cause(&operator, &client_id, 1).await;
+        }
+
+        let sending = tokio::spawn({
+            let sender = sender(&stage.app);
+            async move { sender.send_what_is_due().await.expect("the database answers") }
+        });
+        stage.hook.has_got(10).await;
+        assert_eq!(slow.got().len(), 2, "no more at once than it may have");
+        slow.open();
+        sending.await.expect("ends");
+
+        assert_eq!(slow.got().len(), 10);
+    }
+}

@@ -1,0 +1,9 @@
+//! Events on their way from their cause to a receiver.
+
+mod bounds;
+mod deliver;
+mod order;
+mod several_servers;
+mod stage;
+mod tokens;
+mod tokens_for_receivers;

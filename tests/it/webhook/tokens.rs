@@ -1,0 +1,181 @@
+//! Access tokens are kept and shared: how often a token endpoint is asked.
+
+use std::time::Duration;
+
+use grantor::actions::TokenFetchError;
+use grantor::db::auth_methods::AuthMethod;
+use grantor::oauth::OrgId;
+use grantor::secret::Secret;
+use grantor::webhook::tokens::Tokens;
+use serde_json::json;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::auth_method::{TOKEN, auth_method, token_answer};
+use crate::support::{Engine, Receiver, Reply, TestApp};
+
+const WITHIN: Duration = Duration::from_secs(10);
+const SETTINGS: [(&str, &str); 2] = [("webhooks.allow_loopback", "true"), ("webhooks.at_once_per_webhook", "64")];
+
+struct Stage {
+    app: TestApp,
+    tokens: Tokens,
+    endpoint: Receiver,
+    method: AuthMethod,
+}
+
+impl Stage {
+    /// An endpoint whose tokens are numbered, beginning with 1.
+    async fn with_tokens_good_for(seconds: i64) -> Self {
+        let number = std::sync::atomic::AtomicUsize::new(0);
+        let endpoint = Receiver::deciding(move |_| {
+            let mut told = token_answer(seconds);
+            let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            told["access_token"] = json!(format!("{TOKEN}-{number}"));
+            Reply::json(told)
+        })
+        .await;
+        let app = TestApp::with(Engine::Sqlite, &SETTINGS).await;
+        let method = auth_method(&app.app.issuer.ring, OrgId(Uuid::from_u128(1)), &endpoint.url("/token"));
+        Self { app, tokens: Tokens::default(), endpoint, method }
+    }
+
+    async fn find_for(&self, method: &AuthMethod) -> Result<Secret, TokenFetchError> {
+        let app = &self.app.app;
+        self.tokens.find(&app.context, &app.webhooks_outgoing, &app.issuer.ring, method, WITHIN).await
+    }
+
+    /// The number of the token that is found.
+    async fn find(&self) -> usize {
+        number(&self.find_for(&self.method).await.expect("a token"))
+    }
+
+    /// Many who come while nothing is answered yet.
+    async fn crowd(&self, size: usize) -> Vec<Result<Secret, TokenFetchError>> {
+        self.endpoint.close();
+        let mut crowd = JoinSet::new();
+        for _ in 0..size {
+            let (app, tokens, method) = (self.app.app.clone(), self.tokens.clone(), self.method.clone());
+            crowd.spawn(async move {
+                tokens.find(&app.context, &app.webhooks_outgoing, &app.issuer.ring, &method, WITHIN).await
+            });
+        }
+        let asked = self.endpoint.asked().len();
+        self.endpoint.was_asked(asked + 1).await;
+        // Each has its turn of the one thread before this comes back.
+        tokio::task::yield_now().await;
+        self.endpoint.open();
+        crowd.join_all().await
+    }
+}
+
+fn number(token: &Secret) -> usize {
+    let number = token.expose().rsplit('-').next().expect("a number");
+    number.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn fifty_at_once_ask_once_and_have_the_same_token() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+
+    let found = stage.crowd(50).await;
+
+    assert!(found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)), "{found:?}");
+    assert_eq!((found.len(), stage.endpoint.asked().len()), (50, 1));
+}
+
+#[tokio::test]
+async fn who_waited_shares_also_a_token_that_is_too_short_lived_to_be_kept() {
+    let stage = Stage::with_tokens_good_for(1).await;
+
+    let found = stage.crowd(50).await;
+    stage.app.hand.advance(Duration::from_millis(1));
+    let later = stage.find().await;
+
+    assert!(found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)), "{found:?}");
+    assert_eq!((later, stage.endpoint.asked().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_token_is_used_until_shortly_before_its_end_and_not_after() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+
+    assert_eq!(stage.find().await, 1);
+    stage.app.hand.advance(Duration::from_secs(3_240) - Duration::from_millis(1));
+    assert_eq!(stage.find().await, 1);
+    stage.app.hand.advance(Duration::from_millis(1));
+    assert_eq!(stage.find().await, 2);
+    assert_eq!(stage.endpoint.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_by_all_who_waited_and_for_a_second_after() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+    stage.endpoint.answer(Reply::status(500));
+
+    let found = stage.crowd(50).await;
+    stage.app.hand.advance(Duration::from_millis(999));
+    let soon = stage.find_for(&stage.method).await;
+    stage.endpoint.answer(Reply::json(token_answer(60)));
+    stage.app.hand.advance(Duration::from_millis(1));
+    let later = stage.find_for(&stage.method).await;
+
+    let failed = |found: &Result<Secret, TokenFetchError>| {
+        found.as_ref().is_err_and(|error| error.to_string() == "no access token: 127.0.0.1 answered with status 500")
+    };
+    assert!(found.iter().all(failed) && failed(&soon), "{found:?} {soon:?}");
+    assert_eq!((later.is_ok(), stage.endpoint.asked().len()), (true, 2));
+}
+
+#[tokio::test]
+async fn a_method_that_was_changed_is_asked_anew_even_within_the_same_second() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+    assert_eq!(stage.find().await, 1);
+    let later = AuthMethod { modified_at: stage.method.modified_at.plus(1), ..stage.method.clone() };
+    let other_scope = AuthMethod { scope: Some("other".to_owned()), ..later.clone() };
+
+    for (method, expected) in [(&later, 2), (&later, 2), (&other_scope, 3), (&other_scope, 3)] {
+        assert_eq!(stage.find_for(method).await.map(|token| number(&token)), Ok(expected));
+    }
+    assert_eq!(stage.endpoint.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn each_method_has_its_own_token() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+    let ring = &stage.app.app.issuer.ring;
+    let other = auth_method(ring, OrgId(Uuid::from_u128(2)), &stage.endpoint.url("/token"));
+
+    let found = (stage.find().await, stage.find_for(&other).await.map(|token| number(&token)), stage.find().await);
+
+    assert_eq!(found, (1, Ok(2), 1));
+}
+
+#[tokio::test]
+async fn a_token_that_was_refused_is_forgotten_and_a_newer_one_is_not() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+    let refused = stage.find_for(&stage.method).await.expect("a token");
+
+    stage.tokens.forget(stage.method.id, &refused);
+    assert_eq!(stage.find().await, 2);
+    stage.tokens.forget(stage.method.id, &refused);
+    assert_eq!(stage.find().await, 2);
+    assert_eq!(stage.endpoint.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_its_turn_to_the_next() {
+    let stage = Stage::with_tokens_good_for(3_600).await;
+    stage.endpoint.close();
+    let (app, tokens, method) = (stage.app.app.clone(), stage.tokens.clone(), stage.method.clone());
+    let first = tokio::spawn(async move {
+        tokens.find(&app.context, &app.webhooks_outgoing, &app.issuer.ring, &method, WITHIN).await
+    });
+    stage.endpoint.was_asked(1).await;
+
+    first.abort();
+    assert!(first.await.is_err_and(|error| error.is_cancelled()));
+    stage.endpoint.open();
+
+    assert!(stage.find_for(&stage.method).await.is_ok());
+}
