@@ -479,7 +479,7 @@ pub const SECTIONS: &[Section] = &[
                 "webhooks.at_once",
                 "64",
                 "a whole number from 1",
-                "How many are sent at the same time by one server.",
+                "How many are sent at the same time by one server. One organisation has at most a quarter of them.",
             ),
             Setting::new(
                 "webhooks.at_once_per_webhook",
