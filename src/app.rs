@@ -41,7 +41,6 @@ pub struct App {
     pub registrar: Registrar,
     pub operators: OperatorCache,
     pub find_client: FindClient,
-    /// For webhooks and their access tokens.
     /// For tests of auth methods: deliveries have places of their own.
     pub webhooks_outgoing: Outgoing,
     pub issuer: Issuer,
@@ -279,8 +278,11 @@ impl App {
         if let Err(cause) = public.await {
             tracing::error!(%cause, "the listener ended by itself");
         }
-        sweeping.abort();
-        reloading.abort();
+        for task in [sweeping, reloading] {
+            // Until it has let go: what is closed below would fail it half-way, and be logged as a fault.
+            task.abort();
+            let _ = task.await;
+        }
         if let Some(sending) = sending
             && tokio::time::timeout(drain, sending).await.is_err()
         {

@@ -39,6 +39,7 @@ on_both! {
 async fn where_nobody_watches_each_event_is_one_line_of_json() {
     let program = Program::on(Engine::Sqlite).await;
     let server = program.start();
+    server.wait_for_log("for the RFC 9728 metadata");
     let client = server.registered("Name with \\ and \" and é");
 
     let events = events(&server.stop().stderr);
