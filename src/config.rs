@@ -14,7 +14,6 @@ mod rules;
 mod sections;
 mod settings;
 mod sources;
-mod table;
 mod values;
 
 #[cfg(test)]

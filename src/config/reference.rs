@@ -1,8 +1,8 @@
 //! `config/default.toml`: every setting with its default and a comment. The file is compiled in and is what the server
 //! starts from, so that the reference cannot be wrong.
 
+use super::sections::SECTIONS;
 use super::settings::{Section, Setting};
-use super::table::SECTIONS;
 
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 

@@ -1,6 +1,6 @@
-//! What is known of a setting before anybody gives it a value; `table.rs` lists them all.
+//! What is known of a setting before anybody gives it a value; the files in `sections/` hold them all.
 
-use super::table::SECTIONS;
+use super::sections::SECTIONS;
 
 pub struct Section {
     pub name: &'static str,

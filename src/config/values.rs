@@ -1,6 +1,6 @@
 //! How single values are read where their type alone does not say what is allowed.
 //!
-//! Each function is named by a `deserialize_with` of `sections.rs`. What it refuses it says in words that follow the
+//! Each function is named by a `deserialize_with` in `sections/`. What it refuses it says in words that follow the
 //! name of the setting.
 
 use std::fmt::Display;
@@ -18,6 +18,15 @@ use crate::secret::{Digest, Secret};
 const DAY: u64 = 86_400;
 /// Far more than anything needs, and far less than would overflow a sum of times.
 const CENTURY: u64 = 36_525 * DAY;
+
+// What several settings say is allowed; the others say it themselves.
+pub const SWITCH: &str = "true or false";
+pub const COUNT: &str = "a whole number from 1 on";
+pub const LIMIT: &str = "a whole number; 0 is no limit";
+pub const TIMEOUT: &str = "whole seconds from 1 to 86400";
+pub const MILLISECONDS: &str = "whole milliseconds from 1 to 600000";
+pub const LIFETIME: &str = "whole seconds up to 100 years; 0 is without an end";
+pub const NETWORKS: &str = "a list of networks or addresses, such as [\"10.0.0.0/8\", \"::1\"]";
 
 /// A timeout in seconds.
 pub fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

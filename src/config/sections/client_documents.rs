@@ -1,0 +1,25 @@
+//! Clients whose id is the URL of a document that describes them.
+
+use crate::config::settings::Setting;
+use crate::config::values::SWITCH;
+
+section! {
+    "client_documents",
+    "Clients whose id is the URL of a document that describes them, instead of a registration.";
+
+    pub struct ClientDocuments {
+        pub enabled: bool = Setting::new(
+            "client_documents.enabled",
+            "true",
+            SWITCH,
+            "Accept such clients, and fetch their documents.",
+        ),
+        pub allow_loopback: bool = Setting::new(
+            "client_documents.allow_loopback",
+            "false",
+            SWITCH,
+            "Fetch documents from this machine too, by http as well. Only for tests: it lets a stranger make the \
+             server call itself.",
+        ),
+    }
+}

@@ -1,0 +1,71 @@
+//! How much one source may ask for.
+
+use crate::config::settings::Setting;
+use crate::config::values::LIMIT;
+
+section! {
+    "limits",
+    "How much one source may ask for: an IPv4 address or an IPv6 /64. Beyond it the answer is 429 and says when to \
+     come back; nobody is shut out for good. Each server counts by itself, so divide by their number. 0 switches a \
+     limit off.";
+
+    /// 0 is no limit, throughout.
+    pub struct Limits {
+        pub register_per_minute: u32 = Setting::new(
+            "limits.register_per_minute",
+            "30",
+            LIMIT,
+            "Client registrations of one source. Hosted assistants register for all their users from few addresses.",
+        ),
+        pub register_per_second_total: u32 = Setting::new(
+            "limits.register_per_second_total",
+            "50",
+            LIMIT,
+            "Client registrations of all sources together: protects the database, since anybody may register.",
+        ),
+        pub token_per_minute: u32 = Setting::new(
+            "limits.token_per_minute",
+            "600",
+            LIMIT,
+            "Token, refresh and revocation requests of one source.",
+        ),
+        pub requests_per_minute: u32 = Setting::new(
+            "limits.requests_per_minute",
+            "600",
+            LIMIT,
+            "All other requests of one source, pages and metadata among them.",
+        ),
+        pub login_per_minute: u32 = Setting::new(
+            "limits.login_per_minute",
+            "10",
+            LIMIT,
+            "Attempts to log in from one source. To one account as many in a quarter of an hour; a browser in which \
+             the account has logged in before is counted by itself.",
+        ),
+        pub operator_per_minute: u32 = Setting::new(
+            "limits.operator_per_minute",
+            "600",
+            LIMIT,
+            "Calls of the management API with one key or token.",
+        ),
+        pub failed_keys_per_minute: u32 = Setting::new(
+            "limits.failed_keys_per_minute",
+            "30",
+            LIMIT,
+            "Requests of one source with keys, tokens or client secrets that are wrong: slows down guessing.",
+        ),
+        pub connections: u32 = Setting::new(
+            "limits.connections",
+            "10000",
+            LIMIT,
+            "Open connections of all sources together. Stay below the number of files that the system lets the server \
+             open.",
+        ),
+        pub connections_per_source: u32 = Setting::new(
+            "limits.connections_per_source",
+            "200",
+            LIMIT,
+            "Open connections of one source; trusted proxies are not counted.",
+        ),
+    }
+}

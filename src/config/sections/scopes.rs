@@ -1,0 +1,22 @@
+//! What clients may ask for.
+
+use std::path::PathBuf;
+
+use crate::config::settings::Setting;
+use crate::config::values;
+
+section! {
+    "scopes",
+    "What clients may ask for.";
+
+    pub struct Scopes {
+        /// An operator's own catalogue; none is the shipped one. `Loaded` holds what was read from it.
+        #[serde(deserialize_with = "values::path_or_none")]
+        pub catalogue: Option<PathBuf> = Setting::new(
+            "scopes.catalogue",
+            r#""""#,
+            "the path of a TOML file like config/scopes.toml, or \"\" for the shipped one",
+            "Your own list of scopes, instead of the shipped one.",
+        ),
+    }
+}
