@@ -1,0 +1,95 @@
+//! The parts that `App` holds or makes, by the settings.
+
+use super::{App, seconds};
+use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, VerifiedTokens};
+use crate::config::{Config, DatabaseUrl};
+use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
+use crate::oauth::delivery::DeliveryRules;
+use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
+use crate::sealing::KeyRing;
+use crate::signing::SigningKeys;
+use crate::webhook::{Sender, SenderRules};
+
+/// What the database settings say, as the pool wants it.
+pub fn database_target(config: &Config) -> Target {
+    Target {
+        location: match &config.database.url {
+            DatabaseUrl::Sqlite(path) => Location::Sqlite { path: path.clone() },
+            DatabaseUrl::Postgres(url) => Location::Postgres { url: url.clone(), schema: None },
+        },
+        max_connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        query_timeout: config.database.query_timeout,
+    }
+}
+
+/// How webhooks and their token requests go out, by the settings.
+pub fn webhooks_outgoing(config: &Config) -> Outgoing {
+    let rules = OutgoingRules {
+        allow_networks: config.outgoing.allow_networks.clone(),
+        allow_loopback: config.webhooks.allow_loopback,
+        proxy: config.outgoing.proxy.clone(),
+    };
+    let bounds = WebhookBounds {
+        at_once: config.webhooks.at_once as usize,
+        at_once_per_host: config.webhooks.at_once_per_webhook as usize,
+    };
+    Outgoing::for_webhooks(rules, bounds)
+}
+
+pub(super) fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db: &Db) -> Issuer {
+    let tokens = &config.tokens;
+    Issuer {
+        name: config.http.public_url.clone(),
+        signing: signing.clone(),
+        ring: ring.clone(),
+        lifetimes: Lifetimes {
+            code: seconds(tokens.code_ttl),
+            access: seconds(tokens.access_ttl),
+            refresh_idle: seconds(tokens.refresh_idle_ttl),
+            refresh: seconds(tokens.refresh_ttl),
+            grace: seconds(tokens.refresh_grace),
+        },
+        verified: VerifiedTokens::default(),
+        uses: LastUses::default(),
+        families: FamilyQueues::start(db.clone()),
+    }
+}
+
+pub(super) fn find_client(config: &Config, catalogue: &ScopeCatalogue) -> FindClient {
+    let outgoing = Outgoing::new(OutgoingRules {
+        allow_networks: config.outgoing.allow_networks.clone(),
+        allow_loopback: config.client_documents.allow_loopback,
+        proxy: config.outgoing.proxy.clone(),
+    });
+    let rules = DocumentRules {
+        enabled: config.client_documents.enabled,
+        allow_loopback: config.client_documents.allow_loopback,
+        catalogue: catalogue.clone(),
+        private_schemes: config.registration.private_schemes.clone(),
+    };
+    FindClient::new(Documents::new(rules, outgoing))
+}
+
+impl App {
+    /// Sends events to webhooks. Must be called within a runtime.
+    pub fn sender(&self) -> Sender {
+        let webhooks = &self.config.webhooks;
+        let delivery = DeliveryRules { attempts: webhooks.attempts, give_up_after: seconds(webhooks.give_up_after) };
+        let rules = SenderRules {
+            delivery,
+            timeout: webhooks.timeout,
+            at_once: webhooks.at_once,
+            at_once_per_webhook: webhooks.at_once_per_webhook,
+        };
+        Sender::new(
+            self.context.clone(),
+            self.issuer.ring.clone(),
+            webhooks_outgoing(&self.config),
+            rules,
+            self.metrics.deliveries.clone(),
+            self.stop.clone(),
+        )
+    }
+}

@@ -1,0 +1,203 @@
+//! How the server starts, what runs beside its listeners, and how it stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::App;
+use crate::actions::{self, PrepareKeyRingError};
+use crate::db::{DbError, MigrateError};
+use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener};
+use crate::signing::{RELOAD_EVERY, SigningError};
+use crate::stop::Stop;
+use crate::sweeper;
+
+/// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
+const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
+
+/// What is still under way at the database was given up by the drain, and may wait there for longer than anybody here does.
+const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "cannot listen on {address}: {cause}. Is another server running there? `http.listen` and `http.management_listen` set the addresses"
+    )]
+    Listen { address: SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    KeyRing(#[from] PrepareKeyRingError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error("stopped before the database answered")]
+    Stopped,
+}
+
+impl StartError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Migrate(MigrateError::Db(cause))
+            | Self::KeyRing(PrepareKeyRingError::Db(cause))
+            | Self::Db(cause) => cause.is_transient(),
+            Self::Signing(cause) => cause.is_transient(),
+            Self::Listen { .. } | Self::Migrate(_) | Self::KeyRing(_) | Self::Stopped => false,
+        }
+    }
+}
+
+impl App {
+    /// Serves until [`Stop::stop`]. `ready` is called once, when requests are answered.
+    ///
+    /// The management listener stops last, so that `/readyz` tells a load balancer why while the public one drains.
+    pub async fn serve(self: Arc<Self>, ready: impl AsyncFnOnce(&Self)) -> Result<(), StartError> {
+        let management = self.listen_for_management().await?;
+        let public = self.listen_for_clients().await?;
+        let drained = Stop::default();
+        let management = management
+            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
+        // Clients are answered at once, if only with 503, on every path: what answers 200 is ready for all the rest.
+        self.starting.store(true, Ordering::Relaxed);
+        let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
+        if let Err(error) = self.prepare_when_there().await {
+            public.abort();
+            return Err(error);
+        }
+        self.starting.store(false, Ordering::Relaxed);
+        ready(&self).await;
+        let beside = Beside::start(&self);
+        if let Err(cause) = public.await {
+            tracing::error!(%cause, "the listener ended by itself");
+        }
+        beside.end(self.config.http.shutdown_timeout).await;
+        drained.stop();
+        if let Some(management) = management {
+            // It ends by itself, and has nothing to tell but a panic that was told already.
+            let _ = management.await;
+        }
+        if tokio::time::timeout(CLOSES_WITHIN, self.context.db.close()).await.is_err() {
+            tracing::warn!("some statements were still under way when the database was left");
+        }
+        Ok(())
+    }
+
+    async fn listen_for_management(&self) -> Result<Option<Listener>, StartError> {
+        match self.config.http.management_listen {
+            None => Ok(None),
+            Some(address) => self.listen(address, MANAGEMENT_DRAIN, Default::default()).await.map(Some),
+        }
+    }
+
+    async fn listen_for_clients(&self) -> Result<Listener, StartError> {
+        let counts = ConnectionCounts {
+            open: self.metrics.connections_open.clone(),
+            refused: self.metrics.refused_counter("connections"),
+            refused_of_source: self.metrics.refused_counter("connections_per_source"),
+        };
+        self.listen(self.config.http.listen, self.config.http.shutdown_timeout, counts).await
+    }
+
+    async fn listen(
+        &self,
+        address: SocketAddr,
+        drain: Duration,
+        counts: ConnectionCounts,
+    ) -> Result<Listener, StartError> {
+        let bounds = ConnectionBounds {
+            first_byte: self.config.http.first_byte_timeout,
+            headers: self.config.http.header_timeout,
+            shutdown: drain,
+            connections: self.config.limits.connections as usize,
+            connections_per_source: self.config.limits.connections_per_source as usize,
+            trusted: self.config.http.trusted_proxies.clone(),
+        };
+        Listener::bind(address, bounds, counts).await.map_err(|cause| StartError::Listen { address, cause })
+    }
+
+    /// Waits for the database as long as it takes: where both start together, as after a power cut, neither need be first.
+    async fn prepare_when_there(&self) -> Result<(), StartError> {
+        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.prepare().await {
+                Err(cause) if cause.is_transient() => {
+                    tracing::warn!(error = %cause, "waiting for the database");
+                }
+                outcome => return outcome,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = self.stop.stopped() => return Err(StartError::Stopped),
+            }
+        }
+    }
+
+    /// What has to be in the database before requests are answered: its schema, nothing that the ring cannot open, and a key
+    /// that signs.
+    pub async fn prepare(&self) -> Result<(), StartError> {
+        self.context.db.migrate().await?;
+        actions::prepare_key_ring(&self.context, &self.issuer.ring).await?;
+        Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
+            .await?)
+    }
+}
+
+/// What runs beside the listeners while requests are answered.
+struct Beside {
+    sweeping: JoinHandle<()>,
+    reloading: JoinHandle<()>,
+    sending: Option<JoinHandle<()>>,
+}
+
+impl Beside {
+    fn start(app: &Arc<App>) -> Self {
+        Self {
+            sweeping: tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(app))),
+            reloading: tokio::spawn(reload_signing_keys(Arc::clone(app))),
+            sending: app.config.webhooks.enabled.then(|| tokio::spawn(send_webhooks(Arc::clone(app)))),
+        }
+    }
+
+    async fn end(self, drain: Duration) {
+        for task in [self.sweeping, self.reloading] {
+            // Until it has let go: what is closed after this would fail it half-way, and be logged as a fault.
+            task.abort();
+            let _ = task.await;
+        }
+        if let Some(sending) = self.sending
+            && tokio::time::timeout(drain, sending).await.is_err()
+        {
+            tracing::warn!("webhooks were left without their end: others send them in half a minute");
+        }
+    }
+}
+
+/// Until the server stops. Where it ends before, others must not wait for the next start.
+async fn send_webhooks(app: Arc<App>) {
+    const PAUSE: Duration = Duration::from_secs(5);
+    while !app.stop.is_stopping() {
+        let sending = Arc::new(app.sender()).send_until_stopped(app.config.http.shutdown_timeout);
+        if let Err(error) = tokio::spawn(sending).await {
+            tracing::error!(%error, "sending to webhooks ended by itself and begins anew");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Sees what other servers did with the keys.
+async fn reload_signing_keys(app: Arc<App>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RELOAD_EVERY) => {}
+            () = app.stop.stopped() => return,
+        }
+        if let Err(error) = app.issuer.signing.reload().await {
+            tracing::warn!(%error, "the signing keys could not be read again");
+        }
+    }
+}
