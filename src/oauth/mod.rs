@@ -15,7 +15,6 @@ pub mod delivery;
 pub mod document_freshness;
 pub mod event;
 mod id;
-pub mod json_members;
 pub mod json_object;
 pub mod json_text;
 pub mod jwk;

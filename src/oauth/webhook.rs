@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::AuthMethodId;
 use super::address::AddressRules;
 use super::event::Event;
-use super::json_members::JsonObject;
+use super::json_object::JsonObject;
 use super::receiver_url::{self, ReceiverUrlMistake};
 use super::webhook_template::{Headers, Payload, TemplateMistake};
 use crate::secret::Secret;

@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use serde_json::{Map, Value};
 
-use super::json_members::{JsonObject, JsonObjectError};
+use super::json_object::{JsonObject, JsonObjectError};
 use super::json_text::{JsonTextError, MAX_DEPTH};
 
 /// By name, without the dollar sign.

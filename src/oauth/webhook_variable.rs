@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::json_members::JsonObject;
+use super::json_object::JsonObject;
 use super::webhook_template::is_of_name;
 use crate::secret::Secret;
 

@@ -6,27 +6,27 @@ use serde_json::Value;
 use super::super::error::{About, ApiError};
 use super::auth_methods::CREDENTIALS;
 use crate::oauth::auth_method::RawAuthMethod;
-use crate::oauth::json_object::Object;
+use crate::oauth::json_object::ObjectOf;
 use crate::oauth::json_text;
 
 /// serde refuses a member that is given twice, which a `Value` would not.
 #[derive(Deserialize)]
 struct RawDocument {
-    data: Option<Object<RawData>>,
+    data: Option<ObjectOf<RawData>>,
 }
 
 #[derive(Deserialize)]
 struct RawData {
     r#type: Option<Value>,
-    attributes: Option<Object<RawAuthMethod>>,
+    attributes: Option<ObjectOf<RawAuthMethod>>,
 }
 
 /// The attributes, whatever they hold. Unknown members are ignored, and so is an id: the path has it.
 pub fn attributes(bytes: &[u8]) -> Result<RawAuthMethod, ApiError> {
     json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
     // What serde says of it may quote the body.
-    let Object(document): Object<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
-    let Object(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+    let ObjectOf(document): ObjectOf<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
+    let ObjectOf(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
     if data.r#type.as_ref().and_then(Value::as_str) != Some(CREDENTIALS) {
         return Err(refused(&format!("data.type is not {CREDENTIALS}"), "/data/type"));
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::error::{About, ApiError};
-use crate::oauth::json_object::{Object, present};
+use crate::oauth::json_object::{ObjectOf, present};
 use crate::oauth::json_text;
 
 const TYPE: &str = "upsert_scopes_restriction";
@@ -22,14 +22,14 @@ pub struct UpsertRequest {
 /// null reads as "no restriction" to some, as "nothing" to others.
 #[derive(Deserialize)]
 struct RawDocument {
-    data: Option<Object<RawData>>,
+    data: Option<ObjectOf<RawData>>,
 }
 
 #[derive(Deserialize)]
 struct RawData {
     r#type: Option<Value>,
     #[serde(default, deserialize_with = "present")]
-    attributes: Option<Object<RawAttributes>>,
+    attributes: Option<ObjectOf<RawAttributes>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,13 +43,14 @@ struct RawAttributes {
 impl UpsertRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
-        let Object(document): Object<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
-        let Object(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+        let ObjectOf(document): ObjectOf<RawDocument> =
+            serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
+        let ObjectOf(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
         match data.r#type.as_ref().and_then(Value::as_str) {
             Some(TYPE) => {}
             _ => return Err(refused("data.type is not upsert_scopes_restriction", "/data/type")),
         }
-        let attributes = data.attributes.map(|Object(attributes)| attributes).unwrap_or_default();
+        let attributes = data.attributes.map(|ObjectOf(attributes)| attributes).unwrap_or_default();
         Ok(Self {
             oidc_scopes: list(attributes.oidc_scopes, "oidc_scopes")?,
             permission_scopes: list(attributes.permission_scopes, "permission_scopes")?,

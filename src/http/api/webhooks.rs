@@ -14,7 +14,7 @@ use crate::http::body;
 use crate::http::error::StringsError;
 use crate::http::extract::{MayManageIntegrations, Named};
 use crate::oauth::address::AddressRules;
-use crate::oauth::json_members::JsonObject;
+use crate::oauth::json_object::JsonObject;
 use crate::oauth::webhook::{NewWebhook, WebhookChange};
 
 pub async fn create(

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use super::api::{About, ApiError};
 use crate::actions::{VariableError, WebhookError};
 use crate::http::audience::Audience;
-use crate::oauth::json_members::JsonObjectError;
+use crate::oauth::json_object::JsonObjectError;
 use crate::oauth::{webhook, webhook_variable};
 
 #[derive(Debug)]
