@@ -70,6 +70,44 @@ struct RedeemedRow {
     position: i64,
 }
 
+const BEGIN_TOGETHER: &str = "\
+    WITH presented AS (
+      SELECT family_id, code, client_id, now, redirect_uri, challenge, resources::jsonb AS resources, key_id,
+             refresh_token, ends_at, forget_at, position
+        FROM UNNEST($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                    $8::text[], $9::bytea[], $10::bigint[], $11::bigint[]) WITH ORDINALITY
+          AS p (family_id, code, client_id, now, redirect_uri, challenge, resources, key_id, refresh_token,
+                ends_at, forget_at, position)),
+    live AS (
+      SELECT c.digest, g.org_id, g.user_id
+        FROM presented p
+        JOIN authorization_codes c ON c.digest = p.code
+        JOIN grants g ON g.id = c.grant_id
+       WHERE g.revoked_at IS NULL
+         FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
+    redeemed AS (
+      UPDATE authorization_codes c SET family_id = p.family_id
+        FROM live, presented p
+       WHERE c.digest = live.digest AND p.code = c.digest
+         AND c.client_id = p.client_id AND c.family_id IS NULL AND c.expires_at > p.now
+         AND (c.redirect_uri IS NULL OR c.redirect_uri = p.redirect_uri)
+         AND c.code_challenge IS NOT DISTINCT FROM p.challenge
+         AND (p.resources IS NULL OR c.resources @> p.resources)
+      RETURNING p.position, live.org_id, live.user_id, p.key_id, p.refresh_token, p.now, p.ends_at, p.forget_at,
+                c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
+                c.signed_in_at, c.expires_at, c.family_id),
+    begun AS (
+      INSERT INTO families
+        (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
+         sequence, current_digest, rotated_at, ends_at, forget_at)
+      SELECT family_id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, now, key_id,
+             0, refresh_token, now, ends_at, forget_at
+        FROM redeemed)
+    SELECT r.position, r.grant_id, r.client_id, r.redirect_uri, r.code_challenge, r.scopes, r.resources, r.nonce,
+           r.signed_in_at, r.expires_at, r.family_id, r.org_id, r.user_id,
+           u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
+      FROM redeemed r JOIN users u ON u.id = r.user_id";
+
 /// For each, in their order: what the code was for. `None`: something is wrong with it, and no family has begun. Takes codes
 /// before grants, as everything does that takes both; what somebody else holds is not waited for.
 pub(super) async fn begin_together(
@@ -79,58 +117,23 @@ pub(super) async fn begin_together(
     let each = || redeeming.iter();
     let rows: Vec<RedeemedRow> = with_conn!(
         db,
-        postgres |conn| sqlx::query_as(
-            "WITH presented AS (
-               SELECT family_id, code, client_id, now, redirect_uri, challenge, resources::jsonb AS resources, key_id,
-                      refresh_token, ends_at, forget_at, position
-                 FROM UNNEST($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-                             $8::text[], $9::bytea[], $10::bigint[], $11::bigint[]) WITH ORDINALITY
-                   AS p (family_id, code, client_id, now, redirect_uri, challenge, resources, key_id, refresh_token,
-                         ends_at, forget_at, position)),
-             live AS (
-               SELECT c.digest, g.org_id, g.user_id
-                 FROM presented p
-                 JOIN authorization_codes c ON c.digest = p.code
-                 JOIN grants g ON g.id = c.grant_id
-                WHERE g.revoked_at IS NULL
-                  FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
-             redeemed AS (
-               UPDATE authorization_codes c SET family_id = p.family_id
-                 FROM live, presented p
-                WHERE c.digest = live.digest AND p.code = c.digest
-                  AND c.client_id = p.client_id AND c.family_id IS NULL AND c.expires_at > p.now
-                  AND (c.redirect_uri IS NULL OR c.redirect_uri = p.redirect_uri)
-                  AND c.code_challenge IS NOT DISTINCT FROM p.challenge
-                  AND (p.resources IS NULL OR c.resources @> p.resources)
-               RETURNING p.position, live.org_id, live.user_id, p.key_id, p.refresh_token, p.now, p.ends_at, p.forget_at,
-                         c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
-                         c.signed_in_at, c.expires_at, c.family_id),
-             begun AS (
-               INSERT INTO families
-                 (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
-                  sequence, current_digest, rotated_at, ends_at, forget_at)
-               SELECT family_id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, now, key_id,
-                      0, refresh_token, now, ends_at, forget_at
-                 FROM redeemed)
-             SELECT r.position, r.grant_id, r.client_id, r.redirect_uri, r.code_challenge, r.scopes, r.resources, r.nonce,
-                    r.signed_in_at, r.expires_at, r.family_id, r.org_id, r.user_id,
-                    u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
-               FROM redeemed r JOIN users u ON u.id = r.user_id",
-        )
-        .bind(each().map(|one| one.family_id.0).collect::<Vec<_>>())
-        .bind(each().map(|one| one.code.bytes().as_slice()).collect::<Vec<_>>())
-        .bind(each().map(|one| one.client_id.uuid()).collect::<Vec<_>>())
-        .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
-        .bind(each().map(|one| one.redirect_uri.as_deref()).collect::<Vec<_>>())
-        .bind(each().map(|one| one.challenge.as_ref().map(CodeChallenge::as_str)).collect::<Vec<_>>())
-        .bind(each().map(|one| (!one.resources.is_empty()).then(|| json(&one.resources))).collect::<Vec<_>>())
-        .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
-        .bind(each().map(|one| one.refresh_token.as_ref().map(|it| it.bytes().as_slice())).collect::<Vec<_>>())
-        .bind(each().map(|one| one.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-        .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await,
-        sqlite |_conn| Ok(Vec::new())
+        postgres
+            | conn
+            | sqlx::query_as(BEGIN_TOGETHER)
+                .bind(each().map(|one| one.family_id.0).collect::<Vec<_>>())
+                .bind(each().map(|one| one.code.bytes().as_slice()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.client_id.uuid()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.redirect_uri.as_deref()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.challenge.as_ref().map(CodeChallenge::as_str)).collect::<Vec<_>>())
+                .bind(each().map(|one| (!one.resources.is_empty()).then(|| json(&one.resources))).collect::<Vec<_>>())
+                .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.refresh_token.as_ref().map(|it| it.bytes().as_slice())).collect::<Vec<_>>())
+                .bind(each().map(|one| one.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite | _conn | Ok(Vec::new())
     )?;
     let rows = rows.into_iter().map(|found| (found.position, found.row));
     Ok(in_order(redeeming.len(), rows, FoundCode::try_from))

@@ -55,6 +55,47 @@ impl ClaimedRow {
     }
 }
 
+/// $1 holder, $2 now, $3 until when, $4 lanes at most, $5 of one webhook, $6 of one organisation; then what is held.
+const CLAIM_ON_POSTGRES: &str = "\
+    WITH held AS (SELECT * FROM UNNEST($7::uuid[], $8::uuid[]) AS h (webhook_id, org_id)),
+    due AS (
+      SELECT w.id AS webhook_id, w.org_id, lane.client_id, lane.due_at
+        FROM webhooks w
+       CROSS JOIN LATERAL (
+         SELECT client_id, due_at FROM delivery_lanes l
+          WHERE l.webhook_id = w.id AND l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)
+          ORDER BY l.due_at
+          LIMIT GREATEST(0, $5 - (SELECT COUNT(*) FROM held WHERE held.webhook_id = w.id))) AS lane),
+    ranked AS (
+      SELECT due.*, row_number() OVER (PARTITION BY due.org_id ORDER BY due.due_at)
+                    + (SELECT COUNT(*) FROM held WHERE held.org_id = due.org_id) AS turn
+        FROM due),
+    free AS (
+      SELECT l.webhook_id, l.client_id, ranked.org_id
+        FROM ranked JOIN delivery_lanes l ON l.webhook_id = ranked.webhook_id AND l.client_id = ranked.client_id
+       WHERE ranked.turn <= $6 AND l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)
+       ORDER BY ranked.turn, l.due_at LIMIT $4
+         FOR NO KEY UPDATE OF l SKIP LOCKED)
+    UPDATE delivery_lanes l SET holder = $1, leased_until = $3
+      FROM free WHERE l.webhook_id = free.webhook_id AND l.client_id = free.client_id
+    RETURNING l.webhook_id, l.client_id, l.version, free.org_id";
+
+const CLAIM_ON_SQLITE: &str = "\
+    UPDATE delivery_lanes SET holder = $1, leased_until = $3
+     WHERE (webhook_id, client_id) IN (
+       SELECT webhook_id, client_id FROM (
+         SELECT due.*, row_number() OVER (PARTITION BY org_id ORDER BY due_at)
+                       + (SELECT COUNT(*) FROM json_each($7) WHERE unhex(value ->> 1) = org_id) AS org_turn
+           FROM (SELECT l.webhook_id, l.client_id, l.due_at, w.org_id,
+                        row_number() OVER (PARTITION BY l.webhook_id ORDER BY l.due_at)
+                        + (SELECT COUNT(*) FROM json_each($7) WHERE unhex(value ->> 0) = l.webhook_id) AS turn
+                   FROM delivery_lanes l JOIN webhooks w ON w.id = l.webhook_id
+                  WHERE l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)) AS due
+          WHERE turn <= $5)
+       WHERE org_turn <= $6 ORDER BY org_turn, due_at LIMIT $4)
+    RETURNING webhook_id, client_id, version,
+              (SELECT org_id FROM webhooks w WHERE w.id = webhook_id) AS org_id";
+
 /// Takes lanes that have something to do: by turns of the organisations, so that none waits for another's backlog, and of
 /// each those first that wait the longest. What another server takes at this moment is passed over.
 pub async fn claim(
@@ -66,65 +107,31 @@ pub async fn claim(
 ) -> Result<Vec<Claimed>, DbError> {
     let rows: Vec<ClaimedRow> = with_conn!(
         db,
-        postgres |conn| sqlx::query_as(
-            "WITH held AS (SELECT * FROM UNNEST($7::uuid[], $8::uuid[]) AS h (webhook_id, org_id)),
-             due AS (
-               SELECT w.id AS webhook_id, w.org_id, lane.client_id, lane.due_at
-                 FROM webhooks w
-                CROSS JOIN LATERAL (
-                  SELECT client_id, due_at FROM delivery_lanes l
-                   WHERE l.webhook_id = w.id AND l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)
-                   ORDER BY l.due_at
-                   LIMIT GREATEST(0, $5 - (SELECT COUNT(*) FROM held WHERE held.webhook_id = w.id))) AS lane),
-             ranked AS (
-               SELECT due.*, row_number() OVER (PARTITION BY due.org_id ORDER BY due.due_at)
-                             + (SELECT COUNT(*) FROM held WHERE held.org_id = due.org_id) AS turn
-                 FROM due),
-             free AS (
-               SELECT l.webhook_id, l.client_id, ranked.org_id
-                 FROM ranked JOIN delivery_lanes l ON l.webhook_id = ranked.webhook_id AND l.client_id = ranked.client_id
-                WHERE ranked.turn <= $6 AND l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)
-                ORDER BY ranked.turn, l.due_at LIMIT $4
-                  FOR NO KEY UPDATE OF l SKIP LOCKED)
-             UPDATE delivery_lanes l SET holder = $1, leased_until = $3
-               FROM free WHERE l.webhook_id = free.webhook_id AND l.client_id = free.client_id
-             RETURNING l.webhook_id, l.client_id, l.version, free.org_id",
-        )
-        .bind(holder)
-        .bind(now.seconds())
-        .bind(leased_until.seconds())
-        .bind(i64::from(rules.most))
-        .bind(i64::from(rules.most_of_webhook))
-        .bind(i64::from(rules.most_of_org))
-        .bind(rules.held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
-        .bind(rules.held.iter().map(|held| held.org_id.0).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await,
-        sqlite |conn| sqlx::query_as(
-            "UPDATE delivery_lanes SET holder = $1, leased_until = $3
-              WHERE (webhook_id, client_id) IN (
-                SELECT webhook_id, client_id FROM (
-                  SELECT due.*, row_number() OVER (PARTITION BY org_id ORDER BY due_at)
-                                + (SELECT COUNT(*) FROM json_each($7) WHERE unhex(value ->> 1) = org_id) AS org_turn
-                    FROM (SELECT l.webhook_id, l.client_id, l.due_at, w.org_id,
-                                 row_number() OVER (PARTITION BY l.webhook_id ORDER BY l.due_at)
-                                 + (SELECT COUNT(*) FROM json_each($7) WHERE unhex(value ->> 0) = l.webhook_id) AS turn
-                            FROM delivery_lanes l JOIN webhooks w ON w.id = l.webhook_id
-                           WHERE l.due_at <= $2 AND (l.leased_until IS NULL OR l.leased_until <= $2)) AS due
-                   WHERE turn <= $5)
-                WHERE org_turn <= $6 ORDER BY org_turn, due_at LIMIT $4)
-             RETURNING webhook_id, client_id, version,
-                       (SELECT org_id FROM webhooks w WHERE w.id = webhook_id) AS org_id",
-        )
-        .bind(holder)
-        .bind(now.seconds())
-        .bind(leased_until.seconds())
-        .bind(i64::from(rules.most))
-        .bind(i64::from(rules.most_of_webhook))
-        .bind(i64::from(rules.most_of_org))
-        .bind(held_as_json(rules))
-        .fetch_all(conn)
-        .await
+        postgres
+            | conn
+            | sqlx::query_as(CLAIM_ON_POSTGRES)
+                .bind(holder)
+                .bind(now.seconds())
+                .bind(leased_until.seconds())
+                .bind(i64::from(rules.most))
+                .bind(i64::from(rules.most_of_webhook))
+                .bind(i64::from(rules.most_of_org))
+                .bind(rules.held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
+                .bind(rules.held.iter().map(|held| held.org_id.0).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as(CLAIM_ON_SQLITE)
+                .bind(holder)
+                .bind(now.seconds())
+                .bind(leased_until.seconds())
+                .bind(i64::from(rules.most))
+                .bind(i64::from(rules.most_of_webhook))
+                .bind(i64::from(rules.most_of_org))
+                .bind(held_as_json(rules))
+                .fetch_all(conn)
+                .await
     )?;
     Ok(rows.into_iter().map(|row| row.claimed_by(holder)).collect())
 }
