@@ -113,18 +113,9 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<
 
 /// The same, and nobody else changes it in the course of this transaction.
 pub async fn lock(tx: &mut Tx, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
-    let row: Option<Row> = with_conn!(
-        tx,
-        postgres
-            | conn
-            | sqlx::query_as(select!("AND id = $2 FOR NO KEY UPDATE"))
-                .bind(org_id.0)
-                .bind(id.0)
-                .fetch_optional(conn)
-                .await,
-        // Of the transactions that write there is one at a time.
-        sqlite | conn | sqlx::query_as(select!("AND id = $2")).bind(org_id.0).bind(id.0).fetch_optional(conn).await
-    )?;
+    let statement = if tx.locks_rows() { select!("AND id = $2 FOR NO KEY UPDATE") } else { select!("AND id = $2") };
+    let row: Option<Row> =
+        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(id.0).fetch_optional(conn).await)?;
     Ok(row.map(AuthMethod::from))
 }
 

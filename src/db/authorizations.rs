@@ -6,7 +6,7 @@ use super::clients::containing;
 use super::column::{count, ids_as_json};
 use super::grants::{Grant, Row as GrantRow};
 use super::users::{OfUser, User};
-use super::{DbError, DbHandle, with_conn};
+use super::{Db, DbError, DbHandle, with_conn};
 use crate::oauth::OrgId;
 use crate::oauth::client::ClientId;
 
@@ -170,7 +170,7 @@ impl AuthorizationFilter {
 
 /// The page, how many there are in all, and how many the filter lets through.
 pub async fn list(
-    db: &super::Db,
+    db: &Db,
     org_id: OrgId,
     client_id: ClientId,
     filter: &AuthorizationFilter,

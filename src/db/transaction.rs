@@ -64,6 +64,11 @@ impl Db {
 }
 
 impl Tx {
+    /// For `FOR UPDATE` and the like. SQLite knows none of them: of the transactions that write there is one at a time.
+    pub(super) fn locks_rows(&self) -> bool {
+        matches!(self.connection, Some(Connection::Postgres(_)))
+    }
+
     /// Makes it happen. On an error the outcome is unknown only where the connection was lost.
     pub async fn commit(mut self) -> Result<(), DbError> {
         self.say("COMMIT").await?;

@@ -89,23 +89,13 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option
 
 /// Takes the row for this transaction, so that two changes of one variable follow each other.
 pub async fn lock(tx: &mut Tx, org_id: OrgId, name: &str) -> Result<Option<Variable>, DbError> {
-    let row: Option<Row> = with_conn!(
-        tx,
-        postgres
-            | conn
-            | sqlx::query_as(select!("WHERE org_id = $1 AND name = $2 FOR UPDATE"))
-                .bind(org_id.0)
-                .bind(name)
-                .fetch_optional(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(select!("WHERE org_id = $1 AND name = $2"))
-                .bind(org_id.0)
-                .bind(name)
-                .fetch_optional(conn)
-                .await
-    )?;
+    let statement = if tx.locks_rows() {
+        select!("WHERE org_id = $1 AND name = $2 FOR UPDATE")
+    } else {
+        select!("WHERE org_id = $1 AND name = $2")
+    };
+    let row: Option<Row> =
+        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(name).fetch_optional(conn).await)?;
     Ok(row.map(Variable::from))
 }
 
