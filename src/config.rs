@@ -12,7 +12,8 @@ mod name;
 mod reference;
 mod rules;
 mod sections;
-mod settings;
+mod setting;
+mod source;
 mod sources;
 mod values;
 
@@ -26,7 +27,8 @@ pub use effective::{Effective, EffectiveSetting};
 pub use error::{ConfigError, ConfigErrors};
 pub use reference::{DEFAULT_TOML, EXAMPLE, reference};
 pub use sections::*;
-pub use sources::{Source, Sources};
+pub use source::Source;
+pub use sources::Sources;
 
 use crate::oauth::scope_catalogue::{self, ScopeCatalogue};
 use layers::{Given, GivenSettings};

@@ -6,9 +6,9 @@ use serde_json::json;
 use toml::Value;
 
 use super::layers::GivenSettings;
-use super::sections::Config;
-use super::settings::{self, Setting};
-use super::sources::Source;
+use super::sections::{self, Config};
+use super::setting::Setting;
+use super::source::Source;
 
 /// Every setting, in the order of the reference.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ impl Effective {
                 .map_or((default, Source::Default), |given| (&given.value, given.source.clone()));
             EffectiveSetting { name: setting.name, value: shown(setting, value, config), source }
         };
-        Self(settings::all().map(effective).collect())
+        Self(sections::all_settings().map(effective).collect())
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &EffectiveSetting> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::sources::Source;
+use super::source::Source;
 use crate::oauth::scope_catalogue::CatalogueMistake;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,8 +12,9 @@ use toml::Value;
 use super::error::ConfigError;
 use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, Name, PREFIX, Target};
 use super::sections::SECTIONS;
-use super::settings::Setting;
-use super::sources::{Source, Sources};
+use super::setting::Setting;
+use super::source::Source;
+use super::sources::Sources;
 
 /// A value that somebody gave, not yet checked.
 #[derive(Clone, Debug)]

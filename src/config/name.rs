@@ -1,6 +1,7 @@
 //! How a place spells the name of a setting, and which known name a misspelt one is most like.
 
-use super::settings::{self, Setting};
+use super::sections;
+use super::setting::Setting;
 
 pub const PREFIX: &str = "GRANTOR_";
 /// Names the file, and so is no setting.
@@ -31,8 +32,8 @@ impl Target {
     }
 
     fn every() -> impl Iterator<Item = Self> {
-        let files = settings::all().filter(|setting| setting.secret).map(Self::FileWithValue);
-        settings::all().map(Self::Value).chain(files)
+        let files = sections::all_settings().filter(|setting| setting.secret).map(Self::FileWithValue);
+        sections::all_settings().map(Self::Value).chain(files)
     }
 
     fn dotted(self) -> String {
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_found_by_both_of_its_names() {
-        for setting in settings::all() {
+        for setting in sections::all_settings() {
             let name = setting.name.to_uppercase().replace('.', "__");
             for written in [dotted(setting.name), variable(&format!("GRANTOR_{name}"))] {
                 let found = written.find();

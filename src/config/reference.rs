@@ -2,7 +2,7 @@
 //! starts from, so that the reference cannot be wrong.
 
 use super::sections::SECTIONS;
-use super::settings::{Section, Setting};
+use super::setting::{Section, Setting};
 
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
@@ -65,7 +65,7 @@ pub fn defaults() -> toml::Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings;
+    use super::super::sections;
     use super::*;
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_explained_in_sentences() {
-        for setting in settings::all() {
+        for setting in sections::all_settings() {
             assert!(setting.about.ends_with(['.', '…']) && !setting.allowed.is_empty(), "{}", setting.name);
             assert!(!setting.allowed.ends_with('.'), "{}", setting.name);
         }

@@ -2,9 +2,8 @@
 
 use super::error::ConfigError;
 use super::layers::GivenSettings;
-use super::sections::Config;
-use super::settings;
-use super::sources::Source;
+use super::sections::{self, Config};
+use super::source::Source;
 use crate::oauth::scope_catalogue::{ScopeCatalogue, ScopeKind};
 
 struct Rule {
@@ -69,7 +68,7 @@ pub fn check_required(
 /// Blames the first of the settings that somebody gave: a default is not where one would look.
 fn blame(names: &[&str], given: &GivenSettings, wrong: String) -> Option<ConfigError> {
     let name = names.iter().find(|name| given.contains_key(**name)).or(names.first())?;
-    let setting = settings::find(name)?;
+    let setting = sections::find_setting(name)?;
     let from = given.get(name).map_or(Source::Default, |given| given.source.clone());
     Some(ConfigError::Value { setting: setting.name, from, wrong, allowed: setting.allowed })
 }

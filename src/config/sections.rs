@@ -5,11 +5,9 @@
 
 use serde::Deserialize;
 
-use super::settings::Section;
+use super::setting::{Section, Setting};
 
 /// A section by its name and what it is about: a struct, each of whose fields says from which [`Setting`] it is read.
-///
-/// [`Setting`]: super::settings::Setting
 macro_rules! section {
     (
         $name:literal, $about:literal;
@@ -26,8 +24,8 @@ macro_rules! section {
         }
 
         impl $Struct {
-            pub(in crate::config) const SECTION: $crate::config::settings::Section =
-                $crate::config::settings::Section { name: $name, about: $about, settings: &[$($setting),*] };
+            pub(in crate::config) const SECTION: $crate::config::setting::Section =
+                $crate::config::setting::Section { name: $name, about: $about, settings: &[$($setting),*] };
         }
     };
 }
@@ -102,3 +100,11 @@ pub(super) const SECTIONS: &[Section] = &[
     Webhooks::SECTION,
     Secrets::SECTION,
 ];
+
+pub(super) fn all_settings() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+pub(super) fn find_setting(name: &str) -> Option<&'static Setting> {
+    all_settings().find(|setting| setting.name == name)
+}

@@ -2,12 +2,12 @@
 //!
 //! Only `Sources::from_process` touches the process and the disk, so that a test can play any of it.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, ConfigErrors};
 use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, PREFIX};
+use super::source::Source;
 
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -75,26 +75,6 @@ fn assignment(written: &str, errors: &mut Vec<ConfigError>) -> Option<(String, S
     }
 }
 
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    Default,
-    File { path: PathBuf, key: String },
-    Environment(String),
-    Flag(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => formatter.write_str("default"),
-            Self::File { path, key } => write!(formatter, "{key} in the file {}", path.display()),
-            Self::Environment(name) => write!(formatter, "environment variable {name}"),
-            Self::Flag(name) => write!(formatter, "flag {name}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,19 +93,5 @@ mod tests {
         let told = refused.expect_err("no file").to_string();
         assert!(told.contains("flag --config: the file /nowhere/grantor.toml cannot be read"), "{told}");
         assert!(told.contains("the flag --set http.listen is not understood"), "{told}");
-    }
-
-    #[test]
-    fn a_source_says_where_to_look() {
-        let file = Source::File { path: "/etc/grantor.toml".into(), key: "http.listen".to_owned() };
-        let cases = [
-            (Source::Default, "default"),
-            (file, "http.listen in the file /etc/grantor.toml"),
-            (Source::Environment("GRANTOR_HTTP__LISTEN".to_owned()), "environment variable GRANTOR_HTTP__LISTEN"),
-            (Source::Flag("--set http.listen".to_owned()), "flag --set http.listen"),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(source.to_string(), expected);
-        }
     }
 }

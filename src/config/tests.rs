@@ -346,7 +346,7 @@ fn what_is_in_effect_is_printed_with_its_source_and_without_secrets() {
     }
     assert_eq!(json["http.max_in_flight"], json!({"value": 512, "source": "default"}));
     assert_eq!(json["secrets.key"]["value"], "***");
-    assert_eq!(text.lines().count(), settings::all().count());
+    assert_eq!(text.lines().count(), sections::all_settings().count());
     assert!(text.parse::<toml::Table>().is_ok());
     assert!(!format!("{text}{json}{effective:?}").contains("hunter2"));
 }

@@ -1,6 +1,6 @@
 //! Clients whose id is the URL of a document that describes them.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::SWITCH;
 
 section! {

@@ -1,6 +1,6 @@
 //! What users are asked when a client wants access.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::oauth::consent::Remember;
 
 section! {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::database_url::DatabaseUrl;
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, COUNT, MILLISECONDS};
 
 section! {

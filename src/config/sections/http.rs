@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, COUNT, NETWORKS, SWITCH, TIMEOUT};
 
 section! {

@@ -1,6 +1,6 @@
 //! How much one source may ask for.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::LIMIT;
 
 section! {

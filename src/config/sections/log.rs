@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 
 section! {
     "log",

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, NETWORKS};
 use crate::secret::Secret;
 

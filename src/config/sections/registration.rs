@@ -1,6 +1,6 @@
 //! Clients that register themselves (RFC 7591).
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, COUNT, SWITCH};
 
 section! {

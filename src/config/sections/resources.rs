@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values;
 use crate::oauth::resource::{Resource, UnknownResources};
 use crate::oauth::scope::ScopeSet;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::oauth::offered_scopes::Excess;
 use crate::oauth::scope::ScopeSet;
 

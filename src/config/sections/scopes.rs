@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values;
 
 section! {

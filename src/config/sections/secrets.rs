@@ -1,6 +1,6 @@
 //! What protects secrets that have to be stored in a form that can be read again.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values;
 use crate::sealing::KeyRing;
 

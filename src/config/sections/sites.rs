@@ -1,6 +1,6 @@
 //! Where else this service runs.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values;
 
 section! {

@@ -1,6 +1,6 @@
 //! How long codes and tokens live, and what signs them.
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, LIFETIME};
 use crate::oauth::signing_algorithm::SigningAlgorithm;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::settings::Setting;
+use crate::config::setting::Setting;
 use crate::config::values::{self, SWITCH};
 
 section! {

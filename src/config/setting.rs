@@ -1,7 +1,5 @@
 //! What is known of a setting before anybody gives it a value; the files in `sections/` hold them all.
 
-use super::sections::SECTIONS;
-
 pub struct Section {
     pub name: &'static str,
     pub about: &'static str,
@@ -40,12 +38,4 @@ impl Setting {
     fn halves(&self) -> (&'static str, &'static str) {
         self.name.split_once('.').unwrap_or((self.name, ""))
     }
-}
-
-pub fn all() -> impl Iterator<Item = &'static Setting> {
-    SECTIONS.iter().flat_map(|section| section.settings)
-}
-
-pub fn find(name: &str) -> Option<&'static Setting> {
-    all().find(|setting| setting.name == name)
 }
