@@ -73,7 +73,7 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
         let expected = reference();
 
-        assert!(DEFAULT_TOML == expected, "{path} differs from the table; it should read:\n{expected}");
+        assert!(DEFAULT_TOML == expected, "{path} differs from the settings; it should read:\n{expected}");
     }
 
     #[test]
