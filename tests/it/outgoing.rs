@@ -7,9 +7,10 @@ use std::time::Duration;
 use grantor::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request};
 use grantor::secret::Secret;
 
-use crate::support::{Reply, Site};
+use crate::support::{DEADLINE, Reply, Site};
 
-const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) };
+const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: DEADLINE };
+/// For hosts that let this time pass, and for nobody else.
 const SHORT: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_millis(300) };
 
 fn outgoing() -> Outgoing {
@@ -44,7 +45,7 @@ async fn an_answer_comes_with_its_status_headers_and_body() {
         lines.sort();
         lines
     };
-    assert_eq!(sorted(&site.asked()[0]), sorted(&expected), "nothing else is told, no cookie and no encoding");
+    assert_eq!(sorted(&site.asked()[0].head), sorted(&expected), "nothing else is told, no cookie and no encoding");
 }
 
 #[tokio::test]
@@ -80,7 +81,7 @@ async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
 async fn a_host_that_takes_its_time_gets_none() {
     for reply in [Reply::Silence, Reply::Trickle] {
         let site = Site::answering(reply).await;
-        let asked = tokio::time::timeout(Duration::from_secs(3), get(&site, SHORT)).await;
+        let asked = tokio::time::timeout(DEADLINE, get(&site, SHORT)).await;
 
         assert_eq!(asked.expect("ends by itself").map(drop), Err(OutgoingError::TimedOut { host: host() }));
     }
@@ -128,7 +129,7 @@ async fn a_network_that_is_listed_is_connected_to() {
     // What is there speaks no TLS, so that is as far as it goes.
     let error = Outgoing::new(rules.clone()).get(&url, &[], SHORT).await.expect_err("no TLS");
     site.vanish().await;
-    let gone = Outgoing::new(rules).get(&url, &[], SHORT).await.expect_err("nobody there");
+    let gone = Outgoing::new(rules).get(&url, &[], BOUNDS).await.expect_err("nobody there");
 
     assert!(matches!(error, OutgoingError::TimedOut { .. } | OutgoingError::Unreachable { .. }), "{error}");
     assert!(matches!(gone, OutgoingError::Unreachable { .. }), "{gone}");
@@ -171,7 +172,8 @@ async fn of_one_host_two_are_asked_at_once_and_of_all_thirty_two() {
 
 #[tokio::test]
 async fn everything_goes_through_the_proxy_where_there_is_one() {
-    let proxy = Site::answering(Reply::json("{}")).await;
+    // It parts with whoever takes its answer for a tunnel.
+    let proxy = Site::answering(Reply::Parting).await;
     let url = format!("http://user:secret@{}", proxy.address);
     let rules = |allow_loopback| OutgoingRules {
         proxy: Some(Secret::new(url.clone())),
@@ -181,17 +183,16 @@ async fn everything_goes_through_the_proxy_where_there_is_one() {
     let (strict, tolerant) = (Outgoing::new(rules(false)), Outgoing::new(rules(true)));
 
     let plain = tolerant.get("http://127.0.0.1:9/c", &[], BOUNDS).await.map(|fetched| fetched.status);
-    // The proxy is one in name only: what it answers is no tunnel.
-    let tunnelled = strict.get("https://app.example/c", &[], SHORT).await;
+    let tunnelled = strict.get("https://app.example/c", &[], BOUNDS).await;
 
     assert_eq!(plain, Ok(200));
     assert!(tunnelled.is_err());
-    let asked = proxy.asked();
+    let asked: Vec<String> = proxy.asked().into_iter().map(|asked| asked.head).collect();
     assert!(asked[0].starts_with("GET http://127.0.0.1:9/c HTTP/1.1\r\n"), "{asked:?}");
     assert!(asked[1].starts_with("CONNECT app.example:443 HTTP/1.1\r\n"), "{asked:?}");
     assert!(asked.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic ")), "{asked:?}");
     for url in ["https://localhost/c", "https://10.0.0.1/c", "https://a.localhost/c"] {
-        assert!(matches!(strict.get(url, &[], SHORT).await, Err(OutgoingError::Refused { .. })), "{url}");
+        assert!(matches!(strict.get(url, &[], BOUNDS).await, Err(OutgoingError::Refused { .. })), "{url}");
     }
     assert_eq!(proxy.asked().len(), 2);
 }
@@ -211,24 +212,21 @@ async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
 
     assert_eq!((fetched.status, fetched.header("location").as_deref()), (303, Some("/d")));
     assert_eq!(fetched.header_lines("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
-    let asked = site.asked();
-    assert!(asked.len() == 1 && asked[0].starts_with("POST /c HTTP/1.1\r\n"), "{asked:?}");
-    assert!(
-        asked[0].contains("content-length: 3\r\n") && asked[0].contains("content-type: text/plain\r\n"),
-        "{asked:?}"
-    );
+    let [asked] = &site.asked()[..] else { panic!("one request is enough") };
+    assert!(asked.head.starts_with("POST /c HTTP/1.1\r\n"), "{asked:?}");
+    assert_eq!((asked.header("content-type"), asked.body.as_str()), (Some("text/plain"), "x=1"));
     assert!(matches!(guarded, Err(OutgoingError::Refused { .. })), "{guarded:?}");
 }
 
 #[tokio::test]
 async fn an_operator_waits_for_nobody_for_ever_and_reads_nothing_without_an_end() {
-    for (reply, error) in [
-        (Reply::Silence, OutgoingError::TimedOut { host: host() }),
-        (Reply::Endless, OutgoingError::TooLarge { host: host(), status: 200, most: SHORT.bytes }),
+    for (reply, bounds, error) in [
+        (Reply::Silence, SHORT, OutgoingError::TimedOut { host: host() }),
+        (Reply::Endless, BOUNDS, OutgoingError::TooLarge { host: host(), status: 200, most: BOUNDS.bytes }),
     ] {
         let site = Site::answering(reply).await;
         let request = Request { method: Method::Get, url: &site.url("/c"), headers: &[], body: "" };
 
-        assert_eq!(Outgoing::for_operator().send(request, SHORT).await.map(|fetched| fetched.status), Err(error));
+        assert_eq!(Outgoing::for_operator().send(request, bounds).await.map(|fetched| fetched.status), Err(error));
     }
 }

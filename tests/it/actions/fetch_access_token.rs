@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::auth_method::{CLIENT_ID, CLIENT_SECRET, TOKEN, auth_method, token_answer};
-use crate::support::{Asked, Receiver, Reply};
+use crate::support::{Asked, DEADLINE, Reply, Site};
 
-const PATIENT: Duration = Duration::from_secs(10);
+const PATIENT: Duration = DEADLINE;
+/// For endpoints that let this time pass, and for nobody else.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn outgoing(allow_loopback: bool) -> Outgoing {
@@ -36,7 +37,7 @@ async fn fetch_from(url: &str, within: Duration) -> Result<AccessToken, TokenFet
 
 /// What an endpoint that answers so leads to.
 async fn fetch(reply: Reply) -> Result<AccessToken, TokenFetchError> {
-    fetch_from(&Receiver::answering(reply).await.url("/token"), PATIENT).await
+    fetch_from(&Site::answering(reply).await.url("/token"), PATIENT).await
 }
 
 async fn failure(reply: Reply) -> String {
@@ -59,7 +60,7 @@ fn basic(asked: &Asked) -> Option<String> {
 
 #[tokio::test]
 async fn a_token_is_asked_for_with_the_secret_in_the_header() {
-    let endpoint = Receiver::answering(Reply::json(token_answer(3_600))).await;
+    let endpoint = Site::answering(Reply::json(token_answer(3_600))).await;
 
     let given = fetch_from(&endpoint.url("/token?x=1"), PATIENT).await.expect("a token");
 
@@ -80,7 +81,7 @@ async fn a_token_is_asked_for_with_the_secret_in_the_header() {
 
 #[tokio::test]
 async fn what_is_not_set_is_not_sent() {
-    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let endpoint = Site::answering(Reply::json(token_answer(60))).await;
     let method = AuthMethod { scope: None, audience: None, ..method_at(&endpoint.url("/token")) };
 
     fetch_access_token(&outgoing(true), &KeyRing::development(), &method, PATIENT).await.expect("a token");
@@ -95,7 +96,7 @@ async fn where_the_header_is_refused_the_secret_is_sent_in_the_body() {
         error(401, json!({"error": "invalid_client"})),
         error(400, json!({"error": "invalid_client"})),
     ] {
-        let endpoint = Receiver::deciding(move |asked| match asked.form("client_secret") {
+        let endpoint = Site::deciding(move |asked| match asked.form("client_secret") {
             Some(_) => Reply::json(token_answer(60)),
             None => refusal.clone(),
         })
@@ -121,7 +122,7 @@ async fn of_two_refusals_the_one_that_helps_is_told() {
     ];
     for (second, told) in cases {
         let first = if told.ends_with("(invalid_client)") { "invalid_client" } else { "unauthorized" };
-        let endpoint = Receiver::deciding(move |asked| match asked.form("client_secret") {
+        let endpoint = Site::deciding(move |asked| match asked.form("client_secret") {
             Some(_) => second.clone(),
             None => error(401, json!({"error": first})),
         })
@@ -137,7 +138,7 @@ async fn of_two_refusals_the_one_that_helps_is_told() {
 #[tokio::test]
 async fn other_refusals_are_not_asked_about_again() {
     for reply in [Reply::status(500), Reply::status(403), error(400, json!({"error": "invalid_scope"}))] {
-        let endpoint = Receiver::answering(reply).await;
+        let endpoint = Site::answering(reply).await;
 
         assert!(fetch_from(&endpoint.url("/token"), PATIENT).await.is_err());
         assert_eq!(endpoint.asked().len(), 1);
@@ -163,7 +164,7 @@ async fn whatever_is_said_of_its_lifetime_a_token_is_good_for_a_day_at_most() {
 async fn what_is_no_token_is_told_in_words_of_our_own() {
     let mac = json!({"access_token": TOKEN, "token_type": "mac"});
     let split = json!({"access_token": "a\r\nx-injected: b", "token_type": "Bearer"});
-    let elsewhere = Receiver::answering(Reply::json(token_answer(60))).await;
+    let elsewhere = Site::answering(Reply::json(token_answer(60))).await;
     let to_elsewhere = Reply::status(307).with_header("location", elsewhere.url("/token"));
     let hostile = json!({"error": "<b>x</b>\u{1b}[2J", "error_description": TOKEN, "error_uri": "javascript:x"});
     let cases = [
@@ -205,9 +206,9 @@ async fn a_scope_that_repeats_the_token_or_the_secret_is_not_told() {
 #[tokio::test]
 async fn an_endpoint_that_takes_its_time_gets_none_however_it_does_so() {
     for reply in [Reply::Silence, Reply::SlowHead, Reply::Trickle] {
-        let endpoint = Receiver::answering(reply).await;
+        let endpoint = Site::answering(reply).await;
 
-        let asked = tokio::time::timeout(PATIENT, fetch_from(&endpoint.url("/token"), SHORT)).await;
+        let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), SHORT)).await;
 
         let error = asked.expect("ends by itself").expect_err("no token");
         assert_eq!(error.to_string(), "no access token: 127.0.0.1 did not answer in time");
@@ -216,13 +217,14 @@ async fn an_endpoint_that_takes_its_time_gets_none_however_it_does_so() {
 
 #[tokio::test]
 async fn the_time_is_for_both_requests_together() {
-    let endpoint = Receiver::deciding(|asked| match asked.form("client_secret") {
+    const ENOUGH_FOR_ONE: Duration = Duration::from_secs(3);
+    let endpoint = Site::deciding(|asked| match asked.form("client_secret") {
         Some(_) => Reply::Silence,
         None => Reply::status(401),
     })
     .await;
 
-    let asked = tokio::time::timeout(PATIENT, fetch_from(&endpoint.url("/token"), SHORT)).await;
+    let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), ENOUGH_FOR_ONE)).await;
 
     let error = asked.expect("ends by itself").expect_err("no token");
     assert_eq!(error.to_string(), "no access token: 127.0.0.1 answered with status 401");
@@ -230,10 +232,10 @@ async fn the_time_is_for_both_requests_together() {
 
 #[tokio::test]
 async fn who_is_not_there_or_not_to_be_reached_is_told_without_what_is_inside() {
-    let mut gone = Receiver::answering(Reply::json(token_answer(60))).await;
+    let mut gone = Site::answering(Reply::json(token_answer(60))).await;
     let port = gone.address.port();
     gone.vanish().await;
-    let here = Receiver::answering(Reply::json(token_answer(60))).await;
+    let here = Site::answering(Reply::json(token_answer(60))).await;
     let strict = outgoing(false);
     let ring = KeyRing::development();
     let refused = async |host: &str| {
@@ -254,7 +256,7 @@ async fn who_is_not_there_or_not_to_be_reached_is_told_without_what_is_inside() 
 
 #[tokio::test]
 async fn a_secret_that_was_given_for_another_server_is_not_asked_with() {
-    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let endpoint = Site::answering(Reply::json(token_answer(60))).await;
     let method = method_at(&endpoint.url("/token"));
     let port = endpoint.address.port();
     for secret_origin in [
@@ -282,7 +284,7 @@ async fn a_secret_that_was_given_for_another_server_is_not_asked_with() {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_opened_is_not_asked_with() {
-    let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+    let endpoint = Site::answering(Reply::json(token_answer(60))).await;
     let method = method_at(&endpoint.url("/token"));
     let moved = AuthMethod { org_id: OrgId(Uuid::from_u128(2)), ..method };
 

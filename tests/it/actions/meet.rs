@@ -8,7 +8,7 @@ use grantor::db::{orgs, webhooks};
 use grantor::oauth::scope::ScopeSet;
 use grantor::oauth::webhook::{Encoding, NewWebhook, WebhookChange};
 
-use crate::support::{TestApp, TestOperator};
+use crate::support::{TestApp, TestOperator, until_kept_waiting};
 
 const BY: By = By::COMMAND_LINE;
 const ROUNDS: usize = 40;
@@ -69,10 +69,7 @@ on_both! {
         let mut tx = app.db().begin().await.expect("begins");
         orgs::lock(&mut tx, operator.org_id).await.expect("is taken");
         let mut renaming = pin!(rename(&replica, &operator, "first", "second"));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(renaming.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, renaming.as_mut()).await;
 
         // Where they wait for each other, Postgres finds out after one second.
         let taken = tokio::time::timeout(Duration::from_millis(500), webhooks::lock(&mut tx, operator.org_id, "first"));

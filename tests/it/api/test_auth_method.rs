@@ -7,7 +7,7 @@ use grantor::oauth::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::auth_method::{CLIENT_SECRET, TOKEN, auth_method, store, token_answer};
-use crate::support::{Answer, Receiver, Reply, TestApp, TestOperator};
+use crate::support::{Answer, Reply, Site, TestApp, TestOperator};
 
 const ON_LOOPBACK: (&str, &str) = ("webhooks.allow_loopback", "true");
 
@@ -49,7 +49,7 @@ on_both! {
     async fn a_method_that_works_is_told_without_its_token(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
-        let endpoint = Receiver::answering(Reply::json(token_answer(3_600))).await;
+        let endpoint = Site::answering(Reply::json(token_answer(3_600))).await;
         let method = stored(&operator, &endpoint.url("/token")).await;
 
         let answer = tried(&operator, &method).await;
@@ -68,7 +68,7 @@ on_both! {
     async fn a_method_that_does_not_work_is_told_why(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
-        let mut endpoint = Receiver::answering(Reply::status(500)).await;
+        let mut endpoint = Site::answering(Reply::status(500)).await;
         let method = stored(&operator, &endpoint.url("/token")).await;
         let hostile = json!({"error": "invalid_scope", "error_description": format!("{TOKEN} {CLIENT_SECRET}")});
 
@@ -81,7 +81,6 @@ on_both! {
         let words = "no access token: 127.0.0.1 answered with something that is no JSON object";
         tried(&operator, &method).await.is(200, &failed(&method, json!(200), words));
         endpoint.vanish().await;
-        endpoint.answer(Reply::Broken);
         let answer = tried(&operator, &method).await.json();
         let attributes = &answer["data"]["attributes"];
         assert_eq!((&attributes["succeeded"], &attributes["status"]), (&json!(false), &json!(null)), "{answer}");
@@ -90,8 +89,8 @@ on_both! {
     async fn a_secret_is_not_sent_to_another_server_than_it_was_given_for(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
-        let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
-        let other = Receiver::answering(Reply::json(token_answer(60))).await;
+        let endpoint = Site::answering(Reply::json(token_answer(60))).await;
+        let other = Site::answering(Reply::json(token_answer(60))).await;
         let whole = json!({
             "name": "A method", "client_id": "client", "client_secret": CLIENT_SECRET, "access_token_url": endpoint.url("/a"),
         });
@@ -130,7 +129,7 @@ on_both! {
     async fn what_is_inside_is_not_reached_and_not_told(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
-        let inside = Receiver::answering(Reply::json(token_answer(60))).await;
+        let inside = Site::answering(Reply::json(token_answer(60))).await;
         let method = stored(&operator, &format!("https://localhost:{}/token", inside.address.port())).await;
 
         let answer = tried(&operator, &method).await;
@@ -144,7 +143,7 @@ on_both! {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let (operator, stranger) = (app.operator("Acme").await, app.operator("Other").await);
         let colleague = operator.colleague("ada@acme.example", Role::ReadOnly).await;
-        let endpoint = Receiver::answering(Reply::json(token_answer(60))).await;
+        let endpoint = Site::answering(Reply::json(token_answer(60))).await;
         let method = stored(&operator, &endpoint.url("/token")).await;
         let path = path(&method.id.0.to_string());
 
@@ -166,7 +165,7 @@ on_both! {
     async fn a_method_is_tested_ten_times_a_minute_and_others_do_not_wait_for_it(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
-        let endpoint = Receiver::answering(Reply::status(500)).await;
+        let endpoint = Site::answering(Reply::status(500)).await;
         let method = stored(&operator, &endpoint.url("/token")).await;
         let other = AuthMethod { name: "Other".to_owned(), ..auth_method(&app.app.issuer.ring, operator.org_id, &endpoint.url("/")) };
         store(app.db(), &other).await;

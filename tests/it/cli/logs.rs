@@ -1,10 +1,8 @@
 //! What the server writes to standard error.
 
-use std::net::TcpListener;
-
 use serde_json::{Value, json};
 
-use crate::support::{DATABASE_PASSWORD, Engine, Program, restriction_path};
+use crate::support::{DATABASE_PASSWORD, Engine, Port, Program, restriction_path};
 
 on_both! {
     async fn no_secret_is_in_any_log_or_answer_of_a_whole_run(engine: Engine) {
@@ -85,10 +83,10 @@ async fn as_text_an_event_is_one_line_too_whatever_a_stranger_sends() {
     }
 }
 
-#[test]
-fn a_password_behind_a_misspelt_parameter_of_the_database_url_is_not_logged() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let url = format!("postgres://grantor@{nobody}/grantor?pasword={DATABASE_PASSWORD}");
+#[tokio::test]
+async fn a_password_behind_a_misspelt_parameter_of_the_database_url_is_not_logged() {
+    let nobody = Port::pick();
+    let url = format!("postgres://grantor@{}/grantor?pasword={DATABASE_PASSWORD}", nobody.address);
     let program = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url);
     let server = program.with("GRANTOR_LOG__LEVEL", "trace").launch();
     server.wait_for_log("waiting for the database");

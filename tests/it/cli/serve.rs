@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use serde_json::json;
 
 use crate::support::errors::oauth;
-use crate::support::{Engine, Program, plain_http};
+use crate::support::{Engine, Port, Program, plain_http, until};
 
 on_both! {
     async fn a_server_is_ready_once_it_says_so(engine: Engine) {
@@ -82,12 +82,7 @@ async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
 
     server.terminate();
     server.wait_for_log("stopping: finishing what is under way");
-    let closed = tokio::time::timeout(crate::support::DEADLINE, async {
-        while TcpStream::connect(program.address()).is_ok() {
-            tokio::task::yield_now().await;
-        }
-    });
-    closed.await.expect("the listener closes");
+    until("the listener closes", async || TcpStream::connect(program.address()).is_err()).await;
 
     server.management("/readyz").is(503, &json!({"status": "stopping"}));
     server.management("/healthz").is(200, &json!({"status": "ok"}));
@@ -137,8 +132,8 @@ async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
 
 #[tokio::test]
 async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can_be_stopped_meanwhile() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let url = format!("postgres://grantor@{nobody}/grantor");
+    let nobody = Port::pick();
+    let url = format!("postgres://grantor@{}/grantor", nobody.address);
     let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
     server.wait_for_log("waiting for the database");
 

@@ -1,14 +1,13 @@
 //! `grantor webhook`, and that no secret of a webhook is logged.
 
 use grantor::db::auth_methods::AuthMethod;
-use grantor::db::{Db, Location, Target, orgs};
+use grantor::db::{Db, Target, orgs};
 use grantor::sealing::KeyRing;
 use grantor::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::auth_method::{CLIENT_SECRET, TOKEN, auth_method, store, token_answer};
-use crate::support::hook::{Hook, Told};
-use crate::support::{Engine, Program, Receiver, Reply, Server, restriction_path, upsert};
+use crate::support::{Asked, Engine, Program, Reply, Server, Site, restriction_path, upsert};
 
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
@@ -27,13 +26,8 @@ async fn stage(engine: Engine, access_token_url: &str) -> (Program, Value, AuthM
 }
 
 fn target(program: &Program) -> Target {
-    let url = program.variable("GRANTOR_DATABASE__URL").expect("a database of its own");
-    let location = match url.strip_prefix("sqlite:") {
-        Some(path) => Location::Sqlite { path: path.into() },
-        None => Location::Postgres { url: Secret::new(url.to_owned()), schema: None },
-    };
     let time = std::time::Duration::from_secs(10);
-    Target { location, max_connections: 1, acquire_timeout: time, query_timeout: time }
+    Target { location: program.location(), max_connections: 1, acquire_timeout: time, query_timeout: time }
 }
 
 fn create(server: &Server, keys: &Value, webhook: Value) {
@@ -49,7 +43,7 @@ const TEST: [&str; 5] = ["webhook", "test", "--org", "Acme", "--auth-method"];
 
 on_both! {
     async fn an_auth_method_is_tested_by_name_and_by_id(engine: Engine) {
-        let endpoint = Receiver::answering(Reply::json(token_answer(3_600))).await;
+        let endpoint = Site::answering(Reply::json(token_answer(3_600))).await;
         let (program, _, method) = stage(engine, &endpoint.url("/token")).await;
         let id = method.id.0.to_string();
 
@@ -84,7 +78,7 @@ on_both! {
     }
 
     async fn one_that_fails_exits_with_3_and_says_why(engine: Engine) {
-        let endpoint = Receiver::answering(Reply::status(401)).await;
+        let endpoint = Site::answering(Reply::status(401)).await;
         let (program, _, _) = stage(engine, &endpoint.url("/token")).await;
 
         let (text, as_json, unknown, no_org) = tokio::task::spawn_blocking(move || {
@@ -107,7 +101,7 @@ on_both! {
     async fn no_secret_and_no_token_is_in_any_log_or_answer(engine: Engine) {
         let hostile = format!("{TOKEN} {CLIENT_SECRET}");
         let tokens_given = std::sync::atomic::AtomicBool::new(false);
-        let endpoint = Receiver::deciding(move |asked| match asked.form("client_secret") {
+        let endpoint = Site::deciding(move |asked| match asked.form("client_secret") {
             Some(_) if !tokens_given.swap(true, std::sync::atomic::Ordering::Relaxed) => Reply::json(token_answer(60)),
             _ => Reply::status(401).with_body(&hostile),
         })
@@ -169,7 +163,7 @@ on_both! {
     }
 
     async fn what_was_given_up_is_listed_and_sent_again(engine: Engine) {
-        let hook = Hook::telling(Told::Status(410)).await;
+        let hook = Site::answering(Reply::status(410)).await;
         let program = Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
         let keys = program.bootstrap();
         let server = program.start();
@@ -179,7 +173,7 @@ on_both! {
             let body = upsert(&[], &scopes).to_string();
             assert_eq!(server.ask_with(&keys, "POST", &restriction_path(&client), &body).status, 200);
         }
-        hook.has_got(2).await;
+        hook.was_asked(2).await;
         server.stop();
 
         let all = program.json(&DELIVERIES);
@@ -209,10 +203,10 @@ on_both! {
         replay(&["--delivery", id]).failed(1, &none);
         assert_eq!(program.json(&REPLAY), json!({"replayed": 1}));
         assert_eq!(replay(&[]).succeeded(), "sent again: 0\n");
-        hook.usually(Told::Status(204));
+        hook.answer(Reply::status(204));
         let _restarted = program.start();
-        let got = hook.has_got(4).await;
-        let ids: Vec<&str> = got[2..].iter().map(|got| got.header("webhook-id")).collect();
+        let got = hook.was_asked(4).await;
+        let ids: Vec<&str> = got[2..].iter().map(Asked::event_id).collect();
         assert_eq!(json!(ids), json!([oldest["id"], newest["id"]]), "in the order in which they happened");
     }
 

@@ -1,13 +1,14 @@
 //! What tests of storage do beside the program: rows of their own, and a database that somebody else holds.
 
-use grantor::db::{Location, clients::NewClient};
+use grantor::db::clients::NewClient;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::client_identity::ClientDigest;
 use grantor::oauth::{KeyId, OrgId, Timestamp, UserId};
 use serde_json::json;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
+use crate::support::connection::{Location, open_postgres, open_sqlite};
 use crate::support::{Engine, START, TestApp};
 
 pub fn uuid(number: u64) -> Uuid {
@@ -81,15 +82,12 @@ impl Holder {
     async fn of(app: &TestApp, sqlite: &'static str, postgres: &'static str) -> Self {
         match &app.target.location {
             Location::Sqlite { path } => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = options.connect().await.expect("the file opens");
+                let mut connection = open_sqlite(path).await;
                 sqlx::raw_sql(sqlite).execute(&mut connection).await.expect("begins");
                 Self::Sqlite(connection)
             }
             Location::Postgres { url, schema } => {
-                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
-                let schema = schema.clone().expect("a schema of its own");
-                let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
+                let mut connection = open_postgres(url, schema.as_deref()).await;
                 sqlx::raw_sql(postgres).execute(&mut connection).await.expect("locks");
                 Self::Postgres(connection)
             }

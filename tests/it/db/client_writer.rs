@@ -10,7 +10,7 @@ use grantor::db::{ClientWriter, Db, DbError};
 use grantor::oauth::client_identity::ClientDigest;
 
 use super::by_hand::{Holder, after, client_id, execute, new_client};
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, until};
 
 async fn registrations(db: &Db, number: u64) -> Option<i64> {
     clients::find(db, client_id(number)).await.expect("is readable").map(|client| client.registrations)
@@ -18,13 +18,7 @@ async fn registrations(db: &Db, number: u64) -> Option<i64> {
 
 /// Lets the writer take what waits. It needs a turn or two, and then only the database.
 async fn until_taken(writer: &ClientWriter) {
-    for _ in 0..1_000 {
-        if writer.waiting() == 0 {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("the writer takes nothing");
+    until("the writer takes it", async || writer.waiting() == 0).await;
 }
 
 on_both! {

@@ -12,7 +12,7 @@ use super::grant_by_hand::{
     consent, digest, end, family, family_id, grant, insert_code, insert_family, is_alive, new_code, new_family,
     people_and_clients, redeem, take_scopes,
 };
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, later, until_kept_waiting};
 
 /// As the token endpoint does it: the code, the grant, the family. Whether it came to a family.
 async fn exchange(db: &Db, text: &str, number: u64) -> bool {
@@ -44,10 +44,7 @@ on_both! {
         let mut tx = app.db().begin().await.expect("begins");
         assert!(grants::lock_live(&mut tx, id, after(1)).await.expect("is asked"));
         let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(ending.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, ending.as_mut()).await;
 
         families::insert(&mut tx, &new_family(2, id), None).await.expect("is inserted");
         tx.commit().await.expect("commits");
@@ -63,10 +60,7 @@ on_both! {
         let mut tx = app.db().begin().await.expect("begins");
         assert!(grants::lock_live(&mut tx, id, after(1)).await.expect("is asked"));
         let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(ending.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, ending.as_mut()).await;
         authorization_codes::insert(&mut tx, digest("code"), &new_code(id)).await.expect("is inserted");
         tx.commit().await.expect("commits");
         ending.await;
@@ -82,10 +76,7 @@ on_both! {
             let text = format!("code {round}");
             insert_code(app.db(), &text, &new_code(id)).await;
 
-            let exchanging = async {
-                tokio::time::sleep(Duration::from_micros(200 * round)).await;
-                exchange(app.db(), &text, round).await
-            };
+            let exchanging = later(Duration::from_micros(200 * round), exchange(app.db(), &text, round));
             let (exchanged, ()) = tokio::join!(exchanging, end(app.db(), std::slice::from_ref(&id), after(2)));
 
             assert_eq!(family(app.db(), round).await.is_some(), exchanged);
@@ -102,10 +93,7 @@ on_both! {
             let text = format!("code {round}");
             insert_code(app.db(), &text, &new_code(id)).await;
 
-            let exchanging = async {
-                tokio::time::sleep(Duration::from_micros(200 * round)).await;
-                exchange(app.db(), &text, round).await
-            };
+            let exchanging = later(Duration::from_micros(200 * round), exchange(app.db(), &text, round));
             let (exchanged, ()) = tokio::join!(exchanging, take_scopes(app.db(), std::slice::from_ref(&id), "mcp_read"));
 
             let family = family(app.db(), round).await;
@@ -155,10 +143,7 @@ on_both! {
         let mut tx = app.db().begin().await.expect("begins");
         assert!(users::lock_enabled(&mut tx, user_id(1)).await.expect("is asked"));
         let mut disabling = pin!(users::disable(app.db(), user_id(1), after(1)));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(disabling.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, disabling.as_mut()).await;
         tx.commit().await.expect("commits");
         assert!(disabling.await.expect("is disabled"));
 

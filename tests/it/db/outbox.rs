@@ -1,7 +1,6 @@
 //! Events on their way: who gets which, in what order, and what of it stays where a transaction does not.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use grantor::actions;
 use grantor::db::audit_events::{self, AuditEvent};
@@ -15,7 +14,7 @@ use uuid::Uuid;
 use super::by_hand::{Holder, after, client_id, execute, org_id, uuid};
 use super::grant_by_hand::people_and_clients;
 use crate::support::outbox::{Lane, deliveries, insert_webhook, lanes, webhook_id};
-use crate::support::{Engine, START, TestApp};
+use crate::support::{Engine, START, TestApp, until_kept_waiting};
 
 const GIVEN: &str = "grant.given";
 const REVOKED: &str = "grant.revoked";
@@ -187,10 +186,7 @@ on_both! {
         outbox::enqueue(&mut tx, &[], &[event(1, GIVEN)], START).await.expect("is written");
         let second = [event(2, GIVEN)];
         let mut later = pin!(enqueue(app.db(), &[], &second, 0));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(later.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, later.as_mut()).await;
         tx.commit().await.expect("commits");
         later.await;
 
@@ -205,10 +201,7 @@ on_both! {
         orgs::lock(&mut tx, org_id(1)).await.expect("is locked");
         let (audit, events) = ([recorded(1, org_id(1))], [event(1, GIVEN)]);
         let mut later = pin!(enqueue(app.db(), &audit, &events, 0));
-        for _ in 0..20 {
-            assert!(futures_util::poll!(later.as_mut()).is_pending());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_kept_waiting(&app, later.as_mut()).await;
 
         let telling = async {
             outbox::enqueue(&mut tx, &[recorded(2, org_id(1))], &[event(2, GIVEN)], START).await?;

@@ -1,34 +1,15 @@
 //! Webhooks, their variables and auth methods, as rows with sealed values, and what a copy of the database shows of them.
 
 use grantor::db::auth_methods::{AuthMethod, SealedSecret};
-use grantor::db::{Db, Location, auth_methods, orgs};
+use grantor::db::{Db, auth_methods, orgs};
 use grantor::oauth::{AuthMethodId, OrgId};
 use grantor::sealing::{KeyRing, Place, seal};
 use grantor::secret::Random;
-use sqlx::ConnectOptions as _;
 use uuid::Uuid;
 
 use super::by_hand::{after, org_id, uuid};
+use crate::support::connection::{Location, open_postgres};
 use crate::support::{START, TestApp};
-
-/// Evaluates a query on a connection of its own, whichever engine it is.
-macro_rules! on_connection {
-    ($app:expr, |$connection:ident| $query:expr) => {
-        match &$app.target.location {
-            Location::Sqlite { path } => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let $connection = &mut options.connect().await.expect("the file opens");
-                $query
-            }
-            Location::Postgres { url, schema } => {
-                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
-                let schema = schema.clone().expect("a schema of its own");
-                let $connection = &mut options.options([("search_path", schema)]).connect().await.expect("it answers");
-                $query
-            }
-        }
-    };
-}
 
 pub async fn two_orgs(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
@@ -83,7 +64,7 @@ pub async fn insert_webhook(
 ) {
     let id = uuid(number);
     let value = |column| sealed(ring, ("webhooks", column), id, org);
-    on_connection!(app, |connection| sqlx::query(
+    on_connection!(&app.target.location, |connection| sqlx::query(
         "INSERT INTO webhooks (id, org_id, name, url, encode_as, custom_headers_sealed, auth_method_id, \
          signing_secret_sealed, former_secret_sealed, former_until, key_id, created_at, modified_at) \
          VALUES ($1, $2, $3, 'https://a.example', 'json', $4, $5, $6, $7, $8, $9, 1, 1)"
@@ -105,7 +86,7 @@ pub async fn insert_webhook(
 
 pub async fn insert_variable(app: &TestApp, ring: &KeyRing, number: u64, org: OrgId) {
     let id = uuid(number);
-    on_connection!(app, |connection| sqlx::query(
+    on_connection!(&app.target.location, |connection| sqlx::query(
         "INSERT INTO webhook_variables (id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at) \
          VALUES ($1, $2, $3, $4, $5, $6, 1, 1)"
     )
@@ -129,9 +110,7 @@ pub async fn copy_of_the_database(app: &TestApp) -> Vec<u8> {
             [std::fs::read(path).expect("a file"), std::fs::read(log).unwrap_or_default()].concat()
         }
         Location::Postgres { url, schema } => {
-            let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
-            let schema = schema.clone().expect("a schema of its own");
-            let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
+            let mut connection = open_postgres(url, schema.as_deref()).await;
             let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
                 r"SELECT client_secret_sealed, a::text FROM auth_methods a
                   UNION ALL SELECT '\x'::bytea, e::text FROM audit_events e",

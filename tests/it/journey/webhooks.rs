@@ -1,15 +1,15 @@
 //! Webhooks of the program itself: a receiver as the guide shows it, and a server that is killed.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::hook::Hook;
-use crate::support::{DEADLINE, Program, Running, Server, plain_http, restriction_path, upsert};
+use crate::support::{
+    DEADLINE, Port, Program, Reply, Running, Server, Site, plain_http, restriction_path, until, upsert,
+};
 
 const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const CALLERS: usize = 4;
@@ -66,39 +66,22 @@ fn receiver_of_the_guide() -> String {
     from.split_once("```").expect("its end").0.to_owned()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
-/// Asks again and again, since another program says nothing when it is so far.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    const PAUSE: Duration = Duration::from_millis(20);
-    for _ in 0..DEADLINE.as_millis() / PAUSE.as_millis() {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    panic!("{what} within {DEADLINE:?}");
-}
-
 on_both! {
     async fn a_receiver_as_the_guide_shows_it_takes_what_is_signed(engine: Engine) {
         let program = Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
         let (keys, server) = (program.bootstrap(), program.start());
-        let port = free_port();
-        let secret = create(&server, &keys, &format!("http://127.0.0.1:{port}/"));
+        let port = Port::pick();
+        let secret = create(&server, &keys, &format!("http://{}/", port.address));
         let mut python = Command::new("python3");
-        python.args(["-c", &receiver_of_the_guide()]).env("PORT", port.to_string()).env("SIGNING_SECRET", secret);
+        python.args(["-c", &receiver_of_the_guide()]).env("PORT", port.address.port().to_string()).env("SIGNING_SECRET", secret);
         let receiver = Running::spawn(python, "");
-        until("the receiver listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        until("the receiver listens", async || TcpStream::connect(port.address).is_ok()).await;
 
         restrict(&server, &keys, &server.registered("App"));
 
         receiver.wait_for_error("\"POST / HTTP/1.1\" 204");
         let listed = || program.json(&["webhook", "deliveries", "--org", "Acme", "--webhook", "events"]);
-        until("it is noted", || listed()[0]["state"] == "delivered");
+        until("it is noted", async || listed()[0]["state"] == "delivered").await;
         assert_eq!(listed()[0]["status"], 204);
         let metrics = server.management("/metrics").text;
         assert!(metrics.contains("grantor_webhook_attempts_total{outcome=\"delivered\"} 1"), "{metrics}");
@@ -112,7 +95,7 @@ on_both! {
             .with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "0")
             .with("GRANTOR_LIMITS__OPERATOR_PER_MINUTE", "0");
         let silent = program.clone().with("GRANTOR_WEBHOOKS__ENABLED", "false");
-        let (keys, hook) = (program.bootstrap(), Hook::new().await);
+        let (keys, hook) = (program.bootstrap(), Site::answering(Reply::status(200)).await);
         let server = silent.start();
         create(&server, &keys, &hook.url("/"));
         let clients: Vec<String> = (0..CLIENTS).map(|number| server.registered(&format!("App {number}"))).collect();
@@ -132,7 +115,7 @@ on_both! {
         let restarted = program.start();
 
         let restricted: BTreeSet<String> = clients.into_iter().filter(|id| is_restricted(&restarted, &keys, id)).collect();
-        let got = hook.has_got(restricted.len()).await;
+        let got = hook.was_asked(restricted.len()).await;
         let told: BTreeSet<String> = got.iter().map(|got| client_of(&got.json())).collect();
         assert!((ANSWERS_BEFORE_THE_KILL..CLIENTS).contains(&restricted.len()), "{}", restricted.len());
         assert_eq!(told, restricted);

@@ -6,12 +6,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use grantor::http::ConnectionBounds;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, interval, timeout};
 
-use crate::support::Wire;
+use crate::support::{DEADLINE, Wire, until};
 
+/// After which somebody is cut off.
 const A_WHILE: Duration = Duration::from_millis(200);
+/// Within which somebody does something, however busy this machine is.
+const A_LONG_WHILE: Duration = Duration::from_secs(5);
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const LAST_REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 fn router() -> Router {
     Router::new().route("/", get(async || "hello"))
@@ -37,16 +42,17 @@ async fn a_client_that_trickles_its_headers_is_cut_off() {
     let began = Instant::now();
 
     let trickling = tokio::spawn(async move {
+        // To be slow is what is wanted of it.
         let mut tick = interval(Duration::from_millis(10));
-        while tokio::io::AsyncWriteExt::write_all(&mut writer, b"x").await.is_ok() {
+        while writer.write_all(b"x").await.is_ok() {
             tick.tick().await;
         }
     });
-    let cut = timeout(Duration::from_secs(10), tokio::io::AsyncReadExt::read(&mut reader, &mut [0; 100])).await;
+    let cut = timeout(DEADLINE, reader.read(&mut [0; 100])).await;
 
     assert!(matches!(cut, Ok(Ok(0) | Err(_))), "{cut:?}");
     assert!(began.elapsed() >= A_WHILE / 2);
-    timeout(Duration::from_secs(10), trickling).await.expect("cannot write on").expect("ends");
+    timeout(DEADLINE, trickling).await.expect("cannot write on").expect("ends");
 }
 
 #[tokio::test]
@@ -56,46 +62,56 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
     let mut connection = wire.connect().await;
 
     let asking = async {
-        while tokio::io::AsyncWriteExt::write_all(&mut connection.stream, REQUEST.as_bytes()).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        while connection.stream.write_all(REQUEST.as_bytes()).await.is_ok() {}
     };
 
-    timeout(Duration::from_secs(10), asking).await.expect("the server closes the connection");
+    timeout(DEADLINE, asking).await.expect("the server closes the connection");
 }
 
 #[tokio::test]
 async fn a_client_that_reads_slowly_gets_its_whole_answer() {
     let large = Router::new().route("/", get(async || "x".repeat(16 << 20)));
-    let wire = Wire::serve(large, ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let wire = Wire::serve(large, ConnectionBounds { headers: A_LONG_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
-    connection.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    connection.write(LAST_REQUEST).await;
 
     let (mut taken, mut part) = (0, vec![0; 1 << 20]);
     loop {
-        match tokio::io::AsyncReadExt::read(&mut connection.stream, &mut part).await.expect("is not cut off") {
+        match connection.stream.read(&mut part).await.expect("is not cut off") {
             0 => break,
             count => taken += count,
         }
-        tokio::time::sleep(A_WHILE / 10).await;
+        // To be slow is what is wanted of it: longer than is waited for it in all, but never at once.
+        tokio::time::sleep(A_LONG_WHILE / 10).await;
     }
 
     assert!(taken > 16 << 20, "{taken} bytes");
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_the_next_request_but_not_for_ever() {
-    let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+async fn a_connection_is_kept_for_the_next_request() {
+    let wire = Wire::serve(router(), Wire::bounds()).await;
     let mut connection = wire.connect().await;
 
     connection.write(REQUEST).await;
     let first = connection.answer().await;
     connection.write(REQUEST).await;
     let second = connection.answer().await;
-    let rest = connection.rest().await;
 
     assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && first.ends_with("hello"), "{first}");
     assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("hello"), "{second}");
+}
+
+#[tokio::test]
+async fn a_connection_is_not_kept_for_ever() {
+    let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
+    let mut connection = wire.connect().await;
+
+    connection.write(REQUEST).await;
+    let first = connection.answer().await;
+    let rest = connection.rest().await;
+
+    assert!(first.ends_with("hello"), "{first}");
     assert_eq!(rest, "");
 }
 
@@ -107,7 +123,7 @@ async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_pla
     first.answer().await;
 
     let second = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await.rest().await;
-    first.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    first.write(LAST_REQUEST).await;
     let last_of_first = first.rest().await;
     let third = served_before_long(&wire).await;
 
@@ -120,18 +136,15 @@ async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_pla
 
 /// The server gives a place back a moment after the client saw the end.
 async fn served_before_long(wire: &Wire) -> String {
-    let asking = async {
-        loop {
-            let mut connection = wire.connect().await;
-            let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-            let written = tokio::io::AsyncWriteExt::write_all(&mut connection.stream, request).await;
-            let said = connection.rest().await;
-            if written.is_ok() && !said.is_empty() {
-                return said;
-            }
-        }
-    };
-    timeout(Duration::from_secs(10), asking).await.expect("the place comes back")
+    let mut said = String::new();
+    until("the place comes back", async || {
+        let mut connection = wire.connect().await;
+        let written = connection.stream.write_all(LAST_REQUEST.as_bytes()).await;
+        said = connection.rest().await;
+        written.is_ok() && !said.is_empty()
+    })
+    .await;
+    said
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout};
 
 use crate::support::errors::{json_api, oauth};
-use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted};
+use crate::support::{
+    Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until,
+};
 
 const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
@@ -21,7 +23,6 @@ const WHEN_REFUSED: Duration = Duration::from_secs(2);
 const WHEN_SILENT: Duration = Duration::from_secs(6);
 /// What the drain may take, and nothing on top of it that a service manager would notice.
 const WHEN_STOPPED: Duration = Duration::from_secs(9);
-const UNTIL_BACK: Duration = Duration::from_secs(10);
 
 /// The URL of the test database, by way of the proxy.
 fn proxied(proxy: &Proxy) -> Secret {
@@ -68,13 +69,8 @@ fn away_for_operators() -> Value {
 }
 
 /// Asks until it works, as clients do.
-async fn comes_back(mut attempt: impl AsyncFnMut() -> bool) {
-    let asking = async {
-        while !attempt().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(UNTIL_BACK, asking).await.expect("the server finds its database again");
+async fn comes_back(attempt: impl AsyncFnMut() -> bool) {
+    until("the server finds its database again", attempt).await;
 }
 
 #[tokio::test]
@@ -178,12 +174,7 @@ async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
         assert!(left.is_err(), "there is no answer yet");
     }
 
-    let given_back = timeout(WHEN_SILENT, async {
-        while app.db().pool_state().open > 0 {
-            tokio::task::yield_now().await;
-        }
-    });
-    given_back.await.expect("their places are free again");
+    until("their places are free again", async || app.db().pool_state().open == 0).await;
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use grantor::http::ConnectionBounds;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::support::Wire;
+use crate::support::{Wire, until};
 
 const REQUEST: &str = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -50,12 +51,10 @@ async fn connections_that_wait_for_nothing_do_not_hold_up_the_stop() {
     let mut idle = wire.connect().await;
     idle.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     idle.answer().await;
-    let began = Instant::now();
 
     wire.stop.stop();
     wire.ended().await;
 
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!((idle.rest().await, silent.rest().await), (String::new(), String::new()));
 }
 
@@ -84,13 +83,9 @@ async fn nothing_new_is_accepted_after_the_stop() {
     begun.notified().await;
 
     wire.stop.stop();
-    let refused = timeout(Duration::from_secs(10), async {
-        while tokio::net::TcpStream::connect(wire.address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    });
 
-    refused.await.expect("the port is closed while the last request is still under way");
+    // The last request is still under way.
+    until("the port is closed", async || TcpStream::connect(wire.address).await.is_err()).await;
     go_on.notify_one();
     wire.ended().await;
 }

@@ -12,17 +12,16 @@ use grantor::secret::Random;
 use serde_json::json;
 
 use crate::support::granted::{Granted, MCP, Tokens, asks};
-use crate::support::{Answer, Engine, TestApp, restriction_path, upsert};
+use crate::support::{self, Answer, Engine, TestApp, restriction_path, upsert};
 
 const ROUNDS: u64 = 60;
 /// All of it comes from one source, in no time.
 const NO_LIMIT: (&str, &str) = ("limits.token_per_minute", "0");
 
-/// Comes a little later, so that the rounds meet in different places.
+/// Up to ten milliseconds later.
 async fn later<T>(random: &Random, what: impl Future<Output = T>) -> T {
-    let [microseconds] = random.bytes::<1>();
-    tokio::time::sleep(Duration::from_micros(u64::from(microseconds) * 40)).await;
-    what.await
+    let [moment] = random.bytes::<1>();
+    support::later(Duration::from_micros(u64::from(moment) * 40), what).await
 }
 
 fn scopes(told: &serde_json::Value) -> ScopeSet {

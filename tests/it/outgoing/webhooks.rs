@@ -3,7 +3,7 @@
 use grantor::outgoing::{Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request, WebhookBounds};
 
 use super::{BOUNDS, SHORT};
-use crate::support::{Receiver, Reply};
+use crate::support::{Reply, Site};
 
 fn outgoing(at_once: usize, at_once_per_host: usize) -> Outgoing {
     let rules = OutgoingRules { allow_loopback: true, ..OutgoingRules::default() };
@@ -16,7 +16,7 @@ async fn post(outgoing: &Outgoing, url: &str, headers: &[(&str, &str)]) -> Resul
 
 #[tokio::test]
 async fn one_request_after_the_other_goes_over_one_connection() {
-    let receiver = Receiver::answering(Reply::json("{}")).await;
+    let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = outgoing(8, 2);
 
     for _ in 0..5 {
@@ -29,7 +29,7 @@ async fn one_request_after_the_other_goes_over_one_connection() {
 
 #[tokio::test]
 async fn for_others_no_connection_is_kept() {
-    let receiver = Receiver::answering(Reply::json("{}")).await;
+    let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = super::outgoing();
 
     for _ in 0..3 {
@@ -42,19 +42,19 @@ async fn for_others_no_connection_is_kept() {
 
 #[tokio::test]
 async fn a_connection_on_which_an_answer_went_wrong_is_not_used_again() {
-    let receiver = Receiver::answering(Reply::json("x".repeat(65_537))).await;
+    let receiver = Site::answering(Reply::json("x".repeat(65_537))).await;
     let outgoing = outgoing(8, 2);
     let url = receiver.url("/a");
-    let statuses = async |reply| {
+    let status = async |reply, bounds| {
         receiver.answer(reply);
         let request = Request { method: Method::Post, url: &url, headers: &[], body: "{}" };
-        outgoing.send(request, SHORT).await.map(|fetched| fetched.status)
+        outgoing.send(request, bounds).await.map(|fetched| fetched.status)
     };
 
-    assert!(statuses(Reply::json("x".repeat(65_537))).await.is_err());
-    assert!(statuses(Reply::Trickle).await.is_err());
-    assert!(statuses(Reply::Broken).await.is_err());
-    assert_eq!(statuses(Reply::json("{}")).await, Ok(200));
+    assert!(status(Reply::json("x".repeat(65_537)), BOUNDS).await.is_err());
+    assert!(status(Reply::Trickle, SHORT).await.is_err());
+    assert!(status(Reply::Broken, BOUNDS).await.is_err());
+    assert_eq!(status(Reply::json("{}"), BOUNDS).await, Ok(200));
 
     let connections: Vec<usize> = receiver.asked().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1, 2, 3, 4]);
@@ -62,7 +62,7 @@ async fn a_connection_on_which_an_answer_went_wrong_is_not_used_again() {
 
 #[tokio::test]
 async fn a_receiver_that_closes_its_connections_without_a_word_is_connected_to_again() {
-    let receiver = Receiver::answering(Reply::Parting).await;
+    let receiver = Site::answering(Reply::Parting).await;
     let outgoing = outgoing(8, 2);
 
     for _ in 0..20 {
@@ -73,13 +73,13 @@ async fn a_receiver_that_closes_its_connections_without_a_word_is_connected_to_a
 #[tokio::test]
 async fn so_many_are_under_way_to_one_destination_and_so_many_in_all() {
     let (one, other, third) = (
-        Receiver::answering(Reply::json("{}")).await,
-        Receiver::answering(Reply::json("{}")).await,
-        Receiver::answering(Reply::json("{}")).await,
+        Site::answering(Reply::json("{}")).await,
+        Site::answering(Reply::json("{}")).await,
+        Site::answering(Reply::json("{}")).await,
     );
-    [&one, &other, &third].into_iter().for_each(Receiver::close);
+    [&one, &other, &third].into_iter().for_each(Site::close);
     let outgoing = outgoing(4, 3);
-    let ask = |receiver: &Receiver| {
+    let ask = |receiver: &Site| {
         let (outgoing, url) = (outgoing.clone(), receiver.url("/a"));
         tokio::spawn(async move { post(&outgoing, &url, &[]).await.map(|fetched| fetched.status) })
     };
@@ -92,7 +92,7 @@ async fn so_many_are_under_way_to_one_destination_and_so_many_in_all() {
     other.was_asked(1).await;
     assert_eq!(ask(&third).await.expect("ends"), busy, "a fifth in all");
 
-    [&one, &other, &third].into_iter().for_each(Receiver::open);
+    [&one, &other, &third].into_iter().for_each(Site::open);
     for asked in under_way {
         assert_eq!(asked.await.expect("ends"), Ok(200));
     }
@@ -101,7 +101,7 @@ async fn so_many_are_under_way_to_one_destination_and_so_many_in_all() {
 
 #[tokio::test]
 async fn the_address_is_checked_although_connections_are_kept() {
-    let receiver = Receiver::answering(Reply::json("{}")).await;
+    let receiver = Site::answering(Reply::json("{}")).await;
     let strict = Outgoing::for_webhooks(OutgoingRules::default(), WebhookBounds { at_once: 4, at_once_per_host: 4 });
 
     for host in ["localhost", "127.0.0.1", "[::1]"] {
@@ -113,7 +113,7 @@ async fn the_address_is_checked_although_connections_are_kept() {
 
 #[tokio::test]
 async fn headers_are_sent_by_whatever_name_and_a_bad_one_fails_the_request() {
-    let receiver = Receiver::answering(Reply::json("{}")).await;
+    let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = outgoing(8, 2);
     let name = format!("X-{}", "team".to_uppercase());
 
@@ -131,7 +131,7 @@ async fn headers_are_sent_by_whatever_name_and_a_bad_one_fails_the_request() {
 #[tokio::test]
 async fn what_was_answered_is_not_printed() {
     let reply = Reply::json("t0ken").with_header("x-token", "t0ken");
-    let receiver = Receiver::answering(reply).await;
+    let receiver = Site::answering(reply).await;
 
     let fetched = post(&outgoing(8, 2), &receiver.url("/a"), &[]).await.expect("an answer");
 

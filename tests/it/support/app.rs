@@ -17,11 +17,10 @@ use grantor::oauth::Timestamp;
 use grantor::sealing::KeyRing;
 use grantor::secret::{Random, Secret};
 use serde_json::Value;
-use sqlx::ConnectOptions as _;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use super::{Answer, TestOperator, cluster};
+use super::{Answer, TestOperator, cluster, connection};
 
 /// When every test begins: 2026-01-02T03:04:05Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_767_323_045);
@@ -98,19 +97,7 @@ impl TestApp {
 
     /// SQL by hand, for states that the program itself never makes.
     pub async fn execute(&self, sql: &'static str) {
-        match &self.target.location {
-            Location::Sqlite { path } => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = options.connect().await.expect("the file opens");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
-            }
-            Location::Postgres { url, schema } => {
-                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
-                let schema = schema.clone().expect("a schema of its own");
-                let mut connection = options.options([("search_path", schema)]).connect().await.expect("it answers");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
-            }
-        }
+        connection::execute(&self.target.location, sql).await;
     }
 
     pub fn context(&self) -> &Context {

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+use super::port::Port;
+
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 
 struct Cluster {
     url: String,
-    /// Holds the pipe whose end ends the cluster.
-    _watcher: Option<Child>,
+    /// What it holds while it runs: the pipe whose end ends it, and its port.
+    _own: Option<(Child, Port)>,
 }
 
 pub fn postgres_url() -> &'static str {
@@ -36,7 +38,7 @@ impl Cluster {
     #[expect(clippy::disallowed_methods, reason = "tests take their database from the environment")]
     fn find_or_start() -> Self {
         match std::env::var("TEST_DATABASE_URL") {
-            Ok(url) if !url.is_empty() => Self { url, _watcher: None },
+            Ok(url) if !url.is_empty() => Self { url, _own: None },
             _ => Self::start(),
         }
     }
@@ -49,21 +51,23 @@ impl Cluster {
                  TEST_DATABASE_URL"
             )
         });
+        let port = Port::pick();
         let mut watcher = Command::new("sh")
             .arg("-c")
             .arg(WATCHER)
             .arg("watcher")
             .arg(binaries)
+            .arg(port.address.port().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
             .expect("a shell starts");
-        let mut port = String::new();
+        let mut said = String::new();
         let output = watcher.stdout.take().expect("the shell's output");
-        BufReader::new(output).read_line(&mut port).expect("the shell says the port");
-        let port: u16 = port.trim().parse().expect("Postgres started; its log is above");
-        Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _watcher: Some(watcher) }
+        BufReader::new(output).read_line(&mut said).expect("the shell says when it runs");
+        assert_eq!(said, "ready\n", "Postgres started; its log is above");
+        Self { url: format!("postgres://postgres@{}/postgres", port.address), _own: Some((watcher, port)) }
     }
 }
 
@@ -83,6 +87,7 @@ fn binaries() -> Option<PathBuf> {
 /// Postgres refuses to run as root, so root runs it as its own user. Durability is off: no test asks a power failure.
 const WATCHER: &str = r#"
 binaries=$1
+port=$2
 folder=$(mktemp -d)
 as=
 if [ "$(id -u)" = 0 ]; then
@@ -92,17 +97,16 @@ fi
 cd "$folder"
 fail() { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 $as "$binaries/initdb" -D "$folder/data" -U postgres -A trust --no-sync --no-locale -E UTF8 >"$folder/log" 2>&1 || fail
-port=$(( $(od -An -N2 -tu2 /dev/urandom) % 20000 + 30000 ))
 $as "$binaries/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "$folder" -c max_connections=300 \
     -c fsync=off -c full_page_writes=off </dev/null >>"$folder/log" 2>&1 &
 server=$!
-for attempt in $(seq 300); do
-    # The last line of the lock file says when connections are taken.
+for attempt in $(seq 600); do
+    # The last line of the lock file says when connections are taken; nothing else tells.
     grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null && break
-    [ "$attempt" = 300 ] && { kill -INT "$server"; fail; }
+    [ "$attempt" = 600 ] && { kill -INT "$server"; fail; }
     sleep 0.1
 done
-echo "$port"
+echo ready
 trap '' INT TERM
 cat >/dev/null
 kill -INT "$server"

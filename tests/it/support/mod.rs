@@ -10,11 +10,17 @@
 //! * A user who let a client in without a browser is [`granted::Granted`].
 //! * A [`Wire`] is a real listener in process, spoken to byte by byte; a [`Proxy`] stands between it and its database.
 //! * A [`flow::Person`] is at a browser, a [`flow::McpClient`] sends them there.
-//! * A [`Site`] is a host on the web that the server asks; a [`Receiver`] is one that keeps connections and reads bodies, such
-//!   as the token endpoint of an [`auth_method`].
+//! * A [`Site`] is a host on the web that the server asks: who publishes a document, who gives tokens as an [`auth_method`]
+//!   says, who receives webhooks.
+//! * A [`connection`] is a test's own to its database.
+//!
+//! Nobody sleeps: who tells when it is so far is waited for, [`until`] asks those who do not, and clocks are moved.
 //!
 //! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
 //! `a_sentence::postgres`.
+
+#[macro_use]
+pub mod connection;
 
 mod answer;
 mod app;
@@ -24,14 +30,14 @@ mod cluster;
 pub mod errors;
 pub mod flow;
 pub mod granted;
-pub mod hook;
 mod operator;
 pub mod outbox;
 pub mod plain_http;
+mod port;
 mod program;
 mod proxy;
-mod receiver;
 mod site;
+mod waiting;
 mod wire;
 
 pub use answer::Answer;
@@ -39,10 +45,11 @@ pub use app::{Engine, START, TestApp, request};
 pub use bearer::Bearer;
 pub use cluster::postgres_url;
 pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
-pub use program::{DATABASE_PASSWORD, DEADLINE, EVERYTHING_GRANTED, Program, Running, Server};
+pub use port::Port;
+pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Running, Server};
 pub use proxy::Proxy;
-pub use receiver::{Asked, Receiver};
-pub use site::{Reply, Site};
+pub use site::{Asked, Reply, Site};
+pub use waiting::{DEADLINE, later, until, until_kept_waiting};
 pub use wire::Wire;
 
 macro_rules! on_both {

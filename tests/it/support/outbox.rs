@@ -1,10 +1,9 @@
 //! Webhooks by hand, and what waits to be sent to them.
 
-use grantor::db::Location;
 use grantor::oauth::OrgId;
 use grantor::sealing::{KeyRing, Place, seal};
 use serde_json::Value;
-use sqlx::{ConnectOptions as _, FromRow};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{START, TestApp};
@@ -37,25 +36,6 @@ pub struct Lane {
     pub version: i64,
 }
 
-/// The same on both engines, on a connection of its own.
-macro_rules! on_connection {
-    ($app:expr, |$conn:ident| $what:expr) => {
-        match &$app.target.location {
-            Location::Sqlite { path } => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let $conn = &mut options.connect().await.expect("the file opens");
-                $what
-            }
-            Location::Postgres { url, schema } => {
-                let options: sqlx::postgres::PgConnectOptions = url.expose().parse().expect("a URL");
-                let schema = schema.clone().expect("a schema of its own");
-                let $conn = &mut options.options([("search_path", schema)]).connect().await.expect("it answers");
-                $what
-            }
-        }
-    };
-}
-
 pub fn webhook_id(number: u64) -> Uuid {
     Uuid::from_u64_pair(7, number)
 }
@@ -69,7 +49,7 @@ pub async fn insert_webhook(app: &TestApp, number: u64, org_id: OrgId, kinds: Op
     let row = webhook_id(number).to_string();
     let place = Place { table: "webhooks", column: "signing_secret_sealed", row: &row, org: Some(org_id) };
     let sealed = seal(&KeyRing::development(), &app.context().random, place, b"whsec_AQEB").bytes;
-    on_connection!(app, |conn| sqlx::query(INSERT)
+    on_connection!(&app.target.location, |conn| sqlx::query(INSERT)
         .bind(webhook_id(number))
         .bind(org_id.0)
         .bind(format!("Webhook {number}"))
@@ -93,7 +73,7 @@ pub async fn insert_delivery(app: &TestApp, webhook_id: Uuid, client_id: Uuid, e
         "delivered" => (Some(START.seconds()), Some(204), None),
         _ => (Some(START.seconds()), Some(500), Some("it answered 500")),
     };
-    on_connection!(app, |conn| sqlx::query(INSERT)
+    on_connection!(&app.target.location, |conn| sqlx::query(INSERT)
         .bind(webhook_id)
         .bind(client_id)
         .bind(event_id)
@@ -114,13 +94,13 @@ pub async fn deliveries(app: &TestApp) -> Vec<Delivery> {
     const SELECT: &str =
         "SELECT position, webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since, state
                             FROM deliveries ORDER BY position";
-    on_connection!(app, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
+    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
 }
 
 pub async fn lanes(app: &TestApp) -> Vec<Lane> {
     const SELECT: &str =
         "SELECT webhook_id, client_id, due_at, version FROM delivery_lanes ORDER BY webhook_id, client_id";
-    on_connection!(app, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
+    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
 }
 
 /// Kinds and data, in the order of their positions.

@@ -2,21 +2,23 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use grantor::db::Location;
+use grantor::secret::Secret;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 
-use super::{Answer, Engine, TestApp, plain_http};
+use super::port::Port;
+use super::waiting::DEADLINE;
+use super::{Answer, Engine, TestApp, connection, plain_http};
 
-/// Whatever is waited for comes long before; what has not come by then never will.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+/// No program goes on for so long by itself, not even a browser that a busy machine leaves little time.
+const WHOLE_RUN: Duration = Duration::from_secs(300);
 /// In every Postgres URL here, so that no log may hold it.
 pub const DATABASE_PASSWORD: &str = "pw-0d1fb9c2-never-shown";
 
@@ -36,22 +38,6 @@ pub struct Program {
     environment: Vec<(String, String)>,
     listen: Arc<Port>,
     management: Arc<Port>,
-}
-
-/// A port of loopback that stays ours: bound, but not listening, so that the program can listen there and nobody else is
-/// given it.
-struct Port {
-    address: SocketAddr,
-    _held: TcpSocket,
-}
-
-impl Port {
-    fn pick() -> Arc<Self> {
-        let held = TcpSocket::new_v4().expect("a socket");
-        held.set_reuseaddr(true).expect("an option of every socket");
-        held.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
-        Arc::new(Self { address: held.local_addr().expect("a bound socket has an address"), _held: held })
-    }
 }
 
 /// A command that has ended.
@@ -86,8 +72,8 @@ impl Program {
         let program = Self {
             folder: Arc::new(TempDir::new().expect("a temporary folder")),
             environment: Vec::new(),
-            listen: Port::pick(),
-            management: Port::pick(),
+            listen: Arc::new(Port::pick()),
+            management: Arc::new(Port::pick()),
         };
         program.at_its_ports()
     }
@@ -118,7 +104,7 @@ impl Program {
 
     /// Another server on the same database, with ports of its own.
     pub fn replica(&self) -> Self {
-        Self { listen: Port::pick(), management: Port::pick(), ..self.clone() }.at_its_ports()
+        Self { listen: Arc::new(Port::pick()), management: Arc::new(Port::pick()), ..self.clone() }.at_its_ports()
     }
 
     fn at_its_ports(self) -> Self {
@@ -195,16 +181,14 @@ impl Program {
 
     /// A statement by hand, for states that the program itself never makes.
     pub async fn execute(&self, sql: &'static str) {
-        use sqlx::ConnectOptions as _;
+        connection::execute(&self.location(), sql).await;
+    }
+
+    pub fn location(&self) -> Location {
         let url = self.variable("GRANTOR_DATABASE__URL").expect("a database of its own");
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut connection = options.connect().await.expect("the file opens");
-            sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
-        } else {
-            let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
-            let mut connection = options.connect().await.expect("it answers");
-            sqlx::raw_sql(sql).execute(&mut connection).await.expect("the SQL runs");
+        match url.strip_prefix("sqlite:") {
+            Some(path) => Location::Sqlite { path: path.into() },
+            None => Location::Postgres { url: Secret::new(url.to_owned()), schema: None },
         }
     }
 }
@@ -391,17 +375,21 @@ impl Captured {
     }
 
     fn wait_for_end(&self) -> String {
-        let seen = self.wait_until(|state| state.1);
+        let seen = self.wait_within(WHOLE_RUN, |state| state.1);
         let ended = self.state.lock().unwrap_or_else(PoisonError::into_inner).1;
-        assert!(ended, "the program has not ended within {DEADLINE:?}; it said:\n{seen}");
+        assert!(ended, "the program has not ended within {WHOLE_RUN:?}; it said:\n{seen}");
         seen
     }
 
-    fn wait_until(&self, mut done: impl FnMut(&(Vec<u8>, bool)) -> bool) -> String {
+    fn wait_until(&self, done: impl FnMut(&(Vec<u8>, bool)) -> bool) -> String {
+        self.wait_within(DEADLINE, done)
+    }
+
+    fn wait_within(&self, limit: Duration, mut done: impl FnMut(&(Vec<u8>, bool)) -> bool) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, DEADLINE, |state| !done(state))
+            .wait_timeout_while(state, limit, |state| !done(state))
             .unwrap_or_else(PoisonError::into_inner);
         text_of(&state.0)
     }

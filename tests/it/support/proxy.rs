@@ -8,6 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::port::Port;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Forward,
@@ -19,6 +21,7 @@ enum Mode {
 
 pub struct Proxy {
     pub address: SocketAddr,
+    port: Port,
     mode: watch::Sender<Mode>,
     accepting: JoinHandle<()>,
     to: String,
@@ -27,17 +30,16 @@ pub struct Proxy {
 impl Proxy {
     /// In front of a server, such as `127.0.0.1:5432`.
     pub async fn before(to: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let port = Port::pick();
         let mode = watch::Sender::new(Mode::Forward);
-        let accepting = tokio::spawn(accept(listener, to.clone(), mode.clone()));
-        Self { address, mode, accepting, to }
+        let accepting = tokio::spawn(accept(port.listen(), to.clone(), mode.clone()));
+        Self { address: port.address, port, mode, accepting, to }
     }
 
     pub async fn refuse(&mut self) {
         self.mode.send_replace(Mode::Refuse);
         self.accepting.abort();
-        // Only when the task is gone is the port closed.
+        // Only when the task is gone does nobody listen.
         let _ = (&mut self.accepting).await;
     }
 
@@ -49,8 +51,7 @@ impl Proxy {
     pub async fn forward(&mut self) {
         self.mode.send_replace(Mode::Forward);
         if self.accepting.is_finished() {
-            let listener = TcpListener::bind(self.address).await.expect("the port is still free");
-            self.accepting = tokio::spawn(accept(listener, self.to.clone(), self.mode.clone()));
+            self.accepting = tokio::spawn(accept(self.port.listen(), self.to.clone(), self.mode.clone()));
         }
     }
 }

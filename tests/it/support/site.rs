@@ -1,16 +1,18 @@
-//! A host on the web, on this machine: it answers what a test tells it to, and says what it was asked.
+//! A host on the web, on this machine: it answers each request as a test tells it to, and says what it was asked.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-/// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use super::port::Port;
+use super::waiting::DEADLINE;
 
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -57,57 +59,116 @@ impl Reply {
     }
 }
 
+/// A request, and on which connection it came, counted from 1.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub head: String,
+    pub body: String,
+    pub connection: usize,
+}
+
+impl Asked {
+    pub fn path(&self) -> &str {
+        self.head.split(' ').nth(1).expect("a path")
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Of a webhook: the event that it tells of.
+    pub fn event_id(&self) -> &str {
+        self.header("webhook-id").expect("an id")
+    }
+
+    /// A parameter of a form, decoded.
+    pub fn form(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.body.as_bytes());
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+}
+
 pub struct Site {
     pub address: SocketAddr,
-    reply: Arc<Mutex<Reply>>,
-    asked: watch::Sender<Vec<String>>,
-    open: watch::Sender<bool>,
+    shared: Arc<Shared>,
+    gone: watch::Sender<bool>,
     accepting: JoinHandle<()>,
+    /// Stays ours when nobody listens there any more.
+    _port: Port,
+}
+
+struct Shared {
+    next: Mutex<VecDeque<Reply>>,
+    /// Where nothing else is to be answered.
+    usual: Mutex<Box<dyn Fn(&Asked) -> Reply + Send>>,
+    asked: watch::Sender<Vec<Asked>>,
+    open: watch::Sender<bool>,
 }
 
 impl Site {
     /// On every address of this machine.
     pub async fn answering(reply: Reply) -> Self {
-        let listener = TcpListener::bind("0.0.0.0:0").await.expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        let (reply, asked, open) =
-            (Arc::new(Mutex::new(reply)), watch::Sender::new(Vec::new()), watch::Sender::new(true));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&reply), asked.clone(), open.clone()));
-        Self { address: ([127, 0, 0, 1], port).into(), reply, asked, open, accepting }
+        Self::deciding(move |_| reply.clone()).await
+    }
+
+    /// With an answer that depends on the request.
+    pub async fn deciding(answer: impl Fn(&Asked) -> Reply + Send + 'static) -> Self {
+        let port = Port::pick_of_all();
+        let shared = Arc::new(Shared {
+            next: Mutex::default(),
+            usual: Mutex::new(Box::new(answer)),
+            asked: watch::Sender::new(Vec::new()),
+            open: watch::Sender::new(true),
+        });
+        let gone = watch::Sender::new(false);
+        let accepting = tokio::spawn(accept(port.listen(), Arc::clone(&shared), gone.subscribe()));
+        Self { address: port.address, shared, gone, accepting, _port: port }
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
+    /// To every request from now on.
     pub fn answer(&self, reply: Reply) {
-        *self.reply.lock().expect("a reply") = reply;
+        *self.shared.usual.lock().expect("an answer") = Box::new(move |_| reply.clone());
+    }
+
+    /// To the next requests, one after the other, before the usual answer.
+    pub fn then(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.shared.next.lock().expect("a list").extend(replies);
     }
 
     /// Answers nobody until it is opened.
     pub fn close(&self) {
-        self.open.send_replace(false);
+        self.shared.open.send_replace(false);
     }
 
     pub fn open(&self) {
-        self.open.send_replace(true);
+        self.shared.open.send_replace(true);
     }
 
-    /// The heads of all requests so far.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.borrow().clone()
+    /// All requests so far. What each is answered is decided already.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.borrow().clone()
     }
 
-    pub async fn was_asked(&self, times: usize) {
-        let mut asked = self.asked.subscribe();
+    /// All requests so far, once there are so many.
+    pub async fn was_asked(&self, times: usize) -> Vec<Asked> {
+        let mut asked = self.shared.asked.subscribe();
         let waiting = asked.wait_for(|asked| asked.len() >= times);
-        tokio::time::timeout(PATIENCE, waiting).await.expect("is asked in time").expect("goes on");
+        tokio::time::timeout(DEADLINE, waiting).await.expect("is asked in time").expect("goes on").clone()
     }
 
-    /// Nothing listens any more.
+    /// Nobody listens any more, and every connection is gone.
     pub async fn vanish(&mut self) {
-        self.accepting.abort();
-        let _ = (&mut self.accepting).await;
+        self.gone.send_replace(true);
+        (&mut self.accepting).await.expect("ends");
     }
 }
 
@@ -117,69 +178,69 @@ impl Drop for Site {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    reply: Arc<Mutex<Reply>>,
-    asked: watch::Sender<Vec<String>>,
-    open: watch::Sender<bool>,
-) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        let (reply, asked, mut open) = (Arc::clone(&reply), asked.clone(), open.subscribe());
-        tokio::spawn(async move {
-            let head = read_head(&mut stream).await;
-            asked.send_modify(|asked| asked.push(head));
-            let _ = open.wait_for(|open| *open).await;
-            let reply = reply.lock().expect("a reply").clone();
-            // The other side may have left.
-            let _ = write(&mut stream, reply, After::Close).await;
-        });
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut gone: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    for connection in 1.. {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = gone.wait_for(|gone| *gone) => break,
+        };
+        let Ok((stream, _)) = accepted else { break };
+        connections.spawn(serve(stream, connection, Arc::clone(&shared)));
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
-pub async fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => break,
+/// One request after the other, until either side ends the connection.
+async fn serve(mut stream: TcpStream, connection: usize, shared: Arc<Shared>) {
+    while let Some(request) = read(&mut stream, connection).await {
+        let next = shared.next.lock().expect("a list").pop_front();
+        let reply = next.unwrap_or_else(|| shared.usual.lock().expect("an answer")(&request));
+        let is_last = !matches!(reply, Reply::Answer { .. }) || request.header("connection") == Some("close");
+        shared.asked.send_modify(|asked| asked.push(request));
+        let _ = shared.open.subscribe().wait_for(|open| *open).await;
+        // The other side may have left.
+        if write(&mut stream, reply).await.is_err() || is_last {
+            return;
         }
     }
-    String::from_utf8_lossy(&head).into_owned()
 }
 
-/// What becomes of the connection after a whole answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum After {
-    Close,
-    Keep,
+/// None where the other side has left.
+async fn read(stream: &mut TcpStream, connection: usize) -> Option<Asked> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let mut asked = Asked { head: text_of(&head), body: String::new(), connection };
+    let length = asked.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    asked.body = text_of(&body);
+    Some(asked)
 }
 
-pub async fn write(stream: &mut TcpStream, reply: Reply, after: After) -> std::io::Result<()> {
-    const PAUSE: Duration = Duration::from_millis(20);
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
     const ENDLESS_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
     match reply {
         Reply::Answer { status, headers, body } => {
             let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let length = if status == 304 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-            let close = if after == After::Close { "connection: close\r\n" } else { "" };
-            let head = format!("HTTP/1.1 {status} X\r\n{headers}{length}{close}\r\n");
-            stream.write_all(format!("{head}{body}").as_bytes()).await?;
-            if after == After::Close { stream.shutdown().await } else { Ok(()) }
+            stream.write_all(format!("HTTP/1.1 {status} X\r\n{headers}{length}\r\n{body}").as_bytes()).await
         }
         Reply::Silence => std::future::pending().await,
         Reply::SlowHead => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await?;
-            loop {
-                stream.write_all(b"x").await?;
-                tokio::time::sleep(PAUSE).await;
-            }
+            now_and_then(stream).await
         }
         Reply::Trickle => {
             stream.write_all(ENDLESS_HEAD).await?;
-            loop {
-                stream.write_all(b" ").await?;
-                tokio::time::sleep(PAUSE).await;
-            }
+            now_and_then(stream).await
         }
         Reply::Endless => {
             stream.write_all(ENDLESS_HEAD).await?;
@@ -195,5 +256,13 @@ pub async fn write(stream: &mut TcpStream, reply: Reply, after: After) -> std::i
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await?;
             stream.shutdown().await
         }
+    }
+}
+
+/// Waits for nothing: to be slow is what is wanted of it.
+async fn now_and_then(stream: &mut TcpStream) -> std::io::Result<()> {
+    loop {
+        stream.write_all(b"x").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

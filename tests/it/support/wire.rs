@@ -1,7 +1,6 @@
 //! A real listener on a free port, and clients that write bytes by hand.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use axum::Router;
 use grantor::http::{ConnectionBounds, ConnectionCounts, Listener};
@@ -11,8 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Longer than anything here takes, so that a test which would wait for ever fails instead.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::waiting::DEADLINE;
 
 pub struct Wire {
     pub address: SocketAddr,
@@ -25,9 +23,9 @@ impl Wire {
     /// Bounds that no test meets unless it sets its own: `ConnectionBounds { first_byte: …, ..Wire::bounds() }`.
     pub fn bounds() -> ConnectionBounds {
         ConnectionBounds {
-            first_byte: PATIENCE,
-            headers: PATIENCE,
-            shutdown: PATIENCE,
+            first_byte: DEADLINE,
+            headers: DEADLINE,
+            shutdown: 2 * DEADLINE,
             connections: 0,
             connections_per_source: 0,
             trusted: Vec::new(),
@@ -56,7 +54,7 @@ impl Wire {
 
     /// Waits until everything is served.
     pub async fn ended(self) {
-        timeout(PATIENCE, self.serving).await.expect("stops in time").expect("does not panic");
+        timeout(DEADLINE, self.serving).await.expect("stops in time").expect("does not panic");
     }
 }
 
@@ -77,14 +75,14 @@ impl Connection {
                 text.push(self.stream.read_u8().await.expect("the answer goes on"));
             }
         };
-        timeout(PATIENCE, whole).await.expect("an answer in time");
+        timeout(DEADLINE, whole).await.expect("an answer in time");
         String::from_utf8(text).expect("text")
     }
 
     /// All there is until the other side closes. A reset is an end too: that is how bytes nobody reads are answered.
     pub async fn rest(&mut self) -> String {
         let mut text = Vec::new();
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut text)).await.expect("the connection is closed");
+        let _ = timeout(DEADLINE, self.stream.read_to_end(&mut text)).await.expect("the connection is closed");
         String::from_utf8(text).expect("text")
     }
 }

@@ -36,14 +36,14 @@ on_both! {
         stage.send().await;
         let words = "the body would be longer than 262144 bytes with its variables: use fewer or shorter ones";
         assert_eq!(told(&operator).await, ("waiting".to_owned(), 1, words.to_owned()));
-        assert_eq!(stage.hook.got().len(), 0);
+        assert_eq!(stage.hook.asked().len(), 0);
         let shorter = operator.put(&format!("{VARIABLES}/LONG"), &json!({"value": "x".repeat(1000)})).await;
         assert_eq!(shorter.status, 200, "{}", shorter.text);
         stage.app.hand.advance(Duration::from_secs(3_600));
         stage.send().await;
 
         assert_eq!(told(&operator).await.0, "delivered");
-        assert_eq!(stage.hook.got()[0].json()["a"].as_str().map(str::len), Some(255_000));
+        assert_eq!(stage.hook.asked()[0].json()["a"].as_str().map(str::len), Some(255_000));
     }
 
     async fn headers_forms_and_quoting_that_would_be_too_long_are_parked_at_last(engine: Engine) {
@@ -71,7 +71,7 @@ on_both! {
             stage.send().await;
 
             let (state, attempts, failure) = told(&operator).await;
-            assert_eq!((state.as_str(), attempts, stage.hook.got().len()), ("parked", 2, 0), "{failure}");
+            assert_eq!((state.as_str(), attempts, stage.hook.asked().len()), ("parked", 2, 0), "{failure}");
             assert!(failure.contains(words), "{failure}");
         }
     }
@@ -90,7 +90,7 @@ on_both! {
         stage.send().await;
 
         let (state, _, failure) = told(&operator).await;
-        assert_eq!((state.as_str(), stage.hook.got().len()), ("waiting", 0));
+        assert_eq!((state.as_str(), stage.hook.asked().len()), ("waiting", 0));
         assert!(failure.contains("the body would be longer than 262144 bytes"), "{failure}");
     }
 }

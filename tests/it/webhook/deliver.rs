@@ -6,15 +6,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::stage::{Stage, WEBHOOKS, cause, create, deliveries, sender};
-use crate::support::hook::{Got, Hook, Told};
-use crate::support::{START, TestOperator};
+use crate::support::{Asked, Reply, START, Site, TestOperator};
 
 /// As a receiver does, by the Standard Webhooks convention.
-fn is_signed_with(secret: &str, got: &Got) -> bool {
+fn is_signed_with(secret: &str, got: &Asked) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a secret")).expect("base64");
-    let signed = format!("{}.{}.{}", got.header("webhook-id"), got.header("webhook-timestamp"), got.body);
+    let timestamp = got.header("webhook-timestamp").expect("a time");
+    let signed = format!("{}.{timestamp}.{}", got.event_id(), got.body);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-    let signatures = got.header("webhook-signature").split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    let signatures = got.header("webhook-signature").expect("signatures").split(' ').filter_map(|one| one.strip_prefix("v1,"));
     let mut tags = signatures.map(|one| STANDARD.decode(one).expect("base64"));
     tags.any(|tag| hmac::verify(&key, signed.as_bytes(), &tag).is_ok())
 }
@@ -44,19 +44,19 @@ on_both! {
 
         stage.send().await;
 
-        let got = &stage.hook.got()[0];
+        let got = &stage.hook.asked()[0];
         let body = got.json();
-        assert_eq!((stage.hook.got().len(), got.path.as_str()), (1, "/events"));
+        assert_eq!((stage.hook.asked().len(), got.path()), (1, "/events"));
         assert_eq!((&body["type"], &body["timestamp"]), (&json!("restriction.changed"), &json!(START.to_rfc3339())));
         assert_eq!(body["data"]["client"]["id"], json!(client_id));
-        assert_eq!(got.header("content-type"), "application/json");
-        assert_eq!(got.header("webhook-timestamp"), START.seconds().to_string());
+        assert_eq!(got.header("content-type"), Some("application/json"));
+        assert_eq!(got.header("webhook-timestamp"), Some(START.seconds().to_string().as_str()));
         assert!(is_signed_with(&secret, got));
         assert!(!is_signed_with("whsec_AQEB", got));
-        assert_eq!(got.header("authorization"), "");
+        assert_eq!(got.header("authorization"), None);
         assert_eq!(told(&operator).await, ("delivered".to_owned(), 1, Some(200), None));
         stage.send().await;
-        assert_eq!(stage.hook.got().len(), 1, "once");
+        assert_eq!(stage.hook.asked().len(), 1, "once");
     }
 
     async fn a_payload_and_headers_of_ones_own_name_variables(engine: Engine) {
@@ -75,11 +75,11 @@ on_both! {
 
         stage.send().await;
 
-        let got = &stage.hook.got()[0];
+        let got = &stage.hook.asked()[0];
         let body = got.json();
         assert_eq!(body["text"], "restriction.changed for a \"quoted\" team");
         assert_eq!((&body["client"], &body["event"]["type"]), (&json!(client_id), &json!("restriction.changed")));
-        assert_eq!(got.header("x-team"), "a \"quoted\" team");
+        assert_eq!(got.header("x-team"), Some("a \"quoted\" team"));
     }
 
     async fn a_form_has_a_field_for_each_member(engine: Engine) {
@@ -93,8 +93,8 @@ on_both! {
 
         stage.send().await;
 
-        let got = &stage.hook.got()[0];
-        assert_eq!(got.header("content-type"), "application/x-www-form-urlencoded");
+        let got = &stage.hook.asked()[0];
+        assert_eq!(got.header("content-type"), Some("application/x-www-form-urlencoded"));
         let fields: Vec<_> = form_urlencoded::parse(got.body.as_bytes()).into_owned().collect();
         let expected = [("number", "7"), ("text", "restriction.changed & more")];
         assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -104,23 +104,23 @@ on_both! {
         let stage = Stage::new(engine).await;
         let (operator, secret) = stage.operator().await;
         one_event(&operator).await;
-        stage.hook.then([Told::Status(500), Told::Status(503), Told::Status(429)]);
+        stage.hook.then([Reply::status(500), Reply::status(503), Reply::status(429)]);
 
         stage.send().await;
         let waits = ("waiting".to_owned(), 1, Some(500), Some("it answered 500".to_owned()));
         assert_eq!(told(&operator).await, waits);
         stage.send().await;
-        assert_eq!(stage.hook.got().len(), 1, "not before its time");
+        assert_eq!(stage.hook.asked().len(), 1, "not before its time");
         for (seconds, attempts) in [(6, 2), (18, 3), (54, 4)] {
             stage.app.hand.advance(std::time::Duration::from_secs(seconds));
             stage.send().await;
-            assert_eq!(stage.hook.got().len(), attempts);
+            assert_eq!(stage.hook.asked().len(), attempts);
         }
 
         assert_eq!(told(&operator).await, ("delivered".to_owned(), 4, Some(200), None));
-        let got = stage.hook.got();
+        let got = stage.hook.asked();
         assert!(got.iter().all(|one| is_signed_with(&secret, one)));
-        assert!(got.iter().all(|one| one.header("webhook-id") == got[0].header("webhook-id") && one.body == got[0].body));
+        assert!(got.iter().all(|one| one.event_id() == got[0].event_id() && one.body == got[0].body));
         assert_ne!(got[3].header("webhook-timestamp"), got[0].header("webhook-timestamp"));
     }
 
@@ -128,11 +128,10 @@ on_both! {
         let stage = Stage::new(engine).await;
         let (operator, _) = stage.operator().await;
         one_event(&operator).await;
-        let elsewhere = Hook::new().await;
+        let elsewhere = Site::answering(Reply::status(200)).await;
         let cases = [
-            (Told::Redirect(elsewhere.url("/")), Some(302), "redirects are not followed"),
-            (Told::Silence, None, "in time"),
-            (Told::Status(404), Some(404), "it answered 404"),
+            (Reply::status(302).with_header("location", elsewhere.url("/")), Some(302), "redirects are not followed"),
+            (Reply::status(404), Some(404), "it answered 404"),
         ];
         for (told_by, status, failure) in cases {
             stage.hook.then([told_by]);
@@ -142,17 +141,30 @@ on_both! {
             assert!(words.as_deref().is_some_and(|words| words.contains(failure)), "{words:?}");
             stage.app.hand.advance(std::time::Duration::from_secs(3_600));
         }
-        assert_eq!(elsewhere.got().len(), 0);
-        stage.hook.then([Told::Huge(10_000_000)]);
+        assert_eq!(elsewhere.asked().len(), 0);
+        stage.hook.then([Reply::json("x".repeat(10_000_000))]);
         stage.send().await;
         assert_eq!(told(&operator).await.0, "delivered", "what it says beside the status is its own affair");
+    }
+
+    async fn a_receiver_that_says_nothing_is_not_waited_for(engine: Engine) {
+        let stage = Stage::with(engine, &[("webhooks.timeout", "1")]).await;
+        let (operator, _) = stage.operator().await;
+        one_event(&operator).await;
+        stage.hook.answer(Reply::Silence);
+
+        stage.send().await;
+
+        let (state, attempts, status, words) = told(&operator).await;
+        assert_eq!((state.as_str(), attempts, status), ("waiting", 1, None));
+        assert!(words.as_deref().is_some_and(|words| words.contains("in time")), "{words:?}");
     }
 
     async fn a_receiver_that_is_gone_is_told_and_asked_no_more(engine: Engine) {
         let stage = Stage::new(engine).await;
         let (operator, _) = stage.operator().await;
         one_event(&operator).await;
-        stage.hook.then([Told::Status(410)]);
+        stage.hook.then([Reply::status(410)]);
 
         stage.send().await;
 
@@ -163,7 +175,7 @@ on_both! {
         let stage = Stage::with(engine, &[("webhooks.attempts", "2")]).await;
         let (operator, _) = stage.operator().await;
         one_event(&operator).await;
-        stage.hook.then([Told::Status(500), Told::Status(500)]);
+        stage.hook.then([Reply::status(500), Reply::status(500)]);
         stage.send().await;
         stage.app.hand.advance(std::time::Duration::from_secs(10));
         stage.send().await;
@@ -191,14 +203,15 @@ on_both! {
         stage.send().await;
 
         let (state, attempts, _, failure) = told(&operator).await;
-        assert_eq!((state.as_str(), attempts, stage.hook.got().len()), ("parked", 0, 0));
+        assert_eq!((state.as_str(), attempts, stage.hook.asked().len()), ("parked", 0, 0));
         assert!(failure.is_some_and(|failure| failure.contains("webhooks.give_up_after")));
     }
 
     async fn a_slow_receiver_holds_up_no_other_one(engine: Engine) {
-        let stage = Stage::with(engine, &[("webhooks.at_once_per_webhook", "2"), ("webhooks.timeout", "60")]).await;
+        let stage = Stage::with(engine, &[("webhooks.at_once_per_webhook", "2")]).await;
         let operator = stage.app.operator("Acme").await;
-        let slow = Hook::telling(Told::Wait).await;
+        let slow = Site::answering(Reply::status(200)).await;
+        slow.close();
         create(&operator, json!({"name": "slow", "url": slow.url("/")})).await;
         create(&operator, json!({"name": "quick", "url": stage.hook.url("/")})).await;
         for number in 0..10 {
@@ -210,11 +223,11 @@ on_both! {
             let sender = sender(&stage.app);
             async move { sender.send_what_is_due().await.expect("the database answers") }
         });
-        stage.hook.has_got(10).await;
-        assert_eq!(slow.got().len(), 2, "no more at once than it may have");
+        stage.hook.was_asked(10).await;
+        assert_eq!(slow.asked().len(), 2, "no more at once than it may have");
         slow.open();
         sending.await.expect("ends");
 
-        assert_eq!(slow.got().len(), 10);
+        assert_eq!(slow.asked().len(), 10);
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::stage::{Stage, cause, deliveries};
-use crate::support::hook::{Got, Told};
+use crate::support::{Asked, Reply};
 
 /// What the restriction was set to, and of whom.
-fn said(got: &Got) -> (Value, Value) {
+fn said(got: &Asked) -> (Value, Value) {
     let data = &got.json()["data"];
     (data["client"]["id"].clone(), data["scopes_removed"].clone())
 }
@@ -27,7 +27,7 @@ on_both! {
         let mut in_order: Vec<String> =
             deliveries(&operator, "?page_size=1000").await.iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect();
         in_order.reverse();
-        let arrived: Vec<String> = stage.hook.got().iter().map(|got| got.header("webhook-id").to_owned()).collect();
+        let arrived: Vec<String> = stage.hook.asked().iter().map(|got| got.event_id().to_owned()).collect();
         assert_eq!((arrived.len(), arrived), (150, in_order));
     }
 
@@ -38,14 +38,14 @@ on_both! {
         for number in 0..3 {
             cause(&operator, &one, number).await;
         }
-        stage.hook.then([Told::Status(500)]);
+        stage.hook.then([Reply::status(500)]);
         stage.send().await;
         for number in 0..3 {
             cause(&operator, &other, number).await;
         }
         stage.send().await;
 
-        let of = |id: &str| stage.hook.got().iter().filter(|got| said(got).0 == json!(id)).count();
+        let of = |id: &str| stage.hook.asked().iter().filter(|got| said(got).0 == json!(id)).count();
         assert_eq!((of(&one), of(&other)), (1, 3));
         stage.app.hand.advance(Duration::from_secs(10));
         stage.send().await;
@@ -59,13 +59,13 @@ on_both! {
         for number in 0..3 {
             cause(&operator, &client_id, number).await;
         }
-        stage.hook.then([Told::Status(500)]);
+        stage.hook.then([Reply::status(500)]);
 
         stage.send().await;
 
         let states = deliveries(&operator, "").await;
         let states: Vec<&Value> = states.iter().map(|one| &one["attributes"]["state"]).collect();
         assert_eq!(states, ["delivered", "delivered", "parked"]);
-        assert_eq!(stage.hook.got().len(), 3);
+        assert_eq!(stage.hook.asked().len(), 3);
     }
 }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use grantor::webhook::Sender;
 use serde_json::{Value, json};
 
-use crate::support::hook::Hook;
-use crate::support::{Answer, Engine, TestApp, TestOperator};
+use crate::support::{Answer, Engine, Reply, Site, TestApp, TestOperator};
 
 pub const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 pub const AUTH_METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
-/// What every stage here has: receivers stand on this machine.
+/// What every stage here has: receivers stand on this machine, and are waited for.
 pub const SETTINGS: [(&str, &str); 3] =
-    [("webhooks.allow_loopback", "true"), ("webhooks.timeout", "1"), ("limits.operator_per_minute", "0")];
+    [("webhooks.allow_loopback", "true"), ("webhooks.timeout", "60"), ("limits.operator_per_minute", "0")];
 
 pub struct Stage {
     pub app: TestApp,
-    pub hook: Hook,
+    pub hook: Site,
 }
 
 impl Stage {
@@ -26,7 +25,7 @@ impl Stage {
 
     pub async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let settings: Vec<_> = SETTINGS.iter().chain(settings).copied().collect();
-        Self { app: TestApp::with(engine, &settings).await, hook: Hook::new().await }
+        Self { app: TestApp::with(engine, &settings).await, hook: Site::answering(Reply::status(200)).await }
     }
 
     /// An operator of an organisation with a webhook to the hook, and its signing secret.

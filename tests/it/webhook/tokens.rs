@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::auth_method::{TOKEN, auth_method, token_answer};
-use crate::support::{Engine, Receiver, Reply, TestApp};
+use crate::support::{DEADLINE, Engine, Reply, Site, TestApp};
 
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = DEADLINE;
 const SETTINGS: [(&str, &str); 2] = [("webhooks.allow_loopback", "true"), ("webhooks.at_once_per_webhook", "64")];
 
 struct Stage {
     app: TestApp,
     tokens: Tokens,
-    endpoint: Receiver,
+    endpoint: Site,
     method: AuthMethod,
 }
 
@@ -28,7 +28,7 @@ impl Stage {
     /// An endpoint whose tokens are numbered, beginning with 1.
     async fn with_tokens_good_for(seconds: i64) -> Self {
         let number = std::sync::atomic::AtomicUsize::new(0);
-        let endpoint = Receiver::deciding(move |_| {
+        let endpoint = Site::deciding(move |_| {
             let mut told = token_answer(seconds);
             let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             told["access_token"] = json!(format!("{TOKEN}-{number}"));

@@ -5,28 +5,27 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::stage::{Stage, auth_method, cause, create, deliveries};
-use crate::support::TestOperator;
-use crate::support::hook::{Got, Hook, Told};
+use crate::support::{Asked, Reply, Site, TestOperator};
 
-fn token(text: &str) -> Told {
-    Told::Json(json!({"access_token": text, "token_type": "Bearer", "expires_in": 3_600}))
+fn token(text: &str) -> Reply {
+    Reply::json(json!({"access_token": text, "token_type": "Bearer", "expires_in": 3_600}))
 }
 
 /// A webhook whose receiver wants tokens of another server.
-async fn with_tokens<'a>(stage: &'a Stage, tokens: &Hook) -> TestOperator<'a> {
+async fn with_tokens<'a>(stage: &'a Stage, tokens: &Site) -> TestOperator<'a> {
     let operator = stage.app.operator("Acme").await;
     let method = auth_method(&operator, &tokens.url("/token")).await;
     create(&operator, json!({"name": "events", "url": stage.hook.url("/"), "auth_method_id": method})).await;
     operator
 }
 
-fn presented(got: &[Got]) -> Vec<String> {
-    got.iter().map(|got| got.header("authorization").to_owned()).collect()
+fn presented(got: &[Asked]) -> Vec<String> {
+    got.iter().map(|got| got.header("authorization").unwrap_or_default().to_owned()).collect()
 }
 
 on_both! {
     async fn a_token_is_asked_for_once_and_presented_to_the_receiver(engine: Engine) {
-        let (stage, tokens) = (Stage::new(engine).await, Hook::telling(token("first")).await);
+        let (stage, tokens) = (Stage::new(engine).await, Site::answering(token("first")).await);
         let operator = with_tokens(&stage, &tokens).await;
         for number in 0..5 {
             let client_id = stage.app.registered(&format!("App {number}")).await;
@@ -35,36 +34,36 @@ on_both! {
 
         stage.send().await;
 
-        assert_eq!(presented(&stage.hook.got()), vec!["Bearer first"; 5]);
-        assert_eq!(tokens.got().len(), 1);
-        let fields: Vec<_> = form_urlencoded::parse(tokens.got()[0].body.as_bytes()).into_owned().collect();
+        assert_eq!(presented(&stage.hook.asked()), vec!["Bearer first"; 5]);
+        assert_eq!(tokens.asked().len(), 1);
+        let fields: Vec<_> = form_urlencoded::parse(tokens.asked()[0].body.as_bytes()).into_owned().collect();
         assert!(fields.contains(&("grant_type".to_owned(), "client_credentials".to_owned())), "{fields:?}");
         assert!(fields.contains(&("scope".to_owned(), "events.write".to_owned())), "{fields:?}");
     }
 
     async fn a_token_that_is_refused_is_asked_for_again_once(engine: Engine) {
-        let (stage, tokens) = (Stage::new(engine).await, Hook::telling(token("second")).await);
+        let (stage, tokens) = (Stage::new(engine).await, Site::answering(token("second")).await);
         tokens.then([token("first")]);
         let operator = with_tokens(&stage, &tokens).await;
         let client_id = stage.app.registered("App").await;
         cause(&operator, &client_id, 1).await;
-        stage.hook.then([Told::Status(401)]);
+        stage.hook.then([Reply::status(401)]);
 
         stage.send().await;
 
-        assert_eq!(presented(&stage.hook.got()), ["Bearer first", "Bearer second"]);
+        assert_eq!(presented(&stage.hook.asked()), ["Bearer first", "Bearer second"]);
         assert_eq!(deliveries(&operator, "?state=delivered").await[0]["attributes"]["attempts"], 1);
 
         cause(&operator, &client_id, 2).await;
-        stage.hook.then([Told::Status(401), Told::Status(401)]);
+        stage.hook.then([Reply::status(401), Reply::status(401)]);
         stage.send().await;
-        assert_eq!(stage.hook.got().len(), 4, "not for ever");
+        assert_eq!(stage.hook.asked().len(), 4, "not for ever");
         let waiting = deliveries(&operator, "?state=waiting").await;
         assert_eq!(waiting[0]["attributes"]["failure"], "it answered 401");
     }
 
     async fn without_a_token_nothing_is_sent_and_the_operator_reads_why(engine: Engine) {
-        let (stage, tokens) = (Stage::new(engine).await, Hook::telling(Told::Status(500)).await);
+        let (stage, tokens) = (Stage::new(engine).await, Site::answering(Reply::status(500)).await);
         let operator = with_tokens(&stage, &tokens).await;
         let client_id = stage.app.registered("App").await;
         cause(&operator, &client_id, 1).await;
@@ -75,10 +74,10 @@ on_both! {
         let failure = waiting[0]["attributes"]["failure"].as_str().expect("words").to_owned();
         assert!(failure.starts_with("auth method tokens: no access token: ") && failure.contains("500"), "{failure}");
         assert!(!failure.contains("the-secret-of-the-receiver"));
-        assert_eq!(stage.hook.got().len(), 0);
-        tokens.usually(token("at-last"));
+        assert_eq!(stage.hook.asked().len(), 0);
+        tokens.answer(token("at-last"));
         stage.app.hand.advance(Duration::from_secs(10));
         stage.send().await;
-        assert_eq!(presented(&stage.hook.got()), ["Bearer at-last"], "{:?}", deliveries(&operator, "").await);
+        assert_eq!(presented(&stage.hook.asked()), ["Bearer at-last"], "{:?}", deliveries(&operator, "").await);
     }
 }
