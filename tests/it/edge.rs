@@ -17,7 +17,7 @@ const SITES: &str = "/api/v2/oauth2/.well-known/sites";
 
 async fn send(app: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let request = headers.iter().fold(request(method, path), |request, (name, value)| request.header(*name, *value));
-    app.send(request.body(Body::empty()).expect("a request")).await
+    app.ask(request).await
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn http_1_0_needs_no_host() {
     let app = TestApp::start(Engine::Sqlite).await;
     let request = axum::extract::Request::builder().uri(SITES).version(Version::HTTP_10);
 
-    let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+    let answer = app.ask(request).await;
 
     assert_eq!(answer.status, 200);
 }

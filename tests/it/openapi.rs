@@ -47,7 +47,7 @@ async fn every_route_of_the_document_is_answered_by_the_router() {
         let method = axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
         let request = crate::support::request(method.clone(), &path.replace(['{', '}'], "x"));
 
-        let answer = app.send(request.body(axum::body::Body::empty()).expect("a request")).await;
+        let answer = app.ask(request).await;
 
         assert!(![404, 405].contains(&answer.status.as_u16()), "{method} {path}: {}", answer.status);
     }

@@ -68,7 +68,8 @@ function request() {
 
 async function person(browser, options) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  context.setDefaultTimeout(10_000);
+  // Whatever is waited for comes long before.
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.on("console", (message) => {
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
@@ -92,11 +93,17 @@ async function person(browser, options) {
   return page;
 }
 
+// Does what leads to another page, until that is there: the one before it is loaded too.
+async function goesOn(page, act) {
+  const loaded = page.waitForEvent("load");
+  await act();
+  await loaded;
+}
+
 async function logIn(page, secret = password) {
   await page.fill(EMAIL, email);
   await page.fill(PASSWORD, secret);
-  await page.press(PASSWORD, "Enter");
-  await page.waitForLoadState();
+  await goesOn(page, () => page.press(PASSWORD, "Enter"));
 }
 
 const path = (page) => new URL(page.url()).pathname;
@@ -209,8 +216,8 @@ async function endsTheAccess(page, tokens) {
   await screens.look(page, "account");
   const listed = async () => (await page.locator("main").innerText()).includes(CLIENT);
   const before = await listed();
-  await page.locator("li", { hasText: CLIENT }).getByRole("button", { name: "Revoke" }).click();
-  await page.waitForLoadState();
+  const revoke = page.locator("li", { hasText: CLIENT }).getByRole("button", { name: "Revoke" });
+  await goesOn(page, () => revoke.click());
   await screens.look(page, "account-revoked");
   await page.goto(`${issuer}/account`);
   const refused = await token({ grant_type: "refresh_token", refresh_token: tokens.refresh_token });

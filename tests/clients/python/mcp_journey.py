@@ -73,7 +73,7 @@ async def main():
     storage, browser = Storage(), Browser()
     metadata = OAuthClientMetadata(client_name="Journey", redirect_uris=[REDIRECT_URI])
     provider = OAuthClientProvider(RESOURCE, metadata, storage, browser.open, browser.answer)
-    http = httpx2.AsyncClient(auth=provider, event_hooks={"response": [watch]}, timeout=20)
+    http = httpx2.AsyncClient(auth=provider, event_hooks={"response": [watch]}, timeout=60)
     async with http, Client(streamable_http_client(RESOURCE, http_client=http)) as client:
         first = storage.tokens
         journey["tools"] = [tool.name for tool in (await client.list_tools()).tools]

@@ -9,7 +9,6 @@ use grantor::db::families::{self, Family};
 use grantor::db::grants::{self, NewGrant};
 use grantor::db::sessions::{self, NewSession};
 use grantor::db::{audit_events, org_clients, users};
-use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use grantor::oauth::client::ClientId;
 use grantor::oauth::permission::Role;
 use grantor::oauth::scope::ScopeSet;
@@ -18,6 +17,7 @@ use grantor::secret::{Digest, Secret};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::support::granted::asks;
 use crate::support::{START, TestApp};
 
 const BY: By = By::COMMAND_LINE;
@@ -171,20 +171,7 @@ on_both! {
         granted(&app, 1, acme.org_id, user_id, Some(START)).await;
         signed_in(&app, 1, user_id).await;
         let client_id = ClientId::parse(&app.registered("App").await).expect("an id");
-        let request = AuthorizationRequest {
-            redirect_uri: "https://example.com/callback".to_owned(),
-            redirect_uri_was_sent: true,
-            state: None,
-            scope: None,
-            code_challenge: None,
-            resources: Vec::new(),
-            nonce: None,
-            prompt: Prompt::default(),
-            max_age: None,
-            login_hint: None,
-            org_id: None,
-            from_tile: false,
-        };
+        let request = asks("openid", &[]);
         let pending = NewPendingRequest {
             digest: Digest::of("handle"),
             browser_digest: Digest::of("browser"),

@@ -469,7 +469,7 @@ on_both! {
             .header("DD-API-KEY", "0".repeat(32))
             .header("DD-APPLICATION-KEY", "0".repeat(40));
 
-        refuses(&app.send(request.body(Body::empty()).expect("a request")).await, 403, &strings("Forbidden"));
+        refuses(&app.ask(request).await, 403, &strings("Forbidden"));
     }
 
     async fn a_token_with_the_scope_does_all_five_and_one_without_it_nothing(engine: Engine) {

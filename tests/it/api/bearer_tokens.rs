@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{self, By, Why};
 use grantor::db::audit_events;
@@ -117,7 +116,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (operator, replica) = (app.operator("Acme").await, app.replica().await);
         let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
-        let elsewhere = || replica.send(bearer.request(Method::GET, LIST).body(Body::empty()).expect("a request"));
+        let elsewhere = || replica.ask(bearer.request(Method::GET, LIST));
         assert_eq!((bearer.get(LIST).await.status, elsewhere().await.status), (200.try_into().expect("a status"), 200.try_into().expect("a status")));
 
         actions::revoke_family(app.context(), &app.app.issuer, bearer.family_id, Why::CodeUsedTwice).await.expect("is revoked");
@@ -162,7 +161,7 @@ on_both! {
         assert_eq!(operator.restrict(&client, &[], &["mcp_read"]).await.status, 200);
         let ask = async |token: &str| {
             let request = operator.request(Method::GET, &path).header("Authorization", format!("Bearer {token}"));
-            app.send(request.body(Body::empty()).expect("a request")).await
+            app.ask(request).await
         };
 
         ask("nonsense").await.is(200, &restricted(&client, &[], &["mcp_read"]));

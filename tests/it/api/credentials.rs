@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{self, By, NewKeys};
 use grantor::oauth::permission::Role;
@@ -27,7 +26,7 @@ fn lacks(permission: &str) -> Value {
 async fn get_with(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
     let request =
         headers.iter().fold(request(Method::GET, path), |request, (name, value)| request.header(*name, *value));
-    app.send(request.body(Body::empty()).expect("a request")).await
+    app.ask(request).await
 }
 
 /// Someone with the keys of several people.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::http::Peer;
 use grantor::oauth::permission::Role;
@@ -15,7 +14,7 @@ use crate::support::{Answer, TestApp, TestOperator, restriction_path, unrestrict
 async fn get_from(operator: &TestOperator<'_>, peer: &str, path: &str) -> Answer {
     let peer: SocketAddr = peer.parse().expect("an address");
     let request = operator.request(Method::GET, path).extension(Peer(peer));
-    operator.app.send(request.body(Body::empty()).expect("a request")).await
+    operator.app.ask(request).await
 }
 
 /// 429 in the one shape that it has everywhere, with everything that clients wait by.

@@ -6,7 +6,7 @@ use grantor::db::{DbError, orgs};
 use grantor::oauth::webhook::Encoding;
 use grantor::oauth::{AuthMethodId, OrgId, VariableId, WebhookId};
 
-use super::by_hand::{after, execute, org_id, uuid};
+use super::by_hand::{after, auth_method_of_each_org, org_id, uuid};
 use crate::support::outbox::{deliveries, lanes};
 use crate::support::{Engine, TestApp};
 
@@ -16,15 +16,7 @@ async fn start(engine: Engine) -> TestApp {
     for number in [1, 2] {
         orgs::insert(app.db(), org_id(number), &format!("Org {number}"), after(0)).await.expect("is inserted");
     }
-    let sqlite =
-        "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
-                                            secret_origin, created_at, modified_at)
-                  SELECT id, id, 'CRM', 'https://crm.example/token', 'grantor', x'00', 'k', 'https://crm.example', 1, 1 FROM orgs";
-    let postgres =
-        "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
-                                              secret_origin, created_at, modified_at)
-                    SELECT id, id, 'CRM', 'https://crm.example/token', 'grantor', '\\x00', 'k', 'https://crm.example', 1, 1 FROM orgs";
-    execute(&app, engine, sqlite, postgres).await;
+    auth_method_of_each_org(&app, engine).await;
     app
 }
 

@@ -20,7 +20,7 @@ async fn get_from(app: &TestApp, peer: &str, forwarded: Option<&str>) -> u16 {
     if let Some(forwarded) = forwarded {
         request = request.header("x-forwarded-for", forwarded);
     }
-    app.send(request.body(Body::empty()).expect("a request")).await.status.as_u16()
+    app.ask(request).await.status.as_u16()
 }
 
 async fn register_from(app: &TestApp, peer: &str) -> Answer {

@@ -61,9 +61,7 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
     let wire = Wire::serve(large, ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
 
-    let asking = async {
-        while connection.stream.write_all(REQUEST.as_bytes()).await.is_ok() {}
-    };
+    let asking = async { while connection.stream.write_all(REQUEST.as_bytes()).await.is_ok() {} };
 
     timeout(DEADLINE, asking).await.expect("the server closes the connection");
 }

@@ -10,9 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout};
 
 use crate::support::errors::{json_api, oauth};
-use crate::support::{
-    Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until,
-};
+use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until};
 
 const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";

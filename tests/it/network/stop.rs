@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::support::{Wire, until};
+use crate::support::{Connection, Wire, until};
 
 const REQUEST: &str = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -26,13 +26,19 @@ fn slow() -> (Router, Arc<Notify>, Arc<Notify>) {
     (Router::new().route("/slow", get(handler)).route("/", get(async || "hello")), begun, go_on)
 }
 
-#[tokio::test]
-async fn a_request_that_was_accepted_is_answered_after_the_stop_and_the_connection_closed() {
+/// A request for it that has begun, and what lets it end.
+async fn under_way(bounds: ConnectionBounds) -> (Wire, Connection, Arc<Notify>) {
     let (router, begun, go_on) = slow();
-    let wire = Wire::serve(router, Wire::bounds()).await;
+    let wire = Wire::serve(router, bounds).await;
     let mut connection = wire.connect().await;
     connection.write(REQUEST).await;
     begun.notified().await;
+    (wire, connection, go_on)
+}
+
+#[tokio::test]
+async fn a_request_that_was_accepted_is_answered_after_the_stop_and_the_connection_closed() {
+    let (wire, mut connection, go_on) = under_way(Wire::bounds()).await;
 
     wire.stop.stop();
     go_on.notify_one();
@@ -60,12 +66,8 @@ async fn connections_that_wait_for_nothing_do_not_hold_up_the_stop() {
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_left_when_the_time_to_stop_is_up() {
-    let (router, begun, _go_on) = slow();
     let shutdown = Duration::from_millis(200);
-    let wire = Wire::serve(router, ConnectionBounds { shutdown, ..Wire::bounds() }).await;
-    let mut connection = wire.connect().await;
-    connection.write(REQUEST).await;
-    begun.notified().await;
+    let (wire, _connection, _go_on) = under_way(ConnectionBounds { shutdown, ..Wire::bounds() }).await;
     let began = Instant::now();
 
     wire.stop.stop();
@@ -76,11 +78,7 @@ async fn a_request_that_does_not_end_is_left_when_the_time_to_stop_is_up() {
 
 #[tokio::test]
 async fn nothing_new_is_accepted_after_the_stop() {
-    let (router, begun, go_on) = slow();
-    let wire = Wire::serve(router, Wire::bounds()).await;
-    let mut connection = wire.connect().await;
-    connection.write(REQUEST).await;
-    begun.notified().await;
+    let (wire, _connection, go_on) = under_way(Wire::bounds()).await;
 
     wire.stop.stop();
 

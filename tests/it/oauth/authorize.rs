@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -29,7 +28,7 @@ async fn named_from(app: &TestApp, peer: &str, client_id: &str) -> Answer {
     let client = McpClient { app, id: client_id.to_owned(), redirect_uri: REDIRECT.to_owned() };
     let request = request(Method::GET, &client.url(&[])).header("accept", "text/html");
     let request = request.extension(Peer(peer.parse().expect("an address")));
-    app.send(request.body(Body::empty()).expect("a request")).await
+    app.ask(request).await
 }
 
 fn claims(tokens: &Value) -> Value {

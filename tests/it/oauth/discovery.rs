@@ -1,6 +1,5 @@
 //! The metadata of RFC 8414 and OpenID Connect Discovery 1.0.
 
-use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -83,7 +82,7 @@ async fn the_document_follows_the_settings_and_never_the_request() {
     let lied =
         request(Method::GET, PATHS[1]).header("x-forwarded-host", "evil.example").header("x-forwarded-proto", "http");
 
-    let document = app.send(lied.body(Body::empty()).expect("a request")).await.json();
+    let document = app.ask(lied).await.json();
 
     assert_eq!(document["issuer"], "https://auth.example.com");
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
@@ -126,7 +125,7 @@ async fn every_other_form_is_not_there_and_says_so_in_json() {
 #[tokio::test]
 async fn head_is_answered_as_get_and_other_methods_are_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let send = |method, path| app.send(request(method, path).body(Body::empty()).expect("a request"));
+    let send = |method, path| app.ask(request(method, path));
     for path in PATHS {
         let (get, head) = (send(Method::GET, path).await, send(Method::HEAD, path).await);
         let (options, post) = (send(Method::OPTIONS, path).await, send(Method::POST, path).await);
@@ -152,8 +151,8 @@ async fn a_page_of_any_origin_may_ask_with_the_header_of_mcp_clients() {
             .header("origin", "https://inspector.example")
             .header("mcp-protocol-version", "2026-07-28");
 
-        let allowed = app.send(preflight.body(Body::empty()).expect("a request")).await;
-        let answer = app.send(asked.body(Body::empty()).expect("a request")).await;
+        let allowed = app.ask(preflight).await;
+        let answer = app.ask(asked).await;
 
         assert_eq!((allowed.status.as_u16(), allowed.text.as_str()), (204, ""), "{path}");
         let headers = allowed.header("access-control-allow-headers").expect("a list");

@@ -60,7 +60,7 @@ on_both! {
 #[tokio::test]
 async fn head_and_options_are_answered_and_any_page_may_read_it() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let send = |method| app.send(request(method, PATH).body(axum::body::Body::empty()).expect("a request"));
+    let send = |method| app.ask(request(method, PATH));
 
     let (get, head, options) = (send(Method::GET).await, send(Method::HEAD).await, send(Method::OPTIONS).await);
 

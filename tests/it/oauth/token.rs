@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{self, By, TakeOver};
 use grantor::oauth::authorization_request::AuthorizationRequest;
@@ -343,7 +342,7 @@ async fn a_source_that_asks_for_too_many_tokens_is_told_when_to_come_back() {
     let peer = grantor::http::Peer("192.0.2.1:1".parse().expect("an address"));
     let post = async || {
         let request = request(Method::POST, TOKEN).header("content-type", "application/x-www-form-urlencoded");
-        app.send(request.extension(peer).body(Body::empty()).expect("a request")).await
+        app.ask(request.extension(peer)).await
     };
 
     let (first, second) = (post().await, post().await);

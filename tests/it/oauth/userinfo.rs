@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{self, By};
 use grantor::oauth::permission::Role;
@@ -17,7 +16,7 @@ const PATH: &str = "/oauth2/v1/userinfo";
 async fn told(app: &TestApp, method: Method, authorization: Option<&str>) -> Answer {
     let request = request(method, PATH);
     let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
-    app.send(request.body(Body::empty()).expect("a request")).await
+    app.ask(request).await
 }
 
 async fn told_of(app: &TestApp, access_token: &str) -> Answer {

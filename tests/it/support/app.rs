@@ -113,8 +113,19 @@ impl TestApp {
         Answer::from_response(response).await
     }
 
+    /// Without a body.
+    pub async fn ask(&self, request: axum::http::request::Builder) -> Answer {
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// With JSON.
+    pub async fn ask_with(&self, request: axum::http::request::Builder, body: &Value) -> Answer {
+        let request = request.header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
+        self.ask(request(Method::GET, path)).await
     }
 
     /// What whoever runs the server asks, apart from the public.
@@ -126,7 +137,7 @@ impl TestApp {
 
     /// As any client of the API posts JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.post_text(path, body.to_string()).await
+        self.ask_with(request(Method::POST, path), body).await
     }
 
     /// The same with a body that need not be JSON.

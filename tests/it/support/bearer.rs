@@ -1,6 +1,5 @@
 //! Somebody with an access token: their grant is written as a consent writes it, and the code of it is exchanged.
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{Exchange, exchange_code};
 use grantor::db::authorization_codes::{self, AuthorizationCode};
@@ -83,21 +82,19 @@ impl<'a> Bearer<'a> {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.app.send(self.request(Method::GET, path).body(Body::empty()).expect("a request")).await
+        self.app.ask(self.request(Method::GET, path)).await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        self.app.send(self.request(Method::DELETE, path).body(Body::empty()).expect("a request")).await
+        self.app.ask(self.request(Method::DELETE, path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, path).header("content-type", "application/json");
-        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+        self.app.ask_with(self.request(Method::POST, path), body).await
     }
 
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::PATCH, path).header("content-type", "application/json");
-        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+        self.app.ask_with(self.request(Method::PATCH, path), body).await
     }
 
     /// Whether the token still opens anything.

@@ -39,5 +39,6 @@ pub async fn open_postgres(url: &Secret, schema: Option<&str>) -> PgConnection {
 
 /// SQL by hand, for states that the program itself never makes.
 pub async fn execute(location: &Location, sql: &'static str) {
-    on_connection!(location, |connection| sqlx::raw_sql(sql).execute(connection).await.map(drop)).expect("the SQL runs");
+    on_connection!(location, |connection| sqlx::raw_sql(sql).execute(connection).await.map(drop))
+        .expect("the SQL runs");
 }

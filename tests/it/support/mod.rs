@@ -50,7 +50,7 @@ pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Running, Serve
 pub use proxy::Proxy;
 pub use site::{Asked, Reply, Site};
 pub use waiting::{DEADLINE, later, until, until_kept_waiting};
-pub use wire::Wire;
+pub use wire::{Connection, Wire};
 
 macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($engine:ident: Engine) $body:block)*) => {$(

@@ -1,6 +1,5 @@
 //! Someone with a pair of keys.
 
-use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::{self, Bootstrapped, By, NewKeys};
 use grantor::oauth::OrgId;
@@ -44,29 +43,23 @@ impl<'a> TestOperator<'a> {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.app.send(self.request(Method::GET, path).body(Body::empty()).expect("a request")).await
+        self.app.ask(self.request(Method::GET, path)).await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        self.app.send(self.request(Method::DELETE, path).body(Body::empty()).expect("a request")).await
+        self.app.ask(self.request(Method::DELETE, path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, path).header("content-type", "application/json");
-        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+        self.app.ask_with(self.request(Method::POST, path), body).await
     }
 
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::PATCH, path, body).await
+        self.app.ask_with(self.request(Method::PATCH, path), body).await
     }
 
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::PUT, path, body).await
-    }
-
-    async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let request = self.request(method, path).header("content-type", "application/json");
-        self.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
+        self.app.ask_with(self.request(Method::PUT, path), body).await
     }
 
     /// Sets a restriction as any client of the API does.

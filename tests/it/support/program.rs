@@ -387,10 +387,8 @@ impl Captured {
 
     fn wait_within(&self, limit: Duration, mut done: impl FnMut(&(Vec<u8>, bool)) -> bool) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(state, limit, |state| !done(state))
-            .unwrap_or_else(PoisonError::into_inner);
+        let (state, _) =
+            self.changed.wait_timeout_while(state, limit, |state| !done(state)).unwrap_or_else(PoisonError::into_inner);
         text_of(&state.0)
     }
 }

@@ -1,6 +1,5 @@
 //! `GET`: null is no restriction, lists are exactly these, empty lists are nothing.
 
-use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
 
@@ -98,7 +97,7 @@ on_both! {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
             let request = operator.request(method, &restriction_path(spelling));
 
-            let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+            let answer = app.ask(request).await;
 
             answer.is(400, &refusal);
             assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));

@@ -1,0 +1,115 @@
+//! The end of a grant, from each of its causes, and of a chain of refresh tokens.
+
+use std::time::Duration;
+
+use grantor::actions;
+use grantor::db::grants;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{BY, DAY, NO_LIMIT, about, and, client_id, event, grant_id, kinds_of, started, told_of};
+use crate::support::TestApp;
+use crate::support::granted::Granted;
+use crate::support::outbox::{deliveries, insert_webhook};
+
+on_both! {
+    async fn the_end_of_a_grant_is_told_once_and_from_every_cause(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = started(&app).await;
+        granted.code("openid").await;
+        let id = grants::find(app.db(), granted.org_id(), client_id(&granted), granted.user.id).await;
+        let id = id.expect("is readable").expect("is there").id;
+        let end = async || actions::end_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
+        let revoked = |cause: &str, words: &str| {
+            let title = format!("What admin@acme.example had authorized for App {words}.");
+            let data = about(&granted, &json!(id), &["openid"], &title);
+            let more = [("grants", json!(1)), ("cause", json!(cause)), ("actor", json!("command_line"))];
+            [event("grant.revoked", and(data, more))]
+        };
+
+        assert_eq!(told_of(&app, end).await, revoked("revoked", "was revoked"));
+        assert_eq!(told_of(&app, end).await, []);
+
+        granted.code("openid").await;
+        let (org_id, client) = (granted.org_id(), client_id(&granted));
+        let disable = async || actions::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
+        assert_eq!(told_of(&app, disable).await, revoked("client_disabled", "has ended, since the client was disabled"));
+        assert_eq!(told_of(&app, disable).await, []);
+        let enable = async || actions::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
+        assert_eq!(told_of(&app, enable).await, []);
+
+        granted.code("openid").await;
+        let (operators, email) = (&app.app.operators, granted.user.email.as_str());
+        let disable = async || actions::disable_user(app.context(), operators, email, &BY).await.expect("is disabled");
+        assert_eq!(told_of(&app, disable).await, revoked("user_disabled", "has ended, since the user was disabled"));
+        assert_eq!(told_of(&app, disable).await, []);
+    }
+
+    async fn who_is_removed_ends_what_they_had_authorised(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = started(&app).await;
+        let eve = granted.another_user("eve@acme.example").await;
+        eve.code("openid").await;
+        app.execute("DELETE FROM authorization_codes").await;
+
+        let removed = told_of(&app, async || {
+            actions::remove_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
+        })
+        .await;
+
+        assert_eq!(kinds_of(&removed), ["grant.revoked"]);
+        assert_eq!((&removed[0].1["cause"], &removed[0].1["user"]["email"]), (&json!("user_removed"), &json!("eve@acme.example")));
+    }
+
+    async fn who_is_disabled_in_several_organisations_is_told_to_each_what_was_its_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = started(&app).await;
+        let eve = granted.another_user("eve@mail.example").await;
+        let umbra = Granted::of(&app, "Umbra").await;
+        insert_webhook(&app, 2, umbra.org_id(), None).await;
+        let in_umbra = umbra.another_user("eve@mail.example").await;
+        for consent in [&eve, &eve.another_client("Second").await, &in_umbra] {
+            consent.code("openid").await;
+        }
+
+        let before = deliveries(&app).await.len();
+        actions::disable_user(app.context(), &app.app.operators, "eve@mail.example", &BY).await.expect("is disabled");
+
+        let written = deliveries(&app).await.split_off(before);
+        let of = |org: &Granted<'_>| {
+            let org_id = json!(org.org_id());
+            written.iter().filter(|one| one.data()["org_id"] == org_id).map(|one| one.webhook_id).collect::<Vec<_>>()
+        };
+        let (acme, other) = (of(&granted), of(&umbra));
+        assert_eq!((acme.len(), other.len(), written.len()), (2, 1, 3));
+        assert!(acme.iter().all(|webhook| *webhook != other[0]), "{acme:?} {other:?}");
+    }
+
+    async fn a_refresh_token_that_is_used_twice_is_told_and_nothing_else_that_ends_a_chain(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let granted = started(&app).await;
+        let (first, code) = (granted.tokens("openid mcp_read").await, granted.code_of_mcp("openid mcp_read").await);
+        let done = granted.tokens("openid mcp_read").await;
+        let refreshed = granted.refreshed(&first.refresh).await;
+        granted.refreshed(&crate::support::granted::Tokens::of(&refreshed).refresh).await;
+        app.hand.advance(Duration::from_secs(DAY));
+
+        let reused = told_of(&app, async || granted.refreshed(&first.refresh).await).await;
+        let again = told_of(&app, async || granted.refreshed(&first.refresh).await).await;
+        let other = told_of(&app, async || {
+            granted.revoked(&done.refresh).await;
+            granted.exchanged(&code).await;
+            granted.exchanged(&code).await
+        })
+        .await;
+
+        let id = grant_id(&granted).await;
+        let title = "A refresh token of App for admin@acme.example was used twice: what came of it has ended.";
+        let [(kind, data)] = reused.as_slice() else { panic!("{reused:?}") };
+        let family = data["family_id"].clone();
+        assert!(family.as_str().is_some_and(|text| Uuid::parse_str(text).is_ok()), "{family}");
+        let expected = and(about(&granted, &id, &["mcp_read", "openid"], title), [("family_id", family)]);
+        assert_eq!((kind.as_str(), data), ("refresh_token.reused", &expected));
+        assert_eq!((again, other), (Vec::new(), Vec::new()));
+    }
+}
