@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::poll;
 use grantor::app::App;
 use grantor::db::Location;
 use grantor::secret::Secret;
@@ -16,9 +17,10 @@ const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
 const AWAY: &str = "the server cannot reach its database at the moment: try again in a second";
 
-/// What the server promises with its default settings.
-const WHEN_REFUSED: Duration = Duration::from_secs(2);
-const WHEN_SILENT: Duration = Duration::from_secs(6);
+/// Less than twice what the default settings let it take to be given a connection, and an answer: who waits twice is found
+/// out, and who is only slow is not.
+const WHEN_REFUSED: Duration = Duration::from_millis(2_900);
+const WHEN_SILENT: Duration = Duration::from_millis(9_500);
 /// What the drain may take, and nothing on top of it that a service manager would notice.
 const WHEN_STOPPED: Duration = Duration::from_secs(9);
 
@@ -31,6 +33,10 @@ fn proxied(proxy: &Proxy) -> Secret {
 }
 
 pub async fn behind_a_proxy() -> (TestApp, Proxy) {
+    behind_a_proxy_with(&[]).await
+}
+
+async fn behind_a_proxy_with(settings: &[(&str, &str)]) -> (TestApp, Proxy) {
     let server: PgConnectOptions = postgres_url().parse().expect("a URL");
     let proxy = Proxy::before(format!("{}:{}", server.get_host(), server.get_port())).await;
     let folder = tempfile::TempDir::new().expect("a folder");
@@ -39,7 +45,7 @@ pub async fn behind_a_proxy() -> (TestApp, Proxy) {
     };
     let location = Location::Postgres { url: proxied(&proxy), schema };
     let free_ports = [("http.listen", "127.0.0.1:0"), ("http.management_listen", "")];
-    (TestApp::on_location(location, &free_ports).await, proxy)
+    (TestApp::on_location(location, &[&free_ports[..], settings].concat()).await, proxy)
 }
 
 /// A client that is not known yet, so that the database must be asked.
@@ -168,8 +174,13 @@ async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
 
     proxy.hang();
     for _ in 0..2 {
-        let left = timeout(Duration::from_millis(50), operator.get(&restriction)).await;
-        assert!(left.is_err(), "there is no answer yet");
+        let mut asking = Box::pin(operator.get(&restriction));
+        until("the caller has a connection", async || {
+            assert!(poll!(asking.as_mut()).is_pending(), "there is no answer yet");
+            let state = app.db().pool_state();
+            state.open > state.idle
+        })
+        .await;
     }
 
     until("their places are free again", async || app.db().pool_state().open == 0).await;
@@ -177,11 +188,11 @@ async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
 
 #[tokio::test]
 async fn what_needs_no_database_is_served_while_it_refuses() {
-    let (app, mut proxy) = behind_a_proxy().await;
+    let (app, mut proxy) = behind_a_proxy_with(&[("database.acquire_timeout_ms", "60000")]).await;
     let client_id = app.registered("A client").await;
 
     proxy.refuse().await;
-    let at_once = Duration::from_secs(1);
+    let at_once = Duration::from_secs(30);
     let alive = within(at_once, app.manage("/healthz")).await;
     let sites = within(at_once, app.get(SITES)).await;
     let document = within(at_once, app.get("/openapi.json")).await;
@@ -213,8 +224,9 @@ async fn readiness_follows_a_database_that_says_nothing() {
 
     proxy.hang();
     let away = within(WHEN_SILENT, app.manage("/readyz")).await;
-    let alive = within(Duration::from_secs(1), app.manage("/healthz")).await;
-    let sites = within(Duration::from_secs(1), app.get(SITES)).await;
+    let at_once = WHEN_SILENT / 2;
+    let alive = within(at_once, app.manage("/healthz")).await;
+    let sites = within(at_once, app.get(SITES)).await;
     proxy.forward().await;
 
     away.is(503, &json!({"status": "the database does not answer"}));

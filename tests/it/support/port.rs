@@ -23,7 +23,7 @@ impl Port {
 
     fn pick_of(address: IpAddr) -> Self {
         let held = bound((address, 0).into());
-        Self { address: held.local_addr().expect("a bound socket has an address"), held: held }
+        Self { address: held.local_addr().expect("a bound socket has an address"), held }
     }
 
     /// Connections are accepted as long as this lives, and refused when it is gone.

@@ -102,10 +102,12 @@ pub struct Site {
     _port: Port,
 }
 
+type Answering = Box<dyn Fn(&Asked) -> Reply + Send>;
+
 struct Shared {
     next: Mutex<VecDeque<Reply>>,
     /// Where nothing else is to be answered.
-    usual: Mutex<Box<dyn Fn(&Asked) -> Reply + Send>>,
+    usual: Mutex<Answering>,
     asked: watch::Sender<Vec<Asked>>,
     open: watch::Sender<bool>,
 }
