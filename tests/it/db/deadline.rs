@@ -5,7 +5,7 @@ use std::time::Duration;
 use grantor::db::{Db, DbError, Target, orgs};
 
 use super::by_hand::{execute, org_id};
-use crate::support::{Engine, START, TestApp};
+use crate::support::{DEADLINE, Engine, START, TestApp};
 
 /// From here on an organisation named Slow takes the database far longer than [`impatient`] waits.
 async fn make_slow(app: &TestApp, engine: Engine) {
@@ -13,7 +13,7 @@ async fn make_slow(app: &TestApp, engine: Engine) {
         app,
         engine,
         "CREATE TRIGGER slow BEFORE INSERT ON orgs WHEN NEW.name = 'Slow' BEGIN
-           SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000)
+           SELECT count(*) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000)
                                  SELECT i FROM n WHERE i % 7 = 3);
          END",
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
@@ -24,7 +24,7 @@ async fn make_slow(app: &TestApp, engine: Engine) {
 }
 
 fn impatient(app: &TestApp) -> Db {
-    let target = Target { max_connections: 2, query_timeout: Duration::from_millis(400), ..app.target.clone() };
+    let target = Target { max_connections: 2, query_timeout: Duration::from_secs(1), ..app.target.clone() };
     Db::open(&target).expect("opens")
 }
 
@@ -66,7 +66,7 @@ on_both! {
     async fn no_free_connection_is_told_as_such(engine: Engine) {
         let app = TestApp::start(engine).await;
         let target =
-            Target { max_connections: 1, acquire_timeout: Duration::from_millis(100), ..app.target.clone() };
+            Target { max_connections: 1, acquire_timeout: Duration::from_secs(2), ..app.target.clone() };
         let db = Db::open(&target).expect("opens");
         let tx = db.begin().await.expect("begins");
 
@@ -85,7 +85,7 @@ on_both! {
 
         tx.commit().await.expect("commits");
 
-        tokio::time::timeout(Duration::from_secs(10), closing).await.expect("is closed");
+        tokio::time::timeout(DEADLINE, closing).await.expect("is closed");
     }
 
     async fn a_closed_database_is_unavailable(engine: Engine) {

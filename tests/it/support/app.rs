@@ -1,7 +1,6 @@
 //! The server in process.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use super::{Answer, TestOperator, cluster, connection};
+use super::{Answer, DEADLINE, TestOperator, cluster, connection};
 
 /// When every test begins: 2026-01-02T03:04:05Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_767_323_045);
@@ -76,12 +75,7 @@ impl TestApp {
                 Location::Postgres { url, schema: Some(cluster::new_schema().await) }
             }
         };
-        Target {
-            location,
-            max_connections: 4,
-            acquire_timeout: Duration::from_secs(5),
-            query_timeout: Duration::from_secs(10),
-        }
+        Target { location, max_connections: 4, acquire_timeout: DEADLINE, query_timeout: DEADLINE }
     }
 
     async fn on(target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
