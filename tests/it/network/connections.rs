@@ -14,7 +14,7 @@ use crate::support::{DEADLINE, Wire, until};
 /// After which somebody is cut off.
 const A_WHILE: Duration = Duration::from_millis(200);
 /// Within which somebody does something, however busy this machine is.
-const A_LONG_WHILE: Duration = Duration::from_secs(5);
+const A_LONG_WHILE: Duration = Duration::from_secs(3);
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LAST_REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
