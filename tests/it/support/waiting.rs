@@ -30,8 +30,8 @@ pub async fn later<T>(moment: Duration, what: impl Future<Output = T>) -> T {
     what.await
 }
 
-/// Goes on with a change until the database keeps it waiting for somebody else, and fails where nobody does. Who that is
-/// holds a transaction and one connection of `app`, and the change has come by way of another.
+/// Goes on with a change until the database keeps it waiting for somebody who holds what it needs, and fails where it waits
+/// for nobody.
 pub async fn until_kept_waiting<F: Future>(app: &TestApp, mut change: Pin<&mut F>) {
     until("it is kept waiting", async || {
         assert!(poll!(change.as_mut()).is_pending(), "it waited for nobody");
@@ -40,7 +40,8 @@ pub async fn until_kept_waiting<F: Future>(app: &TestApp, mut change: Pin<&mut F
     .await;
 }
 
-/// Whether a session waits that uses tables of this app. SQLite does not tell; who has begun there as the second waits.
+/// Whether anybody does who uses tables of this app. SQLite does not tell, and need not: whoever changes anything there waits
+/// before it begins.
 async fn waits_for_a_lock(app: &TestApp) -> bool {
     const WAITS: &str = "SELECT EXISTS (
         SELECT FROM pg_locks AS waiting JOIN pg_locks AS held USING (pid) JOIN pg_class ON pg_class.oid = held.relation
