@@ -2,14 +2,10 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::Answer;
-
-/// No answer of a server that works takes so long, on the slowest of machines.
-const LONGEST: Duration = Duration::from_secs(30);
+use super::{Answer, DEADLINE};
 
 /// Connects, asks, and reads to the end.
 pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
@@ -24,7 +20,7 @@ pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str
 
 /// What comes until the server closes. A connection that ends before an answer is an error.
 pub fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
-    stream.set_read_timeout(Some(LONGEST))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     parse(&text).ok_or_else(|| io::Error::other(format!("no answer: {text:?}")))
