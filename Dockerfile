@@ -50,7 +50,7 @@ ENV GRANTOR_HTTP__LISTEN=0.0.0.0:8080 \
 VOLUME /data
 EXPOSE 8080
 
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/grantor", "healthcheck"]
 
 ENTRYPOINT ["/usr/local/bin/grantor"]
