@@ -34,6 +34,13 @@ pub struct BodyBounds {
     pub within: Duration,
 }
 
+impl BodyBounds {
+    /// What remains of the time when so much of it has passed.
+    pub fn after(self, passed: Duration) -> Self {
+        Self { within: self.within.saturating_sub(passed), ..self }
+    }
+}
+
 /// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
 /// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
 pub async fn read(request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {

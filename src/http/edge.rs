@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -22,6 +23,7 @@ use super::error::{About, ApiError, page_told};
 use super::rate_limit::{Class, Counted};
 use super::router::known_route;
 use super::source::{Peer, client_address};
+use super::unread::Unread;
 use super::views::Language;
 use crate::app::App;
 
@@ -54,6 +56,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         address = %origin.address,
     );
     request.extensions_mut().insert(origin.clone());
+    let unread = Unread::lend(&mut request);
 
     let mut answer = guarded(&app, request, next, &origin).instrument(span.clone()).await;
 
@@ -64,8 +67,12 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     if let Some(class) = answer.extensions().get::<Class>() {
         app.metrics.refused(class.name());
     }
-    let _entered = span.enter();
-    tracing::debug!(status, took_us = took.as_micros() as u64, "answered");
+    span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
+    if let Some(unread) = unread
+        && !unread.read(app.body_bounds().after(took)).await
+    {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     answer
 }
 

@@ -19,6 +19,7 @@ mod pending;
 mod rate_limit;
 mod router;
 mod source;
+mod unread;
 mod views;
 
 pub use body::BodyBounds;

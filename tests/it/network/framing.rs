@@ -112,3 +112,41 @@ async fn bytes_that_are_no_request_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_request_that_is_refused_without_its_body_leaves_the_connection_to_the_next_one() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
+    let mut connection = wire.connect().await;
+    let head = "PUT /api/v2/oauth2/clients/8d7e5f9c-0000-4000-8000-000000000000/scopes_restriction HTTP/1.1\r\n\
+                Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n";
+
+    connection.write(head).await;
+    // Time enough to refuse it, as long as nobody waits for the body.
+    let mut another = wire.connect().await;
+    another.write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    another.answer().await;
+    connection.write("what nobody asks for").await;
+    let refused = connection.answer().await;
+    connection.write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let answered = connection.answer().await;
+
+    assert!(refused.starts_with("HTTP/1.1 40"), "{refused}");
+    assert!(!refused.contains("connection: close"), "{refused}");
+    assert!(answered.starts_with("HTTP/1.1 200 OK\r\n"), "{answered}");
+}
+
+#[tokio::test]
+async fn where_what_is_left_of_a_body_is_not_read_the_answer_says_that_the_connection_ends() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
+    for left in ["Content-Length: 20\r\nExpect: 100-continue", "Content-Length: 65537"] {
+        let mut connection = wire.connect().await;
+
+        connection.write(&format!("POST /api/v2/oauth2/register HTTP/1.1\r\nHost: localhost\r\n{left}\r\n\r\n")).await;
+        let refused = connection.rest().await;
+
+        assert!(refused.starts_with("HTTP/1.1 4"), "{left}: {refused}");
+        assert!(refused.contains("\r\nconnection: close\r\n"), "{left}: {refused}");
+    }
+}
