@@ -13,6 +13,8 @@ use crate::signing::SigningError;
 
 /// What is over leaves within a minute or so.
 const EVERY: Duration = Duration::from_secs(60);
+/// First uses that are written together.
+const GATHERED_FOR: Duration = Duration::from_secs(1);
 /// Beyond this the times of tokens and of rows disagree noticeably.
 const CLOCKS_MAY_DIFFER_MS: i64 = 1_000;
 /// Beyond this nothing is deleted by the time of day: one of the clocks is wrong, and nobody knows which.
@@ -23,6 +25,7 @@ pub async fn sweep_until_stopped(app: Arc<App>) {
     loop {
         tokio::select! {
             _ = timer.tick() => sweep(&app).await,
+            () = app.issuer.uses.first_use() => write_first_uses(&app).await,
             () = app.stop.stopped() => return,
         }
     }
@@ -34,9 +37,8 @@ pub async fn sweep(app: &App) {
     if compare_clocks(app).await.abs() > CLOCKS_MAY_NOT_DIFFER_MS {
         return;
     }
-    if let Err(error) = app.issuer.uses.write(&app.context.db).await {
-        tracing::warn!(%error, "when tokens were last used was not written");
-    }
+    write_uses(app).await;
+    app.issuer.uses.age();
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
         Ok(Forgotten { requests, codes, sessions, families }) => {
@@ -66,6 +68,18 @@ pub async fn sweep(app: &App) {
         Ok(0) => {}
         Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
         Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
+    }
+}
+
+/// Those of the next moment with them, so that many are one write.
+async fn write_first_uses(app: &App) {
+    tokio::time::sleep(GATHERED_FOR).await;
+    write_uses(app).await;
+}
+
+async fn write_uses(app: &App) {
+    if let Err(error) = app.issuer.uses.write(&app.context.db).await {
+        tracing::warn!(%error, "when tokens were last used was not written");
     }
 }
 
