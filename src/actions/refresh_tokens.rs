@@ -137,8 +137,8 @@ fn narrowed(
     let scope = still_allowed(bounds, found, &granted);
     if scope.is_empty() {
         // Who named nothing has to ask its user again, which clients do after this error only.
-        let named = refreshing.scope.is_some();
-        return Err(if named { TokenRefusal::ScopeNotGranted } else { TokenRefusal::InvalidRefreshToken });
+        let named = refreshing.scope.map(|scope| TokenRefusal::ScopeNotAllowed(scope.clone()));
+        return Err(named.unwrap_or(TokenRefusal::InvalidRefreshToken));
     }
     Ok((scope, narrower_resources(refreshing.resources, &found.family.resources)?))
 }

@@ -4,8 +4,6 @@
 //! server withholds what this kind of client can never have, the organisation what its restriction does not list, and
 //! the user's role what the user may not do. Required scopes of a first-party client pass all three.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use super::permission::{Permission, Role};
@@ -86,25 +84,29 @@ impl OfferedScopes {
     }
 }
 
-impl fmt::Display for Withheld {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, by } = self;
-        match by {
-            WithheldBy::Organization => write!(
-                formatter,
-                "{scope} is not in what the organization allows this client: its administrators can change that"
-            ),
-            WithheldBy::Role => write!(
-                formatter,
-                "{scope} is more than the role of the user permits: an administrator of the organization can change \
-                 the role"
-            ),
-            WithheldBy::Server => write!(
-                formatter,
-                "{scope} is only for clients that the operator of this server approved: ask the operator"
-            ),
+impl WithheldBy {
+    const ALL: [Self; 3] = [Self::Server, Self::Organization, Self::Role];
+
+    /// What is said of scopes that it withholds: which rule that is, and who can change it.
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::Organization => "not in what the organization allows this client: its administrators can change that",
+            Self::Role => {
+                "more than the role of the user permits: an administrator of the organization can change the role"
+            }
+            Self::Server => "only for clients that the operator of this server approved: ask the operator",
         }
     }
+}
+
+/// Names the scopes, by the rule that withholds them.
+fn told(withheld: &[Withheld]) -> String {
+    let of_rule = |by| {
+        let scopes: ScopeSet = withheld.iter().filter(|one| one.by == by).map(|one| one.scope.clone()).collect();
+        let verb = if scopes.len() == 1 { "is" } else { "are" };
+        (!scopes.is_empty()).then(|| format!("{} {verb} {}", scopes.in_words(), by.rule()))
+    };
+    WithheldBy::ALL.into_iter().filter_map(of_rule).collect::<Vec<_>>().join("; ")
 }
 
 /// What the user is offered. Nothing left to offer is `invalid_scope`, and with [`Excess::Refuse`] so is anything
@@ -116,11 +118,11 @@ pub fn judge(asked: Asked<'_>) -> Result<OfferedScopes, Refused> {
     let is_fixed = |scope: &ScopeToken| scope.as_str() == "openid" || asked.required.contains(scope.as_str());
     let (fixed, optional) = offered.union(asked.required).partition(is_fixed);
     let nothing_left = fixed.is_empty() && optional.is_empty();
-    match withheld.first() {
-        Some(first) if nothing_left || asked.on_excess == Excess::Refuse => {
-            Err(Refused { refusal: Refusal::new(ErrorCode::InvalidScope, first), withheld })
+    match withheld.is_empty() {
+        false if nothing_left || asked.on_excess == Excess::Refuse => {
+            Err(Refused { refusal: Refusal::new(ErrorCode::InvalidScope, told(&withheld)), withheld })
         }
-        None if nothing_left => {
+        true if nothing_left => {
             let remedy = "no scope is named and this server has no default: name at least one in scope";
             Err(Refused { refusal: Refusal::new(ErrorCode::InvalidScope, remedy), withheld })
         }
@@ -309,13 +311,18 @@ mod tests {
         let cases = [
             (
                 Case { requested: Some("openid email"), allowed, ..USUAL },
-                "invalid_scope: email is not in what the organization allows this client: its administrators can change \
-                 that",
+                "invalid_scope: email and openid are not in what the organization allows this client: its administrators can \
+                 change that",
             ),
             (
                 Case { requested: Some("org_management"), role, ..USUAL },
                 "invalid_scope: org_management is more than the role of the user permits: an administrator of the \
                  organization can change the role",
+            ),
+            (
+                Case { requested: Some("api_keys_write email"), allowed, ..USUAL },
+                "invalid_scope: api_keys_write is only for clients that the operator of this server approved: ask the \
+                 operator; email is not in what the organization allows this client: its administrators can change that",
             ),
             (
                 Case { requested: Some("api_keys_write"), ..USUAL },

@@ -9,6 +9,7 @@
 //! | the current token | its digest | `Rotate`: the next token becomes the current one |
 //! | the one before it, soon after | its digest | `Repeat`: the current token again, since an answer may be lost |
 //! | the one before it, later | its digest | `Reused`: two parties hold the family, so it ends |
+//! | the one before that, soon after | its tag can be derived again | `Overtaken`: refused, and nothing ends |
 //! | an older one of this family | its tag can be derived again | `Reused` |
 //! | anything else | nothing | `Foreign`: refused, and nothing ends, since anyone can make it up |
 
@@ -129,6 +130,8 @@ pub struct RefreshRules {
 pub enum Decision {
     Rotate,
     Repeat,
+    /// Sent by one of several processes that refresh at once, and two others were faster.
+    Overtaken,
     Reused,
     Ended(Ending),
     Foreign,
@@ -161,7 +164,9 @@ pub fn decide(
     } else if digest == family.previous_digest {
         if is_within_grace(family, rules, now) { Decision::Repeat } else { Decision::Reused }
     } else if presented.sequence < family.sequence && was_derived() {
-        Decision::Reused
+        let is_the_one_before = presented.sequence.saturating_add(2) == family.sequence;
+        let is_soon = is_the_one_before && is_within_grace(family, rules, now);
+        if is_soon { Decision::Overtaken } else { Decision::Reused }
     } else {
         Decision::Foreign
     }
@@ -296,7 +301,7 @@ mod tests {
             (token(3), later, Decision::Rotate),
             (token(2), now, Decision::Repeat),
             (token(2), later, Decision::Reused),
-            (token(1), now, Decision::Reused),
+            (token(1), now, Decision::Overtaken),
             (token(1), later, Decision::Reused),
             (token(0), now, Decision::Reused),
             (token(4), now, Decision::Foreign),
@@ -429,8 +434,9 @@ mod tests {
                         family.rotated_at = at(now);
                     }
                     Decision::Repeat => prop_assert!(behind == 1 && apart <= RULES.grace),
+                    Decision::Overtaken => prop_assert!(behind == 2 && apart <= RULES.grace),
                     Decision::Reused => {
-                        prop_assert!(behind > 1 || behind == 1 && apart > RULES.grace);
+                        prop_assert!(behind > 2 || behind >= 1 && apart > RULES.grace);
                         family.revoked_at = Some(at(now));
                     }
                     Decision::Foreign => prop_assert!(behind < 0 && family.revoked_at.is_none()),

@@ -130,6 +130,18 @@ impl ScopeSet {
         self.0.insert(name);
     }
 
+    /// For a sentence: the first few names, and how many more there are.
+    pub fn in_words(&self) -> String {
+        const FEW: usize = 5;
+        let mut words: Vec<String> = self.names().take(FEW).map(str::to_owned).collect();
+        words.extend(self.len().checked_sub(FEW).filter(|more| *more > 0).map(|more| format!("{more} more")));
+        match words.as_slice() {
+            [] => "none".to_owned(),
+            [only] => only.clone(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        }
+    }
+
     /// What either set holds.
     pub fn union(&self, other: &Self) -> Self {
         Self(&self.0 | &other.0)

@@ -50,7 +50,7 @@ impl TokenError {
     }
 }
 
-/// Why there is no token: the words are `error_description`, and never quote a value that was sent.
+/// Why there is no token: the words are `error_description`, and quote nothing that was sent but names of scopes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
     #[error(transparent)]
@@ -72,8 +72,14 @@ pub enum TokenRefusal {
     InvalidRefreshToken,
     #[error("scope is not a list of scope names with a space between them: {0}")]
     Scope(#[from] ScopeError),
-    #[error("scope names more than was granted: name less, or have the user authorize the client again")]
-    ScopeNotGranted,
+    #[error("scope names more than was granted, {}: name less, or have the user authorize the client again", .0.in_words())]
+    ScopeNotGranted(ScopeSet),
+    #[error(
+        "scope names only what is not allowed any more, {}: what the organization allows the client, or the role of the user, \
+         has changed, and its administrators can change that",
+        .0.in_words()
+    )]
+    ScopeNotAllowed(ScopeSet),
     #[error(transparent)]
     Resource(#[from] ResourceError),
     #[error("resource was not granted: name one that the authorization request named")]
@@ -88,7 +94,7 @@ impl TokenRefusal {
             Self::UnknownClient => TokenError::InvalidClient,
             Self::UnregisteredGrantType => TokenError::UnauthorizedClient,
             Self::InvalidCode | Self::InvalidRefreshToken => TokenError::InvalidGrant,
-            Self::Scope(_) | Self::ScopeNotGranted => TokenError::InvalidScope,
+            Self::Scope(_) | Self::ScopeNotGranted(_) | Self::ScopeNotAllowed(_) => TokenError::InvalidScope,
             Self::Resource(_) | Self::ResourceNotGranted => TokenError::InvalidTarget,
         }
     }
@@ -148,7 +154,7 @@ pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Resul
     match requested {
         None => Ok(granted.clone()),
         Some(requested) if requested.is_subset(granted) => Ok(requested.clone()),
-        Some(_) => Err(TokenRefusal::ScopeNotGranted),
+        Some(requested) => Err(TokenRefusal::ScopeNotGranted(requested.difference(granted))),
     }
 }
 
@@ -170,6 +176,10 @@ mod tests {
     use super::*;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    fn not_granted(names: &str) -> TokenRefusal {
+        TokenRefusal::ScopeNotGranted(set(names))
+    }
 
     fn parse(body: &str) -> Result<TokenRequest, TokenRefusal> {
         TokenRequest::parse(&Parameters::from_form(body.as_bytes())?)
@@ -275,7 +285,8 @@ mod tests {
             (TokenRefusal::InvalidRefreshToken, "invalid_grant"),
             (TokenRefusal::UnregisteredGrantType, "unauthorized_client"),
             (TokenRefusal::UnsupportedGrantType, "unsupported_grant_type"),
-            (TokenRefusal::ScopeNotGranted, "invalid_scope"),
+            (not_granted("email"), "invalid_scope"),
+            (TokenRefusal::ScopeNotAllowed(set("email")), "invalid_scope"),
             (TokenRefusal::ResourceNotGranted, "invalid_target"),
             (TokenRefusal::Resource(ResourceError::Unknown), "invalid_target"),
         ];
@@ -303,8 +314,8 @@ mod tests {
             (None, Ok(granted.clone())),
             (Some("openid email dashboards_read"), Ok(granted.clone())),
             (Some("email"), Ok(set("email"))),
-            (Some("email metrics_read"), Err(TokenRefusal::ScopeNotGranted)),
-            (Some("unheard_of"), Err(TokenRefusal::ScopeNotGranted)),
+            (Some("email metrics_read"), Err(not_granted("metrics_read"))),
+            (Some("unheard_of"), Err(not_granted("unheard_of"))),
         ];
         for (requested, expected) in cases {
             assert_eq!(narrower_scope(requested.map(set).as_ref(), &granted), expected, "{requested:?}");

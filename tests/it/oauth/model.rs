@@ -150,10 +150,11 @@ impl Model<'_> {
 
         let answer = self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
 
-        let is_reuse = age > 1 || (age == 1 && !chain.is_in_grace);
-        if !chain.is_alive || is_reuse {
+        let is_overtaken = age == 2 && chain.is_in_grace;
+        let is_reuse = age > 1 && !is_overtaken || (age == 1 && !chain.is_in_grace);
+        if !chain.is_alive || is_overtaken || is_reuse {
             assert_eq!(error(&answer), json!("invalid_grant"));
-            chain.is_alive = false;
+            chain.is_alive &= !is_reuse;
             return;
         }
         let wanted = if asked.is_empty() { &chain.scopes } else { &asked };

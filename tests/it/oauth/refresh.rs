@@ -23,8 +23,15 @@ fn refused() -> Value {
     )
 }
 
-fn not_granted() -> Value {
-    oauth("invalid_scope", "scope names more than was granted: name less, or have the user authorize the client again")
+fn not_granted(names: &str) -> Value {
+    let remedy = "name less, or have the user authorize the client again";
+    oauth("invalid_scope", &format!("scope names more than was granted, {names}: {remedy}"))
+}
+
+fn not_allowed(names: &str) -> Value {
+    let rule = "what the organization allows the client, or the role of the user, has changed, and its administrators can \
+                change that";
+    oauth("invalid_scope", &format!("scope names only what is not allowed any more, {names}: {rule}"))
 }
 
 async fn ok(granted: &Granted<'_>, refresh_token: &str) -> Tokens {
@@ -148,12 +155,30 @@ on_both! {
         assert_eq!(granted.refreshed(&other.refresh).await.status, 200);
     }
 
+    async fn the_slowest_of_three_that_refresh_at_once_ends_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let first = granted.tokens("mcp_read").await;
+        let second = ok(&granted, &first.refresh).await;
+        let third = ok(&granted, &second.refresh).await;
+
+        granted.refreshed(&first.refresh).await.is(400, &refused());
+
+        assert!(granted.is_active(&third.access).await);
+        assert_eq!(granted.history().await, ["grant.given"]);
+        advance(&app, 11);
+        granted.refreshed(&first.refresh).await.is(400, &refused());
+        assert!(!granted.is_active(&third.access).await);
+        assert_eq!(granted.history().await, ["grant.given", "refresh_token.reused"]);
+    }
+
     async fn an_older_ancestor_ends_the_family_at_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let first = granted.tokens("mcp_read").await;
         let second = ok(&granted, &first.refresh).await;
         let third = ok(&granted, &second.refresh).await;
+        let third = ok(&granted, &third.refresh).await;
 
         granted.refreshed(&first.refresh).await.is(400, &refused());
 
@@ -267,8 +292,8 @@ on_both! {
         let same = granted.refreshed_with(&Tokens::of(&narrower).refresh, &[("scope", "email mcp_read")]).await;
         let none = granted.refreshed_with(&Tokens::of(&same).refresh, &[("scope", "")]).await;
 
-        wider.is(400, &not_granted());
-        unknown.is(400, &not_granted());
+        wider.is(400, &not_granted("mcp_write"));
+        unknown.is(400, &not_granted("nonsense"));
         assert_eq!(scope(&narrower), both("email"));
         assert_eq!(scope(&same), both("email mcp_read"));
         assert_eq!(scope(&none), both("email mcp_read"));
@@ -282,7 +307,7 @@ on_both! {
         advance(&app, 60);
 
         for _ in 0..3 {
-            granted.refreshed_with(&tokens.refresh, &[("scope", "mcp_write")]).await.is(400, &not_granted());
+            granted.refreshed_with(&tokens.refresh, &[("scope", "mcp_write")]).await.is(400, &not_granted("mcp_write"));
             advance(&app, 60);
         }
 
@@ -342,7 +367,7 @@ on_both! {
         let whole_again = granted.refreshed(&Tokens::of(&narrowed).refresh).await;
 
         assert_eq!(scope(&narrowed), both("mcp_read"));
-        asked.is(400, &not_granted());
+        asked.is(400, &not_granted("email"));
         for ended in [nothing_left, whole_again] {
             assert_eq!((ended.status.as_u16(), ended.json()["error"].as_str()), (400, Some("invalid_grant")));
         }
@@ -357,6 +382,9 @@ on_both! {
         let refreshed = granted.refreshed(&tokens.refresh).await;
 
         assert_eq!(scope(&refreshed), both("mcp_read"));
+        let asked = [("scope", "org_authorized_apps_write")];
+        let refused = granted.refreshed_with(&Tokens::of(&refreshed).refresh, &asked).await;
+        refused.is(400, &not_allowed("org_authorized_apps_write"));
     }
 
     async fn who_was_disabled_gets_no_more(engine: Engine) {
@@ -405,6 +433,7 @@ on_both! {
         let repeated = ok(&there, &first.refresh).await;
         let third = ok(&there, &second.refresh).await;
         let repeated_again = ok(&there, &second.refresh).await;
+        advance(&with_both, 11);
         there.refreshed(&first.refresh).await.is(400, &refused());
 
         assert_eq!((second.refresh, third.refresh), (repeated.refresh, repeated_again.refresh));
