@@ -63,7 +63,7 @@ async fn create(
     };
     let mut tx = context.db.begin().await?;
     // Or two at once would both be the last that fits.
-    orgs::lock(&mut tx, org_id).await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
     if auth_methods::count_of_org(&mut tx, org_id).await? >= MOST_AUTH_METHODS {
         return Err(AuthMethodError::TooMany);
     }

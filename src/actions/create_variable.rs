@@ -36,7 +36,7 @@ async fn create(
     let variable = Variable { id, org_id, name, is_secret, value, key_id, created_at: now, modified_at: now };
     let mut tx = context.db.begin().await?;
     // One at a time counts.
-    orgs::lock(&mut tx, org_id).await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
     let others = webhook_variables::count(&mut tx, org_id).await?;
     webhook_variables::insert(&mut tx, &variable).await.map_err(VariableError::of_row)?;
     if others >= MOST {

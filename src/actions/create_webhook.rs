@@ -41,7 +41,7 @@ async fn create(
     let webhook = sealed(context, ring, org_id, new, &secrets);
     let mut tx = context.db.begin().await?;
     // One at a time counts.
-    orgs::lock(&mut tx, org_id).await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
     check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
     let others = webhooks::count(&mut tx, org_id).await?;
     webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;

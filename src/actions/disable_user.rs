@@ -1,14 +1,15 @@
-//! Takes every access from a person at once, in all organisations.
+//! Takes every access from a person at once, in all organisations, and lets them in again.
 
 use serde_json::json;
 
 use super::announce::record_and_announce;
-use super::audit::Change;
+use super::audit::{self, Change};
 use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
 use super::end_grants::Ended;
 use super::{By, Context};
-use crate::db::{DbError, OperatorCache, Tx, grants, memberships, sessions, users};
+use crate::db::users::{self, User};
+use crate::db::{DbError, OperatorCache, Tx, grants, memberships, sessions};
 use crate::oauth::event::Ending;
 use crate::oauth::{GrantId, Timestamp, UserId};
 use crate::passwords::HashError;
@@ -34,16 +35,42 @@ pub async fn disable_user(context: &Context, operators: &OperatorCache, email: &
     disabled
 }
 
+/// Their password and keys work again, and so do their roles; what was ended stays ended. Enabling twice is fine.
+pub async fn enable_user(context: &Context, operators: &OperatorCache, email: &str, by: &By) -> Result<(), UserError> {
+    again_after_conflict(context, || enable(context, email, by)).await?;
+    operators.forget_all();
+    Ok(())
+}
+
 async fn disable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
-    let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
-    let address = parse_email(email).map_err(|_| no_such_user())?;
     let mut tx = context.db.begin().await?;
-    let user = users::find_by_email(&mut tx, &address).await?.ok_or_else(no_such_user)?;
+    let user = find_named(&mut tx, email).await?;
     let now = context.clock.now();
     if users::disable(&mut tx, user.id, now).await? {
         take_everything(context, &mut tx, user.id, now, by).await?;
     }
     Ok(tx.commit().await?)
+}
+
+async fn enable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
+    let mut tx = context.db.begin().await?;
+    let user = find_named(&mut tx, email).await?;
+    if users::enable(&mut tx, user.id).await? {
+        let subject = format!("user:{}", user.id);
+        let before = Some(json!({"disabled_at": user.disabled_at}));
+        for org_id in memberships::list_orgs(&mut tx, user.id).await? {
+            let change =
+                Change { org_id, action: "user.enabled", subject: &subject, before: before.clone(), after: None };
+            audit::record(context, &mut tx, by, change).await?;
+        }
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn find_named(tx: &mut Tx, email: &str) -> Result<User, UserError> {
+    let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
+    let address = parse_email(email).map_err(|_| no_such_user())?;
+    users::find_by_email(tx, &address).await?.ok_or_else(no_such_user)
 }
 
 async fn take_everything(

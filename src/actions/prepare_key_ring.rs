@@ -13,14 +13,14 @@ use crate::sealing::{self, KeyRing, Place};
 pub enum PrepareKeyRingError {
     #[error(
         "{0}. Put what is missing behind the newest key in `secrets.key`, or where no key is set into the key file beside \
-         the database. `grantor keys status` shows what needs which key; docs/operating.md says what to do where one is lost"
+         the database. `grantor keys status` shows what needs which key, and `grantor keys forget` removes what one that is lost has sealed"
     )]
     Missing(MissingRingKeys),
     /// Nothing that was tried opens.
     #[error(
         "the ring key \"{0}\" is another one than the key of this id that sealed {1}: none of it opens. Put the key that it \
-         was back into `secrets.key`, or where no key is set into the key file beside the database; docs/operating.md says \
-         what to do where one is lost"
+         was back into `secrets.key`, or where no key is set into the key file beside the database; `grantor keys forget` \
+         removes what it has sealed where it is lost"
     )]
     AnotherKey(String, String),
     #[error(transparent)]
@@ -64,7 +64,7 @@ pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), P
 }
 
 /// Two keys may have one id. A row that is damaged holds up no start while others open.
-async fn opens_something(db: &Db, ring: &KeyRing, key_id: &str) -> Result<bool, DbError> {
+pub(super) async fn opens_something(db: &Db, ring: &KeyRing, key_id: &str) -> Result<bool, DbError> {
     const ENOUGH: i64 = 10;
     for table in sealed::ALL {
         let rows = sealed::list_some_of_key(db, table, key_id, ENOUGH).await?;

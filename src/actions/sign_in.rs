@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::conflict::again_after_conflict;
 use super::create_user::has_length;
 use super::set_password::set_password;
 use super::{By, Context, Issuer, UserError};
@@ -53,7 +54,9 @@ pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<Secret
         address: attempt.address,
     };
     // Only while the password is the one that was checked: it may have been set anew meanwhile, since somebody knew it.
-    if !sessions::insert_while_password_is(&context.db, &session, &hash.unwrap_or_default()).await? {
+    let hash = hash.unwrap_or_default();
+    let insert = || sessions::insert_while_password_is(&context.db, &session, &hash);
+    if !again_after_conflict(context, insert).await? {
         return Err(SignInError::Refused);
     }
     if let Some((replaced, whose)) = attempt.replaces {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{self, Output};
 use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, TakeOver};
+use crate::actions::{self, By, Context, ForgottenWithKey, TakeOver};
 use crate::config::{Config, Loaded};
 use crate::db::ring_usage::{self, RingUsage};
 use crate::db::signing_keys::{self, SigningKey};
@@ -28,6 +28,15 @@ pub enum Command {
     },
     /// Seal everything again under the newest key of the ring, while servers run. May be run again at any time.
     ReEncrypt,
+    /// Remove what was sealed under a key of the ring that is lost for good: webhooks, auth methods and variables.
+    Forget {
+        /// The id of the key, as `keys status` shows it.
+        #[arg(value_name = "ID")]
+        ring_key: String,
+        /// Do it. Without this, it is only told what would go.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the key ring and what needs each of its keys, and the signing keys and what each is doing.
     Status,
 }
@@ -39,6 +48,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Rotate { now } => rotate(&context, &ring, &loaded.config, now, output).await,
             Command::ReEncrypt => re_encrypt(&context, &ring, output).await,
+            Command::Forget { ring_key, yes } => forget(&context, &ring, &ring_key, yes, output).await,
             Command::Status => status(&context, &ring, &loaded.config, output).await,
         }
     })
@@ -133,6 +143,23 @@ async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result
         }
         lines.extend(left.iter().map(what_is_left));
         lines.join("\n")
+    })
+}
+
+async fn forget(context: &Context, ring: &KeyRing, key: &str, yes: bool, output: Output) -> Result<(), Failure> {
+    if !yes {
+        let lost = actions::find_lost(context, ring, key).await.map_err(Failure::failed)?;
+        let lost = RingUsage { signing_keys: 0, ..lost }.sealed_in_words();
+        return Err(Failure::usage(format!(
+            "this removes {lost}, webhooks that use these auth methods, and what waits to be sent to them. Their \
+             organisations have to make them again. Take a backup first, and then run it again with --yes"
+        )));
+    }
+    let gone = actions::forget_ring_key(context, ring, key, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    output::one(output, &gone, || {
+        let ForgottenWithKey { auth_methods, webhooks, webhook_variables } = gone;
+        let usage = RingUsage { auth_methods, webhooks, webhook_variables, ..RingUsage::default() };
+        format!("removed {}", usage.sealed_in_words())
     })
 }
 

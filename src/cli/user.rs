@@ -55,6 +55,12 @@ pub enum Command {
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
+    /// Let a disabled person in again, with their password and keys. What they had granted stays ended.
+    Enable {
+        /// The e-mail address of the person.
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -117,13 +123,22 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::Disable { email } => {
-                // This process serves nobody: servers notice within five seconds.
-                let operators = OperatorCache::new(Clock::system());
-                actions::disable_user(&context, &operators, &email, &By::COMMAND_LINE)
+                actions::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 output::one(output, &json!({"email": email, "disabled": true}), || format!("disabled {email}"))
             }
+            Command::Enable { email } => {
+                actions::enable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
+                output::one(output, &json!({"email": email, "disabled": false}), || format!("enabled {email}"))
+            }
         }
     })
+}
+
+/// This process serves nobody, so it has nobody to forget: servers notice within five seconds.
+fn nobody_served() -> OperatorCache {
+    OperatorCache::new(Clock::system())
 }

@@ -152,6 +152,14 @@ pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bo
         .map(|done| done.rows_affected() == 1))
 }
 
+pub async fn enable(db: impl DbHandle, id: UserId) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
 /// With all that is theirs, tokens included. What is told of them in the audit stays.
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
     const STATEMENTS: [&str; 5] = [

@@ -79,6 +79,32 @@ on_both! {
         assert_eq!(eve.disabled_at, Some(START));
     }
 
+    async fn a_person_who_is_enabled_again_has_the_keys_and_roles_of_before_and_can_sign_in(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let eve = acme.colleague(EVE, Role::Standard).await;
+        actions::set_password(app.context(), EVE, secret("correct horse"), None, &BY).await.expect("is set");
+        let attempt = || SigningIn {
+            email: EVE,
+            password: Secret::new("correct horse".to_owned()),
+            user_agent: "",
+            address: None,
+            replaces: None,
+        };
+        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+        let refused = sign_in(app.context(), attempt()).await;
+
+        for _ in 0..2 {
+            actions::enable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is enabled");
+        }
+
+        assert!(matches!(&refused, Err(SignInError::Refused)), "{refused:?}");
+        assert!(named(&app, &eve.keys).await.is_some());
+        sign_in(app.context(), attempt()).await.expect("signs in");
+        let unknown = actions::enable_user(app.context(), &app.app.operators, "nobody@mail.example", &BY).await;
+        assert!(matches!(&unknown, Err(UserError::NoSuchUser(_))), "{unknown:?}");
+    }
+
     async fn a_person_who_is_disabled_gets_no_new_keys(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;

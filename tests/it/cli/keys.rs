@@ -9,6 +9,23 @@ use crate::support::{Engine, Program, Server};
 const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const NEW: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
+const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+const METHODS_LIST: &str = "/api/v2/integration/webhooks/configuration/auth-method";
+const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
+const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
+
+const OPENS: &str = "the ring opens what is sealed under \"old\", so nothing is lost: `grantor keys re-encrypt` moves it to \
+                     the newest key";
+const ASKS: &str = "this removes 1 auth method, 2 webhooks and 1 webhook variable, webhooks that use these auth methods, and what \
+                    waits to be sent to them. Their organisations have to make them again. Take a backup first, and then run \
+                    it again with --yes";
+
+fn method() -> Value {
+    json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": {
+        "name": "A method", "access_token_url": "https://auth.example/token", "client_id": "a", "client_secret": "b",
+    }}})
+}
+
 fn with_ring(program: &Program, ring: &str) -> Program {
     program.clone().with("GRANTOR_SECRETS__KEY", ring)
 }
@@ -87,11 +104,7 @@ on_both! {
     async fn a_server_without_a_key_that_organisations_need_names_it_and_re_encrypting_moves_what_it_sealed(engine: Engine) {
         let program = with_ring(&Program::on(engine).await, OLD);
         let (keys, server) = (program.bootstrap(), program.start());
-        let path = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
-        let body = json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": {
-            "name": "A method", "access_token_url": "https://auth.example/token", "client_id": "a", "client_secret": "b",
-        }}});
-        let made = server.ask_with(&keys, "POST", path, &body.to_string());
+        let made = server.ask_with(&keys, "POST", METHODS, &method().to_string());
         server.stop();
         let (lost, both) = (with_ring(&program, NEW), with_ring(&program, format!("{NEW},{OLD}").as_str()));
 
@@ -104,7 +117,8 @@ on_both! {
         assert_eq!((made.status.as_u16(), refused.code, refused.stdout.as_str()), (201, 1, ""));
         let told = "the ring key \"old\" is not in the ring, and it seals 1 signing key and 1 auth method. Put what is missing \
                     behind the newest key in `secrets.key`, or where no key is set into the key file beside the database. \
-                    `grantor keys status` shows what needs which key; docs/operating.md says what to do where one is lost";
+                    `grantor keys status` shows what needs which key, and `grantor keys forget` removes what one that is \
+                    lost has sealed";
         assert!(refused.stderr.trim_end().ends_with(told), "{}", refused.stderr);
         assert_eq!(
             before.succeeded(),
@@ -117,6 +131,36 @@ on_both! {
         );
         assert_eq!(done, json!({"resealed": 2, "unopened": 0, "left": [ring_key("old", "older", 0)]}));
         assert_eq!(kids(&after).len(), 1);
+    }
+
+    async fn what_a_lost_key_sealed_is_forgotten_once_somebody_says_so_and_then_servers_start(engine: Engine) {
+        let program = with_ring(&Program::on(engine).await, OLD);
+        let (keys, server) = (program.bootstrap(), program.start());
+        let create = |path: &str, body: Value| {
+            let made = server.ask_with(&keys, "POST", path, &body.to_string());
+            assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+            made.json()
+        };
+        let method = create(METHODS, method());
+        create(WEBHOOKS, json!({"name": "uses-it", "url": "https://a.example", "auth_method_id": method["data"]["id"]}));
+        create(WEBHOOKS, json!({"name": "by-itself", "url": "https://a.example"}));
+        create(VARIABLES, json!({"name": "SECRET", "value": "s", "is_secret": true}));
+        server.stop();
+        let (lost, both) = (with_ring(&program, NEW), with_ring(&program, &format!("{NEW},{OLD}")));
+
+        let nothing = lost.run(["keys", "forget", "new", "--yes"]);
+        let not_lost = both.run(["keys", "forget", "old", "--yes"]);
+        let asked = lost.run(["keys", "forget", "old"]);
+        let done = lost.json(&["keys", "forget", "old", "--yes"]);
+        lost.run(["keys", "rotate", "--now"]).succeeded();
+        let server = lost.start();
+        let left = server.ask_with(&keys, "GET", METHODS_LIST, "");
+
+        nothing.failed(1, "nothing of organisations is sealed under \"new\"; `grantor keys status` shows all keys");
+        not_lost.failed(1, OPENS);
+        asked.failed(2, ASKS);
+        assert_eq!(done, json!({"auth_methods": 1, "webhooks": 2, "webhook_variables": 1}));
+        assert_eq!((left.status.as_u16(), &left.json()["data"]), (200, &json!([])));
     }
 
     async fn two_servers_started_at_once_have_the_same_keys(engine: Engine) {

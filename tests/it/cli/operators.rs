@@ -119,7 +119,7 @@ on_both! {
         assert_eq!(given, json!({"email": "admin@acme.example", "password": null}));
     }
 
-    async fn a_person_is_disabled(engine: Engine) {
+    async fn a_person_is_disabled_and_enabled_again(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 
@@ -129,6 +129,9 @@ on_both! {
         assert!(program.json(&["user", "list"])[0]["disabled_at"].is_string());
         let keys = program.run(["key", "create", "--org", "Acme", "--user", "admin@acme.example"]);
         keys.failed(1, "admin@acme.example is disabled");
+        let enabled = program.json(&["user", "enable", "--email", "admin@acme.example"]);
+        assert_eq!(enabled, json!({"email": "admin@acme.example", "disabled": false}));
+        assert_eq!(program.json(&["user", "list"])[0]["disabled_at"], json!(null));
     }
 
     async fn keys_are_created_listed_without_themselves_and_revoked(engine: Engine) {

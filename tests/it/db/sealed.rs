@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use grantor::actions::{self, Resealed};
+use grantor::actions::{self, By, ForgottenWithKey, Resealed};
 use grantor::db::ring_usage::{self, RingUsage};
 use grantor::db::sealed::{self, SealedRow, SealedTable};
 use grantor::sealing::{KeyRing, Place, SealError, open};
@@ -205,15 +205,14 @@ on_both! {
         assert!(actions::prepare_key_ring(app.context(), &both()).await.is_err(), "nothing proves the key");
     }
 
-    async fn where_a_key_is_lost_the_statements_of_the_manual_let_the_server_start_without_what_it_sealed(engine: Engine) {
-        const MANUAL: &str = include_str!("../../../docs/operating.md");
+    async fn what_a_lost_key_sealed_is_forgotten_and_nothing_else_and_lets_the_server_start(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
         something_of_each(&app).await;
         insert_webhook(&app, &ring(NEW), 6, org_id(2), None, false).await;
-        let after = MANUAL.split("```sql\n").nth(1).expect("statements");
 
-        app.execute(after.split("```").next().expect("their end")).await;
+        let forgotten = actions::forget_ring_key(app.context(), &ring(NEW), "old", &By::COMMAND_LINE).await.expect("is lost");
 
+        assert_eq!(forgotten, ForgottenWithKey { auth_methods: 2, webhooks: 2, webhook_variables: 1 });
         actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect("starts");
         let left: Vec<_> = rows(&app, &sealed::WEBHOOKS).await.into_iter().map(|row| row.id).collect();
         assert_eq!(left, [Uuid::from_u64_pair(0, 6)]);

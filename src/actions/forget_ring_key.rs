@@ -1,0 +1,95 @@
+//! What was sealed under a key of the ring that is lost for good goes, so that a server starts without that key. Each thing
+//! goes as if its organisation had deleted it, and is on its record.
+
+use super::prepare_key_ring::opens_something;
+use super::{AuthMethodError, By, Context, VariableError, WebhookError};
+use super::{delete_auth_method, delete_variable, delete_webhook};
+use crate::db::ring_usage::{self, RingUsage};
+use crate::db::{DbError, auth_methods, sealed, webhook_variables, webhooks};
+use crate::oauth::OrgId;
+use crate::sealing::KeyRing;
+
+/// What went. Webhooks go with the auth method that they use as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ForgottenWithKey {
+    pub auth_methods: u64,
+    pub webhooks: u64,
+    pub webhook_variables: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetRingKeyError {
+    #[error("nothing of organisations is sealed under \"{}\"; `grantor keys status` shows all keys", .0.escape_debug())]
+    SealsNothing(String),
+    #[error(
+        "the ring opens what is sealed under \"{}\", so nothing is lost: `grantor keys re-encrypt` moves it to the newest key",
+        .0.escape_debug()
+    )]
+    IsThere(String),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    AuthMethod(#[from] AuthMethodError),
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What a key seals that is lost: refused where the ring opens any of it.
+pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
+    let usage = ring_usage::count_sealed(&context.db).await?.remove(key_id).unwrap_or_default();
+    if usage.of_orgs() == 0 {
+        return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
+    }
+    if ring.find(key_id).is_some() && opens_something(&context.db, ring, key_id).await? {
+        return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
+    }
+    Ok(usage)
+}
+
+/// One organisation after the other; where it is cut short, running it again goes on.
+pub async fn forget_ring_key(
+    context: &Context,
+    ring: &KeyRing,
+    key_id: &str,
+    by: &By,
+) -> Result<ForgottenWithKey, ForgetRingKeyError> {
+    find_lost(context, ring, key_id).await?;
+    let mut forgotten = ForgottenWithKey::default();
+    for table in sealed::ALL {
+        while let Some(row) = sealed::list_some_of_key(&context.db, table, key_id, 1).await?.first() {
+            forget_of_org(context, row.org_id, key_id, by, &mut forgotten).await?;
+        }
+    }
+    Ok(forgotten)
+}
+
+async fn forget_of_org(
+    context: &Context,
+    org_id: OrgId,
+    key_id: &str,
+    by: &By,
+    forgotten: &mut ForgottenWithKey,
+) -> Result<(), ForgetRingKeyError> {
+    let mut methods = auth_methods::list(&context.db, org_id).await?;
+    methods.retain(|method| method.client_secret.key_id == key_id);
+    for webhook in webhooks::list(&context.db, org_id).await? {
+        let loses_its_method = methods.iter().any(|method| webhook.auth_method_id == Some(method.id));
+        if webhook.key_id == key_id || loses_its_method {
+            delete_webhook(context, org_id, &webhook.name, by).await?;
+            forgotten.webhooks += 1;
+        }
+    }
+    for method in methods {
+        delete_auth_method(context, org_id, method.id, by).await?;
+        forgotten.auth_methods += 1;
+    }
+    for variable in webhook_variables::list(&context.db, org_id).await? {
+        if variable.key_id == key_id {
+            delete_variable(context, org_id, &variable.name, by).await?;
+            forgotten.webhook_variables += 1;
+        }
+    }
+    Ok(())
+}
