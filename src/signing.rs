@@ -22,7 +22,7 @@ use crate::oauth::Timestamp;
 use crate::oauth::jwk::{Jwk, JwkSet, PublishedJwk, THUMBPRINT_LENGTH};
 use crate::oauth::signing_algorithm::SigningAlgorithm;
 use crate::oauth::signing_period::{SigningPeriod, SigningState};
-use crate::sealing::{KeyRing, Place, SealError};
+use crate::sealing::{self, KeyRing, Place, SealError};
 use jwt::Unverified;
 use key_pair::PublicKey;
 pub use key_pair::{KeyError, KeyPair};
@@ -54,8 +54,11 @@ pub enum SigningError {
     Db(#[from] DbError),
 }
 
-const fn advice(cause: &SealError) -> &'static str {
+fn advice(cause: &SealError) -> &'static str {
     match cause {
+        SealError::UnknownKey(id) if id == sealing::DEVELOPMENT => {
+            "That is the key of trials, which everybody knows: docs/operating.md says how to get from a trial to a key of your own"
+        }
         SealError::UnknownKey(_) => {
             "Put that ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the \
              database. Where it is lost, `grantor keys rotate` makes a new signing key; what was signed before stays valid"

@@ -76,16 +76,17 @@ pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
         "\nThis is the first start, so an organisation was made.\n\n{}\n\n\
          Try it:\n\n\
          # a client registers itself\n\
-         curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' \\\n  -d '{TOUR_CLIENT}'\n\n\
+         curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' \\\n  -d '{TOUR_CLIENT}'; echo\n\n\
          # keys for the lines below\n\
          export DD_API_KEY={} DD_APPLICATION_KEY={}\n\n\
          # your organisation lets it have two scopes and no more\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
          -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\" -H 'Content-Type: application/json' \\\n  \
-         -d '{{\"data\":{{\"type\":\"upsert_scopes_restriction\",\"attributes\":{{\"oidc_scopes\":[\"openid\"],\"permission_scopes\":[\"mcp_read\"]}}}}}}'\n\n\
+         -d '{{\"data\":{{\"type\":\"upsert_scopes_restriction\",\"attributes\":{{\"oidc_scopes\":[\"openid\"],\"permission_scopes\":[\"mcp_read\"]}}}}}}'; echo\n\n\
          # see it\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
-         -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"\n",
+         -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"; echo\n\n\
+         # what clients are allowed stands at {url}/account, after a sign-in with the password above\n",
         as_text(made),
         made.keys.api_key.expose(),
         made.keys.application_key.expose(),

@@ -12,13 +12,14 @@ use crate::db::clients::{self, Client};
 use crate::db::{org_clients, orgs};
 use crate::oauth::client::{ClientId, is_asleep};
 use crate::oauth::redirect_uri::RedirectUri;
-use crate::oauth::scope::ScopeSet;
+use crate::oauth::scope::ScopeToken;
 use crate::oauth::scopes_restriction::ceiling;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List clients, those seen last first.
     List {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
         /// Only clients whose name contains this.
@@ -30,22 +31,28 @@ pub enum Command {
     },
     /// Show one client: what it registered, what it may get in the organisation, and whether that uses it or has disabled it.
     Show {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
-        #[arg(value_parser = ClientId::parse)]
+        /// Its client_id, or the UUID of it; `client list` shows all.
+        #[arg(value_name = "CLIENT", value_parser = ClientId::parse)]
         id: ClientId,
     },
     /// Take a client from the organisation: every grant of it ends at once with its tokens, and no new one is given.
     Disable {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
+        /// Its client_id, or the UUID of it; `client list` shows all.
         #[arg(value_name = "CLIENT", value_parser = ClientId::parse)]
         id: ClientId,
     },
     /// Let people authorise it again; what has ended stays ended.
     Enable {
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
+        /// Its client_id, or the UUID of it; `client list` shows all.
         #[arg(value_name = "CLIENT", value_parser = ClientId::parse)]
         id: ClientId,
     },
@@ -124,8 +131,10 @@ async fn show(context: &Context, loaded: &Loaded, org: &orgs::Org, id: ClientId)
     let decided = org_clients::find(&context.db, org.id, id).await?.unwrap_or_default();
     let restriction = decided.restriction;
     let required = loaded.config.restriction.required_of(id.uuid()).cloned().unwrap_or_default();
-    let may_get: ScopeSet =
-        ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
+    let ceiling = ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
+    // A private scope is given to nobody here, whatever an organisation allows.
+    let is_private = |scope: &ScopeToken| loaded.catalogue.find(scope.as_str()).is_some_and(|scope| scope.private);
+    let (may_get, _) = ceiling.partition(|scope| required.contains(scope.as_str()) || !is_private(scope));
     let listed = Listed::new(&client, restriction.is_some(), sleeps(&client, context, loaded));
     Ok(json!({
         "client": listed,

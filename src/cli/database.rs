@@ -13,14 +13,25 @@ use crate::secret::Random;
 
 use super::Failure;
 
-/// Opens the database and refuses one whose schema is not this program's.
+/// Opens the database and refuses one whose schema is not this program's. Makes none: whoever looks at the wrong place has to
+/// be told.
 pub async fn open(config: &Config) -> Result<Context, Failure> {
+    if let DatabaseUrl::Sqlite(path) = &config.database.url
+        && !path.exists()
+    {
+        return Err(Failure::Failed(format!(
+            "there is no database at {} (`database.url`, where it is relative from this folder): run this where the server \
+             runs and on its settings, or start the server once",
+            path.display()
+        )));
+    }
     let context = open_any_schema(config)?;
     match context.db.migration_state().await.map_err(Failure::failed)? {
         MigrationState::UpToDate => Ok(context),
-        MigrationState::Behind => Err(Failure::Failed(
-            "the database lacks migrations: run `grantor migrate up` or start the server once".into(),
-        )),
+        MigrationState::Behind => Err(Failure::Failed(format!(
+            "the database {} lacks migrations: run `grantor migrate up` or start the server once",
+            config.database.url
+        ))),
         MigrationState::Newer(version) => Err(Failure::failed(crate::db::MigrateError::Newer(version))),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,14 +21,15 @@ pub fn run(loaded: Loaded, output: Output) -> Result<(), Failure> {
         Some(address) => (address, "/readyz"),
         None => (http.listen, "/api/v2/oauth2/.well-known/sites"),
     };
-    let status = block_on(async {
+    let (status, reason) = block_on(async {
         let asked = timeout(WITHIN, ask(reachable(address), path)).await;
         asked.map_err(|_| Failure::Problem(format!("{address} did not answer in time")))?
     })?;
     if status.starts_with("HTTP/1.1 200 ") {
         return output::one(output, &json!({"ready": true}), || "ready".to_owned());
     }
-    Err(Failure::Problem(format!("not ready: {address}{path} answered {}", status.trim().escape_debug())))
+    let reason = reason.trim().escape_debug();
+    Err(Failure::Problem(format!("not ready: {address}{path} answered {}: {reason}", status.trim().escape_debug())))
 }
 
 /// A server that listens everywhere is asked on loopback.
@@ -41,13 +42,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// The status line of the answer.
-async fn ask(address: SocketAddr, path: &str) -> Result<String, Failure> {
+/// The status line of the answer, and the reason that it gives.
+async fn ask(address: SocketAddr, path: &str) -> Result<(String, String), Failure> {
     let problem = |cause: std::io::Error| Failure::Problem(format!("{address} cannot be reached: {cause}"));
     let mut stream = TcpStream::connect(address).await.map_err(problem)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(problem)?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer).await.map_err(problem)?;
-    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
+    let answer = String::from_utf8_lossy(&answer);
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let reason = body["status"].as_str().unwrap_or("it does not say why");
+    Ok((answer.lines().next().unwrap_or_default().to_owned(), reason.to_owned()))
 }

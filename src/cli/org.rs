@@ -26,7 +26,7 @@ pub enum Command {
         /// Its name.
         org: String,
         /// What clients may get that this organisation has not restricted one by one: scope names, separated by spaces or
-        /// commas; "" is nothing, "all" lifts the bound. Counts when users authorize and tokens are refreshed.
+        /// commas; "" is nothing, "all" lifts the bound. What clients hold beyond it goes at once, as `restriction.on_narrow` says.
         #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
         default_client_scopes: String,
     },

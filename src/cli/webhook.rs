@@ -21,7 +21,7 @@ use crate::oauth::{AuthMethodId, EventId, WebhookId};
 pub enum Command {
     /// List the webhooks of an organisation.
     List {
-        /// The organisation's name.
+        /// The name of the organisation.
         #[arg(long, value_name = "NAME")]
         org: String,
     },
@@ -58,10 +58,10 @@ pub enum Command {
 /// Which webhook.
 #[derive(Debug, Args)]
 pub struct OfWebhook {
-    /// The organisation's name.
+    /// The name of the organisation.
     #[arg(long, value_name = "NAME")]
     org: String,
-    /// The webhook's name.
+    /// The name of the webhook.
     #[arg(long, value_name = "NAME")]
     webhook: String,
 }

@@ -22,10 +22,22 @@ on_both! {
         assert_eq!(after[0], json!({"version": 1, "name": "operators", "applied": true}));
     }
 
-    async fn commands_say_that_migrations_are_missing(engine: Engine) {
-        let refused = Program::on(engine).await.run(["org", "list"]);
+    async fn commands_say_which_database_lacks_migrations(engine: Engine) {
+        let program = Program::on(engine).await;
+        let url = program.variable("GRANTOR_DATABASE__URL").expect("a database of its own").to_owned();
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            std::fs::write(path, "").expect("an empty database");
+        }
 
-        refused.failed(1, "the database lacks migrations: run `grantor migrate up` or start the server once");
+        let refused = program.run(["org", "list"]);
+
+        let shown = refused.stderr.split_once("the database ").expect("is named").1;
+        assert!(shown.starts_with("sqlite:") || shown.starts_with("postgres://"), "{shown}");
+        assert!(
+            shown.trim_end().ends_with(" lacks migrations: run `grantor migrate up` or start the server once"),
+            "{shown}"
+        );
+        assert_eq!(refused.code, 1);
     }
 
     async fn a_newer_schema_is_refused_by_the_server_and_by_every_command(engine: Engine) {
@@ -118,4 +130,18 @@ async fn without_a_management_listener_the_healthcheck_asks_the_public_one() {
     let _server = program.start();
 
     assert_eq!(program.run(["healthcheck"]).stdout, "ready\n");
+}
+
+#[tokio::test]
+async fn a_command_that_looks_at_the_wrong_place_says_so_and_makes_no_database_there() {
+    let program = Program::on_the_default_file();
+
+    let refused = program.run(["user", "list"]);
+
+    refused.failed(
+        1,
+        "there is no database at data/grantor.db (`database.url`, where it is relative from this folder): run this where the \
+         server runs and on its settings, or start the server once",
+    );
+    assert!(!program.folder().join("data").exists());
 }

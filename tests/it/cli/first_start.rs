@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::Program;
 
 /// The end of what is printed.
-const LAST_LINES: &str = "-H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"\n";
+const LAST_LINES: &str = "after a sign-in with the password above\n";
 
 #[test]
 fn the_first_start_prints_keys_and_lines_that_work_when_pasted() {
