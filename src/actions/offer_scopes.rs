@@ -47,9 +47,9 @@ impl Asking<'_> {
         self.redirect().map(|uri| uri.without_loopback_port().into_owned()).unwrap_or_default()
     }
 
-    /// What the tokens are for; "" where nothing is named.
+    /// What the tokens are for, in canonical form, so that another spelling is no other wish; "" where nothing is named.
     pub fn resources(&self) -> Vec<&str> {
-        let named: Vec<&str> = self.request.resources.iter().map(Resource::as_str).collect();
+        let named: Vec<&str> = self.request.resources.iter().map(Resource::canonical).collect();
         if named.is_empty() { vec![""] } else { named }
     }
 }

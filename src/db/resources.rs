@@ -1,4 +1,6 @@
 //! APIs and MCP servers that tokens are for. Only the digest of a resource's secret is stored.
+//!
+//! `uri` is the canonical form, of which there is one; `spelling` is how the operator writes it, where that is another.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -43,13 +45,15 @@ impl TryFrom<Row> for StoredResource {
     }
 }
 
-/// [`DbError::Duplicate`]: the URI is another's.
+/// [`DbError::Duplicate`]: the URI is another's, in this or another spelling.
 pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest: Digest) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO resources (id, uri, name, scopes, secret_digest, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+        "INSERT INTO resources (id, uri, spelling, name, scopes, secret_digest, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
     )
     .bind(resource.id.0)
-    .bind(resource.uri.as_str())
+    .bind(resource.uri.canonical())
+    .bind(Some(resource.uri.as_str()).filter(|spelling| *spelling != resource.uri.canonical()))
     .bind(&resource.name)
     .bind(Json(&resource.scopes))
     .bind(secret_digest.bytes().as_slice())
@@ -60,19 +64,21 @@ pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest:
 }
 
 pub async fn list(db: impl DbHandle) -> Result<Vec<StoredResource>, DbError> {
-    let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as("SELECT id, uri, name, scopes, created_at FROM resources ORDER BY uri")
-            .fetch_all(conn)
-            .await)?;
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, coalesce(spelling, uri) AS uri, name, scopes, created_at FROM resources ORDER BY resources.uri"
+    )
+    .fetch_all(conn)
+    .await)?;
     rows.into_iter().map(StoredResource::try_from).collect()
 }
 
 /// Every resource with the digest of its secret: few, and asked about often.
 pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
-    let rows: Vec<(String, Vec<u8>)> =
-        read_with_conn!(db, |conn| sqlx::query_as("SELECT uri, secret_digest FROM resources ORDER BY uri")
-            .fetch_all(conn)
-            .await)?;
+    let rows: Vec<(String, Vec<u8>)> = read_with_conn!(db, |conn| sqlx::query_as(
+        "SELECT coalesce(spelling, uri), secret_digest FROM resources ORDER BY uri"
+    )
+    .fetch_all(conn)
+    .await)?;
     rows.into_iter()
         .map(|(uri, digest)| {
             let uri = Resource::parse(&uri).map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;

@@ -60,9 +60,19 @@ impl Audience {
     }
 
     pub fn contains(&self, name: &str) -> bool {
+        self.names().iter().any(|one| one == name)
+    }
+
+    /// In whichever spelling: a token outlives the one that its operator had chosen when it was made.
+    pub fn is_for(&self, resource: &Resource) -> bool {
+        let is_it = |one: &String| one == resource.as_str() || Resource::parse(one).is_ok_and(|one| one == *resource);
+        self.names().iter().any(is_it)
+    }
+
+    fn names(&self) -> &[String] {
         match self {
-            Self::One(only) => only == name,
-            Self::Several(several) => several.iter().any(|one| one == name),
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Several(several) => several,
         }
     }
 }

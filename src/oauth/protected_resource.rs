@@ -32,7 +32,8 @@ impl<'a> ProtectedResource<'a> {
     }
 }
 
-/// Where the document is served (section 3.1): the well-known path stands between the host and the path of the resource.
+/// Where the document is served (section 3.1): the well-known path stands between the host and the path of the resource,
+/// of which a slash that is all of it is left out.
 pub fn metadata_url(resource: &Resource) -> String {
     let (origin, rest) = origin_and_rest(resource);
     format!("{origin}{WELL_KNOWN}{rest}")
@@ -56,7 +57,9 @@ fn origin_and_rest(resource: &Resource) -> (&str, &str) {
     let text = resource.as_str();
     let after_scheme = text.find("//").map_or(0, |at| at + "//".len());
     let end = text[after_scheme..].find(['/', '?']).map_or(text.len(), |at| after_scheme + at);
-    text.split_at(end)
+    let (origin, rest) = text.split_at(end);
+    let is_bare = rest == "/" || rest.starts_with("/?");
+    (origin, if is_bare { &rest[1..] } else { rest })
 }
 
 #[cfg(test)]
@@ -74,6 +77,8 @@ mod tests {
         let cases = [
             ("https://mcp.example/mcp", "https://mcp.example/.well-known/oauth-protected-resource/mcp"),
             ("https://mcp.example/", "https://mcp.example/.well-known/oauth-protected-resource"),
+            ("https://mcp.example/mcp/", "https://mcp.example/.well-known/oauth-protected-resource/mcp/"),
+            ("https://mcp.example/?x=1", "https://mcp.example/.well-known/oauth-protected-resource?x=1"),
             ("http://localhost:9000/a/b", "http://localhost:9000/.well-known/oauth-protected-resource/a/b"),
             ("https://mcp.example?x=1", "https://mcp.example/.well-known/oauth-protected-resource?x=1"),
             ("https://mcp.example/mcp?x=1", "https://mcp.example/.well-known/oauth-protected-resource/mcp?x=1"),

@@ -1,19 +1,25 @@
 //! Resource indicators (RFC 8707): which API or MCP server a token is for, by its URI.
 //!
-//! Clients write the same resource in several ways, so that it is kept in one canonical form: scheme and host in lower
-//! case, no default port, and no slash at the end of the path. Nothing else is touched: what a path or a query means is
-//! for its server to say (RFC 3986 section 6).
+//! Clients write the same resource in several ways, so that resources are compared in one canonical form: scheme and host
+//! in lower case, no default port, and no slash at the end of the path. Nothing else is touched: what a path or a query
+//! means is for its server to say (RFC 3986 section 6). What an operator has written is told byte for byte, since its
+//! clients compare it so (RFC 9728 section 3.3); of a resource that nobody has made known, the canonical form is told.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::uri_syntax::{Host, UriSyntaxError, authority_of, check_characters, split_port, split_scheme};
 
-/// A resource in canonical form: what `aud` says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A resource as it is written in `aud`. Two that differ in their spelling only are equal.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Resource(String);
+pub struct Resource {
+    spelling: String,
+    canonical: String,
+}
 
 /// What becomes of a resource that nobody told this server about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -47,7 +53,7 @@ impl Resource {
     /// How many one request may name.
     pub const MAX_NAMED: usize = 10;
 
-    /// An absolute URI without a fragment (RFC 8707 section 2), on the web.
+    /// An absolute URI without a fragment (RFC 8707 section 2), on the web. Its spelling stays as it is.
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
         if text.len() > Self::MAX_BYTES {
             return Err(ResourceError::TooLong);
@@ -70,17 +76,18 @@ impl Resource {
         let authority = authority_of(after_scheme).unwrap_or_default();
         let port = other_port(authority, default_port);
         let rest = after_scheme.get("//".len() + authority.len()..).unwrap_or_default();
-        Ok(Self(format!("{scheme}://{host}{port}{}", without_last_slash(rest))))
+        let canonical = format!("{scheme}://{host}{port}{}", without_last_slash(rest));
+        Ok(Self { spelling: text.to_owned(), canonical })
     }
 
-    /// What a request names, without repetitions.
+    /// What a request names, without repetitions and in canonical form: how a client spells it is nobody's wish.
     pub fn parse_all<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Self>, ResourceError> {
         let mut resources = Vec::new();
         for (index, text) in texts.enumerate() {
             if index == Self::MAX_NAMED {
                 return Err(ResourceError::TooMany);
             }
-            let resource = Self::parse(text)?;
+            let resource = Self::parse(text)?.in_canonical_form();
             if !resources.contains(&resource) {
                 resources.push(resource);
             }
@@ -88,8 +95,55 @@ impl Resource {
         Ok(resources)
     }
 
+    fn in_canonical_form(self) -> Self {
+        Self { spelling: self.canonical.clone(), ..self }
+    }
+
+    /// In its own spelling.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.spelling
+    }
+
+    /// What all spellings have in common.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The same resource as one of these spells it.
+    pub fn as_one_of<'a>(&self, others: &'a [Self]) -> Option<&'a Self> {
+        others.iter().find(|other| *other == self)
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Resource {}
+
+impl PartialOrd for Resource {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Resource {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.canonical.cmp(&other.canonical)
+    }
+}
+
+impl Hash for Resource {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical.hash(state);
+    }
+}
+
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.spelling)
     }
 }
 
@@ -107,14 +161,18 @@ fn without_last_slash(path_and_query: &str) -> String {
     format!("{path}{query}")
 }
 
-/// What of the named resources a token may be for (RFC 8707 section 2, `invalid_target`).
+/// What of the named resources a token may be for (RFC 8707 section 2, `invalid_target`), each as its operator spells it.
 pub fn admit(
     requested: &[Resource],
     known: &[Resource],
     policy: UnknownResources,
 ) -> Result<Vec<Resource>, ResourceError> {
-    let is_admitted = |resource: &Resource| policy == UnknownResources::Accept || known.contains(resource);
-    if requested.iter().all(is_admitted) { Ok(requested.to_vec()) } else { Err(ResourceError::Unknown) }
+    let admitted = |resource: &Resource| match (resource.as_one_of(known), policy) {
+        (Some(known), _) => Ok(known.clone()),
+        (None, UnknownResources::Accept) => Ok(resource.clone()),
+        (None, UnknownResources::Refuse) => Err(ResourceError::Unknown),
+    };
+    requested.iter().map(admitted).collect()
 }
 
 impl TryFrom<String> for Resource {
@@ -127,18 +185,20 @@ impl TryFrom<String> for Resource {
 
 impl fmt::Display for Resource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.spelling)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn canonical(text: &str) -> Result<String, ResourceError> {
-        Resource::parse(text).map(|resource| resource.to_string())
+        Resource::parse(text).map(|resource| resource.canonical().to_owned())
     }
 
     fn resource(text: &str) -> Resource {
@@ -202,6 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_answered_in_the_spelling_of_the_operator_and_else_in_the_canonical_one() {
+        let known = [resource("HTTPS://Known.example:443/mcp/"), resource("https://other.example")];
+        let cases = [
+            ("https://known.example/mcp", "HTTPS://Known.example:443/mcp/"),
+            ("https://KNOWN.example/mcp/", "HTTPS://Known.example:443/mcp/"),
+            ("https://other.example/", "https://other.example"),
+            ("https://UNKNOWN.example/", "https://unknown.example"),
+        ];
+        for (named, told) in cases {
+            let requested = Resource::parse_all([named].into_iter()).expect("a resource");
+            let admitted = admit(&requested, &known, UnknownResources::Accept).expect("is admitted");
+
+            assert_eq!(admitted.iter().map(Resource::as_str).collect::<Vec<_>>(), [told], "{named}");
+        }
+    }
+
+    #[test]
     fn length_and_number_are_bounded() {
         let longest = format!("https://a.example/{}", "x".repeat(Resource::MAX_BYTES - 18));
         let numbered: Vec<_> = (0..11).map(|index| format!("https://a.example/{index}")).collect();
@@ -246,11 +323,15 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_stored_in_its_canonical_form() {
+    fn a_resource_is_stored_in_its_spelling_and_is_equal_to_every_other() {
         let stored = serde_json::to_string(&resource("HTTPS://A.example/")).expect("serialises");
+        let read: Resource = serde_json::from_str(&stored).expect("reads");
 
-        assert_eq!(stored, "\"https://a.example\"");
-        assert_eq!(serde_json::from_str::<Resource>(&stored).expect("reads"), resource("https://a.example"));
+        assert_eq!(stored, "\"HTTPS://A.example/\"");
+        assert_eq!((read.as_str(), read.canonical()), ("HTTPS://A.example/", "https://a.example"));
+        assert_eq!(read, resource("https://a.example"));
+        assert_eq!(BTreeSet::from([read.clone(), resource("https://a.example")]).len(), 1);
+        assert_eq!(HashSet::from([read, resource("https://a.example")]).len(), 1);
         assert!(serde_json::from_str::<Resource>("\"urn:x\"").is_err());
     }
 
@@ -265,9 +346,10 @@ mod tests {
             text in "(https|HTTPS|http)://(localhost|[a-zA-Z0-9.]{1,8}|\\[::1\\])(:[0-9]{1,5})?[/?a-zA-Z%20.&=]{0,12}",
         ) {
             if let Ok(resource) = Resource::parse(&text) {
-                prop_assert_eq!(canonical(resource.as_str()), Ok(resource.to_string()));
-                prop_assert!(resource.as_str().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
-                prop_assert!(resource.as_str().len() <= text.len());
+                prop_assert_eq!(resource.as_str(), &text);
+                prop_assert_eq!(canonical(resource.canonical()), Ok(resource.canonical().to_owned()));
+                prop_assert!(resource.canonical().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+                prop_assert!(resource.canonical().len() <= text.len());
             }
         }
     }

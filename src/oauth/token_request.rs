@@ -165,8 +165,8 @@ pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Resul
     if requested.is_empty() {
         return Ok(granted.to_vec());
     }
-    let all_granted = requested.iter().all(|resource| granted.contains(resource));
-    if all_granted { Ok(requested.to_vec()) } else { Err(TokenRefusal::ResourceNotGranted) }
+    let as_granted = |resource: &Resource| resource.as_one_of(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
+    requested.iter().map(as_granted).collect()
 }
 
 #[cfg(test)]
@@ -334,12 +334,16 @@ mod tests {
                 Ok(resources(&["https://b.example/mcp", "https://a.example"])),
             ),
             (&["https://b.example"], refused.clone()),
-            (&["https://a.example", "https://c.example"], refused.clone()),
+            (&["https://a.example", "https://c.example"], refused),
         ];
         for (requested, expected) in cases {
             assert_eq!(narrower_resources(&resources(requested), &granted), expected, "{requested:?}");
         }
-        assert_eq!(narrower_resources(&resources(&["https://a.example"]), &[]), refused, "for this server only");
+        let late = narrower_resources(&resources(&["https://a.example"]), &[]);
+        assert_eq!(late, Err(TokenRefusal::ResourceNotGranted), "for this server only");
+        let spelled = [Resource::parse("HTTPS://A.example/").expect("a resource")];
+        let told = narrower_resources(&resources(&["https://a.example"]), &spelled).expect("is granted");
+        assert_eq!(told[0].as_str(), "HTTPS://A.example/", "as it was granted");
         assert_eq!(narrower_resources(&[], &[]), Ok(Vec::new()));
     }
 

@@ -108,19 +108,43 @@ fn resource(loaded: &Loaded, known: &[Resource], url: &str, document: &Value, fi
             findings.fault(DOCUMENT, fault, &advice);
         }
     }
-    let advice = "add it with `grantor resource create`, or let `resources.unknown` be accept";
-    let admitted = Resource::parse(said)
-        .and_then(|resource| admit(std::slice::from_ref(&resource), known, loaded.config.resources.unknown));
-    match admitted {
-        Err(error) => findings.fault(DOCUMENT, Fault::new(error.to_string(), ALL_CLIENTS), advice),
-        Ok(resources) => {
-            let aud: Vec<&str> = resources.iter().map(Resource::as_str).collect();
-            findings.ok(DOCUMENT, format!("this server makes tokens for it, with aud {}", aud.join(" ")));
-            if !resources.iter().all(|resource| known.contains(resource)) {
-                let said = "the resource is not known to this server, so it cannot ask about tokens";
-                findings.note(DOCUMENT, said, "`grantor resource create` adds it, with a secret for introspection");
+    audience(loaded, known, said, findings);
+}
+
+/// What the tokens say of a resource that a client names as the document does.
+fn audience(loaded: &Loaded, known: &[Resource], said: &str, findings: &mut Findings) {
+    let admitted =
+        Resource::parse_all([said].into_iter()).and_then(|named| admit(&named, known, loaded.config.resources.unknown));
+    let resources = match admitted {
+        Ok(resources) => resources,
+        Err(error) => {
+            let advice = "add it with `grantor resource create`, or let `resources.unknown` be accept";
+            return findings.fault(DOCUMENT, Fault::new(error.to_string(), ALL_CLIENTS), advice);
+        }
+    };
+    for resource in &resources {
+        let is_known = known.contains(resource);
+        match difference(said, resource.as_str()) {
+            None => findings.ok(DOCUMENT, format!("this server makes tokens for it, with aud {resource}")),
+            Some(difference) => {
+                let said = format!("aud of the tokens for it is not what the document says: {difference}");
+                let trips = "MCP servers that compare aud with their resource character for character";
+                findings.fault(DOCUMENT, Fault::new(said, trips), spelling_advice(is_known));
             }
         }
+        if !is_known {
+            let said = "the resource is not known to this server, so it cannot ask about tokens";
+            findings.note(DOCUMENT, said, "`grantor resource create` adds it, with a secret for introspection");
+        }
+    }
+}
+
+const fn spelling_advice(is_known: bool) -> &'static str {
+    match is_known {
+        true => {
+            "tokens say what was written with `grantor resource create` or under resources.declared: write the same in both"
+        }
+        false => "`grantor resource create --uri …` with the resource of the document keeps its spelling",
     }
 }
 

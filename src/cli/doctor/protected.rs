@@ -14,14 +14,20 @@ pub fn parameter(header: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Between host and path, and then at the root, in the order in which clients try.
+/// Between host and path, and then at the root, in the order in which clients try. A slash at the end of the path belongs
+/// to it, and some clients leave it out.
 pub fn well_known(resource: &str) -> Vec<String> {
     const PATH: &str = "/.well-known/oauth-protected-resource";
     let (scheme, rest) = resource.split_once("://").unwrap_or(("https", resource));
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     let root = format!("{scheme}://{host}{PATH}");
-    if path.is_empty() { vec![root] } else { vec![format!("{root}{path}"), root] }
+    let mut all = [path, path.trim_end_matches('/'), ""].map(|path| format!("{root}{path}")).to_vec();
+    if path == "/" {
+        all.remove(0);
+    }
+    all.dedup();
+    all
 }
 
 #[cfg(test)]
@@ -50,6 +56,8 @@ mod tests {
         let root = "https://mcp.example:8443/.well-known/oauth-protected-resource";
         assert_eq!(well_known("https://mcp.example:8443"), [root]);
         assert_eq!(well_known("https://mcp.example:8443/"), [root]);
-        assert_eq!(well_known("https://mcp.example:8443/a/mcp/?x=1"), [format!("{root}/a/mcp"), root.to_owned()]);
+        assert_eq!(well_known("https://mcp.example:8443/mcp"), [format!("{root}/mcp"), root.to_owned()]);
+        let expected = [format!("{root}/a/mcp/"), format!("{root}/a/mcp"), root.to_owned()];
+        assert_eq!(well_known("https://mcp.example:8443/a/mcp/?x=1"), expected);
     }
 }

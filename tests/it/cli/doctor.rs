@@ -62,8 +62,25 @@ async fn an_mcp_server_whose_resource_is_another_is_told_so() {
     let (code, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
 
     let found = problems(&report);
-    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    assert_eq!((code, found.len()), (3, 2), "{found:?}");
     assert!(found[0].starts_with("resource is another: it ends with a slash too much"), "{found:?}");
+    assert!(found[1].starts_with("aud of the tokens for it is not what the document says: it lacks"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_a_resource_is_right_where_the_operator_has_written_it() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let mcp = Mcp::naming(&program.url(), |url| format!("{url}/")).await;
+    let uri = format!("{}/", mcp.url());
+    let problems_of = async || problems(&examined(&program, &["doctor", "--mcp-server", &uri]).await.1);
+
+    let unknown = problems_of().await;
+    program.run(["resource", "create", "--uri", &uri, "--name", "MCP"]).succeeded();
+    let known = problems_of().await;
+
+    assert!(unknown.len() == 1 && unknown[0].starts_with("aud of the tokens for it"), "{unknown:?}");
+    assert_eq!(known, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Program, plain_http, until};
 
+/// As the operator writes it, which is how it is told byte for byte.
 const URI: &str = "https://MCP.example:443/mcp/";
-const CANONICAL: &str = "https://mcp.example/mcp";
+const OTHER_SPELLING: &str = "https://mcp.example/mcp";
 
 fn create<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["resource", "create", "--uri", URI, "--name", "Docs"], more].concat()
@@ -35,20 +36,20 @@ on_both! {
         let url = program.url();
         let expected = json!({
             "id": id,
-            "uri": CANONICAL,
+            "uri": URI,
             "name": "Docs",
             "scopes": ["mcp_read", "mcp_write"],
             "declared": false,
             "created_at": made["created_at"],
             "metadata": {
-                "resource": CANONICAL,
+                "resource": URI,
                 "authorization_servers": [url],
                 "scopes_supported": ["mcp_read", "mcp_write"],
                 "bearer_methods_supported": ["header"],
                 "resource_name": "Docs",
             },
-            "metadata_path": "/.well-known/oauth-protected-resource/mcp",
-            "www_authenticate": "Bearer resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\", \
+            "metadata_path": "/.well-known/oauth-protected-resource/mcp/",
+            "www_authenticate": "Bearer resource_metadata=\"https://MCP.example:443/.well-known/oauth-protected-resource/mcp/\", \
                                  scope=\"mcp_read mcp_write\"",
             "introspection_endpoint": format!("{url}/oauth2/v1/introspect"),
             "introspect": format!(
@@ -57,11 +58,12 @@ on_both! {
         });
         assert_eq!(program.json(&["resource", "show", id]), expected);
         assert_eq!(program.json(&["resource", "show", URI]), expected);
+        assert_eq!(program.json(&["resource", "show", OTHER_SPELLING]), expected);
         assert_eq!(introspect(&program, secret), (200, json!({"active": false})));
 
-        let deleted = program.json(&["resource", "delete", CANONICAL]);
+        let deleted = program.json(&["resource", "delete", OTHER_SPELLING]);
 
-        assert_eq!(deleted, json!({"id": id, "uri": CANONICAL, "deleted": true}));
+        assert_eq!(deleted, json!({"id": id, "uri": URI, "deleted": true}));
         assert_eq!(program.json(&["resource", "list"]), json!([]));
         // How soon is told where clocks can be moved; the program has none that a test could move.
         until("the secret is refused", async || introspect(&program, secret).0 == 401).await;
@@ -72,7 +74,7 @@ on_both! {
         program.bootstrap();
         program.run(create(&[])).succeeded();
 
-        let again = program.run(["resource", "create", "--uri", CANONICAL, "--name", "Again"]);
+        let again = program.run(["resource", "create", "--uri", OTHER_SPELLING, "--name", "Again"]);
 
         again.failed(1, "the resource https://mcp.example/mcp exists already; `grantor resource show` shows it");
         let fails = |arguments: &[&str], code: i32, text: &str| program.run(arguments).failed(code, text);
@@ -87,7 +89,7 @@ on_both! {
 
     async fn resources_of_the_settings_are_listed_and_stay(engine: Engine) {
         let declared = json!([{
-            "uri": "https://declared.example/api", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": "0".repeat(64),
+            "uri": "https://declared.example/api/", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": "0".repeat(64),
         }]);
         let program = Program::on(engine).await.with("GRANTOR_RESOURCES__DECLARED", declared.to_string());
         program.bootstrap();
@@ -97,14 +99,14 @@ on_both! {
 
         let of_settings = json!({
             "id": null,
-            "uri": "https://declared.example/api",
+            "uri": "https://declared.example/api/",
             "name": "Declared",
             "scopes": ["mcp_read"],
             "declared": true,
             "created_at": null,
         });
         let stored = json!({
-            "id": made["id"], "uri": CANONICAL, "name": "Docs", "scopes": [], "declared": false, "created_at": made["created_at"],
+            "id": made["id"], "uri": URI, "name": "Docs", "scopes": [], "declared": false, "created_at": made["created_at"],
         });
         assert_eq!(listed, json!([of_settings, stored]));
         let shown = program.json(&["resource", "show", "https://declared.example/api"]);
@@ -112,7 +114,7 @@ on_both! {
         program.run(["resource", "create", "--uri", "https://declared.example/api", "--name", "x"])
             .failed(1, "the resource https://declared.example/api is declared in the settings, under resources.declared");
         program.run(["resource", "delete", "https://declared.example/api"])
-            .failed(1, "https://declared.example/api is declared in the settings: take it out of resources.declared");
+            .failed(1, "https://declared.example/api/ is declared in the settings: take it out of resources.declared");
     }
 }
 
@@ -132,14 +134,14 @@ async fn a_person_reads_what_to_serve_and_to_send_and_sees_the_secret_once() {
     program.bootstrap();
 
     let made = program.run(create(&[]));
-    let shown = program.run(["resource", "show", CANONICAL]);
+    let shown = program.run(["resource", "show", OTHER_SPELLING]);
 
     let (made, shown) = (made.succeeded(), shown.succeeded());
     assert!(made.contains("Secret    rs_") && !shown.contains("rs_"), "{made}\n{shown}");
     for text in [
-        "Serve this at /.well-known/oauth-protected-resource/mcp, as application/json, to everybody:",
-        "\"resource\": \"https://mcp.example/mcp\"",
-        "WWW-Authenticate: Bearer resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"\n",
+        "Serve this at /.well-known/oauth-protected-resource/mcp/, as application/json, to everybody:",
+        "\"resource\": \"https://MCP.example:443/mcp/\"",
+        "WWW-Authenticate: Bearer resource_metadata=\"https://MCP.example:443/.well-known/oauth-protected-resource/mcp/\"\n",
         "curl --user \"resource:$SECRET\"",
     ] {
         assert!(made.contains(text) && shown.contains(text), "{text}\n{made}\n{shown}");

@@ -41,10 +41,26 @@ on_both! {
         insert(app.db(), 1, "https://mcp.example/mcp").await;
 
         let same_uri = resources::insert(app.db(), &stored(2, "https://mcp.example/mcp"), digest("other")).await;
+        let spelled = resources::insert(app.db(), &stored(2, "HTTPS://MCP.example:443/mcp/"), digest("other")).await;
         let same_secret = resources::insert(app.db(), &stored(2, "https://api.example"), digest("secret 1")).await;
 
         assert!(matches!(same_uri, Err(DbError::Duplicate)), "{same_uri:?}");
+        assert!(matches!(spelled, Err(DbError::Duplicate)), "{spelled:?}");
         assert!(matches!(same_secret, Err(DbError::Duplicate)), "{same_secret:?}");
+    }
+
+    async fn a_resource_is_read_as_it_was_written(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        for (number, uri) in [(1, "https://MCP.example:443/mcp/"), (2, "https://other.example/")] {
+            insert(app.db(), number, uri).await;
+        }
+
+        let listed = resources::list(app.db()).await.expect("is readable");
+        let secrets = resources::list_secrets(app.db()).await.expect("is readable");
+
+        let spellings = ["https://MCP.example:443/mcp/", "https://other.example/"];
+        assert_eq!(listed.iter().map(|one| one.uri.as_str()).collect::<Vec<_>>(), spellings);
+        assert_eq!(secrets.iter().map(|(uri, _)| uri.as_str()).collect::<Vec<_>>(), spellings);
     }
 
     async fn a_resource_is_deleted_once(engine: Engine) {

@@ -11,6 +11,7 @@ use grantor::oauth::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, STATE, Told, choosing};
+use crate::support::granted::{INTROSPECT, TOKEN, form, insert_resource};
 use crate::support::{Answer, Reply, START, Site, TestApp, request};
 
 const REDIRECT: &str = "https://app.example/cb";
@@ -29,6 +30,10 @@ async fn named_from(app: &TestApp, peer: &str, client_id: &str) -> Answer {
     let request = request(Method::GET, &client.url(&[])).header("accept", "text/html");
     let request = request.extension(Peer(peer.parse().expect("an address")));
     app.ask(request).await
+}
+
+fn text<'a>(tokens: &'a Value, member: &str) -> &'a str {
+    tokens[member].as_str().expect("a text")
 }
 
 fn claims(tokens: &Value) -> Value {
@@ -285,6 +290,35 @@ on_both! {
         }
         let tokens = client.exchange(&client.code(&answer), &[]).await.json();
         assert_eq!(claims(&tokens)["aud"], json!(["https://mcp.example", "https://other.example/mcp"]));
+    }
+
+    async fn a_token_is_for_a_resource_as_its_operator_spells_it(engine: Engine) {
+        const SPELLED: &str = "https://MCP.example/mcp/";
+        const OTHERWISE: &str = "https://mcp.example:443/mcp";
+        let app = TestApp::start(engine).await;
+        insert_resource(&app, 1, SPELLED, "rs_spelled").await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+
+        let page = eve.reaches_consent(&client.url(&[("resource", OTHERWISE)])).await;
+        let code = client.code(&eve.submit(&Form::approving(&page)).await);
+        let first = client.exchange(&code, &[("resource", OTHERWISE)]).await.json();
+        let refresh = [
+            ("grant_type", "refresh_token"), ("client_id", &client.id), ("resource", OTHERWISE),
+            ("refresh_token", text(&first, "refresh_token")),
+        ];
+        let next = form(&app, TOKEN, &refresh).await.json();
+        let again = eve.open(&client.url(&[("resource", SPELLED)])).await;
+
+        assert!(page.text.contains(&format!("<code>{SPELLED}</code>")), "{}", page.text);
+        for tokens in [first, next] {
+            assert_eq!(claims(&tokens)["aud"], json!(SPELLED));
+            let asked = [("client_secret", "rs_spelled"), ("token", text(&tokens, "access_token"))];
+            let told = form(&app, INTROSPECT, &asked).await.json();
+            assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!(SPELLED)));
+        }
+        assert!(again.header("location").is_some_and(|to| to.starts_with(REDIRECT)), "it was agreed to: {again:?}");
     }
 
     async fn who_signed_in_before_has_to_do_it_again_where_the_client_wants_that(engine: Engine) {

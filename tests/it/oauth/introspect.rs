@@ -162,6 +162,18 @@ on_both! {
         asked_by(&app, "rs_third", &tokens.access).await.is(200, &inactive());
     }
 
+    async fn a_token_lives_for_its_resource_also_when_the_operator_now_spells_it_otherwise(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        insert_resource(&app, 2, "https://SECOND.example:443/", SECOND_SECRET).await;
+        let request = asks("mcp_read", &[SECOND]);
+
+        let before = Tokens::of(&granted.exchanged(&granted.code_for(&request).await).await);
+
+        assert_eq!(opened(&before.access).1["aud"], json!(SECOND));
+        assert_eq!(asked_by(&app, SECOND_SECRET, &before.access).await.json()["active"], json!(true));
+    }
+
     async fn what_was_taken_from_a_grant_is_missing_from_its_tokens_at_once(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let replica = app.replica().await;
