@@ -159,10 +159,10 @@ pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Resul
 }
 
 /// What the next token is for: what was granted, or those of it that are named (RFC 8707 section 2.2). Where the
-/// authorization request named none, the token is for this server only, and naming one now would make it reach further
-/// than the user agreed to.
+/// authorization request named none, the token is for this server only, and stays so whatever is named now: clients that
+/// learn of their resource too late would lose their session over a refusal, and are given nothing more this way.
 pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
-    if requested.is_empty() {
+    if requested.is_empty() || granted.is_empty() {
         return Ok(granted.to_vec());
     }
     let as_granted = |resource: &Resource| resource.as_one_of(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
@@ -340,7 +340,7 @@ mod tests {
             assert_eq!(narrower_resources(&resources(requested), &granted), expected, "{requested:?}");
         }
         let late = narrower_resources(&resources(&["https://a.example"]), &[]);
-        assert_eq!(late, Err(TokenRefusal::ResourceNotGranted), "for this server only");
+        assert_eq!(late, Ok(Vec::new()), "for this server only");
         let spelled = [Resource::parse("HTTPS://A.example/").expect("a resource")];
         let told = narrower_resources(&resources(&["https://a.example"]), &spelled).expect("is granted");
         assert_eq!(told[0].as_str(), "HTTPS://A.example/", "as it was granted");
