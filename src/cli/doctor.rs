@@ -3,6 +3,7 @@
 
 mod finding;
 mod mcp_server;
+mod members;
 mod protected;
 mod public;
 mod settings;

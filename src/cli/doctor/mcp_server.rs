@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::finding::Findings;
+use super::members;
 use super::protected::{parameter, well_known};
 use crate::cli::probe::{ALL_CLIENTS, Answer, Fault, Probe, difference, preflight, text};
 use crate::config::Loaded;
@@ -17,10 +18,16 @@ pub async fn examine(probe: &Probe, loaded: &Loaded, known: &[Resource], url: &s
         scopes(loaded, "the challenge", scope.split(' '), findings);
     }
     let Some(document) = document(probe, url, &challenge, findings).await else { return };
+    for fault in members::faults(&document) {
+        findings.fault(DOCUMENT, fault, "write it so, or leave it out where there is nothing to say");
+    }
     resource(loaded, known, url, &document, findings);
     authorization_server(&loaded.config.http.public_url, &document, findings);
-    match document.get("scopes_supported").and_then(Value::as_array) {
-        Some(list) => scopes(loaded, "scopes_supported", list.iter().filter_map(Value::as_str), findings),
+    match document.get("scopes_supported") {
+        Some(list) => {
+            let names = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+            scopes(loaded, "scopes_supported", names, findings);
+        }
         None => {
             let said = "scopes_supported is missing, so clients ask for all that this server advertises";
             findings.note(DOCUMENT, said, "list the scopes that the MCP server needs");
@@ -98,8 +105,11 @@ async fn browser_clients(probe: &Probe, url: &str, findings: &mut Findings) {
 fn resource(loaded: &Loaded, known: &[Resource], url: &str, document: &Value, findings: &mut Findings) {
     let advice = format!("let the document say \"resource\": \"{}\"", url.escape_debug());
     let Some(said) = text(document, "resource") else {
-        let fault = Fault::new("resource is missing", ALL_CLIENTS);
-        return findings.fault(DOCUMENT, fault, &advice);
+        // One that is there was judged with the other members.
+        if document.get("resource").is_none() {
+            findings.fault(DOCUMENT, Fault::new("resource is missing", ALL_CLIENTS), &advice);
+        }
+        return;
     };
     match difference(url, said) {
         None => findings.ok(DOCUMENT, "resource is the URL of the MCP server"),
@@ -154,8 +164,12 @@ fn authorization_server(issuer: &str, document: &Value, findings: &mut Findings)
     let first = servers.and_then(|servers| servers.first()).and_then(Value::as_str);
     let advice = format!("let the document say \"authorization_servers\": [\"{issuer}\"]");
     let Some(first) = first else {
-        let fault = Fault::new("authorization_servers is missing or empty", ALL_CLIENTS);
-        return findings.fault(DOCUMENT, fault, &advice);
+        // One that is something else was judged with the other members.
+        if document.get("authorization_servers").is_none() || servers.is_some_and(Vec::is_empty) {
+            let fault = Fault::new("authorization_servers is missing or empty", ALL_CLIENTS);
+            findings.fault(DOCUMENT, fault, &advice);
+        }
+        return;
     };
     match difference(issuer, first) {
         None => findings.ok(DOCUMENT, "authorization_servers[0] is the issuer of this server, character for character"),

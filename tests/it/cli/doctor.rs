@@ -84,6 +84,28 @@ async fn a_slash_at_the_end_of_a_resource_is_right_where_the_operator_has_writte
 }
 
 #[tokio::test]
+async fn members_that_clients_cannot_read_are_named_with_who_trips_over_them() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let mcp = Mcp::naming(&program.url(), |url| url.to_owned()).await;
+    mcp.says(json!({
+        "resource": mcp.url(),
+        "authorization_servers": [program.url()],
+        "scopes_supported": null,
+        "resource_name": 7,
+    }));
+
+    let (code, report) = examined(&program, &["doctor", "--mcp-server", &mcp.url()]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 2), "{found:?}");
+    let null =
+        "scopes_supported is null, where a list of strings is expected; it trips up clients on the TypeScript SDK";
+    assert!(found[0].starts_with(null), "{found:?}");
+    assert!(found[1].starts_with("resource_name is a number, where a string is expected"), "{found:?}");
+}
+
+#[tokio::test]
 async fn an_mcp_server_that_lets_everybody_in_is_told_so() {
     let program = Program::on_the_default_file();
     let _server = program.start();
@@ -185,7 +207,7 @@ fn problems(report: &Value) -> Vec<String> {
 /// An MCP server as a client meets it: one site for its challenge, another for its metadata.
 struct Mcp {
     server: Site,
-    _metadata: Site,
+    metadata: Site,
 }
 
 impl Mcp {
@@ -200,7 +222,11 @@ impl Mcp {
         let resource = resource(&server.url("/mcp"));
         let document = json!({"resource": resource, "authorization_servers": [issuer], "scopes_supported": scopes});
         metadata.answer(Reply::json(document));
-        Self { server, _metadata: metadata }
+        Self { server, metadata }
+    }
+
+    fn says(&self, document: Value) {
+        self.metadata.answer(Reply::json(document));
     }
 
     fn url(&self) -> String {
