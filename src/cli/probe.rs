@@ -2,6 +2,7 @@
 
 mod cors;
 mod difference;
+mod html;
 mod metadata;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, Request};
 pub use cors::{ORIGIN, preflight};
 pub use difference::difference;
+pub use html::unescaped;
 pub use metadata::{faults, faults_as_openid, text};
 
 /// Hosted Claude waits as long for discovery, registration and tokens.
@@ -31,6 +33,11 @@ impl Fault {
 }
 
 pub const ALL_CLIENTS: &str = "every client: Claude, Cursor, VS Code, Codex, Inspector";
+
+/// On one line, and without what a terminal obeys.
+pub fn shown(text: &str) -> String {
+    text.escape_debug().to_string().replace("\\'", "'")
+}
 
 #[derive(Clone)]
 pub struct Probe(Outgoing);
@@ -112,13 +119,19 @@ impl Answer {
         self.json()?.get("error")?.as_str().map(str::to_owned)
     }
 
-    /// Status and the beginning of what was said, on one line.
+    /// Status and the beginning of what was said, on one line; of a page only what it calls itself.
     pub fn summary(&self) -> String {
-        let text: String = self.text().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
-        match (self.status, self.header("location")) {
-            (status, Some(location)) => format!("{status} to {}", location.escape_debug()),
-            (status, None) if text.is_empty() => format!("{status}"),
-            (status, None) => format!("{status}: {}", text.escape_debug()),
+        let (status, text) = (self.status, self.text());
+        if let Some(location) = self.header("location") {
+            return format!("{status} to {}", location.escape_debug());
         }
+        if html::is_page(&self.header("content-type").unwrap_or_default(), &text) {
+            return match html::title(&text) {
+                Some(title) => format!("{status} with the page \"{}\"", shown(&title)),
+                None => format!("{status} with a page that has no title"),
+            };
+        }
+        let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+        if text.is_empty() { format!("{status}") } else { format!("{status}: {}", text.escape_debug()) }
     }
 }

@@ -1,5 +1,7 @@
 //! Reads the forms of this server's own pages, and of no others: as much of HTML as those use.
 
+use crate::cli::probe::unescaped;
+
 /// A form with what a browser would send of it, before anybody has typed anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form {
@@ -60,42 +62,6 @@ impl<'a> Tag<'a> {
         let begin = format!(" {name}=\"");
         let (_, rest) = self.attributes.split_once(&begin)?;
         rest.split_once('"').map(|(value, _)| unescaped(value))
-    }
-}
-
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        match after.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest))) {
-            Some((character, after)) => {
-                plain.push(character);
-                rest = after;
-            }
-            None => {
-                plain.push('&');
-                rest = after;
-            }
-        }
-    }
-    plain + rest
-}
-
-fn character(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16),
-                None => number.parse(),
-            };
-            code.ok().and_then(char::from_u32)
-        }
     }
 }
 

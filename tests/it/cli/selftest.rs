@@ -113,3 +113,18 @@ async fn refreshes_without_a_grace_time_are_named() {
     assert!(failed.stdout.contains("`tokens.refresh_grace` is 0"), "{}", failed.stdout);
     assert!(failed.stdout.contains("trips up Claude Code, Codex and OpenCode"), "{}", failed.stdout);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_the_way_is_named_by_its_title() {
+    let program = Program::on_the_default_file();
+    program.run(["migrate", "up"]).succeeded();
+    let page =
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><title>You&#39;re not &lt;in&gt;</title></head><body>x</body></html>";
+    let site = Site::answering(Reply::status(403).with_header("content-type", "text/html").with_body(page)).await;
+
+    let failed = program.run(["selftest", "--url", &site.url("")]);
+
+    assert_eq!(failed.code, 3, "{}", failed.stderr);
+    assert!(failed.stdout.contains("not 403 with the page \"You're not <in>\""), "{}", failed.stdout);
+    assert!(!failed.stdout.contains("<html"), "{}", failed.stdout);
+}
