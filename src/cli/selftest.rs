@@ -4,6 +4,7 @@ mod browser;
 mod discovery;
 mod form;
 mod journey;
+mod policy;
 mod report;
 mod sign_in;
 mod stage;

@@ -6,13 +6,26 @@ use crate::cli::probe::{ALL_CLIENTS, Answer, Probe};
 
 /// Where a chain of redirects ends.
 pub enum Landing {
-    Page {
-        html: String,
-    },
+    Page(Page),
     /// At the client's redirect URI.
     Client {
         url: String,
     },
+}
+
+pub struct Page {
+    pub html: String,
+    /// Each line of `Content-Security-Policy`, and of `X-Frame-Options`.
+    pub policies: Vec<String>,
+    pub frame_options: Vec<String>,
+}
+
+impl Page {
+    fn of(answer: &Answer) -> Self {
+        let lines = |name: &str| answer.header_lines(name).map(str::to_owned).collect();
+        let (policies, frame_options) = (lines("content-security-policy"), lines("x-frame-options"));
+        Self { html: answer.text(), policies, frame_options }
+    }
 }
 
 pub struct Browser {
@@ -56,7 +69,7 @@ impl Browser {
             self.keep_cookies(&answer);
             if !answer.is_redirect() {
                 return match answer.status {
-                    200 => Ok(Landing::Page { html: answer.text() }),
+                    200 => Ok(Landing::Page(Page::of(&answer))),
                     _ => Err(wrong(format!("a page answers {}", answer.summary()), ALL_CLIENTS)),
                 };
             }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{FORGED_ADDRESS, Landing};
+use super::browser::{FORGED_ADDRESS, Landing, Page};
 use super::form::Form;
 use super::journey::{Journey, REDIRECT, REGISTERED_REDIRECT, Sent};
+use super::policy;
 use super::report::{Outcome, Trouble, needed, wrong};
 use crate::cli::probe::{ALL_CLIENTS, difference, text};
 use crate::db::sessions;
@@ -84,14 +85,14 @@ impl Journey<'_> {
         let sent = self.request()?;
         let mut landing = self.browser.open(&sent.url, REDIRECT).await?;
         let mut logged_in = "";
-        if let Landing::Page { html } = &landing
-            && let Some(form) = Form::all_of(html).into_iter().find(Form::has_password)
+        if let Landing::Page(page) = &landing
+            && let Some(form) = Form::all_of(&page.html).into_iter().find(Form::has_password)
         {
             landing = self.log_in(&form).await?;
             logged_in = "logged in, ";
         }
-        if let Landing::Page { html } = &landing {
-            landing = self.agree(html).await?;
+        if let Landing::Page(page) = &landing {
+            landing = self.agree(page).await?;
         }
         let Landing::Client { url } = landing else {
             return Err(wrong("the consent page does not lead back to the client", ALL_CLIENTS));
@@ -126,7 +127,7 @@ impl Journey<'_> {
             .collect();
         let landing = self.browser.submit(form, &typed, REDIRECT).await?;
         match &landing {
-            Landing::Page { html } if Form::all_of(html).iter().any(Form::has_password) => {
+            Landing::Page(page) if Form::all_of(&page.html).iter().any(Form::has_password) => {
                 let said = "the password of the throw-away user was refused, or too many have tried: is this server on the \
                             database of these settings?";
                 Err(wrong(said, ALL_CLIENTS))
@@ -135,12 +136,13 @@ impl Journey<'_> {
         }
     }
 
-    async fn agree(&mut self, html: &str) -> Result<Landing, Trouble> {
-        let forms = Form::all_of(html);
+    async fn agree(&mut self, page: &Page) -> Result<Landing, Trouble> {
+        let forms = Form::all_of(&page.html);
         let form = forms.iter().find_map(|form| Some((form, form.approving()?)));
         let Some((form, (name, value))) = form else {
             return Err(wrong("the page after the login has no button that approves", ALL_CLIENTS));
         };
+        policy::check(page)?;
         self.browser.submit(form, &[(name, value)], REDIRECT).await
     }
 

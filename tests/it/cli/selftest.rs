@@ -1,5 +1,8 @@
 //! `grantor selftest`: what an MCP client goes through, at a server that is right, and at ones that are not.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
 use serde_json::{Value, json};
 
 use crate::support::{Program, Reply, Site};
@@ -114,6 +117,36 @@ async fn refreshes_without_a_grace_time_are_named() {
     assert!(failed.stdout.contains("trips up Claude Code, Codex and OpenCode"), "{}", failed.stdout);
 }
 
+#[tokio::test]
+async fn what_a_proxy_does_to_the_consent_page_is_named() {
+    let unchanged = |line: &str| Some(line.to_owned());
+    let with_form_action = |line: &str| match is_header(line, "content-security-policy") {
+        true => Some(format!("{line}; form-action 'self'")),
+        false => Some(line.to_owned()),
+    };
+    let with_a_second_policy = |line: &str| match is_header(line, "content-security-policy") {
+        true => Some(format!("{line}\r\nContent-Security-Policy: form-action 'self'")),
+        false => Some(line.to_owned()),
+    };
+    let without_framing = |line: &str| {
+        let forbids = ["content-security-policy", "x-frame-options"].iter().any(|name| is_header(line, name));
+        (!forbids).then(|| line.to_owned())
+    };
+    let cases: [(Change, Option<&str>); 4] = [
+        (unchanged, None),
+        (with_form_action, Some("has form-action 'self', which something in front of this server adds")),
+        (with_a_second_policy, Some("has form-action 'self', which something in front of this server adds")),
+        (without_framing, Some("the consent page may be shown in a frame")),
+    ];
+    for (change, fault) in cases {
+        let step = step_behind(unchanged, change, "login and consent");
+
+        assert_eq!(step["ok"], json!(fault.is_none()), "{step}");
+        let said = step["said"].as_str().expect("a text");
+        assert!(fault.is_none_or(|fault| said.contains(fault)), "{step}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_the_way_is_named_by_its_title() {
     let program = Program::on_the_default_file();
@@ -127,4 +160,70 @@ async fn a_page_in_the_way_is_named_by_its_title() {
     assert_eq!(failed.code, 3, "{}", failed.stderr);
     assert!(failed.stdout.contains("not 403 with the page \"You're not <in>\""), "{}", failed.stdout);
     assert!(!failed.stdout.contains("<html"), "{}", failed.stdout);
+}
+
+/// What becomes of a line of a head; none: it is left out.
+type Change = fn(&str) -> Option<String>;
+
+fn is_header(line: &str, name: &str) -> bool {
+    line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
+}
+
+/// How a step of the self-test goes behind a proxy that changes heads.
+fn step_behind(of_requests: Change, of_answers: Change, step: &str) -> Value {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", &url);
+    let _server = program.start();
+    let to = program.address();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || pass_on(client, to, of_requests, of_answers));
+        }
+    });
+
+    let tested = program.run(["--output", "json", "selftest"]);
+
+    let report: Value =
+        serde_json::from_str(&tested.stdout).unwrap_or_else(|error| panic!("{error}: {}", tested.stderr));
+    let found = report["steps"].as_array().expect("a list").iter().find(|one| one["step"] == step);
+    found.unwrap_or_else(|| panic!("no step {step}: {report}")).clone()
+}
+
+/// One request, and its answer to the end.
+fn pass_on(mut client: TcpStream, to: SocketAddr, of_request: Change, of_answer: Change) {
+    let Some((head, mut body)) = read_head(&mut client) else { return };
+    let length = head.lines().find(|line| is_header(line, "content-length"));
+    let length = length.and_then(|line| line.split_once(':')?.1.trim().parse().ok()).unwrap_or(0);
+    let mut rest = vec![0; usize::saturating_sub(length, body.len())];
+    client.read_exact(&mut rest).expect("the rest of the body");
+    body.append(&mut rest);
+    let mut server = TcpStream::connect(to).expect("the server");
+    let head = changed(&head, of_request) + "connection: close\r\n\r\n";
+    server.write_all(head.as_bytes()).and_then(|()| server.write_all(&body)).expect("is sent");
+    let Some((head, mut body)) = read_head(&mut server) else { return };
+    server.read_to_end(&mut body).expect("the rest of the answer");
+    let head = changed(&head, of_answer) + "\r\n";
+    // Whoever asked may have gone.
+    let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+}
+
+fn changed(head: &str, change: Change) -> String {
+    head.lines().filter_map(change).map(|line| line + "\r\n").collect()
+}
+
+/// The lines of a head, and what has come of the body with it.
+fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let body = bytes.split_off(end + 4);
+            return Some((String::from_utf8(bytes[..end].to_vec()).expect("text"), body));
+        }
+        match stream.read(&mut buffer) {
+            Ok(count @ 1..) => bytes.extend_from_slice(&buffer[..count]),
+            _ => return None,
+        }
+    }
 }
