@@ -1,5 +1,7 @@
 //! From the code to the last token: exchanged, checked, refreshed, revoked and refused.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use super::journey::{Journey, REDIRECT, Tokens};
@@ -57,22 +59,31 @@ impl Journey<'_> {
         }
     }
 
-    /// RFC 7662 section 2.1, as the throw-away resource server. A server may take five seconds to know it.
+    /// RFC 7662 section 2.1, as the throw-away resource server, by HTTP Basic as `grantor resource create` says. A server may
+    /// take five seconds to know it.
     async fn introspect(&self) -> Result<Value, Trouble> {
         let url = self.endpoint("introspection_endpoint")?;
-        let token = &needed(&self.tokens)?.access;
-        let pairs = [("token", token.as_str()), ("client_secret", self.stage.resource_secret.expose())];
+        let secret = self.stage.resource_secret.expose();
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("resource:{secret}")));
+        let pairs = [("token", needed(&self.tokens)?.access.as_str()), ("client_secret", secret)];
         let started = self.context.clock.elapsed();
         loop {
-            let answer = self.probe.post_form(&url, &[], &pairs).await?;
-            let may_be_new = (self.context.clock.elapsed() - started).as_secs() < 6;
-            match answer.json().filter(|_| answer.status == 200) {
-                Some(said) => return Ok(said),
-                None if answer.status == 401 && may_be_new => {
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                }
-                None => return Err(wrong(format!("200 is expected, not {}", answer.summary()), API)),
+            let answer = self.probe.post_form(&url, &[("authorization", &basic)], &pairs[..1]).await?;
+            if let Some(said) = answer.json().filter(|_| answer.status == 200) {
+                return Ok(said);
             }
+            if self.probe.post_form(&url, &[], &pairs).await?.status == 200 {
+                let said = format!(
+                    "with the secret by HTTP Basic it answers {}, and 200 with the secret in the body: something in front of \
+                     this server drops or changes the header Authorization; let it pass as it comes",
+                    answer.summary(),
+                );
+                return Err(wrong(said, API));
+            }
+            if answer.status != 401 || (self.context.clock.elapsed() - started).as_secs() >= 6 {
+                return Err(wrong(format!("200 is expected for HTTP Basic, not {}", answer.summary()), API));
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }
 

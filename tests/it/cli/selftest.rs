@@ -147,6 +147,18 @@ async fn what_a_proxy_does_to_the_consent_page_is_named() {
     }
 }
 
+#[tokio::test]
+async fn a_proxy_that_keeps_the_secret_of_a_resource_to_itself_is_named() {
+    let keeps = |line: &str| (!is_header(line, "authorization")).then(|| line.to_owned());
+
+    let step = step_behind(keeps, |line| Some(line.to_owned()), "introspection");
+
+    assert_eq!(step["ok"], json!(false), "{step}");
+    let said = step["said"].as_str().expect("a text");
+    assert!(said.starts_with("with the secret by HTTP Basic it answers 401"), "{said}");
+    assert!(said.contains("drops or changes the header Authorization"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_the_way_is_named_by_its_title() {
     let program = Program::on_the_default_file();
