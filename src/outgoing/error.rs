@@ -18,12 +18,12 @@ pub enum OutgoingError {
     )]
     NotHttps { host: String },
     #[error(
-        "{host} is at {address}, {kind}: requests go to the public internet only, and to what \
-         `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback`, or for webhooks \
-         `webhooks.allow_loopback`, is true)"
+        "{}: requests go to the public internet only, and to what `outgoing.allow_networks` lists (loopback also where \
+         `client_documents.allow_loopback`, or for webhooks `webhooks.allow_loopback`, is true)",
+        refused(.host, *.address, *.kind)
     )]
     Refused { host: String, address: IpAddr, kind: AddressKind },
-    #[error("no address was found for {host}: {cause}")]
+    #[error("the name {host} was not found: {cause}")]
     Unresolved { host: String, cause: String },
     #[error("no connection to {host}: {cause}")]
     Unreachable { host: String, cause: String },
@@ -43,6 +43,14 @@ pub enum OutgoingError {
         "no HTTPS client can be made: {cause}. The certificates of the system and `outgoing.proxy` are what it needs"
     )]
     NoClient { cause: String },
+}
+
+/// An address that stands in the URL, or all that a name leads to.
+fn refused(host: &str, address: IpAddr, kind: AddressKind) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(_) => format!("the address {host} is refused, as {kind}"),
+        Err(_) => format!("{host} has only addresses that are refused, such as {address}, {kind}"),
+    }
 }
 
 /// Of a cause that somebody else words.
@@ -106,6 +114,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_nobody_has_a_name_inside_and_an_address_inside_are_told_apart_in_the_log() {
+        let (address, kind) = (IpAddr::from([10, 0, 0, 1]), AddressKind::Private);
+        let refused = |host: &str| OutgoingError::Refused { host: host.to_owned(), address, kind }.to_string();
+        let absent = OutgoingError::Unresolved { host: "nobody.invalid".to_owned(), cause: "no such name".to_owned() };
+
+        assert_eq!(absent.to_string(), "the name nobody.invalid was not found: no such name");
+        assert!(
+            refused("10.0.0.1").starts_with("the address 10.0.0.1 is refused, as an address of a private network: ")
+        );
+        assert!(
+            refused("a.example").starts_with("a.example has only addresses that are refused, such as 10.0.0.1, an ")
+        );
+        for text in [refused("10.0.0.1"), refused("a.example")] {
+            assert!(text.contains("what `outgoing.allow_networks` lists"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_stranger_learns_nothing_about_what_is_inside() {
         let host = || "wiki.corp.example".to_owned();
         let inside =
@@ -115,9 +141,9 @@ mod tests {
         assert_eq!(inside.told_to_strangers(), absent.told_to_strangers());
         assert_eq!(
             inside.to_string(),
-            "wiki.corp.example is at 10.0.0.5, an address of a private network: requests go to the public internet only, \
-             and to what `outgoing.allow_networks` lists (loopback also where `client_documents.allow_loopback`, or for \
-             webhooks `webhooks.allow_loopback`, is true)",
+            "wiki.corp.example has only addresses that are refused, such as 10.0.0.5, an address of a private network: \
+             requests go to the public internet only, and to what `outgoing.allow_networks` lists (loopback also where \
+             `client_documents.allow_loopback`, or for webhooks `webhooks.allow_loopback`, is true)",
         );
         let refused =
             OutgoingError::Unreachable { host: host(), cause: "Connection refused (os error 111)".to_owned() };

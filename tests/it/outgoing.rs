@@ -140,7 +140,7 @@ async fn a_name_that_nobody_has_is_an_error_that_says_so() {
     let error = outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
 
     assert!(matches!(error, OutgoingError::Unresolved { .. }), "{error}");
-    assert!(error.to_string().starts_with("no address was found for nobody.invalid: "), "{error}");
+    assert!(error.to_string().starts_with("the name nobody.invalid was not found: "), "{error}");
 }
 
 #[tokio::test]
