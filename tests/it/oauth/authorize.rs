@@ -321,6 +321,23 @@ on_both! {
         assert!(again.header("location").is_some_and(|to| to.starts_with(REDIRECT)), "it was agreed to: {again:?}");
     }
 
+    async fn what_was_agreed_to_holds_when_the_operator_spells_the_resource_otherwise(engine: Engine) {
+        const SPELLED: &str = "https://MCP.example/mcp/";
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let url = client.url(&[("resource", "https://mcp.example/mcp")]);
+        eve.agrees(&url).await;
+
+        insert_resource(&app, 1, SPELLED, "rs_spelled").await;
+        app.hand.advance(Duration::from_secs(5));
+        let again = eve.open(&url).await;
+
+        assert!(again.header("location").is_some_and(|to| to.starts_with(REDIRECT)), "{again:?}");
+        assert_eq!(claims(&client.exchange(&client.code(&again), &[]).await.json())["aud"], json!(SPELLED));
+    }
+
     async fn who_signed_in_before_has_to_do_it_again_where_the_client_wants_that(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
