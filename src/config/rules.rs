@@ -12,7 +12,7 @@ struct Rule {
     wrong: &'static str,
 }
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         settings: &["http.public_url", "http.listen"],
         broken: |config| config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified(),
@@ -35,6 +35,14 @@ const RULES: [Rule; 4] = [
             (1..required.len()).any(|i| required[..i].iter().any(|earlier| earlier.client_id == required[i].client_id))
         },
         wrong: "a client_id stands twice",
+    },
+    Rule {
+        settings: &["resources.declared"],
+        broken: |config| {
+            let declared = &config.resources.declared;
+            (1..declared.len()).any(|i| declared[..i].iter().any(|earlier| earlier.uri == declared[i].uri))
+        },
+        wrong: "a resource stands twice, perhaps in two spellings",
     },
 ];
 

@@ -244,6 +244,19 @@ fn settings_have_to_fit_together() {
 }
 
 #[test]
+fn a_resource_is_declared_once_however_it_is_spelt() {
+    let entry = |uri: &str| json!({"uri": uri, "name": "R", "secret_sha256": "0".repeat(64)});
+    let declared = |uris: &[&str]| {
+        let entries: Vec<_> = uris.iter().map(|uri| entry(uri)).collect();
+        environment(&[("GRANTOR_RESOURCES__DECLARED", &json!(entries).to_string())])
+    };
+
+    let told = refused(&declared(&["https://mcp.example/mcp/", "https://MCP.example/mcp"])).join("\n");
+    assert!(told.contains("a resource stands twice, perhaps in two spellings"), "{told}");
+    assert!(Config::load(&declared(&["https://mcp.example/a", "https://mcp.example/b"])).is_ok());
+}
+
+#[test]
 fn required_scopes_have_to_be_known_and_a_client_stands_once() {
     let id = Uuid::nil();
     let entry = |scopes: &[&str]| json!({"client_id": id, "permission_scopes": scopes});

@@ -25,8 +25,8 @@ section! {
             "[]",
             "a list of tables with uri, name, scopes and secret_sha256, the SHA-256 in hexadecimal digits of the \
              secret by which it asks about tokens; in the environment as JSON",
-            "Resources that are known from the start. In a file, write [[resources.declared]] and below it the four \
-             members.",
+            "Resources that are known from the start, each as its clients and APIs spell it: tokens say it so. In a file, \
+             write [[resources.declared]] and below it the four members.",
         ),
     }
 }
