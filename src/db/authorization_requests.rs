@@ -8,7 +8,7 @@ use super::column::{Column, JsonText};
 use super::{Db, DbError, DbHandle, Tx, read_with_conn, with_conn};
 use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::client::ClientId;
-use crate::oauth::{OrgId, Timestamp};
+use crate::oauth::{OrgId, SessionId, Timestamp};
 use crate::secret::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct PendingRequest {
     pub request: AuthorizationRequest,
     /// The organisation that the user chose.
     pub org_id: Option<OrgId>,
+    /// The one that the browser had when the request came.
+    pub session_id: Option<SessionId>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -28,6 +30,7 @@ pub struct NewPendingRequest<'a> {
     pub browser_digest: Digest,
     pub client_id: ClientId,
     pub request: &'a AuthorizationRequest,
+    pub session_id: Option<SessionId>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -37,6 +40,7 @@ struct Row {
     client_id: Uuid,
     request: JsonText,
     org_id: Option<Uuid>,
+    session_id: Option<Uuid>,
     created_at: i64,
     expires_at: i64,
 }
@@ -49,6 +53,7 @@ impl TryFrom<Row> for PendingRequest {
             client_id: ClientId::from_uuid(row.client_id),
             request: Column::of("authorization_requests", "request").json(row.request)?,
             org_id: row.org_id.map(OrgId),
+            session_id: row.session_id.map(SessionId),
             created_at: Timestamp::from_seconds(row.created_at),
             expires_at: Timestamp::from_seconds(row.expires_at),
         })
@@ -57,13 +62,15 @@ impl TryFrom<Row> for PendingRequest {
 
 pub async fn insert(db: impl DbHandle, new: &NewPendingRequest<'_>) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)"
+        "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, session_id, created_at,
+                                             expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
     )
     .bind(new.digest.bytes().as_slice())
     .bind(new.browser_digest.bytes().as_slice())
     .bind(new.client_id.uuid())
     .bind(Json(new.request))
+    .bind(new.session_id.map(|id| id.0))
     .bind(new.created_at.seconds())
     .bind(new.expires_at.seconds())
     .execute(conn)
@@ -79,7 +86,7 @@ pub async fn find(
     now: Timestamp,
 ) -> Result<Option<PendingRequest>, DbError> {
     let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
-        "SELECT client_id, request, org_id, created_at, expires_at FROM authorization_requests
+        "SELECT client_id, request, org_id, session_id, created_at, expires_at FROM authorization_requests
           WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3"
     )
     .bind(digest.bytes().as_slice())
@@ -117,7 +124,7 @@ pub async fn take(
 ) -> Result<Option<PendingRequest>, DbError> {
     let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(
         "DELETE FROM authorization_requests WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3
-         RETURNING client_id, request, org_id, created_at, expires_at"
+         RETURNING client_id, request, org_id, session_id, created_at, expires_at"
     )
     .bind(digest.bytes().as_slice())
     .bind(browser_digest.bytes().as_slice())

@@ -121,14 +121,26 @@ impl Pending {
         asking.shown(offer)
     }
 
-    /// OpenID Connect Core section 3.1.2.1: a sign-in that came after the request is always fresh.
+    /// OpenID Connect Core section 3.1.2.1: `max_age=0` is the same as `prompt=login`, and a sign-in that came after the
+    /// request is always fresh.
     fn is_fresh(&self, app: &App, signed_in: &SignedIn) -> bool {
-        let (request, signed_in_at) = (&self.stored.request, signed_in.session.signed_in_at);
-        if signed_in_at >= self.stored.created_at {
-            return true;
+        let age = app.context.clock.now().seconds_since(signed_in.session.signed_in_at);
+        let age = u64::try_from(age).unwrap_or(0);
+        match (self.stored.request.prompt.login, self.stored.request.max_age) {
+            (false, None) => true,
+            (true, _) | (_, Some(0)) => self.came_after(signed_in),
+            (false, Some(most)) => age <= most || self.came_after(signed_in),
         }
-        let age = u64::try_from(app.context.clock.now().seconds_since(signed_in_at)).unwrap_or(0);
-        !request.prompt.login && request.max_age.is_none_or(|most| age <= most)
+    }
+
+    /// Whether the sign-in came after the request. A form that another site posts comes without cookies, so where no
+    /// session was seen the time is looked at too.
+    fn came_after(&self, signed_in: &SignedIn) -> bool {
+        let session = &signed_in.session;
+        match self.stored.session_id {
+            Some(before) => session.id != before,
+            None => session.signed_in_at >= self.stored.created_at,
+        }
     }
 
     /// Where the service has several sites, and nothing says that this is the user's. A request for a resource was sent

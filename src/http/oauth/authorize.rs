@@ -111,6 +111,7 @@ async fn keep(app: &App, browser: Browser, client: Client, asked: AuthorizationR
         browser_digest: browser.binding_digest(),
         client_id: client.id,
         request: &asked,
+        session_id: browser.signed_in.as_ref().map(|signed_in| signed_in.session.id),
         created_at: now,
         expires_at: now.plus(WAITS_FOR),
     };

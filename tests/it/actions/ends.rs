@@ -177,6 +177,7 @@ on_both! {
             browser_digest: Digest::of("browser"),
             client_id,
             request: &request,
+            session_id: None,
             created_at: START,
             expires_at: START.plus(600),
         };

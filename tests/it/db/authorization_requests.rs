@@ -4,7 +4,8 @@ use grantor::db::authorization_requests::{self, NewPendingRequest, PendingReques
 use grantor::db::{Db, DbError, clients};
 use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::{OrgId, Timestamp};
+use grantor::oauth::{OrgId, SessionId, Timestamp};
+use uuid::Uuid;
 
 use super::by_hand::{after, client_id, org_id};
 use super::grant_by_hand::{digest, people_and_clients, resource, scopes};
@@ -35,6 +36,7 @@ async fn insert(db: &Db, number: u64, expires_at: Timestamp) {
         browser_digest: digest(&format!("browser {number}")),
         client_id: client_id(1),
         request: &request,
+        session_id: Some(SessionId(Uuid::from_u128(7))),
         created_at: START,
         expires_at,
     };
@@ -71,6 +73,7 @@ on_both! {
             client_id: client_id(1),
             request: request(),
             org_id: None,
+            session_id: Some(SessionId(Uuid::from_u128(7))),
             created_at: START,
             expires_at: after(600),
         };
@@ -138,6 +141,7 @@ on_both! {
             browser_digest: digest("browser"),
             client_id: client_id(1),
             request: &request,
+            session_id: None,
             created_at: START,
             expires_at: after(600),
         };

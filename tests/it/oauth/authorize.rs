@@ -361,6 +361,49 @@ on_both! {
         client.code(&young_enough);
     }
 
+    async fn who_has_to_sign_in_again_has_to_also_within_the_second_of_the_sign_in_before(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.agrees(&client.url(&[])).await;
+
+        for wish in [("prompt", "login"), ("max_age", "0")] {
+            let page = eve.visit(&client.url(&[wish])).await;
+            assert!(page.text.contains("action=\"/login\""), "{wish:?}: {}", page.text);
+            // The address of the page that follows, opened without signing in.
+            let request = Form::on(&page, "/login").all_of("request")[0].to_owned();
+            let around = eve.visit(&format!("/consent?request={request}")).await;
+            assert!(around.text.contains("action=\"/login\""), "{wish:?}: {}", around.text);
+
+            client.code(&eve.logs_in(&page).await);
+        }
+        let silently = eve.open(&client.url(&[("prompt", "none"), ("max_age", "0")])).await;
+        client.is_refused(&silently, "login_required", "the user has to sign in");
+        client.code(&eve.open(&client.url(&[("prompt", "none"), ("max_age", "1")])).await);
+    }
+
+    async fn a_sign_in_in_another_tab_after_the_request_counts(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.agrees(&client.url(&[])).await;
+        let wishes = [("prompt", "login"), ("max_age", "0"), ("max_age", "59")];
+        app.hand.advance(MINUTE);
+        let mut waiting = Vec::new();
+        for wish in wishes {
+            waiting.push(eve.visit(&client.url(&[wish])).await);
+        }
+
+        let login = waiting.pop().expect("one of them");
+        client.code(&eve.logs_in(&login).await);
+        for page in waiting {
+            let request = Form::on(&page, "/login").all_of("request")[0].to_owned();
+            client.code(&eve.visit(&format!("/login?request={request}")).await);
+        }
+    }
+
     async fn nobody_gets_around_signing_in_again_by_sending_the_decision(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;

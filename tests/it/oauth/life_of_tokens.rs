@@ -92,6 +92,7 @@ on_both! {
             browser_digest: Digest::of("browser"),
             client_id: ClientId::parse(&granted.client_id).expect("an id"),
             request: &asks("mcp_read", &[]),
+            session_id: None,
             created_at: now,
             expires_at: now.plus(600),
         };

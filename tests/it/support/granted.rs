@@ -133,6 +133,7 @@ impl<'a> Granted<'a> {
             browser_digest: browser,
             client_id: client.id,
             request,
+            session_id: None,
             created_at: now,
             expires_at: now.plus(600),
         };
