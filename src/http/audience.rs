@@ -18,11 +18,14 @@ const PAGES: [&str; 7] =
     ["/oauth2/v1/authorize", "/authorize", "/login", "/logout", "/consent", "/organization", "/choose-site"];
 
 /// Paths of OAuth clients, at which a browser-based client may call too.
-const OAUTH: [&str; 6] =
-    ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/.well-known/", "/oauth2/", "/token", "/register"];
+const OAUTH: [&str; 5] = ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/oauth2/", "/token", "/register"];
 
-/// Documents that any page may read, whatever its origin.
-const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/", "/openapi.json"];
+/// Where clients look for metadata, also before and behind the paths that there are (RFC 8414 section 3.1, OpenID Connect
+/// Discovery 1.0 section 4): programs, whatever they say that they accept.
+const WELL_KNOWN: &str = "/.well-known/";
+
+/// Documents of another kind that any page may read, whatever its origin.
+const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/sites", "/openapi.json"];
 
 /// Operators' resources.
 const JSON_API: [&str; 2] = ["/api/v2/oauth2/clients/", "/api/v2/org_authorized_clients"];
@@ -32,7 +35,9 @@ impl Audience {
         let is_among = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
         if PAGES.contains(&path) || path == "/account" || path.starts_with("/account/") {
             Self::Page
-        } else if is_among(&OAUTH) {
+        } else if PUBLIC_DOCUMENTS.contains(&path) {
+            Self::Strings
+        } else if is_among(&OAUTH) || path.contains(WELL_KNOWN) {
             Self::OAuth
         } else if is_among(&JSON_API) {
             Self::JsonApi
@@ -44,7 +49,7 @@ impl Audience {
 
 /// Whether pages of other origins may call: wherever no credential of a browser is involved.
 pub fn is_open_to_scripts(path: &str) -> bool {
-    Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.iter().any(|prefix| path.starts_with(prefix))
+    Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.contains(&path)
 }
 
 /// What has a limit of its own, by source or by whoever calls, and comes so often that it must not use up the limit of
@@ -71,6 +76,10 @@ mod tests {
             ("/login", Audience::Page, false),
             ("/account/revoke", Audience::Page, false),
             ("/api/v2/oauth2/.well-known/sites", Audience::Strings, true),
+            ("/api/v2/oauth2/.well-known/oauth-authorization-server", Audience::OAuth, true),
+            ("/t/.well-known/openid-configuration", Audience::OAuth, true),
+            ("/account/.well-known/x", Audience::Page, false),
+            ("/.well-known", Audience::Strings, false),
             ("/openapi.json", Audience::Strings, true),
             ("/api/v2/oauth2/clients/x/scopes_restriction", Audience::JsonApi, false),
             ("/api/v2/something", Audience::Strings, false),

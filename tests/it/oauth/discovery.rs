@@ -1,7 +1,7 @@
 //! The metadata of RFC 8414 and OpenID Connect Discovery 1.0.
 
 use axum::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::errors::oauth;
 use crate::support::{Engine, TestApp, request};
@@ -105,20 +105,19 @@ async fn every_other_form_is_not_there_and_says_so_in_json() {
         "/.well-known/",
         "/oauth2/.well-known/openid-configuration",
         "/oauth2/v1/jwks/",
-    ] {
-        let answer = app.get(path).await;
-
-        answer.is(404, &nothing);
-        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
-    }
-    let strings: Value = json!({"errors": ["there is nothing at this path"]});
-    for path in [
         "/mcp/.well-known/openid-configuration",
         "/api/v2/oauth2/.well-known/oauth-authorization-server",
         "/api/v2/oauth2/.well-known/openid-configuration/mcp",
         "/api/v2/.well-known/openid-configuration",
     ] {
-        app.get(path).await.is(404, &strings);
+        for accept in ["*/*", "text/html,application/xhtml+xml,*/*;q=0.8"] {
+            let asked = request(Method::GET, path).header("accept", accept).body(Body::empty());
+            let answer = app.send(asked.expect("a request")).await;
+
+            answer.is(404, &nothing);
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        }
     }
 }
 
@@ -142,7 +141,10 @@ async fn head_is_answered_as_get_and_other_methods_are_refused() {
 #[tokio::test]
 async fn a_page_of_any_origin_may_ask_with_the_header_of_mcp_clients() {
     let app = TestApp::start(Engine::Sqlite).await;
-    for path in PATHS.into_iter().chain(["/.well-known/oauth-authorization-server/mcp"]) {
+    for path in PATHS
+        .into_iter()
+        .chain(["/.well-known/oauth-authorization-server/mcp", "/mcp/.well-known/openid-configuration"])
+    {
         let preflight = request(Method::OPTIONS, path)
             .header("origin", "https://inspector.example")
             .header("access-control-request-method", "GET")
