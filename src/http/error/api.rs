@@ -89,7 +89,7 @@ impl From<ApiError> for PageError {
             ApiError::RateLimited(refusal) => Self::TooMany(refusal),
             ApiError::Panicked => Self::Internal,
             ApiError::NotFound => Self::NotFound,
-            error if error.status() == StatusCode::SERVICE_UNAVAILABLE => Self::Busy,
+            error if error.status() == StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable(error.detail()),
             error => Self::Unreadable(error.detail()),
         }
     }

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{JSON, log, tell_when_to_come_back};
+use super::{JSON, log, tell_when_to_come_back, told_of};
 use crate::actions::{ApproveError, EndGrantError, FindClientError, OfferError};
 use crate::db::DbError;
 use crate::http::body::BodyError;
@@ -46,6 +46,9 @@ pub enum PageError {
     TooMany(TooManyRequests),
     #[error("the server has too much to do: try again in a second")]
     Busy,
+    /// In the words that programs are told.
+    #[error("{0}")]
+    Unavailable(String),
     #[error("something went wrong inside the server")]
     Internal,
 }
@@ -54,7 +57,7 @@ impl From<DbError> for PageError {
     fn from(cause: DbError) -> Self {
         let transient = cause.is_transient();
         log(if transient { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }, &cause);
-        if transient { Self::Busy } else { Self::Internal }
+        if transient { Self::Unavailable(told_of(&cause).to_owned()) } else { Self::Internal }
     }
 }
 
@@ -109,7 +112,7 @@ impl PageError {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(error) => error.status(),
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -126,16 +129,18 @@ impl PageError {
             Self::Body(error) => Problem::BadRequest(error.to_string()),
             Self::NotFound | Self::Method => Problem::NotFound,
             Self::TooMany(_) => Problem::TooMany,
-            Self::Busy | Self::Internal => Problem::Unavailable,
+            Self::Busy | Self::Unavailable(_) | Self::Internal => Problem::Unavailable,
         }
     }
 
-    /// The words that other servers of the compatible API use, which people search for.
+    /// The words that programs are told, which people search for.
     fn exact_words(&self) -> Option<String> {
         match self {
-            Self::UnknownClient | Self::MismatchingRedirect | Self::Unreadable(_) | Self::Document(_) => {
-                Some(self.to_string())
-            }
+            Self::UnknownClient
+            | Self::MismatchingRedirect
+            | Self::Unreadable(_)
+            | Self::Document(_)
+            | Self::Unavailable(_) => Some(self.to_string()),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout};
 
 use crate::support::errors::{json_api, oauth};
+use crate::support::flow::{AUTHORIZE, Form, McpClient, Person};
 use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until};
 
 const REGISTER: &str = "/api/v2/oauth2/register";
@@ -125,6 +126,30 @@ async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_
     }
     comes_back(async || app.post(REGISTER, &new_client("Another")).await.status == 201).await;
     comes_back(async || operator.get(&restriction).await.status == 200).await;
+}
+
+/// By query and by form, to programs in the words of every other endpoint, to a person on a page.
+#[tokio::test]
+async fn while_the_database_refuses_whoever_is_sent_to_authorize_is_told_so_as_they_can_read_it() {
+    let (app, mut proxy) = behind_a_proxy().await;
+    let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
+    let mut person = Person::new(&app, "");
+    let program = person.with_header("accept", "*/*");
+
+    proxy.refuse().await;
+    let query = client.query(&[]);
+    let fields = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let form = Form { action: AUTHORIZE.to_owned(), fields };
+    for (mut who, a_page) in [(person.clone(), true), (program, false)] {
+        for answer in [who.open(&client.url(&[])).await, who.submit(&form).await] {
+            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text);
+            assert!(answer.text.contains(AWAY), "{}", answer.text);
+            let kind = if a_page { "text/html; charset=utf-8" } else { "application/json" };
+            assert_eq!(answer.header("content-type"), Some(kind));
+        }
+    }
+    proxy.forward().await;
+    comes_back(async || person.visit(&client.url(&[])).await.status == 200).await;
 }
 
 /// Every connection in hand is dead once, and the first change finds that out by itself.
