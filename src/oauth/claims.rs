@@ -77,6 +77,11 @@ impl Audience {
     }
 }
 
+/// All that [`IdTokenClaims`] and [`UserInfo`] can hold: what the metadata promises (OpenID Connect Discovery 1.0
+/// section 3).
+pub const CLAIMS: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username", "email", "email_verified"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdTokenClaims {
     pub iss: String,
@@ -142,6 +147,8 @@ fn read_scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D:
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -245,6 +252,18 @@ mod tests {
         assert_eq!(read_with(names.join(" ")).expect("reads"), 150);
         assert_eq!(read_with(String::new()).expect("reads"), 0);
         assert!(read_with("a\"b".to_owned()).is_err());
+    }
+
+    #[test]
+    fn the_claims_that_are_promised_are_those_that_there_are() {
+        let user = UserClaims::told(&set("openid profile email"), "ada@example.com", Some("Ada"));
+        let told = UserInfo { sub: UserId(Uuid::nil()), user: user.clone() };
+        let names = |claims: Value| claims.as_object().expect("claims").keys().cloned().collect::<BTreeSet<_>>();
+
+        let mut held = names(written(&id_token(Some("n"), user)));
+        held.extend(names(written(&told)));
+
+        assert_eq!(held, CLAIMS.map(str::to_owned).into());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::oauth::claims::CLAIMS;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_algorithm::SigningAlgorithm;
@@ -37,7 +38,7 @@ struct Document<'a> {
     code_challenge_methods_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [SigningAlgorithm; 1],
-    claims_supported: [&'static str; 9],
+    claims_supported: [&'static str; CLAIMS.len()],
     prompt_values_supported: [&'static str; 4],
     ui_locales_supported: [&'static str; 2],
     claims_parameter_supported: bool,
@@ -72,7 +73,7 @@ pub fn document(config: &Config, catalogue: &ScopeCatalogue) -> Bytes {
         code_challenge_methods_supported: ["S256"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: [config.tokens.signing_algorithm],
-        claims_supported: ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "email"],
+        claims_supported: CLAIMS,
         prompt_values_supported: ["none", "login", "consent", "select_account"],
         ui_locales_supported: ["en", "de"],
         claims_parameter_supported: false,
