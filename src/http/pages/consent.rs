@@ -67,14 +67,15 @@ fn shown(app: &App, withheld: &Withheld) -> WithheldScope {
 
 fn goes_to(pending: &Pending) -> GoesTo {
     let redirect = pending.redirect.as_str();
+    let host = || host_of(redirect).unwrap_or(redirect).to_owned();
     match pending.redirect.kind() {
-        RedirectKind::Https => GoesTo::Host(host_of(redirect).unwrap_or(redirect).to_owned()),
-        RedirectKind::Loopback => GoesTo::Loopback,
+        RedirectKind::Https => GoesTo::Host(host()),
+        RedirectKind::Loopback => GoesTo::Loopback(host()),
         RedirectKind::PrivateUse => GoesTo::Scheme(redirect.split(':').next().unwrap_or_default().to_owned()),
     }
 }
 
-/// The host of an address that was parsed before, for people to read.
+/// The host, with its port, of an address that was parsed before, for people to read.
 fn host_of(uri: &str) -> Option<&str> {
     uri.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest))
 }

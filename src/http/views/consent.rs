@@ -42,7 +42,8 @@ pub struct ClientShown {
 /// Where the answer goes.
 pub enum GoesTo {
     Host(String),
-    Loopback,
+    /// At this host and port.
+    Loopback(String),
     Scheme(String),
 }
 
@@ -135,8 +136,12 @@ mod tests {
     fn the_page_says_where_the_answer_goes_and_warns_where_anything_could_receive_it() {
         let cases = [
             (GoesTo::Host("app.example".to_owned()), false, "<bdi>app.example</bdi>"),
-            (GoesTo::Loopback, true, "a program on this computer"),
-            (GoesTo::Loopback, false, "a program on this computer"),
+            (
+                GoesTo::Loopback("localhost:3118".to_owned()),
+                true,
+                "a program on this computer, at <bdi>localhost:3118</bdi>",
+            ),
+            (GoesTo::Loopback("[::1]:80".to_owned()), false, "a program on this computer, at <bdi>[::1]:80</bdi>"),
             (GoesTo::Scheme("cursor".to_owned()), true, "that opens <bdi>cursor</bdi> links"),
         ];
         for (goes_to, answer_stays_on_device, words) in cases {

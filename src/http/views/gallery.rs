@@ -142,7 +142,11 @@ fn consents() -> Vec<MakesConsent> {
             asked_before: true,
             ..consent()
         }),
-        ("_loopback", || ConsentPage { goes_to: GoesTo::Loopback, answer_stays_on_device: true, ..consent() }),
+        ("_loopback", || ConsentPage {
+            goes_to: GoesTo::Loopback("127.0.0.1:33418".to_owned()),
+            answer_stays_on_device: true,
+            ..consent()
+        }),
         ("_scheme", || ConsentPage {
             goes_to: GoesTo::Scheme("com.example.app".to_owned()),
             answer_stays_on_device: true,

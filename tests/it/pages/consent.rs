@@ -72,13 +72,19 @@ on_both! {
         let warning = "any program can call itself by this name";
         assert!(!shown(&web).await.contains(warning));
         let of_program = shown(&program).await;
-        assert!(of_program.contains("Answer goes to a program on this computer") && of_program.contains(warning));
+        assert!(of_program.contains("Answer goes to a program on this computer, at localhost First") && of_program.contains(warning));
         let by_https = shown(&by_https).await;
-        assert!(by_https.contains("Answer goes to a program on this computer") && by_https.contains(warning), "{by_https}");
+        assert!(by_https.contains("Answer goes to a program on this computer, at localhost:8443") && by_https.contains(warning), "{by_https}");
         let of_scheme = shown(&scheme).await;
         assert!(of_scheme.contains("that opens cursor links") && of_scheme.contains(warning), "{of_scheme}");
         let of_both = shown(&both).await;
         assert!(of_both.contains("a program on this computer") && of_both.contains(warning), "{of_both}");
+        // The port that the program listens on this time.
+        let here = McpClient::registered(&app, &["http://127.0.0.1/cb", "http://[::1]/cb"]).await;
+        for (redirect, host) in [("http://127.0.0.1:33418/cb", "127.0.0.1:33418"), ("http://[::1]:9/cb", "[::1]:9")] {
+            let page = words(&eve.visit(&here.url(&[("redirect_uri", redirect)])).await);
+            assert!(page.contains(&format!("Answer goes to a program on this computer, at {host} ")), "{page}");
+        }
     }
 
     async fn a_hostile_name_is_text(engine: Engine) {
