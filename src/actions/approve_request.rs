@@ -30,7 +30,7 @@ pub struct Approval<'a> {
     pub user: &'a User,
     pub signed_in_at: Timestamp,
     pub org_id: OrgId,
-    /// `None`: all is given, since the user has given it before and was not asked again.
+    /// `None`: the user was not asked again, and what they have given before is given.
     pub answer: Option<Answer<'a>>,
     /// Seconds for which the code may be exchanged.
     pub code_ttl: i64,
@@ -110,7 +110,7 @@ async fn approve(
     if !holds {
         return Err(ApproveError::Changed);
     }
-    let scopes = approval.answer.map_or_else(|| offer.scopes.all(), |answer| offer.scopes.chosen(answer.ticked));
+    let scopes = approval.answer.map_or_else(|| offer.given_before(), |answer| offer.scopes.chosen(answer.ticked));
     if scopes.is_empty() {
         return Err(ApproveError::NothingChosen);
     }
@@ -165,6 +165,7 @@ async fn store_grant(
     };
     let id = grants::upsert(&mut *tx, &grant).await?;
     consents::agree(&mut *tx, id, &asking.redirect_uri(), &asking.resources()).await?;
+    consents::decline(&mut *tx, id, &offer.declined_now(scopes)).await?;
     let cleared = cleared(offer, scopes);
     if !cleared.is_empty() {
         grants::take_scopes(tx, &[id], &cleared, now).await?;

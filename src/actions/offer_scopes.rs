@@ -7,11 +7,12 @@ use crate::db::users::User;
 use crate::db::{DbError, DbHandle};
 use crate::oauth::OrgId;
 use crate::oauth::authorization_request::AuthorizationRequest;
-use crate::oauth::consent::{ConsentShown, is_remembered};
+use crate::oauth::consent::{ConsentShown, Decided, is_remembered};
 use crate::oauth::event::{ClientTold, UserTold};
 use crate::oauth::offered_scopes::{Asked, OfferedScopes, Refused, judge};
 use crate::oauth::redirect_uri::RedirectUri;
 use crate::oauth::resource::Resource;
+use crate::oauth::scope::ScopeSet;
 use crate::oauth::scopes_restriction::ceiling;
 
 /// Who asks whom for what, and for which organisation.
@@ -26,13 +27,17 @@ pub struct Asking<'a> {
 /// What the user is shown of it, and agrees to.
 impl Asking<'_> {
     pub fn shown(&self, offer: &Offer) -> [u8; 32] {
+        self.page(&offer.scopes)
+    }
+
+    fn page(&self, offered: &OfferedScopes) -> [u8; 32] {
         let shown = ConsentShown {
             client_id: self.client.id,
             client_name: self.client.metadata.client_name().as_str(),
             redirect: &self.request.redirect_uri,
             org_id: self.org_id,
             user_id: self.user.id,
-            offered: &offer.scopes,
+            offered,
             resources: &self.request.resources,
         };
         shown.digest()
@@ -66,8 +71,28 @@ pub struct Offer {
     pub scopes: OfferedScopes,
     /// What the user has given this client before, and not taken back.
     pub granted: Option<Granted>,
-    /// All of it was given before, for the same redirect and resources, and need not be asked again.
+    /// All of it was decided before, for the same redirect and resources, and need not be asked again.
     pub is_remembered: bool,
+}
+
+impl Offer {
+    /// What of it the user has given before.
+    pub fn given_before(&self) -> ScopeSet {
+        let granted = self.granted.as_ref().map(|granted| self.scopes.all().intersection(&granted.scopes));
+        granted.unwrap_or_default()
+    }
+
+    /// Boxes that the user cleared when they were last shown.
+    pub fn declined_before(&self) -> ScopeSet {
+        let granted = self.granted.as_ref().map(|granted| granted.declined.difference(&granted.scopes));
+        granted.unwrap_or_default()
+    }
+
+    /// What is declined once these are chosen of it: what was declined before stays so until it is offered again.
+    pub fn declined_now(&self, chosen: &ScopeSet) -> ScopeSet {
+        let not_offered = self.declined_before().difference(&self.scopes.optional);
+        not_offered.union(&self.scopes.optional.difference(chosen))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +133,11 @@ pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<
 fn is_remembered_by(bounds: Bounds<'_>, asking: Asking<'_>, scopes: &OfferedScopes, granted: Option<&Granted>) -> bool {
     let (Some(granted), Some(redirect)) = (granted, asking.redirect()) else { return false };
     let agreed = |resource: &&str| granted.resources.iter().any(|agreed| agreed == resource);
-    is_remembered(bounds.remember, redirect.kind(), Some(&granted.scopes), scopes, asking.request.prompt)
+    let decided = Decided {
+        granted: &granted.scopes,
+        declined: &granted.declined,
+        on_the_same_page: granted.consent_digest == asking.page(scopes),
+    };
+    is_remembered(bounds.remember, redirect.kind(), Some(decided), scopes, asking.request.prompt)
         && asking.resources().iter().all(agreed)
 }

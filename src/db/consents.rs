@@ -4,7 +4,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::column::JsonText;
+use super::column::{Column, JsonText};
 use super::{DbError, DbHandle, Tx, memberships, org_clients, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::permission::Role;
@@ -28,6 +28,10 @@ pub struct Circumstances {
 pub struct Granted {
     pub id: GrantId,
     pub scopes: ScopeSet,
+    /// Boxes that the user cleared.
+    pub declined: ScopeSet,
+    /// Of the page that the user answered last.
+    pub consent_digest: [u8; 32],
     /// The resources that were agreed to for this redirect; "" is none.
     pub resources: Vec<String>,
 }
@@ -40,6 +44,8 @@ struct Row {
     scopes_restriction: Option<JsonText>,
     disabled_at: Option<i64>,
     grant_id: Option<Uuid>,
+    consent_digest: Option<Vec<u8>>,
+    declined_scopes: Option<Json<ScopeSet>>,
     scopes: Option<String>,
     resources: Option<String>,
 }
@@ -54,7 +60,7 @@ pub async fn find(
 ) -> Result<Option<Circumstances>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT o.name AS org_name, m.role, o.default_client_scopes, c.scopes_restriction, c.disabled_at,
-                g.id AS grant_id,
+                g.id AS grant_id, g.consent_digest, g.declined_scopes,
                 (SELECT string_agg(scope, ' ') FROM grant_scopes WHERE grant_id = g.id) AS scopes,
                 (SELECT string_agg(resource, ' ') FROM consents
                   WHERE grant_id = g.id AND redirect_uri = $4) AS resources
@@ -78,10 +84,7 @@ impl TryFrom<Row> for Circumstances {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let scopes = ScopeSet::from_spaced(&row.scopes.unwrap_or_default())
-            .map_err(|cause| DbError::corrupt("grant_scopes", "scope", cause))?;
-        let resources = row.resources.map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
-        let granted = row.grant_id.map(|id| Granted { id: GrantId(id), scopes, resources });
+        let granted = row.granted()?;
         Ok(Self {
             org_name: row.org_name,
             role: memberships::role(&row.role)?,
@@ -91,6 +94,31 @@ impl TryFrom<Row> for Circumstances {
             granted,
         })
     }
+}
+
+impl Row {
+    fn granted(&self) -> Result<Option<Granted>, DbError> {
+        let (Some(id), Some(digest)) = (self.grant_id, &self.consent_digest) else { return Ok(None) };
+        let resources = self.resources.as_deref().map(|text| text.split(' ').map(str::to_owned).collect());
+        Ok(Some(Granted {
+            id: GrantId(id),
+            scopes: Column::of("grant_scopes", "scope").scopes(self.scopes.as_deref())?,
+            declined: self.declined_scopes.as_ref().map(|Json(scopes)| scopes.clone()).unwrap_or_default(),
+            consent_digest: Column::of("grants", "consent_digest").bytes(digest)?,
+            resources: resources.unwrap_or_default(),
+        }))
+    }
+}
+
+/// Keeps which boxes the user of a grant has cleared, in the place of what was kept before.
+pub async fn decline(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
+    let scopes = (!scopes.is_empty()).then_some(Json(scopes));
+    with_conn!(tx, |conn| sqlx::query("UPDATE grants SET declined_scopes = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(scopes)
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 /// Adds what the user of a grant was shown and agreed to.

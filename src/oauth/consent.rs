@@ -73,11 +73,32 @@ pub enum Remember {
     Always,
 }
 
-/// Whether what is offered was granted before, so that the user need not be asked.
+/// What a user has decided about a client before, and not taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    pub granted: &'a ScopeSet,
+    /// Boxes that the user cleared.
+    pub declined: &'a ScopeSet,
+    /// The page that would be shown is the one that was answered last.
+    pub on_the_same_page: bool,
+}
+
+impl Decided<'_> {
+    /// All of what is offered was granted; or the user answered this very page, clearing what was not. What somebody else
+    /// has taken from the grant since, the user has not decided about.
+    fn covers(&self, offered: &OfferedScopes) -> bool {
+        let all = offered.all();
+        let missing = all.difference(self.granted);
+        let was_cleared = missing.is_subset(&offered.optional) && missing.is_subset(self.declined);
+        missing.is_empty() || self.on_the_same_page && was_cleared && missing != all
+    }
+}
+
+/// Whether what is offered was decided before, so that the user need not be asked.
 pub fn is_remembered(
     policy: Remember,
     redirect: RedirectKind,
-    granted: Option<&ScopeSet>,
+    decided: Option<Decided<'_>>,
     offered: &OfferedScopes,
     prompt: Prompt,
 ) -> bool {
@@ -87,7 +108,7 @@ pub fn is_remembered(
         Remember::Never => false,
     };
     let must_ask = prompt.consent || prompt.select_account;
-    may_remember && !must_ask && granted.is_some_and(|granted| offered.all().is_subset(granted))
+    may_remember && !must_ask && decided.is_some_and(|decided| decided.covers(offered))
 }
 
 #[cfg(test)]
@@ -197,8 +218,40 @@ mod tests {
                 consent: prompt == "consent",
                 select_account: prompt == "select_account",
             };
-            let remembered = is_remembered(policy, redirect, granted.map(set).as_ref(), &offered, asked);
+            let (granted, declined) = (granted.map(set), ScopeSet::default());
+            let decided =
+                granted.as_ref().map(|granted| Decided { granted, declined: &declined, on_the_same_page: false });
+            let remembered = is_remembered(policy, redirect, decided, &offered, asked);
             assert_eq!(remembered, expected, "{policy:?} {redirect:?} {granted:?} {prompt}");
         }
+    }
+
+    #[test]
+    fn a_box_that_was_cleared_on_the_same_page_is_decided_about() {
+        let (asks, silent) = (false, true);
+        let cases = [
+            ("openid", "email profile", true, silent),
+            ("openid email", "profile", true, silent),
+            ("openid email", "profile metrics_read", true, silent),
+            ("openid email", "profile", false, asks),
+            // Taken by somebody else.
+            ("openid email", "", true, asks),
+            ("openid", "email", true, asks),
+            // What cannot be cleared was not given.
+            ("email", "profile", true, asks),
+            ("email", "openid profile", true, asks),
+            ("", "openid email profile", true, asks),
+        ];
+        let offered = offered("email profile", "openid", &[]);
+        for (granted, declined, on_the_same_page, expected) in cases {
+            let (granted, declined) = (set(granted), set(declined));
+            let decided = Decided { granted: &granted, declined: &declined, on_the_same_page };
+            let (policy, redirect) = (Remember::Https, RedirectKind::Https);
+            let remembered = is_remembered(policy, redirect, Some(decided), &offered, Prompt::default());
+            assert_eq!(remembered, expected, "{granted} but {declined}, {on_the_same_page}");
+        }
+        let optional = self::offered("email profile", "", &[]);
+        let decided = Decided { granted: &set("openid"), declined: &set("email profile"), on_the_same_page: true };
+        assert!(!decided.covers(&optional), "nothing of it is left to give");
     }
 }

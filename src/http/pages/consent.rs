@@ -49,11 +49,15 @@ fn page(app: &App, browser: &Browser, pending: &Pending, org_id: OrgId, offer: &
         org_name: offer.org_name.clone(),
         email: signed_in.map(|signed_in| signed_in.user.email.clone()).unwrap_or_default(),
         answer_stays_on_device: pending.redirect.kind() != RedirectKind::Https,
-        groups: ScopeGroup::list(&app.catalogue, &offer.scopes.optional, &offer.scopes.fixed),
+        groups: groups(app, offer),
         withheld: offer.scopes.withheld.iter().map(|withheld| shown(app, withheld)).collect(),
         resources: pending.stored.request.resources.iter().map(ToString::to_string).collect(),
         asked_before: offer.granted.is_some(),
     }
+}
+
+fn groups(app: &App, offer: &Offer) -> Vec<ScopeGroup> {
+    ScopeGroup::list(&app.catalogue, &offer.scopes.optional, &offer.scopes.fixed, &offer.declined_before())
 }
 
 fn shown(app: &App, withheld: &Withheld) -> WithheldScope {

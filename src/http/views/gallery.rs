@@ -124,7 +124,7 @@ fn catalogue() -> ScopeCatalogue {
 
 fn groups(optional: &str, fixed: &str) -> Vec<ScopeGroup> {
     let set = |text: &str| ScopeSet::parse(text).expect("a set");
-    ScopeGroup::list(&catalogue(), &set(optional), &set(fixed))
+    ScopeGroup::list(&catalogue(), &set(optional), &set(fixed), &ScopeSet::default())
 }
 
 type MakesConsent = (&'static str, fn() -> ConsentPage);
@@ -156,7 +156,10 @@ fn consents() -> Vec<MakesConsent> {
         ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], resources: vec![], ..consent() }),
         ("_many", || {
             let optional = catalogue().iter().map(|scope| scope.name.clone()).collect();
-            ConsentPage { groups: ScopeGroup::list(&catalogue(), &optional, &ScopeSet::default()), ..consent() }
+            ConsentPage {
+                groups: ScopeGroup::list(&catalogue(), &optional, &ScopeSet::default(), &ScopeSet::default()),
+                ..consent()
+            }
         }),
         ("_hostile", || ConsentPage {
             client: ClientShown {

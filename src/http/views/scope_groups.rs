@@ -15,16 +15,21 @@ pub struct ScopeShown {
     pub description: String,
     /// It goes with every authorization, so there is nothing to choose.
     pub fixed: bool,
+    /// As its box is shown at first.
+    pub ticked: bool,
 }
 
 impl ScopeGroup {
     /// What is offered, as the catalogue words it: who the person is first, and what has no heading of its own last.
-    pub fn list(catalogue: &ScopeCatalogue, optional: &ScopeSet, fixed: &ScopeSet) -> Vec<Self> {
+    /// A box that was cleared before is shown so.
+    pub fn list(catalogue: &ScopeCatalogue, optional: &ScopeSet, fixed: &ScopeSet, cleared: &ScopeSet) -> Vec<Self> {
         let mut groups = BTreeMap::<Place<'_>, Vec<ScopeShown>>::new();
         for scope in catalogue.iter() {
-            let is_fixed = fixed.contains(scope.name.as_str());
-            if is_fixed || optional.contains(scope.name.as_str()) {
-                groups.entry(Place::of(scope)).or_default().push(ScopeShown::of(scope, is_fixed));
+            let name = scope.name.as_str();
+            let is_fixed = fixed.contains(name);
+            if is_fixed || optional.contains(name) {
+                let ticked = is_fixed || !cleared.contains(name);
+                groups.entry(Place::of(scope)).or_default().push(ScopeShown::of(scope, is_fixed, ticked));
             }
         }
         groups.into_iter().map(|(place, scopes)| Self { title: place.title.to_owned(), scopes }).collect()
@@ -32,8 +37,8 @@ impl ScopeGroup {
 }
 
 impl ScopeShown {
-    fn of(scope: &Scope, fixed: bool) -> Self {
-        Self { name: scope.name.to_string(), description: scope.description.clone(), fixed }
+    fn of(scope: &Scope, fixed: bool, ticked: bool) -> Self {
+        Self { name: scope.name.to_string(), description: scope.description.clone(), fixed, ticked }
     }
 }
 
@@ -78,17 +83,23 @@ mod tests {
         .expect("a catalogue");
         let set = |text: &str| ScopeSet::parse(text).expect("a set");
 
-        let groups = ScopeGroup::list(&catalogue, &set("alone boards_read email unknown"), &set("openid"));
+        let groups =
+            ScopeGroup::list(&catalogue, &set("alone boards_read email unknown"), &set("openid"), &set("email"));
 
-        let shown: Vec<String> = groups
+        let shown: Vec<_> = groups
             .iter()
             .flat_map(|group| {
-                group.scopes.iter().map(|scope| format!("{}: {}, {}", group.title, scope.name, scope.fixed))
+                group.scopes.iter().map(|scope| (group.title.as_str(), scope.name.as_str(), scope.fixed, scope.ticked))
             })
             .collect();
         assert_eq!(
             shown,
-            ["You: email, false", "You: openid, true", "Boards: boards_read, false", "Other: alone, false"]
+            [
+                ("You", "email", false, false),
+                ("You", "openid", true, true),
+                ("Boards", "boards_read", false, true),
+                ("Other", "alone", false, true),
+            ]
         );
     }
 
@@ -97,6 +108,7 @@ mod tests {
         let catalogue = ScopeCatalogue::from_toml("[permission]\na = { description = \"Do a\" }").expect("a catalogue");
         let set = ScopeSet::parse("a").expect("a set");
 
-        assert!(ScopeGroup::list(&catalogue, &set, &set)[0].scopes[0].fixed);
+        let scope = &ScopeGroup::list(&catalogue, &set, &set, &set)[0].scopes[0];
+        assert!(scope.fixed && scope.ticked);
     }
 }

@@ -60,7 +60,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200);
     }
 
-    async fn where_a_part_of_it_was_taken_back_the_user_is_asked_too(engine: Engine) {
+    async fn a_box_that_was_cleared_on_the_same_page_meanwhile_is_not_given(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let request = asks("mcp_read email", &[MCP]);
@@ -71,9 +71,39 @@ on_both! {
         let less = ScopeSet::parse("mcp_read").expect("scopes");
         granted.answer(&in_another_tab, Some((&offer, &less))).await.expect("is given");
 
+        let code = granted.answer(&waiting, None).await.expect("is given");
+
+        assert_eq!(granted.exchanged(&code).await.json()["scope"], "mcp_read");
+        assert_eq!(grant(&granted).await.scopes, less);
+    }
+
+    async fn where_another_page_was_answered_meanwhile_with_less_the_user_is_asked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let (request, other) = (asks("mcp_read email", &[MCP]), asks("mcp_read email profile", &[MCP]));
+        granted.code_for(&request).await;
+        let waiting = remembered(&granted, &request).await;
+        let in_another_tab = granted.waiting(&other).await;
+        let offer = granted.offer(&in_another_tab).await.expect("is offered");
+        let less = ScopeSet::parse("mcp_read profile").expect("scopes");
+        granted.answer(&in_another_tab, Some((&offer, &less))).await.expect("is given");
+
         let silently = granted.answer(&waiting, None).await;
 
         assert!(matches!(silently, Err(ApproveError::Changed)), "{silently:?}");
         assert_eq!(grant(&granted).await.scopes, less);
+    }
+
+    async fn what_was_taken_from_the_grant_after_it_was_remembered_is_asked_about(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let request = asks("mcp_read email", &[MCP]);
+        granted.code_for(&request).await;
+        let waiting = remembered(&granted, &request).await;
+        app.execute("DELETE FROM grant_scopes WHERE scope = 'email'").await;
+
+        let silently = granted.answer(&waiting, None).await;
+
+        assert!(matches!(silently, Err(ApproveError::Changed)), "{silently:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use grantor::actions::{self, By};
 use grantor::db::{audit_events, clients, grants, orgs};
 use grantor::oauth::client::ClientId;
 use grantor::oauth::consent::ConsentShown;
@@ -33,7 +34,12 @@ fn words(page: &Answer) -> String {
 }
 
 /// The scopes that have a box, in the order of the page.
-fn boxes(page: &Answer) -> Vec<String> {
+fn boxes(page: &Answer) -> Vec<&str> {
+    page.text.split("name=\"scope\" value=\"").skip(1).filter_map(|tail| tail.split('"').next()).collect()
+}
+
+/// Those whose box is ticked.
+fn ticked(page: &Answer) -> Vec<String> {
     Form::on(page, AUTHORIZE).all_of("scope").into_iter().map(str::to_owned).collect()
 }
 
@@ -152,7 +158,7 @@ on_both! {
         let page = eve.reaches_consent(&wanted).await;
         let some = eve.submit(&Form::approving_only(&page, &["metrics_read"])).await;
         assert_eq!(client.scopes(&some).await, "metrics_read openid");
-        let page = eve.reaches_consent(&wanted).await;
+        let page = eve.reaches_consent(&format!("{wanted}&prompt=consent")).await;
         let none = eve.submit(&Form::approving_only(&page, &[])).await;
 
         assert_eq!(boxes(&page), ["email", "dashboards_read", "metrics_read"]);
@@ -223,18 +229,74 @@ on_both! {
         }
     }
 
-    async fn what_was_unticked_is_asked_for_again(engine: Engine) {
+    async fn who_answered_the_same_page_is_not_asked_again_and_gives_no_more_than_then(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid email metrics_read")]);
         let page = eve.reaches_consent(&wanted).await;
         eve.submit(&Form::approving_only(&page, &["email"])).await;
 
-        let again = eve.visit(&wanted).await;
-        let narrower = eve.visit(&client.url(&[("scope", "openid email")])).await;
+        let again = eve.open(&wanted).await;
+        let silently = eve.open(&client.url(&[("scope", "openid email metrics_read"), ("prompt", "none")])).await;
+        let narrower = eve.open(&client.url(&[("scope", "openid email")])).await;
 
-        assert_eq!(boxes(&again), ["email", "metrics_read"]);
-        client.code(&narrower);
+        for answer in [again, silently, narrower] {
+            assert_eq!(client.scopes(&answer).await, "email openid");
+        }
+    }
+
+    async fn what_was_unticked_is_shown_so_wherever_it_is_asked_for_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let scope = ("scope", "openid email profile metrics_read");
+        let page = eve.reaches_consent(&client.url(&[scope])).await;
+        eve.submit(&Form::approving_only(&page, &["email", "profile"])).await;
+
+        let anyway = eve.visit(&client.url(&[scope, ("prompt", "consent")])).await;
+        let more = client.url(&[("scope", "openid email metrics_read dashboards_read")]);
+        let page = eve.visit(&more).await;
+
+        assert_eq!(boxes(&anyway), ["email", "profile", "metrics_read"]);
+        assert_eq!(ticked(&anyway), ["email", "profile"]);
+        // What was never offered is ticked, as on the first page.
+        assert_eq!(boxes(&page), ["email", "dashboards_read", "metrics_read"]);
+        assert_eq!(ticked(&page), ["email", "dashboards_read"]);
+        assert_eq!(client.scopes(&eve.submit(&Form::approving(&page)).await).await, "dashboards_read email openid");
+        // Ticked at last, it is so from now on.
+        let page = eve.visit(&client.url(&[scope, ("prompt", "consent")])).await;
+        eve.submit(&Form::approving_only(&page, &["email", "profile", "metrics_read"])).await;
+        let page = eve.visit(&client.url(&[scope, ("prompt", "consent")])).await;
+        assert_eq!(ticked(&page), ["email", "profile", "metrics_read"]);
+    }
+
+    async fn who_took_all_back_is_asked_as_for_the_first_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid email metrics_read")]);
+        let page = eve.reaches_consent(&wanted).await;
+        eve.submit(&Form::approving_only(&page, &["email"])).await;
+        let id = ClientId::parse(&client.id).expect("a UUID");
+        let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
+        let id = grant.expect("is there").id;
+        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+
+        let page = eve.visit(&wanted).await;
+
+        assert_eq!(ticked(&page), ["email", "metrics_read"]);
+    }
+
+    async fn what_the_organisation_took_meanwhile_is_asked_about_although_the_page_is_the_same(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let wanted = client.url(&[("scope", "openid email dashboards_read metrics_read")]);
+        let page = eve.reaches_consent(&wanted).await;
+        eve.submit(&Form::approving_only(&page, &["email", "dashboards_read"])).await;
+        app.execute("DELETE FROM grant_scopes WHERE scope = 'dashboards_read'").await;
+
+        let page = eve.visit(&wanted).await;
+
+        assert!(is_asked(&page), "{}", page.text);
+        assert_eq!(ticked(&page), ["email", "dashboards_read"]);
     }
 
     async fn consent_to_one_client_person_or_organisation_is_none_to_another(engine: Engine) {
