@@ -48,7 +48,7 @@
 //! | RFC 8707 resources | `oauth/resource.rs`, `actions/find_resource.rs` | there, `tests/it/db/resources.rs` |
 //! | RFC 9068 access tokens | `oauth/claims.rs`, `actions/issue_tokens.rs` | there, `tests/it/oauth/life_of_tokens.rs` |
 //! | RFC 9700 §4.7, §4.12 forms and browsers | `http/browser.rs`, `http/views/answer.rs` | there, `tests/it/pages/login.rs`, `tests/it/pages/consent.rs` |
-//! | OpenID Connect Core 1.0 §2, §3.1, §5.3 ID token, `prompt`, user information | `oauth/claims.rs`, `http/pending.rs`, `http/oauth/userinfo.rs` | there, `tests/it/journey/openid_client.rs` |
+//! | OpenID Connect Core 1.0 §2, §3.1, §5.3 ID token, `prompt`, `ui_locales`, user information | `oauth/claims.rs`, `oauth/language.rs`, `http/pending.rs`, `http/oauth/userinfo.rs` | there, `tests/it/journey/openid_client.rs` |
 //! | RFC 9562 §5.7, §5.8 ids | `secret.rs`, `oauth/client_identity.rs` | there |
 //! | Client ID Metadata Documents | `oauth/client_document.rs`, `actions/find_client.rs` | there, `oauth/known_documents.rs`, `tests/it/actions/find_client.rs` |
 //! | RFC 9111 §4.2 freshness, §4.3 validation | `oauth/document_freshness.rs`, `actions/find_client/documents.rs` | there, `tests/it/actions/find_client.rs` |

@@ -163,5 +163,6 @@ fn request() -> AuthorizationRequest {
         login_hint: None,
         org_id: None,
         from_tile: false,
+        ui_locale: None,
     }
 }

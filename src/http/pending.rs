@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::browser::{Browser, SignedIn};
 use super::error::PageError;
 use super::rate_limit::{Class, Counted};
+use super::views::Language;
 use crate::actions::{
     Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes, tell_of_hit,
 };
@@ -76,6 +77,11 @@ impl Pending {
             query.extend_pairs(value.map(|value| (name, value)));
         }
         query.finish()
+    }
+
+    /// Of the pages that this request leads to.
+    pub fn language(&self, browser: &Browser) -> Language {
+        self.stored.request.ui_locale.unwrap_or(browser.language)
     }
 
     pub fn digest(&self) -> Digest {

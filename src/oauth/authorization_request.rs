@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::client::ClientId;
 use super::id::OrgId;
+use super::language::Language;
 use super::parameters::Parameters;
 use super::pkce::CodeChallenge;
 pub use super::refusal::{ErrorCode, Refusal};
@@ -37,6 +38,8 @@ pub struct AuthorizationRequest {
     pub org_id: Option<OrgId>,
     /// It says which site or organisation it came from, so that the user need not be asked.
     pub from_tile: bool,
+    /// In which the client wants its user asked. Absent as well from a row that an older release wrote.
+    pub ui_locale: Option<Language>,
 }
 
 /// What this server has to say about a request.
@@ -101,6 +104,7 @@ impl AuthorizationRequest {
                 .map(str::to_owned),
             org_id: org_id(parameters)?,
             from_tile: ["site", "domain", "dd_oid"].iter().any(|name| parameters.get(name).is_some()),
+            ui_locale: parameters.get("ui_locales").and_then(Language::first_of),
         })
     }
 
@@ -282,6 +286,7 @@ mod tests {
             login_hint: None,
             org_id: None,
             from_tile: false,
+            ui_locale: None,
         }
     }
 
@@ -296,6 +301,7 @@ mod tests {
             login_hint: Some("ada@example.com".to_owned()),
             org_id: Some(OrgId(ORG.parse().expect("a UUID"))),
             from_tile: true,
+            ui_locale: Some(Language::German),
             ..in_order()
         }
     }
@@ -319,6 +325,7 @@ mod tests {
             ("max_age", "0"),
             ("login_hint", "ada@example.com"),
             ("dd_oid", ORG),
+            ("ui_locales", "fr de-AT en"),
         ]);
 
         assert_eq!(read, Ok(everything()));
@@ -327,7 +334,7 @@ mod tests {
     #[test]
     fn what_is_not_known_or_only_a_hint_is_ignored() {
         let long_hint = "x".repeat(255);
-        let ignored: [Changes<'_>; 8] = [
+        let ignored: [Changes<'_>; 9] = [
             &[("unheard_of", "1"), ("audience", "x"), ("claims", "{}"), ("id_token_hint", "x.y.z")],
             &[("prompt", "create")],
             &[("prompt", "unheard_of create")],
@@ -336,6 +343,7 @@ mod tests {
             &[("scope", ""), ("state", ""), ("resource", ""), ("max_age", ""), ("dd_oid", "")],
             &[("request", ""), ("request_uri", ""), ("response_mode", "")],
             &[("client_secret", "x")],
+            &[("ui_locales", "fr tlh")],
         ];
         for changes in ignored {
             assert_eq!(parse_with(changes), Ok(in_order()), "{changes:?}");
@@ -440,6 +448,9 @@ mod tests {
             assert_eq!(read, request);
             assert_eq!((trusted.as_str(), trusted.was_sent()), (redirect().as_str(), request.redirect_uri_was_sent));
         }
+        let mut stored = serde_json::to_value(in_order()).expect("serialises");
+        stored.as_object_mut().expect("members").remove("ui_locale");
+        assert_eq!(serde_json::from_value::<AuthorizationRequest>(stored).expect("reads an older row"), in_order());
         let moved = AuthorizationRequest { redirect_uri: "https://evil.example/".to_owned(), ..in_order() };
         assert_eq!(TrustedRedirect::from_stored(&moved, &client()), None);
     }

@@ -22,6 +22,7 @@ pub mod jwk;
 mod known_clients;
 #[cfg(test)]
 mod known_documents;
+pub mod language;
 mod metadata_error;
 pub mod offered_scopes;
 pub mod operator;

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::oauth::claims::CLAIMS;
 use crate::oauth::client_metadata::GrantType;
+use crate::oauth::language::Language;
 use crate::oauth::scope_catalogue::ScopeCatalogue;
 use crate::oauth::signing_algorithm::SigningAlgorithm;
 
@@ -40,7 +41,7 @@ struct Document<'a> {
     id_token_signing_alg_values_supported: [SigningAlgorithm; 1],
     claims_supported: [&'static str; CLAIMS.len()],
     prompt_values_supported: [&'static str; 4],
-    ui_locales_supported: [&'static str; 2],
+    ui_locales_supported: [&'static str; Language::ALL.len()],
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
     /// Left out, it would be true (OpenID Connect Discovery 1.0 section 3).
@@ -75,7 +76,7 @@ pub fn document(config: &Config, catalogue: &ScopeCatalogue) -> Bytes {
         id_token_signing_alg_values_supported: [config.tokens.signing_algorithm],
         claims_supported: CLAIMS,
         prompt_values_supported: ["none", "login", "consent", "select_account"],
-        ui_locales_supported: ["en", "de"],
+        ui_locales_supported: Language::ALL.map(Language::tag),
         claims_parameter_supported: false,
         request_parameter_supported: false,
         request_uri_parameter_supported: false,

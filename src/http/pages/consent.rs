@@ -26,7 +26,7 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     match pending.next(&app, &browser).await? {
         Next::Consent(org_id, offer) => {
             let page = page(&app, &browser, &pending, org_id, &offer);
-            Ok(browser.bound(page.render(browser.language)))
+            Ok(browser.bound(page.render(pending.language(&browser))))
         }
         next => go_on(&app, &browser, &pending, next).await,
     }

@@ -135,5 +135,5 @@ fn page(browser: &Browser, pending: Option<&Pending>, email: String, failure: Op
         client_name: pending.map(|pending| pending.client.metadata.client_name().as_str().to_owned()),
         failure,
     };
-    browser.bound(page.render(browser.language))
+    browser.bound(page.render(pending.map_or(browser.language, |pending| pending.language(browser))))
 }

@@ -28,7 +28,7 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
                 client_name: pending.client.metadata.client_name().as_str().to_owned(),
                 orgs,
             };
-            Ok(browser.bound(page.render(browser.language)))
+            Ok(browser.bound(page.render(pending.language(&browser))))
         }
         next => go_on(&app, &browser, &pending, next).await,
     }
@@ -67,5 +67,5 @@ pub async fn choose_site(State(app): State<Arc<App>>, request: Request) -> Resul
         sites: std::iter::once(here).chain(others).collect(),
         client_name: pending.client.metadata.client_name().as_str().to_owned(),
     };
-    Ok(browser.bound(page.render(browser.language)))
+    Ok(browser.bound(page.render(pending.language(&browser))))
 }

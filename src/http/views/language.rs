@@ -1,13 +1,9 @@
-//! Which language a person reads (RFC 9110 section 12.5.4).
+//! Which language a person reads, as their browser says (RFC 9110 section 12.5.4).
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    English,
-    German,
-}
+pub use crate::oauth::language::Language;
 
 /// How many ranges of a header are looked at. Browsers send a handful.
 const MOST_RANGES: usize = 20;
@@ -24,14 +20,6 @@ impl Language {
             Self::German
         } else {
             Self::English
-        }
-    }
-
-    /// As `lang` and `Content-Language` name it (RFC 5646).
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
         }
     }
 }
@@ -55,8 +43,7 @@ impl<'a> Range<'a> {
 
     /// Whether it names the language, whatever the region: `de`, `DE-AT`.
     fn names(&self, language: Language) -> bool {
-        let primary = self.tag.split('-').next().unwrap_or_default();
-        primary.eq_ignore_ascii_case(language.tag())
+        Language::named(self.tag) == Some(language)
     }
 }
 

@@ -3,6 +3,7 @@
 use grantor::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
 use grantor::db::{Db, DbError, clients};
 use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
+use grantor::oauth::language::Language;
 use grantor::oauth::pkce::CodeChallenge;
 use grantor::oauth::{OrgId, SessionId, Timestamp};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ fn request() -> AuthorizationRequest {
         login_hint: Some("ada@mail.example".to_owned()),
         org_id: Some(org_id(2)),
         from_tile: true,
+        ui_locale: Some(Language::German),
     }
 }
 

@@ -13,7 +13,7 @@ use grantor::oauth::scope::ScopeSet;
 use grantor::secret::hex;
 use serde_json::json;
 
-use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, unescaped};
+use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, choosing, unescaped};
 use crate::support::{Answer, TestApp, TestOperator};
 
 const REDIRECT: &str = "https://app.example/cb";
@@ -410,6 +410,34 @@ on_both! {
         let shown = words(&page);
         assert!(shown.contains("Dashboards sehen") && !shown.contains("See dashboards"), "{shown}");
         client.code(&eve.submit(&Form::approving(&page)).await);
+    }
+
+    async fn every_page_of_a_request_is_in_the_language_that_the_client_asks_for(engine: Engine) {
+        let sites = [("http.public_url", "https://eu.example.com"), ("sites.hosts", "eu.example.com,us.example.com")];
+        let app = TestApp::with(engine, &sites).await;
+        let (acme, client, eve) = stage(&app).await;
+        let mut eve = eve.with_header("accept-language", "en");
+        let other = app.operator("Other").await;
+        other.takes_in(&eve, Role::Standard).await;
+
+        let choice = eve.visit(&client.url(&[("ui_locales", "fr de-CH en")])).await;
+        assert!(choice.text.contains("/oauth2/v1/authorize?") && choice.header("content-language") == Some("de"));
+        let here = choice.text.split("href=\"").find(|tail| tail.contains("/login?request=")).expect("this site");
+        let login = eve.open(here.split('"').next().expect("an address")).await;
+        let mistyped = eve.submit(&eve.login(&login).with("password", "something else")).await;
+        let organisations = eve.logs_in(&mistyped).await;
+        let chosen = eve.submit(&choosing(&organisations, acme.org_id)).await;
+        let consent = eve.follow(chosen).await;
+        let account = eve.open("/account").await;
+        let unknown = eve.visit(&client.url(&[("ui_locales", "fr tlh"), ("dd_oid", &acme.org_id.to_string())])).await;
+
+        assert!(is_asked(&consent) && is_asked(&unknown), "{} {}", consent.text, unknown.text);
+        for page in [login, mistyped, organisations, consent] {
+            assert_eq!(page.header("content-language"), Some("de"), "{}", page.text);
+        }
+        for page in [account, unknown] {
+            assert_eq!(page.header("content-language"), Some("en"), "{}", page.text);
+        }
     }
 }
 

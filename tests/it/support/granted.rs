@@ -246,6 +246,7 @@ pub fn asks(scope: &str, resources: &[&str]) -> AuthorizationRequest {
         login_hint: None,
         org_id: None,
         from_tile: false,
+        ui_locale: None,
     }
 }
 
