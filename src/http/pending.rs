@@ -54,16 +54,18 @@ impl Pending {
         Ok(Self { handle, stored, redirect: redirect.ok_or(PageError::MismatchingRedirect)?, client })
     }
 
-    /// The request as another site can be asked it.
-    pub fn as_query(&self) -> String {
+    /// The same request for the site at this host, which is told that it was chosen.
+    pub fn as_query(&self, host: &str) -> String {
         let request = &self.stored.request;
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("response_type", "code").append_pair("client_id", &self.client.wire_id());
-        query.append_pair("redirect_uri", &request.redirect_uri);
         let scope = request.scope.as_ref().map(ToString::to_string);
         let challenge = request.code_challenge.as_ref();
         let (prompt, max_age) = (request.prompt.to_string(), request.max_age.map(|seconds| seconds.to_string()));
+        let org_id = request.org_id.map(|id| id.to_string());
         let pairs = [
+            // Named there, it would have to be named at the token endpoint too (RFC 6749 section 4.1.3).
+            ("redirect_uri", request.redirect_uri_was_sent.then_some(request.redirect_uri.as_str())),
             ("scope", scope.as_deref()),
             ("state", request.state.as_deref()),
             ("nonce", request.nonce.as_deref()),
@@ -72,10 +74,14 @@ impl Pending {
             ("code_challenge_method", challenge.map(|_| "S256")),
             ("prompt", (!prompt.is_empty()).then_some(prompt.as_str())),
             ("max_age", max_age.as_deref()),
+            ("ui_locales", request.ui_locale.map(Language::tag)),
+            ("dd_oid", org_id.as_deref()),
         ];
         for (name, value) in pairs {
             query.extend_pairs(value.map(|value| (name, value)));
         }
+        query.extend_pairs(request.resources.iter().map(|resource| ("resource", resource.as_str())));
+        query.append_pair("site", &format!("https://{host}"));
         query.finish()
     }
 

@@ -55,12 +55,11 @@ pub async fn choose_site(State(app): State<Arc<App>>, request: Request) -> Resul
     let browser = visitor(&app, &request).await?;
     let handle = handle(&request)?.ok_or(PageError::NotPending)?;
     let pending = Pending::find(&app, &browser, &handle).await?;
-    let query = pending.as_query();
     let here = format!("{}/login?request={handle}", app.config.http.public_url);
     let here = SiteShown { host: app.host().to_owned(), url: here, is_here: true };
     let others = app.other_sites().map(|host| SiteShown {
         host: host.to_owned(),
-        url: format!("https://{host}/oauth2/v1/authorize?{query}"),
+        url: format!("https://{host}/oauth2/v1/authorize?{}", pending.as_query(host)),
         is_here: false,
     });
     let page = ChooseSitePage {

@@ -36,6 +36,7 @@ on_both! {
             let query = link.strip_prefix(&format!("https://{host}{AUTHORIZE}?")).expect("that site");
             let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
             pairs.sort();
+            let site = format!("https://{host}");
             let expected = [
                 ("client_id", client.id.as_str()),
                 ("code_challenge", CHALLENGE),
@@ -45,6 +46,7 @@ on_both! {
                 ("redirect_uri", REDIRECT),
                 ("response_type", "code"),
                 ("scope", "email openid"),
+                ("site", site.as_str()),
                 ("state", STATE),
             ];
             assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -108,10 +110,41 @@ on_both! {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
 
-        let page = Person::new(&app, EVE).visit(&client.url(&[("prompt", "login consent"), ("max_age", "60")])).await;
+        let wishes = [("prompt", "login consent"), ("max_age", "60"), ("ui_locales", "fr de-AT")];
+        let page = Person::new(&app, EVE).visit(&client.url(&wishes)).await;
 
         for link in &links(&page.text)[1..] {
-            assert!(link.contains("prompt=login+consent") && link.contains("max_age=60"), "{link}");
+            for wish in ["prompt=login+consent", "max_age=60", "ui_locales=de"] {
+                assert!(link.contains(wish), "{link}");
+            }
         }
+    }
+
+    async fn what_the_client_left_out_is_left_out_at_another_site_too(engine: Engine) {
+        let app = TestApp::with(engine, &[HERE, SITES]).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+
+        let page = Person::new(&app, EVE).visit(&client.url(&[("redirect_uri", "")])).await;
+
+        for link in &links(&page.text)[1..] {
+            assert!(!link.contains("redirect_uri") && !link.contains("ui_locales"), "{link}");
+        }
+    }
+
+    async fn the_site_that_was_chosen_does_not_ask_again(engine: Engine) {
+        let app = TestApp::with(engine, &[HERE, SITES]).await;
+        let there = TestApp::with(engine, &[("http.public_url", "https://us.example.com"), SITES]).await;
+        let acme = there.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let same_client = McpClient::registered(&there, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+
+        let page = Person::new(&app, EVE).visit(&client.url(&[("redirect_uri", "")])).await;
+        let link = links(&page.text).into_iter().find(|link| link.contains("us.example.com")).expect("that site");
+        let consent = eve.reaches_consent(&link).await;
+        let code = same_client.code(&eve.submit(&Form::approving(&consent)).await);
+
+        let tokens = same_client.exchange(&code, &[("redirect_uri", "")]).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.text);
     }
 }
