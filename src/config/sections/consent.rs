@@ -12,9 +12,9 @@ section! {
             "consent.remember",
             r#""https""#,
             "\"https\", \"never\" or \"always\"",
-            "Whether a user who has given a client everything it asks for is asked again. https remembers clients that \
-             are sent to a web server; a program on the user's machine may be another one that took its name, and is \
-             asked about each time, with one click.",
+            "Whether a user who has given a client everything it asks for, or has answered the very same page, is asked \
+             again. https remembers clients that are sent to a web server; a program on the user's machine may be another \
+             one that took its name, and is asked about each time, with one click.",
         ),
     }
 }

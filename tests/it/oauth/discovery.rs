@@ -114,8 +114,7 @@ async fn every_other_form_is_not_there_and_says_so_in_json() {
         "/api/v2/.well-known/openid-configuration",
     ] {
         for accept in ["*/*", "text/html,application/xhtml+xml,*/*;q=0.8"] {
-            let asked = request(Method::GET, path).header("accept", accept).body(Body::empty());
-            let answer = app.send(asked.expect("a request")).await;
+            let answer = app.ask(request(Method::GET, path).header("accept", accept)).await;
 
             answer.is(404, &nothing);
             assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
