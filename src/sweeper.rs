@@ -9,6 +9,7 @@ use crate::actions::{
     rotate_aged_signing_keys,
 };
 use crate::app::{App, seconds};
+use crate::db::DbError;
 use crate::signing::SigningError;
 
 /// What is over leaves within a minute or so.
@@ -37,7 +38,7 @@ pub async fn sweep(app: &App) {
     if compare_clocks(app).await.abs() > CLOCKS_MAY_NOT_DIFFER_MS {
         return;
     }
-    write_uses(app).await;
+    tell_unwritten(app.issuer.uses.write(&app.context.db).await);
     app.issuer.uses.age();
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
@@ -74,11 +75,11 @@ pub async fn sweep(app: &App) {
 /// Those of the next moment with them, so that many are one write.
 async fn write_first_uses(app: &App) {
     tokio::time::sleep(GATHERED_FOR).await;
-    write_uses(app).await;
+    tell_unwritten(app.issuer.uses.write_first(&app.context.db).await);
 }
 
-async fn write_uses(app: &App) {
-    if let Err(error) = app.issuer.uses.write(&app.context.db).await {
+fn tell_unwritten(written: Result<(), DbError>) {
+    if let Err(error) = written {
         tracing::warn!(%error, "when tokens were last used was not written");
     }
 }

@@ -13,6 +13,8 @@ use super::{Db, DbError, families};
 use crate::oauth::{FamilyId, Timestamp};
 
 const MOST: usize = 20_000;
+/// So many first uses are written at once.
+const MOST_FIRST: usize = 1_000;
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
@@ -26,24 +28,40 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Uses {
+    /// Of families that were not written for a while.
+    first: HashMap<FamilyId, Timestamp>,
     waiting: HashMap<FamilyId, Timestamp>,
-    /// Written since the last sweep but one.
+    /// Since the last sweep, and between that and the one before.
     written: HashSet<FamilyId>,
     written_before: HashSet<FamilyId>,
+}
+
+impl Uses {
+    fn is_first(&self, family: &FamilyId) -> bool {
+        // Where so many are in use that not all are remembered here, they wait for the minute.
+        let is_known = self.written.contains(family) || self.written_before.contains(family);
+        !is_known && self.first.len() < MOST_FIRST && self.written.len() < MOST
+    }
+
+    fn are_written(&mut self, uses: HashMap<FamilyId, Timestamp>) -> Vec<(FamilyId, Timestamp)> {
+        let room = MOST.saturating_sub(self.written.len());
+        self.written.extend(uses.keys().take(room));
+        uses.into_iter().collect()
+    }
 }
 
 impl LastUses {
     pub fn note(&self, family: FamilyId, now: Timestamp) {
         let mut uses = self.uses();
-        if uses.waiting.len() >= MOST && !uses.waiting.contains_key(&family) {
-            return;
-        }
-        let is_first = uses.waiting.insert(family, now).is_none()
-            && !uses.written.contains(&family)
-            && !uses.written_before.contains(&family);
-        drop(uses);
-        if is_first {
+        let Uses { first, waiting, .. } = &mut *uses;
+        if let Some(at) = first.get_mut(&family).or_else(|| waiting.get_mut(&family)) {
+            *at = now;
+        } else if uses.is_first(&family) {
+            uses.first.insert(family, now);
+            drop(uses);
             self.0.first_use.notify_one();
+        } else if uses.waiting.len() < MOST {
+            uses.waiting.insert(family, now);
         }
     }
 
@@ -54,19 +72,13 @@ impl LastUses {
 
     /// Writes what was gathered. Where that fails it is gone: the next use is as good.
     pub async fn write(&self, db: &Db) -> Result<(), DbError> {
-        for batch in self.take().chunks(500) {
-            families::record_use(db, batch).await?;
-        }
-        Ok(())
+        self.write_first(db).await?;
+        record(db, &self.take_waiting()).await
     }
 
-    fn take(&self) -> Vec<(FamilyId, Timestamp)> {
-        let mut uses = self.uses();
-        let waiting = std::mem::take(&mut uses.waiting);
-        if uses.written.len() < MOST {
-            uses.written.extend(waiting.keys());
-        }
-        waiting.into_iter().collect()
+    /// Writes first uses alone: the others have their minute.
+    pub async fn write_first(&self, db: &Db) -> Result<(), DbError> {
+        record(db, &self.take_first()).await
     }
 
     /// Once a minute, so that what is not used any more is forgotten here.
@@ -75,9 +87,28 @@ impl LastUses {
         uses.written_before = std::mem::take(&mut uses.written);
     }
 
+    fn take_first(&self) -> Vec<(FamilyId, Timestamp)> {
+        let mut uses = self.uses();
+        let first = std::mem::take(&mut uses.first);
+        uses.are_written(first)
+    }
+
+    fn take_waiting(&self) -> Vec<(FamilyId, Timestamp)> {
+        let mut uses = self.uses();
+        let waiting = std::mem::take(&mut uses.waiting);
+        uses.are_written(waiting)
+    }
+
     fn uses(&self) -> MutexGuard<'_, Uses> {
         self.0.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn record(db: &Db, uses: &[(FamilyId, Timestamp)]) -> Result<(), DbError> {
+    for batch in uses.chunks(500) {
+        families::record_use(db, batch).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,8 +118,16 @@ mod tests {
 
     use super::*;
 
-    fn note(uses: &LastUses, number: u128, at: i64) {
-        uses.note(FamilyId(Uuid::from_u128(number)), Timestamp::from_seconds(at));
+    fn family(number: u128) -> FamilyId {
+        FamilyId(Uuid::from_u128(number))
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn note(uses: &LastUses, number: u128, seconds: i64) {
+        uses.note(family(number), at(seconds));
     }
 
     fn is_told(uses: &LastUses) -> bool {
@@ -96,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_use_of_a_family_is_told_and_the_next_ones_are_not_until_it_has_rested() {
+    fn the_first_use_of_a_family_is_told_and_the_next_ones_wait_until_it_has_rested() {
         let uses = LastUses::default();
         assert!(!is_told(&uses));
 
@@ -104,19 +143,34 @@ mod tests {
         assert!(is_told(&uses));
         note(&uses, 1, 11);
         assert!(!is_told(&uses), "it waits already");
-        uses.take();
-        note(&uses, 1, 12);
+        assert_eq!(uses.take_first(), [(family(1), at(11))]);
         uses.age();
-        uses.take();
-        note(&uses, 1, 13);
-        assert!(!is_told(&uses), "it was written a moment ago");
-        note(&uses, 2, 13);
-        assert!(is_told(&uses));
-        uses.take();
+        note(&uses, 1, 12);
+        note(&uses, 2, 12);
+        assert!(is_told(&uses), "the second one");
+        assert_eq!(uses.take_first(), [(family(2), at(12))], "and nothing that was written a moment ago");
+        assert_eq!(uses.take_waiting(), [(family(1), at(12))]);
         for _ in 0..2 {
             uses.age();
         }
-        note(&uses, 1, 14);
+        note(&uses, 1, 13);
         assert!(is_told(&uses), "after two minutes without a use");
+    }
+
+    #[test]
+    fn a_crowd_of_first_uses_waits_for_the_minute() {
+        let uses = LastUses::default();
+
+        for number in 0..=MOST_FIRST as u128 {
+            note(&uses, number, 10);
+        }
+        assert_eq!((uses.take_first().len(), uses.take_waiting().len()), (MOST_FIRST, 1));
+        for number in 0..2 * MOST as u128 {
+            note(&uses, number, 11);
+            uses.take_first();
+        }
+        let remembered = uses.uses().written.len();
+        assert_eq!((remembered, uses.take_waiting().len()), (MOST, MOST));
+        assert_eq!(uses.take_first(), [], "where not all are remembered, none is first");
     }
 }
