@@ -92,7 +92,7 @@ async fn refresh(
 ) -> Result<Option<Issued>, TokenError> {
     let family = &found.family;
     let rules = RefreshRules { idle: issuer.lifetimes.refresh_idle, grace: issuer.lifetimes.grace };
-    let decision = decide(token, &state(family), rules, context.clock.now(), || was_derived(issuer, token));
+    let decision = decide(token, &state(found), rules, context.clock.now(), || was_derived(issuer, token));
     if decision == Decision::Reused {
         revoke_family(context, issuer, family.id, Why::RefreshTokenReused).await?;
     }
@@ -143,12 +143,14 @@ fn narrowed(
     Ok((scope, narrower_resources(refreshing.resources, &found.family.resources)?))
 }
 
-fn state(family: &Family) -> FamilyState {
+fn state(found: &ForRefresh) -> FamilyState {
+    let family = &found.family;
     FamilyState {
         sequence: family.sequence,
         current_digest: family.current_digest,
         previous_digest: family.previous_digest,
         rotated_at: family.rotated_at,
+        previous_rotated_at: found.previous_rotated_at,
         ends_at: family.ends_at,
         revoked_at: family.revoked_at,
     }

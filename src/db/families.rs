@@ -121,6 +121,8 @@ pub struct ForRefresh {
     pub client_disabled_at: Option<Timestamp>,
     pub restriction: Option<ScopesRestriction>,
     pub default_client_scopes: Option<ScopeSet>,
+    /// When the token before the current one was made.
+    pub previous_rotated_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -132,6 +134,7 @@ pub(super) struct ForRefreshRow {
     client_disabled_at: Option<i64>,
     scopes_restriction: Option<JsonText>,
     default_client_scopes: Option<JsonText>,
+    previous_rotated_at: Option<i64>,
 }
 
 impl TryFrom<ForRefreshRow> for ForRefresh {
@@ -145,6 +148,7 @@ impl TryFrom<ForRefreshRow> for ForRefresh {
             client_disabled_at: row.client_disabled_at.map(Timestamp::from_seconds),
             restriction: org_clients::restriction(row.scopes_restriction)?,
             default_client_scopes: row.default_client_scopes.map(orgs::default_client_scopes).transpose()?,
+            previous_rotated_at: row.previous_rotated_at.map(Timestamp::from_seconds),
         })
     }
 }
@@ -155,7 +159,8 @@ pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh
         sqlx::query_as(
         "SELECT f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
                 f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
-                u.disabled_at AS user_disabled_at, m.role, c.disabled_at AS client_disabled_at, c.scopes_restriction, o.default_client_scopes
+                f.previous_rotated_at, u.disabled_at AS user_disabled_at, m.role, c.disabled_at AS client_disabled_at,
+                c.scopes_restriction, o.default_client_scopes
            FROM families f
            JOIN users u ON u.id = f.user_id
            JOIN orgs o ON o.id = f.org_id

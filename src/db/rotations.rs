@@ -36,7 +36,7 @@ pub async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families
             SET previous_digest = current_digest, current_digest = $4, sequence = sequence + 1, key_id = $5,
-                rotated_at = $6, last_used_at = $6,
+                previous_rotated_at = rotated_at, rotated_at = $6, last_used_at = $6,
                 forget_at = CASE WHEN forget_at IS NULL OR $7 IS NULL OR abs(forget_at - $7) > $8 THEN $7
                                  ELSE forget_at END
           WHERE id = $1 AND sequence = $2 AND revoked_at IS NULL AND scopes = $3"
@@ -90,7 +90,7 @@ const ROTATE_TOGETHER: &str = "\
          FOR NO KEY UPDATE OF f SKIP LOCKED)
     UPDATE families AS f
        SET previous_digest = f.current_digest, current_digest = p.new_digest, sequence = f.sequence + 1,
-           key_id = p.key_id, rotated_at = p.now, last_used_at = p.now,
+           key_id = p.key_id, previous_rotated_at = f.rotated_at, rotated_at = p.now, last_used_at = p.now,
            forget_at = CASE WHEN p.forget_at IS NULL THEN f.ends_at + $11
                             WHEN f.forget_at < p.forget_at - $11 THEN p.forget_at ELSE f.forget_at END
       FROM free, presented p, orgs o, memberships m, org_clients c
@@ -105,7 +105,7 @@ const ROTATE_TOGETHER: &str = "\
        AND c.org_id = f.org_id AND c.client_id = f.client_id AND c.disabled_at IS NULL
     RETURNING p.position, f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources,
               f.signed_in_at, f.created_at, f.key_id, f.sequence, f.current_digest, f.previous_digest,
-              f.rotated_at, f.ends_at, f.revoked_at, NULL::bigint AS user_disabled_at, m.role,
+              f.previous_rotated_at, f.rotated_at, f.ends_at, f.revoked_at, NULL::bigint AS user_disabled_at, m.role,
               c.disabled_at AS client_disabled_at, c.scopes_restriction, o.default_client_scopes";
 
 /// For each, in their order: the family after its rotation, with what decides about scopes. `None`: something is in the

@@ -9,7 +9,7 @@
 //! | the current token | its digest | `Rotate`: the next token becomes the current one |
 //! | the one before it, soon after | its digest | `Repeat`: the current token again, since an answer may be lost |
 //! | the one before it, later | its digest | `Reused`: two parties hold the family, so it ends |
-//! | the one before that, soon after | its tag can be derived again | `Overtaken`: refused, and nothing ends |
+//! | the one before that, soon after its own rotation | its tag can be derived again | `Overtaken`: refused, and nothing ends |
 //! | an older one of this family | its tag can be derived again | `Reused` |
 //! | anything else | nothing | `Foreign`: refused, and nothing ends, since anyone can make it up |
 
@@ -112,6 +112,8 @@ pub struct FamilyState {
     pub previous_digest: Option<Digest>,
     /// When the current token was made.
     pub rotated_at: Timestamp,
+    /// When the token before it was made.
+    pub previous_rotated_at: Option<Timestamp>,
     /// When the family ends, however often it is used.
     pub ends_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
@@ -162,11 +164,12 @@ pub fn decide(
     if digest == family.current_digest {
         Decision::Rotate
     } else if digest == family.previous_digest {
-        if is_within_grace(family, rules, now) { Decision::Repeat } else { Decision::Reused }
+        if is_within_grace(family.rotated_at, rules, now) { Decision::Repeat } else { Decision::Reused }
     } else if presented.sequence < family.sequence && was_derived() {
-        let is_the_one_before = presented.sequence.saturating_add(2) == family.sequence;
-        let is_soon = is_the_one_before && is_within_grace(family, rules, now);
-        if is_soon { Decision::Overtaken } else { Decision::Reused }
+        let was_replaced_by_the_one_before = presented.sequence.saturating_add(2) == family.sequence;
+        let is_soon = |replaced_at| is_within_grace(replaced_at, rules, now);
+        let is_overtaken = was_replaced_by_the_one_before && family.previous_rotated_at.is_some_and(is_soon);
+        if is_overtaken { Decision::Overtaken } else { Decision::Reused }
     } else {
         Decision::Foreign
     }
@@ -187,8 +190,8 @@ fn ending(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Option<E
 
 /// Near the rotation on either side: a clock that is a little behind the one of the replica that rotated must not end
 /// the family, and one that stepped back far must not hold the door open until it has caught up.
-fn is_within_grace(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> bool {
-    let apart = now.seconds_since(family.rotated_at).max(family.rotated_at.seconds_since(now));
+fn is_within_grace(replaced_at: Timestamp, rules: RefreshRules, now: Timestamp) -> bool {
+    let apart = now.seconds_since(replaced_at).max(replaced_at.seconds_since(now));
     rules.grace > 0 && apart <= rules.grace
 }
 
@@ -231,6 +234,7 @@ mod tests {
             current_digest: Some(token(3).digest()),
             previous_digest: Some(token(2).digest()),
             rotated_at: at(ROTATED_AT),
+            previous_rotated_at: Some(at(ROTATED_AT - 3)),
             ends_at: Some(at(9_000)),
             revoked_at: None,
         }
@@ -302,6 +306,8 @@ mod tests {
             (token(2), now, Decision::Repeat),
             (token(2), later, Decision::Reused),
             (token(1), now, Decision::Overtaken),
+            (token(1), ROTATED_AT + 7, Decision::Overtaken),
+            (token(1), ROTATED_AT + 8, Decision::Reused),
             (token(1), later, Decision::Reused),
             (token(0), now, Decision::Reused),
             (token(4), now, Decision::Foreign),
@@ -424,6 +430,7 @@ mod tests {
                 };
                 let Ok(sequence) = u32::try_from(i64::from(family.sequence) - behind) else { continue };
                 let apart = (now - family.rotated_at.seconds()).abs();
+                let before = family.previous_rotated_at.map_or(i64::MAX, |before| (now - before.seconds()).abs());
                 let decision = decide_at(&token(sequence), &family, RULES, now);
                 match decision {
                     Decision::Rotate => {
@@ -431,12 +438,13 @@ mod tests {
                         family.previous_digest = family.current_digest;
                         family.sequence += 1;
                         family.current_digest = Some(token(family.sequence).digest());
+                        family.previous_rotated_at = Some(family.rotated_at);
                         family.rotated_at = at(now);
                     }
                     Decision::Repeat => prop_assert!(behind == 1 && apart <= RULES.grace),
-                    Decision::Overtaken => prop_assert!(behind == 2 && apart <= RULES.grace),
+                    Decision::Overtaken => prop_assert!(behind == 2 && before <= RULES.grace),
                     Decision::Reused => {
-                        prop_assert!(behind > 2 || behind >= 1 && apart > RULES.grace);
+                        prop_assert!(behind > 2 || behind == 2 && before > RULES.grace || behind == 1 && apart > RULES.grace);
                         family.revoked_at = Some(at(now));
                     }
                     Decision::Foreign => prop_assert!(behind < 0 && family.revoked_at.is_none()),

@@ -32,8 +32,10 @@ struct Chain {
     is_exchanged: bool,
     is_alive: bool,
     refresh_tokens: Vec<String>,
-    /// The one before the last is repeated, and does not end the chain.
+    /// The last rotation: the one before the last token is repeated, and does not end the chain.
     is_in_grace: bool,
+    /// The rotation before it: its token is refused, and does not end the chain.
+    one_before_is_in_grace: bool,
     access_tokens: Vec<(String, Scopes)>,
 }
 
@@ -104,6 +106,7 @@ impl Model<'_> {
             is_alive: true,
             refresh_tokens: Vec::new(),
             is_in_grace: false,
+            one_before_is_in_grace: false,
             access_tokens: Vec::new(),
         });
     }
@@ -150,7 +153,7 @@ impl Model<'_> {
 
         let answer = self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
 
-        let is_overtaken = age == 2 && chain.is_in_grace;
+        let is_overtaken = age == 2 && chain.one_before_is_in_grace;
         let is_reuse = age > 1 && !is_overtaken || (age == 1 && !chain.is_in_grace);
         if !chain.is_alive || is_overtaken || is_reuse {
             assert_eq!(error(&answer), json!("invalid_grant"));
@@ -168,6 +171,7 @@ impl Model<'_> {
         if age == 0 {
             assert!(!chain.refresh_tokens.contains(&tokens.refresh), "a new one");
             chain.refresh_tokens.push(tokens.refresh);
+            chain.one_before_is_in_grace = chain.is_in_grace;
             chain.is_in_grace = true;
         } else {
             assert_eq!(tokens.refresh, chain.refresh_tokens[newest], "the successor again");
@@ -247,7 +251,9 @@ impl Model<'_> {
     /// Until no token before the last is repeated.
     fn wait(&mut self) {
         self.pairs[0].app.hand.advance(Duration::from_secs(11));
-        self.chains.iter_mut().for_each(|chain| chain.is_in_grace = false);
+        for chain in &mut self.chains {
+            (chain.is_in_grace, chain.one_before_is_in_grace) = (false, false);
+        }
     }
 
     async fn check(&self, chain: &Chain, token: &str, scopes: &Scopes) {
