@@ -43,6 +43,16 @@ impl ResourceServers {
         Ok(self.all(context).await?.iter().map(|(resource, _)| resource.clone()).collect())
     }
 
+    /// These as their operators spell them, which is how grants hold them.
+    pub async fn spell(&self, context: &Context, named: Vec<Resource>) -> Result<Vec<Resource>, DbError> {
+        if named.is_empty() {
+            return Ok(named);
+        }
+        let all = self.all(context).await?;
+        let known = |resource: &Resource| all.iter().find(|(known, _)| known == resource);
+        Ok(named.into_iter().map(|resource| known(&resource).map_or(resource, |(known, _)| known.clone())).collect())
+    }
+
     async fn all(&self, context: &Context) -> Result<Arc<[(Resource, Digest)]>, DbError> {
         let now = self.clock.elapsed();
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();

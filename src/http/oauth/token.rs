@@ -47,6 +47,7 @@ async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpoint
     let issued = match TokenRequest::parse(&parameters)? {
         TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
             let client = app.find_client.find_known(&app.context, &client_id).await?;
+            let resources = app.resource_servers.spell(&app.context, resources).await.map_err(TokenError::from)?;
             let exchange = Exchange {
                 client: &client,
                 code: &code,
@@ -63,6 +64,7 @@ async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpoint
                 Ok(_) => app.find_client.find_known(&app.context, &client_id).await?.wire_id(),
                 Err(_) => client_id,
             };
+            let resources = app.resource_servers.spell(&app.context, resources).await.map_err(TokenError::from)?;
             let refreshing = Refreshing {
                 client_id: id,
                 client: &client,
