@@ -56,7 +56,7 @@ pub fn check_level(level: &str) -> Result<(), TelemetryError> {
 /// It warns of a parameter of the database's URL that it does not know, with its value: of `pasword=…`, the password.
 const SHOWS_DATABASE_URL: &str = "sqlx_postgres::options::parse=off";
 /// What Postgres remarks where something is there already, as at every start.
-const REMARKS: &str = "sqlx::postgres::notice=warn";
+const REMARKS: &str = "sqlx::postgres::notice=error";
 
 /// A word by itself is a level. The filter would take any other for the name of a module, and a misspelt level would
 /// silence the server.
@@ -64,10 +64,11 @@ fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let words = level.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
     match words.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
         Some(word) => Err(TelemetryError::NoLevel(word.to_owned())),
-        None => Ok(EnvFilter::builder()
-            .parse(level)?
-            .add_directive(SHOWS_DATABASE_URL.parse()?)
-            .add_directive(REMARKS.parse()?)),
+        None => {
+            // Before what the operator says, which then counts.
+            let directives = format!("{REMARKS},{level}");
+            Ok(EnvFilter::builder().parse(directives)?.add_directive(SHOWS_DATABASE_URL.parse()?))
+        }
     }
 }
 

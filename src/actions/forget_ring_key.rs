@@ -36,13 +36,16 @@ pub enum ForgetRingKeyError {
     Db(#[from] DbError),
 }
 
+/// So many rows of a table are tried before all of it is given up.
+const TRIED: i64 = 10_000;
+
 /// What a key seals that is lost: refused where the ring opens any of it.
 pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
     let usage = ring_usage::count_sealed(&context.db).await?.remove(key_id).unwrap_or_default();
     if usage.of_orgs() == 0 {
         return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
     }
-    if ring.find(key_id).is_some() && opens_something(&context.db, ring, key_id).await? {
+    if ring.find(key_id).is_some() && opens_something(&context.db, ring, key_id, TRIED).await? {
         return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
     }
     Ok(usage)
@@ -65,6 +68,7 @@ pub async fn forget_ring_key(
     Ok(forgotten)
 }
 
+/// What its organisation deletes at this moment is gone as well.
 async fn forget_of_org(
     context: &Context,
     org_id: OrgId,
@@ -77,18 +81,27 @@ async fn forget_of_org(
     for webhook in webhooks::list(&context.db, org_id).await? {
         let loses_its_method = methods.iter().any(|method| webhook.auth_method_id == Some(method.id));
         if webhook.key_id == key_id || loses_its_method {
-            delete_webhook(context, org_id, &webhook.name, by).await?;
-            forgotten.webhooks += 1;
+            match delete_webhook(context, org_id, &webhook.name, by).await {
+                Ok(()) => forgotten.webhooks += 1,
+                Err(WebhookError::NoSuchWebhook) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     for method in methods {
-        delete_auth_method(context, org_id, method.id, by).await?;
-        forgotten.auth_methods += 1;
+        match delete_auth_method(context, org_id, method.id, by).await {
+            Ok(()) => forgotten.auth_methods += 1,
+            Err(AuthMethodError::NoSuchMethod) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     for variable in webhook_variables::list(&context.db, org_id).await? {
         if variable.key_id == key_id {
-            delete_variable(context, org_id, &variable.name, by).await?;
-            forgotten.webhook_variables += 1;
+            match delete_variable(context, org_id, &variable.name, by).await {
+                Ok(()) => forgotten.webhook_variables += 1,
+                Err(VariableError::NoSuchVariable) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(())

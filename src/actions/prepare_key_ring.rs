@@ -42,6 +42,9 @@ impl fmt::Display for MissingRingKeys {
     }
 }
 
+/// So many rows of a table are tried.
+const ENOUGH: i64 = 10;
+
 /// Signing keys have a check of their own, since one that cannot be opened still checks what it signed.
 pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), PrepareKeyRingError> {
     let mut needed: Vec<_> = ring_usage::count_sealed(&context.db).await?.into_iter().collect();
@@ -51,7 +54,7 @@ pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), P
         return Err(PrepareKeyRingError::Missing(MissingRingKeys(missing)));
     }
     for (id, usage) in there {
-        if !opens_something(&context.db, ring, &id).await? {
+        if !opens_something(&context.db, ring, &id, ENOUGH).await? {
             let of_orgs = RingUsage { signing_keys: 0, ..usage };
             return Err(PrepareKeyRingError::AnotherKey(id, of_orgs.sealed_in_words()));
         }
@@ -64,10 +67,9 @@ pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), P
 }
 
 /// Two keys may have one id. A row that is damaged holds up no start while others open.
-pub(super) async fn opens_something(db: &Db, ring: &KeyRing, key_id: &str) -> Result<bool, DbError> {
-    const ENOUGH: i64 = 10;
+pub(super) async fn opens_something(db: &Db, ring: &KeyRing, key_id: &str, most: i64) -> Result<bool, DbError> {
     for table in sealed::ALL {
-        let rows = sealed::list_some_of_key(db, table, key_id, ENOUGH).await?;
+        let rows = sealed::list_some_of_key(db, table, key_id, most).await?;
         if rows.iter().any(|row| opens(ring, table, row)) {
             return Ok(true);
         }

@@ -1,5 +1,7 @@
 //! What settings must be together, when each by itself is right.
 
+use std::net::SocketAddr;
+
 use super::error::ConfigError;
 use super::layers::GivenSettings;
 use super::sections::{self, Config};
@@ -20,8 +22,11 @@ const RULES: [Rule; 5] = [
     },
     Rule {
         settings: &["http.management_listen", "http.listen"],
-        broken: |config| config.http.management_listen == Some(config.http.listen) && config.http.listen.port() != 0,
-        wrong: "http.listen and http.management_listen are the same",
+        broken: |config| {
+            let listen = config.http.listen;
+            config.http.management_listen.is_some_and(|management| meet(management, listen))
+        },
+        wrong: "http.listen and http.management_listen are the same place",
     },
     Rule {
         settings: &["registration.forget_after", "registration.sleep_after"],
@@ -45,6 +50,12 @@ const RULES: [Rule; 5] = [
         wrong: "a resource stands twice, perhaps in two spellings",
     },
 ];
+
+/// Whether one of two listeners would find the place taken. Port 0 is any that is free.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
+}
 
 /// Leaves out rules about settings that are wrong already: what they would say follows from that.
 pub fn check(config: &Config, given: &GivenSettings, errors: &mut Vec<ConfigError>) {

@@ -216,11 +216,19 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_is_allowed()
 #[test]
 fn settings_have_to_fit_together() {
     let unspecified = "no client can reach an unspecified address, so http.public_url has to say what they reach";
-    let cases: [(Variables, Option<&str>); 9] = [
+    let cases: [(Variables, Option<&str>); 11] = [
         (&[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8080")], Some(unspecified)),
         (&[("GRANTOR_HTTP__LISTEN", "[::]:8080")], Some(unspecified)),
         (&[("GRANTOR_HTTP__LISTEN", "[::]:8080"), ("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com")], None),
-        (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:8081")], Some("http.listen and http.management_listen are the same")),
+        (
+            &[("GRANTOR_HTTP__LISTEN", "127.0.0.1:8081")],
+            Some("http.listen and http.management_listen are the same place"),
+        ),
+        (
+            &[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8081"), ("GRANTOR_HTTP__PUBLIC_URL", "http://a.example")],
+            Some("http.listen and http.management_listen are the same place"),
+        ),
+        (&[("GRANTOR_HTTP__LISTEN", "127.0.0.2:8081")], None),
         (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:0"), ("GRANTOR_HTTP__MANAGEMENT_LISTEN", "127.0.0.1:0")], None),
         (
             &[("GRANTOR_REGISTRATION__FORGET_AFTER", "86400")],

@@ -72,7 +72,8 @@ impl Journey<'_> {
             if let Some(said) = answer.json().filter(|_| answer.status == 200) {
                 return Ok(said);
             }
-            if self.probe.post_form(&url, &[], &pairs).await?.status == 200 {
+            let has_time = (self.context.clock.elapsed() - started).as_secs() < 6;
+            if !has_time && self.probe.post_form(&url, &[], &pairs).await?.status == 200 {
                 let said = format!(
                     "with the secret by HTTP Basic it answers {}, and 200 with the secret in the body: something in front of \
                      this server drops or changes the header Authorization; let it pass as it comes",
@@ -80,7 +81,7 @@ impl Journey<'_> {
                 );
                 return Err(wrong(said, API));
             }
-            if answer.status != 401 || (self.context.clock.elapsed() - started).as_secs() >= 6 {
+            if answer.status != 401 || !has_time {
                 return Err(wrong(format!("200 is expected for HTTP Basic, not {}", answer.summary()), API));
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
