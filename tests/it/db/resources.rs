@@ -3,6 +3,7 @@
 use grantor::db::resources::{self, StoredResource};
 use grantor::db::{Db, DbError};
 use grantor::oauth::ResourceId;
+use grantor::oauth::resource::Resource;
 
 use super::by_hand::{after, uuid};
 use super::grant_by_hand::{digest, resource, scopes};
@@ -34,6 +35,17 @@ on_both! {
         let expected = [(other.uri.clone(), digest("secret 2")), (one.uri.clone(), digest("secret 1"))];
         assert_eq!(secrets, expected);
         assert_eq!(resources::list(app.db()).await.expect("is readable"), [other, one]);
+    }
+
+    async fn what_is_named_at_the_token_endpoint_is_spelt_as_its_grants_hold_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        insert(app.db(), 1, "https://mcp.example/mcp/").await;
+        let named = vec![resource("https://MCP.example/mcp"), resource("https://other.example")];
+
+        let spelt = app.app.resource_servers.spell(app.context(), named).await.expect("is readable");
+
+        let texts: Vec<&str> = spelt.iter().map(Resource::as_str).collect();
+        assert_eq!(texts, ["https://mcp.example/mcp/", "https://other.example"]);
     }
 
     async fn a_uri_and_a_secret_belong_to_one_resource(engine: Engine) {
