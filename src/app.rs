@@ -20,7 +20,7 @@ use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
 use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::signing_period::kept_for;
 use crate::outgoing::Outgoing;
 use crate::passwords::Passwords;
@@ -34,7 +34,7 @@ pub use serve::StartError;
 
 pub struct App {
     pub config: Config,
-    pub catalogue: ScopeCatalogue,
+    pub catalog: ScopeCatalog,
     pub context: Context,
     pub registrar: Registrar,
     pub operators: OperatorCache,
@@ -62,7 +62,7 @@ pub struct App {
 impl App {
     /// Puts the parts together. Must be called within a runtime, which the writer's task runs on.
     pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random, ring: KeyRing) -> Arc<Self> {
-        let Loaded { config, catalogue, .. } = loaded;
+        let Loaded { config, catalog, .. } = loaded;
         let registrar = Registrar {
             writer: ClientWriter::start(db.clone(), config.registration.queue),
             known: KnownClients::default(),
@@ -73,7 +73,7 @@ impl App {
         let signing = SigningKeys::new(db.clone(), clock.clone(), ring.clone(), kept_for);
         Arc::new(Self {
             registrar,
-            find_client: parts::find_client(&config, &catalogue),
+            find_client: parts::find_client(&config, &catalog),
             webhooks_outgoing: webhooks_outgoing(&config),
             issuer: parts::issuer(&config, &ring, &signing, &db),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
@@ -83,13 +83,13 @@ impl App {
             in_flight: Semaphore::new(config.http.max_in_flight),
             metrics: Metrics::default(),
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
-            discovery: http::discovery_document(&config, &catalogue),
+            discovery: http::discovery_document(&config, &catalog),
             stop: Stop::default(),
             starting: AtomicBool::new(false),
             tolerate: config.registration.tolerate.iter().cloned().collect(),
             no_scopes: ScopeSet::default(),
             context: Context { db, clock, random, passwords: Passwords::default() },
-            catalogue,
+            catalog,
             config,
         })
     }
@@ -105,7 +105,7 @@ impl App {
     pub fn registration_rules(&self) -> RegistrationRules<'_> {
         let schemes = self.config.registration.private_schemes.as_slice();
         RegistrationRules {
-            catalogue: &self.catalogue,
+            catalog: &self.catalog,
             tolerate: &self.tolerate,
             private_schemes: (!schemes.is_empty()).then_some(schemes),
         }
@@ -117,7 +117,7 @@ impl App {
     }
 
     pub fn bounds(&self, client_id: ClientId) -> Bounds<'_> {
-        Bounds::of(&self.config, &self.catalogue, self.required_scopes(client_id))
+        Bounds::of(&self.config, &self.catalog, self.required_scopes(client_id))
     }
 
     pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {

@@ -30,15 +30,15 @@ pub use sections::*;
 pub use source::Source;
 pub use sources::Sources;
 
-use crate::oauth::scope_catalogue::{self, ScopeCatalogue};
+use crate::oauth::scope_catalog::{self, ScopeCatalog};
 use layers::{Given, GivenSettings};
 
 /// Settings that can be used, and what a person may be told about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub config: Config,
-    /// The shipped one, or the one that `scopes.catalogue` names.
-    pub catalogue: ScopeCatalogue,
+    /// The shipped one, or the one that `scopes.catalog` names.
+    pub catalog: ScopeCatalog,
     pub effective: Effective,
 }
 
@@ -50,10 +50,10 @@ impl Config {
         let given = without_wrong(given, &defaults, &mut errors);
         let mut config = over_defaults(&defaults, &given);
         rules::check(&config, &given, &mut errors);
-        let catalogue = match read_catalogue(&config, sources, &given) {
-            Ok(catalogue) => {
-                rules::check_required(&config, &catalogue, &given, &mut errors);
-                catalogue
+        let catalog = match read_catalog(&config, sources, &given) {
+            Ok(catalog) => {
+                rules::check_required(&config, &catalog, &given, &mut errors);
+                catalog
             }
             Err(found) => return Err(ConfigErrors::new(errors.into_iter().chain(found))),
         };
@@ -64,7 +64,7 @@ impl Config {
             config.http.public_url = format!("http://{}", config.http.listen);
         }
         let effective = Effective::new(&config, &defaults, &given);
-        Ok(Loaded { config, catalogue, effective })
+        Ok(Loaded { config, catalog, effective })
     }
 }
 
@@ -95,18 +95,14 @@ fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Gi
     table
 }
 
-fn read_catalogue(
-    config: &Config,
-    sources: &Sources,
-    given: &GivenSettings,
-) -> Result<ScopeCatalogue, Vec<ConfigError>> {
-    let Some(path) = &config.scopes.catalogue else {
-        return parse_catalogue("config/scopes.toml".into(), scope_catalogue::SHIPPED);
+fn read_catalog(config: &Config, sources: &Sources, given: &GivenSettings) -> Result<ScopeCatalog, Vec<ConfigError>> {
+    let Some(path) = &config.scopes.catalog else {
+        return parse_catalog("config/scopes.toml".into(), scope_catalog::SHIPPED);
     };
     match (sources.read_file)(path) {
-        Ok(text) => parse_catalogue(path.clone(), &text),
+        Ok(text) => parse_catalog(path.clone(), &text),
         Err(error) => {
-            let setting = "scopes.catalogue";
+            let setting = "scopes.catalog";
             let from = given.get(setting).map_or(Source::Default, |given| given.source.clone());
             let (path, cause) = (path.clone(), error.to_string());
             Err(vec![ConfigError::Unreadable { setting: Some(setting), from, path, cause }])
@@ -114,9 +110,9 @@ fn read_catalogue(
     }
 }
 
-fn parse_catalogue(path: PathBuf, text: &str) -> Result<ScopeCatalogue, Vec<ConfigError>> {
-    ScopeCatalogue::from_toml(text).map_err(|error| {
-        let located = |mistake| ConfigError::Catalogue { path: path.clone(), mistake };
+fn parse_catalog(path: PathBuf, text: &str) -> Result<ScopeCatalog, Vec<ConfigError>> {
+    ScopeCatalog::from_toml(text).map_err(|error| {
+        let located = |mistake| ConfigError::Catalog { path: path.clone(), mistake };
         error.mistakes().iter().cloned().map(located).collect()
     })
 }

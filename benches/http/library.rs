@@ -68,7 +68,7 @@ impl Library {
     }
 
     fn bounds(&self) -> Bounds<'_> {
-        Bounds::of(&self.loaded.config, &self.loaded.catalogue, &self.required)
+        Bounds::of(&self.loaded.config, &self.loaded.catalog, &self.required)
     }
 
     /// One restriction and the other in turn, so that each is news.

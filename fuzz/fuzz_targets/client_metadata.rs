@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
-use grantor::oauth::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use grantor::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
 use libfuzzer_sys::fuzz_target;
 
-static CATALOGUE: LazyLock<ScopeCatalogue> =
-    LazyLock::new(|| ScopeCatalogue::from_toml(SHIPPED).expect("the shipped catalogue"));
+static CATALOG: LazyLock<ScopeCatalog> =
+    LazyLock::new(|| ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog"));
 static TOLERATE: LazyLock<BTreeSet<String>> = LazyLock::new(|| BTreeSet::from(["client_secret_post".to_owned()]));
 
 fuzz_target!(|body: &[u8]| {
-    let rules = RegistrationRules { catalogue: &CATALOGUE, tolerate: &TOLERATE, private_schemes: None };
+    let rules = RegistrationRules { catalog: &CATALOG, tolerate: &TOLERATE, private_schemes: None };
     let Ok(raw) = RawClientMetadata::from_json(body) else { return };
     match ClientMetadata::parse(&raw, &rules) {
         Ok(metadata) => {

@@ -11,7 +11,7 @@ use crate::db::{DbError, Tx};
 use crate::oauth::ResourceId;
 use crate::oauth::resource::Resource;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::secret::Secret;
 
 const LONGEST_NAME: usize = 200;
@@ -33,7 +33,7 @@ pub enum CreateResourceError {
     Declared(Resource),
     #[error("the name of a resource has from 1 to {LONGEST_NAME} characters and is one line")]
     Name,
-    #[error("\"{0}\" is no scope of the catalogue")]
+    #[error("\"{0}\" is no scope of the catalog")]
     UnknownScope(ScopeToken),
     #[error(transparent)]
     Db(#[from] DbError),
@@ -44,14 +44,14 @@ pub async fn create_resource(
     context: &Context,
     new: NewResource<'_>,
     declared: &[DeclaredResource],
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
     by: &By,
 ) -> Result<(StoredResource, Secret), CreateResourceError> {
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(CreateResourceError::Name);
     }
-    if let Some(unknown) = new.scopes.iter().find(|scope| catalogue.find(scope.as_str()).is_none()) {
+    if let Some(unknown) = new.scopes.iter().find(|scope| catalog.find(scope.as_str()).is_none()) {
         return Err(CreateResourceError::UnknownScope(unknown.clone()));
     }
     if declared.iter().any(|declared| declared.uri == *new.uri) {

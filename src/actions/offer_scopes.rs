@@ -115,14 +115,14 @@ pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<
         return Err(OfferError::Disabled);
     }
     let ceiling =
-        ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), bounds.required, bounds.catalogue);
+        ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), bounds.required, bounds.catalog);
     let asked = Asked {
         requested: request.scope.as_ref(),
         registered: client.metadata.scope(),
         ceiling: &ceiling,
         required: bounds.required,
         role: found.role,
-        catalogue: bounds.catalogue,
+        catalog: bounds.catalog,
         on_excess: bounds.on_excess,
     };
     let scopes = judge(asked).map_err(OfferError::Refused)?;

@@ -169,9 +169,9 @@ pub(super) fn is_authentic(issuer: &Issuer, family: &Family, token: &RefreshToke
 
 /// What the family may still have. Whoever is no member any more may have nothing.
 fn still_allowed(bounds: Bounds<'_>, found: &ForRefresh, granted: &ScopeSet) -> ScopeSet {
-    let (Bounds { catalogue, required, .. }, Some(role)) = (bounds, found.role) else { return ScopeSet::default() };
-    let ceiling = ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), required, catalogue);
-    still_permitted(granted, &ceiling, required, role, catalogue)
+    let (Bounds { catalog, required, .. }, Some(role)) = (bounds, found.role) else { return ScopeSet::default() };
+    let ceiling = ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), required, catalog);
+    still_permitted(granted, &ceiling, required, role, catalog)
 }
 
 /// The token that took the place of the presented one, once more. Where its key has left the ring meanwhile it cannot be

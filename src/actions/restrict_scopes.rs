@@ -16,7 +16,7 @@ use crate::oauth::consent::Remember;
 use crate::oauth::event::{Ceilings, ClientTold, Ending, Event};
 use crate::oauth::offered_scopes::Excess;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::scopes_restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
 
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub struct Restricted {
 /// What a restriction is judged by, beside itself, and what follows from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
-    pub catalogue: &'a ScopeCatalogue,
+    pub catalog: &'a ScopeCatalog,
     pub required: &'a ScopeSet,
     pub on_excess: Excess,
     pub on_narrow: OnNarrow,
@@ -52,9 +52,9 @@ pub struct Bounds<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    pub fn of(config: &Config, catalogue: &'a ScopeCatalogue, required: &'a ScopeSet) -> Self {
+    pub fn of(config: &Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
         let Restriction { on_excess, on_narrow, .. } = config.restriction;
-        Self { catalogue, required, on_excess, on_narrow, remember: config.consent.remember }
+        Self { catalog, required, on_excess, on_narrow, remember: config.consent.remember }
     }
 }
 
@@ -232,7 +232,7 @@ fn effect(
     defaults: Option<&ScopeSet>,
     after: Option<&ScopesRestriction>,
 ) -> (RestrictionChange, String) {
-    let ceiling = |restriction| ceiling(restriction, defaults, bounds.required, bounds.catalogue);
+    let ceiling = |restriction| ceiling(restriction, defaults, bounds.required, bounds.catalog);
     let digest = state_digest(org_id, client_id, before, &ceiling(before));
     (RestrictionChange::between(&ceiling(before), &ceiling(after)), digest)
 }

@@ -10,13 +10,13 @@ use crate::db::grants::{self, NamedGrant};
 use crate::db::{DbError, Tx, authorizations, org_clients, orgs};
 use crate::oauth::event::Ceilings;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::scopes_restriction::ceiling;
 use crate::oauth::{OrgId, Timestamp};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
-    #[error("\"{0}\" is no scope of the catalogue")]
+    #[error("\"{0}\" is no scope of the catalog")]
     UnknownScope(ScopeToken),
     #[error("the organisation does not exist")]
     NoSuchOrg,
@@ -30,14 +30,14 @@ pub async fn set_default_client_scopes(
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
     config: &Config,
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
     by: &By,
 ) -> Result<usize, SetDefaultsError> {
-    let unknown = scopes.into_iter().flat_map(ScopeSet::iter).find(|name| catalogue.find(name.as_str()).is_none());
+    let unknown = scopes.into_iter().flat_map(ScopeSet::iter).find(|name| catalog.find(name.as_str()).is_none());
     if let Some(unknown) = unknown {
         return Err(SetDefaultsError::UnknownScope(unknown.clone()));
     }
-    again_after_conflict(context, || replace(context, org_id, scopes, config, catalogue, by)).await
+    again_after_conflict(context, || replace(context, org_id, scopes, config, catalog, by)).await
 }
 
 /// Whoever gives a grant reads the bound after it took the row of organisation and client, or made it, which waits for the
@@ -47,7 +47,7 @@ async fn replace(
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
     config: &Config,
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
     by: &By,
 ) -> Result<usize, SetDefaultsError> {
     let mut tx = context.db.begin().await?;
@@ -55,7 +55,7 @@ async fn replace(
     let before = orgs::lock(&mut tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
     orgs::update_default_client_scopes(&mut tx, org_id, scopes).await?;
     let now = context.clock.now();
-    let (narrowed, ended) = take_what_exceeds(&mut tx, org_id, scopes, config, catalogue, now).await?;
+    let (narrowed, ended) = take_what_exceeds(&mut tx, org_id, scopes, config, catalog, now).await?;
     let ceilings = Ceilings::Defaults { before: before.default_client_scopes.as_ref(), after: scopes };
     tell(context, &mut tx, org_id, ceilings, (narrowed, &ended), by).await?;
     tx.commit().await?;
@@ -68,7 +68,7 @@ async fn take_what_exceeds(
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
     config: &Config,
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
     now: Timestamp,
 ) -> Result<(u64, Vec<NamedGrant>), DbError> {
     let (mut narrowed, mut ended) = (0, Vec::new());
@@ -78,8 +78,8 @@ async fn take_what_exceeds(
     let on_narrow: OnNarrow = config.restriction.on_narrow;
     for client_id in authorizations::list_unrestricted_clients(&mut *tx, org_id).await? {
         let required = config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
-        let allowed = ceiling(None, scopes, &required, catalogue);
-        let exceeding = ceiling(None, None, &required, catalogue).difference(&allowed);
+        let allowed = ceiling(None, scopes, &required, catalog);
+        let exceeding = ceiling(None, None, &required, catalog).difference(&allowed);
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, &exceeding).await?;
         ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
         narrowed += ids.len() as u64;

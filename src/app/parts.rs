@@ -5,7 +5,7 @@ use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, Ve
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
 use crate::oauth::delivery::DeliveryRules;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
 use crate::sealing::KeyRing;
 use crate::signing::SigningKeys;
@@ -57,7 +57,7 @@ pub(super) fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db:
     }
 }
 
-pub(super) fn find_client(config: &Config, catalogue: &ScopeCatalogue) -> FindClient {
+pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog) -> FindClient {
     let outgoing = Outgoing::new(OutgoingRules {
         allow_networks: config.outgoing.allow_networks.clone(),
         allow_loopback: config.client_documents.allow_loopback,
@@ -66,7 +66,7 @@ pub(super) fn find_client(config: &Config, catalogue: &ScopeCatalogue) -> FindCl
     let rules = DocumentRules {
         enabled: config.client_documents.enabled,
         allow_loopback: config.client_documents.allow_loopback,
-        catalogue: catalogue.clone(),
+        catalog: catalog.clone(),
         private_schemes: config.registration.private_schemes.clone(),
     };
     FindClient::new(Documents::new(rules, outgoing))

@@ -131,9 +131,9 @@ async fn show(context: &Context, loaded: &Loaded, org: &orgs::Org, id: ClientId)
     let decided = org_clients::find(&context.db, org.id, id).await?.unwrap_or_default();
     let restriction = decided.restriction;
     let required = loaded.config.restriction.required_of(id.uuid()).cloned().unwrap_or_default();
-    let ceiling = ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalogue);
+    let ceiling = ceiling(restriction.as_ref(), org.default_client_scopes.as_ref(), &required, &loaded.catalog);
     // A private scope is given to nobody here, whatever an organisation allows.
-    let is_private = |scope: &ScopeToken| loaded.catalogue.find(scope.as_str()).is_some_and(|scope| scope.private);
+    let is_private = |scope: &ScopeToken| loaded.catalog.find(scope.as_str()).is_some_and(|scope| scope.private);
     let (may_get, _) = ceiling.partition(|scope| required.contains(scope.as_str()) || !is_private(scope));
     let listed = Listed::new(&client, restriction.is_some(), sleeps(&client, context, loaded));
     Ok(json!({

@@ -68,9 +68,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let scopes = parse_scopes(&default_client_scopes)?;
                 let org = database::org(&context, &org).await?;
                 let by = By::COMMAND_LINE;
-                let (config, catalogue) = (&loaded.config, &loaded.catalogue);
+                let (config, catalog) = (&loaded.config, &loaded.catalog);
                 let taken_from =
-                    actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), config, catalogue, &by)
+                    actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), config, catalog, &by)
                         .await
                         .map_err(Failure::failed)?;
                 let shown = Shown::from(database::org(&context, &org.name).await?);
@@ -87,7 +87,7 @@ fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {
     if text == "all" {
         return Ok(None);
     }
-    // Of any number: a bound may name nearly all of the catalogue, as no client's parameter does.
+    // Of any number: a bound may name nearly all of the catalog, as no client's parameter does.
     let names = text.split([' ', ',']).filter(|name| !name.is_empty());
     let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
     names.map(token).collect::<Result<_, _>>().map(Some)

@@ -112,7 +112,7 @@ async fn create(
     let scopes: ScopeSet = names.map(token).collect::<Result<_, _>>()?;
     let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
     let declared = &loaded.config.resources.declared;
-    let created = actions::create_resource(context, resource, declared, &loaded.catalogue, &By::COMMAND_LINE).await;
+    let created = actions::create_resource(context, resource, declared, &loaded.catalog, &By::COMMAND_LINE).await;
     created.map_err(Failure::failed)
 }
 

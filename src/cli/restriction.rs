@@ -77,7 +77,7 @@ async fn execute(command: Command, loaded: &Loaded) -> Result<Value, Failure> {
     let org_id = database::org(&context, &which.org).await?.id;
     let client_id = which.client;
     let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
-    let bounds = Bounds::of(&loaded.config, &loaded.catalogue, &required);
+    let bounds = Bounds::of(&loaded.config, &loaded.catalog, &required);
     let by = By::COMMAND_LINE;
     match command {
         Command::Get { .. } => {
@@ -111,7 +111,7 @@ impl Lists {
         let names = |text: &str| -> Vec<String> {
             text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
-        ScopesRestriction::parse(&names(&self.oidc_scopes), &names(&self.permission_scopes), &loaded.catalogue)
+        ScopesRestriction::parse(&names(&self.oidc_scopes), &names(&self.permission_scopes), &loaded.catalog)
             .map_err(Failure::usage)
     }
 }

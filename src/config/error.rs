@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::source::Source;
-use crate::oauth::scope_catalogue::CatalogueMistake;
+use crate::oauth::scope_catalog::CatalogMistake;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -12,6 +12,8 @@ pub enum ConfigError {
     Value { setting: &'static str, from: Source, wrong: String, allowed: &'static str },
     #[error("{from} is no setting{}", suggestion(.nearest))]
     Unknown { from: Source, nearest: Option<String> },
+    #[error("{from} was renamed; use {to}")]
+    Renamed { from: Source, to: String },
     #[error("{setting}: {one} and {other} are both given; keep one of them")]
     Twice { setting: &'static str, one: Source, other: Source },
     #[error("{from}: the file {} cannot be read: {cause}", .path.display())]
@@ -22,8 +24,8 @@ pub enum ConfigError {
     NotUtf8 { name: String },
     #[error("the flag --set {written} is not understood; write --set section.key=value")]
     NotAssignment { written: String },
-    #[error("the scope catalogue {}: {mistake}", .path.display())]
-    Catalogue { path: PathBuf, mistake: CatalogueMistake },
+    #[error("the scope catalog {}: {mistake}", .path.display())]
+    Catalog { path: PathBuf, mistake: CatalogMistake },
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

@@ -102,7 +102,7 @@ impl Layers<'_> {
         let mut seen: BTreeMap<&'static str, Source> = BTreeMap::new();
         for (name, written, source) in layer {
             let Some(target) = name.find() else {
-                self.errors.push(ConfigError::Unknown { from: source, nearest: name.nearest() });
+                self.errors.push(unknown(&name, source));
                 continue;
             };
             let setting = target.setting();
@@ -152,6 +152,13 @@ impl Layers<'_> {
     fn wrong(&mut self, setting: &'static Setting, source: &Source, wrong: String) {
         let (from, allowed) = (source.clone(), setting.allowed);
         self.errors.push(ConfigError::Value { setting: setting.name, from, wrong, allowed });
+    }
+}
+
+fn unknown(name: &Name, from: Source) -> ConfigError {
+    match name.renamed() {
+        Some(to) => ConfigError::Renamed { from, to },
+        None => ConfigError::Unknown { from, nearest: name.nearest() },
     }
 }
 

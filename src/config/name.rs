@@ -9,6 +9,9 @@ pub const CONFIG_VARIABLE: &str = "GRANTOR_CONFIG";
 /// What hosting platforms set; it means `database.url`.
 pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
 
+/// Old names of settings, each with its current name.
+const RENAMED: [(&str, &str); 1] = [("scopes.catalogue", "scopes.catalog")];
+
 /// A name as it was written.
 pub enum Name {
     /// `section.key` in the file and in flags; `section.key_file` names a file that holds a secret.
@@ -56,6 +59,14 @@ impl Name {
         })
     }
 
+    /// The current name of a setting that was renamed, in the same spelling as the old one.
+    pub fn renamed(&self) -> Option<String> {
+        let written = self.as_dotted();
+        let (_, new) = RENAMED.iter().find(|(old, _)| *old == written)?;
+        let setting = sections::find_setting(new)?;
+        Some(self.spelled(Target::Value(setting)))
+    }
+
     /// The known name that is most like this one, in the same spelling, if any is like it.
     pub fn nearest(&self) -> Option<String> {
         const ALIKE: f64 = 0.6;
@@ -64,10 +75,14 @@ impl Name {
             .map(|target| (likeness(&written, &target.dotted()), target))
             .filter(|(likeness, _)| *likeness >= ALIKE)
             .max_by(|(one, _), (other, _)| one.total_cmp(other));
-        nearest.map(|(_, target)| match self {
+        nearest.map(|(_, target)| self.spelled(target))
+    }
+
+    fn spelled(&self, target: Target) -> String {
+        match self {
             Self::Dotted(_) => target.dotted(),
             Self::Variable(_) => target.variable(),
-        })
+        }
     }
 
     fn as_dotted(&self) -> String {
@@ -117,6 +132,18 @@ mod tests {
         assert_eq!(found(dotted("secrets.key_file")), Some(("secrets.key", true)));
         assert_eq!(found(variable("GRANTOR_DATABASE__URL_FILE")), Some(("database.url", true)));
         assert_eq!(found(dotted("http.listen_file")), None);
+    }
+
+    #[test]
+    fn a_renamed_setting_names_its_successor_in_its_own_spelling() {
+        let old = [dotted("scopes.catalogue"), variable("GRANTOR_SCOPES__CATALOGUE"), dotted("scopes.catalog")];
+
+        let renamed: Vec<_> = old.iter().map(Name::renamed).collect();
+
+        assert_eq!(renamed, [Some("scopes.catalog".to_owned()), Some("GRANTOR_SCOPES__CATALOG".to_owned()), None]);
+        for (old, new) in RENAMED {
+            assert!(sections::find_setting(old).is_none() && sections::find_setting(new).is_some(), "{old}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::error::ConfigError;
 use super::layers::GivenSettings;
 use super::sections::{self, Config};
 use super::source::Source;
-use crate::oauth::scope_catalogue::{ScopeCatalogue, ScopeKind};
+use crate::oauth::scope_catalog::{ScopeCatalog, ScopeKind};
 
 struct Rule {
     settings: &'static [&'static str],
@@ -69,17 +69,12 @@ pub fn check(config: &Config, given: &GivenSettings, errors: &mut Vec<ConfigErro
 }
 
 /// Required scopes have to be scopes that a permission stands behind.
-pub fn check_required(
-    config: &Config,
-    catalogue: &ScopeCatalogue,
-    given: &GivenSettings,
-    errors: &mut Vec<ConfigError>,
-) {
-    let is_permission = |name| catalogue.find(name).is_some_and(|scope| scope.kind == ScopeKind::Permission);
+pub fn check_required(config: &Config, catalog: &ScopeCatalog, given: &GivenSettings, errors: &mut Vec<ConfigError>) {
+    let is_permission = |name| catalog.find(name).is_some_and(|scope| scope.kind == ScopeKind::Permission);
     let names = config.restriction.required.iter().flat_map(|required| required.permission_scopes.names());
     let unknown: Vec<_> = names.filter(|name| !is_permission(name)).collect();
     if !unknown.is_empty() {
-        let wrong = format!("{} is no permission scope of the catalogue", unknown.join(", "));
+        let wrong = format!("{} is no permission scope of the catalog", unknown.join(", "));
         errors.extend(blame(&["restriction.required"], given, wrong));
     }
 }

@@ -162,11 +162,11 @@ fn required_scopes_are_read_from_a_file_and_from_json() {
 }
 
 #[test]
-fn a_catalogue_of_ones_own_takes_the_place_of_the_shipped_one() {
-    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOGUE", "/etc/scopes.toml")])).expect("settings");
+fn a_catalog_of_ones_own_takes_the_place_of_the_shipped_one() {
+    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/scopes.toml")])).expect("settings");
 
-    assert_eq!(loaded.catalogue.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["read_all"]);
-    assert_eq!(Config::load(&nothing()).expect("settings").catalogue.iter().len(), 122);
+    assert_eq!(loaded.catalog.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["read_all"]);
+    assert_eq!(Config::load(&nothing()).expect("settings").catalog.iter().len(), 122);
 }
 
 #[test]
@@ -324,16 +324,16 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_and_a_catalogue_with_mistakes_are_told() {
+fn a_file_that_is_no_toml_and_a_catalog_with_mistakes_are_told() {
     let told = refused(&file("[http]\nlisten = \nmax_in_flight = 1"));
     assert!(told.len() == 1 && told[0].starts_with("the file /etc/grantor.toml is not TOML: line 2: "), "{told:?}");
 
-    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOGUE", "/etc/broken.toml"), ("GRANTOR_X", "")]));
+    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/broken.toml"), ("GRANTOR_X", "")]));
     assert_eq!(told.len(), 3);
-    assert!(told[1].starts_with("the scope catalogue /etc/broken.toml: permission.email: "), "{told:?}");
+    assert!(told[1].starts_with("the scope catalog /etc/broken.toml: permission.email: "), "{told:?}");
 
-    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOGUE", "/nowhere")]));
-    assert!(told[0].starts_with("environment variable GRANTOR_SCOPES__CATALOGUE: the file /nowhere"), "{told:?}");
+    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/nowhere")]));
+    assert!(told[0].starts_with("environment variable GRANTOR_SCOPES__CATALOG: the file /nowhere"), "{told:?}");
 }
 
 #[test]

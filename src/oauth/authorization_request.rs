@@ -16,7 +16,7 @@ use super::pkce::CodeChallenge;
 pub use super::refusal::{ErrorCode, Refusal};
 use super::resource::{Resource, UnknownResources, admit};
 use super::scope::ScopeSet;
-use super::scope_catalogue::ScopeCatalogue;
+use super::scope_catalog::ScopeCatalog;
 pub use super::trusted_redirect::{CodeAnswer, MismatchingRedirect, TrustedRedirect};
 
 /// `Debug` leaves out what belongs to the client's session or names the user.
@@ -45,7 +45,7 @@ pub struct AuthorizationRequest {
 /// What this server has to say about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRules<'a> {
-    pub catalogue: &'a ScopeCatalogue,
+    pub catalog: &'a ScopeCatalog,
     pub known_resources: &'a [Resource],
     pub unknown_resources: UnknownResources,
 }
@@ -94,7 +94,7 @@ impl AuthorizationRequest {
             code_challenge: Some(code_challenge(parameters)?),
             state: bounded(parameters, "state", Self::MAX_STATE)?,
             nonce: bounded(parameters, "nonce", Self::MAX_NONCE)?,
-            scope: scope(parameters, rules.catalogue)?,
+            scope: scope(parameters, rules.catalog)?,
             resources: resources(parameters, rules)?,
             prompt: prompt(parameters)?,
             max_age: max_age(parameters)?,
@@ -178,15 +178,15 @@ fn bounded(parameters: &Parameters, name: &str, most: usize) -> Result<Option<St
 }
 
 /// A name that nobody could grant is a mistake of the client; what may be granted is judged when the user is known.
-fn scope(parameters: &Parameters, catalogue: &ScopeCatalogue) -> Result<Option<ScopeSet>, Refusal> {
+fn scope(parameters: &Parameters, catalog: &ScopeCatalog) -> Result<Option<ScopeSet>, Refusal> {
     let invalid_scope = |description: &dyn fmt::Display| Refusal::new(ErrorCode::InvalidScope, description);
     let Some(text) = parameters.get("scope") else { return Ok(None) };
     let scope = ScopeSet::parse(text).map_err(|error| {
         invalid_scope(&format_args!("scope is not a list of scope names with a space between them: {error}"))
     })?;
-    if let Some(unknown) = scope.names().find(|name| catalogue.find(name).is_none()) {
+    if let Some(unknown) = scope.names().find(|name| catalog.find(name).is_none()) {
         return Err(invalid_scope(&format_args!(
-            "{unknown}: the scope catalogue of this server does not know it; its operator can add it"
+            "{unknown}: the scope catalog of this server does not know it; its operator can add it"
         )));
     }
     Ok(Some(scope).filter(|scope| !scope.is_empty()))
@@ -232,7 +232,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::client_metadata::ClientMetadata;
-    use super::super::scope_catalogue::SHIPPED;
+    use super::super::scope_catalog::SHIPPED;
     use super::*;
 
     const REDIRECT: &str = "http://localhost/cb";
@@ -252,10 +252,10 @@ mod tests {
     }
 
     fn parse(parameters: &Parameters) -> Result<AuthorizationRequest, Refusal> {
-        let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let known_resources = [Resource::parse("https://mcp.example").expect("a resource")];
         let rules = RequestRules {
-            catalogue: &catalogue,
+            catalog: &catalog,
             known_resources: &known_resources,
             unknown_resources: UnknownResources::Refuse,
         };
@@ -392,7 +392,7 @@ mod tests {
             (&[("nonce", &long_nonce)], InvalidRequest, "nonce is longer than 1024 bytes"),
             (&[("scope", "a\"b")], InvalidScope, "scope is not a list of scope names"),
             (&[("scope", &many_scopes)], InvalidScope, "scope is not a list of scope names"),
-            (&[("scope", "openid unheard_of")], InvalidScope, "unheard_of: the scope catalogue of this server does"),
+            (&[("scope", "openid unheard_of")], InvalidScope, "unheard_of: the scope catalog of this server does"),
             (&[("resource", "urn:x")], InvalidTarget, "resource uses another scheme"),
             (&[("resource", "https://mcp.example#")], InvalidTarget, "resource has a fragment"),
             (&[("resource", "https://x.example")], InvalidTarget, "resource is not known to this server"),

@@ -138,7 +138,7 @@ fn write_scope<S: Serializer>(scope: &ScopeSet, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(scope)
 }
 
-/// Without the bound of a parameter: a token is ours, and a catalogue may have more defaults than a request may name.
+/// Without the bound of a parameter: a token is ours, and a catalog may have more defaults than a request may name.
 fn read_scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D::Error> {
     let text = String::deserialize(deserializer)?;
     let names = text.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse);

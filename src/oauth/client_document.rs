@@ -189,7 +189,7 @@ mod tests {
 
     use super::super::metadata_error::Problem;
     use super::super::redirect_uri::RedirectUriError;
-    use super::super::scope_catalogue::{SHIPPED, ScopeCatalogue};
+    use super::super::scope_catalog::{SHIPPED, ScopeCatalog};
     use super::*;
 
     const URL: &str = "https://app.example/oauth/client.json";
@@ -200,7 +200,7 @@ mod tests {
 
     fn parse(body: &str) -> Result<ClientMetadata, DocumentError> {
         let rules = RegistrationRules {
-            catalogue: &ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue"),
+            catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
             tolerate: &BTreeSet::from(["client_secret_post".to_owned()]),
             private_schemes: None,
         };

@@ -43,7 +43,7 @@ impl ClientDigest {
 }
 
 impl ClientIdentity {
-    /// Of metadata that was accepted, by what was sent: neither the catalogue nor a setting can rename a client.
+    /// Of metadata that was accepted, by what was sent: neither the catalog nor a setting can rename a client.
     pub fn of(raw: &RawClientMetadata, accepted: &ClientMetadata) -> Self {
         let digest = ClientDigest(Sha256::digest(canonical_v1(raw, accepted)).into());
         Self { id: digest.id(), digest }
@@ -122,17 +122,17 @@ mod tests {
     use serde_json::json;
 
     use super::super::client_metadata::RegistrationRules;
-    use super::super::scope_catalogue::ScopeCatalogue;
+    use super::super::scope_catalog::ScopeCatalog;
     use super::*;
 
     const TOLERATED: &[&str] = &["client_secret_post", "device"];
 
-    /// What was sent and what an operator with this catalogue and this tolerance registers.
-    fn register(body: &Value, catalogue: &str, tolerate: &[&str]) -> (RawClientMetadata, ClientMetadata) {
+    /// What was sent and what an operator with this catalog and this tolerance registers.
+    fn register(body: &Value, catalog: &str, tolerate: &[&str]) -> (RawClientMetadata, ClientMetadata) {
         let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
-        let catalogue = ScopeCatalogue::from_toml(catalogue).expect("a catalogue");
+        let catalog = ScopeCatalog::from_toml(catalog).expect("a catalog");
         let tolerate: BTreeSet<_> = tolerate.iter().map(ToString::to_string).collect();
-        let rules = RegistrationRules { catalogue: &catalogue, tolerate: &tolerate, private_schemes: None };
+        let rules = RegistrationRules { catalog: &catalog, tolerate: &tolerate, private_schemes: None };
         let metadata = ClientMetadata::parse(&raw, &rules).expect("metadata");
         (raw, metadata)
     }
@@ -298,9 +298,9 @@ mod tests {
 
     #[test]
     fn no_setting_renames_a_client() {
-        let catalogue = r#"[oidc]
+        let catalog = r#"[oidc]
             openid = { description = "Confirm who you are" }"#;
-        let (raw, with_openid) = register(&example(), catalogue, &[]);
+        let (raw, with_openid) = register(&example(), catalog, &[]);
         let (_, without) = register(&example(), "", TOLERATED);
 
         assert_ne!(with_openid, without);

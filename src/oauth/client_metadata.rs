@@ -196,12 +196,12 @@ mod tests {
     use super::super::client_name::ClientNameError;
     use super::super::redirect_uri::RedirectUriError;
     use super::super::scope::ScopeError;
-    use super::super::scope_catalogue::ScopeCatalogue;
+    use super::super::scope_catalog::ScopeCatalog;
     use super::super::uri_syntax::UriSyntaxError;
     use super::super::web_uri::WebUriError;
     use super::*;
 
-    const CATALOGUE: &str = r#"
+    const CATALOG: &str = r#"
         [oidc]
         openid = { description = "Confirm who you are" }
         profile = { description = "See your name" }
@@ -212,7 +212,7 @@ mod tests {
 
     /// The operator of these tests, who can change one thing at a time.
     struct Operator {
-        catalogue: ScopeCatalogue,
+        catalog: ScopeCatalog,
         tolerate: BTreeSet<String>,
         private_schemes: Option<Vec<String>>,
     }
@@ -221,7 +221,7 @@ mod tests {
         fn tolerant() -> Self {
             let tolerate = ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"];
             Self {
-                catalogue: ScopeCatalogue::from_toml(CATALOGUE).expect("a catalogue"),
+                catalog: ScopeCatalog::from_toml(CATALOG).expect("a catalog"),
                 tolerate: tolerate.map(str::to_owned).into(),
                 private_schemes: None,
             }
@@ -238,7 +238,7 @@ mod tests {
         fn parse(&self, body: &Value) -> Result<ClientMetadata, MetadataError> {
             let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
             let rules = RegistrationRules {
-                catalogue: &self.catalogue,
+                catalog: &self.catalog,
                 tolerate: &self.tolerate,
                 private_schemes: self.private_schemes.as_deref(),
             };

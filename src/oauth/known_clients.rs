@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::client_identity::ClientIdentity;
 use super::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
-use super::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use super::scope_catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
 struct KnownClient {
@@ -49,7 +49,7 @@ fn register(body: &Value) -> (ClientMetadata, ClientIdentity) {
     let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
     let tolerate = ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"].map(str::to_owned);
     let rules = RegistrationRules {
-        catalogue: &ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue"),
+        catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
         tolerate: &BTreeSet::from(tolerate),
         private_schemes: None,
     };

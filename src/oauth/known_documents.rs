@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::client_document::{ClientDocument, DocumentError, DocumentUrl};
 use super::client_metadata::ClientMetadata;
 use super::registration_rules::RegistrationRules;
-use super::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use super::scope_catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
 struct KnownDocument {
@@ -38,7 +38,7 @@ fn known_documents() -> impl Iterator<Item = KnownDocument> {
 
 fn read_at(url: &str, document: &Value) -> Result<ClientMetadata, DocumentError> {
     let rules = RegistrationRules {
-        catalogue: &ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue"),
+        catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
         tolerate: &BTreeSet::new(),
         private_schemes: None,
     };

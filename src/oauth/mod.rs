@@ -38,7 +38,7 @@ mod refusal;
 pub mod registration_rules;
 pub mod resource;
 pub mod scope;
-pub mod scope_catalogue;
+pub mod scope_catalog;
 pub mod scopes_restriction;
 pub mod session;
 pub mod signing_algorithm;

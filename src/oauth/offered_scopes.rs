@@ -1,6 +1,6 @@
 //! Which scopes a user is offered to grant (RFC 6749 section 3.3), and what becomes of the rest.
 //!
-//! Asked for is what the request names, else what the client registered, else the catalogue's defaults. Of that the
+//! Asked for is what the request names, else what the client registered, else the catalog's defaults. Of that the
 //! server withholds what this kind of client can never have, the organisation what its restriction does not list, and
 //! the user's role what the user may not do. Required scopes of a first-party client pass all three.
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::permission::{Permission, Role};
 use super::refusal::{ErrorCode, Refusal};
 use super::scope::{ScopeSet, ScopeToken};
-use super::scope_catalogue::ScopeCatalogue;
+use super::scope_catalog::ScopeCatalog;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -19,7 +19,7 @@ pub struct Asked<'a> {
     pub ceiling: &'a ScopeSet,
     pub required: &'a ScopeSet,
     pub role: Role,
-    pub catalogue: &'a ScopeCatalogue,
+    pub catalog: &'a ScopeCatalog,
     pub on_excess: Excess,
 }
 
@@ -130,26 +130,26 @@ pub fn judge(asked: Asked<'_>) -> Result<OfferedScopes, Refused> {
     }
 }
 
-/// Of what was granted once, what may still be had: organisations, roles and catalogues change.
+/// Of what was granted once, what may still be had: organisations, roles and catalogs change.
 pub fn still_permitted(
     granted: &ScopeSet,
     ceiling: &ScopeSet,
     required: &ScopeSet,
     role: Role,
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
 ) -> ScopeSet {
     let asked =
-        Asked { requested: None, registered: granted, ceiling, required, role, catalogue, on_excess: Excess::Narrow };
+        Asked { requested: None, registered: granted, ceiling, required, role, catalog, on_excess: Excess::Narrow };
     granted.clone().partition(|scope| withheld_by(scope, &asked).is_none()).0
 }
 
 fn asked_for(asked: &Asked<'_>) -> ScopeSet {
-    let is_known = |scope: &ScopeToken| asked.catalogue.find(scope.as_str()).is_some();
+    let is_known = |scope: &ScopeToken| asked.catalog.find(scope.as_str()).is_some();
     if let Some(requested) = asked.requested.filter(|requested| !requested.is_empty()) {
         return requested.clone();
     }
     let (registered, _) = asked.registered.clone().partition(is_known);
-    if registered.is_empty() { asked.catalogue.defaults().clone() } else { registered }
+    if registered.is_empty() { asked.catalog.defaults().clone() } else { registered }
 }
 
 /// The rule that is hardest to change comes first.
@@ -158,8 +158,8 @@ fn withheld_by(scope: &ScopeToken, asked: &Asked<'_>) -> Option<WithheldBy> {
     if asked.required.contains(name) {
         return None;
     }
-    // A stored request may name what the catalogue has lost since.
-    if asked.catalogue.find(name).is_none_or(|scope| scope.private) {
+    // A stored request may name what the catalog has lost since.
+    if asked.catalog.find(name).is_none_or(|scope| scope.private) {
         return Some(WithheldBy::Server);
     }
     if !asked.ceiling.contains(name) {
@@ -173,7 +173,7 @@ fn withheld_by(scope: &ScopeToken, asked: &Asked<'_>) -> Option<WithheldBy> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::scope_catalogue::SHIPPED;
+    use super::super::scope_catalog::SHIPPED;
     use super::super::scopes_restriction::{ScopesRestriction, ceiling};
     use super::*;
 
@@ -202,17 +202,17 @@ mod tests {
 
     impl Case {
         fn judge(&self) -> Result<OfferedScopes, Refused> {
-            let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
+            let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
             let restriction =
                 self.allowed.map(|names| ScopesRestriction::from_stored(Vec::new(), set(names).into_iter().collect()));
             let required = set(self.required);
             judge(Asked {
                 requested: self.requested.map(set).as_ref(),
                 registered: &set(self.registered),
-                ceiling: &ceiling(restriction.as_ref(), None, &required, &catalogue),
+                ceiling: &ceiling(restriction.as_ref(), None, &required, &catalog),
                 required: &required,
                 role: self.role,
-                catalogue: &catalogue,
+                catalog: &catalog,
                 on_excess: self.on_excess,
             })
         }
@@ -336,9 +336,9 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_without_defaults_has_the_client_name_a_scope() {
-        let catalogue = "[permission]\nread.description = \"Read\"";
-        let catalogue = ScopeCatalogue::from_toml(catalogue).expect("a catalogue");
+    fn a_catalog_without_defaults_has_the_client_name_a_scope() {
+        let catalog = "[permission]\nread.description = \"Read\"";
+        let catalog = ScopeCatalog::from_toml(catalog).expect("a catalog");
         let (registered, required, everything) = (set(""), set(""), set("read"));
         let refusal = judge(Asked {
             requested: None,
@@ -346,7 +346,7 @@ mod tests {
             ceiling: &everything,
             required: &required,
             role: Role::Admin,
-            catalogue: &catalogue,
+            catalog: &catalog,
             on_excess: Excess::Narrow,
         })
         .expect_err("nothing is asked for")
@@ -406,7 +406,7 @@ mod tests {
             requested in proptest::option::of(any_names()), registered in any_names(), allowed in any_names(),
             required in "|mobile_app_access", ticked in any_names(), role in proptest::sample::select(&Role::ALL[..]),
         ) {
-            let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
+            let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
             let (allowed, required) = (set(&allowed), set(&required));
             let requested = requested.as_deref().map(set);
             let asked = Asked {
@@ -415,7 +415,7 @@ mod tests {
                 ceiling: &allowed.union(&required),
                 required: &required,
                 role,
-                catalogue: &catalogue,
+                catalog: &catalog,
                 on_excess: Excess::Narrow,
             };
             if let Ok(offered) = judge(asked) {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The permissions that this server checks for its own API. Each is also a scope of the catalogue.
+/// The permissions that this server checks for its own API. Each is also a scope of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     ApiKeysDelete,
@@ -134,7 +134,7 @@ pub struct RoleError;
 
 #[cfg(test)]
 mod tests {
-    use super::super::scope_catalogue::{SHIPPED, ScopeCatalogue};
+    use super::super::scope_catalog::{SHIPPED, ScopeCatalog};
     use super::*;
 
     fn names(role: Role) -> Vec<&'static str> {
@@ -181,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn every_permission_has_a_name_of_its_own_that_is_a_scope_of_the_shipped_catalogue() {
-        let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
+    fn every_permission_has_a_name_of_its_own_that_is_a_scope_of_the_shipped_catalog() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         for (index, permission) in Permission::ALL.iter().enumerate() {
-            let scope = catalogue.find(permission.as_str());
+            let scope = catalog.find(permission.as_str());
 
             assert_eq!(scope.map(|scope| scope.name.as_str()), Some(permission.as_str()));
             assert!(Permission::ALL[..index].iter().all(|earlier| earlier.as_str() != permission.as_str()));

@@ -11,13 +11,13 @@ use super::metadata_error::{MetadataError, Problem};
 use super::raw_client_metadata::{Member, RawClientMetadata};
 use super::redirect_uri::{RedirectKind, RedirectUri};
 use super::scope::ScopeSet;
-use super::scope_catalogue::ScopeCatalogue;
+use super::scope_catalog::ScopeCatalog;
 use super::web_uri::{PublicHttpsUri, WebUri, WebUriError};
 
 /// What the operator decides about registrations.
 #[derive(Clone, Copy, Debug)]
 pub struct RegistrationRules<'a> {
-    pub catalogue: &'a ScopeCatalogue,
+    pub catalog: &'a ScopeCatalog,
     /// Auth methods that are answered with `none`, and grant types that are left out beside a supported one, where
     /// anything else that is not supported is refused (RFC 7591 section 3.2.1 allows either).
     pub tolerate: &'a BTreeSet<String>,
@@ -118,7 +118,7 @@ pub(super) fn token_endpoint_auth_method(
     }
 }
 
-/// RFC 7591 section 2 and RFC 6749 section 3.3: what the catalogue does not know, or keeps for confidential clients, is
+/// RFC 7591 section 2 and RFC 6749 section 3.3: what the catalog does not know, or keeps for confidential clients, is
 /// left out, and the answer shows what was registered.
 pub(super) fn scope(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<ScopeSet, MetadataError> {
     let member = Member::Scope;
@@ -127,7 +127,7 @@ pub(super) fn scope(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> R
         return Err(MetadataError::new(member, Problem::ScopeTooLong));
     }
     let sent = ScopeSet::parse(text).map_err(|error| MetadataError::new(member, error))?;
-    let is_open = |name: &str| rules.catalogue.find(name).is_some_and(|scope| !scope.private);
+    let is_open = |name: &str| rules.catalog.find(name).is_some_and(|scope| !scope.private);
     Ok(sent.into_iter().filter(|token| is_open(token.as_str())).collect())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A `scope` parameter is a list of case-sensitive names with one space between them, whose order does not matter. We
 //! read outer and doubled spaces too, since clients send them, and write single ones. Whether a name means anything is
-//! for the catalogue to say.
+//! for the catalog to say.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -84,7 +84,7 @@ impl Borrow<str> for ScopeToken {
 pub struct ScopeSet(BTreeSet<ScopeToken>);
 
 impl ScopeSet {
-    /// How many names one `scope` parameter may hold. Sets from elsewhere, such as the catalogue, may be larger.
+    /// How many names one `scope` parameter may hold. Sets from elsewhere, such as the catalog, may be larger.
     pub const MAX_PARSED: usize = 100;
 
     /// Reads a `scope` parameter; `""` is the empty set.

@@ -1,6 +1,6 @@
 //! What one organisation lets one client have at most.
 //!
-//! Three states that must never be confused: no restriction (`Option::None`, everything the catalogue offers), a
+//! Three states that must never be confused: no restriction (`Option::None`, everything the catalog offers), a
 //! restriction with names (exactly these), and a restriction with empty lists (nothing). Required scopes of a first-party
 //! client pass every restriction and are no part of it.
 
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::client::ClientId;
 use super::id::OrgId;
 use super::scope::{ScopeSet, ScopeToken};
-use super::scope_catalogue::{ScopeCatalogue, ScopeKind};
+use super::scope_catalog::{ScopeCatalog, ScopeKind};
 
 /// Lists as they were sent, without repetitions: an answer shows an operator what they wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct ScopesRestriction {
 pub enum RestrictionError {
     #[error("{list} has {count} items, at most {most} are allowed", list = .kind.list())]
     TooLong { kind: ScopeKind, count: usize, most: usize },
-    #[error("{list}[{index}]{name} is no scope of the catalogue; `scopes.toml` of this server lists them",
+    #[error("{list}[{index}]{name} is no scope of the catalog; `scopes.toml` of this server lists them",
         list = .kind.list(), name = quoted(.name.as_ref()))]
     Unknown { kind: ScopeKind, index: usize, name: Option<ScopeToken> },
     #[error("{list}[{index}] \"{name}\" is {article} scope and belongs into {other}",
@@ -78,15 +78,15 @@ impl ScopesRestriction {
     pub fn parse(
         oidc_scopes: &[String],
         permission_scopes: &[String],
-        catalogue: &ScopeCatalogue,
+        catalog: &ScopeCatalog,
     ) -> Result<Self, RestrictionError> {
         Ok(Self {
-            oidc_scopes: parse_list(oidc_scopes, ScopeKind::Oidc, catalogue)?,
-            permission_scopes: parse_list(permission_scopes, ScopeKind::Permission, catalogue)?,
+            oidc_scopes: parse_list(oidc_scopes, ScopeKind::Oidc, catalog)?,
+            permission_scopes: parse_list(permission_scopes, ScopeKind::Permission, catalog)?,
         })
     }
 
-    /// From the table, where names may be that the catalogue has lost since.
+    /// From the table, where names may be that the catalog has lost since.
     pub fn from_stored(oidc_scopes: Vec<ScopeToken>, permission_scopes: Vec<ScopeToken>) -> Self {
         Self { oidc_scopes, permission_scopes }
     }
@@ -104,11 +104,7 @@ impl ScopesRestriction {
     }
 }
 
-fn parse_list(
-    names: &[String],
-    kind: ScopeKind,
-    catalogue: &ScopeCatalogue,
-) -> Result<Vec<ScopeToken>, RestrictionError> {
+fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Result<Vec<ScopeToken>, RestrictionError> {
     let (count, most) = (names.len(), ScopesRestriction::MOST_NAMES);
     if count > most {
         return Err(RestrictionError::TooLong { kind, count, most });
@@ -116,7 +112,7 @@ fn parse_list(
     let mut list: Vec<ScopeToken> = Vec::with_capacity(count);
     for (index, name) in names.iter().enumerate() {
         let unknown = || RestrictionError::Unknown { kind, index, name: ScopeToken::parse(name).ok() };
-        let scope = catalogue.find(name).ok_or_else(unknown)?;
+        let scope = catalog.find(name).ok_or_else(unknown)?;
         if scope.kind != kind {
             return Err(RestrictionError::WrongKind { kind, index, name: scope.name.clone() });
         }
@@ -132,9 +128,9 @@ pub fn ceiling(
     restriction: Option<&ScopesRestriction>,
     default_client_scopes: Option<&ScopeSet>,
     required: &ScopeSet,
-    catalogue: &ScopeCatalogue,
+    catalog: &ScopeCatalog,
 ) -> ScopeSet {
-    let all = || catalogue.iter().map(|scope| scope.name.clone()).collect();
+    let all = || catalog.iter().map(|scope| scope.name.clone()).collect();
     let allowed: ScopeSet = match (restriction, default_client_scopes) {
         (Some(restriction), _) => restriction.names().cloned().collect(),
         (None, Some(default)) => default.clone(),
@@ -161,7 +157,7 @@ impl RestrictionChange {
 }
 
 /// A name for the state that a preview looked at, so that the change it announced can be tied to it.
-/// It covers what the client may get now, too: an organisation's defaults, the required scopes and the catalogue decide
+/// It covers what the client may get now, too: an organisation's defaults, the required scopes and the catalog decide
 /// what a change adds and removes.
 pub fn state_digest(
     org_id: OrgId,

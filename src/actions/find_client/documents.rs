@@ -20,7 +20,7 @@ use crate::oauth::client_document::{ClientDocument, DocumentUrl};
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::document_freshness::{fresh_for, is_usable};
 use crate::oauth::registration_rules::RegistrationRules;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, Turns};
 
 /// What the operator decides about such clients.
@@ -28,7 +28,7 @@ use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, Turns};
 pub struct DocumentRules {
     pub enabled: bool,
     pub allow_loopback: bool,
-    pub catalogue: ScopeCatalogue,
+    pub catalog: ScopeCatalog,
     /// As of registrations; none listed is every one.
     pub private_schemes: Vec<String>,
 }
@@ -172,7 +172,7 @@ impl Documents {
         }
         let schemes = self.rules.private_schemes.as_slice();
         let rules = RegistrationRules {
-            catalogue: &self.rules.catalogue,
+            catalog: &self.rules.catalog,
             tolerate: &BTreeSet::new(),
             private_schemes: (!schemes.is_empty()).then_some(schemes),
         };

@@ -84,7 +84,7 @@ async fn register(url: &str, client: &Value) -> Result<String, Failure> {
 /// Two scopes, and no others.
 async fn restrict(app: &App, client_id: &str, org_id: crate::oauth::OrgId) -> Result<(), Failure> {
     let client_id = ClientId::parse(client_id).map_err(|_| Failure::Failed("no client id".to_owned()))?;
-    let restriction = ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalogue);
+    let restriction = ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalog);
     let restriction = restriction.map_err(Failure::failed)?;
     let bounds: Bounds<'_> = app.bounds(client_id);
     let done = actions::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, None, &By::COMMAND_LINE);

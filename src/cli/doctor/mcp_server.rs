@@ -188,14 +188,14 @@ fn scopes<'a>(loaded: &Loaded, place: &str, names: impl Iterator<Item = &'a str>
     let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
     let quoted =
         |names: &[&str]| names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(" ");
-    let (known, unknown): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| loaded.catalogue.find(name).is_some());
+    let (known, unknown): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| loaded.catalog.find(name).is_some());
     if !unknown.is_empty() {
         let said = format!("{place} names {}, which this server does not know", quoted(&unknown));
-        let advice = "name scopes of the catalogue there, or add them to the one of `scopes.catalogue`";
+        let advice = "name scopes of the catalog there, or add them to the one of `scopes.catalog`";
         findings.fault(DOCUMENT, Fault::new(said, ALL_CLIENTS), advice);
     }
     let private: Vec<&str> =
-        known.iter().copied().filter(|name| loaded.catalogue.find(name).is_some_and(|scope| scope.private)).collect();
+        known.iter().copied().filter(|name| loaded.catalog.find(name).is_some_and(|scope| scope.private)).collect();
     if !private.is_empty() {
         let said = format!("{place} names {}, which clients that register themselves never get", quoted(&private));
         findings.note(DOCUMENT, said, "leave it out");

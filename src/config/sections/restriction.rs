@@ -29,7 +29,7 @@ section! {
         pub required: Vec<RequiredScopes> = Setting::new(
             "restriction.required",
             "[]",
-            "a list of tables with client_id, a UUID that stands once, and permission_scopes, names of the catalogue; \
+            "a list of tables with client_id, a UUID that stands once, and permission_scopes, names of the catalog; \
              in the environment as JSON",
             "Scopes that a first-party client always carries, whatever an organization decides. In a file, write \
              [[restriction.required]] and below it client_id and permission_scopes.",

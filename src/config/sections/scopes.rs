@@ -10,10 +10,10 @@ section! {
     "What clients may ask for.";
 
     pub struct Scopes {
-        /// An operator's own catalogue; none is the shipped one. `Loaded` holds what was read from it.
+        /// An operator's own catalog; none is the shipped one. `Loaded` holds what was read from it.
         #[serde(deserialize_with = "values::path_or_none")]
-        pub catalogue: Option<PathBuf> = Setting::new(
-            "scopes.catalogue",
+        pub catalog: Option<PathBuf> = Setting::new(
+            "scopes.catalog",
             r#""""#,
             "the path of a TOML file like config/scopes.toml, or \"\" for the shipped one",
             "Your own list of scopes, instead of the shipped one.",

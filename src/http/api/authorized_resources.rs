@@ -10,7 +10,7 @@ use crate::db::clients::Client;
 use crate::db::org_clients::AuthorizedClient;
 use crate::db::users::User;
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 
 pub const PATH: &str = "/api/v2/org_authorized_clients";
 
@@ -76,9 +76,9 @@ pub fn client(client: &Client) -> Value {
     })
 }
 
-/// Those that the catalogue still has.
-pub fn scopes<'a>(scopes: &'a ScopeSet, catalogue: &'a ScopeCatalogue) -> impl Iterator<Item = Value> + 'a {
-    scopes.names().filter_map(|name| catalogue.find(name)).map(|scope| {
+/// Those that the catalog still has.
+pub fn scopes<'a>(scopes: &'a ScopeSet, catalog: &'a ScopeCatalog) -> impl Iterator<Item = Value> + 'a {
+    scopes.names().filter_map(|name| catalog.find(name)).map(|scope| {
         let name = scope.name.as_str();
         json!({"id": name, "type": "scopes", "attributes": {"name": name, "description": scope.description}})
     })

@@ -156,7 +156,7 @@ async fn add_included(
         let Some(client) = clients::find(&app.context.db, authorized.client_id).await? else { continue };
         included.push(resources::client(&client));
         if include.scopes {
-            resources::scopes(client.metadata.scope(), &app.catalogue).for_each(|scope| included.push(scope));
+            resources::scopes(client.metadata.scope(), &app.catalog).for_each(|scope| included.push(scope));
         }
     }
     // What stands between is included as well, or nobody could tell whose user it is (JSON:API 1.1, full linkage).

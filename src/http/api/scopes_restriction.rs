@@ -41,7 +41,7 @@ pub async fn upsert(
     let options = Options::parse(query.as_deref().unwrap_or_default())?;
     let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
     let wanted = UpsertRequest::parse(&bytes)?;
-    let restriction = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalogue)?;
+    let restriction = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?;
     let (org_id, bounds) = (operator.org_id, app.bounds(client_id));
     if options.dry_run {
         let preview = actions::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;

@@ -72,7 +72,7 @@ async fn begin(
     let browser = Browser::of(app, headers, origin).await?;
     let resources = app.known_resources().await?;
     let rules = RequestRules {
-        catalogue: &app.catalogue,
+        catalog: &app.catalog,
         known_resources: &resources,
         unknown_resources: app.config.resources.unknown,
     };

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::oauth::claims::CLAIMS;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::language::Language;
-use crate::oauth::scope_catalogue::ScopeCatalogue;
+use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::signing_algorithm::SigningAlgorithm;
 
 /// No member is ever null (section 2: what is not supported is left out).
@@ -52,7 +52,7 @@ struct Document<'a> {
 }
 
 /// The document's bytes.
-pub fn document(config: &Config, catalogue: &ScopeCatalogue) -> Bytes {
+pub fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
     let issuer = config.http.public_url.as_str();
     let at = |path: &str| format!("{issuer}{path}");
     let document = Document {
@@ -64,7 +64,7 @@ pub fn document(config: &Config, catalogue: &ScopeCatalogue) -> Bytes {
         introspection_endpoint: at("/oauth2/v1/introspect"),
         userinfo_endpoint: at("/oauth2/v1/userinfo"),
         jwks_uri: at("/oauth2/v1/jwks"),
-        scopes_supported: catalogue.advertised().names().collect(),
+        scopes_supported: catalog.advertised().names().collect(),
         response_types_supported: ["code"],
         response_modes_supported: ["query"],
         grant_types_supported: GrantType::ALL.map(GrantType::name),

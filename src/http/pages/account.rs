@@ -120,6 +120,6 @@ async fn page(
 }
 
 fn descriptions(app: &App, scopes: &ScopeSet) -> Vec<String> {
-    let words = |name: &str| app.catalogue.find(name).map(|scope| scope.description.clone());
+    let words = |name: &str| app.catalog.find(name).map(|scope| scope.description.clone());
     scopes.names().map(|name| words(name).unwrap_or_else(|| name.to_owned())).collect()
 }

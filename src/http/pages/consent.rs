@@ -57,11 +57,11 @@ fn page(app: &App, browser: &Browser, pending: &Pending, org_id: OrgId, offer: &
 }
 
 fn groups(app: &App, offer: &Offer) -> Vec<ScopeGroup> {
-    ScopeGroup::list(&app.catalogue, &offer.scopes.optional, &offer.scopes.fixed, &offer.declined_before())
+    ScopeGroup::list(&app.catalog, &offer.scopes.optional, &offer.scopes.fixed, &offer.declined_before())
 }
 
 fn shown(app: &App, withheld: &Withheld) -> WithheldScope {
-    let known = app.catalogue.find(withheld.scope.as_str());
+    let known = app.catalog.find(withheld.scope.as_str());
     WithheldScope {
         name: withheld.scope.to_string(),
         description: known.map(|scope| scope.description.clone()).unwrap_or_default(),

@@ -23,7 +23,7 @@ pub struct AppShown {
     pub grant_id: GrantId,
     pub client_name: String,
     pub org_name: String,
-    /// Descriptions, as in the catalogue.
+    /// Descriptions, as in the catalog.
     pub scopes: Vec<String>,
     pub since: Timestamp,
     pub last_used: Option<Timestamp>,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::oauth::offered_scopes::WithheldBy;
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalogue::{SHIPPED, ScopeCatalogue};
+use crate::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
 use crate::oauth::{GrantId, OrgId, SessionId, Timestamp};
 
 pub const NAME_WITH_BRACES: &str = "{client}";
@@ -94,7 +94,7 @@ pub fn client() -> ClientShown {
 pub fn consent() -> ConsentPage {
     let withheld = |name: &str, by| WithheldScope {
         name: name.to_owned(),
-        description: catalogue().find(name).expect("a scope").description.clone(),
+        description: catalog().find(name).expect("a scope").description.clone(),
         by,
     };
     ConsentPage {
@@ -118,13 +118,13 @@ pub fn consent() -> ConsentPage {
     }
 }
 
-fn catalogue() -> ScopeCatalogue {
-    ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue")
+fn catalog() -> ScopeCatalog {
+    ScopeCatalog::from_toml(SHIPPED).expect("a catalog")
 }
 
 fn groups(optional: &str, fixed: &str) -> Vec<ScopeGroup> {
     let set = |text: &str| ScopeSet::parse(text).expect("a set");
-    ScopeGroup::list(&catalogue(), &set(optional), &set(fixed), &ScopeSet::default())
+    ScopeGroup::list(&catalog(), &set(optional), &set(fixed), &ScopeSet::default())
 }
 
 type MakesConsent = (&'static str, fn() -> ConsentPage);
@@ -155,9 +155,9 @@ fn consents() -> Vec<MakesConsent> {
         }),
         ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], resources: vec![], ..consent() }),
         ("_many", || {
-            let optional = catalogue().iter().map(|scope| scope.name.clone()).collect();
+            let optional = catalog().iter().map(|scope| scope.name.clone()).collect();
             ConsentPage {
-                groups: ScopeGroup::list(&catalogue(), &optional, &ScopeSet::default(), &ScopeSet::default()),
+                groups: ScopeGroup::list(&catalog(), &optional, &ScopeSet::default(), &ScopeSet::default()),
                 ..consent()
             }
         }),

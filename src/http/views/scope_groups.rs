@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalogue::{OTHER_GROUP, Scope, ScopeCatalogue, ScopeKind};
+use crate::oauth::scope_catalog::{OTHER_GROUP, Scope, ScopeCatalog, ScopeKind};
 
 pub struct ScopeGroup {
     pub title: String,
@@ -20,11 +20,11 @@ pub struct ScopeShown {
 }
 
 impl ScopeGroup {
-    /// What is offered, as the catalogue words it: who the person is first, and what has no heading of its own last.
+    /// What is offered, as the catalog words it: who the person is first, and what has no heading of its own last.
     /// A box that was cleared before is shown so.
-    pub fn list(catalogue: &ScopeCatalogue, optional: &ScopeSet, fixed: &ScopeSet, cleared: &ScopeSet) -> Vec<Self> {
+    pub fn list(catalog: &ScopeCatalog, optional: &ScopeSet, fixed: &ScopeSet, cleared: &ScopeSet) -> Vec<Self> {
         let mut groups = BTreeMap::<Place<'_>, Vec<ScopeShown>>::new();
-        for scope in catalogue.iter() {
+        for scope in catalog.iter() {
             let name = scope.name.as_str();
             let is_fixed = fixed.contains(name);
             if is_fixed || optional.contains(name) {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn offered_scopes_stand_under_their_headings_in_order_and_others_do_not_stand_there() {
-        let catalogue = ScopeCatalogue::from_toml(
+        let catalog = ScopeCatalog::from_toml(
             r#"
             [groups]
             you = "You"
@@ -80,11 +80,10 @@ mod tests {
             boards_write = { group = "boards", description = "Change boards" }
             "#,
         )
-        .expect("a catalogue");
+        .expect("a catalog");
         let set = |text: &str| ScopeSet::parse(text).expect("a set");
 
-        let groups =
-            ScopeGroup::list(&catalogue, &set("alone boards_read email unknown"), &set("openid"), &set("email"));
+        let groups = ScopeGroup::list(&catalog, &set("alone boards_read email unknown"), &set("openid"), &set("email"));
 
         let shown: Vec<_> = groups
             .iter()
@@ -105,10 +104,10 @@ mod tests {
 
     #[test]
     fn a_scope_that_is_both_is_fixed() {
-        let catalogue = ScopeCatalogue::from_toml("[permission]\na = { description = \"Do a\" }").expect("a catalogue");
+        let catalog = ScopeCatalog::from_toml("[permission]\na = { description = \"Do a\" }").expect("a catalog");
         let set = ScopeSet::parse("a").expect("a set");
 
-        let scope = &ScopeGroup::list(&catalogue, &set, &set, &set)[0].scopes[0];
+        let scope = &ScopeGroup::list(&catalog, &set, &set, &set)[0].scopes[0];
         assert!(scope.fixed && scope.ticked);
     }
 }

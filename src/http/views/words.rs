@@ -15,15 +15,15 @@ use crate::oauth::Timestamp;
 static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/en.toml")));
 static GERMAN: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/de.toml")));
 
-/// Tables whose keys are texts of the catalogue. English has none: the catalogue is written in it.
-const CATALOGUE_TABLES: [&str; 2] = ["groups", "scopes"];
+/// Tables whose keys are texts of the catalog. English has none: the catalog is written in it.
+const CATALOG_TABLES: [&str; 2] = ["groups", "scopes"];
 
 #[derive(Debug, Default)]
 struct Texts {
     by_key: BTreeMap<String, String>,
-    /// Headings and descriptions of the shipped catalogue, each under its English text. So a catalogue in which an
+    /// Headings and descriptions of the shipped catalog, each under its English text. So a catalog in which an
     /// operator wrote something else is shown as it is written.
-    of_catalogue: BTreeMap<String, String>,
+    of_catalog: BTreeMap<String, String>,
 }
 
 impl Texts {
@@ -38,9 +38,9 @@ impl Texts {
 
     fn read_value(&mut self, key: &str, value: toml::Value) {
         match value {
-            toml::Value::Table(entries) if CATALOGUE_TABLES.contains(&key) => {
+            toml::Value::Table(entries) if CATALOG_TABLES.contains(&key) => {
                 let entries = entries.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
-                self.of_catalogue.extend(entries);
+                self.of_catalog.extend(entries);
             }
             toml::Value::Table(entries) => {
                 for (name, value) in entries {
@@ -87,9 +87,9 @@ impl Words {
         Phrase::read(self.of(key))
     }
 
-    /// A heading or a description of the catalogue.
-    pub fn of_catalogue(self, text: &str) -> &str {
-        self.texts().of_catalogue.get(text).map_or(text, String::as_str)
+    /// A heading or a description of the catalog.
+    pub fn of_catalog(self, text: &str) -> &str {
+        self.texts().of_catalog.get(text).map_or(text, String::as_str)
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
 
     use super::super::gallery;
     use super::*;
-    use crate::oauth::scope_catalogue::{OTHER_GROUP, SHIPPED, ScopeCatalogue};
+    use crate::oauth::scope_catalog::{OTHER_GROUP, SHIPPED, ScopeCatalog};
 
     fn places(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|tail| tail.split_once('}')).map(|(place, _)| place).collect()
@@ -184,15 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_catalogue_is_translated_whole_and_nothing_else_is() {
-        let catalogue = ScopeCatalogue::from_toml(SHIPPED).expect("a catalogue");
-        let texts = catalogue.iter().flat_map(|scope| [scope.group.as_str(), scope.description.as_str()]);
+    fn the_shipped_catalog_is_translated_whole_and_nothing_else_is() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let texts = catalog.iter().flat_map(|scope| [scope.group.as_str(), scope.description.as_str()]);
         let expected: BTreeSet<&str> = texts.chain([OTHER_GROUP]).collect();
-        let translated: BTreeSet<&str> = GERMAN.of_catalogue.keys().map(String::as_str).collect();
+        let translated: BTreeSet<&str> = GERMAN.of_catalog.keys().map(String::as_str).collect();
 
         assert_eq!(translated, expected);
-        assert!(ENGLISH.of_catalogue.is_empty());
-        for (text, german) in &GERMAN.of_catalogue {
+        assert!(ENGLISH.of_catalog.is_empty());
+        for (text, german) in &GERMAN.of_catalog {
             assert!((1..=80).contains(&german.chars().count()), "{text}: {german}");
         }
     }
@@ -201,9 +201,9 @@ mod tests {
     fn a_text_that_an_operator_wrote_is_shown_as_it_is_written() {
         let german = Words::new(Language::German);
 
-        assert_eq!(german.of_catalogue("See dashboards"), "Dashboards sehen");
-        assert_eq!(german.of_catalogue("See every dashboard of the plant"), "See every dashboard of the plant");
-        assert_eq!(Words::new(Language::English).of_catalogue("See dashboards"), "See dashboards");
+        assert_eq!(german.of_catalog("See dashboards"), "Dashboards sehen");
+        assert_eq!(german.of_catalog("See every dashboard of the plant"), "See every dashboard of the plant");
+        assert_eq!(Words::new(Language::English).of_catalog("See dashboards"), "See dashboards");
     }
 
     #[test]

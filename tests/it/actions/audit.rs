@@ -42,7 +42,7 @@ async fn client(app: &TestApp) -> ClientId {
 
 fn restriction(app: &TestApp, oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    ScopesRestriction::parse(&names(oidc), &names(permission), &app.app.catalogue).expect("known scopes")
+    ScopesRestriction::parse(&names(oidc), &names(permission), &app.app.catalog).expect("known scopes")
 }
 
 async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction: &ScopesRestriction) {
@@ -156,7 +156,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalogue, &COMMAND_LINE)
+            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &COMMAND_LINE)
                 .await
                 .expect("is set");
         };

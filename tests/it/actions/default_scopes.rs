@@ -12,9 +12,8 @@ const BY: By = By::COMMAND_LINE;
 async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> usize {
     let app = operator.app;
     let scopes = names.map(|names| ScopeSet::from_spaced(names).expect("scopes"));
-    let (config, catalogue) = (&app.app.config, &app.app.catalogue);
-    let set =
-        actions::set_default_client_scopes(app.context(), operator.org_id, scopes.as_ref(), config, catalogue, &BY);
+    let (config, catalog) = (&app.app.config, &app.app.catalog);
+    let set = actions::set_default_client_scopes(app.context(), operator.org_id, scopes.as_ref(), config, catalog, &BY);
     set.await.expect("is set")
 }
 

@@ -97,10 +97,10 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let openid = ScopeSet::parse("openid").expect("scopes");
-        let (config, catalogue) = (&app.app.config, &app.app.catalogue);
+        let (config, catalog) = (&app.app.config, &app.app.catalog);
 
         let narrowed = actions::set_default_client_scopes(
-            app.context(), org_id(1), Some(&openid), config, catalogue, &BY,
+            app.context(), org_id(1), Some(&openid), config, catalog, &BY,
         )
         .await;
 

@@ -15,8 +15,8 @@ const ROUNDS: usize = 40;
 /// By turns narrower and wider, so that there is news for the webhooks each time.
 async fn set_defaults(app: &TestApp, operator: &TestOperator<'_>, round: usize) -> Result<(), String> {
     let scopes = ScopeSet::from_spaced(["openid", "openid mcp_read"][round % 2]).expect("scopes");
-    let (config, catalogue) = (&app.app.config, &app.app.catalogue);
-    let set = actions::set_default_client_scopes(app.context(), operator.org_id, Some(&scopes), config, catalogue, &BY);
+    let (config, catalog) = (&app.app.config, &app.app.catalog);
+    let set = actions::set_default_client_scopes(app.context(), operator.org_id, Some(&scopes), config, catalog, &BY);
     set.await.map(drop).map_err(|error| format!("the defaults: {error:?}"))
 }
 

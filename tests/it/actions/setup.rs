@@ -86,11 +86,11 @@ on_both! {
         assert_eq!(names, [longest]);
     }
 
-    async fn default_scopes_that_the_catalogue_does_not_know_are_refused_and_change_nothing(engine: Engine) {
+    async fn default_scopes_that_the_catalog_does_not_know_are_refused_and_change_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalogue, &BY).await
+            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &BY).await
         };
         let known = ScopeSet::parse("openid metrics_read").expect("scopes");
         set(Some(&known)).await.expect("is set");
@@ -110,7 +110,7 @@ on_both! {
         let nobody = OrgId(uuid::Uuid::nil());
 
         let refused =
-            actions::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalogue, &BY).await;
+            actions::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalog, &BY).await;
 
         assert!(matches!(refused, Err(SetDefaultsError::NoSuchOrg)), "{refused:?}");
     }

@@ -1,6 +1,6 @@
 //! `grantor bootstrap`, `org`, `user` and `key`.
 
-use grantor::oauth::scope_catalogue::{self, ScopeCatalogue};
+use grantor::oauth::scope_catalog::{self, ScopeCatalog};
 use serde_json::{Value, json};
 
 use crate::support::{Engine, Program};
@@ -61,12 +61,12 @@ on_both! {
         assert_eq!(unbounded, org(Value::Null));
     }
 
-    async fn an_organisation_may_be_bounded_by_the_whole_catalogue(engine: Engine) {
+    async fn an_organisation_may_be_bounded_by_the_whole_catalog(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
-        let catalogue = ScopeCatalogue::from_toml(scope_catalogue::SHIPPED).expect("a catalogue");
-        let names: Vec<&str> = catalogue.iter().map(|scope| scope.name.as_str()).collect();
+        let catalog = ScopeCatalog::from_toml(scope_catalog::SHIPPED).expect("a catalog");
+        let names: Vec<&str> = catalog.iter().map(|scope| scope.name.as_str()).collect();
 
         let changed = program.json(&["org", "set", "Acme", "--default-client-scopes", &names.join(",")]);
 
@@ -80,7 +80,7 @@ on_both! {
 
         let refused = program.run(["org", "set", "Acme", "--default-client-scopes", "openid nonsense"]);
 
-        refused.failed(1, "\"nonsense\" is no scope of the catalogue");
+        refused.failed(1, "\"nonsense\" is no scope of the catalog");
         assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], Value::Null);
     }
 

@@ -69,7 +69,7 @@ on_both! {
             (
                 &[("scope", "openid unheard_of")],
                 "invalid_scope",
-                "unheard_of: the scope catalogue of this server does not know it; its operator can add it",
+                "unheard_of: the scope catalog of this server does not know it; its operator can add it",
             ),
             (
                 &[("resource", "urn:x")],

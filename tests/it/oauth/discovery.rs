@@ -54,7 +54,7 @@ async fn the_document_says_what_the_server_does_under_the_configured_name() {
             "client_id_metadata_document_supported": true,
         })
     );
-    let advertised: Vec<&str> = app.app.catalogue.advertised().names().collect();
+    let advertised: Vec<&str> = app.app.catalog.advertised().names().collect();
     assert_eq!(scopes, json!(advertised));
     assert!(advertised.contains(&"openid"));
 }

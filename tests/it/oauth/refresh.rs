@@ -354,7 +354,7 @@ on_both! {
         let defaults = async |scopes: Option<&str>| {
             let scopes = scopes.map(|names| ScopeSet::parse(names).expect("scopes"));
             actions::set_default_client_scopes(
-                app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalogue, &By::COMMAND_LINE,
+                app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
             ).await.expect("are set");
         };
 

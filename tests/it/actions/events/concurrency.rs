@@ -91,12 +91,12 @@ on_both! {
                 one.code("openid").await;
             }
             let request = asks(if round % 2 == 0 { "openid email" } else { "openid mcp_read" }, &[]);
-            let (config, catalogue) = (&app.app.config, &app.app.catalogue);
+            let (config, catalog) = (&app.app.config, &app.app.catalog);
             let defaults = scopes("openid email mcp_read");
 
             let (disabled, narrowed, consents) = tokio::join!(
                 actions::disable_user(replica.context(), &replica.app.operators, &email, &BY),
-                actions::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalogue, &BY),
+                actions::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalog, &BY),
                 try_join_all(of_ada.iter().rev().map(|one| one.approve(&request))),
             );
 

@@ -83,11 +83,11 @@ on_both! {
         let other = granted.another_client("Other").await;
         granted.code("openid mcp_read").await;
         other.code("openid mcp_read").await;
-        let (config, catalogue, before) = (&app.app.config, &app.app.catalogue, deliveries(&app).await.len());
+        let (config, catalog, before) = (&app.app.config, &app.app.catalog, deliveries(&app).await.len());
 
         let openid = scopes("openid");
         let narrowed = actions::set_default_client_scopes(
-            app.context(), granted.org_id(), Some(&openid), config, catalogue, &BY,
+            app.context(), granted.org_id(), Some(&openid), config, catalog, &BY,
         )
         .await;
 

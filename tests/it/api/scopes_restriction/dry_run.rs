@@ -70,7 +70,7 @@ on_both! {
     async fn a_first_restriction_takes_every_scope_that_it_does_not_list(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
-        let mut others: Vec<&str> = app.app.catalogue.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
+        let mut others: Vec<&str> = app.app.catalog.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
         others.retain(|name| !["openid", "mcp_read"].contains(name));
         others.sort_unstable();
 
@@ -85,7 +85,7 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
         actions::set_default_client_scopes(
-            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalogue, &By::COMMAND_LINE,
+            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
         ).await.expect("is set");
 
         let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["teams_read"])).await;
@@ -144,7 +144,7 @@ on_both! {
             app.context(),
             operator.org_id,
             Some(&only_email),
-            &app.app.config, &app.app.catalogue,
+            &app.app.config, &app.app.catalog,
             &By::COMMAND_LINE,
         )
         .await

@@ -59,7 +59,7 @@ on_both! {
         let client_id = before.registered("The mobile app").await;
         let app = before.replica_with(&[("restriction.required", &required(&client_id))]).await;
         let operator = app.operator("Acme").await;
-        let mut others: Vec<&str> = app.app.catalogue.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
+        let mut others: Vec<&str> = app.app.catalog.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
         others.retain(|name| !["openid", "mobile_app_access", "teams_read"].contains(name));
         others.sort_unstable();
 

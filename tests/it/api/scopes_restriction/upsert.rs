@@ -100,27 +100,27 @@ on_both! {
             (
                 &["openid", "address"], &[],
                 "/data/attributes/oidc_scopes/1",
-                "oidc_scopes[1] \"address\" is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[1] \"address\" is no scope of the catalog; `scopes.toml` of this server lists them",
             ),
             (
                 &[], &["mcp_read", "mcp_red"],
                 "/data/attributes/permission_scopes/1",
-                "permission_scopes[1] \"mcp_red\" is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "permission_scopes[1] \"mcp_red\" is no scope of the catalog; `scopes.toml` of this server lists them",
             ),
             (
                 &["OpenID"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] \"OpenID\" is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] \"OpenID\" is no scope of the catalog; `scopes.toml` of this server lists them",
             ),
             (
                 &[""], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] is no scope of the catalog; `scopes.toml` of this server lists them",
             ),
             (
                 &["two \"words\"\r\n"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is no scope of the catalogue; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] is no scope of the catalog; `scopes.toml` of this server lists them",
             ),
             (
                 &["mcp_read"], &[],

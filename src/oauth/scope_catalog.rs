@@ -1,4 +1,4 @@
-//! The scope catalogue: which scopes exist, and what a person reads about each (RFC 6749 section 3.3).
+//! The scope catalog: which scopes exist, and what a person reads about each (RFC 6749 section 3.3).
 //!
 //! It is read once, from the TOML that ships with the server or from an operator's own. Whoever writes one wants to
 //! hear everything that is wrong with it at once, so reading collects mistakes instead of stopping at the first.
@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::scope::{ScopeError, ScopeSet, ScopeToken};
 
-/// The catalogue that ships with the server.
+/// The catalog that ships with the server.
 pub const SHIPPED: &str = include_str!("../../config/scopes.toml");
 
 /// The scopes that OpenID Connect Core 1.0 gives a meaning to and this server knows.
@@ -17,7 +17,7 @@ const OIDC_NAMES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 /// A consent page shows each description on one line.
 const MAX_DESCRIPTION: usize = 80;
 
-/// The heading over scopes whose catalogue gives them none.
+/// The heading over scopes whose catalog gives them none.
 pub const OTHER_GROUP: &str = "Other";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +54,19 @@ pub struct Scope {
 
 /// Every scope there is, in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScopeCatalogue {
+pub struct ScopeCatalog {
     scopes: BTreeMap<ScopeToken, Scope>,
     advertised: ScopeSet,
     defaults: ScopeSet,
 }
 
-impl ScopeCatalogue {
-    pub fn from_toml(text: &str) -> Result<Self, CatalogueError> {
-        let tables: toml::Table =
-            text.parse().map_err(|error| CatalogueError(vec![CatalogueMistake::NotToml(error)]))?;
+impl ScopeCatalog {
+    pub fn from_toml(text: &str) -> Result<Self, CatalogError> {
+        let tables: toml::Table = text.parse().map_err(|error| CatalogError(vec![CatalogMistake::NotToml(error)]))?;
         let mut reader = Reader::default();
         reader.read(tables);
         if !reader.mistakes.is_empty() {
-            return Err(CatalogueError(reader.mistakes));
+            return Err(CatalogError(reader.mistakes));
         }
         let chosen = |rule: fn(&Scope) -> bool| {
             reader.scopes.values().filter(|scope| rule(scope)).map(|scope| scope.name.clone()).collect()
@@ -103,7 +102,7 @@ struct Reader {
     /// Headings by the names that entries use for them.
     groups: BTreeMap<String, String>,
     scopes: BTreeMap<ScopeToken, Scope>,
-    mistakes: Vec<CatalogueMistake>,
+    mistakes: Vec<CatalogMistake>,
 }
 
 impl Reader {
@@ -111,14 +110,14 @@ impl Reader {
         // The entries of the other tables name these.
         match tables.remove("groups") {
             Some(toml::Value::Table(entries)) => self.read_groups(entries),
-            Some(_) => self.mistakes.push(CatalogueMistake::UnknownTable { name: "groups".to_owned() }),
+            Some(_) => self.mistakes.push(CatalogMistake::UnknownTable { name: "groups".to_owned() }),
             None => {}
         }
         for (name, value) in tables {
             match (name.as_str(), value) {
                 ("oidc", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Oidc, entries),
                 ("permission", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Permission, entries),
-                _ => self.mistakes.push(CatalogueMistake::UnknownTable { name }),
+                _ => self.mistakes.push(CatalogMistake::UnknownTable { name }),
             }
         }
     }
@@ -128,8 +127,8 @@ impl Reader {
             let path = format!("groups.{name}");
             match value {
                 toml::Value::String(title) if is_one_line(&title) => _ = self.groups.insert(name, title),
-                toml::Value::String(_) => self.mistakes.push(CatalogueMistake::Title { path }),
-                _ => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
+                toml::Value::String(_) => self.mistakes.push(CatalogMistake::Title { path }),
+                _ => self.mistakes.push(CatalogMistake::Type { path, expected: "text" }),
             }
         }
     }
@@ -139,10 +138,10 @@ impl Reader {
             let path = format!("{}.{raw_name}", kind.table());
             let name = ScopeToken::parse(&raw_name);
             if let Err(reason) = name {
-                self.mistakes.push(CatalogueMistake::Name { path: path.clone(), reason });
+                self.mistakes.push(CatalogMistake::Name { path: path.clone(), reason });
             }
             if OIDC_NAMES.contains(&raw_name.as_str()) != (kind == ScopeKind::Oidc) {
-                self.mistakes.push(CatalogueMistake::Kind { path: path.clone() });
+                self.mistakes.push(CatalogMistake::Kind { path: path.clone() });
             }
             let entry = self.read_entry(&path, value);
             if let Ok(name) = name {
@@ -154,7 +153,7 @@ impl Reader {
     fn read_entry(&mut self, path: &str, value: toml::Value) -> Entry {
         let mut entry = Entry::default();
         let toml::Value::Table(members) = value else {
-            self.mistakes.push(CatalogueMistake::NotATable { path: path.to_owned() });
+            self.mistakes.push(CatalogMistake::NotATable { path: path.to_owned() });
             return entry;
         };
         for (key, value) in members {
@@ -165,11 +164,11 @@ impl Reader {
                 ("private", toml::Value::Boolean(flag)) => entry.private = flag,
                 ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
                 ("default", toml::Value::Boolean(flag)) => entry.default = flag,
-                ("description" | "group", _) => self.mistakes.push(CatalogueMistake::Type { path, expected: "text" }),
+                ("description" | "group", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "text" }),
                 ("private" | "advertised" | "default", _) => {
-                    self.mistakes.push(CatalogueMistake::Type { path, expected: "true or false" });
+                    self.mistakes.push(CatalogMistake::Type { path, expected: "true or false" });
                 }
-                _ => self.mistakes.push(CatalogueMistake::UnknownKey { path }),
+                _ => self.mistakes.push(CatalogMistake::UnknownKey { path }),
             }
         }
         self.mistakes.extend(entry.mistakes(path));
@@ -179,7 +178,7 @@ impl Reader {
     fn find_group(&mut self, path: String, name: &str) -> Option<String> {
         let title = self.groups.get(name).cloned();
         if title.is_none() {
-            self.mistakes.push(CatalogueMistake::Group { path });
+            self.mistakes.push(CatalogMistake::Group { path });
         }
         title
     }
@@ -200,12 +199,11 @@ struct Entry {
 }
 
 impl Entry {
-    fn mistakes(&self, path: &str) -> impl Iterator<Item = CatalogueMistake> {
+    fn mistakes(&self, path: &str) -> impl Iterator<Item = CatalogMistake> {
         let path = path.to_owned();
         let private_but_offered = self.private && (self.advertised || self.default);
-        let description =
-            (!is_one_line(&self.description)).then(|| CatalogueMistake::Description { path: path.clone() });
-        description.into_iter().chain(private_but_offered.then_some(CatalogueMistake::PrivateButOffered { path }))
+        let description = (!is_one_line(&self.description)).then(|| CatalogMistake::Description { path: path.clone() });
+        description.into_iter().chain(private_but_offered.then_some(CatalogMistake::PrivateButOffered { path }))
     }
 
     fn into_scope(self, name: ScopeToken, kind: ScopeKind) -> Scope {
@@ -215,19 +213,19 @@ impl Entry {
     }
 }
 
-/// Everything that is wrong with a catalogue, one mistake a line.
+/// Everything that is wrong with a catalog, one mistake a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogueError(Vec<CatalogueMistake>);
+pub struct CatalogError(Vec<CatalogMistake>);
 
-impl CatalogueError {
-    pub fn mistakes(&self) -> &[CatalogueMistake] {
+impl CatalogError {
+    pub fn mistakes(&self) -> &[CatalogMistake] {
         &self.0
     }
 }
 
-impl std::error::Error for CatalogueError {}
+impl std::error::Error for CatalogError {}
 
-impl fmt::Display for CatalogueError {
+impl fmt::Display for CatalogError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
         formatter.write_str(&lines.join("\n"))
@@ -235,10 +233,10 @@ impl fmt::Display for CatalogueError {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogueMistake {
+pub enum CatalogMistake {
     #[error("this is not TOML: {0}")]
     NotToml(toml::de::Error),
-    #[error("{name}: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else")]
+    #[error("{name}: a catalog holds the tables [groups], [oidc] and [permission] and nothing else")]
     UnknownTable { name: String },
     #[error("{path}: {reason}")]
     Name { path: String, reason: ScopeError },
@@ -266,18 +264,18 @@ mod tests {
 
     use super::*;
 
-    fn shipped() -> ScopeCatalogue {
-        ScopeCatalogue::from_toml(SHIPPED).expect("the shipped catalogue is right")
+    fn shipped() -> ScopeCatalog {
+        ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog is right")
     }
 
     fn refused(text: &str) -> Vec<String> {
-        let error = ScopeCatalogue::from_toml(text).expect_err("a mistake");
+        let error = ScopeCatalog::from_toml(text).expect_err("a mistake");
         error.mistakes().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_entry_is_read_with_its_kind_and_flags_and_flags_left_out_are_false() {
-        let catalogue = ScopeCatalogue::from_toml(
+        let catalog = ScopeCatalog::from_toml(
             r#"
             [groups]
             you = "You"
@@ -287,7 +285,7 @@ mod tests {
             keys_write = { description = "Create keys", private = true }
             "#,
         )
-        .expect("a catalogue");
+        .expect("a catalog");
         let openid = Scope {
             name: ScopeToken::parse("openid").expect("a name"),
             description: "Confirm who you are".to_owned(),
@@ -307,11 +305,11 @@ mod tests {
             default: false,
         };
 
-        assert_eq!(catalogue.iter().collect::<Vec<_>>(), [&keys_write, &openid]);
-        assert_eq!(catalogue.find("openid"), Some(&openid));
-        assert_eq!(catalogue.find("OpenID"), None);
-        assert_eq!(catalogue.advertised().to_string(), "openid");
-        assert_eq!(catalogue.defaults().to_string(), "openid");
+        assert_eq!(catalog.iter().collect::<Vec<_>>(), [&keys_write, &openid]);
+        assert_eq!(catalog.find("openid"), Some(&openid));
+        assert_eq!(catalog.find("OpenID"), None);
+        assert_eq!(catalog.advertised().to_string(), "openid");
+        assert_eq!(catalog.defaults().to_string(), "openid");
     }
 
     #[test]
@@ -338,7 +336,7 @@ mod tests {
         assert_eq!(
             refused(text).into_iter().collect::<BTreeSet<_>>(),
             [
-                "extra: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else",
+                "extra: a catalog holds the tables [groups], [oidc] and [permission] and nothing else",
                 "groups.blank: needs a title of 1 to 80 characters on one line",
                 "groups.listed: must be text",
                 "oidc.dashboards_read: the names openid, profile, email, offline_access belong under [oidc], and only they do",
@@ -370,17 +368,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_catalogue_is_possible() {
-        let catalogue = ScopeCatalogue::from_toml("").expect("a catalogue");
+    fn an_empty_catalog_is_possible() {
+        let catalog = ScopeCatalog::from_toml("").expect("a catalog");
 
-        assert_eq!((catalogue.iter().len(), catalogue.advertised().len(), catalogue.defaults().len()), (0, 0, 0));
+        assert_eq!((catalog.iter().len(), catalog.advertised().len(), catalog.defaults().len()), (0, 0, 0));
     }
 
     #[test]
     fn the_shipped_descriptions_differ_and_read_like_items_of_a_list() {
-        let catalogue = shipped();
+        let catalog = shipped();
         let mut seen = BTreeSet::new();
-        for Scope { name, description, .. } in catalogue.iter() {
+        for Scope { name, description, .. } in catalog.iter() {
             assert!(description.starts_with(|first: char| first.is_ascii_uppercase()), "{name}: {description}");
             assert!(!description.ends_with('.'), "{name}: {description}");
             assert!(seen.insert(description), "{name}: {description}");
@@ -390,9 +388,9 @@ mod tests {
 
     #[test]
     fn every_shipped_scope_stands_under_a_heading_and_every_heading_over_a_few_scopes() {
-        let catalogue = shipped();
+        let catalog = shipped();
         let mut sizes = BTreeMap::<&str, usize>::new();
-        for scope in catalogue.iter() {
+        for scope in catalog.iter() {
             *sizes.entry(&scope.group).or_default() += 1;
         }
 
@@ -403,26 +401,26 @@ mod tests {
 
     #[test]
     fn groups_that_are_no_table_are_a_mistake() {
-        let expected = "groups: a catalogue holds the tables [groups], [oidc] and [permission] and nothing else";
+        let expected = "groups: a catalog holds the tables [groups], [oidc] and [permission] and nothing else";
         assert_eq!(refused("groups = 1"), [expected]);
     }
 
     #[test]
-    fn the_shipped_catalogue_offers_little_by_itself() {
-        let catalogue = shipped();
+    fn the_shipped_catalog_offers_little_by_itself() {
+        let catalog = shipped();
 
-        assert_eq!(catalogue.defaults().to_string(), "email mcp_read openid profile");
-        assert_eq!(catalogue.advertised().to_string(), "email mcp_read offline_access openid profile");
-        let private: Vec<_> = catalogue.iter().filter(|scope| scope.private).map(|scope| scope.name.as_str()).collect();
+        assert_eq!(catalog.defaults().to_string(), "email mcp_read openid profile");
+        assert_eq!(catalog.advertised().to_string(), "email mcp_read offline_access openid profile");
+        let private: Vec<_> = catalog.iter().filter(|scope| scope.private).map(|scope| scope.name.as_str()).collect();
         assert_eq!(private, ["api_keys_write"]);
     }
 
     #[test]
-    fn the_shipped_catalogue_holds_the_four_oidc_scopes() {
-        let catalogue = shipped();
+    fn the_shipped_catalog_holds_the_four_oidc_scopes() {
+        let catalog = shipped();
         for name in OIDC_NAMES {
-            assert_eq!(catalogue.find(name).map(|scope| scope.kind), Some(ScopeKind::Oidc), "{name}");
+            assert_eq!(catalog.find(name).map(|scope| scope.kind), Some(ScopeKind::Oidc), "{name}");
         }
-        assert_eq!(catalogue.iter().filter(|scope| scope.kind == ScopeKind::Oidc).count(), OIDC_NAMES.len());
+        assert_eq!(catalog.iter().filter(|scope| scope.kind == ScopeKind::Oidc).count(), OIDC_NAMES.len());
     }
 }
