@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 
 use crate::actions::{Bounds, Context, FindClient, Issuer, Registrar, ResourceServers, SigningRules};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::db::{ClientWriter, Db, DbError, KnownClients, OperatorCache};
-use crate::http::{self, RateLimits};
+use crate::http::{self, Intake, RateLimits};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
@@ -25,7 +24,7 @@ use crate::oauth::signing_period::kept_for;
 use crate::outgoing::Outgoing;
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
-use crate::secret::Random;
+use crate::secret::{Random, RequestIds};
 use crate::signing::SigningKeys;
 use crate::stop::Stop;
 
@@ -43,10 +42,9 @@ pub struct App {
     pub webhooks_outgoing: Outgoing,
     pub issuer: Issuer,
     pub resource_servers: ResourceServers,
-    /// Unlike each other, but no secrets: drawn once from the system, then counted on.
-    pub request_ids: Random,
+    pub request_ids: RequestIds,
     pub limits: RateLimits,
-    pub in_flight: Semaphore,
+    pub intake: Arc<Intake>,
     pub metrics: Metrics,
     /// The sites document, made once.
     pub sites: Bytes,
@@ -71,6 +69,7 @@ impl App {
         };
         let kept_for = kept_for(seconds(config.tokens.access_ttl));
         let signing = SigningKeys::new(db.clone(), clock.clone(), ring.clone(), kept_for);
+        let metrics = Metrics::default();
         Arc::new(Self {
             registrar,
             find_client: parts::find_client(&config, &catalog),
@@ -78,10 +77,10 @@ impl App {
             issuer: parts::issuer(&config, &ring, &signing, &db),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             operators: OperatorCache::new(clock.clone()),
-            request_ids: Random::seeded(u64::from_le_bytes(random.bytes())),
+            request_ids: RequestIds::new(&random),
             limits: RateLimits::new(&config.limits, clock.clone()),
-            in_flight: Semaphore::new(config.http.max_in_flight),
-            metrics: Metrics::default(),
+            intake: parts::intake(&config, &metrics),
+            metrics,
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
             discovery: http::discovery_document(&config, &catalog),
             stop: Stop::default(),

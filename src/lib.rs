@@ -16,6 +16,7 @@
 //! | [`stop`] | the word that the server stops |
 //! | [`cli`] | one file per command |
 //! | [`config`] | settings: read in layers, checked once |
+//! | [`fair_pool`] | places and bytes that networks share fairly |
 //! | [`metrics`], [`telemetry`] | what is counted, logged and exported |
 //! | [`passwords`] | hashed and checked apart from the threads that serve, so many at once |
 //! | [`clock`], [`secret`] | the only readers of the time and of randomness |
@@ -68,6 +69,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod fair_pool;
 pub mod http;
 pub mod key_ring;
 pub mod metrics;

@@ -24,6 +24,9 @@ pub struct Metrics {
     pub deliveries: DeliveryCounts,
     pool: Family<PoolLabels, Gauge>,
     pub connections_open: Gauge,
+    requests_in_flight: Gauge,
+    bodies_pending: Gauge,
+    body_bytes_pending: Gauge,
     pub registrations_waiting: Gauge,
     pub clients_forgotten: Counter,
     pub clock_skew: Gauge<f64, AtomicU64>,
@@ -98,6 +101,9 @@ impl Default for Metrics {
             deliveries: DeliveryCounts::default(),
             pool: Family::default(),
             connections_open: Gauge::default(),
+            requests_in_flight: Gauge::default(),
+            bodies_pending: Gauge::default(),
+            body_bytes_pending: Gauge::default(),
             registrations_waiting: Gauge::default(),
             clients_forgotten: Counter::default(),
             clock_skew: Gauge::default(),
@@ -139,6 +145,13 @@ impl Metrics {
         );
         registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
         registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
+        registry.register("requests_in_flight", "Requests being worked on", self.requests_in_flight.clone());
+        registry.register("bodies_pending", "Request bodies still arriving", self.bodies_pending.clone());
+        registry.register(
+            "body_bytes_pending",
+            "Bytes in memory of request bodies still arriving",
+            self.body_bytes_pending.clone(),
+        );
         registry.register(
             "registrations_waiting",
             "Registrations waiting for their commit",
@@ -192,6 +205,14 @@ impl Metrics {
         for (label, number) in [("open", state.open), ("idle", state.idle), ("max", state.max)] {
             self.pool.get_or_create(&PoolLabels { state: label }).set(i64::from(number));
         }
+    }
+
+    /// `pending` is the number of bodies, and of their bytes.
+    pub fn intake(&self, in_flight: usize, pending: (usize, usize)) {
+        let set = |gauge: &Gauge, number| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        set(&self.requests_in_flight, in_flight);
+        set(&self.bodies_pending, pending.0);
+        set(&self.body_bytes_pending, pending.1);
     }
 
     /// The OpenMetrics text.

@@ -104,12 +104,16 @@ struct Inner {
     of_destination: Turns,
     /// To each host and port, when they are not in use. None: none are kept, and a destination is a host.
     kept: Option<usize>,
+    /// For the name, the connection and the first byte of the answer together.
+    first_byte_within: Option<Duration>,
 }
 
 #[expect(clippy::disallowed_types, reason = "this is the one place that may have a client")]
 type Client = reqwest::Client;
 
 const CONNECTS_WITHIN: Duration = Duration::from_secs(3);
+/// For documents, which a stranger can make the server fetch from wherever they like.
+const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(2);
 /// What is not for webhooks: few to a host, so that one that is slow on purpose does not take all places.
 const OF_OTHERS: WebhookBounds = WebhookBounds { at_once: 32, at_once_per_host: 2 };
 /// Beyond this it is better to say so than to queue.
@@ -121,21 +125,27 @@ const USER_AGENT: &str = concat!("grantor/", env!("CARGO_PKG_VERSION"));
 impl Outgoing {
     pub fn new(rules: OutgoingRules) -> Self {
         let (reach, proxy) = guarded(rules);
-        Self::of(reach, proxy, OF_OTHERS, None)
+        Self::of(reach, proxy, OF_OTHERS, None, Some(FIRST_BYTE_WITHIN))
     }
 
     /// For webhooks, and for the access tokens of their receivers.
     pub fn for_webhooks(rules: OutgoingRules, bounds: WebhookBounds) -> Self {
         let (reach, proxy) = guarded(rules);
-        Self::of(reach, proxy, bounds, Some(bounds.at_once_per_host))
+        Self::of(reach, proxy, bounds, Some(bounds.at_once_per_host), None)
     }
 
     /// For commands that an operator runs against a URL of their own choice: never for a URL that somebody else sent.
     pub fn for_operator() -> Self {
-        Self::of(Reach::Anywhere, None, OF_OTHERS, None)
+        Self::of(Reach::Anywhere, None, OF_OTHERS, None, None)
     }
 
-    fn of(reach: Reach, proxy: Option<Secret>, bounds: WebhookBounds, kept: Option<usize>) -> Self {
+    fn of(
+        reach: Reach,
+        proxy: Option<Secret>,
+        bounds: WebhookBounds,
+        kept: Option<usize>,
+        first_byte_within: Option<Duration>,
+    ) -> Self {
         Self(Arc::new(Inner {
             reach,
             proxy,
@@ -143,6 +153,7 @@ impl Outgoing {
             at_once: Semaphore::new(bounds.at_once),
             of_destination: Turns::new(bounds.at_once_per_host),
             kept,
+            first_byte_within,
         }))
     }
 
@@ -159,7 +170,7 @@ impl Outgoing {
     pub async fn send(&self, request: Request<'_>, bounds: Bounds) -> Result<Fetched, OutgoingError> {
         let target = self.0.target(request.url)?;
         let answered = timeout(bounds.time, self.0.send(&target, request, bounds.bytes)).await;
-        answered.unwrap_or(Err(OutgoingError::TimedOut { host: target.host }))
+        answered.unwrap_or_else(|_| Err(timed_out(&target)))
     }
 }
 
@@ -191,7 +202,11 @@ impl Inner {
         if request.method == Method::Post {
             sent = sent.body(request.body.to_owned());
         }
-        let response = sent.send().await.map_err(|error| OutgoingError::of(&target.host, error))?;
+        let answered = async { sent.send().await.map_err(|error| OutgoingError::of(&target.host, error)) };
+        let response = match self.first_byte_within {
+            None => answered.await,
+            Some(within) => timeout(within, answered).await.unwrap_or_else(|_| Err(timed_out(target))),
+        }?;
         read(response, &target.host, most_bytes).await
     }
 
@@ -229,6 +244,10 @@ impl Inner {
         let made = tokio::task::spawn_blocking(move || builder.build()).await;
         made.map_err(no_client)?.map_err(no_client)
     }
+}
+
+fn timed_out(target: &Target) -> OutgoingError {
+    OutgoingError::TimedOut { host: target.host.clone() }
 }
 
 const NOT_MODIFIED: u16 = 304;

@@ -162,6 +162,27 @@ impl Random {
     }
 }
 
+/// Ids of requests: the first half of the digest of a secret and a counter, so that they differ, and tell nobody how many
+/// requests there were in between.
+#[derive(Debug)]
+pub struct RequestIds {
+    key: [u8; 32],
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub fn new(random: &Random) -> Self {
+        Self { key: random.bytes(), next: AtomicU64::new(0) }
+    }
+
+    /// 64 bits as 16 hexadecimal digits.
+    pub fn next(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let digest = Sha256::new().chain_update(self.key).chain_update(number.to_le_bytes()).finalize();
+        hex(&digest[..8])
+    }
+}
+
 /// The splitmix64 step: enough to make a test's ids differ, and nothing else.
 fn splitmix(state: &AtomicU64) -> u64 {
     const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -238,6 +259,24 @@ mod tests {
 
         assert_eq!(first, other.bytes::<20>());
         assert_ne!(first, one.bytes::<20>());
+    }
+
+    /// With splitmix64 one id is enough to compute the next.
+    #[test]
+    fn one_request_id_does_not_lead_to_the_next() {
+        let ids = RequestIds::new(&Random::seeded(7));
+        let (first, second) = (ids.next(), ids.next());
+        let undo = |text: &str| {
+            let shifted_back = |z: u64, by: u32| z ^ (z >> by) ^ (z >> (2 * by));
+            let z = u64::from_le_bytes(u64::from_str_radix(text, 16).expect("16 digits").to_be_bytes());
+            let z = shifted_back(z, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
+            let z = shifted_back(z, 27).wrapping_mul(0x96de_1b17_3f11_9089);
+            shifted_back(z, 30)
+        };
+
+        assert_eq!((first.len(), second.len()), (16, 16));
+        assert_ne!(undo(&second).wrapping_sub(undo(&first)), 0x9e37_79b9_7f4a_7c15);
+        assert_ne!(first, RequestIds::new(&Random::seeded(8)).next());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `OTEL_*` variables name a collector.
 
 mod json_line;
+mod once_a_minute;
 
 use std::io::IsTerminal as _;
 
@@ -16,6 +17,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
 use json_line::{JsonLine, JsonMembers};
+use once_a_minute::{Bounded, OnceAMinute};
+pub use once_a_minute::{RequestSource, of_request, report};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -73,6 +76,7 @@ fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
 }
 
 fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let lines = OnceAMinute::of_the_program();
     let text = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Text => true,
@@ -80,9 +84,10 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     };
     if text {
         let colours = std::io::stderr().is_terminal();
-        fmt::layer().with_ansi(colours).with_writer(std::io::stderr).with_target(false).boxed()
+        let format = Bounded::new(fmt::format().with_target(false), lines);
+        fmt::layer().with_ansi(colours).event_format(format).with_writer(std::io::stderr).boxed()
     } else {
-        let json = fmt::layer().fmt_fields(JsonMembers).event_format(JsonLine);
+        let json = fmt::layer().fmt_fields(JsonMembers).event_format(Bounded::new(JsonLine, lines));
         json.with_writer(std::io::stderr).boxed()
     }
 }

@@ -15,6 +15,7 @@ use crate::db::clients::{self, Client};
 use crate::db::known_clients::FRESH_FOR;
 use crate::oauth::client::ClientId;
 use crate::oauth::client_document::DocumentUrl;
+use crate::oauth::network::Network;
 pub use documents::{DocumentRules, Documents};
 
 /// Cheap to clone; all clones share what they know.
@@ -47,10 +48,16 @@ impl FindClient {
         Self { documents: Arc::new(documents), registered: Arc::new(registered) }
     }
 
-    /// By what the client calls itself. A document may be fetched for it, so never within a transaction.
-    pub async fn find(&self, context: &Context, client_id_text: &str) -> Result<Client, FindClientError> {
+    /// By what the client calls itself. A document may be fetched for it, so never within a transaction. `network` is where
+    /// the request came from.
+    pub async fn find(
+        &self,
+        context: &Context,
+        client_id_text: &str,
+        network: Option<Network>,
+    ) -> Result<Client, FindClientError> {
         if DocumentUrl::is_meant_by(client_id_text) {
-            let client = self.documents.find(context, client_id_text).await?;
+            let client = self.documents.find(context, client_id_text, network).await?;
             if is_to_be_seen(&client, context) {
                 clients::touch(&context.db, client.id, context.clock.now(), FRESH_FOR).await?;
             }

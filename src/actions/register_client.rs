@@ -3,7 +3,7 @@
 use super::Context;
 use crate::db::DbError;
 use crate::db::client_writer::{ClientWriter, Written};
-use crate::db::clients::NewClient;
+use crate::db::clients::{self, NewClient};
 use crate::db::known_clients::{Known, KnownClients};
 use crate::oauth::Timestamp;
 use crate::oauth::client::{ClientId, is_asleep};
@@ -49,6 +49,20 @@ pub enum RegisterError {
 }
 
 impl Registrar {
+    /// Whether this metadata was registered here lately, so that registering it again makes no new client.
+    pub fn remembers(&self, identity: &ClientIdentity) -> bool {
+        self.deduplicate && self.known.holds(&identity.digest)
+    }
+
+    /// Whether the database has a client with this metadata.
+    pub async fn is_stored(&self, context: &Context, identity: &ClientIdentity) -> Result<bool, DbError> {
+        if !self.deduplicate {
+            return Ok(false);
+        }
+        let found = clients::list_sightings(&context.db, &[identity.id]).await?;
+        Ok(found.iter().any(|sighting| sighting.digest == identity.digest))
+    }
+
     pub async fn register(
         &self,
         context: &Context,

@@ -14,6 +14,7 @@ use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener};
 use crate::signing::{RELOAD_EVERY, SigningError};
 use crate::stop::Stop;
 use crate::sweeper;
+use crate::telemetry;
 
 /// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
@@ -114,6 +115,7 @@ impl App {
             shutdown: drain,
             connections: self.config.limits.connections as usize,
             connections_per_source: self.config.limits.connections_per_source as usize,
+            header_bytes: self.config.http.max_header_bytes,
             trusted: self.config.http.trusted_proxies.clone(),
         };
         Listener::bind(address, bounds, counts).await.map_err(|cause| StartError::Listen { address, cause })
@@ -151,6 +153,7 @@ impl App {
 struct Beside {
     sweeping: JoinHandle<()>,
     reloading: JoinHandle<()>,
+    reporting: JoinHandle<()>,
     sending: Option<JoinHandle<()>>,
 }
 
@@ -159,12 +162,13 @@ impl Beside {
         Self {
             sweeping: tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(app))),
             reloading: tokio::spawn(reload_signing_keys(Arc::clone(app))),
+            reporting: tokio::spawn(report_log_lines()),
             sending: app.config.webhooks.enabled.then(|| tokio::spawn(send_webhooks(Arc::clone(app)))),
         }
     }
 
     async fn end(self, drain: Duration) {
-        for task in [self.sweeping, self.reloading] {
+        for task in [self.sweeping, self.reloading, self.reporting] {
             // Until it has let go: what is closed after this would fail it half-way, and be logged as a fault.
             task.abort();
             let _ = task.await;
@@ -186,6 +190,15 @@ async fn send_webhooks(app: Arc<App>) {
             tracing::error!(%error, "sending to webhooks ended by itself and begins anew");
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+/// Logs how many lines of requests were left out.
+async fn report_log_lines() {
+    const EVERY: Duration = Duration::from_secs(5);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        telemetry::report();
     }
 }
 

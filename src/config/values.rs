@@ -38,6 +38,12 @@ pub fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::E
     between(1, 600_000, from).map(Duration::from_millis)
 }
 
+/// The HTTP library needs at least 8 KiB.
+pub fn header_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let bytes = between(8_192, 1_048_576, from)?;
+    usize::try_from(bytes).map_err(Error::custom)
+}
+
 /// How long an authorization code lives: RFC 6749 section 4.1.2 recommends at most ten minutes.
 pub fn code_lifetime<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     between(1, 600, from)
@@ -276,6 +282,7 @@ mod tests {
             (seconds(number(0)).err(), "0 is not between 1 and 86400"),
             (seconds(number(DAY + 1)).err(), "86401 is not between 1 and 86400"),
             (milliseconds(number(600_001)).err(), "600001 is not between 1 and 600000"),
+            (header_bytes(number(8_191)).err(), "8191 is not between 8192 and 1048576"),
             (code_lifetime(number(601)).err(), "601 is not between 1 and 600"),
             (lifetime(number(0)).err(), "0 is not between 1 and 3155760000"),
             (lifetime_or_zero(number(u64::MAX)).err(), "18446744073709551615 is not between 0 and 3155760000"),

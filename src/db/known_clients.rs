@@ -52,6 +52,10 @@ impl KnownClients {
         }
     }
 
+    pub fn holds(&self, digest: &ClientDigest) -> bool {
+        self.0.get(digest).is_some()
+    }
+
     /// Takes back what [`Self::see`] handed out to be written and was not.
     pub fn give_back(&self, digest: &ClientDigest, uncounted: i64) {
         if let Some(entry) = self.0.get(digest) {

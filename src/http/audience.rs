@@ -61,6 +61,11 @@ pub fn is_counted_by_itself(path: &str) -> bool {
     COUNTED_BY_THEMSELVES.contains(&path)
 }
 
+/// What may use the places in flight that are kept in reserve: requests of tokens, and the management API.
+pub fn has_a_reserve(path: &str) -> bool {
+    is_counted_by_itself(path) || (path.starts_with("/api/") && !is_open_to_scripts(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +92,26 @@ mod tests {
         ];
         for (path, audience, open) in cases {
             assert_eq!((Audience::of(path), is_open_to_scripts(path)), (audience, open), "{path}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_the_management_api_have_a_reserve() {
+        let cases = [
+            ("/oauth2/v1/token", true),
+            ("/api/v2/oauth2/token", true),
+            ("/oauth2/v1/revoke", true),
+            ("/oauth2/v1/introspect", true),
+            ("/api/v2/oauth2/clients/x/scopes_restriction", true),
+            ("/api/v2/org_authorized_clients", true),
+            ("/api/v1/integration/webhooks/configuration/webhooks", true),
+            ("/api/v2/oauth2/register", false),
+            ("/api/v2/oauth2/.well-known/sites", false),
+            ("/login", false),
+            ("/", false),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(has_a_reserve(path), expected, "{path}");
         }
     }
 }

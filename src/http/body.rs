@@ -6,8 +6,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
+
+use super::intake::{Arrival, Arriving};
 
 pub const JSON: &str = "application/json";
 pub const JSON_API: &str = "application/vnd.api+json";
@@ -25,9 +29,13 @@ pub enum BodyError {
     TooSlow,
     #[error("the body did not arrive whole")]
     Broken,
+    #[error("too many request bodies are still arriving: try again in a second")]
+    TooManyPending,
+    #[error("the server has as many requests in hand as it may: try again in a second")]
+    Busy,
 }
 
-/// BodyBounds on one body.
+/// Bounds on one body.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyBounds {
     pub most: usize,
@@ -43,19 +51,42 @@ impl BodyBounds {
 
 /// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
 /// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
-pub async fn read(request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
+pub async fn read(mut request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
     check_kind(request.headers(), types)?;
-    let too_large = BodyError::TooLarge { most: bounds.most };
     if announced_length(request.headers()).is_some_and(|length| length > bounds.most as u64) {
-        return Err(too_large);
+        return Err(BodyError::TooLarge { most: bounds.most });
     }
-    let body: Limited<Body> = Limited::new(request.into_body(), bounds.most);
-    match tokio::time::timeout(bounds.within, body.collect()).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(too_large),
-        Ok(Err(_)) => Err(BodyError::Broken),
+    let mut arriving = Arriving::new(request.extensions_mut().remove::<Arrival>());
+    let whole = collect(request.into_body(), bounds.most, &mut arriving);
+    let bytes = tokio::time::timeout(bounds.within, whole).await.unwrap_or(Err(BodyError::TooSlow))?;
+    arriving.finish()?;
+    Ok(bytes)
+}
+
+/// A body that arrives in pieces is copied together: each piece keeps a whole read buffer alive, however small it is.
+async fn collect(body: Body, most: usize, arriving: &mut Arriving) -> Result<Bytes, BodyError> {
+    let mut body = Limited::new(body, most);
+    let mut bytes = BytesMut::new();
+    loop {
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => frame,
+            None => {
+                arriving.wait(bytes.len())?;
+                body.frame().await
+            }
+        };
+        let Some(frame) = frame else { return Ok(bytes.freeze()) };
+        let Ok(data) = frame.map_err(|cause| broken(&*cause, most))?.into_data() else { continue };
+        arriving.add(data.len())?;
+        if bytes.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        bytes.extend_from_slice(&data);
     }
+}
+
+fn broken(cause: &(dyn std::error::Error + Send + Sync + 'static), most: usize) -> BodyError {
+    if cause.is::<LengthLimitError>() { BodyError::TooLarge { most } } else { BodyError::Broken }
 }
 
 /// Whether the header says so, without case and parameters.

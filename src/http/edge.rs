@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -16,16 +17,18 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::audience::{Audience, is_counted_by_itself, is_open_to_scripts};
+use super::audience::{Audience, has_a_reserve, is_counted_by_itself, is_open_to_scripts};
 use super::browser::wants_a_page;
 use super::cors;
 use super::error::{About, ApiError, page_told};
+use super::intake::{Arrival, Place, Precedence};
 use super::rate_limit::{Class, Counted};
 use super::router::known_route;
 use super::source::{Peer, client_address};
 use super::unread::Unread;
 use super::views::Language;
 use crate::app::App;
+use crate::telemetry::{RequestSource, of_request};
 
 /// Which request this is and where it comes from, for whoever comes after.
 #[derive(Clone, Debug)]
@@ -58,7 +61,8 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     request.extensions_mut().insert(origin.clone());
     let unread = Unread::lend(&mut request);
 
-    let mut answer = guarded(&app, request, next, &origin).instrument(span.clone()).await;
+    let source = RequestSource { route, network: origin.address.into() };
+    let mut answer = of_request(source, guarded(&app, request, next, &origin)).instrument(span.clone()).await;
 
     add_headers(&app, answer.headers_mut(), &origin, open_to_scripts);
     let took = app.context.clock.elapsed().saturating_sub(started);
@@ -77,7 +81,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
 }
 
 /// The checks that come before any route, and the time limit around it.
-async fn guarded(app: &App, request: Request, next: Next, origin: &Origin) -> Response {
+async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -> Response {
     let path = request.uri().path();
     let audience = Audience::of(path);
     let language = Language::of(request.headers());
@@ -92,9 +96,10 @@ async fn guarded(app: &App, request: Request, next: Next, origin: &Origin) -> Re
     if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
     }
-    let Ok(_place) = app.in_flight.try_acquire() else {
-        app.metrics.refused("in_flight");
-        return tell(ApiError::Busy);
+    let Some(place) = place(app, &request) else { return tell(ApiError::Busy) };
+    let (_held, _lent) = match request.body().is_end_stream() {
+        true => (Some(place), None),
+        false => (None, Some(lend(app, place, &mut request, origin))),
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(app.config.http.request_timeout, answer).await {
@@ -103,6 +108,20 @@ async fn guarded(app: &App, request: Request, next: Next, origin: &Origin) -> Re
         Ok(Err(_)) => tell(ApiError::Panicked),
         Err(_) => tell(ApiError::TookTooLong),
     }
+}
+
+fn place(app: &App, request: &Request) -> Option<Place> {
+    let reserved = has_a_reserve(request.uri().path());
+    app.intake.enter(if reserved { Precedence::Reserved } else { Precedence::Normal })
+}
+
+/// Lends the place to the function that reads the body, which gives it up while the body arrives.
+fn lend(app: &App, place: Place, request: &mut Request, origin: &Origin) -> Arc<Place> {
+    let place = Arc::new(place);
+    let arrival =
+        Arrival { intake: Arc::clone(&app.intake), place: Arc::clone(&place), network: origin.address.into() };
+    request.extensions_mut().insert(arrival);
+    place
 }
 
 fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> {
@@ -122,7 +141,7 @@ fn origin(app: &App, request: &Request) -> Origin {
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let Peer(peer) = request.extensions().get::<Peer>().copied().unwrap_or(Peer(unknown));
     let address = client_address(peer.ip(), request.headers(), &app.config.http.trusted_proxies);
-    let request_id = crate::secret::hex(&app.request_ids.bytes::<8>()).into();
+    let request_id = app.request_ids.next().into();
     Origin { request_id, address }
 }
 

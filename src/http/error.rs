@@ -71,6 +71,7 @@ impl BodyError {
             Self::ContentType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
+            Self::TooManyPending | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

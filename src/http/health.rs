@@ -44,5 +44,6 @@ async fn readiness(app: &App) -> Result<(), &'static str> {
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     app.metrics.pool(app.context.db.pool_state());
     app.metrics.registrations_waiting.set(i64::try_from(app.registrar.writer.waiting()).unwrap_or(i64::MAX));
+    app.metrics.intake(app.intake.in_flight(), app.intake.pending());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.to_text())
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,10 +24,12 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::bounded_writes::BoundedWrites;
-use super::source::{Network, Peer};
+use super::source::Peer;
+use crate::clock::Clock;
+use crate::oauth::network::Network;
 use crate::stop::Stop;
 
-/// ConnectionBounds on connections. 0 is none.
+/// Bounds on connections. 0 connections is no bound.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
     pub first_byte: Duration,
@@ -36,12 +38,15 @@ pub struct ConnectionBounds {
     pub shutdown: Duration,
     pub connections: usize,
     pub connections_per_source: usize,
+    /// The largest request line and headers together. A connection may hold as much memory before a request is complete.
+    pub header_bytes: usize,
     /// Proxies hold the connections of many.
     pub trusted: Vec<IpNet>,
 }
 
-const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
+/// Refused connections are logged once in this time.
+const REFUSALS_ARE_LOGGED_EVERY: Duration = Duration::from_secs(60);
 /// When no more connections can be accepted (too many open files), trying again at once would only burn CPU.
 const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
@@ -61,6 +66,8 @@ pub struct Listener {
     places: Arc<Semaphore>,
     sources: Sources,
     counts: Counts,
+    refusals: Refusals,
+    failures: Refusals,
 }
 
 impl Listener {
@@ -75,6 +82,8 @@ impl Listener {
             sources: Sources::new(bounds.connections_per_source),
             bounds: Arc::new(bounds),
             counts,
+            refusals: Refusals::new(Clock::system()),
+            failures: Refusals::new(Clock::system()),
         })
     }
 
@@ -93,7 +102,9 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => self.take(stream, peer, &router, &graceful, &stop),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if let Some(failed) = self.failures.to_be_logged() {
+                        tracing::warn!(%error, failed, "a connection could not be accepted");
+                    }
                     sleep(PAUSE_AFTER_A_FAILED_ACCEPT).await;
                 }
             }
@@ -108,12 +119,14 @@ impl Listener {
     fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown, stop: &Stop) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.counts.refused.inc();
+            self.refusals.log(peer, "limits.connections");
             return;
         };
         let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         let source = if trusted { None } else { Some(self.sources.enter(peer)) };
         if source.as_ref().is_some_and(Option::is_none) {
             self.counts.refused_of_source.inc();
+            self.refusals.log(peer, "limits.connections_per_source");
             return;
         }
         let held = Held::new(place, source.flatten(), self.counts.open.clone());
@@ -155,7 +168,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.headers)
-        .max_buf_size(MAX_HEADER_BYTES)
+        .max_buf_size(bounds.header_bytes)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(BoundedWrites::new(stream, bounds.headers)), service);
     if let Err(error) = watcher.watch(connection).await {
@@ -183,7 +196,7 @@ impl Drop for Held {
     }
 }
 
-/// Open connections of each source.
+/// Open connections of each network.
 #[derive(Clone)]
 struct Sources {
     most: usize,
@@ -202,24 +215,95 @@ impl Sources {
 
     fn enter(&self, peer: SocketAddr) -> Option<SourcePlace> {
         let network = Network::from(peer.ip());
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(network).or_default();
-        if self.most > 0 && *count >= self.most {
+        let mut open = self.lock();
+        let is_full = |(network, times): (Network, u32)| {
+            let most = self.most.saturating_mul(times as usize);
+            self.most > 0 && open.get(&network).is_some_and(|count| *count >= most)
+        };
+        if network.counted().any(is_full) {
             return None;
         }
-        *count += 1;
+        for (network, _) in network.counted() {
+            *open.entry(network).or_default() += 1;
+        }
+        drop(open);
         Some(SourcePlace { network, sources: self.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for SourcePlace {
     fn drop(&mut self) {
-        let mut open = self.sources.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.network);
+        let mut open = self.sources.lock();
+        for (network, _) in self.network.counted() {
+            if let Some(count) = open.get_mut(&network) {
+                *count -= 1;
+                if *count == 0 {
+                    open.remove(&network);
+                }
             }
         }
+    }
+}
+
+/// Connections that were refused or failed, which are logged together.
+struct Refusals {
+    clock: Clock,
+    since_last: Mutex<(Option<Duration>, u64)>,
+}
+
+impl Refusals {
+    fn new(clock: Clock) -> Self {
+        Self { clock, since_last: Mutex::default() }
+    }
+
+    /// At most one line in a minute, for the first refusal in it and for all since the line before.
+    fn log(&self, peer: SocketAddr, setting: &'static str) {
+        if let Some(refused) = self.to_be_logged() {
+            let address = peer.ip();
+            tracing::warn!(refused, %address, setting, "connections were refused: too many are open");
+        }
+    }
+
+    fn to_be_logged(&self) -> Option<u64> {
+        let now = self.clock.elapsed();
+        let mut since_last = self.since_last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, refused) = *since_last;
+        let is_due = last.is_none_or(|last| now.saturating_sub(last) >= REFUSALS_ARE_LOGGED_EVERY);
+        *since_last = if is_due { (Some(now), 0) } else { (last, refused + 1) };
+        is_due.then_some(refused + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::Timestamp;
+
+    #[test]
+    fn refusals_are_logged_once_a_minute_with_their_number() {
+        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
+        let refusals = Refusals::new(clock);
+
+        assert_eq!((refusals.to_be_logged(), refusals.to_be_logged()), (Some(1), None));
+        hand.advance(REFUSALS_ARE_LOGGED_EVERY - Duration::from_secs(1));
+        assert_eq!(refusals.to_be_logged(), None);
+        hand.advance(Duration::from_secs(1));
+        assert_eq!((refusals.to_be_logged(), refusals.to_be_logged()), (Some(3), None));
+    }
+
+    #[test]
+    fn the_subnets_of_one_ipv6_subscriber_hold_at_most_four_times_the_connections_of_one_address() {
+        let sources = Sources::new(10);
+        let peer = |subnet: u32| format!("[2001:db8:0:{subnet:x}::1]:1").parse().expect("an address");
+        let places: Vec<_> = (0..65_536).filter_map(|subnet| sources.enter(peer(subnet))).collect();
+
+        assert_eq!(places.len(), 40);
+        assert!(sources.enter("[2001:db8:1::1]:1".parse().expect("an address")).is_some());
+        drop(places);
+        assert_eq!(sources.lock().len(), 0);
     }
 }

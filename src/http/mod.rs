@@ -11,6 +11,7 @@ mod edge;
 mod error;
 mod extract;
 mod health;
+mod intake;
 mod listen;
 mod oauth;
 mod openapi;
@@ -23,6 +24,7 @@ mod unread;
 mod views;
 
 pub use body::BodyBounds;
+pub use intake::{Intake, IntakeRules, Refused};
 pub use listen::{ConnectionBounds, Counts as ConnectionCounts, Listener};
 pub use oauth::discovery::document as discovery_document;
 pub use oauth::well_known::document as sites_document;

@@ -3,6 +3,10 @@
 //! Token buckets in the process, by the generic cell rate algorithm: a bucket is one number, the time at which it will be
 //! empty again. Buckets are bounded in number, so that random addresses cost no memory; a limit on one class does not
 //! touch another; no block is permanent. Several replicas have each their own.
+//!
+//! An IPv6 address is counted in its /64, /56 and /48 together, so that somebody with many networks is one source. The total
+//! limit on registrations is shared fairly: the more a network has registered lately, the more of the total must be free
+//! before it gets another one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +15,8 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use super::source::Network;
 use crate::clock::Clock;
+use crate::oauth::network::Network;
 use crate::secret::Digest;
 
 const BUCKETS: usize = 100_000;
@@ -28,9 +32,11 @@ pub enum Class {
     Requests,
     /// Registrations, by source.
     Register,
-    /// Registrations of everyone: protects the database.
+    /// New registrations of everyone: protects the database.
     RegisterTotal,
-    /// Calls with one application key.
+    /// New registrations of a network lately, which decide its part of the total. Nobody is refused for it.
+    RegisterShare,
+    /// Calls with one application key, or with the tokens of one user.
     Operator,
     /// Failed keys, by source: guessing.
     FailedKeys,
@@ -73,8 +79,14 @@ pub struct TooManyRequests {
     pub class: Class,
 }
 
+/// As many as there are variants of [`Class`].
+const CLASSES: usize = 11;
+/// After so many new registrations a network has to wait until the total limit is unused. Each is remembered for so long.
+const REMEMBERED_REGISTRATIONS: u32 = 10;
+const REGISTRATION_IS_REMEMBERED_FOR: Duration = Duration::from_secs(300);
+
 pub struct RateLimits {
-    rules: [Rule; 10],
+    rules: [Rule; CLASSES],
     buckets: Cache<(Class, Counted), Arc<AtomicU64>>,
     clock: Clock,
 }
@@ -87,6 +99,7 @@ impl RateLimits {
             // A client that tries twice at each start, in an office behind one address.
             rule(config.register_per_minute, MINUTE, config.register_per_minute.saturating_mul(2)),
             rule(config.register_per_second_total, SECOND, config.register_per_second_total.saturating_mul(2)),
+            rule(1, REGISTRATION_IS_REMEMBERED_FOR, REMEMBERED_REGISTRATIONS),
             rule(config.operator_per_minute, MINUTE, config.operator_per_minute / 6),
             rule(config.failed_keys_per_minute, MINUTE, config.failed_keys_per_minute),
             rule(config.token_per_minute, MINUTE, config.token_per_minute / 5),
@@ -102,28 +115,81 @@ impl RateLimits {
         self.rules[class as usize]
     }
 
-    /// Takes one, or says when there will be one.
+    /// Takes one, or says when there will be one. A refusal takes nothing, also not from the larger networks around.
     pub fn take(&self, class: Class, counted: Counted) -> Result<(), TooManyRequests> {
         let rule = self.rule(class);
         if rule.limit == 0 {
             return Ok(());
         }
         let now = self.now_in_nanos();
-        let bucket = self.bucket(class, counted);
-        let taken =
-            bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| rule.after_one(empty_at, now).ok());
-        match taken {
-            Ok(_) => Ok(()),
-            Err(empty_at) => Err(rule.refusal(class, empty_at, now)),
-        }
+        let Counted::Network(network @ Network::V6 { .. }) = counted else {
+            return self.take_one(class, counted, rule, now);
+        };
+        self.check_each(class, network, now)?;
+        network
+            .counted()
+            .try_for_each(|(network, times)| self.take_one(class, Counted::Network(network), rule.times(times), now))
     }
 
     /// Whether [`Self::take`] would refuse, without taking.
     pub fn check(&self, class: Class, counted: Counted) -> Result<(), TooManyRequests> {
+        let now = self.now_in_nanos();
+        match counted {
+            Counted::Network(network) => self.check_each(class, network, now),
+            counted => self.check_one(class, counted, self.rule(class), now),
+        }
+    }
+
+    /// One new registration of the total, whose part that is free must be larger than the part of its own that the network
+    /// has used lately. A network that has registered nothing lately is refused only if the total is exhausted.
+    pub fn take_registration(&self, network: Option<Network>) -> Result<(), TooManyRequests> {
+        let rule = self.rule(Class::RegisterTotal);
+        if rule.limit == 0 {
+            return Ok(());
+        }
+        let now = self.now_in_nanos();
+        let used = network.map_or(0, |network| self.used(Class::RegisterShare, network, now));
+        let left = u64::from(REMEMBERED_REGISTRATIONS).saturating_sub(used);
+        let room = (rule.room() / u64::from(REMEMBERED_REGISTRATIONS) * left).max(rule.interval());
+        let take = |empty_at| rule.after_one_within(room, empty_at, now).ok();
+        let bucket = self.bucket(Class::RegisterTotal, Counted::Everyone);
+        if let Err(empty_at) = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            return Err(rule.refusal(Class::RegisterTotal, empty_at, now));
+        }
+        // What does not fit is not remembered, which changes nothing: everything is used.
+        let _ = network.map(|network| self.take(Class::RegisterShare, Counted::Network(network)));
+        Ok(())
+    }
+
+    fn take_one(&self, class: Class, counted: Counted, rule: Rule, now: u64) -> Result<(), TooManyRequests> {
+        let bucket = self.bucket(class, counted);
+        let taken =
+            bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| rule.after_one(empty_at, now).ok());
+        taken.map(drop).map_err(|empty_at| rule.refusal(class, empty_at, now))
+    }
+
+    fn check_each(&self, class: Class, network: Network, now: u64) -> Result<(), TooManyRequests> {
         let rule = self.rule(class);
+        network
+            .counted()
+            .try_for_each(|(network, times)| self.check_one(class, Counted::Network(network), rule.times(times), now))
+    }
+
+    fn check_one(&self, class: Class, counted: Counted, rule: Rule, now: u64) -> Result<(), TooManyRequests> {
         let Some(bucket) = self.buckets.get(&(class, counted)).filter(|_| rule.limit > 0) else { return Ok(()) };
-        let (empty_at, now) = (bucket.load(Ordering::Relaxed), self.now_in_nanos());
+        let empty_at = bucket.load(Ordering::Relaxed);
         rule.after_one(empty_at, now).map(drop).map_err(|()| rule.refusal(class, empty_at, now))
+    }
+
+    /// How many the network has taken that have not come back. A larger network around it may take more in the same time, so
+    /// the time until its bucket is empty says which of them has used the larger part.
+    fn used(&self, class: Class, network: Network, now: u64) -> u64 {
+        let until_empty = |(network, _)| {
+            let bucket = self.buckets.get(&(class, Counted::Network(network)));
+            bucket.map_or(0, |bucket| bucket.load(Ordering::Relaxed).saturating_sub(now))
+        };
+        let longest = network.counted().map(until_empty).max().unwrap_or_default();
+        longest.div_ceil(self.rule(class).interval().max(1))
     }
 
     fn bucket(&self, class: Class, counted: Counted) -> Arc<AtomicU64> {
@@ -146,16 +212,29 @@ impl Rule {
         u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX) / u64::from(self.limit.max(1))
     }
 
+    /// The same for a larger network, which may use so many times as much.
+    fn times(self, times: u32) -> Self {
+        let (limit, burst) = (self.limit.saturating_mul(times), self.burst.saturating_mul(times));
+        Self { limit, burst, ..self }
+    }
+
+    /// How much fits into the bucket, in nanoseconds.
+    fn room(&self) -> u64 {
+        self.interval().saturating_mul(u64::from(self.burst))
+    }
+
     /// When the bucket will be empty again after one more, if it holds one more.
     fn after_one(&self, empty_at: u64, now: u64) -> Result<u64, ()> {
+        self.after_one_within(self.room(), empty_at, now)
+    }
+
+    fn after_one_within(&self, room: u64, empty_at: u64, now: u64) -> Result<u64, ()> {
         let next = empty_at.max(now).saturating_add(self.interval());
-        let room = self.interval().saturating_mul(u64::from(self.burst));
         if next.saturating_sub(now) <= room { Ok(next) } else { Err(()) }
     }
 
     fn refusal(&self, class: Class, empty_at: u64, now: u64) -> TooManyRequests {
-        let room = self.interval().saturating_mul(u64::from(self.burst));
-        let wait = empty_at.saturating_add(self.interval()).saturating_sub(room).saturating_sub(now);
+        let wait = empty_at.saturating_add(self.interval()).saturating_sub(self.room()).saturating_sub(now);
         let reset = Duration::from_nanos(wait).as_secs_f64().ceil().max(1.0) as u64;
         TooManyRequests { limit: self.limit, period: self.period.as_secs(), reset, class }
     }
@@ -167,6 +246,7 @@ impl Class {
             Self::Requests => "requests_per_minute",
             Self::Register => "register_per_minute",
             Self::RegisterTotal => "register_per_second_total",
+            Self::RegisterShare => "register_share",
             Self::Operator => "operator_per_minute",
             Self::FailedKeys => "failed_keys_per_minute",
             Self::Token => "token_per_minute",
@@ -189,7 +269,7 @@ mod tests {
     fn limits(limit: u32, burst: u32) -> (RateLimits, Hand) {
         let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
         hand.advance(Duration::from_secs(1_000));
-        let rules = [Rule { limit, period: MINUTE, burst }; 10];
+        let rules = [Rule { limit, period: MINUTE, burst }; CLASSES];
         (RateLimits { rules, buckets: Cache::new(100), clock }, hand)
     }
 
@@ -246,6 +326,88 @@ mod tests {
         for _ in 0..1_000 {
             assert_eq!(limits.take(Class::Register, SOMEONE), Ok(()));
         }
+    }
+
+    fn v6(text: &str) -> Counted {
+        Counted::Network(Network::from(text.parse::<std::net::IpAddr>().expect("an address")))
+    }
+
+    #[test]
+    fn ipv6_is_counted_by_64_56_and_48_together() {
+        let (limits, _) = limits(1, 1);
+        let take = |text: &str| limits.take(Class::Requests, v6(text)).is_ok();
+
+        assert!(take("2001:db8:0:1::1"));
+        assert!(!take("2001:db8:0:1::2"), "the same /64");
+        assert!(take("2001:db8:0:2::1"));
+        assert!(!take("2001:db8:0:3::1"), "the third /64 of a /56");
+        assert!(take("2001:db8:0:100::1") && take("2001:db8:0:200::1"));
+        assert!(!take("2001:db8:0:300::1"), "the fifth /64 of a /48");
+        assert!(take("2001:db8:1::1"), "another /48");
+    }
+
+    #[test]
+    fn what_a_network_is_refused_does_not_use_up_the_limit_of_the_networks_around_it() {
+        let (limits, _) = limits(1, 1);
+        for _ in 0..100 {
+            let _ = limits.take(Class::Requests, v6("2001:db8:0:1::1"));
+        }
+
+        assert_eq!(limits.take(Class::Requests, v6("2001:db8:0:2::1")), Ok(()));
+    }
+
+    /// New registrations that each of `networks` gets in a minute in which all of them try ten times a second.
+    fn flood(limits: &RateLimits, hand: &Hand, networks: std::ops::Range<u32>) -> u32 {
+        let mut taken = 0;
+        for _ in 0..600 {
+            hand.advance(Duration::from_millis(100));
+            let tries = networks.clone().map(|number| limits.take_registration(Some(Network::V4(number))));
+            taken += u32::try_from(tries.filter(Result::is_ok).count()).expect("a few");
+        }
+        taken
+    }
+
+    fn registrations_per_second(limit: u32) -> (RateLimits, Hand) {
+        let (mut limits, hand) = limits(0, 1);
+        limits.buckets = Cache::new(BUCKETS);
+        limits.rules[Class::RegisterTotal as usize] = Rule { limit, period: SECOND, burst: 2 * limit };
+        limits.rules[Class::RegisterShare as usize] =
+            Rule { limit: 1, period: REGISTRATION_IS_REMEMBERED_FOR, burst: REMEMBERED_REGISTRATIONS };
+        (limits, hand)
+    }
+
+    #[test]
+    fn a_network_that_has_registered_nothing_gets_a_registration_while_many_others_use_the_total_up() {
+        let (limits, hand) = registrations_per_second(10);
+        flood(&limits, &hand, 0..200);
+        flood(&limits, &hand, 0..200);
+
+        let newcomers = (1_000..1_010).map(|number| limits.take_registration(Some(Network::V4(number))));
+
+        assert_eq!(newcomers.filter(Result::is_ok).count(), 10);
+    }
+
+    #[test]
+    fn the_total_is_given_out_whoever_asks_for_it() {
+        let (limits, hand) = registrations_per_second(10);
+
+        let by_one = flood(&limits, &hand, 0..1);
+        let by_many = flood(&limits, &hand, 0..200);
+
+        assert!(by_one >= 590 && by_many >= 590, "{by_one} {by_many}");
+    }
+
+    #[test]
+    fn the_subnets_of_one_ipv6_subscriber_have_one_part_of_the_total() {
+        let (limits, hand) = registrations_per_second(10);
+        for number in 0..2_000_u32 {
+            hand.advance(Duration::from_millis(50));
+            let text = format!("2001:db8:0:{:x}::1", number % 0xffff);
+            let _ =
+                limits.take_registration(Some(Network::from(text.parse::<std::net::IpAddr>().expect("an address"))));
+        }
+
+        assert_eq!(limits.take_registration(Some(Network::V4(1))), Ok(()));
     }
 
     #[test]

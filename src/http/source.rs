@@ -39,22 +39,6 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     bare.or_else(with_port).map(|address| address.to_canonical())
 }
 
-/// What limits count by: an IPv4 address, or the /64 that an IPv6 subscriber has at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Network {
-    V4(u32),
-    V6(u64),
-}
-
-impl From<IpAddr> for Network {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,13 +87,5 @@ mod tests {
             let client = client_address(ip(peer), &headers(forwarded), &trusted);
             assert_eq!(client, ip(expected), "{peer} {forwarded:?}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_subscriber_is_one_network() {
-        assert_eq!(Network::from(ip("2001:db8::1")), Network::from(ip("2001:db8::ffff:1")));
-        assert_ne!(Network::from(ip("2001:db8::1")), Network::from(ip("2001:db8:0:1::1")));
-        assert_ne!(Network::from(ip("192.0.2.1")), Network::from(ip("192.0.2.2")));
-        assert_eq!(Network::from(ip("::ffff:192.0.2.1")), Network::from(ip("192.0.2.1")));
     }
 }

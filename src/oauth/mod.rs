@@ -24,6 +24,7 @@ mod known_clients;
 mod known_documents;
 pub mod language;
 mod metadata_error;
+pub mod network;
 pub mod offered_scopes;
 pub mod operator;
 pub mod parameters;

@@ -22,16 +22,15 @@ pub enum Credential {
     Token(FamilyId),
 }
 
-impl Credential {
-    /// What calls are counted by.
-    pub const fn uuid(self) -> Uuid {
-        match self {
-            Self::Keys(KeyId(id)) | Self::Token(FamilyId(id)) => id,
+impl Operator {
+    /// What calls are counted by: the key; for tokens the user, who can have any number of them.
+    pub const fn counted_by(&self) -> Uuid {
+        match self.credential {
+            Credential::Keys(KeyId(id)) => id,
+            Credential::Token(_) => self.user_id.0,
         }
     }
-}
 
-impl Operator {
     pub fn may(&self, permission: Permission) -> bool {
         self.role.permits(permission)
     }

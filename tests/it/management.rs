@@ -70,6 +70,9 @@ on_both! {
             "grantor_refused_total{reason=\"operator_per_minute\"} 1".to_owned(),
             "grantor_db_connections{state=\"max\"} 4".to_owned(),
             "grantor_http_connections_open 0".to_owned(),
+            "grantor_requests_in_flight 0".to_owned(),
+            "grantor_bodies_pending 0".to_owned(),
+            "grantor_body_bytes_pending 0".to_owned(),
             "grantor_registrations_waiting 0".to_owned(),
             "grantor_clients_forgotten_total 0".to_owned(),
         ] {

@@ -49,6 +49,21 @@ async fn an_answer_comes_with_its_status_headers_and_body() {
 }
 
 #[tokio::test]
+async fn a_host_has_two_seconds_for_the_first_byte_of_a_document_and_the_whole_time_for_the_rest() {
+    let silent = Site::answering(Reply::Silence).await;
+    let slow = Site::answering(Reply::SlowHead).await;
+    let began = tokio::time::Instant::now();
+
+    let (silent, slow) = tokio::join!(get(&silent, BOUNDS), get(&slow, BOUNDS));
+
+    let took = began.elapsed();
+    for answered in [silent, slow] {
+        assert_eq!(answered.expect_err("no answer"), OutgoingError::TimedOut { host: host() });
+    }
+    assert!(took >= Duration::from_secs(2) && took < DEADLINE / 2, "{took:?}");
+}
+
+#[tokio::test]
 async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
     let elsewhere = Site::answering(Reply::json("{}")).await;
     for status in [200, 204, 304, 400, 404, 410, 503] {
@@ -147,7 +162,8 @@ async fn a_name_that_nobody_has_is_an_error_that_says_so() {
 async fn of_one_host_two_are_asked_at_once_and_of_all_thirty_two() {
     let site = Site::answering(Reply::json("{}")).await;
     site.close();
-    let outgoing = outgoing();
+    // The same bounds as for documents, but any time for the first byte.
+    let outgoing = Outgoing::for_operator();
     let ask = |last: u8| {
         let (outgoing, url) = (outgoing.clone(), format!("http://127.0.0.{last}:{}/c", site.address.port()));
         tokio::spawn(async move { outgoing.get(&url, &[], BOUNDS).await.map(|fetched| fetched.status) })

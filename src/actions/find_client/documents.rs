@@ -14,11 +14,13 @@ use crate::actions::register_client::new_client;
 use crate::db::DbError;
 use crate::db::client_documents::{self, StoredDocument};
 use crate::db::clients::Client;
+use crate::fair_pool::{FairPool, PoolRules};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::client_document::{ClientDocument, DocumentUrl};
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::document_freshness::{fresh_for, is_usable};
+use crate::oauth::network::Network;
 use crate::oauth::registration_rules::RegistrationRules;
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, Turns};
@@ -37,6 +39,8 @@ pub struct Documents {
     rules: DocumentRules,
     outgoing: Outgoing,
     turns: Turns,
+    /// Requests that make the server ask for a document, or wait for one that it asks for.
+    asking: FairPool,
     failures: Cache<ClientId, Failure>,
 }
 
@@ -65,6 +69,8 @@ enum Known {
 const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) };
 /// For the turn of whoever asks already: as long as that may take, and its storing.
 const WAITS_WITHIN: Duration = Duration::from_secs(7);
+/// One network may use at most a quarter of the places that are free.
+const ASKING: PoolRules = PoolRules { total: 32, part: 4, minimum: 1 };
 const REFUSED_FOR: i64 = 60;
 const ABSENT_FOR: i64 = 30;
 const FAILURES: usize = 4_096;
@@ -72,7 +78,7 @@ const LONGEST_ETAG: usize = 256;
 
 impl Documents {
     pub fn new(rules: DocumentRules, outgoing: Outgoing) -> Self {
-        Self { rules, outgoing, turns: Turns::new(1), failures: Cache::new(FAILURES) }
+        Self { rules, outgoing, turns: Turns::new(1), asking: FairPool::new(ASKING), failures: Cache::new(FAILURES) }
     }
 
     pub fn url(&self, text: &str) -> Result<DocumentUrl, FindClientError> {
@@ -87,10 +93,21 @@ impl Documents {
         Ok(url)
     }
 
-    pub async fn find(&self, context: &Context, text: &str) -> Result<Client, FindClientError> {
+    /// `network` is where the request came from that names the client.
+    pub async fn find(
+        &self,
+        context: &Context,
+        text: &str,
+        network: Option<Network>,
+    ) -> Result<Client, FindClientError> {
         let url = self.url(text)?;
-        if let Known::Answer(client) = self.without_asking(context, &url).await? {
-            return Ok(client);
+        let stored = match self.without_asking(context, &url).await? {
+            Known::Answer(client) => return Ok(client),
+            Known::ToBeAsked(stored) => stored,
+        };
+        let share = network.map(|network| self.asking.take(network, 1));
+        if share.as_ref().is_some_and(Option::is_none) {
+            return usable(stored, context.clock.now()).ok_or(FindClientError::Busy);
         }
         let _turn = self.turns.take(url.as_str(), WAITS_WITHIN).await.ok_or(FindClientError::Busy)?;
         // Whoever had the turn before has asked.

@@ -83,6 +83,14 @@ section! {
             "How long a stopping server finishes what it has begun. Keep it below what the service manager waits \
              before it kills.",
         ),
+        #[serde(deserialize_with = "values::header_bytes")]
+        pub max_header_bytes: usize = Setting::new(
+            "http.max_header_bytes",
+            "16384",
+            "a whole number from 8192 to 1048576",
+            "The largest request line and headers together; larger ones are answered with 431. Each connection may \
+             hold this much memory before its request is complete.",
+        ),
         #[serde(deserialize_with = "values::at_least_one")]
         pub max_body_bytes: usize = Setting::new(
             "http.max_body_bytes",
@@ -95,7 +103,25 @@ section! {
             "http.max_in_flight",
             "512",
             COUNT,
-            "How many requests are worked on at once; one more is answered with 503 and when to try again.",
+            "How many requests are worked on at once; one more is answered with 503 and when to try again. A quarter of \
+             them is kept for token, revocation, introspection and management requests. A request whose body is still \
+             arriving is not counted here.",
+        ),
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_pending_bodies: usize = Setting::new(
+            "http.max_pending_bodies",
+            "2048",
+            COUNT,
+            "How many request bodies may be arriving at once; one more is answered with 503. Networks share this \
+             fairly: one may hold at most an eighth of what is free. A body that arrives together with its headers is \
+             not counted.",
+        ),
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_pending_body_bytes: usize = Setting::new(
+            "http.max_pending_body_bytes",
+            "33554432",
+            COUNT,
+            "How many bytes of arriving bodies are kept in memory at once, shared in the same way. 33554432 is 32 MiB.",
         ),
     }
 }

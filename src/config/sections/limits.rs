@@ -5,9 +5,9 @@ use crate::config::values::LIMIT;
 
 section! {
     "limits",
-    "How much one source may ask for: an IPv4 address or an IPv6 /64. Beyond it the answer is 429 and says when to \
-     come back; nobody is shut out for good. Each server counts by itself, so divide by their number. 0 switches a \
-     limit off.";
+    "How much one source may ask for. A source is an IPv4 address or an IPv6 /64; the /56 and the /48 around it count \
+     too and may use two and four times the limit. Beyond it the answer is 429 and says when to come back; nobody is \
+     shut out for good. Each server counts by itself, so divide by their number. 0 switches a limit off.";
 
     /// 0 is no limit, throughout.
     pub struct Limits {
@@ -21,7 +21,8 @@ section! {
             "limits.register_per_second_total",
             "50",
             LIMIT,
-            "Client registrations of all sources together: protects the database, since anybody may register.",
+            "New clients that all sources together may register: protects the database, since anybody may register. \
+             The sources share it fairly. A client that is registered already does not count.",
         ),
         pub token_per_minute: u32 = Setting::new(
             "limits.token_per_minute",
@@ -46,13 +47,14 @@ section! {
             "limits.operator_per_minute",
             "600",
             LIMIT,
-            "Calls of the management API with one key or token.",
+            "Calls of the management API with one key, or with all tokens of one user.",
         ),
         pub failed_keys_per_minute: u32 = Setting::new(
             "limits.failed_keys_per_minute",
             "30",
             LIMIT,
-            "Requests of one source with keys, tokens or client secrets that are wrong: slows down guessing.",
+            "Requests of one source with wrong keys or client secrets: slows down guessing. Right ones are accepted \
+             all the same.",
         ),
         pub connections: u32 = Setting::new(
             "limits.connections",

@@ -34,6 +34,7 @@ impl OAuthError {
     /// The registered error code, for answers and for metrics.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Body(BodyError::TooManyPending | BodyError::Busy) => "temporarily_unavailable",
             Self::Body(_) | Self::Unreadable(_) | Self::NotFound | Self::Method => "invalid_request",
             Self::Metadata(_) | Self::Register(RegisterError::Taken) => "invalid_client_metadata",
             Self::Register(RegisterError::Db(cause)) if cause.is_transient() => "temporarily_unavailable",

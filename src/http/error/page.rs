@@ -75,7 +75,10 @@ impl From<ParametersError> for PageError {
 
 impl From<BodyError> for PageError {
     fn from(error: BodyError) -> Self {
-        Self::Body(error)
+        match error {
+            BodyError::TooManyPending | BodyError::Busy => Self::Busy,
+            error => Self::Body(error),
+        }
     }
 }
 

@@ -71,6 +71,7 @@ impl TokenEndpointError {
     /// The registered error code, for answers and for metrics.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Body(BodyError::TooManyPending | BodyError::Busy) => "temporarily_unavailable",
             Self::Body(_) | Self::TwoCredentials => Code::InvalidRequest.as_str(),
             Self::Refused(refusal) => refusal.code().as_str(),
             Self::Document(_) | Self::Authenticated | Self::UnknownResource => Code::InvalidClient.as_str(),

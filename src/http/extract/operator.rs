@@ -1,8 +1,8 @@
 //! Who calls an operators' endpoint, and whether they may.
 //!
-//! By an access token, or by keys, of which both are needed: the API key names the organisation, the application key the
-//! person in it. Failed keys are counted by source, and a source that guesses is refused before its next guess is looked
-//! at.
+//! By an access token, or by keys, of which both are needed: the API key names the organization, the application key the
+//! person in it. Wrong keys are counted by source. Right keys are accepted from a source of wrong ones too, or one guest of
+//! a network could keep everybody else in it out.
 
 use std::sync::Arc;
 
@@ -85,8 +85,7 @@ fn on_behalf_of(operator: Operator, parts: &Parts) -> By {
 async fn authorized(parts: &Parts, app: &App, any_of: &[Permission]) -> Result<Operator, ApiError> {
     let caller = authenticated(parts, app).await?;
     let operator = caller.operator;
-    let calls = Counted::Key(operator.credential.uuid());
-    app.limits.take(Class::Operator, calls).map_err(ApiError::RateLimited)?;
+    app.limits.take(Class::Operator, Counted::Key(operator.counted_by())).map_err(ApiError::RateLimited)?;
     let covers =
         |permission: &Permission| caller.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()));
     if any_of.iter().any(|permission| covers(permission) && operator.may(*permission)) {
@@ -134,16 +133,12 @@ async fn by_keys(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {
         return Err(ApiError::Unauthorized);
     };
-    let guesses = Origin::of(parts).map(|origin| Counted::Network(origin.address.into()));
-    if let Some(guesses) = guesses {
-        app.limits.check(Class::FailedKeys, guesses).map_err(ApiError::RateLimited)?;
-    }
     let could_be_ours = [&api_key, &application_key].iter().all(|key| key.expose().len() <= LONGEST_KEY);
     if could_be_ours && let Some(operator) = app.operators.find(&app.context.db, &api_key, &application_key).await? {
         return Ok(operator);
     }
-    if let Some(guesses) = guesses {
-        app.limits.take(Class::FailedKeys, guesses).map_err(ApiError::RateLimited)?;
+    if let Some(origin) = Origin::of(parts) {
+        app.limits.take(Class::FailedKeys, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
     }
     tracing::info!("keys that name nobody were presented");
     Err(ApiError::UnknownKeys)

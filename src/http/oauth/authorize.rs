@@ -34,6 +34,7 @@ use crate::http::pending::{Next, Pending, denied, refused, see_other};
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::authorization_request::{AuthorizationRequest, ErrorCode, Refusal, RequestRules, TrustedRedirect};
 use crate::oauth::client::ClientId;
+use crate::oauth::network::Network;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::secret::Digest;
@@ -66,7 +67,8 @@ async fn begin(
 ) -> Result<Response, PageError> {
     let client_id = parameters.get("client_id").ok_or(PageError::UnknownClient)?;
     count_new_document(app, client_id, origin.as_ref()).await?;
-    let client = app.find_client.find(&app.context, client_id).await?;
+    let network = origin.as_ref().map(|origin| Network::from(origin.address));
+    let client = app.find_client.find(&app.context, client_id, network).await?;
     let redirect = TrustedRedirect::of(parameters.get("redirect_uri"), &client.metadata)
         .map_err(|_| PageError::MismatchingRedirect)?;
     let browser = Browser::of(app, headers, origin).await?;
@@ -96,11 +98,11 @@ async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>)
         Err(error) => return Err(error.into()),
         Ok(_) => return Ok(()),
     }
-    if let Some(origin) = origin {
-        let source = Counted::Network(origin.address.into());
-        app.limits.take(Class::Register, source).map_err(PageError::TooMany)?;
+    let network = origin.map(|origin| Network::from(origin.address));
+    if let Some(network) = network {
+        app.limits.take(Class::Register, Counted::Network(network)).map_err(PageError::TooMany)?;
     }
-    app.limits.take(Class::RegisterTotal, Counted::Everyone).map_err(PageError::TooMany)
+    app.limits.take_registration(network).map_err(PageError::TooMany)
 }
 
 async fn keep(app: &App, browser: Browser, client: Client, asked: AuthorizationRequest) -> Result<Response, PageError> {

@@ -49,9 +49,6 @@ struct Answer<'a> {
 pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
     let (headers, origin) = (request.headers().clone(), request.extensions().get::<Origin>().cloned());
     let guesses = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
-    if let Some(guesses) = guesses {
-        app.limits.check(Class::FailedKeys, guesses).map_err(TokenEndpointError::RateLimited)?;
-    }
     let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
     let parameters = Parameters::from_form(&bytes)?;
     let resource = authenticated(&app, &headers, guesses, &parameters).await?;

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::actions::{Dedup, Registered};
+use crate::actions::{Dedup, RegisterError, Registered};
 use crate::app::App;
 use crate::http::body;
 use crate::http::edge::Origin;
@@ -16,6 +16,7 @@ use crate::http::error::OAuthError;
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::client_identity::ClientIdentity;
 use crate::oauth::client_metadata::{ClientMetadata, RawClientMetadata};
+use crate::oauth::network::Network;
 
 /// RFC 7591 section 3.2.1: the id, and everything that was registered.
 #[derive(Serialize)]
@@ -36,11 +37,13 @@ pub async fn register(State(app): State<Arc<App>>, request: Request) -> Result<i
 }
 
 async fn answered(app: &App, request: Request) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
-    limit(app, &request)?;
+    let network = request.extensions().get::<Origin>().map(|origin| Network::from(origin.address));
+    limit(app, network)?;
     let bytes = body::read(request, &[body::JSON], app.body_bounds()).await?;
     let raw = RawClientMetadata::from_json(&bytes)?;
     let metadata = ClientMetadata::parse(&raw, &app.registration_rules())?;
     let identity = ClientIdentity::of(&raw, &metadata);
+    limit_new(app, network, &identity).await?;
     let registered = app.registrar.register(&app.context, &metadata, &identity).await?;
     log(&registered, &metadata);
     let answer = Answer {
@@ -52,13 +55,20 @@ async fn answered(app: &App, request: Request) -> Result<(Registered, impl IntoR
     Ok((registered, answer))
 }
 
-/// Before the body is read: by source, and in total.
-fn limit(app: &App, request: &Request) -> Result<(), OAuthError> {
-    if let Some(origin) = request.extensions().get::<Origin>() {
-        let source = Counted::Network(origin.address.into());
-        app.limits.take(Class::Register, source).map_err(OAuthError::RateLimited)?;
+/// Before the body is read: by source.
+fn limit(app: &App, network: Option<Network>) -> Result<(), OAuthError> {
+    let Some(network) = network else { return Ok(()) };
+    app.limits.take(Class::Register, Counted::Network(network)).map_err(OAuthError::RateLimited)
+}
+
+/// The total counts new clients only: what is registered already costs nothing, and must be found whatever strangers do.
+async fn limit_new(app: &App, network: Option<Network>, identity: &ClientIdentity) -> Result<(), OAuthError> {
+    if app.registrar.remembers(identity) {
+        return Ok(());
     }
-    app.limits.take(Class::RegisterTotal, Counted::Everyone).map_err(OAuthError::RateLimited)
+    let Err(refusal) = app.limits.take_registration(network) else { return Ok(()) };
+    let is_stored = app.registrar.is_stored(&app.context, identity).await.map_err(RegisterError::from)?;
+    if is_stored { Ok(()) } else { Err(OAuthError::RateLimited(refusal)) }
 }
 
 /// A client that registers again is no news.

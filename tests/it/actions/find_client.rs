@@ -5,6 +5,7 @@ use std::time::Duration;
 use grantor::actions::FindClientError;
 use grantor::db::clients::{self, Client};
 use grantor::oauth::client::ClientId;
+use grantor::oauth::network::Network;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -33,7 +34,7 @@ fn document(url: &str, client_name: &str) -> Reply {
 }
 
 async fn find(app: &TestApp, client_id: &str) -> Result<Client, FindClientError> {
-    app.app.find_client.find(app.context(), client_id).await
+    app.app.find_client.find(app.context(), client_id, None).await
 }
 
 /// The name that the client has, or why it has none.
@@ -250,7 +251,7 @@ on_both! {
         let asking: Vec<_> = (0..20)
             .map(|_| {
                 let (found, url) = (std::sync::Arc::clone(&app.app), url.clone());
-                tokio::spawn(async move { found.find_client.find(&found.context, &url).await.map(|client| client.id) })
+                tokio::spawn(async move { found.find_client.find(&found.context, &url, None).await.map(|client| client.id) })
             })
             .collect();
         site.was_asked(1).await;
@@ -264,12 +265,35 @@ on_both! {
         assert_eq!(site.asked().len(), 1);
     }
 
+    /// Of the 32 places for requests that ask a host, or wait until somebody else has asked it.
+    async fn one_network_cannot_use_up_the_places_for_documents(engine: Engine) {
+        let (app, _site, url) = stage(engine).await;
+        let silent = Site::answering(Reply::Silence).await;
+        let (attacker, other) = (Network::V4(1), Network::V4(2));
+        let asking: Vec<_> = (0..40)
+            .map(|_| {
+                let (found, url) = (std::sync::Arc::clone(&app.app), silent.url("/client.json"));
+                tokio::spawn(async move { found.find_client.find(&found.context, &url, Some(attacker)).await.map(drop) })
+            })
+            .collect();
+        silent.was_asked(1).await;
+
+        let found = app.app.find_client.find(app.context(), &url, Some(other)).await;
+
+        assert_eq!(found.expect("is found").wire_id(), url);
+        let mut refused = 0;
+        for asked in asking {
+            refused += usize::from(matches!(asked.await.expect("ends"), Err(FindClientError::Busy)));
+        }
+        assert_eq!(refused, 34);
+    }
+
     async fn who_leaves_while_the_host_is_asked_does_not_stop_the_others(engine: Engine) {
         let (app, site, url) = stage(engine).await;
         site.close();
         let leaving = tokio::spawn({
             let (found, url) = (std::sync::Arc::clone(&app.app), url.clone());
-            async move { found.find_client.find(&found.context, &url).await.map(drop) }
+            async move { found.find_client.find(&found.context, &url, None).await.map(drop) }
         });
         site.was_asked(1).await;
         leaving.abort();

@@ -9,7 +9,7 @@ use grantor::oauth::permission::Role;
 use grantor::secret::Random;
 use serde_json::json;
 
-use crate::support::{Answer, TestApp, TestOperator, restriction_path, unrestricted};
+use crate::support::{Answer, Bearer, TestApp, TestOperator, restriction_path, unrestricted};
 
 async fn get_from(operator: &TestOperator<'_>, peer: &str, path: &str) -> Answer {
     let peer: SocketAddr = peer.parse().expect("an address");
@@ -44,25 +44,40 @@ on_both! {
         later.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_source_that_guesses_keys_is_refused_before_its_next_guess(engine: Engine) {
+    async fn wrong_keys_of_a_source_are_limited_and_right_ones_from_it_are_accepted_all_the_same(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "2")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let mut guess = operator.on(&app);
         guess.keys.api_key = Random::seeded(1).api_key();
-        let (path, here, elsewhere) = (restriction_path(&client_id), "192.0.2.1:1", "192.0.2.2:1");
+        let (path, here) = (restriction_path(&client_id), "192.0.2.1:1");
         get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
         get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
 
         let third_guess = get_from(&guess, here, &path).await;
-        let right_at_last = get_from(&operator, here, &path).await;
-        let from_elsewhere = get_from(&operator, elsewhere, &path).await;
+        let right = get_from(&operator, here, &path).await;
         app.hand.advance(Duration::from_secs(30));
-        let later = get_from(&operator, here, &path).await;
+        let later_guess = get_from(&guess, here, &path).await;
 
         assert_too_many(&third_guess, "2", "30");
-        assert_too_many(&right_at_last, "2", "30");
-        from_elsewhere.is(200, &unrestricted(&client_id));
-        later.is(200, &unrestricted(&client_id));
+        right.is(200, &unrestricted(&client_id));
+        later_guess.is(403, &json!({"errors": ["Forbidden"]}));
+    }
+
+    async fn the_tokens_of_one_user_share_one_limit(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.operator_per_minute", "12")]).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let scope = "org_authorized_apps_read";
+        let one = Bearer::of(&operator, &app.registered("A console").await, scope, &[]).await;
+        let other = Bearer::of(&operator, &app.registered("Another console").await, scope, &[]).await;
+        let path = restriction_path(&client_id);
+
+        one.get(&path).await.is(200, &unrestricted(&client_id));
+        other.get(&path).await.is(200, &unrestricted(&client_id));
+        let third = other.get(&path).await;
+        let by_key = operator.get(&path).await;
+
+        assert_too_many(&third, "12", "5");
+        by_key.is(200, &unrestricted(&client_id));
     }
 
     async fn a_call_without_keys_is_no_guess(engine: Engine) {

@@ -24,9 +24,13 @@ async fn get_from(app: &TestApp, peer: &str, forwarded: Option<&str>) -> u16 {
 }
 
 async fn register_from(app: &TestApp, peer: &str) -> Answer {
+    register_as(app, "A client", peer).await
+}
+
+async fn register_as(app: &TestApp, name: &str, peer: &str) -> Answer {
     let peer: SocketAddr = peer.parse().expect("an address");
     let request = request(Method::POST, REGISTER).header("content-type", "application/json").extension(Peer(peer));
-    let body = json!({"client_name": "A client", "redirect_uris": ["https://example.com/callback"]}).to_string();
+    let body = json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]}).to_string();
     app.send(request.body(Body::from(body)).expect("a request")).await
 }
 
@@ -71,9 +75,15 @@ async fn an_ipv6_subscriber_is_one_source_whatever_address_they_choose() {
 
     let subscriber =
         [get_from(&app, "[2001:db8::1]:1", None).await, get_from(&app, "[2001:db8::ffff:2]:1", None).await];
-    let neighbour = get_from(&app, "[2001:db8:0:1::1]:1", None).await;
+    let neighbor = get_from(&app, "[2001:db8:0:1::1]:1", None).await;
+    let third_of_the_56 = get_from(&app, "[2001:db8:0:2::1]:1", None).await;
+    let in_the_48 =
+        [get_from(&app, "[2001:db8:0:100::1]:1", None).await, get_from(&app, "[2001:db8:0:200::1]:1", None).await];
+    let fifth_of_the_48 = get_from(&app, "[2001:db8:0:300::1]:1", None).await;
+    let elsewhere = get_from(&app, "[2001:db8:1::1]:1", None).await;
 
-    assert_eq!((subscriber, neighbour), ([200, 429], 200));
+    assert_eq!((subscriber, neighbor, third_of_the_56), ([200, 429], 200, 429));
+    assert_eq!((in_the_48, fifth_of_the_48, elsewhere), ([200, 200], 429, 200));
 }
 
 #[tokio::test]
@@ -127,15 +137,39 @@ async fn registrations_of_one_source_are_limited_apart_from_its_other_requests()
 #[tokio::test]
 async fn registrations_of_everybody_together_are_limited() {
     let app = TestApp::with(Engine::Sqlite, &[("limits.register_per_second_total", "1")]).await;
-    assert_eq!(register_from(&app, "192.0.2.1:1").await.status, 201);
-    assert_eq!(register_from(&app, "192.0.2.2:1").await.status, 201);
+    assert_eq!(register_as(&app, "One", "192.0.2.1:1").await.status, 201);
+    assert_eq!(register_as(&app, "Two", "192.0.2.2:1").await.status, 201);
 
-    let refused = register_from(&app, "192.0.2.3:1").await;
+    let refused = register_as(&app, "Three", "192.0.2.3:1").await;
     app.hand.advance(Duration::from_secs(1));
-    let later = register_from(&app, "192.0.2.3:1").await;
+    let later = register_as(&app, "Three", "192.0.2.3:1").await;
 
     assert_too_many(&refused, ["1", "1", "1"]);
     assert_eq!(later.status, 201);
+}
+
+/// A replica that has just started remembers no client, and finds it in the database.
+#[tokio::test]
+async fn a_client_that_is_registered_already_is_not_counted_in_the_total() {
+    let settings = [("limits.register_per_second_total", "1")];
+    let app = TestApp::with(Engine::Sqlite, &settings).await;
+    let replica = app.replica_with(&settings).await;
+    let known = register_as(&app, "Known", "192.0.2.1:1").await;
+    for server in [&app, &replica] {
+        for number in 0..4 {
+            register_as(server, &format!("Flood {number}"), "192.0.2.2:1").await;
+        }
+        assert_eq!(register_as(server, "New", "192.0.2.2:1").await.status, 429);
+
+        for _ in 0..10 {
+            let again = register_as(server, "Known", "192.0.2.3:1").await;
+
+            assert_eq!(
+                (again.status.as_u16(), again.json()["client_id"].clone()),
+                (201, known.json()["client_id"].clone())
+            );
+        }
+    }
 }
 
 #[tokio::test]

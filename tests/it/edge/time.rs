@@ -4,14 +4,17 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::http::Method;
-use futures_util::stream;
+use form_urlencoded::byte_serialize;
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{REGISTER, SITES};
 use crate::support::errors::oauth;
-use crate::support::{Engine, TestApp, request, restriction_path};
+use crate::support::{Engine, Reply, Site, TestApp, request, restriction_path, until};
 
+const ON_LOOPBACK: (&str, &str) = ("client_documents.allow_loopback", "true");
 const BUSY: &str = "the server has as many requests in hand as it may: try again in a second";
 
 fn registration() -> String {
@@ -22,33 +25,112 @@ fn never() -> Body {
     Body::from_stream(stream::pending::<Result<String, Infallible>>())
 }
 
+/// Requests that are in hand until the site that they make the server ask has answered, and the site says nothing.
+async fn with_requests_in_hand<T>(app: &TestApp, number: usize, meanwhile: impl Future<Output = T>) -> T {
+    let site = Site::answering(Reply::Silence).await;
+    let in_hand = join_all((0..number).map(|number| {
+        let client_id: String = byte_serialize(site.url(&format!("/{number}.json")).as_bytes()).collect();
+        async move { app.get(&format!("/oauth2/v1/authorize?client_id={client_id}")).await }
+    }));
+    let meanwhile = async {
+        until("they are in hand", async || app.app.intake.in_flight() == number).await;
+        meanwhile.await
+    };
+    tokio::select! {
+        _ = in_hand => panic!("nobody answered them"),
+        result = meanwhile => result,
+    }
+}
+
 #[tokio::test]
 async fn more_requests_than_may_be_in_hand_are_sent_away_and_told_when_to_come_back() {
+    let app = TestApp::with(Engine::Sqlite, &[("http.max_in_flight", "1"), ON_LOOPBACK]).await;
+    let restriction = restriction_path("72b68208-36a6-11f0-b21b-da7ad0900002");
+
+    let (registration, operators, sites) = with_requests_in_hand(&app, 1, async {
+        (app.post_text(REGISTER, registration()).await, app.get(&restriction).await, app.get(SITES).await)
+    })
+    .await;
+    let afterwards = app.post_text(REGISTER, self::registration()).await;
+
+    registration.is(503, &oauth("temporarily_unavailable", BUSY));
+    operators.is(503, &crate::support::errors::json_api(503, "Service Unavailable", BUSY));
+    sites.is(503, &json!({"errors": [BUSY]}));
+    assert_eq!(registration.header("retry-after"), Some("1"));
+    assert_eq!(registration.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(afterwards.status, 201);
+}
+
+#[tokio::test]
+async fn a_quarter_of_what_may_be_in_hand_is_kept_for_tokens_and_operators() {
+    let app = TestApp::with(Engine::Sqlite, &[("http.max_in_flight", "4"), ON_LOOPBACK]).await;
+    let restriction = restriction_path("72b68208-36a6-11f0-b21b-da7ad0900002");
+
+    let statuses = with_requests_in_hand(&app, 3, async {
+        let token = app.post_text("/oauth2/v1/token", "{}").await;
+        [app.get(SITES).await.status, token.status, app.get(&restriction).await.status].map(|status| status.as_u16())
+    })
+    .await;
+
+    assert_eq!(statuses, [503, 400, 401]);
+}
+
+#[tokio::test]
+async fn a_body_that_arrives_slowly_is_not_in_hand() {
     let app = TestApp::with(Engine::Sqlite, &[("http.max_in_flight", "1")]).await;
-    let (begun, has_begun) = oneshot::channel();
     let (go_on, may_go_on) = oneshot::channel::<()>();
     let slow_body = Body::from_stream(stream::once(async move {
-        begun.send(()).expect("somebody waits");
         may_go_on.await.expect("somebody sends");
         Ok::<_, Infallible>(registration())
     }));
 
-    let (first, (second, operators, sites)) = tokio::join!(app.post_text(REGISTER, slow_body), async {
-        has_begun.await.expect("the first request is in hand");
-        let restriction = restriction_path("72b68208-36a6-11f0-b21b-da7ad0900002");
-        let refused =
-            (app.post_text(REGISTER, registration()).await, app.get(&restriction).await, app.get(SITES).await);
-        go_on.send(()).expect("the first request goes on");
-        refused
+    let (slow, meanwhile) = tokio::join!(app.post_text(REGISTER, slow_body), async {
+        until("the body is waited for", async || app.app.intake.pending().0 == 1).await;
+        let meanwhile = app.get(SITES).await;
+        go_on.send(()).expect("the body goes on");
+        meanwhile
     });
-    let afterwards = app.post_text(REGISTER, registration()).await;
 
-    second.is(503, &oauth("temporarily_unavailable", BUSY));
-    operators.is(503, &crate::support::errors::json_api(503, "Service Unavailable", BUSY));
-    sites.is(503, &json!({"errors": [BUSY]}));
-    assert_eq!(second.header("retry-after"), Some("1"));
-    assert_eq!(second.header("access-control-allow-origin"), Some("*"));
-    assert_eq!((first.status.as_u16(), afterwards.status.as_u16()), (201, 201));
+    assert_eq!((slow.status.as_u16(), meanwhile.status.as_u16()), (201, 200));
+    assert_eq!((app.app.intake.in_flight(), app.app.intake.pending()), (0, (0, 0)));
+}
+
+#[tokio::test]
+async fn more_bodies_than_may_be_arriving_are_sent_away_and_others_are_read() {
+    let app = TestApp::with(Engine::Sqlite, &[("http.max_pending_bodies", "1")]).await;
+    let refused = async {
+        until("a body is waited for", async || app.app.intake.pending().0 == 1).await;
+        (app.post_text(REGISTER, broken_in_two()).await, app.post_text(REGISTER, registration()).await)
+    };
+
+    let (second, whole) = tokio::select! {
+        _ = app.post_text(REGISTER, never()) => panic!("the first body never arrives"),
+        answers = refused => answers,
+    };
+
+    let words = "too many request bodies are still arriving: try again in a second";
+    second.is(503, &oauth("temporarily_unavailable", words));
+    assert_eq!((second.header("retry-after"), whole.status.as_u16()), (Some("1"), 201));
+}
+
+/// The second part comes when somebody waits for it.
+fn broken_in_two() -> Body {
+    let text = registration();
+    let (head, tail) = (text[..10].to_owned(), text[10..].to_owned());
+    let later = async {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(tail)
+    };
+    Body::from_stream(stream::iter([Ok(head)]).chain(stream::once(later)))
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_put_together() {
+    let app = TestApp::start(Engine::Sqlite).await;
+
+    let answer = app.post_text(REGISTER, broken_in_two()).await;
+
+    assert_eq!(answer.status, 201, "{}", answer.text);
 }
 
 #[tokio::test]

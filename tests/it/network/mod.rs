@@ -2,5 +2,7 @@
 
 mod connections;
 mod framing;
+mod header_memory;
 pub mod outage;
+mod slow_bodies;
 mod stop;

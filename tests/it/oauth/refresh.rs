@@ -57,7 +57,7 @@ on_both! {
         let url = site.url("/client.json");
         let members = json!({"client_id": url, "client_name": "App", "redirect_uris": [REDIRECT]});
         site.answer(Reply::json(members));
-        let client = app.app.find_client.find(app.context(), &url).await.expect("is found");
+        let client = app.app.find_client.find(app.context(), &url, None).await.expect("is found");
         let granted = Granted { client_id: url.clone(), ..Granted::new(&app).await };
         let tokens = granted.tokens("mcp_read").await;
 

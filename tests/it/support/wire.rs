@@ -28,6 +28,7 @@ impl Wire {
             shutdown: 2 * DEADLINE,
             connections: 0,
             connections_per_source: 0,
+            header_bytes: 16_384,
             trusted: Vec::new(),
         }
     }
