@@ -150,11 +150,7 @@ impl App {
     }
 
     pub fn signing_rules(&self) -> SigningRules {
-        SigningRules {
-            algorithm: self.config.tokens.signing_algorithm,
-            max_age: seconds(self.config.tokens.signing_key_max_age),
-            access_ttl: seconds(self.config.tokens.access_ttl),
-        }
+        SigningRules::of(&self.config)
     }
 
     /// Seconds after which the key that seals is called old; 0 is never.

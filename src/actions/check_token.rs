@@ -45,11 +45,12 @@ impl Issuer {
             return None;
         }
         let digest = Digest::of(token);
-        if self.verified.knows(&digest) {
+        let generation = self.signing.generation();
+        if self.verified.knows(&digest, generation) {
             return SigningKeys::read_verified(token);
         }
         let claims = self.signing.verify(ACCESS_TOKEN_TYPE, token).await?;
-        self.verified.remember(&digest);
+        self.verified.remember(&digest, generation);
         Some(claims)
     }
 }

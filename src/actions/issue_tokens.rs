@@ -77,8 +77,9 @@ impl Issuer {
             org_id: family.org_id,
             family: family.id,
         };
+        let generation = self.signing.generation();
         let token = self.signing.sign(ACCESS_TOKEN_TYPE, &claims, now).map(Secret::new)?;
-        self.verified.remember(&token.digest());
+        self.verified.remember(&token.digest(), generation);
         Ok(token)
     }
 

@@ -42,6 +42,7 @@ mod reseal;
 mod restrict_scopes;
 mod revoke_family;
 mod revoke_key;
+mod revoke_signing_key;
 mod revoke_token;
 mod rotate_signing_keys;
 mod set_default_client_scopes;
@@ -105,6 +106,7 @@ pub use restrict_scopes::{
 };
 pub use revoke_family::{Why, revoke_family};
 pub use revoke_key::{RevokeKeyError, revoke_key};
+pub use revoke_signing_key::{RevokeSigningKeyError, RevokedSigningKey, revoke_signing_key};
 pub use revoke_token::revoke_token;
 pub use rotate_signing_keys::{
     SigningRules, TakeOver, forget_signing_keys, prepare_signing_keys, rotate_aged_signing_keys, rotate_signing_keys,

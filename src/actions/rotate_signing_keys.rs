@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::audit::{self, ServerChange};
 use super::{By, Context};
+use crate::config::Config;
 use crate::db::signing_keys::{self, SigningKey};
 use crate::db::{DbError, Tx};
 use crate::oauth::Timestamp;
@@ -23,6 +24,17 @@ pub struct SigningRules {
     pub max_age: i64,
     /// How long an access token lives, in seconds.
     pub access_ttl: i64,
+}
+
+impl SigningRules {
+    pub fn of(config: &Config) -> Self {
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        Self {
+            algorithm: config.tokens.signing_algorithm,
+            max_age: seconds(config.tokens.signing_key_max_age),
+            access_ttl: seconds(config.tokens.access_ttl),
+        }
+    }
 }
 
 /// When a new key takes over.
@@ -128,7 +140,7 @@ fn some_key_signs(ring: &KeyRing, all: &[SigningKey], now: Timestamp) -> bool {
     all.iter().any(|key| key.period.state(now) == SigningState::Signs && signing::open(ring, key).is_ok())
 }
 
-fn new_key(
+pub(super) fn new_key(
     context: &Context,
     ring: &KeyRing,
     pair: &KeyPair,

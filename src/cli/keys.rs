@@ -1,5 +1,7 @@
 //! `grantor keys`: the keys that sign tokens, and the key ring that seals secrets.
 
+mod revoke;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
@@ -22,9 +24,15 @@ use crate::sealing::KeyRing;
 pub enum Command {
     /// Make a new signing key. It is published for ten minutes before it signs; tokens of older keys stay valid.
     Rotate {
-        /// Let it sign at once, as where an older key may be in wrong hands.
+        /// Let it sign at once. Use `keys revoke` if an older key leaked: it also withdraws that key.
         #[arg(long)]
         now: bool,
+    },
+    /// Revoke a signing key that leaked: servers refuse its tokens within 30 seconds, and another key signs at once.
+    Revoke {
+        /// The id of the key, or a unique prefix of it, as `keys status` shows it.
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
+        kid: String,
     },
     /// Seal everything again under the newest key of the ring, while servers run. May be run again at any time.
     ReEncrypt,
@@ -47,6 +55,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         let ring = ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
         match command {
             Command::Rotate { now } => rotate(&context, &ring, &loaded.config, now, output).await,
+            Command::Revoke { kid } => revoke::revoke(&context, &ring, &loaded.config, &kid, output).await,
             Command::ReEncrypt => re_encrypt(&context, &ring, output).await,
             Command::Forget { ring_key, yes } => forget(&context, &ring, &ring_key, yes, output).await,
             Command::Status => status(&context, &ring, &loaded.config, output).await,

@@ -27,6 +27,7 @@ pub mod grants;
 pub mod known_clients;
 mod lanes;
 mod last_uses;
+pub mod living_tokens;
 pub mod memberships;
 mod migrate;
 mod named_grants;

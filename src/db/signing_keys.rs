@@ -109,6 +109,22 @@ pub async fn retire(db: impl DbHandle, at: Timestamp) -> Result<(), DbError> {
     .map(drop))
 }
 
+/// Changes when a key signs.
+pub async fn set_period(db: impl DbHandle, id: &str, period: SigningPeriod) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET signs_from = $2, retired_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(period.signs_from.seconds())
+        .bind(period.retired_at.map(Timestamp::seconds))
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Removes a key with its private half, whatever it does at the moment.
+pub async fn delete(db: impl DbHandle, id: &str) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("DELETE FROM signing_keys WHERE id = $1").bind(id).execute(conn).await.map(drop))
+}
+
 /// Puts another seal in the place of the one that was read. False where somebody else did so first, or the key is gone.
 pub async fn reseal(db: impl DbHandle, before: &SigningKey, sealed: &[u8], key_id: &str) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET sealed = $3, key_id = $4 WHERE id = $1 AND sealed = $2")

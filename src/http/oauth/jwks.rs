@@ -18,5 +18,5 @@ pub async fn show(State(app): State<Arc<App>>) -> Response {
 }
 
 /// [`KEY_SET_MAX_AGE`]: a new key is published for longer than that before it signs.
-const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=300");
-const _: () = assert!(KEY_SET_MAX_AGE == 300);
+const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=60");
+const _: () = assert!(KEY_SET_MAX_AGE == 60);

@@ -9,5 +9,6 @@ mod many_ended;
 mod meet;
 mod people;
 mod remove;
+mod revoke_signing_key;
 mod setup;
 mod silent_approval;

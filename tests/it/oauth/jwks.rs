@@ -29,7 +29,7 @@ on_both! {
 
             assert_eq!(answer.status, 200);
             assert_eq!(answer.header("content-type"), Some("application/json"));
-            assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+            assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
             let keys = answer.json()["keys"].as_array().expect("a list").clone();
             let [key] = keys.as_slice() else { panic!("{keys:?}") };
             assert_eq!((members(key), &key["alg"], &key["use"]), (expected.to_vec(), &json!(algorithm), &json!("sig")));

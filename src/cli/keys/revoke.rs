@@ -1,0 +1,67 @@
+//! `grantor keys revoke`: withdraws a signing key that leaked, and says what that ends.
+
+use serde_json::json;
+
+use crate::actions::{self, By, Context, RevokedSigningKey, SigningRules};
+use crate::cli::Failure;
+use crate::cli::output::{self, Output};
+use crate::config::Config;
+use crate::oauth::Timestamp;
+use crate::oauth::signing_period::KEY_SET_MAX_AGE;
+use crate::sealing::KeyRing;
+
+/// What the docs promise. Servers read the keys more often.
+const SERVERS_WITHIN: u64 = 30;
+
+pub async fn revoke(
+    context: &Context,
+    ring: &KeyRing,
+    config: &Config,
+    id: &str,
+    output: Output,
+) -> Result<(), Failure> {
+    let rules = SigningRules::of(config);
+    let done = actions::revoke_signing_key(context, ring, rules, id, &By::COMMAND_LINE).await;
+    let done = done.map_err(Failure::failed)?;
+    let shown = json!({
+        "revoked": {"id": done.key.id, "algorithm": done.key.algorithm},
+        "signs_now": {"id": done.signs_now, "is_new": done.is_new},
+        "families": done.families,
+        "last_token_ends_at": done.last_token_ends_at.map(Timestamp::to_rfc3339),
+        "servers_within_seconds": SERVERS_WITHIN,
+        "key_set_cached_for_seconds": KEY_SET_MAX_AGE,
+    });
+    output::one(output, &shown, || text(&done))
+}
+
+fn text(done: &RevokedSigningKey) -> String {
+    let RevokedSigningKey { key, signs_now, is_new, .. } = done;
+    let new = if *is_new { ", a new key" } else { "" };
+    format!(
+        "Revoked the signing key {} ({}). {signs_now}{new}, signs now.\n\n\
+         Servers:  within {SERVERS_WITHIN} seconds, every server removes the key from its key set. Introspection, user\n          \
+         information and this server's own API then refuse its tokens.\n\
+         Tokens:   {}\n\
+         APIs:     an API that checks signatures accepts tokens of the key until it fetches the key set again. If it follows\n          \
+         Cache-Control, that takes at most {KEY_SET_MAX_AGE} seconds. Restart APIs that cache the key set for longer.\n\
+         Next:     find out how the key leaked. If the key ring or a backup may have leaked too, replace `secrets.key`, run\n          \
+         `grantor keys re-encrypt`, and revoke every other signing key. A backup from before now still holds the revoked\n          \
+         key: after restoring one, run `grantor restore --revoke-everything`.",
+        key.id,
+        key.algorithm,
+        tokens(done),
+    )
+}
+
+fn tokens(done: &RevokedSigningKey) -> String {
+    let (families, has) = match done.families {
+        0 => return "no access token that Grantor signed with it is still valid.".to_owned(),
+        1 => ("1 authorization".to_owned(), "has"),
+        more => (format!("{more} authorizations"), "have"),
+    };
+    let until = done.last_token_ends_at.map(|end| format!(" until {}", end.to_rfc3339())).unwrap_or_default();
+    format!(
+        "up to {families} {has} an access token of it, valid{until}. Refresh tokens are not\n          \
+         affected: clients get a new access token when they refresh."
+    )
+}
