@@ -10,6 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, DatabaseUrl};
+use crate::db::{Db, DbError, ring_usage};
 use crate::sealing::{self, KeyRing};
 use crate::secret::{Random, Secret};
 
@@ -28,8 +29,28 @@ pub enum KeyRingError {
         .path.display()
     )]
     Empty { path: PathBuf },
+    #[error(
+        "the key file {} is missing, but the database beside it was used with one, and its signing keys and secrets cannot \
+         be opened without it. Put the file back from your copy of it. If it is lost for good, write a new one, `(umask 077; \
+         openssl rand -base64 32 > {})`, then run `grantor keys rotate --now`, and `grantor keys forget` for what the server \
+         then names",
+        .path.display(),
+        .path.display()
+    )]
+    Missing { path: PathBuf },
+    #[error(transparent)]
+    Db(#[from] DbError),
     #[error("the key file {} cannot be used: {cause}", .path.display())]
     Wrong { path: PathBuf, cause: sealing::KeyRingError },
+}
+
+/// The ring of this database. A key file is made only for a database that was never used with one: beside existing data, a
+/// new key would open nothing and hide that the old one is missing.
+pub async fn ring_for_database(config: &Config, random: &Random, db: &Db) -> Result<KeyRing, KeyRingError> {
+    match file(config) {
+        Some(path) if !path.exists() && ring_usage::is_used(db).await? => Err(KeyRingError::Missing { path }),
+        _ => ring_for(config, random),
+    }
 }
 
 /// The ring, made and stored on the first call where it stands in a file. Says in the log what an operator has to know.

@@ -40,6 +40,7 @@ mod remove_user;
 mod replay_deliveries;
 mod reseal;
 mod restrict_scopes;
+mod revoke_everything;
 mod revoke_family;
 mod revoke_key;
 mod revoke_signing_key;
@@ -104,6 +105,7 @@ pub use reseal::{Resealed, reseal};
 pub use restrict_scopes::{
     Bounds, RestrictScopesError, Restricted, lift_restriction, preview_restriction, restrict_scopes,
 };
+pub use revoke_everything::{Kept, RevokeEverythingError, RevokedEverything, revoke_everything};
 pub use revoke_family::{Why, revoke_family};
 pub use revoke_key::{RevokeKeyError, revoke_key};
 pub use revoke_signing_key::{RevokeSigningKeyError, RevokedSigningKey, revoke_signing_key};

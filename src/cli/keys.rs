@@ -15,7 +15,7 @@ use crate::actions::{self, By, Context, ForgottenWithKey, TakeOver};
 use crate::config::{Config, Loaded};
 use crate::db::ring_usage::{self, RingUsage};
 use crate::db::signing_keys::{self, SigningKey};
-use crate::key_ring::ring_for;
+use crate::key_ring::ring_for_database;
 use crate::oauth::Timestamp;
 use crate::oauth::signing_period::kept_for;
 use crate::sealing::KeyRing;
@@ -52,7 +52,7 @@ pub enum Command {
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
     block_on(async {
         let context = database::open(&loaded.config).await?;
-        let ring = ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
+        let ring = ring_for_database(&loaded.config, &context.random, &context.db).await.map_err(Failure::failed)?;
         match command {
             Command::Rotate { now } => rotate(&context, &ring, &loaded.config, now, output).await,
             Command::Revoke { kid } => revoke::revoke(&context, &ring, &loaded.config, &kid, output).await,

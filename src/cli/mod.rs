@@ -19,6 +19,7 @@ mod output;
 mod password;
 mod probe;
 mod resource;
+mod restore;
 mod restriction;
 mod selftest;
 mod serve;
@@ -100,6 +101,8 @@ enum Command {
     Webhook(webhook::Command),
     /// Copy an SQLite database while the server runs.
     Backup(backup::Arguments),
+    /// End everything that a restored backup brought back to life: run it after a restore, before people sign in.
+    Restore(restore::Arguments),
     /// Check, show or explain the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -142,6 +145,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Resource(command) => resource::run(command, load()?, output),
         Command::Webhook(command) => webhook::run(command, load()?, output),
         Command::Backup(arguments) => backup::run(arguments, load()?, output),
+        Command::Restore(arguments) => restore::run(arguments, load()?, output),
         Command::Config(command) => config::run(command, load, output),
         Command::Openapi => openapi::run(load()?),
         Command::Healthcheck => healthcheck::run(load()?, output),

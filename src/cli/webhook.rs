@@ -14,7 +14,7 @@ use crate::db::auth_methods::{self, AuthMethod};
 use crate::db::deliveries::{self, Delivery, State};
 use crate::db::orgs::Org;
 use crate::db::webhooks::{self, Webhook};
-use crate::key_ring::ring_for;
+use crate::key_ring::ring_for_database;
 use crate::oauth::{AuthMethodId, EventId, WebhookId};
 
 #[derive(Debug, Subcommand)]
@@ -80,7 +80,8 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Test { org, auth_method } => {
                 let org = database::org(&context, &org).await?;
                 let method = find(&context, &org, &auth_method).await?;
-                let ring = ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
+                let ring = ring_for_database(&loaded.config, &context.random, &context.db).await;
+                let ring = ring.map_err(Failure::failed)?;
                 let (outgoing, within) = (webhooks_outgoing(&loaded.config), loaded.config.webhooks.timeout);
                 tell(&method, &test_auth_method(&context, &outgoing, &ring, &method, within).await, output)
             }

@@ -21,6 +21,7 @@ mod connect;
 pub mod consents;
 pub mod deliveries;
 mod error;
+pub mod everything;
 pub mod families;
 mod family_queues;
 pub mod grants;

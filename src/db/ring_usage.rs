@@ -66,6 +66,33 @@ struct CountedFamilies {
     last_id: Uuid,
 }
 
+/// Whether the database was ever used with a key ring: something is sealed in it, or tokens derive from a key. False for one
+/// that has no schema yet.
+pub async fn is_used(db: &Db) -> Result<bool, DbError> {
+    if !has_tables(db).await? {
+        return Ok(false);
+    }
+    const ANY_ROW: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)
+                              OR EXISTS (SELECT 1 FROM auth_methods) OR EXISTS (SELECT 1 FROM webhooks)
+                              OR EXISTS (SELECT 1 FROM webhook_variables) OR EXISTS (SELECT 1 FROM sealing_keys)";
+    with_conn!(db, |conn| sqlx::query_scalar(ANY_ROW).fetch_one(conn).await)
+}
+
+/// Of the release that first sealed webhooks, or a later one.
+async fn has_tables(db: &Db) -> Result<bool, DbError> {
+    with_conn!(
+        db,
+        postgres | conn | sqlx::query_scalar("SELECT to_regclass('sealing_keys') IS NOT NULL").fetch_one(conn).await,
+        sqlite
+            | conn
+            | sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sealing_keys')"
+            )
+            .fetch_one(conn)
+            .await
+    )
+}
+
 /// By the id of the ring key.
 pub async fn count(db: &Db) -> Result<BTreeMap<String, RingUsage>, DbError> {
     let mut usage = count_sealed(db).await?;

@@ -119,6 +119,8 @@ pub enum Ending {
     ClientDisabled,
     UserDisabled,
     UserRemoved,
+    /// The database is a backup, and what was revoked since it was made is unknown.
+    Restored,
 }
 
 impl Outcome {
@@ -138,6 +140,7 @@ impl Ending {
             Self::ClientDisabled => "client_disabled",
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
+            Self::Restored => "restored",
         }
     }
 
@@ -148,6 +151,7 @@ impl Ending {
             Self::ClientDisabled => "has ended, since the client was disabled",
             Self::UserDisabled => "has ended, since the user was disabled",
             Self::UserRemoved => "has ended, since the user was removed",
+            Self::Restored => "was revoked because a backup was restored",
         }
     }
 }

@@ -9,6 +9,7 @@ mod many_ended;
 mod meet;
 mod people;
 mod remove;
+mod revoke_everything;
 mod revoke_signing_key;
 mod setup;
 mod silent_approval;

@@ -13,6 +13,7 @@ mod keys;
 mod logs;
 mod operators;
 mod resources;
+mod restore;
 mod selftest;
 mod serve;
 mod settings;

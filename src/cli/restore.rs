@@ -1,0 +1,78 @@
+//! `grantor restore`: ends everything that a restored backup brought back to life.
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{self, Output};
+use super::{Failure, block_on, database};
+use crate::actions::{self, By, Kept, RevokedEverything, SigningRules};
+use crate::config::Loaded;
+use crate::db::everything::{self, Access};
+use crate::key_ring;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// End every session, grant, token, code and pending request, every API key and application key, and revoke every
+    /// signing key. Without this, the command only shows what it would end.
+    #[arg(long)]
+    revoke_everything: bool,
+    /// Keep API keys and application keys, including those that were revoked after the backup.
+    #[arg(long, requires = "revoke_everything")]
+    keep_api_keys: bool,
+    /// Keep signing keys, including those that were revoked after the backup.
+    #[arg(long, requires = "revoke_everything")]
+    keep_signing_keys: bool,
+}
+
+pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
+    let kept = Kept { operator_keys: arguments.keep_api_keys, signing_keys: arguments.keep_signing_keys };
+    block_on(async {
+        // A backup may lack migrations that the server would run.
+        let context = database::open_existing_migrated(&loaded.config).await?;
+        if !arguments.revoke_everything {
+            return Err(Failure::usage(preview(&everything::count(&context.db).await?)));
+        }
+        let ring = key_ring::ring_for_database(&loaded.config, &context.random, &context.db).await;
+        let ring = ring.map_err(Failure::failed)?;
+        let rules = SigningRules::of(&loaded.config);
+        let done = actions::revoke_everything(&context, &ring, rules, kept, &By::COMMAND_LINE).await;
+        let (revoked, left) = done.map_err(Failure::failed)?;
+        output::one(output, &json!({"revoked": revoked, "left": left}), || text(&revoked, &left))
+    })
+}
+
+fn preview(now: &Access) -> String {
+    format!(
+        "this database has {} grants, {} sessions, {} codes, {} pending requests, {} API keys, {} application keys and {} \
+         signing keys. What was revoked after the backup is valid again. Run `grantor restore --revoke-everything` to end \
+         all of it: people must sign in and authorize their apps again, and operators need new keys",
+        now.grants, now.sessions, now.codes, now.pending_requests, now.api_keys, now.application_keys, now.signing_keys,
+    )
+}
+
+fn text(revoked: &RevokedEverything, left: &Access) -> String {
+    format!(
+        "Ended {} grants with their tokens, {} sessions, {} codes and {} pending requests.\n\
+         Revoked {} API and application keys, and {} signing keys.{}\n\n\
+         Still as the backup has it; compare it with your records since the backup:\n\
+         * {} users who can sign in, with the passwords, roles and organizations they had ({} more are disabled).\n  \
+         `grantor user list` shows them; `user disable` and `user set-password` correct them.\n\
+         * {} disabled clients and {} restrictions. Disable or restrict again what you did since.\n\
+         * {} webhooks and {} resource servers with their secrets. Events that were delivered after the backup may be\n  \
+         delivered again, with the same webhook-id.\n\n\
+         APIs that check signatures accept old access tokens until they fetch the key set again, or until the tokens expire.",
+        revoked.grants,
+        revoked.sessions,
+        revoked.codes,
+        revoked.pending_requests,
+        revoked.operator_keys,
+        revoked.signing_keys,
+        if left.api_keys + left.application_keys == 0 { " Create new keys with `grantor key create`." } else { "" },
+        left.users,
+        left.disabled_users,
+        left.disabled_clients,
+        left.restrictions,
+        left.webhooks,
+        left.resources,
+    )
+}

@@ -1,0 +1,95 @@
+//! Ending everything after a backup was restored.
+
+use grantor::actions::{self, By, Kept, RevokedEverything};
+use grantor::db::everything::Access;
+use grantor::db::{audit_events, signing_keys};
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::granted::{Granted, asks};
+
+async fn revoke(app: &TestApp, kept: Kept) -> (RevokedEverything, Access) {
+    let (context, ring) = (app.context(), &app.app.issuer.ring);
+    let done = actions::revoke_everything(context, ring, app.app.signing_rules(), kept, &By::COMMAND_LINE).await;
+    app.app.issuer.signing.reload().await.expect("is readable");
+    done.expect("is ended")
+}
+
+async fn kids(app: &TestApp) -> Vec<String> {
+    signing_keys::list(app.db()).await.expect("is readable").into_iter().map(|key| key.id).collect()
+}
+
+on_both! {
+    async fn every_way_in_ends_and_what_people_must_judge_stays(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let other = granted.another_client("Another app").await;
+        let (tokens, others) = (granted.tokens("mcp_read").await, other.tokens("mcp_read").await);
+        let code = granted.code("mcp_read").await;
+        let request = asks("mcp_read", &[]);
+        granted.waiting(&request).await;
+        let before = kids(&app).await;
+        assert_eq!(granted.operator.get("/api/v2/org_authorized_clients").await.status, 200);
+
+        let (done, left) = revoke(&app, Kept::default()).await;
+        let (again, _) = revoke(&app, Kept { signing_keys: true, ..Kept::default() }).await;
+
+        assert_eq!((done.grants, done.operator_keys, done.signing_keys), (2, 2, 1));
+        assert!(done.codes >= 1 && done.pending_requests >= 1, "{done:?}");
+        assert_eq!(again, RevokedEverything::default());
+        assert_eq!((left.grants, left.codes, left.pending_requests, left.api_keys, left.application_keys), (0, 0, 0, 0, 0));
+        assert_eq!((left.signing_keys, left.users, left.resources), (1, 1, 1));
+        for token in [&tokens.access, &others.access] {
+            assert!(!granted.is_active(token).await);
+        }
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
+        assert_eq!(granted.exchanged(&code).await.status, 400);
+        let after = kids(&app).await;
+        assert!(after.len() == 1 && !before.contains(&after[0]), "{before:?} {after:?}");
+        let operator = app.replica().await;
+        assert_eq!(granted.operator.on(&operator).get("/api/v2/org_authorized_clients").await.status, 403);
+    }
+
+    async fn keys_stay_if_the_operator_keeps_them(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let before = kids(&app).await;
+
+        let (done, left) = revoke(&app, Kept { operator_keys: true, signing_keys: true }).await;
+
+        assert_eq!((done.operator_keys, done.signing_keys, left.api_keys, left.application_keys), (0, 0, 1, 1));
+        assert_eq!(kids(&app).await, before);
+        assert_eq!(granted.operator.get("/api/v2/org_authorized_clients").await.status, 200);
+    }
+
+    async fn it_is_recorded_for_the_server_and_for_each_grant(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.tokens("mcp_read").await;
+
+        let (done, _) = revoke(&app, Kept::default()).await;
+
+        let event = audit_events::list_of_server(app.db(), 10).await.expect("is readable").pop().expect("an event");
+        assert_eq!((event.action.as_str(), event.actor.as_str()), ("server.restored", "command_line"));
+        assert_eq!(event.after.expect("counts")["revoked"], json!(done));
+        let of_org: Vec<String> = granted.events().await.into_iter().map(|event| event.action).collect();
+        let count = |action: &str| of_org.iter().filter(|one| *one == action).count();
+        assert_eq!((count("grant.revoked"), count("key.revoked")), (1, 2), "{of_org:?}");
+    }
+
+    async fn signing_keys_end_also_while_a_rotation_is_under_way(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (context, ring, rules) = (app.context(), &app.app.issuer.ring, app.app.signing_rules());
+        let by = By::COMMAND_LINE;
+        for take_over in [actions::TakeOver::Now, actions::TakeOver::Published] {
+            actions::rotate_signing_keys(context, ring, rules.algorithm, take_over, &by).await.expect("a key");
+        }
+        let before = kids(&app).await;
+
+        let (done, _) = revoke(&app, Kept::default()).await;
+
+        let after = kids(&app).await;
+        assert_eq!((done.signing_keys, before.len(), after.len()), (3, 3, 1));
+        assert!(!before.contains(&after[0]));
+    }
+}
