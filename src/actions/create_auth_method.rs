@@ -7,8 +7,10 @@ use super::auth_method_secret::seal_client_secret;
 use super::conflict::again_after_conflict;
 use super::{By, Context};
 use crate::db::auth_methods::{self, AuthMethod};
+use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::{DbError, Tx, orgs};
 use crate::oauth::auth_method::NewAuthMethod;
+use crate::oauth::secret_binding::SecretBinding;
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
 
@@ -68,6 +70,7 @@ async fn create(
         return Err(AuthMethodError::TooMany);
     }
     name_taken(auth_methods::insert(&mut tx, &method).await)?;
+    secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &SecretBinding::given(now)).await?;
     record(context, &mut tx, by, &method, "auth_method.created", (None, Some(shown(&method)))).await?;
     tx.commit().await?;
     Ok(method)

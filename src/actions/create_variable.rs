@@ -8,7 +8,9 @@ use super::find_variable::{ShownVariable, VariableError};
 use super::webhook_secrets::seal_value;
 use super::{By, Context};
 use crate::db::orgs;
+use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::webhook_variables::{self, Variable};
+use crate::oauth::secret_binding::SecretBinding;
 use crate::oauth::webhook_variable::{MOST, NewVariable};
 use crate::oauth::{OrgId, VariableId};
 use crate::sealing::KeyRing;
@@ -39,6 +41,9 @@ async fn create(
     orgs::lock_for_change(&mut tx, org_id).await?;
     let others = webhook_variables::count(&mut tx, org_id).await?;
     webhook_variables::insert(&mut tx, &variable).await.map_err(VariableError::of_row)?;
+    if is_secret {
+        secret_bindings::set(&mut tx, BoundRow::Variable(id), &SecretBinding::given(now)).await?;
+    }
     if others >= MOST {
         return Err(VariableError::TooMany);
     }

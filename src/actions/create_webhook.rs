@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::audit::{self, Change};
+use super::bind_secrets::bind_secrets;
 use super::conflict::again_after_conflict;
 use super::find_webhook::{ShownWebhook, WebhookError};
 use super::webhook_secrets::{WebhookSecrets, new_signing_secret};
@@ -48,8 +49,9 @@ async fn create(
     if others >= MOST {
         return Err(WebhookError::TooMany);
     }
+    let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref()).await?;
     let subject = format!("webhook:{}", webhook.id);
-    let after = Some(recorded(&webhook));
+    let after = Some(with_bound(recorded(&webhook), &bound));
     let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
     audit::record(context, &mut tx, by, change).await?;
     tx.commit().await?;
@@ -88,6 +90,14 @@ pub(super) async fn check_auth_method(
         Some(id) if !webhooks::auth_method_exists(tx, org_id, id).await? => Err(WebhookError::NoSuchAuthMethod),
         _ => Ok(()),
     }
+}
+
+/// The secrets that were bound to the webhook's origin, if any.
+pub(super) fn with_bound(mut recorded: Value, bound: &[String]) -> Value {
+    if !bound.is_empty() {
+        recorded["bound_secrets"] = json!(bound);
+    }
+    recorded
 }
 
 /// For the audit trail. Of the URL, the host alone: its path is often the credential. Neither headers nor payload.

@@ -1,10 +1,12 @@
 //! A webhook as its operators see it: with its headers opened.
 
 use super::Context;
+use super::bind_secrets::BindError;
 use super::webhook_secrets::open_custom_headers;
 use crate::db::DbError;
 use crate::db::webhooks::{self, Webhook};
 use crate::oauth::OrgId;
+use crate::oauth::secret_binding::NotBound;
 use crate::oauth::webhook::WebhookMistake;
 use crate::sealing::{KeyRing, SealError};
 use crate::secret::Secret;
@@ -20,11 +22,22 @@ pub enum WebhookError {
     #[error("the organisation has no such auth method")]
     NoSuchAuthMethod,
     #[error(transparent)]
+    NotBound(#[from] NotBound),
+    #[error(transparent)]
     Mistake(#[from] WebhookMistake),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<BindError> for WebhookError {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::NotBound(cause) => Self::NotBound(cause),
+            BindError::Db(cause) => Self::Db(cause),
+        }
+    }
 }
 
 impl WebhookError {

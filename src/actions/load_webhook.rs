@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::Context;
 use super::webhook_secrets::{WebhookSecrets, open_value};
 use crate::db::webhooks::{self, Webhook};
-use crate::db::{DbError, orgs, webhook_variables};
+use crate::db::{DbError, orgs, secret_bindings, webhook_variables};
+use crate::oauth::secret_binding::{NotBound, SecretBinding, SecretName};
 use crate::oauth::webhook_template::{Headers, Payload, TemplateMistake, Values};
-use crate::oauth::{OrgId, WebhookId};
+use crate::oauth::{AuthMethodId, OrgId, WebhookId, receiver_url};
 use crate::sealing::{KeyRing, SealError};
 use crate::secret::Secret;
 
@@ -31,6 +32,8 @@ pub enum LoadWebhookError {
     Db(#[from] DbError),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    NotBound(#[from] NotBound),
 }
 
 /// `None`: it is gone.
@@ -48,8 +51,13 @@ pub async fn load_webhook(
     let headers = headers.map_err(|mistake| corrupt("custom_headers_sealed", &mistake))?;
     let payload = webhook.payload.as_deref().map(Payload::parse).transpose();
     let payload = payload.map_err(|mistake| corrupt("payload", &mistake))?;
+    let origin = receiver_url::origin(&webhook.url);
     let mut names = payload.as_ref().map(Payload::names).unwrap_or_default();
     names.extend(headers.iter().flat_map(Headers::names));
+    check_variables(context, webhook.org_id, &names, &origin).await?;
+    if let Some(id) = webhook.auth_method_id {
+        check_auth_method(context, webhook.org_id, id, &origin).await?;
+    }
     Ok(Some(LoadedWebhook {
         org_name: org.name,
         variables: variables(context, ring, webhook.org_id, &names).await?,
@@ -58,6 +66,42 @@ pub async fn load_webhook(
         signing_secrets: std::iter::once(secrets.signing).chain(former).collect(),
         webhook,
     }))
+}
+
+/// The check when a webhook is stored does not see variables that are created or renamed later.
+async fn check_variables(
+    context: &Context,
+    org_id: OrgId,
+    names: &BTreeSet<&str>,
+    origin: &str,
+) -> Result<(), LoadWebhookError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    for (name, (_, binding)) in secret_bindings::of_variables(&context.db, org_id, names).await? {
+        check(binding, SecretName::Variable(name), origin)?;
+    }
+    Ok(())
+}
+
+async fn check_auth_method(
+    context: &Context,
+    org_id: OrgId,
+    id: AuthMethodId,
+    origin: &str,
+) -> Result<(), LoadWebhookError> {
+    let binding = secret_bindings::of_auth_method(&context.db, org_id, id).await?;
+    Ok(check(binding.flatten(), SecretName::AuthMethod, origin)?)
+}
+
+/// One without a binding was stored by a server of the release before, which still runs.
+fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Result<(), NotBound> {
+    match binding {
+        Some(binding) if !binding.allows(origin) => {
+            Err(NotBound { secret, origins: binding.origins, origin: origin.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An organisation may have many and long ones: only what is sent is read and opened.

@@ -8,6 +8,7 @@ use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
 use super::{By, Context};
 use crate::db::auth_methods::{self, AuthMethod};
 use crate::db::orgs;
+use crate::db::secret_bindings::{self, BoundRow};
 use crate::oauth::auth_method::AuthMethodChange;
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
@@ -46,6 +47,12 @@ async fn update(
     after.modified_at = context.clock.now().max(before.modified_at.plus(1));
     if !name_taken(auth_methods::update(&mut tx, &after).await)? {
         return Err(AuthMethodError::NoSuchMethod);
+    }
+    if change.client_secret.is_some()
+        && let Some(Some(binding)) = secret_bindings::of_auth_method(&mut tx, org_id, id).await?
+    {
+        let binding = binding.given_again(context.clock.now());
+        secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     }
     let (was, mut is) = difference(&before, &after);
     if change.client_secret.is_some() {

@@ -1,16 +1,21 @@
 //! An organisation changes a variable of its webhooks.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::audit::{self, Change};
+use super::bind_secrets::bind_where_used;
 use super::conflict::again_after_conflict;
 use super::create_variable::recorded;
 use super::find_variable::{ShownVariable, VariableError};
 use super::webhook_secrets::seal_value;
 use super::{By, Context};
-use crate::db::orgs;
+use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::webhook_variables::{self, Variable};
+use crate::db::{DbError, Tx, orgs};
 use crate::oauth::OrgId;
+use crate::oauth::secret_binding::SecretBinding;
 use crate::oauth::webhook_variable::VariableChange;
 use crate::sealing::KeyRing;
 
@@ -53,6 +58,7 @@ async fn update(
     if !webhook_variables::update(&mut tx, &after).await.map_err(VariableError::of_row)? {
         return Err(VariableError::NoSuchVariable);
     }
+    bind_again(context, ring, &mut tx, &before, &after, change.value.is_some()).await?;
     let subject = format!("webhook_variable:{}", after.id);
     let mut recorded_after = recorded(&after);
     if change.value.is_some() {
@@ -63,4 +69,28 @@ async fn update(
     audit::record(context, &mut tx, by, change).await?;
     tx.commit().await?;
     ShownVariable::of(ring, after)
+}
+
+/// A secret may be bound to one more origin after it was given again.
+async fn bind_again(
+    context: &Context,
+    ring: &KeyRing,
+    tx: &mut Tx,
+    before: &Variable,
+    after: &Variable,
+    is_given: bool,
+) -> Result<(), DbError> {
+    let (row, now) = (BoundRow::Variable(after.id), context.clock.now());
+    match (before.is_secret, after.is_secret) {
+        // Webhooks that name it were stored before it was secret: each is stored again to use it.
+        (false, true) if is_given => secret_bindings::set(tx, row, &SecretBinding::given(now)).await,
+        (false, true) => bind_where_used(context, tx, ring, after).await,
+        (true, true) if is_given => {
+            let names = BTreeSet::from([after.name.as_str()]);
+            let known = secret_bindings::of_variables(&mut *tx, after.org_id, &names).await?;
+            let Some((_, Some(binding))) = known.into_values().next() else { return Ok(()) };
+            secret_bindings::set(tx, row, &binding.given_again(now)).await
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::audit::{self, Change};
+use super::bind_secrets::bind_secrets;
 use super::conflict::again_after_conflict;
-use super::create_webhook::{check_auth_method, recorded};
+use super::create_webhook::{check_auth_method, recorded, with_bound};
 use super::find_webhook::{ShownWebhook, WebhookError};
 use super::webhook_secrets::{WebhookSecrets, new_signing_secret};
 use super::{By, Context};
@@ -47,7 +48,8 @@ async fn update(
         check_auth_method(&mut tx, org_id, after.auth_method_id).await?;
     }
     let replaced = replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
-    if after == before && replaced.is_empty() {
+    let bound = bind_secrets(context, ring, &mut tx, &after, secrets.custom_headers.as_ref()).await?;
+    if after == before && replaced.is_empty() && bound.is_empty() {
         tx.roll_back().await?;
         return Ok(ShownWebhook { webhook: before, custom_headers: headers_before, signing_secret });
     }
@@ -56,7 +58,7 @@ async fn update(
         return Err(WebhookError::NoSuchWebhook);
     }
     let (subject, recorded_before) = (format!("webhook:{}", after.id), Some(recorded(&before)));
-    let recorded_after = Some(with_replaced(recorded(&after), &replaced));
+    let recorded_after = Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
     let action = "webhook.changed";
     let change = Change { org_id, action, subject: &subject, before: recorded_before, after: recorded_after };
     audit::record(context, &mut tx, by, change).await?;

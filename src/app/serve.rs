@@ -144,6 +144,7 @@ impl App {
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
         actions::prepare_key_ring(&self.context, &self.issuer.ring).await?;
+        actions::bind_unbound_secrets(&self.context, &self.issuer.ring).await?;
         Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
             .await?)
     }

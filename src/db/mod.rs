@@ -42,6 +42,7 @@ pub mod ring_usage;
 mod rotations;
 pub mod sealed;
 pub mod sealing_keys;
+pub mod secret_bindings;
 pub mod sessions;
 pub mod signing_keys;
 mod taking;

@@ -41,6 +41,7 @@ pub mod resource;
 pub mod scope;
 pub mod scope_catalog;
 pub mod scopes_restriction;
+pub mod secret_binding;
 pub mod session;
 pub mod signing_algorithm;
 pub mod signing_period;

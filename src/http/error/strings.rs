@@ -47,6 +47,7 @@ impl From<WebhookError> for ApiError {
             WebhookError::NoSuchAuthMethod => {
                 wrong("auth_method_id is not the id of an auth method of this organization")
             }
+            WebhookError::NotBound(cause) => wrong(cause),
             WebhookError::Mistake(mistake) => wrong(mistake),
             WebhookError::Seal(cause) => Self::Unopened(cause),
             WebhookError::Db(cause) => Self::Db(cause),

@@ -1,6 +1,7 @@
 //! `/api/v1/integration/webhooks/configuration/webhooks`: where events are sent.
 
 mod access;
+mod bound_secrets;
 mod life;
 mod names;
 mod refusals;

@@ -110,11 +110,11 @@ on_both! {
             "name": "CRM", "url": "https://hooks.example", "payload": "{\"key\": \"$KEY\", \"id\": \"$ID\"}",
             "custom_headers": "{\"X-Key\": \"Key $KEY\"}",
         });
-        let secret = created(&operator, &body).await;
         for (operator, name, value) in [(&operator, "KEY", "hunter2"), (&operator, "URL", "u"), (&initech, "KEY", "theirs")] {
             let variable = json!({"name": name, "value": value, "is_secret": name == "KEY"});
             assert_eq!(operator.post(VARIABLES, &variable).await.status, 201);
         }
+        let secret = created(&operator, &body).await;
 
         let loaded = loaded(&operator, "CRM").await;
 

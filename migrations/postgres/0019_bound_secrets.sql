@@ -1,0 +1,11 @@
+-- Where secrets of webhooks may be sent, so that nobody reads one by pointing a webhook at a server of their own.
+
+-- Origins of the webhooks that may use it, a list. NULL: stored by a release that bound no secrets; the next start binds it
+-- to the origins that use it. Variables that are not secret are not bound.
+ALTER TABLE webhook_variables ADD COLUMN bound_origins JSONB;
+-- Until then, one more origin may be bound. NULL: not any more.
+ALTER TABLE webhook_variables ADD COLUMN open_until BIGINT;
+
+-- The same for the access tokens of an auth method.
+ALTER TABLE auth_methods ADD COLUMN bound_origins JSONB;
+ALTER TABLE auth_methods ADD COLUMN open_until BIGINT;

@@ -1,0 +1,168 @@
+//! To which origins the secrets of webhooks are bound: columns of `webhook_variables` and `auth_methods` that only this file
+//! reads and writes. `None` is a row of a release that bound no secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::column::{Column, JsonText};
+use super::{Db, DbError, DbHandle, with_conn};
+use crate::oauth::secret_binding::SecretBinding;
+use crate::oauth::{AuthMethodId, OrgId, Timestamp, VariableId};
+
+/// A row whose secret is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundRow {
+    Variable(VariableId),
+    AuthMethod(AuthMethodId),
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: String,
+    bound_origins: Option<JsonText>,
+    open_until: Option<i64>,
+}
+
+impl Row {
+    fn binding(self, table: &'static str) -> Result<Option<SecretBinding>, DbError> {
+        let origins = self.bound_origins.map(|origins| Column::of(table, "bound_origins").json(origins)).transpose()?;
+        let open_until = self.open_until.map(Timestamp::from_seconds);
+        Ok(origins.map(|origins| SecretBinding { origins, open_until }))
+    }
+}
+
+/// Secret variables of these names, with their bindings.
+pub async fn of_variables(
+    db: impl DbHandle,
+    org_id: OrgId,
+    names: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, (VariableId, Option<SecretBinding>)>, DbError> {
+    let rows: Vec<Row> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(
+                "SELECT id, name, bound_origins, open_until FROM webhook_variables
+                  WHERE org_id = $1 AND is_secret AND name = ANY($2)"
+            )
+            .bind(org_id.0)
+            .bind(names.iter().copied().collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_as(
+                "SELECT id, name, bound_origins, open_until FROM webhook_variables
+                  WHERE org_id = $1 AND is_secret = 1 AND name IN (SELECT value FROM json_each($2))"
+            )
+            .bind(org_id.0)
+            .bind(Json(names))
+            .fetch_all(conn)
+            .await
+    )?;
+    let read = |row: Row| -> Result<_, DbError> {
+        Ok((row.name.clone(), (VariableId(row.id), row.binding("webhook_variables")?)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// `None`: there is no such auth method.
+pub async fn of_auth_method(
+    db: impl DbHandle,
+    org_id: OrgId,
+    id: AuthMethodId,
+) -> Result<Option<Option<SecretBinding>>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, name, bound_origins, open_until FROM auth_methods WHERE org_id = $1 AND id = $2"
+    )
+    .bind(org_id.0)
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(|row| row.binding("auth_methods")).transpose()
+}
+
+pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> Result<(), DbError> {
+    let (statement, id) = match row {
+        BoundRow::Variable(id) => {
+            ("UPDATE webhook_variables SET bound_origins = $2, open_until = $3 WHERE id = $1", id.0)
+        }
+        BoundRow::AuthMethod(id) => ("UPDATE auth_methods SET bound_origins = $2, open_until = $3 WHERE id = $1", id.0),
+    };
+    with_conn!(db, |conn| sqlx::query(statement)
+        .bind(id)
+        .bind(Json(&binding.origins))
+        .bind(binding.open_until.map(Timestamp::seconds))
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Organizations that have a secret without a binding.
+pub async fn list_unbound_orgs(db: &Db) -> Result<Vec<OrgId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(
+                "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret
+                  UNION SELECT org_id FROM auth_methods WHERE bound_origins IS NULL"
+            )
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_scalar(
+                "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret = 1
+                  UNION SELECT org_id FROM auth_methods WHERE bound_origins IS NULL"
+            )
+            .fetch_all(conn)
+            .await
+    )?;
+    Ok(ids.into_iter().map(OrgId).collect())
+}
+
+/// What of an organization has no binding: secret variables with their names, and auth methods.
+pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(BoundRow, String)>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Unbound {
+        id: Uuid,
+        name: String,
+        is_variable: bool,
+    }
+    let rows: Vec<Unbound> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(
+                "SELECT id, name, TRUE AS is_variable FROM webhook_variables
+                  WHERE org_id = $1 AND bound_origins IS NULL AND is_secret
+                  UNION ALL SELECT id, name, FALSE FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
+            )
+            .bind(org_id.0)
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_as(
+                "SELECT id, name, 1 AS is_variable FROM webhook_variables
+                  WHERE org_id = $1 AND bound_origins IS NULL AND is_secret = 1
+                  UNION ALL SELECT id, name, 0 FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
+            )
+            .bind(org_id.0)
+            .fetch_all(conn)
+            .await
+    )?;
+    let read = |row: Unbound| {
+        let bound = if row.is_variable {
+            BoundRow::Variable(VariableId(row.id))
+        } else {
+            BoundRow::AuthMethod(AuthMethodId(row.id))
+        };
+        (bound, row.name)
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
