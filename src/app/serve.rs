@@ -128,7 +128,8 @@ impl App {
         loop {
             match self.prepare().await {
                 Err(cause) if cause.is_transient() => {
-                    tracing::warn!(error = %cause, "waiting for the database");
+                    let why = self.context.db.why_unreachable().await.unwrap_or_else(|| cause.to_string());
+                    tracing::warn!(error = why, "waiting for the database");
                 }
                 outcome => return outcome,
             }

@@ -9,6 +9,7 @@ use crate::actions::{self, Bootstrapped, By};
 use crate::app::App;
 use crate::config::Loaded;
 use crate::oauth::client_metadata::{ClientMetadata, RawClientMetadata};
+use crate::oauth::scope_catalog::{ScopeCatalog, ScopeKind};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -72,6 +73,7 @@ const TOUR_CLIENT: &str = r#"{"client_name":"My first client","redirect_uris":["
 pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
     let url = &app.config.http.public_url;
     let client_id = tour_client_id(app).unwrap_or_else(|| "<client_id of the answer>".to_owned());
+    let restriction = tour_restriction(&app.catalog);
     format!(
         "\nThis is the first start, so an organisation was made.\n\n{}\n\n\
          Try it:\n\n\
@@ -79,10 +81,10 @@ pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
          curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' \\\n  -d '{TOUR_CLIENT}'; echo\n\n\
          # keys for the lines below\n\
          export DD_API_KEY={} DD_APPLICATION_KEY={}\n\n\
-         # your organisation lets it have two scopes and no more\n\
+         # your organization lets it have these scopes and no more\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
          -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\" -H 'Content-Type: application/json' \\\n  \
-         -d '{{\"data\":{{\"type\":\"upsert_scopes_restriction\",\"attributes\":{{\"oidc_scopes\":[\"openid\"],\"permission_scopes\":[\"mcp_read\"]}}}}}}'; echo\n\n\
+         -d '{restriction}'; echo\n\n\
          # see it\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
          -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"; echo\n\n\
@@ -91,6 +93,24 @@ pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
         made.keys.api_key.expose(),
         made.keys.application_key.expose(),
     )
+}
+
+/// Two scopes that the catalog has: `openid` and `mcp_read`, or what comes nearest to them. It is pasted between single quotes.
+fn tour_restriction(catalog: &ScopeCatalog) -> Value {
+    let first = |kind: ScopeKind, wanted: &str| {
+        let of_kind = || {
+            catalog
+                .iter()
+                .filter(move |scope| scope.kind == kind && !scope.private && !scope.name.as_str().contains('\''))
+        };
+        let chosen = of_kind().find(|scope| scope.name.as_str() == wanted);
+        let chosen = chosen.or_else(|| of_kind().find(|scope| scope.default)).or_else(|| of_kind().next());
+        chosen.map(|scope| scope.name.as_str()).into_iter().collect::<Vec<_>>()
+    };
+    json!({"data": {"type": "upsert_scopes_restriction", "attributes": {
+        "oidc_scopes": first(ScopeKind::Oidc, "openid"),
+        "permission_scopes": first(ScopeKind::Permission, "mcp_read"),
+    }}})
 }
 
 fn tour_client_id(app: &App) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::actions::Context;
 use crate::app::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::db::{Db, MigrationState, orgs};
+use crate::db::{Db, MigrateError, MigrationState, orgs};
 use crate::passwords::Passwords;
 use crate::secret::Random;
 
@@ -16,31 +16,54 @@ use super::Failure;
 /// Opens the database and refuses one whose schema is not this program's. Makes none: whoever looks at the wrong place has to
 /// be told.
 pub async fn open(config: &Config) -> Result<Context, Failure> {
-    if let DatabaseUrl::Sqlite(path) = &config.database.url
-        && !path.exists()
-    {
-        return Err(Failure::Failed(format!(
-            "there is no database at {} (`database.url`, where it is relative from this folder): run this where the server \
-             runs and on its settings, or start the server once",
-            path.display()
-        )));
-    }
+    check_exists(config)?;
     let context = open_any_schema(config)?;
-    match context.db.migration_state().await.map_err(Failure::failed)? {
+    let state = match context.db.migration_state().await {
+        Ok(state) => state,
+        Err(error) => return Err(unusable(&context, config, error).await),
+    };
+    match state {
         MigrationState::UpToDate => Ok(context),
         MigrationState::Behind => Err(Failure::Failed(format!(
             "the database {} lacks migrations: run `grantor migrate up` or start the server once",
             config.database.url
         ))),
-        MigrationState::Newer(version) => Err(Failure::failed(crate::db::MigrateError::Newer(version))),
+        MigrationState::Newer(version) => Err(Failure::failed(MigrateError::Newer(version))),
     }
+}
+
+fn check_exists(config: &Config) -> Result<(), Failure> {
+    match &config.database.url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Err(Failure::Failed(format!(
+            "there is no database at {} (`database.url`, where it is relative from this folder): run this where the server \
+             runs and on its settings, or start the server once",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Brings a database up to date that is there, and makes none.
+pub async fn open_existing_migrated(config: &Config) -> Result<Context, Failure> {
+    check_exists(config)?;
+    open_migrated(config).await
 }
 
 /// Opens the database and brings it up to date first.
 pub async fn open_migrated(config: &Config) -> Result<Context, Failure> {
     let context = open_any_schema(config)?;
-    context.db.migrate().await.map_err(Failure::failed)?;
-    Ok(context)
+    match context.db.migrate().await {
+        Ok(_) => Ok(context),
+        Err(error) => Err(unusable(&context, config, error).await),
+    }
+}
+
+async fn unusable(context: &Context, config: &Config, error: MigrateError) -> Failure {
+    let why = match context.db.why_unreachable().await {
+        Some(why) => why,
+        None => error.to_string(),
+    };
+    Failure::Failed(format!("the database {} cannot be used: {why}", config.database.url))
 }
 
 pub fn open_any_schema(config: &Config) -> Result<Context, Failure> {

@@ -51,11 +51,11 @@ async fn examine(arguments: &Arguments, loaded: &Loaded, findings: &mut Findings
     let config = &loaded.config;
     let url = arguments.url.as_deref().unwrap_or(&config.http.public_url);
     settings::examine(loaded, findings);
-    let known_resources = storage::examine(config, findings).await?;
+    let stored = storage::examine(config, findings).await?;
     let probe = Probe::new();
-    public::examine(&probe, config, url, findings).await;
+    public::examine(&probe, config, url, &stored, findings).await;
     if let Some(mcp_server) = &arguments.mcp_server {
-        mcp_server::examine(&probe, loaded, &known_resources, mcp_server, findings).await;
+        mcp_server::examine(&probe, loaded, &stored.resources, mcp_server, findings).await;
     }
     Ok(())
 }

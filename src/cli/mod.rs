@@ -23,6 +23,8 @@ mod restore;
 mod restriction;
 mod selftest;
 mod serve;
+mod sqlite_lock;
+mod suggest;
 mod user;
 mod webhook;
 
@@ -119,7 +121,7 @@ enum Command {
 }
 
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| suggest::with_suggestion(error).exit());
     let output = cli.output;
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,

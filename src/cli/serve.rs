@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, database, output};
+use super::{Failure, bootstrap, database, output, sqlite_lock};
 use crate::actions::{self, By, Context};
 use crate::app::{App, StartError};
 use crate::config::Loaded;
@@ -22,8 +22,10 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let url = loaded.config.database.url.to_string();
     let Context { db, clock, random, .. } = database::open_any_schema(&loaded.config)?;
-    let ring = key_ring::ring_for(&loaded.config, &random).map_err(Failure::failed)?;
+    let _lock = sqlite_lock::lock(&loaded.config)?;
+    let ring = key_ring::ring_for_database(&loaded.config, &random, &db).await.map_err(Failure::failed)?;
     let app = App::new(loaded, db, clock, random, ring);
+    warn_of_plain_http(&app);
     stop_on_signal(Arc::clone(&app))?;
     outlive_a_full_file()?;
     match Arc::clone(&app).serve(async |app| ready(app).await).await {
@@ -36,6 +38,17 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
             Err(Failure::Failed(format!("the database at {url} (`database.url`) cannot be used: {error}")))
         }
         Err(error) => Err(Failure::failed(error)),
+    }
+}
+
+fn warn_of_plain_http(app: &App) {
+    let http = &app.config.http;
+    if http.public_url.starts_with("http://") && !http.is_on_this_machine() {
+        tracing::warn!(
+            public_url = http.public_url,
+            "`http.public_url` is http on another host: passwords and tokens cross the network unencrypted, and current \
+             clients refuse it. Put a proxy that ends TLS in front, and set its https URL"
+        );
     }
 }
 
@@ -76,12 +89,12 @@ async fn ready(app: &App) {
     }
 }
 
-/// On the default file the server sets up an organisation by itself and prints it; elsewhere it says how to.
+/// For a trial the server creates an organization and prints its keys; elsewhere it prints the command that does so.
 async fn first_start(app: &App) -> Result<(), actions::BootstrapError> {
     if !orgs::list(&app.context.db).await?.is_empty() {
         return Ok(());
     }
-    let text = if app.config.database.is_default_file() {
+    let text = if app.config.database.is_default_file() || app.config.bootstrap.automatic {
         let made =
             actions::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
         bootstrap::first_start_text(app, &made)

@@ -30,6 +30,15 @@ impl DatabaseUrl {
     }
 }
 
+/// What docker-compose.yml gives to Postgres for a trial. Everybody knows it.
+const TRIAL_PASSWORD: &str = "grantor-trial-on-this-machine";
+
+impl DatabaseUrl {
+    pub fn has_trial_password(&self) -> bool {
+        matches!(self, Self::Postgres(url) if url.expose().contains(&format!(":{TRIAL_PASSWORD}@")))
+    }
+}
+
 fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() {
@@ -110,6 +119,17 @@ pub enum DatabaseUrlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_of_the_compose_file_is_known_as_that_of_a_trial() {
+        let compose = std::fs::read_to_string("docker-compose.yml").expect("is readable");
+        assert_eq!(compose.matches(&format!("${{POSTGRES_PASSWORD:-{TRIAL_PASSWORD}}}")).count(), 2);
+        let is_trial = |url: &str| DatabaseUrl::parse(url).expect("a URL").has_trial_password();
+
+        assert!(is_trial(&format!("postgres://grantor:{TRIAL_PASSWORD}@postgres:5432/grantor")));
+        assert!(!is_trial("postgres://grantor:hunter2@postgres:5432/grantor"));
+        assert!(!is_trial("sqlite:data/grantor.db"));
+    }
 
     #[test]
     fn a_sqlite_url_names_a_file() {

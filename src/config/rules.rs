@@ -14,7 +14,7 @@ struct Rule {
     wrong: &'static str,
 }
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 7] = [
     Rule {
         settings: &["http.public_url", "http.listen"],
         broken: |config| config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified(),
@@ -27,6 +27,18 @@ const RULES: [Rule; 5] = [
             config.http.management_listen.is_some_and(|management| meet(management, listen))
         },
         wrong: "http.listen and http.management_listen are the same place",
+    },
+    Rule {
+        settings: &["bootstrap.automatic", "http.public_url"],
+        broken: |config| config.bootstrap.automatic && !is_on_this_machine(config),
+        wrong: "an organization is created automatically only for a trial on this machine, but http.public_url is another \
+                host: set bootstrap.automatic to false and run `grantor bootstrap` once",
+    },
+    Rule {
+        settings: &["database.url", "http.public_url"],
+        broken: |config| config.database.url.has_trial_password() && !is_on_this_machine(config),
+        wrong: "the password of the database is the one of the trial in docker-compose.yml, but http.public_url is another \
+                host: choose a password of your own, POSTGRES_PASSWORD in .env",
     },
     Rule {
         settings: &["registration.forget_after", "registration.sleep_after"],
@@ -50,6 +62,14 @@ const RULES: [Rule; 5] = [
         wrong: "a resource stands twice, perhaps in two spellings",
     },
 ];
+
+/// An empty public URL is the address it listens on.
+fn is_on_this_machine(config: &Config) -> bool {
+    match config.http.public_url.as_str() {
+        "" => config.http.listen.ip().is_loopback(),
+        _ => config.http.is_on_this_machine(),
+    }
+}
 
 /// Whether one of two listeners would find the place taken. Port 0 is any that is free.
 fn meet(one: SocketAddr, other: SocketAddr) -> bool {

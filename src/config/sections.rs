@@ -30,6 +30,7 @@ macro_rules! section {
     };
 }
 
+mod bootstrap;
 mod client_documents;
 mod consent;
 mod database;
@@ -46,10 +47,11 @@ mod sites;
 mod tokens;
 mod webhooks;
 
+pub use bootstrap::Bootstrap;
 pub use client_documents::ClientDocuments;
 pub use consent::Consent;
 pub use database::Database;
-pub use http::Http;
+pub use http::{Http, names_this_machine};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use outgoing::Outgoing;
@@ -67,6 +69,7 @@ pub use webhooks::Webhooks;
 pub struct Config {
     pub http: Http,
     pub database: Database,
+    pub bootstrap: Bootstrap,
     pub log: Log,
     pub limits: Limits,
     pub registration: Registration,
@@ -86,6 +89,7 @@ pub struct Config {
 pub(super) const SECTIONS: &[Section] = &[
     Http::SECTION,
     Database::SECTION,
+    Bootstrap::SECTION,
     Log::SECTION,
     Limits::SECTION,
     Registration::SECTION,

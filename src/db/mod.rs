@@ -37,6 +37,7 @@ pub mod org_clients;
 pub mod orgs;
 pub mod outbox;
 mod pool;
+mod reach;
 pub mod resources;
 pub mod ring_usage;
 mod rotations;

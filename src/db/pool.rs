@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Database};
+use sqlx::{Connection, Database};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -92,6 +92,11 @@ impl<DB: Database> Pool<DB> {
 
     pub fn max_size(&self) -> u32 {
         self.driver.options().get_max_connections()
+    }
+
+    /// How the driver connects.
+    pub fn connect_options(&self) -> Arc<<DB::Connection as Connection>::Options> {
+        self.driver.connect_options()
     }
 
     pub async fn close(&self) {

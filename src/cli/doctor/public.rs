@@ -1,17 +1,20 @@
 //! The server as it is reached from outside, through whatever stands in front of it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::finding::Findings;
-use super::settings::{is_https, is_loopback};
+use super::settings::is_https;
+use super::storage::Stored;
 use crate::cli::probe::{Answer, Fault, Probe, difference, faults, faults_as_openid, preflight, text};
-use crate::config::Config;
+use crate::config::{Config, names_this_machine};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 const PROXY: &str = "see docs/reverse-proxy.md: the proxy passes every path and header on, and changes no answer";
 
-pub async fn examine(probe: &Probe, config: &Config, url: &str, findings: &mut Findings) {
+pub async fn examine(probe: &Probe, config: &Config, url: &str, stored: &Stored, findings: &mut Findings) {
     if let Some(difference) = difference(&config.http.public_url, url) {
         let said = format!("--url is not `http.public_url`: {difference}");
         findings.note("public URL", said, "clients know the server by `http.public_url` only");
@@ -20,6 +23,7 @@ pub async fn examine(probe: &Probe, config: &Config, url: &str, findings: &mut F
     let Some(document) = metadata(probe, config, base, findings).await else { return };
     openid(probe, base, &document, findings).await;
     other_paths(probe, base, findings).await;
+    key_set(probe, &document, stored, findings).await;
     cors(probe, &document, findings).await;
     token_endpoint(probe, &document, findings).await;
     pages(probe, base, findings).await;
@@ -89,6 +93,36 @@ async fn other_paths(probe: &Probe, base: &str, findings: &mut Findings) {
     findings.judge("discovery", "other well-known paths answer 404", outcome, PROXY);
 }
 
+/// A server with another database than these settings name signs with other keys.
+async fn key_set(probe: &Probe, document: &Value, stored: &Stored, findings: &mut Findings) {
+    let (Some(url), Some(in_database)) = (text(document, "jwks_uri"), &stored.kids) else { return };
+    let published = match probe.get(url, &[]).await {
+        Ok(answer) => kids(&answer).ok_or_else(|| format!("{url} answers {}", answer.summary())),
+        Err(error) => Err(error.to_string()),
+    };
+    let published = match published {
+        Ok(published) => published,
+        Err(said) => return findings.problem("key set", said, PROXY),
+    };
+    if published == *in_database {
+        return findings.ok("key set", "it is that of the database");
+    }
+    let said = if published.is_disjoint(in_database) {
+        "the server at the public URL has another database than these settings name: none of its keys is there"
+            .to_owned()
+    } else {
+        let names = |kids: &BTreeSet<String>| kids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("the server publishes {}, and the database has {}", names(&published), names(in_database))
+    };
+    let advice = "run this on the settings of the server; if a key was made or revoked just now, wait for 30 seconds";
+    findings.problem("key set", said, advice);
+}
+
+fn kids(answer: &Answer) -> Option<BTreeSet<String>> {
+    let set = document(answer)?;
+    set["keys"].as_array()?.iter().map(|key| key["kid"].as_str().map(str::to_owned)).collect()
+}
+
 async fn cors(probe: &Probe, document: &Value, findings: &mut Findings) {
     for (member, method) in [("registration_endpoint", "POST"), ("token_endpoint", "POST"), ("jwks_uri", "GET")] {
         let Some(url) = text(document, member) else { continue };
@@ -147,7 +181,7 @@ async fn pages(probe: &Probe, base: &str, findings: &mut Findings) {
 /// The same host by plain http: at most a redirect.
 async fn without_tls(probe: &Probe, base: &str, findings: &mut Findings) {
     let plain = base.replacen("https://", "http://", 1);
-    if is_loopback(&plain) || plain.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+    if names_this_machine(&plain) || plain.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
         return;
     }
     match probe.get(&format!("{plain}{METADATA}"), &[]).await {

@@ -38,7 +38,7 @@ fn issuer(config: &Config, findings: &mut Findings) {
             let advice = "leave the port out: clients do, and compare";
             findings.problem("issuer", format!("{url} names the port that https has anyway"), advice);
         }
-    } else if is_loopback(url) {
+    } else if config.http.is_on_this_machine() {
         let advice = "set `http.public_url` to the https URL of the server before others use it";
         findings.note("issuer", format!("{url} is reached from this machine only"), advice);
     } else {
@@ -52,11 +52,6 @@ fn issuer(config: &Config, findings: &mut Findings) {
 
 pub fn is_https(url: &str) -> bool {
     url.starts_with("https://")
-}
-
-/// Whether only this machine reaches it.
-pub fn is_loopback(url: &str) -> bool {
-    ["http://127.", "http://[::1]", "http://localhost"].iter().any(|local| url.starts_with(local))
 }
 
 fn proxies(config: &Config, findings: &mut Findings) {

@@ -1,22 +1,30 @@
 //! The database, the keys in it, and the ring that seals them. Nothing is made here that is not there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::finding::Findings;
-use crate::actions::Context;
+use crate::actions::{Context, SigningRules};
 use crate::cli::{Failure, database};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{DbError, MigrationState, resources, signing_keys};
 use crate::key_ring;
 use crate::oauth::resource::Resource;
-use crate::oauth::signing_period::SigningState;
+use crate::oauth::signing_period::{SigningState, kept_for};
 use crate::{sealing, signing};
 
-/// Which resources the database knows.
-pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Vec<Resource>, Failure> {
+/// What the database knows.
+#[derive(Debug, Default)]
+pub struct Stored {
+    pub resources: Vec<Resource>,
+    /// The signing keys that a server on this database publishes. `None`: they cannot be read.
+    pub kids: Option<BTreeSet<String>>,
+}
+
+pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored, Failure> {
     let declared = config.resources.declared.iter().map(|resource| resource.uri.clone());
-    let mut known: Vec<Resource> = declared.collect();
+    let mut known = Stored { resources: declared.collect(), kids: None };
     if let DatabaseUrl::Sqlite(path) = &config.database.url
         && !path.exists()
     {
@@ -26,7 +34,10 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Vec<Res
     }
     let context = database::open_any_schema(config)?;
     match look(&context, config, findings).await {
-        Ok(stored) => known.extend(stored),
+        Ok(stored) => {
+            known.resources.extend(stored.resources);
+            known.kids = stored.kids;
+        }
         Err(error) => {
             let said = format!("{} cannot be used: {error}", config.database.url);
             findings.problem("database", said, "see that it runs, and that `database.url` is right");
@@ -35,7 +46,7 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Vec<Res
     Ok(known)
 }
 
-async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Vec<Resource>, DbError> {
+async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Stored, DbError> {
     context.db.ping().await?;
     findings.ok("database", format!("{} answers", config.database.url));
     clock(context, findings).await?;
@@ -43,21 +54,30 @@ async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Re
         Ok(MigrationState::UpToDate) => findings.ok("migrations", "the schema is up to date"),
         Ok(MigrationState::Behind) => {
             findings.problem("migrations", "some are missing", "run `grantor migrate up`, or start the server");
-            return Ok(Vec::new());
+            return Ok(Stored::default());
         }
         Ok(MigrationState::Newer(version)) => {
             let said = format!("the database has migration {version}, which this version does not know");
             findings.problem("migrations", said, "run the version that set it up");
-            return Ok(Vec::new());
+            return Ok(Stored::default());
         }
         Err(error) => {
             findings.problem("migrations", error.to_string(), "see `grantor migrate status`");
-            return Ok(Vec::new());
+            return Ok(Stored::default());
         }
     }
     ring_file(config, findings);
     keys(context, config, findings).await?;
-    Ok(resources::list(&context.db).await?.into_iter().map(|resource| resource.uri).collect())
+    let resources = resources::list(&context.db).await?.into_iter().map(|resource| resource.uri).collect();
+    Ok(Stored { resources, kids: Some(published(context, config).await?) })
+}
+
+/// As a server publishes them.
+async fn published(context: &Context, config: &Config) -> Result<BTreeSet<String>, DbError> {
+    let (now, kept_for) = (context.clock.now(), kept_for(SigningRules::of(config).access_ttl));
+    let rows = signing_keys::list(&context.db).await?.into_iter();
+    let rows = rows.filter(|row| row.period.ends_at(kept_for).is_none_or(|end| end > now));
+    Ok(rows.map(|row| row.id).collect())
 }
 
 /// Tokens and codes end by the server's clock, on every server.

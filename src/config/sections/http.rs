@@ -1,6 +1,6 @@
 //! Where the server listens, and how long it waits for clients.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -130,5 +130,43 @@ impl Http {
     /// The member of RFC 9728 metadata by which an MCP server names this server: clients compare the issuer byte for byte.
     pub fn authorization_servers(&self) -> String {
         format!("\"authorization_servers\": [\"{}\"]", self.public_url)
+    }
+    /// Whether only browsers and clients on this machine reach the public URL.
+    pub fn is_on_this_machine(&self) -> bool {
+        names_this_machine(&self.public_url)
+    }
+}
+
+/// Of a URL without a path.
+pub fn names_this_machine(url: &str) -> bool {
+    let Some((_, authority)) = url.split_once("://") else { return false };
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_this_machine;
+
+    #[test]
+    fn only_loopback_names_this_machine() {
+        for url in
+            ["http://localhost", "http://localhost:8080", "http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80"]
+        {
+            assert!(names_this_machine(url), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1.evil.example",
+            "http://127.example",
+            "http://localhost.example",
+            "http://10.0.0.1",
+            "",
+            "x",
+        ] {
+            assert!(!names_this_machine(url), "{url}");
+        }
     }
 }

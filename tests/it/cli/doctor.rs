@@ -54,6 +54,26 @@ on_both! {
 }
 
 #[tokio::test]
+async fn settings_that_name_another_database_than_the_server_uses_are_told_so() {
+    let program = Program::on_the_default_file();
+    let server = program.start();
+    let other = Program::on_the_default_file();
+    other.start().stop();
+    let looking = other.with("GRANTOR_HTTP__PUBLIC_URL", program.url());
+
+    let (code, report) = examined(&looking, &["doctor"]).await;
+    let (right, told_right) = examined(&program, &["doctor"]).await;
+
+    let found = problems(&report);
+    assert_eq!((code, found.len()), (3, 1), "{found:?}");
+    let begin = "the server at the public URL has another database than these settings name: none of its keys is there";
+    assert!(found[0].starts_with(begin), "{found:?}");
+    assert_eq!(right, 0, "{told_right}");
+    assert!(told_right.to_string().contains("it is that of the database"), "{told_right}");
+    assert_eq!(server.management("/readyz").status, 200);
+}
+
+#[tokio::test]
 async fn an_mcp_server_whose_resource_is_another_is_told_so() {
     let program = Program::on_the_default_file();
     let _server = program.start();

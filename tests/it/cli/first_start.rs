@@ -38,6 +38,27 @@ fn the_first_start_prints_keys_and_lines_that_work_when_pasted() {
 }
 
 #[test]
+fn the_lines_to_paste_name_scopes_of_the_catalog_in_use() {
+    let program = Program::on_the_default_file();
+    program.write(
+        "scopes.toml",
+        "[oidc]\nopenid = { description = \"Confirm who you are\" }\n[permission]\n\
+                                  orders_read = { description = \"See orders\" }\n",
+    );
+    let server = program.with("GRANTOR_SCOPES__CATALOG", "scopes.toml").start();
+    let printed = server.stdout_with(LAST_LINES);
+    let (_, lines) = printed.split_once("Try it:\n").expect("lines to try");
+
+    let pasted = Command::new("bash").args(["-c", lines]).output().expect("bash runs");
+
+    let stdout = String::from_utf8_lossy(&pasted.stdout);
+    let answers: Vec<Value> =
+        serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().expect("three answers");
+    let restriction = &answers[2]["data"]["attributes"]["scopes_restriction"];
+    assert_eq!(*restriction, json!({"oidc_scopes": ["openid"], "permission_scopes": ["orders_read"]}), "{stdout}");
+}
+
+#[test]
 fn what_the_first_start_prints_is_printed_once_and_never_logged() {
     let program = Program::on_the_default_file();
     let first = program.start();
@@ -81,5 +102,36 @@ on_both! {
         assert_eq!(listed, json!([]));
         assert!(first.stdout.starts_with("There is no organisation yet."), "{}", first.stdout);
         assert_eq!(second.stdout, "");
+    }
+    async fn a_trial_elsewhere_prints_keys_and_lines_to_paste_at_its_first_start_only(engine: Engine) {
+        let program = Program::on(engine).await.with("GRANTOR_BOOTSTRAP__AUTOMATIC", "true");
+        let first = program.start();
+        first.stdout_with(LAST_LINES);
+
+        let first = first.stop();
+        let second = program.start().stop();
+
+        assert!(first.stdout.contains("\nAPI key          ") && first.stdout.contains("Try it:"), "{}", first.stdout);
+        assert!(!first.stderr.contains("Application key"), "{}", first.stderr);
+        assert_eq!(second.stdout, "");
+        assert_eq!(program.json(&["org", "list"]).as_array().map(Vec::len), Some(1));
+    }
+}
+
+#[test]
+fn a_trial_is_refused_on_another_host() {
+    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+    let automatic = program.clone().with("GRANTOR_BOOTSTRAP__AUTOMATIC", "true");
+    let password =
+        program.with("GRANTOR_DATABASE__URL", "postgres://grantor:grantor-trial-on-this-machine@127.0.0.1:1/grantor");
+
+    for (program, told) in [
+        (automatic, "set bootstrap.automatic to false and run `grantor bootstrap` once"),
+        (password, "choose a password of your own, POSTGRES_PASSWORD in .env"),
+    ] {
+        let refused = program.launch().finish();
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
     }
 }

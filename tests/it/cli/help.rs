@@ -34,6 +34,7 @@ fn every_command_and_subcommand_answers_help() {
         "key revoke",
         "keys",
         "keys re-encrypt",
+        "keys revoke",
         "keys rotate",
         "keys status",
         "migrate",
@@ -129,4 +130,23 @@ fn a_misspelt_command_is_told_the_nearest() {
     let refused = Program::on_the_default_file().run(["sevre"]);
 
     assert!(refused.stderr.contains("'serve'"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_other_servers_call_it_is_answered_with_its_name_here() {
+    let program = Program::on_the_default_file();
+    let cases: [(&[&str], &str); 6] = [
+        (&["--listen", "127.0.0.1:9000"], "did you mean '--set http.listen=127.0.0.1:8080'?"),
+        (&["--listen=127.0.0.1:9000"], "did you mean '--set http.listen=127.0.0.1:8080'?"),
+        (&["serve", "--port", "9000"], "did you mean '--set http.listen=127.0.0.1:8080'?"),
+        (&["serve", "-p", "9000"], "did you mean '--set http.listen=127.0.0.1:8080'?"),
+        (&["--database-url", "x"], "did you mean '--set database.url=postgres://…'?"),
+        (&["start"], "a similar subcommand exists: 'serve'"),
+    ];
+    for (arguments, tip) in cases {
+        let refused = program.run(arguments);
+
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(refused.stderr.contains(&format!("  tip: {tip}")), "{arguments:?}: {}", refused.stderr);
+    }
 }

@@ -163,13 +163,32 @@ on_both! {
         assert_eq!((left.status.as_u16(), &left.json()["data"]), (200, &json!([])));
     }
 
-    async fn two_servers_started_at_once_have_the_same_keys(engine: Engine) {
+    async fn a_leaked_key_leaves_the_key_set_of_a_running_server_within_thirty_seconds(engine: Engine) {
         let program = Program::on(engine).await;
-        let (one, other) = (program.launch(), program.replica().launch());
-        one.wait_for_log("Grantor is ready");
-        other.wait_for_log("Grantor is ready");
+        let server = program.start();
+        let old = kids(&server).remove(0);
+        let old = old.as_str().expect("an id");
 
-        assert_eq!((kids(&one).len(), kids(&one)), (1, kids(&other)));
+        let unknown = program.run(["keys", "revoke", "-no-such-key"]);
+        let revoked = program.json(&["keys", "revoke", &old[..12]]);
+        server.wait_for_log("signing keys were removed from the key set");
+        let text = program.run(["keys", "revoke", revoked["signs_now"]["id"].as_str().expect("an id")]);
+
+        assert_eq!((unknown.code, unknown.stdout.as_str()), (1, ""));
+        assert_eq!(revoked, json!({
+            "revoked": {"id": old, "algorithm": "ES256"},
+            "signs_now": {"id": revoked["signs_now"]["id"], "is_new": true},
+            "families": 0,
+            "last_token_ends_at": revoked["last_token_ends_at"],
+            "servers_within_seconds": 30,
+            "key_set_cached_for_seconds": 60,
+        }));
+        assert_eq!(kids(&server), [revoked["signs_now"]["id"].clone()]);
+        let told = text.succeeded();
+        for part in ["Revoked the signing key ", ", a new key, signs now.", "within 30 seconds", "at most 60 seconds",
+            "no access token that Grantor signed with it is still valid", "grantor restore --revoke-everything"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
     }
 
     async fn a_server_says_how_an_mcp_server_names_it(engine: Engine) {
@@ -180,6 +199,16 @@ on_both! {
         server.wait_for_log(&line);
         assert!(program.run(["config", "print"]).succeeded().ends_with(&format!("# {line}\n")));
     }
+}
+
+#[tokio::test]
+async fn two_servers_started_at_once_have_the_same_keys() {
+    let program = Program::on(Engine::Postgres).await;
+    let (one, other) = (program.launch(), program.replica().launch());
+    one.wait_for_log("Grantor is ready");
+    other.wait_for_log("Grantor is ready");
+
+    assert_eq!((kids(&one).len(), kids(&one)), (1, kids(&other)));
 }
 
 #[tokio::test]

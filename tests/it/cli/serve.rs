@@ -17,17 +17,6 @@ on_both! {
         assert_eq!(server.get("/api/v2/oauth2/.well-known/sites").status, 200);
     }
 
-    async fn two_servers_started_at_once_on_an_empty_database_both_come_up(engine: Engine) {
-        let program = Program::on(engine).await;
-        let (one, other) = (program.launch(), program.replica().launch());
-        one.wait_for_log("Grantor is ready");
-        other.wait_for_log("Grantor is ready");
-
-        let (one_id, other_id) = (one.registered("A client"), other.registered("A client"));
-
-        assert_eq!(one_id, other_id);
-    }
-
     async fn a_request_under_way_is_answered_before_the_server_stops(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
@@ -41,6 +30,78 @@ on_both! {
         assert_eq!((answer.status.as_u16(), answer.header("connection")), (201, Some("close")));
         assert_eq!(server.finish().code, 0);
     }
+}
+
+#[tokio::test]
+async fn two_servers_started_at_once_on_an_empty_postgres_both_come_up() {
+    let program = Program::on(Engine::Postgres).await;
+    let (one, other) = (program.launch(), program.replica().launch());
+    one.wait_for_log("Grantor is ready");
+    other.wait_for_log("Grantor is ready");
+
+    let (one_id, other_id) = (one.registered("A client"), other.registered("A client"));
+
+    assert_eq!(one_id, other_id);
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_sqlite_file_is_refused_and_commands_are_not() {
+    let program = Program::on(Engine::Sqlite).await;
+    let link = program.folder().join("link.db");
+    let first = program.start();
+    std::os::unix::fs::symlink(program.folder().join("grantor.db"), &link).expect("is linked");
+    let by_link = program.replica().with("GRANTOR_DATABASE__URL", format!("sqlite:{}", link.display()));
+    let by_link = by_link.with("GRANTOR_SECRETS__KEY", "a-key-that-is-set-and-so-is-not-made");
+
+    let refused = program.replica().launch().finish();
+    let refused_by_link = by_link.launch().finish();
+    let beside = program.run(["org", "list"]);
+
+    let told = |path: &std::path::Path| {
+        format!(
+            "another server already uses the SQLite file {}: stop it first, or use Postgres, which any number of servers \
+             can share",
+            path.display()
+        )
+    };
+    refused.failed(1, &told(&program.folder().join("grantor.db")));
+    refused_by_link.failed(1, &told(&link));
+    beside.succeeded();
+    assert_eq!(first.management("/readyz").status, 200);
+}
+
+#[tokio::test]
+async fn a_crash_releases_the_sqlite_file() {
+    let program = Program::on(Engine::Sqlite).await;
+    let first = program.start();
+
+    first.signal("KILL");
+    let second = until_started(&program);
+
+    assert_eq!(second.management("/readyz").status, 200);
+}
+
+/// The system releases the lock when it has ended the process, a moment after the signal.
+fn until_started(program: &Program) -> crate::support::Server {
+    loop {
+        let server = program.launch();
+        if server.is_ready_or_refused("another server already uses") {
+            return server;
+        }
+    }
+}
+
+#[tokio::test]
+async fn http_on_another_host_is_warned_of_at_the_start_and_on_this_machine_is_not() {
+    let program = Program::on(Engine::Sqlite).await;
+    let warning = "`http.public_url` is http on another host";
+
+    let trial = program.start().stop();
+    let plain = program.clone().with("GRANTOR_HTTP__PUBLIC_URL", "http://auth.example.com").start().stop();
+    let encrypted = program.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com").start().stop();
+
+    assert!(plain.stderr.contains(warning) && plain.stderr.contains("http://auth.example.com"), "{}", plain.stderr);
+    assert!(!trial.stderr.contains(warning) && !encrypted.stderr.contains(warning));
 }
 
 /// The system sends this signal at the write that would make a file larger than the process may.
@@ -136,6 +197,7 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can
     let url = format!("postgres://grantor@{}/grantor", nobody.address);
     let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
     server.wait_for_log("waiting for the database");
+    server.wait_for_log(&format!("Postgres at {} cannot be reached: Connection refused", nobody.address));
 
     let ready = server.management("/readyz");
     let document = server.get("/api/v2/oauth2/.well-known/sites");
@@ -148,4 +210,21 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can
     assert_eq!(registration.header("retry-after"), Some("1"));
     ready.is(503, &json!({"status": "the database does not answer"}));
     assert_eq!((stopped.code, stopped.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_command_names_host_port_and_cause_of_a_postgres_that_does_not_answer() {
+    let nobody = Port::pick();
+    let url = format!("postgres://grantor:hunter2@{}/grantor", nobody.address);
+
+    let refused = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).run(["org", "list"]);
+
+    refused.failed(
+        1,
+        &format!(
+            "the database postgres://***@{0}/grantor cannot be used: Postgres at {0} cannot be reached: Connection refused \
+             (os error 111)",
+            nobody.address
+        ),
+    );
 }

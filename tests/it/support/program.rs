@@ -254,6 +254,15 @@ impl Server {
         self.running.stderr.text()
     }
 
+    /// Waits until it is ready, or says this and ends. False in the second case.
+    pub fn is_ready_or_refused(&self, refusal: &str) -> bool {
+        let seen = self.running.stderr.wait_until(|(text, ended)| {
+            let text = text_of(text);
+            *ended || text.contains("Grantor is ready") || text.contains(refusal)
+        });
+        seen.contains("Grantor is ready")
+    }
+
     pub fn wait_for_log(&self, text: &str) {
         self.running.stderr.wait_for(text);
     }
