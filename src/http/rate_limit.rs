@@ -5,8 +5,7 @@
 //! touch another; no block is permanent. Several replicas have each their own.
 //!
 //! An IPv6 address is counted in its /64, /56 and /48 together, so that somebody with many networks is one source. The total
-//! limit on registrations is shared fairly: the more a network has registered lately, the more of the total must be free
-//! before it gets another one.
+//! limit on registrations is shared fairly: the more a network has registered lately, the more of it is left to others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,7 +80,7 @@ pub struct TooManyRequests {
 
 /// As many as there are variants of [`Class`].
 const CLASSES: usize = 11;
-/// After so many new registrations a network has to wait until the total limit is unused. Each is remembered for so long.
+/// After so many new registrations a network leaves half of the total to others. Each is remembered for so long.
 const REMEMBERED_REGISTRATIONS: u32 = 10;
 const REGISTRATION_IS_REMEMBERED_FOR: Duration = Duration::from_secs(300);
 
@@ -140,17 +139,18 @@ impl RateLimits {
         }
     }
 
-    /// One new registration of the total, whose part that is free must be larger than the part of its own that the network
-    /// has used lately. A network that has registered nothing lately is refused only if the total is exhausted.
+    /// One new registration of the total. The more a network has registered lately, the more of the total it leaves to
+    /// others, up to half. So a network that has registered nothing lately is refused only if the total is exhausted.
     pub fn take_registration(&self, network: Option<Network>) -> Result<(), TooManyRequests> {
         let rule = self.rule(Class::RegisterTotal);
         if rule.limit == 0 {
             return Ok(());
         }
         let now = self.now_in_nanos();
-        let used = network.map_or(0, |network| self.used(Class::RegisterShare, network, now));
-        let left = u64::from(REMEMBERED_REGISTRATIONS).saturating_sub(used);
-        let room = (rule.room() / u64::from(REMEMBERED_REGISTRATIONS) * left).max(rule.interval());
+        let remembered = u64::from(REMEMBERED_REGISTRATIONS);
+        let used = network.map_or(0, |network| self.used(Class::RegisterShare, network, now)).min(remembered);
+        let left_to_others = rule.room() / 2 / remembered * used;
+        let room = (rule.room() - left_to_others).max(rule.interval());
         let take = |empty_at| rule.after_one_within(room, empty_at, now).ok();
         let bucket = self.bucket(Class::RegisterTotal, Counted::Everyone);
         if let Err(empty_at) = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
@@ -379,12 +379,22 @@ mod tests {
     #[test]
     fn a_network_that_has_registered_nothing_gets_a_registration_while_many_others_use_the_total_up() {
         let (limits, hand) = registrations_per_second(10);
-        flood(&limits, &hand, 0..200);
-        flood(&limits, &hand, 0..200);
+        for _ in 0..5 {
+            flood(&limits, &hand, 0..200);
+        }
 
-        let newcomers = (1_000..1_010).map(|number| limits.take_registration(Some(Network::V4(number))));
+        let newcomers = (1_000..1_008).map(|number| limits.take_registration(Some(Network::V4(number))));
 
-        assert_eq!(newcomers.filter(Result::is_ok).count(), 10);
+        assert_eq!(newcomers.filter(Result::is_ok).count(), 8);
+    }
+
+    #[test]
+    fn one_network_may_use_half_of_an_unused_total_at_once() {
+        let (limits, _) = registrations_per_second(10);
+
+        let taken = (0..100).filter(|_| limits.take_registration(Some(Network::V4(1))).is_ok()).count();
+
+        assert!((10..=15).contains(&taken), "{taken}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ const CONNECTIONS: usize = 400;
 const OF_ONE_SOURCE: usize = 100;
 /// 40 MB for 2,000 connections.
 const MOST_EACH: usize = 20 * 1024;
-/// A head below the limit takes its own size and what every connection takes.
-const MOST_EACH_BELOW_THE_LIMIT: usize = 28 * 1024;
+/// A head below the limit is kept. On a quiet machine it costs about 24 kilobytes.
+const MOST_EACH_BELOW_THE_LIMIT: usize = 40 * 1024;
 
 #[tokio::test]
 async fn half_sent_headers_cost_little_memory() {
