@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::actions::{Bounds, Context, FindClient, Issuer, Registrar, ResourceServers, SigningRules};
+use crate::actions::{Bounds, Context, FindClient, Issuer, LiveToken, Registrar, ResourceServers, SigningRules};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::db::{ClientWriter, Db, DbError, KnownClients, OperatorCache};
@@ -117,6 +117,11 @@ impl App {
 
     pub fn bounds(&self, client_id: ClientId) -> Bounds<'_> {
         Bounds::of(&self.config, &self.catalog, self.required_scopes(client_id))
+    }
+
+    /// The access token, if it is valid now.
+    pub async fn find_live(&self, token: &str) -> Result<Option<LiveToken>, DbError> {
+        self.issuer.find_live(&self.context, |client_id| self.bounds(client_id), token).await
     }
 
     pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {

@@ -4,10 +4,13 @@
 //! A signature is verified once, or was made here, and is remembered by the token's digest, which takes a third of the
 //! time; whether the token lives is read from the database each time, so that a revocation on any replica is seen by the next check on every other.
 
-use super::{Context, Issuer};
+use super::{Bounds, Context, Issuer};
 use crate::db::DbError;
 use crate::db::families::Liveness;
 use crate::oauth::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims};
+use crate::oauth::client::ClientId;
+use crate::oauth::offered_scopes::permitted_by_role;
+use crate::oauth::permission::Role;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
 use crate::signing::SigningKeys;
@@ -19,14 +22,21 @@ const LONGEST: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct LiveToken {
     pub claims: AccessTokenClaims,
-    /// What it says, less what was taken from its grant since.
+    /// The scopes of the token, without those that were taken from its grant since or that its user's role does not permit.
     pub scopes: ScopeSet,
+    /// The role that its user has now.
+    pub role: Role,
     pub liveness: Liveness,
 }
 
 impl Issuer {
-    /// `None`: no token of ours, or not any more.
-    pub async fn find_live(&self, context: &Context, token: &str) -> Result<Option<LiveToken>, DbError> {
+    /// `None`: not a token of this server, or it is not valid anymore. `bounds` are those of its client.
+    pub async fn find_live<'a>(
+        &self,
+        context: &Context,
+        bounds: impl FnOnce(ClientId) -> Bounds<'a>,
+        token: &str,
+    ) -> Result<Option<LiveToken>, DbError> {
         let Some(claims) = self.verify(token).await else { return Ok(None) };
         let now = context.clock.now();
         if !claims.holds(&self.name, now) {
@@ -34,9 +44,11 @@ impl Issuer {
         }
         let found = self.families.find_liveness(claims.family).await?;
         let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else { return Ok(None) };
-        let scopes = claims.scope.intersection(&liveness.scopes);
+        let Some(role) = liveness.role else { return Ok(None) };
+        let Bounds { required, catalogue, .. } = bounds(liveness.client_id);
+        let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalogue);
         self.uses.note(claims.family, now);
-        Ok(Some(LiveToken { claims, scopes, liveness }))
+        Ok(Some(LiveToken { claims, scopes, role, liveness }))
     }
 
     /// What the token says, where this server has said it; it may have ended since.

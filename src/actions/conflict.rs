@@ -32,6 +32,7 @@ may_conflict!(
     super::AuthMethodError,
     super::DisableClientError,
     super::EndGrantError,
+    super::MembershipError,
     super::RestrictScopesError,
     super::SetDefaultsError,
     super::UserError,

@@ -26,10 +26,7 @@ pub async fn create_org(context: &Context, name: &str, by: &By) -> Result<OrgId,
 
 /// As part of a larger whole, such as a bootstrap.
 pub(super) async fn create_in(context: &Context, tx: &mut Tx, name: &str, by: &By) -> Result<OrgId, CreateOrgError> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(CreateOrgError::Name);
-    }
+    let name = parse_name(name)?;
     let id = OrgId(context.new_id());
     match orgs::insert(&mut *tx, id, name, context.clock.now()).await {
         Err(DbError::Duplicate) => return Err(CreateOrgError::Exists(name.to_owned())),
@@ -45,4 +42,10 @@ pub(super) async fn create_in(context: &Context, tx: &mut Tx, name: &str, by: &B
     )
     .await?;
     Ok(id)
+}
+
+pub(super) fn parse_name(text: &str) -> Result<&str, CreateOrgError> {
+    let name = text.trim();
+    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if well_formed { Ok(name) } else { Err(CreateOrgError::Name) }
 }

@@ -1,4 +1,4 @@
-//! A person joins an organisation: one who is new to this server, or one whom another organisation knows already.
+//! A person joins an organization: a new one, one whom another organization knows already, or a former member.
 
 use serde_json::json;
 
@@ -91,13 +91,12 @@ pub(super) async fn create_in(
         Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
         None => insert(context, tx, newcomer).await?,
     };
-    match memberships::insert(&mut *tx, org_id, user.id, role, context.clock.now()).await {
-        Err(DbError::Duplicate) => return Err(CreateUserError::Exists(user.email)),
-        outcome => outcome?,
+    if !memberships::insert(&mut *tx, org_id, user.id, role, context.clock.now()).await? {
+        return Err(CreateUserError::Exists(user.email));
     }
     let subject = format!("user:{}", user.id);
     let after = Some(json!({"email": user.email, "role": role.as_str()}));
-    audit::record(context, tx, by, Change { org_id, action: "user.joined", subject: &subject, before: None, after })
+    audit::record(context, tx, by, Change { org_id, action: "member.joined", subject: &subject, before: None, after })
         .await?;
     Ok(user)
 }

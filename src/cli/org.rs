@@ -21,6 +21,13 @@ pub enum Command {
     },
     /// List the organisations.
     List,
+    /// Give an organization another name.
+    Rename {
+        /// The present name.
+        org: String,
+        /// The new name, which no other organization may have.
+        name: String,
+    },
     /// Change an organisation.
     Set {
         /// Its name.
@@ -63,6 +70,14 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::List => {
                 let orgs: Vec<Shown> = orgs::list(&context.db).await?.into_iter().map(Shown::from).collect();
                 output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
+            }
+            Command::Rename { org, name } => {
+                let org = database::org(&context, &org).await?;
+                let renamed =
+                    actions::rename_org(&context, &org, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                output::one(output, &json!({"id": org.id, "name": renamed}), || {
+                    format!("renamed {:?} to {renamed:?} ({})", org.name, org.id)
+                })
             }
             Command::Set { org, default_client_scopes } => {
                 let scopes = parse_scopes(&default_client_scopes)?;

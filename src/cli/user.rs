@@ -34,11 +34,36 @@ pub enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// List people, of one organisation or of all.
+    /// List the members of one organization or of all.
     List {
-        /// The name of one; leaving it out lists all.
+        /// Only the members of this organization.
         #[arg(long, value_name = "NAME")]
         org: Option<String>,
+        /// Include people who left.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Give a member another role. It takes effect with the next request, on running servers within five seconds.
+    SetRole {
+        /// The name of the organization.
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        /// The email address of the member.
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
+        /// admin, standard or read_only.
+        #[arg(long, value_parser = Role::parse)]
+        role: Role,
+    },
+    /// End a membership: the person's application keys and authorizations in this organization end at once. Their account
+    /// and other organizations are not affected; `user create` lets them in again.
+    Remove {
+        /// The name of the organization.
+        #[arg(long, value_name = "NAME")]
+        org: String,
+        /// The email address of the member.
+        #[arg(long, value_name = "EMAIL")]
+        email: String,
     },
     /// Give a person another password, and sign them out of every browser.
     SetPassword {
@@ -70,6 +95,7 @@ struct Shown {
     org: String,
     role: &'static str,
     disabled_at: Option<String>,
+    left_at: Option<String>,
 }
 
 impl From<Membership> for Shown {
@@ -80,6 +106,7 @@ impl From<Membership> for Shown {
             org: member.org_name,
             role: member.role.as_str(),
             disabled_at: member.disabled_at.map(|at| at.to_rfc3339()),
+            left_at: member.left_at.map(|at| at.to_rfc3339()),
         }
     }
 }
@@ -102,14 +129,49 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     None => format!("created {}", user.email),
                 })
             }
-            Command::List { org } => {
+            Command::List { org, all } => {
                 let org_id = match org {
                     Some(name) => Some(database::org(&context, &name).await?.id),
                     None => None,
                 };
                 let members = memberships::list(&context.db, org_id).await?;
-                let shown: Vec<Shown> = members.into_iter().map(Shown::from).collect();
-                output::list(output, &shown, &["id", "email", "org", "role", "disabled_at"])
+                let members = members.into_iter().filter(|member| all || member.left_at.is_none());
+                let shown: Vec<Shown> = members.map(Shown::from).collect();
+                let columns = ["id", "email", "org", "role", "disabled_at", "left_at"];
+                output::list(output, &shown, &columns[..columns.len() - usize::from(!all)])
+            }
+            Command::SetRole { org, email, role } => {
+                let org = database::org(&context, &org).await?;
+                let set = actions::set_role(&context, &nobody_served(), org.id, &email, role, &By::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
+                let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
+                output::one(output, &shown, || match set.before == role {
+                    true => format!("{email} already has the role {role} in {:?}", org.name),
+                    false => {
+                        format!("{email} has the role {role} in {:?} now, and had {} before", org.name, set.before)
+                    }
+                })
+            }
+            Command::Remove { org, email } => {
+                let org = database::org(&context, &org).await?;
+                let removed = actions::remove_member(&context, &nobody_served(), org.id, &email, &By::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
+                let (grants, keys) = (removed.grants, removed.application_keys);
+                let shown = json!({
+                    "id": removed.user_id,
+                    "email": email,
+                    "org": org.name,
+                    "grants_ended": grants,
+                    "application_keys_revoked": keys,
+                });
+                output::one(output, &shown, || {
+                    format!(
+                        "removed {email} from {:?}; authorizations ended: {grants}, application keys revoked: {keys}",
+                        org.name
+                    )
+                })
             }
             Command::SetPassword { email, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;

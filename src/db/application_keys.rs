@@ -82,3 +82,22 @@ pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Opti
     .await)?;
     Ok(org_id.map(OrgId))
 }
+
+/// Ends the keys of a person in one organization. Returns those that still worked.
+pub async fn revoke_of_member(
+    db: impl DbHandle,
+    org_id: OrgId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<Vec<KeyId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+        "UPDATE application_keys SET revoked_at = $3
+          WHERE org_id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING id"
+    )
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .bind(now.seconds())
+    .fetch_all(conn)
+    .await)?;
+    Ok(ids.into_iter().map(KeyId).collect())
+}

@@ -1,11 +1,12 @@
-//! Who changed what: added in the transaction of the change itself, never altered.
+//! Who changed what: added in the transaction of the change itself, never altered. An action that was renamed since reads
+//! by its present name.
 
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{DbError, DbHandle, with_conn};
-use crate::oauth::{OrgId, Timestamp};
+use crate::oauth::{OrgId, Timestamp, audit_action};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditEvent {
@@ -62,7 +63,7 @@ impl From<Row> for AuditEvent {
             org_id: row.org_id.map(OrgId),
             at: Timestamp::from_seconds(row.at),
             actor: row.actor,
-            action: row.action,
+            action: audit_action::current_name(&row.action).to_owned(),
             subject: row.subject,
             before: row.before.map(|Json(value)| value),
             after: row.after.map(|Json(value)| value),

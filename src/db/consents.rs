@@ -58,7 +58,7 @@ pub async fn find(
     user_id: UserId,
     redirect_uri: &str,
 ) -> Result<Option<Circumstances>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT o.name AS org_name, m.role, o.default_client_scopes, c.scopes_restriction, c.disabled_at,
                 g.id AS grant_id, g.consent_digest, g.declined_scopes,
                 (SELECT string_agg(scope, ' ') FROM grant_scopes WHERE grant_id = g.id) AS scopes,
@@ -69,8 +69,9 @@ pub async fn find(
            LEFT JOIN org_clients c ON c.org_id = m.org_id AND c.client_id = $2
            LEFT JOIN grants g ON g.org_id = m.org_id AND g.client_id = $2 AND g.user_id = m.user_id
                              AND g.revoked_at IS NULL
-          WHERE m.org_id = $1 AND m.user_id = $3"
-    )
+          WHERE m.org_id = $1 AND m.user_id = $3 AND ",
+        memberships::is_active!()
+    ))
     .bind(org_id.0)
     .bind(client_id.uuid())
     .bind(user_id.0)

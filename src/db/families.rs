@@ -156,7 +156,7 @@ impl TryFrom<ForRefreshRow> for ForRefresh {
 /// One statement, every table by its primary key.
 pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
     let row: Option<ForRefreshRow> = read_with_conn!(db, |conn| {
-        sqlx::query_as(
+        sqlx::query_as(concat!(
         "SELECT f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
                 f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
                 f.previous_rotated_at, u.disabled_at AS user_disabled_at, m.role, c.disabled_at AS client_disabled_at,
@@ -164,13 +164,14 @@ pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh
            FROM families f
            JOIN users u ON u.id = f.user_id
            JOIN orgs o ON o.id = f.org_id
-           LEFT JOIN memberships m ON m.org_id = f.org_id AND m.user_id = f.user_id
-           LEFT JOIN org_clients c ON c.org_id = f.org_id AND c.client_id = f.client_id
+           LEFT JOIN memberships m ON m.org_id = f.org_id AND m.user_id = f.user_id AND ",
+        memberships::is_active!(),
+        "  LEFT JOIN org_clients c ON c.org_id = f.org_id AND c.client_id = f.client_id
           WHERE f.id = $1"
-    )
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await
+    ))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await
     })?;
     row.map(ForRefresh::try_from).transpose()
 }
@@ -184,6 +185,21 @@ pub struct Liveness {
     pub grant_id: GrantId,
     pub scopes: ScopeSet,
     pub revoked_at: Option<Timestamp>,
+    /// `None`: the user does not belong to the organization anymore.
+    pub role: Option<Role>,
+}
+
+/// The columns of [`LivenessRow`], and the end of the statement.
+macro_rules! select_liveness {
+    ($rest:literal) => {
+        concat!(
+            "SELECT f.id, f.org_id, f.client_id, f.user_id, f.grant_id, f.scopes, f.revoked_at, m.role
+               FROM families f
+               LEFT JOIN memberships m ON m.org_id = f.org_id AND m.user_id = f.user_id AND ",
+            memberships::is_active!(),
+            $rest
+        )
+    };
 }
 
 #[derive(Clone, sqlx::FromRow)]
@@ -195,6 +211,7 @@ struct LivenessRow {
     grant_id: Uuid,
     scopes: JsonText,
     revoked_at: Option<i64>,
+    role: Option<String>,
 }
 
 impl TryFrom<LivenessRow> for Liveness {
@@ -208,18 +225,17 @@ impl TryFrom<LivenessRow> for Liveness {
             grant_id: GrantId(row.grant_id),
             scopes: Column::of(TABLE, "scopes").json(row.scopes)?,
             revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+            role: row.role.as_deref().map(memberships::role).transpose()?,
         })
     }
 }
 
 /// `None`: there was no such family, or it ended long ago.
 pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
-    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, org_id, client_id, user_id, grant_id, scopes, revoked_at FROM families WHERE id = $1"
-    )
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await)?;
+    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(select_liveness!(" WHERE f.id = $1"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
     row.map(Liveness::try_from).transpose()
 }
 
@@ -232,12 +248,10 @@ pub(super) async fn find_liveness_together(
         db,
         postgres
             | conn
-            | sqlx::query_as(
-                "SELECT id, org_id, client_id, user_id, grant_id, scopes, revoked_at FROM families WHERE id = ANY($1)",
-            )
-            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
+            | sqlx::query_as(select_liveness!(" WHERE f.id = ANY($1)"))
+                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
         sqlite | _conn | Ok(Vec::new())
     )?;
     let found: HashMap<FamilyId, LivenessRow> = rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();

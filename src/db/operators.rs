@@ -21,7 +21,8 @@ use crate::secret::{Digest, Secret};
 const TRUSTED_FOR: Duration = Duration::from_secs(4);
 const ENTRIES: usize = 10_000;
 
-/// Who the two keys name: both must live, belong to one organisation, and the person must not be disabled.
+/// Who the two keys name: both must be valid and belong to one organization, and their user must be a member of it whose
+/// account is not disabled.
 pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<Option<Operator>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -30,7 +31,7 @@ pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<O
         role: String,
         application_key_id: Uuid,
     }
-    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT k.org_id, k.user_id, m.role, k.id AS application_key_id
            FROM api_keys a
            JOIN application_keys k ON k.org_id = a.org_id
@@ -38,8 +39,9 @@ pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<O
            JOIN users u ON u.id = k.user_id
           WHERE a.digest = $1 AND a.revoked_at IS NULL
             AND k.digest = $2 AND k.revoked_at IS NULL
-            AND u.disabled_at IS NULL"
-    )
+            AND u.disabled_at IS NULL AND ",
+        memberships::is_active!()
+    ))
     .bind(api_key.bytes().as_slice())
     .bind(application_key.bytes().as_slice())
     .fetch_optional(conn)

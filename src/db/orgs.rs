@@ -120,6 +120,16 @@ pub async fn list(db: impl DbHandle) -> Result<Vec<Org>, DbError> {
     rows.into_iter().map(Org::try_from).collect()
 }
 
+/// Fails with [`DbError::Duplicate`] if another organization has the name.
+pub async fn rename(tx: &mut Tx, id: OrgId, name: &str) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query("UPDATE orgs SET name = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(name)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
 pub async fn update_default_client_scopes(
     db: impl DbHandle,
     id: OrgId,

@@ -101,7 +101,7 @@ const ROTATE_TOGETHER: &str = "\
        AND (p.scopes IS NULL OR f.scopes @> p.scopes)
        AND (p.resources IS NULL OR f.resources @> p.resources)
        AND o.id = f.org_id
-       AND m.org_id = f.org_id AND m.user_id = f.user_id
+       AND m.org_id = f.org_id AND m.user_id = f.user_id AND m.disabled_at IS NULL
        AND c.org_id = f.org_id AND c.client_id = f.client_id AND c.disabled_at IS NULL
     RETURNING p.position, f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources,
               f.signed_in_at, f.created_at, f.key_id, f.sequence, f.current_digest, f.previous_digest,

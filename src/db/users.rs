@@ -126,6 +126,15 @@ pub async fn lock_enabled(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
         .map(|done| done.rows_affected() == 1))
 }
 
+/// Takes the row for this transaction, whether or not the person is disabled, so that they authorize nothing meanwhile.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query("UPDATE users SET disabled_at = disabled_at WHERE id = $1")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
 pub async fn find_password_hash(db: impl DbHandle, id: UserId) -> Result<Option<String>, DbError> {
     with_conn!(db, |conn| sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
         .bind(id.0)

@@ -121,6 +121,8 @@ pub enum Ending {
     UserRemoved,
     /// The database is a backup, and what was revoked since it was made is unknown.
     Restored,
+    /// The user does not belong to the organization anymore.
+    MembershipEnded,
 }
 
 impl Outcome {
@@ -141,6 +143,7 @@ impl Ending {
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
             Self::Restored => "restored",
+            Self::MembershipEnded => "membership_ended",
         }
     }
 
@@ -152,6 +155,7 @@ impl Ending {
             Self::UserDisabled => "has ended, since the user was disabled",
             Self::UserRemoved => "has ended, since the user was removed",
             Self::Restored => "was revoked because a backup was restored",
+            Self::MembershipEnded => "has ended, since the user left the organization",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! comes in as an argument.
 
 pub mod address;
+pub mod audit_action;
 pub mod auth_method;
 pub mod authorization_request;
 pub mod claims;
@@ -23,11 +24,13 @@ mod known_clients;
 #[cfg(test)]
 mod known_documents;
 pub mod language;
+pub mod membership;
 mod metadata_error;
 pub mod network;
 pub mod offered_scopes;
 pub mod operator;
 pub mod parameters;
+pub mod password;
 pub mod permission;
 pub mod pkce;
 pub mod protected_resource;

@@ -143,6 +143,13 @@ pub fn still_permitted(
     granted.clone().partition(|scope| withheld_by(scope, &asked).is_none()).0
 }
 
+/// Of what a token holds, what the role that its user has now permits.
+pub fn permitted_by_role(scopes: &ScopeSet, required: &ScopeSet, role: Role, catalogue: &ScopeCatalogue) -> ScopeSet {
+    let on_excess = Excess::Narrow;
+    let asked = Asked { requested: None, registered: scopes, ceiling: scopes, required, role, catalogue, on_excess };
+    scopes.clone().partition(|scope| withheld_by(scope, &asked) != Some(WithheldBy::Role)).0
+}
+
 fn asked_for(asked: &Asked<'_>) -> ScopeSet {
     let is_known = |scope: &ScopeToken| asked.catalog.find(scope.as_str()).is_some();
     if let Some(requested) = asked.requested.filter(|requested| !requested.is_empty()) {

@@ -14,7 +14,6 @@ use axum::http::request::Parts;
 use super::basic::bearer_token;
 use crate::actions::{Actor, By};
 use crate::app::App;
-use crate::db::memberships;
 use crate::http::edge::Origin;
 use crate::http::error::{ApiError, StringsError};
 use crate::http::rate_limit::{Class, Counted};
@@ -117,12 +116,15 @@ async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
 /// Only a token that is for this server: one for a resource must not open this API (RFC 9068 section 4).
 async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Caller>, ApiError> {
     let Some(bearer) = bearer else { return Ok(None) };
-    let live = app.issuer.find_live(&app.context, bearer).await?;
-    let Some(live) = live.filter(|live| live.claims.aud.contains(&app.issuer.name)) else { return Ok(None) };
-    let (org_id, user_id) = (live.liveness.org_id, live.liveness.user_id);
-    let role = memberships::find(&app.context.db, org_id, user_id).await?;
-    Ok(role.map(|role| Caller {
-        operator: Operator { org_id, user_id, role, credential: Credential::Token(live.claims.family) },
+    let live = app.find_live(bearer).await?;
+    let live = live.filter(|live| live.claims.aud.contains(&app.issuer.name));
+    Ok(live.map(|live| Caller {
+        operator: Operator {
+            org_id: live.liveness.org_id,
+            user_id: live.liveness.user_id,
+            role: live.role,
+            credential: Credential::Token(live.claims.family),
+        },
         scopes: Some(live.scopes),
     }))
 }

@@ -53,7 +53,7 @@ pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result
     let parameters = Parameters::from_form(&bytes)?;
     let resource = authenticated(&app, &headers, guesses, &parameters).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
-    let live = app.issuer.find_live(&app.context, token).await?;
+    let live = app.find_live(token).await?;
     let live = live.filter(|live| live.claims.aud.is_for(&resource));
     Ok(answer(live.as_ref()))
 }

@@ -18,7 +18,7 @@ use crate::oauth::claims::{UserClaims, UserInfo};
 pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Result<Response, BearerError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(BearerError::Missing)?;
     let token = bearer_token(header).ok_or(BearerError::Missing)?;
-    let live = app.issuer.find_live(&app.context, token).await?.ok_or(BearerError::Invalid)?;
+    let live = app.find_live(token).await?.ok_or(BearerError::Invalid)?;
     if !live.scopes.contains("openid") {
         return Err(BearerError::Lacks("openid"));
     }

@@ -76,7 +76,7 @@ on_both! {
             org_id: Some(acme.org_id),
             at: START.plus(60),
             actor: format!("user:{} application_key:{}", operator.user_id, acme.keys.application_key_id),
-            action: "user.joined".to_owned(),
+            action: "member.joined".to_owned(),
             subject: format!("user:{}", eve.id),
             before: None,
             after: Some(json!({"email": "eve@acme.example", "role": "read_only"})),
@@ -104,7 +104,7 @@ on_both! {
         let user = format!("user:{}", made.user.id);
         assert_eq!(listed, [
             told("org.created", format!("org:{}", made.org_id), None, json!({"name": "Acme"})),
-            told("user.joined", user.clone(), None, json!({"email": "ada@acme.example", "role": "admin"})),
+            told("member.joined", user.clone(), None, json!({"email": "ada@acme.example", "role": "admin"})),
             told("keys.created", user, None, keys),
         ]);
     }

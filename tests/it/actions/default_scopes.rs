@@ -64,7 +64,7 @@ on_both! {
 
         assert_eq!((held(&kept).await, kept.lives().await), (("openid".to_owned(), true), true));
         assert_eq!((held(&emptied).await.1, emptied.lives().await), (false, false));
-        let narrowed = app.app.issuer.find_live(app.context(), kept.token.expose()).await;
+        let narrowed = app.app.find_live(kept.token.expose()).await;
         let narrowed = narrowed.expect("is readable").expect("lives");
         assert_eq!(narrowed.scopes.to_string(), "openid");
     }

@@ -7,6 +7,7 @@ mod find_client;
 mod forget;
 mod many_ended;
 mod meet;
+mod membership;
 mod people;
 mod remove;
 mod revoke_everything;

@@ -98,7 +98,7 @@ on_both! {
         assert_eq!(made, json!({"id": id(&made["id"]), "email": email, "password": text(&made["password"])}));
         assert_eq!(given, json!({"id": id(&given["id"]), "email": "writer@acme.example", "password": null}));
         let user = |id: &Value, email, role| {
-            json!({"id": id, "email": email, "org": "Acme", "role": role, "disabled_at": null})
+            json!({"id": id, "email": email, "org": "Acme", "role": role, "disabled_at": null, "left_at": null})
         };
         assert_eq!(program.json(&["user", "list", "--org", "Acme"]), json!([
             user(&admin["user"]["id"], "admin@acme.example", "admin"),
@@ -132,6 +132,43 @@ on_both! {
         let enabled = program.json(&["user", "enable", "--email", "admin@acme.example"]);
         assert_eq!(enabled, json!({"email": "admin@acme.example", "disabled": false}));
         assert_eq!(program.json(&["user", "list"])[0]["disabled_at"], json!(null));
+    }
+
+    async fn a_member_gets_another_role_leaves_and_comes_back(engine: Engine) {
+        let program = Program::on(engine).await;
+        let admin = program.bootstrap();
+        let made = program.json(&create("reader@acme.example", "read_only"));
+        let member = ["--org", "Acme", "--email", "reader@acme.example"];
+        let command = |verb: &'static str, more: &[&'static str]| [&["user", verb], &member[..], more].concat();
+
+        let promoted = program.json(&command("set-role", &["--role", "standard"]));
+        let removed = program.json(&command("remove", &[]));
+
+        let (id, email) = (&made["id"], "reader@acme.example");
+        assert_eq!(promoted, json!({"id": id, "email": email, "org": "Acme", "role": "standard"}));
+        assert_eq!(removed, json!({
+            "id": id, "email": email, "org": "Acme", "grants_ended": 0, "application_keys_revoked": 0,
+        }));
+        assert_eq!(members(&program.json(&["user", "list"]), "email"), ["admin@acme.example"]);
+        let all = program.json(&["user", "list", "--all"]);
+        assert!(all[1]["left_at"].is_string() && all[0]["left_at"].is_null(), "{all}");
+        program.run(command("remove", &[]))
+            .failed(1, "reader@acme.example does not belong to this organization; `grantor user list --org …` shows who does");
+        program.run(["user", "remove", "--org", "Acme", "--email", "admin@acme.example"])
+            .failed(1, "admin@acme.example is the last active administrator of this organization: give somebody else the role admin first");
+        assert_eq!(program.json(&create(email, "read_only"))["id"], *id);
+        assert_eq!(members(&program.json(&["user", "list"]), "role"), ["admin", "read_only"]);
+        assert_eq!(members(&program.json(&["user", "list"]), "id")[0], admin["user"]["id"]);
+    }
+
+    async fn an_organization_is_renamed(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+
+        let renamed = program.json(&["org", "rename", "Acme", "Acme Ltd"]);
+
+        assert_eq!(renamed, json!({"id": id(&renamed["id"]), "name": "Acme Ltd"}));
+        assert_eq!(members(&program.json(&["org", "list"]), "name"), ["Acme Ltd"]);
     }
 
     async fn keys_are_created_listed_without_themselves_and_revoked(engine: Engine) {

@@ -181,6 +181,7 @@ on_both! {
             grant_id: id,
             scopes: scopes("mcp_read openid"),
             revoked_at: None,
+            role: Some(Role::Admin),
         };
         assert_eq!((find(1).await, find(2).await), (Some(expected.clone()), None));
         let revoke = async |at| families::revoke(app.db(), family_id(1), at, after(99)).await.expect("is asked");

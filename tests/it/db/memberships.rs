@@ -20,12 +20,19 @@ async fn two_organisations(db: &Db) {
 
 fn ada(org_name: &str, role: Role) -> Membership {
     let email = "ada@mail.example".to_owned();
-    Membership { org_name: org_name.to_owned(), user_id: user_id(2), email, role, disabled_at: None }
+    Membership { org_name: org_name.to_owned(), user_id: user_id(2), email, role, disabled_at: None, left_at: None }
 }
 
 fn eve() -> Membership {
     let (org_name, email) = ("Umbra".to_owned(), "eve@mail.example".to_owned());
-    Membership { org_name, user_id: user_id(1), email, role: Role::ReadOnly, disabled_at: Some(after(5)) }
+    Membership {
+        org_name,
+        user_id: user_id(1),
+        email,
+        role: Role::ReadOnly,
+        disabled_at: Some(after(5)),
+        left_at: None,
+    }
 }
 
 on_both! {
@@ -75,13 +82,23 @@ on_both! {
         assert_eq!(of(3).await, []);
     }
 
-    async fn a_person_joins_an_organisation_once(engine: Engine) {
+    async fn a_person_joins_an_organization_once_until_they_leave_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_organisations(app.db()).await;
 
-        let refused = memberships::insert(app.db(), org_id(2), user_id(2), Role::ReadOnly, START).await;
+        let joins = async |role| {
+            memberships::insert(app.db(), org_id(2), user_id(2), role, START).await.expect("is written")
+        };
+        let role = async || memberships::find(app.db(), org_id(2), user_id(2)).await.expect("is readable");
 
-        assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
+        assert!(!joins(Role::ReadOnly).await);
+        assert_eq!(role().await, Some(Role::Admin), "the role stays");
+        let mut tx = app.db().begin().await.expect("begins");
+        memberships::end(&mut tx, org_id(2), user_id(2), after(5)).await.expect("is ended");
+        tx.commit().await.expect("commits");
+        assert_eq!(role().await, None);
+        assert!(joins(Role::ReadOnly).await);
+        assert_eq!(role().await, Some(Role::ReadOnly));
     }
 
     async fn a_membership_needs_its_organisation_and_its_person(engine: Engine) {

@@ -99,7 +99,7 @@ impl<'a> Bearer<'a> {
 
     /// Whether the token still opens anything.
     pub async fn lives(&self) -> bool {
-        let found = self.app.app.issuer.find_live(self.app.context(), self.token.expose()).await;
+        let found = self.app.app.find_live(self.token.expose()).await;
         found.expect("is readable").is_some()
     }
 }

@@ -1,0 +1,155 @@
+//! Gives a member of an organization another role, or ends the membership with everything that came of it there.
+//!
+//! Both take the organization's row first, so that two changes at once cannot leave it without an administrator.
+
+use serde_json::json;
+
+use super::announce::record_and_announce;
+use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
+use super::create_user::parse_email;
+use super::end_grants::Ended;
+use super::{By, Context};
+use crate::db::users::{self, User};
+use crate::db::{DbError, OperatorCache, Tx, application_keys, grants, memberships, orgs};
+use crate::oauth::event::Ending;
+use crate::oauth::membership::keeps_an_administrator;
+use crate::oauth::permission::Role;
+use crate::oauth::{GrantId, OrgId, UserId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    #[error("{0} does not belong to this organization; `grantor user list --org …` shows who does")]
+    NotAMember(String),
+    #[error("{0} is the last active administrator of this organization: give somebody else the role admin first")]
+    LastAdministrator(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleSet {
+    pub user_id: UserId,
+    pub before: Role,
+    pub after: Role,
+}
+
+/// What ended with a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub user_id: UserId,
+    pub grants: usize,
+    pub application_keys: usize,
+}
+
+/// Takes effect with the next request of a key or a token; on other replicas within five seconds.
+pub async fn set_role(
+    context: &Context,
+    operators: &OperatorCache,
+    org_id: OrgId,
+    email: &str,
+    role: Role,
+    by: &By,
+) -> Result<RoleSet, MembershipError> {
+    let set = again_after_conflict(context, || replace_role(context, org_id, email, role, by)).await;
+    // Also after an unknown outcome: the role may have changed.
+    operators.forget_all();
+    set
+}
+
+/// The account and its other organizations are not affected; `create_user` lets the person in again.
+pub async fn remove_member(
+    context: &Context,
+    operators: &OperatorCache,
+    org_id: OrgId,
+    email: &str,
+    by: &By,
+) -> Result<Removed, MembershipError> {
+    let removed = again_after_conflict(context, || remove(context, org_id, email, by)).await;
+    operators.forget_all();
+    removed
+}
+
+async fn replace_role(
+    context: &Context,
+    org_id: OrgId,
+    email: &str,
+    role: Role,
+    by: &By,
+) -> Result<RoleSet, MembershipError> {
+    let mut tx = context.db.begin().await?;
+    let (user, before) = lock_member(&mut tx, org_id, email, Some(role)).await?;
+    if before != role {
+        memberships::update_role(&mut tx, org_id, user.id, role).await?;
+        let subject = format!("user:{}", user.id);
+        let change = Change {
+            org_id,
+            action: "member.role_changed",
+            subject: &subject,
+            before: Some(json!({"role": before})),
+            after: Some(json!({"role": role})),
+        };
+        audit::record(context, &mut tx, by, change).await?;
+    }
+    tx.commit().await?;
+    Ok(RoleSet { user_id: user.id, before, after: role })
+}
+
+async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<Removed, MembershipError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let (user, role) = lock_member(&mut tx, org_id, email, None).await?;
+    memberships::end(&mut tx, org_id, user.id, now).await?;
+    let keys = application_keys::revoke_of_member(&mut tx, org_id, user.id, now).await?;
+    let ids: Vec<GrantId> = grants::ids_of_user(&mut tx, user.id)
+        .await?
+        .into_iter()
+        .filter(|(_, org)| *org == org_id)
+        .map(|(id, _)| id)
+        .collect();
+    let ended = grants::end(&mut tx, &ids, now).await?;
+    let told = Ended::of(context, &ended, Ending::MembershipEnded, by);
+    let subjects: Vec<String> = keys.iter().map(|id| format!("application_key:{id}")).collect();
+    let revoked = json!({"revoked_at": now});
+    let mut changes = told.changes();
+    changes.extend(subjects.iter().map(|subject| Change {
+        org_id,
+        action: "key.revoked",
+        subject,
+        before: None,
+        after: Some(revoked.clone()),
+    }));
+    let subject = format!("user:{}", user.id);
+    let removed = Removed { user_id: user.id, grants: ended.len(), application_keys: keys.len() };
+    changes.push(Change {
+        org_id,
+        action: "member.left",
+        subject: &subject,
+        before: Some(json!({"email": user.email, "role": role})),
+        after: Some(json!({"grants_ended": removed.grants, "application_keys_revoked": removed.application_keys})),
+    });
+    record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
+/// The user and the present role, if the change is allowed. `role` is the new one; `None`: the membership ends. The user's
+/// row is taken too, so that they authorize nothing in this organization until the transaction ends.
+async fn lock_member(
+    tx: &mut Tx,
+    org_id: OrgId,
+    email: &str,
+    role: Option<Role>,
+) -> Result<(User, Role), MembershipError> {
+    let not_a_member = || MembershipError::NotAMember(email.escape_debug().to_string());
+    let address = parse_email(email).map_err(|_| not_a_member())?;
+    let user = users::find_by_email(&mut *tx, &address).await?.ok_or_else(not_a_member)?;
+    users::lock(tx, user.id).await?;
+    orgs::lock_for_change(tx, org_id).await?;
+    let present = memberships::find(&mut *tx, org_id, user.id).await?.ok_or_else(not_a_member)?;
+    let administrators = memberships::list_active_administrators(&mut *tx, org_id).await?;
+    if !keeps_an_administrator(&administrators, user.id, role) {
+        return Err(MembershipError::LastAdministrator(user.email));
+    }
+    Ok((user, present))
+}
