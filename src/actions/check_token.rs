@@ -45,8 +45,8 @@ impl Issuer {
         let found = self.families.find_liveness(claims.family).await?;
         let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else { return Ok(None) };
         let Some(role) = liveness.role else { return Ok(None) };
-        let Bounds { required, catalogue, .. } = bounds(liveness.client_id);
-        let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalogue);
+        let Bounds { required, catalog, .. } = bounds(liveness.client_id);
+        let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalog);
         self.uses.note(claims.family, now);
         Ok(Some(LiveToken { claims, scopes, role, liveness }))
     }

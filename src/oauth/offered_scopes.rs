@@ -144,9 +144,9 @@ pub fn still_permitted(
 }
 
 /// Of what a token holds, what the role that its user has now permits.
-pub fn permitted_by_role(scopes: &ScopeSet, required: &ScopeSet, role: Role, catalogue: &ScopeCatalogue) -> ScopeSet {
+pub fn permitted_by_role(scopes: &ScopeSet, required: &ScopeSet, role: Role, catalog: &ScopeCatalog) -> ScopeSet {
     let on_excess = Excess::Narrow;
-    let asked = Asked { requested: None, registered: scopes, ceiling: scopes, required, role, catalogue, on_excess };
+    let asked = Asked { requested: None, registered: scopes, ceiling: scopes, required, role, catalog, on_excess };
     scopes.clone().partition(|scope| withheld_by(scope, &asked) != Some(WithheldBy::Role)).0
 }
 
