@@ -13,6 +13,7 @@
 //! | [`sample_resource`] | what `grantor demo` protects |
 //! | [`webhook`] | sends events to their receivers, in order and signed, with the access tokens that they want |
 //! | [`sweeper`] | removes what has expired, on a timer |
+//! | [`timekeeper`] | keeps the clock at the database's time |
 //! | [`stop`] | the word that the server stops |
 //! | [`cli`] | one file per command |
 //! | [`config`] | settings: read in layers, checked once |
@@ -83,4 +84,5 @@ pub mod signing;
 pub mod stop;
 pub mod sweeper;
 pub mod telemetry;
+pub mod timekeeper;
 pub mod webhook;

@@ -15,6 +15,7 @@ use crate::signing::{RELOAD_EVERY, SigningError};
 use crate::stop::Stop;
 use crate::sweeper;
 use crate::telemetry;
+use crate::timekeeper;
 
 /// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
@@ -43,11 +44,10 @@ pub enum StartError {
 impl StartError {
     fn is_transient(&self) -> bool {
         match self {
-            Self::Migrate(MigrateError::Db(cause))
-            | Self::KeyRing(PrepareKeyRingError::Db(cause))
-            | Self::Db(cause) => cause.is_transient(),
+            Self::Migrate(cause) => cause.is_transient(),
+            Self::KeyRing(PrepareKeyRingError::Db(cause)) | Self::Db(cause) => cause.is_transient(),
             Self::Signing(cause) => cause.is_transient(),
-            Self::Listen { .. } | Self::Migrate(_) | Self::KeyRing(_) | Self::Stopped => false,
+            Self::Listen { .. } | Self::KeyRing(_) | Self::Stopped => false,
         }
     }
 }
@@ -60,10 +60,10 @@ impl App {
         let management = self.listen_for_management().await?;
         let public = self.listen_for_clients().await?;
         let drained = Stop::default();
-        let management = management
-            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
         // Clients are answered at once, if only with 503, on every path: what answers 200 is ready for all the rest.
         self.starting.store(true, Ordering::Relaxed);
+        let management = management
+            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
         if let Err(error) = self.prepare_when_there().await {
             public.abort();
@@ -126,7 +126,7 @@ impl App {
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.prepare().await {
+            match self.prepare_by_database_time().await {
                 Err(cause) if cause.is_transient() => {
                     let why = self.context.db.why_unreachable().await.unwrap_or_else(|| cause.to_string());
                     tracing::warn!(error = why, "waiting for the database");
@@ -138,6 +138,13 @@ impl App {
                 () = self.stop.stopped() => return Err(StartError::Stopped),
             }
         }
+    }
+
+    /// The first times that are written are the database's already.
+    async fn prepare_by_database_time(&self) -> Result<(), StartError> {
+        self.context.db.check_sessions().await?;
+        actions::follow_database_clock(&self.context).await?;
+        self.prepare().await
     }
 
     /// What has to be in the database before requests are answered: its schema, nothing that the ring cannot open, and a key
@@ -153,6 +160,7 @@ impl App {
 
 /// What runs beside the listeners while requests are answered.
 struct Beside {
+    timekeeping: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     reloading: JoinHandle<()>,
     reporting: JoinHandle<()>,
@@ -162,6 +170,7 @@ struct Beside {
 impl Beside {
     fn start(app: &Arc<App>) -> Self {
         Self {
+            timekeeping: tokio::spawn(timekeeper::follow_until_stopped(Arc::clone(app))),
             sweeping: tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(app))),
             reloading: tokio::spawn(reload_signing_keys(Arc::clone(app))),
             reporting: tokio::spawn(report_log_lines()),
@@ -170,7 +179,7 @@ impl Beside {
     }
 
     async fn end(self, drain: Duration) {
-        for task in [self.sweeping, self.reloading, self.reporting] {
+        for task in [self.timekeeping, self.sweeping, self.reloading, self.reporting] {
             // Until it has let go: what is closed after this would fail it half-way, and be logged as a fault.
             task.abort();
             let _ = task.await;

@@ -9,6 +9,7 @@ mod support;
 mod actions;
 mod api;
 mod cli;
+mod clocks;
 mod db;
 mod edge;
 mod journey;

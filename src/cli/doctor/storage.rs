@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::finding::Findings;
-use crate::actions::{Context, SigningRules};
+use crate::actions::{Context, SigningRules, follow_database_clock};
 use crate::cli::{Failure, database};
-use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{DbError, MigrationState, resources, signing_keys};
 use crate::key_ring;
@@ -47,6 +46,7 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
 }
 
 async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Stored, DbError> {
+    context.db.check_sessions().await?;
     context.db.ping().await?;
     findings.ok("database", format!("{} answers", config.database.url));
     clock(context, findings).await?;
@@ -57,8 +57,13 @@ async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Re
             return Ok(Stored::default());
         }
         Ok(MigrationState::Newer(version)) => {
-            let said = format!("the database has migration {version}, which this version does not know");
-            findings.problem("migrations", said, "run the version that set it up");
+            let said =
+                format!("a newer version added to the schema, up to migration {version}; this version works on it");
+            findings.note("migrations", said, "finish the upgrade: run the newer version everywhere");
+        }
+        Ok(MigrationState::Incompatible { minimum }) => {
+            let said = format!("the schema requires a version that knows migration {minimum}");
+            findings.problem("migrations", said, "run the newer version, or restore a backup from before the upgrade");
             return Ok(Stored::default());
         }
         Err(error) => {
@@ -80,17 +85,15 @@ async fn published(context: &Context, config: &Config) -> Result<BTreeSet<String
     Ok(rows.map(|row| row.id).collect())
 }
 
-/// Tokens and codes end by the server's clock, on every server.
+/// Grantor uses the database's time, also on a host whose own clock is wrong.
 async fn clock(context: &Context, findings: &mut Findings) -> Result<(), DbError> {
-    let theirs = context.db.unix_millis().await?;
-    let ours = i64::try_from(Clock::system().unix_millis()).unwrap_or(i64::MAX);
-    let apart = (ours - theirs).unsigned_abs();
+    let apart = follow_database_clock(context).await?.skew_ms.unsigned_abs();
     match apart {
         0..2_000 => findings.ok("clock", "it agrees with the database's"),
         _ => findings.problem(
             "clock",
             format!("it is {} s away from the database's", apart / 1000),
-            "let both be set by NTP: codes live for a minute, and APIs compare times",
+            "synchronize both hosts with NTP: Grantor uses the database's time, and APIs compare it with their own",
         ),
     }
     Ok(())

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
-use grantor::actions::Context;
+use grantor::actions::{self, Context};
 use grantor::app::{App, database_target};
 use grantor::clock::{Clock, Hand};
 use grantor::config::{Config, Loaded, Sources};
@@ -50,6 +50,19 @@ impl TestApp {
         Self::on(target, folder, settings).await
     }
 
+    /// A server that goes by the time of its database, as every server does that serves.
+    pub async fn by_database_time(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let target = Self::target(engine, &folder).await;
+        Self::on_host_off_by(0, target, folder, settings).await
+    }
+
+    /// Another server on the same database, on a host whose clock is wrong by so many seconds.
+    pub async fn replica_on_host_off_by(&self, seconds: i64, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        Self::on_host_off_by(seconds, self.target.clone(), folder, settings).await
+    }
+
     /// Another replica: a server of its own on the same database.
     pub async fn replica(&self) -> Self {
         self.replica_with(&[]).await
@@ -66,6 +79,14 @@ impl TestApp {
         Self::on(target, TempDir::new().expect("a temporary folder"), settings).await
     }
 
+    /// A server on a database that another one prepared.
+    pub fn unprepared_on(location: Location) -> Self {
+        let target = Target { location, ..database_target(&loaded(&[]).config) };
+        let db = Db::open(&target).expect("the database opens");
+        let folder = TempDir::new().expect("a temporary folder");
+        Self::assembled(db, Clock::by_hand(START), (target, folder), &[])
+    }
+
     /// A database that nobody has used, not even migrated.
     pub async fn target(engine: Engine, folder: &TempDir) -> Target {
         let location = match engine {
@@ -78,15 +99,36 @@ impl TestApp {
         Target { location, max_connections: 4, acquire_timeout: DEADLINE, query_timeout: DEADLINE }
     }
 
+    async fn on_host_off_by(seconds: i64, target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        let db = Db::open(&target).expect("the database opens");
+        let now = db.unix_millis().await.expect("the database answers") / 1000;
+        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(now).plus(seconds));
+        let server = Self::assembled(db, (clock, hand), (target, folder), settings);
+        actions::follow_database_clock(server.context()).await.expect("the database answers");
+        server.prepared().await
+    }
+
     async fn on(target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let db = Db::open(&target).expect("the database opens");
-        let (clock, hand) = Clock::by_hand(START);
+        Self::assembled(db, Clock::by_hand(START), (target, folder), settings).prepared().await
+    }
+
+    fn assembled(
+        db: Db,
+        (clock, hand): (Clock, Hand),
+        (target, folder): (Target, TempDir),
+        settings: &[(&str, &str)],
+    ) -> Self {
         let loaded = loaded(settings);
         let ring = loaded.config.secrets.key.clone().unwrap_or_else(KeyRing::development);
         let app = App::new(loaded, db, clock, Random::system(), ring);
-        app.prepare().await.expect("the migrations run, and there is a key");
         let router = http::public(Arc::clone(&app));
         Self { app, hand, target, router, _folder: folder }
+    }
+
+    async fn prepared(self) -> Self {
+        self.app.prepare().await.expect("the migrations run, and there is a key");
+        self
     }
 
     /// SQL by hand, for states that the program itself never makes.

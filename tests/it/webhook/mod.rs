@@ -4,6 +4,6 @@ mod bounds;
 mod deliver;
 mod order;
 mod several_servers;
-mod stage;
+pub mod stage;
 mod tokens;
 mod tokens_for_receivers;
