@@ -56,12 +56,31 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
 /// The port has to be a number, or else what was meant as a password would be taken for one and be printed.
 fn check_server(rest: &str) -> Result<(), DatabaseUrlError> {
     let after_scheme = rest.strip_prefix("//").ok_or(DatabaseUrlError::NoServer)?;
-    let server = without_credentials(after_scheme).split(['/', '?']).next().unwrap_or_default();
+    let without_credentials = without_credentials(after_scheme);
+    let server = without_credentials.split(['/', '?']).next().unwrap_or_default();
+    let parameters = without_credentials.split_once('?').map_or("", |(_, parameters)| parameters);
+    check_hosts(server, parameters)?;
     let after_address = server.rsplit_once(']').map_or(server, |(_, port)| port);
     match after_address.split_once(':') {
         Some((_, port)) if port.parse::<u16>().is_err() => Err(DatabaseUrlError::Port),
         _ => Ok(()),
     }
+}
+
+/// The driver connects to one host. It would take a list for the name of a host, and ignore which of them was meant.
+fn check_hosts(server: &str, parameters: &str) -> Result<(), DatabaseUrlError> {
+    if server.contains(',') || server.to_ascii_lowercase().contains("%2c") {
+        return Err(DatabaseUrlError::SeveralHosts);
+    }
+    for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
+        match &*name {
+            "host" | "hostaddr" | "port" if value.contains(',') => return Err(DatabaseUrlError::SeveralHosts),
+            "target_session_attrs" if value != "any" => return Err(DatabaseUrlError::SessionAttributes),
+            "load_balance_hosts" if value != "disable" => return Err(DatabaseUrlError::SeveralHosts),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What follows the last `@`: a password that was not percent-encoded may hold one too.
@@ -112,6 +131,16 @@ pub enum DatabaseUrlError {
     SqliteParameters,
     #[error("names no server; it starts with postgres://")]
     NoServer,
+    #[error(
+        "names several hosts, but Grantor connects to one: name an address that always leads to the primary, such as that of \
+         HAProxy (docs/postgres.md)"
+    )]
+    SeveralHosts,
+    #[error(
+        "target_session_attrs is not supported: leave it out and name an address that always leads to the primary, such as \
+         that of HAProxy (docs/postgres.md)"
+    )]
+    SessionAttributes,
     #[error("the port is not a number from 0 to 65535; a password needs a user before it and @ after it")]
     Port,
 }
@@ -155,6 +184,8 @@ mod tests {
             ("postgres://[::1]/grantor", "postgres://[::1]/grantor"),
             ("postgres://db/grantor?user=g&password=hunter2", "postgres://db/grantor?…"),
             ("postgres:///grantor?host=/run/postgresql", "postgres:///grantor?…"),
+            ("postgres://db/grantor?target_session_attrs=any", "postgres://db/grantor?…"),
+            ("postgres://grantor:a,b@db/grantor", "postgres://***@db/grantor"),
         ];
         for (raw, shown) in cases {
             let url = DatabaseUrl::parse(raw).expect(raw);
@@ -179,6 +210,14 @@ mod tests {
             ("sqlite:grantor.db?mode=ro", DatabaseUrlError::SqliteParameters),
             ("postgres:db/grantor", DatabaseUrlError::NoServer),
             ("postgres://grantor:hunter2/grantor", DatabaseUrlError::Port),
+            ("postgres://a,b/grantor?target_session_attrs=read-write", DatabaseUrlError::SeveralHosts),
+            ("postgres://user:pass@a:5432,b:5432/grantor", DatabaseUrlError::SeveralHosts),
+            ("postgres://a%2Cb/grantor", DatabaseUrlError::SeveralHosts),
+            ("postgres:///grantor?host=a,b", DatabaseUrlError::SeveralHosts),
+            ("postgres:///grantor?host=a%2cb&port=5432", DatabaseUrlError::SeveralHosts),
+            ("postgres://a/grantor?load_balance_hosts=random", DatabaseUrlError::SeveralHosts),
+            ("postgres://a/grantor?target_session_attrs=read-write", DatabaseUrlError::SessionAttributes),
+            ("postgres://a/grantor?sslmode=require&target_session_attrs=primary", DatabaseUrlError::SessionAttributes),
         ];
         for (raw, expected) in cases {
             assert_eq!(DatabaseUrl::parse(raw), Err(expected), "{raw}");

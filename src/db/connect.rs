@@ -6,12 +6,14 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Sqlite};
 
+use super::backends::Watch;
 use super::pool::Pool;
 use super::{Db, DbError, Engine};
 use crate::secret::Secret;
@@ -41,33 +43,51 @@ impl Db {
     /// Makes the pool without connecting: the server starts, and says so on `/readyz`, also while the database is away.
     pub fn open(target: &Target) -> Result<Self, DbError> {
         let engine = match &target.location {
-            Location::Postgres { url, schema } => {
-                Engine::Postgres(Pool::new(postgres(target, url, schema.as_deref())?))
-            }
-            Location::Sqlite { path } => Engine::Sqlite(Pool::new(sqlite(target, path)?)),
+            Location::Postgres { url, schema } => Engine::Postgres(postgres(target, url, schema.as_deref())?),
+            Location::Sqlite { path } => Engine::Sqlite(sqlite(target, path)?),
         };
         Ok(Self { engine, query_timeout: target.query_timeout })
     }
 }
 
-fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<sqlx::PgPool, DbError> {
-    let statement_timeout = format!("{}ms", target.query_timeout.as_millis());
-    let mut options = PgConnectOptions::from_str(url.expose())?.application_name("grantor").options([
-        ("statement_timeout", statement_timeout.as_str()),
-        ("lock_timeout", "3s"),
-        ("idle_in_transaction_session_timeout", "10s"),
-        // Nearly every statement goes by a key: planning it anew each time would cost more than running it.
-        ("plan_cache_mode", "force_generic_plan"),
-    ]);
+fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<Postgres>, DbError> {
+    let options = PgConnectOptions::from_str(url.expose())?;
+    let name = options.get_application_name().unwrap_or("grantor").to_owned();
+    // Whole numbers need no extra digits, and PgBouncer refuses the parameter.
+    let mut options = options.application_name(&name).extra_float_digits(None).disable_statement_logging();
     if let Some(schema) = schema {
         options = options.options([("search_path", schema)]);
     }
-    options = options.disable_statement_logging();
-    let pool = PgPoolOptions::new().max_connections(target.max_connections).acquire_timeout(target.acquire_timeout);
-    Ok(pool.connect_lazy_with(options))
+    let settings: Arc<str> = session_settings(target.query_timeout).into();
+    // One of several is set aside for the watch.
+    let is_watched = target.max_connections > 1;
+    let for_work = target.max_connections - u32::from(is_watched);
+    let pool = PgPoolOptions::new().max_connections(for_work).acquire_timeout(target.acquire_timeout).after_connect(
+        move |connection, _| {
+            let settings = Arc::clone(&settings);
+            Box::pin(async move {
+                sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+                Ok(())
+            })
+        },
+    );
+    let watch = is_watched.then(|| Watch::new(options.clone()));
+    Ok(Pool::new(pool.connect_lazy_with(options), watch, target.max_connections))
 }
 
-fn sqlite(target: &Target, path: &PathBuf) -> Result<sqlx::SqlitePool, DbError> {
+/// Set after connecting: PgBouncer refuses settings that are sent with the connection.
+fn session_settings(query_timeout: Duration) -> String {
+    let statement_timeout = query_timeout.as_millis();
+    // Nearly every statement goes by a key: planning it anew each time would cost more than running it. And a server that
+    // lost the network to this host notices within a minute, instead of two hours.
+    format!(
+        "SET statement_timeout = {statement_timeout}; SET lock_timeout = '3s'; \
+         SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = force_generic_plan; \
+         SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+    )
+}
+
+fn sqlite(target: &Target, path: &PathBuf) -> Result<Pool<Sqlite>, DbError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -77,10 +97,9 @@ fn sqlite(target: &Target, path: &PathBuf) -> Result<sqlx::SqlitePool, DbError> 
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(target.query_timeout)
         .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(target.max_connections.min(SQLITE_CONNECTIONS))
-        .acquire_timeout(target.acquire_timeout);
-    Ok(pool.connect_lazy_with(options))
+    let max_connections = target.max_connections.min(SQLITE_CONNECTIONS);
+    let pool = SqlitePoolOptions::new().max_connections(max_connections).acquire_timeout(target.acquire_timeout);
+    Ok(Pool::new(pool.connect_lazy_with(options), (), max_connections))
 }
 
 /// SQLite has one writer; a few more connections let readers pass it.

@@ -23,6 +23,12 @@ pub enum DbError {
     /// The database takes no writes at the moment: it is read-only or full.
     #[error("the database takes no writes: {0}")]
     ReadOnly(sqlx::Error),
+    /// Consecutive statements on one connection run in different sessions.
+    #[error(
+        "the database is reached through a pooler in transaction mode, such as PgBouncer with pool_mode = transaction, which \
+         Grantor does not support: set pool_mode = session for this database, or connect to Postgres directly"
+    )]
+    TransactionPooling,
     #[error("a row with this key exists")]
     Duplicate,
     #[error("another row still needs this one, or the row it needs is gone")]
@@ -48,7 +54,9 @@ impl DbError {
             | Self::Conflict(_)
             | Self::ReadOnly(_) => true,
             Self::Shared(cause) => cause.is_transient(),
-            Self::Duplicate | Self::Reference | Self::Corrupt { .. } | Self::Query(_) => false,
+            Self::TransactionPooling | Self::Duplicate | Self::Reference | Self::Corrupt { .. } | Self::Query(_) => {
+                false
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub mod auth_methods;
 pub mod authorization_codes;
 pub mod authorization_requests;
 pub mod authorizations;
+mod backends;
 mod backup;
 mod beginnings;
 pub mod client_documents;
@@ -37,6 +38,7 @@ pub mod org_clients;
 pub mod orgs;
 pub mod outbox;
 mod pool;
+mod pooler;
 mod reach;
 pub mod resources;
 pub mod ring_usage;
@@ -120,6 +122,22 @@ impl Db {
         with_conn!(db, |conn| sqlx::query("SELECT 1").execute(conn).await.map(drop))
     }
 
+    /// Whether it refuses writes, as a standby does. SQLite shows it only to those who begin to write.
+    pub async fn is_read_only(&self) -> Result<bool, DbError> {
+        const POSTGRES: &str = "SELECT current_setting('transaction_read_only') = 'on'";
+        if self.is_postgres() {
+            let db = self;
+            return with_conn!(db, |conn| sqlx::query_scalar(POSTGRES).fetch_one(conn).await);
+        }
+        match self.begin().await {
+            Ok(tx) => tx.roll_back().await.map(|()| false),
+            Err(DbError::ReadOnly(_)) => Ok(true),
+            // Somebody else writes.
+            Err(DbError::Conflict(_)) => Ok(false),
+            Err(cause) => Err(cause),
+        }
+    }
+
     /// The database's own time of day in milliseconds, for comparing clocks. The only query that asks for it.
     pub async fn unix_millis(&self) -> Result<i64, DbError> {
         const POSTGRES: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -135,7 +153,12 @@ impl Db {
     /// Waits for what is in use, which every statement's deadline bounds.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres(pool) => {
+                pool.close().await;
+                if let Some(watch) = pool.watch() {
+                    watch.close().await;
+                }
+            }
             Engine::Sqlite(pool) => pool.close().await,
         }
     }
@@ -148,12 +171,12 @@ pub enum Conn<'c> {
 }
 
 /// From the pool for a statement that stands alone, or lent by the transaction it belongs to.
-pub enum Lease<'c, DB: sqlx::Database> {
+pub enum Lease<'c, DB: backends::Backends> {
     Own(Taken<DB>),
     Lent(&'c mut Taken<DB>),
 }
 
-impl<DB: sqlx::Database> Lease<'_, DB> {
+impl<DB: backends::Backends> Lease<'_, DB> {
     pub fn connection(&mut self) -> &mut DB::Connection {
         match self {
             Self::Own(taken) => &mut taken.connection,

@@ -6,16 +6,19 @@
 //!
 //! No connection is waited for without a limit: a database that has vanished without a word answers no question, and a
 //! connection that waits for it would take one place of the pool until the system gives up on it, a quarter of an hour
-//! later.
+//! later. But as long as the database answers others, the place of a connection that was given up stays taken until the
+//! process behind it has ended ([`super::backends`]).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Database};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
+
+use super::backends::{Backend, Backends};
 
 /// A connection that has rested this long is asked whether it still lives before it is used.
 const DOUBT_AFTER: Duration = Duration::from_secs(2);
@@ -26,8 +29,10 @@ const LIVES_WITHIN: Duration = Duration::from_millis(500);
 const RETURNS_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub struct Pool<DB: Database> {
+pub struct Pool<DB: Backends> {
     driver: sqlx::Pool<DB>,
+    watch: DB::Watch,
+    max_size: u32,
     /// A place for each connection that the driver may have.
     places: Arc<Semaphore>,
     kept: Arc<Mutex<Vec<Kept<DB>>>>,
@@ -36,16 +41,23 @@ pub struct Pool<DB: Database> {
 /// A clean connection, and since when it rests.
 type Kept<DB> = (Held<DB>, Instant);
 
-impl<DB: Database> Clone for Pool<DB> {
+impl<DB: Backends> Clone for Pool<DB> {
     fn clone(&self) -> Self {
-        Self { driver: self.driver.clone(), places: Arc::clone(&self.places), kept: Arc::clone(&self.kept) }
+        Self {
+            driver: self.driver.clone(),
+            watch: self.watch.clone(),
+            max_size: self.max_size,
+            places: Arc::clone(&self.places),
+            kept: Arc::clone(&self.kept),
+        }
     }
 }
 
-impl<DB: Database> Pool<DB> {
-    pub fn new(driver: sqlx::Pool<DB>) -> Self {
+impl<DB: Backends> Pool<DB> {
+    /// `max_size` counts the driver's connections and the one that `watch` may have.
+    pub fn new(driver: sqlx::Pool<DB>, watch: DB::Watch, max_size: u32) -> Self {
         let places = usize::try_from(driver.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { driver, places: Arc::new(Semaphore::new(places)), kept: Arc::default() }
+        Self { driver, watch, max_size, places: Arc::new(Semaphore::new(places)), kept: Arc::default() }
     }
 
     /// A connection, within the time that the driver's pool has for making one.
@@ -56,11 +68,19 @@ impl<DB: Database> Pool<DB> {
 
     async fn take_in_turn(&self) -> Result<Taken<DB>, sqlx::Error> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        let connection = match self.kept_and_alive().await {
+        let mut connection = match self.kept_and_alive().await {
             Some(connection) => connection,
-            None => Held::new(self.driver.acquire().await?),
+            None => self.of_driver().await?,
         };
-        Ok(Taken { connection, pool: self.clone(), _place: place })
+        connection.place = Some(place);
+        Ok(Taken { connection, pool: self.clone() })
+    }
+
+    async fn of_driver(&self) -> Result<Held<DB>, sqlx::Error> {
+        let connection = self.driver.acquire().await?;
+        let mut held = Held { connection, backend: None, watch: self.watch.clone(), given_up: false, place: None };
+        held.backend = DB::backend_of(&mut held.connection).await?;
+        Ok(held)
     }
 
     /// The one used last, which is the likeliest to live.
@@ -91,7 +111,11 @@ impl<DB: Database> Pool<DB> {
     }
 
     pub fn max_size(&self) -> u32 {
-        self.driver.options().get_max_connections()
+        self.max_size
+    }
+
+    pub fn watch(&self) -> &DB::Watch {
+        &self.watch
     }
 
     /// How the driver connects.
@@ -108,18 +132,18 @@ impl<DB: Database> Pool<DB> {
 }
 
 /// A connection of the driver's. Dropped, it goes back there, where its state is looked at; one that does not answer in
-/// time loses its place to another.
+/// time is closed.
 #[derive(Debug)]
-pub struct Held<DB: Database> {
+pub struct Held<DB: Backends> {
     connection: PoolConnection<DB>,
+    backend: Option<Backend>,
+    watch: DB::Watch,
     given_up: bool,
+    /// Its place in the pool while it is in use.
+    place: Option<OwnedSemaphorePermit>,
 }
 
-impl<DB: Database> Held<DB> {
-    fn new(connection: PoolConnection<DB>) -> Self {
-        Self { connection, given_up: false }
-    }
-
+impl<DB: Backends> Held<DB> {
     async fn lives(&mut self) -> bool {
         matches!(timeout(LIVES_WITHIN, self.connection.ping()).await, Ok(Ok(())))
     }
@@ -131,7 +155,7 @@ impl<DB: Database> Held<DB> {
     }
 }
 
-impl<DB: Database> Deref for Held<DB> {
+impl<DB: Backends> Deref for Held<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
@@ -139,35 +163,44 @@ impl<DB: Database> Deref for Held<DB> {
     }
 }
 
-impl<DB: Database> DerefMut for Held<DB> {
+impl<DB: Backends> DerefMut for Held<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         &mut self.connection
     }
 }
 
-impl<DB: Database> Drop for Held<DB> {
+impl<DB: Backends> Drop for Held<DB> {
     fn drop(&mut self) {
-        let runtime = tokio::runtime::Handle::try_current();
-        if let (false, Ok(runtime)) = (self.given_up, runtime) {
-            runtime.spawn(timeout(RETURNS_WITHIN, self.connection.return_to_pool()));
-        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let returning = (!self.given_up).then(|| timeout(RETURNS_WITHIN, self.connection.return_to_pool()));
+        let (place, backend, watch) = (self.place.take(), self.backend, self.watch.clone());
+        runtime.spawn(async move {
+            let is_back = match returning {
+                Some(returning) => returning.await.is_ok(),
+                None => false,
+            };
+            if let (false, Some(backend)) = (is_back, backend.filter(|_| place.is_some())) {
+                DB::ended(&watch, backend).await;
+            }
+            drop(place);
+        });
     }
 }
 
 /// A connection in use.
 #[derive(Debug)]
-pub struct Taken<DB: Database> {
+pub struct Taken<DB: Backends> {
     pub connection: Held<DB>,
     pool: Pool<DB>,
-    _place: OwnedSemaphorePermit,
 }
 
-impl<DB: Database> Taken<DB> {
+impl<DB: Backends> Taken<DB> {
     /// After a statement that ended well. The place is free once the connection rests.
     pub fn keep(self) {
-        let Self { connection, pool, _place } = self;
+        let Self { mut connection, pool } = self;
         // A pool that closes waits for what goes back to the driver, by being dropped.
         if !pool.driver.is_closed() {
+            let _place = connection.place.take();
             pool.kept().push((connection, Instant::now()));
         }
     }

@@ -40,7 +40,11 @@ fn told_of(cause: &DbError) -> &'static str {
         DbError::ReadOnly(_) => {
             "the database takes no writes at the moment: reading works, and its operator can end this"
         }
-        DbError::Duplicate | DbError::Reference | DbError::Corrupt { .. } | DbError::Query(_) => INTERNAL,
+        DbError::TransactionPooling
+        | DbError::Duplicate
+        | DbError::Reference
+        | DbError::Corrupt { .. }
+        | DbError::Query(_) => INTERNAL,
     }
 }
 
