@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::actions::Context;
+use crate::actions::{self, Context};
 use crate::app::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
@@ -18,17 +18,17 @@ use super::Failure;
 pub async fn open(config: &Config) -> Result<Context, Failure> {
     check_exists(config)?;
     let context = open_any_schema(config)?;
-    let state = match context.db.migration_state().await {
+    let state = match schema_state(&context).await {
         Ok(state) => state,
         Err(error) => return Err(unusable(&context, config, error).await),
     };
     match state {
-        MigrationState::UpToDate => Ok(context),
+        MigrationState::UpToDate | MigrationState::Newer(_) => with_database_time(context).await,
         MigrationState::Behind => Err(Failure::Failed(format!(
             "the database {} lacks migrations: run `grantor migrate up` or start the server once",
             config.database.url
         ))),
-        MigrationState::Newer(version) => Err(Failure::failed(MigrateError::Newer(version))),
+        MigrationState::Incompatible { minimum } => Err(Failure::failed(MigrateError::Incompatible { minimum })),
     }
 }
 
@@ -52,10 +52,26 @@ pub async fn open_existing_migrated(config: &Config) -> Result<Context, Failure>
 /// Opens the database and brings it up to date first.
 pub async fn open_migrated(config: &Config) -> Result<Context, Failure> {
     let context = open_any_schema(config)?;
-    match context.db.migrate().await {
-        Ok(_) => Ok(context),
+    match migrate(&context).await {
+        Ok(()) => with_database_time(context).await,
         Err(error) => Err(unusable(&context, config, error).await),
     }
+}
+
+async fn schema_state(context: &Context) -> Result<MigrationState, MigrateError> {
+    context.db.check_sessions().await?;
+    context.db.migration_state().await
+}
+
+async fn migrate(context: &Context) -> Result<(), MigrateError> {
+    context.db.check_sessions().await?;
+    context.db.migrate().await
+}
+
+/// What a command writes has the time that the servers on this database go by.
+async fn with_database_time(context: Context) -> Result<Context, Failure> {
+    actions::follow_database_clock(&context).await.map_err(Failure::failed)?;
+    Ok(context)
 }
 
 async fn unusable(context: &Context, config: &Config, error: MigrateError) -> Failure {

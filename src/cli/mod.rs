@@ -46,7 +46,7 @@ use output::Output;
     name = "grantor",
     version,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem (config check, doctor, \
-                  selftest, healthcheck, webhook test)."
+                  selftest, healthcheck, migrate status, webhook test)."
 )]
 struct Cli {
     /// The settings file; also GRANTOR_CONFIG.

@@ -3,42 +3,78 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::db::MigrationState;
+use crate::timekeeper::MAX_SKEW_MS;
 
 /// The process answers. Says nothing about the database: a restart does not bring that back.
 pub async fn healthz() -> impl IntoResponse {
     Json(json!({"status": "ok"}))
 }
 
-/// Requests will be answered: not stopping, the database is there, and its schema is the one this program knows.
-pub async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
+/// 200 exactly while requests are served: the server has started and does not stop, and the database can be written to and
+/// has a schema that this program can use. A newer schema may be usable. `?verbose` adds the details.
+pub async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> impl IntoResponse {
     let (status, why) = match readiness(&app).await {
         Ok(()) => (StatusCode::OK, "ready"),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     };
-    (status, Json(json!({"status": why})))
+    let mut body = json!({"status": why});
+    if query.is_some_and(|query| query == "verbose" || query.starts_with("verbose=")) {
+        body["version"] = json!(env!("CARGO_PKG_VERSION"));
+        body["clock"] = clock(&app);
+        body["schema"] = schema(&app).await;
+    }
+    (status, Json(body))
 }
 
 async fn readiness(app: &App) -> Result<(), &'static str> {
     if app.is_stopping() {
         return Err("stopping");
     }
-    match app.context.db.migration_state().await {
-        Ok(MigrationState::UpToDate) => Ok(()),
-        Ok(MigrationState::Behind) => Err("migrations are missing: run `grantor migrate up`"),
-        Ok(MigrationState::Newer(_)) => Err("the schema is newer than this version of grantor"),
-        Err(cause) => {
-            tracing::warn!(error = %cause, "the database does not answer");
-            Err("the database does not answer")
-        }
+    let db = &app.context.db;
+    let state = db.migration_state().await.map_err(does_not_answer)?;
+    match state {
+        MigrationState::UpToDate | MigrationState::Newer(_) => {}
+        MigrationState::Behind if app.is_starting() => return Err("starting: migrations are missing"),
+        MigrationState::Behind => return Err("migrations are missing: run `grantor migrate up`"),
+        MigrationState::Incompatible { .. } => return Err("the schema requires a newer version of grantor"),
     }
+    if app.is_starting() {
+        return Err("starting");
+    }
+    match db.is_read_only().await.map_err(does_not_answer)? {
+        true => Err("the database is read-only"),
+        false => Ok(()),
+    }
+}
+
+fn does_not_answer(cause: impl std::fmt::Display) -> &'static str {
+    tracing::warn!(error = %cause, "the database does not answer");
+    "the database does not answer"
+}
+
+fn clock(app: &App) -> Value {
+    let skew_ms = app.context.clock.skew_ms();
+    let is_off = skew_ms.is_some_and(|skew_ms| skew_ms.saturating_abs() > MAX_SKEW_MS);
+    let warning = "this host's clock differs from the database's by more than 30 s: synchronize it with NTP";
+    json!({
+        "skew_seconds": skew_ms.map(|skew_ms| skew_ms as f64 / 1000.0),
+        "warning": is_off.then_some(warning),
+    })
+}
+
+async fn schema(app: &App) -> Value {
+    let Ok(migrations) = app.context.db.migrations().await else { return Value::Null };
+    let unknown: Vec<i64> = migrations.iter().filter(|one| !one.known).map(|one| one.version).collect();
+    let missing: Vec<i64> = migrations.iter().filter(|one| !one.applied).map(|one| one.version).collect();
+    json!({"missing_migrations": missing, "unknown_migrations": unknown})
 }
 
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -1,8 +1,10 @@
 //! What whoever runs the server asks of it: `/healthz`, `/readyz`, `/metrics`.
 
+use grantor::db::Location;
+use grantor::secret::Secret;
 use serde_json::json;
 
-use crate::support::{TestApp, restriction_path};
+use crate::support::{Engine, TestApp, restriction_path};
 
 on_both! {
     async fn a_server_that_serves_is_alive_and_ready(engine: Engine) {
@@ -32,14 +34,24 @@ on_both! {
         answer.is(503, &json!({"status": "migrations are missing: run `grantor migrate up`"}));
     }
 
-    async fn a_schema_from_the_future_is_not_ready(engine: Engine) {
+    async fn an_older_server_stays_ready_when_a_newer_one_has_migrated(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                      VALUES (9999, 'from the future', TRUE, '', 0)").await;
 
+        app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
+
+        let verbose = app.manage("/readyz?verbose").await.json();
+        assert_eq!(verbose["schema"], json!({"missing_migrations": [], "unknown_migrations": [9999]}));
+    }
+
+    async fn a_server_is_not_ready_on_a_schema_that_requires_a_newer_version(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.execute("UPDATE schema_compatibility SET minimum_migration = 9999").await;
+
         let answer = app.manage("/readyz").await;
 
-        answer.is(503, &json!({"status": "the schema is newer than this version of grantor"}));
+        answer.is(503, &json!({"status": "the schema requires a newer version of grantor"}));
     }
 
     async fn the_metrics_count_what_was_served_and_what_was_refused(engine: Engine) {
@@ -102,4 +114,19 @@ on_both! {
         elsewhere.is(404, &json!({"errors": ["there is nothing at this path"]}));
         assert_eq!(in_public.map(|answer| answer.status.as_u16()), [404, 404, 404]);
     }
+}
+
+/// As after a failover, while the name of the database still leads to a standby.
+#[tokio::test]
+async fn a_server_on_a_read_only_database_is_not_ready() {
+    let app = TestApp::start(Engine::Postgres).await;
+    let Location::Postgres { url, schema } = &app.target.location else { panic!("Postgres is asked for") };
+    let joint = if url.expose().contains('?') { '&' } else { '?' };
+    let url = Secret::new(format!("{}{joint}options[default_transaction_read_only]=on", url.expose()));
+    let standby = TestApp::unprepared_on(Location::Postgres { url, schema: schema.clone() });
+
+    let answer = standby.manage("/readyz").await;
+
+    answer.is(503, &json!({"status": "the database is read-only"}));
+    app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
 }

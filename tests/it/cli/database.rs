@@ -2,24 +2,33 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use grantor::db::Location;
 use serde_json::{Value, json};
+use sqlx::Executor as _;
 
-use crate::support::{Engine, Program};
+use crate::db::migrate::UNDO_SESSION_OF_REQUEST;
+use crate::support::{Engine, Program, connection};
+
+/// A migration that no program knows yet.
+const FROM_THE_FUTURE: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+     VALUES (9999, 'from the future', TRUE, '', 0)";
 
 on_both! {
     async fn migrations_are_listed_run_and_listed_again(engine: Engine) {
         let program = Program::on(engine).await;
 
-        let before = program.json(&["migrate", "status"]);
+        let before = program.run(["--output", "json", "migrate", "status"]);
         let up = program.json(&["migrate", "up"]);
         let after = program.json(&["migrate", "status"]);
 
         let applied = |list: &Value| list.as_array().expect("a list").iter().map(|one| one["applied"] == true).collect();
+        assert_eq!((before.code, before.stderr.contains("migrations are missing: run `grantor migrate up`")), (3, true));
+        let before: Value = serde_json::from_str(&before.stdout).expect("a list");
         let (before_applied, after_applied): (Vec<bool>, Vec<bool>) = (applied(&before), applied(&after));
         assert!(!before_applied.is_empty() && before_applied.iter().all(|applied| !applied), "{before}");
         assert!(after_applied.iter().all(|applied| *applied), "{after}");
         assert_eq!(up, after);
-        assert_eq!(after[0], json!({"version": 1, "name": "operators", "applied": true}));
+        assert_eq!(after[0], json!({"version": 1, "name": "operators", "applied": true, "known": true}));
     }
 
     async fn commands_say_which_database_lacks_migrations(engine: Engine) {
@@ -40,22 +49,48 @@ on_both! {
         assert_eq!(refused.code, 1);
     }
 
-    async fn a_newer_schema_is_refused_by_the_server_and_by_every_command(engine: Engine) {
+    async fn an_older_version_starts_and_works_on_a_newer_schema(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
-        program.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                         VALUES (9999, 'from the future', TRUE, '', 0)").await;
+        program.execute(FROM_THE_FUTURE).await;
+
+        let server = program.start();
+        server.registered("A client");
+        program.run(["org", "list"]).succeeded();
+        program.run(["migrate", "up"]).succeeded();
+        let status = program.run(["migrate", "status"]);
+
+        assert_eq!(server.management("/readyz").status, 200);
+        assert_eq!(
+            (status.code, status.stderr.trim_end()),
+            (
+                3,
+                "a newer version of grantor added to the schema, up to migration 9999. This version works on it; finish \
+                 the upgrade"
+            )
+        );
+        let last = status.stdout.lines().last().expect("a line").split_whitespace().collect::<Vec<_>>();
+        assert_eq!(last, ["9999", "from", "the", "future", "true", "false"]);
+    }
+
+    async fn a_schema_that_requires_a_newer_version_is_refused_by_the_server_and_by_every_command(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+        program.execute(FROM_THE_FUTURE).await;
+        program.execute("UPDATE schema_compatibility SET minimum_migration = 9999").await;
 
         let served = program.launch().finish();
         let listed = program.run(["org", "list"]);
         let migrated = program.run(["migrate", "up"]);
+        let status = program.run(["migrate", "status"]);
 
-        let told = "the database has migration 9999, which this version of grantor does not know: it was set up by a \
-                    newer version. Run that version, or restore a backup from before the upgrade";
+        let told = "a newer version of grantor changed this database: it requires a version that knows migration 9999. \
+                    Run the newer version, or restore a backup from before the upgrade";
         assert_eq!((served.code, served.stdout.as_str()), (1, ""));
         assert!(served.stderr.contains(told), "{}", served.stderr);
         listed.failed(1, told);
         migrated.failed(1, told);
+        assert_eq!((status.code, status.stderr.trim_end()), (3, told));
     }
 
     async fn a_running_server_is_healthy_and_a_stopped_one_is_not(engine: Engine) {
@@ -144,4 +179,25 @@ async fn a_command_that_looks_at_the_wrong_place_says_so_and_makes_no_database_t
          server runs and on its settings, or start the server once",
     );
     assert!(!program.folder().join("data").exists());
+}
+
+/// Requests are answered 503 until the migrations have run, and so is the probe.
+#[tokio::test]
+async fn a_server_that_waits_for_its_migrations_is_not_ready() {
+    let program = Program::on(Engine::Postgres).await;
+    program.run(["migrate", "up"]).succeeded();
+    program.execute(UNDO_SESSION_OF_REQUEST).await;
+    let Location::Postgres { url, .. } = program.location() else { panic!("Postgres is asked for") };
+    let mut dump = connection::open_postgres(&url, None).await;
+    dump.execute("BEGIN; SELECT count(*) FROM authorization_requests").await.expect("reads");
+
+    let server = program.launch();
+    server.wait_for_log("the migrations wait for a lock");
+    let (waiting, public) = (server.management("/readyz"), server.get("/api/v2/oauth2/.well-known/sites"));
+    dump.execute("COMMIT").await.expect("ends");
+    server.wait_for_log("Grantor is ready");
+
+    waiting.is(503, &json!({"status": "starting: migrations are missing"}));
+    assert_eq!(public.status, 503);
+    server.management("/readyz").is(200, &json!({"status": "ready"}));
 }
