@@ -37,7 +37,7 @@ use layers::{Given, GivenSettings};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub config: Config,
-    /// The shipped one, or the one that `scopes.catalog` names.
+    /// The catalog that `scopes.catalog` selects.
     pub catalog: ScopeCatalog,
     pub effective: Effective,
 }
@@ -96,8 +96,10 @@ fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Gi
 }
 
 fn read_catalog(config: &Config, sources: &Sources, given: &GivenSettings) -> Result<ScopeCatalog, Vec<ConfigError>> {
-    let Some(path) = &config.scopes.catalog else {
-        return parse_catalog("config/scopes.toml".into(), scope_catalog::SHIPPED);
+    let path = match &config.scopes.catalog {
+        CatalogSource::Shipped => return parse_catalog("config/scopes.toml".into(), scope_catalog::SHIPPED),
+        CatalogSource::Minimal => return parse_catalog("config/scopes-minimal.toml".into(), scope_catalog::MINIMAL),
+        CatalogSource::File(path) => path,
     };
     match (sources.read_file)(path) {
         Ok(text) => parse_catalog(path.clone(), &text),

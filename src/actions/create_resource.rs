@@ -33,7 +33,7 @@ pub enum CreateResourceError {
     Declared(Resource),
     #[error("the name of a resource has from 1 to {LONGEST_NAME} characters and is one line")]
     Name,
-    #[error("\"{0}\" is no scope of the catalog")]
+    #[error("\"{0}\" is not a scope of the catalog")]
     UnknownScope(ScopeToken),
     #[error(transparent)]
     Db(#[from] DbError),

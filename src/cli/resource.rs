@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::output::{self, Output};
 use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, NewResource};
-use crate::config::{DeclaredResource, Loaded};
+use crate::actions::{self, By, Context, CreateResourceError, NewResource};
+use crate::config::{CatalogSource, DeclaredResource, Loaded};
 use crate::db::resources::{self, StoredResource};
 use crate::oauth::ResourceId;
 use crate::oauth::protected_resource::{ProtectedResource, challenge, metadata_path};
@@ -113,7 +113,21 @@ async fn create(
     let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
     let declared = &loaded.config.resources.declared;
     let created = actions::create_resource(context, resource, declared, &loaded.catalog, &By::COMMAND_LINE).await;
-    created.map_err(Failure::failed)
+    created.map_err(|error| match &error {
+        CreateResourceError::UnknownScope(name) => Failure::Failed(format!("{error}; {}", how_to_add(name, loaded))),
+        _ => Failure::failed(error),
+    })
+}
+
+fn how_to_add(name: &ScopeToken, loaded: &Loaded) -> String {
+    let line = format!("\"{name}\" = {{ description = \"Do what the scope is for\" }}");
+    match &loaded.config.scopes.catalog {
+        CatalogSource::File(path) => format!("to add it, write {line} under [permission] in {}", path.display()),
+        CatalogSource::Shipped | CatalogSource::Minimal => format!(
+            "to add it, copy config/scopes-minimal.toml or config/scopes.toml, write {line} under [permission] in the \
+             copy, and set scopes.catalog to its path"
+        ),
+    }
 }
 
 async fn all(context: &Context, loaded: &Loaded) -> Result<Vec<Shown>, Failure> {

@@ -58,7 +58,7 @@ pub use outgoing::Outgoing;
 pub use registration::Registration;
 pub use resources::{DeclaredResource, Resources};
 pub use restriction::{OnNarrow, RequiredScopes, Restriction};
-pub use scopes::Scopes;
+pub use scopes::{CatalogSource, Scopes};
 pub use secrets::Secrets;
 pub use sites::Sites;
 pub use tokens::Tokens;

@@ -170,6 +170,22 @@ fn a_catalog_of_ones_own_takes_the_place_of_the_shipped_one() {
 }
 
 #[test]
+fn the_minimal_catalog_is_one_setting_away_and_read_from_no_file() {
+    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "minimal")])).expect("settings");
+
+    assert_eq!(loaded.catalog.iter().len(), 19);
+    assert!(loaded.catalog.find("mcp_read").is_some() && loaded.catalog.find("dashboards_read").is_none());
+}
+
+#[test]
+fn the_old_name_of_a_setting_is_refused_with_its_new_one() {
+    let expected = ["scopes.catalogue in the file /etc/grantor.toml was renamed; use scopes.catalog"];
+    assert_eq!(refused(&file("scopes.catalogue = \"\"")), expected);
+    let expected = ["environment variable GRANTOR_SCOPES__CATALOGUE was renamed; use GRANTOR_SCOPES__CATALOG"];
+    assert_eq!(refused(&environment(&[("GRANTOR_SCOPES__CATALOGUE", "a.toml")])), expected);
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_is_allowed() {
     let sources = Sources {
         environment: pairs(&[

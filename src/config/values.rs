@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
+use super::sections::CatalogSource;
 use crate::oauth::resource::Resource;
 use crate::sealing::KeyRing;
 use crate::secret::{Digest, Secret};
@@ -89,9 +90,12 @@ pub fn address_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Sock
     }
 }
 
-pub fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(from)?;
-    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+pub fn catalog<'de, D: Deserializer<'de>>(from: D) -> Result<CatalogSource, D::Error> {
+    Ok(match String::deserialize(from)?.as_str() {
+        "" => CatalogSource::Shipped,
+        "minimal" => CatalogSource::Minimal,
+        path => CatalogSource::File(PathBuf::from(path)),
+    })
 }
 
 pub fn key_ring_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<KeyRing>, D::Error> {
@@ -331,8 +335,9 @@ mod tests {
         assert_eq!(address_or_none(text("")), Ok(None));
         assert_eq!(address_or_none(text("[::1]:80")), Ok("[::1]:80".parse().ok()));
         assert!(address_or_none(text("localhost:80")).is_err());
-        assert_eq!(path_or_none(text("")), Ok(None));
-        assert_eq!(path_or_none(text("a/b.toml")), Ok(Some(PathBuf::from("a/b.toml"))));
+        assert_eq!(catalog(text("")), Ok(CatalogSource::Shipped));
+        assert_eq!(catalog(text("minimal")), Ok(CatalogSource::Minimal));
+        assert_eq!(catalog(text("a/minimal")), Ok(CatalogSource::File(PathBuf::from("a/minimal"))));
         assert_eq!(key_ring_or_none(text("")), Ok(None));
     }
 

@@ -1,12 +1,12 @@
 //! Which scopes a user is offered to grant (RFC 6749 section 3.3), and what becomes of the rest.
 //!
 //! Asked for is what the request names, else what the client registered, else the catalog's defaults. Of that the
-//! server withholds what this kind of client can never have, the organisation what its restriction does not list, and
-//! the user's role what the user may not do. Required scopes of a first-party client pass all three.
+//! server withholds what this kind of client can never have, the organization what its restriction does not list, and
+//! the user's role what the user may not grant. Required scopes of a first-party client pass all three.
 
 use serde::Deserialize;
 
-use super::permission::{Permission, Role};
+use super::permission::Role;
 use super::refusal::{ErrorCode, Refusal};
 use super::scope::{ScopeSet, ScopeToken};
 use super::scope_catalog::ScopeCatalog;
@@ -52,7 +52,7 @@ pub struct Withheld {
 pub enum WithheldBy {
     /// Its restriction of this client, or its default for every client.
     Organization,
-    /// The user's role lacks the permission of the same name.
+    /// The user's role lacks the permission of the same name, or is read-only and the scope changes something.
     Role,
     /// It is for approved clients only.
     Server,
@@ -166,14 +166,13 @@ fn withheld_by(scope: &ScopeToken, asked: &Asked<'_>) -> Option<WithheldBy> {
         return None;
     }
     // A stored request may name what the catalog has lost since.
-    if asked.catalog.find(name).is_none_or(|scope| scope.private) {
+    let Some(known) = asked.catalog.find(name).filter(|scope| !scope.private) else {
         return Some(WithheldBy::Server);
-    }
+    };
     if !asked.ceiling.contains(name) {
         return Some(WithheldBy::Organization);
     }
-    let permission = Permission::ALL.into_iter().find(|permission| permission.as_str() == name);
-    permission.filter(|permission| !asked.role.permits(*permission)).map(|_| WithheldBy::Role)
+    (!asked.role.may_grant(known)).then_some(WithheldBy::Role)
 }
 
 #[cfg(test)]
@@ -272,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn a_role_withholds_only_scopes_that_are_permissions_it_lacks() {
+    fn a_role_withholds_permissions_that_it_lacks_and_a_read_only_one_every_change() {
         let requested = Some("dashboards_write org_authorized_apps_read org_authorized_apps_write");
         let cases = [
             (Role::Admin, "dashboards_write org_authorized_apps_read org_authorized_apps_write"),
             (Role::Standard, "dashboards_write org_authorized_apps_read"),
-            (Role::ReadOnly, "dashboards_write org_authorized_apps_read"),
+            (Role::ReadOnly, "org_authorized_apps_read"),
         ];
         for (role, expected) in cases {
             assert_eq!(Case { requested, role, ..USUAL }.told().1, expected);
@@ -431,6 +430,8 @@ mod tests {
                 prop_assert!(all.is_subset(asked.ceiling) && required.is_subset(&all));
                 prop_assert!(!all.contains("api_keys_write"));
                 prop_assert!(!all.contains("org_management") || role == Role::Admin);
+                let changes = |scope: &ScopeToken| catalog.find(scope.as_str()).is_some_and(|known| known.changes);
+                prop_assert!(role != Role::ReadOnly || !offered.optional.iter().any(changes));
                 prop_assert!(withheld.intersection(&all).is_empty());
                 prop_assert_eq!(withheld.union(&all), asked_for(&asked).union(&required));
                 let chosen = offered.chosen(&set(&ticked));

@@ -1,4 +1,4 @@
-//! What an operator may do in an organisation: three roles, each a fixed set of permissions.
+//! What a member may do in an organization, and what they may let an app do: three roles, each a fixed set of permissions.
 //!
 //! A key carries the permissions of its user's role. A token carries less: it must hold the scope of the same name as
 //! well, since scopes only limit what the user who gave them may do (RFC 6749 section 3.3).
@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::scope_catalog::Scope;
 
 /// The permissions that this server checks for its own API. Each is also a scope of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,10 @@ impl Permission {
         Self::UserAccessRead,
         Self::UserAppKeys,
     ];
+
+    fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == name)
+    }
 
     /// The name of the permission and of its scope.
     pub const fn as_str(self) -> &'static str {
@@ -107,6 +113,13 @@ impl Role {
             ),
             Self::ReadOnly => matches!(permission, Permission::OrgAuthorizedAppsRead | Permission::UserAccessRead),
         }
+    }
+
+    /// Whether a member may let an app have a scope. An app never gets a permission that its user lacks, and a read-only
+    /// member cannot let an app change anything either.
+    pub fn may_grant(self, scope: &Scope) -> bool {
+        let has_permission = Permission::find(scope.name.as_str()).is_none_or(|permission| self.permits(permission));
+        has_permission && !(self == Self::ReadOnly && scope.changes)
     }
 
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
@@ -178,6 +191,37 @@ mod tests {
     #[test]
     fn a_reader_may_only_look_and_sees_no_secrets() {
         assert_eq!(names(Role::ReadOnly), ["org_authorized_apps_read", "user_access_read"]);
+    }
+
+    #[test]
+    fn a_role_may_grant_what_it_permits_and_a_read_only_one_nothing_that_changes_something() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        // Each scope with what `admin`, `standard` and `read_only` may grant.
+        let cases = [
+            ("openid", [true, true, true]),
+            ("offline_access", [true, true, true]),
+            ("mcp_read", [true, true, true]),
+            ("mcp_write", [true, true, false]),
+            ("timeseries_query", [true, true, true]),
+            ("monitors_downtime", [true, true, false]),
+            ("org_authorized_apps_read", [true, true, true]),
+            ("org_management", [true, false, false]),
+            ("api_keys_read", [true, true, false]),
+            ("user_app_keys", [true, true, false]),
+        ];
+        for (name, expected) in cases {
+            let scope = catalog.find(name).expect("a scope of the catalog");
+            assert_eq!(Role::ALL.map(|role| role.may_grant(scope)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_read_only_role_lacks_a_permission_even_if_the_catalog_says_that_its_scope_only_reads() {
+        let text = "[permission]\norg_management = { description = \"See settings\", changes = \"see\" }";
+        let catalog = ScopeCatalog::from_toml(text).expect("a catalog");
+        let scope = catalog.find("org_management").expect("a scope of the catalog");
+
+        assert_eq!(Role::ALL.map(|role| role.may_grant(scope)), [true, false, false]);
     }
 
     #[test]

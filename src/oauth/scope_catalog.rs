@@ -10,6 +10,8 @@ use super::scope::{ScopeError, ScopeSet, ScopeToken};
 
 /// The catalog that ships with the server.
 pub const SHIPPED: &str = include_str!("../../config/scopes.toml");
+/// The neutral catalog: the OpenID scopes, two scopes for MCP servers, and those of this server's own API.
+pub const MINIMAL: &str = include_str!("../../config/scopes-minimal.toml");
 
 /// The scopes that OpenID Connect Core 1.0 gives a meaning to and this server knows.
 const OIDC_NAMES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -44,6 +46,8 @@ pub struct Scope {
     /// The heading that it stands under on the consent page.
     pub group: String,
     pub kind: ScopeKind,
+    /// Whether an app with this scope can create, change or delete something, rather than only read.
+    pub changes: bool,
     /// Only for approved confidential clients.
     pub private: bool,
     /// In the server's metadata.
@@ -161,6 +165,9 @@ impl Reader {
             match (key.as_str(), value) {
                 ("description", toml::Value::String(text)) => entry.description = text,
                 ("group", toml::Value::String(name)) => entry.group = self.find_group(path, &name),
+                ("changes", toml::Value::String(text)) if text == "see" => entry.changes = Some(false),
+                ("changes", toml::Value::String(text)) if text == "change" => entry.changes = Some(true),
+                ("changes", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "\"see\" or \"change\"" }),
                 ("private", toml::Value::Boolean(flag)) => entry.private = flag,
                 ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
                 ("default", toml::Value::Boolean(flag)) => entry.default = flag,
@@ -193,6 +200,7 @@ fn is_one_line(text: &str) -> bool {
 struct Entry {
     description: String,
     group: Option<String>,
+    changes: Option<bool>,
     private: bool,
     advertised: bool,
     default: bool,
@@ -207,10 +215,16 @@ impl Entry {
     }
 
     fn into_scope(self, name: ScopeToken, kind: ScopeKind) -> Scope {
-        let Self { description, group, private, advertised, default } = self;
+        let Self { description, group, changes, private, advertised, default } = self;
         let group = group.unwrap_or_else(|| OTHER_GROUP.to_owned());
-        Scope { name, description, group, kind, private, advertised, default }
+        let changes = changes.unwrap_or_else(|| !only_reads(name.as_str(), kind));
+        Scope { name, description, group, kind, changes, private, advertised, default }
     }
+}
+
+/// The meaning of a scope whose catalog entry has no `changes`. The OpenID scopes only describe the user.
+fn only_reads(name: &str, kind: ScopeKind) -> bool {
+    kind == ScopeKind::Oidc || name.ends_with("_read") || name.ends_with(":read")
 }
 
 /// Everything that is wrong with a catalog, one mistake a line.
@@ -246,7 +260,7 @@ pub enum CatalogMistake {
     NotATable { path: String },
     #[error("{path}: must be {expected}")]
     Type { path: String, expected: &'static str },
-    #[error("{path}: unknown; a scope has description, group, private, advertised and default")]
+    #[error("{path}: unknown; a scope has description, group, changes, private, advertised and default")]
     UnknownKey { path: String },
     #[error("{path}: needs a description of 1 to {MAX_DESCRIPTION} characters on one line")]
     Description { path: String },
@@ -262,6 +276,7 @@ pub enum CatalogMistake {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::permission::Permission;
     use super::*;
 
     fn shipped() -> ScopeCatalog {
@@ -291,6 +306,7 @@ mod tests {
             description: "Confirm who you are".to_owned(),
             group: "You".to_owned(),
             kind: ScopeKind::Oidc,
+            changes: false,
             private: false,
             advertised: true,
             default: true,
@@ -300,6 +316,7 @@ mod tests {
             description: "Create keys".to_owned(),
             group: OTHER_GROUP.to_owned(),
             kind: ScopeKind::Permission,
+            changes: true,
             private: true,
             advertised: false,
             default: false,
@@ -347,7 +364,7 @@ mod tests {
                 "permission.strange.group: must be text",
                 "permission.long: needs a description of 1 to 80 characters on one line",
                 "permission.mixed: needs a description of 1 to 80 characters on one line",
-                "permission.mixed.colour: unknown; a scope has description, group, private, advertised and default",
+                "permission.mixed.colour: unknown; a scope has description, group, changes, private, advertised and default",
                 "permission.mixed.description: must be text",
                 "permission.mixed.private: must be true or false",
                 "permission.open: a private scope can be neither advertised nor default",
@@ -365,6 +382,54 @@ mod tests {
             let mistakes = refused(text);
             assert!(mistakes.len() == 1 && mistakes[0].starts_with("this is not TOML"), "{mistakes:?}");
         }
+    }
+
+    #[test]
+    fn a_scope_sees_or_changes_as_its_entry_says_and_else_by_its_name() {
+        let text = r#"
+            [oidc]
+            offline_access = { description = "Stay connected" }
+            [permission]
+            reports_read = { description = "See reports" }
+            "billing:read" = { description = "See bills" }
+            query = { description = "Run queries" }
+            read_all = { description = "See everything" }
+            search = { description = "Search", changes = "see" }
+            history_read = { description = "Read once", changes = "change" }
+            "#;
+        let catalog = ScopeCatalog::from_toml(text).expect("a catalog");
+
+        let changing: Vec<_> = catalog.iter().filter(|scope| scope.changes).map(|scope| scope.name.as_str()).collect();
+        assert_eq!(changing, ["history_read", "query", "read_all"]);
+        for wrong in ["true", "\"read\""] {
+            let text = format!("[permission]\na = {{ description = \"Do a\", changes = {wrong} }}");
+            assert_eq!(refused(&text), ["permission.a.changes: must be \"see\" or \"change\""]);
+        }
+    }
+
+    #[test]
+    fn both_compiled_in_catalogs_say_for_every_scope_whether_it_changes_something() {
+        for text in [SHIPPED, MINIMAL] {
+            let tables: toml::Table = text.parse().expect("TOML");
+            for (name, entry) in
+                ["oidc", "permission"].iter().flat_map(|kind| tables[*kind].as_table().expect("a table"))
+            {
+                assert!(entry.get("changes").is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_minimal_catalog_holds_scopes_of_the_shipped_one_as_they_are_there() {
+        let (minimal, shipped) = (ScopeCatalog::from_toml(MINIMAL).expect("a catalog"), shipped());
+
+        assert!(minimal.iter().all(|scope| shipped.find(scope.name.as_str()) == Some(scope)));
+        assert_eq!((minimal.defaults(), minimal.advertised()), (shipped.defaults(), shipped.advertised()));
+        let own = |name: &str| Permission::ALL.iter().any(|permission| permission.as_str() == name);
+        let others: Vec<_> = minimal.iter().map(|scope| scope.name.as_str()).filter(|name| !own(name)).collect();
+        let expected = ["built_in_features", "email", "mcp_read", "mcp_write", "offline_access", "openid", "profile"];
+        assert_eq!(others, expected);
+        assert_eq!(minimal.iter().len(), expected.len() + Permission::ALL.len());
     }
 
     #[test]

@@ -79,7 +79,9 @@ on_both! {
         again.failed(1, "the resource https://mcp.example/mcp exists already; `grantor resource show` shows it");
         let fails = |arguments: &[&str], code: i32, text: &str| program.run(arguments).failed(code, text);
         let other = ["resource", "create", "--uri", "https://other.example", "--name"];
-        fails(&[&other[..], &["x", "--scopes", "no_such_scope"]].concat(), 1, "\"no_such_scope\" is no scope of the catalog");
+        fails(&[&other[..], &["x", "--scopes", "no_such_scope"]].concat(), 1, "\"no_such_scope\" is not a scope of the catalog; to add it, copy config/scopes-minimal.toml or config/scopes.toml, \
+             write \"no_such_scope\" = { description = \"Do what the scope is for\" } under [permission] in the copy, and set \
+             scopes.catalog to its path");
         fails(&[&other[..], &[" "]].concat(), 1, "the name of a resource has from 1 to 200 characters and is one line");
         let none = "there is no resource \"https://other.example\"; `grantor resource list` shows all";
         fails(&["resource", "show", "https://other.example"], 1, none);

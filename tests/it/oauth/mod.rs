@@ -13,6 +13,7 @@ mod register;
 mod register_again;
 mod register_refusals;
 mod revoke;
+mod roles;
 mod token;
 mod token_refusals;
 mod userinfo;
