@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::actions::{Bounds, Context, FindClient, Issuer, LiveToken, Registrar, ResourceServers, SigningRules};
+use crate::actions::{
+    Bounds, Context, FindClient, Issuer, LiveToken, Registrar, ResourceServers, SigningRules, UnusedClients,
+};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::db::{ClientWriter, Db, DbError, KnownClients, OperatorCache};
-use crate::http::{self, Intake, RateLimits};
+use crate::http::{self, Intake, RateLimits, WaitingRequests};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
@@ -21,6 +23,7 @@ use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::signing_period::kept_for;
+use crate::oauth::waiting_requests::WaitingBounds;
 use crate::outgoing::Outgoing;
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
@@ -44,6 +47,8 @@ pub struct App {
     pub resource_servers: ResourceServers,
     pub request_ids: RequestIds,
     pub limits: RateLimits,
+    /// Authorization requests that wait for their user.
+    pub waiting: WaitingRequests,
     pub intake: Arc<Intake>,
     pub metrics: Metrics,
     /// The sites document, made once.
@@ -64,6 +69,7 @@ impl App {
         let registrar = Registrar {
             writer: ClientWriter::start(db.clone(), config.registration.queue),
             known: KnownClients::default(),
+            unused: UnusedClients::new(parts::unused_bounds(&config)),
             deduplicate: config.registration.deduplicate,
             sleep_after: seconds(config.registration.sleep_after),
         };
@@ -79,6 +85,7 @@ impl App {
             operators: OperatorCache::new(clock.clone()),
             request_ids: RequestIds::new(&random),
             limits: RateLimits::new(&config.limits, clock.clone()),
+            waiting: WaitingRequests::new(WaitingBounds { total: config.limits.waiting_requests_total.into() }),
             intake: parts::intake(&config, &metrics),
             metrics,
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
@@ -107,6 +114,7 @@ impl App {
             catalog: &self.catalog,
             tolerate: &self.tolerate,
             private_schemes: (!schemes.is_empty()).then_some(schemes),
+            bounds: parts::registration_bounds(&self.config),
         }
     }
 

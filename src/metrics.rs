@@ -29,6 +29,9 @@ pub struct Metrics {
     body_bytes_pending: Gauge,
     pub registrations_waiting: Gauge,
     pub clients_forgotten: Counter,
+    pub unused_clients: Gauge,
+    pub unused_client_bytes: Gauge,
+    pub requests_waiting: Gauge,
     pub clock_skew: Gauge<f64, AtomicU64>,
 }
 
@@ -106,6 +109,9 @@ impl Default for Metrics {
             body_bytes_pending: Gauge::default(),
             registrations_waiting: Gauge::default(),
             clients_forgotten: Counter::default(),
+            unused_clients: Gauge::default(),
+            unused_client_bytes: Gauge::default(),
+            requests_waiting: Gauge::default(),
             clock_skew: Gauge::default(),
         };
         metrics.registered()
@@ -161,6 +167,22 @@ impl Metrics {
             "clients_forgotten",
             "Clients removed: never adopted, long unseen",
             self.clients_forgotten.clone(),
+        );
+        registry.register(
+            "unused_clients",
+            "Clients that no user ever authorized and no organization ever restricted",
+            self.unused_clients.clone(),
+        );
+        registry.register_with_unit(
+            "unused_clients_metadata",
+            "Size of the metadata of these clients",
+            Unit::Bytes,
+            self.unused_client_bytes.clone(),
+        );
+        registry.register(
+            "authorization_requests_waiting",
+            "Authorization requests that wait for their user",
+            self.requests_waiting.clone(),
         );
         registry.register_with_unit(
             "clock_skew",

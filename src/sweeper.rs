@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actions::{
-    Forgotten, announce_expiring_keys, forget_clients, forget_deliveries, forget_expired, forget_signing_keys,
-    rotate_aged_signing_keys,
+    Bounded, Forgotten, announce_expiring_keys, bound_unused_clients, forget_clients, forget_deliveries,
+    forget_expired, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
 };
 use crate::app::{App, seconds};
-use crate::db::DbError;
+use crate::db::{DbError, authorization_requests};
 use crate::signing::SigningError;
 
 /// What is over leaves within a minute or so.
@@ -23,24 +23,43 @@ pub async fn sweep_until_stopped(app: Arc<App>) {
     let mut timer = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            _ = timer.tick() => sweep(&app).await,
+            _ = timer.tick() => sweep_until_done(&app).await,
+            () = app.registrar.unused.too_many() => { bound_clients(&app).await; }
             () = app.issuer.uses.first_use() => write_first_uses(&app).await,
             () = app.stop.stopped() => return,
         }
     }
 }
 
-/// One round. A failure is logged and left to the next round. While this host's clock and the database's are far apart,
-/// nothing is deleted.
-pub async fn sweep(app: &App) {
+/// Turn after turn while there is more to delete than one may, so that the sweeper keeps up with whatever comes in.
+async fn sweep_until_done(app: &App) {
+    while sweep(app).await == Turn::CutShort && !app.is_stopping() {}
+}
+
+/// How a turn of the sweeper ended. Each turn is bounded, so that it keeps nothing else waiting for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Done,
+    /// There is more to delete than one turn may: the next one follows at once.
+    CutShort,
+}
+
+/// One turn. A failure is logged and left to the next turn. While this host's clock and the database's are far apart,
+/// nothing is deleted by the time of day.
+pub async fn sweep(app: &App) -> Turn {
+    let bounded = bound_clients(app).await;
+    warn_of_many_clients(app, bounded);
+    count_waiting_requests(app).await;
     if app.context.clock.skew_ms().is_some_and(|skew_ms| skew_ms.saturating_abs() > MAX_SKEW_MS) {
-        return;
+        return Turn::Done;
     }
+    let mut is_cut_short = false;
     tell_unwritten(app.issuer.uses.write(&app.context.db).await);
     app.issuer.uses.age();
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
-        Ok(Forgotten { requests, codes, sessions, families }) => {
+        Ok(forgotten @ Forgotten { requests, codes, sessions, families }) => {
+            is_cut_short |= forgotten.is_cut_short();
             tracing::debug!(requests, codes, sessions, families, "what was over was deleted");
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
@@ -55,6 +74,7 @@ pub async fn sweep(app: &App) {
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
         Ok(forgotten) => {
+            is_cut_short |= is_a_turn(forgotten);
             app.metrics.clients_forgotten.inc_by(forgotten);
             tracing::info!(forgotten, "clients that nobody used were forgotten");
         }
@@ -68,6 +88,54 @@ pub async fn sweep(app: &App) {
         Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
         Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
     }
+    if is_cut_short { Turn::CutShort } else { Turn::Done }
+}
+
+/// Keeps the number and the size of clients that nobody uses within their bounds.
+async fn bound_clients(app: &App) -> Bounded {
+    let registrar = &app.registrar;
+    match bound_unused_clients(&app.context, &registrar.unused, &registrar.known).await {
+        Ok(bounded) => {
+            app.metrics.unused_clients.set(saturated(bounded.unused.clients));
+            app.metrics.unused_client_bytes.set(saturated(bounded.unused.bytes));
+            app.metrics.clients_forgotten.inc_by(bounded.forgotten);
+            bounded
+        }
+        Err(error) => {
+            tracing::warn!(%error, "clients that nobody uses were not counted");
+            Bounded::default()
+        }
+    }
+}
+
+/// At most once a turn of the timer.
+fn warn_of_many_clients(app: &App, Bounded { unused, forgotten }: Bounded) {
+    let bounds = app.registrar.unused.bounds();
+    if forgotten > 0 || bounds.are_nearly_reached_by(unused) {
+        tracing::warn!(
+            clients = unused.clients,
+            max_clients = bounds.clients,
+            bytes = unused.bytes,
+            max_bytes = bounds.bytes,
+            deleted = forgotten,
+            "there are nearly as many unused clients as registration.max_unused_clients and max_unused_bytes allow; beyond \
+             them the least recently seen clients are deleted"
+        );
+    }
+}
+
+async fn count_waiting_requests(app: &App) {
+    match authorization_requests::count(&app.context.db, app.waiting.counted_up_to()).await {
+        Ok(waiting) => {
+            app.waiting.set(waiting);
+            app.metrics.requests_waiting.set(saturated(waiting));
+        }
+        Err(error) => tracing::warn!(%error, "authorization requests that wait for their user were not counted"),
+    }
+}
+
+fn saturated(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Those of the next moment with them, so that many are one write.

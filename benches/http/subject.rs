@@ -25,7 +25,7 @@ pub const SITES_PATH: &str = "/api/v2/oauth2/.well-known/sites";
 /// An unknown path: it passes all of the middleware, touches no database, and its answer is always the same bytes.
 pub const SAME_MIDDLEWARE: (&str, u16) = ("/.well-known/nothing-here", 404);
 
-const LIMITS_OFF: [&str; 7] = [
+const LIMITS_OFF: [&str; 9] = [
     "GRANTOR_LIMITS__TOKEN_PER_MINUTE",
     "GRANTOR_LIMITS__REGISTER_PER_MINUTE",
     "GRANTOR_LIMITS__REGISTER_PER_SECOND_TOTAL",
@@ -33,6 +33,13 @@ const LIMITS_OFF: [&str; 7] = [
     "GRANTOR_LIMITS__OPERATOR_PER_MINUTE",
     "GRANTOR_LIMITS__CONNECTIONS_PER_SOURCE",
     "GRANTOR_LIMITS__FAILED_KEYS_PER_MINUTE",
+    "GRANTOR_LIMITS__WAITING_REQUESTS_PER_SOURCE",
+    "GRANTOR_LIMITS__WAITING_REQUESTS_TOTAL",
+];
+/// Far more than any run registers: the cost of a registration is measured, not that of deleting the oldest.
+const BOUNDS_FAR: [(&str, &str); 2] = [
+    ("GRANTOR_REGISTRATION__MAX_UNUSED_CLIENTS", "1000000000"),
+    ("GRANTOR_REGISTRATION__MAX_UNUSED_BYTES", "1000000000000"),
 ];
 
 pub struct Subject {
@@ -117,7 +124,7 @@ impl Settings {
         command.env("GRANTOR_DATABASE__URL", &self.database);
         command.env("GRANTOR_HTTP__LISTEN", self.address.to_string());
         command.env("GRANTOR_HTTP__MANAGEMENT_LISTEN", self.management.to_string());
-        command.envs(LIMITS_OFF.map(|limit| (limit, "0"))).envs(self.more.iter().copied());
+        command.envs(LIMITS_OFF.map(|limit| (limit, "0"))).envs(BOUNDS_FAR).envs(self.more.iter().copied());
         command
     }
 

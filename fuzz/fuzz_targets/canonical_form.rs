@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use grantor::oauth::client_identity::canonical_v1;
-use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
+use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
 use grantor::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 static CATALOG: LazyLock<ScopeCatalog> =
     LazyLock::new(|| ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog"));
+const BOUNDS: RegistrationBounds = RegistrationBounds { metadata_bytes: 8_192, redirect_uris: 20 };
 static TOLERATE: BTreeSet<String> = BTreeSet::new();
 
 fn form(body: &[u8]) -> Option<Vec<u8>> {
-    let rules = RegistrationRules { catalog: &CATALOG, tolerate: &TOLERATE, private_schemes: None };
+    let rules = RegistrationRules { catalog: &CATALOG, tolerate: &TOLERATE, private_schemes: None, bounds: BOUNDS };
     let raw = RawClientMetadata::from_json(body).ok()?;
     let metadata = ClientMetadata::parse(&raw, &rules).ok()?;
     Some(canonical_v1(&raw, &metadata))

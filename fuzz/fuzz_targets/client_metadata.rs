@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
+use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
 use grantor::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
 use libfuzzer_sys::fuzz_target;
 
 static CATALOG: LazyLock<ScopeCatalog> =
     LazyLock::new(|| ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog"));
+const BOUNDS: RegistrationBounds = RegistrationBounds { metadata_bytes: 8_192, redirect_uris: 20 };
 static TOLERATE: LazyLock<BTreeSet<String>> = LazyLock::new(|| BTreeSet::from(["client_secret_post".to_owned()]));
 
 fuzz_target!(|body: &[u8]| {
-    let rules = RegistrationRules { catalog: &CATALOG, tolerate: &TOLERATE, private_schemes: None };
+    let rules = RegistrationRules { catalog: &CATALOG, tolerate: &TOLERATE, private_schemes: None, bounds: BOUNDS };
     let Ok(raw) = RawClientMetadata::from_json(body) else { return };
     match ClientMetadata::parse(&raw, &rules) {
         Ok(metadata) => {

@@ -6,11 +6,14 @@ use crate::db::{DbError, authorization_codes, authorization_requests, deliveries
 use crate::oauth::session;
 
 /// Small enough that a batch holds no lock for long.
-const BATCH: u32 = 500;
+pub(super) const BATCH: u32 = 500;
 /// What is left after so many batches is left to the next round, so that no kind waits for another for long.
 const BATCHES: u32 = 200;
 /// A code that is used again after its end still ends what it began.
 const CODES_STAY: i64 = 600;
+
+/// What one kind can lose in a turn. So many were deleted: there may be more.
+const A_TURN: u64 = BATCH as u64 * BATCHES as u64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -18,6 +21,18 @@ pub struct Forgotten {
     pub codes: u64,
     pub sessions: u64,
     pub families: u64,
+}
+
+impl Forgotten {
+    /// Whether a kind has more to lose, so that the next turn should follow at once.
+    pub const fn is_cut_short(&self) -> bool {
+        self.requests >= A_TURN || self.codes >= A_TURN || self.sessions >= A_TURN || self.families >= A_TURN
+    }
+}
+
+/// Whether so many deleted rows of one kind were a whole turn's work.
+pub const fn is_a_turn(deleted: u64) -> bool {
+    deleted >= A_TURN
 }
 
 /// Deliveries that can be looked up no more, by seconds since they were delivered or parked. `None`: they stay for ever.
@@ -46,7 +61,9 @@ pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     })
 }
 
-async fn in_batches<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
+pub(super) async fn in_batches<F: Future<Output = Result<u64, DbError>>>(
+    batch: impl Fn() -> F,
+) -> Result<u64, DbError> {
     let mut deleted = 0;
     for _ in 0..BATCHES {
         let of_batch = batch().await?;
@@ -74,6 +91,14 @@ mod tests {
         });
         let deleted = deleted.await.expect("does not fail");
         (asked.get(), deleted)
+    }
+
+    #[test]
+    fn a_turn_is_cut_short_if_any_kind_has_more_to_lose() {
+        assert!(!Forgotten { requests: A_TURN - 1, codes: A_TURN - 1, sessions: 1, families: 1 }.is_cut_short());
+        assert!(Forgotten { requests: A_TURN, ..Forgotten::default() }.is_cut_short());
+        assert!(Forgotten { families: A_TURN, ..Forgotten::default() }.is_cut_short());
+        assert!(is_a_turn(A_TURN) && !is_a_turn(A_TURN - 1));
     }
 
     #[tokio::test]

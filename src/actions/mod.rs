@@ -97,8 +97,8 @@ pub use find_resource::ResourceServers;
 pub use find_variable::{ShownVariable, VariableError, find_variable, list_variables};
 pub use find_webhook::{ShownWebhook, WebhookError, find_webhook, list_webhooks};
 pub use follow_database_clock::follow_database_clock;
-pub use forget_clients::forget_clients;
-pub use forget_expired::{Forgotten, forget_deliveries, forget_expired};
+pub use forget_clients::{Bounded, UnusedClients, bound_unused_clients, forget_clients};
+pub use forget_expired::{Forgotten, forget_deliveries, forget_expired, is_a_turn};
 pub use forget_ring_key::{ForgetRingKeyError, ForgottenWithKey, find_lost, forget_ring_key};
 pub use issue_tokens::{Issued, Issuer, Lifetimes};
 pub use load_webhook::{LoadWebhookError, LoadedWebhook, load_webhook};
@@ -121,7 +121,9 @@ pub use revoke_token::revoke_token;
 pub use rotate_signing_keys::{
     SigningRules, TakeOver, forget_signing_keys, prepare_signing_keys, rotate_aged_signing_keys, rotate_signing_keys,
 };
-pub use set_default_client_scopes::{SetDefaultsError, set_default_client_scopes};
+pub use set_default_client_scopes::{
+    NewDefaults, SetDefaultsError, preview_default_restriction, restrict_by_default, set_default_client_scopes,
+};
 pub use set_password::set_password;
 pub use tell_of_hit::tell_of_hit;
 pub use test_auth_method::{AuthMethodTest, test_auth_method};

@@ -1,6 +1,7 @@
 //! RFC 7591: the same metadata gets the same client, and a registration that is known and fresh writes nothing.
 
 use super::Context;
+use super::forget_clients::UnusedClients;
 use crate::db::DbError;
 use crate::db::client_writer::{ClientWriter, Written};
 use crate::db::clients::{self, NewClient};
@@ -15,6 +16,7 @@ use crate::oauth::client_metadata::ClientMetadata;
 pub struct Registrar {
     pub writer: ClientWriter,
     pub known: KnownClients,
+    pub unused: UnusedClients,
     /// False: every registration is a client of its own.
     pub deduplicate: bool,
     /// A client not seen for so many seconds is asleep; being seen wakes it. 0 is never.
@@ -81,8 +83,14 @@ impl Registrar {
         };
         let registrations = uncounted + 1;
         let client = new_client(identity.id, identity.digest, metadata, now, registrations)?;
+        let bytes = client.metadata.len();
         match self.writer.write(client).await {
-            Ok(written) => self.remember(identity, written, now, registrations),
+            Ok(written) => {
+                if written == Written::New {
+                    self.unused.add(bytes);
+                }
+                self.remember(identity, written, now, registrations)
+            }
             Err(cause) => {
                 // This registration is refused and does not count; those before it were answered.
                 self.known.give_back(&identity.digest, uncounted);
@@ -123,8 +131,13 @@ impl Registrar {
         digest: ClientDigest,
     ) -> Result<Registered, RegisterError> {
         let (id, now) = (ClientId::from_uuid(context.new_id()), context.clock.now());
-        match self.writer.write(new_client(id, digest, metadata, now, 1)?).await? {
-            Written::New | Written::Known { .. } => Ok(Registered { id, issued_at: now, dedup: Dedup::New }),
+        let client = new_client(id, digest, metadata, now, 1)?;
+        let bytes = client.metadata.len();
+        match self.writer.write(client).await? {
+            Written::New | Written::Known { .. } => {
+                self.unused.add(bytes);
+                Ok(Registered { id, issued_at: now, dedup: Dedup::New })
+            }
             Written::Taken => Err(RegisterError::Taken),
         }
     }

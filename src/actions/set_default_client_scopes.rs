@@ -1,30 +1,46 @@
-//! What clients may get in an organisation that has not restricted them one by one. What users have given such clients
-//! beyond it is taken back in the same transaction, as by a narrower restriction.
+//! The scopes that clients may get in an organization that has not restricted them one by one. What users granted such
+//! clients beyond it is taken back in the same transaction, as by a narrower restriction.
+
+use std::collections::BTreeSet;
 
 use super::conflict::again_after_conflict;
 use super::end_grants::take_in;
-use super::restrict_scopes::tell;
+use super::restrict_scopes::{Restricted, tell};
 use super::{By, Context};
-use crate::config::{Config, OnNarrow};
+use crate::config::Config;
 use crate::db::grants::{self, NamedGrant};
-use crate::db::{DbError, Tx, authorizations, org_clients, orgs};
+use crate::db::{DbError, DbHandle, Tx, authorizations, org_clients, orgs};
+use crate::oauth::OrgId;
+use crate::oauth::client::ClientId;
 use crate::oauth::event::Ceilings;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalog::ScopeCatalog;
-use crate::oauth::scopes_restriction::ceiling;
-use crate::oauth::{OrgId, Timestamp};
+use crate::oauth::scopes_restriction::{RestrictionChange, ceiling, defaults_digest};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
     #[error("\"{0}\" is no scope of the catalog")]
     UnknownScope(ScopeToken),
-    #[error("the organisation does not exist")]
+    #[error("the organization does not exist")]
     NoSuchOrg,
+    /// The state is not the one that the named preview looked at.
+    #[error("the default has changed since the preview")]
+    Moved,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// `None` lifts the bound. Returns how many grants held more than it allows, which have ended or hold less now.
+/// The new default of an organization, and what it is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct NewDefaults<'a> {
+    pub org_id: OrgId,
+    /// `None` lifts the bound.
+    pub scopes: Option<&'a ScopeSet>,
+    pub config: &'a Config,
+    pub catalog: &'a ScopeCatalog,
+}
+
+/// Returns how many grants held more than the new default allows, which ended or hold less now.
 pub async fn set_default_client_scopes(
     context: &Context,
     org_id: OrgId,
@@ -33,56 +49,115 @@ pub async fn set_default_client_scopes(
     catalog: &ScopeCatalog,
     by: &By,
 ) -> Result<usize, SetDefaultsError> {
-    let unknown = scopes.into_iter().flat_map(ScopeSet::iter).find(|name| catalog.find(name.as_str()).is_none());
-    if let Some(unknown) = unknown {
-        return Err(SetDefaultsError::UnknownScope(unknown.clone()));
-    }
-    again_after_conflict(context, || replace(context, org_id, scopes, config, catalog, by)).await
+    let new = NewDefaults { org_id, scopes, config, catalog };
+    let done = restrict_by_default(context, new, None, by).await?;
+    Ok(done.grants.try_into().unwrap_or(usize::MAX))
 }
 
-/// Whoever gives a grant reads the bound after it took the row of organisation and client, or made it, which waits for the
-/// organisation's. So all of these are taken first: what is given later is given by the new bound.
+/// What [`restrict_by_default`] would do now. Stores nothing.
+pub async fn preview_default_restriction(
+    context: &Context,
+    new: NewDefaults<'_>,
+) -> Result<Restricted, SetDefaultsError> {
+    new.check()?;
+    let before = orgs::find(&context.db, new.org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
+    let (mut granted, mut users) = (0, BTreeSet::new());
+    for client_id in new.affected_clients(&context.db).await? {
+        let holders =
+            grants::users_with_any_scope(&context.db, new.org_id, client_id, &new.exceeding(client_id)).await?;
+        granted += holders.len() as u64;
+        users.extend(holders);
+    }
+    Ok(new.effect(before.default_client_scopes.as_ref(), granted, users.len() as u64))
+}
+
+/// Replaces the default. With `if_digest`, only if the state is still the one that a preview named so.
+pub async fn restrict_by_default(
+    context: &Context,
+    new: NewDefaults<'_>,
+    if_digest: Option<&str>,
+    by: &By,
+) -> Result<Restricted, SetDefaultsError> {
+    new.check()?;
+    again_after_conflict(context, || replace(context, new, if_digest, by)).await
+}
+
+/// A grant is given after its row of organization and client was locked, or made, which waits for the organization's row.
+/// So all of these are locked first: what is granted later is granted by the new default.
 async fn replace(
     context: &Context,
-    org_id: OrgId,
-    scopes: Option<&ScopeSet>,
-    config: &Config,
-    catalog: &ScopeCatalog,
+    new: NewDefaults<'_>,
+    if_digest: Option<&str>,
     by: &By,
-) -> Result<usize, SetDefaultsError> {
+) -> Result<Restricted, SetDefaultsError> {
+    let org_id = new.org_id;
     let mut tx = context.db.begin().await?;
     org_clients::lock_all(&mut tx, org_id).await?;
     let before = orgs::lock(&mut tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
-    orgs::update_default_client_scopes(&mut tx, org_id, scopes).await?;
-    let now = context.clock.now();
-    let (narrowed, ended) = take_what_exceeds(&mut tx, org_id, scopes, config, catalog, now).await?;
-    let ceilings = Ceilings::Defaults { before: before.default_client_scopes.as_ref(), after: scopes };
-    tell(context, &mut tx, org_id, ceilings, (narrowed, &ended), by).await?;
+    let before = before.default_client_scopes.as_ref();
+    if if_digest.is_some_and(|named| !named.eq_ignore_ascii_case(&defaults_digest(org_id, before, new.catalog))) {
+        return Err(SetDefaultsError::Moved);
+    }
+    orgs::update_default_client_scopes(&mut tx, org_id, new.scopes).await?;
+    let taken = take_what_exceeds(context, &mut tx, new).await?;
+    let ceilings = Ceilings::Defaults { before, after: new.scopes };
+    tell(context, &mut tx, org_id, ceilings, (taken.grants, &taken.ended), by).await?;
     tx.commit().await?;
-    Ok(narrowed.try_into().unwrap_or(usize::MAX))
+    Ok(new.effect(before, taken.grants, taken.users))
 }
 
-/// Client by client, since each may have scopes that it requires. How many grants hold less now, and those that ended.
-async fn take_what_exceeds(
-    tx: &mut Tx,
-    org_id: OrgId,
-    scopes: Option<&ScopeSet>,
-    config: &Config,
-    catalog: &ScopeCatalog,
-    now: Timestamp,
-) -> Result<(u64, Vec<NamedGrant>), DbError> {
-    let (mut narrowed, mut ended) = (0, Vec::new());
-    if scopes.is_none() {
-        return Ok((narrowed, ended));
+struct Taken {
+    /// How many hold less now, those that ended included.
+    grants: u64,
+    users: u64,
+    ended: Vec<NamedGrant>,
+}
+
+/// Client by client, since each may have scopes that it requires.
+async fn take_what_exceeds(context: &Context, tx: &mut Tx, new: NewDefaults<'_>) -> Result<Taken, DbError> {
+    let (mut grants, mut users, mut ended) = (0, BTreeSet::new(), Vec::new());
+    let on_narrow = new.config.restriction.on_narrow;
+    for client_id in new.affected_clients(&mut *tx).await? {
+        let exceeding = new.exceeding(client_id);
+        users.extend(grants::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
+        let ids = grants::ids_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
+        ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), context.clock.now()).await?);
+        grants += ids.len() as u64;
     }
-    let on_narrow: OnNarrow = config.restriction.on_narrow;
-    for client_id in authorizations::list_unrestricted_clients(&mut *tx, org_id).await? {
-        let required = config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
-        let allowed = ceiling(None, scopes, &required, catalog);
-        let exceeding = ceiling(None, None, &required, catalog).difference(&allowed);
-        let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, &exceeding).await?;
-        ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
-        narrowed += ids.len() as u64;
+    Ok(Taken { grants, users: users.len() as u64, ended })
+}
+
+impl NewDefaults<'_> {
+    fn check(&self) -> Result<(), SetDefaultsError> {
+        let is_unknown = |name: &&ScopeToken| self.catalog.find(name.as_str()).is_none();
+        match self.scopes.into_iter().flat_map(ScopeSet::iter).find(is_unknown) {
+            Some(unknown) => Err(SetDefaultsError::UnknownScope(unknown.clone())),
+            None => Ok(()),
+        }
     }
-    Ok((narrowed, ended))
+
+    /// A default that is lifted takes nothing from anybody.
+    async fn affected_clients(&self, db: impl DbHandle) -> Result<Vec<ClientId>, DbError> {
+        match self.scopes {
+            Some(_) => authorizations::list_unrestricted_clients(db, self.org_id).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Scopes that the client may not have any more.
+    fn exceeding(&self, client_id: ClientId) -> ScopeSet {
+        let required = self.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
+        let allowed = ceiling(None, self.scopes, &required, self.catalog);
+        ceiling(None, None, &required, self.catalog).difference(&allowed)
+    }
+
+    fn effect(&self, before: Option<&ScopeSet>, grants: u64, users: u64) -> Restricted {
+        let ceiling = |defaults| ceiling(None, defaults, &ScopeSet::default(), self.catalog);
+        Restricted {
+            change: RestrictionChange::between(&ceiling(before), &ceiling(self.scopes)),
+            digest: defaults_digest(self.org_id, before, self.catalog),
+            grants,
+            users,
+        }
+    }
 }

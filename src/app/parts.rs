@@ -9,7 +9,9 @@ use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
 use crate::http::{Intake, IntakeRules, Refused};
 use crate::metrics::Metrics;
 use crate::oauth::delivery::DeliveryRules;
+use crate::oauth::registration_rules::RegistrationBounds;
 use crate::oauth::scope_catalog::ScopeCatalog;
+use crate::oauth::unused_clients::UnusedBounds;
 use crate::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
 use crate::sealing::KeyRing;
 use crate::signing::SigningKeys;
@@ -76,6 +78,20 @@ pub(super) fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db:
     }
 }
 
+pub(super) fn registration_bounds(config: &Config) -> RegistrationBounds {
+    let registration = &config.registration;
+    RegistrationBounds {
+        metadata_bytes: registration.max_metadata_bytes,
+        redirect_uris: registration.max_redirect_uris,
+    }
+}
+
+/// How many clients that nobody uses are kept.
+pub(super) fn unused_bounds(config: &Config) -> UnusedBounds {
+    let registration = &config.registration;
+    UnusedBounds { clients: registration.max_unused_clients.into(), bytes: registration.max_unused_bytes }
+}
+
 pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog) -> FindClient {
     let outgoing = Outgoing::new(OutgoingRules {
         allow_networks: config.outgoing.allow_networks.clone(),
@@ -87,6 +103,7 @@ pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog) -> FindClient
         allow_loopback: config.client_documents.allow_loopback,
         catalog: catalog.clone(),
         private_schemes: config.registration.private_schemes.clone(),
+        bounds: registration_bounds(config),
     };
     FindClient::new(Documents::new(rules, outgoing))
 }

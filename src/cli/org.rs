@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output::{self, Output};
+use super::restriction::add_effect;
 use super::{Failure, block_on, database};
-use crate::actions::{self, By};
+use crate::actions::{self, By, NewDefaults, Restricted};
 use crate::config::Loaded;
 use crate::db::orgs::{self, Org};
 use crate::oauth::OrgId;
@@ -36,6 +37,12 @@ pub enum Command {
         /// commas; "" is nothing, "all" lifts the bound. What clients hold beyond it goes at once, as `restriction.on_narrow` says.
         #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
         default_client_scopes: String,
+        /// Show what the change would add, remove and end, and store nothing.
+        #[arg(long, conflicts_with = "if_digest")]
+        dry_run: bool,
+        /// Change it only if the state is still the one that a dry run printed this digest for.
+        #[arg(long, value_name = "DIGEST")]
+        if_digest: Option<String>,
     },
 }
 
@@ -79,23 +86,43 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     format!("renamed {:?} to {renamed:?} ({})", org.name, org.id)
                 })
             }
-            Command::Set { org, default_client_scopes } => {
+            Command::Set { org, default_client_scopes, dry_run, if_digest } => {
                 let scopes = parse_scopes(&default_client_scopes)?;
                 let org = database::org(&context, &org).await?;
-                let by = By::COMMAND_LINE;
                 let (config, catalog) = (&loaded.config, &loaded.catalog);
-                let taken_from =
-                    actions::set_default_client_scopes(&context, org.id, scopes.as_ref(), config, catalog, &by)
-                        .await
-                        .map_err(Failure::failed)?;
-                let shown = Shown::from(database::org(&context, &org.name).await?);
-                output::one(output, &shown, || {
-                    let (name, id) = (&shown.name, shown.id);
-                    format!("changed {name:?} ({id}); grants that held more and have ended or hold less: {taken_from}")
-                })
+                let new = NewDefaults { org_id: org.id, scopes: scopes.as_ref(), config, catalog };
+                let effect = if dry_run {
+                    actions::preview_default_restriction(&context, new).await
+                } else {
+                    actions::restrict_by_default(&context, new, if_digest.as_deref(), &By::COMMAND_LINE).await
+                };
+                let effect = effect.map_err(Failure::failed)?;
+                let shown = Shown::from(Org { default_client_scopes: scopes, ..org });
+                let mut value = serde_json::to_value(&shown).map_err(Failure::failed)?;
+                add_effect(&mut value, &effect, dry_run);
+                output::one(output, &value, || in_words(&shown, &effect, dry_run))
             }
         }
     })
+}
+
+fn in_words(shown: &Shown, effect: &Restricted, dry_run: bool) -> String {
+    let Shown { name, id, .. } = shown;
+    let change = &effect.change;
+    let begin = if dry_run { "would change" } else { "changed" };
+    let scopes = |scopes: &ScopeSet| if scopes.is_empty() { "none".to_owned() } else { scopes.in_words() };
+    let next = if dry_run {
+        format!("\nTo make exactly this change, add --if-digest {}", effect.digest)
+    } else {
+        String::new()
+    };
+    format!(
+        "{begin} {name:?} ({id})\nScopes added: {}\nScopes removed: {}\nGrants that hold a removed scope: {}, of {} people{next}",
+        scopes(&change.scopes_added),
+        scopes(&change.scopes_removed),
+        effect.grants,
+        effect.users,
+    )
 }
 
 fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {

@@ -128,6 +128,11 @@ fn shown(client_id: ClientId, required: &ScopeSet, restriction: Option<&ScopesRe
 }
 
 fn with_effect(mut shown: Value, effect: &Restricted, dry_run: bool) -> Value {
+    add_effect(&mut shown, effect, dry_run);
+    shown
+}
+
+pub(super) fn add_effect(shown: &mut Value, effect: &Restricted, dry_run: bool) {
     if let Some(members) = shown.as_object_mut() {
         members.insert("dry_run".to_owned(), json!(dry_run));
         members.insert("scopes_added".to_owned(), json!(effect.change.scopes_added));
@@ -136,5 +141,4 @@ fn with_effect(mut shown: Value, effect: &Restricted, dry_run: bool) -> Value {
         members.insert("users".to_owned(), json!(effect.users));
         members.insert("digest".to_owned(), json!(effect.digest));
     }
-    shown
 }

@@ -14,7 +14,7 @@ struct Rule {
     wrong: &'static str,
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 6] = [
     Rule {
         settings: &["http.public_url", "http.listen"],
         broken: |config| config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified(),
@@ -39,11 +39,6 @@ const RULES: [Rule; 7] = [
         broken: |config| config.database.url.has_trial_password() && !is_on_this_machine(config),
         wrong: "the password of the database is the one of the trial in docker-compose.yml, but http.public_url is another \
                 host: choose a password of your own, POSTGRES_PASSWORD in .env",
-    },
-    Rule {
-        settings: &["registration.forget_after", "registration.sleep_after"],
-        broken: |config| (1..config.registration.sleep_after).contains(&config.registration.forget_after),
-        wrong: "registration.forget_after is less than registration.sleep_after",
     },
     Rule {
         settings: &["restriction.required"],

@@ -134,6 +134,26 @@ pub async fn take(
     row.map(PendingRequest::try_from).transpose()
 }
 
+/// The request is not kept after all.
+pub async fn delete(db: &Db, digest: Digest) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("DELETE FROM authorization_requests WHERE digest = $1")
+        .bind(digest.bytes().as_slice())
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Counts no further than `most`.
+pub async fn count(db: &Db, most: u64) -> Result<u64, DbError> {
+    let counted: i64 = read_with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT count(*) FROM (SELECT 1 FROM authorization_requests LIMIT $1) AS counted"
+    )
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await)?;
+    Ok(u64::try_from(counted).unwrap_or(0))
+}
+
 /// Deletes at most `most` of those that nobody can answer any more.
 pub async fn delete_expired(db: &Db, now: Timestamp, most: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(

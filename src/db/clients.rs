@@ -305,18 +305,3 @@ pub async fn touch(db: impl DbHandle, id: ClientId, now: Timestamp, fresh_for: i
         .await
         .map(|done| done.rows_affected() > 0))
 }
-
-/// Deletes at most `most` clients that no organisation ever adopted and that were last seen before `seen_before`. Foreign
-/// keys refuse the rest, whatever this says.
-pub async fn forget(db: &Db, seen_before: Timestamp, most: u32) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "DELETE FROM clients WHERE id IN (
-           SELECT id FROM clients WHERE adopted_at IS NULL AND last_seen_at < $1 ORDER BY last_seen_at LIMIT $2)
-         AND adopted_at IS NULL AND last_seen_at < $1"
-    )
-    .bind(seen_before.seconds())
-    .bind(i64::from(most))
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected()))
-}

@@ -322,6 +322,44 @@ pub async fn ids_with_any_scope(
     Ok(ids.into_iter().map(GrantId).collect())
 }
 
+/// The user of each living grant of a client that holds any of the scopes.
+pub async fn users_with_any_scope(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    scopes: &ScopeSet,
+) -> Result<Vec<UserId>, DbError> {
+    let users: Vec<Uuid> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.user_id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(scopes.names().collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.user_id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s
+                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(Json(scopes))
+            .fetch_all(conn)
+            .await
+    )?;
+    Ok(users.into_iter().map(UserId).collect())
+}
+
 /// How many grants that live hold one of the scopes or more, and of how many users they are.
 pub async fn count_with_any_scope(
     db: impl DbHandle,

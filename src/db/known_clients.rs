@@ -19,7 +19,13 @@ pub const FRESH_FOR: i64 = 3_600;
 
 /// Cheap to clone; all clones are one cache.
 #[derive(Clone)]
-pub struct KnownClients(Arc<Cache<ClientDigest, Arc<Entry>>>);
+pub struct KnownClients(Arc<Shared>);
+
+struct Shared {
+    entries: Cache<ClientDigest, Arc<Entry>>,
+    /// Clients that were last written then or before may have been deleted.
+    doubted_until: AtomicI64,
+}
 
 struct Entry {
     registered_at: Timestamp,
@@ -37,14 +43,14 @@ pub enum Known {
 
 impl Default for KnownClients {
     fn default() -> Self {
-        Self(Arc::new(Cache::new(ENTRIES)))
+        Self(Arc::new(Shared { entries: Cache::new(ENTRIES), doubted_until: AtomicI64::new(i64::MIN) }))
     }
 }
 
 impl KnownClients {
     pub fn see(&self, digest: &ClientDigest, now: Timestamp) -> Known {
-        let Some(entry) = self.0.get(digest) else { return Known::Write { uncounted: 0 } };
-        if now.seconds_since(entry.last_written_at) < FRESH_FOR {
+        let Some(entry) = self.0.entries.get(digest) else { return Known::Write { uncounted: 0 } };
+        if !self.is_doubted(&entry) && now.seconds_since(entry.last_written_at) < FRESH_FOR {
             entry.uncounted.fetch_add(1, Ordering::Relaxed);
             Known::Fresh { registered_at: entry.registered_at }
         } else {
@@ -53,12 +59,21 @@ impl KnownClients {
     }
 
     pub fn holds(&self, digest: &ClientDigest) -> bool {
-        self.0.get(digest).is_some()
+        self.0.entries.get(digest).is_some_and(|entry| !self.is_doubted(&entry))
+    }
+
+    fn is_doubted(&self, entry: &Entry) -> bool {
+        entry.last_written_at.seconds() <= self.0.doubted_until.load(Ordering::Relaxed)
+    }
+
+    /// Clients that were last seen then or before may have been deleted: the database is asked about them.
+    pub fn doubt_until(&self, seen_at: Timestamp) {
+        self.0.doubted_until.fetch_max(seen_at.seconds(), Ordering::Relaxed);
     }
 
     /// Takes back what [`Self::see`] handed out to be written and was not.
     pub fn give_back(&self, digest: &ClientDigest, uncounted: i64) {
-        if let Some(entry) = self.0.get(digest) {
+        if let Some(entry) = self.0.entries.get(digest) {
             entry.uncounted.fetch_add(uncounted, Ordering::Relaxed);
         }
     }
@@ -66,12 +81,12 @@ impl KnownClients {
     /// After the database was asked: `uncounted` is what it did not take. Registrations that were written together each
     /// come here, and add up.
     pub fn remember(&self, digest: ClientDigest, registered_at: Timestamp, last_written_at: Timestamp, uncounted: i64) {
-        if let Some(entry) = self.0.get(&digest).filter(|entry| entry.last_written_at == last_written_at) {
+        if let Some(entry) = self.0.entries.get(&digest).filter(|entry| entry.last_written_at == last_written_at) {
             entry.uncounted.fetch_add(uncounted, Ordering::Relaxed);
             return;
         }
         let uncounted = AtomicI64::new(uncounted);
-        self.0.insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
+        self.0.entries.insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
     }
 }
 
@@ -99,6 +114,21 @@ mod tests {
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR - 1)), Known::Fresh { registered_at: at(100) });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 2 });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 0 });
+    }
+
+    #[test]
+    fn a_client_that_may_have_been_deleted_is_written_again() {
+        let known = KnownClients::default();
+        known.remember(DIGEST, at(0), at(100), 2);
+
+        known.doubt_until(at(99));
+        assert_eq!(known.see(&DIGEST, at(101)), Known::Fresh { registered_at: at(0) });
+        known.doubt_until(at(100));
+        known.doubt_until(at(50));
+
+        assert_eq!(known.see(&DIGEST, at(102)), Known::Write { uncounted: 3 });
+        known.remember(DIGEST, at(102), at(102), 0);
+        assert_eq!(known.see(&DIGEST, at(103)), Known::Fresh { registered_at: at(102) });
     }
 
     #[test]
@@ -132,6 +162,6 @@ mod tests {
             known.remember(ClientDigest::from_bytes(bytes), at(0), at(0), 0);
         }
 
-        assert!(known.0.len() <= ENTRIES);
+        assert!(known.0.entries.len() <= ENTRIES);
     }
 }

@@ -51,6 +51,7 @@ pub mod signing_keys;
 mod taking;
 mod together;
 mod transaction;
+pub mod unused_clients;
 pub mod users;
 mod uses;
 pub mod webhook_variables;

@@ -28,7 +28,8 @@ const WELL_KNOWN: &str = "/.well-known/";
 const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/sites", "/openapi.json"];
 
 /// Operators' resources.
-const JSON_API: [&str; 2] = ["/api/v2/oauth2/clients/", "/api/v2/org_authorized_clients"];
+const JSON_API: [&str; 3] =
+    ["/api/v2/oauth2/clients/", "/api/v2/oauth2/default_scopes_restriction", "/api/v2/org_authorized_clients"];
 
 impl Audience {
     pub fn of(path: &str) -> Self {
@@ -87,6 +88,7 @@ mod tests {
             ("/.well-known", Audience::Strings, false),
             ("/openapi.json", Audience::Strings, true),
             ("/api/v2/oauth2/clients/x/scopes_restriction", Audience::JsonApi, false),
+            ("/api/v2/oauth2/default_scopes_restriction", Audience::JsonApi, false),
             ("/api/v2/something", Audience::Strings, false),
             ("/", Audience::Strings, false),
         ];

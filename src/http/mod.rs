@@ -22,6 +22,7 @@ mod router;
 mod source;
 mod unread;
 mod views;
+mod waiting;
 
 pub use body::BodyBounds;
 pub use intake::{Intake, IntakeRules, Refused};
@@ -32,3 +33,4 @@ pub use openapi::document as openapi_document;
 pub use rate_limit::RateLimits;
 pub use router::{ROUTES, Route, management, public};
 pub use source::Peer;
+pub use waiting::WaitingRequests;

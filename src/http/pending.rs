@@ -43,6 +43,13 @@ pub enum Next {
     Withheld(OrgId, Refused),
 }
 
+impl Next {
+    /// Whether the row stays until the user has done something.
+    pub const fn waits(&self) -> bool {
+        matches!(self, Self::SignIn | Self::ChooseSite | Self::ChooseOrganization(_) | Self::Consent(..))
+    }
+}
+
 impl Pending {
     pub async fn find(app: &App, browser: &Browser, handle: &str) -> Result<Self, PageError> {
         let (db, now) = (&app.context.db, app.context.clock.now());

@@ -21,6 +21,9 @@ use crate::secret::Digest;
 const BUCKETS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const A_QUARTER: Duration = Duration::from_secs(900);
+/// For as long as an authorization request waits.
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const FEW_WAITING: u32 = 5;
 const AUTH_METHOD_TESTS_PER_MINUTE: u32 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,10 @@ pub enum Class {
     LoginAccount,
     /// Tests of one auth method: each makes this server ask another one.
     AuthMethodTest,
+    /// Authorization requests that wait for their user, by source.
+    Waiting,
+    /// The same, while so many wait that each source may add only a few.
+    WaitingWhenScarce,
     /// Events of a refusal by a restriction, by organisation, client and user. Nobody is refused for it.
     RestrictionHit,
 }
@@ -79,7 +86,7 @@ pub struct TooManyRequests {
 }
 
 /// As many as there are variants of [`Class`].
-const CLASSES: usize = 11;
+const CLASSES: usize = 13;
 /// After so many new registrations a network leaves half of the total to others. Each is remembered for so long.
 const REMEMBERED_REGISTRATIONS: u32 = 10;
 const REGISTRATION_IS_REMEMBERED_FOR: Duration = Duration::from_secs(300);
@@ -105,6 +112,8 @@ impl RateLimits {
             rule(config.login_per_minute, MINUTE, config.login_per_minute),
             rule(config.login_per_minute, A_QUARTER, config.login_per_minute),
             rule(AUTH_METHOD_TESTS_PER_MINUTE, MINUTE, AUTH_METHOD_TESTS_PER_MINUTE),
+            rule(config.waiting_requests_per_source, TEN_MINUTES, config.waiting_requests_per_source),
+            rule(FEW_WAITING, TEN_MINUTES, FEW_WAITING),
             rule(1, MINUTE, 1),
         ];
         Self { rules, buckets: Cache::new(BUCKETS), clock }
@@ -253,6 +262,8 @@ impl Class {
             Self::Login => "login_per_minute",
             Self::LoginAccount => "login_per_account",
             Self::AuthMethodTest => "auth_method_test",
+            Self::Waiting => "waiting_requests_per_source",
+            Self::WaitingWhenScarce => "waiting_requests_total",
             Self::RestrictionHit => "restriction_hit_per_user",
         }
     }

@@ -8,8 +8,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::api::{
-    auth_methods, org_authorized_clients, scopes_restriction, test_auth_method, webhook_deliveries, webhook_variables,
-    webhooks,
+    auth_methods, default_scopes_restriction, org_authorized_clients, scopes_restriction, test_auth_method,
+    webhook_deliveries, webhook_variables, webhooks,
 };
 use super::edge::edge;
 use super::error::{in_their_language, method_not_allowed, not_found};
@@ -35,6 +35,8 @@ const SCOPES_RESTRICTION: Route = Route {
     methods: &["get", "post", "delete"],
     allow: "GET, HEAD, POST, DELETE, OPTIONS",
 };
+const DEFAULT_SCOPES_RESTRICTION: Route =
+    Route { path: "/api/v2/oauth2/default_scopes_restriction", ..SCOPES_RESTRICTION };
 const SERVER_METADATA: Route =
     Route { path: "/.well-known/oauth-authorization-server", methods: &["get"], allow: "GET, HEAD, OPTIONS" };
 const OPENID_CONFIGURATION: Route =
@@ -128,10 +130,11 @@ const WEBHOOK_DELIVERY_REPLAY: Route = Route {
 };
 
 /// What programs call on the public listener: the OpenAPI document and the metrics go by it.
-pub const ROUTES: [Route; 29] = [
+pub const ROUTES: [Route; 30] = [
     REGISTER,
     SITES,
     SCOPES_RESTRICTION,
+    DEFAULT_SCOPES_RESTRICTION,
     ORG_CLIENTS,
     ORG_CLIENT,
     ORG_CLIENT_USERS,
@@ -214,10 +217,14 @@ const PAGES: [Route; 16] = [
 
 pub fn public(app: Arc<App>) -> Router {
     let restriction = get(scopes_restriction::show).post(scopes_restriction::upsert).delete(scopes_restriction::lift);
+    let default_restriction = get(default_scopes_restriction::show)
+        .post(default_scopes_restriction::upsert)
+        .delete(default_scopes_restriction::lift);
     Router::new()
         .merge(route(REGISTER, post(register::register)))
         .merge(route(SITES, get(well_known::sites)))
         .merge(route(SCOPES_RESTRICTION, restriction))
+        .merge(route(DEFAULT_SCOPES_RESTRICTION, default_restriction))
         .merge(route(SERVER_METADATA, get(discovery::show)))
         .merge(route(OPENID_CONFIGURATION, get(discovery::show)))
         .merge(route(API_OPENID_CONFIGURATION, get(discovery::show)))

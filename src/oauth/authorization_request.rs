@@ -75,6 +75,8 @@ impl fmt::Display for Prompt {
 }
 
 impl AuthorizationRequest {
+    /// Of the row that waits for the user: anybody may begin a request.
+    const MAX_STORED: usize = 6144;
     const MAX_STATE: usize = 4096;
     const MAX_NONCE: usize = 1024;
     /// The longest address that mail can be sent to (RFC 5321 section 4.5.3.1.3).
@@ -82,6 +84,22 @@ impl AuthorizationRequest {
 
     /// The first mistake is the one that is told.
     pub fn parse(
+        parameters: &Parameters,
+        redirect: &TrustedRedirect,
+        rules: &RequestRules<'_>,
+    ) -> Result<Self, Refusal> {
+        let request = Self::parse_parameters(parameters, redirect, rules)?;
+        let stored = serde_json::to_vec(&request).map_or(usize::MAX, |json| json.len());
+        if stored > Self::MAX_STORED {
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                "the request is longer than 6144 bytes: shorten state, nonce or the list of resources",
+            ));
+        }
+        Ok(request)
+    }
+
+    fn parse_parameters(
         parameters: &Parameters,
         redirect: &TrustedRedirect,
         rules: &RequestRules<'_>,
@@ -304,6 +322,18 @@ mod tests {
             ui_locale: Some(Language::German),
             ..in_order()
         }
+    }
+
+    #[test]
+    fn a_request_that_would_be_a_large_row_is_refused() {
+        // Characters that JSON escapes count as they are stored.
+        let (state, nonce) = ("\u{1}".repeat(1_000), "x".repeat(1_024));
+
+        let refused = parse_with(&[("state", &state), ("nonce", &nonce)]).expect_err("is too large");
+
+        let expected = "the request is longer than 6144 bytes: shorten state, nonce or the list of resources";
+        assert_eq!((refused.code, refused.description.as_str()), (ErrorCode::InvalidRequest, expected));
+        assert!(parse_with(&[("state", &"x".repeat(4_096)), ("nonce", &nonce)]).is_ok());
     }
 
     #[test]

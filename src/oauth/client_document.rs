@@ -189,6 +189,7 @@ mod tests {
 
     use super::super::metadata_error::Problem;
     use super::super::redirect_uri::RedirectUriError;
+    use super::super::registration_rules::RegistrationBounds;
     use super::super::scope_catalog::{SHIPPED, ScopeCatalog};
     use super::*;
 
@@ -203,6 +204,7 @@ mod tests {
             catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
             tolerate: &BTreeSet::from(["client_secret_post".to_owned()]),
             private_schemes: None,
+            bounds: RegistrationBounds::default(),
         };
         ClientDocument::parse(&url(URL), body.as_bytes(), &rules)
     }

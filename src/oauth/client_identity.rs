@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::client_metadata::RegistrationRules;
+    use super::super::client_metadata::{RegistrationBounds, RegistrationRules};
     use super::super::scope_catalog::ScopeCatalog;
     use super::*;
 
@@ -132,7 +132,8 @@ mod tests {
         let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
         let catalog = ScopeCatalog::from_toml(catalog).expect("a catalog");
         let tolerate: BTreeSet<_> = tolerate.iter().map(ToString::to_string).collect();
-        let rules = RegistrationRules { catalog: &catalog, tolerate: &tolerate, private_schemes: None };
+        let bounds = RegistrationBounds::default();
+        let rules = RegistrationRules { catalog: &catalog, tolerate: &tolerate, private_schemes: None, bounds };
         let metadata = ClientMetadata::parse(&raw, &rules).expect("metadata");
         (raw, metadata)
     }

@@ -8,7 +8,7 @@ use super::client_name::ClientName;
 pub use super::metadata_error::{MetadataError, Problem};
 pub use super::raw_client_metadata::{Member, RawClientMetadata, UnreadableBody};
 use super::redirect_uri::RedirectUri;
-pub use super::registration_rules::RegistrationRules;
+pub use super::registration_rules::{RegistrationBounds, RegistrationRules};
 use super::registration_rules::{
     client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope, token_endpoint_auth_method,
     web_uri,
@@ -77,6 +77,15 @@ pub enum TokenEndpointAuthMethod {
 impl ClientMetadata {
     /// The first mistake is the one that is told.
     pub fn parse(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
+        let metadata = Self::parse_members(raw, rules)?;
+        let most = rules.bounds.metadata_bytes;
+        match metadata.stored_bytes() {
+            bytes if bytes <= most => Ok(metadata),
+            _ => Err(MetadataError::of_all(Problem::TooLarge { most })),
+        }
+    }
+
+    fn parse_members(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
         Ok(Self {
             client_name: client_name(raw)?,
             redirect_uris: redirect_uris(raw, rules)?,
@@ -90,6 +99,11 @@ impl ClientMetadata {
             tos_uri: web_uri(raw, Member::TosUri)?,
             jwks_uri: jwks_uri(raw)?,
         })
+    }
+
+    /// The length of the JSON that is stored.
+    fn stored_bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
     }
 
     /// Reads what was serialised when the client registered, perhaps under other rules. What today's rules would refuse
@@ -241,6 +255,7 @@ mod tests {
                 catalog: &self.catalog,
                 tolerate: &self.tolerate,
                 private_schemes: self.private_schemes.as_deref(),
+                bounds: RegistrationBounds::default(),
             };
             ClientMetadata::parse(&raw, &rules)
         }
@@ -328,6 +343,20 @@ mod tests {
     }
 
     #[test]
+    fn metadata_may_take_eight_kilobytes_as_it_is_stored_and_not_one_byte_more() {
+        let with = |length: usize| {
+            let long = |number: usize, length: usize| format!("https://app.example/{number}/{}", "x".repeat(length));
+            let sent = json!([long(1, 1_900), long(2, 1_900), long(3, 1_900), long(4, 1_900), long(5, length)]);
+            Operator::strict().answer(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
+        };
+        let fixed = with(1).expect("fits").to_string().len() - 1;
+        let fits = 8_192 - fixed;
+
+        assert_eq!(with(fits).map(|answer| answer.to_string().len()), Ok(8_192));
+        assert_eq!(with(fits + 1), Err(MetadataError::of_all(Problem::TooLarge { most: 8_192 })));
+    }
+
+    #[test]
     fn redirects_keep_their_order_and_bytes_and_exact_repetitions_collapse() {
         let sent = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb", "cursor://x/cb"];
         let registered = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb"];
@@ -339,12 +368,13 @@ mod tests {
     }
 
     #[test]
-    fn fifty_redirects_fit_and_one_more_does_not_even_when_it_repeats() {
+    fn twenty_redirects_fit_and_one_more_does_not_even_if_it_repeats() {
         let redirects = |count: usize| vec![json!("https://app.example/cb"); count];
         let register = |count| Operator::strict().answer(&body_with(json!({"redirect_uris": redirects(count)})));
 
-        assert_eq!(register(50), Ok(answer_with(json!({}))));
-        assert_eq!(register(51), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems)));
+        assert_eq!(register(20), Ok(answer_with(json!({}))));
+        let most = 20;
+        assert_eq!(register(21), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { most })));
     }
 
     #[test]

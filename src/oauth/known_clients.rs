@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::client_identity::ClientIdentity;
-use super::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationRules};
+use super::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
 use super::scope_catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
@@ -52,6 +52,7 @@ fn register(body: &Value) -> (ClientMetadata, ClientIdentity) {
         catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
         tolerate: &BTreeSet::from(tolerate),
         private_schemes: None,
+        bounds: RegistrationBounds::default(),
     };
     let metadata = ClientMetadata::parse(&raw, &rules).expect("metadata");
     let identity = ClientIdentity::of(&raw, &metadata);

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::client_document::{ClientDocument, DocumentError, DocumentUrl};
 use super::client_metadata::ClientMetadata;
-use super::registration_rules::RegistrationRules;
+use super::registration_rules::{RegistrationBounds, RegistrationRules};
 use super::scope_catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
@@ -41,6 +41,7 @@ fn read_at(url: &str, document: &Value) -> Result<ClientMetadata, DocumentError>
         catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
         tolerate: &BTreeSet::new(),
         private_schemes: None,
+        bounds: RegistrationBounds::default(),
     };
     ClientDocument::parse(&DocumentUrl::parse(url).expect("a URL"), document.to_string().as_bytes(), &rules)
 }

@@ -13,7 +13,8 @@ use super::web_uri::WebUriError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetadataError {
-    pub member: Member,
+    /// `None`: the metadata as a whole.
+    pub member: Option<Member>,
     /// Which item of a list.
     pub index: Option<usize>,
     pub problem: Problem,
@@ -29,8 +30,10 @@ pub enum Problem {
     NotAList,
     #[error("is an empty list: name at least one value")]
     EmptyList,
-    #[error("has more than 50 items: register fewer")]
-    TooManyItems,
+    #[error("has more than {most} items: register fewer")]
+    TooManyItems { most: usize },
+    #[error("takes more than {most} bytes: shorten its values or register fewer redirect URIs")]
+    TooLarge { most: usize },
     #[error(transparent)]
     ClientName(#[from] ClientNameError),
     #[error(transparent)]
@@ -59,11 +62,15 @@ pub enum Problem {
 
 impl MetadataError {
     pub fn new(member: Member, problem: impl Into<Problem>) -> Self {
-        Self { member, index: None, problem: problem.into() }
+        Self { member: Some(member), index: None, problem: problem.into() }
+    }
+
+    pub const fn of_all(problem: Problem) -> Self {
+        Self { member: None, index: None, problem }
     }
 
     pub fn in_item(member: Member, index: usize, problem: impl Into<Problem>) -> Self {
-        Self { member, index: Some(index), problem: problem.into() }
+        Self { member: Some(member), index: Some(index), problem: problem.into() }
     }
 }
 
@@ -71,7 +78,7 @@ impl std::error::Error for MetadataError {}
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.member.name())?;
+        formatter.write_str(self.member.map_or("the metadata", Member::name))?;
         if let Some(index) = self.index {
             write!(formatter, "[{index}]")?;
         }
@@ -120,7 +127,8 @@ mod tests {
             Problem::NotAString,
             Problem::NotAList,
             Problem::EmptyList,
-            Problem::TooManyItems,
+            Problem::TooManyItems { most: 20 },
+            Problem::TooLarge { most: 8192 },
             Problem::UnlistedScheme,
             Problem::UnsupportedGrantType,
             Problem::NoAuthorizationCode,

@@ -23,9 +23,23 @@ pub struct RegistrationRules<'a> {
     pub tolerate: &'a BTreeSet<String>,
     /// The private-use schemes that redirects may have; every one that is not denied where there is no list.
     pub private_schemes: Option<&'a [String]>,
+    pub bounds: RegistrationBounds,
 }
 
-const MAX_REDIRECT_URIS: usize = 50;
+/// How much one registration may hold. Anybody may register, and what is registered is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistrationBounds {
+    /// Of the metadata as it is stored.
+    pub metadata_bytes: usize,
+    pub redirect_uris: usize,
+}
+
+impl Default for RegistrationBounds {
+    fn default() -> Self {
+        Self { metadata_bytes: 8_192, redirect_uris: 20 }
+    }
+}
+
 const MAX_SCOPE_LENGTH: usize = 1000;
 
 /// RFC 7591 section 2 has it optional; here a user has to be told who asks.
@@ -42,8 +56,9 @@ pub(super) fn redirect_uris(
 ) -> Result<Vec<RedirectUri>, MetadataError> {
     let member = Member::RedirectUris;
     let items = raw.list(member)?.ok_or_else(|| MetadataError::new(member, Problem::Missing))?;
-    if items.len() > MAX_REDIRECT_URIS {
-        return Err(MetadataError::new(member, Problem::TooManyItems));
+    let most = rules.bounds.redirect_uris;
+    if items.len() > most {
+        return Err(MetadataError::new(member, Problem::TooManyItems { most }));
     }
     let mut uris = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {

@@ -99,6 +99,18 @@ impl ScopesRestriction {
         &self.permission_scopes
     }
 
+    /// The default of an organization as a restriction: what the catalog does not know any more counts as a permission.
+    pub fn from_defaults(defaults: &ScopeSet, catalog: &ScopeCatalog) -> Self {
+        let is_oidc =
+            |name: &&ScopeToken| catalog.find(name.as_str()).is_some_and(|scope| scope.kind == ScopeKind::Oidc);
+        let (oidc_scopes, permission_scopes): (Vec<_>, Vec<_>) = defaults.iter().partition(is_oidc);
+        Self::from_stored(oidc_scopes.into_iter().cloned().collect(), permission_scopes.into_iter().cloned().collect())
+    }
+
+    pub fn to_defaults(&self) -> ScopeSet {
+        self.names().cloned().collect()
+    }
+
     fn names(&self) -> impl Iterator<Item = &ScopeToken> {
         self.oidc_scopes.iter().chain(&self.permission_scopes)
     }
@@ -168,22 +180,35 @@ pub fn state_digest(
     let mut hash = Sha256::new_with_prefix("scopes restriction v1");
     hash.update(org_id.0.as_bytes());
     hash.update(client_id.uuid().as_bytes());
-    for name in ceiling.iter() {
-        hash.update((name.as_str().len() as u64).to_be_bytes());
-        hash.update(name.as_str());
-    }
+    ceiling.iter().for_each(|name| hash_name(&mut hash, name));
     match restriction {
         None => hash.update([0]),
         Some(restriction) => {
             hash.update([1]);
             for list in [&restriction.oidc_scopes, &restriction.permission_scopes] {
                 hash.update((list.len() as u64).to_be_bytes());
-                for name in list {
-                    hash.update((name.as_str().len() as u64).to_be_bytes());
-                    hash.update(name.as_str());
-                }
+                list.iter().for_each(|name| hash_name(&mut hash, name));
             }
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
+}
+
+/// The same for the default of an organization, which bounds every client that has no restriction of its own.
+pub fn defaults_digest(org_id: OrgId, defaults: Option<&ScopeSet>, catalog: &ScopeCatalog) -> String {
+    let mut hash = Sha256::new_with_prefix("default scopes restriction v1");
+    hash.update(org_id.0.as_bytes());
+    hash.update([u8::from(defaults.is_some())]);
+    let ceiling = ceiling(None, defaults, &ScopeSet::default(), catalog);
+    ceiling.iter().for_each(|name| hash_name(&mut hash, name));
+    hex(&hash.finalize())
+}
+
+fn hash_name(hash: &mut Sha256, name: &ScopeToken) {
+    hash.update((name.as_str().len() as u64).to_be_bytes());
+    hash.update(name.as_str());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

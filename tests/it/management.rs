@@ -87,6 +87,9 @@ on_both! {
             "grantor_body_bytes_pending 0".to_owned(),
             "grantor_registrations_waiting 0".to_owned(),
             "grantor_clients_forgotten_total 0".to_owned(),
+            "grantor_unused_clients 0".to_owned(),
+            "grantor_unused_clients_metadata_bytes 0".to_owned(),
+            "grantor_authorization_requests_waiting 0".to_owned(),
         ] {
             assert!(answer.text.lines().any(|line| line == series), "{series} is missing from\n{}", answer.text);
         }

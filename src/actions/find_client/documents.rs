@@ -21,7 +21,7 @@ use crate::oauth::client_document::{ClientDocument, DocumentUrl};
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::document_freshness::{fresh_for, is_usable};
 use crate::oauth::network::Network;
-use crate::oauth::registration_rules::RegistrationRules;
+use crate::oauth::registration_rules::{RegistrationBounds, RegistrationRules};
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, Turns};
 
@@ -33,6 +33,7 @@ pub struct DocumentRules {
     pub catalog: ScopeCatalog,
     /// As of registrations; none listed is every one.
     pub private_schemes: Vec<String>,
+    pub bounds: RegistrationBounds,
 }
 
 pub struct Documents {
@@ -192,6 +193,7 @@ impl Documents {
             catalog: &self.rules.catalog,
             tolerate: &BTreeSet::new(),
             private_schemes: (!schemes.is_empty()).then_some(schemes),
+            bounds: self.rules.bounds,
         };
         let wrong = |error| format!("the document at {host} does not describe this client: {error}");
         ClientDocument::parse(url, &fetched.body, &rules).map_err(wrong)

@@ -43,6 +43,20 @@ section! {
             "Attempts to log in from one source. To one account as many in a quarter of an hour; a browser in which \
              the account has logged in before is counted by itself.",
         ),
+        pub waiting_requests_per_source: u32 = Setting::new(
+            "limits.waiting_requests_per_source",
+            "600",
+            LIMIT,
+            "Authorization requests of one source in ten minutes that wait for their user to sign in or to decide. Each is \
+             a row in the database until it is answered or ten minutes old.",
+        ),
+        pub waiting_requests_total: u32 = Setting::new(
+            "limits.waiting_requests_total",
+            "50000",
+            LIMIT,
+            "Authorization requests of all sources that wait for their user. Beyond it each source may add only 5 in ten \
+             minutes, and at twice this number nobody may.",
+        ),
         pub operator_per_minute: u32 = Setting::new(
             "limits.operator_per_minute",
             "600",

@@ -38,10 +38,42 @@ section! {
         #[serde(deserialize_with = "values::day_or_zero")]
         pub forget_after: u64 = Setting::new(
             "registration.forget_after",
-            "15552000",
-            "whole seconds from 86400, a day, to 100 years and not less than sleep_after; 0 is never",
+            "86400",
+            "whole seconds from 86400, a day, to 100 years; 0 is never",
             "After how long without use a client is deleted, if no user ever authorized it and no organization ever \
-             restricted it. 15552000 is 180 days.",
+             restricted it. Registering the same metadata again brings back the same client_id. 86400 is a day.",
+        ),
+        /// Clients that no organization ever authorized or restricted.
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_unused_clients: u32 = Setting::new(
+            "registration.max_unused_clients",
+            "100000",
+            COUNT,
+            "How many clients that no user ever authorized and no organization ever restricted are kept. Beyond it the \
+             least recently seen ones are deleted before forget_after has passed; one with an authorization request \
+             under way stays.",
+        ),
+        /// The metadata of these clients, as stored.
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_unused_bytes: u64 = Setting::new(
+            "registration.max_unused_bytes",
+            "268435456",
+            "a whole number of bytes from 1 on",
+            "How many bytes of metadata these clients may take together, likewise. 268435456 is 256 MiB.",
+        ),
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_metadata_bytes: usize = Setting::new(
+            "registration.max_metadata_bytes",
+            "8192",
+            "a whole number of bytes from 1 on",
+            "How many bytes of metadata one client may have, whether it registers or is described by a document.",
+        ),
+        #[serde(deserialize_with = "values::at_least_one")]
+        pub max_redirect_uris: usize = Setting::new(
+            "registration.max_redirect_uris",
+            "20",
+            COUNT,
+            "How many redirect URIs one client may have.",
         ),
         /// The only private-use schemes that are accepted; none listed is every one (RFC 8252 section 7.1).
         #[serde(deserialize_with = "values::schemes")]

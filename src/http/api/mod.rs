@@ -4,6 +4,7 @@ mod auth_method_request;
 pub mod auth_methods;
 pub mod authorized_query;
 mod authorized_resources;
+pub mod default_scopes_restriction;
 pub mod org_authorized_clients;
 pub mod page;
 pub mod scopes_restriction;

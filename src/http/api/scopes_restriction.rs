@@ -28,7 +28,7 @@ pub async fn show(
     let restriction = org_clients::find_restriction(&app.context.db, operator.org_id, client_id)
         .await?
         .ok_or(ApiError::NoSuchClient)?;
-    Ok(document(&app, client_id, restriction.as_ref(), None))
+    Ok(answer(&app, client_id, restriction.as_ref(), None))
 }
 
 pub async fn upsert(
@@ -45,11 +45,11 @@ pub async fn upsert(
     let (org_id, bounds) = (operator.org_id, app.bounds(client_id));
     if options.dry_run {
         let preview = actions::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
-        return Ok(document(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
+        return Ok(answer(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
     let if_digest = options.if_digest.as_deref();
     actions::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
-    Ok(document(&app, client_id, Some(&restriction), None))
+    Ok(answer(&app, client_id, Some(&restriction), None))
 }
 
 pub async fn lift(
@@ -92,7 +92,7 @@ struct Lists<'a> {
 
 /// What a dry run says beside the document.
 #[derive(Serialize)]
-struct Meta<'a> {
+pub(super) struct Meta<'a> {
     dry_run: bool,
     scopes_added: &'a ScopeSet,
     scopes_removed: &'a ScopeSet,
@@ -114,13 +114,16 @@ impl<'a> From<&'a Restricted> for Meta<'a> {
     }
 }
 
-fn document(
-    app: &App,
-    client_id: ClientId,
+fn answer(app: &App, client_id: ClientId, restriction: Option<&ScopesRestriction>, meta: Option<Meta<'_>>) -> Response {
+    document(client_id.uuid(), app.required_scopes(client_id), restriction, meta)
+}
+
+pub(super) fn document(
+    id: uuid::Uuid,
+    required: &ScopeSet,
     restriction: Option<&ScopesRestriction>,
     meta: Option<Meta<'_>>,
 ) -> Response {
-    let required = app.required_scopes(client_id);
     let attributes = Attributes {
         required_permission_scopes: (!required.is_empty()).then_some(required),
         scopes_restriction: restriction.map(|restriction| Lists {
@@ -128,7 +131,7 @@ fn document(
             permission_scopes: restriction.permission_scopes(),
         }),
     };
-    let data = Data { id: client_id.uuid(), r#type: "scopes_restriction", attributes };
+    let data = Data { id, r#type: "scopes_restriction", attributes };
     let mut answer = axum::Json(Document { data, meta }).into_response();
     answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
     answer

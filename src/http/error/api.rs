@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::page::PageError;
 use super::{INTERNAL, JSON, JSON_API, NO_STORE, log, tell_when_to_come_back, told_of};
-use crate::actions::{AuthMethodError, DisableClientError, EndGrantError, MOST_AUTH_METHODS, RestrictScopesError};
+use crate::actions::{
+    AuthMethodError, DisableClientError, EndGrantError, MOST_AUTH_METHODS, RestrictScopesError, SetDefaultsError,
+};
 use crate::db::DbError;
 use crate::http::audience::Audience;
 use crate::http::body::BodyError;
@@ -32,6 +34,8 @@ pub enum ApiError {
     Lacks(Permission),
     #[error("the access token lacks a scope")]
     LacksScope(Permission),
+    #[error("this takes keys, not an access token")]
+    KeysOnly,
     #[error("{detail}")]
     BadRequest { detail: String, about: About },
     #[error(transparent)]
@@ -114,6 +118,17 @@ impl From<RestrictScopesError> for ApiError {
     }
 }
 
+impl From<SetDefaultsError> for ApiError {
+    fn from(error: SetDefaultsError) -> Self {
+        match error {
+            SetDefaultsError::Moved => Self::Moved,
+            // The request's lists were checked before, and the organization is the caller's.
+            SetDefaultsError::UnknownScope(_) | SetDefaultsError::NoSuchOrg => Self::NotFound,
+            SetDefaultsError::Db(cause) => Self::Db(cause),
+        }
+    }
+}
+
 impl From<DisableClientError> for ApiError {
     fn from(error: DisableClientError) -> Self {
         match error {
@@ -156,7 +171,7 @@ impl ApiError {
         match self {
             Self::Body(error) => error.status(),
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::UnknownKeys | Self::Lacks(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
+            Self::UnknownKeys | Self::Lacks(_) | Self::LacksScope(_) | Self::KeysOnly => StatusCode::FORBIDDEN,
             Self::BadRequest { .. } | Self::Restriction(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchClient
             | Self::NoSuchAuthorizedClient
@@ -192,6 +207,9 @@ impl ApiError {
             }
             Self::LacksScope(permission) => {
                 format!("the access token lacks the scope {permission}: have its user authorize the client for it")
+            }
+            Self::KeysOnly => {
+                "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead".to_owned()
             }
             Self::BadRequest { detail, .. } => detail.clone(),
             Self::Restriction(error) => error.to_string(),

@@ -44,6 +44,8 @@ pub enum PageError {
     Body(BodyError),
     #[error("too many requests")]
     TooMany(TooManyRequests),
+    #[error("too many authorization requests wait for their user: try again when Retry-After says")]
+    TooManyWaiting(TooManyRequests),
     #[error("the server has too much to do: try again in a second")]
     Busy,
     /// In the words that programs are told.
@@ -114,7 +116,7 @@ impl PageError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(error) => error.status(),
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::TooManyWaiting(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -132,6 +134,7 @@ impl PageError {
             Self::Body(error) => Problem::BadRequest(error.to_string()),
             Self::NotFound | Self::Method => Problem::NotFound,
             Self::TooMany(_) => Problem::TooMany,
+            Self::TooManyWaiting(_) => Problem::TooManyWaiting,
             Self::Busy | Self::Unavailable(_) | Self::Internal => Problem::Unavailable,
         }
     }
@@ -177,7 +180,7 @@ pub async fn in_their_language(request: Request, next: Next) -> Response {
 pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<&Origin>) -> Response {
     let reference = origin.map_or("unknown", |origin| &*origin.request_id);
     tracing::info!(%error, reference, "a page could not be shown");
-    if let (PageError::TooMany(refusal), false) = (error, a_page) {
+    if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, a_page) {
         return refusal.into_response();
     }
     let mut answer = if a_page {
@@ -194,7 +197,7 @@ pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<
         answer
     };
     *answer.status_mut() = error.status();
-    if let PageError::TooMany(refusal) = error {
+    if let PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal) = error {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal.reset));
         answer.extensions_mut().insert(refusal.class);
     }

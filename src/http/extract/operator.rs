@@ -34,6 +34,9 @@ pub struct MayManageApps(pub Operator);
 /// An operator who may restrict clients.
 pub struct MayWrite(pub Operator, pub By);
 
+/// An operator who may change settings of the organization, with keys: an app must not widen its own bounds.
+pub struct MayManageOrg(pub Operator, pub By);
+
 /// An operator who may look after integrations.
 pub struct MayManageIntegrations(pub Operator, pub By);
 
@@ -62,6 +65,19 @@ impl FromRequestParts<Arc<App>> for MayWrite {
     }
 }
 
+impl FromRequestParts<Arc<App>> for MayManageOrg {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let caller = authenticated(parts, app).await?;
+        if matches!(caller.operator.credential, Credential::Token(_)) {
+            return Err(ApiError::KeysOnly);
+        }
+        let operator = permitted(app, &caller, &[Permission::OrgManagement])?;
+        Ok(Self(operator, on_behalf_of(operator, parts)))
+    }
+}
+
 impl FromRequestParts<Arc<App>> for MayManageIntegrations {
     type Rejection = StringsError;
 
@@ -82,7 +98,10 @@ fn on_behalf_of(operator: Operator, parts: &Parts) -> By {
 
 /// Any one of the permissions will do; with a token, its scope of the same name besides.
 async fn authorized(parts: &Parts, app: &App, any_of: &[Permission]) -> Result<Operator, ApiError> {
-    let caller = authenticated(parts, app).await?;
+    permitted(app, &authenticated(parts, app).await?, any_of)
+}
+
+fn permitted(app: &App, caller: &Caller, any_of: &[Permission]) -> Result<Operator, ApiError> {
     let operator = caller.operator;
     app.limits.take(Class::Operator, Counted::Key(operator.counted_by())).map_err(ApiError::RateLimited)?;
     let covers =

@@ -24,6 +24,7 @@ use axum::response::Response;
 
 use crate::actions::{Answer, FindClientError};
 use crate::app::App;
+use crate::db::DbError;
 use crate::db::authorization_requests::{self, NewPendingRequest};
 use crate::db::clients::Client;
 use crate::http::body;
@@ -71,6 +72,7 @@ async fn begin(
     let client = app.find_client.find(&app.context, client_id, network).await?;
     let redirect = TrustedRedirect::of(parameters.get("redirect_uri"), &client.metadata)
         .map_err(|_| PageError::MismatchingRedirect)?;
+    let source = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
     let browser = Browser::of(app, headers, origin).await?;
     let resources = app.known_resources().await?;
     let rules = RequestRules {
@@ -79,7 +81,7 @@ async fn begin(
         unknown_resources: app.config.resources.unknown,
     };
     match AuthorizationRequest::parse(parameters, &redirect, &rules) {
-        Ok(asked) => keep(app, browser, client, asked).await,
+        Ok(asked) => keep(app, browser, client, asked, source).await,
         Err(refusal) => {
             let state = AuthorizationRequest::state_of(parameters);
             Ok(refused(app, &client, &redirect, &refusal, state, browser.reference()))
@@ -105,7 +107,13 @@ async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>)
     app.limits.take_registration(network).map_err(PageError::TooMany)
 }
 
-async fn keep(app: &App, browser: Browser, client: Client, asked: AuthorizationRequest) -> Result<Response, PageError> {
+async fn keep(
+    app: &App,
+    browser: Browser,
+    client: Client,
+    asked: AuthorizationRequest,
+    source: Option<Counted>,
+) -> Result<Response, PageError> {
     let handle = app.context.random.token("");
     let now = app.context.clock.now();
     let row = NewPendingRequest {
@@ -117,13 +125,32 @@ async fn keep(app: &App, browser: Browser, client: Client, asked: AuthorizationR
         created_at: now,
         expires_at: now.plus(WAITS_FOR),
     };
-    authorization_requests::insert(&app.context.db, &row).await?;
+    match authorization_requests::insert(&app.context.db, &row).await {
+        // The client was forgotten a moment ago.
+        Err(DbError::Reference) => return Err(PageError::UnknownClient),
+        outcome => outcome?,
+    }
     let pending = Pending::find(app, &browser, handle.expose()).await?;
     let answer = match pending.next(app, &browser).await? {
         next if asked.prompt.none => silently(app, &browser, &pending, next).await?,
-        next => go_on(app, &browser, &pending, next).await?,
+        next => {
+            if next.waits() {
+                admit(app, &pending, source).await?;
+            }
+            go_on(app, &browser, &pending, next).await?
+        }
     };
     Ok(browser.bound(answer))
+}
+
+/// A request that is answered at once is not counted; one that would wait and may not leaves no row.
+async fn admit(app: &App, pending: &Pending, source: Option<Counted>) -> Result<(), PageError> {
+    let Some(source) = source else { return Ok(()) };
+    if let Err(refusal) = app.waiting.admit(&app.limits, source) {
+        authorization_requests::delete(&app.context.db, pending.digest()).await?;
+        return Err(PageError::TooManyWaiting(refusal));
+    }
+    Ok(())
 }
 
 /// Where the browser goes for what the request waits for.

@@ -9,6 +9,7 @@ use crate::oauth::permission::Permission;
 
 const READ: [Permission; 1] = [Permission::OrgAuthorizedAppsRead];
 const READ_OR_INTEGRATE: [Permission; 2] = [Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];
+const MANAGE_ORG: [Permission; 1] = [Permission::OrgManagement];
 const WRITE: [Permission; 1] = [Permission::OrgAuthorizedAppsWrite];
 
 pub fn paths() -> Value {
@@ -18,6 +19,11 @@ pub fn paths() -> Value {
             "get": show_restriction(),
             "post": upsert_restriction(),
             "delete": lift_restriction(),
+        },
+        "/api/v2/oauth2/default_scopes_restriction": {
+            "get": show_default_restriction(),
+            "post": upsert_default_restriction(),
+            "delete": lift_default_restriction(),
         },
         "/api/v2/org_authorized_clients": {"get": list_clients()},
         "/api/v2/org_authorized_clients/{org_authorized_client_id}": {
@@ -165,11 +171,7 @@ fn upsert_restriction() -> Value {
         json!({
             "operationId": "UpsertScopesRestriction",
             "summary": "Create or replace the restriction",
-            "parameters": [
-                {"name": "dry_run", "in": "query", "schema": {"type": "boolean"}, "description": "Say what would change and store nothing"},
-                {"name": "if_digest", "in": "query", "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
-                    "description": "Only if the state is still the one that a dry run named so"},
-            ],
+            "parameters": of_upsert(),
             "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
             "responses": {
                 "200": {"description": "The restriction as it is now, or would be", "content": json_api_of("ScopesRestriction")},
@@ -190,6 +192,63 @@ fn lift_restriction() -> Value {
             "responses": {"204": {"description": "No restriction any more; also where there was none"}},
         }),
     )
+}
+
+fn of_upsert() -> Value {
+    json!([
+        {"name": "dry_run", "in": "query", "schema": {"type": "boolean"}, "description": "Say what would change and store nothing"},
+        {"name": "if_digest", "in": "query", "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+            "description": "Only if the state is still the one that a dry run named so"},
+    ])
+}
+
+fn show_default_restriction() -> Value {
+    operator(
+        &READ,
+        json!({
+            "operationId": "GetDefaultScopesRestriction",
+            "summary": "The scopes that clients without a restriction of their own may get",
+            "description": "The id is that of the organization.",
+            "responses": {"200": {"description": "null is no bound, [] is nothing", "content": json_api_of("ScopesRestriction")}},
+        }),
+    )
+}
+
+fn upsert_default_restriction() -> Value {
+    by_keys(
+        &MANAGE_ORG,
+        json!({
+            "operationId": "UpsertDefaultScopesRestriction",
+            "summary": "Create or replace the default restriction",
+            "description": "What clients hold beyond it is taken back in the same transaction.",
+            "parameters": of_upsert(),
+            "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
+            "responses": {
+                "200": {"description": "The default as it is now, or would be", "content": json_api_of("ScopesRestriction")},
+                "409": {"$ref": "#/components/responses/JsonApiError"},
+                "413": {"$ref": "#/components/responses/JsonApiError"},
+                "415": {"$ref": "#/components/responses/JsonApiError"},
+            },
+        }),
+    )
+}
+
+fn lift_default_restriction() -> Value {
+    by_keys(
+        &MANAGE_ORG,
+        json!({
+            "operationId": "DeleteDefaultScopesRestriction",
+            "summary": "Remove the default restriction",
+            "responses": {"204": {"description": "Removed, or there was none"}},
+        }),
+    )
+}
+
+/// Like [`operator`], for an operation that takes no access token.
+fn by_keys(any_of: &[Permission], operation: Value) -> Value {
+    let mut operation = operator(any_of, operation);
+    operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}]);
+    operation
 }
 
 /// What every operators' operation has in common. Any one of the permissions will do: the user's, and where a token is

@@ -240,6 +240,7 @@ pub fn problems() -> Vec<Problem> {
         Problem::BadRequest("redirect_uri is missing: send one of those that the client registered".to_owned()),
         Problem::Forbidden,
         Problem::TooMany,
+        Problem::TooManyWaiting,
         Problem::Unavailable,
         Problem::NotFound,
         Problem::NoOrganization,

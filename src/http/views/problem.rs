@@ -27,6 +27,8 @@ pub enum Problem {
     BadRequest(String),
     Forbidden,
     TooMany,
+    /// Of the authorization requests that wait for their user.
+    TooManyWaiting,
     Unavailable,
     NotFound,
     /// The user belongs to no organisation.
@@ -44,6 +46,7 @@ impl Problem {
             Self::BadRequest(_) => "bad_request",
             Self::Forbidden => "forbidden",
             Self::TooMany => "too_many",
+            Self::TooManyWaiting => "too_many_waiting",
             Self::Unavailable => "unavailable",
             Self::NotFound => "not_found",
             Self::NoOrganization => "no_organization",

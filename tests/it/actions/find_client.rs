@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grantor::actions::FindClientError;
 use grantor::db::clients::{self, Client};
+use grantor::db::unused_clients;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::network::Network;
 use serde_json::{Value, json};
@@ -93,7 +94,7 @@ on_both! {
         let id = app.registered("App").await;
         find(&app, &id).await.expect("is found");
         app.hand.advance(DAY);
-        assert_eq!(clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
+        assert_eq!(unused_clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
 
         assert!(matches!(find(&app, &id).await, Err(FindClientError::Unknown)));
     }
@@ -324,7 +325,7 @@ on_both! {
         let id = find(&app, &url).await.expect("is found").id;
         app.hand.advance(DAY);
 
-        assert_eq!(clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
+        assert_eq!(unused_clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
 
         assert!(clients::find(app.db(), id).await.expect("is readable").is_none());
         assert_eq!(find(&app, &url).await.expect("is found again").id, id);

@@ -1,14 +1,22 @@
-//! Clean-up of clients that nobody ever used, and of deliveries that are over.
+//! Deletion of clients that nobody ever used, and of deliveries that are over.
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use grantor::actions;
 use grantor::db::clients::{self, NewClient};
+use grantor::db::{authorization_requests, unused_clients};
 use grantor::oauth::client::ClientId;
 use grantor::oauth::client_identity::ClientDigest;
+use grantor::oauth::permission::Role;
+use grantor::secret::hex;
+use grantor::sweeper::Turn;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::db::by_hand::execute;
+use crate::support::flow::{McpClient, Person};
 use crate::support::outbox::{self, insert_delivery, insert_webhook, webhook_id};
 use crate::support::{START, TestApp};
 
@@ -36,6 +44,13 @@ fn row(number: u64) -> NewClient {
     }
 }
 
+/// As another server does it.
+async fn clients_forgotten_by_hand(app: &TestApp, id: &str) {
+    let id = ClientId::parse(id).expect("an id");
+    let deleted = unused_clients::delete(app.db(), &[id], app.context().clock.now()).await;
+    assert_eq!(deleted.expect("is deleted"), 1);
+}
+
 /// One that waits, one that was delivered and one that is parked, since [`START`].
 async fn with_deliveries(app: &TestApp) {
     let operator = app.operator("Acme").await;
@@ -53,7 +68,158 @@ async fn count(app: &TestApp) -> usize {
     clients::list(app.db(), "", 10_000).await.expect("is readable").len()
 }
 
+async fn bound(app: &TestApp) -> actions::Bounded {
+    let registrar = &app.app.registrar;
+    actions::bound_unused_clients(app.context(), &registrar.unused, &registrar.known).await.expect("are counted")
+}
+
+async fn is_there(app: &TestApp, id: &str) -> bool {
+    clients::find(app.db(), ClientId::parse(id).expect("an id")).await.expect("is readable").is_some()
+}
+
+const FEW: (&str, &str) = ("registration.max_unused_clients", "16");
+
 on_both! {
+    async fn beyond_the_bound_the_least_recently_seen_clients_go_and_a_sixteenth_is_freed(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW]).await;
+        let rows: Vec<NewClient> =
+            (0..17).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows[..16]).await.expect("are inserted");
+        let within = bound(&app).await;
+        clients::insert_new(app.db(), &rows[16..]).await.expect("is inserted");
+
+        let beyond = bound(&app).await;
+
+        assert_eq!((within.unused.clients, within.forgotten, beyond.forgotten), (16, 0, 2));
+        assert_eq!((beyond.unused.clients, count(&app).await), (15, 15));
+        for (number, row) in rows.iter().enumerate() {
+            assert_eq!(is_there(&app, &row.id.to_string()).await, number >= 2, "{number}");
+        }
+    }
+
+    async fn the_bytes_of_their_metadata_are_bounded_too(engine: Engine) {
+        let app = TestApp::with(engine, &[("registration.max_unused_bytes", "8000")]).await;
+        let long = |number: u64| {
+            let mut metadata: serde_json::Value = serde_json::from_str(&row(number).metadata).expect("JSON");
+            // Random, since Postgres compresses what repeats itself.
+            let random: String = (0..50).map(|part| hex(&Sha256::digest(format!("{number} {part}")))).collect();
+            metadata["redirect_uris"] = json!([format!("https://app.example/{random}")]);
+            NewClient { metadata: metadata.to_string(), seen_at: START.plus(number as i64), ..row(number) }
+        };
+        let rows: Vec<NewClient> = (0..10).map(long).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+
+        let bounded = bound(&app).await;
+
+        assert!(bounded.unused.bytes <= 8_000 && bounded.unused.bytes > 5_000, "{bounded:?}");
+        assert_eq!(bounded.forgotten as usize + count(&app).await, 10);
+        assert!(is_there(&app, &rows[9].id.to_string()).await && !is_there(&app, &rows[0].id.to_string()).await);
+    }
+
+    async fn a_client_with_a_request_under_way_or_that_somebody_decided_about_is_never_deleted(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW, ("registration.forget_after", "86400")]).await;
+        let operator = app.operator("Acme").await;
+        let restricted = app.registered("Restricted").await;
+        operator.restrict(&restricted, &["openid"], &[]).await;
+        let authorized = McpClient::registered(&app, &["https://authorized.example/cb"]).await;
+        operator.person("eve@mail.example", Role::Standard).await.agrees(&authorized.url(&[])).await;
+        let waiting = McpClient::registered(&app, &["https://waiting.example/cb"]).await;
+        Person::new(&app, "bob@mail.example").visit(&waiting.url(&[])).await;
+        app.hand.advance(days(2));
+        let now = app.context().clock.now();
+        let rows: Vec<NewClient> = (0..40).map(|number| NewClient { seen_at: now, ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+
+        let bounded = bound(&app).await;
+        let forgotten = actions::forget_clients(app.context(), DAY).await.expect("are forgotten");
+
+        assert_eq!((bounded.unused.clients, forgotten), (15, 0));
+        for id in [&restricted, &authorized.id, &waiting.id] {
+            assert!(is_there(&app, id).await, "{id}");
+        }
+        // Once the request is over, nothing protects the client.
+        actions::forget_expired(app.context()).await.expect("is swept");
+        assert_eq!(actions::forget_clients(app.context(), DAY).await.expect("is forgotten"), 1);
+        assert!(!is_there(&app, &waiting.id).await);
+    }
+
+    async fn two_servers_that_delete_at_once_delete_no_more_than_one(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW]).await;
+        let second = app.replica_with(&[FEW]).await;
+        let rows: Vec<NewClient> =
+            (0..200).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+
+        let (one, other) = tokio::join!(bound(&app), bound(&second));
+
+        assert_eq!((one.forgotten + other.forgotten, count(&app).await), (185, 15));
+    }
+
+    async fn a_client_that_was_deleted_within_the_hour_is_stored_again_when_it_registers_again(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW]).await;
+        let second = app.replica_with(&[FEW]).await;
+        let id = app.registered("App").await;
+        assert_eq!(second.registered("App").await, id);
+        app.hand.advance(Duration::from_secs(1));
+        second.hand.advance(Duration::from_secs(1));
+        let now = app.context().clock.now();
+        let rows: Vec<NewClient> = (0..16).map(|number| NewClient { seen_at: now, ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        assert_eq!(bound(&app).await.forgotten, 2);
+        assert!(!is_there(&app, &id).await);
+
+        assert_eq!(app.registered("App").await, id);
+
+        assert!(is_there(&app, &id).await);
+        clients_forgotten_by_hand(&app, &id).await;
+        bound(&second).await;
+        assert_eq!(second.registered("App").await, id);
+        assert!(is_there(&app, &id).await, "another server noticed the deletion");
+    }
+
+    async fn the_bound_holds_while_clients_register_as_fast_as_they_can(engine: Engine) {
+        let unlimited = ["register_per_minute", "register_per_second_total", "requests_per_minute"].map(|name| format!("limits.{name}"));
+        let mut settings: Vec<(&str, &str)> = unlimited.iter().map(|name| (name.as_str(), "0")).collect();
+        settings.push(("registration.max_unused_clients", "160"));
+        let app = TestApp::with(engine, &settings).await;
+        let sweeping = tokio::spawn(grantor::sweeper::sweep_until_stopped(app.app.clone()));
+
+        for round in 0..15 {
+            let names: Vec<String> = (0..100).map(|number| format!("App {round} {number}")).collect();
+            join_all(names.iter().map(|name| app.registered(name))).await;
+            // The registrations themselves wake the sweeper: its timer rings once a minute.
+            crate::support::until("the bound holds", async || count(&app).await <= 160).await;
+        }
+        app.app.stop.stop();
+        sweeping.await.expect("stops");
+
+        let metrics = app.manage("/metrics").await.text;
+        let gauge = metrics.lines().find_map(|line| line.strip_prefix("grantor_unused_clients ")).expect("a gauge");
+        assert!(gauge.parse::<u64>().expect("a number") <= 160, "{gauge}");
+    }
+
+    async fn a_backlog_larger_than_one_turn_is_deleted_in_turns_that_follow_each_other(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.registered("App").await;
+        execute(
+            &app,
+            engine,
+            "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, created_at, expires_at)
+             WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 100001)
+             SELECT randomblob(32), x'00', (SELECT id FROM clients), '{}', 0, 1 FROM numbers",
+            "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, created_at, expires_at)
+             SELECT sha256(i::text::bytea), '\\x00', (SELECT id FROM clients), '{}', 0, 1 FROM generate_series(1, 100001) AS i",
+        )
+        .await;
+
+        let first = grantor::sweeper::sweep(&app.app).await;
+        let left = authorization_requests::count(app.db(), 10).await.expect("are counted");
+        let second = grantor::sweeper::sweep(&app.app).await;
+
+        assert_eq!((first, left, second), (Turn::CutShort, 1, Turn::Done));
+        assert_eq!(authorization_requests::count(app.db(), 10).await.expect("are counted"), 0);
+    }
+
     // Either clock may be the wrong one, and what was deleted does not come back.
     async fn a_sweep_deletes_nothing_while_the_clocks_of_host_and_database_are_far_apart(engine: Engine) {
         let right = TestApp::by_database_time(engine, &[]).await;

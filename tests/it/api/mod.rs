@@ -1,6 +1,7 @@
 mod auth_methods;
 mod bearer_tokens;
 mod credentials;
+mod default_scopes_restriction;
 mod operator_limits;
 mod org_authorized_clients;
 mod scopes_restriction;

@@ -49,16 +49,44 @@ on_both! {
         let unbounded = program.json(&["org", "set", "Acme", "--default-client-scopes", "all"]);
 
         assert_eq!(created, json!({"id": id(&created["id"]), "name": "Acme"}));
-        let org = |scopes: Value| json!({
+        let org = json!({
             "id": created["id"],
             "name": "Acme",
-            "default_client_scopes": scopes,
+            "default_client_scopes": null,
             "created_at": listed[0]["created_at"],
         });
-        assert_eq!(listed, json!([org(Value::Null)]));
-        assert_eq!(bounded, org(json!(["mcp_read", "openid"])));
-        assert_eq!(closed, org(json!([])));
-        assert_eq!(unbounded, org(Value::Null));
+        assert_eq!(listed, json!([org]));
+        let told = |changed: &Value| (changed["id"].clone(), changed["default_client_scopes"].clone());
+        assert_eq!(told(&bounded), (org["id"].clone(), json!(["mcp_read", "openid"])));
+        assert_eq!(told(&closed), (org["id"].clone(), json!([])));
+        assert_eq!(told(&unbounded), (org["id"].clone(), Value::Null));
+    }
+
+    async fn a_default_is_previewed_and_then_changed_only_if_nobody_else_changed_it(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.run(["migrate", "up"]).succeeded();
+        program.run(["org", "create", "Acme"]).succeeded();
+        let set = ["org", "set", "Acme", "--default-client-scopes"];
+        program.json(&[&set[..], &["openid email"]].concat());
+
+        let preview = program.json(&[&set[..], &["openid mcp_read", "--dry-run"]].concat());
+        let in_words = program.run([&set[..], &["openid mcp_read", "--dry-run"]].concat());
+        let in_words = in_words.succeeded();
+        let digest = preview["digest"].as_str().expect("a digest");
+        let tied = [&set[..], &["openid mcp_read", "--if-digest", digest]].concat();
+        let changed = program.json(&tied);
+        let again = program.run(tied);
+
+        let effect = |value: &Value| {
+            let members = ["dry_run", "scopes_added", "scopes_removed", "grants", "users"];
+            members.map(|member| value[member].clone())
+        };
+        let with = |dry_run: bool| [json!(dry_run), json!(["mcp_read"]), json!(["email"]), json!(0), json!(0)];
+        assert_eq!((effect(&preview), effect(&changed)), (with(true), with(false)));
+        assert!(in_words.contains("Scopes removed: email"), "{in_words}");
+        assert!(in_words.contains(&format!("--if-digest {digest}")), "{in_words}");
+        again.failed(1, "the default has changed since the preview");
+        assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], json!(["mcp_read", "openid"]));
     }
 
     async fn an_organisation_may_be_bounded_by_the_whole_catalog(engine: Engine) {

@@ -1,7 +1,7 @@
 //! Authorization requests that wait for their user.
 
 use grantor::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
-use grantor::db::{Db, DbError, clients};
+use grantor::db::{Db, DbError, unused_clients};
 use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use grantor::oauth::language::Language;
 use grantor::oauth::pkce::CodeChallenge;
@@ -130,13 +130,16 @@ on_both! {
         assert!(find(app.db(), 4, 4, START).await.is_some());
     }
 
-    async fn a_request_goes_with_its_client_and_needs_one(engine: Engine) {
+    async fn a_client_is_not_forgotten_while_a_request_waits_and_a_request_needs_its_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
         insert(app.db(), 1, after(600)).await;
-        assert_eq!(clients::forget(app.db(), after(1), 10).await.expect("is asked"), 2);
+        let forget = async || unused_clients::forget(app.db(), after(1), 10).await.expect("is asked");
 
-        assert_eq!(find(app.db(), 1, 1, START).await, None);
+        assert_eq!(forget().await, 1, "the client that no request is about");
+        assert!(find(app.db(), 1, 1, START).await.is_some());
+        authorization_requests::delete(app.db(), digest("handle 1")).await.expect("is deleted");
+        assert_eq!(forget().await, 1);
         let request = request();
         let new = NewPendingRequest {
             digest: digest("handle"),

@@ -2,6 +2,7 @@
 
 use grantor::db::client_documents::{self, StoredDocument};
 use grantor::db::clients::{self, Client, NewClient};
+use grantor::db::unused_clients;
 use grantor::oauth::client_document::DocumentUrl;
 
 use super::by_hand::{after, new_client};
@@ -122,7 +123,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         store(&app, &rows("a", "App", 0)).await;
 
-        assert_eq!(clients::forget(app.db(), after(1), 10).await.expect("is asked"), 1);
+        assert_eq!(unused_clients::forget(app.db(), after(1), 10).await.expect("is asked"), 1);
 
         assert!(find(&app, "a").await.is_none());
     }

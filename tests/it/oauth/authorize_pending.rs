@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use grantor::db::authorization_requests;
 use grantor::oauth::permission::Role;
 use serde_json::json;
 
@@ -10,6 +11,7 @@ use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, encoded};
 use crate::support::{Answer, TestApp};
 
 const REDIRECT: &str = "https://app.example/cb";
+const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
 const EVE: &str = "eve@mail.example";
 const OVER: &str = "the request has been answered already, has waited for too long, or began in another browser";
 
@@ -259,5 +261,56 @@ on_both! {
         }
         let program = app.get("/consent?request=x").await;
         program.is(400, &json!({"errors": [OVER]}));
+    }
+
+    async fn one_source_may_leave_only_so_many_requests_waiting(engine: Engine) {
+        let settings = [BEHIND_A_PROXY, ("limits.waiting_requests_per_source", "2")];
+        let app = TestApp::with(engine, &settings).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let from = |address: &str| Person::new(&app, EVE).with_header("x-forwarded-for", address);
+        for _ in 0..2 {
+            assert_eq!(from("203.0.113.1").open(&client.url(&[])).await.status, 303);
+        }
+
+        let refused = from("203.0.113.1").open(&client.url(&[])).await;
+        let silent = from("203.0.113.1").open(&client.url(&[("prompt", "none")])).await;
+        let elsewhere = from("198.51.100.1").open(&client.url(&[])).await;
+
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("300")), "{}", refused.text);
+        assert!(refused.text.contains("Too many sign-ins are waiting"), "{}", refused.text);
+        client.is_refused(&silent, "login_required", "the user has to sign in");
+        assert_eq!(elsewhere.status, 303);
+        assert_eq!(authorization_requests::count(app.db(), 100).await.expect("are counted"), 3);
+        app.hand.advance(Duration::from_secs(300));
+        let later = from("203.0.113.1").open(&client.url(&[])).await;
+        assert_eq!(later.status, 303);
+        let mut eve = acme.person(EVE, Role::Standard).await.with_header("x-forwarded-for", "198.51.100.2");
+        client.code(&eve.agrees(&client.url(&[])).await);
+    }
+
+    async fn while_many_wait_each_source_may_add_a_few_and_then_nobody_may(engine: Engine) {
+        let settings = [BEHIND_A_PROXY, ("limits.waiting_requests_total", "10")];
+        let app = TestApp::with(engine, &settings).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let visit = async |address: &str| {
+            let mut person = Person::new(&app, EVE).with_header("x-forwarded-for", address);
+            person.open(&client.url(&[])).await.status.as_u16()
+        };
+        for _ in 0..15 {
+            assert_eq!(visit("203.0.113.1").await, 303);
+        }
+
+        let (greedy, modest) = (visit("203.0.113.1").await, visit("198.51.100.1").await);
+        for number in 2..6 {
+            assert_eq!(visit(&format!("198.51.100.{number}")).await, 303);
+        }
+        let full = visit("198.51.100.9").await;
+
+        assert_eq!((greedy, modest, full), (429, 303, 429));
+        app.hand.advance(Duration::from_secs(600));
+        grantor::actions::forget_expired(app.context()).await.expect("is swept");
+        grantor::sweeper::sweep(&app.app).await;
+        assert_eq!(visit("198.51.100.9").await, 303, "they are counted again");
     }
 }

@@ -145,7 +145,11 @@ on_both! {
                 json!({"redirect_uris": ["https://app.example/a\u{0}b"]}),
                 "redirect_uris[0] holds a character that a URI may not hold: percent-encode it",
             ),
-            (json!({"redirect_uris": vec![uri; 51]}), "redirect_uris has more than 50 items: register fewer"),
+            (json!({"redirect_uris": vec![uri; 21]}), "redirect_uris has more than 20 items: register fewer"),
+            (
+                json!({"redirect_uris": (0..5).map(|n| format!("https://app.example/{n}/{}", "x".repeat(1_900))).collect::<Vec<_>>()}),
+                "the metadata takes more than 8192 bytes: shorten its values or register fewer redirect URIs",
+            ),
             (json!({"grant_types": "authorization_code"}), "grant_types is not a list: send a JSON list of strings"),
             (json!({"grant_types": []}), "grant_types is an empty list: name at least one value"),
             (

@@ -1,0 +1,63 @@
+//! `GET`, `POST` and `DELETE /api/v2/oauth2/default_scopes_restriction`: the scopes that clients may get that the
+//! organization has not restricted one by one. In the shapes of a client's restriction; the id is the organization's.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::super::body;
+use super::super::error::ApiError;
+use super::super::extract::{MayManageOrg, MayRead};
+use super::scopes_restriction::{Meta, document};
+use super::upsert_request::{Options, UpsertRequest};
+use crate::actions::{self, NewDefaults};
+use crate::app::App;
+use crate::db::orgs;
+use crate::oauth::OrgId;
+use crate::oauth::scope::ScopeSet;
+use crate::oauth::scopes_restriction::ScopesRestriction;
+
+pub async fn show(State(app): State<Arc<App>>, MayRead(operator): MayRead) -> Result<Response, ApiError> {
+    let org = orgs::find(&app.context.db, operator.org_id).await?.ok_or(ApiError::NotFound)?;
+    Ok(answer(&app, operator.org_id, org.default_client_scopes.as_ref(), None))
+}
+
+pub async fn upsert(
+    State(app): State<Arc<App>>,
+    MayManageOrg(operator, by): MayManageOrg,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let options = Options::parse(query.as_deref().unwrap_or_default())?;
+    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
+    let wanted = UpsertRequest::parse(&bytes)?;
+    let scopes = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?.to_defaults();
+    let new = new_defaults(&app, operator.org_id, Some(&scopes));
+    if options.dry_run {
+        let preview = actions::preview_default_restriction(&app.context, new).await?;
+        return Ok(answer(&app, operator.org_id, Some(&scopes), Some(Meta::from(&preview))));
+    }
+    actions::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &by).await?;
+    Ok(answer(&app, operator.org_id, Some(&scopes), None))
+}
+
+pub async fn lift(
+    State(app): State<Arc<App>>,
+    MayManageOrg(operator, by): MayManageOrg,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ApiError> {
+    Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
+    actions::restrict_by_default(&app.context, new_defaults(&app, operator.org_id, None), None, &by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn new_defaults<'a>(app: &'a App, org_id: OrgId, scopes: Option<&'a ScopeSet>) -> NewDefaults<'a> {
+    NewDefaults { org_id, scopes, config: &app.config, catalog: &app.catalog }
+}
+
+fn answer(app: &App, org_id: OrgId, scopes: Option<&ScopeSet>, meta: Option<Meta<'_>>) -> Response {
+    let restriction = scopes.map(|scopes| ScopesRestriction::from_defaults(scopes, &app.catalog));
+    document(org_id.0, &ScopeSet::default(), restriction.as_ref(), meta)
+}
