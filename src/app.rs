@@ -15,7 +15,7 @@ use crate::actions::{
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::db::{ClientWriter, Db, DbError, KnownClients, OperatorCache};
-use crate::http::{self, Intake, RateLimits, WaitingRequests};
+use crate::http::{self, Intake, IntakeRules, RateLimits, Refused, WaitingRequests};
 use crate::metrics::Metrics;
 use crate::oauth::client::ClientId;
 use crate::oauth::registration_rules::RegistrationRules;
@@ -86,7 +86,7 @@ impl App {
             request_ids: RequestIds::new(&random),
             limits: RateLimits::new(&config.limits, clock.clone()),
             waiting: WaitingRequests::new(WaitingBounds { total: config.limits.waiting_requests_total.into() }),
-            intake: parts::intake(&config, &metrics),
+            intake: intake(&config, &metrics),
             metrics,
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
             discovery: http::discovery_document(&config, &catalog),
@@ -170,6 +170,21 @@ impl App {
     pub fn sealing_max_age(&self) -> i64 {
         seconds(self.config.secrets.key_max_age)
     }
+}
+
+/// How much is taken in at once, by the settings.
+fn intake(config: &Config, metrics: &Metrics) -> Arc<Intake> {
+    let rules = IntakeRules {
+        in_flight: config.http.max_in_flight,
+        pending_bodies: config.http.max_pending_bodies,
+        pending_bytes: config.http.max_pending_body_bytes,
+        body_bytes: config.http.max_body_bytes,
+    };
+    let refused = Refused {
+        in_flight: metrics.refused_counter("in_flight"),
+        pending_bodies: metrics.refused_counter("pending_bodies"),
+    };
+    Arc::new(Intake::new(rules, refused))
 }
 
 pub(crate) fn seconds(seconds: u64) -> i64 {

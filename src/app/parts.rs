@@ -1,13 +1,9 @@
 //! The parts that `App` holds or makes, by the settings.
 
-use std::sync::Arc;
-
 use super::{App, seconds};
 use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, VerifiedTokens};
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
-use crate::http::{Intake, IntakeRules, Refused};
-use crate::metrics::Metrics;
 use crate::oauth::delivery::DeliveryRules;
 use crate::oauth::registration_rules::RegistrationBounds;
 use crate::oauth::scope_catalog::ScopeCatalog;
@@ -42,21 +38,6 @@ pub fn webhooks_outgoing(config: &Config) -> Outgoing {
         at_once_per_host: config.webhooks.at_once_per_webhook as usize,
     };
     Outgoing::for_webhooks(rules, bounds)
-}
-
-/// How much is taken in at once, by the settings.
-pub(super) fn intake(config: &Config, metrics: &Metrics) -> Arc<Intake> {
-    let rules = IntakeRules {
-        in_flight: config.http.max_in_flight,
-        pending_bodies: config.http.max_pending_bodies,
-        pending_bytes: config.http.max_pending_body_bytes,
-        body_bytes: config.http.max_body_bytes,
-    };
-    let refused = Refused {
-        in_flight: metrics.refused_counter("in_flight"),
-        pending_bodies: metrics.refused_counter("pending_bodies"),
-    };
-    Arc::new(Intake::new(rules, refused))
 }
 
 pub(super) fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db: &Db) -> Issuer {
