@@ -38,10 +38,10 @@
 //! | RFC 6749 §3.3 scope, what is offered of it | `oauth/scope.rs`, `oauth/offered_scopes.rs` | there |
 //! | RFC 6749 §3.1, §4.1.1 authorization requests | `oauth/authorization_request.rs`, `http/oauth/authorize.rs` | there, `tests/it/oauth/authorize.rs`, `tests/it/oauth/authorize_pending.rs` |
 //! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 answers and where they may go | `oauth/trusted_redirect.rs`, `http/pending.rs` | there, `tests/it/oauth/authorize_refusals.rs`, `tests/it/oauth/authorize_fatal.rs` |
-//! | RFC 6749 §4.1.3 a code, once | `actions/exchange_code.rs`, `db/authorization_codes.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorization_codes.rs` |
+//! | RFC 6749 §4.1.3 a code, once | `oauth/exchange_rule.rs`, `actions/exchange_code.rs`, `db/beginnings.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorization_codes.rs` |
 //! | RFC 6749 §4.4, §2.3.1, §5 as a client: tokens for receivers of webhooks | `oauth/token_answer.rs`, `actions/fetch_access_token.rs` | there, `tests/it/actions/fetch_access_token.rs` |
 //! | RFC 6749 §5 token answers and errors | `oauth/token_request.rs`, `http/oauth/token.rs`, `http/error/token.rs` | there, `tests/it/oauth/token_refusals.rs` |
-//! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `oauth/refresh_token.rs`, `actions/refresh_tokens.rs`, `db/families.rs` | there, `tests/it/oauth/refresh.rs`, `tests/it/oauth/refresh_races.rs` |
+//! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `oauth/refresh_rule.rs`, `oauth/refresh_token.rs`, `actions/refresh_tokens.rs`, `db/rotations.rs` | there, `tests/it/oauth/refresh.rs`, `tests/it/oauth/refresh_races.rs` |
 //! | RFC 6750 bearer tokens | `http/extract/basic.rs`, `http/error/token.rs` | there, `tests/it/oauth/userinfo.rs` |
 //! | RFC 7009 revocation | `actions/revoke_token.rs`, `http/oauth/revoke.rs` | `tests/it/oauth/revoke.rs` |
 //! | RFC 7636 PKCE | `oauth/pkce.rs` | there |

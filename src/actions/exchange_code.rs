@@ -1,20 +1,26 @@
-//! A client exchanges an authorization code for tokens (RFC 6749 section 4.1.3): once, and only the client that it was
-//! made for, with the verifier of the challenge that it sent (RFC 7636 section 4.6).
+//! A client exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
+//!
+//! The code is read, `oauth::exchange_rule` decides, and the code is redeemed only if nobody else redeemed it meanwhile and
+//! its grant is still live. The usual exchange reads and redeems together with the others that wait (`FamilyQueues`).
 
 use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
-use super::{Context, TokenError};
-use crate::db::authorization_codes::{self, AuthorizationCode, FoundCode};
+use super::{Bounds, Context, TokenError};
+use crate::db::authorization_codes::FoundCode;
 use crate::db::clients::Client;
-use crate::db::families::{self, Family, Redeeming};
+use crate::db::families::{self, Family, Redemption};
 use crate::oauth::client_metadata::GrantType;
-use crate::oauth::pkce::CodeChallenge;
+use crate::oauth::exchange_rule::{ExchangeDecision, ExchangeRequest, StoredCode, decide_exchange};
 use crate::oauth::resource::Resource;
-use crate::oauth::token_request::{TokenRefusal, narrower_resources};
+use crate::oauth::token_request::TokenRefusal;
 use crate::oauth::{FamilyId, Timestamp};
 use crate::secret::Secret;
 
-/// What a client presents.
+/// The first attempt shares a statement, the second one waits for whoever holds the row, and the last one only reads what
+/// that did.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The request of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
     pub client: &'a Client,
@@ -24,22 +30,90 @@ pub struct Exchange<'a> {
     pub resources: &'a [Resource],
 }
 
-pub async fn exchange_code(context: &Context, issuer: &Issuer, exchange: Exchange<'_>) -> Result<Issued, TokenError> {
+pub async fn exchange_code(
+    context: &Context,
+    issuer: &Issuer,
+    bounds: Bounds<'_>,
+    exchange: Exchange<'_>,
+) -> Result<Issued, TokenError> {
     let beginning = Beginning::new(context, issuer, exchange.client);
-    let found = match begin_at_once(issuer, &beginning, exchange).await? {
-        Some(found) => found,
-        None => begin(context, issuer, &beginning, exchange).await?,
-    };
-    let resources = narrower_resources(exchange.resources, &found.code.resources)?;
+    for attempt in 0..MAX_ATTEMPTS {
+        let found = issuer.families.find_code(exchange.code.digest()).await?;
+        let (scopes, resources) = match decide(found.as_ref(), bounds, exchange, beginning.now) {
+            ExchangeDecision::Issue { scopes, resources } => (scopes, resources),
+            ExchangeDecision::Refuse(refusal) => return Err(refusal.into()),
+            ExchangeDecision::RevokeFamily(id) => {
+                revoke_family(context, issuer, id, Why::CodeUsedTwice).await?;
+                return Err(TokenRefusal::UsedCode.into());
+            }
+        };
+        let Some(found) = found else { continue };
+        if redeem(context, issuer, &beginning, &found, exchange, attempt).await? {
+            let client = exchange.client.wire_id();
+            let narrowed = Narrowed { client: &client, scopes: &scopes, resources: &resources };
+            return issue(context, issuer, beginning, found, narrowed);
+        }
+    }
+    // The code is unused, so its grant was revoked.
+    Err(TokenRefusal::InvalidCode.into())
+}
+
+fn decide(found: Option<&FoundCode>, bounds: Bounds<'_>, exchange: Exchange<'_>, now: Timestamp) -> ExchangeDecision {
+    let Exchange { client, redirect_uri, code_verifier, resources, .. } = exchange;
+    let request = ExchangeRequest { client_id: client.id, redirect_uri, code_verifier, resources };
+    decide_exchange(request, found.map(stored), bounds.limits(), now)
+}
+
+fn stored(found: &FoundCode) -> StoredCode<'_> {
+    let code = &found.code;
+    StoredCode {
+        client_id: code.client_id,
+        redirect_uri: code.redirect_uri.as_deref(),
+        code_challenge: code.code_challenge.as_ref(),
+        scopes: &code.scopes,
+        resources: &code.resources,
+        expires_at: code.expires_at,
+        used_by: found.family_id,
+        standing: &found.standing,
+    }
+}
+
+/// False if somebody else redeemed the code, or if its grant was revoked. On Postgres the first attempt passes over rows that
+/// another transaction holds. The next ones wait for it.
+async fn redeem(
+    context: &Context,
+    issuer: &Issuer,
+    beginning: &Beginning,
+    found: &FoundCode,
+    exchange: Exchange<'_>,
+    attempt: u32,
+) -> Result<bool, TokenError> {
+    let redemption =
+        Redemption { code: exchange.code.digest(), family: beginning.family(found), forget_at: beginning.forget_at };
+    Ok(match attempt {
+        0 => issuer.families.begin(redemption).await?,
+        _ => families::begin(&context.db, &redemption).await?,
+    })
+}
+
+fn issue(
+    context: &Context,
+    issuer: &Issuer,
+    beginning: Beginning,
+    found: FoundCode,
+    narrowed: Narrowed<'_>,
+) -> Result<Issued, TokenError> {
     let family = beginning.family(&found);
-    let (client_id, scopes) = (exchange.client.wire_id(), &family.scopes);
-    let narrowed = Narrowed { client: &client_id, scopes, resources: &resources };
+    let Narrowed { client, scopes, .. } = narrowed;
+    let access_token = issuer.access_token(context, &family, narrowed)?;
+    let id_token = issuer.id_token(context, &family, client, scopes, found.code.nonce, &found.user)?;
+    issuer.uses.note(family.id, beginning.now);
     Ok(Issued {
-        access_token: issuer.access_token(context, &family, narrowed)?,
+        access_token,
         expires_in: issuer.lifetimes.access,
         refresh_token: beginning.refresh_token,
         scope: scopes.clone(),
-        id_token: issuer.id_token(context, &family, &client_id, scopes, found.code.nonce, &found.user)?,
+        id_token,
     })
 }
 
@@ -84,75 +158,4 @@ impl Beginning {
             revoked_at: None,
         }
     }
-}
-
-/// Nothing is wrong, as nearly always. `None`: something is, and no family has begun.
-async fn begin_at_once(
-    issuer: &Issuer,
-    beginning: &Beginning,
-    exchange: Exchange<'_>,
-) -> Result<Option<FoundCode>, TokenError> {
-    let challenge = exchange.code_verifier.map(|verifier| CodeChallenge::of_verifier(verifier.expose()));
-    let redeeming = Redeeming {
-        code: exchange.code.digest(),
-        client_id: exchange.client.id,
-        redirect_uri: exchange.redirect_uri.map(str::to_owned),
-        challenge,
-        resources: exchange.resources.to_vec(),
-        family_id: beginning.id,
-        key_id: beginning.key_id.clone(),
-        refresh_token: beginning.refresh_token.as_ref().map(Secret::digest),
-        now: beginning.now,
-        ends_at: beginning.ends_at,
-        forget_at: beginning.forget_at,
-    };
-    Ok(issuer.families.begin(redeeming).await?)
-}
-
-/// Reads the code, says what is wrong with it, and else uses it. The grant is locked together with it, as by everything that
-/// ends grants, so that no family outlives its grant.
-async fn begin(
-    context: &Context,
-    issuer: &Issuer,
-    beginning: &Beginning,
-    exchange: Exchange<'_>,
-) -> Result<FoundCode, TokenError> {
-    let digest = exchange.code.digest();
-    let found = authorization_codes::find(&context.db, digest).await?;
-    let found = found.filter(|found| found.code.client_id == exchange.client.id).ok_or(TokenRefusal::InvalidCode)?;
-    if let Some(family_id) = found.family_id {
-        // RFC 6749 section 4.1.2: a second use ends what the first one gave.
-        revoke_family(context, issuer, family_id, Why::CodeUsedTwice).await?;
-        return Err(TokenRefusal::InvalidCode.into());
-    }
-    check(&found.code, exchange)?;
-    narrower_resources(exchange.resources, &found.code.resources)?;
-    match families::begin(&context.db, digest, &beginning.family(&found), beginning.forget_at).await? {
-        true => Ok(found),
-        false => {
-            // Somebody was quicker with it.
-            if let Some(used) =
-                authorization_codes::find_family_of_used(&context.db, digest, exchange.client.id).await?
-            {
-                revoke_family(context, issuer, used, Why::CodeUsedTwice).await?;
-            }
-            Err(TokenRefusal::InvalidCode.into())
-        }
-    }
-}
-
-/// RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Which of them failed is not told.
-fn check(code: &AuthorizationCode, exchange: Exchange<'_>) -> Result<(), TokenRefusal> {
-    let redirect_matches = match (&code.redirect_uri, exchange.redirect_uri) {
-        (Some(named), again) => Some(named.as_str()) == again,
-        // The request named none, since the client has only one.
-        (None, _) => true,
-    };
-    let verifier_matches = match (&code.code_challenge, exchange.code_verifier) {
-        (Some(challenge), Some(verifier)) => challenge.verify(verifier.expose()),
-        // RFC 9700 section 4.8.2: a verifier without a challenge is a downgrade somebody tried.
-        (Some(_), None) | (None, Some(_)) => false,
-        (None, None) => true,
-    };
-    if redirect_matches && verifier_matches { Ok(()) } else { Err(TokenRefusal::InvalidCode) }
 }

@@ -14,7 +14,7 @@ use crate::sealing::{KeyRing, RingKey};
 use crate::secret::Secret;
 use crate::signing::{SigningError, SigningKeys};
 
-/// Seconds; 0 is without an end where the setting says so.
+/// Seconds. What 0 means is described with each setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     pub code: i64,
@@ -22,6 +22,7 @@ pub struct Lifetimes {
     pub refresh_idle: i64,
     pub refresh: i64,
     pub grace: i64,
+    pub repeat: i64,
 }
 
 /// Who issues tokens, and with what.

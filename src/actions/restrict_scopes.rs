@@ -18,6 +18,7 @@ use crate::oauth::offered_scopes::Excess;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::scopes_restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
+use crate::oauth::standing::ScopeLimits;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestrictScopesError {
@@ -52,6 +53,10 @@ pub struct Bounds<'a> {
 }
 
 impl<'a> Bounds<'a> {
+    pub fn limits(&self) -> ScopeLimits<'a> {
+        ScopeLimits { catalog: self.catalog, required: self.required }
+    }
+
     pub fn of(config: &Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
         let Restriction { on_excess, on_narrow, .. } = config.restriction;
         Self { catalog, required, on_excess, on_narrow, remember: config.consent.remember }

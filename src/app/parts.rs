@@ -52,6 +52,7 @@ pub(super) fn issuer(config: &Config, ring: &KeyRing, signing: &SigningKeys, db:
             refresh_idle: seconds(tokens.refresh_idle_ttl),
             refresh: seconds(tokens.refresh_ttl),
             grace: seconds(tokens.refresh_grace),
+            repeat: seconds(tokens.refresh_repeat),
         },
         verified: VerifiedTokens::default(),
         uses: LastUses::default(),

@@ -9,6 +9,7 @@ use super::{Failure, block_on, database};
 use crate::actions::{self, By, Context};
 use crate::config::Loaded;
 use crate::db::clients::{self, Client};
+use crate::db::known_clients::FRESH_FOR;
 use crate::db::{org_clients, orgs};
 use crate::oauth::client::{ClientId, is_asleep};
 use crate::oauth::redirect_uri::RedirectUri;
@@ -81,7 +82,7 @@ impl Listed {
             document: client.document.clone(),
             redirect_uris: client.metadata.redirect_uris().iter().map(RedirectUri::as_str).map(str::to_owned).collect(),
             registered_at: client.registered_at.to_rfc3339(),
-            last_seen_at: client.last_seen_at.to_rfc3339(),
+            last_seen_at: client.last_seen_at.rounded_down_to(FRESH_FOR).to_rfc3339(),
             registrations: client.registrations,
             asleep,
             restricted,

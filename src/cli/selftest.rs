@@ -34,7 +34,8 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
     let url = arguments.url.unwrap_or_else(|| loaded.config.http.public_url.clone());
     let report = block_on(async {
         let context = database::open(&loaded.config).await?;
-        test(&context, &url, loaded.config.tokens.refresh_grace, output).await
+        let tokens = &loaded.config.tokens;
+        test(&context, &url, tokens.refresh_grace.max(tokens.refresh_repeat), output).await
     })?;
     let (steps, wrong) = (report.steps.len(), report.wrong());
     if output == Output::Json {

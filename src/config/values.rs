@@ -58,6 +58,10 @@ pub fn lifetime_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Er
     between(0, CENTURY, from)
 }
 
+pub fn hour_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    between(0, 3_600, from)
+}
+
 /// A lifetime after which clients are forgotten: none, or long enough that nobody loses a client of today.
 pub fn day_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     match between(0, CENTURY, from)? {

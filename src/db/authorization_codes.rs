@@ -1,16 +1,19 @@
-//! Authorization codes (RFC 6749 section 4.1.2): each is redeemed once, which the row decides. A used code stays for a
-//! while, since its second use ends what the first one began.
+//! Authorization codes (RFC 6749 section 4.1.2). Each can be redeemed once. A used code is kept for a while, because its
+//! second use revokes what the first one began.
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::column::{Column, JsonText, ids_as_json};
+use super::standings::{StandingRow, standing_columns, standing_joins};
+use super::together::in_order;
 use super::users::{OfUser, User};
 use super::{Db, DbError, Tx, read_with_conn, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
+use crate::oauth::standing::Standing;
 use crate::oauth::{FamilyId, GrantId, OrgId, Timestamp};
 use crate::secret::Digest;
 
@@ -84,49 +87,47 @@ pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Re
     })
 }
 
-/// The one use, which begins the family. `None`: no such code of this client, used already, or over.
-/// A transaction that redeems takes the code before it takes the grant, in the order of `grants::end`.
-pub async fn redeem(
-    tx: &mut Tx,
-    digest: Digest,
-    client_id: ClientId,
-    family_id: FamilyId,
-    now: Timestamp,
-) -> Result<Option<AuthorizationCode>, DbError> {
-    let row: Option<Row> = with_conn!(tx, |conn| {
-        sqlx::query_as(
-        "UPDATE authorization_codes SET family_id = $3
-          WHERE digest = $1 AND client_id = $2 AND family_id IS NULL AND expires_at > $4
-         RETURNING grant_id, client_id, redirect_uri, code_challenge, scopes, resources, nonce, signed_in_at, expires_at"
+/// The one use, which begins the family. False if the code was used already or is gone. A transaction that redeems locks the
+/// code before the grant, in the order of `grants::end`.
+pub async fn redeem(tx: &mut Tx, digest: Digest, family_id: FamilyId) -> Result<bool, DbError> {
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE authorization_codes SET family_id = $2 WHERE digest = $1 AND family_id IS NULL"
     )
     .bind(digest.bytes().as_slice())
-    .bind(client_id.uuid())
     .bind(family_id.0)
-    .bind(now.seconds())
-    .fetch_optional(conn)
+    .execute(conn)
     .await
-    })?;
-    row.map(AuthorizationCode::try_from).transpose()
+    .map(|done| done.rows_affected() == 1))
 }
 
-/// A code as it stands, with whom it is for.
+/// A code with everything that decides its exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCode {
     pub code: AuthorizationCode,
     pub org_id: OrgId,
     pub user: User,
-    /// What its use began, where it was used.
+    /// The family that its use began.
     pub family_id: Option<FamilyId>,
+    pub standing: Standing,
 }
 
 #[derive(sqlx::FromRow)]
-pub(super) struct FoundRow {
+struct FoundRow {
     #[sqlx(flatten)]
     row: Row,
     #[sqlx(flatten)]
     user: OfUser,
+    #[sqlx(flatten)]
+    standing: StandingRow,
     org_id: Uuid,
     family_id: Option<Uuid>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PositionedRow {
+    #[sqlx(flatten)]
+    row: FoundRow,
+    position: i64,
 }
 
 impl TryFrom<FoundRow> for FoundCode {
@@ -138,36 +139,60 @@ impl TryFrom<FoundRow> for FoundCode {
             org_id: OrgId(found.org_id),
             user: found.user.into(),
             family_id: found.family_id.map(FamilyId),
+            standing: found.standing.try_into()?,
         })
     }
 }
 
+macro_rules! found_columns {
+    () => {
+        concat!(
+            "c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
+             c.signed_in_at, c.expires_at, c.family_id, g.org_id, g.user_id,
+             u.email, u.name AS user_name, u.created_at AS user_created_at, ",
+            standing_columns!()
+        )
+    };
+}
+
+/// One statement, every table by its primary key. Used codes are found too.
 pub async fn find(db: &Db, digest: Digest) -> Result<Option<FoundCode>, DbError> {
-    let found: Option<FoundRow> = read_with_conn!(db, |conn| sqlx::query_as(
-        "SELECT c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
-                c.signed_in_at, c.expires_at, c.family_id, g.org_id, g.user_id,
-                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
-           FROM authorization_codes c
-           JOIN grants g ON g.id = c.grant_id
-           JOIN users u ON u.id = g.user_id
-          WHERE c.digest = $1"
-    )
+    let found: Option<FoundRow> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
+        "SELECT ",
+        found_columns!(),
+        " FROM authorization_codes c JOIN grants g ON g.id = c.grant_id",
+        standing_joins!("g"),
+        "WHERE c.digest = $1"
+    ))
     .bind(digest.bytes().as_slice())
     .fetch_optional(conn)
     .await)?;
     found.map(FoundCode::try_from).transpose()
 }
 
-/// What the use of a code began, where it was used.
-pub async fn find_family_of_used(db: &Db, digest: Digest, client_id: ClientId) -> Result<Option<FamilyId>, DbError> {
-    let id: Option<Uuid> = read_with_conn!(db, |conn| sqlx::query_scalar(
-        "SELECT family_id FROM authorization_codes WHERE digest = $1 AND client_id = $2 AND family_id IS NOT NULL"
-    )
-    .bind(digest.bytes().as_slice())
-    .bind(client_id.uuid())
-    .fetch_optional(conn)
-    .await)?;
-    Ok(id.map(FamilyId))
+/// The same for several codes at once, in their order. Only on Postgres.
+pub(super) async fn find_together(
+    db: &Db,
+    digests: &[Digest],
+) -> Result<Vec<Result<Option<FoundCode>, DbError>>, DbError> {
+    let rows: Vec<PositionedRow> = read_with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(concat!(
+                "SELECT asked.position, ",
+                found_columns!(),
+                " FROM UNNEST($1::bytea[]) WITH ORDINALITY AS asked (digest, position)
+                  JOIN authorization_codes c ON c.digest = asked.digest JOIN grants g ON g.id = c.grant_id",
+                standing_joins!("g")
+            ))
+            .bind(digests.iter().map(|digest| digest.bytes().as_slice()).collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let rows = rows.into_iter().map(|found| (found.position, found.row));
+    Ok(in_order(digests.len(), rows, FoundCode::try_from))
 }
 
 /// Deletes at most `most` of those that ended before a time, used or not.

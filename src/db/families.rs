@@ -1,8 +1,8 @@
 //! What one exchange of a code began: a chain of refresh tokens, and the access tokens beside it.
 //!
-//! The refresh token in use stands in the row itself. A rotation is one update that names the state it was decided on, so
-//! of two rotations at once one happens, and none after the family was ended or its scopes were narrowed. On Postgres it
-//! changes no indexed column, so no index is written.
+//! The digest of the current refresh token is in the row itself. A rotation is one update that names the state it was
+//! decided on. So only one of two concurrent rotations happens, and none after the family was revoked or its scopes were
+//! narrowed. On Postgres it changes no indexed column, so no index is written.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,17 +11,19 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::column::{Column, JsonText, ids_as_json};
-use super::{Db, DbError, DbHandle, Tx, memberships, org_clients, orgs, read_with_conn, rotations, with_conn};
+use super::standings::{StandingRow, standing_columns, standing_joins};
+use super::together::in_order;
+use super::{Db, DbError, DbHandle, Tx, memberships, read_with_conn, rotations, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::permission::Role;
 use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::scopes_restriction::ScopesRestriction;
+use crate::oauth::standing::Standing;
 use crate::oauth::{FamilyId, GrantId, OrgId, Timestamp, UserId};
 use crate::secret::Digest;
 
-pub use super::beginnings::{Redeeming, begin, insert};
-pub use super::rotations::{Presented, Rotation, rotate};
+pub use super::beginnings::{Redemption, begin, insert};
+pub use super::rotations::{Rotation, rotate};
 pub use super::uses::record_use;
 
 const TABLE: &str = "families";
@@ -111,30 +113,29 @@ impl TryFrom<Row> for Family {
     }
 }
 
-/// All that decides whether, and for which scopes, a refresh token is answered.
+/// Everything that decides whether, and with which scopes, a refresh token is answered.
 #[derive(Clone, Debug)]
 pub struct ForRefresh {
     pub family: Family,
-    pub user_disabled_at: Option<Timestamp>,
-    /// `None`: the person has left the organisation.
-    pub role: Option<Role>,
-    pub client_disabled_at: Option<Timestamp>,
-    pub restriction: Option<ScopesRestriction>,
-    pub default_client_scopes: Option<ScopeSet>,
+    pub standing: Standing,
     /// When the token before the current one was made.
     pub previous_rotated_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
-pub(super) struct ForRefreshRow {
+struct ForRefreshRow {
     #[sqlx(flatten)]
     family: Row,
-    user_disabled_at: Option<i64>,
-    role: Option<String>,
-    client_disabled_at: Option<i64>,
-    scopes_restriction: Option<JsonText>,
-    default_client_scopes: Option<JsonText>,
+    #[sqlx(flatten)]
+    standing: StandingRow,
     previous_rotated_at: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PositionedRow {
+    #[sqlx(flatten)]
+    row: ForRefreshRow,
+    position: i64,
 }
 
 impl TryFrom<ForRefreshRow> for ForRefresh {
@@ -143,37 +144,60 @@ impl TryFrom<ForRefreshRow> for ForRefresh {
     fn try_from(row: ForRefreshRow) -> Result<Self, DbError> {
         Ok(Self {
             family: row.family.try_into()?,
-            user_disabled_at: row.user_disabled_at.map(Timestamp::from_seconds),
-            role: row.role.as_deref().map(memberships::role).transpose()?,
-            client_disabled_at: row.client_disabled_at.map(Timestamp::from_seconds),
-            restriction: org_clients::restriction(row.scopes_restriction)?,
-            default_client_scopes: row.default_client_scopes.map(orgs::default_client_scopes).transpose()?,
+            standing: row.standing.try_into()?,
             previous_rotated_at: row.previous_rotated_at.map(Timestamp::from_seconds),
         })
     }
 }
 
+macro_rules! for_refresh_columns {
+    () => {
+        concat!(
+            "f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
+             f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
+             f.previous_rotated_at, ",
+            standing_columns!()
+        )
+    };
+}
+
 /// One statement, every table by its primary key.
 pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
-    let row: Option<ForRefreshRow> = read_with_conn!(db, |conn| {
-        sqlx::query_as(concat!(
-        "SELECT f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
-                f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
-                f.previous_rotated_at, u.disabled_at AS user_disabled_at, m.role, c.disabled_at AS client_disabled_at,
-                c.scopes_restriction, o.default_client_scopes
-           FROM families f
-           JOIN users u ON u.id = f.user_id
-           JOIN orgs o ON o.id = f.org_id
-           LEFT JOIN memberships m ON m.org_id = f.org_id AND m.user_id = f.user_id AND ",
-        memberships::is_active!(),
-        "  LEFT JOIN org_clients c ON c.org_id = f.org_id AND c.client_id = f.client_id
-          WHERE f.id = $1"
+    let row: Option<ForRefreshRow> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
+        "SELECT ",
+        for_refresh_columns!(),
+        " FROM families f",
+        standing_joins!("f"),
+        "WHERE f.id = $1"
     ))
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await
-    })?;
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
     row.map(ForRefresh::try_from).transpose()
+}
+
+/// The same for several families at once, in their order. Only on Postgres.
+pub(super) async fn find_for_refresh_together(
+    db: &Db,
+    ids: &[FamilyId],
+) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
+    let rows: Vec<PositionedRow> = read_with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(concat!(
+                "SELECT asked.position, ",
+                for_refresh_columns!(),
+                " FROM UNNEST($1::uuid[]) WITH ORDINALITY AS asked (id, position) JOIN families f ON f.id = asked.id",
+                standing_joins!("f")
+            ))
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let rows = rows.into_iter().map(|found| (found.position, found.row));
+    Ok(in_order(ids.len(), rows, ForRefresh::try_from))
 }
 
 /// What decides whether an access token lives.

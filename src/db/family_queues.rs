@@ -1,16 +1,18 @@
-//! What is asked of families many times a second: whether they live, their rotations, their beginnings. On Postgres those
-//! who ask at the same time are answered by one statement; on SQLite, where a statement costs no round trip, each alone.
+//! The statements that run many times a second: whether a family is live, and reads and compare-and-swaps of refreshes and
+//! code exchanges. On Postgres, calls that wait at the same time share one statement. On SQLite, where a statement costs no
+//! round trip, each call runs its own.
 
-use super::authorization_codes::FoundCode;
-use super::beginnings::{Redeeming, begin_together};
-use super::families::{self, ForRefresh, Liveness, find_liveness_together};
-use super::rotations::{Presented, rotate_together};
+use super::authorization_codes::{self, FoundCode};
+use super::beginnings::{self, Redemption, begin_together};
+use super::families::{self, ForRefresh, Liveness};
+use super::rotations::{self, Rotation, rotate_together};
 use super::together::{Together, refuse_all};
 use super::{Db, DbError};
 use crate::oauth::FamilyId;
+use crate::secret::Digest;
 
-/// More than this many callers that wait are told to come back.
-const LONGEST: usize = 4_096;
+/// More callers than this are asked to retry.
+const MAX_WAITING: usize = 4_096;
 
 /// Two, so that one is written while the other is gathered.
 const STATEMENTS_AT_ONCE: usize = 2;
@@ -19,64 +21,90 @@ const STATEMENTS_AT_ONCE: usize = 2;
 #[derive(Clone, Debug)]
 pub struct FamilyQueues {
     db: Db,
-    living: Together<FamilyId, Option<Liveness>>,
-    rotating: Together<Presented, Option<ForRefresh>>,
-    beginning: Together<Redeeming, Option<FoundCode>>,
+    liveness: Together<FamilyId, Option<Liveness>>,
+    refreshes: Together<FamilyId, Option<ForRefresh>>,
+    rotations: Together<Rotation, bool>,
+    codes: Together<Digest, Option<FoundCode>>,
+    redemptions: Together<Redemption, bool>,
 }
 
-type Answers<A> = Vec<Result<Option<A>, DbError>>;
+type Answers<A> = Vec<Result<A, DbError>>;
+
+/// One statement for all jobs that wait. An error of the statement is the answer to each.
+macro_rules! queue {
+    ($db:ident, $jobs:ident => $statement:expr) => {{
+        let db = $db.clone();
+        Together::start(MAX_WAITING, STATEMENTS_AT_ONCE, move |$jobs: Vec<_>| {
+            let $db = db.clone();
+            async move { $statement }
+        })
+    }};
+}
 
 impl FamilyQueues {
     /// Must be called within a runtime, which the queues' tasks run on.
     pub fn start(db: Db) -> Self {
-        let (living, rotating, beginning) = (db.clone(), db.clone(), db.clone());
         Self {
+            liveness: queue!(db, ids => read(ids.len(), families::find_liveness_together(&db, &ids).await)),
+            refreshes: queue!(db, ids => read(ids.len(), families::find_for_refresh_together(&db, &ids).await)),
+            rotations: queue!(db, all => swapped(all.len(), rotate_together(&db, &all).await)),
+            codes: queue!(db, digests => read(digests.len(), authorization_codes::find_together(&db, &digests).await)),
+            redemptions: queue!(db, all => swapped(all.len(), begin_together(&db, &all).await)),
             db,
-            living: Together::start(LONGEST, STATEMENTS_AT_ONCE, move |ids: Vec<FamilyId>| {
-                let db = living.clone();
-                async move { find_liveness_together(&db, &ids).await.unwrap_or_else(|error| refuse_all(ids.len(), error)) }
-            }),
-            rotating: Together::start(LONGEST, STATEMENTS_AT_ONCE, move |presented: Vec<Presented>| {
-                let db = rotating.clone();
-                async move { or_alone(presented.len(), rotate_together(&db, &presented).await) }
-            }),
-            beginning: Together::start(LONGEST, STATEMENTS_AT_ONCE, move |redeeming: Vec<Redeeming>| {
-                let db = beginning.clone();
-                async move { or_alone(redeeming.len(), begin_together(&db, &redeeming).await) }
-            }),
         }
     }
 
-    /// `None`: there was no such family, or it ended long ago. Read after the call, so that it sees what was committed before.
+    /// `None`: there is no such family, or it ended long ago. The read begins after the call, so it sees everything that was
+    /// committed before.
     pub async fn find_liveness(&self, id: FamilyId) -> Result<Option<Liveness>, DbError> {
         if !self.db.is_postgres() {
             return families::find_liveness(&self.db, id).await;
         }
-        self.living.ask(id).await
+        self.liveness.ask(id).await
     }
 
-    /// The family after its rotation, with what decides about scopes. `None`: something is in the way, and nothing happened.
-    pub async fn rotate(&self, presented: Presented) -> Result<Option<ForRefresh>, DbError> {
+    /// The family with everything that decides a refresh, as it is after the call.
+    pub async fn find_for_refresh(&self, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
         if !self.db.is_postgres() {
-            return Ok(None);
+            return families::find_for_refresh(&self.db, id).await;
         }
-        self.rotating.ask(presented).await
+        self.refreshes.ask(id).await
     }
 
-    /// What the code was for. `None`: something is wrong with it, and no family has begun.
-    pub async fn begin(&self, redeeming: Redeeming) -> Result<Option<FoundCode>, DbError> {
+    /// False if the row changed or, on Postgres, if another transaction holds it. [`families::rotate`] waits for that one.
+    pub async fn rotate(&self, rotation: Rotation) -> Result<bool, DbError> {
         if !self.db.is_postgres() {
-            return Ok(None);
+            return rotations::rotate(&self.db, &rotation).await;
         }
-        self.beginning.ask(redeeming).await
+        self.rotations.ask(rotation).await
+    }
+
+    /// The code with everything that decides its exchange, as it is after the call.
+    pub async fn find_code(&self, digest: Digest) -> Result<Option<FoundCode>, DbError> {
+        if !self.db.is_postgres() {
+            return authorization_codes::find(&self.db, digest).await;
+        }
+        self.codes.ask(digest).await
+    }
+
+    /// False if the code was redeemed, its grant was revoked or, on Postgres, if another transaction holds one of them.
+    /// [`families::begin`] waits for that one.
+    pub async fn begin(&self, redemption: Redemption) -> Result<bool, DbError> {
+        if !self.db.is_postgres() {
+            return beginnings::begin(&self.db, &redemption).await;
+        }
+        self.redemptions.ask(redemption).await
     }
 }
 
-/// Where one of them met another transaction, nothing has happened, and each goes its own way.
-fn or_alone<A>(most: usize, outcome: Result<Answers<A>, DbError>) -> Answers<A> {
+fn read<A>(jobs: usize, outcome: Result<Answers<A>, DbError>) -> Answers<A> {
+    outcome.unwrap_or_else(|error| refuse_all(jobs, error))
+}
+
+/// A statement that conflicted with another transaction changed nothing, so each caller tries again on its own.
+fn swapped(jobs: usize, outcome: Result<Answers<bool>, DbError>) -> Answers<bool> {
     match outcome {
-        Ok(answers) => answers,
-        Err(DbError::Conflict(_)) => (0..most).map(|_| Ok(None)).collect(),
-        Err(error) => refuse_all(most, error),
+        Err(DbError::Conflict(_)) => (0..jobs).map(|_| Ok(false)).collect(),
+        outcome => read(jobs, outcome),
     }
 }

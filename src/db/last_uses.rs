@@ -13,6 +13,8 @@ use super::{Db, DbError, families};
 use crate::oauth::{FamilyId, Timestamp};
 
 const MOST: usize = 20_000;
+/// Seconds. Uses are written about once a minute, so a list that showed seconds would be wrong.
+const KEPT_TO: i64 = 60;
 /// So many first uses are written at once.
 const MOST_FIRST: usize = 1_000;
 
@@ -52,6 +54,7 @@ impl Uses {
 
 impl LastUses {
     pub fn note(&self, family: FamilyId, now: Timestamp) {
+        let now = now.rounded_down_to(KEPT_TO);
         let mut uses = self.uses();
         let Uses { first, waiting, .. } = &mut *uses;
         if let Some(at) = first.get_mut(&family).or_else(|| waiting.get_mut(&family)) {
@@ -139,22 +142,31 @@ mod tests {
         let uses = LastUses::default();
         assert!(!is_told(&uses));
 
-        note(&uses, 1, 10);
+        note(&uses, 1, 600);
         assert!(is_told(&uses));
-        note(&uses, 1, 11);
+        note(&uses, 1, 660);
         assert!(!is_told(&uses), "it waits already");
-        assert_eq!(uses.take_first(), [(family(1), at(11))]);
+        assert_eq!(uses.take_first(), [(family(1), at(660))]);
         uses.age();
-        note(&uses, 1, 12);
-        note(&uses, 2, 12);
+        note(&uses, 1, 720);
+        note(&uses, 2, 720);
         assert!(is_told(&uses), "the second one");
-        assert_eq!(uses.take_first(), [(family(2), at(12))], "and nothing that was written a moment ago");
-        assert_eq!(uses.take_waiting(), [(family(1), at(12))]);
+        assert_eq!(uses.take_first(), [(family(2), at(720))], "and nothing that was written a moment ago");
+        assert_eq!(uses.take_waiting(), [(family(1), at(720))]);
         for _ in 0..2 {
             uses.age();
         }
         note(&uses, 1, 13);
         assert!(is_told(&uses), "after two minutes without a use");
+    }
+
+    #[test]
+    fn a_use_is_kept_to_the_minute() {
+        let uses = LastUses::default();
+
+        note(&uses, 1, 179);
+
+        assert_eq!(uses.take_first(), [(family(1), at(120))]);
     }
 
     #[test]

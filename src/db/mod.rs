@@ -48,6 +48,7 @@ pub mod sealing_keys;
 pub mod secret_bindings;
 pub mod sessions;
 pub mod signing_keys;
+mod standings;
 mod taking;
 mod together;
 mod transaction;

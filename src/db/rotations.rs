@@ -1,16 +1,13 @@
-//! How a refresh token takes the place of another.
+//! How a refresh token replaces another: a compare-and-swap on the family's row, after `oauth::refresh_rule` has decided.
 //!
-//! On Postgres the usual case is one statement for all that wait, which checks everything that decides and answers with
-//! it. What it does not do, because something is in the way or on SQLite, is left to a read, a decision and [`rotate`].
+//! [`rotate`] waits for a row that another transaction holds. On Postgres the first attempt is [`rotate_together`], one
+//! statement for all rotations that wait, which passes over such rows.
 
 use sqlx::types::Json;
 
 use super::column::json;
-use super::families::{ForRefresh, ForRefreshRow};
 use super::together::in_order;
 use super::{Db, DbError, with_conn};
-use crate::oauth::client::ClientId;
-use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{FamilyId, Timestamp};
 use crate::secret::Digest;
@@ -18,21 +15,21 @@ use crate::secret::Digest;
 /// `forget_at` is indexed, so it moves once a day and not with each rotation, which then touches no index.
 pub const FORGET_AT_LAGS: i64 = 86_400;
 
-/// What was decided on a row that was read.
+/// A decision on a row that was read.
 #[derive(Clone, Debug)]
-pub struct Rotation<'a> {
+pub struct Rotation {
     pub id: FamilyId,
     /// As they were read.
     pub from_sequence: u32,
-    pub scopes: &'a ScopeSet,
-    pub key_id: &'a str,
+    pub scopes: ScopeSet,
+    pub key_id: String,
     pub new_digest: Digest,
     pub now: Timestamp,
     pub forget_at: Option<Timestamp>,
 }
 
-/// False where the row is no longer what was decided on: somebody else rotated, ended or narrowed it.
-pub async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<bool, DbError> {
+/// False if the row is not the one that was decided on anymore: it was rotated, revoked or narrowed meanwhile.
+pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families
             SET previous_digest = current_digest, current_digest = $4, sequence = sequence + 1, key_id = $5,
@@ -43,9 +40,9 @@ pub async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<bool, DbError> {
     )
     .bind(rotation.id.0)
     .bind(i64::from(rotation.from_sequence))
-    .bind(Json(rotation.scopes))
+    .bind(Json(&rotation.scopes))
     .bind(rotation.new_digest.bytes().as_slice())
-    .bind(rotation.key_id)
+    .bind(rotation.key_id.as_str())
     .bind(rotation.now.seconds())
     .bind(rotation.forget_at.map(Timestamp::seconds))
     .bind(FORGET_AT_LAGS)
@@ -54,88 +51,46 @@ pub async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<bool, DbError> {
     .map(|done| done.rows_affected() == 1))
 }
 
-/// A token that is presented, and what takes its place where nothing is in the way.
-#[derive(Clone, Debug)]
-pub struct Presented {
-    pub id: FamilyId,
-    pub client_id: ClientId,
-    pub digest: Digest,
-    pub scopes: Option<ScopeSet>,
-    pub resources: Vec<Resource>,
-    /// Seconds for which a token may stay unused; 0 is for ever.
-    pub idle: i64,
-    pub key_id: String,
-    pub new_digest: Digest,
-    pub now: Timestamp,
-    /// By the idle time alone: the row may stay for longer than its absolute end asks.
-    pub forget_at: Option<Timestamp>,
-}
-
-#[derive(sqlx::FromRow)]
-struct RotatedRow {
-    #[sqlx(flatten)]
-    row: ForRefreshRow,
-    position: i64,
-}
-
+/// `free` locks the rows in the order of their ids and passes over rows that another transaction holds. So no statement
+/// waits for another one, and a slow transaction does not delay the other families of the batch.
 const ROTATE_TOGETHER: &str = "\
-    WITH presented AS (
-      SELECT id, digest, client_id, scopes::jsonb AS scopes, resources::jsonb AS resources, key_id, new_digest,
-             now, forget_at, idle, position
-        FROM UNNEST($1::uuid[], $2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-                    $8::bigint[], $9::bigint[], $10::bigint[]) WITH ORDINALITY
-          AS p (id, digest, client_id, scopes, resources, key_id, new_digest, now, forget_at, idle, position)),
+    WITH decided AS (
+      SELECT id, from_sequence, scopes::jsonb AS scopes, key_id, new_digest, now, forget_at, position
+        FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
+             WITH ORDINALITY AS d (id, from_sequence, scopes, key_id, new_digest, now, forget_at, position)),
     free AS (
-      SELECT f.id FROM families f JOIN presented p ON f.id = p.id AND f.current_digest = p.digest
-         FOR NO KEY UPDATE OF f SKIP LOCKED)
+      SELECT f.id FROM families f WHERE f.id IN (SELECT id FROM decided)
+       ORDER BY f.id FOR NO KEY UPDATE OF f SKIP LOCKED)
     UPDATE families AS f
-       SET previous_digest = f.current_digest, current_digest = p.new_digest, sequence = f.sequence + 1,
-           key_id = p.key_id, previous_rotated_at = f.rotated_at, rotated_at = p.now, last_used_at = p.now,
-           forget_at = CASE WHEN p.forget_at IS NULL THEN f.ends_at + $11
-                            WHEN f.forget_at < p.forget_at - $11 THEN p.forget_at ELSE f.forget_at END
-      FROM free, presented p, orgs o, memberships m, org_clients c
-     WHERE f.id = free.id AND p.id = f.id
-       AND f.current_digest = p.digest AND f.client_id = p.client_id AND f.revoked_at IS NULL
-       AND f.scopes <> '[]' AND (f.ends_at IS NULL OR f.ends_at > p.now)
-       AND (p.idle = 0 OR p.now - f.rotated_at < p.idle)
-       AND (p.scopes IS NULL OR f.scopes @> p.scopes)
-       AND (p.resources IS NULL OR f.resources @> p.resources)
-       AND o.id = f.org_id
-       AND m.org_id = f.org_id AND m.user_id = f.user_id AND m.disabled_at IS NULL
-       AND c.org_id = f.org_id AND c.client_id = f.client_id AND c.disabled_at IS NULL
-    RETURNING p.position, f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources,
-              f.signed_in_at, f.created_at, f.key_id, f.sequence, f.current_digest, f.previous_digest,
-              f.previous_rotated_at, f.rotated_at, f.ends_at, f.revoked_at, NULL::bigint AS user_disabled_at, m.role,
-              c.disabled_at AS client_disabled_at, c.scopes_restriction, o.default_client_scopes";
+       SET previous_digest = f.current_digest, current_digest = d.new_digest, sequence = f.sequence + 1,
+           key_id = d.key_id, previous_rotated_at = f.rotated_at, rotated_at = d.now, last_used_at = d.now,
+           forget_at = CASE WHEN f.forget_at IS NULL OR d.forget_at IS NULL OR abs(f.forget_at - d.forget_at) > $8
+                            THEN d.forget_at ELSE f.forget_at END
+      FROM free, decided d
+     WHERE f.id = free.id AND d.id = f.id
+       AND f.sequence = d.from_sequence AND f.revoked_at IS NULL AND f.scopes = d.scopes
+    RETURNING d.position";
 
-/// For each, in their order: the family after its rotation, with what decides about scopes. `None`: something is in the
-/// way, and nothing happened to it. A row that somebody else holds is in the way too, so that nobody here waits for one
-/// client's row. Whoever disables a user ends the user's families in the same transaction, so `users` is not asked.
-pub(super) async fn rotate_together(
-    db: &Db,
-    presented: &[Presented],
-) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
-    let each = || presented.iter();
-    let rows: Vec<RotatedRow> = with_conn!(
+/// Whether each rotation happened, in their order. Of several rotations of one family at most one happens.
+pub(super) async fn rotate_together(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+    let each = || rotations.iter();
+    let positions: Vec<i64> = with_conn!(
         db,
         postgres
             | conn
-            | sqlx::query_as(ROTATE_TOGETHER)
+            | sqlx::query_scalar(ROTATE_TOGETHER)
                 .bind(each().map(|one| one.id.0).collect::<Vec<_>>())
-                .bind(each().map(|one| one.digest.bytes().as_slice()).collect::<Vec<_>>())
-                .bind(each().map(|one| one.client_id.uuid()).collect::<Vec<_>>())
-                .bind(each().map(|one| one.scopes.as_ref().map(json)).collect::<Vec<_>>())
-                .bind(each().map(|one| (!one.resources.is_empty()).then(|| json(&one.resources))).collect::<Vec<_>>())
+                .bind(each().map(|one| i64::from(one.from_sequence)).collect::<Vec<_>>())
+                .bind(each().map(|one| json(&one.scopes)).collect::<Vec<_>>())
                 .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
                 .bind(each().map(|one| one.new_digest.bytes().as_slice()).collect::<Vec<_>>())
                 .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
                 .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-                .bind(each().map(|one| one.idle).collect::<Vec<_>>())
                 .bind(FORGET_AT_LAGS)
                 .fetch_all(conn)
                 .await,
         sqlite | _conn | Ok(Vec::new())
     )?;
-    let rows = rows.into_iter().map(|found| (found.position, found.row));
-    Ok(in_order(presented.len(), rows, ForRefresh::try_from))
+    let done = in_order(rotations.len(), positions.into_iter().map(|position| (position, ())), Ok);
+    Ok(done.into_iter().map(|outcome| outcome.map(|done| done.is_some())).collect())
 }

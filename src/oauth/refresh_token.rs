@@ -1,17 +1,25 @@
-//! Refresh tokens and what becomes of a presented one (RFC 6749 section 6, RFC 9700 section 4.14.2).
+//! Refresh tokens, and what to do with a presented one (RFC 6749 section 6, RFC 9700 section 4.14.2).
 //!
-//! All tokens of a family carry its seed and are derived one after the other, and a rotation moves to the next. The family's
-//! row holds digests only, so that neither a dump of the database nor a key of the ring makes a token:
+//! All tokens of a family carry its seed. Each token is derived from the one before it, and a rotation makes the next
+//! token the current one. The family's row stores digests only, so a copy of the database does not contain a token.
 //!
-//! | presented is | in the family's row | answer |
-//! | --- | --- | --- |
-//! | any | revoked, ended or long unused | `Ended`: refused |
-//! | the current token | its digest | `Rotate`: the next token becomes the current one |
-//! | the one before it, soon after | its digest | `Repeat`: the current token again, since an answer may be lost |
-//! | the one before it, later | its digest | `Reused`: two parties hold the family, so it ends |
-//! | the one before that, soon after its own rotation | its tag can be derived again | `Overtaken`: refused, and nothing ends |
-//! | an older one of this family | its tag can be derived again | `Reused` |
-//! | anything else | nothing | `Foreign`: refused, and nothing ends, since anyone can make it up |
+//! A token is *used* when it is presented and the family rotates. Using its access token does not count: resource servers
+//! check access tokens without this server. The current token is never used, because its use makes the next one current.
+//! So the row always answers the question that decides a retry: was the successor of the presented token used?
+//!
+//! | presented token | its successor | time since it was replaced | decision |
+//! | --- | --- | --- | --- |
+//! | any, if the family is revoked, expired or idle | | | `Ended`: refuse |
+//! | current | none | | `Rotate`: make the next token current |
+//! | previous (the current one replaced it) | not used | at most `repeat` or `grace` | `RepeatCurrent`: return the current token again |
+//! | previous | not used | longer | `TooLate`: refuse, and revoke nothing; `Reused` if `repeat` is 0 |
+//! | the one before the previous | used | at most `grace` | `RepeatPrevious`: return the previous token again |
+//! | the one before the previous | used | longer | `Reused`: two parties hold the family, so revoke it |
+//! | older | used | unknown | `Reused` |
+//! | not derived by this server | | | `Foreign`: refuse, and revoke nothing, since anybody can invent one |
+//!
+//! Every repeated token is one that the family already has, so the chain never forks. After `RepeatPrevious` the client
+//! holds the previous token, whose own retry is the third line.
 
 use std::fmt;
 
@@ -48,7 +56,7 @@ pub struct RefreshToken {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no refresh token of this server")]
+#[error("this is not a refresh token of this server")]
 pub struct RefreshTokenError;
 
 impl RefreshToken {
@@ -122,18 +130,20 @@ pub struct FamilyState {
 /// Seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshRules {
-    /// How long a token may stay unused; 0 is for ever.
+    /// How long a token may stay unused. 0 is forever.
     pub idle: i64,
-    /// How long the previous token still works; 0 is not at all.
+    /// How long a replaced token is answered with its successor, even if the successor was used. 0 is not at all.
     pub grace: i64,
+    /// How long a replaced token is answered with its successor while the successor was not used. 0 is not at all.
+    pub repeat: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Rotate,
-    Repeat,
-    /// Sent by one of several processes that refresh at once, and two others were faster.
-    Overtaken,
+    RepeatCurrent,
+    RepeatPrevious,
+    TooLate,
     Reused,
     Ended(Ending),
     Foreign,
@@ -142,14 +152,14 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Revoked,
-    /// Its absolute end has come.
+    /// The family reached its absolute end.
     Expired,
-    /// It was not used for too long.
+    /// The current token was not used for too long.
     Idle,
 }
 
-/// What becomes of a token that names this family. `was_derived` says whether any key of the ring
-/// gives its tag; it is asked only where that decides.
+/// Decides on a token that names this family. `was_derived` says whether any key of the ring gives its tag. It is called
+/// only if the answer matters.
 pub fn decide(
     presented: &RefreshToken,
     family: &FamilyState,
@@ -164,15 +174,28 @@ pub fn decide(
     if digest == family.current_digest {
         Decision::Rotate
     } else if digest == family.previous_digest {
-        if is_within_grace(family.rotated_at, rules, now) { Decision::Repeat } else { Decision::Reused }
+        decide_on_previous(family, rules, now)
     } else if presented.sequence < family.sequence && was_derived() {
-        let was_replaced_by_the_one_before = presented.sequence.saturating_add(2) == family.sequence;
-        let is_soon = |replaced_at| is_within_grace(replaced_at, rules, now);
-        let is_overtaken = was_replaced_by_the_one_before && family.previous_rotated_at.is_some_and(is_soon);
-        if is_overtaken { Decision::Overtaken } else { Decision::Reused }
+        decide_on_older(presented, family, rules, now)
     } else {
         Decision::Foreign
     }
+}
+
+fn decide_on_previous(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Decision {
+    if is_within(rules.grace.max(rules.repeat), family.rotated_at, now) {
+        Decision::RepeatCurrent
+    } else if rules.repeat > 0 {
+        Decision::TooLate
+    } else {
+        Decision::Reused
+    }
+}
+
+fn decide_on_older(presented: &RefreshToken, family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Decision {
+    let was_replaced_by_previous = presented.sequence.saturating_add(2) == family.sequence;
+    let is_in_grace = family.previous_rotated_at.is_some_and(|replaced_at| is_within(rules.grace, replaced_at, now));
+    if was_replaced_by_previous && is_in_grace { Decision::RepeatPrevious } else { Decision::Reused }
 }
 
 /// A clock that stepped back makes a token look fresh: it may live longer by the step, and never dies of it.
@@ -188,11 +211,11 @@ fn ending(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Option<E
     }
 }
 
-/// Near the rotation on either side: a clock that is a little behind the one of the replica that rotated must not end
-/// the family, and one that stepped back far must not hold the door open until it has caught up.
-fn is_within_grace(replaced_at: Timestamp, rules: RefreshRules, now: Timestamp) -> bool {
+/// Near the rotation on either side. A clock slightly behind that of the replica that rotated must not end the family,
+/// and a clock that stepped back far must not extend the time until it catches up.
+fn is_within(seconds: i64, replaced_at: Timestamp, now: Timestamp) -> bool {
     let apart = now.seconds_since(replaced_at).max(replaced_at.seconds_since(now));
-    rules.grace > 0 && apart <= rules.grace
+    seconds > 0 && apart <= seconds
 }
 
 #[cfg(test)]
@@ -203,7 +226,9 @@ mod tests {
     use super::*;
 
     const SEED: Seed = [7; 16];
-    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10 };
+    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600 };
+    /// Without repetition outside the grace time.
+    const STRICT: RefreshRules = RefreshRules { repeat: 0, ..RULES };
     const ROTATED_AT: i64 = 5_000;
 
     fn family() -> FamilyId {
@@ -297,18 +322,20 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_of_a_token_depends_on_its_place_in_the_family() {
+    fn the_decision_depends_on_the_place_of_the_token_in_the_family() {
         let now = ROTATED_AT + 5;
-        let later = ROTATED_AT + 11;
+        let after_grace = ROTATED_AT + 11;
         let cases = [
             (token(3), now, Decision::Rotate),
-            (token(3), later, Decision::Rotate),
-            (token(2), now, Decision::Repeat),
-            (token(2), later, Decision::Reused),
-            (token(1), now, Decision::Overtaken),
-            (token(1), ROTATED_AT + 7, Decision::Overtaken),
+            (token(3), after_grace, Decision::Rotate),
+            (token(2), now, Decision::RepeatCurrent),
+            (token(2), after_grace, Decision::RepeatCurrent),
+            (token(2), ROTATED_AT + 600, Decision::RepeatCurrent),
+            (token(2), ROTATED_AT + 601, Decision::TooLate),
+            (token(1), now, Decision::RepeatPrevious),
+            (token(1), ROTATED_AT + 7, Decision::RepeatPrevious),
             (token(1), ROTATED_AT + 8, Decision::Reused),
-            (token(1), later, Decision::Reused),
+            (token(1), after_grace, Decision::Reused),
             (token(0), now, Decision::Reused),
             (token(4), now, Decision::Foreign),
             (forged(3), now, Decision::Foreign),
@@ -357,17 +384,25 @@ mod tests {
     }
 
     #[test]
-    fn the_grace_time_lies_on_both_sides_of_the_rotation_and_0_is_none() {
-        let none = RefreshRules { grace: 0, ..RULES };
+    fn a_successor_is_repeated_on_both_sides_of_the_rotation() {
+        let short = RefreshRules { repeat: 5, ..RULES };
+        let no_grace = RefreshRules { grace: 0, ..RULES };
+        let neither = RefreshRules { grace: 0, ..STRICT };
         let cases = [
-            (RULES, 0, Decision::Repeat),
-            (RULES, 10, Decision::Repeat),
-            (RULES, 11, Decision::Reused),
-            (RULES, -10, Decision::Repeat),
-            (RULES, -11, Decision::Reused),
-            (RULES, -3_600, Decision::Reused),
-            (none, 0, Decision::Reused),
-            (none, -1, Decision::Reused),
+            (STRICT, 0, Decision::RepeatCurrent),
+            (STRICT, 10, Decision::RepeatCurrent),
+            (STRICT, 11, Decision::Reused),
+            (STRICT, -10, Decision::RepeatCurrent),
+            (STRICT, -11, Decision::Reused),
+            (STRICT, -3_600, Decision::Reused),
+            (neither, 0, Decision::Reused),
+            (neither, -1, Decision::Reused),
+            (RULES, -600, Decision::RepeatCurrent),
+            (RULES, -601, Decision::TooLate),
+            (no_grace, 600, Decision::RepeatCurrent),
+            (no_grace, 601, Decision::TooLate),
+            (short, 10, Decision::RepeatCurrent),
+            (short, 11, Decision::TooLate),
         ];
         for (rules, after, expected) in cases {
             assert_eq!(decide_at(&token(2), &state(), rules, ROTATED_AT + after), expected, "{rules:?} {after}");
@@ -375,7 +410,26 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stepped_back_ends_no_family() {
+    fn a_used_successor_is_repeated_only_within_the_grace_time() {
+        let no_grace = RefreshRules { grace: 0, ..RULES };
+        let never_rotated = FamilyState { previous_rotated_at: None, ..state() };
+        let replaced_at = ROTATED_AT - 3;
+        let cases = [
+            (RULES, state(), 10, Decision::RepeatPrevious),
+            (RULES, state(), 11, Decision::Reused),
+            (RULES, state(), -10, Decision::RepeatPrevious),
+            (RULES, state(), -11, Decision::Reused),
+            (STRICT, state(), 10, Decision::RepeatPrevious),
+            (no_grace, state(), 0, Decision::Reused),
+            (RULES, never_rotated, 0, Decision::Reused),
+        ];
+        for (rules, family, after, expected) in cases {
+            assert_eq!(decide_at(&token(1), &family, rules, replaced_at + after), expected, "{rules:?} {after}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_does_not_end_a_family() {
         for now in [ROTATED_AT - 1, 0, i64::MIN] {
             assert_eq!(decide_at(&token(3), &state(), RULES, now), Decision::Rotate, "{now}");
         }
@@ -401,7 +455,8 @@ mod tests {
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
-        prop_oneof![(-1..6_i64).prop_map(Step::Present), (-40..40_i64).prop_map(Step::Wait)]
+        let any_wait = prop_oneof![-40..40_i64, 500..700_i64];
+        prop_oneof![3 => (-1..6_i64).prop_map(Step::Present), 1 => any_wait.prop_map(Step::Wait)]
     }
 
     proptest! {
@@ -415,11 +470,14 @@ mod tests {
         }
 
         #[test]
-        fn no_sequence_of_tokens_has_an_older_one_accepted_outside_the_grace_time(
+        fn in_no_sequence_of_tokens_is_an_older_one_answered_beyond_the_rules(
             steps in proptest::collection::vec(any_step(), 1..60),
+            rules in prop_oneof![Just(RULES), Just(STRICT), Just(RefreshRules { grace: 0, ..RULES })],
         ) {
             let mut now = ROTATED_AT;
             let mut family = state();
+            // What the client side knows: when each token was replaced.
+            let mut replaced_at = vec![ROTATED_AT - 6, ROTATED_AT - 3, ROTATED_AT];
             for step in steps {
                 let behind = match step {
                     Step::Wait(seconds) => {
@@ -429,9 +487,9 @@ mod tests {
                     Step::Present(behind) => behind,
                 };
                 let Ok(sequence) = u32::try_from(i64::from(family.sequence) - behind) else { continue };
-                let apart = (now - family.rotated_at.seconds()).abs();
-                let before = family.previous_rotated_at.map_or(i64::MAX, |before| (now - before.seconds()).abs());
-                let decision = decide_at(&token(sequence), &family, RULES, now);
+                let apart = replaced_at.get(sequence as usize).map_or(i64::MAX, |at: &i64| (now - at).abs());
+                let is_repeatable = apart <= rules.grace && rules.grace > 0 || apart <= rules.repeat && rules.repeat > 0;
+                let decision = decide_at(&token(sequence), &family, rules, now);
                 match decision {
                     Decision::Rotate => {
                         prop_assert_eq!(behind, 0);
@@ -440,11 +498,15 @@ mod tests {
                         family.current_digest = Some(token(family.sequence).digest());
                         family.previous_rotated_at = Some(family.rotated_at);
                         family.rotated_at = at(now);
+                        replaced_at.push(now);
                     }
-                    Decision::Repeat => prop_assert!(behind == 1 && apart <= RULES.grace),
-                    Decision::Overtaken => prop_assert!(behind == 2 && before <= RULES.grace),
+                    Decision::RepeatCurrent => prop_assert!(behind == 1 && is_repeatable),
+                    Decision::RepeatPrevious => prop_assert!(behind == 2 && rules.grace > 0 && apart <= rules.grace),
+                    Decision::TooLate => prop_assert!(behind == 1 && !is_repeatable && rules.repeat > 0),
                     Decision::Reused => {
-                        prop_assert!(behind > 2 || behind == 2 && before > RULES.grace || behind == 1 && apart > RULES.grace);
+                        let was_late = behind == 1 && !is_repeatable && rules.repeat == 0;
+                        let was_used = behind == 2 && (rules.grace == 0 || apart > rules.grace);
+                        prop_assert!(behind > 2 || was_late || was_used);
                         family.revoked_at = Some(at(now));
                     }
                     Decision::Foreign => prop_assert!(behind < 0 && family.revoked_at.is_none()),
@@ -452,7 +514,6 @@ mod tests {
                         prop_assert_eq!(ending == Ending::Revoked, family.revoked_at.is_some());
                     }
                 }
-                prop_assert!(family.revoked_at.is_none() || !matches!(decision, Decision::Rotate | Decision::Repeat));
             }
         }
     }

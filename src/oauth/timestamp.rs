@@ -30,6 +30,11 @@ impl Timestamp {
         if elapsed < 0 { 0 } else { elapsed }
     }
 
+    /// The beginning of the minute, hour or day, given its length in seconds, for times that are kept no more exactly.
+    pub const fn rounded_down_to(self, seconds: i64) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(seconds)))
+    }
+
     /// RFC 3339 with `Z`, for a person: `2026-11-21T10:00:00Z`.
     pub fn to_rfc3339(self) -> String {
         let (year, month, day) = civil_from_days(self.0.div_euclid(86_400));

@@ -67,6 +67,9 @@ pub enum TokenRefusal {
     /// only whoever has no right to the code.
     #[error("Invalid code or code verifier")]
     InvalidCode,
+    /// The response to the first use may have been lost, so the text names the remedy. It begins as that of the others.
+    #[error("Invalid code or code verifier: the code was already used, so start the authorization again")]
+    UsedCode,
     /// For everything that can be wrong with a refresh token.
     #[error("Invalid refresh token: it was used, revoked or has ended, so the user has to authorize the client again")]
     InvalidRefreshToken,
@@ -84,6 +87,8 @@ pub enum TokenRefusal {
     Resource(#[from] ResourceError),
     #[error("resource was not granted: name one that the authorization request named")]
     ResourceNotGranted,
+    #[error("the authorization request named no resource: send resource with it, or leave it out here")]
+    ResourceNotRequested,
 }
 
 impl TokenRefusal {
@@ -93,9 +98,9 @@ impl TokenRefusal {
             Self::UnsupportedGrantType => TokenError::UnsupportedGrantType,
             Self::UnknownClient => TokenError::InvalidClient,
             Self::UnregisteredGrantType => TokenError::UnauthorizedClient,
-            Self::InvalidCode | Self::InvalidRefreshToken => TokenError::InvalidGrant,
+            Self::InvalidCode | Self::UsedCode | Self::InvalidRefreshToken => TokenError::InvalidGrant,
             Self::Scope(_) | Self::ScopeNotGranted(_) | Self::ScopeNotAllowed(_) => TokenError::InvalidScope,
-            Self::Resource(_) | Self::ResourceNotGranted => TokenError::InvalidTarget,
+            Self::Resource(_) | Self::ResourceNotGranted | Self::ResourceNotRequested => TokenError::InvalidTarget,
         }
     }
 }
@@ -158,15 +163,23 @@ pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Resul
     }
 }
 
-/// What the next token is for: what was granted, or those of it that are named (RFC 8707 section 2.2). Where the
-/// authorization request named none, the token is for this server only, and stays so whatever is named now: clients that
-/// learn of their resource too late would lose their session over a refusal, and are given nothing more this way.
+/// The resources of an access token: all that the authorization request named, or the requested ones of them (RFC 8707
+/// section 2.2).
 pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
-    if requested.is_empty() || granted.is_empty() {
+    if requested.is_empty() {
         return Ok(granted.to_vec());
+    }
+    if granted.is_empty() {
+        return Err(TokenRefusal::ResourceNotRequested);
     }
     let as_granted = |resource: &Resource| resource.as_one_of(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
     requested.iter().map(as_granted).collect()
+}
+
+/// The same for a refresh. If the authorization request named no resource, a requested one is ignored and the token keeps
+/// its audience, this server. Old SDKs begin to send `resource` in the middle of a session, and a refusal would end it.
+pub fn refreshed_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
+    if granted.is_empty() { Ok(Vec::new()) } else { narrower_resources(requested, granted) }
 }
 
 #[cfg(test)]
@@ -282,12 +295,14 @@ mod tests {
             (TokenRefusal::Missing("code"), "invalid_request"),
             (TokenRefusal::UnknownClient, "invalid_client"),
             (TokenRefusal::InvalidCode, "invalid_grant"),
+            (TokenRefusal::UsedCode, "invalid_grant"),
             (TokenRefusal::InvalidRefreshToken, "invalid_grant"),
             (TokenRefusal::UnregisteredGrantType, "unauthorized_client"),
             (TokenRefusal::UnsupportedGrantType, "unsupported_grant_type"),
             (not_granted("email"), "invalid_scope"),
             (TokenRefusal::ScopeNotAllowed(set("email")), "invalid_scope"),
             (TokenRefusal::ResourceNotGranted, "invalid_target"),
+            (TokenRefusal::ResourceNotRequested, "invalid_target"),
             (TokenRefusal::Resource(ResourceError::Unknown), "invalid_target"),
         ];
         for (refusal, code) in cases {
@@ -338,9 +353,11 @@ mod tests {
         ];
         for (requested, expected) in cases {
             assert_eq!(narrower_resources(&resources(requested), &granted), expected, "{requested:?}");
+            assert_eq!(refreshed_resources(&resources(requested), &granted), expected, "{requested:?}");
         }
-        let late = narrower_resources(&resources(&["https://a.example"]), &[]);
-        assert_eq!(late, Ok(Vec::new()), "for this server only");
+        let late = resources(&["https://a.example"]);
+        assert_eq!(narrower_resources(&late, &[]), Err(TokenRefusal::ResourceNotRequested));
+        assert_eq!(refreshed_resources(&late, &[]), Ok(Vec::new()), "for this server only");
         let spelled = [Resource::parse("HTTPS://A.example/").expect("a resource")];
         let told = narrower_resources(&resources(&["https://a.example"]), &spelled).expect("is granted");
         assert_eq!(told[0].as_str(), "HTTPS://A.example/", "as it was granted");

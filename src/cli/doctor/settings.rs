@@ -103,10 +103,11 @@ fn limits(config: &Config, findings: &mut Findings) {
 fn tokens(config: &Config, findings: &mut Findings) {
     const DAY: u64 = 86_400;
     let tokens = &config.tokens;
-    if tokens.refresh_grace == 0 {
+    if tokens.refresh_grace == 0 && tokens.refresh_repeat == 0 {
         findings.problem(
             "tokens.refresh_grace",
-            "0: a lost answer, or two processes that refresh at once (Claude Code, Codex, OpenCode), log the client out",
+            "0, like tokens.refresh_repeat: a lost response, or two processes that refresh at once (Claude Code, Codex, \
+             OpenCode), log the client out",
             "set it to 10 or more seconds",
         );
     }

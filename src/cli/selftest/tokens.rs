@@ -108,7 +108,9 @@ impl Journey<'_> {
         let tokens = needed(&self.tokens)?.clone();
         if self.grace == 0 {
             self.tokens = Some(tokens_of(&self.refresh(&tokens.refresh, "").await?)?);
-            return Err(wrong("`tokens.refresh_grace` is 0, so two at once log the client out", TWO_AT_ONCE));
+            let settings =
+                "`tokens.refresh_grace` and `tokens.refresh_repeat` are 0, so two at once log the client out";
+            return Err(wrong(settings, TWO_AT_ONCE));
         }
         let (one, other) = tokio::join!(self.refresh(&tokens.refresh, ""), self.refresh(&tokens.refresh, ""));
         let (one, other) = (tokens_of(&one?)?, tokens_of(&other?)?);

@@ -46,8 +46,18 @@ section! {
             "tokens.refresh_grace",
             "10",
             "whole seconds; 0 is not at all",
-            "How long the refresh token before the last still works, so that a lost answer or two refreshes at once do \
-             not log a client out.",
+            "How long a replaced refresh token still gets its successor, even if that was used, so that several \
+             refreshes at once do not log a client out.",
+        ),
+        /// 0 is not at all.
+        #[serde(deserialize_with = "values::hour_or_zero")]
+        pub refresh_repeat: u64 = Setting::new(
+            "tokens.refresh_repeat",
+            "3600",
+            "whole seconds from 0 to 3600, an hour; 0 is not at all",
+            "How long a replaced refresh token still gets its successor while that was not used, so that a response \
+             lost in an outage does not log a client out. 0 treats every replaced token as stolen after \
+             tokens.refresh_grace.",
         ),
         pub signing_algorithm: SigningAlgorithm = Setting::new(
             "tokens.signing_algorithm",

@@ -55,7 +55,7 @@ async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpoint
                 code_verifier: code_verifier.as_ref(),
                 resources: &resources,
             };
-            exchange_code(&app.context, &app.issuer, exchange).await?
+            exchange_code(&app.context, &app.issuer, app.bounds(client.id), exchange).await?
         }
         TokenRequest::Refresh { client_id, refresh_token, scope, resources } => {
             let id = app.find_client.id_of(&client_id).ok_or(TokenRefusal::UnknownClient)?;

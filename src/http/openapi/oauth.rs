@@ -83,7 +83,7 @@ fn token_at(name: &str) -> Value {
     refusable(json!({
         "operationId": name,
         "summary": "Exchange a code or a refresh token for tokens (RFC 6749 section 3.2)",
-        "description": "PKCE is required. A refresh token is replaced each time; the one before works for a few seconds more.",
+        "description": "PKCE is required. A refresh token is replaced each time. A replaced one returns the same successor until that is used.",
         "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("TokenRequest")},
         "responses": {"200": {"description": "RFC 6749 section 5.1", "content": json_of("Tokens")}},

@@ -182,6 +182,7 @@ async fn a_key_file_that_others_may_read_and_settings_that_trip_clients_are_name
     use std::os::unix::fs::PermissionsExt as _;
     let program = Program::on_the_default_file()
         .with("GRANTOR_TOKENS__REFRESH_GRACE", "0")
+        .with("GRANTOR_TOKENS__REFRESH_REPEAT", "0")
         .with("GRANTOR_HTTP__TRUSTED_PROXIES", "0.0.0.0/0")
         .with("GRANTOR_REGISTRATION__TOLERATE", "[]");
     let _server = program.start();

@@ -106,14 +106,16 @@ async fn one_that_is_stopped_half_way_removes_whom_it_has_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refreshes_without_a_grace_time_are_named() {
-    let program = Program::on_the_default_file().with("GRANTOR_TOKENS__REFRESH_GRACE", "0");
+async fn refreshes_that_cannot_be_repeated_are_named() {
+    let program = Program::on_the_default_file()
+        .with("GRANTOR_TOKENS__REFRESH_GRACE", "0")
+        .with("GRANTOR_TOKENS__REFRESH_REPEAT", "0");
     let _server = program.start();
 
     let failed = program.run(["selftest"]);
 
     assert_eq!(failed.code, 3, "{}", failed.stderr);
-    assert!(failed.stdout.contains("`tokens.refresh_grace` is 0"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("`tokens.refresh_grace` and `tokens.refresh_repeat` are 0"), "{}", failed.stdout);
     assert!(failed.stdout.contains("trips up Claude Code, Codex and OpenCode"), "{}", failed.stdout);
 }
 

@@ -1,11 +1,19 @@
 //! Authorization codes.
 
-use grantor::db::DbError;
+use futures_util::future::join_all;
 use grantor::db::authorization_codes::{self, AuthorizationCode};
+use grantor::db::families::Redemption;
+use grantor::db::{DbError, FamilyQueues};
+use grantor::oauth::Timestamp;
+use grantor::oauth::permission::Role;
 use grantor::oauth::pkce::CodeChallenge;
+use grantor::oauth::standing::Standing;
 
-use super::by_hand::{after, client_id};
-use super::grant_by_hand::{consent, digest, family_id, grant_id, insert_code, new_code, people_and_clients, redeem};
+use super::by_hand::{after, org_id, user_id};
+use super::grant_by_hand::{
+    consent, digest, end, family, family_id, family_of_code, grant_id, insert_code, new_code, new_family,
+    people_and_clients, redeem,
+};
 use crate::support::{START, TestApp};
 
 on_both! {
@@ -18,31 +26,68 @@ on_both! {
             AuthorizationCode { code_challenge: Some(challenge), nonce: Some("n\u{f6}".to_owned()), ..new_code(id) };
         insert_code(app.db(), "one", &with_all).await;
         insert_code(app.db(), "two", &new_code(id)).await;
-        let family_of = async |text| {
-            authorization_codes::find_family_of_used(app.db(), digest(text), client_id(1)).await.expect("is readable")
-        };
+        let family_of = async |text| family_of_code(app.db(), text).await;
 
         assert_eq!(family_of("one").await, None);
-        assert_eq!(redeem(app.db(), "one", 1, START).await, Some(with_all));
-        assert_eq!(redeem(app.db(), "one", 2, START).await, None);
+        assert_eq!(redeem(app.db(), "one", 1).await, Some(with_all));
+        assert_eq!(redeem(app.db(), "one", 2).await, None);
         assert_eq!((family_of("one").await, family_of("two").await), (Some(family_id(1)), None));
-        let strangers =
-            authorization_codes::find_family_of_used(app.db(), digest("one"), client_id(2)).await.expect("is readable");
-        assert_eq!(strangers, None);
-        assert_eq!(redeem(app.db(), "two", 2, START).await, Some(new_code(id)));
+        assert_eq!(redeem(app.db(), "two", 2).await, Some(new_code(id)));
     }
 
-    async fn a_code_is_good_for_its_client_until_it_ends(engine: Engine) {
+    async fn a_code_is_read_with_everything_that_decides_its_exchange(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
         let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
         insert_code(app.db(), "code", &new_code(id)).await;
-        insert_code(app.db(), "another's", &AuthorizationCode { client_id: client_id(2), ..new_code(id) }).await;
+        let queues = FamilyQueues::start(app.db().clone());
 
-        assert_eq!(redeem(app.db(), "another's", 1, START).await, None);
-        assert_eq!(redeem(app.db(), "unheard of", 1, START).await, None);
-        assert_eq!(redeem(app.db(), "code", 1, after(60)).await, None);
-        assert!(redeem(app.db(), "code", 1, after(59)).await.is_some());
+        let found = queues.find_code(digest("code")).await.expect("is readable").expect("is there");
+        let unknown = queues.find_code(digest("unknown")).await.expect("is readable");
+
+        assert_eq!((&found.code, found.org_id, found.user.id), (&new_code(id), org_id(1), user_id(1)));
+        assert_eq!((found.family_id, unknown), (None, None));
+        assert_eq!(found.standing, Standing { role: Some(Role::Admin), ..Standing::default() });
+        app.execute("UPDATE org_clients SET disabled_at = 7").await;
+        let alone = authorization_codes::find(app.db(), digest("code")).await.expect("is readable").expect("is there");
+        assert_eq!(alone.standing.client_disabled_at, Some(Timestamp::from_seconds(7)));
+    }
+
+    async fn exchanges_that_wait_together_each_happen_or_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        people_and_clients(app.db()).await;
+        let (live, ended) = (
+            consent(app.db(), 1, (1, 1, 1), "openid", START).await,
+            consent(app.db(), 2, (1, 1, 2), "openid", START).await,
+        );
+        for text in ["free", "used", "twice"] {
+            insert_code(app.db(), text, &new_code(live)).await;
+        }
+        redeem(app.db(), "used", 50).await.expect("is redeemed");
+        end(app.db(), &[ended], after(1)).await;
+        insert_code(app.db(), "of an ended grant", &new_code(ended)).await;
+        let queues = FamilyQueues::start(app.db().clone());
+        let redemption = |text, number| Redemption {
+            code: digest(text),
+            family: new_family(number, live),
+            forget_at: Some(after(99)),
+        };
+        let all = [
+            redemption("free", 1), redemption("used", 2), redemption("of an ended grant", 3),
+            redemption("unknown", 4), redemption("twice", 5), redemption("twice", 6),
+        ];
+
+        let begun = join_all(all.map(|redemption| queues.begin(redemption))).await;
+
+        let begun: Vec<_> = begun.into_iter().map(|outcome| outcome.expect("runs")).collect();
+        assert_eq!(begun[..4], [true, false, false, false]);
+        assert_ne!(begun[4], begun[5], "a code is redeemed once");
+        assert_eq!(family(app.db(), 1).await, Some(new_family(1, live)));
+        assert_eq!(family_of_code(app.db(), "twice").await, Some(family_id(if begun[4] { 5 } else { 6 })));
+        assert_eq!(family_of_code(app.db(), "of an ended grant").await, None);
+        for number in [2, 3, 4, if begun[4] { 6 } else { 5 }] {
+            assert_eq!(family(app.db(), number).await, None, "{number}");
+        }
     }
 
     async fn of_two_exchanges_of_one_code_at_once_one_succeeds(engine: Engine) {
@@ -54,12 +99,11 @@ on_both! {
             insert_code(app.db(), &text, &new_code(id)).await;
 
             let (one, other) =
-                tokio::join!(redeem(app.db(), &text, 2 * round, START), redeem(app.db(), &text, 2 * round + 1, START));
+                tokio::join!(redeem(app.db(), &text, 2 * round), redeem(app.db(), &text, 2 * round + 1));
 
             assert_ne!(one.is_some(), other.is_some());
             let family = family_id(2 * round + u64::from(other.is_some()));
-            let began = authorization_codes::find_family_of_used(app.db(), digest(&text), client_id(1)).await;
-            assert_eq!(began.expect("is readable"), Some(family));
+            assert_eq!(family_of_code(app.db(), &text).await, Some(family));
         }
     }
 
@@ -69,11 +113,10 @@ on_both! {
         let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
         insert_code(app.db(), "code", &new_code(id)).await;
         let mut tx = app.db().begin().await.expect("begins");
-        let code = authorization_codes::redeem(&mut tx, digest("code"), client_id(1), family_id(1), START).await;
-        assert!(code.expect("is asked").is_some());
+        assert!(authorization_codes::redeem(&mut tx, digest("code"), family_id(1)).await.expect("runs"));
         tx.roll_back().await.expect("rolls back");
 
-        assert!(redeem(app.db(), "code", 2, START).await.is_some());
+        assert!(redeem(app.db(), "code", 2).await.is_some());
     }
 
     async fn a_code_needs_its_grant_and_is_issued_once(engine: Engine) {
@@ -102,10 +145,10 @@ on_both! {
         for (text, ends) in [("a", 10), ("b", 20), ("c", 29), ("d", 30)] {
             insert_code(app.db(), text, &AuthorizationCode { expires_at: after(ends), ..new_code(id) }).await;
         }
-        redeem(app.db(), "b", 1, START).await.expect("is redeemed");
+        redeem(app.db(), "b", 1).await.expect("is redeemed");
         let expire = async || authorization_codes::delete_expired(app.db(), after(30), 2).await.expect("is asked");
 
         assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
-        assert!(redeem(app.db(), "d", 2, START).await.is_some());
+        assert!(redeem(app.db(), "d", 2).await.is_some());
     }
 }

@@ -104,17 +104,11 @@ on_both! {
 
         let request =
             authorization_requests::find(app.db(), digest_of_client, digest_of_client, START).await.expect_err("is corrupt");
-        let redeem = async || {
-            let mut tx = app.db().begin().await.expect("begins");
-            let code =
-                authorization_codes::redeem(&mut tx, digest("code"), client_id(1), family_id(1), START).await;
-            tx.roll_back().await.expect("rolls back");
-            code.expect_err("is corrupt")
-        };
+        let find = async || authorization_codes::find(app.db(), digest("code")).await.expect_err("is corrupt");
         app.execute(r#"UPDATE authorization_codes SET resources = '["no URI"]'"#).await;
-        let resources = redeem().await;
+        let resources = find().await;
         app.execute(r#"UPDATE authorization_codes SET resources = '[]', scopes = '{}'"#).await;
-        let scopes = redeem().await;
+        let scopes = find().await;
 
         assert_eq!(place(request), ("authorization_requests", "request"));
         assert_eq!(place(resources), ("authorization_codes", "resources"));

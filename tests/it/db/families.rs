@@ -6,6 +6,7 @@ use grantor::db::{Db, DbError, FamilyQueues, org_clients, orgs, users};
 use grantor::oauth::permission::Role;
 use grantor::oauth::scope::ScopeToken;
 use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::oauth::standing::Standing;
 use grantor::oauth::{GrantId, Timestamp};
 
 use super::by_hand::{after, client_id, org_id, user_id};
@@ -25,103 +26,50 @@ async fn one_family(db: &Db, forget_at: Option<Timestamp>) -> GrantId {
     id
 }
 
-/// From the state that somebody read.
-async fn rotate(db: &Db, from: &Family, token: &str, at: Timestamp, forget_at: Option<Timestamp>) -> bool {
-    let rotation = Rotation {
+/// A rotation from the state that was read.
+fn rotation(from: &Family, token: &str, at: Timestamp, forget_at: Option<Timestamp>) -> Rotation {
+    Rotation {
         id: from.id,
         from_sequence: from.sequence,
-        scopes: &from.scopes,
-        key_id: "second",
+        scopes: from.scopes.clone(),
+        key_id: "second".to_owned(),
         new_digest: digest(token),
         now: at,
         forget_at,
-    };
-    families::rotate(db, &rotation).await.expect("is asked")
+    }
+}
+
+async fn rotate(db: &Db, from: &Family, token: &str, at: Timestamp, forget_at: Option<Timestamp>) -> bool {
+    families::rotate(db, &rotation(from, token, at, forget_at)).await.expect("runs")
 }
 
 async fn read(db: &Db) -> Family {
     family(db, 1).await.expect("is there")
 }
 
-/// What a client presents that holds the first token.
-fn presented() -> families::Presented {
-    families::Presented {
-        id: family_id(1),
-        client_id: client_id(1),
-        digest: digest("refresh token 0"),
-        scopes: None,
-        resources: vec![],
-        idle: 1_000,
-        key_id: "second".to_owned(),
-        new_digest: digest("refresh token 1"),
-        now: after(10),
-        forget_at: None,
-    }
-}
-
-#[tokio::test]
-async fn on_postgres_the_usual_refresh_is_one_statement_and_whatever_is_in_the_way_stops_it() {
-    let app = TestApp::start(crate::support::Engine::Postgres).await;
-    one_family(app.db(), None).await;
-    let (wider, other) = (scopes("mcp_read mcp_write"), vec![super::grant_by_hand::resource("https://other.example")]);
-    let queues = FamilyQueues::start(app.db().clone());
-    let at_once = async |presented: families::Presented| queues.rotate(presented).await.expect("is asked");
-    let in_the_way = [
-        families::Presented { client_id: client_id(2), ..presented() },
-        families::Presented { digest: digest("refresh token 1"), ..presented() },
-        families::Presented { scopes: Some(wider), ..presented() },
-        families::Presented { resources: other, ..presented() },
-        families::Presented { idle: 10, ..presented() },
-        families::Presented { now: after(1_000_000), idle: 0, ..presented() },
-    ];
-    for presented in in_the_way {
-        assert!(at_once(presented.clone()).await.is_none(), "{presented:?}");
-    }
-
-    let (narrower, same) = (scopes("mcp_read"), vec![super::grant_by_hand::resource("https://mcp.example/mcp")]);
-    let rotated =
-        at_once(families::Presented { scopes: Some(narrower), resources: same, ..presented() }).await.expect("rotates");
-
-    assert_eq!((rotated.family.sequence, rotated.family.key_id.as_str()), (1, "second"));
-    assert_eq!(rotated.family, read(app.db()).await);
-    assert!(at_once(presented()).await.is_none(), "it was rotated already");
-}
-
-#[tokio::test]
-async fn of_refreshes_that_wait_together_each_is_answered_for_itself() {
-    let app = TestApp::start(crate::support::Engine::Postgres).await;
-    let id = one_family(app.db(), None).await;
+/// Families 1 to 4 of one grant.
+async fn four_families(db: &Db) -> [Family; 4] {
+    let id = one_family(db, None).await;
     for number in 2..=4 {
-        insert_family(app.db(), &new_family(number, id), None).await;
+        insert_family(db, &new_family(number, id), None).await;
     }
-    let queues = FamilyQueues::start(app.db().clone());
-    let of = |number| families::Presented { id: family_id(number), ..presented() };
-    let presented = [of(1), families::Presented { digest: digest("another"), ..of(2) }, of(3), of(3), of(99), of(4)];
-
-    let rotated = join_all(presented.map(|presented| queues.rotate(presented))).await;
-    let rotated: Vec<_> = rotated.into_iter().map(|found| found.expect("is asked").map(|it| it.family.id)).collect();
-
-    assert_eq!((rotated[0], rotated[1], rotated[4], rotated[5]), (Some(family_id(1)), None, None, Some(family_id(4))));
-    let mut twice = [rotated[2], rotated[3]];
-    twice.sort();
-    assert_eq!(twice, [None, Some(family_id(3))], "of the same token, one is rotated");
+    [1, 2, 3, 4].map(|number| new_family(number, id))
 }
 
 #[tokio::test]
-async fn a_family_that_somebody_holds_keeps_nobody_waiting() {
+async fn a_batch_passes_over_a_row_that_another_transaction_holds() {
     let app = TestApp::start(crate::support::Engine::Postgres).await;
-    let id = one_family(app.db(), None).await;
-    insert_family(app.db(), &new_family(2, id), None).await;
+    let [held, free, ..] = four_families(app.db()).await;
     let queues = FamilyQueues::start(app.db().clone());
     let mut tx = app.db().begin().await.expect("begins");
-    assert!(families::revoke(&mut tx, family_id(1), START, after(DAY)).await.expect("is asked"));
+    assert!(families::revoke(&mut tx, held.id, START, after(DAY)).await.expect("runs"));
 
-    let held = queues.rotate(presented());
-    let free = queues.rotate(families::Presented { id: family_id(2), ..presented() });
-    let (held, free) = tokio::join!(held, free);
+    let (held, free) = tokio::join!(
+        queues.rotate(rotation(&held, "new", after(10), None)),
+        queues.rotate(rotation(&free, "new", after(10), None)),
+    );
 
-    assert!(held.expect("is asked").is_none());
-    assert_eq!(free.expect("is asked").map(|found| found.family.id), Some(family_id(2)));
+    assert_eq!((held.expect("runs"), free.expect("runs")), (false, true));
     tx.roll_back().await.expect("is rolled back");
 }
 
@@ -151,9 +99,7 @@ on_both! {
         one_family(db, None).await;
         let find = async || families::find_for_refresh(db, family_id(1)).await.expect("is readable").expect("is there");
 
-        let found = find().await;
-        assert_eq!((found.role, found.user_disabled_at, found.client_disabled_at), (Some(Role::Admin), None, None));
-        assert_eq!((found.restriction, found.default_client_scopes), (None, None));
+        assert_eq!(find().await.standing, Standing { role: Some(Role::Admin), ..Standing::default() });
 
         let restriction = ScopesRestriction::from_stored(vec![], vec![ScopeToken::parse("mcp_read").expect("a scope")]);
         let mut tx = db.begin().await.expect("begins");
@@ -164,9 +110,80 @@ on_both! {
         orgs::update_default_client_scopes(db, org_id(1), Some(&scopes("openid"))).await.expect("is updated");
         users::disable(db, user_id(1), after(4)).await.expect("is disabled");
 
-        let found = find().await;
-        assert_eq!((found.user_disabled_at, found.client_disabled_at), (Some(after(4)), Some(after(3))));
-        assert_eq!((found.restriction, found.default_client_scopes), (Some(restriction), Some(scopes("openid"))));
+        let expected = Standing {
+            user_disabled_at: Some(after(4)),
+            role: Some(Role::Admin),
+            client_disabled_at: Some(after(3)),
+            restriction: Some(restriction),
+            default_client_scopes: Some(scopes("openid")),
+        };
+        assert_eq!(find().await.standing, expected);
+        let batched = FamilyQueues::start(db.clone()).find_for_refresh(family_id(1)).await.expect("is readable");
+        assert_eq!(batched.expect("is there").standing, expected);
+        app.execute("DELETE FROM memberships").await;
+        assert_eq!(find().await.standing.role, None);
+    }
+
+    async fn families_that_are_read_together_are_each_their_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        four_families(app.db()).await;
+        let queues = FamilyQueues::start(app.db().clone());
+
+        let found = join_all([3, 1, 99, 3].map(|number| queues.find_for_refresh(family_id(number)))).await;
+
+        let found: Vec<_> = found.into_iter().map(|found| found.expect("is readable").map(|it| it.family.id)).collect();
+        assert_eq!(found, [Some(family_id(3)), Some(family_id(1)), None, Some(family_id(3))]);
+    }
+
+    async fn rotations_that_wait_together_each_happen_or_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [first, second, third, fourth] = four_families(app.db()).await;
+        let queues = FamilyQueues::start(app.db().clone());
+        families::revoke(app.db(), fourth.id, after(1), after(DAY)).await.expect("is revoked");
+        let rotations = [
+            rotation(&first, "new", after(10), None),
+            rotation(&Family { sequence: 7, ..second.clone() }, "new", after(10), None),
+            rotation(&Family { scopes: scopes("openid"), ..second.clone() }, "new", after(10), None),
+            rotation(&fourth, "new", after(10), None),
+            rotation(&new_family(99, first.grant_id), "new", after(10), None),
+            rotation(&third, "one", after(10), None),
+            rotation(&third, "other", after(11), None),
+        ];
+
+        let happened = join_all(rotations.map(|rotation| queues.rotate(rotation))).await;
+
+        let happened: Vec<_> = happened.into_iter().map(|outcome| outcome.expect("runs")).collect();
+        assert_eq!(happened[..5], [true, false, false, false, false]);
+        assert_ne!(happened[5], happened[6], "one of two rotations of a family happens");
+        let rotated = family(app.db(), 3).await.expect("is there");
+        let token = if happened[5] { "one" } else { "other" };
+        assert_eq!((rotated.sequence, rotated.current_digest), (1, Some(digest(token))));
+        assert_eq!(read(app.db()).await.sequence, 1);
+        assert_eq!(family(app.db(), 2).await, Some(second), "a rotation that did not happen changed nothing");
+    }
+
+    async fn batches_of_the_same_families_in_opposite_orders_do_not_deadlock(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let id = one_family(app.db(), None).await;
+        for number in 2..=40 {
+            insert_family(app.db(), &new_family(number, id), None).await;
+        }
+        let (here, there) = (FamilyQueues::start(app.db().clone()), FamilyQueues::start(replica.db().clone()));
+        for round in 0..5 {
+            let all = join_all((1..=40).map(|number| family(app.db(), number))).await;
+            let up: Vec<_> = all.into_iter().map(|family| rotation(&family.expect("is there"), "new", after(round), None)).collect();
+            let down: Vec<_> = up.iter().rev().cloned().collect();
+
+            let (one, other) = tokio::join!(
+                join_all(up.into_iter().map(|rotation| here.rotate(rotation))),
+                join_all(down.into_iter().map(|rotation| there.rotate(rotation))),
+            );
+
+            for (one, other) in one.into_iter().zip(other.into_iter().rev()) {
+                assert!(!(one.expect("runs") && other.expect("runs")), "a family is rotated once");
+            }
+        }
     }
 
     async fn liveness_tells_whose_family_it_is_and_whether_it_lives(engine: Engine) {

@@ -105,12 +105,18 @@ pub async fn insert_code(db: &Db, text: &str, code: &AuthorizationCode) {
     tx.commit().await.expect("commits");
 }
 
-/// The whole of one exchange, but for the decision.
-pub async fn redeem(db: &Db, text: &str, family: u64, at: Timestamp) -> Option<AuthorizationCode> {
+/// Redeems a code and returns it, or `None` if it was used or is gone.
+pub async fn redeem(db: &Db, text: &str, family: u64) -> Option<AuthorizationCode> {
+    let found = authorization_codes::find(db, digest(text)).await.expect("is readable");
     let mut tx = db.begin().await.expect("begins");
-    let code = authorization_codes::redeem(&mut tx, digest(text), client_id(1), family_id(family), at).await;
+    let redeemed = authorization_codes::redeem(&mut tx, digest(text), family_id(family)).await.expect("runs");
     tx.commit().await.expect("commits");
-    code.expect("is asked")
+    found.filter(|_| redeemed).map(|found| found.code)
+}
+
+/// The family that the use of a code began.
+pub async fn family_of_code(db: &Db, text: &str) -> Option<FamilyId> {
+    authorization_codes::find(db, digest(text)).await.expect("is readable").and_then(|found| found.family_id)
 }
 
 /// Of Ada in Acme for client One.

@@ -4,31 +4,22 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use grantor::db::families::Redemption;
 use grantor::db::{Db, authorization_codes, families, grants, users};
 use grantor::oauth::GrantId;
 
-use super::by_hand::{after, client_id, user_id};
+use super::by_hand::{after, user_id};
 use super::grant_by_hand::{
-    consent, digest, end, family, family_id, grant, insert_code, insert_family, is_alive, new_code, new_family,
+    consent, digest, end, family, grant, insert_code, insert_family, is_alive, new_code, new_family,
     people_and_clients, redeem, take_scopes,
 };
 use crate::support::{START, TestApp, later, until_kept_waiting};
 
 /// As the token endpoint does it: the code, the grant, the family. Whether it came to a family.
 async fn exchange(db: &Db, text: &str, number: u64) -> bool {
-    let mut tx = db.begin().await.expect("begins");
-    let code = authorization_codes::redeem(&mut tx, digest(text), client_id(1), family_id(number), after(1)).await;
-    let Some(code) = code.expect("is asked") else {
-        tx.roll_back().await.expect("rolls back");
-        return false;
-    };
-    if !grants::lock_live(&mut tx, code.grant_id, after(1)).await.expect("is asked") {
-        tx.roll_back().await.expect("rolls back");
-        return false;
-    }
-    families::insert(&mut tx, &new_family(number, code.grant_id), None).await.expect("is inserted");
-    tx.commit().await.expect("commits");
-    true
+    let Some(found) = authorization_codes::find(db, digest(text)).await.expect("is readable") else { return false };
+    let family = new_family(number, found.code.grant_id);
+    families::begin(db, &Redemption { code: digest(text), family, forget_at: None }).await.expect("runs")
 }
 
 async fn one_grant(db: &Db) -> GrantId {
@@ -66,7 +57,7 @@ on_both! {
         ending.await;
 
         assert_eq!(consent(app.db(), 1, (1, 1, 1), "openid", after(3)).await, id);
-        assert_eq!(redeem(app.db(), "code", 1, after(4)).await, None);
+        assert_eq!(redeem(app.db(), "code", 1).await, None);
     }
 
     async fn an_exchange_against_an_end_leaves_no_live_family(engine: Engine) {
@@ -82,7 +73,7 @@ on_both! {
             assert_eq!(family(app.db(), round).await.is_some(), exchanged);
             assert!(!is_alive(app.db(), round).await);
             assert_eq!(consent(app.db(), 1, (1, 1, 1), "openid", after(3)).await, id);
-            assert_eq!(redeem(app.db(), &text, 99, START).await, None, "its code is gone");
+            assert_eq!(redeem(app.db(), &text, 99).await, None, "its code is gone");
         }
     }
 

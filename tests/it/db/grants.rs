@@ -245,8 +245,8 @@ on_both! {
         assert_eq!((revoked_at(3).await, revoked_at(4).await), (Some(after(5)), None));
         assert_eq!(grant(app.db(), one).await.revoked_at, Some(after(5)), "the first time stays");
         assert_eq!(grant(app.db(), three).await.revoked_at, None);
-        assert_eq!(redeem(app.db(), "of one", 9, START).await, None);
-        assert!(redeem(app.db(), "of three", 9, START).await.is_some());
+        assert_eq!(redeem(app.db(), "of one", 9).await, None);
+        assert!(redeem(app.db(), "of three", 9).await.is_some());
         let day_30 = after(5 + families::ENDED_FOR + 86_400);
         assert_eq!(families::forget(app.db(), day_30, 10).await.expect("is asked"), 1, "the one that ended early");
         assert_eq!(families::forget(app.db(), day_30.plus(1), 10).await.expect("is asked"), 2);
@@ -259,15 +259,15 @@ on_both! {
         insert_family(app.db(), &new_family(1, id), None).await;
         insert_code(app.db(), "unused", &new_code(id)).await;
         insert_code(app.db(), "used", &new_code(id)).await;
-        redeem(app.db(), "used", 1, START).await.expect("is redeemed");
+        redeem(app.db(), "used", 1).await.expect("is redeemed");
         end(app.db(), &[id], after(5)).await;
 
         consent(app.db(), 2, (1, 1, 1), "openid", after(6)).await;
 
         assert!(lock_live(app.db(), id).await, "the grant lives");
         assert!(!is_alive(app.db(), 1).await);
-        assert_eq!(redeem(app.db(), "unused", 2, after(7)).await, None);
-        assert_eq!(redeem(app.db(), "used", 2, after(7)).await, None);
+        assert_eq!(redeem(app.db(), "unused", 2).await, None);
+        assert_eq!(redeem(app.db(), "used", 2).await, None);
     }
 
     async fn taken_scopes_are_gone_from_grants_and_families_and_codes_are_void(engine: Engine) {
@@ -290,7 +290,7 @@ on_both! {
         assert_eq!((carried(2).await, carried(4).await), (both.clone(), both));
         assert!(is_alive(app.db(), 1).await && is_alive(app.db(), 3).await);
         assert_eq!((grant(app.db(), one).await.modified_at, grant(app.db(), three).await.modified_at), (after(500), START));
-        assert_eq!(redeem(app.db(), "of one", 9, START).await, None);
-        assert!(redeem(app.db(), "of three", 9, START).await.is_some());
+        assert_eq!(redeem(app.db(), "of one", 9).await, None);
+        assert!(redeem(app.db(), "of three", 9).await.is_some());
     }
 }

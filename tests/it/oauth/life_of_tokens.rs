@@ -50,7 +50,25 @@ on_both! {
         assert_eq!(last_used_at(&granted).await, None, "not yet");
         sweeper::sweep(&app.app).await;
 
-        assert_eq!((last_used_at(&granted).await, last_used_at(&other).await), (Some(used_at), None));
+        let exchanged_at = app.context().clock.now().rounded_down_to(60);
+        assert_eq!(last_used_at(&granted).await, Some(used_at.rounded_down_to(60)));
+        assert_eq!(last_used_at(&other).await.map(|at| at.seconds_since(exchanged_at)), Some(0));
+    }
+
+    async fn the_exchange_of_a_code_is_a_use_and_a_use_is_kept_to_the_minute(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        go_to_the_present(&app).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("mcp_read").await;
+        sweeper::sweep(&app.app).await;
+        assert_eq!(last_used_at(&granted).await, None, "a consent is not a use");
+
+        assert_eq!(granted.exchanged(&code).await.status, 200);
+        sweeper::sweep(&app.app).await;
+
+        let used_at = last_used_at(&granted).await.expect("was used");
+        let now = app.context().clock.now();
+        assert_eq!((used_at.seconds() % 60, now.seconds_since(used_at) < 60), (0, true));
     }
 
     async fn a_token_that_does_not_live_is_not_used(engine: Engine) {
@@ -60,10 +78,13 @@ on_both! {
         let tokens = granted.tokens("mcp_read").await;
         granted.revoked(&tokens.refresh).await;
 
+        sweeper::sweep(&app.app).await;
+        let exchanged_at = last_used_at(&granted).await.expect("the exchange was a use");
+        app.hand.advance(Duration::from_secs(90));
         granted.introspected(&tokens.access).await;
         sweeper::sweep(&app.app).await;
 
-        assert_eq!(last_used_at(&granted).await, None);
+        assert_eq!(last_used_at(&granted).await, Some(exchanged_at));
     }
 
     async fn codes_stay_for_ten_minutes_after_their_end_and_then_leave(engine: Engine) {

@@ -10,6 +10,9 @@ use crate::support::granted::{Granted, MCP, Tokens, asks};
 use crate::support::{Answer, Engine, TestApp, restriction_path};
 
 const STEPS: usize = 200;
+const GRACE: u64 = 10;
+/// Shorter than the default, so that no code or access token expires meanwhile.
+const REPEAT: u64 = 60;
 /// OpenID Connect scopes come first.
 const SCOPES: [&str; 4] = ["email", "openid", "profile", "offline_access"];
 
@@ -32,10 +35,9 @@ struct Chain {
     is_exchanged: bool,
     is_alive: bool,
     refresh_tokens: Vec<String>,
-    /// The last rotation: the one before the last token is repeated, and does not end the chain.
-    is_in_grace: bool,
-    /// The rotation before it: its token is refused, and does not end the chain.
-    one_before_is_in_grace: bool,
+    /// Seconds since the last rotation and since the one before it.
+    rotated_ago: u64,
+    rotated_before_ago: u64,
     access_tokens: Vec<(String, Scopes)>,
 }
 
@@ -105,8 +107,8 @@ impl Model<'_> {
             is_exchanged: false,
             is_alive: true,
             refresh_tokens: Vec::new(),
-            is_in_grace: false,
-            one_before_is_in_grace: false,
+            rotated_ago: u64::MAX,
+            rotated_before_ago: u64::MAX,
             access_tokens: Vec::new(),
         });
     }
@@ -153,9 +155,11 @@ impl Model<'_> {
 
         let answer = self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
 
-        let is_overtaken = age == 2 && chain.one_before_is_in_grace;
-        let is_reuse = age > 1 && !is_overtaken || (age == 1 && !chain.is_in_grace);
-        if !chain.is_alive || is_overtaken || is_reuse {
+        // The token before the last is unused, so its own retry is answered for an hour. The one before that was followed by a
+        // use, so its retry is answered within the grace time.
+        let is_too_late = age == 1 && chain.rotated_ago > REPEAT;
+        let is_reuse = age > 2 || age == 2 && chain.rotated_before_ago > GRACE;
+        if !chain.is_alive || is_too_late || is_reuse {
             assert_eq!(error(&answer), json!("invalid_grant"));
             chain.is_alive &= !is_reuse;
             return;
@@ -171,10 +175,10 @@ impl Model<'_> {
         if age == 0 {
             assert!(!chain.refresh_tokens.contains(&tokens.refresh), "a new one");
             chain.refresh_tokens.push(tokens.refresh);
-            chain.one_before_is_in_grace = chain.is_in_grace;
-            chain.is_in_grace = true;
+            chain.rotated_before_ago = chain.rotated_ago;
+            chain.rotated_ago = 0;
         } else {
-            assert_eq!(tokens.refresh, chain.refresh_tokens[newest], "the successor again");
+            assert_eq!(tokens.refresh, chain.refresh_tokens[newest - age + 1], "the successor again");
         }
         chain.access_tokens.push((tokens.access, given));
     }
@@ -248,11 +252,14 @@ impl Model<'_> {
         }
     }
 
-    /// Until no token before the last is repeated.
+    /// Beyond the grace time, and now and then beyond the time in which a successor is repeated.
     fn wait(&mut self) {
-        self.pairs[0].app.hand.advance(Duration::from_secs(11));
+        let seconds = if self.below(4) == 0 { REPEAT + 1 } else { GRACE + 1 };
+        self.pairs[0].app.hand.advance(Duration::from_secs(seconds));
         for chain in &mut self.chains {
-            (chain.is_in_grace, chain.one_before_is_in_grace) = (false, false);
+            for ago in [&mut chain.rotated_ago, &mut chain.rotated_before_ago] {
+                *ago = ago.saturating_add(seconds);
+            }
         }
     }
 
@@ -291,6 +298,7 @@ async fn run(engine: Engine, on_narrow: OnNarrow, seed: u64) {
         ("restriction.on_narrow", setting),
         ("tokens.code_ttl", "600"),
         ("tokens.access_ttl", "86400"),
+        ("tokens.refresh_repeat", "60"),
         ("limits.token_per_minute", "0"),
     ];
     let app = TestApp::with(engine, &settings).await;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use grantor::actions::{self, By};
+use grantor::db::families;
 use grantor::oauth::client::ClientId;
+use grantor::oauth::refresh_token::RefreshToken;
 use grantor::oauth::scope::ScopeSet;
 use serde_json::{Value, json};
 
@@ -133,8 +135,58 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given"]);
     }
 
-    async fn an_old_token_outside_the_grace_time_ends_the_family_and_is_recorded(engine: Engine) {
+    async fn a_response_that_was_lost_in_an_outage_is_repeated_until_its_token_is_used(engine: Engine) {
         let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let first = granted.tokens("mcp_read").await;
+        let lost = ok(&granted, &first.refresh).await;
+
+        advance(&app, 600);
+        let repeated = ok(&granted, &first.refresh).await;
+        advance(&app, 2_400);
+        assert!(granted.is_active(&repeated.access).await, "using an access token does not use the refresh token");
+        let repeated_again = ok(&granted, &first.refresh).await;
+
+        assert_eq!((&lost.refresh, &lost.refresh), (&repeated.refresh, &repeated_again.refresh));
+        assert!(granted.is_active(&repeated_again.access).await);
+        let next = ok(&granted, &repeated.refresh).await;
+        assert_eq!(granted.refreshed(&next.refresh).await.status, 200);
+        assert_eq!(granted.history().await, ["grant.given"]);
+    }
+
+    async fn a_replaced_token_whose_successor_was_used_ends_the_family_after_the_grace_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let first = granted.tokens("mcp_read").await;
+        let second = ok(&granted, &first.refresh).await;
+        advance(&app, 11);
+        let third = ok(&granted, &second.refresh).await;
+
+        granted.refreshed(&first.refresh).await.is(400, &refused());
+
+        granted.refreshed(&third.refresh).await.is(400, &refused());
+        assert!(!granted.is_active(&third.access).await);
+        assert_eq!(granted.history().await, ["grant.given", "refresh_token.reused"]);
+    }
+
+    async fn a_replaced_token_is_refused_after_an_hour_and_the_family_stays(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let first = granted.tokens("mcp_read").await;
+        let second = ok(&granted, &first.refresh).await;
+
+        advance(&app, 3_600);
+        let last_moment = ok(&granted, &first.refresh).await;
+        advance(&app, 1);
+        granted.refreshed(&first.refresh).await.is(400, &refused());
+
+        assert_eq!(last_moment.refresh, second.refresh);
+        assert_eq!(granted.history().await, ["grant.given"], "nobody used the successor, so this is no sign of theft");
+        assert_eq!(granted.refreshed(&second.refresh).await.status, 200);
+    }
+
+    async fn a_reused_token_is_recorded_and_ends_only_its_own_family(engine: Engine) {
+        let app = TestApp::with(engine, &[("tokens.refresh_repeat", "0")]).await;
         let granted = Granted::new(&app).await;
         let (first, other) = (granted.tokens("mcp_read").await, granted.tokens("mcp_read").await);
         let second = ok(&granted, &first.refresh).await;
@@ -155,16 +207,18 @@ on_both! {
         assert_eq!(granted.refreshed(&other.refresh).await.status, 200);
     }
 
-    async fn the_slowest_of_three_that_refresh_at_once_ends_nothing(engine: Engine) {
+    async fn the_slowest_of_three_concurrent_refreshes_gets_the_successor_of_its_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let first = granted.tokens("mcp_read").await;
         let second = ok(&granted, &first.refresh).await;
         let third = ok(&granted, &second.refresh).await;
 
-        granted.refreshed(&first.refresh).await.is(400, &refused());
+        let slowest = ok(&granted, &first.refresh).await;
+        let next = ok(&granted, &slowest.refresh).await;
 
-        assert!(granted.is_active(&third.access).await);
+        assert_eq!((&slowest.refresh, &next.refresh), (&second.refresh, &third.refresh), "the chain does not fork");
+        assert!(granted.is_active(&slowest.access).await && granted.is_active(&third.access).await);
         assert_eq!(granted.history().await, ["grant.given"]);
         advance(&app, 11);
         granted.refreshed(&first.refresh).await.is(400, &refused());
@@ -172,7 +226,7 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given", "refresh_token.reused"]);
     }
 
-    async fn an_older_ancestor_ends_the_family_at_once(engine: Engine) {
+    async fn a_token_older_than_the_last_three_ends_the_family_at_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let first = granted.tokens("mcp_read").await;
@@ -187,8 +241,8 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given", "refresh_token.reused"]);
     }
 
-    async fn without_a_grace_time_the_token_before_ends_the_family_at_once(engine: Engine) {
-        let app = TestApp::with(engine, &[("tokens.refresh_grace", "0")]).await;
+    async fn without_grace_and_repetition_a_replaced_token_ends_the_family_at_once(engine: Engine) {
+        let app = TestApp::with(engine, &[("tokens.refresh_grace", "0"), ("tokens.refresh_repeat", "0")]).await;
         let granted = Granted::new(&app).await;
         let first = granted.tokens("mcp_read").await;
         let second = ok(&granted, &first.refresh).await;
@@ -383,8 +437,53 @@ on_both! {
 
         assert_eq!(scope(&refreshed), both("mcp_read"));
         let asked = [("scope", "org_authorized_apps_write")];
-        let refused = granted.refreshed_with(&Tokens::of(&refreshed).refresh, &asked).await;
-        refused.is(400, &not_allowed("org_authorized_apps_write"));
+        let token = Tokens::of(&refreshed).refresh;
+        for _ in 0..2 {
+            granted.refreshed_with(&token, &asked).await.is(400, &not_allowed("org_authorized_apps_write"));
+            advance(&app, 4_000);
+        }
+        let next = granted.refreshed(&token).await;
+        assert_eq!(scope(&next), both("mcp_read"), "a refusal did not use the token up");
+        assert_eq!(granted.history().await, ["grant.given"]);
+    }
+
+    async fn no_refusal_changes_the_family(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let granted_scopes = "mcp_read org_authorized_apps_write";
+        let code = granted.code_for(&asks(granted_scopes, &[MCP])).await;
+        let token = Tokens::of(&granted.exchanged(&code).await).refresh;
+        let id = RefreshToken::parse(&token).expect("a token").family;
+        let family = async || {
+            let found = families::find_for_refresh(app.db(), id).await.expect("is readable").expect("is there");
+            (found.family, found.previous_rotated_at)
+        };
+        let another = granted.another_client("Another").await;
+        let before = family().await;
+        let role_changes = [
+            ("UPDATE memberships SET role = 'read_only'", "UPDATE memberships SET role = 'admin'"),
+            ("UPDATE users SET disabled_at = 1", "UPDATE users SET disabled_at = NULL"),
+            ("UPDATE org_clients SET disabled_at = 1", "UPDATE org_clients SET disabled_at = NULL"),
+        ];
+        let lost_scope = [("scope", "org_authorized_apps_write")];
+        for (change, back) in role_changes {
+            app.execute(change).await;
+            assert_eq!(granted.refreshed_with(&token, &lost_scope).await.status, 400, "{change}");
+            app.execute(back).await;
+        }
+        let requests: [&[(&'static str, &str)]; 4] = [
+            &[("scope", "mcp_write")],
+            &[("scope", "nonsense")],
+            &[("resource", "https://other.example")],
+            &[("scope", "mcp_read"), ("resource", "https://other.example")],
+        ];
+        for more in requests {
+            assert_eq!(granted.refreshed_with(&token, more).await.status, 400, "{more:?}");
+        }
+        assert_eq!(another.refreshed(&token).await.status, 400);
+
+        assert_eq!(family().await, before);
+        assert_eq!(granted.refreshed_with(&token, &lost_scope).await.status, 200);
     }
 
     async fn who_was_disabled_gets_no_more(engine: Engine) {

@@ -1,12 +1,14 @@
 //! What meets a refresh or an exchange at the same moment, on another replica.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use grantor::actions::{self, ApproveError, By};
-use grantor::db::grants;
+use grantor::db::{families, grants};
 use grantor::oauth::client::ClientId;
+use grantor::oauth::refresh_token::RefreshToken;
 use grantor::oauth::scope::ScopeSet;
 use grantor::secret::Random;
 use serde_json::json;
@@ -137,6 +139,70 @@ on_both! {
             assert!(granted.is_active(&tokens.access).await);
         }
         assert_eq!(granted.refreshed(&all[0].refresh).await.status, 200);
+    }
+
+    async fn many_families_that_refresh_at_once_in_opposite_orders_all_get_their_own_successor(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let granted = Granted::new(&app).await;
+        let there = granted.on(&replica);
+        let mut all = Vec::new();
+        for _ in 0..20 {
+            all.push(granted.tokens("mcp_read").await.refresh);
+        }
+
+        let (up, down) = tokio::join!(
+            join_all(all.iter().map(|token| granted.refreshed(token))),
+            join_all(all.iter().rev().map(|token| there.refreshed(token))),
+        );
+
+        let successors: Vec<_> = up.iter().map(|answer| Tokens::of(answer).refresh).collect();
+        let repeated: Vec<_> = down.iter().rev().map(|answer| Tokens::of(answer).refresh).collect();
+        assert_eq!(successors, repeated, "two presentations of one token get one successor");
+        let distinct: std::collections::HashSet<_> = successors.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(granted.history().await, ["grant.given"]);
+    }
+
+    async fn a_refused_refresh_does_not_affect_those_that_wait_with_it(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let granted = Granted::new(&app).await;
+        let mut all = Vec::new();
+        for _ in 0..12 {
+            all.push(granted.tokens("mcp_read").await.refresh);
+        }
+        let scope_of = |place: usize| if place % 2 == 0 { "mcp_read" } else { "mcp_write" };
+
+        let client = &granted;
+        let refresh = |(place, token)| async move {
+            let answer = client.refreshed_with(token, &[("scope", scope_of(place))]).await;
+            answer.status.as_u16()
+        };
+        let statuses = join_all(all.iter().map(String::as_str).enumerate().map(refresh)).await;
+
+        let expected: Vec<u16> = (0..12).map(|place| if place % 2 == 0 { 200 } else { 400 }).collect();
+        assert_eq!(statuses, expected);
+        app.hand.advance(Duration::from_secs(4_000));
+        for refused in all.iter().skip(1).step_by(2) {
+            assert_eq!(granted.refreshed(refused).await.status, 200, "a refusal used no token up");
+        }
+    }
+
+    async fn a_refresh_whose_row_another_transaction_holds_waits_for_it(engine: Engine) {
+        let app = TestApp::with(engine, &[NO_LIMIT]).await;
+        let replica = app.replica_with(&[NO_LIMIT]).await;
+        let granted = Granted::new(&app).await;
+        let first = granted.tokens("mcp_read").await;
+        let id = RefreshToken::parse(&first.refresh).expect("a token").family;
+        let now = app.context().clock.now();
+        let mut tx = replica.db().begin().await.expect("begins");
+        assert!(families::revoke(&mut tx, id, now, now.plus(99)).await.expect("runs"));
+
+        let mut refreshing = pin!(granted.refreshed(&first.refresh));
+        support::until_kept_waiting(&app, refreshing.as_mut()).await;
+        tx.roll_back().await.expect("is rolled back");
+
+        assert_eq!(refreshing.await.status, 200);
     }
 
     async fn a_refresh_that_meets_a_narrowing_gives_nothing_beyond_it_where_grants_end(engine: Engine) {

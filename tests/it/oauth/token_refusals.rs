@@ -10,13 +10,17 @@ use grantor::oauth::client::ClientId;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
-use crate::support::granted::{Granted, REDIRECT, TOKEN, Tokens, asks, form, form_with};
+use crate::support::granted::{Granted, MCP, REDIRECT, TOKEN, Tokens, asks, form, form_with};
 use crate::support::{Answer, TestApp, request};
 
 const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
 
 fn invalid_code() -> Value {
     oauth("invalid_grant", "Invalid code or code verifier")
+}
+
+fn used_code() -> Value {
+    oauth("invalid_grant", "Invalid code or code verifier: the code was already used, so start the authorization again")
 }
 
 fn unknown_client() -> Value {
@@ -49,7 +53,7 @@ on_both! {
 
         let again = granted.exchanged(&code).await;
 
-        assert_refused(&again, 400, &invalid_code());
+        assert_refused(&again, 400, &used_code());
         assert_eq!(granted.introspected(&tokens.access).await, json!({"active": false}));
         assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
         assert_eq!(granted.history().await, ["grant.given", "code.used_twice"]);
@@ -67,7 +71,7 @@ on_both! {
 
             let again = form(&app, TOKEN, &with(&granted.exchange(&code), "code_verifier", None)).await;
 
-            assert_refused(&again, 400, &invalid_code());
+            assert_refused(&again, 400, &used_code());
             assert!(!granted.is_active(&tokens.access).await, "{advance}");
         }
     }
@@ -98,7 +102,7 @@ on_both! {
             statuses.sort_unstable();
             assert_eq!(statuses, [200, 400], "{} {}", one.text, other.text);
             let refused = if one.status == 400 { &one } else { &other };
-            assert_refused(refused, 400, &invalid_code());
+            assert_refused(refused, 400, &used_code());
         }
     }
 
@@ -286,6 +290,49 @@ on_both! {
             assert_refused(&answer, 400, &oauth("invalid_target", description));
         }
         assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
+    }
+
+    async fn a_resource_that_is_first_named_at_the_exchange_is_refused_and_the_code_stays(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("mcp_read").await;
+        let exchange = [granted.exchange(&code), vec![("resource", MCP)]].concat();
+
+        let refused = form(&app, TOKEN, &exchange).await;
+
+        assert_refused(&refused, 400, &oauth(
+            "invalid_target", "the authorization request named no resource: send resource with it, or leave it out here",
+        ));
+        assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
+    }
+
+    async fn an_exchange_is_refused_as_long_as_user_role_or_client_do_not_permit_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("org_authorized_apps_write").await;
+        let changes = [
+            ("UPDATE users SET disabled_at = 1", "UPDATE users SET disabled_at = NULL"),
+            ("UPDATE org_clients SET disabled_at = 1", "UPDATE org_clients SET disabled_at = NULL"),
+            ("UPDATE memberships SET role = 'read_only'", "UPDATE memberships SET role = 'admin'"),
+        ];
+        for (change, back) in changes {
+            app.execute(change).await;
+            assert_refused(&granted.exchanged(&code).await, 400, &invalid_code());
+            app.execute(back).await;
+        }
+
+        assert_eq!(granted.exchanged(&code).await.status, 200, "no refusal used the code up");
+    }
+
+    async fn an_exchange_gives_only_the_scopes_that_the_role_still_permits(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let code = granted.code("mcp_read org_authorized_apps_write").await;
+        app.execute("UPDATE memberships SET role = 'read_only'").await;
+
+        let answer = granted.exchanged(&code).await;
+
+        assert_eq!((answer.status.as_u16(), &answer.json()["scope"]), (200, &json!("mcp_read")), "{}", answer.text);
     }
 
     async fn a_code_ends_with_the_grant_that_it_came_from(engine: Engine) {
