@@ -272,7 +272,7 @@ on_both! {
 
         app.app.issuer.uses.write(app.db()).await.expect("is written");
 
-        let expected = resource(&[&bearer], false, json!(START));
+        let expected = resource(&[&bearer], false, json!(START.rounded_down_to(60)));
         operator.get(&one(&bearer)).await.is(200, &json!({"data": expected}));
     }
 

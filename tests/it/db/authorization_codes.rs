@@ -67,14 +67,18 @@ on_both! {
         end(app.db(), &[ended], after(1)).await;
         insert_code(app.db(), "of an ended grant", &new_code(ended)).await;
         let queues = FamilyQueues::start(app.db().clone());
-        let redemption = |text, number| Redemption {
+        let redemption = |text, number, grant| Redemption {
             code: digest(text),
-            family: new_family(number, live),
+            family: new_family(number, grant),
             forget_at: Some(after(99)),
         };
         let all = [
-            redemption("free", 1), redemption("used", 2), redemption("of an ended grant", 3),
-            redemption("unknown", 4), redemption("twice", 5), redemption("twice", 6),
+            redemption("free", 1, live),
+            redemption("used", 2, live),
+            redemption("of an ended grant", 3, ended),
+            redemption("unknown", 4, live),
+            redemption("twice", 5, live),
+            redemption("twice", 6, live),
         ];
 
         let begun = join_all(all.map(|redemption| queues.begin(redemption))).await;

@@ -109,18 +109,16 @@ on_both! {
         assert_eq!(claims["aud"], json!(app.app.issuer.name));
     }
 
-    async fn a_resource_that_is_named_for_the_first_time_at_the_token_endpoint_is_passed_over(engine: Engine) {
+    async fn a_resource_that_is_first_named_at_a_refresh_is_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
-        let code = granted.code("mcp_read").await;
+        let first = Tokens::of(&granted.exchanged(&granted.code("mcp_read").await).await);
 
-        let named = [granted.exchange(&code), vec![("resource", MCP)]].concat();
-        let exchanged = Tokens::of(&form(&app, TOKEN, &named).await);
         let late = [("resource", MCP), ("resource", "https://nobody.example/mcp")];
-        let refreshed = Tokens::of(&granted.refreshed_with(&exchanged.refresh, &late).await);
+        let refreshed = Tokens::of(&granted.refreshed_with(&first.refresh, &late).await);
         let again = Tokens::of(&granted.refreshed(&refreshed.refresh).await);
 
-        for tokens in [exchanged, refreshed, again] {
+        for tokens in [first, refreshed, again] {
             assert_eq!(opened(&tokens.access).1["aud"], json!(app.app.issuer.name));
             assert!(!granted.is_active(&tokens.access).await, "it is for no resource");
         }
