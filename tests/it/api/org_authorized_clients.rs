@@ -272,7 +272,7 @@ on_both! {
 
         app.app.issuer.uses.write(app.db()).await.expect("is written");
 
-        let expected = resource(&[&bearer], false, json!(START.rounded_down_to(60)));
+        let expected = resource(&[&bearer], false, json!("2026-01-02T03:04:00Z"));
         operator.get(&one(&bearer)).await.is(200, &json!({"data": expected}));
     }
 
