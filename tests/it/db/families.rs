@@ -120,6 +120,8 @@ on_both! {
         assert_eq!(find().await.standing, expected);
         let batched = FamilyQueues::start(db.clone()).find_for_refresh(family_id(1)).await.expect("is readable");
         assert_eq!(batched.expect("is there").standing, expected);
+        app.execute("UPDATE memberships SET disabled_at = 7").await;
+        assert_eq!(find().await.standing.role, None, "an ended membership does not count");
     }
 
     async fn families_that_are_read_together_are_each_their_own(engine: Engine) {
