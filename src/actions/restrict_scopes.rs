@@ -8,6 +8,7 @@ use super::conflict::again_after_conflict;
 use super::end_grants::{Ended, take_in};
 use super::{By, Context};
 use crate::config::{Config, OnNarrow, Restriction};
+use crate::db::affected_grants::{self, AffectedGrants};
 use crate::db::grants::{self, NamedGrant};
 use crate::db::{DbError, Tx, org_clients, orgs};
 use crate::oauth::OrgId;
@@ -37,9 +38,10 @@ pub struct Restricted {
     pub change: RestrictionChange,
     /// Names the state before.
     pub digest: String,
-    /// What users have granted that holds a scope which is taken away.
-    pub grants: u64,
-    pub users: u64,
+    /// The grants that hold a removed scope.
+    pub affected: AffectedGrants,
+    /// How many of them end. The others lose only the removed scopes.
+    pub ended: u64,
 }
 
 /// What a restriction is judged by, beside itself, and what follows from it.
@@ -76,8 +78,12 @@ pub async fn preview_restriction(
         .ok_or(RestrictScopesError::NoSuchClient)?;
     let defaults = orgs::find(&context.db, org_id).await?.and_then(|org| org.default_client_scopes);
     let (change, digest) = effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), Some(restriction));
-    let (grants, users) = grants::count_with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
-    Ok(Restricted { change, digest, grants, users })
+    let affected = affected_grants::find(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    let ended = match bounds.on_narrow {
+        OnNarrow::Revoke => affected.grants,
+        OnNarrow::NarrowGrants => affected.without_other_scopes,
+    };
+    Ok(Restricted { change, digest, affected, ended })
 }
 
 /// Replaces the restriction. With `if_digest`, only where the state is still the one that a preview named so.
@@ -161,17 +167,17 @@ async fn change(
         return Err(RestrictScopesError::Moved);
     }
     let removed = &change.scopes_removed;
-    let (grants, users) = grants::count_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+    let affected = affected_grants::find(&mut *tx, org_id, client_id, removed).await?;
     let mut ended = Vec::new();
-    if grants > 0 {
+    if affected.grants > 0 {
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
         ended = take_in(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
     }
     let name = org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
     crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
     let ceilings = Ceilings::Client { client: ClientTold { id: client_id, name: &name }, before, after };
-    tell(context, tx, org_id, ceilings, (grants, &ended), by).await?;
-    Ok(Restricted { change, digest, grants, users })
+    tell(context, tx, org_id, ceilings, (affected.grants, &ended), by).await?;
+    Ok(Restricted { change, digest, affected, ended: ended.len() as u64 })
 }
 
 async fn lock(

@@ -7,7 +7,8 @@ use super::conflict::again_after_conflict;
 use super::end_grants::take_in;
 use super::restrict_scopes::{Restricted, tell};
 use super::{By, Context};
-use crate::config::Config;
+use crate::config::{Config, OnNarrow};
+use crate::db::affected_grants::AffectedGrants;
 use crate::db::grants::{self, NamedGrant};
 use crate::db::{DbError, DbHandle, Tx, authorizations, org_clients, orgs};
 use crate::oauth::OrgId;
@@ -51,7 +52,7 @@ pub async fn set_default_client_scopes(
 ) -> Result<usize, SetDefaultsError> {
     let new = NewDefaults { org_id, scopes, config, catalog };
     let done = restrict_by_default(context, new, None, by).await?;
-    Ok(done.grants.try_into().unwrap_or(usize::MAX))
+    Ok(done.affected.grants.try_into().unwrap_or(usize::MAX))
 }
 
 /// What [`restrict_by_default`] would do now. Stores nothing.
@@ -68,7 +69,8 @@ pub async fn preview_default_restriction(
         granted += holders.len() as u64;
         users.extend(holders);
     }
-    Ok(new.effect(before.default_client_scopes.as_ref(), granted, users.len() as u64))
+    let ended = if new.config.restriction.on_narrow == OnNarrow::Revoke { granted } else { 0 };
+    Ok(new.effect(before.default_client_scopes.as_ref(), granted, users.len() as u64, ended))
 }
 
 /// Replaces the default. With `if_digest`, only if the state is still the one that a preview named so.
@@ -103,7 +105,7 @@ async fn replace(
     let ceilings = Ceilings::Defaults { before, after: new.scopes };
     tell(context, &mut tx, org_id, ceilings, (taken.grants, &taken.ended), by).await?;
     tx.commit().await?;
-    Ok(new.effect(before, taken.grants, taken.users))
+    Ok(new.effect(before, taken.grants, taken.users, taken.ended.len() as u64))
 }
 
 struct Taken {
@@ -151,13 +153,13 @@ impl NewDefaults<'_> {
         ceiling(None, None, &required, self.catalog).difference(&allowed)
     }
 
-    fn effect(&self, before: Option<&ScopeSet>, grants: u64, users: u64) -> Restricted {
+    fn effect(&self, before: Option<&ScopeSet>, grants: u64, users: u64, ended: u64) -> Restricted {
         let ceiling = |defaults| ceiling(None, defaults, &ScopeSet::default(), self.catalog);
         Restricted {
             change: RestrictionChange::between(&ceiling(before), &ceiling(self.scopes)),
             digest: defaults_digest(self.org_id, before, self.catalog),
-            grants,
-            users,
+            affected: AffectedGrants { grants, users, ..AffectedGrants::default() },
+            ended,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::Loaded;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file to write; refused where it exists.
+    /// File to write. It must not exist yet.
     file: PathBuf,
 }
 
@@ -34,7 +34,7 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
 /// Only for its owner: a backup holds what the database holds. SQLite writes into an empty file.
 fn create(file: &Path) -> Result<(), Failure> {
     database::create_for_owner(file).map_err(|cause| match cause.kind() {
-        ErrorKind::AlreadyExists => Failure::Failed(format!("{} exists already: name a new file", file.display())),
+        ErrorKind::AlreadyExists => Failure::Failed(format!("{} already exists; name a new file", file.display())),
         _ => Failure::Failed(format!("cannot create {}: {cause}", file.display())),
     })
 }

@@ -13,13 +13,13 @@ use crate::oauth::scope_catalog::{ScopeCatalog, ScopeKind};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The organisation's name; refused where it exists.
+    /// Name of the new organization. It must not exist yet.
     #[arg(long, value_name = "NAME")]
     org: String,
-    /// The administrator's e-mail address.
+    /// Email address of its administrator.
     #[arg(long, value_name = "EMAIL")]
     email: String,
-    /// Read the administrator's password from standard input instead of making one.
+    /// Read the administrator's password from standard input instead of generating one.
     #[arg(long)]
     password_stdin: bool,
 }

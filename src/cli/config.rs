@@ -10,11 +10,11 @@ use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say whether the settings can be used; all problems are listed at once.
+    /// Check the settings and report every problem at once.
     Check,
-    /// Show every setting in effect and where it comes from; secrets are not shown.
+    /// Print every setting in effect and its source. Secrets are hidden.
     Print,
-    /// Print every setting with its default and what it means.
+    /// Print every setting with its default and its meaning.
     Example,
 }
 

@@ -7,7 +7,7 @@ use crate::actions::{self, Context};
 use crate::app::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::db::{Db, MigrateError, MigrationState, orgs};
+use crate::db::{Db, MigrateError, MigrationState};
 use crate::passwords::Passwords;
 use crate::secret::Random;
 
@@ -121,10 +121,4 @@ pub fn create_for_owner(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
-}
-
-/// The organisation that a person named.
-pub async fn org(context: &Context, name: &str) -> Result<orgs::Org, Failure> {
-    let none = || Failure::Failed(format!("there is no organisation named {name:?}; `grantor org list` shows all"));
-    orgs::find_by_name(&context.db, name).await?.ok_or_else(none)
 }

@@ -20,10 +20,10 @@ use finding::{Findings, Level};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where the server is reached; that of the settings where it is left out.
+    /// URL where the server is reached. Defaults to `http.public_url`.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// An MCP server to look at as its clients do: whether it leads them to this server.
+    /// URL of an MCP server: check, as its clients do, whether it leads to this server.
     #[arg(long, value_name = "URL")]
     mcp_server: Option<String>,
 }

@@ -1,11 +1,12 @@
-//! `grantor grant`: what people have authorised clients for.
+//! `grantor grant`: the access that users have given to apps.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::output::{self, Output};
+use super::chosen::OrgFilter;
+use super::output::{self, Output, Page, quoted};
 use super::{Failure, block_on, database};
 use crate::actions::{self, By, Context};
 use crate::config::Loaded;
@@ -17,26 +18,28 @@ use crate::oauth::{GrantId, UserId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List grants, also those that have ended: the newest first.
-    List {
-        /// Only those given in this organisation.
-        #[arg(long, value_name = "NAME")]
-        org: Option<String>,
-        /// Only those of the person with this e-mail address.
-        #[arg(long, value_name = "EMAIL")]
-        user: Option<String>,
-        /// Only those of the client with this id.
-        #[arg(long, value_name = "ID", value_parser = ClientId::parse)]
-        client: Option<ClientId>,
-        /// At most so many.
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
-        limit: u32,
-    },
-    /// End a grant with all its tokens, at once; the person may authorise the client again.
+    /// List grants, revoked ones included, the newest first.
+    List(List),
+    /// Revoke a grant and its refresh tokens. The user may authorize the app again.
     Revoke {
-        /// As `grantor grant list` shows it.
+        /// ID of the grant; `grantor grant list` shows it.
         id: Uuid,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    org: OrgFilter,
+    /// Only the grants of the user with this email address.
+    #[arg(long, value_name = "EMAIL")]
+    user: Option<String>,
+    /// Only the grants to the app with this client ID.
+    #[arg(long, value_name = "ID", value_parser = ClientId::parse)]
+    client: Option<ClientId>,
+    /// Maximum number of rows.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: u32,
 }
 
 #[derive(Serialize)]
@@ -72,32 +75,38 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
     block_on(async {
         let context = database::open(&loaded.config).await?;
         match command {
-            Command::List { org, user, client, limit } => {
-                let org_id = match org {
-                    Some(name) => Some(database::org(&context, &name).await?.id),
-                    None => None,
-                };
-                let user_id = match user {
-                    Some(email) => Some(user_id(&context, &email).await?),
-                    None => None,
-                };
-                let listed = grants::list(&context.db, org_id, user_id, client, limit).await?;
-                let shown: Vec<Shown> = listed.into_iter().map(Shown::from).collect();
-                output::list(output, &shown, &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"])
-            }
-            Command::Revoke { id } => {
-                actions::end_grant(&context, GrantId(id), |_| true, &By::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
-                output::one(output, &json!({"id": id, "revoked": true}), || format!("revoked {id}"))
-            }
+            Command::List(arguments) => list(&context, arguments, output).await,
+            Command::Revoke { id } => revoke(&context, GrantId(id), output).await,
         }
     })
 }
 
+async fn list(context: &Context, arguments: List, output: Output) -> Result<(), Failure> {
+    let List { org, user, client, limit } = arguments;
+    let org_id = org.find(context).await?;
+    let user_id = match user {
+        Some(email) => Some(user_id(context, &email).await?),
+        None => None,
+    };
+    let read = grants::list(&context.db, org_id, user_id, client, Page::<Shown>::rows_to_read(limit)).await?;
+    let page = Page::of(read, limit).map(Shown::from);
+    output::list(
+        output,
+        &page.items,
+        &["user", "client", "org", "scopes", "consented_at", "last_used_at", "revoked_at", "id"],
+    )?;
+    page.note_if_more(output);
+    Ok(())
+}
+
+async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
+    actions::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    output::one(output, &json!({"id": id, "revoked": true}), || format!("revoked {id}"))
+}
+
 async fn user_id(context: &Context, email: &str) -> Result<UserId, Failure> {
-    // As it is stored; what is no address is nobody's.
+    // As it is stored. Text that is not an address belongs to no user.
     let address = email.trim().to_lowercase();
-    let none = || Failure::Failed(format!("there is no user {}; `grantor user list` shows all", email.escape_debug()));
+    let none = || Failure::Failed(format!("no user has the address {}; `grantor user list` lists all", quoted(email)));
     Ok(users::find_by_email(&context.db, &address).await?.ok_or_else(none)?.id)
 }

@@ -1,11 +1,12 @@
-//! `grantor key`: API keys of an organisation and application keys of its people.
+//! `grantor key`: API keys of an organization and application keys of its users.
 
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::output::{self, Output};
+use super::chosen::OrgFlag;
+use super::output::{self, Output, Page};
 use super::{Failure, block_on, database};
 use crate::actions::{self, By, Context};
 use crate::clock::Clock;
@@ -15,24 +16,25 @@ use crate::oauth::{KeyId, OrgId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create an API key and an application key, shown this once.
+    /// Create an API key and an application key. They are shown only once.
     Create {
-        /// The name of the organisation.
-        #[arg(long, value_name = "NAME")]
-        org: String,
-        /// The e-mail address of the person that the application key speaks for.
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Email address of the user that the application key acts for.
         #[arg(long, value_name = "EMAIL")]
         user: String,
     },
-    /// List keys: never the keys themselves.
+    /// List keys by ID, user and last four characters.
     List {
-        /// The name of the organisation.
-        #[arg(long, value_name = "NAME")]
-        org: String,
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Maximum number of rows.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        limit: u32,
     },
-    /// End a key. Servers that run stop taking it within five seconds.
+    /// Revoke a key. Running servers stop accepting it within five seconds.
     Revoke {
-        /// As `grantor key list` shows it.
+        /// ID of the key; `grantor key list` shows it.
         id: Uuid,
     },
 }
@@ -52,7 +54,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         let context = database::open(&loaded.config).await?;
         match command {
             Command::Create { org, user } => {
-                let org = database::org(&context, &org).await?;
+                let org = org.find(&context).await?;
                 let keys =
                     actions::create_key(&context, org.id, &user, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
                 let shown = json!({
@@ -64,22 +66,26 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 output::one(output, &shown, || {
                     let (api_key, application_key) = (keys.api_key.expose(), keys.application_key.expose());
                     format!(
-                        "API key          {api_key}\nApplication key  {application_key}\n\nThey are shown this once."
+                        "API key          {api_key}\nApplication key  {application_key}\n\nThey are shown only once."
                     )
                 })
             }
-            Command::List { org } => {
-                let org = database::org(&context, &org).await?;
-                let columns = ["id", "kind", "user", "last_four", "created_at", "revoked_at"];
-                output::list(output, &list(&context, org.id).await?, &columns)
+            Command::List { org, limit } => {
+                let org = org.find(&context).await?;
+                let page = Page::of(list(&context, org.id).await?, limit);
+                output::list(output, &page.items, &["kind", "user", "last_four", "created_at", "revoked_at", "id"])?;
+                page.note_if_more(output);
+                Ok(())
             }
             Command::Revoke { id } => {
-                // This process serves nobody: servers notice within five seconds.
+                // This process has no requests to refuse; running servers notice within five seconds.
                 let operators = OperatorCache::new(Clock::system());
                 actions::revoke_key(&context, &operators, KeyId(id), &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                output::one(output, &json!({"id": id, "revoked": true}), || format!("revoked {id}"))
+                output::one(output, &json!({"id": id, "revoked": true}), || {
+                    format!("Key {id} is revoked. Running servers stop accepting it within five seconds.")
+                })
             }
         }
     })

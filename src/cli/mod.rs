@@ -1,12 +1,15 @@
 //! The command line: one file per command. What it prints with `--output json`, and its exit codes, scripts rely on.
 
+mod audit;
 mod backup;
 mod bootstrap;
+mod chosen;
 mod client;
 mod config;
 mod database;
 mod demo;
 mod doctor;
+mod effect;
 mod exit;
 mod grant;
 mod healthcheck;
@@ -39,8 +42,8 @@ use output::Output;
 
 /// A self-hosted OAuth 2 authorization server for APIs and MCP servers.
 ///
-/// Without a command it serves. Settings come from the compiled-in defaults, then a file, then GRANTOR_<SECTION>__<KEY>
-/// variables, then flags; `grantor config example` prints all of them with their meaning.
+/// Without a command, it runs the server. Settings come from the built-in defaults, then a file, then GRANTOR_<SECTION>__<KEY>
+/// variables, then flags. `grantor config example` prints and explains every setting.
 #[derive(Debug, Parser)]
 #[command(
     name = "grantor",
@@ -49,15 +52,15 @@ use output::Output;
                   selftest, healthcheck, migrate status, webhook test)."
 )]
 struct Cli {
-    /// The settings file; also GRANTOR_CONFIG.
+    /// Path of the settings file. GRANTOR_CONFIG sets it too.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// One setting, over file and environment; may be repeated.
+    /// Override one setting of the file and the environment. Can be repeated.
     #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
 
-    /// How results are printed.
+    /// Format of results.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
 
@@ -67,56 +70,59 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server: the default.
+    /// Run the server. This is the default.
     Serve,
-    /// Bring the database's schema up to date, or see where it stands.
+    /// Update the database schema, or show its state.
     #[command(subcommand)]
     Migrate(migrate::Command),
-    /// Create an organisation with its administrator and a pair of keys.
+    /// Create an organization with an administrator and a pair of keys.
     Bootstrap(bootstrap::Arguments),
-    /// Organisations.
+    /// Organizations.
     #[command(subcommand)]
     Org(org::Command),
-    /// The people who run or use an organisation.
+    /// Users and their memberships in organizations.
     #[command(subcommand)]
     User(user::Command),
     /// API keys and application keys.
     #[command(subcommand)]
     Key(key::Command),
-    /// The keys that sign tokens, and those that seal secrets.
+    /// Keys that sign tokens, and keys that encrypt stored secrets.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Registered OAuth clients, as one organisation sees them.
+    /// Apps (OAuth clients), as one organization sees them.
     #[command(subcommand)]
     Client(client::Command),
-    /// What an organisation lets a client have at most.
+    /// Limits on the scopes that an app may get in an organization.
     #[command(subcommand)]
     Restriction(restriction::Command),
-    /// What people have authorised clients for.
+    /// Access that users have given to apps.
     #[command(subcommand)]
     Grant(grant::Command),
-    /// The APIs and MCP servers that tokens are for.
+    /// APIs and MCP servers that accept tokens.
     #[command(subcommand)]
     Resource(resource::Command),
-    /// How events get to the receivers of an organisation.
+    /// Webhooks of an organization and their deliveries.
     #[command(subcommand)]
     Webhook(webhook::Command),
-    /// Copy an SQLite database while the server runs.
+    /// The audit trail: who changed what.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Back up an SQLite database while the server runs.
     Backup(backup::Arguments),
     /// End everything that a restored backup brought back to life: run it after a restore, before people sign in.
     Restore(restore::Arguments),
-    /// Check, show or explain the settings.
+    /// Check, print or explain the settings.
     #[command(subcommand)]
     Config(config::Command),
     /// Print the OpenAPI document.
     Openapi,
-    /// Ask the running server whether it is ready; for container health checks.
+    /// Check whether the running server is ready, for example in a container health check.
     Healthcheck,
-    /// Go through everything that an MCP client goes through, at a running server.
+    /// Run the steps of an MCP client against a running server.
     Selftest(selftest::Arguments),
-    /// Show it all at work, without any settings: a server, a user, a client, an API, and a tour to paste.
+    /// Start a temporary server with a user, an app and an API, and print a tour to paste.
     Demo,
-    /// Look for what clients would trip over: settings, database, keys, proxy, and an MCP server that names this one.
+    /// Diagnose problems with settings, database, keys, proxy, and an MCP server that uses this server.
     Doctor(doctor::Arguments),
 }
 
@@ -146,6 +152,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Grant(command) => grant::run(command, load()?, output),
         Command::Resource(command) => resource::run(command, load()?, output),
         Command::Webhook(command) => webhook::run(command, load()?, output),
+        Command::Audit(command) => audit::run(command, load()?, output),
         Command::Backup(arguments) => backup::run(arguments, load()?, output),
         Command::Restore(arguments) => restore::run(arguments, load()?, output),
         Command::Config(command) => config::run(command, load, output),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::output::{self, Output};
 use super::restriction::add_effect;
-use super::{Failure, block_on, database};
+use super::{Failure, block_on, chosen, database};
 use crate::actions::{self, By, NewDefaults, Restricted};
 use crate::config::Loaded;
 use crate::db::orgs::{self, Org};
@@ -79,7 +79,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
             }
             Command::Rename { org, name } => {
-                let org = database::org(&context, &org).await?;
+                let org = chosen::find_org(&context, &org).await?;
                 let renamed =
                     actions::rename_org(&context, &org, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
                 output::one(output, &json!({"id": org.id, "name": renamed}), || {
@@ -88,7 +88,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::Set { org, default_client_scopes, dry_run, if_digest } => {
                 let scopes = parse_scopes(&default_client_scopes)?;
-                let org = database::org(&context, &org).await?;
+                let org = chosen::find_org(&context, &org).await?;
                 let (config, catalog) = (&loaded.config, &loaded.catalog);
                 let new = NewDefaults { org_id: org.id, scopes: scopes.as_ref(), config, catalog };
                 let effect = if dry_run {
@@ -120,8 +120,8 @@ fn in_words(shown: &Shown, effect: &Restricted, dry_run: bool) -> String {
         "{begin} {name:?} ({id})\nScopes added: {}\nScopes removed: {}\nGrants that hold a removed scope: {}, of {} people{next}",
         scopes(&change.scopes_added),
         scopes(&change.scopes_removed),
-        effect.grants,
-        effect.users,
+        effect.affected.grants,
+        effect.affected.users,
     )
 }
 

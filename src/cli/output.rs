@@ -1,39 +1,101 @@
-//! What a command prints: JSON for scripts, or columns for a person.
+//! What a command prints: JSON for scripts; tables and sentences, fitted to the terminal, for people.
+
+mod table;
+mod words;
 
 use std::io::{ErrorKind, Write as _};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use terminal_size::{Width, terminal_size};
 
 use super::Failure;
+pub use table::{Column, Table};
+pub use words::{capitalized, counted, escaped, facts, listed, quoted, wrapped};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people.
+    /// Tables and sentences for people.
     Text,
-    /// For scripts: one document.
+    /// One JSON document for scripts.
     Json,
 }
 
-/// A result that is one thing: `text` says it to a person.
+/// Prints one thing; `text` describes it to a person.
 pub fn one(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    line(&match output {
-        Output::Json => serde_json::to_string_pretty(value).map_err(Failure::failed)?,
-        Output::Text => text(),
-    })
+    match output {
+        Output::Json => line(&serde_json::to_string_pretty(value).map_err(Failure::failed)?),
+        Output::Text => line(&text()),
+    }
 }
 
-/// A result that is a list of like things: a table whose columns are the members of each.
+/// Prints one thing as sentences, each of which starts on a line of its own.
+pub fn sentences(output: Output, value: &impl Serialize, text: impl FnOnce() -> Vec<String>) -> Result<(), Failure> {
+    one(output, value, || text().iter().map(|sentence| wrapped(sentence, width())).collect::<Vec<_>>().join("\n"))
+}
+
+/// Prints a list as a table whose columns are members of its items.
 pub fn list<T: Serialize>(output: Output, items: &[T], columns: &[&str]) -> Result<(), Failure> {
-    let rows = serde_json::to_value(items).map_err(Failure::failed)?;
-    line(&match output {
-        Output::Json => serde_json::to_string_pretty(&rows).map_err(Failure::failed)?,
-        Output::Text => table(rows.as_array().map_or(&[], Vec::as_slice), columns),
-    })
+    table(output, items, |rows| Table::of_members(rows, columns))
 }
 
-/// Prints text and ends its line. A reader that has seen enough, such as `head`, is no failure: `println!` would panic.
+/// Prints a list as a table that the caller makes from the JSON of its items.
+pub fn table<T: Serialize>(
+    output: Output,
+    items: &[T],
+    table: impl FnOnce(&[Value]) -> Table,
+) -> Result<(), Failure> {
+    let rows = serde_json::to_value(items).map_err(Failure::failed)?;
+    match output {
+        Output::Json => line(&serde_json::to_string_pretty(&rows).map_err(Failure::failed)?),
+        Output::Text => line(&table(rows.as_array().map_or(&[], Vec::as_slice)).fitted(width())),
+    }
+}
+
+/// The first items of a list, and whether there are more. Read one row more than `limit` to find out.
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub limit: u32,
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// How many rows to read for a page of `limit` items.
+    pub const fn rows_to_read(limit: u32) -> u32 {
+        limit.saturating_add(1)
+    }
+
+    pub fn of(mut items: Vec<T>, limit: u32) -> Self {
+        let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > shown;
+        items.truncate(shown);
+        Self { items, limit, has_more }
+    }
+
+    /// Converts the items and keeps the rest.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), limit: self.limit, has_more: self.has_more }
+    }
+
+    /// Says on standard error that there is more, so that standard output stays one table or one document.
+    pub fn note_if_more(&self, output: Output) {
+        if self.has_more {
+            let limit = self.limit;
+            note(output, &format!("There is more: only the first {limit} are shown. Raise --limit to see the rest."));
+        }
+    }
+}
+
+/// Prints a remark on standard error.
+pub fn note(output: Output, text: &str) {
+    match output {
+        Output::Text => eprintln!("{}", wrapped(text, width())),
+        Output::Json => eprintln!("{}", json!({"note": text})),
+    }
+}
+
+/// Prints text and ends its line. A closed pipe, as of `head`, is not a failure; `println!` would panic.
 pub fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
@@ -42,43 +104,24 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn table(rows: &[Value], columns: &[&str]) -> String {
-    let heading = columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect();
-    let body = rows.iter().map(|row| columns.iter().map(|column| cell(&row[column])).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(heading).chain(body).collect();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let mut text = String::new();
-    for line in &lines {
-        let padded: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(padded.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// One line, whatever a client called itself.
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.escape_debug().to_string().replace("\\'", "'"),
-        Value::Array(items) if items.is_empty() => "(none)".to_owned(),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
-    }
+/// Columns of the terminal; 100 where standard output is not one.
+pub fn width() -> usize {
+    const WITHOUT_TERMINAL: usize = 100;
+    const MIN_WIDTH: usize = 40;
+    terminal_size().map_or(WITHOUT_TERMINAL, |(Width(columns), _)| usize::from(columns).max(MIN_WIDTH))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_table_has_its_columns_aligned_and_a_hostile_name_on_one_line() {
-        let rows = [json!({"name": "a\nb", "seen_at": null}), json!({"name": "longer", "seen_at": ["x", "y"]})];
+    fn a_page_knows_whether_there_is_more() {
+        for (rows, limit, shown, has_more) in [(0, 2, 0, false), (2, 2, 2, false), (3, 2, 2, true), (1, 0, 0, true)] {
+            let page = Page::of((0..rows).collect(), limit);
 
-        assert_eq!(table(&rows, &["name", "seen_at"]), "NAME    SEEN AT\na\\nb    -\nlonger  x y\n");
+            assert_eq!((page.items.len(), page.has_more), (shown, has_more), "{rows} rows, limit {limit}");
+        }
+        assert_eq!((Page::<()>::rows_to_read(100), Page::<()>::rows_to_read(u32::MAX)), (101, u32::MAX));
     }
 }

@@ -17,32 +17,32 @@ use crate::oauth::scope::{ScopeSet, ScopeToken};
 
 #[derive(Debug, Args)]
 pub struct New {
-    /// Its URI, as clients name it: https, or http on this machine.
+    /// URI that clients send in `resource`: https, or http on this machine.
     #[arg(long, value_name = "URI", value_parser = Resource::parse)]
     uri: Resource,
-    /// What people call it.
+    /// Display name.
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What clients should ask for: scope names, separated by spaces or commas.
+    /// Scopes that clients should request, separated by spaces or commas.
     #[arg(long, value_name = "SCOPES", default_value = "")]
     scopes: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a resource known, with a secret that is shown this once.
+    /// Add a resource and print its secret, which is shown only once.
     Create(New),
-    /// List resources, also those that the settings declare.
+    /// List resources, including those declared in the settings.
     List,
-    /// Show one, with the document that it has to serve and how it asks about tokens.
+    /// Show a resource, the metadata document that it must serve, and how it checks tokens.
     Show {
-        /// Its id or its URI.
+        /// ID or URI of the resource.
         #[arg(value_name = "ID|URI")]
         which: String,
     },
-    /// Forget one. Servers that run stop taking its secret within five seconds.
+    /// Delete a resource. Running servers stop accepting its secret within five seconds.
     Delete {
-        /// Its id or its URI.
+        /// ID or URI of the resource.
         #[arg(value_name = "ID|URI")]
         which: String,
     },

@@ -1,62 +1,65 @@
-//! `grantor restriction`: what an organisation lets a client have at most.
+//! `grantor restriction`: the most that an app may get in an organization.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::output::{self, Output};
+use super::chosen::{AppArgument, OrgFlag};
+use super::effect::{Effect, Tense};
+use super::output::{self, Output, counted, listed, quoted};
 use super::{Failure, block_on, database};
 use crate::actions::{self, Bounds, By, Restricted};
 use crate::config::Loaded;
+use crate::db::apps::App;
 use crate::db::org_clients;
-use crate::oauth::client::ClientId;
-use crate::oauth::scope::ScopeSet;
+use crate::db::orgs::Org;
+use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scopes_restriction::ScopesRestriction;
 
 #[derive(Debug, Args)]
 pub struct Which {
-    /// The name of the organisation.
-    #[arg(long, value_name = "NAME")]
-    org: String,
-    /// The client's id.
-    #[arg(value_parser = ClientId::parse)]
-    client: ClientId,
+    #[command(flatten)]
+    org: OrgFlag,
+    #[command(flatten)]
+    app: AppArgument,
 }
 
 #[derive(Debug, Args)]
 pub struct Lists {
-    /// Names separated by spaces or commas; leaving it out allows none.
-    #[arg(long, value_name = "SCOPES", default_value = "")]
+    /// Allowed OpenID Connect scopes, separated by spaces or commas. None if omitted.
+    #[arg(long, value_name = "SCOPES", default_value = "", hide_default_value = true)]
     oidc_scopes: String,
-    /// Names separated by spaces or commas; leaving it out allows none.
-    #[arg(long, value_name = "SCOPES", default_value = "")]
+    /// Allowed permission scopes, separated by spaces or commas. None if omitted.
+    #[arg(long, value_name = "SCOPES", default_value = "", hide_default_value = true)]
     permission_scopes: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the restriction: null is none.
+    /// Show the restriction of an app.
     Get {
         #[command(flatten)]
         which: Which,
     },
-    /// Replace the restriction. Grants that hold what it takes away end; `restriction.on_narrow` says how.
+    /// Replace the restriction of an app.
+    ///
+    /// Grants that hold a removed scope are revoked, or lose only that scope if `restriction.on_narrow` is `narrow_grants`.
     Set {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         lists: Lists,
-        /// Only if the state is still the one that a preview named so.
+        /// Fail unless the state still has the digest that a preview printed.
         #[arg(long, value_name = "DIGEST")]
         if_digest: Option<String>,
     },
-    /// Say what a restriction would add, remove and end, and store nothing.
+    /// Show what a restriction would add, take away and end. Nothing is stored.
     Preview {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         lists: Lists,
     },
-    /// Back to full access, or to the organisation's default.
+    /// Remove the restriction. The default of the organization applies again, if it has one.
     Delete {
         #[command(flatten)]
         which: Which,
@@ -64,44 +67,48 @@ pub enum Command {
 }
 
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
-    let shown = block_on(execute(command, &loaded))?;
-    output::one(output, &shown, || serde_json::to_string_pretty(&shown).unwrap_or_default())
+    block_on(execute(command, &loaded, output))
 }
 
-async fn execute(command: Command, loaded: &Loaded) -> Result<Value, Failure> {
+async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<(), Failure> {
     let context = database::open(&loaded.config).await?;
     let (Command::Get { which }
     | Command::Set { which, .. }
     | Command::Preview { which, .. }
     | Command::Delete { which }) = &command;
-    let org_id = database::org(&context, &which.org).await?.id;
-    let client_id = which.client;
+    let org = which.org.find(&context).await?;
+    let app = which.app.find(&context, &org).await?;
+    let client_id = app.client.id;
     let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
     let bounds = Bounds::of(&loaded.config, &loaded.catalog, &required);
-    let by = By::COMMAND_LINE;
+    let (shown, by) = (Shown { org: &org, app: &app, required: &required }, By::COMMAND_LINE);
     match command {
         Command::Get { .. } => {
-            let found = org_clients::find_restriction(&context.db, org_id, client_id).await?;
-            let restriction = found.ok_or_else(|| Failure::Failed(format!("there is no client {client_id}")))?;
-            Ok(shown(client_id, &required, restriction.as_ref()))
+            let restriction = org_clients::find_restriction(&context.db, org.id, client_id).await?.flatten();
+            output::sentences(output, &shown.json(restriction.as_ref()), || shown.sentences(restriction.as_ref()))
         }
         Command::Set { lists, if_digest, .. } => {
             let restriction = lists.parse(loaded)?;
             let if_digest = if_digest.as_deref();
             let done =
-                actions::restrict_scopes(&context, bounds, org_id, client_id, &restriction, if_digest, &by).await;
+                actions::restrict_scopes(&context, bounds, org.id, client_id, &restriction, if_digest, &by).await;
             let done = done.map_err(Failure::failed)?;
-            Ok(with_effect(shown(client_id, &required, Some(&restriction)), &done, false))
+            output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
+                let effect = effect(&done).sentences(Tense::Past);
+                shown.sentences(Some(&restriction)).into_iter().chain(effect).collect()
+            })
         }
         Command::Preview { lists, .. } => {
             let restriction = lists.parse(loaded)?;
-            let preview = actions::preview_restriction(&context, bounds, org_id, client_id, &restriction).await;
+            let preview = actions::preview_restriction(&context, bounds, org.id, client_id, &restriction).await;
             let preview = preview.map_err(Failure::failed)?;
-            Ok(with_effect(shown(client_id, &required, Some(&restriction)), &preview, true))
+            output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
+                shown.preview_sentences(&preview)
+            })
         }
         Command::Delete { .. } => {
-            actions::lift_restriction(&context, bounds, org_id, client_id, &by).await.map_err(Failure::failed)?;
-            Ok(shown(client_id, &required, None))
+            actions::lift_restriction(&context, bounds, org.id, client_id, &by).await.map_err(Failure::failed)?;
+            output::sentences(output, &shown.json(None), || shown.sentences(None))
         }
     }
 }
@@ -116,29 +123,82 @@ impl Lists {
     }
 }
 
-fn shown(client_id: ClientId, required: &ScopeSet, restriction: Option<&ScopesRestriction>) -> Value {
-    json!({
-        "client_id": client_id.uuid(),
-        "required_permission_scopes": (!required.is_empty()).then_some(required),
-        "scopes_restriction": restriction.map(|restriction| json!({
-            "oidc_scopes": restriction.oidc_scopes(),
-            "permission_scopes": restriction.permission_scopes(),
-        })),
-    })
-}
-
-fn with_effect(mut shown: Value, effect: &Restricted, dry_run: bool) -> Value {
-    add_effect(&mut shown, effect, dry_run);
-    shown
+fn effect(done: &Restricted) -> Effect<'_> {
+    let Restricted { change, affected, ended, .. } = done;
+    Effect { added: &change.scopes_added, removed: &change.scopes_removed, affected, ended: *ended }
 }
 
 pub(super) fn add_effect(shown: &mut Value, effect: &Restricted, dry_run: bool) {
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("dry_run".to_owned(), json!(dry_run));
-        members.insert("scopes_added".to_owned(), json!(effect.change.scopes_added));
-        members.insert("scopes_removed".to_owned(), json!(effect.change.scopes_removed));
-        members.insert("grants".to_owned(), json!(effect.grants));
-        members.insert("users".to_owned(), json!(effect.users));
-        members.insert("digest".to_owned(), json!(effect.digest));
+    shown["dry_run"] = json!(dry_run);
+    shown["scopes_added"] = json!(effect.change.scopes_added);
+    shown["scopes_removed"] = json!(effect.change.scopes_removed);
+    shown["grants"] = json!(effect.affected.grants);
+    shown["users"] = json!(effect.affected.users);
+    shown["digest"] = json!(effect.digest);
+}
+
+/// A restriction as it is printed.
+struct Shown<'a> {
+    org: &'a Org,
+    app: &'a App,
+    required: &'a ScopeSet,
+}
+
+impl Shown<'_> {
+    fn json(&self, restriction: Option<&ScopesRestriction>) -> Value {
+        json!({
+            "client_id": self.app.client.id,
+            "required_permission_scopes": (!self.required.is_empty()).then_some(self.required),
+            "scopes_restriction": restriction.map(|restriction| json!({
+                "oidc_scopes": restriction.oidc_scopes(),
+                "permission_scopes": restriction.permission_scopes(),
+            })),
+        })
     }
+
+    fn json_with_effect(&self, restriction: &ScopesRestriction, effect: &Restricted, dry_run: bool) -> Value {
+        let mut shown = self.json(Some(restriction));
+        add_effect(&mut shown, effect, dry_run);
+        shown["scopes_removed_in_use"] = json!(effect.affected.scopes);
+        shown["grants_ended"] = json!(effect.ended);
+        shown
+    }
+
+    fn name(&self) -> String {
+        let client = &self.app.client;
+        format!("{} ({})", quoted(client.metadata.client_name().as_str()), client.id)
+    }
+
+    fn sentences(&self, restriction: Option<&ScopesRestriction>) -> Vec<String> {
+        let (name, org) = (self.name(), quoted(&self.org.name));
+        let allows = match (restriction, &self.org.default_client_scopes) {
+            (Some(restriction), _) => {
+                let lists = restriction.oidc_scopes().iter().chain(restriction.permission_scopes());
+                format!("{org} allows {name} {}.", scopes(lists))
+            }
+            (None, Some(defaults)) => format!(
+                "{org} does not restrict {name}. The default of the organization allows it {}.",
+                scopes(defaults.iter())
+            ),
+            (None, None) => format!("{org} does not restrict {name}. It may get every scope of the catalog."),
+        };
+        let required = (!self.required.is_empty())
+            .then(|| format!("The server's settings always allow it {}.", scopes(self.required.iter())));
+        [allows].into_iter().chain(required).collect()
+    }
+
+    fn preview_sentences(&self, preview: &Restricted) -> Vec<String> {
+        let about = format!("Preview for {} in {}. Nothing is stored.", self.name(), quoted(&self.org.name));
+        let apply =
+            format!("To apply exactly this, run `grantor restriction set` with --if-digest {}.", preview.digest);
+        [about].into_iter().chain(effect(preview).sentences(Tense::Present)).chain([apply]).collect()
+    }
+}
+
+/// `2 scopes: openid, email`.
+fn scopes<'a>(scopes: impl Iterator<Item = &'a ScopeToken>) -> String {
+    const MAX_NAMES: usize = 100;
+    let names: Vec<&str> = scopes.map(ScopeToken::as_str).collect();
+    let count = counted(names.len() as u64, "scope", "scopes");
+    if names.is_empty() { count } else { format!("{count}: {}", listed(names, MAX_NAMES)) }
 }

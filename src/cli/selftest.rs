@@ -23,9 +23,12 @@ use journey::Journey;
 use report::Report;
 use stage::Stage;
 
+/// Name of the organization of self-tests. It stays, without users, because its audit events refer to it.
+pub const ORG: &str = "grantor selftest";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The server's public URL, exactly as clients are told it; that of the settings where it is left out.
+    /// Public URL of the server, exactly as clients see it. Defaults to `http.public_url`.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output::{self, Output};
-use super::{Failure, block_on, database, password};
+use super::{Failure, block_on, chosen, database, password};
 use crate::actions::{self, By};
 use crate::clock::Clock;
 use crate::config::Loaded;
@@ -117,7 +117,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create { org, email, name, role, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;
-                let org = database::org(&context, &org).await?;
+                let org = chosen::find_org(&context, &org).await?;
                 let user =
                     actions::create_user(&context, org.id, &email, name.as_deref(), role, password, &By::COMMAND_LINE)
                         .await
@@ -131,7 +131,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::List { org, all } => {
                 let org_id = match org {
-                    Some(name) => Some(database::org(&context, &name).await?.id),
+                    Some(name) => Some(chosen::find_org(&context, &name).await?.id),
                     None => None,
                 };
                 let members = memberships::list(&context.db, org_id).await?;

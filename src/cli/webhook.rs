@@ -1,11 +1,12 @@
-//! `grantor webhook`: how events get to the receivers of an organisation.
+//! `grantor webhook`: webhooks of an organization and their deliveries.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::output::{self, Output};
+use super::chosen::OrgFlag;
+use super::output::{self, Output, Page};
 use super::{Failure, block_on, database};
 use crate::actions::{self, AuthMethodTest, By, Context, test_auth_method};
 use crate::app::webhooks_outgoing;
@@ -19,55 +20,52 @@ use crate::oauth::{AuthMethodId, EventId, WebhookId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the webhooks of an organisation.
+    /// List the webhooks of an organization.
     List {
-        /// The name of the organisation.
-        #[arg(long, value_name = "NAME")]
-        org: String,
+        #[command(flatten)]
+        org: OrgFlag,
     },
-    /// List what a webhook was sent and what waits or was given up, the newest first.
+    /// List the deliveries of a webhook, the newest first.
     Deliveries {
         #[command(flatten)]
         of: OfWebhook,
-        /// Only those that are waiting, delivered or parked.
+        /// Only deliveries in this state: waiting, delivered or parked.
         #[arg(long, value_name = "STATE", value_parser = state)]
         state: Option<State>,
-        /// At most so many.
+        /// Maximum number of rows.
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
-    /// Send parked deliveries again, before those that wait.
+    /// Send parked deliveries again, ahead of waiting ones.
     Replay {
         #[command(flatten)]
         of: OfWebhook,
-        /// Only this one, as `grantor webhook deliveries` shows it; without it, all that are parked.
+        /// ID of one delivery; `grantor webhook deliveries` shows it. All parked deliveries if omitted.
         #[arg(long, value_name = "ID")]
         delivery: Option<Uuid>,
     },
-    /// Ask for an access token as a delivery would, and say how that went.
+    /// Request an access token as a delivery would, and report the result.
     Test {
-        /// The name of the organisation.
-        #[arg(long, value_name = "NAME")]
-        org: String,
-        /// The auth method that is tried.
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Name or ID of the auth method.
         #[arg(long, value_name = "NAME|ID")]
         auth_method: String,
     },
 }
 
-/// Which webhook.
+/// One webhook of an organization.
 #[derive(Debug, Args)]
 pub struct OfWebhook {
-    /// The name of the organisation.
-    #[arg(long, value_name = "NAME")]
-    org: String,
-    /// The name of the webhook.
+    #[command(flatten)]
+    org: OrgFlag,
+    /// Name of the webhook.
     #[arg(long, value_name = "NAME")]
     webhook: String,
 }
 
 fn state(text: &str) -> Result<State, String> {
-    State::parse(text).ok_or_else(|| "it is waiting, delivered or parked".to_owned())
+    State::parse(text).ok_or_else(|| "the state must be waiting, delivered or parked".to_owned())
 }
 
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
@@ -78,7 +76,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Deliveries { of, state, limit } => deliveries_of(&context, &of, state, limit, output).await,
             Command::Replay { of, delivery } => replay(&context, &of, delivery, output).await,
             Command::Test { org, auth_method } => {
-                let org = database::org(&context, &org).await?;
+                let org = org.find(&context).await?;
                 let method = find(&context, &org, &auth_method).await?;
                 let ring = ring_for_database(&loaded.config, &context.random, &context.db).await;
                 let ring = ring.map_err(Failure::failed)?;
@@ -171,8 +169,8 @@ impl From<Delivery> for ShownDelivery {
     }
 }
 
-async fn list(context: &Context, org: &str, output: Output) -> Result<(), Failure> {
-    let org_id = database::org(context, org).await?.id;
+async fn list(context: &Context, org: &OrgFlag, output: Output) -> Result<(), Failure> {
+    let org_id = org.find(context).await?.id;
     let shown: Vec<ShownWebhook> = webhooks::list(&context.db, org_id)
         .await?
         .into_iter()
@@ -196,13 +194,16 @@ async fn deliveries_of(
     output: Output,
 ) -> Result<(), Failure> {
     let webhook = found(context, of).await?;
-    let listed = deliveries::list(&context.db, webhook.id, state, None, limit).await?;
-    let shown: Vec<ShownDelivery> = listed.into_iter().map(ShownDelivery::from).collect();
+    let rows = Page::<ShownDelivery>::rows_to_read(limit);
+    let listed = deliveries::list(&context.db, webhook.id, state, None, rows).await?;
+    let page = Page::of(listed, limit).map(ShownDelivery::from);
     output::list(
         output,
-        &shown,
-        &["id", "event", "client_id", "state", "attempts", "attempted_at", "status", "failure"],
-    )
+        &page.items,
+        &["event", "client_id", "state", "attempts", "attempted_at", "status", "failure", "id"],
+    )?;
+    page.note_if_more(output);
+    Ok(())
 }
 
 async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, output: Output) -> Result<(), Failure> {
@@ -217,8 +218,8 @@ async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, outpu
 }
 
 async fn found(context: &Context, of: &OfWebhook) -> Result<Webhook, Failure> {
-    let org_id = database::org(context, &of.org).await?.id;
+    let org = of.org.find(context).await?;
     let none =
-        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` shows all", of.org, of.webhook));
-    webhooks::find(&context.db, org_id, &of.webhook).await?.ok_or_else(none)
+        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` shows all", org.name, of.webhook));
+    webhooks::find(&context.db, org.id, &of.webhook).await?.ok_or_else(none)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::error::ConfigError;
-use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, Name, PREFIX, Target};
+use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, Name, ORG_VARIABLE, PREFIX, Target};
 use super::sections::SECTIONS;
 use super::setting::Setting;
 use super::source::Source;
@@ -83,7 +83,8 @@ impl Layers<'_> {
             let setting = Name::Dotted("database.url".to_owned());
             (setting, Written::Text(value.clone()), Source::Environment(name.clone()))
         }));
-        let is_ours = |name: &str| name.starts_with(PREFIX) && name != CONFIG_VARIABLE && !is_of_kubernetes(name);
+        let is_for_commands = |name: &str| name == CONFIG_VARIABLE || name == ORG_VARIABLE;
+        let is_ours = |name: &str| name.starts_with(PREFIX) && !is_for_commands(name) && !is_of_kubernetes(name);
         let ours = environment.iter().filter(|(name, _)| is_ours(name));
         self.add_layer(ours.map(|(name, value)| {
             (Name::Variable(name.clone()), Written::Text(value.clone()), Source::Environment(name.clone()))

@@ -6,6 +6,8 @@ use super::setting::Setting;
 pub const PREFIX: &str = "GRANTOR_";
 /// Names the file, and so is no setting.
 pub const CONFIG_VARIABLE: &str = "GRANTOR_CONFIG";
+/// Names the organization that commands are about, and so is not a setting.
+pub const ORG_VARIABLE: &str = "GRANTOR_ORG";
 /// What hosting platforms set; it means `database.url`.
 pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
 

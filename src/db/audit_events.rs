@@ -1,7 +1,7 @@
 //! Who changed what: added in the transaction of the change itself, never altered. An action that was renamed since reads
 //! by its present name.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -98,4 +98,90 @@ pub async fn list_of_server(db: impl DbHandle, most: u32) -> Result<Vec<AuditEve
     .await)?;
     rows.reverse();
     Ok(rows.into_iter().map(AuditEvent::from).collect())
+}
+
+/// Which events a search finds.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter<'a> {
+    /// `None`: all organizations, and events of the server itself.
+    pub org_id: Option<OrgId>,
+    /// `user:ID` also finds what the user did with a key or a token.
+    pub actor: Option<&'a str>,
+    /// Names as they are stored; empty for every name.
+    pub actions: &'a [&'a str],
+    pub since: Option<Timestamp>,
+    pub most: u32,
+}
+
+/// An event with the name of its organization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedEvent {
+    pub event: AuditEvent,
+    pub org_name: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    event: Row,
+    org_name: Option<String>,
+}
+
+macro_rules! search_events {
+    ($is_one:literal) => {
+        concat!(
+            "SELECT e.id, e.org_id, e.at, e.actor, e.action, e.subject, e.before, e.after, e.request_id, e.address,
+                    o.name AS org_name
+               FROM audit_events e
+               LEFT JOIN orgs o ON o.id = e.org_id
+              WHERE ($1 IS NULL OR e.org_id = $1)
+                AND ($2 IS NULL OR e.actor = $2 OR substr(e.actor, 1, length($2) + 1) = $2 || ' ')
+                AND ($3 IS NULL OR e.action ",
+            $is_one,
+            ")
+                AND ($4 IS NULL OR (e.at >= $4 AND e.id >= $5))
+              ORDER BY e.id DESC LIMIT $6"
+        )
+    };
+}
+
+/// The newest events first.
+pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<ListedEvent>, DbError> {
+    let AuditFilter { org_id, actor, actions, since, most } = filter;
+    let first_id = since.map(first_id_since);
+    let rows: Vec<ListedRow> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(search_events!("= ANY($3)"))
+                .bind(org_id.map(|id| id.0))
+                .bind(*actor)
+                .bind((!actions.is_empty()).then(|| actions.to_vec()))
+                .bind(since.map(Timestamp::seconds))
+                .bind(first_id)
+                .bind(i64::from(*most))
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as(search_events!("IN (SELECT value FROM json_each($3))"))
+                .bind(org_id.map(|id| id.0))
+                .bind(*actor)
+                .bind((!actions.is_empty()).then(|| json!(actions).to_string()))
+                .bind(since.map(Timestamp::seconds))
+                .bind(first_id)
+                .bind(i64::from(*most))
+                .fetch_all(conn)
+                .await
+    )?;
+    Ok(rows.into_iter().map(|row| ListedEvent { event: row.event.into(), org_name: row.org_name }).collect())
+}
+
+/// A bound by primary key, so that a search reads no events before it. Ids begin with the milliseconds of their time (RFC 9562
+/// section 5.7), by the clock of the server that made them, so the bound leaves a day for clocks that disagree.
+fn first_id_since(since: Timestamp) -> Uuid {
+    const SLACK: i64 = 86_400;
+    const BITS_AFTER_TIME: u32 = 80;
+    let millis = u128::try_from(since.minus(SLACK).seconds()).unwrap_or(0) * 1_000;
+    Uuid::from_u128(millis.checked_shl(BITS_AFTER_TIME).unwrap_or(u128::MAX))
 }

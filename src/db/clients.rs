@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::column::ids_as_json;
 use super::{Db, DbError, DbHandle, read_with_conn, with_conn};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
@@ -265,6 +266,26 @@ pub async fn list(db: impl DbHandle, name: &str, most: u32) -> Result<Vec<Client
     .fetch_all(conn)
     .await)?;
     rows.into_iter().map(Client::try_from).collect()
+}
+
+/// Names of those of the clients that exist.
+pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
+    let rows: Vec<(Uuid, String)> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as("SELECT id, client_name FROM clients WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as("SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+                .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
+                .fetch_all(conn)
+                .await
+    )?;
+    Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
 }
 
 /// A LIKE pattern in which the text itself has no special characters.

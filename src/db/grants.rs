@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::column::{Column, count, ids_as_json};
+use super::column::{Column, ids_as_json};
 use super::{DbError, DbHandle, Tx, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::scope::ScopeSet;
@@ -358,44 +358,6 @@ pub async fn users_with_any_scope(
             .await
     )?;
     Ok(users.into_iter().map(UserId).collect())
-}
-
-/// How many grants that live hold one of the scopes or more, and of how many users they are.
-pub async fn count_with_any_scope(
-    db: impl DbHandle,
-    org_id: OrgId,
-    client_id: ClientId,
-    scopes: &ScopeSet,
-) -> Result<(u64, u64), DbError> {
-    let (grants, users): (i64, i64) = with_conn!(
-        db,
-        postgres
-            | conn
-            | sqlx::query_as(
-                "SELECT count(*), count(DISTINCT g.user_id) FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .fetch_one(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT count(*), count(DISTINCT g.user_id) FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s
-                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(Json(scopes))
-            .fetch_one(conn)
-            .await
-    )?;
-    Ok((count(grants), count(users)))
 }
 
 /// Those that live, of one client in one organisation.

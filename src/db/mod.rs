@@ -4,8 +4,10 @@
 //! the row type stand in one place and are type-checked for Postgres and for SQLite. What a query runs on is a
 //! [`DbHandle`]: `&Db` when it stands alone, `&mut Tx` when it is one of several that must happen together.
 
+pub mod affected_grants;
 pub mod api_keys;
 pub mod application_keys;
+pub mod apps;
 pub mod audit_events;
 pub mod auth_methods;
 pub mod authorization_codes;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::column::ids_as_json;
 use super::{Db, DbError, DbHandle, Tx, read_with_conn, with_conn};
 use crate::oauth::{Timestamp, UserId};
 
@@ -97,6 +98,26 @@ pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User
     .fetch_optional(conn)
     .await)?;
     Ok(row.map(User::from))
+}
+
+/// Addresses of those of the users that exist.
+pub async fn list_emails(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
+    let rows: Vec<(Uuid, String)> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as("SELECT id, email FROM users WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as("SELECT id, email FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+                .bind(ids_as_json(ids.iter().map(|id| id.0)))
+                .fetch_all(conn)
+                .await
+    )?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }
 
 /// The person and the hash of their password.

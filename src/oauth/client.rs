@@ -40,6 +40,18 @@ impl ClientId {
         }
         Uuid::try_parse(text).map(Self).map_err(|_| ClientIdError)
     }
+
+    /// The first and the last id that begin with this text. `None` if no id does, or if the text is too short to name one.
+    pub fn range_of_prefix(text: &str) -> Option<(Self, Self)> {
+        const MIN_PREFIX: usize = 4;
+        const LOWEST: &str = "00000000-0000-0000-0000-000000000000";
+        const HIGHEST: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+        if text.len() < MIN_PREFIX {
+            return None;
+        }
+        let filled = |rest: &str| Self::parse(&format!("{text}{}", rest.get(text.len()..)?)).ok();
+        Some((filled(LOWEST)?, filled(HIGHEST)?))
+    }
 }
 
 impl fmt::Display for ClientId {
@@ -70,6 +82,23 @@ mod tests {
             assert_eq!(ClientId::parse(&text).map(|id| id.to_string()), Ok(ID.to_owned()));
         }
         assert_eq!(serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serialises"), ID);
+    }
+
+    #[test]
+    fn a_prefix_names_the_ids_that_begin_with_it() {
+        let range = |text: &str| {
+            ClientId::range_of_prefix(text).map(|(first, last)| (first.to_string(), last.to_string()))
+        };
+        let of = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
+
+        assert_eq!(range(ID), of(ID, ID));
+        let short = of("72b60000-0000-0000-0000-000000000000", "72b6ffff-ffff-ffff-ffff-ffffffffffff");
+        assert_eq!((range("72b6"), range("72B6")), (short.clone(), short));
+        let longer = of("72b68208-3000-0000-0000-000000000000", "72b68208-3fff-ffff-ffff-ffffffffffff");
+        assert_eq!(range("72b68208-3"), longer);
+        for text in ["", "72b", "Claude", "72b6820836", "72b682083-", "72b6é", &format!("{ID}0")] {
+            assert_eq!(range(text), None, "{text}");
+        }
     }
 
     #[test]

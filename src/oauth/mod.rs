@@ -3,6 +3,8 @@
 
 pub mod address;
 pub mod audit_action;
+pub mod audit_actor;
+pub mod audit_catalog;
 pub mod auth_method;
 pub mod authorization_request;
 pub mod claims;
@@ -50,6 +52,7 @@ pub mod secret_binding;
 pub mod session;
 pub mod signing_algorithm;
 pub mod signing_period;
+pub mod since;
 pub mod standing;
 mod timestamp;
 pub mod token_answer;

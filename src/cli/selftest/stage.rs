@@ -1,5 +1,6 @@
 //! Who the self-test plays with: a user and a resource server that nobody else knows, made for it and removed again.
 
+use super::ORG;
 use crate::actions::{self, By, Context};
 use crate::cli::Failure;
 use crate::db::{orgs, resources};
@@ -9,9 +10,6 @@ use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{OrgId, ResourceId, UserId};
 use crate::secret::{Secret, hex};
-
-/// Stays, with nobody in it, so that its audit events have a place.
-const ORG: &str = "grantor selftest";
 
 pub struct Stage {
     org_id: OrgId,
@@ -78,7 +76,7 @@ async fn org(context: &Context) -> Result<OrgId, Failure> {
     match actions::create_org(context, ORG, &By::COMMAND_LINE).await {
         Ok(id) => Ok(id),
         // Another self-test was faster.
-        Err(actions::CreateOrgError::Exists(_)) => Ok(crate::cli::database::org(context, ORG).await?.id),
+        Err(actions::CreateOrgError::Exists(_)) => Ok(crate::cli::chosen::find_org(context, ORG).await?.id),
         Err(error) => Err(Failure::failed(error)),
     }
 }

@@ -107,8 +107,8 @@ impl<'a> From<&'a Restricted> for Meta<'a> {
             dry_run: true,
             scopes_added: &preview.change.scopes_added,
             scopes_removed: &preview.change.scopes_removed,
-            grants: preview.grants,
-            users: preview.users,
+            grants: preview.affected.grants,
+            users: preview.affected.users,
             digest: &preview.digest,
         }
     }

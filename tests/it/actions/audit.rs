@@ -6,6 +6,7 @@ use std::time::Duration;
 use grantor::actions::{self, Actor, Bounds, By};
 use grantor::db::audit_events::{self, AuditEvent};
 use grantor::oauth::OrgId;
+use grantor::oauth::audit_catalog::AUDIT_EVENTS;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::permission::Role;
 use grantor::oauth::scope::ScopeSet;
@@ -21,7 +22,19 @@ const COMMAND_LINE: By = By::COMMAND_LINE;
 type Told = (String, String, Option<Value>, Option<Value>);
 
 async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
-    audit_events::list(app.db(), org_id, 100).await.expect("is readable")
+    let events = audit_events::list(app.db(), org_id, 100).await.expect("is readable");
+    events.iter().for_each(assert_documented);
+    events
+}
+
+/// The catalog has the event with all of its members.
+fn assert_documented(event: &AuditEvent) {
+    let kind = AUDIT_EVENTS.iter().find(|kind| kind.name == event.action);
+    let kind = kind.unwrap_or_else(|| panic!("{} is not in the catalog of audit events", event.action));
+    let objects = event.before.iter().chain(&event.after).filter_map(Value::as_object);
+    for member in objects.flat_map(|object| object.keys()) {
+        assert!(kind.members.contains(&member.as_str()), "the catalog lacks the member {member} of {}", event.action);
+    }
 }
 
 /// What `change` added to the record of an organisation.

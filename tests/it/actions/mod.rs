@@ -1,4 +1,5 @@
 mod audit;
+mod audit_catalog;
 mod default_scopes;
 mod ends;
 mod events;

@@ -37,7 +37,7 @@ on_both! {
         drop(server);
         let _restarted = program.start();
 
-        let listed = program.json(&["client", "list", "--org", "Acme", "--limit", "1000000"]);
+        let listed = program.json(&["client", "list", "--all", "--org", "Acme", "--limit", "1000000"]);
         let kept: BTreeSet<&str> = listed.as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
         let answered = answered.into_inner().expect("no caller panicked");
         let lost: Vec<&String> = answered.iter().filter(|id| !kept.contains(id.as_str())).collect();

@@ -121,7 +121,7 @@ async fn a_backup_made_beside_a_writing_server_is_a_whole_database_for_its_owner
 
     let copy = program.clone().with("GRANTOR_DATABASE__URL", "sqlite:copy.db");
     assert_eq!(written, json!({"file": "copy.db"}));
-    let listed = copy.json(&["client", "list", "--org", "Acme"]);
+    let listed = copy.json(&["client", "list", "--all", "--org", "Acme"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!(listed[0]["id"], json!(client));
     let mode = std::fs::metadata(program.folder().join("copy.db")).expect("a file").permissions().mode();

@@ -43,9 +43,9 @@ on_both! {
         assert_eq!(list(&["--client", &one]), json!([shown(&one, "One", &Value::Null)]));
         assert_eq!(list(&["--client", NOBODY]), json!([]));
         program.run(["grant", "list", "--user", "nobody@acme.example"])
-            .failed(1, "there is no user nobody@acme.example; `grantor user list` shows all");
+            .failed(1, "no user has the address \"nobody@acme.example\"; `grantor user list` lists all");
         program.run(["grant", "list", "--org", "Nowhere"])
-            .failed(1, "there is no organisation named \"Nowhere\"; `grantor org list` shows all");
+            .failed(1, "no organization is named \"Nowhere\"; `grantor org list` lists all");
     }
 
     async fn a_grant_is_revoked_beside_a_running_server_and_a_second_time_too(engine: Engine) {
@@ -97,7 +97,7 @@ on_both! {
         assert_eq!(decided(&show("Acme")), [authorized[0].clone(), authorized[1].clone(), json!(false)]);
         for command in ["disable", "enable"] {
             program.run(["client", command, "--org", "Acme", NOBODY])
-                .failed(1, "there is no such client; `grantor client list` shows all");
+                .failed(1, &format!("no client has the ID {NOBODY}; `grantor client list --all` lists all registered clients"));
         }
     }
 }

@@ -11,6 +11,8 @@ fn every_command_and_subcommand_answers_help() {
 
     found.sort();
     let promised = [
+        "audit",
+        "audit list",
         "backup",
         "bootstrap",
         "client",

@@ -1,5 +1,6 @@
 //! The program's command line: what it prints, how it exits, and how it serves.
 
+mod audit;
 mod beside_a_server;
 mod clients;
 mod crash;

@@ -231,7 +231,7 @@ on_both! {
         let nobody = "00000000-0000-4000-8000-000000000000";
 
         program.run(["key", "list", "--org", "Nowhere"])
-            .failed(1, "there is no organisation named \"Nowhere\"; `grantor org list` shows all");
+            .failed(1, "no organization is named \"Nowhere\"; `grantor org list` lists all");
         program.run(["key", "create", "--org", "Acme", "--user", "nobody@acme.example"])
             .failed(1, "nobody@acme.example does not belong to this organisation; `grantor user list --org …` shows who does");
         program.run(["key", "revoke", nobody])

@@ -25,7 +25,7 @@ on_both! {
         let orgs = program.json(&["org", "list"]);
         assert_eq!(orgs.as_array().map(Vec::len), Some(1), "one for all self-tests: {orgs}");
         // What is left of it is forgotten like any client that nobody uses.
-        let clients = program.json(&["client", "list", "--org", "grantor selftest"]);
+        let clients = program.json(&["client", "list", "--all", "--org", "grantor selftest"]);
         assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
     }
 

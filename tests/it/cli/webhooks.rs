@@ -95,7 +95,7 @@ on_both! {
         assert_eq!((&told["succeeded"], &told["status"], &told["token"]), (&json!(false), &json!(401), &json!(null)));
         assert_eq!(told["failure"], "no access token: 127.0.0.1 answered with status 401");
         unknown.failed(1, "\"Acme\" has no auth method \"Others\"");
-        no_org.failed(1, "there is no organisation named \"Nobody\"; `grantor org list` shows all");
+        no_org.failed(1, "no organization is named \"Nobody\"; `grantor org list` lists all");
     }
 
     async fn no_secret_and_no_token_is_in_any_log_or_answer(engine: Engine) {
@@ -213,7 +213,7 @@ on_both! {
     async fn names_that_are_unknown_are_named_and_states_that_are_none_are_wrong_usage(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
-        let no_org = "there is no organisation named \"Nobody\"; `grantor org list` shows all";
+        let no_org = "no organization is named \"Nobody\"; `grantor org list` lists all";
         let no_webhook = "\"Acme\" has no webhook \"Ours\"; `grantor webhook list` shows all";
 
         program.run(["webhook", "list", "--org", "Nobody"]).failed(1, no_org);

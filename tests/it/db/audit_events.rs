@@ -1,8 +1,9 @@
 //! The record of changes.
 
-use grantor::db::audit_events::{self, AuditEvent};
+use grantor::db::audit_events::{self, AuditEvent, AuditFilter};
 use grantor::db::{DbError, orgs};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::by_hand::{after, org_id, uuid};
 use crate::support::{START, TestApp};
@@ -64,5 +65,43 @@ on_both! {
         let refused = audit_events::insert(app.db(), &event(1, 9)).await;
 
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+    }
+
+    async fn a_search_finds_events_by_organization_actor_name_and_time(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
+        orgs::insert(app.db(), org_id(2), "Umbra", START).await.expect("is inserted");
+        let at = |number: u64, org: Option<u64>, actor: &str, action: &str, seconds: i64| AuditEvent {
+            id: Uuid::from_u128((u128::try_from(after(seconds).seconds()).expect("is after 1970") * 1000) << 80 | u128::from(number)),
+            org_id: org.map(org_id),
+            at: after(seconds),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            ..event(number, 1)
+        };
+        let days = 86_400;
+        let one = at(1, Some(1), "user:1 application_key:2", "key.revoked", 0);
+        let two = at(2, Some(2), "user:12", "key.revoked", 3 * days);
+        let three = at(3, Some(1), "user:1", "client.disabled", 3 * days + 1);
+        let four = at(4, None, "command_line", "signing_key.created", 3 * days + 2);
+        for event in [&one, &two, &three, &four] {
+            audit_events::insert(app.db(), event).await.expect("is inserted");
+        }
+        let found = async |filter: AuditFilter<'_>| -> Vec<AuditEvent> {
+            let listed = audit_events::search(app.db(), &filter).await.expect("is readable");
+            listed.into_iter().map(|listed| listed.event).collect()
+        };
+        let all = || AuditFilter { most: 10, ..AuditFilter::default() };
+
+        assert_eq!(found(all()).await, [four.clone(), three.clone(), two.clone(), one.clone()]);
+        assert_eq!(found(AuditFilter { most: 1, ..all() }).await, [four]);
+        assert_eq!(found(AuditFilter { org_id: Some(org_id(1)), ..all() }).await, [three.clone(), one.clone()]);
+        assert_eq!(found(AuditFilter { actor: Some("user:1"), ..all() }).await, [three.clone(), one.clone()]);
+        assert_eq!(found(AuditFilter { actions: &["key.revoked"], ..all() }).await, [two.clone(), one]);
+        let late = AuditFilter { since: Some(after(3 * days)), actions: &["key.revoked", "client.disabled"], ..all() };
+        assert_eq!(found(late).await, [three, two]);
+        let named = audit_events::search(app.db(), &all()).await.expect("is readable");
+        let names: Vec<_> = named.iter().map(|listed| listed.org_name.as_deref()).collect();
+        assert_eq!(names, [None, Some("Acme"), Some("Umbra"), Some("Acme")]);
     }
 }

@@ -1,5 +1,6 @@
 //! What users authorised.
 
+use grantor::db::affected_grants::{self, AffectedGrants};
 use grantor::db::grants::{self, Grant, NewGrant};
 use grantor::db::{Db, DbError, families};
 use grantor::oauth::GrantId;
@@ -33,13 +34,13 @@ async fn lock_live(db: &Db, id: GrantId) -> bool {
     live
 }
 
-/// Live ones of client One in Acme with any of the scopes, counted too.
-async fn with_any(db: &Db, names: &str) -> (Vec<GrantId>, (u64, u64)) {
+/// Live grants of client One in Acme with any of the scopes, and what taking the scopes away would do to them.
+async fn with_any(db: &Db, names: &str) -> (Vec<GrantId>, AffectedGrants) {
     let mut tx = db.begin().await.expect("begins");
     let ids = grants::ids_with_any_scope(&mut tx, org_id(1), client_id(1), &scopes(names)).await.expect("is readable");
     tx.commit().await.expect("commits");
-    let counted = grants::count_with_any_scope(db, org_id(1), client_id(1), &scopes(names)).await;
-    (ids, counted.expect("is readable"))
+    let affected = affected_grants::find(db, org_id(1), client_id(1), &scopes(names)).await;
+    (ids, affected.expect("is readable"))
 }
 
 on_both! {
@@ -194,13 +195,24 @@ on_both! {
     async fn grants_that_hold_a_removed_scope_are_found_and_counted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let [ada, _, eve, _] = four_grants(app.db()).await;
+        let affected = |grants, without_other_scopes, names: &str, people: &[&str]| AffectedGrants {
+            grants,
+            users: grants,
+            without_other_scopes,
+            scopes: scopes(names),
+            people: people.iter().map(|email| (*email).to_owned()).collect(),
+        };
+        let (ada_only, eve_only) = (&["ada@mail.example"], &["eve@mail.example"]);
+        let both = &["ada@mail.example", "eve@mail.example"];
 
-        assert_eq!(with_any(app.db(), "mcp_read").await, (vec![ada], (1, 1)));
-        assert_eq!(with_any(app.db(), "mcp_read openid").await, (vec![ada, eve], (2, 2)));
-        assert_eq!(with_any(app.db(), "mcp_write").await, (vec![], (0, 0)));
-        assert_eq!(with_any(app.db(), "").await, (vec![], (0, 0)));
+        assert_eq!(with_any(app.db(), "mcp_read").await, (vec![ada], affected(1, 0, "mcp_read", ada_only)));
+        assert_eq!(with_any(app.db(), "openid").await, (vec![ada, eve], affected(2, 1, "openid", both)));
+        let all = affected(2, 2, "mcp_read openid", both);
+        assert_eq!(with_any(app.db(), "mcp_read mcp_write openid").await, (vec![ada, eve], all));
+        assert_eq!(with_any(app.db(), "mcp_write").await, (vec![], AffectedGrants::default()));
+        assert_eq!(with_any(app.db(), "").await, (vec![], AffectedGrants::default()));
         end(app.db(), &[ada], after(5)).await;
-        assert_eq!(with_any(app.db(), "mcp_read openid").await, (vec![eve], (1, 1)));
+        assert_eq!(with_any(app.db(), "mcp_read openid").await, (vec![eve], affected(1, 1, "openid", eve_only)));
     }
 
     async fn grants_of_a_client_and_of_a_user_are_those_that_live(engine: Engine) {

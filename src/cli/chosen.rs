@@ -1,0 +1,195 @@
+//! Which organization and which app a command is about.
+
+use clap::Args;
+
+use super::Failure;
+use super::output::{counted, listed, quoted};
+use super::selftest;
+use crate::actions::Context;
+use crate::db::apps::{self, Among, App};
+use crate::db::orgs::{self, Org};
+use crate::oauth::OrgId;
+use crate::oauth::client::ClientId;
+use crate::oauth::redirect_uri::{RedirectKind, RedirectUri};
+
+/// Names or candidates that an error lists.
+const MAX_LISTED: u32 = 10;
+
+/// The organization of a command that works inside one.
+#[derive(Debug, Args)]
+pub struct OrgFlag {
+    /// Name of the organization. Optional if there is only one.
+    #[arg(long = "org", value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
+    named: Option<String>,
+}
+
+/// The organization of a list that can cover all of them.
+#[derive(Debug, Args)]
+pub struct OrgFilter {
+    /// Only this organization.
+    #[arg(long = "org", value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
+    named: Option<String>,
+}
+
+impl OrgFlag {
+    /// The named organization, or the only one.
+    pub async fn find(&self, context: &Context) -> Result<Org, Failure> {
+        match name_in(&self.named) {
+            Some(name) => find_org(context, name).await,
+            None => only_org(context).await,
+        }
+    }
+}
+
+impl OrgFilter {
+    pub async fn find(&self, context: &Context) -> Result<Option<OrgId>, Failure> {
+        match name_in(&self.named) {
+            Some(name) => find_org(context, name).await.map(|org| Some(org.id)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// An empty variable is the same as none.
+fn name_in(named: &Option<String>) -> Option<&str> {
+    named.as_deref().filter(|name| !name.is_empty())
+}
+
+/// The organization with this name.
+pub async fn find_org(context: &Context, name: &str) -> Result<Org, Failure> {
+    let none = || Failure::Failed(format!("no organization is named {}; `grantor org list` lists all", quoted(name)));
+    orgs::find_by_name(&context.db, name).await?.ok_or_else(none)
+}
+
+async fn only_org(context: &Context) -> Result<Org, Failure> {
+    let mut orgs = orgs::list(&context.db).await?;
+    // `grantor selftest` leaves an organization without users behind, which nobody manages.
+    orgs.retain(|org| org.name != selftest::ORG);
+    if orgs.len() > 1 {
+        let names = listed(orgs.iter().map(|org| quoted(&org.name)), MAX_LISTED as usize);
+        let count = orgs.len();
+        return Err(Failure::Usage(format!(
+            "there are {count} organizations: {names}. Name one with --org or in GRANTOR_ORG"
+        )));
+    }
+    let none = "there is no organization yet; `grantor bootstrap --org NAME --email EMAIL` creates one";
+    orgs.pop().ok_or_else(|| Failure::Failed(none.to_owned()))
+}
+
+/// One app of an organization.
+#[derive(Debug, Args)]
+pub struct AppArgument {
+    /// Name of an app that the organization uses, or a client ID or its beginning.
+    #[arg(value_name = "APP")]
+    named: String,
+}
+
+impl AppArgument {
+    pub async fn find(&self, context: &Context, org: &Org) -> Result<App, Failure> {
+        find_app(context, org, &self.named).await
+    }
+}
+
+/// A name selects only among the apps that the organization uses: strangers choose the names of all others.
+pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Failure> {
+    if named.contains("://") {
+        let found = apps::find_by_document(&context.db, org.id, named).await?;
+        return found.ok_or_else(|| no_client(named));
+    }
+    if let Ok(id) = ClientId::parse(named) {
+        return apps::find(&context.db, org.id, id).await?.ok_or_else(|| no_client(named));
+    }
+    let mut found = apps::list_named(&context.db, org.id, Among::Used, named, MAX_LISTED).await?;
+    if let Some(range) = ClientId::range_of_prefix(named) {
+        let mut by_id = apps::list_between(&context.db, org.id, range, MAX_LISTED).await?;
+        by_id.retain(|app| found.iter().all(|known| known.client.id != app.client.id));
+        found.extend(by_id);
+    }
+    match found.len() {
+        0 => Err(not_used(context, org, named).await?),
+        1 => found.pop().ok_or_else(|| no_client(named)),
+        _ => Err(Failure::Usage(format!("{} means several apps; name one by its ID:{}", quoted(named), candidates(&found)))),
+    }
+}
+
+fn no_client(named: &str) -> Failure {
+    let named = named.escape_debug();
+    Failure::Failed(format!("no client has the ID {named}; `grantor client list --all` lists all registered clients"))
+}
+
+async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, Failure> {
+    let registered = apps::list_named(&context.db, org.id, Among::Registered, named, MAX_LISTED).await?;
+    let (org, shown) = (quoted(&org.name), quoted(named));
+    if registered.is_empty() {
+        return Ok(Failure::Failed(format!(
+            "{org} uses no app named {shown}, and no client ID begins with it; `grantor client list --all` lists all \
+             registered clients"
+        )));
+    }
+    let count = counted(registered.len() as u64, "registered client has", "registered clients have");
+    Ok(Failure::Usage(format!(
+        "{org} uses no app named {shown}. {count} this name; anyone can register one, so name it by its ID:{}",
+        candidates(&registered)
+    )))
+}
+
+fn candidates(apps: &[App]) -> String {
+    let candidate = |app: &App| {
+        let metadata = &app.client.metadata;
+        let (name, hosts) = (quoted(metadata.client_name().as_str()), redirect_hosts(metadata.redirect_uris()));
+        format!("\n  {}  {}  {name}", app.client.id, listed(hosts, 3))
+    };
+    apps.iter().map(candidate).collect()
+}
+
+/// Where responses are sent: hosts, and the schemes of native apps.
+pub fn redirect_hosts(uris: &[RedirectUri]) -> Vec<String> {
+    let mut hosts: Vec<String> = Vec::new();
+    for uri in uris {
+        let host = host(uri);
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+fn host(uri: &RedirectUri) -> String {
+    let scheme = uri.scheme();
+    if uri.kind() == RedirectKind::PrivateUse {
+        return format!("{scheme}:");
+    }
+    let authority = uri.as_str().get(scheme.len()..).unwrap_or_default().trim_start_matches("://");
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        // Native apps listen on any port of the device.
+        Some((host, port)) if uri.kind() == RedirectKind::Loopback && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            host.to_owned()
+        }
+        _ => authority.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_shown_by_its_host_or_scheme() {
+        let cases = [
+            ("https://app.example/callback?x=1", "app.example"),
+            ("https://app.example:8443/callback", "app.example:8443"),
+            ("http://127.0.0.1:33418/callback", "127.0.0.1"),
+            ("http://localhost/callback", "localhost"),
+            ("http://[::1]:80/", "[::1]"),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", "cursor:"),
+            ("com.example.app:/callback", "com.example.app:"),
+        ];
+        for (uri, expected) in cases {
+            assert_eq!(host(&RedirectUri::parse(uri).expect("a redirect")), expected, "{uri}");
+        }
+        let uris = ["http://localhost:1/", "http://localhost:2/", "https://a.example/"];
+        let uris = uris.map(|uri| RedirectUri::parse(uri).expect("a redirect"));
+        assert_eq!(redirect_hosts(&uris), ["localhost", "a.example"]);
+    }
+}

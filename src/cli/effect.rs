@@ -1,0 +1,155 @@
+//! Sentences about a change of the scopes that apps may get: what it adds, takes away and ends.
+
+use super::output::{capitalized, counted, listed};
+use crate::db::affected_grants::AffectedGrants;
+use crate::oauth::scope::ScopeSet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tense {
+    /// Of a preview, which stores nothing.
+    Present,
+    /// Of a change that was stored.
+    Past,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Effect<'a> {
+    pub added: &'a ScopeSet,
+    pub removed: &'a ScopeSet,
+    /// The grants that hold a removed scope.
+    pub affected: &'a AffectedGrants,
+    /// How many of them end. The others keep their remaining scopes.
+    pub ended: u64,
+}
+
+impl Tense {
+    const fn of(self, present: &'static str, past: &'static str) -> &'static str {
+        match self {
+            Self::Present => present,
+            Self::Past => past,
+        }
+    }
+}
+
+impl Effect<'_> {
+    pub fn sentences(&self, tense: Tense) -> Vec<String> {
+        if self.added.is_empty() && self.removed.is_empty() {
+            return vec![tense.of("Changes nothing.", "Changed nothing.").to_owned()];
+        }
+        let about_grants = if self.removed.is_empty() { Vec::new() } else { self.about_grants(tense) };
+        [self.about_added(tense), self.about_removed_in_use(tense), self.about_removed_unused(tense)]
+            .into_iter()
+            .flatten()
+            .chain(about_grants)
+            .collect()
+    }
+
+    fn about_added(&self, tense: Tense) -> Option<String> {
+        let verb = tense.of("Adds", "Added");
+        (!self.added.is_empty()).then(|| format!("{verb} {}.", named(self.added, "")))
+    }
+
+    fn about_removed_in_use(&self, tense: Tense) -> Option<String> {
+        let verb = tense.of("Takes away", "Took away");
+        let in_use = &self.affected.scopes;
+        (!in_use.is_empty()).then(|| format!("{verb} {}.", named(in_use, " in use")))
+    }
+
+    fn about_removed_unused(&self, tense: Tense) -> Option<String> {
+        let verb = tense.of("Takes away", "Took away");
+        let unused = self.removed.difference(&self.affected.scopes);
+        (!unused.is_empty()).then(|| format!("{verb} {}.", named(&unused, " that no grant holds")))
+    }
+
+    fn about_grants(&self, tense: Tense) -> Vec<String> {
+        let AffectedGrants { grants, users, people, .. } = self.affected;
+        let narrowed = grants.saturating_sub(self.ended);
+        let people = match users.saturating_sub(people.len() as u64) {
+            0 => listed(people, people.len()),
+            more => format!("{} and {more} more", listed(people, people.len())),
+        };
+        let ends = format!("{} {}", tense.of("Ends", "Ended"), counted(self.ended, "grant", "grants"));
+        let narrows = format!(
+            "{} {}, which {} valid for the other scopes",
+            tense.of("narrows", "narrowed"),
+            counted(narrowed, "grant", "grants"),
+            if narrowed == 1 { "stays" } else { "stay" },
+        );
+        match (self.ended, narrowed) {
+            (0, 0) => vec![format!("{ends}.")],
+            (_, 0) => vec![format!("{ends}: {people}.")],
+            (0, _) => vec![format!("{}: {people}.", capitalized(&narrows))],
+            _ => vec![format!("{ends} and {narrows}: {people}.")],
+        }
+    }
+}
+
+/// `3 scopes in use: a, b, c`.
+fn named(scopes: &ScopeSet, which: &str) -> String {
+    const MAX_NAMES: usize = 20;
+    let count = counted(scopes.len() as u64, "scope", "scopes");
+    format!("{count}{which}: {}", listed(scopes.names(), MAX_NAMES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentences(added: &str, removed: &str, affected: &AffectedGrants, ended: u64, tense: Tense) -> Vec<String> {
+        let set = |names: &str| {
+            if names.is_empty() { ScopeSet::default() } else { ScopeSet::parse(names).expect("scopes") }
+        };
+        Effect { added: &set(added), removed: &set(removed), affected, ended }.sentences(tense)
+    }
+
+    fn held(scopes: &str, grants: u64, users: u64, people: &[&str]) -> AffectedGrants {
+        AffectedGrants {
+            grants,
+            users,
+            without_other_scopes: 0,
+            scopes: ScopeSet::parse(scopes).expect("scopes"),
+            people: people.iter().map(|email| (*email).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_change_says_what_it_adds_takes_away_and_ends() {
+        let (none, two) = (AffectedGrants::default(), held("b c", 2, 2, &["a@x.example", "b@x.example"]));
+        let many = held("b", 12, 12, &["a@x.example"]);
+
+        assert_eq!(sentences("", "", &none, 0, Tense::Present), ["Changes nothing."]);
+        assert_eq!(sentences("", "", &none, 0, Tense::Past), ["Changed nothing."]);
+        assert_eq!(sentences("a", "", &none, 0, Tense::Present), ["Adds 1 scope: a."]);
+        assert_eq!(
+            sentences("", "b", &none, 0, Tense::Past),
+            ["Took away 1 scope that no grant holds: b.", "Ended no grants."]
+        );
+        assert_eq!(
+            sentences("a", "b c d", &two, 2, Tense::Present),
+            [
+                "Adds 1 scope: a.",
+                "Takes away 2 scopes in use: b, c.",
+                "Takes away 1 scope that no grant holds: d.",
+                "Ends 2 grants: a@x.example, b@x.example."
+            ]
+        );
+        assert_eq!(
+            sentences("", "b", &many, 12, Tense::Past),
+            ["Took away 1 scope in use: b.", "Ended 12 grants: a@x.example and 11 more."]
+        );
+    }
+
+    #[test]
+    fn grants_that_are_only_narrowed_are_not_said_to_end() {
+        let two = held("b", 2, 2, &["a@x.example", "b@x.example"]);
+
+        let narrowed = sentences("", "b", &two, 0, Tense::Present).pop();
+        let both = sentences("", "b", &two, 1, Tense::Past).pop();
+
+        let people = "a@x.example, b@x.example";
+        let expected = format!("Narrows 2 grants, which stay valid for the other scopes: {people}.");
+        assert_eq!(narrowed, Some(expected));
+        let expected = format!("Ended 1 grant and narrowed 1 grant, which stays valid for the other scopes: {people}.");
+        assert_eq!(both, Some(expected));
+    }
+}

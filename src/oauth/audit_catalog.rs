@@ -1,0 +1,126 @@
+//! Every kind of audit event: its name, its subject and the members of what was before and after. `docs/audit.md` holds the
+//! same table, and a test compares the two.
+
+/// One kind of audit event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditEventKind {
+    pub name: &'static str,
+    /// What the event is about, as `kind:ID`; several are separated by spaces.
+    pub subject: &'static str,
+    /// Members of `before` and `after`.
+    pub members: &'static [&'static str],
+    pub meaning: &'static str,
+}
+
+const fn kind(
+    name: &'static str,
+    subject: &'static str,
+    members: &'static [&'static str],
+    meaning: &'static str,
+) -> AuditEventKind {
+    AuditEventKind { name, subject, members, meaning }
+}
+
+const AUTH_METHOD: &[&str] = &["name", "access_token_url", "client_id", "audience", "scope", "client_secret"];
+const WEBHOOK: &[&str] = &[
+    "name", "host", "encode_as", "auth_method_id", "events", "url", "payload", "custom_headers", "signing_secret",
+];
+const VARIABLE: &[&str] = &["name", "is_secret", "value"];
+
+/// Sorted by name.
+pub const AUDIT_EVENTS: &[AuditEventKind] = &[
+    kind("auth_method.changed", "auth_method:ID", AUTH_METHOD, "An auth method was changed; only changed members are listed."),
+    kind("auth_method.created", "auth_method:ID", AUTH_METHOD, "An auth method for webhooks was created."),
+    kind("auth_method.deleted", "auth_method:ID", AUTH_METHOD, "An auth method was deleted."),
+    kind("client.disabled", "client:ID", &["disabled", "grants_ended"], "An app was disabled in the organization."),
+    kind("client.enabled", "client:ID", &["disabled", "grants_ended"], "A disabled app was enabled again."),
+    kind("code.used_twice", "grant:ID family:ID client:ID", &["revoked_at"], "An authorization code was presented twice, so the tokens from its first use were revoked."),
+    kind("grant.given", "grant:ID client:ID", &["scopes"], "A user authorized an app, or changed what it may do."),
+    kind("grant.revoked", "grant:ID", &["revoked_at"], "The access of an app for one user was ended."),
+    kind("key.revoked", "api_key:ID or application_key:ID", &["revoked_at"], "A key was revoked."),
+    kind("keys.created", "user:ID", &["api_key_id", "application_key_id"], "An API key and an application key were created."),
+    kind("org.created", "org:ID", &["name"], "The organization was created."),
+    kind("org.default_client_scopes_set", "org:ID", &["default_client_scopes", "grants_narrowed"], "The default for apps without a restriction was changed."),
+    kind("refresh_token.reused", "grant:ID family:ID client:ID", &["revoked_at"], "An old refresh token was presented, so its family was revoked."),
+    kind("resource.created", "resource:ID", &["uri", "name", "scopes"], "A resource was created."),
+    kind("resource.deleted", "resource:ID", &[], "A resource was deleted."),
+    kind("scopes_restriction.lifted", "client:ID", &["scopes_restriction", "grants_narrowed"], "The restriction of an app was removed."),
+    kind("scopes_restriction.set", "client:ID", &["scopes_restriction", "grants_narrowed"], "An app was restricted."),
+    kind("signing_key.created", "signing_key:ID", &["in_use", "algorithm", "signs_from"], "A key for signing tokens was created."),
+    kind("token.revoked", "grant:ID family:ID client:ID", &["revoked_at"], "An app revoked its own tokens."),
+    kind("user.disabled", "user:ID", &["disabled_at", "grants_ended", "sessions_ended"], "A user was disabled in all organizations."),
+    kind("user.enabled", "user:ID", &["disabled_at"], "A disabled user was enabled again."),
+    kind("user.joined", "user:ID", &["email", "role"], "A user became a member of the organization."),
+    kind("user.password_set", "user:ID", &["made_by_server", "sessions_ended"], "The password of a user was changed."),
+    kind("user.removed", "user:ID", &[], "A user was removed from the server."),
+    kind("webhook.changed", "webhook:ID", WEBHOOK, "A webhook was changed."),
+    kind("webhook.created", "webhook:ID", WEBHOOK, "A webhook was created."),
+    kind("webhook.deleted", "webhook:ID", WEBHOOK, "A webhook was deleted."),
+    kind("webhook.replayed", "webhook:ID", &["deliveries", "event"], "Parked deliveries of a webhook were sent again."),
+    kind("webhook_variable.changed", "webhook_variable:ID", VARIABLE, "A webhook variable was changed."),
+    kind("webhook_variable.created", "webhook_variable:ID", VARIABLE, "A webhook variable was created."),
+    kind("webhook_variable.deleted", "webhook_variable:ID", VARIABLE, "A webhook variable was deleted."),
+];
+
+/// An event name that does not exist, and the most similar one that does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no audit event has this name{}", .nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+pub struct UnknownAuditEvent {
+    pub nearest: Option<&'static str>,
+}
+
+pub fn parse_audit_event(name: &str) -> Result<&'static str, UnknownAuditEvent> {
+    let known = AUDIT_EVENTS.iter().find(|kind| kind.name == name).map(|kind| kind.name);
+    known.ok_or_else(|| UnknownAuditEvent { nearest: nearest(name) })
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    const ALIKE: f64 = 0.5;
+    const MAX_LENGTH: usize = 64;
+    if name.len() > MAX_LENGTH {
+        return None;
+    }
+    let likeness = |kind: &AuditEventKind| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), kind.name);
+    let alike = AUDIT_EVENTS.iter().map(|kind| (likeness(kind), kind.name)).filter(|(likeness, _)| *likeness >= ALIKE);
+    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
+}
+
+/// Rows of the table in the documentation.
+pub fn markdown_table() -> String {
+    let members = |kind: &AuditEventKind| {
+        let members: Vec<String> = kind.members.iter().map(|member| format!("`{member}`")).collect();
+        members.join(", ")
+    };
+    let row = |kind: &AuditEventKind| {
+        format!("| `{}` | `{}` | {} | {} |\n", kind.name, kind.subject, kind.meaning, members(kind))
+    };
+    AUDIT_EVENTS.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_each_is_there_once() {
+        let names: Vec<&str> = AUDIT_EVENTS.iter().map(|kind| kind.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+
+        assert_eq!(names, sorted);
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_most_similar_one() {
+        let nearest = |name: &str| parse_audit_event(name).expect_err("no such event").nearest;
+
+        assert_eq!(parse_audit_event("client.disabled"), Ok("client.disabled"));
+        assert_eq!(nearest("client.disable"), Some("client.disabled"));
+        assert_eq!(nearest("Grant.Revoke"), Some("grant.revoked"));
+        assert_eq!(nearest("zzz"), None);
+        assert_eq!(nearest(&"client.disabled".repeat(10)), None);
+        let error = parse_audit_event("key.revokd").expect_err("no such event").to_string();
+        assert_eq!(error, "no audit event has this name; did you mean key.revoked?");
+    }
+}
