@@ -56,6 +56,9 @@ pub async fn sweep(app: &App) -> Turn {
     let mut is_cut_short = false;
     tell_unwritten(app.issuer.uses.write(&app.context.db).await);
     app.issuer.uses.age();
+    if let Err(error) = app.report_access_lifetime().await {
+        tracing::warn!(%error, "the lifetime of access tokens was not reported");
+    }
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
         Ok(forgotten @ Forgotten { requests, codes, sessions, families }) => {

@@ -6,7 +6,7 @@ use super::announce::record_and_announce;
 use super::audit::{self, Change};
 use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
-use super::end_grants::Ended;
+use super::end_grants::{Ended, EndedAccess};
 use super::{By, Context};
 use crate::db::users::{self, User};
 use crate::db::{DbError, OperatorCache, Tx, grants, memberships, sessions};
@@ -28,7 +28,12 @@ pub enum UserError {
 
 /// Their application keys stop as revoked keys do; all that they authorised ends, and every browser of theirs is signed out.
 /// Disabling twice is fine.
-pub async fn disable_user(context: &Context, operators: &OperatorCache, email: &str, by: &By) -> Result<(), UserError> {
+pub async fn disable_user(
+    context: &Context,
+    operators: &OperatorCache,
+    email: &str,
+    by: &By,
+) -> Result<EndedAccess, UserError> {
     let disabled = again_after_conflict(context, || disable(context, email, by)).await;
     // Also where the outcome is unknown: it may have been revoked.
     operators.forget_all();
@@ -42,14 +47,16 @@ pub async fn enable_user(context: &Context, operators: &OperatorCache, email: &s
     Ok(())
 }
 
-async fn disable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
+async fn disable(context: &Context, email: &str, by: &By) -> Result<EndedAccess, UserError> {
     let mut tx = context.db.begin().await?;
     let user = find_named(&mut tx, email).await?;
     let now = context.clock.now();
+    let mut access = EndedAccess::default();
     if users::disable(&mut tx, user.id, now).await? {
-        take_everything(context, &mut tx, user.id, now, by).await?;
+        access = take_everything(context, &mut tx, user.id, now, by).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(access)
 }
 
 async fn enable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
@@ -79,7 +86,7 @@ async fn take_everything(
     user_id: UserId,
     now: Timestamp,
     by: &By,
-) -> Result<(), DbError> {
+) -> Result<EndedAccess, DbError> {
     let ids: Vec<GrantId> = grants::ids_of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
     let ended = grants::end(tx, &ids, now).await?;
     let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
@@ -91,5 +98,6 @@ async fn take_everything(
     };
     let changes = memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
     let events = Ended::of(context, &ended, Ending::UserDisabled, by);
-    record_and_announce(context, tx, by, changes, &events.events()).await
+    record_and_announce(context, &mut *tx, by, changes, &events.events()).await?;
+    EndedAccess::of(tx, &ended).await
 }

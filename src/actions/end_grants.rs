@@ -9,7 +9,7 @@ use super::audit::Change;
 use super::{By, Context};
 use crate::config::OnNarrow;
 use crate::db::grants::{self, Grant, NamedGrant};
-use crate::db::{DbError, Tx, org_clients};
+use crate::db::{DbError, Tx, last_tokens, org_clients};
 use crate::oauth::client::ClientId;
 use crate::oauth::event::{ClientTold, Ending, Event, GrantTold, UserTold};
 use crate::oauth::scope::ScopeSet;
@@ -23,19 +23,36 @@ pub enum EndGrantError {
     Db(#[from] DbError),
 }
 
+/// Access that ended, as people are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedAccess {
+    /// Number of grants that were revoked. Those that were revoked before are not counted.
+    pub grants: usize,
+    /// Until then, APIs that only check signatures may accept the last access token.
+    pub last_token_ends_at: Option<Timestamp>,
+}
+
+impl EndedAccess {
+    /// In the transaction that has just revoked the grants, so that no token is issued afterwards.
+    pub(super) async fn of(tx: &mut Tx, ended: &[NamedGrant]) -> Result<Self, DbError> {
+        let ids: Vec<GrantId> = ended.iter().map(|grant| grant.id).collect();
+        Ok(Self { grants: ended.len(), last_token_ends_at: last_tokens::latest_end(tx, &ids).await? })
+    }
+}
+
 /// One grant, where `mine` says that it is the caller's to end. Ending it twice is fine.
 pub async fn end_grant(
     context: &Context,
     id: GrantId,
     mine: impl Fn(&Grant) -> bool,
     by: &By,
-) -> Result<(), EndGrantError> {
+) -> Result<EndedAccess, EndGrantError> {
     let found = grants::find_by_id(&context.db, id).await?;
     let grant = found.filter(mine).ok_or(EndGrantError::NoSuchGrant)?;
     super::again_after_conflict(context, || end_one(context, &grant, by)).await
 }
 
-async fn end_one(context: &Context, grant: &Grant, by: &By) -> Result<(), EndGrantError> {
+async fn end_one(context: &Context, grant: &Grant, by: &By) -> Result<EndedAccess, EndGrantError> {
     let mut tx = context.db.begin().await?;
     org_clients::lock(&mut tx, grant.org_id, grant.client_id, context.clock.now()).await?;
     let still_lives = grants::find_by_id(&mut tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
@@ -44,7 +61,9 @@ async fn end_one(context: &Context, grant: &Grant, by: &By) -> Result<(), EndGra
         let told = Ended::of(context, &ended, Ending::Revoked, by);
         record_and_announce(context, &mut tx, by, told.changes(), &told.events()).await?;
     }
-    Ok(tx.commit().await?)
+    let last_token_ends_at = last_tokens::latest_end(&mut tx, &[grant.id]).await?;
+    tx.commit().await?;
+    Ok(EndedAccess { grants: usize::from(still_lives), last_token_ends_at })
 }
 
 /// Takes scopes from grants as part of a larger change, which tells of it at its end: the whole grant goes, or only they, by
@@ -149,13 +168,13 @@ pub enum DisableClientError {
     Db(#[from] DbError),
 }
 
-/// Takes a client from an organisation: every grant of it ends at once, and no new one is given. Returns how many ended.
+/// Takes a client from an organization: every grant of it ends at once, and no new one is given.
 pub async fn disable_client(
     context: &Context,
     org_id: OrgId,
     client_id: ClientId,
     by: &By,
-) -> Result<usize, DisableClientError> {
+) -> Result<EndedAccess, DisableClientError> {
     super::again_after_conflict(context, || set_disabled(context, org_id, client_id, true, by)).await
 }
 
@@ -175,7 +194,7 @@ async fn set_disabled(
     client_id: ClientId,
     disabled: bool,
     by: &By,
-) -> Result<usize, DisableClientError> {
+) -> Result<EndedAccess, DisableClientError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     match org_clients::lock(&mut tx, org_id, client_id, now).await {
@@ -197,8 +216,9 @@ async fn set_disabled(
         changes.push(Change { org_id, action, subject: &subject, before: None, after });
         record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
     }
+    let access = EndedAccess::of(&mut tx, &ended).await?;
     tx.commit().await?;
-    Ok(ended.len())
+    Ok(access)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub use delete_auth_method::delete_auth_method;
 pub use delete_variable::delete_variable;
 pub use delete_webhook::delete_webhook;
 pub use disable_user::{UserError, disable_user, enable_user};
-pub use end_grants::{DisableClientError, EndGrantError, disable_client, enable_client, end_grant};
+pub use end_grants::{DisableClientError, EndGrantError, EndedAccess, disable_client, enable_client, end_grant};
 pub use exchange_code::{Exchange, exchange_code};
 pub use fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
 pub use find_client::{DocumentRules, Documents, FindClient, FindClientError};

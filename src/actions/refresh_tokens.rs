@@ -8,6 +8,7 @@ use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
 use super::{Bounds, Context, TokenError};
 use crate::db::families::{self, Family, ForRefresh, Rotation};
+use crate::db::last_tokens;
 use crate::oauth::client::ClientId;
 use crate::oauth::refresh_rule::{IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh};
 use crate::oauth::refresh_token::{FamilyState, PURPOSE, RefreshRules, RefreshToken};
@@ -50,12 +51,16 @@ pub async fn refresh_tokens(
             }
         };
         let Some(ForRefresh { family, .. }) = found else { continue };
+        let is_repeated = refresh_token != IssuedRefreshToken::Next;
         let refresh_token = match refresh_token {
             IssuedRefreshToken::Next => rotate(context, issuer, &family, &token, attempt).await?,
             IssuedRefreshToken::Current => Some(repeat(issuer, family.current_digest, &token)?),
             IssuedRefreshToken::Previous => Some(repeat(issuer, family.previous_digest, &token)?),
         };
         if let Some(refresh_token) = refresh_token {
+            if is_repeated {
+                last_tokens::note_reissue(&context.db, family.id, context.clock.now()).await?;
+            }
             let narrowed = Narrowed { client: refreshing.client, scopes: &scopes, resources: &resources };
             return issue(context, issuer, &family, narrowed, refresh_token);
         }

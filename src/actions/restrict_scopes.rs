@@ -10,8 +10,8 @@ use super::{By, Context};
 use crate::config::{Config, OnNarrow, Restriction};
 use crate::db::affected_grants::{self, AffectedGrants};
 use crate::db::grants::{self, NamedGrant};
-use crate::db::{DbError, Tx, org_clients, orgs};
-use crate::oauth::OrgId;
+use crate::db::{DbError, Tx, last_tokens, org_clients, orgs};
+use crate::oauth::{OrgId, Timestamp};
 use crate::oauth::client::ClientId;
 use crate::oauth::consent::Remember;
 use crate::oauth::event::{Ceilings, ClientTold, Ending, Event};
@@ -42,6 +42,8 @@ pub struct Restricted {
     pub affected: AffectedGrants,
     /// How many of them end. The others lose only the removed scopes.
     pub ended: u64,
+    /// Until then, APIs that only check signatures may accept access tokens with a removed scope.
+    pub last_token_ends_at: Option<Timestamp>,
 }
 
 /// What a restriction is judged by, beside itself, and what follows from it.
@@ -83,7 +85,9 @@ pub async fn preview_restriction(
         OnNarrow::Revoke => affected.grants,
         OnNarrow::NarrowGrants => affected.without_other_scopes,
     };
-    Ok(Restricted { change, digest, affected, ended })
+    let ids = grants::ids_with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
+    Ok(Restricted { change, digest, affected, ended, last_token_ends_at })
 }
 
 /// Replaces the restriction. With `if_digest`, only where the state is still the one that a preview named so.
@@ -168,16 +172,17 @@ async fn change(
     }
     let removed = &change.scopes_removed;
     let affected = affected_grants::find(&mut *tx, org_id, client_id, removed).await?;
-    let mut ended = Vec::new();
+    let (mut ended, mut last_token_ends_at) = (Vec::new(), None);
     if affected.grants > 0 {
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
         ended = take_in(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
+        last_token_ends_at = last_tokens::latest_end(&mut *tx, &ids).await?;
     }
     let name = org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
     crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
     let ceilings = Ceilings::Client { client: ClientTold { id: client_id, name: &name }, before, after };
     tell(context, tx, org_id, ceilings, (affected.grants, &ended), by).await?;
-    Ok(Restricted { change, digest, affected, ended: ended.len() as u64 })
+    Ok(Restricted { change, digest, affected, ended: ended.len() as u64, last_token_ends_at })
 }
 
 async fn lock(

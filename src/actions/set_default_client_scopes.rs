@@ -160,6 +160,7 @@ impl NewDefaults<'_> {
             digest: defaults_digest(self.org_id, before, self.catalog),
             affected: AffectedGrants { grants, users, ..AffectedGrants::default() },
             ended,
+            last_token_ends_at: None,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::App;
-use crate::actions::{self, PrepareKeyRingError};
-use crate::db::{DbError, MigrateError};
+use crate::actions::{self, Context, PrepareKeyRingError};
+use crate::db::{DbError, MigrateError, last_tokens};
 use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener};
 use crate::signing::{RELOAD_EVERY, SigningError};
 use crate::stop::Stop;
@@ -147,12 +147,19 @@ impl App {
         self.prepare().await
     }
 
+    /// So that people who end access are told how long its last token may still be accepted.
+    pub async fn report_access_lifetime(&self) -> Result<(), DbError> {
+        let Context { db, clock, .. } = &self.context;
+        last_tokens::report_lifetime(db, self.issuer.lifetimes.access, clock.now()).await
+    }
+
     /// What has to be in the database before requests are answered: its schema, nothing that the ring cannot open, and a key
     /// that signs.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
         actions::prepare_key_ring(&self.context, &self.issuer.ring).await?;
         actions::bind_unbound_secrets(&self.context, &self.issuer.ring).await?;
+        self.report_access_lifetime().await?;
         Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
             .await?)
     }

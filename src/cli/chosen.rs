@@ -19,22 +19,22 @@ const MAX_LISTED: u32 = 10;
 #[derive(Debug, Args)]
 pub struct OrgFlag {
     /// Name of the organization. Optional if there is only one.
-    #[arg(long = "org", value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
-    named: Option<String>,
+    #[arg(long, value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
+    org: Option<String>,
 }
 
 /// The organization of a list that can cover all of them.
 #[derive(Debug, Args)]
 pub struct OrgFilter {
     /// Only this organization.
-    #[arg(long = "org", value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
-    named: Option<String>,
+    #[arg(long, value_name = "NAME", env = "GRANTOR_ORG", hide_env_values = true)]
+    org: Option<String>,
 }
 
 impl OrgFlag {
     /// The named organization, or the only one.
     pub async fn find(&self, context: &Context) -> Result<Org, Failure> {
-        match name_in(&self.named) {
+        match name_in(self.org.as_ref()) {
             Some(name) => find_org(context, name).await,
             None => only_org(context).await,
         }
@@ -43,7 +43,7 @@ impl OrgFlag {
 
 impl OrgFilter {
     pub async fn find(&self, context: &Context) -> Result<Option<OrgId>, Failure> {
-        match name_in(&self.named) {
+        match name_in(self.org.as_ref()) {
             Some(name) => find_org(context, name).await.map(|org| Some(org.id)),
             None => Ok(None),
         }
@@ -51,8 +51,8 @@ impl OrgFilter {
 }
 
 /// An empty variable is the same as none.
-fn name_in(named: &Option<String>) -> Option<&str> {
-    named.as_deref().filter(|name| !name.is_empty())
+fn name_in(named: Option<&String>) -> Option<&str> {
+    named.map(String::as_str).filter(|name| !name.is_empty())
 }
 
 /// The organization with this name.
@@ -81,12 +81,12 @@ async fn only_org(context: &Context) -> Result<Org, Failure> {
 pub struct AppArgument {
     /// Name of an app that the organization uses, or a client ID or its beginning.
     #[arg(value_name = "APP")]
-    named: String,
+    app: String,
 }
 
 impl AppArgument {
     pub async fn find(&self, context: &Context, org: &Org) -> Result<App, Failure> {
-        find_app(context, org, &self.named).await
+        find_app(context, org, &self.app).await
     }
 }
 

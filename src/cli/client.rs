@@ -6,12 +6,14 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::chosen::{AppArgument, OrgFlag};
-use super::output::{self, Output, Page, capitalized, counted, quoted};
+use super::effect::last_token;
+use super::output::{self, Output, Page, counted, quoted};
 use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context};
+use crate::actions::{self, By, Context, EndedAccess};
 use crate::config::Loaded;
 use crate::db::apps::{self, Among, App};
 use crate::db::orgs::Org;
+use crate::oauth::Timestamp;
 use shown::Listed;
 
 #[derive(Debug, Subcommand)]
@@ -95,11 +97,23 @@ async fn disable(context: &Context, which: &Which, output: Output) -> Result<(),
     let (org, app) = which.find(context).await?;
     let id = app.client.id;
     let ended = actions::disable_client(context, org.id, id, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-    let done = json!({"id": id, "org": org.name, "disabled": true, "grants_ended": ended});
+    let EndedAccess { grants, last_token_ends_at } = ended;
+    let done = json!({
+        "id": id,
+        "org": org.name,
+        "disabled": true,
+        "grants_ended": grants,
+        "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
+    });
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());
-        let revoked = counted(ended as u64, "grant was", "grants were");
-        vec![format!("{name} ({id}) is disabled in {}. {} revoked.", quoted(&org.name), capitalized(&revoked))]
+        let people = counted(grants as u64, "person", "people");
+        let mut said = vec![
+            format!("{name} ({id}) is disabled in {}.", quoted(&org.name)),
+            format!("Access ended for {people}."),
+        ];
+        said.extend(last_token(last_token_ends_at, context.clock.now(), "its last tokens"));
+        said
     })
 }
 

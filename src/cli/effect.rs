@@ -2,6 +2,8 @@
 
 use super::output::{capitalized, counted, listed};
 use crate::db::affected_grants::AffectedGrants;
+use crate::oauth::Timestamp;
+use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,15 @@ impl Effect<'_> {
     }
 }
 
+/// What ending access at Grantor does not end: APIs that never ask it. `None` if no token is left.
+pub fn last_token(ends_at: Option<Timestamp>, now: Timestamp, tokens: &str) -> Option<String> {
+    let lifetime = match RemainingLife::until(ends_at, now)? {
+        RemainingLife::Minutes(minutes) => counted(minutes, "minute", "minutes"),
+        RemainingLife::Hours(hours) => counted(hours, "hour", "hours"),
+    };
+    Some(format!("APIs that only check signatures may accept {tokens} for up to {lifetime}."))
+}
+
 /// `3 scopes in use: a, b, c`.
 fn named(scopes: &ScopeSet, which: &str) -> String {
     const MAX_NAMES: usize = 20;
@@ -137,6 +148,18 @@ mod tests {
             sentences("", "b", &many, 12, Tense::Past),
             ["Took away 1 scope in use: b.", "Ended 12 grants: a@x.example and 11 more."]
         );
+    }
+
+    #[test]
+    fn what_is_left_of_the_last_token_is_said_only_if_something_is() {
+        let now = Timestamp::from_seconds(0);
+        let said = |seconds| last_token(Some(Timestamp::from_seconds(seconds)), now, "its last token");
+
+        let expected = "APIs that only check signatures may accept its last token for up to 42 minutes.";
+        assert_eq!(said(2_520).as_deref(), Some(expected));
+        assert!(said(60).is_some_and(|text| text.ends_with("for up to 1 minute.")));
+        assert!(said(10_000).is_some_and(|text| text.ends_with("for up to 3 hours.")));
+        assert_eq!((said(0), last_token(None, now, "its last token")), (None, None));
     }
 
     #[test]

@@ -6,15 +6,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::chosen::OrgFilter;
-use super::output::{self, Output, Page, quoted};
+use super::effect::last_token;
+use super::output::{self, Output, Page, escaped, quoted};
 use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context};
+use crate::actions::{self, By, Context, EndedAccess};
 use crate::config::Loaded;
 use crate::db::grants::{self, ListedGrant};
 use crate::db::users;
 use crate::oauth::client::ClientId;
 use crate::oauth::scope::ScopeSet;
-use crate::oauth::{GrantId, UserId};
+use crate::oauth::{GrantId, Timestamp, UserId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -93,15 +94,34 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
     output::list(
         output,
         &page.items,
-        &["user", "client", "org", "scopes", "consented_at", "last_used_at", "revoked_at", "id"],
+        &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"],
     )?;
     page.note_if_more(output);
     Ok(())
 }
 
 async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
-    actions::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-    output::one(output, &json!({"id": id, "revoked": true}), || format!("revoked {id}"))
+    let ended = actions::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let EndedAccess { grants, last_token_ends_at } = ended;
+    let named = grants::find_named(&context.db, id).await?;
+    let done = json!({
+        "id": id,
+        "revoked": true,
+        "user": named.as_ref().map(|grant| &grant.email),
+        "client": named.as_ref().map(|grant| &grant.client_name),
+        "client_id": named.as_ref().map(|grant| grant.client_id),
+        "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
+    });
+    output::sentences(output, &done, || {
+        let of = named.as_ref().map(|grant| {
+            let app = format!("{} ({})", quoted(&grant.client_name), grant.client_id);
+            format!(" of {app} for {}", escaped(&grant.email))
+        });
+        let of = of.unwrap_or_default();
+        let what = if grants == 0 { format!("Access{of} had already ended.") } else { format!("Access{of} ended.") };
+        let last_token = last_token(last_token_ends_at, context.clock.now(), "its last token");
+        [what].into_iter().chain(last_token).collect()
+    })
 }
 
 async fn user_id(context: &Context, email: &str) -> Result<UserId, Failure> {

@@ -73,7 +73,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::List { org, limit } => {
                 let org = org.find(&context).await?;
                 let page = Page::of(list(&context, org.id).await?, limit);
-                output::list(output, &page.items, &["kind", "user", "last_four", "created_at", "revoked_at", "id"])?;
+                output::list(output, &page.items, &["id", "kind", "user", "last_four", "created_at", "revoked_at"])?;
                 page.note_if_more(output);
                 Ok(())
             }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::chosen::{AppArgument, OrgFlag};
-use super::effect::{Effect, Tense};
+use super::effect::{Effect, Tense, last_token};
 use super::output::{self, Output, counted, listed, quoted};
 use super::{Failure, block_on, database};
 use crate::actions::{self, Bounds, By, Restricted};
@@ -12,6 +12,7 @@ use crate::config::Loaded;
 use crate::db::apps::App;
 use crate::db::org_clients;
 use crate::db::orgs::Org;
+use crate::oauth::Timestamp;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scopes_restriction::ScopesRestriction;
 
@@ -95,7 +96,8 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
             let done = done.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
                 let effect = effect(&done).sentences(Tense::Past);
-                shown.sentences(Some(&restriction)).into_iter().chain(effect).collect()
+                let last_tokens = last_token(done.last_token_ends_at, context.clock.now(), LAST_TOKENS);
+                shown.sentences(Some(&restriction)).into_iter().chain(effect).chain(last_tokens).collect()
             })
         }
         Command::Preview { lists, .. } => {
@@ -103,7 +105,7 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
             let preview = actions::preview_restriction(&context, bounds, org.id, client_id, &restriction).await;
             let preview = preview.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
-                shown.preview_sentences(&preview)
+                shown.preview_sentences(&preview, context.clock.now())
             })
         }
         Command::Delete { .. } => {
@@ -122,6 +124,8 @@ impl Lists {
             .map_err(Failure::usage)
     }
 }
+
+const LAST_TOKENS: &str = "tokens with the removed scopes";
 
 fn effect(done: &Restricted) -> Effect<'_> {
     let Restricted { change, affected, ended, .. } = done;
@@ -187,11 +191,13 @@ impl Shown<'_> {
         [allows].into_iter().chain(required).collect()
     }
 
-    fn preview_sentences(&self, preview: &Restricted) -> Vec<String> {
+    fn preview_sentences(&self, preview: &Restricted, now: Timestamp) -> Vec<String> {
         let about = format!("Preview for {} in {}. Nothing is stored.", self.name(), quoted(&self.org.name));
         let apply =
             format!("To apply exactly this, run `grantor restriction set` with --if-digest {}.", preview.digest);
-        [about].into_iter().chain(effect(preview).sentences(Tense::Present)).chain([apply]).collect()
+        let effect = effect(preview).sentences(Tense::Present);
+        let last_tokens = last_token(preview.last_token_ends_at, now, LAST_TOKENS);
+        [about].into_iter().chain(effect).chain(last_tokens).chain([apply]).collect()
     }
 }
 

@@ -4,14 +4,15 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::output::{self, Output};
+use super::effect::last_token;
+use super::output::{self, Output, counted};
 use super::{Failure, block_on, chosen, database, password};
-use crate::actions::{self, By};
+use crate::actions::{self, By, EndedAccess};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::db::OperatorCache;
 use crate::db::memberships::{self, Membership};
-use crate::oauth::UserId;
+use crate::oauth::{Timestamp, UserId};
 use crate::oauth::permission::Role;
 
 #[derive(Debug, Subcommand)]
@@ -185,10 +186,22 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::Disable { email } => {
-                actions::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                let ended = actions::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                output::one(output, &json!({"email": email, "disabled": true}), || format!("disabled {email}"))
+                let EndedAccess { grants, last_token_ends_at } = ended;
+                let done = json!({
+                    "email": email,
+                    "disabled": true,
+                    "grants_ended": grants,
+                    "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
+                });
+                output::sentences(output, &done, || {
+                    let mut said = vec![format!("{email} is disabled.")];
+                    said.push(format!("Access ended for {}.", counted(grants as u64, "app", "apps")));
+                    said.extend(last_token(last_token_ends_at, context.clock.now(), "their last tokens"));
+                    said
+                })
             }
             Command::Enable { email } => {
                 actions::enable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)

@@ -200,7 +200,7 @@ async fn deliveries_of(
     output::list(
         output,
         &page.items,
-        &["event", "client_id", "state", "attempts", "attempted_at", "status", "failure", "id"],
+        &["id", "event", "client_id", "state", "attempts", "attempted_at", "status", "failure"],
     )?;
     page.note_if_more(output);
     Ok(())

@@ -284,13 +284,13 @@ pub async fn ids_without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<Gran
 
 /// Those that live and hold one of the scopes or more.
 pub async fn ids_with_any_scope(
-    tx: &mut Tx,
+    db: impl DbHandle,
     org_id: OrgId,
     client_id: ClientId,
     scopes: &ScopeSet,
 ) -> Result<Vec<GrantId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
-        tx,
+        db,
         postgres
             | conn
             | sqlx::query_scalar(

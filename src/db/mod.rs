@@ -30,6 +30,7 @@ mod family_queues;
 pub mod grants;
 pub mod known_clients;
 mod lanes;
+pub mod last_tokens;
 mod last_uses;
 pub mod living_tokens;
 pub mod memberships;

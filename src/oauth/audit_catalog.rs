@@ -23,7 +23,7 @@ const fn kind(
 
 const AUTH_METHOD: &[&str] = &["name", "access_token_url", "client_id", "audience", "scope", "client_secret"];
 const WEBHOOK: &[&str] = &[
-    "name", "host", "encode_as", "auth_method_id", "events", "url", "payload", "custom_headers", "signing_secret",
+    "name", "host", "encode_as", "auth_method_id", "events", "url", "payload", "custom_headers", "signing_secret", "bound_secrets",
 ];
 const VARIABLE: &[&str] = &["name", "is_secret", "value"];
 
@@ -39,14 +39,21 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind("grant.revoked", "grant:ID", &["revoked_at"], "The access of an app for one user was ended."),
     kind("key.revoked", "api_key:ID or application_key:ID", &["revoked_at"], "A key was revoked."),
     kind("keys.created", "user:ID", &["api_key_id", "application_key_id"], "An API key and an application key were created."),
+    kind("member.joined", "user:ID", &["email", "role"], "A user became a member of the organization."),
+    kind("member.left", "user:ID", &["email", "role", "grants_ended", "application_keys_revoked"], "A membership was ended."),
+    kind("member.role_changed", "user:ID", &["role"], "A member was given another role."),
     kind("org.created", "org:ID", &["name"], "The organization was created."),
     kind("org.default_client_scopes_set", "org:ID", &["default_client_scopes", "grants_narrowed"], "The default for apps without a restriction was changed."),
+    kind("org.renamed", "org:ID", &["name"], "The organization was renamed."),
     kind("refresh_token.reused", "grant:ID family:ID client:ID", &["revoked_at"], "An old refresh token was presented, so its family was revoked."),
     kind("resource.created", "resource:ID", &["uri", "name", "scopes"], "A resource was created."),
     kind("resource.deleted", "resource:ID", &[], "A resource was deleted."),
     kind("scopes_restriction.lifted", "client:ID", &["scopes_restriction", "grants_narrowed"], "The restriction of an app was removed."),
     kind("scopes_restriction.set", "client:ID", &["scopes_restriction", "grants_narrowed"], "An app was restricted."),
+    kind("server.restored", "server", &["at", "revoked"], "Everything that a restored backup brought back was revoked."),
+    kind("sign_in.refused", "user:ID or unknown accounts", &["attempts", "hour"], "Sign-in attempts with a wrong password, counted for each account and hour."),
     kind("signing_key.created", "signing_key:ID", &["in_use", "algorithm", "signs_from"], "A key for signing tokens was created."),
+    kind("signing_key.revoked", "signing_key:ID", &["algorithm", "public_jwk", "signs_from", "retired_at", "signs_now"], "A key for signing tokens was withdrawn."),
     kind("token.revoked", "grant:ID family:ID client:ID", &["revoked_at"], "An app revoked its own tokens."),
     kind("user.disabled", "user:ID", &["disabled_at", "grants_ended", "sessions_ended"], "A user was disabled in all organizations."),
     kind("user.enabled", "user:ID", &["disabled_at"], "A disabled user was enabled again."),

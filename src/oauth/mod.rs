@@ -44,6 +44,7 @@ pub mod refresh_rule;
 pub mod refresh_token;
 mod refusal;
 pub mod registration_rules;
+pub mod remaining_life;
 pub mod resource;
 pub mod scope;
 pub mod scope_catalog;

@@ -45,7 +45,6 @@ impl Column {
     fn of_member(member: &str) -> Self {
         let heading = member.replace('_', " ").to_uppercase();
         let fit = match member {
-            "id" => Fit::OwnLine,
             _ if SHORTENED.contains(&member) => Fit::Shortened,
             _ => Fit::Whole,
         };
@@ -56,13 +55,13 @@ impl Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    /// What is printed instead of a table without rows.
-    if_empty: String,
+    /// What is printed instead of a table without rows; `None`: its headings.
+    if_empty: Option<String>,
 }
 
 impl Table {
     pub fn new(columns: Vec<Column>, if_empty: &str) -> Self {
-        Self { columns, rows: Vec::new(), if_empty: if_empty.to_owned() }
+        Self { columns, rows: Vec::new(), if_empty: Some(if_empty.to_owned()) }
     }
 
     /// A row with a cell for each column.
@@ -72,7 +71,8 @@ impl Table {
 
     /// A table whose columns are members of JSON objects.
     pub fn of_members(items: &[Value], members: &[&str]) -> Self {
-        let mut table = Self::new(members.iter().map(|member| Column::of_member(member)).collect(), "none");
+        let columns = members.iter().map(|member| Column::of_member(member)).collect();
+        let mut table = Self { columns, rows: Vec::new(), if_empty: None };
         for item in items {
             table.add(members.iter().map(|member| cell(member, &item[*member])).collect());
         }
@@ -81,8 +81,8 @@ impl Table {
 
     /// The text of the table, at most `width` columns wide where shortening makes that possible.
     pub fn fitted(&self, width: usize) -> String {
-        if self.rows.is_empty() {
-            return self.if_empty.clone();
+        if let (Some(text), true) = (&self.if_empty, self.rows.is_empty()) {
+            return text.clone();
         }
         let all: Vec<usize> = (0..self.columns.len()).collect();
         let (in_row, own_line): (Vec<usize>, Vec<usize>) =

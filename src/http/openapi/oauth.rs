@@ -94,7 +94,7 @@ fn revoke() -> Value {
     refusable(json!({
         "operationId": "RevokeToken",
         "summary": "Be done with a token (RFC 7009)",
-        "description": "Ends the refresh token with all its access tokens, whichever of them is sent.",
+        "description": "Revokes the refresh token and all of its access tokens, whichever of them is sent. Introspection reports them as inactive immediately. APIs that only check signatures may accept an access token until its `exp`, so use introspection or a short `tokens.access_ttl`.",
         "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("RevocationRequest")},
         "responses": {"200": {"description": "Revoked, or no token of this client"}},

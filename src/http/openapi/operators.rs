@@ -11,6 +11,8 @@ const READ: [Permission; 1] = [Permission::OrgAuthorizedAppsRead];
 const READ_OR_INTEGRATE: [Permission; 2] = [Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];
 const MANAGE_ORG: [Permission; 1] = [Permission::OrgManagement];
 const WRITE: [Permission; 1] = [Permission::OrgAuthorizedAppsWrite];
+const LAST_TOKENS: &str = "Introspection reports them as inactive immediately. APIs that only check signatures may accept an \
+                           access token until its `exp`, so use introspection or a short `tokens.access_ttl`.";
 
 pub fn paths() -> Value {
     json!({
@@ -89,7 +91,7 @@ fn disable_client() -> Value {
         json!({
             "operationId": "DeleteOrgAuthorizedClient",
             "summary": "Disable the client for this organisation",
-            "description": "Ends every authorization with its tokens, at once. Nobody can authorize the client until it is enabled.",
+            "description": format!("Ends every authorization and revokes its tokens at once. Users cannot authorize the client until it is enabled. {LAST_TOKENS}"),
             "responses": {"204": {"description": "Disabled; also where it was"}},
         }),
     )
@@ -122,7 +124,7 @@ fn delete_authorization(name: &str, summary: &str) -> Value {
         json!({
             "operationId": name,
             "summary": summary,
-            "description": "With its tokens, at once. The user may authorize the client again.",
+            "description": format!("Revokes its tokens at once. The user may authorize the client again. {LAST_TOKENS}"),
             "responses": {"204": {"description": "Ended; also where it had"}},
         }),
     )

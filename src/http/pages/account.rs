@@ -9,7 +9,8 @@ use super::{form, visitor};
 use crate::actions::end_grant;
 use crate::actions::sign_in::{ChangePasswordError, change_password, end_other_sessions, sign_out};
 use crate::app::App;
-use crate::db::{grants, sessions};
+use crate::db::grants::{self, Grant};
+use crate::db::{last_tokens, sessions};
 use crate::http::browser::{Browser, SignedIn};
 use crate::http::error::PageError;
 use crate::http::pending::see_other;
@@ -17,6 +18,7 @@ use crate::http::rate_limit::{Class, Counted};
 use crate::http::views::{AccountPage, AppShown, Notice, SessionShown};
 use crate::oauth::client::ClientId;
 use crate::oauth::parameters::Parameters;
+use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{GrantId, SessionId};
 use crate::secret::Secret;
@@ -26,7 +28,10 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     match &browser.signed_in {
         Some(signed_in) => {
             let query = Parameters::from_query(request.uri().query().unwrap_or_default())?;
-            page(&app, &browser, signed_in, query.get("notice").and_then(Notice::parse)).await
+            let notice = query.get("notice").and_then(Notice::parse);
+            let ended = notice.filter(|notice| *notice == Notice::AppRevoked).and_then(|_| uuid(&query, "grant"));
+            let last_token = last_token(&app, signed_in, ended.map(GrantId)).await?;
+            page(&app, &browser, signed_in, notice, last_token).await
         }
         None => Ok(see_other("/login")),
     }
@@ -37,7 +42,7 @@ pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<Res
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let id = uuid(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
     end_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
-    Ok(done(Notice::AppRevoked))
+    Ok(see_other(&format!("/account?notice={}&grant={id}", Notice::AppRevoked.as_str())))
 }
 
 pub async fn end_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
@@ -65,7 +70,7 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let account = Counted::Key(signed_in.user.id.0);
     if app.limits.take(Class::LoginAccount, account).is_err() {
-        return page(&app, &browser, signed_in, Some(Notice::TooMany)).await;
+        return page(&app, &browser, signed_in, Some(Notice::TooMany), None).await;
     }
     let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
     let (user, keep, by) = (&signed_in.user, signed_in.session.id, browser.by());
@@ -77,7 +82,22 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
         Err(ChangePasswordError::Busy(_)) => return Err(PageError::Busy),
         Err(ChangePasswordError::Db(cause)) => return Err(cause.into()),
     };
-    page(&app, &browser, signed_in, Some(notice)).await
+    page(&app, &browser, signed_in, Some(notice), None).await
+}
+
+/// How long APIs that only check signatures may accept the last token of a grant that the user just ended.
+async fn last_token(
+    app: &App,
+    signed_in: &SignedIn,
+    ended: Option<GrantId>,
+) -> Result<Option<RemainingLife>, PageError> {
+    let Some(id) = ended else { return Ok(None) };
+    let db = &app.context.db;
+    let is_theirs = |grant: &Grant| grant.user_id == signed_in.user.id && grant.revoked_at.is_some();
+    match grants::find_by_id(db, id).await?.filter(is_theirs) {
+        Some(_) => Ok(RemainingLife::until(last_tokens::latest_end(db, &[id]).await?, app.context.clock.now())),
+        None => Ok(None),
+    }
 }
 
 /// Back to the page, so that loading it again does nothing again.
@@ -94,6 +114,7 @@ async fn page(
     browser: &Browser,
     signed_in: &SignedIn,
     notice: Option<Notice>,
+    last_token: Option<RemainingLife>,
 ) -> Result<Response, PageError> {
     let db = &app.context.db;
     let apps = grants::list_of_user(db, signed_in.user.id).await?.into_iter().map(|(grant, client_name, org_name)| {
@@ -115,6 +136,7 @@ async fn page(
         apps: apps.collect(),
         sessions: sessions.collect(),
         notice,
+        last_token,
     };
     Ok(browser.bound(page.render(browser.language)))
 }

@@ -8,7 +8,8 @@ use super::answer::{self, Forms};
 use super::device::Device;
 use super::language::Language;
 use super::shown;
-use super::words::Words;
+use super::words::{Phrase, Words};
+use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::{GrantId, SessionId, Timestamp};
 
 pub struct AccountPage {
@@ -17,6 +18,8 @@ pub struct AccountPage {
     pub apps: Vec<AppShown>,
     pub sessions: Vec<SessionShown>,
     pub notice: Option<Notice>,
+    /// Of the access that was just ended.
+    pub last_token: Option<RemainingLife>,
 }
 
 pub struct AppShown {
@@ -119,6 +122,15 @@ impl Html<'_> {
         self.page.notice.filter(|notice| notice.status() == StatusCode::OK).map(|notice| notice.text(self.words))
     }
 
+    /// What ending access does not end: APIs that never ask this server.
+    fn last_token(&self) -> Option<Phrase> {
+        self.page.last_token.map(|life| match life {
+            RemainingLife::Minutes(1) => self.words.say("notice.last_token_minute"),
+            RemainingLife::Minutes(minutes) => self.words.say("notice.last_token_minutes").with("minutes", minutes),
+            RemainingLife::Hours(hours) => self.words.say("notice.last_token_hours").with("hours", hours),
+        })
+    }
+
     /// Every failure is one of the password form.
     fn failure(&self) -> Option<&'static str> {
         self.page.notice.filter(|notice| notice.status() != StatusCode::OK).map(|notice| notice.text(self.words))
@@ -164,6 +176,26 @@ mod tests {
             assert_eq!(page.matches(&format!("role=\"{role}\"")).count(), 1, "{notice:?}");
             assert_eq!(page.matches("aria-invalid=\"true\"").count(), fields, "{notice:?}");
         }
+    }
+
+    #[test]
+    fn ending_access_says_how_long_its_last_token_may_be_accepted() {
+        let page = |last_token, language| {
+            html(AccountPage { notice: Some(Notice::AppRevoked), last_token, ..account() }.render(language))
+        };
+        let cases = [
+            (RemainingLife::Minutes(1), "for up to 1 minute.", "noch bis zu 1 Minute lang annehmen."),
+            (RemainingLife::Minutes(42), "for up to 42 minutes.", "noch bis zu 42 Minuten lang annehmen."),
+            (RemainingLife::Hours(3), "for up to 3 hours.", "noch bis zu 3 Stunden lang annehmen."),
+        ];
+        for (life, english, german) in cases {
+            let (english_page, german_page) = (page(Some(life), Language::English), page(Some(life), Language::German));
+            let text = |html: &str| html.replace("<bdi>", "").replace("</bdi>", "");
+            let english = format!("Access ended. APIs that only check signatures may accept its last token {english}");
+            assert!(text(&english_page).contains(&english), "{english_page}");
+            assert!(text(&german_page).contains(german), "{german_page}");
+        }
+        assert!(!page(None, Language::English).contains("signatures"));
     }
 
     #[test]

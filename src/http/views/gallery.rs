@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::*;
+use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::offered_scopes::WithheldBy;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
@@ -63,7 +64,8 @@ fn states() -> Vec<State> {
     add("account", Box::new(|language| account().render(language)));
     add("account_empty", Box::new(|language| AccountPage { apps: vec![], ..account() }.render(language)));
     for notice in Notice::ALL {
-        let render = move |language| AccountPage { notice: Some(notice), ..account() }.render(language);
+        let last_token = (notice == Notice::AppRevoked).then_some(RemainingLife::Minutes(42));
+        let render = move |language| AccountPage { notice: Some(notice), last_token, ..account() }.render(language);
         add(&format!("account_{}", notice.as_str()), Box::new(render));
     }
     for (index, problem) in problems().into_iter().enumerate() {
@@ -228,6 +230,7 @@ pub fn account() -> AccountPage {
             session(5, "curl/8.5.0", false),
             session(6, "", false),
         ],
+        last_token: None,
         notice: None,
     }
 }

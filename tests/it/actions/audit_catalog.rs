@@ -24,12 +24,14 @@ fn is_name(literal: &str) -> bool {
 }
 
 #[test]
-fn the_catalog_names_every_event_that_the_code_records_and_no_other() {
+fn the_catalog_names_every_event_that_the_code_records() {
     let mut recorded = BTreeSet::new();
     recorded_names(Path::new("src/actions"), &mut recorded);
 
+    // Events that earlier versions recorded stay in the catalog: the trail still holds them.
     let known: BTreeSet<String> = AUDIT_EVENTS.iter().map(|kind| kind.name.to_owned()).collect();
-    assert_eq!(known, recorded);
+    assert!(!recorded.is_empty());
+    assert_eq!(recorded.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]

@@ -65,7 +65,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let disable = async |number| {
-            actions::disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled")
+            actions::disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
         };
 
         assert_eq!(disable(1).await, 501);

@@ -6,6 +6,7 @@ mod events;
 mod fetch_access_token;
 mod find_client;
 mod forget;
+mod last_tokens;
 mod many_ended;
 mod meet;
 mod membership;

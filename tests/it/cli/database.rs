@@ -145,7 +145,7 @@ async fn a_backup_overwrites_nothing() {
     program.run(["migrate", "up"]).succeeded();
     program.write("precious", "");
 
-    program.run(["backup", "precious"]).failed(1, "precious exists already: name a new file");
+    program.run(["backup", "precious"]).failed(1, "precious already exists; name a new file");
     assert_eq!(std::fs::read(program.folder().join("precious")).expect("a file"), b"");
 }
 

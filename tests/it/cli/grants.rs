@@ -58,8 +58,17 @@ on_both! {
         let revoked = program.json(&["grant", "revoke", &client]);
         let again = program.json(&["grant", "revoke", &client]);
 
-        let expected = json!({"id": client, "revoked": true});
+        let expected = json!({
+            "id": client,
+            "revoked": true,
+            "user": "admin@acme.example",
+            "client": "One",
+            "client_id": client,
+            "last_token_expires_at": null,
+        });
         assert_eq!((&revoked, &again), (&expected, &expected));
+        let said = program.run(["grant", "revoke", &client]).succeeded().replace('\n', " ");
+        assert_eq!(said, format!("Access of \"One\" ({client}) for admin@acme.example had already ended. "));
         assert_eq!(told(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
         let listed = program.json(&["grant", "list"]);
         assert!(listed[0]["revoked_at"].is_string(), "{listed}");
@@ -82,7 +91,13 @@ on_both! {
         let disabled = program.json(&["client", "disable", "--org", "Acme", &client]);
         let again = program.json(&["client", "disable", "--org", "Acme", &client]);
 
-        let done = |ended: u32| json!({"id": client, "org": "Acme", "disabled": true, "grants_ended": ended});
+        let done = |ended: u32| json!({
+            "id": client,
+            "org": "Acme",
+            "disabled": true,
+            "grants_ended": ended,
+            "last_token_expires_at": null,
+        });
         assert_eq!((disabled, again), (done(1), done(0)));
         assert_eq!(told(&server, &keys, &client), json!({"disabled": true, "last_exercised": null, "user_count": 0}));
         let shown = show("Acme");

@@ -75,6 +75,48 @@ fn every_command_and_subcommand_answers_help() {
     assert_eq!(missing, [""; 0], "of {found:?}");
 }
 
+/// Flags in scripts must not disappear.
+#[test]
+fn the_flags_that_scripts_rely_on_are_there() {
+    let program = Program::on_the_default_file();
+    let promised: [(&[&str], &[&str]); 18] = [
+        (&[], &["--config", "--set", "--output"]),
+        (&["bootstrap"], &["--org", "--email", "--password-stdin"]),
+        (&["org", "set"], &["--default-client-scopes"]),
+        (&["user", "create"], &["--org", "--email", "--name", "--role", "--password-stdin"]),
+        (&["user", "list"], &["--org"]),
+        (&["user", "set-password"], &["--email", "--password-stdin"]),
+        (&["key", "create"], &["--org", "--user"]),
+        (&["key", "list"], &["--org", "--limit"]),
+        (&["client", "list"], &["--org", "--all", "--name", "--limit"]),
+        (&["client", "disable"], &["--org"]),
+        (&["restriction", "set"], &["--org", "--oidc-scopes", "--permission-scopes", "--if-digest"]),
+        (&["restriction", "preview"], &["--org", "--oidc-scopes", "--permission-scopes"]),
+        (&["grant", "list"], &["--org", "--user", "--client", "--limit"]),
+        (&["audit", "list"], &["--org", "--actor", "--event", "--since", "--limit"]),
+        (&["resource", "create"], &["--uri", "--name", "--scopes"]),
+        (&["webhook", "deliveries"], &["--org", "--webhook", "--state", "--limit"]),
+        (&["selftest"], &["--url"]),
+        (&["doctor"], &["--url", "--mcp-server"]),
+    ];
+    for (command, flags) in promised {
+        let help = program.run(command.iter().chain(&["--help"])).stdout;
+        for flag in flags {
+            assert!(help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")), "{command:?} {flag}: {help}");
+        }
+    }
+}
+
+#[test]
+fn the_variable_that_names_the_organization_is_in_the_help() {
+    let program = Program::on_the_default_file();
+    for command in [["client", "list"], ["restriction", "get"], ["key", "list"], ["grant", "list"], ["audit", "list"]] {
+        let help = program.run(command.iter().chain(&["--help"])).stdout;
+
+        assert!(help.contains("[env: GRANTOR_ORG"), "{command:?}: {help}");
+    }
+}
+
 /// Asks a command for its help, and each command that this names for its own.
 fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
     let help = program.run(path.iter().chain(&["--help"]));
@@ -114,7 +156,7 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["org", "create"],
         &["user", "create", "--org", "Acme", "--email", "a@example.com", "--role", "emperor"],
         &["key", "revoke", "not-an-id"],
-        &["restriction", "get", "--org", "Acme", "not-an-id"],
+        &["grant", "list", "--client", "not-an-id"],
         &["--output", "yaml", "org", "list"],
     ];
 

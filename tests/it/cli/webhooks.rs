@@ -223,7 +223,7 @@ on_both! {
             assert_eq!(program.run(["webhook", command, "--org", "Acme"]).code, 2);
         }
         let no_state = program.run(DELIVERIES.iter().chain(&["--state", "lost"]));
-        assert!(no_state.code == 2 && no_state.stderr.contains("it is waiting, delivered or parked"), "{}", no_state.stderr);
+        assert!(no_state.code == 2 && no_state.stderr.contains("the state must be waiting, delivered or parked"), "{}", no_state.stderr);
         assert_eq!(program.run(REPLAY.iter().chain(&["--delivery", "5"])).code, 2);
     }
 }

@@ -72,10 +72,18 @@ on_both! {
         let token = refresh_token(&client, &mut eve).await;
         let page = account(&mut eve).await;
 
-        leads_to(&eve.submit(&Form::on(&page, "/account/revoke")).await, "/account?notice=app_revoked");
+        app.hand.advance(Duration::from_secs(18 * 60));
+        let revoked = eve.submit(&Form::on(&page, "/account/revoke")).await;
 
-        let after = eve.open("/account?notice=app_revoked").await;
-        assert!(after.text.contains("The app has no access any more"), "{}", after.text);
+        let result = revoked.header("location").expect("a redirect").to_owned();
+        assert!(result.starts_with("/account?notice=app_revoked&grant="), "{result}");
+        let after = eve.open(&result).await;
+        let text = after.text.replace("<bdi>", "").replace("</bdi>", "");
+        let said = "Access ended. APIs that only check signatures may accept its last token for up to 42 minutes.";
+        assert!(text.contains(said), "{text}");
+        app.hand.advance(Duration::from_secs(42 * 60));
+        let later = eve.open(&result).await;
+        assert!(later.text.contains("Access ended.") && !later.text.contains("signatures"), "{}", later.text);
         assert_eq!(Form::all(&after, "/account/revoke"), []);
         for app in [&app, &replica] {
             let client = McpClient { app, id: client.id.clone(), redirect_uri: client.redirect_uri.clone() };
@@ -84,8 +92,9 @@ on_both! {
         }
         let asked = eve.visit(&client.url(&[])).await;
         assert!(asked.text.contains("wants access to"), "{}", asked.text);
-        // Once more does nothing, and is no error.
-        leads_to(&eve.submit(&Form::on(&page, "/account/revoke")).await, "/account?notice=app_revoked");
+        // Once more does nothing, and is not an error.
+        let again = eve.submit(&Form::on(&page, "/account/revoke")).await;
+        assert_eq!(again.header("location"), Some(result.as_str()));
     }
 
     async fn nobody_revokes_what_somebody_else_gave(engine: Engine) {

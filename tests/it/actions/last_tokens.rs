@@ -1,0 +1,102 @@
+//! Ending access says how long its last access token may still be accepted: never less than the truth.
+
+use std::time::Duration;
+
+use grantor::actions::{self, By, EndedAccess};
+use grantor::db::grants;
+use grantor::oauth::client::ClientId;
+use grantor::oauth::scope::ScopeSet;
+use grantor::oauth::scopes_restriction::ScopesRestriction;
+
+use crate::support::granted::Granted;
+use crate::support::{START, TestApp};
+
+const HOUR: i64 = 3_600;
+
+async fn end(granted: &Granted<'_>) -> EndedAccess {
+    let app = granted.app;
+    let client_id = ClientId::parse(&granted.client_id).expect("an id");
+    let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await.expect("is readable");
+    let id = found.expect("a grant").id;
+    actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended")
+}
+
+async fn disable(granted: &Granted<'_>) -> EndedAccess {
+    let client_id = ClientId::parse(&granted.client_id).expect("an id");
+    let (context, org_id) = (granted.app.context(), granted.org_id());
+    actions::disable_client(context, org_id, client_id, &By::COMMAND_LINE).await.expect("is disabled")
+}
+
+const fn ended(grants: usize, seconds: i64) -> EndedAccess {
+    EndedAccess { grants, last_token_ends_at: Some(START.plus(seconds)) }
+}
+
+fn after(app: &TestApp, seconds: u64) {
+    app.hand.advance(Duration::from_secs(seconds));
+}
+
+on_both! {
+    async fn the_last_token_is_that_of_the_last_refresh(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        after(&app, 1_000);
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
+        after(&app, 1_080);
+
+        assert_eq!(end(&granted).await, ended(1, 1_000 + HOUR));
+        // Ending it once more ends nothing, but the token is still out.
+        assert_eq!(end(&granted).await, ended(0, 1_000 + HOUR));
+    }
+
+    async fn a_repeated_response_counts_too(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
+        after(&app, 9);
+        assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200, "within the grace time");
+
+        assert_eq!(end(&granted).await, ended(1, 9 + HOUR));
+    }
+
+    async fn a_shorter_lifetime_does_not_shorten_what_is_said_of_older_tokens(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.tokens("mcp_read").await;
+        after(&app, 600);
+        let restarted = app.replica_with(&[("tokens.access_ttl", "60")]).await;
+        let granted = Granted { app: &restarted, ..granted };
+
+        assert_eq!(disable(&granted).await, ended(1, HOUR));
+    }
+
+    async fn access_without_tokens_leaves_none(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.code("mcp_read").await;
+
+        assert_eq!(disable(&granted).await, EndedAccess { grants: 1, last_token_ends_at: None });
+    }
+
+    async fn every_way_of_ending_access_says_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let client_id = ClientId::parse(&granted.client_id).expect("an id");
+        granted.tokens("mcp_read openid").await;
+        let openid: Vec<_> = ScopeSet::parse("openid").expect("a scope").iter().cloned().collect();
+        let restriction = ScopesRestriction::from_stored(openid, vec![]);
+        let (bounds, by) = (app.app.bounds(client_id), By::COMMAND_LINE);
+        let preview = actions::preview_restriction(app.context(), bounds, granted.org_id(), client_id, &restriction);
+        let preview = preview.await.expect("is previewed");
+
+        let done =
+            actions::restrict_scopes(app.context(), bounds, granted.org_id(), client_id, &restriction, None, &by).await;
+        let again = actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await;
+
+        let done = done.expect("is restricted");
+        assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));
+        assert_eq!((preview.ended, preview.last_token_ends_at), (done.ended, done.last_token_ends_at));
+        assert_eq!(again.expect("is disabled"), EndedAccess::default());
+    }
+}
