@@ -15,6 +15,7 @@ use crate::config::Loaded;
 use crate::db::audit_events::{self, AuditEvent, AuditFilter, ListedEvent};
 use crate::db::{DbError, clients, users};
 use crate::oauth::UserId;
+use crate::oauth::audit_action::stored_names;
 use crate::oauth::audit_actor::ActorFilter;
 use crate::oauth::audit_catalog::parse_audit_event;
 use crate::oauth::client::ClientId;
@@ -79,10 +80,11 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
         Some(actor) => Some(stored_actor(context, actor).await?),
         None => None,
     };
+    let actions: Vec<&str> = events.into_iter().flat_map(stored_names).collect();
     let filter = AuditFilter {
         org_id: org.find(context).await?,
         actor: actor.as_deref(),
-        actions: &events,
+        actions: &actions,
         since,
         most: Page::<Shown>::rows_to_read(limit),
     };

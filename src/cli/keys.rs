@@ -22,7 +22,7 @@ use crate::sealing::KeyRing;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a new signing key. It is published for ten minutes before it signs; tokens of older keys stay valid.
+    /// Create a signing key. It is published for ten minutes before it signs. Tokens of older keys stay valid.
     Rotate {
         /// Let it sign at once. Use `keys revoke` if an older key leaked: it also withdraws that key.
         #[arg(long)]
@@ -30,22 +30,22 @@ pub enum Command {
     },
     /// Revoke a signing key that leaked: servers refuse its tokens within 30 seconds, and another key signs at once.
     Revoke {
-        /// The id of the key, or a unique prefix of it, as `keys status` shows it.
+        /// ID of the key or its unique beginning; `keys status` shows it.
         #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: String,
     },
-    /// Seal everything again under the newest key of the ring, while servers run. May be run again at any time.
+    /// Encrypt all stored secrets again with the newest key of the ring. Servers keep running.
     ReEncrypt,
-    /// Remove what was sealed under a key of the ring that is lost for good: webhooks, auth methods and variables.
+    /// Delete the webhooks, auth methods and variables whose key of the ring is lost.
     Forget {
-        /// The id of the key, as `keys status` shows it.
+        /// ID of the key; `keys status` shows it.
         #[arg(value_name = "ID")]
         ring_key: String,
-        /// Do it. Without this, it is only told what would go.
+        /// Delete them. Without this flag, the command only lists what it would delete.
         #[arg(long)]
         yes: bool,
     },
-    /// Show the key ring and what needs each of its keys, and the signing keys and what each is doing.
+    /// Show the keys of the ring and what each encrypts, and the signing keys and their states.
     Status,
 }
 

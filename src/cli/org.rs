@@ -1,4 +1,4 @@
-//! `grantor org`: organisations.
+//! `grantor org`: organizations.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -15,26 +15,26 @@ use crate::oauth::scope::{ScopeSet, ScopeToken};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create an organisation without people; `grantor bootstrap` creates one with an administrator and keys.
+    /// Create an organization without members. `grantor bootstrap` creates one with an administrator and keys.
     Create {
-        /// Its name, which no other has.
+        /// Name of the new organization. It must be unique.
         name: String,
     },
-    /// List the organisations.
+    /// List the organizations.
     List,
     /// Give an organization another name.
     Rename {
-        /// The present name.
+        /// Current name.
         org: String,
-        /// The new name, which no other organization may have.
+        /// New name. It must be unique.
         name: String,
     },
-    /// Change an organisation.
+    /// Change an organization.
     Set {
         /// Its name.
         org: String,
-        /// What clients may get that this organisation has not restricted one by one: scope names, separated by spaces or
-        /// commas; "" is nothing, "all" lifts the bound. What clients hold beyond it goes at once, as `restriction.on_narrow` says.
+        /// Scopes that apps without a restriction of their own may get, separated by spaces or commas. "" allows none, "all"
+        /// removes the limit. Grants that hold more are revoked or narrowed at once, depending on `restriction.on_narrow`.
         #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
         default_client_scopes: String,
         /// Show what the change would add, remove and end, and store nothing.

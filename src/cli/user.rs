@@ -1,12 +1,13 @@
-//! `grantor user`: the people of an organisation.
+//! `grantor user`: users and their memberships.
 
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use super::chosen::{OrgFilter, OrgFlag};
 use super::effect::last_token;
 use super::output::{self, Output, counted};
-use super::{Failure, block_on, chosen, database, password};
+use super::{Failure, block_on, database, password};
 use crate::actions::{self, By, EndedAccess};
 use crate::clock::Clock;
 use crate::config::Loaded;
@@ -17,73 +18,70 @@ use crate::oauth::permission::Role;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Let a person into an organisation.
+    /// Add a user to an organization. Creates the user if the address is new.
     Create {
-        /// The name of the organisation.
-        #[arg(long, value_name = "NAME")]
-        org: String,
-        /// The e-mail address of the person.
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
         email: String,
-        /// How the person is called; who is known to this server already keeps their name.
+        /// Display name. Ignored if the user already exists.
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
-        /// admin, standard or read_only.
+        /// Role in the organization: admin, standard or read_only.
         #[arg(long, value_parser = Role::parse)]
         role: Role,
-        /// Read the password from standard input instead of making one.
+        /// Read the password from standard input instead of generating one.
         #[arg(long)]
         password_stdin: bool,
     },
     /// List the members of one organization or of all.
     List {
-        /// Only the members of this organization.
-        #[arg(long, value_name = "NAME")]
-        org: Option<String>,
+        #[command(flatten)]
+        org: OrgFilter,
         /// Include people who left.
         #[arg(long)]
         all: bool,
     },
-    /// Give a member another role. It takes effect with the next request, on running servers within five seconds.
+    /// Give a member another role. Running servers apply it within five seconds.
     SetRole {
-        /// The name of the organization.
-        #[arg(long, value_name = "NAME")]
-        org: String,
-        /// The email address of the member.
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Email address of the member.
         #[arg(long, value_name = "EMAIL")]
         email: String,
-        /// admin, standard or read_only.
+        /// New role: admin, standard or read_only.
         #[arg(long, value_parser = Role::parse)]
         role: Role,
     },
-    /// End a membership: the person's application keys and authorizations in this organization end at once. Their account
-    /// and other organizations are not affected; `user create` lets them in again.
+    /// End a membership, with the member's application keys and grants in this organization.
+    ///
+    /// The account and other organizations are not affected. `user create` adds the user again.
     Remove {
-        /// The name of the organization.
-        #[arg(long, value_name = "NAME")]
-        org: String,
-        /// The email address of the member.
+        #[command(flatten)]
+        org: OrgFlag,
+        /// Email address of the member.
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
-    /// Give a person another password, and sign them out of every browser.
+    /// Set a new password for a user and end all of their sessions.
     SetPassword {
-        /// The e-mail address of the person.
+        /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
         email: String,
-        /// Read the password from standard input instead of making one.
+        /// Read the password from standard input instead of generating one.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Take every access from a person, in all organisations: keys, sessions, and what they granted to clients.
+    /// Block a user in all organizations: disable their keys, and end their sessions and the access of their apps.
     Disable {
-        /// The e-mail address of the person.
+        /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
-    /// Let a disabled person in again, with their password and keys. What they had granted stays ended.
+    /// Enable a disabled user with their password and keys. Revoked grants stay revoked.
     Enable {
-        /// The e-mail address of the person.
+        /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
@@ -118,7 +116,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create { org, email, name, role, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;
-                let org = chosen::find_org(&context, &org).await?;
+                let org = org.find(&context).await?;
                 let user =
                     actions::create_user(&context, org.id, &email, name.as_deref(), role, password, &By::COMMAND_LINE)
                         .await
@@ -131,10 +129,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::List { org, all } => {
-                let org_id = match org {
-                    Some(name) => Some(chosen::find_org(&context, &name).await?.id),
-                    None => None,
-                };
+                let org_id = org.find(&context).await?;
                 let members = memberships::list(&context.db, org_id).await?;
                 let members = members.into_iter().filter(|member| all || member.left_at.is_none());
                 let shown: Vec<Shown> = members.map(Shown::from).collect();
@@ -142,7 +137,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 output::list(output, &shown, &columns[..columns.len() - usize::from(!all)])
             }
             Command::SetRole { org, email, role } => {
-                let org = database::org(&context, &org).await?;
+                let org = org.find(&context).await?;
                 let set = actions::set_role(&context, &nobody_served(), org.id, &email, role, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
@@ -155,7 +150,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::Remove { org, email } => {
-                let org = database::org(&context, &org).await?;
+                let org = org.find(&context).await?;
                 let removed = actions::remove_member(&context, &nobody_served(), org.id, &email, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;

@@ -57,7 +57,6 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind("token.revoked", "grant:ID family:ID client:ID", &["revoked_at"], "An app revoked its own tokens."),
     kind("user.disabled", "user:ID", &["disabled_at", "grants_ended", "sessions_ended"], "A user was disabled in all organizations."),
     kind("user.enabled", "user:ID", &["disabled_at"], "A disabled user was enabled again."),
-    kind("user.joined", "user:ID", &["email", "role"], "A user became a member of the organization."),
     kind("user.password_set", "user:ID", &["made_by_server", "sessions_ended"], "The password of a user was changed."),
     kind("user.removed", "user:ID", &[], "A user was removed from the server."),
     kind("webhook.changed", "webhook:ID", WEBHOOK, "A webhook was changed."),

@@ -122,6 +122,9 @@ fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
     let help = program.run(path.iter().chain(&["--help"]));
     assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{path:?}");
     assert!(help.stdout.contains("Usage: grantor"), "{path:?}: {}", help.stdout);
+    for british in ["organis", "authoris", "e-mail"] {
+        assert!(!help.stdout.to_lowercase().contains(british), "{path:?}: {}", help.stdout);
+    }
     let commands = help.stdout.split_once("\nCommands:\n").map_or("", |(_, commands)| commands);
     let lines = commands.lines().take_while(|line| !line.is_empty());
     // A longer description goes on in lines that are indented further.
