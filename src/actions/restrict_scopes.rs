@@ -11,7 +11,6 @@ use crate::config::{Config, OnNarrow, Restriction};
 use crate::db::affected_grants::{self, AffectedGrants};
 use crate::db::grants::{self, NamedGrant};
 use crate::db::{DbError, Tx, last_tokens, org_clients, orgs};
-use crate::oauth::{OrgId, Timestamp};
 use crate::oauth::client::ClientId;
 use crate::oauth::consent::Remember;
 use crate::oauth::event::{Ceilings, ClientTold, Ending, Event};
@@ -20,6 +19,7 @@ use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::scopes_restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
 use crate::oauth::standing::ScopeLimits;
+use crate::oauth::{OrgId, Timestamp};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestrictScopesError {

@@ -108,7 +108,11 @@ pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, 
     match found.len() {
         0 => Err(not_used(context, org, named).await?),
         1 => found.pop().ok_or_else(|| no_client(named)),
-        _ => Err(Failure::Usage(format!("{} means several apps; name one by its ID:{}", quoted(named), candidates(&found)))),
+        _ => Err(Failure::Usage(format!(
+            "{} means several apps; name one by its ID:{}",
+            quoted(named),
+            candidates(&found)
+        ))),
     }
 }
 
@@ -163,7 +167,9 @@ fn host(uri: &RedirectUri) -> String {
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
     match authority.rsplit_once(':') {
         // Native apps listen on any port of the device.
-        Some((host, port)) if uri.kind() == RedirectKind::Loopback && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((host, port))
+            if uri.kind() == RedirectKind::Loopback && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             host.to_owned()
         }
         _ => authority.to_owned(),

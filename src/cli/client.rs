@@ -108,10 +108,8 @@ async fn disable(context: &Context, which: &Which, output: Output) -> Result<(),
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());
         let people = counted(grants as u64, "person", "people");
-        let mut said = vec![
-            format!("{name} ({id}) is disabled in {}.", quoted(&org.name)),
-            format!("Access ended for {people}."),
-        ];
+        let mut said =
+            vec![format!("{name} ({id}) is disabled in {}.", quoted(&org.name)), format!("Access ended for {people}.")];
         said.extend(last_token(last_token_ends_at, context.clock.now(), "its last tokens"));
         said
     })

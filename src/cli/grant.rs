@@ -91,11 +91,7 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
     };
     let read = grants::list(&context.db, org_id, user_id, client, Page::<Shown>::rows_to_read(limit)).await?;
     let page = Page::of(read, limit).map(Shown::from);
-    output::list(
-        output,
-        &page.items,
-        &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"],
-    )?;
+    output::list(output, &page.items, &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"])?;
     page.note_if_more(output);
     Ok(())
 }

@@ -41,11 +41,7 @@ pub fn list<T: Serialize>(output: Output, items: &[T], columns: &[&str]) -> Resu
 }
 
 /// Prints a list as a table that the caller makes from the JSON of its items.
-pub fn table<T: Serialize>(
-    output: Output,
-    items: &[T],
-    table: impl FnOnce(&[Value]) -> Table,
-) -> Result<(), Failure> {
+pub fn table<T: Serialize>(output: Output, items: &[T], table: impl FnOnce(&[Value]) -> Table) -> Result<(), Failure> {
     let rows = serde_json::to_value(items).map_err(Failure::failed)?;
     match output {
         Output::Json => line(&serde_json::to_string_pretty(&rows).map_err(Failure::failed)?),

@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::db::OperatorCache;
 use crate::db::memberships::{self, Membership};
-use crate::oauth::{Timestamp, UserId};
 use crate::oauth::permission::Role;
+use crate::oauth::{Timestamp, UserId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -280,10 +280,12 @@ pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(Clie
                 .await,
         sqlite
             | conn
-            | sqlx::query_as("SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))")
-                .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
-                .fetch_all(conn)
-                .await
+            | sqlx::query_as(
+                "SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))"
+            )
+            .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
+            .fetch_all(conn)
+            .await
     )?;
     Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
 }

@@ -86,9 +86,8 @@ mod tests {
 
     #[test]
     fn a_prefix_names_the_ids_that_begin_with_it() {
-        let range = |text: &str| {
-            ClientId::range_of_prefix(text).map(|(first, last)| (first.to_string(), last.to_string()))
-        };
+        let range =
+            |text: &str| ClientId::range_of_prefix(text).map(|(first, last)| (first.to_string(), last.to_string()));
         let of = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
 
         assert_eq!(range(ID), of(ID, ID));

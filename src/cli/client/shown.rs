@@ -139,12 +139,17 @@ fn text(shown: &Listed, org: &Org, decided: &OrgClient, may_get: &ScopeSet) -> S
     rows.push(("Client ID", shown.id.to_string()));
     rows.extend(shown.document.clone().map(|document| ("Document", document)));
     rows.push(("Redirects to", listed(&shown.redirect_uris, 10).replace(", ", "\n")));
-    let registrations = counted(u64::try_from(shown.registrations).unwrap_or_default(), "registration", "registrations");
-    rows.push(("Registered", format!("{}, last seen {}, {registrations}", day(&shown.registered_at), day(&shown.last_seen_at))));
+    let registrations =
+        counted(u64::try_from(shown.registrations).unwrap_or_default(), "registration", "registrations");
+    rows.push((
+        "Registered",
+        format!("{}, last seen {}, {registrations}", day(&shown.registered_at), day(&shown.last_seen_at)),
+    ));
     rows.push(("Organization", quoted(&org.name)));
     rows.push(("State", shown.state()));
     let since = decided.first_authorized_at.map(Timestamp::to_rfc3339);
-    let since = since.as_deref().map_or_else(|| "not authorized yet".to_owned(), |at| format!("first authorized {}", day(at)));
+    let since =
+        since.as_deref().map_or_else(|| "not authorized yet".to_owned(), |at| format!("first authorized {}", day(at)));
     let people = counted(shown.people, "person", "people");
     rows.push(("Used by", format!("{people}, last used {}, {since}", shown.last_used())));
     let scopes = counted(may_get.len() as u64, "scope", "scopes");

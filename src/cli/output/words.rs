@@ -77,9 +77,7 @@ pub fn facts<L: AsRef<str>>(facts: &[(L, String)], width: usize) -> String {
     let lines = facts.iter().flat_map(|(label, value)| {
         let mut label = label.as_ref();
         let lines = value.split('\n').flat_map(|line| broken(line.split_whitespace(), width.saturating_sub(column)));
-        lines
-            .map(|line| format!("{}{line}", padded(std::mem::take(&mut label), column)))
-            .collect::<Vec<_>>()
+        lines.map(|line| format!("{}{line}", padded(std::mem::take(&mut label), column))).collect::<Vec<_>>()
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -125,7 +123,10 @@ mod tests {
     #[test]
     fn lines_break_at_spaces_and_a_long_word_stays_whole() {
         assert_eq!(wrapped("one two three", 8), "one two\nthree");
-        assert_eq!(wrapped("  see https://example.com/a/long/path now", 12), "  see\n  https://example.com/a/long/path\n  now");
+        assert_eq!(
+            wrapped("  see https://example.com/a/long/path now", 12),
+            "  see\n  https://example.com/a/long/path\n  now"
+        );
         assert_eq!(wrapped("one\n\ntwo", 80), "one\n\ntwo");
         assert_eq!(wrapped("日本 語", 5), "日本\n語");
     }

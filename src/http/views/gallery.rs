@@ -11,8 +11,8 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::*;
-use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::offered_scopes::WithheldBy;
+use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
 use crate::oauth::{GrantId, OrgId, SessionId, Timestamp};

@@ -102,7 +102,10 @@ fn the_flags_that_scripts_rely_on_are_there() {
     for (command, flags) in promised {
         let help = program.run(command.iter().chain(&["--help"])).stdout;
         for flag in flags {
-            assert!(help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")), "{command:?} {flag}: {help}");
+            assert!(
+                help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")),
+                "{command:?} {flag}: {help}"
+            );
         }
     }
 }

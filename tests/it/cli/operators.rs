@@ -153,7 +153,12 @@ on_both! {
 
         let disabled = program.json(&["user", "disable", "--email", "admin@acme.example"]);
 
-        assert_eq!(disabled, json!({"email": "admin@acme.example", "disabled": true}));
+        assert_eq!(disabled, json!({
+            "email": "admin@acme.example",
+            "disabled": true,
+            "grants_ended": 0,
+            "last_token_expires_at": null,
+        }));
         assert!(program.json(&["user", "list"])[0]["disabled_at"].is_string());
         let keys = program.run(["key", "create", "--org", "Acme", "--user", "admin@acme.example"]);
         keys.failed(1, "admin@acme.example is disabled");
