@@ -1,13 +1,15 @@
 //! The name a client gives itself (RFC 7591 section 2, `client_name`), kept and compared as sent.
 //!
 //! A stranger writes it and a user reads it on the consent page, so that whatever hides, reorders or overflows text is
-//! refused: control and format characters, line separators, unassigned and private code points, piles of marks. Every
-//! script, emoji and punctuation is allowed; nothing is normalised, since the answer says what was registered.
+//! refused: control and format characters, line separators, unassigned and private code points, piles of marks. So are
+//! symbols that pose as a verification by this server. Every script, emoji and punctuation is allowed otherwise; nothing is normalised, since the answer says what was registered.
 
 use std::fmt;
 
 use serde::Serialize;
 use unicode_general_category::{GeneralCategory, get_general_category};
+
+use super::verification_marks::poses_as_verified;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -28,6 +30,10 @@ pub enum ClientNameError {
     LineSeparator,
     #[error("holds a code point that Unicode has not assigned to a character: remove it")]
     UnassignedCharacter,
+    #[error(
+        "holds a symbol that looks like a verification mark, such as a check mark, star, shield or lock: remove it"
+    )]
+    VerificationMark,
     #[error("piles more than 8 combining marks on one character: remove some")]
     TooManyMarks,
 }
@@ -94,6 +100,9 @@ fn is_stacking_mark(character: char) -> Result<bool, ClientNameError> {
     if matches!(character, ' '..='~') {
         return Ok(false);
     }
+    if poses_as_verified(character) {
+        return Err(ClientNameError::VerificationMark);
+    }
     match get_general_category(character) {
         Category::Control => Err(ClientNameError::ControlCharacter),
         Category::Format => Err(ClientNameError::FormatCharacter),
@@ -114,6 +123,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn marks() -> Vec<char> {
+        ('\0'..=char::MAX).filter(|character| poses_as_verified(*character)).collect()
+    }
 
     fn name(text: &str) -> Result<String, ClientNameError> {
         ClientName::parse(text).map(|name| name.to_string())
@@ -175,6 +188,30 @@ mod tests {
     }
 
     #[test]
+    fn a_symbol_that_poses_as_a_verification_is_refused_however_it_is_drawn() {
+        let names = [
+            "Claude ✓",
+            "✔\u{FE0F} Claude",
+            "✔\u{FE0E}Claude",
+            "Claude \u{2705}",
+            "☑\u{FE0F}",
+            "Verified ✓\u{20DD}",
+            "Notes 🛡\u{FE0F}",
+            "Bank 🔒",
+            "Editor ⭐⭐⭐⭐⭐",
+            "公式㊣",
+            "Ⓥerified 🅥",
+            "Team √",
+        ];
+        for text in names {
+            assert_eq!(name(text), Err(ClientNameError::VerificationMark), "{text}");
+        }
+        for text in ["Contoso™ Editor®", "Chat ✨", "レビュー", "v2 (beta) ❤\u{FE0F}"] {
+            assert_eq!(name(text), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_name_needs_something_to_see() {
         let invisible =
             ["\u{2800}", "\u{3164}", "\u{115F}\u{1160}", "\u{FFA0} ", "\u{200C}\u{200D}", "\u{FE0F}", "\u{E0100}"];
@@ -208,7 +245,16 @@ mod tests {
             if let Ok(name) = ClientName::parse(&text) {
                 prop_assert_eq!(name.as_str(), text);
                 prop_assert!(!name.as_str().chars().any(char::is_control));
+                prop_assert!(!name.as_str().chars().any(poses_as_verified));
             }
+        }
+
+        #[test]
+        fn a_verification_mark_is_refused_wherever_it_is_in_a_name(
+            before in "[a-zA-Z ]{0,8}", mark in proptest::sample::select(marks()),
+            after in "[\u{FE0E}\u{FE0F}\u{200D}a-z]{0,4}",
+        ) {
+            prop_assert_eq!(name(&format!("{before}{mark}{after}")), Err(ClientNameError::VerificationMark));
         }
     }
 }
