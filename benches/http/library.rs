@@ -86,7 +86,13 @@ impl Library {
     }
 
     fn asking<'a>(&'a self, org_id: OrgId, client: usize, user: &'a User) -> Asking<'a> {
-        Asking { client: &self.clients[client], request: &self.request, user, org_id }
+        Asking {
+            client: &self.clients[client],
+            request: &self.request,
+            user,
+            org_id,
+            issuer: &self.loaded.config.http.public_url,
+        }
     }
 
     /// What each client may be given. It is the same for whoever has given nothing yet.

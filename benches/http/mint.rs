@@ -76,6 +76,7 @@ impl Mint {
             nonce: None,
             signed_in_at: now(),
             expires_at: later(),
+            may_refresh: true,
         }
     }
 

@@ -13,9 +13,9 @@ use crate::db::authorization_codes::{self, AuthorizationCode};
 use crate::db::clients::{self, Client};
 use crate::db::grants::{self, NewGrant};
 use crate::db::users::{self, User};
-use crate::db::{DbError, Tx, authorization_requests, consents, org_clients};
+use crate::db::{DbError, Tx, authorization_requests, consents, families, org_clients};
 use crate::oauth::event::{Event, GrantTold, Outcome};
-use crate::oauth::offered_scopes::withheld_by_organization;
+use crate::oauth::offered_scopes::{OFFLINE_ACCESS, withheld_by_organization};
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{AuthorizedClientId, GrantId, OrgId, Timestamp};
 use crate::secret::{Digest, Secret};
@@ -103,14 +103,15 @@ async fn approve(
     }
     let pending = authorization_requests::take(&mut tx, handle, browser, now).await?;
     let pending = pending.filter(|pending| pending.client_id == client.id).ok_or(ApproveError::NotPending)?;
-    let asking = Asking { client, request: &pending.request, user, org_id };
+    let asking = Asking { client, request: &pending.request, user, org_id, issuer: bounds.issuer };
     let offer = offer_scopes(&mut tx, bounds, asking).await?;
     // Decided here once more: a revocation, or another restriction, may have come in between.
     let holds = approval.answer.map_or(offer.is_remembered, |answer| answer.shown == asking.shown(&offer));
     if !holds {
         return Err(ApproveError::Changed);
     }
-    let scopes = approval.answer.map_or_else(|| offer.given_before(), |answer| offer.scopes.chosen(answer.ticked));
+    let scopes =
+        approval.answer.map_or_else(|| offer.given_before.clone(), |answer| offer.scopes.chosen(answer.ticked));
     if scopes.is_empty() {
         return Err(ApproveError::NothingChosen);
     }
@@ -129,6 +130,7 @@ async fn approve(
         nonce: pending.request.nonce,
         signed_in_at: approval.signed_in_at,
         expires_at: now.plus(approval.code_ttl),
+        may_refresh: offer.scopes.allows_refresh(&scopes) && !offer.declined_now(&scopes).contains(OFFLINE_ACCESS),
     };
     authorization_codes::insert(&mut tx, code.digest(), &issued).await?;
     if approval.answer.is_some() {
@@ -164,16 +166,26 @@ async fn store_grant(
         now,
     };
     let id = grants::upsert(&mut *tx, &grant).await?;
-    consents::agree(&mut *tx, id, &asking.redirect_uri(), &asking.resources()).await?;
+    let keys: Vec<&str> = asking.reach().keys().collect();
+    consents::agree(&mut *tx, id, &asking.redirect_uri(), &keys, scopes).await?;
     consents::decline(&mut *tx, id, &offer.declined_now(scopes)).await?;
     let cleared = cleared(offer, scopes);
     if !cleared.is_empty() {
+        end_connections(&mut *tx, id, &cleared, now).await?;
         grants::take_scopes(tx, &[id], &cleared, now).await?;
     }
     let new = AuthorizedClientId(context.new_id());
     let is_first = org_clients::authorize(&mut *tx, org_id, client.id, new, now).await? == new;
     clients::adopt(&mut *tx, client.id, now).await?;
     Ok(Stored { id, is_first })
+}
+
+/// A user who clears the box of `offline_access` ends the connections that the client holds by it.
+async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
+    match cleared.contains(OFFLINE_ACCESS) {
+        true => families::revoke_with_scope(tx, id, OFFLINE_ACCESS, now).await,
+        false => Ok(()),
+    }
 }
 
 /// Boxes that were shown ticked, since their scopes were given before, and that the user cleared: these are taken from

@@ -36,7 +36,7 @@ pub async fn exchange_code(
     bounds: Bounds<'_>,
     exchange: Exchange<'_>,
 ) -> Result<Issued, TokenError> {
-    let beginning = Beginning::new(context, issuer, exchange.client);
+    let mut beginning = Beginning::new(context, issuer, exchange.client);
     for attempt in 0..MAX_ATTEMPTS {
         let found = issuer.families.find_code(exchange.code.digest()).await?;
         let (scopes, resources) = match decide(found.as_ref(), bounds, exchange, beginning.now) {
@@ -48,6 +48,9 @@ pub async fn exchange_code(
             }
         };
         let Some(found) = found else { continue };
+        if !found.code.may_refresh {
+            beginning.without_refresh_token(issuer);
+        }
         if redeem(context, issuer, &beginning, &found, exchange, attempt).await? {
             let client = exchange.client.wire_id();
             let narrowed = Narrowed { client: &client, scopes: &scopes, resources: &resources };
@@ -135,6 +138,12 @@ impl Beginning {
         let ends_at = issuer.ends_at(now);
         let forget_at = issuer.forget_at(now, may_refresh, ends_at);
         Self { id, key_id: key.id().to_owned(), refresh_token, now, ends_at, forget_at }
+    }
+
+    /// The user said that the client must not stay connected.
+    fn without_refresh_token(&mut self, issuer: &Issuer) {
+        self.refresh_token = None;
+        self.forget_at = issuer.forget_at(self.now, false, self.ends_at);
     }
 
     fn family(&self, found: &FoundCode) -> Family {

@@ -7,11 +7,10 @@ use crate::db::users::User;
 use crate::db::{DbError, DbHandle};
 use crate::oauth::OrgId;
 use crate::oauth::authorization_request::AuthorizationRequest;
-use crate::oauth::consent::{ConsentShown, Decided, is_remembered};
+use crate::oauth::consent::{ConsentShown, Decided, Reach, is_remembered};
 use crate::oauth::event::{ClientTold, UserTold};
 use crate::oauth::offered_scopes::{Asked, OfferedScopes, Refused, judge};
 use crate::oauth::redirect_uri::RedirectUri;
-use crate::oauth::resource::Resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scopes_restriction::ceiling;
 
@@ -22,6 +21,8 @@ pub struct Asking<'a> {
     pub request: &'a AuthorizationRequest,
     pub user: &'a User,
     pub org_id: OrgId,
+    /// The issuer of tokens: what a client that names no resource can reach.
+    pub issuer: &'a str,
 }
 
 /// What the user is shown of it, and agrees to.
@@ -38,7 +39,7 @@ impl Asking<'_> {
             org_id: self.org_id,
             user_id: self.user.id,
             offered,
-            resources: &self.request.resources,
+            reach: &self.reach(),
         };
         shown.digest()
     }
@@ -52,10 +53,8 @@ impl Asking<'_> {
         self.redirect().map(|uri| uri.without_loopback_port().into_owned()).unwrap_or_default()
     }
 
-    /// What the tokens are for, in canonical form, so that another spelling is no other wish; "" where nothing is named.
-    pub fn resources(&self) -> Vec<&str> {
-        let named: Vec<&str> = self.request.resources.iter().map(Resource::canonical).collect();
-        if named.is_empty() { vec![""] } else { named }
+    pub fn reach(&self) -> Reach<'_> {
+        Reach::of(&self.request.resources, self.issuer)
     }
 }
 
@@ -71,17 +70,13 @@ pub struct Offer {
     pub scopes: OfferedScopes,
     /// What the user has given this client before, and not taken back.
     pub granted: Option<Granted>,
+    /// The part that the user has given before for this redirect and for all that the request wants to reach.
+    pub given_before: ScopeSet,
     /// All of it was decided before, for the same redirect and resources, and need not be asked again.
     pub is_remembered: bool,
 }
 
 impl Offer {
-    /// What of it the user has given before.
-    pub fn given_before(&self) -> ScopeSet {
-        let granted = self.granted.as_ref().map(|granted| self.scopes.all().intersection(&granted.scopes));
-        granted.unwrap_or_default()
-    }
-
     /// Boxes that the user cleared when they were last shown.
     pub fn declined_before(&self) -> ScopeSet {
         let granted = self.granted.as_ref().map(|granted| granted.declined.difference(&granted.scopes));
@@ -108,7 +103,7 @@ pub enum OfferError {
 }
 
 pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<'_>) -> Result<Offer, OfferError> {
-    let Asking { client, request, user, org_id } = asking;
+    let Asking { client, request, user, org_id, .. } = asking;
     let found =
         consents::find(db, org_id, client.id, user.id, &asking.redirect_uri()).await?.ok_or(OfferError::NotAMember)?;
     if found.disabled_at.is_some() {
@@ -126,18 +121,32 @@ pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<
         on_excess: bounds.on_excess,
     };
     let scopes = judge(asked).map_err(OfferError::Refused)?;
-    let is_remembered = is_remembered_by(bounds, asking, &scopes, found.granted.as_ref());
-    Ok(Offer { org_name: found.org_name, scopes, granted: found.granted, is_remembered })
+    let agreed = found.granted.as_ref().map(|granted| agreed_before(asking, granted));
+    let is_remembered = match (&found.granted, &agreed) {
+        (Some(granted), Some(agreed)) => is_remembered_by(bounds, asking, &scopes, granted, agreed),
+        _ => false,
+    };
+    let given_before = scopes.all().intersection(&agreed.unwrap_or_default());
+    Ok(Offer { org_name: found.org_name, scopes, granted: found.granted, given_before, is_remembered })
 }
 
-fn is_remembered_by(bounds: Bounds<'_>, asking: Asking<'_>, scopes: &OfferedScopes, granted: Option<&Granted>) -> bool {
-    let (Some(granted), Some(redirect)) = (granted, asking.redirect()) else { return false };
-    let agreed = |resource: &&str| granted.resources.iter().any(|agreed| agreed == resource);
+/// Never more than the grant holds now: what was taken from it since is not remembered.
+fn agreed_before(asking: Asking<'_>, granted: &Granted) -> ScopeSet {
+    asking.reach().agreed_for_all(&granted.agreed).intersection(&granted.scopes)
+}
+
+fn is_remembered_by(
+    bounds: Bounds<'_>,
+    asking: Asking<'_>,
+    scopes: &OfferedScopes,
+    granted: &Granted,
+    agreed: &ScopeSet,
+) -> bool {
+    let Some(redirect) = asking.redirect() else { return false };
     let decided = Decided {
-        granted: &granted.scopes,
+        granted: agreed,
         declined: &granted.declined,
         on_the_same_page: granted.consent_digest == asking.page(scopes),
     };
     is_remembered(bounds.remember, redirect.kind(), Some(decided), scopes, asking.request.prompt)
-        && asking.resources().iter().all(agreed)
 }

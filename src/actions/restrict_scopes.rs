@@ -54,6 +54,8 @@ pub struct Bounds<'a> {
     pub on_excess: Excess,
     pub on_narrow: OnNarrow,
     pub remember: Remember,
+    /// The audience of a token that names no resource.
+    pub issuer: &'a str,
 }
 
 impl<'a> Bounds<'a> {
@@ -61,9 +63,10 @@ impl<'a> Bounds<'a> {
         ScopeLimits { catalog: self.catalog, required: self.required }
     }
 
-    pub fn of(config: &Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
+    pub fn of(config: &'a Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
         let Restriction { on_excess, on_narrow, .. } = config.restriction;
-        Self { catalog, required, on_excess, on_narrow, remember: config.consent.remember }
+        let (remember, issuer) = (config.consent.remember, config.http.public_url.as_str());
+        Self { catalog, required, on_excess, on_narrow, remember, issuer }
     }
 }
 

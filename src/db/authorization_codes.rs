@@ -31,6 +31,8 @@ pub struct AuthorizationCode {
     pub nonce: Option<String>,
     pub signed_in_at: Timestamp,
     pub expires_at: Timestamp,
+    /// Its exchange may bring a refresh token.
+    pub may_refresh: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,6 +46,8 @@ struct Row {
     nonce: Option<String>,
     signed_in_at: i64,
     expires_at: i64,
+    #[sqlx(default)]
+    without_refresh: Option<bool>,
 }
 
 impl TryFrom<Row> for AuthorizationCode {
@@ -60,6 +64,7 @@ impl TryFrom<Row> for AuthorizationCode {
             nonce: row.nonce,
             signed_in_at: Timestamp::from_seconds(row.signed_in_at),
             expires_at: Timestamp::from_seconds(row.expires_at),
+            may_refresh: row.without_refresh != Some(true),
         })
     }
 }
@@ -68,8 +73,9 @@ pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Re
     with_conn!(tx, |conn| {
         sqlx::query(
         "INSERT INTO authorization_codes
-           (digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resources, nonce, signed_in_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+           (digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resources, nonce, signed_in_at, expires_at,
+            without_refresh)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     )
     .bind(digest.bytes().as_slice())
     .bind(code.grant_id.0)
@@ -81,6 +87,7 @@ pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Re
     .bind(&code.nonce)
     .bind(code.signed_in_at.seconds())
     .bind(code.expires_at.seconds())
+    .bind((!code.may_refresh).then_some(true))
     .execute(conn)
     .await
     .map(drop)
@@ -148,7 +155,7 @@ macro_rules! found_columns {
     () => {
         concat!(
             "c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
-             c.signed_in_at, c.expires_at, c.family_id, g.org_id, g.user_id,
+             c.signed_in_at, c.expires_at, c.without_refresh, c.family_id, g.org_id, g.user_id,
              u.email, u.name AS user_name, u.created_at AS user_created_at, ",
             standing_columns!()
         )

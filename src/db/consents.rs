@@ -1,10 +1,12 @@
-//! What a consent is decided by: what six tables say of a user, an organisation and a client, read at once; and what
-//! was agreed to beside the scopes.
+//! What a consent is decided by: the rows of six tables about a user, an organization and a client, read at once; and what
+//! the user agreed to, which is remembered together: the redirect, the resource and the scopes.
+
+use std::collections::BTreeMap;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::column::{Column, JsonText};
+use super::column::{Column, JsonText, ids_as_json};
 use super::{DbError, DbHandle, Tx, memberships, org_clients, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::permission::Role;
@@ -32,8 +34,8 @@ pub struct Granted {
     pub declined: ScopeSet,
     /// Of the page that the user answered last.
     pub consent_digest: [u8; 32],
-    /// The resources that were agreed to for this redirect; "" is none.
-    pub resources: Vec<String>,
+    /// The scopes that the user agreed to for this redirect, by resource in canonical form; "" is this server.
+    pub agreed: BTreeMap<String, ScopeSet>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -47,7 +49,7 @@ struct Row {
     consent_digest: Option<Vec<u8>>,
     declined_scopes: Option<Json<ScopeSet>>,
     scopes: Option<String>,
-    resources: Option<String>,
+    agreed: Option<String>,
 }
 
 /// `None`: the user does not belong to the organisation.
@@ -62,8 +64,8 @@ pub async fn find(
         "SELECT o.name AS org_name, m.role, o.default_client_scopes, c.scopes_restriction, c.disabled_at,
                 g.id AS grant_id, g.consent_digest, g.declined_scopes,
                 (SELECT string_agg(scope, ' ') FROM grant_scopes WHERE grant_id = g.id) AS scopes,
-                (SELECT string_agg(resource, ' ') FROM consents
-                  WHERE grant_id = g.id AND redirect_uri = $4) AS resources
+                (SELECT string_agg(resource || ' ' || CAST(scopes AS TEXT), '\n') FROM consents
+                  WHERE grant_id = g.id AND redirect_uri = $4) AS agreed
            FROM memberships m
            JOIN orgs o ON o.id = m.org_id
            LEFT JOIN org_clients c ON c.org_id = m.org_id AND c.client_id = $2
@@ -100,15 +102,21 @@ impl TryFrom<Row> for Circumstances {
 impl Row {
     fn granted(&self) -> Result<Option<Granted>, DbError> {
         let (Some(id), Some(digest)) = (self.grant_id, &self.consent_digest) else { return Ok(None) };
-        let resources = self.resources.as_deref().map(|text| text.split(' ').map(str::to_owned).collect());
         Ok(Some(Granted {
             id: GrantId(id),
             scopes: Column::of("grant_scopes", "scope").scopes(self.scopes.as_deref())?,
             declined: self.declined_scopes.as_ref().map(|Json(scopes)| scopes.clone()).unwrap_or_default(),
             consent_digest: Column::of("grants", "consent_digest").bytes(digest)?,
-            resources: resources.unwrap_or_default(),
+            agreed: self.agreed.as_deref().unwrap_or_default().lines().map(agreed).collect::<Result<_, _>>()?,
         }))
     }
+}
+
+/// One line of `agreed`: a resource, which holds no space, and its scopes as JSON. Consents without scopes have none.
+fn agreed(line: &str) -> Result<(String, ScopeSet), DbError> {
+    let (resource, scopes) = line.split_once(' ').unwrap_or((line, ""));
+    let scopes = serde_json::from_str(scopes).map_err(|cause| Column::of("consents", "scopes").corrupt(cause))?;
+    Ok((resource.to_owned(), scopes))
 }
 
 /// Keeps which boxes the user of a grant has cleared, in the place of what was kept before.
@@ -122,18 +130,80 @@ pub async fn decline(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), 
         .map(drop))
 }
 
-/// Adds what the user of a grant was shown and agreed to.
-pub async fn agree(tx: &mut Tx, id: GrantId, redirect_uri: &str, resources: &[&str]) -> Result<(), DbError> {
+/// Adds what the user of a grant was shown and agreed to: the scopes, for this redirect and each of the resources. The
+/// transaction holds the grant, so that nobody takes scopes from it between the read and the write.
+pub async fn agree(
+    tx: &mut Tx,
+    id: GrantId,
+    redirect_uri: &str,
+    resources: &[&str],
+    scopes: &ScopeSet,
+) -> Result<(), DbError> {
     for resource in resources {
-        with_conn!(&mut *tx, |conn| sqlx::query(
-            "INSERT INTO consents (grant_id, redirect_uri, resource) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        let before: Option<Option<JsonText>> = with_conn!(&mut *tx, |conn| sqlx::query_scalar(
+            "SELECT scopes FROM consents WHERE grant_id = $1 AND redirect_uri = $2 AND resource = $3"
         )
         .bind(id.0)
         .bind(redirect_uri)
         .bind(resource)
+        .fetch_optional(conn)
+        .await)?;
+        let before = before.flatten().map(|text| Column::of("consents", "scopes").json(text)).transpose()?;
+        let agreed = before.map_or_else(|| scopes.clone(), |before: ScopeSet| before.union(scopes));
+        with_conn!(&mut *tx, |conn| sqlx::query(
+            "INSERT INTO consents (grant_id, redirect_uri, resource, scopes) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (grant_id, redirect_uri, resource) DO UPDATE SET scopes = excluded.scopes"
+        )
+        .bind(id.0)
+        .bind(redirect_uri)
+        .bind(resource)
+        .bind(Json(&agreed))
         .execute(conn)
         .await
         .map(drop))?;
     }
     Ok(())
+}
+
+/// The scopes for which the user of a grant was shown that the client can reach this server. `None`: they were not shown it.
+pub async fn find_shown_here(db: impl DbHandle, id: GrantId) -> Result<Option<ScopeSet>, DbError> {
+    let rows: Vec<JsonText> = with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT scopes FROM consents WHERE grant_id = $1 AND resource = '' AND scopes IS NOT NULL"
+    )
+    .bind(id.0)
+    .fetch_all(conn)
+    .await)?;
+    let each = rows.into_iter().map(|scopes| Column::of("consents", "scopes").json::<ScopeSet>(scopes));
+    each.reduce(|all, one| Ok(all?.union(&one?))).transpose()
+}
+
+/// Takes scopes from what is remembered of grants that this transaction has taken, so that they are asked about again.
+pub(super) async fn take_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE consents SET scopes = scopes - $2::text[]
+              WHERE grant_id = ANY($1) AND scopes ?| $2::text[]",
+            )
+            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(scopes.names().collect::<Vec<_>>())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE consents
+                SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(consents.scopes)
+                               WHERE value NOT IN (SELECT value FROM json_each($2)))
+              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND scopes IS NOT NULL",
+            )
+            .bind(ids_as_json(grants.iter().map(|id| id.0)))
+            .bind(Json(scopes))
+            .execute(conn)
+            .await
+            .map(drop)
+    )
 }

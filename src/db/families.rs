@@ -326,6 +326,41 @@ pub(super) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Times
     )
 }
 
+/// Ends those of a grant that hold a scope, in the transaction that has taken the grant.
+pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Timestamp) -> Result<(), DbError> {
+    let (now, forget_at) = (now.seconds(), now.plus(ENDED_FOR).seconds());
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3
+              WHERE grant_id = $1 AND revoked_at IS NULL AND scopes ? $4",
+            )
+            .bind(grant.0)
+            .bind(now)
+            .bind(forget_at)
+            .bind(scope)
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3
+              WHERE grant_id = $1 AND revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM json_each(families.scopes) WHERE value = $4)",
+            )
+            .bind(grant.0)
+            .bind(now)
+            .bind(forget_at)
+            .bind(scope)
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
 /// Takes scopes from what lives under grants that this transaction has taken. What is left keeps its order, as every list
 /// of scopes has one.
 pub(super) async fn take_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {

@@ -130,18 +130,30 @@ struct ListedRow {
     org_name: String,
 }
 
-/// What lives, with the names of the client and of the organisation.
-pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<(Grant, String, String)>, DbError> {
+/// A grant as its own user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnGrant {
+    pub grant: Grant,
+    pub client_name: String,
+    /// The URL of the client's metadata document.
+    pub document: Option<String>,
+    pub org_name: String,
+}
+
+/// Live grants.
+pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<OwnGrant>, DbError> {
     #[derive(sqlx::FromRow)]
     struct OfUserRow {
         #[sqlx(flatten)]
         grant: Row,
         client_name: String,
+        document: Option<String>,
         org_name: String,
     }
     let rows: Vec<OfUserRow> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
-        ", c.client_name, o.name AS org_name",
+        ", c.client_name, d.url AS document, o.name AS org_name",
         "JOIN clients c ON c.id = g.client_id
+         LEFT JOIN client_documents d ON d.client_id = g.client_id
          JOIN orgs o ON o.id = g.org_id
          WHERE g.user_id = $1 AND g.revoked_at IS NULL
          ORDER BY c.client_name, o.name, g.id"
@@ -149,7 +161,33 @@ pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<(Gra
     .bind(user_id.0)
     .fetch_all(conn)
     .await)?;
-    rows.into_iter().map(|row| Ok((row.grant.try_into()?, row.client_name, row.org_name))).collect()
+    let own = |row: OfUserRow| {
+        let OfUserRow { grant, client_name, document, org_name } = row;
+        Ok(OwnGrant { grant: grant.try_into()?, client_name, document, org_name })
+    };
+    rows.into_iter().map(own).collect()
+}
+
+/// How many other people of an organization have a live grant of a client, counted as far as `most`.
+pub async fn count_others(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    user_id: UserId,
+    most: u64,
+) -> Result<u64, DbError> {
+    let others: i64 = with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT count(*) FROM (
+           SELECT 1 FROM grants
+            WHERE org_id = $1 AND client_id = $2 AND user_id <> $3 AND revoked_at IS NULL LIMIT $4) AS others"
+    )
+    .bind(org_id.0)
+    .bind(client_id.uuid())
+    .bind(user_id.0)
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await)?;
+    Ok(count(others))
 }
 
 /// Of an organisation, a user, a client, or of all, those that were first given last before the others; revoked ones too.

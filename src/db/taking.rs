@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::column::ids_as_json;
 use super::named_grants::{NamedGrant, NamedRow, named};
-use super::{DbError, Tx, authorization_codes, families, with_conn};
+use super::{DbError, Tx, authorization_codes, consents, families, with_conn};
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{GrantId, Timestamp};
 
@@ -62,6 +62,7 @@ pub async fn take_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet, now: T
     authorization_codes::delete_unused_of_grants(tx, ids).await?;
     touch(tx, ids, now).await?;
     delete_scopes(tx, ids, scopes).await?;
+    consents::take_scopes_of_grants(tx, ids, scopes).await?;
     families::take_scopes_of_grants(tx, ids, scopes).await?;
     authorization_codes::delete_unused_of_grants(tx, ids).await
 }

@@ -72,6 +72,12 @@ impl Browser {
         })
     }
 
+    /// Whether the request carries the cookie to which pending requests are bound.
+    pub fn has_binding(app: &App, headers: &HeaderMap) -> bool {
+        let is_secure = app.config.http.public_url.starts_with("https://");
+        cookie(headers, &cookie_name(BINDING, is_secure)).is_some()
+    }
+
     /// What pending requests are stored under.
     pub fn binding_digest(&self) -> Digest {
         self.binding.digest()

@@ -7,8 +7,9 @@ mod page;
 mod strings;
 mod token;
 
+use axum::extract::Request;
 use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -93,11 +94,12 @@ pub fn method_not_allowed(method: &Method, path: &str, allow: &'static str) -> R
 }
 
 /// Told as whoever asks can read it: people come to addresses that do not exist, too.
-pub fn not_found(method: &Method, headers: &HeaderMap, path: &str) -> Response {
-    match Audience::of(path) {
+pub fn not_found(request: &Request) -> Response {
+    let (method, headers) = (request.method(), request.headers());
+    match Audience::of(request.uri().path()) {
         Audience::OAuth => OAuthError::NotFound.into_response(),
         Audience::Page | Audience::Strings if wants_a_page(method, headers) => {
-            page_told(&PageError::NotFound, true, Language::of(headers), None)
+            page_told(&PageError::NotFound, true, Language::of(headers), request.extensions().get())
         }
         audience => ApiError::NotFound.told_to(audience),
     }

@@ -6,6 +6,7 @@ mod audience;
 mod body;
 mod bounded_writes;
 mod browser;
+mod consent_page;
 mod cors;
 mod edge;
 mod error;

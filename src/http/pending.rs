@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::browser::{Browser, SignedIn};
 use super::error::PageError;
 use super::rate_limit::{Class, Counted};
-use super::views::Language;
+use super::views::{AppName, Language};
 use crate::actions::{
     Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes, tell_of_hit,
 };
@@ -15,9 +15,12 @@ use crate::app::App;
 use crate::db::authorization_requests::{self, PendingRequest};
 use crate::db::clients::{self, Client};
 use crate::db::memberships;
+use crate::db::users::User;
 use crate::oauth::OrgId;
 use crate::oauth::authorization_request::{CodeAnswer, ErrorCode, Refusal, TrustedRedirect};
+use crate::oauth::client_proof::{ClientProof, authority};
 use crate::oauth::offered_scopes::{Refused, withheld_by_organization};
+use crate::oauth::refused_request::RefusedRequest;
 use crate::secret::{Digest, Secret};
 
 /// One pending request, in the browser that brought it.
@@ -56,9 +59,16 @@ impl Pending {
         let handle = Secret::new(handle.to_owned());
         let found = authorization_requests::find(db, handle.digest(), browser.binding_digest(), now).await?;
         let stored = found.ok_or(PageError::NotPending)?;
-        let client = clients::find(db, stored.client_id).await?.ok_or(PageError::UnknownClient)?;
+        let client_id = stored.client_id.to_string();
+        let unknown = || PageError::UnknownClient(RefusedRequest::new(Some(&client_id), None, None).into());
+        let client = clients::find(db, stored.client_id).await?.ok_or_else(unknown)?;
         let redirect = TrustedRedirect::from_stored(&stored.request, &client.metadata);
-        Ok(Self { handle, stored, redirect: redirect.ok_or(PageError::MismatchingRedirect)?, client })
+        let Some(redirect) = redirect else {
+            let sent = Some(stored.request.redirect_uri.as_str());
+            let refused = RefusedRequest::new(Some(&client.wire_id()), sent, Some(&client.metadata));
+            return Err(PageError::MismatchingRedirect(refused.into()));
+        };
+        Ok(Self { handle, stored, redirect, client })
     }
 
     /// The same request for the site at this host, which is told that it was chosen.
@@ -92,6 +102,20 @@ impl Pending {
         query.finish()
     }
 
+    /// What is proven about the client that this request comes from.
+    pub fn proof(&self) -> ClientProof {
+        ClientProof::of(self.client.document.as_deref(), self.redirect.as_str(), self.redirect.kind())
+    }
+
+    /// The client, for the pages before the consent page.
+    pub fn app_name(&self) -> AppName {
+        let published_by = self.client.document.as_deref().filter(|_| self.proof() == ClientProof::Host);
+        AppName {
+            name: self.client.metadata.client_name().as_str().to_owned(),
+            published_by: published_by.and_then(authority).map(str::to_owned),
+        }
+    }
+
     /// Of the pages that this request leads to.
     pub fn language(&self, browser: &Browser) -> Language {
         self.stored.request.ui_locale.unwrap_or(browser.language)
@@ -115,7 +139,7 @@ impl Pending {
     }
 
     async fn next_in(&self, app: &App, signed_in: &SignedIn, org_id: OrgId) -> Result<Next, PageError> {
-        let asking = Asking { client: &self.client, request: &self.stored.request, user: &signed_in.user, org_id };
+        let asking = self.asking(app, &signed_in.user, org_id);
         match offer_scopes(&app.context.db, app.bounds(self.client.id), asking).await {
             Ok(offer) => {
                 let is_remembered = offer.is_remembered;
@@ -134,10 +158,13 @@ impl Pending {
         self.stored.org_id.or(self.stored.request.org_id).filter(is_theirs).or_else(only)
     }
 
-    /// What the consent page shows, for its form.
-    pub fn shown(&self, signed_in: &SignedIn, org_id: OrgId, offer: &Offer) -> [u8; 32] {
-        let asking = Asking { client: &self.client, request: &self.stored.request, user: &signed_in.user, org_id };
-        asking.shown(offer)
+    fn asking<'a>(&'a self, app: &'a App, user: &'a User, org_id: OrgId) -> Asking<'a> {
+        Asking { client: &self.client, request: &self.stored.request, user, org_id, issuer: &app.issuer.name }
+    }
+
+    /// The digest of the consent page, for its form.
+    pub fn shown(&self, app: &App, signed_in: &SignedIn, org_id: OrgId, offer: &Offer) -> [u8; 32] {
+        self.asking(app, &signed_in.user, org_id).shown(offer)
     }
 
     /// OpenID Connect Core section 3.1.2.1: `max_age=0` is the same as `prompt=login`, and a sign-in that came after the
@@ -238,7 +265,7 @@ impl Pending {
         let user = &signed_in.user;
         let whose = Digest::of(&format!("{org_id} {} {}", self.client.id, user.id));
         if !withheld.is_empty() && app.limits.take(Class::RestrictionHit, Counted::Digest(whose)).is_ok() {
-            let asking = Asking { client: &self.client, request: &self.stored.request, user, org_id };
+            let asking = self.asking(app, user, org_id);
             if let Err(error) = tell_of_hit(&app.context, asking, &withheld).await {
                 tracing::warn!(%error, client.id = %self.client.id, org.id = %org_id,
                     "webhooks were not told that a restriction was hit");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::extract::Request;
+use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -243,9 +244,7 @@ pub fn public(app: Arc<App>) -> Router {
         .merge(integrations())
         .merge(pages())
         .merge(fallback_paths(app.config.http.fallback_paths))
-        .fallback(
-            |method: Method, headers: HeaderMap, uri: Uri| async move { not_found(&method, &headers, uri.path()) },
-        )
+        .fallback(|request: Request| async move { not_found(&request) })
         .layer(from_fn_with_state(Arc::clone(&app), edge))
         .with_state(app)
 }
@@ -310,9 +309,7 @@ pub fn management(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .fallback(
-            |method: Method, headers: HeaderMap, uri: Uri| async move { not_found(&method, &headers, uri.path()) },
-        )
+        .fallback(|request: Request| async move { not_found(&request) })
         .with_state(app)
 }
 

@@ -63,6 +63,10 @@ impl Audience {
         self.names().iter().any(|one| one == name)
     }
 
+    pub fn is_only(&self, name: &str) -> bool {
+        matches!(self.names(), [only] if only == name)
+    }
+
     /// In whichever spelling: a token outlives the one that its operator had chosen when it was made.
     pub fn is_for(&self, resource: &Resource) -> bool {
         let is_it = |one: &String| one == resource.as_str() || Resource::parse(one).is_ok_and(|one| one == *resource);
@@ -224,8 +228,16 @@ mod tests {
 
             assert_eq!(written(&audience), expected);
             assert_eq!(serde_json::from_value::<Audience>(expected).expect("reads"), audience);
-            assert_eq!(audience.contains(ISSUER), named.is_empty());
+            assert_eq!((audience.contains(ISSUER), audience.is_only(ISSUER)), (named.is_empty(), named.is_empty()));
             assert!(named.iter().all(|name| audience.contains(name)) && !audience.contains("https://c.example"));
+        }
+    }
+
+    #[test]
+    fn a_token_for_this_server_and_another_is_not_for_this_server_alone() {
+        let cases = [(&[ISSUER][..], true), (&[ISSUER, "https://a.example"], false), (&["https://a.example"], false)];
+        for (named, expected) in cases {
+            assert_eq!(Audience::of(&resources(named), ISSUER).is_only(ISSUER), expected, "{named:?}");
         }
     }
 

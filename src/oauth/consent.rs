@@ -1,5 +1,7 @@
 //! What a user agreed to, and when a user need not be asked again (RFC 6749 section 10.2, RFC 8252 section 8.6).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -21,14 +23,44 @@ pub struct ConsentShown<'a> {
     pub org_id: OrgId,
     pub user_id: UserId,
     pub offered: &'a OfferedScopes,
-    pub resources: &'a [Resource],
+    pub reach: &'a Reach<'a>,
+}
+
+/// What the tokens of a request can reach: the resources that it names, or this server if it names none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach<'a> {
+    /// The request names no resource, or names the issuer as one: `aud` is the issuer in both cases.
+    pub this_server: bool,
+    /// The others.
+    pub resources: Vec<&'a Resource>,
+}
+
+impl<'a> Reach<'a> {
+    pub fn of(resources: &'a [Resource], issuer: &str) -> Self {
+        let issuer = Resource::parse(issuer).ok();
+        let (here, others): (Vec<_>, Vec<_>) =
+            resources.iter().partition(|resource| issuer.as_ref() == Some(*resource));
+        Self { this_server: resources.is_empty() || !here.is_empty(), resources: others }
+    }
+
+    /// The names under which consents are remembered: canonical URIs, and "" for this server.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.this_server.then_some("").into_iter().chain(self.resources.iter().map(|resource| resource.canonical()))
+    }
+
+    /// The scopes that were agreed to for every part of it. `agreed` holds the scopes by key.
+    pub fn agreed_for_all(&self, agreed: &BTreeMap<String, ScopeSet>) -> ScopeSet {
+        let mut each = self.keys().map(|key| agreed.get(key).cloned().unwrap_or_default());
+        let first = each.next().unwrap_or_default();
+        each.fold(first, |all, one| all.intersection(&one))
+    }
 }
 
 impl ConsentShown<'_> {
-    /// Version 1: every value behind its length, every list behind its count, in the order of the fields, so that
-    /// different pages cannot be written alike.
+    /// Version 2: every value behind its length, every list behind its count, in the order of the fields, so that
+    /// different pages cannot be written alike. Pages of version 1 did not say that an app can reach this server.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new_with_prefix("consent shown v1");
+        let mut hash = Sha256::new_with_prefix("consent shown v2");
         add(&mut hash, self.client_id.uuid().as_bytes());
         add(&mut hash, self.client_name.as_bytes());
         add(&mut hash, self.redirect.as_bytes());
@@ -38,7 +70,9 @@ impl ConsentShown<'_> {
         add_list(&mut hash, optional.names());
         add_list(&mut hash, fixed.names());
         add_list(&mut hash, withheld.iter().flat_map(|one| [one.scope.as_str(), reason(one.by)]).collect::<Vec<_>>());
-        add_list(&mut hash, self.resources.iter().map(Resource::as_str));
+        let here = self.reach.this_server.then_some("").into_iter();
+        let reach: Vec<_> = here.chain(self.reach.resources.iter().map(|resource| resource.as_str())).collect();
+        add_list(&mut hash, reach);
         hash.finalize().into()
     }
 }
@@ -76,6 +110,7 @@ pub enum Remember {
 /// What a user has decided about a client before, and not taken back.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided<'a> {
+    /// The scopes that were granted for this redirect and for everything that the request wants to reach.
     pub granted: &'a ScopeSet,
     /// Boxes that the user cleared.
     pub declined: &'a ScopeSet,
@@ -121,6 +156,8 @@ mod tests {
     use super::super::scope::ScopeToken;
     use super::*;
 
+    const ISSUER: &str = "https://id.example";
+
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")
     }
@@ -133,7 +170,7 @@ mod tests {
         OfferedScopes { optional: set(optional), fixed: set(fixed), withheld }
     }
 
-    fn shown<'a>(offered: &'a OfferedScopes, resources: &'a [Resource]) -> ConsentShown<'a> {
+    fn shown<'a>(offered: &'a OfferedScopes, reach: &'a Reach<'a>) -> ConsentShown<'a> {
         ConsentShown {
             client_id: ClientId::from_uuid(Uuid::from_u128(1)),
             client_name: "App",
@@ -141,7 +178,7 @@ mod tests {
             org_id: OrgId(Uuid::from_u128(2)),
             user_id: UserId(Uuid::from_u128(3)),
             offered,
-            resources,
+            reach,
         }
     }
 
@@ -149,9 +186,10 @@ mod tests {
     fn the_same_page_has_the_same_digest_in_every_release() {
         let resources = [Resource::parse("https://mcp.example").expect("a resource")];
         let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Organization)]);
-        let digest: String = shown(&offered, &resources).digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let reach = Reach::of(&resources, ISSUER);
+        let digest: String = shown(&offered, &reach).digest().iter().map(|byte| format!("{byte:02x}")).collect();
 
-        assert_eq!(digest, "4491f0f978209eb4f11779f2add6511b5cbe28a434a75854f90efdd0327f6607");
+        assert_eq!(digest, "c8abae3c9e2c7081df48e1202df35d46b7769f2ade1e69dea2d6ff6e10bcddfd");
     }
 
     #[test]
@@ -169,7 +207,9 @@ mod tests {
             offered("email profile", "openid a", &[("b", Role)]),
             offered("", "", &[]),
         ];
-        let page = shown(&usual, &[]);
+        let (here, there) = (Reach::of(&[], ISSUER), Reach::of(&mcp, ISSUER));
+        let both = Reach { this_server: true, resources: there.resources.clone() };
+        let page = shown(&usual, &here);
         let mut pages = vec![
             page,
             ConsentShown { client_id: ClientId::from_uuid(Uuid::nil()), ..page },
@@ -178,12 +218,53 @@ mod tests {
             ConsentShown { redirect: "https://app.example/cb2", ..page },
             ConsentShown { org_id: OrgId(Uuid::from_u128(3)), user_id: UserId(Uuid::from_u128(2)), ..page },
             ConsentShown { user_id: UserId(Uuid::nil()), ..page },
-            ConsentShown { resources: &mcp, ..page },
+            ConsentShown { reach: &there, ..page },
+            ConsentShown { reach: &both, ..page },
         ];
-        pages.extend(others.iter().map(|offered| shown(offered, &[])));
+        pages.extend(others.iter().map(|offered| shown(offered, &here)));
 
         let digests: BTreeSet<_> = pages.iter().map(ConsentShown::digest).collect();
         assert_eq!(digests.len(), pages.len());
+    }
+
+    #[test]
+    fn a_request_reaches_this_server_if_it_names_no_resource_or_names_the_issuer() {
+        let cases = [
+            ("", vec![""]),
+            ("https://id.example", vec![""]),
+            ("https://ID.example:443/", vec![""]),
+            ("https://id.example/mcp", vec!["https://id.example/mcp"]),
+            ("https://a.example/", vec!["https://a.example"]),
+            (
+                "https://a.example https://id.example https://b.example",
+                vec!["", "https://a.example", "https://b.example"],
+            ),
+        ];
+        for (named, expected) in cases {
+            let named: Vec<_> = named.split_whitespace().map(|uri| Resource::parse(uri).expect("a resource")).collect();
+            let reach = Reach::of(&named, ISSUER);
+            assert_eq!(reach.keys().collect::<Vec<_>>(), expected);
+            assert_eq!(reach.this_server, expected.contains(&""));
+        }
+    }
+
+    #[test]
+    fn scopes_are_remembered_only_where_they_were_agreed_to_for_everything_in_reach() {
+        let agreed = [("", "openid email"), ("https://a.example", "email mcp_read"), ("https://b.example", "email")];
+        let agreed = agreed.map(|(resource, scopes)| (resource.to_owned(), set(scopes))).into();
+        let cases = [
+            ("", "openid email"),
+            ("https://A.example/", "email mcp_read"),
+            ("https://a.example https://b.example", "email"),
+            ("https://a.example https://id.example", "email"),
+            ("https://c.example", ""),
+            ("https://a.example https://c.example", ""),
+        ];
+        for (named, expected) in cases {
+            let named: Vec<_> = named.split_whitespace().map(|uri| Resource::parse(uri).expect("a resource")).collect();
+            assert_eq!(Reach::of(&named, ISSUER).agreed_for_all(&agreed), set(expected), "{named:?}");
+        }
+        assert_eq!(Reach::of(&[], ISSUER).agreed_for_all(&BTreeMap::new()), set(""));
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub enum Excess {
     Refuse,
 }
 
+/// The scope by which a client asks to stay connected (OpenID Connect Core section 11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// What a consent page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferedScopes {
@@ -76,6 +79,14 @@ pub fn withheld_by_organization(withheld: &[Withheld]) -> ScopeSet {
 impl OfferedScopes {
     pub fn all(&self) -> ScopeSet {
         self.fixed.union(&self.optional)
+    }
+
+    /// Whether a client gets a refresh token with what was granted. A client that asks for `offline_access` and does not get
+    /// it may not stay connected, whoever withheld it. One that does not ask gets what it registered for.
+    pub fn allows_refresh(&self, granted: &ScopeSet) -> bool {
+        let is_it = |scope: &ScopeToken| scope.as_str() == OFFLINE_ACCESS;
+        let was_asked = self.all().contains(OFFLINE_ACCESS) || self.withheld.iter().any(|one| is_it(&one.scope));
+        !was_asked || granted.contains(OFFLINE_ACCESS)
     }
 
     /// What is granted where the user left these ticked.
@@ -375,6 +386,21 @@ mod tests {
 
         assert!(refuse.refusal().starts_with("invalid_scope: metrics_read is not in what the organization allows"));
         assert_eq!(within.told(), told("openid", "dashboards_read", ""));
+    }
+
+    #[test]
+    fn a_client_that_asks_to_stay_connected_and_may_not_gets_no_refresh_token() {
+        let cases = [
+            ("openid email", None, "openid email", true),
+            ("openid offline_access", None, "openid offline_access", true),
+            ("openid offline_access", None, "openid", false),
+            ("openid offline_access", Some("openid"), "openid", false),
+            ("openid email", Some("openid"), "openid", true),
+        ];
+        for (requested, allowed, granted, expected) in cases {
+            let offered = Case { requested: Some(requested), allowed, ..USUAL }.judge().expect("offered");
+            assert_eq!(offered.allows_refresh(&set(granted)), expected, "{requested} {allowed:?} {granted}");
+        }
     }
 
     #[test]

@@ -17,15 +17,16 @@ use crate::http::edge::Origin;
 use crate::http::rate_limit::TooManyRequests;
 use crate::http::views::{Language, Problem, ProblemPage};
 use crate::oauth::parameters::ParametersError;
+use crate::oauth::refused_request::RefusedRequest;
 use crate::passwords::Busy;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PageError {
     /// RFC 6749 section 4.1.2.1: these two are never told to a redirect URI. The words are those of the compatible API.
     #[error("invalid_request - Invalid client_id parameter value.")]
-    UnknownClient,
+    UnknownClient(Box<RefusedRequest>),
     #[error("invalid_request - Mismatching redirect URI.")]
-    MismatchingRedirect,
+    MismatchingRedirect(Box<RefusedRequest>),
     #[error("invalid_request - {0}")]
     Unreadable(String),
     #[error("invalid_request - The document of this client cannot be used: {0}")]
@@ -87,7 +88,7 @@ impl From<BodyError> for PageError {
 impl From<FindClientError> for PageError {
     fn from(error: FindClientError) -> Self {
         match error {
-            FindClientError::Unknown => Self::UnknownClient,
+            FindClientError::Unknown => Self::UnknownClient(Box::default()),
             FindClientError::Document(reason) => Self::Document(reason),
             FindClientError::Busy => Self::Busy,
             FindClientError::Db(cause) => cause.into(),
@@ -107,8 +108,8 @@ impl From<EndGrantError> for PageError {
 impl PageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownClient
-            | Self::MismatchingRedirect
+            Self::UnknownClient(_)
+            | Self::MismatchingRedirect(_)
             | Self::Unreadable(_)
             | Self::Document(_)
             | Self::NotPending => StatusCode::BAD_REQUEST,
@@ -124,8 +125,8 @@ impl PageError {
 
     fn problem(&self) -> Problem {
         match self {
-            Self::UnknownClient => Problem::UnknownClient,
-            Self::MismatchingRedirect => Problem::MismatchingRedirect,
+            Self::UnknownClient(_) => Problem::UnknownClient,
+            Self::MismatchingRedirect(_) => Problem::MismatchingRedirect,
             Self::Unreadable(detail) => Problem::BadRequest(detail.clone()),
             Self::Document(reason) => Problem::DocumentUnusable(reason.clone()),
             Self::NotPending => Problem::RequestExpired,
@@ -139,11 +140,18 @@ impl PageError {
         }
     }
 
+    fn facts(&self) -> Option<&RefusedRequest> {
+        match self {
+            Self::UnknownClient(facts) | Self::MismatchingRedirect(facts) => Some(facts),
+            _ => None,
+        }
+    }
+
     /// The words that programs are told, which people search for.
     fn exact_words(&self) -> Option<String> {
         match self {
-            Self::UnknownClient
-            | Self::MismatchingRedirect
+            Self::UnknownClient(_)
+            | Self::MismatchingRedirect(_)
             | Self::Unreadable(_)
             | Self::Document(_)
             | Self::Unavailable(_) => Some(self.to_string()),
@@ -177,9 +185,20 @@ pub async fn in_their_language(request: Request, next: Next) -> Response {
     }
 }
 
+/// With the facts, which are escaped and bounded.
+fn log_page(error: &PageError, reference: Option<&str>) {
+    match error.facts() {
+        Some(facts) => {
+            tracing::info!(%error, reference, client.id = facts.client_id, redirect_uri = facts.redirect_uri,
+            registered = facts.registered.join(" "), more = facts.more, "a page could not be shown")
+        }
+        None => tracing::info!(%error, reference, "a page could not be shown"),
+    }
+}
+
 pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<&Origin>) -> Response {
-    let reference = origin.map_or("unknown", |origin| &*origin.request_id);
-    tracing::info!(%error, reference, "a page could not be shown");
+    let reference = origin.map(|origin| &*origin.request_id);
+    log_page(error, reference);
     if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, a_page) {
         return refusal.into_response();
     }
@@ -188,7 +207,8 @@ pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<
             status: error.status(),
             problem: error.problem(),
             exact_words: error.exact_words(),
-            reference: reference.to_owned(),
+            reference: reference.map(str::to_owned),
+            facts: error.facts().cloned(),
         };
         page.render(language)
     } else {

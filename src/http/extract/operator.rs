@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use super::basic::bearer_token;
 use crate::actions::{Actor, By};
 use crate::app::App;
+use crate::db::consents;
 use crate::http::edge::Origin;
 use crate::http::error::{ApiError, StringsError};
 use crate::http::rate_limit::{Class, Counted};
@@ -132,19 +133,21 @@ async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     Ok(Caller { operator, scopes: None })
 }
 
-/// Only a token that is for this server: one for a resource must not open this API (RFC 9068 section 4).
+/// Only a token for this server alone (RFC 9068 section 4), and only as far as its user was shown that the client can reach
+/// this server: the grant remembers that with the scopes. Consents from before that was shown do not count.
 async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Caller>, ApiError> {
     let Some(bearer) = bearer else { return Ok(None) };
     let live = app.find_live(bearer).await?;
-    let live = live.filter(|live| live.claims.aud.contains(&app.issuer.name));
-    Ok(live.map(|live| Caller {
+    let Some(live) = live.filter(|live| live.claims.aud.is_only(&app.issuer.name)) else { return Ok(None) };
+    let shown = consents::find_shown_here(&app.context.db, live.liveness.grant_id).await?;
+    Ok(shown.map(|shown| Caller {
         operator: Operator {
             org_id: live.liveness.org_id,
             user_id: live.liveness.user_id,
             role: live.role,
             credential: Credential::Token(live.claims.family),
         },
-        scopes: Some(live.scopes),
+        scopes: Some(live.scopes.intersection(&shown)),
     }))
 }
 

@@ -19,7 +19,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use crate::actions::{Answer, FindClientError};
@@ -29,14 +29,18 @@ use crate::db::authorization_requests::{self, NewPendingRequest};
 use crate::db::clients::Client;
 use crate::http::body;
 use crate::http::browser::Browser;
+use crate::http::consent_page::consent_page;
 use crate::http::edge::Origin;
 use crate::http::error::PageError;
 use crate::http::pending::{Next, Pending, denied, refused, see_other};
 use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::authorization_request::{AuthorizationRequest, ErrorCode, Refusal, RequestRules, TrustedRedirect};
+use crate::oauth::authorization_request::{
+    AuthorizationRequest, ErrorCode, MismatchingRedirect, Refusal, RequestRules, TrustedRedirect,
+};
 use crate::oauth::client::ClientId;
 use crate::oauth::network::Network;
 use crate::oauth::parameters::Parameters;
+use crate::oauth::refused_request::RefusedRequest;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::secret::Digest;
 
@@ -46,33 +50,40 @@ const WAITS_FOR: i64 = 600;
 pub async fn by_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let query = request.uri().query().unwrap_or_default();
     let parameters = Parameters::of_authorization(query.as_bytes())?;
-    begin(&app, request.headers(), request.extensions().get().cloned(), &parameters).await
+    begin(&app, request.headers(), request.extensions().get().cloned(), &parameters, None).await
 }
 
 /// The decision of a consent page, or a request that a client sent as a form (OpenID Connect Core section 3.1.2.1).
 pub async fn by_form(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let (headers, origin) = (request.headers().clone(), request.extensions().get().cloned());
+    let uri = request.uri().clone();
     let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
     let form = Parameters::form_with_lists(&bytes, &["scope"]);
     if let Some(form) = form.ok().filter(|form| form.get("decision").is_some()) {
         return decide(&app, &headers, origin, &form).await;
     }
-    begin(&app, &headers, origin, &Parameters::of_authorization(&bytes)?).await
+    let parameters = Parameters::of_authorization(&bytes)?;
+    let again = (!Browser::has_binding(&app, &headers)).then(|| again_by_query(&uri, &bytes));
+    begin(&app, &headers, origin, &parameters, again).await
 }
 
+/// Browsers send no cookies with a form of another site. They do once they open the same request as an address, so a
+/// browser that has a binding keeps it, and one that has none gets it there.
+fn again_by_query(uri: &Uri, form: &[u8]) -> Response {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(form)).finish();
+    see_other(&format!("{}?{query}", uri.path()))
+}
+
+/// `instead`: the response to a good request that cannot be kept here.
 async fn begin(
     app: &App,
     headers: &HeaderMap,
     origin: Option<Origin>,
     parameters: &Parameters,
+    instead: Option<Response>,
 ) -> Result<Response, PageError> {
-    let client_id = parameters.get("client_id").ok_or(PageError::UnknownClient)?;
-    count_new_document(app, client_id, origin.as_ref()).await?;
-    let network = origin.as_ref().map(|origin| Network::from(origin.address));
-    let client = app.find_client.find(&app.context, client_id, network).await?;
-    let redirect = TrustedRedirect::of(parameters.get("redirect_uri"), &client.metadata)
-        .map_err(|_| PageError::MismatchingRedirect)?;
     let source = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
+    let (client, redirect) = find_client(app, origin.as_ref(), parameters).await?;
     let browser = Browser::of(app, headers, origin).await?;
     let resources = app.known_resources().await?;
     let rules = RequestRules {
@@ -81,10 +92,41 @@ async fn begin(
         unknown_resources: app.config.resources.unknown,
     };
     match AuthorizationRequest::parse(parameters, &redirect, &rules) {
-        Ok(asked) => keep(app, browser, client, asked, source).await,
+        Ok(asked) => match instead {
+            Some(response) => Ok(response),
+            None => keep(app, browser, client, asked, source).await,
+        },
         Err(refusal) => {
             let state = AuthorizationRequest::state_of(parameters);
             Ok(refused(app, &client, &redirect, &refusal, state, browser.reference()))
+        }
+    }
+}
+
+/// Mistakes up to here are never redirected (RFC 6749 section 4.1.2.1).
+async fn find_client(
+    app: &App,
+    origin: Option<&Origin>,
+    parameters: &Parameters,
+) -> Result<(Client, TrustedRedirect), PageError> {
+    let sent = parameters.get("redirect_uri");
+    let Some(client_id) = parameters.get("client_id") else {
+        return Err(PageError::UnknownClient(RefusedRequest::new(None, sent, None).into()));
+    };
+    count_new_document(app, client_id, origin).await?;
+    let network = origin.map(|origin| Network::from(origin.address));
+    let client = match app.find_client.find(&app.context, client_id, network).await {
+        Err(FindClientError::Unknown) => {
+            let refused = RefusedRequest::new(Some(client_id), sent, None);
+            return Err(PageError::UnknownClient(refused.into()));
+        }
+        found => found?,
+    };
+    match TrustedRedirect::of(sent, &client.metadata) {
+        Ok(redirect) => Ok((client, redirect)),
+        Err(MismatchingRedirect) => {
+            let refused = RefusedRequest::new(Some(client_id), sent, Some(&client.metadata));
+            Err(PageError::MismatchingRedirect(refused.into()))
         }
     }
 }
@@ -192,16 +234,38 @@ async fn decide(
     browser.check_form(app, headers, form)?;
     let handle = form.get("request").ok_or(PageError::NotPending)?;
     let pending = Pending::find(app, &browser, handle).await?;
-    if form.get("decision") != Some("approve") {
+    let decision = Decision::of(form);
+    if decision == Decision::Deny {
         return pending.refuse(app, &browser, denied()).await;
     }
+    let ticked: ScopeSet = form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
     match pending.next(app, &browser).await? {
-        Next::Consent(org_id, _) | Next::Nothing(org_id) => {
-            let ticked: ScopeSet = form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
+        Next::Consent(org_id, offer) if decision == Decision::None => {
+            consent_page(app, &browser, &pending, (org_id, &offer), Some(&ticked)).await
+        }
+        Next::Consent(org_id, _) | Next::Nothing(org_id) if decision == Decision::Approve => {
             let shown = form.get("shown").and_then(Digest::from_hex).map(|digest| *digest.bytes()).unwrap_or_default();
             pending.approve(app, &browser, org_id, Some(Answer { shown, ticked: &ticked })).await
         }
         // Signed out meanwhile, for example.
         next => go_on(app, &browser, &pending, next).await,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Approve,
+    Deny,
+    /// Enter in the form: the same page again.
+    None,
+}
+
+impl Decision {
+    fn of(form: &Parameters) -> Self {
+        match form.get("decision") {
+            Some("approve") => Self::Approve,
+            Some("none") => Self::None,
+            _ => Self::Deny,
+        }
     }
 }

@@ -15,8 +15,9 @@ use crate::http::browser::{Browser, SignedIn};
 use crate::http::error::PageError;
 use crate::http::pending::see_other;
 use crate::http::rate_limit::{Class, Counted};
-use crate::http::views::{AccountPage, AppShown, Notice, SessionShown};
+use crate::http::views::{AccountPage, AppName, AppShown, Notice, SessionShown};
 use crate::oauth::client::ClientId;
+use crate::oauth::client_proof::authority;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
@@ -117,10 +118,16 @@ async fn page(
     last_token: Option<RemainingLife>,
 ) -> Result<Response, PageError> {
     let db = &app.context.db;
-    let apps = grants::list_of_user(db, signed_in.user.id).await?.into_iter().map(|(grant, client_name, org_name)| {
-        let scopes = descriptions(app, &grant.scopes);
-        let (grant_id, since, last_used) = (grant.id, grant.consented_at, grant.last_used_at);
-        AppShown { grant_id, client_name, org_name, scopes, since, last_used }
+    let apps = grants::list_of_user(db, signed_in.user.id).await?.into_iter().map(|own| {
+        let published_by = own.document.as_deref().and_then(authority).map(str::to_owned);
+        AppShown {
+            grant_id: own.grant.id,
+            app: AppName { name: own.client_name, published_by },
+            org_name: own.org_name,
+            scopes: descriptions(app, &own.grant.scopes),
+            since: own.grant.consented_at,
+            last_used: own.grant.last_used_at,
+        }
     });
     let sessions = sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionShown {
         id: session.id,

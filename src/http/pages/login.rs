@@ -132,7 +132,7 @@ fn page(browser: &Browser, pending: Option<&Pending>, email: String, failure: Op
         request: pending.map(|pending| pending.handle.expose().to_owned()),
         csrf: browser.csrf(),
         email: if email.is_empty() { hint.unwrap_or_default() } else { email },
-        client_name: pending.map(|pending| pending.client.metadata.client_name().as_str().to_owned()),
+        app: pending.map(Pending::app_name),
         failure,
     };
     browser.bound(page.render(pending.map_or(browser.language, |pending| pending.language(browser))))

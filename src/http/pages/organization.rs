@@ -22,12 +22,7 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     let pending = Pending::find(&app, &browser, &handle).await?;
     match pending.next(&app, &browser).await? {
         Next::ChooseOrganization(orgs) => {
-            let page = ChooseOrganisationPage {
-                request: handle,
-                csrf: browser.csrf(),
-                client_name: pending.client.metadata.client_name().as_str().to_owned(),
-                orgs,
-            };
+            let page = ChooseOrganisationPage { request: handle, csrf: browser.csrf(), app: pending.app_name(), orgs };
             Ok(browser.bound(page.render(pending.language(&browser))))
         }
         next => go_on(&app, &browser, &pending, next).await,
@@ -62,9 +57,6 @@ pub async fn choose_site(State(app): State<Arc<App>>, request: Request) -> Resul
         url: format!("https://{host}/oauth2/v1/authorize?{}", pending.as_query(host)),
         is_here: false,
     });
-    let page = ChooseSitePage {
-        sites: std::iter::once(here).chain(others).collect(),
-        client_name: pending.client.metadata.client_name().as_str().to_owned(),
-    };
+    let page = ChooseSitePage { sites: std::iter::once(here).chain(others).collect(), app: pending.app_name() };
     Ok(browser.bound(page.render(pending.language(&browser))))
 }

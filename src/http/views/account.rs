@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{self, Forms};
+use super::app_name::AppName;
 use super::device::Device;
 use super::language::Language;
 use super::shown;
@@ -24,7 +25,7 @@ pub struct AccountPage {
 
 pub struct AppShown {
     pub grant_id: GrantId,
-    pub client_name: String,
+    pub app: AppName,
     pub org_name: String,
     /// Descriptions, as in the catalog.
     pub scopes: Vec<String>,

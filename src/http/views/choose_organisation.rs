@@ -5,15 +5,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{self, Forms};
+use super::app_name::AppName;
 use super::language::Language;
 use super::shown;
-use super::words::Words;
+use super::words::{Phrase, Words};
 use crate::oauth::OrgId;
 
 pub struct ChooseOrganisationPage {
     pub request: String,
     pub csrf: String,
-    pub client_name: String,
+    pub app: AppName,
     pub orgs: Vec<(OrgId, String)>,
 }
 
@@ -22,6 +23,12 @@ pub struct ChooseOrganisationPage {
 struct Html<'a> {
     page: &'a ChooseOrganisationPage,
     words: Words,
+}
+
+impl Html<'_> {
+    fn intro(&self) -> Phrase {
+        self.page.app.say(self.words, "organization.intro_published", "organization.intro_unverified")
+    }
 }
 
 impl ChooseOrganisationPage {

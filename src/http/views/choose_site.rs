@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{self, Forms};
+use super::app_name::AppName;
 use super::language::Language;
-use super::words::Words;
+use super::words::{Phrase, Words};
 
 pub struct ChooseSitePage {
     pub sites: Vec<SiteShown>,
-    pub client_name: String,
+    pub app: AppName,
 }
 
 pub struct SiteShown {
@@ -34,6 +35,12 @@ struct Html<'a> {
     words: Words,
 }
 
+impl Html<'_> {
+    fn intro(&self) -> Phrase {
+        self.page.app.say(self.words, "site.intro_published", "site.intro_unverified")
+    }
+}
+
 impl ChooseSitePage {
     pub fn render(&self, language: Language) -> Response {
         let words = Words::new(language);
@@ -43,6 +50,7 @@ impl ChooseSitePage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::app_name::AppName;
     use super::super::gallery::html;
     use super::*;
 
@@ -50,7 +58,10 @@ mod tests {
     fn a_site_is_a_link_only_where_its_address_is_one_of_the_web() {
         let site = |url: &str| SiteShown { host: "eu.example".to_owned(), url: url.to_owned(), is_here: false };
         let sites = vec![site("https://eu.example/a?b=1&c=2"), site("javascript:alert(1)"), site("//eu.example/")];
-        let page = html(ChooseSitePage { sites, client_name: "App".to_owned() }.render(Language::English));
+        let page = html(
+            ChooseSitePage { sites, app: AppName { name: "App".to_owned(), published_by: None } }
+                .render(Language::English),
+        );
 
         assert_eq!(page.matches("<a ").count(), 1);
         assert!(page.contains("href=\"https://eu.example/a?b=1&#38;c=2\""), "{page}");

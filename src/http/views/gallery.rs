@@ -11,7 +11,9 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::*;
+use crate::oauth::client_proof::ClientProof;
 use crate::oauth::offered_scopes::WithheldBy;
+use crate::oauth::refused_request::RefusedRequest;
 use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
@@ -47,7 +49,7 @@ type State = (String, Box<dyn Fn(Language) -> Response>);
 fn states() -> Vec<State> {
     let mut states: Vec<State> = Vec::new();
     let mut add = |name: &str, render: Box<dyn Fn(Language) -> Response>| states.push((name.to_owned(), render));
-    add("login", Box::new(|language| LoginPage { request: None, client_name: None, ..login() }.render(language)));
+    add("login", Box::new(|language| LoginPage { request: None, app: None, ..login() }.render(language)));
     add("login_for_client", Box::new(|language| login().render(language)));
     for (name, failure) in [
         ("wrong", LoginFailure::WrongCredentials),
@@ -84,13 +86,22 @@ pub fn login() -> LoginPage {
         request: Some("V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned()),
         csrf: CSRF.to_owned(),
         email: String::new(),
-        client_name: Some("Example Assistant".to_owned()),
+        app: Some(app_name("Example Assistant", None)),
         failure: None,
     }
 }
 
+fn app_name(name: &str, published_by: Option<&str>) -> AppName {
+    AppName { name: name.to_owned(), published_by: published_by.map(str::to_owned) }
+}
+
 pub fn client() -> ClientShown {
-    ClientShown { name: "Example Assistant".to_owned(), verified_host: None, first_seen: NOW.minus(3 * DAY) }
+    ClientShown {
+        name: "Example Assistant".to_owned(),
+        document_host: None,
+        proof: ClientProof::Unproven,
+        first_seen: NOW.minus(3 * DAY),
+    }
 }
 
 pub fn consent() -> ConsentPage {
@@ -108,16 +119,23 @@ pub fn consent() -> ConsentPage {
         goes_to: GoesTo::Host("assistant.example".to_owned()),
         org_name: "Example Works".to_owned(),
         email: EMAIL.to_owned(),
-        answer_stays_on_device: false,
+        usage: Usage { by_this_person: false, others: 0 },
         groups: groups("email profile mcp_read dashboards_read", "openid built_in_features"),
         withheld: vec![
             withheld("mcp_write", WithheldBy::Organization),
             withheld("user_access_manage", WithheldBy::Role),
             withheld("api_keys_write", WithheldBy::Server),
         ],
-        resources: vec!["https://mcp.example.com/mcp".to_owned()],
+        reach: ReachShown {
+            this_server: false,
+            resources: vec![resource(Some("Notes"), "https://mcp.example.com/mcp")],
+        },
         asked_before: false,
     }
+}
+
+fn resource(name: Option<&str>, uri: &str) -> ResourceShown {
+    ResourceShown { name: name.map(str::to_owned), uri: uri.to_owned() }
 }
 
 fn catalog() -> ScopeCatalog {
@@ -140,22 +158,43 @@ fn consents() -> Vec<MakesConsent> {
             ..consent()
         }),
         ("_verified", || ConsentPage {
-            client: ClientShown { verified_host: Some("assistant.example".to_owned()), ..client() },
+            client: ClientShown {
+                document_host: Some("assistant.example".to_owned()),
+                proof: ClientProof::Host,
+                ..client()
+            },
+            usage: Usage { by_this_person: true, others: 23 },
             asked_before: true,
+            ..consent()
+        }),
+        ("_used", || ConsentPage { usage: Usage { by_this_person: false, others: 1 }, ..consent() }),
+        ("_here", || ConsentPage {
+            reach: ReachShown { this_server: true, resources: vec![] },
+            withheld: vec![],
             ..consent()
         }),
         ("_loopback", || ConsentPage {
             goes_to: GoesTo::Loopback("127.0.0.1:33418".to_owned()),
-            answer_stays_on_device: true,
+            client: ClientShown {
+                document_host: Some("assistant.example".to_owned()),
+                proof: ClientProof::Device,
+                ..client()
+            },
             ..consent()
         }),
         ("_scheme", || ConsentPage {
             goes_to: GoesTo::Scheme("com.example.app".to_owned()),
-            answer_stays_on_device: true,
-            client: ClientShown { first_seen: NOW.minus(DAY), ..client() },
+            client: ClientShown { first_seen: NOW.minus(DAY), proof: ClientProof::Device, ..client() },
+            reach: ReachShown {
+                this_server: true,
+                resources: vec![
+                    resource(None, "https://undeclared.example"),
+                    resource(Some("Notes"), "https://mcp.example.com/mcp"),
+                ],
+            },
             ..consent()
         }),
-        ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], resources: vec![], ..consent() }),
+        ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], ..consent() }),
         ("_many", || {
             let optional = catalog().iter().map(|scope| scope.name.clone()).collect();
             ConsentPage {
@@ -166,13 +205,17 @@ fn consents() -> Vec<MakesConsent> {
         ("_hostile", || ConsentPage {
             client: ClientShown {
                 name: format!("{NAME_WITH_BRACES}</bdi><script>\u{202E}שלום {}", "W".repeat(200)),
-                verified_host: Some(format!("{}.example", "a".repeat(200))),
+                document_host: Some(format!("{}.example", "a".repeat(200))),
+                proof: ClientProof::Unproven,
                 first_seen: NOW,
             },
             goes_to: GoesTo::Host(format!("{}.example", "long-label-".repeat(20))),
             org_name: "<b>مؤسسة</b>".repeat(20),
             email: format!("{}@example.com", "u".repeat(200)),
-            resources: vec![format!("https://mcp.example.com/{}", "path/".repeat(300))],
+            reach: ReachShown {
+                this_server: true,
+                resources: vec![resource(None, &format!("https://mcp.example.com/{}", "path/".repeat(300)))],
+            },
             ..consent()
         }),
     ]
@@ -183,7 +226,7 @@ fn organisations() -> ChooseOrganisationPage {
     ChooseOrganisationPage {
         request: "V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned(),
         csrf: CSRF.to_owned(),
-        client_name: "Example Assistant".to_owned(),
+        app: app_name("Example Assistant", None),
         orgs: vec![org(1, "Example Works"), org(2, "Example Works, test"), org(3, &"Long name ".repeat(30))],
     }
 }
@@ -196,14 +239,14 @@ fn sites() -> ChooseSitePage {
     };
     ChooseSitePage {
         sites: vec![site("us.example.com", true), site("eu.example.com", false)],
-        client_name: "Example Assistant".to_owned(),
+        app: app_name("Example Assistant", Some("assistant.example")),
     }
 }
 
 pub fn account() -> AccountPage {
-    let app = |id: u128, name: &str, scopes: &[&str], last_used| AppShown {
+    let app = |id: u128, name: &str, host: Option<&str>, scopes: &[&str], last_used| AppShown {
         grant_id: GrantId(Uuid::from_u128(id)),
-        client_name: name.to_owned(),
+        app: app_name(name, host),
         org_name: "Example Works".to_owned(),
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
         since: NOW.minus(40 * DAY),
@@ -221,8 +264,14 @@ pub fn account() -> AccountPage {
         csrf: CSRF.to_owned(),
         email: EMAIL.to_owned(),
         apps: vec![
-            app(1, "Example Assistant", &["Confirm who you are", "See dashboards"], Some(NOW.minus(DAY))),
-            app(2, "<script>alert(1)</script>", &[], None),
+            app(
+                1,
+                "Example Assistant",
+                Some("assistant.example"),
+                &["Confirm who you are", "See dashboards"],
+                Some(NOW.minus(DAY)),
+            ),
+            app(2, "<script>alert(1)</script>", None, &[], None),
         ],
         sessions: vec![
             session(3, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", true),
@@ -254,9 +303,16 @@ pub fn problems() -> Vec<Problem> {
 }
 
 fn problem_page(problem: Problem) -> ProblemPage {
-    let exact_words =
-        (problem == Problem::UnknownClient).then(|| "invalid_request - Invalid client_id parameter value".to_owned());
-    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words, reference: "9f86d081884c7d65".to_owned() }
+    let is_redirect = problem == Problem::MismatchingRedirect;
+    let exact_words = is_redirect.then(|| "invalid_request - Mismatching redirect URI.".to_owned());
+    let facts = is_redirect.then(|| RefusedRequest {
+        client_id: Some("0f0f0f0f-36a6-41f0-b21b-da7ad0900002".to_owned()),
+        redirect_uri: Some(format!("https://assistant.example/{}", "callback/".repeat(20))),
+        registered: vec!["https://assistant.example/oauth/callback".to_owned(), "http://127.0.0.1/cb".to_owned()],
+        more: 3,
+    });
+    let reference = (problem != Problem::NotFound).then(|| "9f86d081884c7d65".to_owned());
+    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words, reference, facts }
 }
 
 #[test]
@@ -270,6 +326,19 @@ fn every_page_has_one_heading_one_main_part_labels_and_a_token_in_every_form() {
         assert!(html.contains(&format!("<html lang=\"{}\">", name.split_once('.').expect("a language").1)), "{name}");
         for forbidden in ["<script", " style=", "<style", "<img", "javascript:", " onclick", " onload"] {
             assert!(!html.contains(forbidden), "{name}: {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn no_title_and_no_heading_contains_the_name_of_an_app() {
+    for (name, html) in rendered() {
+        for tag in ["title", "h1", "h2", "h3", "legend"] {
+            for heading in
+                html.split(&format!("<{tag}")).skip(1).filter_map(|tail| tail.split(&format!("</{tag}>")).next())
+            {
+                assert!(!heading.contains("Example Assistant") && !heading.contains("alert("), "{name}: {heading}");
+            }
         }
     }
 }

@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{self, Forms};
+use super::app_name::AppName;
 use super::language::Language;
-use super::words::Words;
+use super::words::{Phrase, Words};
 
 pub struct LoginPage {
     /// The handle of the authorization request that waits for this.
@@ -14,7 +15,7 @@ pub struct LoginPage {
     pub csrf: String,
     /// What is in the field already: what was sent, or a hint of the client.
     pub email: String,
-    pub client_name: Option<String>,
+    pub app: Option<AppName>,
     pub failure: Option<LoginFailure>,
 }
 
@@ -36,6 +37,11 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
+    fn for_app(&self) -> Option<Phrase> {
+        let app = self.page.app.as_ref();
+        app.map(|app| app.say(self.words, "login.for_published", "login.for_unverified"))
+    }
+
     fn has_wrong_fields(&self) -> bool {
         self.page.failure == Some(LoginFailure::WrongCredentials)
     }

@@ -5,6 +5,7 @@
 
 mod account;
 mod answer;
+mod app_name;
 mod choose_organisation;
 mod choose_site;
 mod consent;
@@ -21,9 +22,10 @@ mod style;
 mod words;
 
 pub use account::{AccountPage, AppShown, Notice, SessionShown};
+pub use app_name::AppName;
 pub use choose_organisation::ChooseOrganisationPage;
 pub use choose_site::{ChooseSitePage, SiteShown};
-pub use consent::{ClientShown, ConsentPage, GoesTo, WithheldScope};
+pub use consent::{ClientShown, ConsentPage, GoesTo, ReachShown, ResourceShown, Usage, WithheldScope};
 pub use language::Language;
 pub use login::{LoginFailure, LoginPage};
 pub use problem::{Problem, ProblemPage};

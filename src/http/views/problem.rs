@@ -8,6 +8,7 @@ use super::answer::{self, Forms};
 use super::language::Language;
 use super::shown;
 use super::words::Words;
+use crate::oauth::refused_request::RefusedRequest;
 
 pub struct ProblemPage {
     pub status: StatusCode,
@@ -15,7 +16,8 @@ pub struct ProblemPage {
     /// What the answer for programs says: `invalid_request - Invalid client_id parameter value`.
     pub exact_words: Option<String>,
     /// By which an operator finds the log line.
-    pub reference: String,
+    pub reference: Option<String>,
+    pub facts: Option<RefusedRequest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,10 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
+    fn has_details(&self) -> bool {
+        self.page.exact_words.is_some() || self.page.reference.is_some() || self.page.facts.is_some()
+    }
+
     fn text(&self, key: &str) -> &'static str {
         self.words.of(&format!("problem.{}.{key}", self.page.problem.name()))
     }
@@ -92,13 +98,45 @@ mod tests {
     use super::super::gallery::{html, problems};
     use super::*;
 
+    fn page_of(problem: Problem) -> ProblemPage {
+        ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words: None, reference: None, facts: None }
+    }
+
+    #[test]
+    fn technical_details_name_what_was_sent_and_what_is_registered() {
+        let facts = RefusedRequest {
+            client_id: Some("<b>id".to_owned()),
+            redirect_uri: Some("https://sent.example/cb".to_owned()),
+            registered: vec!["https://one.example/cb".to_owned(), "https://two.example/cb".to_owned()],
+            more: 3,
+        };
+        let page = ProblemPage { facts: Some(facts), ..page_of(Problem::MismatchingRedirect) };
+        let page = html(page.render(Language::English));
+
+        assert!(page.contains("<h2>Technical details</h2>"), "{page}");
+        for fact in ["&#60;b&#62;id", "https://sent.example/cb", "https://one.example/cb", "https://two.example/cb"] {
+            assert!(page.contains(&format!("<code>{fact}</code>")), "{fact}: {page}");
+        }
+        assert!(page.contains("and 3 more") && !page.contains("Reference"), "{page}");
+        let unknown = RefusedRequest { client_id: Some("x".to_owned()), ..RefusedRequest::default() };
+        let page = ProblemPage { facts: Some(unknown), ..page_of(Problem::UnknownClient) };
+        let page = html(page.render(Language::English));
+        assert!(page.contains("<code>x</code>") && page.contains("none, so the app is not registered here"), "{page}");
+    }
+
+    #[test]
+    fn a_page_without_technical_details_has_no_heading_for_them() {
+        let page = html(page_of(Problem::NotFound).render(Language::English));
+
+        assert!(!page.contains("Technical details") && !page.contains("Reference"), "{page}");
+    }
+
     #[test]
     fn every_problem_has_its_own_heading_and_advice_in_every_language() {
         for language in [Language::English, Language::German] {
             let mut seen = std::collections::BTreeSet::new();
             for problem in problems() {
-                let page =
-                    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words: None, reference: "r".into() };
+                let page = page_of(problem);
                 let shown = Html { page: &page, words: Words::new(language) };
                 for key in ["heading", "what", "advice"] {
                     assert!(!shown.text(key).is_empty(), "{} {key}", page.problem.name());
@@ -114,7 +152,8 @@ mod tests {
             status: StatusCode::BAD_REQUEST,
             problem: Problem::UnknownClient,
             exact_words: Some("invalid_request - Invalid client_id parameter value".to_owned()),
-            reference: "0123456789abcdef".to_owned(),
+            reference: Some("0123456789abcdef".to_owned()),
+            facts: None,
         };
         let answer = page.render(Language::English);
         assert_eq!(answer.status(), 400);
@@ -128,10 +167,7 @@ mod tests {
     #[test]
     fn a_detail_is_escaped_and_cut() {
         let detail = format!("<script>{}", "x".repeat(1000));
-        let problem = Problem::BadRequest(detail);
-        let status = StatusCode::BAD_REQUEST;
-        let page = ProblemPage { status, problem, exact_words: None, reference: String::new() };
-        let page = html(page.render(Language::German));
+        let page = html(page_of(Problem::BadRequest(detail)).render(Language::German));
 
         assert!(page.contains("&#60;script&#62;xxx") && page.contains("xxx…"), "{page}");
         assert!(page.len() < 4000 && !page.contains("<script"), "{page}");

@@ -1,6 +1,7 @@
 //! How text that others wrote, and times, are shown to a person.
 
 use crate::oauth::Timestamp;
+use crate::oauth::verification_marks::poses_as_verified;
 
 /// A longer name pushes everything else off the page.
 const LONGEST_LINE: usize = 80;
@@ -10,6 +11,20 @@ const LONGEST_DETAIL: usize = 400;
 /// A name on one line.
 pub fn line(text: &str) -> String {
     cut(text, LONGEST_LINE)
+}
+
+/// A name that a stranger chose, to be put between quotation marks: it can neither close them nor carry a mark of
+/// verification, as names could that were registered before these were refused.
+pub fn name(text: &str) -> String {
+    line(text).chars().map(quotable).collect()
+}
+
+fn quotable(character: char) -> char {
+    match character {
+        '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '＂' | '〝' | '〞' | '〟' => '\'',
+        mark if poses_as_verified(mark) => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }
 }
 
 /// A sentence or two.
@@ -73,6 +88,20 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(line(name), expected);
         }
+    }
+
+    #[test]
+    fn a_name_cannot_close_its_quotation_marks_or_carry_a_verification_mark() {
+        let cases = [
+            ("Claude” verified by “Grantor", "Claude' verified by 'Grantor"),
+            ("„Notes“ «2» \"x\" it's", "'Notes' '2' 'x' it's"),
+            ("Bank ✅\u{FE0F} 🔒", "Bank \u{FFFD}\u{FE0F} \u{FFFD}"),
+            ("客户端「一」 👩\u{200D}💻", "客户端「一」 👩\u{200D}💻"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(name(text), expected);
+        }
+        assert_eq!(name(&"x".repeat(1000)), "x".repeat(79) + "…");
     }
 
     #[test]

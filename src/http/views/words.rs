@@ -132,6 +132,11 @@ impl Phrase {
         self.fill(place, || Part::Value(shown::line(&name.to_string())))
     }
 
+    /// A name that a stranger chose, between the quotation marks of the text.
+    pub fn named(self, place: &str, name: impl Display) -> Self {
+        self.fill(place, || Part::Value(shown::name(&name.to_string())))
+    }
+
     /// A host or a scheme, whose end is what matters.
     pub fn whole(self, place: &str, text: impl Display) -> Self {
         self.fill(place, || Part::Value(shown::detail(&text.to_string())))
@@ -139,6 +144,10 @@ impl Phrase {
 
     pub fn number(self, place: &str, number: &u64) -> Self {
         self.fill(place, || Part::Number(*number))
+    }
+
+    pub fn count(self, place: &str, number: &usize) -> Self {
+        self.number(place, &u64::try_from(*number).unwrap_or(u64::MAX))
     }
 
     pub fn date(self, place: &str, at: &Timestamp) -> Self {
@@ -230,19 +239,19 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_is_escaped_and_stands_apart() {
-        let phrase = Words::new(Language::English).say("consent.heading");
-        let html = phrase.with("client", "<b>A & \"B\"</b>").with("org", "\u{202E}acme").to_string();
+        let phrase = Words::new(Language::English).say("consent.wants_to_use");
+        let html = phrase.with("resource", "\u{202E}<b>A & \"B\"</b>").to_string();
 
-        let name = "<bdi>&#60;b&#62;A &#38; &#34;B&#34;&#60;/b&#62;</bdi>";
-        assert_eq!(html, format!("{name} wants access to <bdi>\u{FFFD}acme</bdi>"));
+        let name = "<bdi>\u{FFFD}&#60;b&#62;A &#38; &#34;B&#34;&#60;/b&#62;</bdi>";
+        assert_eq!(html, format!("Something on this device wants to use {name} for you."));
     }
 
     #[test]
     fn a_value_that_looks_like_a_place_is_no_place() {
-        let phrase = Words::new(Language::English).say("consent.heading");
-        let html = phrase.with("client", "{org}").with("org", "acme").to_string();
+        let phrase = Words::new(Language::English).say("organization.intro_published");
+        let html = phrase.named("client", "{host}").whole("host", "acme.example").to_string();
 
-        assert_eq!(html, "<bdi>{org}</bdi> wants access to <bdi>acme</bdi>");
+        assert!(html.starts_with("<bdi>{host}</bdi>, an app published by <bdi>acme.example</bdi>"), "{html}");
     }
 
     #[test]

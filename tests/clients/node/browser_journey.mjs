@@ -180,10 +180,20 @@ async function byKeyboard(page) {
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
   await page.waitForSelector(AUTHORIZE);
+  // Enter on a box neither allows nor cancels, and keeps the boxes.
+  await tabTo(page, box("email"), unseen);
+  await page.keyboard.press("Space");
+  await goesOn(page, () => page.keyboard.press("Enter"));
+  const after_enter = { path: path(page), cleared: await cleared(page) };
   await tabTo(page, AUTHORIZE, unseen);
   await page.keyboard.press("Enter");
-  return { back: without("code", await told(page, asked)), unseen };
+  return { after_enter, back: without("code", await told(page, asked)), unseen };
 }
+
+const box = (scope) => `input[name=scope][value=${scope}]`;
+
+const cleared = (page) =>
+  page.locator("input[name=scope]:not(:checked)").evaluateAll((found) => found.map(({ value }) => value).sort());
 
 async function tabTo(page, selector, unseen) {
   for (let tabs = 0; tabs < MOST_TABS; tabs += 1) {

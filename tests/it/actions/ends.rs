@@ -48,6 +48,7 @@ async fn granted(app: &TestApp, number: u64, org_id: OrgId, user_id: UserId, for
         nonce: None,
         signed_in_at: now,
         expires_at: now.plus(60),
+        may_refresh: true,
     };
     let family = Family {
         id: FamilyId(uuid(number)),

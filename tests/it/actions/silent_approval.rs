@@ -94,6 +94,35 @@ on_both! {
         assert_eq!(grant(&granted).await.scopes, less);
     }
 
+    async fn a_scope_given_for_another_resource_meanwhile_does_not_widen_what_is_remembered(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.code_for(&asks("mcp_read", &[MCP])).await;
+        granted.code_for(&asks("mcp_read email", &[])).await;
+        let request = asks("mcp_read email", &[MCP]);
+        let waiting = granted.waiting(&request).await;
+
+        let silently = granted.answer(&waiting, None).await;
+
+        assert!(matches!(silently, Err(ApproveError::Changed)), "{silently:?}");
+        let offer = granted.offer(&waiting).await.expect("is offered");
+        assert_eq!((offer.given_before.to_string(), offer.is_remembered), ("mcp_read".to_owned(), false));
+    }
+
+    async fn a_revocation_between_two_consents_leaves_nothing_of_the_first(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.code_for(&asks("mcp_read email", &[MCP])).await;
+        let id = grant(&granted).await.id;
+        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+
+        granted.code_for(&asks("mcp_read", &[MCP])).await;
+
+        let request = asks("mcp_read email", &[MCP]);
+        let offer = granted.offer(&granted.waiting(&request).await).await.expect("is offered");
+        assert_eq!((offer.given_before.to_string(), offer.is_remembered), ("mcp_read".to_owned(), false));
+    }
+
     async fn what_was_taken_from_the_grant_after_it_was_remembered_is_asked_about(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;

@@ -9,6 +9,7 @@ use grantor::oauth::permission::Role;
 use serde_json::json;
 
 use crate::support::errors::{json_api, no_such_client};
+use crate::support::flow::McpClient;
 use crate::support::{Answer, Bearer, TestApp, restricted, restriction_path, unrestricted, upsert};
 
 const READ: &str = "org_authorized_apps_read";
@@ -110,6 +111,63 @@ on_both! {
         is_unauthorized(&bearer.get(&restriction_path(&client)).await);
         is_unauthorized(&bearer.delete(&restriction_path(&client)).await);
         is_unauthorized(&bearer.get(LIST).await);
+    }
+
+    async fn a_token_for_this_server_and_a_resource_is_not_a_credential_here(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let both = [app.app.issuer.name.as_str(), "https://mcp.example/mcp"];
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &both).await;
+
+        is_unauthorized(&bearer.get(LIST).await);
+    }
+
+    async fn a_token_whose_user_was_not_shown_that_it_reaches_this_server_is_not_a_credential_here(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
+        assert_eq!(bearer.get(LIST).await.status, 200);
+
+        // As a release wrote it that did not say so on the page.
+        app.execute("UPDATE consents SET scopes = NULL").await;
+
+        is_unauthorized(&bearer.get(LIST).await);
+        assert!(bearer.lives().await, "for everything else");
+    }
+
+    async fn a_token_opens_only_what_was_agreed_to_for_this_server(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let bearer = Bearer::of(&operator, &app.registered("A console").await, &format!("{READ} {WRITE}"), &[]).await;
+        let one = format!("{LIST}/{}", bearer.authorized_id);
+
+        app.execute("UPDATE consents SET scopes = '[\"org_authorized_apps_read\"]'").await;
+
+        assert_eq!(bearer.get(&one).await.status, 200);
+        lacks_scope(&bearer.delete(&one).await, WRITE);
+        assert!(bearer.lives().await);
+    }
+
+    async fn scopes_that_were_given_for_a_resource_do_not_open_this_server_even_silently(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut ada = acme.person("ada@mail.example", Role::Admin).await;
+        let victim = Bearer::of(&acme, &app.registered("A victim").await, "openid", &[]).await;
+        let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
+        let scope = ("scope", "org_authorized_apps_read org_authorized_apps_write");
+        ada.agrees(&client.url(&[scope, ("resource", "https://mcp.example/mcp")])).await;
+
+        let silently = ada.open(&client.url(&[scope, ("prompt", "none")])).await;
+
+        client.is_refused(&silently, "consent_required", "the user has to be asked");
+        let agreed = ada.agrees(&client.url(&[scope])).await;
+        let tokens = client.exchange(&client.code(&agreed), &[]).await.json();
+        let request = |method, path: &str| {
+            let token = tokens["access_token"].as_str().expect("a token");
+            crate::support::request(method, path).header("authorization", format!("Bearer {token}"))
+        };
+        let delete = request(Method::DELETE, &format!("{LIST}/{}", victim.authorized_id));
+        assert_eq!(app.ask(delete).await.status, 204, "once that was shown and agreed to");
     }
 
     async fn a_token_that_was_revoked_is_no_credential_at_once_and_on_every_replica(engine: Engine) {

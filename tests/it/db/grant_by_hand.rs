@@ -96,6 +96,7 @@ pub fn new_code(grant_id: GrantId) -> AuthorizationCode {
         nonce: None,
         signed_in_at: after(-60),
         expires_at: after(60),
+        may_refresh: true,
     }
 }
 

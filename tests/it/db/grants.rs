@@ -158,7 +158,7 @@ on_both! {
         let [in_acme, two, _, in_umbra] = four_grants(app.db()).await;
         let of_ada = async || {
             let listed = grants::list_of_user(app.db(), user_id(1)).await.expect("is readable");
-            listed.into_iter().map(|(grant, client, org)| (grant.id, client, org)).collect::<Vec<_>>()
+            listed.into_iter().map(|own| (own.grant.id, own.client_name, own.org_name)).collect::<Vec<_>>()
         };
         let line = |id, client: &str, org: &str| (id, client.to_owned(), org.to_owned());
 
@@ -166,8 +166,21 @@ on_both! {
         assert_eq!(of_ada().await, all);
         end(app.db(), &[in_acme], after(5)).await;
         assert_eq!(of_ada().await, all[1..]);
-        let (grant, ..) = grants::list_of_user(app.db(), user_id(1)).await.expect("is readable").remove(0);
-        assert_eq!(grant.scopes, scopes("mcp_read"));
+        let own = grants::list_of_user(app.db(), user_id(1)).await.expect("is readable").remove(0);
+        assert_eq!(own.grant.scopes, scopes("mcp_read"));
+    }
+
+    async fn other_people_of_the_organization_are_counted_as_far_as_asked(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let [.., of_eve, _] = four_grants(app.db()).await;
+        let others = async |(org, client, user): Parties, most| {
+            grants::count_others(app.db(), org_id(org), client_id(client), user_id(user), most).await.expect("counts")
+        };
+
+        assert_eq!((others((1, 1, 1), 9).await, others((1, 1, 9), 9).await, others((1, 1, 9), 1).await), (1, 2, 1));
+        assert_eq!((others((1, 2, 1), 9).await, others((2, 1, 1), 9).await), (0, 0));
+        end(app.db(), &[of_eve], after(5)).await;
+        assert_eq!(others((1, 1, 1), 9).await, 0);
     }
 
     async fn a_list_is_of_an_organisation_a_user_a_client_or_of_all(engine: Engine) {

@@ -37,7 +37,12 @@ async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
             &["error", "error_description", "iss", "state"],
             json!("access_denied"),
         ),
-        "keyboard": {"back": agreed, "unseen": []},
+        "keyboard": {
+            // The first time, one box was cleared already.
+            "after_enter": {"path": "/oauth2/v1/authorize", "cleared": ["dashboards_read", "email"]},
+            "back": agreed,
+            "unseen": [],
+        },
         "without_javascript": agreed,
         "account": {"listed": true, "listed_after": false, "refresh": "400 invalid_grant"},
         "stranger": {"status": 400, "path": "/oauth2/v1/authorize"},

@@ -100,6 +100,27 @@ on_both! {
         is_told(&app, &client.query(&[("redirect_uri", REDIRECT), ("redirect_uri", "x:y")]), MISMATCH).await;
     }
 
+    async fn the_page_names_what_was_sent_without_its_query_and_what_is_registered(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let redirects: Vec<String> = (0..7).map(|number| format!("https://app.example/{number}?secret")).collect();
+        let client = McpClient::registered(&app, &redirects.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let sent = [("redirect_uri", "https://evil.example/<b>\u{202E}cb?token=secret")];
+        let mut person = Person::new(&app, "");
+
+        let mismatch = person.open(&client.url(&sent)).await;
+        let unknown = person.open(&client.url(&[("client_id", NOBODY), sent[0]])).await;
+
+        let shown_sent = "<code>https://evil.example/&#60;b&#62;\\u{202e}cb</code>";
+        for (page, id) in [(&mismatch, client.id.as_str()), (&unknown, NOBODY)] {
+            assert!(page.text.contains(&format!("<code>{id}</code>")) && page.text.contains(shown_sent), "{}", page.text);
+            assert!(!page.text.contains("secret"), "{}", page.text);
+        }
+        let registered = |number| mismatch.text.contains(&format!("<code>https://app.example/{number}</code>"));
+        assert_eq!((0..7).filter(|number| registered(*number)).count(), 5);
+        assert!(mismatch.text.contains("and 2 more"), "{}", mismatch.text);
+        assert!(unknown.text.contains("none, so the app is not registered here"), "{}", unknown.text);
+    }
+
     async fn another_clients_redirect_is_no_redirect_of_this_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -132,14 +153,14 @@ on_both! {
         is_told(&app, &with(("redirect_uri", "https://evil.example/cb")), MISMATCH).await;
     }
 
-    async fn nothing_that_was_sent_is_shown(engine: Engine) {
+    async fn nothing_that_was_sent_is_shown_but_the_client_and_the_redirect_which_are_escaped(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let mark = "<script>mark-of-evil</script>";
         let hostile = [("state", mark), ("scope", mark), (mark, mark), ("login_hint", mark)];
         let queries = [
-            client.query(&[&hostile[..], &[("client_id", mark)]].concat()),
-            client.query(&[&hostile[..], &[("redirect_uri", mark)]].concat()),
+            client.query(&[&hostile[..], &[("client_id", "<script>")]].concat()),
+            client.query(&[&hostile[..], &[("redirect_uri", "<script>")]].concat()),
             client.query(&[&hostile[..], &[("client_id", "https://mark-of-evil.example")]].concat()),
         ];
         for query in queries {
@@ -148,7 +169,7 @@ on_both! {
 
             for told in [page, program] {
                 assert_eq!(told.status, 400);
-                assert!(!told.text.contains("mark-of-evil"), "{}", told.text);
+                assert!(!told.text.contains("mark-of-evil") && !told.text.contains("<script>"), "{}", told.text);
                 assert!(!format!("{:?}", told.headers).contains("mark-of-evil"));
             }
         }

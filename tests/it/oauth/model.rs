@@ -14,7 +14,7 @@ const GRACE: u64 = 10;
 /// Shorter than the default, so that no code or access token expires meanwhile.
 const REPEAT: u64 = 60;
 /// OpenID Connect scopes come first.
-const SCOPES: [&str; 4] = ["email", "openid", "profile", "offline_access"];
+const SCOPES: [&str; 3] = ["email", "openid", "profile"];
 
 type Scopes = BTreeSet<&'static str>;
 

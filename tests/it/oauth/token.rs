@@ -255,7 +255,7 @@ on_both! {
         assert_eq!(told, json!({"active": false}));
     }
 
-    async fn offline_access_is_a_scope_like_any_other_and_refresh_tokens_need_none(engine: Engine) {
+    async fn a_client_that_does_not_ask_for_offline_access_gets_a_refresh_token_all_the_same(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 

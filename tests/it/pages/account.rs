@@ -91,7 +91,7 @@ on_both! {
             assert_eq!((refreshed.status.as_u16(), refreshed.json()["error"].as_str()), (400, Some("invalid_grant")));
         }
         let asked = eve.visit(&client.url(&[])).await;
-        assert!(asked.text.contains("wants access to"), "{}", asked.text);
+        assert!(asked.text.contains("Allow an unverified app"), "{}", asked.text);
         // Once more does nothing, and is not an error.
         let again = eve.submit(&Form::on(&page, "/account/revoke")).await;
         assert_eq!(again.header("location"), Some(result.as_str()));

@@ -1,5 +1,7 @@
 //! What holds on every page: cookies, forms that only this browser can send, and headers that keep a page to itself.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::Method;
 use grantor::oauth::permission::Role;
@@ -170,6 +172,48 @@ on_both! {
         assert_eq!((set_cookies(&again), set_cookies(&fatal)), (Vec::new(), Vec::new()));
     }
 
+    async fn a_form_of_another_site_leaves_the_browser_its_binding_and_what_waits_in_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[])).await;
+        let query = client.query(&[("state", "of another site"), ("scope", "openid email")]);
+        let form = Form { action: AUTHORIZE.to_owned(), fields: pairs(&query) };
+
+        // Such a form comes without the cookies, which are SameSite=Lax.
+        let mut cross_site = Person { cookies: BTreeMap::new(), ..eve.with_header("sec-fetch-site", "cross-site") };
+        let answer = cross_site.submit(&form).await;
+
+        assert_eq!((answer.status.as_u16(), set_cookies(&answer)), (303, Vec::new()), "{}", answer.text);
+        let location = answer.header("location").expect("a location").to_owned();
+        let (path, sent) = location.split_once('?').expect("a query");
+        assert_eq!((path, pairs(sent)), (AUTHORIZE, pairs(&query)), "the same request");
+        // The address is opened with them.
+        let shown = eve.with_header("sec-fetch-site", "cross-site").visit(&location).await;
+        assert_eq!((shown.status.as_u16(), set_cookies(&shown)), (200, Vec::new()), "{}", shown.text);
+        client.code(&eve.submit(&Form::approving(&shown)).await);
+        client.code(&eve.submit(&Form::approving(&page)).await);
+    }
+
+    async fn a_browser_that_was_never_here_gets_its_binding_after_a_form(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let form = Form { action: AUTHORIZE.to_owned(), fields: pairs(&client.query(&[])) };
+
+        let begun = eve.submit(&form).await;
+        let login = eve.follow(begun).await;
+        let page = eve.logs_in(&login).await;
+        client.code(&eve.submit(&Form::approving(&page)).await);
+    }
+
+    async fn a_page_that_is_not_there_has_the_reference_of_its_request(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let page = Person::new(&app, EVE).open("/nowhere").await;
+
+        let reference = page.header("x-request-id").expect("a request id");
+        assert_eq!(page.status, 404);
+        assert!(page.text.contains(&format!("<code>{reference}</code>")), "{}", page.text);
+    }
+
     async fn every_page_keeps_to_itself(engine: Engine) {
         let app = TestApp::with(engine, &[HTTPS, ("sites.hosts", "auth.example.com,us.example.com")]).await;
         let (_acme, client, mut eve) = stage(&app).await;
@@ -291,6 +335,10 @@ on_both! {
             assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{path}: {}", answer.text);
         }
     }
+}
+
+fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 /// One request to the program, with the cookies of the answers so far.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use grantor::actions::{self, By};
 use grantor::db::{audit_events, clients, grants, orgs};
 use grantor::oauth::client::ClientId;
-use grantor::oauth::consent::ConsentShown;
+use grantor::oauth::consent::{ConsentShown, Reach};
 use grantor::oauth::offered_scopes::OfferedScopes;
 use grantor::oauth::permission::Role;
 use grantor::oauth::scope::ScopeSet;
@@ -14,7 +14,8 @@ use grantor::secret::hex;
 use serde_json::json;
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, choosing, unescaped};
-use crate::support::{Answer, TestApp, TestOperator};
+use crate::support::granted::insert_resource;
+use crate::support::{Answer, Engine, TestApp, TestOperator, restriction_path};
 
 const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
@@ -57,12 +58,14 @@ on_both! {
 
         assert_eq!(
             words(&page),
-            "Editor wants access to Acme Name Editor unverified Anyone can register an app under this name. Answer goes to \
-             app.example First seen 2 days ago ( 2026-01-02 ) Organization Acme Signed in as eve@mail.example Not you? \
-             What the app may do Clear the box of anything that you do not want to allow. \
+            "Allow an unverified app to act for you at Acme ? It calls itself “ Editor ”. No one has verified that. Access is \
+             sent to app.example . No one at Acme uses this app. If you did not start this yourself, choose Cancel. \
+             Where access is sent app.example Who is asking An app that calls itself “ Editor ” unverified name First seen \
+             here 2 days ago ( 2026-01-02 ). No one at Acme uses this app. Acting for eve@mail.example Not you? at Acme \
+             What it can reach this server What the app may do Clear the box of anything that you do not want to allow. \
              You and this connection Confirm who you are openid · always included \
              Dashboards, notebooks and views See dashboards dashboards_read \
-             You can end this access on your account page at any time. Cancel Authorize",
+             You can end this access on your account page at any time. Cancel Allow access",
         );
     }
 
@@ -75,12 +78,12 @@ on_both! {
         let both = McpClient::registered(&app, &["http://localhost/cb", REDIRECT]).await;
         let mut shown = async |client: &McpClient<'_>| words(&eve.reaches_consent(&client.url(&[])).await);
 
-        let warning = "any program can call itself by this name";
+        let warning = "Any program can call itself “ Editor ”, so this server cannot tell who is asking.";
         assert!(!shown(&web).await.contains(warning));
         let of_program = shown(&program).await;
-        assert!(of_program.contains("Answer goes to a program on this computer, at localhost First") && of_program.contains(warning));
+        assert!(of_program.contains("Where access is sent a program on this computer, at localhost Who") && of_program.contains(warning));
         let by_https = shown(&by_https).await;
-        assert!(by_https.contains("Answer goes to a program on this computer, at localhost:8443") && by_https.contains(warning), "{by_https}");
+        assert!(by_https.contains("Where access is sent a program on this computer, at localhost:8443") && by_https.contains(warning), "{by_https}");
         let of_scheme = shown(&scheme).await;
         assert!(of_scheme.contains("that opens cursor links") && of_scheme.contains(warning), "{of_scheme}");
         let of_both = shown(&both).await;
@@ -89,7 +92,7 @@ on_both! {
         let here = McpClient::registered(&app, &["http://127.0.0.1/cb", "http://[::1]/cb"]).await;
         for (redirect, host) in [("http://127.0.0.1:33418/cb", "127.0.0.1:33418"), ("http://[::1]:9/cb", "[::1]:9")] {
             let page = words(&eve.visit(&here.url(&[("redirect_uri", redirect)])).await);
-            assert!(page.contains(&format!("Answer goes to a program on this computer, at {host} ")), "{page}");
+            assert!(page.contains(&format!("Where access is sent a program on this computer, at {host} ")), "{page}");
         }
     }
 
@@ -103,8 +106,84 @@ on_both! {
 
         let page = eve.reaches_consent(&client.url(&[])).await;
 
-        assert!(words(&page).starts_with(&format!("{name} wants access to Acme")), "{}", words(&page));
+        let quoted = name.replace('"', "'");
+        assert!(words(&page).contains(&format!("An app that calls itself “ {quoted} ”")), "{}", words(&page));
         assert!(!page.text.contains("<script") && !page.text.contains("evil.example"), "{}", page.text);
+    }
+
+    async fn an_unproven_app_comes_with_a_warning_until_somebody_in_the_organization_uses_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let umbra = app.operator("Umbra").await;
+        let mut bob = acme.person("bob@mail.example", Role::Standard).await;
+        let mut mallory = umbra.person("mallory@mail.example", Role::Standard).await;
+        let shown = async |person: &mut Person<'_>| words(&person.reaches_consent(&client.url(&[("prompt", "consent")])).await);
+        let warning = "It calls itself “ Editor ”. No one has verified that. Access is sent to app.example .";
+
+        mallory.agrees(&client.url(&[])).await;
+        let of_nobody = shown(&mut eve).await;
+        eve.agrees(&client.url(&[("prompt", "consent")])).await;
+        let (of_eve, of_bob) = (shown(&mut eve).await, shown(&mut bob).await);
+
+        assert!(of_nobody.contains(warning) && of_nobody.contains("No one at Acme uses this app."), "{of_nobody}");
+        assert!(!of_eve.contains(warning) && of_eve.contains("No one else at Acme uses this app."), "{of_eve}");
+        assert!(!of_bob.contains(warning) && of_bob.contains("One other person at Acme uses this app."), "{of_bob}");
+        assert!(of_bob.contains("unverified name"), "{of_bob}");
+    }
+
+    async fn a_resource_is_shown_by_the_name_that_the_operator_gave_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        insert_resource(&app, 1, "https://notes.example/mcp", "secret").await;
+
+        let declared = eve.reaches_consent(&client.url(&[("resource", "https://notes.example/mcp")])).await;
+        let undeclared = eve.visit(&client.url(&[("resource", "https://verified.example")])).await;
+
+        let (declared, undeclared) = (words(&declared), words(&undeclared));
+        assert!(declared.starts_with("Allow an unverified app to use A resource for you?"), "{declared}");
+        assert!(declared.contains("What it can reach A resource https://notes.example/mcp"), "{declared}");
+        assert!(undeclared.starts_with("Allow an unverified app to act for you at Acme ?"), "{undeclared}");
+    }
+
+    async fn a_name_that_was_registered_with_a_verification_mark_is_shown_without_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, eve) = stage(&app).await;
+        app.execute(match engine {
+            Engine::Postgres => "UPDATE clients SET client_name = 'Editor ✅', \
+                                 metadata = CAST(replace(CAST(metadata AS TEXT), 'Editor', 'Editor ✅') AS JSONB)",
+            Engine::Sqlite => "UPDATE clients SET client_name = 'Editor ✅', \
+                               metadata = replace(metadata, 'Editor', 'Editor ✅')",
+        })
+        .await;
+        let other = app.replica().await;
+        let mut eve = eve.on(&other);
+
+        let login = eve.visit(&client.url(&[])).await;
+        let page = eve.logs_in(&login).await;
+        eve.submit(&Form::approving(&page)).await;
+        let account = eve.open("/account").await;
+
+        for page in [login, page, account] {
+            assert!(page.text.contains("Editor \u{FFFD}") && !page.text.contains('✅'), "{}", page.text);
+        }
+    }
+
+    async fn enter_decides_nothing_and_keeps_the_boxes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let page = eve.reaches_consent(&client.url(&[("scope", "openid email dashboards_read")])).await;
+        assert_eq!(ticked(&page), ["email", "dashboards_read"]);
+        let form = Form::approving_only(&page, &["email"]).with("decision", "none");
+
+        let again = eve.submit(&form).await;
+
+        assert!(is_asked(&again), "{}", again.text);
+        assert_eq!(again.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!((boxes(&again), ticked(&again)), (boxes(&page), vec!["email".to_owned()]));
+        let id = ClientId::parse(&client.id).expect("a UUID");
+        let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
+        assert_eq!(grant, None, "nothing is granted");
+        assert_eq!(client.scopes(&eve.submit(&Form::approving(&again)).await).await, "email openid");
     }
 
     async fn what_the_organisation_withholds_is_shown_and_not_given(engine: Engine) {
@@ -120,7 +199,7 @@ on_both! {
         let who = "Acme does not allow this app to do it. An administrator of Acme can change that.";
         assert!(
             withheld.contains(&format!(
-                "What the app asked for and does not get See your email address email {who} \
+                "Requested but not allowed See your email address email {who} \
                  See metrics and what is known about them metrics_read {who}"
             )),
             "{withheld}"
@@ -337,6 +416,33 @@ on_both! {
         assert!(is_asked(&eve.visit(&both.url(&[("redirect_uri", "http://localhost:1/cb")])).await));
     }
 
+    async fn a_user_who_clears_offline_access_gives_no_refresh_token_and_ends_those_of_before(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let wanted = [("scope", "openid email offline_access")];
+        let tokens = async |answer: &Answer| client.exchange(&client.code(answer), &[]).await.json();
+        let connected = tokens(&eve.agrees(&client.url(&wanted)).await).await;
+
+        let page = eve.visit(&client.url(&[wanted[0], ("prompt", "consent")])).await;
+        let cleared = tokens(&eve.submit(&Form::approving_only(&page, &["email"])).await).await;
+        let silently = tokens(&eve.open(&client.url(&wanted)).await).await;
+        let unasked = tokens(&eve.visit(&client.url(&[("scope", "openid email")])).await).await;
+
+        // Nor does the client get one by not asking.
+        for answer in [&cleared, &silently, &unasked] {
+            assert_eq!((&answer["scope"], &answer["refresh_token"]), (&json!("email openid"), &json!(null)), "{answer}");
+        }
+        let before = client.refresh(connected["refresh_token"].as_str().expect("a token")).await;
+        assert_eq!((before.status.as_u16(), before.json()["error"].as_str()), (400, Some("invalid_grant")));
+
+        // What the organization withholds is not given either, and the page says so.
+        assert_eq!(acme.restrict(&client.id, &["openid", "email"], &[]).await.status, 200);
+        let page = eve.visit(&client.url(&[wanted[0], ("prompt", "consent")])).await;
+        assert!(words(&page).contains("offline_access Acme does not allow"), "{}", words(&page));
+        let withheld = tokens(&eve.submit(&Form::approving(&page)).await).await;
+        assert_eq!((&withheld["scope"], &withheld["refresh_token"]), (&json!("email openid"), &json!(null)));
+    }
+
     async fn what_is_remembered_is_remembered_for_the_redirect_and_the_resource_that_were_shown(engine: Engine) {
         const OTHER_REDIRECT: &str = "https://app.example/other";
         let app = TestApp::start(engine).await;
@@ -354,6 +460,81 @@ on_both! {
         eve.agrees(&client.url(&[("resource", "https://two.example")])).await;
         client.code(&eve.visit(&client.url(&[("resource", "https://two.example")])).await);
         client.code(&eve.visit(&client.url(&one)).await);
+    }
+
+    async fn scopes_that_were_agreed_to_for_one_resource_are_not_given_for_another(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let (one, two) = (("resource", "https://one.example"), ("resource", "https://two.example"));
+        let (wide, narrow) = (("scope", "openid email metrics_read"), ("scope", "openid"));
+        eve.agrees(&client.url(&[one, wide])).await;
+        eve.agrees(&client.url(&[two, narrow])).await;
+        eve.agrees(&client.url(&[narrow])).await;
+
+        let silently = ("prompt", "none");
+        for reach in [vec![two, wide], vec![wide], vec![one, two, wide]] {
+            let asked = eve.visit(&client.url(&reach)).await;
+            let refused = eve.open(&client.url(&[reach.as_slice(), &[silently]].concat())).await;
+            assert!(is_asked(&asked), "{reach:?}: {}", asked.text);
+            client.is_refused(&refused, "consent_required", "the user has to be asked");
+        }
+        assert_eq!(client.scopes(&eve.open(&client.url(&[one, wide, silently])).await).await, "email metrics_read openid");
+        assert_eq!(client.scopes(&eve.open(&client.url(&[narrow, silently])).await).await, "openid");
+        let both = eve.open(&client.url(&[one, two, narrow, silently])).await;
+        assert_eq!(client.scopes(&both).await, "openid", "agreed to for each of them");
+    }
+
+    async fn a_consent_from_before_scopes_were_remembered_with_it_is_asked_for_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let wanted = [("scope", "openid email"), ("resource", "https://one.example")];
+        eve.agrees(&client.url(&wanted)).await;
+        app.execute("UPDATE consents SET scopes = NULL").await;
+
+        let silently = eve.open(&client.url(&[&wanted[..], &[("prompt", "none")]].concat())).await;
+        let page = eve.visit(&client.url(&wanted)).await;
+        let agreed = eve.submit(&Form::approving(&page)).await;
+
+        client.is_refused(&silently, "consent_required", "the user has to be asked");
+        assert!(is_asked(&page), "{}", page.text);
+        assert_eq!(client.scopes(&agreed).await, "email openid");
+        client.code(&eve.open(&client.url(&wanted)).await);
+    }
+
+    async fn a_restriction_that_takes_a_scope_takes_it_from_everything_that_is_remembered(engine: Engine) {
+        let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let (one, two) = (("resource", "https://one.example"), ("resource", "https://two.example"));
+        let wanted = ("scope", "openid metrics_read");
+        eve.agrees(&client.url(&[one, wanted])).await;
+        acme.restrict(&client.id, &["openid"], &[]).await;
+        acme.delete(&restriction_path(&client.id)).await;
+        eve.agrees(&client.url(&[two, wanted])).await;
+
+        let asked = eve.visit(&client.url(&[one, wanted])).await;
+
+        assert!(is_asked(&asked), "{}", asked.text);
+        client.code(&eve.visit(&client.url(&[two, wanted])).await);
+    }
+
+    async fn a_client_that_can_reach_this_server_says_so(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, client, mut eve) = stage(&app).await;
+        let issuer = app.app.config.http.public_url.clone();
+        let mcp = "https://one.example";
+
+        let unnamed = words(&eve.reaches_consent(&client.url(&[])).await);
+        let named = words(&eve.visit(&client.url(&[("resource", &issuer)])).await);
+        let another = words(&eve.visit(&client.url(&[("resource", mcp)])).await);
+        let both = words(&eve.visit(&client.url(&[("resource", mcp), ("resource", &issuer)])).await);
+        let german = eve.with_header("accept-language", "de").visit(&client.url(&[])).await;
+
+        for page in [&unnamed, &named, &both] {
+            assert!(page.contains("What it can reach this server"), "{page}");
+        }
+        assert!(another.contains(&format!("What it can reach {mcp}")) && both.contains(mcp), "{another} {both}");
+        assert!(!another.contains("this server"), "{another}");
+        assert!(words(&german).contains("Zugriff auf diesen Server"), "{}", words(&german));
     }
 
     async fn an_operator_decides_what_is_remembered(engine: Engine) {
@@ -389,7 +570,7 @@ on_both! {
             org_id: acme.org_id,
             user_id: eve.user_id().await,
             offered: &offered,
-            resources: &[],
+            reach: &Reach::of(&[], "http://127.0.0.1:8080"),
         };
         assert_eq!(stored_digest(&app, &acme, engine).await, hex(&shown.digest()));
         let events = audit_events::list(app.db(), acme.org_id, 10).await.expect("is readable");

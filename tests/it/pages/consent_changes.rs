@@ -212,7 +212,7 @@ on_both! {
         let choice = eve.reaches_consent(&client.url(&[])).await;
         let chosen = eve.submit(&choosing(&choice, acme.org_id)).await;
         let page = eve.follow(chosen).await;
-        assert!(page.text.contains("wants access to <bdi>Acme</bdi>"), "{}", page.text);
+        assert!(page.text.contains("act for you at <bdi>Acme</bdi>?</h1>"), "{}", page.text);
 
         app.execute("DELETE FROM memberships WHERE role = 'standard'").await;
         let answer = eve.submit(&Form::approving(&page)).await;

@@ -37,7 +37,7 @@ on_both! {
         }
         assert!(unescaped(&page.text).contains("Umbra & <Co>") && !page.text.contains("Initech"), "{}", page.text);
         assert!(
-            consent.text.contains("<h1><bdi>Editor</bdi> wants access to <bdi>Umbra &#38; &#60;Co&#62;</bdi></h1>")
+            consent.text.contains("act for you at <bdi>Umbra &#38; &#60;Co&#62;</bdi>?</h1>")
         );
         assert_eq!(Form::on(&consent, AUTHORIZE).all_of("scope"), [""; 0], "withheld in Umbra");
         let told = client.told(&answer);

@@ -85,7 +85,7 @@ on_both! {
 
         let page = eve.visit(&client.url(&[])).await;
 
-        assert!(page.text.contains("wants access to"), "{}", page.text);
+        assert!(page.text.contains("Allow an unverified app"), "{}", page.text);
     }
 
     async fn where_this_site_is_alone_or_not_listed_nobody_is_asked(engine: Engine) {

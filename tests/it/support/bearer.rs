@@ -4,7 +4,7 @@ use axum::http::Method;
 use grantor::actions::{Exchange, exchange_code};
 use grantor::db::authorization_codes::{self, AuthorizationCode};
 use grantor::db::grants::{self, NewGrant};
-use grantor::db::{org_clients, users};
+use grantor::db::{consents, org_clients, users};
 use grantor::oauth::client::ClientId;
 use grantor::oauth::resource::Resource;
 use grantor::oauth::scope::ScopeSet;
@@ -47,6 +47,8 @@ impl<'a> Bearer<'a> {
         let mut tx = app.db().begin().await.expect("begins");
         org_clients::lock(&mut tx, person.org_id, client.id, now).await.expect("is locked");
         let grant_id = grants::upsert(&mut tx, &new).await.expect("is stored");
+        let keys = if resources.is_empty() { &[""][..] } else { resources };
+        consents::agree(&mut tx, grant_id, "https://app.example/cb", keys, &scopes).await.expect("is remembered");
         let authorized_id = AuthorizedClientId(id);
         let authorized = org_clients::authorize(&mut tx, person.org_id, client.id, authorized_id, now).await;
         let stored = AuthorizationCode {
@@ -59,6 +61,7 @@ impl<'a> Bearer<'a> {
             nonce: None,
             signed_in_at: now,
             expires_at: now.plus(60),
+            may_refresh: true,
         };
         authorization_codes::insert(&mut tx, code.digest(), &stored).await.expect("is inserted");
         tx.commit().await.expect("commits");

@@ -142,7 +142,8 @@ impl<'a> Granted<'a> {
     }
 
     fn asking<'b>(&'b self, waiting: &'b Waiting<'_>) -> Asking<'b> {
-        Asking { client: &waiting.client, request: waiting.request, user: &self.user, org_id: self.org_id() }
+        let issuer = &self.app.app.issuer.name;
+        Asking { client: &waiting.client, request: waiting.request, user: &self.user, org_id: self.org_id(), issuer }
     }
 
     pub async fn offer(&self, waiting: &Waiting<'_>) -> Result<Offer, OfferError> {
