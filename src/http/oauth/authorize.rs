@@ -169,7 +169,7 @@ async fn keep(
     };
     match authorization_requests::insert(&app.context.db, &row).await {
         // The client was forgotten a moment ago.
-        Err(DbError::Reference) => return Err(PageError::UnknownClient),
+        Err(DbError::Reference) => return Err(PageError::UnknownClient(Box::default())),
         outcome => outcome?,
     }
     let pending = Pending::find(app, &browser, handle.expose()).await?;
