@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::column::{Column, ids_as_json};
+use super::column::{Column, count, ids_as_json};
 use super::{DbError, DbHandle, Tx, with_conn};
 use crate::oauth::client::ClientId;
 use crate::oauth::scope::ScopeSet;
