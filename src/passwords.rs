@@ -14,6 +14,15 @@ pub struct Passwords {
     /// For those at work and those who wait.
     places: Arc<Semaphore>,
     at_work: Arc<Semaphore>,
+    /// The share of the places that strangers may take.
+    for_strangers: Arc<Semaphore>,
+}
+
+/// Whose password is checked: some places are kept for people who were here before, so that guesses cannot take all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    KnownBrowser,
+    Stranger,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +54,11 @@ impl Default for Passwords {
 impl Passwords {
     pub fn new(most_at_once: usize, most_waiting: usize) -> Self {
         let at_once = most_at_once.max(1);
+        let places = at_once.saturating_add(most_waiting).min(Semaphore::MAX_PERMITS);
         Self {
-            places: Arc::new(Semaphore::new(at_once.saturating_add(most_waiting).min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(places)),
             at_work: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+            for_strangers: Arc::new(Semaphore::new(places - places / 4)),
         }
     }
 
@@ -58,9 +69,14 @@ impl Passwords {
 
     /// Whether it is the password with the stored hash. Without one, as for an unknown person, the same work is done and
     /// the answer is no.
-    pub async fn verify(&self, password: Secret, stored: Option<String>) -> Result<bool, Busy> {
+    pub async fn verify(&self, password: Secret, stored: Option<String>, whose: Whose) -> Result<bool, Busy> {
+        let share = match whose {
+            Whose::KnownBrowser => None,
+            Whose::Stranger => Some(Arc::clone(&self.for_strangers).try_acquire_owned().map_err(|_| Busy)?),
+        };
         self.work(move || {
             let matches = password_matches(&password, stored.as_deref().unwrap_or(NOBODYS));
+            drop(share);
             matches && stored.is_some()
         })
         .await
@@ -101,7 +117,8 @@ mod tests {
             ("correct horse", None, false),
             ("correct horse", Some("not a hash".to_owned()), false),
         ] {
-            assert_eq!(passwords.verify(secret(password), stored).await, Ok(expected), "{password}");
+            let answer = passwords.verify(secret(password), stored, Whose::Stranger).await;
+            assert_eq!(answer, Ok(expected), "{password}");
         }
     }
 
@@ -136,6 +153,31 @@ mod tests {
 
         assert_eq!((first.await.expect("does not panic"), second.await), (Ok(true), Ok(true)));
         assert_eq!(passwords.work(|| true).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn strangers_leave_places_to_people_who_were_here_before() {
+        let passwords = Passwords::new(1, 3);
+        let (release, released) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.work(move || released.recv().is_ok()).await }
+        });
+        while passwords.at_work.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let verify = |whose| passwords.verify(secret("a guess"), None, whose);
+        let (mut one, mut other) = (std::pin::pin!(verify(Whose::Stranger)), std::pin::pin!(verify(Whose::Stranger)));
+        assert!(futures_util::poll!(one.as_mut()).is_pending() && futures_util::poll!(other.as_mut()).is_pending());
+        let _third = Arc::clone(&passwords.for_strangers).try_acquire_owned().expect("the last share");
+
+        assert_eq!(verify(Whose::Stranger).await, Err(Busy));
+        let mut known = std::pin::pin!(verify(Whose::KnownBrowser));
+        assert!(futures_util::poll!(known.as_mut()).is_pending(), "there is a place");
+        release.send(()).expect("somebody waits");
+        let (first, _, _, known) = tokio::join!(first, one, other, known);
+
+        assert_eq!((first.expect("does not panic"), known), (Ok(true), Ok(false)));
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actions::{
-    Bounded, Forgotten, announce_expiring_keys, bound_unused_clients, forget_clients, forget_deliveries,
-    forget_expired, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
+    Bounded, Forgotten, announce_expiring_keys, audit_refused_sign_ins, bound_unused_clients, forget_clients,
+    forget_deliveries, forget_expired, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
 };
 use crate::app::{App, seconds};
 use crate::db::{DbError, authorization_requests};
@@ -66,6 +66,11 @@ pub async fn sweep(app: &App) -> Turn {
             tracing::debug!(requests, codes, sessions, families, "what was over was deleted");
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
+    }
+    match audit_refused_sign_ins(&app.context).await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(events, "failed sign-in attempts were written to the audit trail"),
+        Err(error) => tracing::warn!(%error, "failed sign-in attempts were not written to the audit trail"),
     }
     let webhooks = &app.config.webhooks;
     let parked = (webhooks.keep_parked > 0).then(|| seconds(webhooks.keep_parked));

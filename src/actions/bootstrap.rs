@@ -35,7 +35,7 @@ pub async fn bootstrap(
     password: Option<Secret>,
     by: &By,
 ) -> Result<Bootstrapped, BootstrapError> {
-    let newcomer = create_user::prepare(context, email, None, password).await?;
+    let newcomer = create_user::prepare(context, email, None, password, org_name).await?;
     let mut tx = context.db.begin().await?;
     let org_id = create_org::create_in(context, &mut tx, org_name, by).await?;
     let user = create_user::create_in(context, &mut tx, org_id, newcomer, Role::Admin, by).await?;

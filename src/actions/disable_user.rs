@@ -11,6 +11,7 @@ use super::{By, Context};
 use crate::db::users::{self, User};
 use crate::db::{DbError, OperatorCache, Tx, grants, memberships, sessions};
 use crate::oauth::event::Ending;
+use crate::oauth::password::PasswordError;
 use crate::oauth::{GrantId, Timestamp, UserId};
 use crate::passwords::HashError;
 
@@ -18,8 +19,8 @@ use crate::passwords::HashError;
 pub enum UserError {
     #[error("there is no user {0}; `grantor user list` shows all")]
     NoSuchUser(String),
-    #[error("a password needs 8 to 1024 characters")]
-    PasswordLength,
+    #[error(transparent)]
+    Weak(#[from] PasswordError),
     #[error(transparent)]
     Password(#[from] HashError),
     #[error(transparent)]

@@ -5,6 +5,7 @@ mod announce;
 mod announce_expiring_keys;
 mod approve_request;
 mod audit;
+mod audit_refused_sign_ins;
 mod auth_method_secret;
 mod bind_secrets;
 mod bootstrap;
@@ -72,6 +73,7 @@ use crate::secret::Random;
 pub use announce_expiring_keys::announce_expiring_keys;
 pub use approve_request::{Answer, Approval, ApproveError, Approved, approve_request};
 pub use audit::{Actor, By};
+pub use audit_refused_sign_ins::audit_refused_sign_ins;
 pub use auth_method_secret::{open_client_secret, secret_place};
 pub use bind_secrets::bind_unbound_secrets;
 pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
@@ -124,7 +126,7 @@ pub use rotate_signing_keys::{
 pub use set_default_client_scopes::{
     NewDefaults, SetDefaultsError, preview_default_restriction, restrict_by_default, set_default_client_scopes,
 };
-pub use set_password::set_password;
+pub use set_password::{Keeping, NewPassword, set_password};
 pub use tell_of_hit::tell_of_hit;
 pub use test_auth_method::{AuthMethodTest, test_auth_method};
 pub use token_error::TokenError;

@@ -1,40 +1,106 @@
-//! A new password for a person, chosen or made here. Whoever was signed in with the old one is signed out.
+//! A new password for a person, chosen or made here. It ends their sessions, and no browser is known anymore.
 
 use serde_json::json;
 
-use super::audit::{self, Change};
-use super::create_user::{HashedPassword, has_length, parse_email};
+use super::announce::record_and_announce;
+use super::audit::Change;
+use super::conflict::again_after_conflict;
+use super::create_user::{HashedPassword, parse_email};
 use super::disable_user::UserError;
+use super::end_grants::Ended;
 use super::{By, Context};
-use crate::db::{memberships, sessions, users};
-use crate::oauth::SessionId;
-use crate::secret::Secret;
+use crate::db::users::{self, User};
+use crate::db::{grants, known_browsers, memberships, sessions};
+use crate::oauth::event::Ending;
+use crate::oauth::password::{self, Owner};
+use crate::oauth::{GrantId, OrgId, SessionId};
+use crate::secret::{Digest, Secret};
 
-/// Returns the password where it was made here: shown once. `keep` is the browser in which the person asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct NewPassword {
+    /// `None`: make one, which the person has to replace at the next sign-in.
+    pub password: Option<Secret>,
+    /// The browser in which the person asks for it.
+    pub keep: Option<Keeping>,
+    /// Whether everything that the person authorized ends too.
+    pub end_grants: bool,
+}
+
+/// A browser whose session goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    pub session: SessionId,
+    /// The cookie by which it may be known.
+    pub browser: Option<Digest>,
+    /// The cookie by which it is known from now on.
+    pub known_browser: Digest,
+}
+
+impl NewPassword {
+    pub fn chosen(password: Secret) -> Self {
+        Self { password: Some(password), ..Self::default() }
+    }
+}
+
+/// Returns the password if it was made here: shown once.
 pub async fn set_password(
     context: &Context,
     email: &str,
-    password: Option<Secret>,
-    keep: Option<SessionId>,
+    new: NewPassword,
     by: &By,
 ) -> Result<Option<Secret>, UserError> {
     let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
-    if password.as_ref().is_some_and(|password| !has_length(password)) {
-        return Err(UserError::PasswordLength);
+    let user = users::find_by_email(&context.db, &address).await?.ok_or_else(no_such_user)?;
+    if let Some(chosen) = &new.password {
+        check(context, &user, chosen).await?;
     }
-    let HashedPassword { made, hash } = HashedPassword::new(context, password).await?;
+    let hashed = HashedPassword::new(context, new.password.clone()).await?;
+    again_after_conflict(context, || replace(context, &user, &hashed, &new, by)).await?;
+    Ok(hashed.made)
+}
 
+async fn check(context: &Context, user: &User, chosen: &Secret) -> Result<(), UserError> {
+    let orgs = memberships::list_of_user(&context.db, user.id).await?;
+    let orgs: Vec<String> = orgs.into_iter().map(|(_, name, _)| name).collect();
+    let owner = Owner { email: &user.email, name: user.name.as_deref(), orgs: &orgs };
+    Ok(password::check(chosen.expose(), owner)?)
+}
+
+async fn replace(
+    context: &Context,
+    user: &User,
+    hashed: &HashedPassword,
+    new: &NewPassword,
+    by: &By,
+) -> Result<(), UserError> {
+    let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let user = users::find_by_email(&mut tx, &address).await?.ok_or_else(no_such_user)?;
-    users::update_password_hash(&mut tx, user.id, &hash).await?;
-    let sessions = sessions::delete_all(&mut tx, user.id, keep).await?;
-    let subject = format!("user:{}", user.id);
-    for org_id in memberships::list_orgs(&mut tx, user.id).await? {
-        let after = Some(json!({"made_by_server": made.is_some(), "sessions_ended": sessions}));
-        let change = Change { org_id, action: "user.password_set", subject: &subject, before: None, after };
-        audit::record(context, &mut tx, by, change).await?;
+    users::update_password_hash(&mut tx, user.id, &hashed.hash, hashed.made.as_ref().map(|_| now)).await?;
+    let sessions = sessions::delete_all(&mut tx, user.id, new.keep.map(|keep| keep.session)).await?;
+    known_browsers::forget_all(&mut tx, user.id).await?;
+    if let Some(Keeping { browser, known_browser, .. }) = new.keep {
+        if let Some(before) = browser {
+            known_browsers::replace(&mut tx, before, known_browser).await?;
+        }
+        known_browsers::remember(&mut tx, known_browser, user.id, now).await?;
     }
-    tx.commit().await?;
-    Ok(made)
+    let mut ended = Vec::new();
+    if new.end_grants {
+        let ids = grants::ids_of_user(&mut tx, user.id).await?;
+        let ids: Vec<GrantId> = ids.into_iter().map(|(id, _)| id).collect();
+        ended = grants::end(&mut tx, &ids, now).await?;
+    }
+    let told = Ended::of(context, &ended, Ending::PasswordSet, by);
+    let subject = format!("user:{}", user.id);
+    let of_org = |org_id: OrgId| {
+        let grants = ended.iter().filter(|grant| grant.org_id == org_id).count();
+        let after =
+            json!({"made_by_server": hashed.made.is_some(), "sessions_ended": sessions, "grants_ended": grants});
+        Change { org_id, action: "user.password_set", subject: &subject, before: None, after: Some(after) }
+    };
+    let mut changes = told.changes();
+    changes.extend(memberships::list_orgs(&mut tx, user.id).await?.into_iter().map(of_org));
+    record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+    Ok(tx.commit().await?)
 }

@@ -1,20 +1,19 @@
-//! Somebody signs in at a browser, or out of one, or changes the password they sign in with.
+//! A person signs in at a browser, or out of one, or changes the password they sign in with.
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
 use super::conflict::again_after_conflict;
-use super::create_user::has_length;
-use super::set_password::set_password;
-use super::{By, Context, Issuer, UserError};
+use super::set_password::{Keeping, NewPassword, set_password};
+use super::{By, Context, UserError};
 use crate::db::users::{self, User};
-use crate::db::{DbError, sessions};
+use crate::db::{DbError, known_browsers, sessions, sign_in_failures};
+use crate::oauth::password::PasswordError;
 use crate::oauth::{SessionId, UserId};
-use crate::passwords::Busy;
-use crate::sealing::same;
-use crate::secret::Secret;
+use crate::passwords::{Busy, Whose};
+use crate::secret::{Digest, Secret};
+
+/// Seconds for which a browser is known after an account last signed in with it: half a year.
+pub const KNOWN_FOR: i64 = 182 * 86_400;
 
 /// An attempt.
 #[derive(Debug)]
@@ -25,12 +24,23 @@ pub struct SigningIn<'a> {
     pub address: Option<IpAddr>,
     /// The session that the browser had before.
     pub replaces: Option<(SessionId, UserId)>,
+    /// The cookie by which the browser may be known.
+    pub browser: Option<Digest>,
+    /// Whether the account has signed in with this browser before: [`is_known_browser`].
+    pub is_known: bool,
+}
+
+/// What the browser keeps.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub session: Secret,
+    pub known_browser: Secret,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// Which of address, password and account is wrong is never told.
-    #[error("e-mail address or password are wrong")]
+    /// It is never told which of address, password and account is wrong.
+    #[error("wrong email address or password")]
     Refused,
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -38,32 +48,68 @@ pub enum SignInError {
     Db(#[from] DbError),
 }
 
-/// The session's secret, drawn now: one that was planted in the browser before is worth nothing. Whether there is such an
-/// account or not, the same work is done.
-pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<Secret, SignInError> {
+/// Whether the account with this address has signed in with the browser before.
+pub async fn is_known_browser(context: &Context, browser: Option<Digest>, email: &str) -> Result<bool, DbError> {
+    match browser {
+        Some(browser) => {
+            known_browsers::is_known(&context.db, browser, email, context.clock.now().minus(KNOWN_FOR)).await
+        }
+        None => Ok(false),
+    }
+}
+
+/// Both cookies are drawn now, so planting one in the browser before is useless. Whether or not the account exists, the same
+/// work is done.
+pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<SignedIn, SignInError> {
     let (user, hash) = users::find_for_login(&context.db, attempt.email).await?.unzip();
-    let matches = context.passwords.verify(attempt.password, hash.clone()).await?;
-    let user = user.filter(|user| matches && user.disabled_at.is_none()).ok_or(SignInError::Refused)?;
-    let secret = context.random.token("");
+    let whose = if attempt.is_known { Whose::KnownBrowser } else { Whose::Stranger };
+    let matches = context.passwords.verify(attempt.password.clone(), hash.clone(), whose).await?;
+    let account = user.as_ref().map(|user| user.id);
+    let Some(user) = user.filter(|user| matches && user.disabled_at.is_none()) else {
+        sign_in_failures::count_one(&context.db, account, context.clock.now()).await?;
+        return Err(SignInError::Refused);
+    };
+    let signed_in = SignedIn { session: context.random.token(""), known_browser: context.random.token("") };
     let session = sessions::NewSession {
         id: SessionId(context.new_id()),
-        digest: secret.digest(),
+        digest: signed_in.session.digest(),
         user_id: user.id,
         now: context.clock.now(),
         user_agent: attempt.user_agent,
         address: attempt.address,
     };
-    // Only while the password is the one that was checked: it may have been set anew meanwhile, since somebody knew it.
+    let known_browser = signed_in.known_browser.digest();
     let hash = hash.unwrap_or_default();
-    let insert = || sessions::insert_while_password_is(&context.db, &session, &hash);
-    if !again_after_conflict(context, insert).await? {
+    let begun = again_after_conflict(context, || begin(context, &session, &hash, known_browser, &attempt)).await?;
+    if !begun {
         return Err(SignInError::Refused);
     }
-    if let Some((replaced, whose)) = attempt.replaces {
-        sessions::delete(&context.db, replaced, whose).await?;
-    }
     tracing::info!(user.id = %user.id, session.id = %session.id, "signed in");
-    Ok(secret)
+    Ok(signed_in)
+}
+
+/// Only while the password is the one that was checked: it may have been replaced meanwhile, because somebody else knew it.
+async fn begin(
+    context: &Context,
+    session: &sessions::NewSession<'_>,
+    hash: &str,
+    known_browser: Digest,
+    attempt: &SigningIn<'_>,
+) -> Result<bool, DbError> {
+    let mut tx = context.db.begin().await?;
+    if !sessions::insert_while_password_is(&mut tx, session, hash).await? {
+        tx.roll_back().await?;
+        return Ok(false);
+    }
+    if let Some(before) = attempt.browser {
+        known_browsers::replace(&mut tx, before, known_browser).await?;
+    }
+    known_browsers::remember(&mut tx, known_browser, session.user_id, session.now).await?;
+    if let Some((replaced, whose)) = attempt.replaces {
+        sessions::delete(&mut tx, replaced, whose).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Ends one session of a person.
@@ -77,49 +123,79 @@ pub async fn end_other_sessions(context: &Context, user_id: UserId, keep: Sessio
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    #[error("the present password is wrong")]
+    #[error("the current password is wrong")]
     WrongPassword,
-    #[error("a password needs 8 to 1024 characters")]
-    Length,
+    #[error("the new password is the current one: choose another")]
+    Same,
+    #[error(transparent)]
+    Weak(#[from] PasswordError),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// All other sessions end: whoever has stolen one must not keep it.
+impl From<UserError> for ChangePasswordError {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Db(cause) => Self::Db(cause),
+            UserError::Weak(cause) => Self::Weak(cause),
+            UserError::Password(_) => Self::Busy(Busy),
+            UserError::NoSuchUser(_) => Self::WrongPassword,
+        }
+    }
+}
+
+/// A person at a browser in which they are signed in.
+#[derive(Clone, Copy, Debug)]
+pub struct AtBrowser<'a> {
+    pub user: &'a User,
+    pub session: SessionId,
+    /// The cookie by which the browser may be known.
+    pub browser: Option<Digest>,
+}
+
+/// All other sessions end, and no browser is known anymore, since somebody may have stolen one. Returns the cookie by which
+/// this one is known from now on.
 pub async fn change_password(
     context: &Context,
-    user: &User,
-    keep: SessionId,
+    at: AtBrowser<'_>,
     current: Secret,
     new: Secret,
+    end_grants: bool,
     by: &By,
-) -> Result<(), ChangePasswordError> {
-    if !has_length(&new) {
-        return Err(ChangePasswordError::Length);
-    }
-    let hash = users::find_password_hash(&context.db, user.id).await?;
-    if !context.passwords.verify(current, hash).await? {
+) -> Result<Secret, ChangePasswordError> {
+    let hash = users::find_password_hash(&context.db, at.user.id).await?;
+    if !context.passwords.verify(current, hash, Whose::KnownBrowser).await? {
         return Err(ChangePasswordError::WrongPassword);
     }
-    match set_password(context, &user.email, Some(new), Some(keep), by).await {
-        Ok(_) => Ok(()),
-        Err(UserError::Db(cause)) => Err(ChangePasswordError::Db(cause)),
-        Err(UserError::PasswordLength) => Err(ChangePasswordError::Length),
-        Err(UserError::Password(_)) => Err(ChangePasswordError::Busy(Busy)),
-        Err(UserError::NoSuchUser(_)) => Err(ChangePasswordError::WrongPassword),
+    replace(context, at, new, end_grants, by).await
+}
+
+/// In the place of a password that this server made, and with which the person has just signed in.
+pub async fn choose_password(
+    context: &Context,
+    at: AtBrowser<'_>,
+    new: Secret,
+    by: &By,
+) -> Result<Secret, ChangePasswordError> {
+    let hash = users::find_password_hash(&context.db, at.user.id).await?;
+    if context.passwords.verify(new.clone(), hash, Whose::KnownBrowser).await? {
+        return Err(ChangePasswordError::Same);
     }
+    replace(context, at, new, false, by).await
 }
 
-/// What a browser keeps in which an account has signed in: it tells the owner from those who guess. Made from the ring, so
-/// that nothing is stored, and worth nothing without the password.
-pub fn device_for(issuer: &Issuer, email: &str) -> Secret {
-    let mac = issuer.ring.newest().mac("device", email.as_bytes());
-    Secret::new(BASE64_URL_SAFE_NO_PAD.encode(mac))
-}
-
-pub fn is_device_of(issuer: &Issuer, device: &Secret, email: &str) -> bool {
-    let Ok(presented) = BASE64_URL_SAFE_NO_PAD.decode(device.expose()) else { return false };
-    issuer.ring.keys().any(|key| same(&key.mac("device", email.as_bytes()), &presented))
+async fn replace(
+    context: &Context,
+    at: AtBrowser<'_>,
+    new: Secret,
+    end_grants: bool,
+    by: &By,
+) -> Result<Secret, ChangePasswordError> {
+    let known_browser = context.random.token("");
+    let keep = Keeping { session: at.session, browser: at.browser, known_browser: known_browser.digest() };
+    let new = NewPassword { password: Some(new), keep: Some(keep), end_grants };
+    set_password(context, &at.user.email, new, by).await?;
+    Ok(known_browser)
 }

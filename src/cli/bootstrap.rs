@@ -55,9 +55,10 @@ fn as_json(made: &Bootstrapped) -> Value {
 
 fn as_text(made: &Bootstrapped) -> String {
     let password = made.user.password.as_ref().map_or("(as given)", |password| password.expose());
+    let hint = made.user.password.as_ref().map_or("", |_| " The password has to be replaced at the first sign-in.");
     format!(
         "Organisation     {}  ({})\nAdministrator    {}\nPassword         {password}\nAPI key          {}\nApplication key  {}\n\n\
-         Keys and password are shown this once.",
+         Keys and password are shown this once.{hint}",
         made.org_name,
         made.org_id,
         made.user.email,

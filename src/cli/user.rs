@@ -8,7 +8,7 @@ use super::chosen::{OrgFilter, OrgFlag};
 use super::effect::last_token;
 use super::output::{self, Output, counted};
 use super::{Failure, block_on, database, password};
-use crate::actions::{self, By, EndedAccess};
+use crate::actions::{self, By, EndedAccess, NewPassword};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::db::OperatorCache;
@@ -64,7 +64,7 @@ pub enum Command {
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
-    /// Set a new password for a user and end all of their sessions.
+    /// Set a new password for a user and end all of their sessions. A generated password has to be replaced at the next sign-in.
     SetPassword {
         /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
@@ -72,6 +72,9 @@ pub enum Command {
         /// Read the password from standard input instead of generating one.
         #[arg(long)]
         password_stdin: bool,
+        /// Also end everything that the person authorized, in all organizations.
+        #[arg(long)]
+        end_grants: bool,
     },
     /// Block a user in all organizations: disable their keys, and end their sessions and the access of their apps.
     Disable {
@@ -124,7 +127,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let password = user.password.as_ref().map(|password| password.expose());
                 let shown = json!({"id": user.id, "email": user.email, "password": password});
                 output::one(output, &shown, || match password {
-                    Some(password) => format!("created {}; password, shown this once: {password}", user.email),
+                    Some(password) => format!(
+                        "created {}; password, shown this once: {password}\nIt has to be replaced at the first sign-in.",
+                        user.email
+                    ),
                     None => format!("created {}", user.email),
                 })
             }
@@ -169,14 +175,15 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     )
                 })
             }
-            Command::SetPassword { email, password_stdin } => {
-                let password = password::from_stdin(password_stdin)?;
-                let made = actions::set_password(&context, &email, password, None, &By::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
+            Command::SetPassword { email, password_stdin, end_grants } => {
+                let new = NewPassword { password: password::from_stdin(password_stdin)?, keep: None, end_grants };
+                let made =
+                    actions::set_password(&context, &email, new, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
                 let made = made.as_ref().map(|password| password.expose());
                 output::one(output, &json!({"email": email, "password": made}), || match made {
-                    Some(password) => format!("{email} has a new password, shown this once: {password}"),
+                    Some(password) => format!(
+                        "{email} has a new password, shown this once: {password}\nIt has to be replaced at the next sign-in."
+                    ),
                     None => format!("{email} has a new password"),
                 })
             }

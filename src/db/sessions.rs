@@ -83,34 +83,48 @@ macro_rules! insert_while_password_is {
 
 /// Only while the person's password is the one that was checked, and they are not disabled. False: it is not. Whoever sets
 /// a password or disables somebody ends the sessions that they see, so this waits for them.
-pub async fn insert_while_password_is(db: &Db, session: &NewSession<'_>, password_hash: &str) -> Result<bool, DbError> {
-    let statement =
-        if db.is_postgres() { insert_while_password_is!(" FOR SHARE") } else { insert_while_password_is!("") };
-    with_conn!(db, |conn| sqlx::query(statement)
-        .bind(session.id.0)
-        .bind(session.digest.bytes().as_slice())
-        .bind(session.user_id.0)
-        .bind(session.now.seconds())
-        .bind(session.user_agent)
-        .bind(session.address.map(|address| address.to_string()))
-        .bind(password_hash)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+pub async fn insert_while_password_is(
+    db: impl DbHandle,
+    session: &NewSession<'_>,
+    password_hash: &str,
+) -> Result<bool, DbError> {
+    macro_rules! run {
+        ($statement:expr, $conn:ident) => {
+            sqlx::query($statement)
+                .bind(session.id.0)
+                .bind(session.digest.bytes().as_slice())
+                .bind(session.user_id.0)
+                .bind(session.now.seconds())
+                .bind(session.user_agent)
+                .bind(session.address.map(|address| address.to_string()))
+                .bind(password_hash)
+                .execute($conn)
+                .await
+                .map(|done| done.rows_affected() == 1)
+        };
+    }
+    with_conn!(
+        db,
+        postgres | conn | run!(insert_while_password_is!(" FOR SHARE"), conn),
+        sqlite | conn | run!(insert_while_password_is!(""), conn)
+    )
 }
 
-/// Whether the session is over by its age, and the person disabled, is for the caller to say.
-pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User)>, DbError> {
+/// With its person, and whether they have to choose a password first. Whether the session is over by its age, and the
+/// person disabled, is for the caller to say.
+pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool)>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Joined {
         #[sqlx(flatten)]
         session: Row,
         #[sqlx(flatten)]
         user: OfUser,
+        password_made_at: Option<i64>,
     }
     let row: Option<Joined> = read_with_conn!(db, |conn| sqlx::query_as(
         "SELECT s.id, s.user_id, s.signed_in_at, s.last_seen_at, s.user_agent, s.address,
-                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
+                u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at,
+                u.password_made_at
            FROM sessions s
            JOIN users u ON u.id = s.user_id
           WHERE s.digest = $1"
@@ -118,7 +132,7 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User)>, Db
     .bind(digest.bytes().as_slice())
     .fetch_optional(conn)
     .await)?;
-    Ok(row.map(|row| (Session::from(row.session), User::from(row.user))))
+    Ok(row.map(|row| (Session::from(row.session), User::from(row.user), row.password_made_at.is_some())))
 }
 
 /// A later time stays: requests of one browser overtake each other.

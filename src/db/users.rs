@@ -163,10 +163,17 @@ pub async fn find_password_hash(db: impl DbHandle, id: UserId) -> Result<Option<
         .await)
 }
 
-pub async fn update_password_hash(db: impl DbHandle, id: UserId, password_hash: &str) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+/// `made_at`: when this server made the password; `None`: the person chose it.
+pub async fn update_password_hash(
+    db: impl DbHandle,
+    id: UserId,
+    password_hash: &str,
+    made_at: Option<Timestamp>,
+) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE users SET password_hash = $2, password_made_at = $3 WHERE id = $1")
         .bind(id.0)
         .bind(password_hash)
+        .bind(made_at.map(Timestamp::seconds))
         .execute(conn)
         .await
         .map(drop))

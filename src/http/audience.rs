@@ -14,8 +14,16 @@ pub enum Audience {
 }
 
 /// What people open in a browser.
-const PAGES: [&str; 7] =
-    ["/oauth2/v1/authorize", "/authorize", "/login", "/logout", "/consent", "/organization", "/choose-site"];
+const PAGES: [&str; 8] = [
+    "/oauth2/v1/authorize",
+    "/authorize",
+    "/login",
+    "/logout",
+    "/password",
+    "/consent",
+    "/organization",
+    "/choose-site",
+];
 
 /// Paths of OAuth clients, at which a browser-based client may call too.
 const OAUTH: [&str; 5] = ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/oauth2/", "/token", "/register"];
@@ -80,6 +88,7 @@ mod tests {
             ("/oauth2/v1/authorize", Audience::Page, false),
             ("/authorize", Audience::Page, false),
             ("/login", Audience::Page, false),
+            ("/password", Audience::Page, false),
             ("/account/revoke", Audience::Page, false),
             ("/api/v2/oauth2/.well-known/sites", Audience::Strings, true),
             ("/api/v2/oauth2/.well-known/oauth-authorization-server", Audience::OAuth, true),

@@ -1,8 +1,9 @@
 //! The browser that a page is for: what ties its forms to it, and who is signed in there.
 //!
-//! Two cookies, both opaque and known here by digest only. One is drawn for every browser: pending requests and forms are
+//! Three cookies, all opaque and known here by digest only. One is drawn for every browser: pending requests and forms are
 //! bound to it, so that nobody can be made to answer a request that somebody else began (RFC 9700 section 4.7). The other
-//! is the session, drawn anew at every sign-in. On https both carry the `__Host-` prefix, which a sibling host cannot
+//! is the session, drawn anew at every sign-in, and so is the third, which says that an account has signed in here before. On
+//! https all carry the `__Host-` prefix, which a sibling host cannot
 //! overwrite.
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::edge::Origin;
 use super::error::PageError;
 use super::views::Language;
+use crate::actions::sign_in::KNOWN_FOR;
 use crate::actions::{Actor, By};
 use crate::app::App;
 use crate::db::sessions::{self, Session};
@@ -27,7 +29,7 @@ use crate::secret::{Digest, Secret};
 
 const SESSION: &str = "sid";
 const BINDING: &str = "browser";
-const DEVICE: &str = "device";
+const KNOWN_BROWSER: &str = "known_browser";
 /// A session that was seen this recently is not written again.
 const SEEN_AGAIN_AFTER: i64 = 60;
 /// Longer values are none of ours.
@@ -37,8 +39,10 @@ const LONGEST_USER_AGENT: usize = 200;
 pub struct Browser {
     pub language: Language,
     pub signed_in: Option<SignedIn>,
+    /// Signed in with a password that this server made: nothing is open to them but choosing another.
+    pub choosing_password: Option<SignedIn>,
     /// Tells a browser in which an account has signed in before from one in which somebody guesses.
-    pub device: Option<Secret>,
+    pub known: Option<Secret>,
     pub user_agent: String,
     binding: Secret,
     binding_is_new: bool,
@@ -55,15 +59,16 @@ impl Browser {
     pub async fn of(app: &App, headers: &HeaderMap, origin: Option<Origin>) -> Result<Self, PageError> {
         let is_secure = app.config.http.public_url.starts_with("https://");
         let cookie = |name| cookie(headers, &cookie_name(name, is_secure));
-        let signed_in = match cookie(SESSION) {
+        let (signed_in, choosing_password) = match cookie(SESSION) {
             Some(secret) => find_session(app, &secret).await?,
-            None => None,
+            None => (None, None),
         };
         let binding = cookie(BINDING);
         Ok(Self {
             language: Language::of(headers),
             signed_in,
-            device: cookie(DEVICE),
+            choosing_password,
+            known: cookie(KNOWN_BROWSER),
             user_agent: user_agent(headers),
             binding_is_new: binding.is_none(),
             binding: binding.unwrap_or_else(|| app.context.random.token("")),
@@ -99,9 +104,19 @@ impl Browser {
         }
     }
 
+    /// Also of somebody who has to choose a password first.
+    pub fn session(&self) -> Option<&SignedIn> {
+        self.signed_in.as_ref().or(self.choosing_password.as_ref())
+    }
+
+    /// What known browsers are stored under.
+    pub fn known_digest(&self) -> Option<Digest> {
+        self.known.as_ref().map(Secret::digest)
+    }
+
     /// On whose behalf what follows happens.
     pub fn by(&self) -> By {
-        let actor = self.signed_in.as_ref().map_or(Actor::Anonymous, |signed_in| Actor::User(signed_in.user.id));
+        let actor = self.session().map_or(Actor::Anonymous, |signed_in| Actor::User(signed_in.user.id));
         By {
             actor,
             request_id: self.origin.as_ref().map(|origin| origin.request_id.to_string()),
@@ -131,9 +146,8 @@ impl Browser {
         answer
     }
 
-    pub fn with_device(&self, mut answer: Response, device: &Secret) -> Response {
-        const A_YEAR: i64 = 31_536_000;
-        self.set(&mut answer, DEVICE, device, Some(A_YEAR));
+    pub fn with_known_browser(&self, mut answer: Response, secret: &Secret) -> Response {
+        self.set(&mut answer, KNOWN_BROWSER, secret, Some(KNOWN_FOR));
         answer
     }
 
@@ -154,16 +168,19 @@ impl Browser {
     }
 }
 
-async fn find_session(app: &App, secret: &Secret) -> Result<Option<SignedIn>, PageError> {
+/// Who is signed in, or has to choose a password first.
+async fn find_session(app: &App, secret: &Secret) -> Result<(Option<SignedIn>, Option<SignedIn>), PageError> {
     let now = app.context.clock.now();
-    let Some((session, user)) = sessions::find(&app.context.db, secret.digest()).await? else { return Ok(None) };
+    let found = sessions::find(&app.context.db, secret.digest()).await?;
+    let Some((session, user, must_choose)) = found else { return Ok((None, None)) };
     if user.disabled_at.is_some() || is_over(session.signed_in_at, session.last_seen_at, now) {
-        return Ok(None);
+        return Ok((None, None));
     }
     if now.seconds_since(session.last_seen_at) >= SEEN_AGAIN_AFTER {
         sessions::touch(&app.context.db, session.id, now).await?;
     }
-    Ok(Some(SignedIn { session, user }))
+    let signed_in = Some(SignedIn { session, user });
+    Ok(if must_choose { (None, signed_in) } else { (signed_in, None) })
 }
 
 /// Browsers take the prefix only over TLS; plain http is for trials on loopback.

@@ -2,6 +2,7 @@
 //! wire.
 
 mod api;
+mod attempts;
 mod audience;
 mod body;
 mod bounded_writes;

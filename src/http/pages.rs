@@ -5,6 +5,7 @@ pub mod account;
 pub mod consent;
 pub mod login;
 pub mod organization;
+pub mod password;
 
 use axum::extract::Request;
 

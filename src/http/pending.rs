@@ -34,6 +34,8 @@ pub struct Pending {
 /// What a pending request waits for.
 pub enum Next {
     SignIn,
+    /// The present one was made by this server.
+    ChoosePassword,
     ChooseSite,
     ChooseOrganization(Vec<(OrgId, String)>),
     Consent(OrgId, Box<Offer>),
@@ -126,6 +128,9 @@ impl Pending {
     }
 
     pub async fn next(&self, app: &App, browser: &Browser) -> Result<Next, PageError> {
+        if browser.choosing_password.is_some() {
+            return Ok(Next::ChoosePassword);
+        }
         let Some(signed_in) = browser.signed_in.as_ref().filter(|signed_in| self.is_fresh(app, signed_in)) else {
             let asks_for_site = browser.signed_in.is_none() && self.asks_for_site(app);
             return Ok(if asks_for_site { Next::ChooseSite } else { Next::SignIn });

@@ -18,6 +18,8 @@ use crate::clock::Clock;
 use crate::oauth::network::Network;
 use crate::secret::Digest;
 
+/// How many [`Class`]es there are.
+const CLASSES: usize = 12;
 const BUCKETS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const A_QUARTER: Duration = Duration::from_secs(900);
@@ -44,10 +46,15 @@ pub enum Class {
     FailedKeys,
     /// Token, refresh and revocation requests, by source.
     Token,
-    /// Attempts to sign in, by source.
+    /// Failed attempts to sign in, by source.
     Login,
-    /// Attempts to sign in to one account, by whoever has not done so before; and by each browser that has.
+    /// Failed attempts to sign in to one account, by source; and by each browser in which it has signed in before.
     LoginAccount,
+    /// Failed attempts to sign in to one account, of all sources together. Nobody is refused for it: beyond it
+    /// [`Self::LoginUnderAttack`] counts.
+    LoginAccountTotal,
+    /// The same as [`Self::LoginAccount`] by source, while many sources guess at the account.
+    LoginUnderAttack,
     /// Tests of one auth method: each makes this server ask another one.
     AuthMethodTest,
     /// Authorization requests that wait for their user, by source.
@@ -100,6 +107,8 @@ pub struct RateLimits {
 impl RateLimits {
     pub fn new(config: &crate::config::Limits, clock: Clock) -> Self {
         let rule = |limit: u32, period, burst: u32| Rule { limit, period, burst: burst.max(1) };
+        let loose = config.login_per_minute.saturating_mul(10);
+        let under_attack = if loose == 0 { 0 } else { (loose / 30).max(1) };
         let rules = [
             rule(config.requests_per_minute, MINUTE, config.requests_per_minute / 2),
             // A client that tries twice at each start, in an office behind one address.
@@ -111,6 +120,8 @@ impl RateLimits {
             rule(config.token_per_minute, MINUTE, config.token_per_minute / 5),
             rule(config.login_per_minute, MINUTE, config.login_per_minute),
             rule(config.login_per_minute, A_QUARTER, config.login_per_minute),
+            rule(loose, A_QUARTER, loose),
+            rule(under_attack, A_QUARTER, under_attack),
             rule(AUTH_METHOD_TESTS_PER_MINUTE, MINUTE, AUTH_METHOD_TESTS_PER_MINUTE),
             rule(config.waiting_requests_per_source, TEN_MINUTES, config.waiting_requests_per_source),
             rule(FEW_WAITING, TEN_MINUTES, FEW_WAITING),
@@ -137,6 +148,15 @@ impl RateLimits {
         network
             .counted()
             .try_for_each(|(network, times)| self.take_one(class, Counted::Network(network), rule.times(times), now))
+    }
+
+    /// Gives back one that was taken, since what it was taken for does not count after all.
+    pub fn give_back(&self, class: Class, counted: Counted) {
+        if let Some(bucket) = self.buckets.get(&(class, counted)) {
+            let interval = self.rule(class).interval();
+            let _ = bucket
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| Some(empty_at.saturating_sub(interval)));
+        }
     }
 
     /// Whether [`Self::take`] would refuse, without taking.
@@ -261,6 +281,8 @@ impl Class {
             Self::Token => "token_per_minute",
             Self::Login => "login_per_minute",
             Self::LoginAccount => "login_per_account",
+            Self::LoginAccountTotal => "login_per_account_total",
+            Self::LoginUnderAttack => "login_per_account_under_attack",
             Self::AuthMethodTest => "auth_method_test",
             Self::Waiting => "waiting_requests_per_source",
             Self::WaitingWhenScarce => "waiting_requests_total",
@@ -320,6 +342,18 @@ mod tests {
         assert_eq!(limits.take(Class::Register, Counted::Network(Network::V4(2))), Ok(()));
         assert_eq!(limits.take(Class::Requests, SOMEONE), Ok(()));
         assert!(limits.take(Class::Register, SOMEONE).is_err());
+    }
+
+    #[test]
+    fn one_that_is_given_back_can_be_taken_again_and_no_more() {
+        let (limits, _) = limits(1, 2);
+        for _ in 0..5 {
+            assert_eq!(limits.take(Class::Login, SOMEONE), Ok(()));
+            limits.give_back(Class::Login, SOMEONE);
+        }
+        assert_eq!(limits.take(Class::Login, SOMEONE), Ok(()));
+        assert_eq!(limits.take(Class::Login, SOMEONE), Ok(()));
+        assert!(limits.take(Class::Login, SOMEONE).is_err());
     }
 
     #[test]

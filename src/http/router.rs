@@ -15,7 +15,7 @@ use super::api::{
 use super::edge::edge;
 use super::error::{in_their_language, method_not_allowed, not_found};
 use super::oauth::{authorize, discovery, introspect, jwks, register, revoke, token, userinfo, well_known};
-use super::pages::{account, consent, login, organization};
+use super::pages::{account, consent, login, organization, password};
 use super::pending::see_other;
 use super::views::style;
 use super::{health, openapi};
@@ -182,6 +182,7 @@ const ROOT: Route = page("/");
 const LOGIN: Route = page_with_form("/login");
 const LOGOUT: Route = form("/logout");
 const CONSENT: Route = page("/consent");
+const PASSWORD: Route = page_with_form("/password");
 const ORGANIZATION: Route = page_with_form("/organization");
 const CHOOSE_SITE: Route = page("/choose-site");
 const ACCOUNT: Route = page("/account");
@@ -276,6 +277,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(route(LOGIN, get(login::show).post(login::submit)))
         .merge(route(LOGOUT, post(login::sign_out_here)))
         .merge(route(CONSENT, get(consent::show)))
+        .merge(route(PASSWORD, get(password::show).post(password::submit)))
         .merge(route(ORGANIZATION, get(organization::show).post(organization::choose)))
         .merge(route(CHOOSE_SITE, get(organization::choose_site)))
         .merge(route(ACCOUNT, get(account::show)))

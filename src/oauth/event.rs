@@ -123,6 +123,8 @@ pub enum Ending {
     Restored,
     /// The user does not belong to the organization anymore.
     MembershipEnded,
+    /// The user's password was reset because somebody else may have known it.
+    PasswordSet,
 }
 
 impl Outcome {
@@ -144,6 +146,7 @@ impl Ending {
             Self::UserRemoved => "user_removed",
             Self::Restored => "restored",
             Self::MembershipEnded => "membership_ended",
+            Self::PasswordSet => "password_set",
         }
     }
 
@@ -156,6 +159,7 @@ impl Ending {
             Self::UserRemoved => "has ended, since the user was removed",
             Self::Restored => "was revoked because a backup was restored",
             Self::MembershipEnded => "has ended, since the user left the organization",
+            Self::PasswordSet => "has ended, since the user's password was reset",
         }
     }
 }

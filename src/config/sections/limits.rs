@@ -40,8 +40,9 @@ section! {
             "limits.login_per_minute",
             "10",
             LIMIT,
-            "Attempts to log in from one source. To one account as many in a quarter of an hour; a browser in which \
-             the account has logged in before is counted by itself.",
+            "Failed attempts to sign in from one source. At one account as many from one source in a quarter of an hour, \
+             fewer while many sources guess at it; a browser in which the account has signed in before is counted by \
+             itself.",
         ),
         pub waiting_requests_per_source: u32 = Setting::new(
             "limits.waiting_requests_per_source",

@@ -8,6 +8,7 @@
 //!        └─ keep it as a row, bound to this browser
 //!            ├─ /choose-site      where the service has several, and nothing tells which
 //!            ├─ /login            nobody is signed in, or not lately enough
+//!            ├─ /password         the user signed in with a password that this server made
 //!            ├─ /organization     the user belongs to several
 //!            ├─ /consent          the user looks at what is asked for
 //!            └─ a code            now, or without a click where all of it was given before
@@ -200,6 +201,7 @@ pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) 
     let to = |page: &str| see_other(&format!("/{page}?request={}", pending.handle.expose()));
     match next {
         Next::SignIn => Ok(to("login")),
+        Next::ChoosePassword => Ok(to("password")),
         Next::ChooseSite => Ok(to("choose-site")),
         Next::ChooseOrganization(_) => Ok(to("organization")),
         Next::Consent(..) => Ok(to("consent")),
@@ -213,7 +215,9 @@ pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) 
 /// `prompt=none`: the user must not be shown anything (OpenID Connect Core section 3.1.2.6).
 async fn silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
     let refusal = match next {
-        Next::SignIn | Next::ChooseSite => Refusal::new(ErrorCode::LoginRequired, "the user has to sign in"),
+        Next::SignIn | Next::ChoosePassword | Next::ChooseSite => {
+            Refusal::new(ErrorCode::LoginRequired, "the user has to sign in")
+        }
         Next::ChooseOrganization(_) => {
             Refusal::new(ErrorCode::InteractionRequired, "the user has to choose an organization")
         }

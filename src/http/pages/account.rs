@@ -7,10 +7,10 @@ use axum::response::Response;
 
 use super::{form, visitor};
 use crate::actions::end_grant;
-use crate::actions::sign_in::{ChangePasswordError, change_password, end_other_sessions, sign_out};
+use crate::actions::sign_in::{AtBrowser, ChangePasswordError, change_password, end_other_sessions, sign_out};
 use crate::app::App;
 use crate::db::grants::{self, Grant};
-use crate::db::{last_tokens, sessions};
+use crate::db::{last_tokens, sessions, sign_in_failures};
 use crate::http::browser::{Browser, SignedIn};
 use crate::http::error::PageError;
 use crate::http::pending::see_other;
@@ -19,10 +19,13 @@ use crate::http::views::{AccountPage, AppName, AppShown, Notice, SessionShown};
 use crate::oauth::client::ClientId;
 use crate::oauth::client_proof::authority;
 use crate::oauth::parameters::Parameters;
+use crate::oauth::password::PasswordError;
 use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::{GrantId, SessionId};
 use crate::secret::Secret;
+
+const A_DAY: i64 = 86_400;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let browser = visitor(&app, &request).await?;
@@ -64,8 +67,8 @@ pub async fn end_others(State(app): State<Arc<App>>, request: Request) -> Result
     Ok(done(Notice::OtherSessionsEnded))
 }
 
-/// Whoever sits at a browser that was left open must not be able to take the account over, so the old one is asked for,
-/// and guesses are counted like those of a sign-in.
+/// Somebody at a browser that was left open must not be able to take the account over, so the present password is required,
+/// and failures are counted.
 pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let (browser, form) = form(&app, request).await?;
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
@@ -74,12 +77,21 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
         return page(&app, &browser, signed_in, Some(Notice::TooMany), None).await;
     }
     let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
-    let (user, keep, by) = (&signed_in.user, signed_in.session.id, browser.by());
-    let changed = change_password(&app.context, user, keep, secret("current"), secret("new"), &by);
-    let notice = match changed.await {
-        Ok(()) => return Ok(done(Notice::PasswordChanged)),
+    let at = AtBrowser { user: &signed_in.user, session: signed_in.session.id, browser: browser.known_digest() };
+    let (end_grants, by) = (form.get("end_grants").is_some(), browser.by());
+    let changed = change_password(&app.context, at, secret("current"), secret("new"), end_grants, &by).await;
+    if !matches!(changed, Err(ChangePasswordError::WrongPassword)) {
+        app.limits.give_back(Class::LoginAccount, account);
+    }
+    let notice = match changed {
+        Ok(known) => {
+            let notice = if end_grants { Notice::PasswordChangedAndAppsEnded } else { Notice::PasswordChanged };
+            return Ok(browser.with_known_browser(done(notice), &known));
+        }
         Err(ChangePasswordError::WrongPassword) => Notice::WrongPassword,
-        Err(ChangePasswordError::Length) => Notice::PasswordLength,
+        Err(ChangePasswordError::Weak(PasswordError::Personal)) => Notice::PasswordPersonal,
+        Err(ChangePasswordError::Weak(PasswordError::Common) | ChangePasswordError::Same) => Notice::PasswordCommon,
+        Err(ChangePasswordError::Weak(PasswordError::TooShort | PasswordError::TooLong)) => Notice::PasswordLength,
         Err(ChangePasswordError::Busy(_)) => return Err(PageError::Busy),
         Err(ChangePasswordError::Db(cause)) => return Err(cause.into()),
     };
@@ -137,11 +149,14 @@ async fn page(
         since: session.signed_in_at,
         last_seen: session.last_seen_at,
     });
+    let since = app.context.clock.now().minus(A_DAY);
+    let failed_attempts = sign_in_failures::attempts_since(db, signed_in.user.id, since).await?;
     let page = AccountPage {
         csrf: browser.csrf(),
         email: signed_in.user.email.clone(),
         apps: apps.collect(),
         sessions: sessions.collect(),
+        failed_attempts,
         notice,
         last_token,
     };

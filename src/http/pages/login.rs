@@ -1,7 +1,4 @@
-//! `GET` and `POST /login`, `POST /logout`.
-//!
-//! Attempts are counted by source and by account. An account that somebody else guesses at must not lock its owner out, so
-//! a browser in which the account has signed in before is counted by itself (its `device` cookie says so).
+//! `GET` and `POST /login`, `POST /logout`. How attempts are limited: `http/attempts.rs`.
 
 use std::sync::Arc;
 
@@ -9,16 +6,16 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::{form, handle, visitor};
-use crate::actions::sign_in::{SignInError, SigningIn, device_for, is_device_of, sign_in, sign_out};
+use crate::actions::sign_in::{SignInError, SignedIn, SigningIn, is_known_browser, sign_in, sign_out};
 use crate::app::App;
+use crate::http::attempts::Attempt;
 use crate::http::browser::Browser;
 use crate::http::error::PageError;
 use crate::http::oauth::authorize::go_on;
 use crate::http::pending::{Next, Pending, see_other};
-use crate::http::rate_limit::{Class, Counted, TooManyRequests};
 use crate::http::views::{LoginFailure, LoginPage};
 use crate::oauth::parameters::Parameters;
-use crate::secret::{Digest, Secret};
+use crate::secret::Secret;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let browser = visitor(&app, &request).await?;
@@ -31,6 +28,7 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
             }
         }
         None if browser.signed_in.is_some() => Ok(see_other("/account")),
+        None if browser.choosing_password.is_some() => Ok(see_other("/password")),
         None => Ok(page(&browser, None, String::new(), None)),
     }
 }
@@ -42,15 +40,24 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
         None => None,
     };
     let email = form.get("email").unwrap_or_default().trim().to_lowercase();
-    if let Err(refusal) = count(&app, &browser, &email) {
-        app.metrics.login("limited");
-        app.metrics.refused(refusal.class.name());
-        tracing::warn!(reference = browser.reference(), "too many attempts to sign in");
-        let failure = LoginFailure::TooMany { seconds: refusal.reset };
-        return Ok(page(&browser, pending.as_ref(), email, Some(failure)));
+    let is_known = is_known_browser(&app.context, browser.known_digest(), &email).await?;
+    let known = browser.known_digest().filter(|_| is_known);
+    let counted = match Attempt::begin(&app.limits, browser.address(), &email, known) {
+        Ok(counted) => counted,
+        Err(refusal) => {
+            app.metrics.login("limited");
+            app.metrics.refused(refusal.class.name());
+            tracing::warn!(reference = browser.reference(), "too many attempts to sign in");
+            let failure = LoginFailure::TooMany { seconds: refusal.reset };
+            return Ok(page(&browser, pending.as_ref(), email, Some(failure)));
+        }
+    };
+    let outcome = attempt(&app, &browser, &form, &email, is_known).await;
+    if !matches!(outcome, Err(SignInError::Refused)) {
+        counted.give_back();
     }
-    match attempt(&app, &browser, &form, &email).await {
-        Ok(session) => signed_in(&app, &browser, pending.as_ref(), &email, &session),
+    match outcome {
+        Ok(made) => Ok(signed_in(&app, &browser, pending.as_ref(), &made)),
         Err(SignInError::Refused) => {
             app.metrics.login("refused");
             // Not to whom: what is typed there may be a password.
@@ -64,7 +71,7 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
 
 pub async fn sign_out_here(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let (browser, form) = form(&app, request).await?;
-    if let Some(signed_in) = &browser.signed_in {
+    if let Some(signed_in) = browser.session() {
         sign_out(&app.context, signed_in.session.id, signed_in.user.id).await?;
     }
     let answer = match form.get("request") {
@@ -80,50 +87,34 @@ fn percent_encoded(handle: &str) -> String {
     form_urlencoded::byte_serialize(handle.as_bytes()).collect()
 }
 
-async fn attempt(app: &App, browser: &Browser, form: &Parameters, email: &str) -> Result<Secret, SignInError> {
+async fn attempt(
+    app: &App,
+    browser: &Browser,
+    form: &Parameters,
+    email: &str,
+    is_known: bool,
+) -> Result<SignedIn, SignInError> {
     let attempt = SigningIn {
         email,
         password: Secret::new(form.get("password").unwrap_or_default().to_owned()),
         user_agent: &browser.user_agent,
         address: browser.address(),
-        replaces: browser.signed_in.as_ref().map(|signed_in| (signed_in.session.id, signed_in.user.id)),
+        replaces: browser.session().map(|signed_in| (signed_in.session.id, signed_in.user.id)),
+        browser: browser.known_digest(),
+        is_known,
     };
     sign_in(&app.context, attempt).await
 }
 
 /// On to what the browser came for, with a session that nobody could have planted (RFC 6819 section 4.4.1.10).
-fn signed_in(
-    app: &App,
-    browser: &Browser,
-    pending: Option<&Pending>,
-    email: &str,
-    session: &Secret,
-) -> Result<Response, PageError> {
+fn signed_in(app: &App, browser: &Browser, pending: Option<&Pending>, made: &SignedIn) -> Response {
     app.metrics.login("ok");
     let to = match pending {
         Some(pending) => format!("/consent?request={}", pending.handle.expose()),
         None => "/account".to_owned(),
     };
-    let answer = browser.with_session(see_other(&to), session);
-    Ok(browser.with_device(answer, &device_for(&app.issuer, email)))
-}
-
-fn count(app: &App, browser: &Browser, email: &str) -> Result<(), TooManyRequests> {
-    if let Some(address) = browser.address() {
-        app.limits.take(Class::Login, Counted::Network(address.into()))?;
-    }
-    let known_here = browser.device.as_ref().is_some_and(|device| is_device_of(&app.issuer, device, email));
-    match (known_here, &browser.device) {
-        (true, Some(device)) => app.limits.take(Class::LoginAccount, counted(device.expose())),
-        _ => app.limits.take(Class::LoginAccount, counted(email)),
-    }
-}
-
-fn counted(text: &str) -> Counted {
-    let digest = Digest::of(text);
-    let mut first = [0; 16];
-    first.copy_from_slice(&digest.bytes()[..16]);
-    Counted::Key(uuid::Uuid::from_bytes(first))
+    let answer = browser.with_session(see_other(&to), &made.session);
+    browser.with_known_browser(answer, &made.known_browser)
 }
 
 fn page(browser: &Browser, pending: Option<&Pending>, email: String, failure: Option<LoginFailure>) -> Response {

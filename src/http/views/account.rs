@@ -18,6 +18,8 @@ pub struct AccountPage {
     pub email: String,
     pub apps: Vec<AppShown>,
     pub sessions: Vec<SessionShown>,
+    /// Failed attempts to sign in to the account, in the last 24 hours.
+    pub failed_attempts: u64,
     pub notice: Option<Notice>,
     /// Of the access that was just ended.
     pub last_token: Option<RemainingLife>,
@@ -53,21 +55,27 @@ impl SessionShown {
 pub enum Notice {
     AppRevoked,
     PasswordChanged,
+    PasswordChangedAndAppsEnded,
     SessionEnded,
     OtherSessionsEnded,
     WrongPassword,
     PasswordLength,
+    PasswordCommon,
+    PasswordPersonal,
     TooMany,
 }
 
 impl Notice {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AppRevoked,
         Self::PasswordChanged,
+        Self::PasswordChangedAndAppsEnded,
         Self::SessionEnded,
         Self::OtherSessionsEnded,
         Self::WrongPassword,
         Self::PasswordLength,
+        Self::PasswordCommon,
+        Self::PasswordPersonal,
         Self::TooMany,
     ];
 
@@ -76,10 +84,13 @@ impl Notice {
         match self {
             Self::AppRevoked => "app_revoked",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordChangedAndAppsEnded => "password_changed_and_apps_ended",
             Self::SessionEnded => "session_ended",
             Self::OtherSessionsEnded => "other_sessions_ended",
             Self::WrongPassword => "wrong_password",
             Self::PasswordLength => "password_length",
+            Self::PasswordCommon => "password_common",
+            Self::PasswordPersonal => "password_personal",
             Self::TooMany => "too_many",
         }
     }
@@ -90,9 +101,13 @@ impl Notice {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::AppRevoked | Self::PasswordChanged | Self::SessionEnded | Self::OtherSessionsEnded => StatusCode::OK,
+            Self::AppRevoked
+            | Self::PasswordChanged
+            | Self::PasswordChangedAndAppsEnded
+            | Self::SessionEnded
+            | Self::OtherSessionsEnded => StatusCode::OK,
             Self::WrongPassword => StatusCode::FORBIDDEN,
-            Self::PasswordLength => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PasswordLength | Self::PasswordCommon | Self::PasswordPersonal => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -101,10 +116,13 @@ impl Notice {
         words.of(match self {
             Self::AppRevoked => "notice.app_revoked",
             Self::PasswordChanged => "notice.password_changed",
+            Self::PasswordChangedAndAppsEnded => "notice.password_changed_and_apps_ended",
             Self::SessionEnded => "notice.session_ended",
             Self::OtherSessionsEnded => "notice.other_sessions_ended",
             Self::WrongPassword => "notice.wrong_password",
             Self::PasswordLength => "notice.password_length",
+            Self::PasswordCommon => "notice.password_common",
+            Self::PasswordPersonal => "notice.password_personal",
             Self::TooMany => "notice.too_many",
         })
     }
@@ -139,6 +157,11 @@ impl Html<'_> {
 
     fn is(&self, notice: Notice) -> bool {
         self.page.notice == Some(notice)
+    }
+
+    /// The failure is one of the new password.
+    fn is_about_new_password(&self) -> bool {
+        self.page.notice.is_some_and(|notice| notice.status() == StatusCode::UNPROCESSABLE_ENTITY)
     }
 
     fn has_other_sessions(&self) -> bool {
@@ -211,6 +234,15 @@ mod tests {
             assert_eq!(page.contains(&field), !session.is_this);
         }
         assert!(page.contains("action=\"/account/sessions/end-others\""));
+    }
+
+    #[test]
+    fn failed_attempts_are_shown_if_there_were_any() {
+        let of = |failed_attempts| html(AccountPage { failed_attempts, ..account() }.render(Language::English));
+
+        assert!(of(12).contains("12 failed sign-in attempts in the last 24 hours"));
+        assert!(of(1).contains("1 failed sign-in attempt in the last 24 hours"));
+        assert!(!of(0).contains("failed sign-in"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::*;
 use crate::oauth::client_proof::ClientProof;
 use crate::oauth::offered_scopes::WithheldBy;
+use crate::oauth::password::PasswordError;
 use crate::oauth::refused_request::RefusedRequest;
 use crate::oauth::remaining_life::RemainingLife;
 use crate::oauth::scope::ScopeSet;
@@ -60,10 +61,26 @@ fn states() -> Vec<State> {
             move |language| LoginPage { failure: Some(failure), email: EMAIL.to_owned(), ..login() }.render(language);
         add(&format!("login_for_client_{name}"), Box::new(render));
     }
+    add("choose_password", Box::new(|language| choose_password().render(language)));
+    for (name, failure) in [
+        ("common", PasswordFailure::Weak(PasswordError::Common)),
+        ("personal", PasswordFailure::Weak(PasswordError::Personal)),
+        ("length", PasswordFailure::Weak(PasswordError::TooShort)),
+        ("same", PasswordFailure::Same),
+    ] {
+        let render = move |language| {
+            ChoosePasswordPage { failure: Some(failure), request: None, ..choose_password() }.render(language)
+        };
+        add(&format!("choose_password_{name}"), Box::new(render));
+    }
     add("organization", Box::new(|language| organisations().render(language)));
     add("site", Box::new(|language| sites().render(language)));
     add("signed_out", Box::new(|language| SignedOutPage.render(language)));
     add("account", Box::new(|language| account().render(language)));
+    for attempts in [1, 12] {
+        let render = move |language| AccountPage { failed_attempts: attempts, ..account() }.render(language);
+        add(&format!("account_failed_attempts_{attempts}"), Box::new(render));
+    }
     add("account_empty", Box::new(|language| AccountPage { apps: vec![], ..account() }.render(language)));
     for notice in Notice::ALL {
         let last_token = (notice == Notice::AppRevoked).then_some(RemainingLife::Minutes(42));
@@ -93,6 +110,15 @@ pub fn login() -> LoginPage {
 
 fn app_name(name: &str, published_by: Option<&str>) -> AppName {
     AppName { name: name.to_owned(), published_by: published_by.map(str::to_owned) }
+}
+
+pub fn choose_password() -> ChoosePasswordPage {
+    ChoosePasswordPage {
+        request: Some("V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned()),
+        csrf: CSRF.to_owned(),
+        email: EMAIL.to_owned(),
+        failure: None,
+    }
 }
 
 pub fn client() -> ClientShown {
@@ -279,6 +305,7 @@ pub fn account() -> AccountPage {
             session(5, "curl/8.5.0", false),
             session(6, "", false),
         ],
+        failed_attempts: 0,
         last_token: None,
         notice: None,
     }

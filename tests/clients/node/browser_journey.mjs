@@ -1,7 +1,10 @@
 // A person at a real browser: logs in, agrees to less than was asked for, refuses, does it all by keyboard and without
 // JavaScript, and ends the access on the account page.
 //
-//   node browser_journey.mjs ISSUER EMAIL PASSWORD FOLDER     prints what happened, as JSON; pictures go to FOLDER
+// And a newcomer, who replaces a printed password first.
+//
+//   node browser_journey.mjs ISSUER EMAIL PASSWORD FOLDER NEWCOMER PRINTED
+//                                                            prints what happened, as JSON; pictures go to FOLDER
 import { createHash, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { installed } from "./installed.mjs";
@@ -9,7 +12,7 @@ import { Screens } from "./screens.mjs";
 
 const { chromium } = (await installed("playwright-core")).default;
 
-const [issuer, email, password, folder] = process.argv.slice(2);
+const [issuer, email, password, folder, newcomer, printed] = process.argv.slice(2);
 const CLIENT = "Browser journey";
 const ASKED = ["openid", "email", "mcp_read", "dashboards_read"];
 const UNTICKED = "dashboards_read";
@@ -234,6 +237,26 @@ async function endsTheAccess(page, tokens) {
   return { listed: before, listed_after: await listed(), refresh: `${refused.status} ${refused.error}` };
 }
 
+// By keyboard alone: the page has one field, and it has the focus.
+async function replacesAPrintedPassword(page) {
+  const asked = request();
+  await page.goto(asked.url);
+  await page.fill(EMAIL, newcomer);
+  await page.fill(PASSWORD, printed);
+  await goesOn(page, () => page.press(PASSWORD, "Enter"));
+  const first = path(page);
+  await screens.look(page, "choose-password");
+  await page.keyboard.type("password1234");
+  await goesOn(page, () => page.keyboard.press("Enter"));
+  const refused = { path: path(page), alert_is_there: (await page.getByRole("alert").innerText()).length > 0 };
+  await screens.look(page, "choose-password-refused");
+  await page.keyboard.type("seven green kettles");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(AUTHORIZE);
+  await page.click(AUTHORIZE);
+  return { first, refused, back: without("code", await told(page, asked)) };
+}
+
 async function meetsAStranger(page) {
   const url = new URL(request().url);
   url.searchParams.set("client_id", "00000000-0000-4000-8000-000000000000");
@@ -250,9 +273,21 @@ async function main(browser) {
   const without_javascript = await withoutJavaScript(await person(browser, { javaScriptEnabled: false }));
   const account = await endsTheAccess(page, tokens);
   const stranger = await meetsAStranger(page);
+  const printed_password = await replacesAPrintedPassword(await person(browser));
   const { faults, seen } = screens;
   console.log(
-    JSON.stringify({ approved, refused, keyboard, without_javascript, account, stranger, seen, faults, complaints }),
+    JSON.stringify({
+      approved,
+      refused,
+      keyboard,
+      without_javascript,
+      account,
+      stranger,
+      printed_password,
+      seen,
+      faults,
+      complaints,
+    }),
   );
 }
 

@@ -197,8 +197,8 @@ on_both! {
                 .expect("is disabled");
         };
         let set_password = async || {
-            let password = Some(Secret::new("correct horse".to_owned()));
-            actions::set_password(app.context(), "eve@mail.example", password, None, &COMMAND_LINE).await.expect("is set");
+            let new = actions::NewPassword::chosen(Secret::new("correct horse".to_owned()));
+            actions::set_password(app.context(), "eve@mail.example", new, &COMMAND_LINE).await.expect("is set");
         };
 
         let before = events(&app, umbra.org_id).await.len();
@@ -207,7 +207,7 @@ on_both! {
         let again = told_of(&app, acme.org_id, disable).await;
 
         let now = json!({"disabled_at": START.seconds(), "grants_ended": 0, "sessions_ended": 0});
-        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false, "sessions_ended": 0}))]);
+        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false, "sessions_ended": 0, "grants_ended": 0}))]);
         assert_eq!(disabled, [told("user.disabled", subject, None, now)]);
         assert_eq!(again, [], "disabling twice changes nothing");
         let in_umbra = events(&app, umbra.org_id).await.into_iter().skip(before).map(|event| event.action);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, Forgotten};
+use grantor::actions::{self, By, Forgotten, Keeping, NewPassword};
 use grantor::db::authorization_codes::{self, AuthorizationCode};
 use grantor::db::authorization_requests::{self, NewPendingRequest};
 use grantor::db::families::{self, Family};
@@ -137,15 +137,17 @@ on_both! {
         signed_in(&app, 2, eve).await;
         let others = signed_in(&app, 3, other).await;
         let set = async |password: &str, keep| {
-            let password = Some(Secret::new(password.to_owned()));
-            actions::set_password(app.context(), EVE, password, keep, &BY).await
+            let known_browser = Digest::of("the next cookie");
+            let keep = keep.map(|session: SessionId| Keeping { session, browser: None, known_browser });
+            let new = NewPassword { keep, ..NewPassword::chosen(Secret::new(password.to_owned())) };
+            actions::set_password(app.context(), EVE, new, &BY).await
         };
 
         set("short", None).await.expect_err("is refused");
         assert_eq!(sessions_of(&app, eve).await.len(), 2);
         set("correct horse", Some(mine)).await.expect("is set");
         assert_eq!(sessions_of(&app, eve).await, [mine]);
-        let told = json!({"made_by_server": false, "sessions_ended": 1});
+        let told = json!({"made_by_server": false, "sessions_ended": 1, "grants_ended": 0});
         assert_eq!(last_event(&app, acme.org_id).await, ("user.password_set".to_owned(), told));
         set("battery staple", None).await.expect("is set");
 

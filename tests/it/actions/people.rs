@@ -1,10 +1,11 @@
 //! People: in one organisation or several, with passwords and keys, and without either.
 
 use grantor::actions::sign_in::{SignInError, SigningIn, sign_in};
-use grantor::actions::{self, By, CreateKeyError, CreateUserError, NewKeys, RevokeKeyError, UserError};
+use grantor::actions::{self, By, CreateKeyError, CreateUserError, NewKeys, NewPassword, RevokeKeyError, UserError};
 use grantor::db::{memberships, sessions, users};
 use grantor::oauth::KeyId;
 use grantor::oauth::operator::Operator;
+use grantor::oauth::password::PasswordError;
 use grantor::oauth::permission::Role;
 use grantor::secret::{Secret, password_matches};
 
@@ -16,6 +17,10 @@ const ROUNDS: u32 = 10;
 
 fn secret(text: &str) -> Option<Secret> {
     Some(Secret::new(text.to_owned()))
+}
+
+fn chosen(text: &str) -> NewPassword {
+    NewPassword::chosen(Secret::new(text.to_owned()))
 }
 
 async fn named(app: &TestApp, keys: &NewKeys) -> Option<Operator> {
@@ -83,13 +88,15 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let eve = acme.colleague(EVE, Role::Standard).await;
-        actions::set_password(app.context(), EVE, secret("correct horse"), None, &BY).await.expect("is set");
+        actions::set_password(app.context(), EVE, chosen("correct horse"), &BY).await.expect("is set");
         let attempt = || SigningIn {
             email: EVE,
             password: Secret::new("correct horse".to_owned()),
             user_agent: "",
             address: None,
             replaces: None,
+            browser: None,
+            is_known: false,
         };
         actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
         let refused = sign_in(app.context(), attempt()).await;
@@ -158,19 +165,21 @@ on_both! {
         app.operator("Acme").await.colleague(EVE, Role::Standard).await;
         let user = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
         for round in 0..ROUNDS {
-            let (old, new) = (format!("password {round}"), format!("password {}", round + 1));
-            actions::set_password(app.context(), EVE, secret(&old), None, &BY).await.expect("is set");
+            let (old, new) = (format!("phrase of round {round}"), format!("phrase of round {}", round + 1));
+            actions::set_password(app.context(), EVE, chosen(&old), &BY).await.expect("is set");
             let attempt = SigningIn {
                 email: EVE,
                 password: Secret::new(old),
                 user_agent: "Browser",
                 address: None,
                 replaces: None,
+                browser: None,
+                is_known: false,
             };
 
             let (signed_in, set) = tokio::join!(
                 sign_in(app.context(), attempt),
-                actions::set_password(replica.context(), EVE, secret(&new), None, &BY),
+                actions::set_password(replica.context(), EVE, chosen(&new), &BY),
             );
 
             set.expect("is set");
@@ -187,19 +196,19 @@ on_both! {
     async fn a_new_password_replaces_the_old_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.operator("Acme").await.colleague(EVE, Role::Standard).await;
-        let set = async |email, password| actions::set_password(app.context(), email, password, None, &BY).await;
+        let set = async |email, new| actions::set_password(app.context(), email, new, &BY).await;
 
-        let chosen = set(EVE, secret("correct horse")).await.expect("is set");
-        assert!(chosen.is_none(), "who chose it knows it");
+        let told = set(EVE, chosen("correct horse")).await.expect("is set");
+        assert!(told.is_none(), "who chose it knows it");
         assert!(password_matches(&Secret::new("correct horse".to_owned()), &password_hash(&app, EVE).await));
 
-        let made = set(EVE, None).await.expect("is set").expect("is shown");
+        let made = set(EVE, NewPassword::default()).await.expect("is set").expect("is shown");
         assert!(password_matches(&made, &password_hash(&app, EVE).await));
 
-        let short = set(EVE, secret("short")).await;
-        assert!(matches!(short, Err(UserError::PasswordLength)), "{short:?}");
+        let short = set(EVE, chosen("short")).await;
+        assert!(matches!(short, Err(UserError::Weak(PasswordError::TooShort))), "{short:?}");
         assert!(password_matches(&made, &password_hash(&app, EVE).await));
-        let nobody = set("nobody@mail.example", None).await;
+        let nobody = set("nobody@mail.example", NewPassword::default()).await;
         assert!(matches!(nobody, Err(UserError::NoSuchUser(_))), "{nobody:?}");
     }
 }

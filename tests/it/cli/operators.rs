@@ -147,6 +147,31 @@ on_both! {
         assert_eq!(given, json!({"email": "admin@acme.example", "password": null}));
     }
 
+    async fn a_weak_password_is_refused_wherever_one_is_chosen(engine: Engine) {
+        let program = Program::on(engine).await;
+        let weak = |arguments: &[&str], password: &str| {
+            program.run_with_input(arguments.iter().chain(&["--password-stdin"]), &format!("{password}\n"))
+        };
+        let common = "the password is too easy to guess: it consists of common words or patterns";
+        let personal = "the password is too easy to guess: it consists of the email address, the name or the organization";
+
+        weak(&["bootstrap", "--org", "Acme", "--email", "ada@acme.example"], "Password-2026!").failed(1, common);
+        program.bootstrap();
+        weak(&create("eve@acme.example", "standard"), "acme acme acme").failed(1, personal);
+        let set = ["user", "set-password", "--email", "admin@acme.example"];
+        weak(&set, "eleven char").failed(1, "the password needs at least 12 characters");
+        weak(&set, "admin@acme.example").failed(1, personal);
+    }
+
+    async fn a_password_reset_may_end_everything_that_the_person_authorized(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+
+        let set = program.run(["user", "set-password", "--email", "admin@acme.example", "--end-grants"]);
+
+        assert!(set.succeeded().contains("It has to be replaced at the next sign-in."), "{}", set.stdout);
+    }
+
     async fn a_person_is_disabled_and_enabled_again(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();

@@ -41,7 +41,7 @@ on_both! {
         sign_in(app.db(), 1, 1, START).await;
         users::disable(app.db(), user_id(1), after(9)).await.expect("is disabled");
 
-        let (session, user) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
+        let (session, user, must_choose) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
 
         let expected = Session {
             id: session_id(1),
@@ -51,7 +51,7 @@ on_both! {
             user_agent: "Browser \u{fc}/1".to_owned(),
             address: Some("::1".to_owned()),
         };
-        assert_eq!(session, expected);
+        assert_eq!((session, must_choose), (expected, false));
         assert_eq!(Some(&user), users::find(app.db(), user_id(1)).await.expect("is readable").as_ref());
         assert_eq!((user.name.as_deref(), user.disabled_at), (Some("Ada"), Some(after(9))));
         assert_eq!(sessions::find(app.db(), digest("cookie 2")).await.expect("is readable"), None);
@@ -81,14 +81,14 @@ on_both! {
         assert!(begins(1, 1, "hash of ada").await);
         assert!(!begins(2, 1, "hash of eve").await, "somebody else's");
         assert!(!begins(3, 9, "hash of ada").await, "of nobody");
-        users::update_password_hash(app.db(), user_id(1), "new hash").await.expect("is set");
+        users::update_password_hash(app.db(), user_id(1), "new hash", None).await.expect("is set");
         assert!(!begins(4, 1, "hash of ada").await, "the former one");
         assert!(begins(5, 1, "new hash").await);
         users::disable(app.db(), user_id(1), START).await.expect("is disabled");
         assert!(!begins(6, 1, "new hash").await, "of somebody disabled");
 
         assert_eq!(numbers(app.db(), 1).await, [session_id(5), session_id(1)]);
-        let (found, _) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
+        let (found, ..) = sessions::find(app.db(), digest("cookie 1")).await.expect("is readable").expect("is there");
         assert_eq!((found.signed_in_at, found.last_seen_at), (START, START));
         assert_eq!((found.user_agent.as_str(), found.address.as_deref()), ("Browser \u{fc}/1", Some("::1")));
     }
@@ -99,9 +99,9 @@ on_both! {
         people_and_clients(app.db()).await;
         for round in 1..6 {
             let (old, set) = (format!("hash {round}"), format!("hash {}", round + 1));
-            users::update_password_hash(app.db(), user_id(1), &old).await.expect("is set");
+            users::update_password_hash(app.db(), user_id(1), &old, None).await.expect("is set");
             let mut tx = app.db().begin().await.expect("begins");
-            users::update_password_hash(&mut tx, user_id(1), &set).await.expect("is set");
+            users::update_password_hash(&mut tx, user_id(1), &set, None).await.expect("is set");
             sessions::delete_all(&mut tx, user_id(1), None).await.expect("is asked");
 
             let new = new(round, 1, START);

@@ -30,7 +30,7 @@ on_both! {
         users::insert(app.db(), user_id(1), "ada@acme.example", None, "old", START).await.expect("is inserted");
         users::insert(app.db(), user_id(2), "eve@acme.example", None, "old", START).await.expect("is inserted");
 
-        users::update_password_hash(app.db(), user_id(1), "new").await.expect("is updated");
+        users::update_password_hash(app.db(), user_id(1), "new", None).await.expect("is updated");
 
         let hash = async |number| users::find_password_hash(app.db(), user_id(number)).await.expect("is readable");
         assert_eq!(hash(1).await.as_deref(), Some("new"));

@@ -9,12 +9,15 @@ use crate::support::{Engine, Program, Running};
 async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
     let program = Program::on(Engine::Sqlite).await;
     let user = program.bootstrap()["user"].clone();
+    let newcomer = ["user", "create", "--org", "Acme", "--email", "bob@acme.example", "--role", "standard"];
+    let newcomer = program.json(&newcomer);
     let _server = program.start();
 
     let mut browser = node("browser_journey.mjs");
     browser
         .args([program.url().as_str(), text(&user["email"]), text(&user["password"])])
-        .arg(target().join("screenshots"));
+        .arg(target().join("screenshots"))
+        .args([text(&newcomer["email"]), text(&newcomer["password"])]);
     let told = Running::spawn(browser, "").finish().json();
 
     let agreed = back(&program, &["code", "dd_oid", "dd_org_name", "domain", "iss", "site", "state"], Value::Null);
@@ -46,7 +49,15 @@ async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
         "without_javascript": agreed,
         "account": {"listed": true, "listed_after": false, "refresh": "400 invalid_grant"},
         "stranger": {"status": 400, "path": "/oauth2/v1/authorize"},
-        "seen": ["login", "login-failed", "consent", "account", "account-revoked", "unknown-client"],
+        "printed_password": {
+            "first": "/password",
+            "refused": {"path": "/password", "alert_is_there": true},
+            "back": agreed,
+        },
+        "seen": [
+            "login", "login-failed", "consent", "account", "account-revoked", "unknown-client", "choose-password",
+            "choose-password-refused",
+        ],
         "faults": [],
         "complaints": [],
     });

@@ -192,19 +192,45 @@ on_both! {
         assert_eq!(client.refresh(&token).await.status, 200);
     }
 
-    async fn a_password_is_not_changed_without_the_old_one_or_to_a_short_one(engine: Engine) {
+    async fn a_new_password_ends_the_access_of_all_apps_if_that_is_chosen(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, client, mut eve) = stage(&app).await;
+        let token = refresh_token(&client, &mut eve).await;
+        let page = account(&mut eve).await;
+
+        let change = password_form(&page, PASSWORD, NEW).with("end_grants", "yes");
+        leads_to(&eve.submit(&change).await, "/account?notice=password_changed_and_apps_ended");
+
+        assert_eq!(client.refresh(&token).await.status, 400);
+        assert_eq!(Form::all(&account(&mut eve).await, "/account/revoke").len(), 0);
+        let events = grantor::db::audit_events::list(app.db(), acme.org_id, 2).await.expect("is readable");
+        assert_eq!(events.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["grant.revoked", "user.password_set"]);
+    }
+
+    async fn right_passwords_are_not_counted_as_guesses(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (_acme, _client, mut eve) = stage(&app).await;
+        let page = eve.signs_in().await;
+        for _ in 0..12 {
+            assert_eq!(eve.submit(&password_form(&page, PASSWORD, "short")).await.status, 422);
+        }
+    }
+
+    async fn a_password_is_not_changed_without_the_old_one_or_to_a_weak_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let mut there = eve.elsewhere();
         there.signs_in().await;
         let page = eve.signs_in().await;
-        let long = "x".repeat(1_025);
+        let long = "seven green kettles ".repeat(52);
         let cases = [
             ("wrong", NEW, 403, "The current password is not right"),
             ("", NEW, 403, "The current password is not right"),
-            (PASSWORD, "7 chars", 422, "has to have 8 to 1024 characters"),
-            (PASSWORD, "", 422, "has to have 8 to 1024 characters"),
-            (PASSWORD, &long, 422, "has to have 8 to 1024 characters"),
+            (PASSWORD, "eleven char", 422, "needs 12 to 1024 characters"),
+            (PASSWORD, "", 422, "needs 12 to 1024 characters"),
+            (PASSWORD, &long, 422, "needs 12 to 1024 characters"),
+            (PASSWORD, "Willkommen-2026", 422, "consists of common words or patterns"),
+            (PASSWORD, "eve@mail.example", 422, "consists of your email address, your name or your organization"),
         ];
         for (current, new, status, words) in cases {
             let told = eve.submit(&password_form(&page, current, new)).await;

@@ -136,8 +136,8 @@ on_both! {
         let signed_in: Vec<_> = set_cookies(&signed_in).into_iter().map(shape).collect();
         assert_eq!(begun, owned(&[("__Host-browser", common)]));
         let session = format!("{common}; Max-Age=86400");
-        let device = format!("{common}; Max-Age=31536000");
-        assert_eq!(signed_in, owned(&[("__Host-sid", &session), ("__Host-device", &device)]));
+        let known = format!("{common}; Max-Age=15724800");
+        assert_eq!(signed_in, owned(&[("__Host-sid", &session), ("__Host-known_browser", &known)]));
     }
 
     async fn on_https_cookies_without_the_prefix_are_nobodys(engine: Engine) {

@@ -104,56 +104,6 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&consent)).await);
     }
 
-    async fn who_guesses_at_one_account_from_many_addresses_is_slowed_down_and_its_owner_is_not(engine: Engine) {
-        let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
-        let acme = app.operator("Acme").await;
-        let mut eve = acme.person(EVE, Role::Standard).await;
-        let mut bob =
-            acme.person("bob@mail.example", Role::Standard).await.with_header("x-forwarded-for", "198.51.100.1");
-        eve.signs_in().await;
-        let mut mallory = Person::new(&app, EVE);
-
-        for number in 0..9 {
-            let mut mallory = mallory.with_header("x-forwarded-for", &format!("203.0.113.{number}"));
-            assert!(is_wrong(&tries(&mut mallory, EVE, &format!("guess {number}")).await), "{number}");
-        }
-        mallory = mallory.with_header("x-forwarded-for", "203.0.113.100");
-        let tenth = tries(&mut mallory, EVE, "guess").await;
-        let right = tries(&mut mallory, EVE, PASSWORD).await;
-        eve.cookies.remove("sid");
-        let owner = tries(&mut eve.with_header("x-forwarded-for", "198.51.100.2"), EVE, PASSWORD).await;
-
-        for limited in [tenth, right] {
-            assert_eq!((limited.status.as_u16(), limited.header("retry-after")), (429, Some("90")), "{}", limited.text);
-            assert!(limited.text.contains("Try again in 90 seconds"), "{}", limited.text);
-            assert_eq!(limited.header("set-cookie"), None);
-        }
-        assert_eq!(owner.status, 303);
-        assert_eq!(tries(&mut bob, "bob@mail.example", PASSWORD).await.status, 303);
-        app.hand.advance(Duration::from_secs(90));
-        assert!(is_wrong(&tries(&mut mallory, EVE, "guess").await));
-    }
-
-    async fn a_device_of_another_account_or_a_made_up_one_gives_no_more_guesses(engine: Engine) {
-        let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
-        let acme = app.operator("Acme").await;
-        acme.person(EVE, Role::Standard).await;
-        let mut mallory = acme.person("mallory@mail.example", Role::Standard).await;
-        mallory.signs_in().await;
-
-        let mut answers = Vec::new();
-        for number in 0..30 {
-            let mut mallory = mallory.with_header("x-forwarded-for", &format!("203.0.113.{number}"));
-            if number % 2 == 0 {
-                mallory.cookies.insert("device".to_owned(), format!("made-up-{number}"));
-            }
-            mallory.cookies.remove("sid");
-            answers.push(tries(&mut mallory, EVE, &format!("guess {number}")).await.status.as_u16());
-        }
-
-        assert_eq!(answers.iter().filter(|status| **status == 403).count(), 10, "{answers:?}");
-    }
-
     async fn who_guesses_at_many_accounts_from_one_address_is_slowed_down(engine: Engine) {
         let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
         let acme = app.operator("Acme").await;

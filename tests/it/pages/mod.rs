@@ -6,4 +6,6 @@ mod consent;
 mod consent_changes;
 mod login;
 mod organization;
+mod password;
+mod sign_in_limits;
 mod sites;

@@ -174,9 +174,14 @@ impl Program {
         Server { program: self.clone(), running: Running::spawn(command, "") }
     }
 
-    /// An organisation with its administrator and keys, as `grantor bootstrap` prints them.
+    /// An organization with its administrator and keys, as `grantor bootstrap` prints them. The password need not be replaced
+    /// at the first sign-in.
     pub fn bootstrap(&self) -> Value {
-        self.json(&["bootstrap", "--org", "Acme", "--email", "admin@acme.example"])
+        let arguments = ["--output", "json", "bootstrap", "--org", "Acme", "--email", "admin@acme.example"];
+        let mut made =
+            self.run_with_input(arguments.iter().chain(&["--password-stdin"]), "correct horse battery\n").json();
+        made["user"]["password"] = "correct horse battery".into();
+        made
     }
 
     /// A statement by hand, for states that the program itself never makes.

@@ -1,0 +1,132 @@
+//! `/password`: who signs in with a printed password chooses another before anything else.
+
+use grantor::actions::{self, By, NewPassword};
+use grantor::oauth::permission::Role;
+
+use crate::support::flow::{Form, McpClient, Person};
+use crate::support::{Answer, TestApp, TestOperator};
+
+const REDIRECT: &str = "https://app.example/cb";
+const EVE: &str = "eve@mail.example";
+const NEW: &str = "seven green kettles";
+
+/// A colleague, and the password that was printed for them.
+async fn newcomer<'a>(acme: &TestOperator<'a>) -> (Person<'a>, String) {
+    let (context, by) = (acme.app.context(), By::COMMAND_LINE);
+    let user = actions::create_user(context, acme.org_id, EVE, None, Role::Standard, None, &by).await.expect("joins");
+    (Person::new(acme.app, EVE), user.password.expect("was made").expose().to_owned())
+}
+
+async fn signs_in(person: &mut Person<'_>, page: &Answer, password: &str) -> Answer {
+    let answer = person.submit(&Form::on(page, "/login").with("email", EVE).with("password", password)).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    person.follow(answer).await
+}
+
+fn choosing(page: &Answer, new: &str) -> Form {
+    Form::on(page, "/password").with("new", new)
+}
+
+on_both! {
+    async fn a_printed_password_is_replaced_before_the_request_goes_on(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let (mut eve, printed) = newcomer(&acme).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+
+        let login = eve.visit(&client.url(&[])).await;
+        let page = signs_in(&mut eve, &login, &printed).await;
+        assert!(page.status == 200 && page.text.contains("Choose a password"), "{}", page.text);
+        let answer = eve.submit(&choosing(&page, NEW)).await;
+        let consent = eve.follow(answer).await;
+        client.code(&eve.submit(&Form::approving(&consent)).await);
+
+        let mut there = eve.elsewhere();
+        let login = there.open("/login").await;
+        let account = signs_in(&mut there, &login, NEW).await;
+        assert!(account.text.contains("Your account"), "{}", account.text);
+        let mut mallory = eve.elsewhere();
+        let login = mallory.open("/login").await;
+        let old = mallory.submit(&Form::on(&login, "/login").with("email", EVE).with("password", &printed)).await;
+        assert_eq!(old.status, 403, "{}", old.text);
+    }
+
+    async fn a_session_with_a_printed_password_opens_nothing_else(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let (mut eve, printed) = newcomer(&acme).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let login = eve.open("/login").await;
+        let page = signs_in(&mut eve, &login, &printed).await;
+        assert_eq!(Form::all(&page, "/password").len(), 1, "{}", page.text);
+
+        let account = eve.open("/account").await;
+        let silent = eve.visit(&client.url(&[("prompt", "none")])).await;
+        let asked = eve.visit(&client.url(&[])).await;
+        let others = Form::on(&page, "/logout");
+        let ended = eve.submit(&Form { action: "/account/sessions/end-others".to_owned(), ..others.clone() }).await;
+
+        assert_eq!((account.status.as_u16(), account.header("location")), (303, Some("/login")));
+        client.is_refused(&silent, "login_required", "the user has to sign in");
+        assert_eq!(Form::all(&asked, "/password").len(), 1, "{}", asked.text);
+        assert_eq!(ended.header("location"), Some("/login"));
+        let signed_out = eve.submit(&others).await;
+        assert_eq!(signed_out.status, 200, "{}", signed_out.text);
+        assert_eq!(eve.open("/password").await.header("location"), Some("/account"), "nobody is signed in");
+    }
+
+    async fn the_new_password_is_another_one_by_the_rule(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let (mut eve, printed) = newcomer(&acme).await;
+        let login = eve.open("/login").await;
+        let page = signs_in(&mut eve, &login, &printed).await;
+
+        for (new, words) in [
+            (printed.as_str(), "the password that you have to replace"),
+            ("short", "needs 12 to 1024 characters"),
+            ("password1234", "common words or patterns"),
+            ("eve@mail.example", "your email address, your name or your organization"),
+            ("Acme-eve-2026", "your email address, your name or your organization"),
+        ] {
+            let told = eve.submit(&choosing(&page, new)).await;
+            assert_eq!(told.status, 422, "{new}: {}", told.text);
+            assert!(told.text.contains(words) && !told.text.contains(&format!("value=\"{new}\"")) || new == EVE, "{new}: {}", told.text);
+        }
+        assert_eq!(eve.submit(&choosing(&page, NEW)).await.header("location"), Some("/account"));
+        assert_eq!(eve.open("/password").await.header("location"), Some("/account"));
+    }
+
+    async fn a_printed_reset_signs_out_and_asks_again_and_a_given_one_does_not(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.signs_in().await;
+
+        let made = actions::set_password(app.context(), EVE, NewPassword::default(), &By::COMMAND_LINE).await;
+        let printed = made.expect("is set").expect("was made").expose().to_owned();
+        let login = eve.visit("/account").await;
+        let page = signs_in(&mut eve, &login, &printed).await;
+        assert_eq!(Form::all(&page, "/password").len(), 1, "{}", page.text);
+
+        let given = NewPassword::chosen(grantor::secret::Secret::new(NEW.to_owned()));
+        actions::set_password(app.context(), EVE, given, &By::COMMAND_LINE).await.expect("is set");
+        let login = eve.visit("/account").await;
+        let account = signs_in(&mut eve, &login, NEW).await;
+        assert!(account.text.contains("Your account"), "{}", account.text);
+    }
+
+    async fn the_form_is_taken_from_this_browser_only(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let (mut eve, printed) = newcomer(&acme).await;
+        let login = eve.open("/login").await;
+        let page = signs_in(&mut eve, &login, &printed).await;
+
+        let forged = eve.submit(&choosing(&page, NEW).without("csrf")).await;
+        let elsewhere = eve.with_header("sec-fetch-site", "cross-site").submit(&choosing(&page, NEW)).await;
+
+        assert_eq!((forged.status.as_u16(), elsewhere.status.as_u16()), (403, 403));
+        assert_eq!(Form::all(&eve.open("/password").await, "/password").len(), 1);
+    }
+}

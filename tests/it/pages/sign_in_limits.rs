@@ -1,0 +1,209 @@
+//! Guessing is slowed down, an owner with the right password gets in, and failed attempts are audited.
+
+use std::time::Duration;
+
+use grantor::actions::{self, By, NewPassword};
+use grantor::db::audit_events;
+use grantor::db::known_browsers::MAX_KNOWN_BROWSERS;
+use grantor::oauth::permission::Role;
+use grantor::secret::Secret;
+use serde_json::json;
+
+use crate::support::flow::{Form, PASSWORD, Person};
+use crate::support::{Answer, START, TestApp};
+
+const EVE: &str = "eve@mail.example";
+const BOB: &str = "bob@mail.example";
+const NEW: &str = "seven green kettles";
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// The tests come from this address, so that they may say where a browser is.
+const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
+
+async fn tries(person: &mut Person<'_>, email: &str, password: &str) -> Answer {
+    person.cookies.remove("sid");
+    let page = person.open("/login").await;
+    person.submit(&Form::on(&page, "/login").with("email", email).with("password", password)).await
+}
+
+/// The statuses of so many wrong passwords.
+async fn guesses(person: &mut Person<'_>, email: &str, count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for number in 0..count {
+        statuses.push(tries(person, email, &format!("guess {number}")).await.status.as_u16());
+    }
+    statuses
+}
+
+fn at<'a>(person: &Person<'a>, address: &str) -> Person<'a> {
+    person.with_header("x-forwarded-for", address)
+}
+
+on_both! {
+    async fn an_owner_gets_in_from_a_new_browser_while_many_sources_guess(engine: Engine) {
+        let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
+        let acme = app.operator("Acme").await;
+        let eve = acme.person(EVE, Role::Standard).await;
+        let mallory = Person::new(&app, EVE);
+
+        for number in 0..10 {
+            let from = format!("203.0.113.{number}");
+            assert_eq!(guesses(&mut at(&mallory, &from), EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "{from}");
+        }
+        // All together have had a hundred: each has three from now on.
+        assert_eq!(guesses(&mut at(&mallory, "203.0.113.100"), EVE, 4).await, [403, 403, 403, 429]);
+        let caught = tries(&mut at(&mallory, "203.0.113.1"), EVE, PASSWORD).await;
+        let owner = tries(&mut at(&eve.elsewhere(), "198.51.100.2"), EVE, PASSWORD).await;
+
+        assert_eq!((caught.status.as_u16(), caught.header("retry-after")), (429, Some("90")), "{}", caught.text);
+        assert!(caught.text.contains("Try again in 90 seconds") && caught.header("set-cookie").is_none());
+        assert_eq!(owner.status, 303, "{}", owner.text);
+        app.hand.advance(Duration::from_secs(900));
+        assert_eq!(guesses(&mut at(&mallory, "203.0.113.1"), EVE, 1).await, [403]);
+    }
+
+    async fn right_passwords_are_not_counted(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
+        for round in 0..25 {
+            assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 303, "{round}");
+        }
+    }
+
+    async fn attempts_at_once_are_counted_before_they_fail(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
+        let mut browsers: Vec<_> = (0..20).map(|_| eve.elsewhere()).collect();
+
+        let answers = futures_util::future::join_all(browsers.iter_mut().map(|one| tries(one, EVE, "a guess"))).await;
+
+        let checked = answers.iter().filter(|answer| answer.status == 403).count();
+        assert!(checked <= 10, "{checked} were checked");
+    }
+
+    async fn a_known_browser_signs_in_while_somebody_guesses_from_the_same_network(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.signs_in().await;
+        guesses(&mut eve.elsewhere(), EVE, 11).await;
+        assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 429);
+
+        assert_eq!(tries(&mut eve, EVE, PASSWORD).await.status, 303);
+        assert_eq!(guesses(&mut eve, EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "it has limits of its own");
+    }
+
+    async fn a_made_up_browser_or_one_of_another_account_gives_no_more_guesses(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        acme.person(EVE, Role::Standard).await;
+        let mut mallory = acme.person("mallory@mail.example", Role::Standard).await;
+        mallory.signs_in().await;
+
+        let mut statuses = Vec::new();
+        for number in 0..14 {
+            if number % 2 == 0 {
+                mallory.cookies.insert("known_browser".to_owned(), format!("made-up-{number}"));
+            }
+            statuses.extend(guesses(&mut mallory, EVE, 1).await);
+        }
+
+        assert_eq!(statuses, [[403; 10].as_slice(), &[429; 4]].concat());
+    }
+
+    async fn several_people_may_be_known_in_one_browser_and_each_sign_in_draws_its_cookie_anew(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        acme.person(BOB, Role::Standard).await;
+        eve.signs_in().await;
+        let first = eve.clone();
+        assert_eq!(tries(&mut eve, BOB, PASSWORD).await.status, 303);
+        assert!(first.cookies["known_browser"] != eve.cookies["known_browser"]);
+        guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+
+        for email in [EVE, BOB] {
+            assert_eq!(tries(&mut eve.clone(), email, "wrong").await.status, 403, "{email} is known");
+        }
+        assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the cookie before is worthless");
+    }
+
+    async fn a_browser_is_not_known_after_the_password_changed_or_half_a_year(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        eve.signs_in().await;
+        let page = {
+            let mut here = eve.clone();
+            let page = here.open("/account").await;
+            let change = Form::on(&page, "/account/password").with("current", PASSWORD).with("new", NEW);
+            assert_eq!(here.submit(&change).await.status, 303);
+            here
+        };
+        let is_known = async |browser: &Person<'_>| {
+            guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+            tries(&mut browser.clone(), EVE, "wrong").await.status == 403
+        };
+
+        assert!(is_known(&page).await, "the browser in which it was changed");
+        assert!(!is_known(&eve).await, "the former cookie");
+        app.hand.advance(183 * DAY);
+        assert!(!is_known(&page).await);
+        let chosen = NewPassword::chosen(Secret::new(PASSWORD.to_owned()));
+        actions::set_password(app.context(), EVE, chosen, &By::COMMAND_LINE).await.expect("is set");
+    }
+
+    async fn an_account_has_a_bounded_number_of_known_browsers_and_expired_ones_go(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
+        eve.signs_in().await;
+        let first = eve.clone();
+        for _ in 0..MAX_KNOWN_BROWSERS {
+            app.hand.advance(Duration::from_secs(1));
+            assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 303);
+        }
+        guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+
+        assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the oldest is forgotten");
+        app.hand.advance(183 * DAY);
+        actions::audit_refused_sign_ins(app.context()).await.expect("is swept");
+    }
+
+    async fn failed_attempts_are_shown_to_the_owner_and_audited_once_for_each_hour(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let replica = app.replica().await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let mut eve = acme.person(EVE, Role::Standard).await;
+        umbra.takes_in(&eve, Role::Standard).await;
+        guesses(&mut eve.elsewhere(), EVE, 3).await;
+        guesses(&mut eve.elsewhere(), "nobody@mail.example", 2).await;
+
+        let account = eve.signs_in().await;
+        assert!(account.text.contains("3 failed sign-in attempts in the last 24 hours"), "{}", account.text);
+        assert_eq!(actions::audit_refused_sign_ins(app.context()).await.expect("is done"), 0, "the hour is not over");
+        for one in [&app, &replica] {
+            one.hand.advance(HOUR);
+        }
+        let (here, there) = tokio::join!(
+            actions::audit_refused_sign_ins(app.context()),
+            actions::audit_refused_sign_ins(replica.context()),
+        );
+
+        assert_eq!(here.expect("is done") + there.expect("is done"), 2, "of eve and of nobody");
+        let subject = format!("user:{}", eve.user_id().await);
+        let hour = START.seconds() / 3_600 * 3_600;
+        let hour = grantor::oauth::Timestamp::from_seconds(hour).to_rfc3339();
+        for org_id in [acme.org_id, umbra.org_id] {
+            let event = audit_events::list(app.db(), org_id, 1).await.expect("is readable").remove(0);
+            assert_eq!((event.action.as_str(), &event.subject), ("sign_in.refused", &subject));
+            assert_eq!(event.after, Some(json!({"attempts": 3, "hour": hour})));
+            assert_eq!(event.actor, "anonymous");
+        }
+        let of_nobody = audit_events::list_of_server(app.db(), 1).await.expect("is readable").remove(0);
+        assert_eq!((of_nobody.action.as_str(), of_nobody.subject.as_str()), ("sign_in.refused", "unknown accounts"));
+        assert_eq!(of_nobody.after, Some(json!({"attempts": 2, "hour": hour})));
+        app.hand.advance(DAY);
+        let account = eve.signs_in().await;
+        assert!(!account.text.contains("failed sign-in"), "{}", account.text);
+    }
+}
