@@ -18,8 +18,6 @@ use crate::clock::Clock;
 use crate::oauth::network::Network;
 use crate::secret::Digest;
 
-/// How many [`Class`]es there are.
-const CLASSES: usize = 12;
 const BUCKETS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const A_QUARTER: Duration = Duration::from_secs(900);
@@ -152,10 +150,19 @@ impl RateLimits {
 
     /// Gives back one that was taken, since what it was taken for does not count after all.
     pub fn give_back(&self, class: Class, counted: Counted) {
+        let rule = self.rule(class);
+        match counted {
+            Counted::Network(network @ Network::V6 { .. }) => network
+                .counted()
+                .for_each(|(network, times)| self.give_back_one(class, Counted::Network(network), rule.times(times))),
+            counted => self.give_back_one(class, counted, rule),
+        }
+    }
+
+    fn give_back_one(&self, class: Class, counted: Counted, rule: Rule) {
         if let Some(bucket) = self.buckets.get(&(class, counted)) {
-            let interval = self.rule(class).interval();
-            let _ = bucket
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| Some(empty_at.saturating_sub(interval)));
+            let less = |empty_at: u64| Some(empty_at.saturating_sub(rule.interval()));
+            let _ = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
     }
 
