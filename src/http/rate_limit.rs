@@ -91,7 +91,7 @@ pub struct TooManyRequests {
 }
 
 /// As many as there are variants of [`Class`].
-const CLASSES: usize = 13;
+const CLASSES: usize = 15;
 /// After so many new registrations a network leaves half of the total to others. Each is remembered for so long.
 const REMEMBERED_REGISTRATIONS: u32 = 10;
 const REGISTRATION_IS_REMEMBERED_FOR: Duration = Duration::from_secs(300);
