@@ -136,7 +136,7 @@ on_both! {
         let mine = signed_in(&app, 1, eve).await;
         signed_in(&app, 2, eve).await;
         let others = signed_in(&app, 3, other).await;
-        let set = async |password: &str, keep| {
+        let set = async |password: &str, keep: Option<SessionId>| {
             let known_browser = Digest::of("the next cookie");
             let keep = keep.map(|session: SessionId| Keeping { session, browser: None, known_browser });
             let new = NewPassword { keep, ..NewPassword::chosen(Secret::new(password.to_owned())) };
