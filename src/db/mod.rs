@@ -139,8 +139,8 @@ impl Db {
         match self.begin().await {
             Ok(tx) => tx.roll_back().await.map(|()| false),
             Err(DbError::ReadOnly(_)) => Ok(true),
-            // Somebody else writes.
-            Err(DbError::Conflict(_)) => Ok(false),
+            // Another transaction is writing.
+            Err(DbError::Conflict(_) | DbError::TimedOut) => Ok(false),
             Err(cause) => Err(cause),
         }
     }

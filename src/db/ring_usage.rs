@@ -69,27 +69,30 @@ struct CountedFamilies {
 /// Whether the database was ever used with a key ring: something is sealed in it, or tokens derive from a key. False for one
 /// that has no schema yet.
 pub async fn is_used(db: &Db) -> Result<bool, DbError> {
-    if !has_tables(db).await? {
-        return Ok(false);
+    const SINCE_SIGNING: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)";
+    const SINCE_WEBHOOKS: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)
+                                   OR EXISTS (SELECT 1 FROM auth_methods) OR EXISTS (SELECT 1 FROM webhooks)
+                                   OR EXISTS (SELECT 1 FROM webhook_variables) OR EXISTS (SELECT 1 FROM sealing_keys)";
+    if has_table(db, "sealing_keys").await? {
+        with_conn!(db, |conn| sqlx::query_scalar(SINCE_WEBHOOKS).fetch_one(conn).await)
+    } else if has_table(db, "signing_keys").await? {
+        with_conn!(db, |conn| sqlx::query_scalar(SINCE_SIGNING).fetch_one(conn).await)
+    } else {
+        Ok(false)
     }
-    const ANY_ROW: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)
-                              OR EXISTS (SELECT 1 FROM auth_methods) OR EXISTS (SELECT 1 FROM webhooks)
-                              OR EXISTS (SELECT 1 FROM webhook_variables) OR EXISTS (SELECT 1 FROM sealing_keys)";
-    with_conn!(db, |conn| sqlx::query_scalar(ANY_ROW).fetch_one(conn).await)
 }
 
-/// Of the release that first sealed webhooks, or a later one.
-async fn has_tables(db: &Db) -> Result<bool, DbError> {
+/// A backup may come from a release that did not have the table yet.
+async fn has_table(db: &Db, name: &'static str) -> Result<bool, DbError> {
     with_conn!(
         db,
-        postgres | conn | sqlx::query_scalar("SELECT to_regclass('sealing_keys') IS NOT NULL").fetch_one(conn).await,
+        postgres | conn | sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(name).fetch_one(conn).await,
         sqlite
             | conn
-            | sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sealing_keys')"
-            )
-            .fetch_one(conn)
-            .await
+            | sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)")
+                .bind(name)
+                .fetch_one(conn)
+                .await
     )
 }
 

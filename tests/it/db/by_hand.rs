@@ -69,11 +69,11 @@ pub async fn auth_method_of_each_org(app: &TestApp, engine: Engine) {
         "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
                                    secret_origin, bound_origins, created_at, modified_at)
          SELECT id, id, 'CRM', 'https://crm.example/token', 'grantor', x'00', 'k', 'https://crm.example',
-                '[\"https://hooks.example\", \"https://other.example\"]', 1, 1 FROM orgs",
+                '[\"https://hooks.example\", \"https://hooks.example:8443\", \"https://other.example\"]', 1, 1 FROM orgs",
         "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
                                    secret_origin, bound_origins, created_at, modified_at)
          SELECT id, id, 'CRM', 'https://crm.example/token', 'grantor', '\\x00', 'k', 'https://crm.example',
-                '[\"https://hooks.example\", \"https://other.example\"]', 1, 1 FROM orgs",
+                '[\"https://hooks.example\", \"https://hooks.example:8443\", \"https://other.example\"]', 1, 1 FROM orgs",
     );
     execute(app, engine, sqlite, postgres).await;
 }
