@@ -6,7 +6,7 @@ import { installed } from "./installed.mjs";
 
 const { parse } = await installed("node-html-parser");
 
-const AGREE = /^authori[sz]e$/i;
+const AGREE = /^(i started it: )?allow access$/i;
 const MOST_STEPS = 20;
 
 export class Person {
