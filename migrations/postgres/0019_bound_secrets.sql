@@ -5,7 +5,10 @@
 ALTER TABLE webhook_variables ADD COLUMN bound_origins JSONB;
 -- Until then, one more origin may be bound. NULL: not any more.
 ALTER TABLE webhook_variables ADD COLUMN open_until BIGINT;
+-- The user who gave the secret. Only this user may bind that origin. NULL: the command line or the server.
+ALTER TABLE webhook_variables ADD COLUMN open_to UUID;
 
 -- The same for the access tokens of an auth method.
 ALTER TABLE auth_methods ADD COLUMN bound_origins JSONB;
 ALTER TABLE auth_methods ADD COLUMN open_until BIGINT;
+ALTER TABLE auth_methods ADD COLUMN open_to UUID;

@@ -40,6 +40,15 @@ impl By {
 }
 
 impl Actor {
+    /// The user who acts, if one does.
+    pub(super) const fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::Operator(operator) => Some(operator.user_id),
+            Self::User(id) => Some(*id),
+            Self::CommandLine | Self::Server | Self::Anonymous | Self::Client(_) => None,
+        }
+    }
+
     pub(super) fn name(&self) -> String {
         match self {
             Self::CommandLine => "command_line".to_owned(),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Context;
 use super::webhook_secrets::open_custom_headers;
+use super::{By, Context};
 use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::webhook_variables::Variable;
 use crate::db::webhooks::{self, Webhook};
@@ -24,13 +24,15 @@ pub(super) enum BindError {
 }
 
 /// Binds everything secret that the webhook uses to its origin, and returns the names of what was not bound to it before.
-/// The caller has locked the organization.
+/// The caller has locked the organization and stores the webhook after this call. Otherwise a secret of an older release, which
+/// is bound to the origins of the stored webhooks, would be bound to this one's without a check.
 pub(super) async fn bind_secrets(
     context: &Context,
     ring: &KeyRing,
     tx: &mut Tx,
     webhook: &Webhook,
     custom_headers: Option<&Secret>,
+    by: &By,
 ) -> Result<Vec<String>, BindError> {
     bind_unbound_of(tx, ring, webhook.org_id).await?;
     let origin = receiver_url::origin(&webhook.url);
@@ -39,7 +41,7 @@ pub(super) async fn bind_secrets(
     let mut bound = Vec::new();
     for (name, (id, binding)) in secret_bindings::of_variables(&mut *tx, webhook.org_id, &names).await? {
         let secret = (BoundRow::Variable(id), SecretName::Variable(name.clone()));
-        if bind(context, tx, secret, binding.unwrap_or_default(), &origin).await? {
+        if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
             bound.push(name);
         }
     }
@@ -47,7 +49,7 @@ pub(super) async fn bind_secrets(
         && let Some(binding) = secret_bindings::of_auth_method(&mut *tx, webhook.org_id, id).await?
     {
         let secret = (BoundRow::AuthMethod(id), SecretName::AuthMethod);
-        if bind(context, tx, secret, binding.unwrap_or_default(), &origin).await? {
+        if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
             bound.push("auth_method".to_owned());
         }
     }
@@ -60,13 +62,14 @@ async fn bind(
     (row, secret): (BoundRow, SecretName),
     binding: SecretBinding,
     origin: &str,
+    by: &By,
 ) -> Result<bool, BindError> {
     if binding.allows(origin) {
         return Ok(false);
     }
     let origins = binding.origins.clone();
     let refused = || NotBound { secret, origins, origin: origin.to_owned() };
-    let after = binding.with(origin, context.clock.now()).ok_or_else(refused)?;
+    let after = binding.with(origin, by.actor.user_id(), context.clock.now()).ok_or_else(refused)?;
     secret_bindings::set(tx, row, &after).await?;
     Ok(true)
 }
@@ -83,7 +86,9 @@ pub async fn bind_unbound_secrets(context: &Context, ring: &KeyRing) -> Result<(
     Ok(())
 }
 
-async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<(), DbError> {
+/// Binds secrets of an older release. The caller has locked the organization and calls this before it changes a webhook or the
+/// name of a variable, since both decide which origins use a secret.
+pub(super) async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<(), DbError> {
     let unbound = secret_bindings::list_unbound(&mut *tx, org_id).await?;
     if unbound.is_empty() {
         return Ok(());
@@ -94,7 +99,7 @@ async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<(
             BoundRow::Variable(_) => users.of_variable(&name),
             BoundRow::AuthMethod(id) => users.of_auth_method(id),
         };
-        secret_bindings::set(&mut *tx, row, &SecretBinding { origins, open_until: None }).await?;
+        secret_bindings::set(&mut *tx, row, &SecretBinding { origins, open: None }).await?;
     }
     Ok(())
 }
@@ -106,11 +111,12 @@ pub(super) async fn bind_where_used(
     tx: &mut Tx,
     ring: &KeyRing,
     variable: &Variable,
+    by: &By,
 ) -> Result<(), DbError> {
     let origins = Users::of_org(tx, ring, variable.org_id).await?.of_variable(&variable.name);
     let binding = match origins.is_empty() {
-        true => SecretBinding::given(context.clock.now()),
-        false => SecretBinding { origins, open_until: None },
+        true => SecretBinding::given(by.actor.user_id(), context.clock.now()),
+        false => SecretBinding { origins, open: None },
     };
     secret_bindings::set(tx, BoundRow::Variable(variable.id), &binding).await
 }

@@ -70,7 +70,8 @@ async fn create(
         return Err(AuthMethodError::TooMany);
     }
     name_taken(auth_methods::insert(&mut tx, &method).await)?;
-    secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &SecretBinding::given(now)).await?;
+    let binding = SecretBinding::given(by.actor.user_id(), now);
+    secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     record(context, &mut tx, by, &method, "auth_method.created", (None, Some(shown(&method)))).await?;
     tx.commit().await?;
     Ok(method)

@@ -42,7 +42,8 @@ async fn create(
     let others = webhook_variables::count(&mut tx, org_id).await?;
     webhook_variables::insert(&mut tx, &variable).await.map_err(VariableError::of_row)?;
     if is_secret {
-        secret_bindings::set(&mut tx, BoundRow::Variable(id), &SecretBinding::given(now)).await?;
+        let binding = SecretBinding::given(by.actor.user_id(), now);
+        secret_bindings::set(&mut tx, BoundRow::Variable(id), &binding).await?;
     }
     if others >= MOST {
         return Err(VariableError::TooMany);

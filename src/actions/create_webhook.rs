@@ -45,11 +45,11 @@ async fn create(
     orgs::lock_for_change(&mut tx, org_id).await?;
     check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
     let others = webhooks::count(&mut tx, org_id).await?;
+    let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref(), by).await?;
     webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;
     if others >= MOST {
         return Err(WebhookError::TooMany);
     }
-    let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref()).await?;
     let subject = format!("webhook:{}", webhook.id);
     let after = Some(with_bound(recorded(&webhook), &bound));
     let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };

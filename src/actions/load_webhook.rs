@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Context;
 use super::webhook_secrets::{WebhookSecrets, open_value};
 use crate::db::webhooks::{self, Webhook};
-use crate::db::{DbError, orgs, secret_bindings, webhook_variables};
+use crate::db::{DbError, orgs, secret_bindings};
 use crate::oauth::secret_binding::{NotBound, SecretBinding, SecretName};
 use crate::oauth::webhook_template::{Headers, Payload, TemplateMistake, Values};
 use crate::oauth::{AuthMethodId, OrgId, WebhookId, receiver_url};
@@ -54,34 +54,18 @@ pub async fn load_webhook(
     let origin = receiver_url::origin(&webhook.url);
     let mut names = payload.as_ref().map(Payload::names).unwrap_or_default();
     names.extend(headers.iter().flat_map(Headers::names));
-    check_variables(context, webhook.org_id, &names, &origin).await?;
+    let variables = variables(context, ring, webhook.org_id, &names, &origin).await?;
     if let Some(id) = webhook.auth_method_id {
         check_auth_method(context, webhook.org_id, id, &origin).await?;
     }
     Ok(Some(LoadedWebhook {
         org_name: org.name,
-        variables: variables(context, ring, webhook.org_id, &names).await?,
+        variables,
         headers,
         payload,
         signing_secrets: std::iter::once(secrets.signing).chain(former).collect(),
         webhook,
     }))
-}
-
-/// The check when a webhook is stored does not see variables that are created or renamed later.
-async fn check_variables(
-    context: &Context,
-    org_id: OrgId,
-    names: &BTreeSet<&str>,
-    origin: &str,
-) -> Result<(), LoadWebhookError> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    for (name, (_, binding)) in secret_bindings::of_variables(&context.db, org_id, names).await? {
-        check(binding, SecretName::Variable(name), origin)?;
-    }
-    Ok(())
 }
 
 async fn check_auth_method(
@@ -104,18 +88,23 @@ fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Re
     }
 }
 
-/// An organisation may have many and long ones: only what is sent is read and opened.
+/// An organisation may have many and long ones: only what is sent is read and opened. The check when a webhook is stored does
+/// not see variables that are created or renamed later, so each is checked here, in the row that holds its value.
 async fn variables(
     context: &Context,
     ring: &KeyRing,
     org_id: OrgId,
     names: &BTreeSet<&str>,
+    origin: &str,
 ) -> Result<Values, LoadWebhookError> {
     if names.is_empty() {
         return Ok(Values::new());
     }
-    let variables = webhook_variables::list_named(&context.db, org_id, names).await?;
-    let opened = variables.into_iter().map(|variable| {
+    let variables = secret_bindings::list_named(&context.db, org_id, names).await?;
+    let opened = variables.into_iter().map(|(variable, binding)| {
+        if variable.is_secret {
+            check(binding, SecretName::Variable(variable.name.clone()), origin)?;
+        }
         let value = open_value(ring, &variable)?;
         Ok((variable.name, Value::from(value.expose())))
     });

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::auth_method_secret::seal_client_secret;
+use super::bind_secrets::bind_unbound_of;
 use super::conflict::again_after_conflict;
 use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
 use super::{By, Context};
@@ -48,10 +49,10 @@ async fn update(
     if !name_taken(auth_methods::update(&mut tx, &after).await)? {
         return Err(AuthMethodError::NoSuchMethod);
     }
-    if change.client_secret.is_some()
-        && let Some(Some(binding)) = secret_bindings::of_auth_method(&mut tx, org_id, id).await?
-    {
-        let binding = binding.given_again(context.clock.now());
+    if change.client_secret.is_some() {
+        bind_unbound_of(&mut tx, ring, org_id).await?;
+        let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
+        let binding = binding.given_again(by.actor.user_id(), context.clock.now());
         secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     }
     let (was, mut is) = difference(&before, &after);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::audit::{self, Change};
-use super::bind_secrets::bind_where_used;
+use super::bind_secrets::{bind_unbound_of, bind_where_used};
 use super::conflict::again_after_conflict;
 use super::create_variable::recorded;
 use super::find_variable::{ShownVariable, VariableError};
@@ -42,6 +42,8 @@ async fn update(
     let mut tx = context.db.begin().await?;
     orgs::lock_for_change(&mut tx, org_id).await?;
     let before = webhook_variables::lock(&mut tx, org_id, name).await?.ok_or(VariableError::NoSuchVariable)?;
+    // This must precede a rename: webhooks that already use the new name must not get the secret.
+    bind_unbound_of(&mut tx, ring, org_id).await?;
     let mut after = Variable {
         name: change.name.clone().unwrap_or_else(|| before.name.clone()),
         is_secret: change.secrecy_after(before.is_secret)?,
@@ -58,7 +60,7 @@ async fn update(
     if !webhook_variables::update(&mut tx, &after).await.map_err(VariableError::of_row)? {
         return Err(VariableError::NoSuchVariable);
     }
-    bind_again(context, ring, &mut tx, &before, &after, change.value.is_some()).await?;
+    bind_again(context, ring, &mut tx, (&before, &after), change.value.is_some(), by).await?;
     let subject = format!("webhook_variable:{}", after.id);
     let mut recorded_after = recorded(&after);
     if change.value.is_some() {
@@ -71,25 +73,25 @@ async fn update(
     ShownVariable::of(ring, after)
 }
 
-/// A secret may be bound to one more origin after it was given again.
+/// The user who gives a secret again may bind it to one more origin.
 async fn bind_again(
     context: &Context,
     ring: &KeyRing,
     tx: &mut Tx,
-    before: &Variable,
-    after: &Variable,
+    (before, after): (&Variable, &Variable),
     is_given: bool,
+    by: &By,
 ) -> Result<(), DbError> {
-    let (row, now) = (BoundRow::Variable(after.id), context.clock.now());
+    let (row, user_id, now) = (BoundRow::Variable(after.id), by.actor.user_id(), context.clock.now());
     match (before.is_secret, after.is_secret) {
         // Webhooks that name it were stored before it was secret: each is stored again to use it.
-        (false, true) if is_given => secret_bindings::set(tx, row, &SecretBinding::given(now)).await,
-        (false, true) => bind_where_used(context, tx, ring, after).await,
+        (false, true) if is_given => secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await,
+        (false, true) => bind_where_used(context, tx, ring, after, by).await,
         (true, true) if is_given => {
             let names = BTreeSet::from([after.name.as_str()]);
             let known = secret_bindings::of_variables(&mut *tx, after.org_id, &names).await?;
-            let Some((_, Some(binding))) = known.into_values().next() else { return Ok(()) };
-            secret_bindings::set(tx, row, &binding.given_again(now)).await
+            let binding = known.into_values().next().and_then(|(_, binding)| binding).unwrap_or_default();
+            secret_bindings::set(tx, row, &binding.given_again(user_id, now)).await
         }
         _ => Ok(()),
     }

@@ -48,7 +48,7 @@ async fn update(
         check_auth_method(&mut tx, org_id, after.auth_method_id).await?;
     }
     let replaced = replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
-    let bound = bind_secrets(context, ring, &mut tx, &after, secrets.custom_headers.as_ref()).await?;
+    let bound = bind_secrets(context, ring, &mut tx, &after, secrets.custom_headers.as_ref(), by).await?;
     if after == before && replaced.is_empty() && bound.is_empty() {
         tx.roll_back().await?;
         return Ok(ShownWebhook { webhook: before, custom_headers: headers_before, signing_secret });

@@ -7,9 +7,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::column::{Column, JsonText};
+use super::webhook_variables::{self, Variable};
 use super::{Db, DbError, DbHandle, with_conn};
-use crate::oauth::secret_binding::SecretBinding;
-use crate::oauth::{AuthMethodId, OrgId, Timestamp, VariableId};
+use crate::oauth::secret_binding::{SecretBinding, Window};
+use crate::oauth::{AuthMethodId, OrgId, Timestamp, UserId, VariableId};
 
 /// A row whose secret is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +23,23 @@ pub enum BoundRow {
 struct Row {
     id: Uuid,
     name: String,
-    bound_origins: Option<JsonText>,
-    open_until: Option<i64>,
+    #[sqlx(flatten)]
+    columns: Columns,
 }
 
-impl Row {
+#[derive(sqlx::FromRow)]
+struct Columns {
+    bound_origins: Option<JsonText>,
+    open_until: Option<i64>,
+    open_to: Option<Uuid>,
+}
+
+impl Columns {
     fn binding(self, table: &'static str) -> Result<Option<SecretBinding>, DbError> {
         let origins = self.bound_origins.map(|origins| Column::of(table, "bound_origins").json(origins)).transpose()?;
-        let open_until = self.open_until.map(Timestamp::from_seconds);
-        Ok(origins.map(|origins| SecretBinding { origins, open_until }))
+        let to = self.open_to.map(UserId);
+        let open = self.open_until.map(|until| Window { until: Timestamp::from_seconds(until), to });
+        Ok(origins.map(|origins| SecretBinding { origins, open }))
     }
 }
 
@@ -45,7 +54,7 @@ pub async fn of_variables(
         postgres
             | conn
             | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until FROM webhook_variables
+                "SELECT id, name, bound_origins, open_until, open_to FROM webhook_variables
                   WHERE org_id = $1 AND is_secret AND name = ANY($2)"
             )
             .bind(org_id.0)
@@ -55,7 +64,7 @@ pub async fn of_variables(
         sqlite
             | conn
             | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until FROM webhook_variables
+                "SELECT id, name, bound_origins, open_until, open_to FROM webhook_variables
                   WHERE org_id = $1 AND is_secret = 1 AND name IN (SELECT value FROM json_each($2))"
             )
             .bind(org_id.0)
@@ -64,7 +73,53 @@ pub async fn of_variables(
             .await
     )?;
     let read = |row: Row| -> Result<_, DbError> {
-        Ok((row.name.clone(), (VariableId(row.id), row.binding("webhook_variables")?)))
+        Ok((row.name, (VariableId(row.id), row.columns.binding("webhook_variables")?)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Variables of these names, each with its binding. One statement reads both: a rename between two would show the value of one
+/// variable and the binding of another. A variable that is not secret needs no binding.
+pub async fn list_named(
+    db: impl DbHandle,
+    org_id: OrgId,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<(Variable, Option<SecretBinding>)>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Named {
+        #[sqlx(flatten)]
+        variable: webhook_variables::Row,
+        #[sqlx(flatten)]
+        columns: Columns,
+    }
+    let rows: Vec<Named> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(
+                "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
+                        bound_origins, open_until, open_to
+                   FROM webhook_variables WHERE org_id = $1 AND name = ANY($2) ORDER BY name"
+            )
+            .bind(org_id.0)
+            .bind(names.iter().copied().collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_as(
+                "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
+                        bound_origins, open_until, open_to
+                   FROM webhook_variables
+                  WHERE org_id = $1 AND name IN (SELECT value FROM json_each($2)) ORDER BY name"
+            )
+            .bind(org_id.0)
+            .bind(Json(names))
+            .fetch_all(conn)
+            .await
+    )?;
+    let read = |row: Named| -> Result<_, DbError> {
+        Ok((Variable::from(row.variable), row.columns.binding("webhook_variables")?))
     };
     rows.into_iter().map(read).collect()
 }
@@ -75,8 +130,8 @@ pub async fn of_auth_method(
     org_id: OrgId,
     id: AuthMethodId,
 ) -> Result<Option<Option<SecretBinding>>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, name, bound_origins, open_until FROM auth_methods WHERE org_id = $1 AND id = $2"
+    let row: Option<Columns> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT bound_origins, open_until, open_to FROM auth_methods WHERE org_id = $1 AND id = $2"
     )
     .bind(org_id.0)
     .bind(id.0)
@@ -88,14 +143,18 @@ pub async fn of_auth_method(
 pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> Result<(), DbError> {
     let (statement, id) = match row {
         BoundRow::Variable(id) => {
-            ("UPDATE webhook_variables SET bound_origins = $2, open_until = $3 WHERE id = $1", id.0)
+            ("UPDATE webhook_variables SET bound_origins = $2, open_until = $3, open_to = $4 WHERE id = $1", id.0)
         }
-        BoundRow::AuthMethod(id) => ("UPDATE auth_methods SET bound_origins = $2, open_until = $3 WHERE id = $1", id.0),
+        BoundRow::AuthMethod(id) => {
+            ("UPDATE auth_methods SET bound_origins = $2, open_until = $3, open_to = $4 WHERE id = $1", id.0)
+        }
     };
+    let open = binding.open;
     with_conn!(db, |conn| sqlx::query(statement)
         .bind(id)
         .bind(Json(&binding.origins))
-        .bind(binding.open_until.map(Timestamp::seconds))
+        .bind(open.map(|window| window.until.seconds()))
+        .bind(open.and_then(|window| window.to).map(|user| user.0))
         .execute(conn)
         .await
         .map(drop))

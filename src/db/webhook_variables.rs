@@ -1,8 +1,5 @@
 //! Variables of webhooks. Every value is sealed, whether it is called a secret or not.
 
-use std::collections::BTreeSet;
-
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::column::count as counted;
@@ -24,7 +21,7 @@ pub struct Variable {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     org_id: Uuid,
     name: String,
@@ -104,28 +101,6 @@ pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<Variable>, DbE
         .bind(org_id.0)
         .fetch_all(conn)
         .await)?;
-    Ok(rows.into_iter().map(Variable::from).collect())
-}
-
-/// Those of these names that there are.
-pub async fn list_named(db: impl DbHandle, org_id: OrgId, names: &BTreeSet<&str>) -> Result<Vec<Variable>, DbError> {
-    let rows: Vec<Row> = with_conn!(
-        db,
-        postgres
-            | conn
-            | sqlx::query_as(select!("WHERE org_id = $1 AND name = ANY($2) ORDER BY name"))
-                .bind(org_id.0)
-                .bind(names.iter().copied().collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(select!("WHERE org_id = $1 AND name IN (SELECT value FROM json_each($2)) ORDER BY name"))
-                .bind(org_id.0)
-                .bind(Json(names))
-                .fetch_all(conn)
-                .await
-    )?;
     Ok(rows.into_iter().map(Variable::from).collect())
 }
 

@@ -1,12 +1,12 @@
 //! The origins that a stored secret of a webhook may be sent to.
 //!
 //! An operator can point a webhook anywhere. Without a bound, one who may not read a secret could have it sent to a server of
-//! their own. So a secret opens to one origin when somebody gives it, and to one more each time somebody gives it again: they
-//! know it already.
+//! their own. So a user who sends a secret may bind it to one origin, and to one more each time they send it again: they know
+//! it already. Other users may not, since a routine rotation would let them read it.
 
 use std::collections::BTreeSet;
 
-use super::Timestamp;
+use super::{Timestamp, UserId};
 
 /// How long after it was given a secret may be bound to one more origin, in seconds.
 pub const OPEN_FOR: i64 = 86_400;
@@ -14,33 +14,50 @@ pub const OPEN_FOR: i64 = 86_400;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretBinding {
     pub origins: BTreeSet<String>,
-    /// Until then, one more origin may be bound.
-    pub open_until: Option<Timestamp>,
+    /// If one more origin may be bound.
+    pub open: Option<Window>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub until: Timestamp,
+    /// The user who gave the secret. `None`: the command line or the server.
+    pub to: Option<UserId>,
+}
+
+impl Window {
+    fn opened(now: Timestamp, to: Option<UserId>) -> Self {
+        Self { until: now.plus(OPEN_FOR), to }
+    }
+
+    fn admits(&self, by: Option<UserId>, now: Timestamp) -> bool {
+        now < self.until && by == self.to
+    }
 }
 
 impl SecretBinding {
     /// Of a secret that was given now, for the first time.
-    pub fn given(now: Timestamp) -> Self {
-        Self { origins: BTreeSet::new(), open_until: Some(now.plus(OPEN_FOR)) }
+    pub fn given(by: Option<UserId>, now: Timestamp) -> Self {
+        Self::default().given_again(by, now)
     }
 
     /// After the secret was given again.
-    pub fn given_again(self, now: Timestamp) -> Self {
-        Self { open_until: Some(now.plus(OPEN_FOR)), ..self }
+    pub fn given_again(self, by: Option<UserId>, now: Timestamp) -> Self {
+        Self { open: Some(Window::opened(now, by)), ..self }
     }
 
     pub fn allows(&self, origin: &str) -> bool {
         self.origins.contains(origin)
     }
 
-    /// With this origin among the bound ones, if that is allowed now.
-    pub fn with(mut self, origin: &str, now: Timestamp) -> Option<Self> {
+    /// With this origin among the bound ones, if this user may bind it now.
+    pub fn with(mut self, origin: &str, by: Option<UserId>, now: Timestamp) -> Option<Self> {
         if self.allows(origin) {
             return Some(self);
         }
-        self.open_until.filter(|until| now < *until)?;
+        self.open.filter(|window| window.admits(by, now))?;
         self.origins.insert(origin.to_owned());
-        Some(Self { open_until: None, ..self })
+        Some(Self { open: None, ..self })
     }
 }
 
@@ -91,9 +108,13 @@ fn bound_to(origins: &BTreeSet<String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+    const ANN: Option<UserId> = Some(UserId(Uuid::from_u128(1)));
+    const BOB: Option<UserId> = Some(UserId(Uuid::from_u128(2)));
 
     fn names(binding: &SecretBinding) -> Vec<&str> {
         binding.origins.iter().map(String::as_str).collect()
@@ -101,35 +122,51 @@ mod tests {
 
     #[test]
     fn a_secret_is_bound_to_the_first_origin_and_to_one_more_each_time_it_is_given_again() {
-        let bound = SecretBinding::given(NOW).with("https://a.example", NOW).expect("is open");
-        assert_eq!((names(&bound), bound.open_until), (vec!["https://a.example"], None));
-        assert_eq!(bound.clone().with("https://a.example", NOW), Some(bound.clone()));
+        let bound = SecretBinding::given(ANN, NOW).with("https://a.example", ANN, NOW).expect("is open");
+        assert_eq!((names(&bound), bound.open), (vec!["https://a.example"], None));
+        assert_eq!(bound.clone().with("https://a.example", ANN, NOW), Some(bound.clone()));
         for other in ["https://b.example", "https://a.example:8443", "http://a.example", "https://a.example.evil"] {
             assert!(!bound.allows(other));
-            assert_eq!(bound.clone().with(other, NOW), None, "{other}");
+            assert_eq!(bound.clone().with(other, ANN, NOW), None, "{other}");
         }
 
-        let again = bound.given_again(NOW).with("https://b.example", NOW).expect("is open");
+        let again = bound.given_again(ANN, NOW).with("https://b.example", ANN, NOW).expect("is open");
         assert_eq!(names(&again), ["https://a.example", "https://b.example"]);
-        assert_eq!(again.with("https://c.example", NOW), None);
+        assert_eq!(again.with("https://c.example", ANN, NOW), None);
     }
 
     #[test]
     fn a_use_at_a_bound_origin_leaves_the_secret_open() {
-        let bound = SecretBinding::given(NOW).with("https://a.example", NOW).expect("is open").given_again(NOW);
+        let bound =
+            SecretBinding::given(ANN, NOW).with("https://a.example", ANN, NOW).expect("is open").given_again(ANN, NOW);
 
-        let used = bound.with("https://a.example", NOW).expect("is bound");
+        let used = bound.with("https://a.example", ANN, NOW).expect("is bound");
 
-        assert!(used.with("https://b.example", NOW).is_some());
+        assert!(used.with("https://b.example", ANN, NOW).is_some());
+    }
+
+    #[test]
+    fn only_the_user_who_gave_a_secret_binds_one_more_origin() {
+        let bound = SecretBinding::given(ANN, NOW).with("https://a.example", ANN, NOW).expect("is open");
+        let cases = [(ANN, ANN, true), (ANN, BOB, false), (ANN, None, false), (None, None, true), (None, BOB, false)];
+
+        for (giver, user, may) in cases {
+            let given = bound.clone().given_again(giver, NOW);
+            assert_eq!(given.clone().with("https://b.example", user, NOW).is_some(), may, "{giver:?} {user:?}");
+            assert!(given.with("https://a.example", user, NOW).is_some(), "{user:?} may use a bound origin");
+        }
+
+        let given_by_both = bound.given_again(ANN, NOW).given_again(BOB, NOW);
+        assert_eq!(given_by_both.with("https://b.example", ANN, NOW), None);
     }
 
     #[test]
     fn a_secret_that_nobody_used_closes_after_a_day() {
-        let given = SecretBinding::given(NOW);
+        let given = SecretBinding::given(ANN, NOW);
 
-        assert!(given.clone().with("https://a.example", NOW.plus(OPEN_FOR - 1)).is_some());
-        assert_eq!(given.with("https://a.example", NOW.plus(OPEN_FOR)), None);
-        assert_eq!(SecretBinding::default().with("https://a.example", NOW), None);
+        assert!(given.clone().with("https://a.example", ANN, NOW.plus(OPEN_FOR - 1)).is_some());
+        assert_eq!(given.with("https://a.example", ANN, NOW.plus(OPEN_FOR)), None);
+        assert_eq!(SecretBinding::default().with("https://a.example", ANN, NOW), None);
     }
 
     #[test]

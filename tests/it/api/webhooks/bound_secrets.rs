@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grantor::actions::{LoadWebhookError, load_webhook};
 use grantor::db::audit_events;
+use grantor::oauth::permission::Role;
 use serde_json::{Value, json};
 
 use super::{PATH, VARIABLES, path, recorded, stored};
@@ -95,6 +96,44 @@ on_both! {
         assert_eq!(after["bound_secrets"], json!(["KEY"]));
     }
 
+    async fn only_the_operator_who_sent_a_secret_binds_it_to_one_more_origin(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let eve = operator.colleague("eve@acme.example", Role::Standard).await;
+        variable(&operator, "KEY", true).await;
+        let nowhere = refused("may not be sent anywhere yet", "https://evil.example");
+        post(&eve, at("EVIL", "https://evil.example")).await.is(400, &nowhere);
+        accepted(&operator, at("CRM", "https://a.example")).await;
+        give_again(&operator, "KEY").await;
+        let only = refused("may be sent only to https://a.example", "https://evil.example");
+
+        post(&eve, at("EVIL", "https://evil.example")).await.is(400, &only);
+        eve.put(&path("CRM"), &json!({"url": "https://evil.example"})).await.is(400, &only);
+        accepted(&eve, at("OURS", "https://a.example/other")).await;
+        accepted(&operator, at("B", "https://b.example")).await;
+        give_again(&eve, "KEY").await;
+        assert_eq!(post(&operator, at("C", "https://c.example")).await.status, 400);
+        accepted(&eve, at("C", "https://c.example")).await;
+
+        assert!(is_sent(&operator, "B").await && is_sent(&operator, "C").await);
+    }
+
+    async fn another_operator_cannot_bind_an_auth_method_that_somebody_rotated(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        let eve = operator.colleague("eve@acme.example", Role::Standard).await;
+        let id = method(&operator).await;
+        let webhook = |name: &str, url: &str| json!({"name": name, "url": url, "auth_method_id": id});
+        accepted(&operator, webhook("CRM", "https://a.example")).await;
+        let body = json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "id": id,
+            "attributes": {"client_secret": "s2"}}});
+        let rotated = operator.patch(&format!("{METHODS}/{id}"), &body).await;
+        assert_eq!(rotated.status, 200, "{}", rotated.text);
+
+        assert_eq!(post(&eve, webhook("EVIL", "https://evil.example")).await.status, 400);
+        accepted(&operator, webhook("B", "https://b.example")).await;
+    }
+
     async fn another_webhook_cannot_borrow_a_secret_in_its_payload_or_headers(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
@@ -152,6 +191,30 @@ on_both! {
 
         assert!(is_sent(&operator, "ONE").await && is_sent(&operator, "TWO").await);
         assert_eq!(post(&operator, at("EVIL", "https://evil.example")).await.status, 400);
+    }
+
+    async fn a_secret_of_an_older_release_is_bound_before_anything_else_changes(engine: Engine) {
+        const UNBIND: &str = "UPDATE webhook_variables SET bound_origins = NULL, open_until = NULL";
+        let app = TestApp::start(engine).await;
+        let operator = app.operator("Acme").await;
+        variable(&operator, "KEY", true).await;
+        accepted(&operator, at("CRM", "https://a.example")).await;
+
+        app.execute(UNBIND).await;
+        post(&operator, at("EVIL", "https://evil.example")).await
+            .is(400, &refused("may be sent only to https://a.example", "https://evil.example"));
+        app.execute(UNBIND).await;
+        give_again(&operator, "KEY").await;
+        accepted(&operator, at("B", "https://b.example")).await;
+        post(&operator, at("EVIL", "https://evil.example")).await
+            .is(400, &refused("may be sent only to https://a.example, https://b.example", "https://evil.example"));
+
+        let waits = json!({"name": "EVIL", "url": "https://evil.example", "payload": "{\"key\": \"$NEW\"}"});
+        accepted(&operator, waits).await;
+        app.execute(UNBIND).await;
+        let renamed = operator.put(&format!("{VARIABLES}/KEY"), &json!({"name": "NEW"})).await;
+        assert_eq!(renamed.status, 200, "{}", renamed.text);
+        assert!(matches!(load(&operator, "EVIL").await, Err(LoadWebhookError::NotBound(_))));
     }
 
     async fn tokens_of_an_auth_method_go_only_to_the_origins_it_was_used_for(engine: Engine) {
