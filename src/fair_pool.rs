@@ -39,7 +39,8 @@ struct Held {
 #[derive(Debug)]
 pub struct Share {
     pool: FairPool,
-    network: Network,
+    /// None is exempt from sharing.
+    network: Option<Network>,
     amount: usize,
 }
 
@@ -50,6 +51,15 @@ impl FairPool {
 
     /// None if the pool, or the part of it that this network may hold, is exhausted.
     pub fn take(&self, network: Network, amount: usize) -> Option<Share> {
+        self.take_for(Some(network), amount)
+    }
+
+    /// For whoever may hold all that is free. None if the pool is exhausted.
+    pub fn take_exempt(&self, amount: usize) -> Option<Share> {
+        self.take_for(None, amount)
+    }
+
+    fn take_for(&self, network: Option<Network>, amount: usize) -> Option<Share> {
         let mut share = Share { pool: self.clone(), network, amount: 0 };
         share.grow(amount).then_some(share)
     }
@@ -72,7 +82,7 @@ impl Share {
             return false;
         }
         held.in_all += by;
-        for (network, _) in self.network.counted() {
+        for (network, _) in self.network.into_iter().flat_map(Network::counted) {
             *held.by_network.entry(network).or_default() += by;
         }
         self.amount += by;
@@ -81,11 +91,11 @@ impl Share {
 }
 
 impl Held {
-    fn allows(&self, network: Network, by: usize, rules: PoolRules) -> bool {
+    fn allows(&self, network: Option<Network>, by: usize, rules: PoolRules) -> bool {
         let free = rules.total.saturating_sub(self.in_all);
         let part = (free / rules.part.max(1)).max(rules.minimum);
         by <= free
-            && network.counted().all(|(network, times)| {
+            && network.into_iter().flat_map(Network::counted).all(|(network, times)| {
                 let after = self.by_network.get(&network).copied().unwrap_or_default() + by;
                 after <= part.saturating_mul(times as usize)
             })
@@ -96,7 +106,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         let mut held = self.pool.lock();
         held.in_all -= self.amount;
-        for (network, _) in self.network.counted() {
+        for (network, _) in self.network.into_iter().flat_map(Network::counted) {
             if let Some(of_network) = held.by_network.get_mut(&network) {
                 *of_network -= self.amount;
                 if *of_network == 0 {
@@ -146,6 +156,17 @@ mod tests {
 
         assert_eq!(take_all(&pool, Network::V4(1)).len(), before);
         assert_eq!((pool.held(), pool.lock().by_network.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_exempt_may_take_everything_and_leaves_less_to_others() {
+        let pool = FairPool::new(RULES);
+        let _exempt = pool.take_exempt(920).expect("a share");
+        let of_one = take_all(&pool, Network::V4(1));
+
+        assert_eq!(of_one.len(), 9);
+        assert!(pool.take_exempt(72).is_none());
+        assert!(pool.take_exempt(71).is_some());
     }
 
     #[test]

@@ -175,7 +175,8 @@ impl SigningKeys {
         self.current().jwks.clone()
     }
 
-    /// Reads the keys again. What is parsed already is kept.
+    /// Reads the keys again. What is parsed already is kept. Where one cannot be read, this fails, but has read the others and
+    /// removed those that are gone.
     pub async fn reload(&self) -> Result<(), SigningError> {
         let mut reloaded = self.0.reloaded.lock().await;
         self.reload_now(&mut reloaded).await
@@ -218,12 +219,23 @@ impl SigningKeys {
 
     async fn reload_now(&self, reloaded: &mut Option<Duration>) -> Result<(), SigningError> {
         *reloaded = Some(self.0.clock.elapsed());
-        let rows = signing_keys::list(&self.0.db).await?;
+        let rows = signing_keys::list_each(&self.0.db).await?;
         let (now, before) = (self.0.clock.now(), self.current());
         let has_ended =
             |row: &signing_keys::SigningKey| row.period.ends_at(self.0.kept_for).is_some_and(|at| at <= now);
-        let living = rows.into_iter().filter(|row| !has_ended(row));
-        let keys = living.map(|row| self.parse(row, &before)).collect::<Result<Vec<_>, _>>()?;
+        // One that cannot be read does not stop the others, or a revoked key would stay in use.
+        let (mut keys, mut failed) = (Vec::new(), None);
+        for row in rows {
+            let parsed = match row {
+                Ok(row) if has_ended(&row) => continue,
+                Ok(row) => self.parse(row, &before),
+                Err(cause) => Err(SigningError::Db(cause)),
+            };
+            match parsed {
+                Ok(key) => keys.push(key),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
         let removed = before.keys.iter().filter(|key| keys.iter().all(|kept| kept.kid != key.kid));
         let removed: Vec<&str> = removed.map(|key| key.kid.as_str()).collect();
         if !removed.is_empty() {
@@ -232,7 +244,7 @@ impl SigningKeys {
         let generation = before.generation + u64::from(!removed.is_empty());
         let after = Arc::new(Keys { jwks: key_set(&keys).into(), keys, generation });
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = after;
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     fn parse(&self, row: signing_keys::SigningKey, before: &Keys) -> Result<Key, SigningError> {

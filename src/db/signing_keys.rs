@@ -71,13 +71,18 @@ pub async fn lock(tx: &mut Tx) -> Result<(), DbError> {
 
 /// All there are, in the order in which they sign.
 pub async fn list(db: impl DbHandle) -> Result<Vec<SigningKey>, DbError> {
+    list_each(db).await?.into_iter().collect()
+}
+
+/// The same, with an error for each row that cannot be read: a newer version may have written it.
+pub async fn list_each(db: impl DbHandle) -> Result<Vec<Result<SigningKey, DbError>>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, algorithm, public_jwk, sealed, key_id, created_at, signs_from, retired_at
            FROM signing_keys ORDER BY signs_from, created_at, retired_at IS NULL, id"
     )
     .fetch_all(conn)
     .await)?;
-    rows.into_iter().map(SigningKey::try_from).collect()
+    Ok(rows.into_iter().map(SigningKey::try_from).collect())
 }
 
 pub async fn insert(db: impl DbHandle, key: &SigningKey) -> Result<(), DbError> {

@@ -72,7 +72,12 @@ pub fn is_counted_by_itself(path: &str) -> bool {
 
 /// What may use the places in flight that are kept in reserve: requests of tokens, and the management API.
 pub fn has_a_reserve(path: &str) -> bool {
-    is_counted_by_itself(path) || (path.starts_with("/api/") && !is_open_to_scripts(path))
+    is_counted_by_itself(path) || is_of_operators(path)
+}
+
+/// The management API.
+pub fn is_of_operators(path: &str) -> bool {
+    path.starts_with("/api/") && !is_open_to_scripts(path)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
@@ -17,10 +18,11 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::audience::{Audience, has_a_reserve, is_counted_by_itself, is_open_to_scripts};
+use super::audience::{Audience, has_a_reserve, is_counted_by_itself, is_of_operators, is_open_to_scripts};
 use super::browser::wants_a_page;
 use super::cors;
 use super::error::{About, ApiError, page_told};
+use super::extract::presents_credentials;
 use super::intake::{Arrival, Place, Precedence};
 use super::rate_limit::{Class, Counted};
 use super::router::known_route;
@@ -40,6 +42,24 @@ pub struct Origin {
 impl Origin {
     pub fn of(parts: &Parts) -> Option<Self> {
         parts.extensions.get::<Self>().cloned()
+    }
+}
+
+/// A request with an operator's credentials. It counts as a request of its source only if these turn out to be wrong.
+#[derive(Clone, Default)]
+pub struct CountedLater {
+    is_settled: Arc<AtomicBool>,
+}
+
+impl CountedLater {
+    fn of(request: &Request) -> Option<Self> {
+        let is_later = is_of_operators(request.uri().path()) && presents_credentials(request.headers());
+        is_later.then(Self::default)
+    }
+
+    /// The credentials are right, so the request counts as a call of the operator.
+    pub fn settle(&self) {
+        self.is_settled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -90,8 +110,12 @@ async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -
         true => page_told(&error.into(), true, language, Some(origin)),
         false => error.told_to(audience),
     };
-    if let Err(refused) = check(app, &request, origin) {
+    let later = CountedLater::of(&request);
+    if let Err(refused) = check(app, &request, origin, later.is_some()) {
         return tell(refused);
+    }
+    if let Some(later) = later.clone() {
+        request.extensions_mut().insert(later);
     }
     if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
@@ -102,11 +126,15 @@ async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -
         false => (None, Some(lend(app, place, &mut request, origin))),
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(app.config.http.request_timeout, answer).await {
+    let answer = match tokio::time::timeout(app.config.http.request_timeout, answer).await {
         Ok(Ok(answer)) => answer,
         // A defect: told as one, and the connection lives on. The hook has logged where it happened.
         Ok(Err(_)) => tell(ApiError::Panicked),
         Err(_) => tell(ApiError::TookTooLong),
+    };
+    match later {
+        Some(later) if !later.is_settled.load(Ordering::Relaxed) => count(app, origin).map_or_else(tell, |()| answer),
+        _ => answer,
     }
 }
 
@@ -124,17 +152,21 @@ fn lend(app: &App, place: Place, request: &mut Request, origin: &Origin) -> Arc<
     place
 }
 
-fn check(app: &App, request: &Request, origin: &Origin) -> Result<(), ApiError> {
+fn check(app: &App, request: &Request, origin: &Origin, is_counted_later: bool) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(HOST).iter().count();
     // RFC 9112 section 3.2: exactly one, or a proxy and this server may disagree about whom the request is for.
     if request.version() == Version::HTTP_11 && hosts != 1 {
         let detail = "a request of HTTP/1.1 has exactly one Host header".to_owned();
         return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
     }
-    if !is_counted_by_itself(request.uri().path()) {
-        app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
+    if !is_counted_later && !is_counted_by_itself(request.uri().path()) {
+        count(app, origin)?;
     }
     if app.is_starting() { Err(ApiError::Starting) } else { Ok(()) }
+}
+
+fn count(app: &App, origin: &Origin) -> Result<(), ApiError> {
+    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)
 }
 
 fn origin(app: &App, request: &Request) -> Origin {

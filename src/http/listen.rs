@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` installs no timer, so that a client which trickles its headers, or sends nothing, keeps its connection for
 //! ever. Here every connection must send its first byte, and then each request's headers, in time, and take its answers;
-//! connections are bounded in all and for each source; and stopping finishes what was accepted, up to a limit.
+//! connections are bounded in all, which sources share fairly, and for each source; and stopping finishes what was accepted, up to a limit.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,13 +19,13 @@ use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::bounded_writes::BoundedWrites;
 use super::source::Peer;
 use crate::clock::Clock;
+use crate::fair_pool::{FairPool, PoolRules, Share};
 use crate::oauth::network::Network;
 use crate::stop::Stop;
 
@@ -45,6 +45,10 @@ pub struct ConnectionBounds {
 }
 
 const MAX_HEADERS: usize = 100;
+/// One source may hold this part of the connections that are free, so that a few dozen sources do not keep all others out.
+const PART_OF_A_SOURCE: usize = 32;
+/// What a source may hold in any case, while connections are free.
+const CONNECTIONS_IN_ANY_CASE: usize = 16;
 /// Refused connections are logged once in this time.
 const REFUSALS_ARE_LOGGED_EVERY: Duration = Duration::from_secs(60);
 /// When no more connections can be accepted (too many open files), trying again at once would only burn CPU.
@@ -54,7 +58,7 @@ const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 #[derive(Clone, Default)]
 pub struct Counts {
     pub open: Gauge,
-    /// Beyond the bound on all.
+    /// Beyond the bound on all, or beyond the part of it that a source may hold.
     pub refused: Counter,
     /// Beyond the bound on one source.
     pub refused_of_source: Counter,
@@ -63,7 +67,7 @@ pub struct Counts {
 pub struct Listener {
     socket: TcpListener,
     bounds: Arc<ConnectionBounds>,
-    places: Arc<Semaphore>,
+    places: FairPool,
     sources: Sources,
     counts: Counts,
     refusals: Refusals,
@@ -72,13 +76,11 @@ pub struct Listener {
 
 impl Listener {
     pub async fn bind(address: SocketAddr, bounds: ConnectionBounds, counts: Counts) -> std::io::Result<Self> {
-        let places = match bounds.connections {
-            0 => Semaphore::MAX_PERMITS,
-            most => most,
-        };
+        let total = if bounds.connections == 0 { usize::MAX } else { bounds.connections };
+        let rules = PoolRules { total, part: PART_OF_A_SOURCE, minimum: CONNECTIONS_IN_ANY_CASE };
         Ok(Self {
             socket: TcpListener::bind(address).await?,
-            places: Arc::new(Semaphore::new(places)),
+            places: FairPool::new(rules),
             sources: Sources::new(bounds.connections_per_source),
             bounds: Arc::new(bounds),
             counts,
@@ -117,12 +119,17 @@ impl Listener {
 
     /// Beyond the bounds a connection is closed at once: an answer would cost more than it helps.
     fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown, stop: &Stop) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+        // Without a bound on one source, all may be one: a proxy that the server does not know.
+        let place = match trusted || self.bounds.connections_per_source == 0 {
+            true => self.places.take_exempt(1),
+            false => self.places.take(peer.ip().into(), 1),
+        };
+        let Some(place) = place else {
             self.counts.refused.inc();
             self.refusals.log(peer, "limits.connections");
             return;
         };
-        let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         let source = if trusted { None } else { Some(self.sources.enter(peer)) };
         if source.as_ref().is_some_and(Option::is_none) {
             self.counts.refused_of_source.inc();
@@ -178,13 +185,13 @@ async fn connection(
 
 /// What a connection holds while it lives.
 struct Held {
-    _place: OwnedSemaphorePermit,
+    _place: Share,
     _source: Option<SourcePlace>,
     open: Gauge,
 }
 
 impl Held {
-    fn new(place: OwnedSemaphorePermit, source: Option<SourcePlace>, open: Gauge) -> Self {
+    fn new(place: Share, source: Option<SourcePlace>, open: Gauge) -> Self {
         open.inc();
         Self { _place: place, _source: source, open }
     }

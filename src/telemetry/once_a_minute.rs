@@ -1,4 +1,5 @@
-//! Bounds what requests log: one line of a kind, for one route and one network, in a minute.
+//! Bounds what requests log: one line of a kind, for one route and one network, in a minute. Lines of one place in the code
+//! with different errors are of different kinds, up to a few.
 //!
 //! Anybody can make the server refuse requests, and a refusal is logged, so a stranger could otherwise fill the disk. The
 //! first line of a kind is logged at once. Those after it are counted, and a minute later one line has their number. Lines
@@ -6,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +38,10 @@ pub async fn of_request<T>(source: RequestSource, answering: impl Future<Output 
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Beyond this, networks are not told apart.
+/// Beyond this, networks and errors are not told apart.
 const MAX_KINDS: usize = 4_096;
+/// An error may hold what was sent, so only a few are told apart: a stranger must not log a line with each request.
+const MAX_ERRORS: u64 = 16;
 
 /// What has been logged in the last minute. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -54,6 +58,8 @@ struct Kind {
     route: &'static str,
     /// None stands for all networks that do not fit.
     network: Option<Network>,
+    /// By [`error`].
+    error: u64,
 }
 
 struct Lines {
@@ -84,11 +90,15 @@ impl OnceAMinute {
 
     fn admits(&self, event: &Event<'_>, source: RequestSource) -> bool {
         let now = self.0.clock.elapsed();
+        let mut kind = Kind {
+            callsite: event.metadata().callsite(),
+            route: source.route,
+            network: Some(source.network),
+            error: error(event),
+        };
         let mut kinds = self.lock();
-        let mut kind =
-            Kind { callsite: event.metadata().callsite(), route: source.route, network: Some(source.network) };
         if kinds.len() >= MAX_KINDS && !kinds.contains_key(&kind) {
-            kind.network = None;
+            (kind.network, kind.error) = (None, 0);
         }
         match kinds.get_mut(&kind) {
             Some(lines) if now.saturating_sub(lines.logged_at) < MINUTE => {
@@ -185,6 +195,24 @@ fn message(event: &Event<'_>) -> String {
     message.0
 }
 
+/// A number below [`MAX_ERRORS`] for the error that an event tells of: the same for the same error.
+fn error(event: &Event<'_>) -> u64 {
+    struct Errors(String);
+    impl Visit for Errors {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            if matches!(field.name(), "error" | "code") {
+                // Writing into a String does not fail.
+                let _ = write!(self.0, "{value:?} ");
+            }
+        }
+    }
+    let mut errors = Errors(String::new());
+    event.record(&mut errors);
+    let mut hasher = DefaultHasher::new();
+    hasher.write(errors.0.as_bytes());
+    hasher.finish() % MAX_ERRORS
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -265,6 +293,16 @@ mod tests {
 
         let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
         assert_eq!((count("refused"), count("failed"), count("outside"), count("wanted")), (3, 1, 3, 3), "{lines:?}");
+    }
+
+    #[test]
+    fn errors_are_told_apart_up_to_a_few() {
+        let fail = |number: u32| within("/a", 1, || tracing::info!(error = %number, "failed"));
+        let of_one = logged(|_, _| (0..100).for_each(|_| fail(1)));
+        let of_many = logged(|_, _| (0..1_000).for_each(fail));
+
+        assert_eq!(of_one.len(), 1);
+        assert!((2..=16).contains(&of_many.len()), "{of_many:?}");
     }
 
     #[test]

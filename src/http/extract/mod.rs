@@ -7,4 +7,4 @@ mod operator;
 
 pub use client_uuid::ClientUuid;
 pub use named::{Named, NamedWithId};
-pub use operator::{MayManageApps, MayManageIntegrations, MayManageOrg, MayRead, MayWrite};
+pub use operator::{MayManageApps, MayManageIntegrations, MayManageOrg, MayRead, MayWrite, presents_credentials};

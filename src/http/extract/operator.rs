@@ -2,7 +2,8 @@
 //!
 //! By an access token, or by keys, of which both are needed: the API key names the organization, the application key the
 //! person in it. Wrong keys are counted by source. Right keys are accepted from a source of wrong ones too, or one guest of
-//! a network could keep everybody else in it out.
+//! a network could keep everybody else in it out. Look-ups for a source that has used up its limits take turns, so that wrong
+//! keys do not use up the connections to the database.
 
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::basic::bearer_token;
 use crate::actions::{Actor, By};
 use crate::app::App;
 use crate::db::consents;
-use crate::http::edge::Origin;
+use crate::http::edge::{CountedLater, Origin};
 use crate::http::error::{ApiError, StringsError};
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::operator::{Credential, Operator};
@@ -25,6 +27,11 @@ use crate::secret::Secret;
 
 /// Longer ones are no keys of ours, and are not even looked for.
 const LONGEST_KEY: usize = 256;
+const API_KEY: &str = "dd-api-key";
+const APPLICATION_KEY: &str = "dd-application-key";
+/// Look-ups at the same time, for all sources that have used up their limits.
+const MAX_LOOK_UPS_BEYOND_LIMITS: usize = 4;
+static LOOK_UPS_BEYOND_LIMITS: Semaphore = Semaphore::const_new(MAX_LOOK_UPS_BEYOND_LIMITS);
 
 /// An operator who may see clients and their restrictions.
 pub struct MayRead(pub Operator);
@@ -123,8 +130,36 @@ struct Caller {
     scopes: Option<ScopeSet>,
 }
 
-/// A token that lives goes before keys; with any other, the keys decide.
+/// Whether there is something to look up, right or wrong.
+pub fn presents_credentials(headers: &HeaderMap) -> bool {
+    let has_keys = headers.contains_key(API_KEY) && headers.contains_key(APPLICATION_KEY);
+    has_keys || headers.get(AUTHORIZATION).and_then(bearer_token).is_some()
+}
+
 async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+    let caller = {
+        let _turn = turn(parts, app).await;
+        identified(parts, app).await?
+    };
+    if let Some(counted_later) = parts.extensions.get::<CountedLater>() {
+        counted_later.settle();
+    }
+    Ok(caller)
+}
+
+/// Waits for a turn if the source has used up its limits. Turns are given in the order of arrival, so right keys wait for a
+/// moment and are not refused.
+async fn turn(parts: &Parts, app: &App) -> Option<SemaphorePermit<'static>> {
+    let source = Counted::Network(Origin::of(parts)?.address.into());
+    let is_used_up = |class| app.limits.check(class, source).is_err();
+    if !is_used_up(Class::FailedKeys) && !is_used_up(Class::Requests) {
+        return None;
+    }
+    LOOK_UPS_BEYOND_LIMITS.acquire().await.ok()
+}
+
+/// A token that lives goes before keys; with any other, the keys decide.
+async fn identified(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     let bearer = parts.headers.get(AUTHORIZATION).and_then(bearer_token);
     if let Some(caller) = by_token(app, bearer).await? {
         return Ok(caller);
@@ -152,8 +187,8 @@ async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Caller>, Api
 }
 
 async fn by_keys(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
-    let api_key = key(&parts.headers, "dd-api-key");
-    let application_key = key(&parts.headers, "dd-application-key");
+    let api_key = key(&parts.headers, API_KEY);
+    let application_key = key(&parts.headers, APPLICATION_KEY);
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {
         return Err(ApiError::Unauthorized);
     };

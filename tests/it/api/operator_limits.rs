@@ -63,6 +63,26 @@ on_both! {
         later_guess.is(403, &json!({"errors": ["Forbidden"]}));
     }
 
+    async fn right_keys_are_accepted_when_wrong_ones_have_used_up_the_requests_of_their_source(engine: Engine) {
+        let settings = [("limits.requests_per_minute", "4"), ("limits.failed_keys_per_minute", "0")];
+        let app = TestApp::with(engine, &settings).await;
+        let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
+        let mut guess = operator.on(&app);
+        guess.keys.api_key = Random::seeded(1).api_key();
+        let (path, here) = (restriction_path(&client_id), "192.0.2.1:1");
+        get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
+        get_from(&guess, here, &path).await.is(403, &json!({"errors": ["Forbidden"]}));
+
+        let third_guess = get_from(&guess, here, &path).await;
+        let of_nothing = get_from(&operator, here, "/api/v2/nothing").await;
+
+        assert_too_many(&third_guess, "4", "15");
+        assert_eq!(of_nothing.status, 429);
+        for _ in 0..3 {
+            get_from(&operator, here, &path).await.is(200, &unrestricted(&client_id));
+        }
+    }
+
     async fn the_tokens_of_one_user_share_one_limit(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.operator_per_minute", "12")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);

@@ -131,6 +131,26 @@ on_both! {
         }
     }
 
+    async fn a_key_that_cannot_be_read_does_not_keep_a_revoked_one_in_use(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (revoked, token) = (keys(&app).await.remove(0), signed(&app));
+        let mut unreadable = revoked.clone();
+        unreadable.id = "unreadable".to_owned();
+        signing_keys::insert(app.db(), &unreadable).await.expect("is inserted");
+        app.execute("UPDATE signing_keys SET public_jwk = '{}' WHERE id = 'unreadable'").await;
+        let with_both = app.app.issuer.signing.reload().await;
+        assert!(is_valid(&app, &token).await);
+
+        signing_keys::delete(app.db(), &revoked.id).await.expect("is deleted");
+        let reloaded = app.app.issuer.signing.reload().await;
+        let started = start_with(&app, &app.app.issuer.ring).await.map(drop);
+
+        for outcome in [with_both, reloaded, started] {
+            assert!(matches!(outcome, Err(SigningError::Db(DbError::Corrupt { .. }))), "{outcome:?}");
+        }
+        assert!(!is_valid(&app, &token).await);
+    }
+
     async fn a_rotation_on_one_server_is_seen_by_another_at_the_first_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;

@@ -163,6 +163,26 @@ async fn one_source_cannot_take_every_place() {
 }
 
 #[tokio::test]
+async fn a_source_leaves_connections_to_others_before_it_reaches_its_own_bound() {
+    let bounds = ConnectionBounds { connections: 33, connections_per_source: 100, ..Wire::bounds() };
+    let wire = Wire::serve(router(), bounds).await;
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(wire.connect().await);
+    }
+
+    let beyond = wire.connect().await.rest().await;
+    let mut neighbor = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await;
+    neighbor.write(REQUEST).await;
+    let neighbor = neighbor.answer().await;
+    drop(held);
+
+    assert_eq!(beyond, "");
+    assert_eq!((wire.counts.refused.get(), wire.counts.refused_of_source.get()), (1, 0));
+    assert!(neighbor.ends_with("hello"), "{neighbor}");
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_may_hold_the_connections_of_many() {
     let trusted = vec!["127.0.0.1/32".parse().expect("a network")];
     let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, trusted, ..Wire::bounds() }).await;
