@@ -77,8 +77,8 @@ impl App {
         let signing = SigningKeys::new(db.clone(), clock.clone(), ring.clone(), kept_for);
         let metrics = Metrics::default();
         Arc::new(Self {
+            find_client: parts::find_client(&config, &catalog, registrar.unused.clone()),
             registrar,
-            find_client: parts::find_client(&config, &catalog),
             webhooks_outgoing: webhooks_outgoing(&config),
             issuer: parts::issuer(&config, &ring, &signing, &db),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::actions::{
     Bounded, Forgotten, announce_expiring_keys, audit_refused_sign_ins, bound_unused_clients, forget_clients,
-    forget_deliveries, forget_expired, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
+    forget_deliveries, forget_expired, forget_requests, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
 };
 use crate::app::{App, seconds};
 use crate::db::{DbError, authorization_requests};
@@ -15,8 +15,9 @@ use crate::signing::SigningError;
 const EVERY: Duration = Duration::from_secs(60);
 /// First uses that are written together.
 const GATHERED_FOR: Duration = Duration::from_secs(1);
-/// Beyond this nothing is deleted by the time of day. Every server uses the database's time, so a wrong host is harmless; but
-/// the wrong clock may be the database's, as after a failover, and what was deleted does not come back when it is set right.
+/// Beyond this only authorization requests are deleted by the time of day. Every server uses the database's time, so a wrong
+/// host is harmless; but the wrong clock may be the database's, as after a failover, and what was deleted does not come back
+/// when it is set right.
 const MAX_SKEW_MS: i64 = 3_600_000;
 
 pub async fn sweep_until_stopped(app: Arc<App>) {
@@ -45,20 +46,47 @@ pub enum Turn {
 }
 
 /// One turn. A failure is logged and left to the next turn. While this host's clock and the database's are far apart,
-/// nothing is deleted by the time of day.
+/// only authorization requests are deleted by the time of day.
 pub async fn sweep(app: &App) -> Turn {
     let bounded = bound_clients(app).await;
     warn_of_many_clients(app, bounded);
     count_waiting_requests(app).await;
-    if app.context.clock.skew_ms().is_some_and(|skew_ms| skew_ms.saturating_abs() > MAX_SKEW_MS) {
-        return Turn::Done;
+    record(app).await;
+    look_after_keys(app).await;
+    match app.context.clock.skew_ms() {
+        Some(skew_ms) if skew_ms.saturating_abs() > MAX_SKEW_MS => sweep_requests(app).await,
+        _ => delete(app).await,
     }
-    let mut is_cut_short = false;
+}
+
+/// Writes what was only counted or noted in memory.
+async fn record(app: &App) {
     tell_unwritten(app.issuer.uses.write(&app.context.db).await);
     app.issuer.uses.age();
     if let Err(error) = app.report_access_lifetime().await {
         tracing::warn!(%error, "the lifetime of access tokens was not reported");
     }
+    match audit_refused_sign_ins(&app.context).await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(events, "failed sign-in attempts were written to the audit trail"),
+        Err(error) => tracing::warn!(%error, "failed sign-in attempts were not written to the audit trail"),
+    }
+}
+
+async fn look_after_keys(app: &App) {
+    if let Err(error) = sweep_signing_keys(app).await {
+        tracing::warn!(%error, "the signing keys were not looked after");
+    }
+    match announce_expiring_keys(&app.context, &app.issuer.ring, app.signing_rules(), app.sealing_max_age()).await {
+        Ok(0) => {}
+        Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
+        Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
+    }
+}
+
+/// Deletes everything that has expired, as much as one turn may.
+async fn delete(app: &App) -> Turn {
+    let mut is_cut_short = false;
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
         Ok(forgotten @ Forgotten { requests, codes, sessions, families }) => {
@@ -66,11 +94,6 @@ pub async fn sweep(app: &App) -> Turn {
             tracing::debug!(requests, codes, sessions, families, "what was over was deleted");
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
-    }
-    match audit_refused_sign_ins(&app.context).await {
-        Ok(0) => {}
-        Ok(events) => tracing::info!(events, "failed sign-in attempts were written to the audit trail"),
-        Err(error) => tracing::warn!(%error, "failed sign-in attempts were not written to the audit trail"),
     }
     let webhooks = &app.config.webhooks;
     let parked = (webhooks.keep_parked > 0).then(|| seconds(webhooks.keep_parked));
@@ -88,15 +111,19 @@ pub async fn sweep(app: &App) -> Turn {
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
-    if let Err(error) = sweep_signing_keys(app).await {
-        tracing::warn!(%error, "the signing keys were not looked after");
-    }
-    match announce_expiring_keys(&app.context, &app.issuer.ring, app.signing_rules(), app.sealing_max_age()).await {
-        Ok(0) => {}
-        Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
-        Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
-    }
     if is_cut_short { Turn::CutShort } else { Turn::Done }
+}
+
+/// A lost authorization request costs its user one more attempt; a table that only grows would cost more.
+async fn sweep_requests(app: &App) -> Turn {
+    match forget_requests(&app.context).await {
+        Ok(requests) if is_a_turn(requests) => Turn::CutShort,
+        Ok(_) => Turn::Done,
+        Err(error) => {
+            tracing::warn!(%error, "the sweep did not finish");
+            Turn::Done
+        }
+    }
 }
 
 /// Keeps the number and the size of clients that nobody uses within their bounds.
@@ -133,7 +160,8 @@ fn warn_of_many_clients(app: &App, Bounded { unused, forgotten }: Bounded) {
 }
 
 async fn count_waiting_requests(app: &App) {
-    match authorization_requests::count(&app.context.db, app.waiting.counted_up_to()).await {
+    let now = app.context.clock.now();
+    match authorization_requests::count(&app.context.db, now, app.waiting.counted_up_to()).await {
         Ok(waiting) => {
             app.waiting.set(waiting);
             app.metrics.requests_waiting.set(saturated(waiting));

@@ -2,7 +2,7 @@
 //! ones if there are too many. The same metadata brings the same `client_id` back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -19,6 +19,9 @@ use crate::oauth::unused_clients::{Unused, UnusedBounds};
 const LISTED: u32 = 2_000;
 /// At most so many rounds in a row, so that other work gets its turn.
 const ROUNDS: u32 = 50;
+/// Seconds for which a client that was just seen is never deleted to keep within the bounds: somebody who registers it gets
+/// time to sign in. As long as an authorization request waits.
+const YOUNG_FOR: i64 = 600;
 
 /// How many were forgotten, at most a turn's work. `forget_after` in seconds; 0 keeps everything.
 pub async fn forget_clients(context: &Context, forget_after: i64) -> Result<u64, DbError> {
@@ -39,6 +42,8 @@ struct Shared {
     bounds: UnusedBounds,
     counted: Number,
     added: Number,
+    /// The last run exceeded a bound and had only young clients left.
+    is_stuck: AtomicBool,
     too_many: Notify,
 }
 
@@ -62,21 +67,25 @@ impl Number {
 impl UnusedClients {
     pub fn new(bounds: UnusedBounds) -> Self {
         let (counted, added, too_many) = (Number::default(), Number::default(), Notify::new());
-        Self(Arc::new(Shared { bounds, counted, added, too_many }))
+        Self(Arc::new(Shared { bounds, counted, added, is_stuck: AtomicBool::new(false), too_many }))
     }
 
     pub fn bounds(&self) -> UnusedBounds {
         self.0.bounds
     }
 
-    /// A client was registered that was not known.
+    /// A client was registered that was not known. While only young clients are left to delete, the next count waits for
+    /// the sweeper's timer.
     pub(super) fn add(&self, bytes: usize) {
-        let Shared { bounds, counted, added, too_many } = &*self.0;
+        let Shared { bounds, counted, added, is_stuck, too_many } = &*self.0;
         added.clients.fetch_add(1, Ordering::Relaxed);
         added.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let (counted, added) = (counted.get(), added.get());
         let estimate =
             Unused { clients: counted.clients + added.clients, bytes: counted.bytes.saturating_add(added.bytes) };
+        if is_stuck.load(Ordering::Relaxed) {
+            return;
+        }
         if bounds.are_exceeded_by(estimate) || bounds.are_worth_a_count_after(added) {
             too_many.notify_one();
         }
@@ -85,6 +94,10 @@ impl UnusedClients {
     fn set(&self, counted: Unused) {
         self.0.counted.set(counted);
         self.0.added.set(Unused::default());
+    }
+
+    fn set_stuck(&self, is_stuck: bool) {
+        self.0.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
     /// Ends when there may be too many.
@@ -100,21 +113,25 @@ pub struct Bounded {
     pub forgotten: u64,
 }
 
-/// Counts, and deletes the least recently seen clients until the bounds are kept. It compares no times with the clock, so a
-/// clock that is wrong does no harm.
+/// Counts, and deletes the least recently seen clients until the bounds are kept or only young clients are left. An
+/// authorization request under way does not protect an older client: otherwise requests for many clients would direct the
+/// deletion at everybody else's.
 pub async fn bound_unused_clients(
     context: &Context,
     unused: &UnusedClients,
     known: &KnownClients,
 ) -> Result<Bounded, DbError> {
     let bounds = unused.bounds();
+    let young_since = context.clock.now().minus(YOUNG_FOR);
     let mut forgotten = 0;
     for _ in 0..ROUNDS {
         let counted = unused_clients::count(&context.db, bounds.clients.saturating_mul(2), LISTED).await?;
         unused.set(counted.unused);
-        let sizes = counted.oldest.iter().map(|client| client.bytes);
+        let old = counted.oldest.iter().take_while(|client| client.last_seen_at < young_since);
+        let sizes = old.map(|client| client.bytes);
         let excess = &counted.oldest[..bounds.how_many_to_delete(counted.unused, sizes)];
         if excess.is_empty() {
+            unused.set_stuck(bounds.are_exceeded_by(counted.unused));
             // Another server may have deleted everything that was seen before this one.
             if let Some(oldest) = counted.oldest.first() {
                 known.doubt_until(oldest.last_seen_at.minus(1));
@@ -123,6 +140,7 @@ pub async fn bound_unused_clients(
         }
         forgotten += delete(&context.db, excess, known).await?;
     }
+    unused.set_stuck(false);
     let counted = unused_clients::count(&context.db, bounds.clients.saturating_mul(2), 1).await?;
     Ok(Bounded { unused: counted.unused, forgotten })
 }
@@ -132,9 +150,10 @@ async fn delete(db: &Db, excess: &[UnusedClient], known: &KnownClients) -> Resul
     for batch in excess.chunks(BATCH as usize) {
         let ids: Vec<ClientId> = batch.iter().map(|client| client.id).collect();
         let seen_until = batch.last().map_or(Timestamp::from_seconds(0), |last| last.last_seen_at);
-        deleted += unused_clients::delete(db, &ids, seen_until).await?;
-        // Afterwards: what registers in between is written, since its row was deleted or is about to be.
+        // Before the deletion, so that a registration during it asks the database. The doubt remains afterwards: it covers
+        // every row that was last written until then, also one that a registration just found and that is deleted next.
         known.doubt_until(seen_until);
+        deleted += unused_clients::delete_with_requests(db, &ids, seen_until).await?;
     }
     Ok(deleted)
 }

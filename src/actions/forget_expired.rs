@@ -54,11 +54,17 @@ pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     let codes_before = now.minus(CODES_STAY);
     let (signed_in_before, seen_before) = (now.minus(session::ABSOLUTE), now.minus(session::IDLE));
     Ok(Forgotten {
-        requests: in_batches(|| authorization_requests::delete_expired(db, now, BATCH)).await?,
+        requests: forget_requests(context).await?,
         codes: in_batches(|| authorization_codes::delete_expired(db, codes_before, BATCH)).await?,
         sessions: in_batches(|| sessions::delete_expired(db, signed_in_before, seen_before, BATCH)).await?,
         families: in_batches(|| families::forget(db, now, BATCH)).await?,
     })
+}
+
+/// Authorization requests that nobody answered.
+pub async fn forget_requests(context: &Context) -> Result<u64, DbError> {
+    let (db, now) = (&context.db, context.clock.now());
+    in_batches(|| authorization_requests::delete_expired(db, now, BATCH)).await
 }
 
 pub(super) async fn in_batches<F: Future<Output = Result<u64, DbError>>>(

@@ -100,7 +100,7 @@ pub use find_variable::{ShownVariable, VariableError, find_variable, list_variab
 pub use find_webhook::{ShownWebhook, WebhookError, find_webhook, list_webhooks};
 pub use follow_database_clock::follow_database_clock;
 pub use forget_clients::{Bounded, UnusedClients, bound_unused_clients, forget_clients};
-pub use forget_expired::{Forgotten, forget_deliveries, forget_expired, is_a_turn};
+pub use forget_expired::{Forgotten, forget_deliveries, forget_expired, forget_requests, is_a_turn};
 pub use forget_ring_key::{ForgetRingKeyError, ForgottenWithKey, find_lost, forget_ring_key};
 pub use issue_tokens::{Issued, Issuer, Lifetimes};
 pub use load_webhook::{LoadWebhookError, LoadedWebhook, load_webhook};

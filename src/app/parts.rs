@@ -1,7 +1,7 @@
 //! The parts that `App` holds or makes, by the settings.
 
 use super::{App, seconds};
-use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, VerifiedTokens};
+use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, UnusedClients, VerifiedTokens};
 use crate::config::{Config, DatabaseUrl};
 use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
 use crate::oauth::delivery::DeliveryRules;
@@ -74,7 +74,7 @@ pub(super) fn unused_bounds(config: &Config) -> UnusedBounds {
     UnusedBounds { clients: registration.max_unused_clients.into(), bytes: registration.max_unused_bytes }
 }
 
-pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog) -> FindClient {
+pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog, unused: UnusedClients) -> FindClient {
     let outgoing = Outgoing::new(OutgoingRules {
         allow_networks: config.outgoing.allow_networks.clone(),
         allow_loopback: config.client_documents.allow_loopback,
@@ -87,7 +87,7 @@ pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog) -> FindClient
         private_schemes: config.registration.private_schemes.clone(),
         bounds: registration_bounds(config),
     };
-    FindClient::new(Documents::new(rules, outgoing))
+    FindClient::new(Documents::new(rules, outgoing, unused))
 }
 
 impl App {

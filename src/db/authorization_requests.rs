@@ -134,20 +134,12 @@ pub async fn take(
     row.map(PendingRequest::try_from).transpose()
 }
 
-/// The request is not kept after all.
-pub async fn delete(db: &Db, digest: Digest) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("DELETE FROM authorization_requests WHERE digest = $1")
-        .bind(digest.bytes().as_slice())
-        .execute(conn)
-        .await
-        .map(drop))
-}
-
-/// Counts no further than `most`.
-pub async fn count(db: &Db, most: u64) -> Result<u64, DbError> {
+/// Counts those that have not expired, no further than `most`.
+pub async fn count(db: &Db, now: Timestamp, most: u64) -> Result<u64, DbError> {
     let counted: i64 = read_with_conn!(db, |conn| sqlx::query_scalar(
-        "SELECT count(*) FROM (SELECT 1 FROM authorization_requests LIMIT $1) AS counted"
+        "SELECT count(*) FROM (SELECT 1 FROM authorization_requests WHERE expires_at > $1 LIMIT $2) AS counted"
     )
+    .bind(now.seconds())
     .bind(i64::try_from(most).unwrap_or(i64::MAX))
     .fetch_one(conn)
     .await)?;

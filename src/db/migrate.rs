@@ -109,14 +109,7 @@ impl Db {
         }
         match &self.engine {
             Engine::Postgres(pool) => migrate_postgres_patiently(pool).await?,
-            Engine::Sqlite(pool) => {
-                let mut taken = pool.take().await?;
-                let conn = &mut *taken.connection;
-                conn.execute("BEGIN EXCLUSIVE").await?;
-                let outcome = migrate_sqlite(conn).await;
-                conn.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
-                outcome?;
-            }
+            Engine::Sqlite(pool) => migrate_sqlite(pool).await?,
         }
         // A newer program may have migrated meanwhile.
         self.usable_schema().await.map(drop)
@@ -226,8 +219,17 @@ async fn migrate_postgres(pool: &Pool<sqlx::Postgres>) -> Result<(), MigrateErro
     Ok(POSTGRES.run_direct(None, conn, false).await?)
 }
 
+async fn migrate_sqlite(pool: &Pool<sqlx::Sqlite>) -> Result<(), MigrateError> {
+    let mut taken = pool.take().await?;
+    let conn = &mut *taken.connection;
+    conn.execute("BEGIN EXCLUSIVE").await?;
+    let outcome = run_missing(conn).await;
+    conn.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    outcome
+}
+
 /// What the migrator would do, without the transaction per file that cannot be nested in ours.
-async fn migrate_sqlite(conn: &mut sqlx::SqliteConnection) -> Result<(), MigrateError> {
+async fn run_missing(conn: &mut sqlx::SqliteConnection) -> Result<(), MigrateError> {
     let table = "_sqlx_migrations";
     conn.ensure_migrations_table(table).await?;
     let applied = conn.list_applied_migrations(table).await?;

@@ -22,7 +22,7 @@ pub struct UnusedClient {
 #[derive(Clone, Debug, Default)]
 pub struct Counted {
     pub unused: Unused,
-    /// The least recently seen ones that have no authorization request under way.
+    /// The least recently seen ones, in that order.
     pub oldest: Vec<UnusedClient>,
 }
 
@@ -52,7 +52,6 @@ pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> 
                     (SELECT coalesce(sum(bytes), 0)::bigint FROM newest) AS all_bytes
                FROM clients
               WHERE adopted_at IS NULL
-                AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)
               ORDER BY last_seen_at, id LIMIT $2"
             )
             .bind(most)
@@ -70,7 +69,6 @@ pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> 
                     (SELECT coalesce(sum(bytes), 0) FROM newest) AS all_bytes
                FROM clients
               WHERE adopted_at IS NULL
-                AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)
               ORDER BY last_seen_at, id LIMIT $2"
             )
             .bind(most)
@@ -115,8 +113,58 @@ async fn list_unseen(db: &Db, seen_before: Timestamp, most: u32) -> Result<Vec<C
 pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<u64, DbError> {
     let mut tx = db.begin().await?;
     let locked = lock(&mut tx, ids).await?;
-    let deleted = with_conn!(
-        &mut tx,
+    let deleted = delete_locked(&mut tx, &locked, seen_until).await?;
+    tx.commit().await?;
+    Ok(deleted)
+}
+
+/// Like [`delete`], but deletes the authorization requests of these clients too. A client stays if one of its requests is
+/// being answered at this moment.
+pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<u64, DbError> {
+    let mut tx = db.begin().await?;
+    let locked = lock(&mut tx, ids).await?;
+    delete_requests(&mut tx, &locked, seen_until).await?;
+    let deleted = delete_locked(&mut tx, &locked, seen_until).await?;
+    tx.commit().await?;
+    Ok(deleted)
+}
+
+/// Skips requests that another transaction holds. An approval holds the request and then waits for the client's row, so
+/// waiting for the request here would be a deadlock.
+async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "DELETE FROM authorization_requests WHERE digest IN (
+               SELECT r.digest FROM authorization_requests r JOIN clients c ON c.id = r.client_id
+                WHERE c.id = ANY($1) AND c.adopted_at IS NULL AND c.last_seen_at <= $2
+                  FOR UPDATE OF r SKIP LOCKED)"
+            )
+            .bind(locked)
+            .bind(seen_until.seconds())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "DELETE FROM authorization_requests WHERE client_id IN (
+               SELECT id FROM clients
+                WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2)"
+            )
+            .bind(as_json(locked))
+            .bind(seen_until.seconds())
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<u64, DbError> {
+    with_conn!(
+        tx,
         postgres
             | conn
             | sqlx::query(
@@ -124,7 +172,7 @@ pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<
               WHERE id = ANY($1) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
             )
-            .bind(&locked)
+            .bind(locked)
             .bind(seen_until.seconds())
             .execute(conn)
             .await
@@ -136,14 +184,17 @@ pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<
               WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
             )
-            .bind(json!(locked.iter().map(|id| hex(id.as_bytes())).collect::<Vec<_>>()).to_string())
+            .bind(as_json(locked))
             .bind(seen_until.seconds())
             .execute(conn)
             .await
             .map(|done| done.rows_affected())
-    )?;
-    tx.commit().await?;
-    Ok(deleted)
+    )
+}
+
+/// Hexadecimal, in an array.
+fn as_json(ids: &[Uuid]) -> String {
+    json!(ids.iter().map(|id| hex(id.as_bytes())).collect::<Vec<_>>()).to_string()
 }
 
 /// On SQLite the transaction is the only one that writes.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use super::{Context, FindClientError};
+use crate::actions::forget_clients::UnusedClients;
 use crate::actions::register_client::new_client;
 use crate::db::DbError;
 use crate::db::client_documents::{self, StoredDocument};
@@ -43,6 +44,7 @@ pub struct Documents {
     /// Requests that make the server ask for a document, or wait for one that it asks for.
     asking: FairPool,
     failures: Cache<ClientId, Failure>,
+    unused: UnusedClients,
 }
 
 /// What went wrong lately, so that a page which is loaded again does not ask again.
@@ -78,8 +80,9 @@ const FAILURES: usize = 4_096;
 const LONGEST_ETAG: usize = 256;
 
 impl Documents {
-    pub fn new(rules: DocumentRules, outgoing: Outgoing) -> Self {
-        Self { rules, outgoing, turns: Turns::new(1), asking: FairPool::new(ASKING), failures: Cache::new(FAILURES) }
+    pub fn new(rules: DocumentRules, outgoing: Outgoing, unused: UnusedClients) -> Self {
+        let (turns, asking, failures) = (Turns::new(1), FairPool::new(ASKING), Cache::new(FAILURES));
+        Self { rules, outgoing, turns, asking, failures, unused }
     }
 
     pub fn url(&self, text: &str) -> Result<DocumentUrl, FindClientError> {
@@ -144,11 +147,11 @@ impl Documents {
                 client_documents::renew(&context.db, client.id, now, now.plus(fresh_for)).await?;
                 Ok(client)
             }
-            (Said::New { metadata, etag, fresh_for }, _) => {
+            (Said::New { metadata, etag, fresh_for }, stored) => {
                 let (client_id, url_text) = (url.client_id(), url.as_str().to_owned());
                 let fresh_until = now.plus(fresh_for);
                 let document = StoredDocument { client_id, url: url_text, etag, fetched_at: now, fresh_until };
-                self.store(context, url, &metadata, document).await
+                self.store(context, url, &metadata, document, stored.is_none()).await
             }
             // This server's own doing, and over in a moment.
             (Said::Busy, stored) => usable(stored, now).ok_or(FindClientError::Busy),
@@ -205,6 +208,7 @@ impl Documents {
         url: &DocumentUrl,
         metadata: &ClientMetadata,
         document: StoredDocument,
+        is_new: bool,
     ) -> Result<Client, FindClientError> {
         let unwritable = |cause| DbError::corrupt("clients", "metadata", cause);
         let seen_at = document.fetched_at;
@@ -215,6 +219,9 @@ impl Documents {
             return Err(FindClientError::Document("another client has the id that its URL leads to".to_owned()));
         };
         tx.commit().await?;
+        if is_new {
+            self.unused.add(client.metadata.len());
+        }
         self.failures.remove(&stored.id);
         Ok(stored)
     }

@@ -9,8 +9,7 @@ const GAP: &str = "  ";
 /// A column is not shortened beyond this.
 const MIN_WIDTH: usize = 12;
 /// Members of items that may be shortened.
-const SHORTENED: [&str; 10] =
-    ["name", "org", "client", "scopes", "default_client_scopes", "url", "uri", "events", "failure", "subject"];
+const SHORTENED: [&str; 8] = ["name", "org", "client", "scopes", "default_client_scopes", "url", "uri", "events"];
 
 /// How a column gives way if the table is wider than the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

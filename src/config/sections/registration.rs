@@ -50,8 +50,8 @@ section! {
             "100000",
             COUNT,
             "How many clients that no user ever authorized and no organization ever restricted are kept. Beyond it the \
-             least recently seen ones are deleted before forget_after has passed; one with an authorization request \
-             under way stays.",
+             least recently seen ones are deleted before forget_after has passed, but none seen within the last ten \
+             minutes.",
         ),
         /// The metadata of these clients, as stored.
         #[serde(deserialize_with = "values::at_least_one")]

@@ -26,7 +26,7 @@ use axum::response::Response;
 use crate::actions::{Answer, FindClientError};
 use crate::app::App;
 use crate::db::DbError;
-use crate::db::authorization_requests::{self, NewPendingRequest};
+use crate::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
 use crate::db::clients::Client;
 use crate::http::body;
 use crate::http::browser::Browser;
@@ -95,7 +95,7 @@ async fn begin(
     match AuthorizationRequest::parse(parameters, &redirect, &rules) {
         Ok(asked) => match instead {
             Some(response) => Ok(response),
-            None => keep(app, browser, client, asked, source).await,
+            None => keep(app, browser, (client, redirect), asked, source).await,
         },
         Err(refusal) => {
             let state = AuthorizationRequest::state_of(parameters);
@@ -150,50 +150,65 @@ async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>)
     app.limits.take_registration(network).map_err(PageError::TooMany)
 }
 
+/// The request becomes a row only after it was admitted, so that an error or a lost connection leaves no uncounted row.
 async fn keep(
     app: &App,
     browser: Browser,
-    client: Client,
+    (client, redirect): (Client, TrustedRedirect),
     asked: AuthorizationRequest,
     source: Option<Counted>,
 ) -> Result<Response, PageError> {
-    let handle = app.context.random.token("");
     let now = app.context.clock.now();
-    let row = NewPendingRequest {
-        digest: handle.digest(),
-        browser_digest: browser.binding_digest(),
+    let is_silent = asked.prompt.none;
+    let stored = PendingRequest {
         client_id: client.id,
-        request: &asked,
+        request: asked,
+        org_id: None,
         session_id: browser.signed_in.as_ref().map(|signed_in| signed_in.session.id),
         created_at: now,
         expires_at: now.plus(WAITS_FOR),
     };
-    match authorization_requests::insert(&app.context.db, &row).await {
-        // The client was forgotten a moment ago.
-        Err(DbError::Reference) => return Err(PageError::UnknownClient(Box::default())),
-        outcome => outcome?,
-    }
-    let pending = Pending::find(app, &browser, handle.expose()).await?;
-    let answer = match pending.next(app, &browser).await? {
-        next if asked.prompt.none => silently(app, &browser, &pending, next).await?,
-        next => {
-            if next.waits() {
-                admit(app, &pending, source).await?;
-            }
-            go_on(app, &browser, &pending, next).await?
+    let pending = Pending { handle: app.context.random.token(""), stored, client, redirect };
+    let next = pending.next(app, &browser).await?;
+    if !is_silent {
+        if matches!(next, Next::NoOrganization) {
+            return Err(PageError::NoOrganization);
         }
+        if next.waits() {
+            admit(app, source)?;
+        }
+    }
+    insert(app, &browser, &pending).await?;
+    let answer = if is_silent {
+        silently(app, &browser, &pending, next).await?
+    } else {
+        go_on(app, &browser, &pending, next).await?
     };
     Ok(browser.bound(answer))
 }
 
-/// A request that is answered at once is not counted; one that would wait and may not leaves no row.
-async fn admit(app: &App, pending: &Pending, source: Option<Counted>) -> Result<(), PageError> {
-    let Some(source) = source else { return Ok(()) };
-    if let Err(refusal) = app.waiting.admit(&app.limits, source) {
-        authorization_requests::delete(&app.context.db, pending.digest()).await?;
-        return Err(PageError::TooManyWaiting(refusal));
+async fn insert(app: &App, browser: &Browser, pending: &Pending) -> Result<(), PageError> {
+    let stored = &pending.stored;
+    let row = NewPendingRequest {
+        digest: pending.digest(),
+        browser_digest: browser.binding_digest(),
+        client_id: stored.client_id,
+        request: &stored.request,
+        session_id: stored.session_id,
+        created_at: stored.created_at,
+        expires_at: stored.expires_at,
+    };
+    match authorization_requests::insert(&app.context.db, &row).await {
+        // The client was forgotten a moment ago.
+        Err(DbError::Reference) => Err(PageError::UnknownClient(Box::default())),
+        outcome => outcome.map_err(PageError::from),
     }
-    Ok(())
+}
+
+/// Only requests that wait for their user are counted.
+fn admit(app: &App, source: Option<Counted>) -> Result<(), PageError> {
+    let Some(source) = source else { return Ok(()) };
+    app.waiting.admit(&app.limits, source).map_err(PageError::TooManyWaiting)
 }
 
 /// Where the browser goes for what the request waits for.

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use grantor::actions;
 use grantor::db::clients::{self, NewClient};
 use grantor::db::{authorization_requests, unused_clients};
+use grantor::oauth::Timestamp;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::client_identity::ClientDigest;
 use grantor::oauth::permission::Role;
@@ -21,6 +22,10 @@ use crate::support::outbox::{self, insert_delivery, insert_webhook, webhook_id};
 use crate::support::{START, TestApp};
 
 const DAY: i64 = 86_400;
+/// A client that was last seen so long ago is no longer protected from the bounds.
+const OLD: Duration = Duration::from_secs(601);
+/// Nothing has expired yet.
+const AT_ALL: Timestamp = Timestamp::from_seconds(0);
 
 fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
@@ -84,6 +89,7 @@ on_both! {
         let app = TestApp::with(engine, &[FEW]).await;
         let rows: Vec<NewClient> =
             (0..17).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
+        app.hand.advance(2 * OLD);
         clients::insert_new(app.db(), &rows[..16]).await.expect("are inserted");
         let within = bound(&app).await;
         clients::insert_new(app.db(), &rows[16..]).await.expect("is inserted");
@@ -108,6 +114,7 @@ on_both! {
         };
         let rows: Vec<NewClient> = (0..10).map(long).collect();
         clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        app.hand.advance(2 * OLD);
 
         let bounded = bound(&app).await;
 
@@ -116,7 +123,7 @@ on_both! {
         assert!(is_there(&app, &rows[9].id.to_string()).await && !is_there(&app, &rows[0].id.to_string()).await);
     }
 
-    async fn a_client_with_a_request_under_way_or_that_somebody_decided_about_is_never_deleted(engine: Engine) {
+    async fn a_client_that_somebody_decided_about_is_never_deleted(engine: Engine) {
         let app = TestApp::with(engine, &[FEW, ("registration.forget_after", "86400")]).await;
         let operator = app.operator("Acme").await;
         let restricted = app.registered("Restricted").await;
@@ -126,21 +133,63 @@ on_both! {
         let waiting = McpClient::registered(&app, &["https://waiting.example/cb"]).await;
         Person::new(&app, "bob@mail.example").visit(&waiting.url(&[])).await;
         app.hand.advance(days(2));
-        let now = app.context().clock.now();
-        let rows: Vec<NewClient> = (0..40).map(|number| NewClient { seen_at: now, ..row(number) }).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
 
-        let bounded = bound(&app).await;
-        let forgotten = actions::forget_clients(app.context(), DAY).await.expect("are forgotten");
-
-        assert_eq!((bounded.unused.clients, forgotten), (15, 0));
-        for id in [&restricted, &authorized.id, &waiting.id] {
-            assert!(is_there(&app, id).await, "{id}");
-        }
+        assert_eq!(actions::forget_clients(app.context(), DAY).await.expect("are forgotten"), 0);
+        assert!(is_there(&app, &waiting.id).await);
         // Once the request is over, nothing protects the client.
         actions::forget_expired(app.context()).await.expect("is swept");
         assert_eq!(actions::forget_clients(app.context(), DAY).await.expect("is forgotten"), 1);
         assert!(!is_there(&app, &waiting.id).await);
+        let seen_at = app.context().clock.now().minus(601);
+        let rows: Vec<NewClient> = (0..40).map(|number| NewClient { seen_at, ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        assert_eq!(bound(&app).await.unused.clients, 15);
+        for id in [&restricted, &authorized.id] {
+            assert!(is_there(&app, id).await, "{id}");
+        }
+    }
+
+    async fn ten_minutes_protect_a_client_from_the_bound_and_a_request_under_way_does_not(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW]).await;
+        let waiting = McpClient::registered(&app, &["https://waiting.example/cb"]).await;
+        Person::new(&app, "bob@mail.example").visit(&waiting.url(&[])).await;
+        let rows: Vec<NewClient> = (0..20).map(|number| NewClient { seen_at: START.plus(1), ..row(number) }).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        let bounded = async || {
+            let bounded = bound(&app).await;
+            (bounded.unused.clients, bounded.forgotten)
+        };
+
+        assert_eq!(bounded().await, (21, 0));
+        app.hand.advance(Duration::from_secs(600));
+        assert_eq!(bounded().await, (21, 0));
+        assert!(is_there(&app, &waiting.id).await);
+        app.hand.advance(Duration::from_secs(1));
+
+        assert_eq!(bounded().await, (20, 1));
+
+        assert!(!is_there(&app, &waiting.id).await);
+        assert_eq!(authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
+    }
+
+    async fn while_only_young_clients_are_left_a_registration_starts_no_run(engine: Engine) {
+        let app = TestApp::with(engine, &[FEW]).await;
+        let rows: Vec<NewClient> = (0..20).map(row).collect();
+        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        let is_started = async || {
+            let started = app.app.registrar.unused.too_many();
+            tokio::time::timeout(Duration::from_millis(50), started).await.is_ok()
+        };
+
+        assert_eq!(bound(&app).await.unused.clients, 20);
+        app.registered("First").await;
+        assert!(!is_started().await);
+
+        app.hand.advance(OLD);
+        assert_eq!(bound(&app).await.forgotten, 6);
+        app.registered("Second").await;
+        app.registered("Third").await;
+        assert!(is_started().await);
     }
 
     async fn two_servers_that_delete_at_once_delete_no_more_than_one(engine: Engine) {
@@ -149,6 +198,8 @@ on_both! {
         let rows: Vec<NewClient> =
             (0..200).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
         clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        app.hand.advance(2 * OLD);
+        second.hand.advance(2 * OLD);
 
         let (one, other) = tokio::join!(bound(&app), bound(&second));
 
@@ -165,6 +216,8 @@ on_both! {
         let now = app.context().clock.now();
         let rows: Vec<NewClient> = (0..16).map(|number| NewClient { seen_at: now, ..row(number) }).collect();
         clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        app.hand.advance(OLD);
+        second.hand.advance(OLD);
         assert_eq!(bound(&app).await.forgotten, 2);
         assert!(!is_there(&app, &id).await);
 
@@ -185,6 +238,7 @@ on_both! {
         let sweeping = tokio::spawn(grantor::sweeper::sweep_until_stopped(app.app.clone()));
 
         for round in 0..15 {
+            app.hand.advance(OLD);
             let names: Vec<String> = (0..100).map(|number| format!("App {round} {number}")).collect();
             join_all(names.iter().map(|name| app.registered(name))).await;
             // The registrations themselves wake the sweeper: its timer rings once a minute.
@@ -213,15 +267,15 @@ on_both! {
         .await;
 
         let first = grantor::sweeper::sweep(&app.app).await;
-        let left = authorization_requests::count(app.db(), 10).await.expect("are counted");
+        let left = authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted");
         let second = grantor::sweeper::sweep(&app.app).await;
 
         assert_eq!((first, left, second), (Turn::CutShort, 1, Turn::Done));
-        assert_eq!(authorization_requests::count(app.db(), 10).await.expect("are counted"), 0);
+        assert_eq!(authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
     }
 
     // Either clock may be the wrong one, and what was deleted does not come back.
-    async fn a_sweep_deletes_nothing_while_the_clocks_of_host_and_database_are_far_apart(engine: Engine) {
+    async fn a_sweep_deletes_no_client_while_the_clocks_of_host_and_database_are_far_apart(engine: Engine) {
         let right = TestApp::by_database_time(engine, &[]).await;
         let off = right.replica_on_host_off_by(2 * 3_600, &[]).await;
         let unseen = NewClient { seen_at: right.context().clock.now().minus(200 * DAY), ..row(1) };

@@ -126,6 +126,8 @@ on_both! {
         }
         let expire = async || authorization_requests::delete_expired(app.db(), after(30), 2).await.expect("is asked");
 
+        assert_eq!(authorization_requests::count(app.db(), after(30), 10).await.expect("are counted"), 1);
+        assert_eq!(authorization_requests::count(app.db(), START, 3).await.expect("are counted"), 3);
         assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
         assert!(find(app.db(), 4, 4, START).await.is_some());
     }
@@ -138,7 +140,7 @@ on_both! {
 
         assert_eq!(forget().await, 1, "the client that no request is about");
         assert!(find(app.db(), 1, 1, START).await.is_some());
-        authorization_requests::delete(app.db(), digest("handle 1")).await.expect("is deleted");
+        authorization_requests::delete_expired(app.db(), after(600), 10).await.expect("is deleted");
         assert_eq!(forget().await, 1);
         let request = request();
         let new = NewPendingRequest {

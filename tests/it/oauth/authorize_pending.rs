@@ -281,7 +281,7 @@ on_both! {
         assert!(refused.text.contains("Too many sign-ins are waiting"), "{}", refused.text);
         client.is_refused(&silent, "login_required", "the user has to sign in");
         assert_eq!(elsewhere.status, 303);
-        assert_eq!(authorization_requests::count(app.db(), 100).await.expect("are counted"), 3);
+        assert_eq!(authorization_requests::count(app.db(), app.context().clock.now(), 100).await.expect("are counted"), 3);
         app.hand.advance(Duration::from_secs(300));
         let later = from("203.0.113.1").open(&client.url(&[])).await;
         assert_eq!(later.status, 303);

@@ -112,7 +112,12 @@ on_both! {
             client.is_refused(&by_link, error, description);
 
             let form = Form { action: AUTHORIZE.to_owned(), fields: fields(&client.query(changes)) };
-            let by_form = Person::new(&app, "").submit(&form).await;
+            let mut person = Person::new(&app, "");
+            let mut by_form = person.submit(&form).await;
+            // Without the browser's cookie, a valid request is asked for once more as GET.
+            if let Some(again) = by_form.header("location").filter(|to| to.starts_with(AUTHORIZE)).map(str::to_owned) {
+                by_form = person.open(&again).await;
+            }
             client.is_refused(&by_form, error, description);
         }
     }
