@@ -10,12 +10,13 @@ use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
 use super::end_grants::Ended;
 use super::{By, Context};
+use crate::db::grants::NamedGrant;
 use crate::db::users::{self, User};
 use crate::db::{DbError, OperatorCache, Tx, application_keys, grants, memberships, orgs};
 use crate::oauth::event::Ending;
 use crate::oauth::membership::keeps_an_administrator;
 use crate::oauth::permission::Role;
-use crate::oauth::{GrantId, OrgId, UserId};
+use crate::oauth::{GrantId, KeyId, OrgId, Timestamp, UserId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
@@ -100,27 +101,13 @@ async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Resul
     let mut tx = context.db.begin().await?;
     let (user, role) = lock_member(&mut tx, org_id, email, None).await?;
     memberships::end(&mut tx, org_id, user.id, now).await?;
-    let keys = application_keys::revoke_of_member(&mut tx, org_id, user.id, now).await?;
-    let ids: Vec<GrantId> = grants::ids_of_user(&mut tx, user.id)
-        .await?
-        .into_iter()
-        .filter(|(_, org)| *org == org_id)
-        .map(|(id, _)| id)
-        .collect();
-    let ended = grants::end(&mut tx, &ids, now).await?;
-    let told = Ended::of(context, &ended, Ending::MembershipEnded, by);
-    let subjects: Vec<String> = keys.iter().map(|id| format!("application_key:{id}")).collect();
-    let revoked = json!({"revoked_at": now});
+    let access = end_access(&mut tx, org_id, user.id, now).await?;
+    let told = Ended::of(context, &access.grants, Ending::MembershipEnded, by);
+    let keys = access.key_subjects();
     let mut changes = told.changes();
-    changes.extend(subjects.iter().map(|subject| Change {
-        org_id,
-        action: "key.revoked",
-        subject,
-        before: None,
-        after: Some(revoked.clone()),
-    }));
+    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
-    let removed = Removed { user_id: user.id, grants: ended.len(), application_keys: keys.len() };
+    let removed = Removed { user_id: user.id, grants: access.grants.len(), application_keys: access.keys.len() };
     changes.push(Change {
         org_id,
         action: "member.left",
@@ -131,6 +118,43 @@ async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Resul
     record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
     tx.commit().await?;
     Ok(removed)
+}
+
+/// Keys and grants that ended with a membership.
+#[derive(Default)]
+pub(super) struct MemberAccess {
+    pub grants: Vec<NamedGrant>,
+    keys: Vec<KeyId>,
+}
+
+impl MemberAccess {
+    /// Names of the keys in the audit trail.
+    pub fn key_subjects(&self) -> Vec<String> {
+        self.keys.iter().map(|id| format!("application_key:{id}")).collect()
+    }
+}
+
+/// In the transaction that holds the user's row.
+pub(super) async fn end_access(
+    tx: &mut Tx,
+    org_id: OrgId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<MemberAccess, DbError> {
+    let keys = application_keys::revoke_of_member(&mut *tx, org_id, user_id, now).await?;
+    let ids: Vec<GrantId> = grants::ids_of_user(&mut *tx, user_id)
+        .await?
+        .into_iter()
+        .filter(|(_, org)| *org == org_id)
+        .map(|(id, _)| id)
+        .collect();
+    let grants = grants::end(tx, &ids, now).await?;
+    Ok(MemberAccess { grants, keys })
+}
+
+pub(super) fn key_revoked(org_id: OrgId, subject: &str, now: Timestamp) -> Change<'_> {
+    let after = Some(json!({"revoked_at": now}));
+    Change { org_id, action: "key.revoked", subject, before: None, after }
 }
 
 /// The user and the present role, if the change is allowed. `role` is the new one; `None`: the membership ends. The user's

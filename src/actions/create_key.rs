@@ -32,6 +32,8 @@ pub async fn create_key(context: &Context, org_id: OrgId, email: &str, by: &By) 
     let address = parse_email(email).map_err(|_| no_such_user())?;
     let mut tx = context.db.begin().await?;
     let user = users::find_by_email(&mut tx, &address).await?.ok_or_else(no_such_user)?;
+    // First, so that a removal at the same moment revokes the new key or is seen here.
+    users::lock(&mut tx, user.id).await?;
     memberships::find(&mut tx, org_id, user.id).await?.ok_or_else(no_such_user)?;
     if user.disabled_at.is_some() {
         return Err(CreateKeyError::Disabled(user.email));

@@ -2,9 +2,13 @@
 
 use serde_json::json;
 
-use super::audit::{self, Change};
+use super::announce::record_and_announce;
+use super::audit::Change;
+use super::change_membership::{MemberAccess, end_access, key_revoked};
+use super::end_grants::Ended;
 use super::{By, Context};
 use crate::db::{DbError, Tx, memberships, orgs, users};
+use crate::oauth::event::Ending;
 use crate::oauth::password::{self, Owner, PasswordError};
 use crate::oauth::permission::Role;
 use crate::oauth::{OrgId, UserId};
@@ -88,20 +92,32 @@ pub(super) async fn create_in(
     role: Role,
     by: &By,
 ) -> Result<NewUser, CreateUserError> {
-    let user = match users::find_by_email(&mut *tx, &newcomer.email).await? {
+    let now = context.clock.now();
+    let known = users::find_by_email(&mut *tx, &newcomer.email).await?;
+    let is_known = known.is_some();
+    let user = match known {
         Some(known) if newcomer.password.made.is_some() => {
             NewUser { id: known.id, email: newcomer.email, password: None }
         }
         Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
         None => insert(context, tx, newcomer).await?,
     };
-    if !memberships::insert(&mut *tx, org_id, user.id, role, context.clock.now()).await? {
+    if is_known {
+        users::lock(tx, user.id).await?;
+    }
+    if !memberships::insert(&mut *tx, org_id, user.id, role, now).await? {
         return Err(CreateUserError::Exists(user.email));
     }
+    // An older version of this server can create keys and grants after a membership ended. They must not work again.
+    let left_over = if is_known { end_access(tx, org_id, user.id, now).await? } else { MemberAccess::default() };
+    let told = Ended::of(context, &left_over.grants, Ending::MembershipEnded, by);
+    let keys = left_over.key_subjects();
+    let mut changes = told.changes();
+    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
     let after = Some(json!({"email": user.email, "role": role.as_str()}));
-    audit::record(context, tx, by, Change { org_id, action: "member.joined", subject: &subject, before: None, after })
-        .await?;
+    changes.push(Change { org_id, action: "member.joined", subject: &subject, before: None, after });
+    record_and_announce(context, tx, by, changes, &told.events()).await?;
     Ok(user)
 }
 

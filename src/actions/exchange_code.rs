@@ -6,6 +6,7 @@
 use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
 use super::{Bounds, Context, TokenError};
+use crate::db::DbError;
 use crate::db::authorization_codes::FoundCode;
 use crate::db::clients::Client;
 use crate::db::families::{self, Family, Redemption};
@@ -16,9 +17,9 @@ use crate::oauth::token_request::TokenRefusal;
 use crate::oauth::{FamilyId, Timestamp};
 use crate::secret::Secret;
 
-/// The first attempt shares a statement, the second one waits for whoever holds the row, and the last one only reads what
-/// that did.
-const MAX_ATTEMPTS: u32 = 3;
+/// The first attempt shares a statement, and the second one waits for whoever holds the row. After a conflict the third one
+/// waits again. The last one only reads what the others did.
+const MAX_ATTEMPTS: u32 = 4;
 
 /// The request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,11 @@ async fn redeem(
         Redemption { code: exchange.code.digest(), family: beginning.family(found), forget_at: beginning.forget_at };
     Ok(match attempt {
         0 => issuer.families.begin(redemption).await?,
-        _ => families::begin(&context.db, &redemption).await?,
+        _ => match families::begin(&context.db, &redemption).await {
+            // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
+            Err(DbError::Conflict(_)) if attempt + 1 < MAX_ATTEMPTS => false,
+            outcome => outcome?,
+        },
     })
 }
 

@@ -8,7 +8,8 @@ use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
 use super::{Bounds, Context, TokenError};
 use crate::db::families::{self, Family, ForRefresh, Rotation};
-use crate::db::last_tokens;
+use crate::db::{DbError, last_tokens};
+use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::refresh_rule::{IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh};
 use crate::oauth::refresh_token::{FamilyState, PURPOSE, RefreshRules, RefreshToken};
@@ -50,7 +51,7 @@ pub async fn refresh_tokens(
                 return Err(TokenRefusal::InvalidRefreshToken.into());
             }
         };
-        let Some(ForRefresh { family, .. }) = found else { continue };
+        let Some(ForRefresh { family, reissued_at, .. }) = found else { continue };
         let is_repeated = refresh_token != IssuedRefreshToken::Next;
         let refresh_token = match refresh_token {
             IssuedRefreshToken::Next => rotate(context, issuer, &family, &token, attempt).await?,
@@ -59,13 +60,24 @@ pub async fn refresh_tokens(
         };
         if let Some(refresh_token) = refresh_token {
             if is_repeated {
-                last_tokens::note_reissue(&context.db, family.id, context.clock.now()).await?;
+                note_reissue(context, &family, reissued_at).await;
             }
             let narrowed = Narrowed { client: refreshing.client, scopes: &scopes, resources: &resources };
             return issue(context, issuer, &family, narrowed, refresh_token);
         }
     }
     Err(TokenError::Busy)
+}
+
+/// The response does not depend on it: without the note, people are told an earlier end of the last token.
+async fn note_reissue(context: &Context, family: &Family, reissued_at: Option<Timestamp>) {
+    let now = context.clock.now();
+    if !last_tokens::must_note_reissue(family.rotated_at, reissued_at, now) {
+        return;
+    }
+    if let Err(error) = last_tokens::note_reissue(&context.db, family.id, now).await {
+        tracing::warn!(family = %family.id, %error, "a repeated response was not noted");
+    }
 }
 
 fn decide(
@@ -162,7 +174,11 @@ async fn rotate(
     };
     let happened = match attempt {
         0 => issuer.families.rotate(rotation).await?,
-        _ => families::rotate(&context.db, &rotation).await?,
+        _ => match families::rotate(&context.db, &rotation).await {
+            // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
+            Err(DbError::Conflict(_)) => false,
+            outcome => outcome?,
+        },
     };
     Ok(happened.then_some(successor))
 }

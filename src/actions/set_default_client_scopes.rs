@@ -8,15 +8,15 @@ use super::end_grants::take_in;
 use super::restrict_scopes::{Restricted, tell};
 use super::{By, Context};
 use crate::config::{Config, OnNarrow};
-use crate::db::affected_grants::AffectedGrants;
+use crate::db::affected_grants::{self, AffectedGrants};
 use crate::db::grants::{self, NamedGrant};
-use crate::db::{DbError, DbHandle, Tx, authorizations, org_clients, orgs};
-use crate::oauth::OrgId;
+use crate::db::{DbError, DbHandle, Tx, authorizations, last_tokens, org_clients, orgs};
 use crate::oauth::client::ClientId;
 use crate::oauth::event::Ceilings;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scope_catalog::ScopeCatalog;
 use crate::oauth::scopes_restriction::{RestrictionChange, ceiling, defaults_digest};
+use crate::oauth::{OrgId, Timestamp};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
@@ -62,15 +62,24 @@ pub async fn preview_default_restriction(
 ) -> Result<Restricted, SetDefaultsError> {
     new.check()?;
     let before = orgs::find(&context.db, new.org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
-    let (mut granted, mut users) = (0, BTreeSet::new());
+    let (mut ended, mut users, mut ids) = (0, BTreeSet::new(), Vec::new());
     for client_id in new.affected_clients(&context.db).await? {
-        let holders =
-            grants::users_with_any_scope(&context.db, new.org_id, client_id, &new.exceeding(client_id)).await?;
-        granted += holders.len() as u64;
-        users.extend(holders);
+        let exceeding = new.exceeding(client_id);
+        let affected = affected_grants::find(&context.db, new.org_id, client_id, &exceeding).await?;
+        if affected.grants == 0 {
+            continue;
+        }
+        ended += match new.config.restriction.on_narrow {
+            OnNarrow::Revoke => affected.grants,
+            OnNarrow::NarrowGrants => affected.without_other_scopes,
+        };
+        users.extend(grants::users_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
+        ids.extend(grants::ids_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
     }
-    let ended = if new.config.restriction.on_narrow == OnNarrow::Revoke { granted } else { 0 };
-    Ok(new.effect(before.default_client_scopes.as_ref(), granted, users.len() as u64, ended))
+    let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
+    let (grants, users) = (ids.len() as u64, users.len() as u64);
+    let affected = AffectedGrants { grants, users, ..AffectedGrants::default() };
+    Ok(new.effect(before.default_client_scopes.as_ref(), affected, ended, last_token_ends_at))
 }
 
 /// Replaces the default. With `if_digest`, only if the state is still the one that a preview named so.
@@ -105,7 +114,8 @@ async fn replace(
     let ceilings = Ceilings::Defaults { before, after: new.scopes };
     tell(context, &mut tx, org_id, ceilings, (taken.grants, &taken.ended), by).await?;
     tx.commit().await?;
-    Ok(new.effect(before, taken.grants, taken.users, taken.ended.len() as u64))
+    let affected = AffectedGrants { grants: taken.grants, users: taken.users, ..AffectedGrants::default() };
+    Ok(new.effect(before, affected, taken.ended.len() as u64, taken.last_token_ends_at))
 }
 
 struct Taken {
@@ -113,20 +123,22 @@ struct Taken {
     grants: u64,
     users: u64,
     ended: Vec<NamedGrant>,
+    last_token_ends_at: Option<Timestamp>,
 }
 
 /// Client by client, since each may have scopes that it requires.
 async fn take_what_exceeds(context: &Context, tx: &mut Tx, new: NewDefaults<'_>) -> Result<Taken, DbError> {
-    let (mut grants, mut users, mut ended) = (0, BTreeSet::new(), Vec::new());
+    let (mut all, mut users, mut ended) = (Vec::new(), BTreeSet::new(), Vec::new());
     let on_narrow = new.config.restriction.on_narrow;
     for client_id in new.affected_clients(&mut *tx).await? {
         let exceeding = new.exceeding(client_id);
         users.extend(grants::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
         let ids = grants::ids_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
         ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), context.clock.now()).await?);
-        grants += ids.len() as u64;
+        all.extend(ids);
     }
-    Ok(Taken { grants, users: users.len() as u64, ended })
+    let last_token_ends_at = last_tokens::latest_end(tx, &all).await?;
+    Ok(Taken { grants: all.len() as u64, users: users.len() as u64, ended, last_token_ends_at })
 }
 
 impl NewDefaults<'_> {
@@ -153,14 +165,20 @@ impl NewDefaults<'_> {
         ceiling(None, None, &required, self.catalog).difference(&allowed)
     }
 
-    fn effect(&self, before: Option<&ScopeSet>, grants: u64, users: u64, ended: u64) -> Restricted {
+    fn effect(
+        &self,
+        before: Option<&ScopeSet>,
+        affected: AffectedGrants,
+        ended: u64,
+        last_token_ends_at: Option<Timestamp>,
+    ) -> Restricted {
         let ceiling = |defaults| ceiling(None, defaults, &ScopeSet::default(), self.catalog);
         Restricted {
             change: RestrictionChange::between(&ceiling(before), &ceiling(self.scopes)),
             digest: defaults_digest(self.org_id, before, self.catalog),
-            affected: AffectedGrants { grants, users, ..AffectedGrants::default() },
+            affected,
             ended,
-            last_token_ends_at: None,
+            last_token_ends_at,
         }
     }
 }

@@ -120,6 +120,8 @@ pub struct ForRefresh {
     pub standing: Standing,
     /// When the token before the current one was made.
     pub previous_rotated_at: Option<Timestamp>,
+    /// When a repeated response last issued an access token, noted as by `last_tokens::note_reissue`.
+    pub reissued_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -129,6 +131,7 @@ struct ForRefreshRow {
     #[sqlx(flatten)]
     standing: StandingRow,
     previous_rotated_at: Option<i64>,
+    reissued_at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -146,6 +149,7 @@ impl TryFrom<ForRefreshRow> for ForRefresh {
             family: row.family.try_into()?,
             standing: row.standing.try_into()?,
             previous_rotated_at: row.previous_rotated_at.map(Timestamp::from_seconds),
+            reissued_at: row.reissued_at.map(Timestamp::from_seconds),
         })
     }
 }
@@ -155,7 +159,7 @@ macro_rules! for_refresh_columns {
         concat!(
             "f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
              f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
-             f.previous_rotated_at, ",
+             f.previous_rotated_at, f.reissued_at, ",
             standing_columns!()
         )
     };

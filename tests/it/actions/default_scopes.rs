@@ -1,6 +1,6 @@
 //! What an organisation lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
 
-use grantor::actions::{self, By};
+use grantor::actions::{self, By, NewDefaults};
 use grantor::db::{audit_events, grants};
 use grantor::oauth::scope::ScopeSet;
 use serde_json::{Value, json};
@@ -67,6 +67,24 @@ on_both! {
         let narrowed = app.app.find_live(kept.token.expose()).await;
         let narrowed = narrowed.expect("is readable").expect("lives");
         assert_eq!(narrowed.scopes.to_string(), "openid");
+    }
+
+    async fn a_preview_of_narrower_defaults_says_what_the_change_does(engine: Engine) {
+        for (on_narrow, ended) in [("revoke", 2), ("narrow_grants", 1)] {
+            let app = TestApp::with(engine, &[("restriction.on_narrow", on_narrow)]).await;
+            let operator = app.operator("Acme").await;
+            given(&operator, "Kept", "mcp_read openid").await;
+            given(&operator, "Emptied", "mcp_read").await;
+            let scopes = ScopeSet::from_spaced("openid").expect("scopes");
+            let (config, catalog) = (&app.app.config, &app.app.catalog);
+            let new = NewDefaults { org_id: operator.org_id, scopes: Some(&scopes), config, catalog };
+
+            let preview = actions::preview_default_restriction(app.context(), new).await.expect("is previewed");
+            let done = actions::restrict_by_default(app.context(), new, None, &BY).await.expect("is set");
+
+            assert_eq!((preview.affected.grants, preview.affected.users, preview.ended), (2, 1, ended), "{on_narrow}");
+            assert_eq!(preview, done, "{on_narrow}");
+        }
     }
 
     async fn wider_defaults_and_none_take_nothing(engine: Engine) {

@@ -154,6 +154,23 @@ on_both! {
         eve.tokens("openid").await;
     }
 
+    async fn keys_and_grants_made_after_the_membership_ended_do_not_work_after_it_begins_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = Granted::new(&app).await;
+        let eve = acme.another_user(EVE).await;
+        let tokens = eve.tokens("openid").await;
+        // As if a server of an older version, which ignores the end of a membership, had made the key and the grant.
+        end_membership(&app, acme.org_id(), EVE).await;
+
+        actions::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
+
+        assert!(!may_call(&eve.operator).await && !eve.is_active(&tokens.access).await);
+        assert_eq!(eve.refreshed(&tokens.refresh).await.json()["error"], "invalid_grant");
+        let told: Vec<String> = events(&app, acme.org_id()).await.into_iter().rev().take(3).map(|it| it.action).collect();
+        assert_eq!(told, ["member.joined", "key.revoked", "grant.revoked"]);
+        eve.tokens("openid").await;
+    }
+
     async fn no_path_counts_a_membership_that_has_ended(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = Granted::new(&app).await;
