@@ -61,7 +61,7 @@ fn states() -> Vec<State> {
             move |language| LoginPage { failure: Some(failure), email: EMAIL.to_owned(), ..login() }.render(language);
         add(&format!("login_for_client_{name}"), Box::new(render));
     }
-    add("choose_password", Box::new(|language| choose_password().render(language)));
+    add("password_for_client", Box::new(|language| choose_password().render(language)));
     for (name, failure) in [
         ("common", PasswordFailure::Weak(PasswordError::Common)),
         ("personal", PasswordFailure::Weak(PasswordError::Personal)),

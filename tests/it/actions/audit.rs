@@ -197,7 +197,7 @@ on_both! {
                 .expect("is disabled");
         };
         let set_password = async || {
-            let new = actions::NewPassword::chosen(Secret::new("correct horse".to_owned()));
+            let new = actions::NewPassword::chosen(Secret::new("correct horse battery".to_owned()));
             actions::set_password(app.context(), "eve@mail.example", new, &COMMAND_LINE).await.expect("is set");
         };
 
