@@ -157,7 +157,7 @@ on_both! {
 
         weak(&["bootstrap", "--org", "Acme", "--email", "ada@acme.example"], "Password-2026!").failed(1, common);
         program.bootstrap();
-        weak(&create("eve@acme.example", "standard"), "acme acme acme").failed(1, personal);
+        weak(&create("eve@acme.example", "standard"), "Acme eve example").failed(1, personal);
         let set = ["user", "set-password", "--email", "admin@acme.example"];
         weak(&set, "eleven char").failed(1, "the password needs at least 12 characters");
         weak(&set, "admin@acme.example").failed(1, personal);
