@@ -1,4 +1,4 @@
-// Asks a server that allows one request: everything after it is answered with 429, as the client reads it.
+// Asks a server that allows one request of a source and one call with keys: the next ones get 429, as the client reads it.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -7,6 +7,8 @@ const { NOBODY, additional, api, refusal } = require("./stage.js");
 async function main() {
   const operator = api();
   await operator.getOAuth2WellKnownSites();
+  const unknown = await refusal(() => operator.getScopesRestriction({ clientUuid: NOBODY }));
+  assert.equal(unknown.code, 404);
   const body = { clientName: "One too many", redirectUris: ["https://example.com/callback"] };
   const calls = [
     () => operator.getOAuth2WellKnownSites(),

@@ -1,4 +1,4 @@
-"""Asks a server that allows one request: everything after it is answered with 429, as the client reads it."""
+"""Asks a server that allows one request of a source and one call with keys: the next ones get 429, as the client reads it."""
 
 from uuid import UUID
 
@@ -11,6 +11,10 @@ client = api()
 # The transport below the client obeys Retry-After by itself: it would sleep and ask again, and nothing would be seen.
 client.api_client.rest_client.pool_manager.connection_pool_kw["retries"] = False
 client.get_o_auth2_well_known_sites()
+try:
+    client.get_scopes_restriction(UUID(NOBODY))
+except ApiException as unknown:
+    assert unknown.status == 404, unknown
 REQUEST = OAuthClientRegistrationRequest(client_name="One too many", redirect_uris=["https://example.com/callback"])
 CALLS = [
     client.get_o_auth2_well_known_sites,

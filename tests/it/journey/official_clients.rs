@@ -92,7 +92,7 @@ async fn authorized(program: &Program, server: &Server) {
 
 #[tokio::test]
 async fn the_python_client_understands_that_it_asks_too_much() {
-    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "1");
+    let program = limited().await;
     let keys = program.bootstrap();
     let _server = program.start();
 
@@ -101,11 +101,16 @@ async fn the_python_client_understands_that_it_asks_too_much() {
 
 #[tokio::test]
 async fn the_node_client_understands_that_it_asks_too_much() {
-    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "1");
+    let program = limited().await;
     let keys = program.bootstrap();
     let _server = program.start();
 
     ends_well(node("limited.js"), &program, &keys);
+}
+
+async fn limited() -> Program {
+    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "1");
+    program.with("GRANTOR_LIMITS__OPERATOR_PER_MINUTE", "1")
 }
 
 fn ends_well(mut script: Command, program: &Program, keys: &Value) {
