@@ -96,7 +96,8 @@ mod tests {
     fn forms_are_held_to_this_server_but_where_a_client_may_be_next() {
         for (name, answer) in gallery::answers() {
             let policy = answer.headers()["content-security-policy"].to_str().expect("text");
-            let leads_to_a_client = ["consent", "organization", "login_for", "password_for"].iter().any(|page| name.starts_with(page));
+            let leads_to_a_client =
+                ["consent", "organization", "login_for", "password_for"].iter().any(|page| name.starts_with(page));
             assert_eq!(policy.contains("form-action"), !leads_to_a_client, "{name}: {policy}");
         }
     }

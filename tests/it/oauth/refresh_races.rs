@@ -171,7 +171,7 @@ on_both! {
         for _ in 0..12 {
             all.push(granted.tokens("mcp_read").await.refresh);
         }
-        let scope_of = |place: usize| if place % 2 == 0 { "mcp_read" } else { "mcp_write" };
+        let scope_of = |place: usize| if place.is_multiple_of(2) { "mcp_read" } else { "mcp_write" };
 
         let client = &granted;
         let refresh = |(place, token)| async move {
