@@ -126,7 +126,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "A user was disabled in all organizations.",
     ),
     kind("user.enabled", "user:ID", &["disabled_at"], "A disabled user was enabled again."),
-    kind("user.password_set", "user:ID", &["made_by_server", "sessions_ended"], "The password of a user was changed."),
+    kind(
+        "user.password_set",
+        "user:ID",
+        &["made_by_server", "sessions_ended", "grants_ended"],
+        "The password of a user was changed.",
+    ),
     kind("user.removed", "user:ID", &[], "A user was removed from the server."),
     kind("webhook.changed", "webhook:ID", WEBHOOK, "A webhook was changed."),
     kind("webhook.created", "webhook:ID", WEBHOOK, "A webhook was created."),
