@@ -84,9 +84,10 @@ async fn list(context: &Context, loaded: &Loaded, arguments: &List, output: Outp
     let among = if *all { Among::Registered } else { Among::Used };
     let read = apps::list(&context.db, org.id, among, name, Page::<App>::rows_to_read(*limit)).await?;
     let page = Page::of(read, *limit).map(|app| Listed::new(&app, shown::is_asleep(&app, context, loaded)));
+    let such = if name.is_empty() { "yet" } else { "with this text in its name" };
     let if_empty = match among {
-        Among::Used => format!("{} uses no such apps; --all lists every registered client", quoted(&org.name)),
-        Among::Registered => "no such client is registered".to_owned(),
+        Among::Used => format!("{} uses no app {such}; --all lists every registered client", quoted(&org.name)),
+        Among::Registered => format!("no client is registered {such}"),
     };
     output::table(output, &page.items, |_| shown::table(&page.items, &if_empty))?;
     page.note_if_more(output);

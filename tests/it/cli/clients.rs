@@ -67,7 +67,7 @@ on_both! {
         assert_eq!((&json[0]["people"], &json[0]["last_used_at"]), (&json!(1), &json!("2026-01-03T00:00:00Z")));
         assert!(list(&["--name", "used"]).contains("disabled"));
         assert!(list(&["--all"]).contains(&unused));
-        assert_eq!(list(&["--name", "nothing"]), "\"Acme\" uses no such apps; --all lists every registered client\n");
+        assert_eq!(list(&["--name", "nothing"]), "\"Acme\" uses no app with this text in its name; --all lists every registered client\n");
     }
 
     async fn an_app_is_selected_by_its_name_or_by_the_beginning_of_its_id(engine: Engine) {
