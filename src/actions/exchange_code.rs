@@ -1,15 +1,15 @@
 //! A client exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
 //!
 //! The code is read, `oauth::exchange_rule` decides, and the code is redeemed only if nobody else redeemed it meanwhile and
-//! its grant is still live. The usual exchange reads and redeems together with the others that wait (`FamilyQueues`).
+//! its grant is still live. The usual exchange shares its statements with the others that wait (`FamilyQueues`).
 
 use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
 use super::{Bounds, Context, TokenError};
-use crate::db::DbError;
 use crate::db::authorization_codes::FoundCode;
 use crate::db::clients::Client;
 use crate::db::families::{self, Family, Redemption};
+use crate::db::{DbError, Read, Store};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::exchange_rule::{ExchangeDecision, ExchangeRequest, StoredCode, decide_exchange};
 use crate::oauth::resource::Resource;
@@ -39,11 +39,12 @@ pub async fn exchange_code(
 ) -> Result<Issued, TokenError> {
     let mut beginning = Beginning::new(context, issuer, exchange.client);
     for attempt in 0..MAX_ATTEMPTS {
-        let found = issuer.families.find_code(exchange.code.digest()).await?;
+        let Read { found, store } = issuer.families.find_code(exchange.code.digest()).await?;
         let (scopes, resources) = match decide(found.as_ref(), bounds, exchange, beginning.now) {
             ExchangeDecision::Issue { scopes, resources } => (scopes, resources),
             ExchangeDecision::Refuse(refusal) => return Err(refusal.into()),
             ExchangeDecision::RevokeFamily(id) => {
+                drop(store);
                 revoke_family(context, issuer, id, Why::CodeUsedTwice).await?;
                 return Err(TokenRefusal::UsedCode.into());
             }
@@ -52,7 +53,8 @@ pub async fn exchange_code(
         if !found.code.may_refresh {
             beginning.without_refresh_token(issuer);
         }
-        if redeem(context, issuer, &beginning, &found, exchange, attempt).await? {
+        let redemption = beginning.redemption(&found, exchange.code);
+        if redeem(context, store, redemption, attempt).await? {
             let client = exchange.client.wire_id();
             let narrowed = Narrowed { client: &client, scopes: &scopes, resources: &resources };
             return issue(context, issuer, beginning, found, narrowed);
@@ -86,22 +88,19 @@ fn stored(found: &FoundCode) -> StoredCode<'_> {
 /// another transaction holds. The next ones wait for it.
 async fn redeem(
     context: &Context,
-    issuer: &Issuer,
-    beginning: &Beginning,
-    found: &FoundCode,
-    exchange: Exchange<'_>,
+    store: Store<Redemption>,
+    redemption: Redemption,
     attempt: u32,
 ) -> Result<bool, TokenError> {
-    let redemption =
-        Redemption { code: exchange.code.digest(), family: beginning.family(found), forget_at: beginning.forget_at };
-    Ok(match attempt {
-        0 => issuer.families.begin(redemption).await?,
-        _ => match families::begin(&context.db, &redemption).await {
-            // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
-            Err(DbError::Conflict(_)) if attempt + 1 < MAX_ATTEMPTS => false,
-            outcome => outcome?,
-        },
-    })
+    if attempt == 0 {
+        return Ok(store.swap(redemption).await?);
+    }
+    drop(store);
+    match families::begin(&context.db, &redemption).await {
+        // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
+        Err(DbError::Conflict(_)) if attempt + 1 < MAX_ATTEMPTS => Ok(false),
+        outcome => Ok(outcome?),
+    }
 }
 
 fn issue(
@@ -149,6 +148,10 @@ impl Beginning {
     fn without_refresh_token(&mut self, issuer: &Issuer) {
         self.refresh_token = None;
         self.forget_at = issuer.forget_at(self.now, false, self.ends_at);
+    }
+
+    fn redemption(&self, found: &FoundCode, code: &Secret) -> Redemption {
+        Redemption { code: code.digest(), family: self.family(found), forget_at: self.forget_at }
     }
 
     fn family(&self, found: &FoundCode) -> Family {

@@ -2,13 +2,13 @@
 //!
 //! The family is read, `oauth::refresh_rule` decides, and a rotation is stored only if the row is still the one that was
 //! decided on. Of two concurrent refreshes, on any replica, one rotates. The other one finds a changed row, reads again, and
-//! is given the same successor. The usual refresh reads and rotates together with the others that wait (`FamilyQueues`).
+//! is given the same successor. The usual refresh shares its statements with the others that wait (`FamilyQueues`).
 
 use super::issue_tokens::{Issued, Issuer, Narrowed};
 use super::revoke_family::{Why, revoke_family};
 use super::{Bounds, Context, TokenError};
 use crate::db::families::{self, Family, ForRefresh, Rotation};
-use crate::db::{DbError, last_tokens};
+use crate::db::{DbError, Read, Store, last_tokens};
 use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::refresh_rule::{IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh};
@@ -41,12 +41,13 @@ pub async fn refresh_tokens(
     let token =
         RefreshToken::parse(refreshing.refresh_token.expose()).map_err(|_| TokenRefusal::InvalidRefreshToken)?;
     for attempt in 0..MAX_ATTEMPTS {
-        let found = issuer.families.find_for_refresh(token.family).await?;
+        let Read { found, store } = issuer.families.find_for_refresh(token.family).await?;
         let decision = decide(context, issuer, bounds, found.as_ref(), &token, refreshing);
         let (refresh_token, scopes, resources) = match decision {
             RefreshDecision::Issue { refresh_token, scopes, resources } => (refresh_token, scopes, resources),
             RefreshDecision::Refuse(refusal) => return Err(refusal.into()),
             RefreshDecision::RevokeFamily => {
+                drop(store);
                 revoke_family(context, issuer, token.family, Why::RefreshTokenReused).await?;
                 return Err(TokenRefusal::InvalidRefreshToken.into());
             }
@@ -54,9 +55,9 @@ pub async fn refresh_tokens(
         let Some(ForRefresh { family, reissued_at, .. }) = found else { continue };
         let is_repeated = refresh_token != IssuedRefreshToken::Next;
         let refresh_token = match refresh_token {
-            IssuedRefreshToken::Next => rotate(context, issuer, &family, &token, attempt).await?,
-            IssuedRefreshToken::Current => Some(repeat(issuer, family.current_digest, &token)?),
-            IssuedRefreshToken::Previous => Some(repeat(issuer, family.previous_digest, &token)?),
+            IssuedRefreshToken::Next => rotate(context, issuer, store, &family, &token, attempt).await?,
+            IssuedRefreshToken::Current => Some(repeat(issuer, store, family.current_digest, &token)?),
+            IssuedRefreshToken::Previous => Some(repeat(issuer, store, family.previous_digest, &token)?),
         };
         if let Some(refresh_token) = refresh_token {
             if is_repeated {
@@ -146,7 +147,13 @@ pub(super) fn is_authentic(issuer: &Issuer, family: &Family, token: &RefreshToke
 }
 
 /// The successor of the presented token, derived again. If the key that made it has left the ring, nobody can derive it.
-fn repeat(issuer: &Issuer, successor: Option<Digest>, token: &RefreshToken) -> Result<Secret, TokenRefusal> {
+fn repeat(
+    issuer: &Issuer,
+    store: Store<Rotation>,
+    successor: Option<Digest>,
+    token: &RefreshToken,
+) -> Result<Secret, TokenRefusal> {
+    drop(store);
     let mut candidates = issuer.ring.keys().map(|key| issuer.successor(key, token));
     candidates.find(|candidate| Some(candidate.digest()) == successor).ok_or(TokenRefusal::InvalidRefreshToken)
 }
@@ -156,6 +163,7 @@ fn repeat(issuer: &Issuer, successor: Option<Digest>, token: &RefreshToken) -> R
 async fn rotate(
     context: &Context,
     issuer: &Issuer,
+    store: Store<Rotation>,
     family: &Family,
     token: &RefreshToken,
     attempt: u32,
@@ -173,12 +181,15 @@ async fn rotate(
         forget_at: issuer.forget_at(now, true, family.ends_at),
     };
     let happened = match attempt {
-        0 => issuer.families.rotate(rotation).await?,
-        _ => match families::rotate(&context.db, &rotation).await {
-            // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
-            Err(DbError::Conflict(_)) => false,
-            outcome => outcome?,
-        },
+        0 => store.swap(rotation).await?,
+        _ => {
+            drop(store);
+            match families::rotate(&context.db, &rotation).await {
+                // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
+                Err(DbError::Conflict(_)) => false,
+                outcome => outcome?,
+            }
+        }
     };
     Ok(happened.then_some(successor))
 }

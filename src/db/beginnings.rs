@@ -7,6 +7,7 @@
 use sqlx::types::Json;
 
 use super::families::Family;
+use super::read_then_swap::CompareAndSwap;
 use super::together::in_order;
 use super::{Db, DbError, Tx, authorization_codes, grants, with_conn};
 use crate::oauth::Timestamp;
@@ -49,6 +50,16 @@ pub struct Redemption {
     pub code: Digest,
     pub family: Family,
     pub forget_at: Option<Timestamp>,
+}
+
+impl CompareAndSwap for Redemption {
+    async fn swap(&self, db: &Db) -> Result<bool, DbError> {
+        begin(db, self).await
+    }
+
+    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        begin_together(db, all).await
+    }
 }
 
 /// False if the code was redeemed meanwhile or its grant was revoked. Then nothing happened.
@@ -94,7 +105,7 @@ const BEGIN_TOGETHER: &str = "\
     SELECT position FROM redeemed";
 
 /// Whether each family began, in their order. Of several redemptions of one code at most one happens.
-pub(super) async fn begin_together(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+async fn begin_together(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
     let families = || redemptions.iter().map(|one| &one.family);
     let refresh_tokens = || families().map(|family| family.current_digest.as_ref());
     let positions: Vec<i64> = with_conn!(

@@ -1,11 +1,12 @@
-//! The statements that run many times a second: whether a family is live, and reads and compare-and-swaps of refreshes and
-//! code exchanges. On Postgres, calls that wait at the same time share one statement. On SQLite, where a statement costs no
+//! The statements that run many times a second: whether a family is live, and the read and compare-and-swap of a refresh or
+//! code exchange. On Postgres, calls that wait at the same time share the statements. On SQLite, where a statement costs no
 //! round trip, each call runs its own.
 
 use super::authorization_codes::{self, FoundCode};
-use super::beginnings::{self, Redemption, begin_together};
+use super::beginnings::Redemption;
 use super::families::{self, ForRefresh, Liveness};
-use super::rotations::{self, Rotation, rotate_together};
+use super::read_then_swap::{Read, Reads, read_then_swap};
+use super::rotations::Rotation;
 use super::together::{Together, refuse_all};
 use super::{Db, DbError};
 use crate::oauth::FamilyId;
@@ -14,29 +15,25 @@ use crate::secret::Digest;
 /// More callers than this are asked to retry.
 const MAX_WAITING: usize = 4_096;
 
-/// Two, so that one is written while the other is gathered.
-const STATEMENTS_AT_ONCE: usize = 2;
+/// Two, so that one batch is gathered while the other one is committed.
+const BATCHES_AT_ONCE: usize = 2;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct FamilyQueues {
     db: Db,
     liveness: Together<FamilyId, Option<Liveness>>,
-    refreshes: Together<FamilyId, Option<ForRefresh>>,
-    rotations: Together<Rotation, bool>,
-    codes: Together<Digest, Option<FoundCode>>,
-    redemptions: Together<Redemption, bool>,
+    refreshes: Reads<FamilyId, ForRefresh, Rotation>,
+    codes: Reads<Digest, FoundCode, Redemption>,
 }
 
-type Answers<A> = Vec<Result<A, DbError>>;
-
-/// One statement for all jobs that wait. An error of the statement is the answer to each.
-macro_rules! queue {
-    ($db:ident, $jobs:ident => $statement:expr) => {{
+/// One pair of statements for all callers that wait.
+macro_rules! reads {
+    ($db:ident, $find_together:path) => {{
         let db = $db.clone();
-        Together::start(MAX_WAITING, STATEMENTS_AT_ONCE, move |$jobs: Vec<_>| {
-            let $db = db.clone();
-            async move { $statement }
+        Together::start_answering(MAX_WAITING, BATCHES_AT_ONCE, move |batch| {
+            let db = db.clone();
+            async move { read_then_swap(&db, batch, async |keys: &[_]| $find_together(&db, keys).await).await }
         })
     }};
 }
@@ -44,12 +41,18 @@ macro_rules! queue {
 impl FamilyQueues {
     /// Must be called within a runtime, which the queues' tasks run on.
     pub fn start(db: Db) -> Self {
+        let of_liveness = db.clone();
+        let liveness = Together::start(MAX_WAITING, BATCHES_AT_ONCE, move |ids: Vec<FamilyId>| {
+            let db = of_liveness.clone();
+            async move {
+                let found = families::find_liveness_together(&db, &ids).await;
+                found.unwrap_or_else(|error| refuse_all(ids.len(), error))
+            }
+        });
         Self {
-            liveness: queue!(db, ids => read(ids.len(), families::find_liveness_together(&db, &ids).await)),
-            refreshes: queue!(db, ids => read(ids.len(), families::find_for_refresh_together(&db, &ids).await)),
-            rotations: queue!(db, all => swapped(all.len(), rotate_together(&db, &all).await)),
-            codes: queue!(db, digests => read(digests.len(), authorization_codes::find_together(&db, &digests).await)),
-            redemptions: queue!(db, all => swapped(all.len(), begin_together(&db, &all).await)),
+            liveness,
+            refreshes: reads!(db, families::find_for_refresh_together),
+            codes: reads!(db, authorization_codes::find_together),
             db,
         }
     }
@@ -64,47 +67,18 @@ impl FamilyQueues {
     }
 
     /// The family with everything that decides a refresh, as it is after the call.
-    pub async fn find_for_refresh(&self, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
+    pub async fn find_for_refresh(&self, id: FamilyId) -> Result<Read<ForRefresh, Rotation>, DbError> {
         if !self.db.is_postgres() {
-            return families::find_for_refresh(&self.db, id).await;
+            return Ok(Read::alone(families::find_for_refresh(&self.db, id).await?, &self.db));
         }
         self.refreshes.ask(id).await
     }
 
-    /// False if the row changed or, on Postgres, if another transaction holds it. [`families::rotate`] waits for that one.
-    pub async fn rotate(&self, rotation: Rotation) -> Result<bool, DbError> {
-        if !self.db.is_postgres() {
-            return rotations::rotate(&self.db, &rotation).await;
-        }
-        self.rotations.ask(rotation).await
-    }
-
     /// The code with everything that decides its exchange, as it is after the call.
-    pub async fn find_code(&self, digest: Digest) -> Result<Option<FoundCode>, DbError> {
+    pub async fn find_code(&self, digest: Digest) -> Result<Read<FoundCode, Redemption>, DbError> {
         if !self.db.is_postgres() {
-            return authorization_codes::find(&self.db, digest).await;
+            return Ok(Read::alone(authorization_codes::find(&self.db, digest).await?, &self.db));
         }
         self.codes.ask(digest).await
-    }
-
-    /// False if the code was redeemed, its grant was revoked or, on Postgres, if another transaction holds one of them.
-    /// [`families::begin`] waits for that one.
-    pub async fn begin(&self, redemption: Redemption) -> Result<bool, DbError> {
-        if !self.db.is_postgres() {
-            return beginnings::begin(&self.db, &redemption).await;
-        }
-        self.redemptions.ask(redemption).await
-    }
-}
-
-fn read<A>(jobs: usize, outcome: Result<Answers<A>, DbError>) -> Answers<A> {
-    outcome.unwrap_or_else(|error| refuse_all(jobs, error))
-}
-
-/// A statement that conflicted with another transaction changed nothing, so each caller tries again on its own.
-fn swapped(jobs: usize, outcome: Result<Answers<bool>, DbError>) -> Answers<bool> {
-    match outcome {
-        Err(DbError::Conflict(_)) => (0..jobs).map(|_| Ok(false)).collect(),
-        outcome => read(jobs, outcome),
     }
 }

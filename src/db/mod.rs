@@ -44,6 +44,7 @@ pub mod outbox;
 mod pool;
 mod pooler;
 mod reach;
+mod read_then_swap;
 pub mod resources;
 pub mod ring_usage;
 mod rotations;
@@ -78,6 +79,7 @@ pub use last_uses::LastUses;
 pub use migrate::{MigrateError, Migration, MigrationState};
 pub use operators::OperatorCache;
 use pool::{Pool, Taken};
+pub use read_then_swap::{CompareAndSwap, Read, Store};
 pub use transaction::Tx;
 
 /// The database, cheap to clone.

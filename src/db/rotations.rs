@@ -6,6 +6,7 @@
 use sqlx::types::Json;
 
 use super::column::json;
+use super::read_then_swap::CompareAndSwap;
 use super::together::in_order;
 use super::{Db, DbError, with_conn};
 use crate::oauth::scope::ScopeSet;
@@ -26,6 +27,16 @@ pub struct Rotation {
     pub new_digest: Digest,
     pub now: Timestamp,
     pub forget_at: Option<Timestamp>,
+}
+
+impl CompareAndSwap for Rotation {
+    async fn swap(&self, db: &Db) -> Result<bool, DbError> {
+        rotate(db, self).await
+    }
+
+    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        rotate_together(db, all).await
+    }
 }
 
 /// False if the row is not the one that was decided on anymore: it was rotated, revoked or narrowed meanwhile.
@@ -72,7 +83,7 @@ const ROTATE_TOGETHER: &str = "\
     RETURNING d.position";
 
 /// Whether each rotation happened, in their order. Of several rotations of one family at most one happens.
-pub(super) async fn rotate_together(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+async fn rotate_together(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
     let each = || rotations.iter();
     let positions: Vec<i64> = with_conn!(
         db,

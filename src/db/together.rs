@@ -26,9 +26,22 @@ pub(super) struct Together<J, A> {
 }
 
 #[derive(Debug)]
-struct Waiting<J, A> {
-    job: J,
-    answer: oneshot::Sender<Result<A, DbError>>,
+pub struct Waiting<J, A> {
+    pub(super) job: J,
+    pub(super) answer: oneshot::Sender<Result<A, DbError>>,
+}
+
+/// Jobs, and who waits for the answer to each, in the same order.
+pub(super) struct Batch<J, A> {
+    pub jobs: Vec<J>,
+    pub callers: Vec<oneshot::Sender<Result<A, DbError>>>,
+}
+
+impl<J, A> Batch<J, A> {
+    pub fn of(waiting: impl IntoIterator<Item = Waiting<J, A>>) -> Self {
+        let (jobs, callers) = waiting.into_iter().map(|waiting| (waiting.job, waiting.answer)).unzip();
+        Self { jobs, callers }
+    }
 }
 
 impl<J, A> Clone for Together<J, A> {
@@ -38,11 +51,23 @@ impl<J, A> Clone for Together<J, A> {
 }
 
 impl<J: Send + 'static, A: Send + 'static> Together<J, A> {
-    /// `work` answers each of its jobs, in their order. It runs at most `at_once` times at once.
+    /// `work` returns an answer for each of its jobs, in their order. It runs at most `at_once` times at once.
     pub fn start<W, F>(queue_length: usize, at_once: usize, work: W) -> Self
     where
         W: Fn(Vec<J>) -> F + Clone + Send + 'static,
         F: Future<Output = Vec<Result<A, DbError>>> + Send + 'static,
+    {
+        Self::start_answering(queue_length, at_once, move |batch| {
+            let work = work.clone();
+            async move { answer_all(batch.callers, work(batch.jobs).await) }
+        })
+    }
+
+    /// `work` answers the callers of its batch. It runs at most `at_once` times at once.
+    pub fn start_answering<W, F>(queue_length: usize, at_once: usize, work: W) -> Self
+    where
+        W: Fn(Batch<J, A>) -> F + Clone + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(queue_length.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
@@ -71,31 +96,31 @@ type Queue<J, A> = Arc<Mutex<mpsc::Receiver<Waiting<J, A>>>>;
 async fn take_what_waits<J, A, W, F>(queue: Queue<J, A>, work: W)
 where
     A: Send + 'static,
-    W: Fn(Vec<J>) -> F,
-    F: Future<Output = Vec<Result<A, DbError>>> + Send + 'static,
+    W: Fn(Batch<J, A>) -> F,
+    F: Future<Output = ()>,
 {
-    let mut batch = Vec::with_capacity(MOST);
-    while queue.lock().await.recv_many(&mut batch, MOST).await > 0 {
-        // Whoever gave up waiting was told so; doing the work now would only cost those who still wait.
-        let (jobs, callers): (Vec<_>, Vec<_>) = batch
-            .drain(..)
-            .filter(|waiting: &Waiting<J, A>| !waiting.answer.is_closed())
-            .map(|waiting| (waiting.job, waiting.answer))
-            .unzip();
-        if jobs.is_empty() {
+    let mut waiting = Vec::with_capacity(MOST);
+    while queue.lock().await.recv_many(&mut waiting, MOST).await > 0 {
+        // A caller that gave up was told so. Working for it would only delay the callers that still wait.
+        let batch = Batch::of(waiting.drain(..).filter(|waiting: &Waiting<J, A>| !waiting.answer.is_closed()));
+        if batch.jobs.is_empty() {
             continue;
         }
         // A panic there ends this batch, whose callers are told to come back, and not the queue. Not in a task of its own, whose
         // way to another thread and back costs more than the statement.
-        match AssertUnwindSafe(work(jobs)).catch_unwind().await {
-            Ok(outcomes) => {
-                for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                    // A caller that is gone needs no answer.
-                    let _ = caller.send(outcome);
-                }
-            }
-            Err(_) => tracing::error!("a batch ended by itself"),
+        if AssertUnwindSafe(work(batch)).catch_unwind().await.is_err() {
+            tracing::error!("a batch ended by itself");
         }
+    }
+}
+
+/// Sends each caller its answer. A caller that is gone needs none.
+pub(super) fn answer_all<A>(
+    callers: Vec<oneshot::Sender<Result<A, DbError>>>,
+    answers: impl IntoIterator<Item = Result<A, DbError>>,
+) {
+    for (caller, answer) in callers.into_iter().zip(answers) {
+        let _ = caller.send(answer);
     }
 }
 

@@ -42,8 +42,8 @@ on_both! {
         insert_code(app.db(), "code", &new_code(id)).await;
         let queues = FamilyQueues::start(app.db().clone());
 
-        let found = queues.find_code(digest("code")).await.expect("is readable").expect("is there");
-        let unknown = queues.find_code(digest("unknown")).await.expect("is readable");
+        let found = queues.find_code(digest("code")).await.expect("is readable").found.expect("is there");
+        let unknown = queues.find_code(digest("unknown")).await.expect("is readable").found;
 
         assert_eq!((&found.code, found.org_id, found.user.id), (&new_code(id), org_id(1), user_id(1)));
         assert_eq!((found.family_id, unknown), (None, None));
@@ -81,7 +81,7 @@ on_both! {
             redemption("twice", 6, live),
         ];
 
-        let begun = join_all(all.map(|redemption| queues.begin(redemption))).await;
+        let begun = join_all(all.map(async |redemption| queues.find_code(redemption.code).await?.store.swap(redemption).await)).await;
 
         let begun: Vec<_> = begun.into_iter().map(|outcome| outcome.expect("runs")).collect();
         assert_eq!(begun[..4], [true, false, false, false]);

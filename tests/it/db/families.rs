@@ -56,6 +56,10 @@ async fn four_families(db: &Db) -> [Family; 4] {
     [1, 2, 3, 4].map(|number| new_family(number, id))
 }
 
+async fn rotate_in_batch(queues: &FamilyQueues, rotation: Rotation) -> Result<bool, DbError> {
+    queues.find_for_refresh(rotation.id).await?.store.swap(rotation).await
+}
+
 #[tokio::test]
 async fn a_batch_passes_over_a_row_that_another_transaction_holds() {
     let app = TestApp::start(crate::support::Engine::Postgres).await;
@@ -65,12 +69,28 @@ async fn a_batch_passes_over_a_row_that_another_transaction_holds() {
     assert!(families::revoke(&mut tx, held.id, START, after(DAY)).await.expect("runs"));
 
     let (held, free) = tokio::join!(
-        queues.rotate(rotation(&held, "new", after(10), None)),
-        queues.rotate(rotation(&free, "new", after(10), None)),
+        rotate_in_batch(&queues, rotation(&held, "new", after(10), None)),
+        rotate_in_batch(&queues, rotation(&free, "new", after(10), None)),
     );
 
     assert_eq!((held.expect("runs"), free.expect("runs")), (false, true));
     tx.roll_back().await.expect("is rolled back");
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_decide_is_left_out_and_delays_nobody_for_long() {
+    let app = TestApp::start(crate::support::Engine::Postgres).await;
+    let [first, second, third, ..] = four_families(app.db()).await;
+    let queues = FamilyQueues::start(app.db().clone());
+    let find = async |family: &Family| queues.find_for_refresh(family.id).await.expect("is readable").store;
+    let (undecided, also_undecided) = (find(&first).await, find(&second).await);
+
+    let in_time = rotate_in_batch(&queues, rotation(&third, "new", after(10), None)).await;
+    let too_late = undecided.swap(rotation(&first, "new", after(10), None)).await;
+
+    assert_eq!((in_time.expect("runs"), too_late.expect("runs")), (true, false));
+    drop(also_undecided);
+    assert_eq!(family(app.db(), 1).await, Some(first), "a decision that came too late changed nothing");
 }
 
 on_both! {
@@ -119,7 +139,7 @@ on_both! {
         };
         assert_eq!(find().await.standing, expected);
         let batched = FamilyQueues::start(db.clone()).find_for_refresh(family_id(1)).await.expect("is readable");
-        assert_eq!(batched.expect("is there").standing, expected);
+        assert_eq!(batched.found.expect("is there").standing, expected);
         app.execute("UPDATE memberships SET disabled_at = 7").await;
         assert_eq!(find().await.standing.role, None, "an ended membership does not count");
     }
@@ -131,7 +151,7 @@ on_both! {
 
         let found = join_all([3, 1, 99, 3].map(|number| queues.find_for_refresh(family_id(number)))).await;
 
-        let found: Vec<_> = found.into_iter().map(|found| found.expect("is readable").map(|it| it.family.id)).collect();
+        let found: Vec<_> = found.into_iter().map(|found| found.expect("is readable").found.map(|it| it.family.id)).collect();
         assert_eq!(found, [Some(family_id(3)), Some(family_id(1)), None, Some(family_id(3))]);
     }
 
@@ -150,7 +170,7 @@ on_both! {
             rotation(&third, "other", after(11), None),
         ];
 
-        let happened = join_all(rotations.map(|rotation| queues.rotate(rotation))).await;
+        let happened = join_all(rotations.map(|rotation| rotate_in_batch(&queues, rotation))).await;
 
         let happened: Vec<_> = happened.into_iter().map(|outcome| outcome.expect("runs")).collect();
         assert_eq!(happened[..5], [true, false, false, false, false]);
@@ -176,8 +196,8 @@ on_both! {
             let down: Vec<_> = up.iter().rev().cloned().collect();
 
             let (one, other) = tokio::join!(
-                join_all(up.into_iter().map(|rotation| here.rotate(rotation))),
-                join_all(down.into_iter().map(|rotation| there.rotate(rotation))),
+                join_all(up.into_iter().map(|rotation| rotate_in_batch(&here, rotation))),
+                join_all(down.into_iter().map(|rotation| rotate_in_batch(&there, rotation))),
             );
 
             for (one, other) in one.into_iter().zip(other.into_iter().rev()) {
