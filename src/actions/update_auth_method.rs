@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::auth_method_secret::seal_client_secret;
+use super::auth_method_secret::{open_client_secret, seal_client_secret};
 use super::bind_secrets::bind_unbound_of;
 use super::conflict::again_after_conflict;
 use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
 use super::{By, Context};
 use crate::db::auth_methods::{self, AuthMethod};
-use crate::db::orgs;
 use crate::db::secret_bindings::{self, BoundRow};
+use crate::db::{DbError, Tx, orgs};
 use crate::oauth::auth_method::AuthMethodChange;
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
+use crate::secret::Secret;
 
 pub async fn update_auth_method(
     context: &Context,
@@ -49,11 +50,9 @@ async fn update(
     if !name_taken(auth_methods::update(&mut tx, &after).await)? {
         return Err(AuthMethodError::NoSuchMethod);
     }
-    if change.client_secret.is_some() {
+    if let Some(secret) = &change.client_secret {
         bind_unbound_of(&mut tx, ring, org_id).await?;
-        let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
-        let binding = binding.given_again(by.actor.user_id(), context.clock.now());
-        secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
+        bind_again(context, ring, &mut tx, (&before, &after), secret, by).await?;
     }
     let (was, mut is) = difference(&before, &after);
     if change.client_secret.is_some() {
@@ -62,6 +61,24 @@ async fn update(
     record(context, &mut tx, by, &after, "auth_method.changed", (Some(was), Some(is))).await?;
     tx.commit().await?;
     Ok(after)
+}
+
+/// The user who gives a secret again may bind its access tokens to one more origin.
+async fn bind_again(
+    context: &Context,
+    ring: &KeyRing,
+    tx: &mut Tx,
+    (before, after): (&AuthMethod, &AuthMethod),
+    secret: &Secret,
+    by: &By,
+) -> Result<(), DbError> {
+    // One that cannot be opened is a different one. One for another server brings other access tokens.
+    let is_same = before.secret_origin == after.secret_origin
+        && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret);
+    let known = secret_bindings::of_auth_method(&mut *tx, before.org_id, before.id).await?;
+    let binding = known.flatten().unwrap_or_default();
+    let binding = binding.given_again(is_same, by.actor.user_id(), context.clock.now());
+    secret_bindings::set(tx, BoundRow::AuthMethod(before.id), &binding).await
 }
 
 fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
