@@ -8,9 +8,10 @@ use super::conflict::again_after_conflict;
 use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
 use super::{By, Context};
 use crate::db::auth_methods::{self, AuthMethod};
+use crate::db::orgs;
 use crate::db::secret_bindings::{self, BoundRow};
-use crate::db::{DbError, Tx, orgs};
 use crate::oauth::auth_method::AuthMethodChange;
+use crate::oauth::client_secret_url::{UrlMissing, may_omit_url};
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
 use crate::secret::Secret;
@@ -52,7 +53,16 @@ async fn update(
     }
     if let Some(secret) = &change.client_secret {
         bind_unbound_of(&mut tx, ring, org_id).await?;
-        bind_again(context, ring, &mut tx, (&before, &after), secret, by).await?;
+        let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
+        let user_id = by.actor.user_id();
+        if change.access_token_url.is_none()
+            && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
+        {
+            return Err(UrlMissing.into());
+        }
+        let is_same = is_same_secret(ring, &before, &after, secret);
+        let binding = binding.given_again(is_same, user_id, context.clock.now());
+        secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     }
     let (was, mut is) = difference(&before, &after);
     if change.client_secret.is_some() {
@@ -63,22 +73,10 @@ async fn update(
     Ok(after)
 }
 
-/// The user who gives a secret again may bind its access tokens to one more origin.
-async fn bind_again(
-    context: &Context,
-    ring: &KeyRing,
-    tx: &mut Tx,
-    (before, after): (&AuthMethod, &AuthMethod),
-    secret: &Secret,
-    by: &By,
-) -> Result<(), DbError> {
-    // One that cannot be opened is a different one. One for another server brings other access tokens.
-    let is_same = before.secret_origin == after.secret_origin
-        && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret);
-    let known = secret_bindings::of_auth_method(&mut *tx, before.org_id, before.id).await?;
-    let binding = known.flatten().unwrap_or_default();
-    let binding = binding.given_again(is_same, by.actor.user_id(), context.clock.now());
-    secret_bindings::set(tx, BoundRow::AuthMethod(before.id), &binding).await
+/// A secret that cannot be opened is a different one. A secret for another server brings other access tokens.
+fn is_same_secret(ring: &KeyRing, before: &AuthMethod, after: &AuthMethod, secret: &Secret) -> bool {
+    before.secret_origin == after.secret_origin
+        && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret)
 }
 
 fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {

@@ -205,6 +205,32 @@ on_both! {
         assert_eq!(sent(&ann, ["EVIL"]).await, [NOTHING]);
     }
 
+    async fn a_client_secret_goes_to_no_url_that_another_user_chose(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let ann = app.operator("Acme").await;
+        let eve = ann.colleague("eve@acme.example", Role::Standard).await;
+        let id = method(&ann).await;
+        let missing = strings(
+            "access_token_url is missing: send it together with client_secret, because another user may have changed it",
+        );
+        let alone = || json!({"client_secret": "s2"});
+        let ours = || json!({"client_secret": "s2", "access_token_url": "https://auth.example/token"});
+        let theirs = json!({"client_secret": "wrong", "access_token_url": "https://evil.example/token"});
+
+        assert_eq!(change_method(&ann, &id, alone()).await.status, 200);
+        change_method(&eve, &id, json!({"client_secret": "wrong"})).await.is(400, &missing);
+        assert_eq!(change_method(&eve, &id, json!({"access_token_url": "https://evil.example"})).await.status, 200);
+        change_method(&ann, &id, alone()).await.is(400, &missing);
+        assert_eq!(change_method(&eve, &id, theirs).await.status, 200);
+        change_method(&ann, &id, alone()).await.is(400, &missing);
+
+        assert_eq!(change_method(&ann, &id, ours()).await.status, 200);
+        assert_eq!(change_method(&ann, &id, alone()).await.status, 200);
+        app.execute("UPDATE auth_methods SET binding_record = NULL, open_until = NULL").await;
+        change_method(&ann, &id, alone()).await.is(400, &missing);
+        assert_eq!(change_method(&ann, &id, ours()).await.status, 200);
+    }
+
     async fn access_tokens_of_a_replaced_client_secret_go_to_the_origins_of_its_sender(engine: Engine) {
         let app = TestApp::start(engine).await;
         let ann = app.operator("Acme").await;
