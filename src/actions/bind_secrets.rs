@@ -23,7 +23,7 @@ pub(super) enum BindError {
     Db(#[from] DbError),
 }
 
-/// Binds everything secret that the webhook uses to its origin, and returns the names of what was not bound to it before.
+/// Binds everything secret that the webhook uses to its origin, and returns the names of what this user had not bound to it.
 /// The caller has locked the organization and stores the webhook after this call. Otherwise a secret of an older release, which
 /// is bound to the origins of the stored webhooks, would be bound to this one's without a check.
 pub(super) async fn bind_secrets(
@@ -64,12 +64,11 @@ async fn bind(
     origin: &str,
     by: &By,
 ) -> Result<bool, BindError> {
-    if binding.allows(origin) {
+    let after = binding.clone().with(origin, by.actor.user_id(), context.clock.now());
+    let after = after.ok_or_else(|| binding.refusal(secret, origin))?;
+    if after == binding {
         return Ok(false);
     }
-    let origins = binding.origins.clone();
-    let refused = || NotBound { secret, origins, origin: origin.to_owned() };
-    let after = binding.with(origin, by.actor.user_id(), context.clock.now()).ok_or_else(refused)?;
     secret_bindings::set(tx, row, &after).await?;
     Ok(true)
 }
@@ -99,7 +98,7 @@ pub(super) async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) 
             BoundRow::Variable(_) => users.of_variable(&name),
             BoundRow::AuthMethod(id) => users.of_auth_method(id),
         };
-        secret_bindings::set(&mut *tx, row, &SecretBinding { origins, open: None }).await?;
+        secret_bindings::set(&mut *tx, row, &SecretBinding::in_use(origins)).await?;
     }
     Ok(())
 }
@@ -116,7 +115,7 @@ pub(super) async fn bind_where_used(
     let origins = Users::of_org(tx, ring, variable.org_id).await?.of_variable(&variable.name);
     let binding = match origins.is_empty() {
         true => SecretBinding::given(by.actor.user_id(), context.clock.now()),
-        false => SecretBinding { origins, open: None },
+        false => SecretBinding::in_use(origins),
     };
     secret_bindings::set(tx, BoundRow::Variable(variable.id), &binding).await
 }

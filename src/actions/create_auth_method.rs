@@ -10,6 +10,7 @@ use crate::db::auth_methods::{self, AuthMethod};
 use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::{DbError, Tx, orgs};
 use crate::oauth::auth_method::NewAuthMethod;
+use crate::oauth::client_secret_url::UrlMissing;
 use crate::oauth::secret_binding::SecretBinding;
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
@@ -28,6 +29,8 @@ pub enum AuthMethodError {
     /// By these webhooks.
     #[error("the auth method is in use")]
     InUse(Vec<String>),
+    #[error(transparent)]
+    UrlMissing(#[from] UrlMissing),
     #[error(transparent)]
     Db(#[from] DbError),
 }

@@ -42,7 +42,7 @@ pub enum TokenFetchError {
     /// Two origins.
     #[error(
         "no access token: the client_secret was given for {given_for} and access_token_url leads to {leads_to}: send \
-         client_secret again"
+         client_secret again, together with access_token_url"
     )]
     SecretForElsewhere { given_for: String, leads_to: String },
     #[error("no access token: another request for it is under way and takes too long")]

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::webhook_secrets::{WebhookSecrets, open_value};
+use crate::db::auth_methods::AuthMethod;
 use crate::db::webhooks::{self, Webhook};
 use crate::db::{DbError, orgs, secret_bindings};
 use crate::oauth::secret_binding::{NotBound, SecretBinding, SecretName};
@@ -24,6 +25,7 @@ pub struct LoadedWebhook {
     pub signing_secrets: Vec<Secret>,
     /// Those that the organisation defined and its templates name.
     pub variables: Values,
+    pub auth_method: Option<AuthMethod>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,35 +57,36 @@ pub async fn load_webhook(
     let mut names = payload.as_ref().map(Payload::names).unwrap_or_default();
     names.extend(headers.iter().flat_map(Headers::names));
     let variables = variables(context, ring, webhook.org_id, &names, &origin).await?;
-    if let Some(id) = webhook.auth_method_id {
-        check_auth_method(context, webhook.org_id, id, &origin).await?;
-    }
+    let auth_method = match webhook.auth_method_id {
+        Some(id) => auth_method(context, webhook.org_id, id, &origin).await?,
+        None => None,
+    };
     Ok(Some(LoadedWebhook {
         org_name: org.name,
         variables,
         headers,
         payload,
+        auth_method,
         signing_secrets: std::iter::once(secrets.signing).chain(former).collect(),
         webhook,
     }))
 }
 
-async fn check_auth_method(
+async fn auth_method(
     context: &Context,
     org_id: OrgId,
     id: AuthMethodId,
     origin: &str,
-) -> Result<(), LoadWebhookError> {
-    let binding = secret_bindings::of_auth_method(&context.db, org_id, id).await?;
-    Ok(check(binding.flatten(), SecretName::AuthMethod, origin)?)
+) -> Result<Option<AuthMethod>, LoadWebhookError> {
+    let found = secret_bindings::find_auth_method(&context.db, org_id, id).await?;
+    let checked = found.map(|(method, binding)| check(binding, SecretName::AuthMethod, origin).map(|()| method));
+    Ok(checked.transpose()?)
 }
 
 /// One without a binding was stored by a server of the release before, which still runs.
 fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Result<(), NotBound> {
     match binding {
-        Some(binding) if !binding.allows(origin) => {
-            Err(NotBound { secret, origins: binding.origins, origin: origin.to_owned() })
-        }
+        Some(binding) if !binding.allows(origin) => Err(binding.refusal(secret, origin)),
         _ => Ok(()),
     }
 }

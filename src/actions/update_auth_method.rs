@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::auth_method_secret::seal_client_secret;
+use super::auth_method_secret::{open_client_secret, seal_client_secret};
 use super::bind_secrets::bind_unbound_of;
 use super::conflict::again_after_conflict;
 use super::create_auth_method::{AuthMethodError, name_taken, record, shown};
@@ -11,8 +11,10 @@ use crate::db::auth_methods::{self, AuthMethod};
 use crate::db::orgs;
 use crate::db::secret_bindings::{self, BoundRow};
 use crate::oauth::auth_method::AuthMethodChange;
+use crate::oauth::client_secret_url::{UrlMissing, may_omit_url};
 use crate::oauth::{AuthMethodId, OrgId, receiver_url};
 use crate::sealing::KeyRing;
+use crate::secret::Secret;
 
 pub async fn update_auth_method(
     context: &Context,
@@ -49,10 +51,17 @@ async fn update(
     if !name_taken(auth_methods::update(&mut tx, &after).await)? {
         return Err(AuthMethodError::NoSuchMethod);
     }
-    if change.client_secret.is_some() {
+    if let Some(secret) = &change.client_secret {
         bind_unbound_of(&mut tx, ring, org_id).await?;
         let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
-        let binding = binding.given_again(by.actor.user_id(), context.clock.now());
+        let user_id = by.actor.user_id();
+        if change.access_token_url.is_none()
+            && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
+        {
+            return Err(UrlMissing.into());
+        }
+        let is_same = is_same_secret(ring, &before, &after, secret);
+        let binding = binding.given_again(is_same, user_id, context.clock.now());
         secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     }
     let (was, mut is) = difference(&before, &after);
@@ -62,6 +71,12 @@ async fn update(
     record(context, &mut tx, by, &after, "auth_method.changed", (Some(was), Some(is))).await?;
     tx.commit().await?;
     Ok(after)
+}
+
+/// A secret that cannot be opened is a different one. A secret for another server brings other access tokens.
+fn is_same_secret(ring: &KeyRing, before: &AuthMethod, after: &AuthMethod, secret: &Secret) -> bool {
+    before.secret_origin == after.secret_origin
+        && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret)
 }
 
 fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {

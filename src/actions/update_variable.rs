@@ -9,7 +9,7 @@ use super::bind_secrets::{bind_unbound_of, bind_where_used};
 use super::conflict::again_after_conflict;
 use super::create_variable::recorded;
 use super::find_variable::{ShownVariable, VariableError};
-use super::webhook_secrets::seal_value;
+use super::webhook_secrets::{open_value, seal_value};
 use super::{By, Context};
 use crate::db::secret_bindings::{self, BoundRow};
 use crate::db::webhook_variables::{self, Variable};
@@ -18,6 +18,7 @@ use crate::oauth::OrgId;
 use crate::oauth::secret_binding::SecretBinding;
 use crate::oauth::webhook_variable::VariableChange;
 use crate::sealing::KeyRing;
+use crate::secret::Secret;
 
 /// What is left out of the change stays.
 pub async fn update_variable(
@@ -60,7 +61,7 @@ async fn update(
     if !webhook_variables::update(&mut tx, &after).await.map_err(VariableError::of_row)? {
         return Err(VariableError::NoSuchVariable);
     }
-    bind_again(context, ring, &mut tx, (&before, &after), change.value.is_some(), by).await?;
+    bind_again(context, ring, &mut tx, (&before, &after), change.value.as_ref(), by).await?;
     let subject = format!("webhook_variable:{}", after.id);
     let mut recorded_after = recorded(&after);
     if change.value.is_some() {
@@ -79,19 +80,21 @@ async fn bind_again(
     ring: &KeyRing,
     tx: &mut Tx,
     (before, after): (&Variable, &Variable),
-    is_given: bool,
+    given: Option<&Secret>,
     by: &By,
 ) -> Result<(), DbError> {
     let (row, user_id, now) = (BoundRow::Variable(after.id), by.actor.user_id(), context.clock.now());
-    match (before.is_secret, after.is_secret) {
+    match (before.is_secret, after.is_secret, given) {
         // Webhooks that name it were stored before it was secret: each is stored again to use it.
-        (false, true) if is_given => secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await,
-        (false, true) => bind_where_used(context, tx, ring, after, by).await,
-        (true, true) if is_given => {
+        (false, true, Some(_)) => secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await,
+        (false, true, None) => bind_where_used(context, tx, ring, after, by).await,
+        (true, true, Some(value)) => {
+            // A value that cannot be opened is a different one.
+            let is_same = open_value(ring, before).is_ok_and(|stored| stored == *value);
             let names = BTreeSet::from([after.name.as_str()]);
             let known = secret_bindings::of_variables(&mut *tx, after.org_id, &names).await?;
             let binding = known.into_values().next().and_then(|(_, binding)| binding).unwrap_or_default();
-            secret_bindings::set(tx, row, &binding.given_again(user_id, now)).await
+            secret_bindings::set(tx, row, &binding.given_again(is_same, user_id, now)).await
         }
         _ => Ok(()),
     }

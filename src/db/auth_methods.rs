@@ -31,7 +31,7 @@ pub struct SealedSecret {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     org_id: Uuid,
     name: String,

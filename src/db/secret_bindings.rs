@@ -1,11 +1,13 @@
 //! To which origins the secrets of webhooks are bound: columns of `webhook_variables` and `auth_methods` that only this file
-//! reads and writes. `None` is a row of a release that bound no secrets.
+//! reads and writes. `None` is a row of a release that bound no secrets. `bound_origins` is written for releases that know no
+//! `binding_record`, and read in case such a release wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::auth_methods::{self, AuthMethod};
 use super::column::{Column, JsonText};
 use super::webhook_variables::{self, Variable};
 use super::{Db, DbError, DbHandle, with_conn};
@@ -32,14 +34,16 @@ struct Columns {
     bound_origins: Option<JsonText>,
     open_until: Option<i64>,
     open_to: Option<Uuid>,
+    binding_record: Option<JsonText>,
 }
 
 impl Columns {
     fn binding(self, table: &'static str) -> Result<Option<SecretBinding>, DbError> {
         let origins = self.bound_origins.map(|origins| Column::of(table, "bound_origins").json(origins)).transpose()?;
+        let record = self.binding_record.map(|record| Column::of(table, "binding_record").json(record)).transpose()?;
         let to = self.open_to.map(UserId);
         let open = self.open_until.map(|until| Window { until: Timestamp::from_seconds(until), to });
-        Ok(origins.map(|origins| SecretBinding { origins, open }))
+        Ok(origins.map(|origins| SecretBinding::stored(origins, record, open)))
     }
 }
 
@@ -54,7 +58,7 @@ pub async fn of_variables(
         postgres
             | conn
             | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until, open_to FROM webhook_variables
+                "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret AND name = ANY($2)"
             )
             .bind(org_id.0)
@@ -64,7 +68,7 @@ pub async fn of_variables(
         sqlite
             | conn
             | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until, open_to FROM webhook_variables
+                "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret = 1 AND name IN (SELECT value FROM json_each($2))"
             )
             .bind(org_id.0)
@@ -98,7 +102,7 @@ pub async fn list_named(
             | conn
             | sqlx::query_as(
                 "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
-                        bound_origins, open_until, open_to
+                        bound_origins, open_until, open_to, binding_record
                    FROM webhook_variables WHERE org_id = $1 AND name = ANY($2) ORDER BY name"
             )
             .bind(org_id.0)
@@ -109,7 +113,7 @@ pub async fn list_named(
             | conn
             | sqlx::query_as(
                 "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
-                        bound_origins, open_until, open_to
+                        bound_origins, open_until, open_to, binding_record
                    FROM webhook_variables
                   WHERE org_id = $1 AND name IN (SELECT value FROM json_each($2)) ORDER BY name"
             )
@@ -131,7 +135,7 @@ pub async fn of_auth_method(
     id: AuthMethodId,
 ) -> Result<Option<Option<SecretBinding>>, DbError> {
     let row: Option<Columns> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT bound_origins, open_until, open_to FROM auth_methods WHERE org_id = $1 AND id = $2"
+        "SELECT bound_origins, open_until, open_to, binding_record FROM auth_methods WHERE org_id = $1 AND id = $2"
     )
     .bind(org_id.0)
     .bind(id.0)
@@ -140,21 +144,53 @@ pub async fn of_auth_method(
     row.map(|row| row.binding("auth_methods")).transpose()
 }
 
+/// An auth method with its binding. One statement reads both: a change between two would show the client secret of one user
+/// and the binding of another.
+pub async fn find_auth_method(
+    db: impl DbHandle,
+    org_id: OrgId,
+    id: AuthMethodId,
+) -> Result<Option<(AuthMethod, Option<SecretBinding>)>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Found {
+        #[sqlx(flatten)]
+        method: auth_methods::Row,
+        #[sqlx(flatten)]
+        columns: Columns,
+    }
+    let row: Option<Found> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id, secret_origin,
+                audience, scope, created_at, modified_at, bound_origins, open_until, open_to, binding_record
+           FROM auth_methods WHERE org_id = $1 AND id = $2"
+    )
+    .bind(org_id.0)
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    let Some(Found { method, columns }) = row else { return Ok(None) };
+    Ok(Some((method.into(), columns.binding("auth_methods")?)))
+}
+
 pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> Result<(), DbError> {
     let (statement, id) = match row {
-        BoundRow::Variable(id) => {
-            ("UPDATE webhook_variables SET bound_origins = $2, open_until = $3, open_to = $4 WHERE id = $1", id.0)
-        }
-        BoundRow::AuthMethod(id) => {
-            ("UPDATE auth_methods SET bound_origins = $2, open_until = $3, open_to = $4 WHERE id = $1", id.0)
-        }
+        BoundRow::Variable(id) => (
+            "UPDATE webhook_variables SET bound_origins = $2, open_until = $3, open_to = $4, binding_record = $5
+              WHERE id = $1",
+            id.0,
+        ),
+        BoundRow::AuthMethod(id) => (
+            "UPDATE auth_methods SET bound_origins = $2, open_until = $3, open_to = $4, binding_record = $5
+              WHERE id = $1",
+            id.0,
+        ),
     };
-    let open = binding.open;
+    let (origins, open) = (binding.origins(), binding.open);
     with_conn!(db, |conn| sqlx::query(statement)
         .bind(id)
-        .bind(Json(&binding.origins))
+        .bind(Json(&origins))
         .bind(open.map(|window| window.until.seconds()))
         .bind(open.and_then(|window| window.to).map(|user| user.0))
+        .bind(Json(&binding.record))
         .execute(conn)
         .await
         .map(drop))

@@ -14,6 +14,7 @@ pub mod client_identity;
 pub mod client_metadata;
 pub mod client_name;
 pub mod client_proof;
+pub mod client_secret_url;
 pub mod consent;
 pub mod delivery;
 pub mod document_freshness;

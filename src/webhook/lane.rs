@@ -22,12 +22,7 @@ const AFTER_BUSY: i64 = 1;
 const TOO_OLD: &str = "it waited for longer than `webhooks.give_up_after`";
 
 /// A webhook with all that its deliveries need. Or why nothing can be sent to it, in words.
-pub(super) type Receiver = Result<Ready, String>;
-
-pub(super) struct Ready {
-    pub loaded: LoadedWebhook,
-    pub auth_method: Option<AuthMethod>,
-}
+pub(super) type Receiver = Result<LoadedWebhook, String>;
 
 /// The first of a lane that was taken.
 #[derive(Debug)]
@@ -74,7 +69,7 @@ impl Sender {
         }
         let attempts = waiting.attempts.saturating_add(1);
         let outcome = match receiver {
-            Ok(ready) => self.attempt(ready, waiting, now).await,
+            Ok(loaded) => self.attempt(loaded, waiting, now).await,
             Err(failure) => Ok(Outcome::failed(failure)),
         };
         let Ok(outcome) = outcome else { return None };
@@ -114,13 +109,13 @@ impl Sender {
         Attempted { event_id: waiting.event_id, state, attempts: waiting.attempts, at, status, failure }
     }
 
-    async fn attempt(&self, ready: &Ready, waiting: &Waiting, now: Timestamp) -> Result<Outcome, Busy> {
-        let message = match Message::of(&ready.loaded, waiting, now) {
+    async fn attempt(&self, loaded: &LoadedWebhook, waiting: &Waiting, now: Timestamp) -> Result<Outcome, Busy> {
+        let message = match Message::of(loaded, waiting, now) {
             Ok(message) => message,
             Err(failure) => return Ok(Outcome::failed(failure)),
         };
-        let url = &ready.loaded.webhook.url;
-        let Some(method) = &ready.auth_method else { return self.post(url, &message, None).await };
+        let url = &loaded.webhook.url;
+        let Some(method) = &loaded.auth_method else { return self.post(url, &message, None).await };
         let first = match self.token(method).await? {
             Ok(token) => token,
             Err(failed) => return Ok(failed),

@@ -11,11 +11,11 @@ use tokio::sync::OnceCell;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::lane::{Batch, Ready, Receiver};
+use super::lane::{Batch, Receiver};
 use super::tokens::Tokens;
 use crate::actions::{Context, LoadWebhookError, load_webhook};
+use crate::db::DbError;
 use crate::db::deliveries::{self, ClaimRules, Claimed, Lane, LaneReleases, Release, Released, Waiting};
-use crate::db::{DbError, auth_methods};
 use crate::metrics::DeliveryCounts;
 use crate::oauth::WebhookId;
 use crate::oauth::delivery::DeliveryRules;
@@ -200,18 +200,12 @@ impl Sender {
 
     /// `None`: there is no such webhook any more.
     async fn receiver(&self, id: WebhookId) -> Result<Option<Receiver>, DbError> {
-        let loaded = match load_webhook(&self.context, &self.ring, id).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return Ok(None),
-            Err(LoadWebhookError::Db(error)) if error.is_transient() => return Err(error),
+        match load_webhook(&self.context, &self.ring, id).await {
+            Ok(loaded) => Ok(loaded.map(Ok)),
+            Err(LoadWebhookError::Db(error)) if error.is_transient() => Err(error),
             // Trying again changes nothing, so its deliveries fail until somebody does something.
-            Err(unreadable) => return Ok(Some(Err(unreadable.to_string()))),
-        };
-        let auth_method = match loaded.webhook.auth_method_id {
-            None => None,
-            Some(id) => auth_methods::find(&self.context.db, loaded.webhook.org_id, id).await?,
-        };
-        Ok(Some(Ok(Ready { loaded, auth_method })))
+            Err(unreadable) => Ok(Some(Err(unreadable.to_string()))),
+        }
     }
 
     async fn note(&self, release: Release) {

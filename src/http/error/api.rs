@@ -14,7 +14,7 @@ use crate::db::DbError;
 use crate::http::audience::Audience;
 use crate::http::body::BodyError;
 use crate::http::rate_limit::TooManyRequests;
-use crate::oauth::auth_method::AuthMethodMistake;
+use crate::oauth::auth_method::{AuthMethodMistake, Member};
 use crate::oauth::permission::Permission;
 use crate::oauth::scopes_restriction::RestrictionError;
 use crate::sealing::SealError;
@@ -161,6 +161,10 @@ impl From<AuthMethodError> for ApiError {
             AuthMethodError::NameTaken => Self::AuthMethodNameTaken,
             AuthMethodError::TooMany => Self::TooManyAuthMethods,
             AuthMethodError::InUse(webhooks) => Self::AuthMethodInUse(webhooks),
+            AuthMethodError::UrlMissing(cause) => {
+                let about = About::Pointer(format!("/data/attributes/{}", Member::AccessTokenUrl));
+                Self::BadRequest { detail: cause.to_string(), about }
+            }
             AuthMethodError::Db(cause) => Self::Db(cause),
         }
     }

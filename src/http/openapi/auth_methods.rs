@@ -69,6 +69,8 @@ fn update() -> Value {
         json!({
             "operationId": "UpdateOAuth2ClientCredentials",
             "summary": "Change what is sent and keep the rest; null removes the audience or the scope",
+            "description": "Send access_token_url together with client_secret. Only the user who sent the stored secret for \
+                            the same scheme, host and port may leave it out.",
             "requestBody": {"required": true, "content": json_of("ChangedClientCredentials")},
             "responses": {
                 "200": {"description": "As it is now, without the secret", "content": json_api_of("ClientCredentials")},

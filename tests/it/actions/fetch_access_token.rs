@@ -273,7 +273,7 @@ async fn a_secret_that_was_given_for_another_server_is_not_asked_with() {
         let refused = refused.expect_err("is not sent");
         let expected = format!(
             "no access token: the client_secret was given for {} and access_token_url leads to http://127.0.0.1:{port}: send \
-             client_secret again",
+             client_secret again, together with access_token_url",
             moved.secret_origin
         );
         assert_eq!((refused.to_string(), refused.in_full(), refused.status()), (expected.clone(), expected, None));

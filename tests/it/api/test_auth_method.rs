@@ -113,14 +113,16 @@ on_both! {
         let (given_for, leads_to) = (endpoint.url(""), other.url(""));
         let words = format!(
             "no access token: the client_secret was given for {given_for} and access_token_url leads to {leads_to}: send \
-             client_secret again"
+             client_secret again, together with access_token_url"
         );
         assert_eq!((refused.as_ref(), still.as_ref()), (Some(&words), Some(&words)));
         assert_eq!((endpoint.asked().len(), other.asked().len()), (0, 0));
         change(json!({"access_token_url": endpoint.url("/b?c")})).await;
         assert_eq!((failure().await, endpoint.asked().len()), (None, 1));
         change(json!({"access_token_url": other.url("/a")})).await;
-        change(json!({"client_secret": CLIENT_SECRET})).await;
+        let alone = operator.patch(&format!("{CREDENTIALS}/{id}"), &request(&json!({"client_secret": CLIENT_SECRET}))).await;
+        assert_eq!((alone.status.as_u16(), failure().await, other.asked().len()), (400, Some(words), 0));
+        change(json!({"access_token_url": other.url("/a"), "client_secret": CLIENT_SECRET})).await;
         assert_eq!((failure().await, other.asked().len()), (None, 1));
         change(json!({"access_token_url": endpoint.url("/a"), "client_secret": CLIENT_SECRET})).await;
         assert_eq!((failure().await, endpoint.asked().len(), other.asked().len()), (None, 2, 1));

@@ -5,6 +5,7 @@ mod bound_secrets;
 mod life;
 mod names;
 mod refusals;
+mod replaced_secrets;
 mod secrets;
 
 use grantor::actions::{LoadedWebhook, load_webhook};

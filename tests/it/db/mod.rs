@@ -27,6 +27,7 @@ mod outbox;
 mod resources;
 mod sealed;
 mod sealing_keys;
+mod secret_bindings;
 mod sessions;
 mod signing_keys;
 mod transaction;

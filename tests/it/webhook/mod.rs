@@ -3,6 +3,7 @@
 mod bounds;
 mod deliver;
 mod order;
+mod replaced_secrets;
 mod several_servers;
 pub mod stage;
 mod tokens;

@@ -11,7 +11,7 @@ use super::{PATH, VARIABLES, path, recorded, stored};
 use crate::support::errors::strings;
 use crate::support::{Answer, TestApp, TestOperator};
 
-const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+pub(super) const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 const PAYLOAD: &str = "{\"key\": \"$KEY\"}";
 
 async fn variable(operator: &TestOperator<'_>, name: &str, is_secret: bool) {
@@ -24,20 +24,20 @@ async fn give_again(operator: &TestOperator<'_>, name: &str) {
     assert_eq!(given.status, 200, "{}", given.text);
 }
 
-fn at(name: &str, url: &str) -> Value {
+pub(super) fn at(name: &str, url: &str) -> Value {
     json!({"name": name, "url": url, "payload": PAYLOAD})
 }
 
-async fn post(operator: &TestOperator<'_>, webhook: Value) -> Answer {
+pub(super) async fn post(operator: &TestOperator<'_>, webhook: Value) -> Answer {
     operator.post(PATH, &webhook).await
 }
 
-async fn accepted(operator: &TestOperator<'_>, webhook: Value) {
+pub(super) async fn accepted(operator: &TestOperator<'_>, webhook: Value) {
     let made = post(operator, webhook).await;
     assert_eq!(made.status, 201, "{}", made.text);
 }
 
-fn refused(origins: &str, origin: &str) -> Value {
+pub(super) fn refused(origins: &str, origin: &str) -> Value {
     strings(&format!(
         "the secret variable KEY {origins}. To send it to {origin}, send the value of KEY again and repeat this request \
          within a day"
@@ -45,7 +45,7 @@ fn refused(origins: &str, origin: &str) -> Value {
 }
 
 /// What a delivery would find.
-async fn load(operator: &TestOperator<'_>, name: &str) -> Result<Option<Value>, LoadWebhookError> {
+pub(super) async fn load(operator: &TestOperator<'_>, name: &str) -> Result<Option<Value>, LoadWebhookError> {
     let (app, id) = (operator.app, stored(operator, name).await.id);
     let loaded = load_webhook(app.context(), &app.app.issuer.ring, id).await?;
     Ok(loaded.and_then(|loaded| loaded.variables.get("KEY").cloned()))
@@ -59,7 +59,7 @@ async fn is_sent(operator: &TestOperator<'_>, name: &str) -> bool {
     }
 }
 
-async fn method(operator: &TestOperator<'_>) -> String {
+pub(super) async fn method(operator: &TestOperator<'_>) -> String {
     let attributes = json!({"name": "tokens", "access_token_url": "https://auth.example/token", "client_id": "c",
         "client_secret": "s"});
     let body = json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": attributes}});
