@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grantor::actions::{
-    Answer, Approval, Asking, Bounds, By, Context, Offer, approve_request, offer_scopes, restrict_scopes,
+    Answer, Approval, Asking, Bounds, By, Context, Offer, Requested, approve_request, offer_scopes, restrict_scopes,
 };
 use grantor::clock::Clock;
 use grantor::config::{Config, Loaded, Sources};
@@ -115,8 +115,7 @@ impl Library {
         let asking = self.asking(org_id, client, &user);
         let ticked = offer.scopes.all();
         let approval = Approval {
-            handle: people::handle(number),
-            browser: Digest::of(people::BROWSER),
+            request: Requested::Waiting { handle: people::handle(number), browser: Digest::of(people::BROWSER) },
             client: asking.client,
             user: &user,
             signed_in_at: self.context.clock.now(),

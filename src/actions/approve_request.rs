@@ -14,6 +14,7 @@ use crate::db::clients::{self, Client};
 use crate::db::grants::{self, NewGrant};
 use crate::db::users::{self, User};
 use crate::db::{DbError, Tx, authorization_requests, consents, families, org_clients};
+use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::event::{Event, GrantTold, Outcome};
 use crate::oauth::offered_scopes::{OFFLINE_ACCESS, withheld_by_organization};
 use crate::oauth::scope::ScopeSet;
@@ -23,9 +24,7 @@ use crate::secret::{Digest, Secret};
 /// A user's answer to one pending request.
 #[derive(Clone, Copy, Debug)]
 pub struct Approval<'a> {
-    /// Of the pending request: it is answered once.
-    pub handle: Digest,
-    pub browser: Digest,
+    pub request: Requested<'a>,
     pub client: &'a Client,
     pub user: &'a User,
     pub signed_in_at: Timestamp,
@@ -34,6 +33,15 @@ pub struct Approval<'a> {
     pub answer: Option<Answer<'a>>,
     /// Seconds for which the code may be exchanged.
     pub code_ttl: i64,
+}
+
+/// The request that a user answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Requested<'a> {
+    /// It waited for its user. The answer takes its row out, so it is answered once.
+    Waiting { handle: Digest, browser: Digest },
+    /// It is answered as it arrives and was never a row.
+    New(&'a AuthorizationRequest),
 }
 
 /// What a user was shown, and ticked of the optional scopes.
@@ -91,7 +99,7 @@ async fn approve(
     approval: Approval<'_>,
     by: &By,
 ) -> Result<Approved, ApproveError> {
-    let Approval { handle, browser, client, user, org_id, .. } = approval;
+    let Approval { client, user, org_id, .. } = approval;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     match org_clients::lock(&mut tx, org_id, client.id, now).await {
@@ -101,9 +109,8 @@ async fn approve(
     if !users::lock_enabled(&mut tx, user.id).await? {
         return Err(ApproveError::NotPending);
     }
-    let pending = authorization_requests::take(&mut tx, handle, browser, now).await?;
-    let pending = pending.filter(|pending| pending.client_id == client.id).ok_or(ApproveError::NotPending)?;
-    let asking = Asking { client, request: &pending.request, user, org_id, issuer: bounds.issuer };
+    let request = take_request(&mut tx, approval, now).await?;
+    let asking = Asking { client, request: &request, user, org_id, issuer: bounds.issuer };
     let offer = offer_scopes(&mut tx, bounds, asking).await?;
     // Decided here once more: a revocation, or another restriction, may have come in between.
     let holds = approval.answer.map_or(offer.is_remembered, |answer| answer.shown == asking.shown(&offer));
@@ -123,11 +130,11 @@ async fn approve(
     let issued = AuthorizationCode {
         grant_id: stored.id,
         client_id: client.id,
-        redirect_uri: pending.request.redirect_uri_was_sent.then_some(pending.request.redirect_uri),
-        code_challenge: pending.request.code_challenge,
+        redirect_uri: request.redirect_uri_was_sent.then_some(request.redirect_uri),
+        code_challenge: request.code_challenge,
         scopes: scopes.clone(),
-        resources: pending.request.resources,
-        nonce: pending.request.nonce,
+        resources: request.resources,
+        nonce: request.nonce,
         signed_in_at: approval.signed_in_at,
         expires_at: now.plus(approval.code_ttl),
         may_refresh: offer.scopes.allows_refresh(&scopes) && !offer.declined_now(&scopes).contains(OFFLINE_ACCESS),
@@ -138,6 +145,21 @@ async fn approve(
     }
     tx.commit().await?;
     Ok(Approved { code, org_name: offer.org_name, scopes })
+}
+
+async fn take_request(
+    tx: &mut Tx,
+    approval: Approval<'_>,
+    now: Timestamp,
+) -> Result<AuthorizationRequest, ApproveError> {
+    match approval.request {
+        Requested::New(request) => Ok(request.clone()),
+        Requested::Waiting { handle, browser } => {
+            let pending = authorization_requests::take(tx, handle, browser, now).await?;
+            let pending = pending.filter(|pending| pending.client_id == approval.client.id);
+            Ok(pending.ok_or(ApproveError::NotPending)?.request)
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

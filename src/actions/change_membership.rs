@@ -8,7 +8,7 @@ use super::announce::record_and_announce;
 use super::audit::{self, Change};
 use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
-use super::end_grants::Ended;
+use super::end_grants::{Ended, EndedAccess};
 use super::{By, Context};
 use crate::db::grants::NamedGrant;
 use crate::db::users::{self, User};
@@ -41,6 +41,8 @@ pub struct Removed {
     pub user_id: UserId,
     pub grants: usize,
     pub application_keys: usize,
+    /// Until then, APIs that only check signatures may accept the last access token of these grants.
+    pub last_token_ends_at: Option<Timestamp>,
 }
 
 /// Takes effect with the next request of a key or a token; on other replicas within five seconds.
@@ -107,7 +109,8 @@ async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Resul
     let mut changes = told.changes();
     changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
-    let removed = Removed { user_id: user.id, grants: access.grants.len(), application_keys: access.keys.len() };
+    let EndedAccess { grants, last_token_ends_at } = EndedAccess::of(&mut tx, &access.grants).await?;
+    let removed = Removed { user_id: user.id, grants, application_keys: access.keys.len(), last_token_ends_at };
     changes.push(Change {
         org_id,
         action: "member.left",

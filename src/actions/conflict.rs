@@ -30,6 +30,8 @@ macro_rules! may_conflict {
 may_conflict!(
     super::ApproveError,
     super::AuthMethodError,
+    super::CreateKeyError,
+    super::CreateUserError,
     super::DisableClientError,
     super::EndGrantError,
     super::MembershipError,

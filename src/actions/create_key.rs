@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::audit::{self, Change};
+use super::conflict::again_after_conflict;
 use super::create_user::parse_email;
 use super::{By, Context};
 use crate::db::{DbError, Tx, api_keys, application_keys, memberships, users};
@@ -28,6 +29,10 @@ pub enum CreateKeyError {
 }
 
 pub async fn create_key(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<NewKeys, CreateKeyError> {
+    again_after_conflict(context, || create(context, org_id, email, by)).await
+}
+
+async fn create(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<NewKeys, CreateKeyError> {
     let no_such_user = || CreateKeyError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
     let mut tx = context.db.begin().await?;

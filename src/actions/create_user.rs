@@ -5,6 +5,7 @@ use serde_json::json;
 use super::announce::record_and_announce;
 use super::audit::Change;
 use super::change_membership::{MemberAccess, end_access, key_revoked};
+use super::conflict::again_after_conflict;
 use super::end_grants::Ended;
 use super::{By, Context};
 use crate::db::{DbError, Tx, memberships, orgs, users};
@@ -53,6 +54,16 @@ pub async fn create_user(
 ) -> Result<NewUser, CreateUserError> {
     let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
     let newcomer = prepare(context, email, name, password, &org_name).await?;
+    again_after_conflict(context, || create(context, org_id, newcomer.clone(), role, by)).await
+}
+
+async fn create(
+    context: &Context,
+    org_id: OrgId,
+    newcomer: Newcomer,
+    role: Role,
+    by: &By,
+) -> Result<NewUser, CreateUserError> {
     let mut tx = context.db.begin().await?;
     let user = create_in(context, &mut tx, org_id, newcomer, role, by).await?;
     tx.commit().await?;
@@ -60,6 +71,7 @@ pub async fn create_user(
 }
 
 /// Somebody who may be new to this server, with all that is slow done.
+#[derive(Clone)]
 pub(super) struct Newcomer {
     email: String,
     name: Option<String>,
@@ -133,6 +145,7 @@ async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<Ne
 }
 
 /// A password that was chosen, or made here because none was.
+#[derive(Clone)]
 pub(super) struct HashedPassword {
     pub made: Option<Secret>,
     pub hash: String,

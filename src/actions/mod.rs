@@ -71,7 +71,7 @@ use crate::passwords::Passwords;
 use crate::secret::Random;
 
 pub use announce_expiring_keys::announce_expiring_keys;
-pub use approve_request::{Answer, Approval, ApproveError, Approved, approve_request};
+pub use approve_request::{Answer, Approval, ApproveError, Approved, Requested, approve_request};
 pub use audit::{Actor, By};
 pub use audit_refused_sign_ins::audit_refused_sign_ins;
 pub use auth_method_secret::{open_client_secret, secret_place};

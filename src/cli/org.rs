@@ -4,14 +4,15 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use super::effect::last_token;
 use super::output::{self, Output};
-use super::restriction::add_effect;
+use super::restriction::{LAST_TOKENS, add_effect};
 use super::{Failure, block_on, chosen, database};
 use crate::actions::{self, By, NewDefaults, Restricted};
 use crate::config::Loaded;
 use crate::db::orgs::{self, Org};
-use crate::oauth::OrgId;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::oauth::{OrgId, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -100,29 +101,30 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let shown = Shown::from(Org { default_client_scopes: scopes, ..org });
                 let mut value = serde_json::to_value(&shown).map_err(Failure::failed)?;
                 add_effect(&mut value, &effect, dry_run);
-                output::one(output, &value, || in_words(&shown, &effect, dry_run))
+                output::one(output, &value, || in_words(&shown, &effect, dry_run, context.clock.now()))
             }
         }
     })
 }
 
-fn in_words(shown: &Shown, effect: &Restricted, dry_run: bool) -> String {
+fn in_words(shown: &Shown, effect: &Restricted, dry_run: bool, now: Timestamp) -> String {
     let Shown { name, id, .. } = shown;
     let change = &effect.change;
     let begin = if dry_run { "would change" } else { "changed" };
     let scopes = |scopes: &ScopeSet| if scopes.is_empty() { "none".to_owned() } else { scopes.in_words() };
-    let next = if dry_run {
-        format!("\nTo make exactly this change, add --if-digest {}", effect.digest)
-    } else {
-        String::new()
-    };
-    format!(
-        "{begin} {name:?} ({id})\nScopes added: {}\nScopes removed: {}\nGrants that hold a removed scope: {}, of {} people{next}",
-        scopes(&change.scopes_added),
-        scopes(&change.scopes_removed),
-        effect.affected.grants,
-        effect.affected.users,
-    )
+    let ended = if dry_run { "Grants that would end" } else { "Grants ended" };
+    let mut lines = vec![
+        format!("{begin} {name:?} ({id})"),
+        format!("Scopes added: {}", scopes(&change.scopes_added)),
+        format!("Scopes removed: {}", scopes(&change.scopes_removed)),
+        format!("Grants that hold a removed scope: {}, of {} people", effect.affected.grants, effect.affected.users),
+        format!("{ended}: {}", effect.ended),
+    ];
+    lines.extend(last_token(effect.last_token_ends_at, now, LAST_TOKENS));
+    if dry_run {
+        lines.push(format!("To make exactly this change, add --if-digest {}", effect.digest));
+    }
+    lines.join("\n")
 }
 
 fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {

@@ -125,7 +125,7 @@ impl Lists {
     }
 }
 
-const LAST_TOKENS: &str = "tokens with the removed scopes";
+pub(super) const LAST_TOKENS: &str = "tokens with the removed scopes";
 
 fn effect(done: &Restricted) -> Effect<'_> {
     let Restricted { change, affected, ended, .. } = done;
@@ -137,6 +137,8 @@ pub(super) fn add_effect(shown: &mut Value, effect: &Restricted, dry_run: bool) 
     shown["scopes_added"] = json!(effect.change.scopes_added);
     shown["scopes_removed"] = json!(effect.change.scopes_removed);
     shown["grants"] = json!(effect.affected.grants);
+    shown["grants_ended"] = json!(effect.ended);
+    shown["last_token_expires_at"] = json!(effect.last_token_ends_at.map(Timestamp::to_rfc3339));
     shown["users"] = json!(effect.affected.users);
     shown["digest"] = json!(effect.digest);
 }
@@ -164,7 +166,6 @@ impl Shown<'_> {
         let mut shown = self.json(Some(restriction));
         add_effect(&mut shown, effect, dry_run);
         shown["scopes_removed_in_use"] = json!(effect.affected.scopes);
-        shown["grants_ended"] = json!(effect.ended);
         shown
     }
 

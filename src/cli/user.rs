@@ -8,7 +8,7 @@ use super::chosen::{OrgFilter, OrgFlag};
 use super::effect::last_token;
 use super::output::{self, Output, counted};
 use super::{Failure, block_on, database, password};
-use crate::actions::{self, By, EndedAccess, NewPassword};
+use crate::actions::{self, By, Context, EndedAccess, NewPassword};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::db::OperatorCache;
@@ -155,26 +155,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     }
                 })
             }
-            Command::Remove { org, email } => {
-                let org = org.find(&context).await?;
-                let removed = actions::remove_member(&context, &nobody_served(), org.id, &email, &By::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
-                let (grants, keys) = (removed.grants, removed.application_keys);
-                let shown = json!({
-                    "id": removed.user_id,
-                    "email": email,
-                    "org": org.name,
-                    "grants_ended": grants,
-                    "application_keys_revoked": keys,
-                });
-                output::one(output, &shown, || {
-                    format!(
-                        "removed {email} from {:?}; authorizations ended: {grants}, application keys revoked: {keys}",
-                        org.name
-                    )
-                })
-            }
+            Command::Remove { org, email } => remove(&context, &org, &email, output).await,
             Command::SetPassword { email, password_stdin, end_grants } => {
                 let new = NewPassword { password: password::from_stdin(password_stdin)?, keep: None, end_grants };
                 let made =
@@ -212,6 +193,31 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 output::one(output, &json!({"email": email, "disabled": false}), || format!("enabled {email}"))
             }
         }
+    })
+}
+
+async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -> Result<(), Failure> {
+    let org = org.find(context).await?;
+    let removed = actions::remove_member(context, &nobody_served(), org.id, email, &By::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
+    let done = json!({
+        "id": removed.user_id,
+        "email": email,
+        "org": org.name,
+        "grants_ended": removed.grants,
+        "application_keys_revoked": removed.application_keys,
+        "last_token_expires_at": removed.last_token_ends_at.map(Timestamp::to_rfc3339),
+    });
+    output::sentences(output, &done, || {
+        let (grants, keys) = (removed.grants as u64, removed.application_keys as u64);
+        let mut said = vec![
+            format!("{email} was removed from {:?}.", org.name),
+            format!("Access ended for {}.", counted(grants, "app", "apps")),
+            format!("Revoked {}.", counted(keys, "application key", "application keys")),
+        ];
+        said.extend(last_token(removed.last_token_ends_at, context.clock.now(), "their last tokens"));
+        said
     })
 }
 

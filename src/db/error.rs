@@ -87,8 +87,8 @@ fn by_code(code: &str) -> fn(sqlx::Error) -> DbError {
     match code {
         // Serialization failure, deadlock, lock timeout; SQLITE_BUSY, SQLITE_LOCKED, SQLITE_BUSY_SNAPSHOT.
         "40001" | "40P01" | "55P03" | "5" | "6" | "517" => DbError::Conflict,
-        // Read-only transaction, disk full, out of memory; SQLITE_READONLY, SQLITE_FULL.
-        "25006" | "53100" | "53200" | "8" | "13" => DbError::ReadOnly,
+        // Read-only transaction, disk full, out of memory.
+        "25006" | "53100" | "53200" => DbError::ReadOnly,
         // Cancelled by statement_timeout.
         "57014" => |_| DbError::TimedOut,
         // Too many connections; connecting while it starts or stops.
@@ -96,16 +96,19 @@ fn by_code(code: &str) -> fn(sqlx::Error) -> DbError {
         // Shut down by an administrator or a crash, idle in transaction too long, and class 08: connection exceptions.
         "57P01" | "57P02" | "57P05" | "25P03" => DbError::ConnectionLost,
         code if code.starts_with("08") => DbError::ConnectionLost,
-        code if is_sqlite_io_error(code) => DbError::ReadOnly,
+        code if sqlite_takes_no_writes(code) => DbError::ReadOnly,
         _ => DbError::Query,
     }
 }
 
-/// SQLITE_IOERR with any detail in its higher bits: a write, a sync, the shared memory of the log. No SQLSTATE is a
-/// number below 12000.
-fn is_sqlite_io_error(code: &str) -> bool {
+/// With any detail in the higher bits: the folder is read-only; a write, a sync or the shared memory of the log failed. A
+/// SQLSTATE has five characters, and no code of SQLite has.
+fn sqlite_takes_no_writes(code: &str) -> bool {
+    const SQLITE_READONLY: u32 = 8;
     const SQLITE_IOERR: u32 = 10;
-    code.parse::<u32>().is_ok_and(|code| code < 12_000 && code & 0xFF == SQLITE_IOERR)
+    const SQLITE_FULL: u32 = 13;
+    let takes_none = |code: u32| matches!(code & 0xFF, SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL);
+    code.len() < 5 && code.parse::<u32>().is_ok_and(takes_none)
 }
 
 #[cfg(test)]
@@ -117,6 +120,10 @@ mod tests {
         let (write, fsync, truncate, shared_memory_size) = ("778", "1034", "1546", "4874");
         for code in ["10", write, fsync, truncate, shared_memory_size] {
             assert!(by_code(code)(sqlx::Error::PoolClosed).is_transient(), "{code}");
+        }
+        let (directory, moved, recovery) = ("1544", "1032", "264");
+        for code in ["8", directory, moved, recovery, "13", "778", "25006"] {
+            assert!(matches!(by_code(code)(sqlx::Error::PoolClosed), DbError::ReadOnly(_)), "{code}");
         }
         for code in ["1", "11", "2067", "22021", "42P01", "XX000", ""] {
             assert!(!by_code(code)(sqlx::Error::PoolClosed).is_transient(), "{code}");

@@ -131,15 +131,18 @@ impl Db {
         with_conn!(db, |conn| sqlx::query("SELECT 1").execute(conn).await.map(drop))
     }
 
-    /// Whether it refuses writes, as a standby does. SQLite shows it only to those who begin to write.
+    /// Whether it refuses writes, as a standby does. SQLite shows it only to statements that write: if the file cannot be
+    /// written to, even BEGIN IMMEDIATE succeeds, and begins a transaction that reads.
     pub async fn is_read_only(&self) -> Result<bool, DbError> {
         const POSTGRES: &str = "SELECT current_setting('transaction_read_only') = 'on'";
+        const WRITES_NOTHING: &str =
+            "UPDATE schema_compatibility SET minimum_migration = minimum_migration WHERE FALSE";
+        let db = self;
         if self.is_postgres() {
-            let db = self;
             return with_conn!(db, |conn| sqlx::query_scalar(POSTGRES).fetch_one(conn).await);
         }
-        match self.begin().await {
-            Ok(tx) => tx.roll_back().await.map(|()| false),
+        match with_conn!(db, |conn| sqlx::query(WRITES_NOTHING).execute(conn).await.map(drop)) {
+            Ok(()) => Ok(false),
             Err(DbError::ReadOnly(_)) => Ok(true),
             // Another transaction is writing.
             Err(DbError::Conflict(_) | DbError::TimedOut) => Ok(false),

@@ -15,6 +15,7 @@ mod extract;
 mod health;
 mod intake;
 mod listen;
+mod look_ups;
 mod oauth;
 mod openapi;
 mod pages;

@@ -9,7 +9,8 @@ use super::error::PageError;
 use super::rate_limit::{Class, Counted};
 use super::views::{AppName, Language};
 use crate::actions::{
-    Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, approve_request, offer_scopes, tell_of_hit,
+    Answer, Approval, ApproveError, Approved, Asking, Offer, OfferError, Requested, approve_request, offer_scopes,
+    tell_of_hit,
 };
 use crate::app::App;
 use crate::db::authorization_requests::{self, PendingRequest};
@@ -29,6 +30,8 @@ pub struct Pending {
     pub stored: PendingRequest,
     pub client: Client,
     pub redirect: TrustedRedirect,
+    /// Whether it is a row, which the answer takes out. A request that need not wait for its user is answered without one.
+    pub is_stored: bool,
 }
 
 /// What a pending request waits for.
@@ -49,9 +52,16 @@ pub enum Next {
 }
 
 impl Next {
-    /// Whether the row stays until the user has done something.
+    /// Whether the request waits until the user has done something.
     pub const fn waits(&self) -> bool {
-        matches!(self, Self::SignIn | Self::ChooseSite | Self::ChooseOrganization(_) | Self::Consent(..))
+        match self {
+            Self::SignIn
+            | Self::ChoosePassword
+            | Self::ChooseSite
+            | Self::ChooseOrganization(_)
+            | Self::Consent(..) => true,
+            Self::NoOrganization | Self::Nothing(_) | Self::Refuse(_) | Self::Withheld(..) => false,
+        }
     }
 }
 
@@ -70,7 +80,7 @@ impl Pending {
             let refused = RefusedRequest::new(Some(&client.wire_id()), sent, Some(&client.metadata));
             return Err(PageError::MismatchingRedirect(refused.into()));
         };
-        Ok(Self { handle, stored, redirect, client })
+        Ok(Self { handle, stored, redirect, client, is_stored: true })
     }
 
     /// The same request for the site at this host, which is told that it was chosen.
@@ -204,18 +214,22 @@ impl Pending {
             && self.stored.org_id.is_none()
     }
 
-    /// The user lets the client in. `answer` as in [`Approval`].
+    /// The page of this server that it waits for.
+    pub fn to_page(&self, page: &str) -> Response {
+        see_other(&format!("/{page}?request={}", self.handle.expose()))
+    }
+
+    /// The user lets the client in. `answer` as in [`Approval`]. `None`: the user has to be asked, or asked again.
     pub async fn approve(
         &self,
         app: &App,
         browser: &Browser,
         org_id: OrgId,
         answer: Option<Answer<'_>>,
-    ) -> Result<Response, PageError> {
+    ) -> Result<Option<Response>, PageError> {
         let Some(signed_in) = &browser.signed_in else { return Err(PageError::NotPending) };
         let approval = Approval {
-            handle: self.digest(),
-            browser: browser.binding_digest(),
+            request: self.requested(browser),
             client: &self.client,
             user: &signed_in.user,
             signed_in_at: signed_in.session.signed_in_at,
@@ -223,20 +237,28 @@ impl Pending {
             answer,
             code_ttl: app.issuer.lifetimes.code,
         };
-        match approve_request(&app.context, app.bounds(self.client.id), approval, &browser.by()).await {
+        let answer = match approve_request(&app.context, app.bounds(self.client.id), approval, &browser.by()).await {
             Ok(approved) => {
                 app.metrics.authorization("approved");
                 tracing::info!(client.id = %self.client.id, org.id = %org_id, user.id = %signed_in.user.id,
                     scope = %approved.scopes, "client authorized");
-                Ok(self.with_code(app, org_id, &approved))
+                self.with_code(app, org_id, &approved)
             }
-            Err(ApproveError::Changed) => Ok(see_other(&format!("/consent?request={}", self.handle.expose()))),
-            Err(ApproveError::NothingChosen) => self.refuse(app, browser, denied()).await,
+            Err(ApproveError::Changed) => return Ok(None),
+            Err(ApproveError::NothingChosen) => self.refuse(app, browser, denied()).await?,
             Err(ApproveError::Offer(OfferError::Refused(refused))) => {
-                self.refuse_withheld(app, browser, org_id, refused).await
+                self.refuse_withheld(app, browser, org_id, refused).await?
             }
-            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, disabled()).await,
-            Err(error) => Err(error.into()),
+            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, disabled()).await?,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(answer))
+    }
+
+    fn requested(&self, browser: &Browser) -> Requested<'_> {
+        match self.is_stored {
+            true => Requested::Waiting { handle: self.digest(), browser: browser.binding_digest() },
+            false => Requested::New(&self.stored.request),
         }
     }
 
@@ -281,13 +303,19 @@ impl Pending {
 
     /// Tells the client why not. The request waits no more.
     pub async fn refuse(&self, app: &App, browser: &Browser, refusal: Refusal) -> Result<Response, PageError> {
+        if self.is_stored {
+            self.take(app, browser).await?;
+        }
+        let state = self.stored.request.state.as_deref();
+        Ok(refused(app, &self.client, &self.redirect, &refusal, state, browser.reference()))
+    }
+
+    async fn take(&self, app: &App, browser: &Browser) -> Result<(), PageError> {
         let mut tx = app.context.db.begin().await?;
         let (handle, binding, now) = (self.digest(), browser.binding_digest(), app.context.clock.now());
         let taken = authorization_requests::take(&mut tx, handle, binding, now).await?;
         tx.commit().await?;
-        taken.ok_or(PageError::NotPending)?;
-        let state = self.stored.request.state.as_deref();
-        Ok(refused(app, &self.client, &self.redirect, &refusal, state, browser.reference()))
+        taken.map(drop).ok_or(PageError::NotPending)
     }
 }
 

@@ -119,17 +119,32 @@ on_both! {
     }
 }
 
-/// As after a failover, while the name of the database still leads to a standby.
-#[tokio::test]
-async fn a_server_on_a_read_only_database_is_not_ready() {
-    let app = TestApp::start(Engine::Postgres).await;
-    let Location::Postgres { url, schema } = &app.target.location else { panic!("Postgres is asked for") };
-    let joint = if url.expose().contains('?') { '&' } else { '?' };
-    let url = Secret::new(format!("{}{joint}options[default_transaction_read_only]=on", url.expose()));
-    let standby = TestApp::unprepared_on(Location::Postgres { url, schema: schema.clone() });
+/// The same database, which takes no writes: on Postgres as after a failover, while its name still leads to a standby; on
+/// SQLite as if the file may only be read. Its rights would not do, since the tests may run as root.
+fn read_only(location: &Location) -> Location {
+    match location {
+        Location::Postgres { url, schema } => {
+            let joint = if url.expose().contains('?') { '&' } else { '?' };
+            let url = Secret::new(format!("{}{joint}options[default_transaction_read_only]=on", url.expose()));
+            Location::Postgres { url, schema: schema.clone() }
+        }
+        Location::Sqlite { path } => Location::Sqlite { path: format!("file:{}?mode=ro", path.display()).into() },
+    }
+}
 
-    let answer = standby.manage("/readyz").await;
+on_both! {
+    async fn a_server_on_a_read_only_database_is_not_ready(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let standby = TestApp::unprepared_on(read_only(&app.target.location));
 
-    answer.is(503, &json!({"status": "the database is read-only"}));
-    app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
+        let (ready, alive) = (standby.manage("/readyz").await, standby.manage("/healthz").await);
+        let body = json!({"client_name": "A client", "redirect_uris": ["https://example.com/callback"]});
+        let refused = standby.post("/api/v2/oauth2/register", &body).await;
+
+        ready.is(503, &json!({"status": "the database is read-only"}));
+        alive.is(200, &json!({"status": "ok"}));
+        assert_eq!(refused.status, 503, "{}", refused.text);
+        assert!(refused.text.contains("the database takes no writes at the moment"), "{}", refused.text);
+        app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
+    }
 }

@@ -16,6 +16,7 @@ use super::upsert_request::{Options, UpsertRequest};
 use crate::actions::{self, Restricted};
 use crate::app::App;
 use crate::db::org_clients;
+use crate::oauth::Timestamp;
 use crate::oauth::client::ClientId;
 use crate::oauth::scope::{ScopeSet, ScopeToken};
 use crate::oauth::scopes_restriction::ScopesRestriction;
@@ -97,7 +98,11 @@ pub(super) struct Meta<'a> {
     scopes_added: &'a ScopeSet,
     scopes_removed: &'a ScopeSet,
     grants: u64,
+    /// How many of the grants end. The others lose only the removed scopes.
+    ended: u64,
     users: u64,
+    /// RFC 3339. Until then, APIs that only check signatures may accept access tokens with a removed scope.
+    last_token_ends_at: Option<String>,
     digest: &'a str,
 }
 
@@ -108,7 +113,9 @@ impl<'a> From<&'a Restricted> for Meta<'a> {
             scopes_added: &preview.change.scopes_added,
             scopes_removed: &preview.change.scopes_removed,
             grants: preview.affected.grants,
+            ended: preview.ended,
             users: preview.affected.users,
+            last_token_ends_at: preview.last_token_ends_at.map(Timestamp::to_rfc3339),
             digest: &preview.digest,
         }
     }

@@ -2,8 +2,7 @@
 //!
 //! By an access token, or by keys, of which both are needed: the API key names the organization, the application key the
 //! person in it. Wrong keys are counted by source. Right keys are accepted from a source of wrong ones too, or one guest of
-//! a network could keep everybody else in it out. Look-ups for a source that has used up its limits take turns, so that wrong
-//! keys do not use up the connections to the database.
+//! a network could keep everybody else in it out.
 
 use std::sync::Arc;
 
@@ -11,7 +10,6 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::basic::bearer_token;
 use crate::actions::{Actor, By};
@@ -19,6 +17,7 @@ use crate::app::App;
 use crate::db::consents;
 use crate::http::edge::{CountedLater, Origin};
 use crate::http::error::{ApiError, StringsError};
+use crate::http::look_ups::turn;
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::operator::{Credential, Operator};
 use crate::oauth::permission::Permission;
@@ -29,9 +28,6 @@ use crate::secret::Secret;
 const LONGEST_KEY: usize = 256;
 const API_KEY: &str = "dd-api-key";
 const APPLICATION_KEY: &str = "dd-application-key";
-/// Look-ups at the same time, for all sources that have used up their limits.
-const MAX_LOOK_UPS_BEYOND_LIMITS: usize = 4;
-static LOOK_UPS_BEYOND_LIMITS: Semaphore = Semaphore::const_new(MAX_LOOK_UPS_BEYOND_LIMITS);
 
 /// An operator who may see clients and their restrictions.
 pub struct MayRead(pub Operator);
@@ -138,24 +134,14 @@ pub fn presents_credentials(headers: &HeaderMap) -> bool {
 
 async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     let caller = {
-        let _turn = turn(parts, app).await;
+        let source = Origin::of(parts).map(|origin| Counted::Network(origin.address.into()));
+        let _turn = turn(&app.limits, source, &[Class::FailedKeys, Class::Requests]).await;
         identified(parts, app).await?
     };
     if let Some(counted_later) = parts.extensions.get::<CountedLater>() {
         counted_later.settle();
     }
     Ok(caller)
-}
-
-/// Waits for a turn if the source has used up its limits. Turns are given in the order of arrival, so right keys wait for a
-/// moment and are not refused.
-async fn turn(parts: &Parts, app: &App) -> Option<SemaphorePermit<'static>> {
-    let source = Counted::Network(Origin::of(parts)?.address.into());
-    let is_used_up = |class| app.limits.check(class, source).is_err();
-    if !is_used_up(Class::FailedKeys) && !is_used_up(Class::Requests) {
-        return None;
-    }
-    LOOK_UPS_BEYOND_LIMITS.acquire().await.ok()
 }
 
 /// A token that lives goes before keys; with any other, the keys decide.

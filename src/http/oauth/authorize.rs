@@ -1,11 +1,11 @@
 //! `GET` and `POST /oauth2/v1/authorize` (RFC 6749 section 3.1): where a client sends its user.
 //!
-//! A request goes this way, and may wait at each step for as long as ten minutes, on any replica:
+//! A request goes this way, and may wait at each page for as long as ten minutes, on any replica:
 //!
 //! ```text
 //! parse ── find the client ── match the redirect          a mistake up to here is told to the person, on a page (400)
 //!    └─ read the rest of the request                      from here on to the client, at its redirect URI
-//!        └─ keep it as a row, bound to this browser
+//!        └─ find what it waits for                     for a page, it waits as a row, bound to this browser
 //!            ├─ /choose-site      where the service has several, and nothing tells which
 //!            ├─ /login            nobody is signed in, or not lately enough
 //!            ├─ /password         the user signed in with a password that this server made
@@ -14,8 +14,9 @@
 //!            └─ a code            now, or without a click where all of it was given before
 //! ```
 //!
-//! The row is taken out by whatever answers the request, so that it is answered once. The form of the consent page carries
-//! the row's handle and the decision, and nothing that the client sent.
+//! The row is taken out by whatever answers the request, so that it is answered once. A request that is answered as it
+//! arrives is never a row, so every row has been counted against the source that it came from. The form of the consent
+//! page carries the row's handle and the decision, and nothing that the client sent.
 
 use std::sync::Arc;
 
@@ -150,7 +151,8 @@ async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>)
     app.limits.take_registration(network).map_err(PageError::TooMany)
 }
 
-/// The request becomes a row only after it was admitted, so that an error or a lost connection leaves no uncounted row.
+/// The request becomes a row only if it waits for its user, and only after it was admitted. So neither an error nor a lost
+/// connection leaves an uncounted row.
 async fn keep(
     app: &App,
     browser: Browser,
@@ -168,23 +170,34 @@ async fn keep(
         created_at: now,
         expires_at: now.plus(WAITS_FOR),
     };
-    let pending = Pending { handle: app.context.random.token(""), stored, client, redirect };
+    let pending = Pending { handle: app.context.random.token(""), stored, client, redirect, is_stored: false };
     let next = pending.next(app, &browser).await?;
-    if !is_silent {
-        if matches!(next, Next::NoOrganization) {
-            return Err(PageError::NoOrganization);
-        }
-        if next.waits() {
-            admit(app, source)?;
-        }
-    }
-    insert(app, &browser, &pending).await?;
-    let answer = if is_silent {
-        silently(app, &browser, &pending, next).await?
+    let (answer, waits) = if is_silent {
+        (silently(app, &browser, &pending, next).await?, false)
     } else {
-        go_on(app, &browser, &pending, next).await?
+        first_step(app, &browser, &pending, next).await?
     };
+    if waits {
+        admit(app, source)?;
+        insert(app, &browser, &pending).await?;
+    }
     Ok(browser.bound(answer))
+}
+
+/// And whether the request waits for its user then.
+async fn first_step(
+    app: &App,
+    browser: &Browser,
+    pending: &Pending,
+    next: Next,
+) -> Result<(Response, bool), PageError> {
+    let Next::Nothing(org_id) = next else {
+        let waits = next.waits();
+        return Ok((go_on(app, browser, pending, next).await?, waits));
+    };
+    // What was given before may have been taken back a moment ago. Then the user is asked.
+    let answer = pending.approve(app, browser, org_id, None).await?;
+    Ok(answer.map_or_else(|| (pending.to_page("consent"), true), |answer| (answer, false)))
 }
 
 async fn insert(app: &App, browser: &Browser, pending: &Pending) -> Result<(), PageError> {
@@ -213,14 +226,16 @@ fn admit(app: &App, source: Option<Counted>) -> Result<(), PageError> {
 
 /// Where the browser goes for what the request waits for.
 pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
-    let to = |page: &str| see_other(&format!("/{page}?request={}", pending.handle.expose()));
     match next {
-        Next::SignIn => Ok(to("login")),
-        Next::ChoosePassword => Ok(to("password")),
-        Next::ChooseSite => Ok(to("choose-site")),
-        Next::ChooseOrganization(_) => Ok(to("organization")),
-        Next::Consent(..) => Ok(to("consent")),
-        Next::Nothing(org_id) => pending.approve(app, browser, org_id, None).await,
+        Next::SignIn => Ok(pending.to_page("login")),
+        Next::ChoosePassword => Ok(pending.to_page("password")),
+        Next::ChooseSite => Ok(pending.to_page("choose-site")),
+        Next::ChooseOrganization(_) => Ok(pending.to_page("organization")),
+        Next::Consent(..) => Ok(pending.to_page("consent")),
+        Next::Nothing(org_id) => {
+            let answer = pending.approve(app, browser, org_id, None).await?;
+            Ok(answer.unwrap_or_else(|| pending.to_page("consent")))
+        }
         Next::NoOrganization => Err(PageError::NoOrganization),
         Next::Refuse(refusal) => pending.refuse(app, browser, refusal).await,
         Next::Withheld(org_id, refused) => pending.refuse_withheld(app, browser, org_id, refused).await,
@@ -237,10 +252,18 @@ async fn silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -
             Refusal::new(ErrorCode::InteractionRequired, "the user has to choose an organization")
         }
         Next::NoOrganization => Refusal::new(ErrorCode::AccessDenied, "the user belongs to no organization"),
-        Next::Consent(..) => Refusal::new(ErrorCode::ConsentRequired, "the user has to be asked"),
+        Next::Consent(..) => consent_required(),
+        Next::Nothing(org_id) => match pending.approve(app, browser, org_id, None).await? {
+            Some(answer) => return Ok(answer),
+            None => consent_required(),
+        },
         next => return go_on(app, browser, pending, next).await,
     };
     pending.refuse(app, browser, refusal).await
+}
+
+fn consent_required() -> Refusal {
+    Refusal::new(ErrorCode::ConsentRequired, "the user has to be asked")
 }
 
 async fn decide(
@@ -264,7 +287,8 @@ async fn decide(
         }
         Next::Consent(org_id, _) | Next::Nothing(org_id) if decision == Decision::Approve => {
             let shown = form.get("shown").and_then(Digest::from_hex).map(|digest| *digest.bytes()).unwrap_or_default();
-            pending.approve(app, &browser, org_id, Some(Answer { shown, ticked: &ticked })).await
+            let answer = pending.approve(app, &browser, org_id, Some(Answer { shown, ticked: &ticked })).await?;
+            Ok(answer.unwrap_or_else(|| pending.to_page("consent")))
         }
         // Signed out meanwhile, for example.
         next => go_on(app, &browser, &pending, next).await,

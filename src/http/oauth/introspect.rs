@@ -20,6 +20,7 @@ use crate::http::body;
 use crate::http::edge::Origin;
 use crate::http::error::TokenEndpointError;
 use crate::http::extract::basic;
+use crate::http::look_ups::turn;
 use crate::http::rate_limit::{Class, Counted};
 use crate::oauth::claims::Audience;
 use crate::oauth::parameters::Parameters;
@@ -58,7 +59,8 @@ pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result
     Ok(answer(live.as_ref()))
 }
 
-/// By HTTP Basic, by `client_secret` in the body, or by the secret as a bearer token: the secret alone says who it is.
+/// By HTTP Basic, by `client_secret` in the body, or by the secret as a bearer token: the secret alone says who it is. Wrong
+/// secrets are counted by source and refused before the token is looked at. Right ones are never refused.
 async fn authenticated(
     app: &App,
     headers: &HeaderMap,
@@ -71,7 +73,10 @@ async fn authenticated(
         Some(value) => basic::secrets_of(value),
         None => in_body.into_iter().collect(),
     };
-    let found = app.resource_servers.find(&app.context, &secrets).await?;
+    let found = {
+        let _turn = turn(&app.limits, guesses, &[Class::FailedKeys]).await;
+        app.resource_servers.find(&app.context, &secrets).await?
+    };
     if found.is_none()
         && let Some(guesses) = guesses
     {

@@ -13,6 +13,10 @@ const MANAGE_ORG: [Permission; 1] = [Permission::OrgManagement];
 const WRITE: [Permission; 1] = [Permission::OrgAuthorizedAppsWrite];
 const LAST_TOKENS: &str = "Introspection reports them as inactive immediately. APIs that only check signatures may accept an \
                            access token until its `exp`, so use introspection or a short `tokens.access_ttl`.";
+const REMOVED_SCOPES: &str = "Grants that hold a removed scope are revoked or lose that scope, in the same transaction. \
+                              Introspection reports this immediately. APIs that only check signatures may accept an \
+                              access token until its `exp`; in the answer to a dry run, `last_token_ends_at` is when the \
+                              last one expires.";
 
 pub fn paths() -> Value {
     json!({
@@ -173,6 +177,7 @@ fn upsert_restriction() -> Value {
         json!({
             "operationId": "UpsertScopesRestriction",
             "summary": "Create or replace the restriction",
+            "description": REMOVED_SCOPES,
             "parameters": of_upsert(),
             "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
             "responses": {
@@ -222,7 +227,7 @@ fn upsert_default_restriction() -> Value {
         json!({
             "operationId": "UpsertDefaultScopesRestriction",
             "summary": "Create or replace the default restriction",
-            "description": "What clients hold beyond it is taken back in the same transaction.",
+            "description": REMOVED_SCOPES,
             "parameters": of_upsert(),
             "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
             "responses": {

@@ -52,13 +52,21 @@ fn restriction(strings: &Value) -> Value {
     document["properties"]["meta"] = json!({
         "type": "object",
         "description": "In answers to a dry run",
-        "required": ["dry_run", "scopes_added", "scopes_removed", "grants", "users", "digest"],
+        "required": [
+            "dry_run", "scopes_added", "scopes_removed", "grants", "ended", "users", "last_token_ends_at", "digest",
+        ],
         "properties": {
             "dry_run": {"const": true},
             "scopes_added": strings,
             "scopes_removed": strings,
-            "grants": {"type": "integer"},
-            "users": {"type": "integer"},
+            "grants": {"type": "integer", "description": "Grants that hold a removed scope"},
+            "ended": {"type": "integer", "description": "How many of these grants end; the others lose only the removed scopes"},
+            "users": {"type": "integer", "description": "People whose grants hold a removed scope"},
+            "last_token_ends_at": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "Until then, APIs that only check signatures may accept access tokens with a removed scope",
+            },
             "digest": {"type": "string"},
         },
     });

@@ -45,11 +45,15 @@ pub async fn choose(State(app): State<Arc<App>>, request: Request) -> Result<Res
     go_on(&app, &browser, &pending, next).await
 }
 
-/// The same request at each site: this one goes on, the others begin anew, each with its own clients and users.
+/// The same request at each site, if there are several: this one goes on, the others begin anew, each with its own clients and users.
 pub async fn choose_site(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let browser = visitor(&app, &request).await?;
     let handle = handle(&request)?.ok_or(PageError::NotPending)?;
     let pending = Pending::find(&app, &browser, &handle).await?;
+    if app.other_sites().next().is_none() {
+        let next = pending.next(&app, &browser).await?;
+        return go_on(&app, &browser, &pending, next).await;
+    }
     let here = format!("{}/login?request={handle}", app.config.http.public_url);
     let here = SiteShown { host: app.host().to_owned(), url: here, is_here: true };
     let others = app.other_sites().map(|host| SiteShown {

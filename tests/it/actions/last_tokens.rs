@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, EndedAccess};
+use grantor::actions::{self, By, EndedAccess, NewDefaults};
 use grantor::db::grants;
 use grantor::oauth::client::ClientId;
 use grantor::oauth::scope::ScopeSet;
@@ -92,6 +92,38 @@ on_both! {
         granted.code("mcp_read").await;
 
         assert_eq!(disable(&granted).await, EndedAccess { grants: 1, last_token_ends_at: None });
+    }
+
+    async fn a_membership_that_ends_says_it_of_its_own_grants(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        let eve = granted.another_user("eve@mail.example").await;
+        eve.tokens("mcp_read").await;
+        after(&app, 600);
+        granted.tokens("mcp_read").await;
+        let (operators, by) = (&app.app.operators, By::COMMAND_LINE);
+
+        let removed = actions::remove_member(app.context(), operators, eve.org_id(), &eve.user.email, &by).await;
+
+        let removed = removed.expect("is removed");
+        assert_eq!((removed.grants, removed.last_token_ends_at), (1, Some(START.plus(HOUR))));
+    }
+
+    async fn a_narrower_default_says_it_of_the_grants_that_it_touches(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let granted = Granted::new(&app).await;
+        granted.tokens("mcp_read openid").await;
+        after(&app, 600);
+        granted.another_client("Another").await.tokens("openid").await;
+        let scopes = ScopeSet::parse("openid").expect("a scope");
+        let (config, catalog) = (&app.app.config, &app.app.catalog);
+        let new = NewDefaults { org_id: granted.org_id(), scopes: Some(&scopes), config, catalog };
+
+        let preview = actions::preview_default_restriction(app.context(), new).await.expect("is previewed");
+        let done = actions::restrict_by_default(app.context(), new, None, &By::COMMAND_LINE).await.expect("is set");
+
+        assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));
+        assert_eq!(preview, done);
     }
 
     async fn every_way_of_ending_access_says_it(engine: Engine) {

@@ -9,7 +9,7 @@ use grantor::oauth::password::PasswordError;
 use grantor::oauth::permission::Role;
 use grantor::secret::{Secret, password_matches};
 
-use crate::support::{START, TestApp};
+use crate::support::{Engine, START, TestApp};
 
 const BY: By = By::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
@@ -31,6 +31,35 @@ async fn named(app: &TestApp, keys: &NewKeys) -> Option<Operator> {
 async fn password_hash(app: &TestApp, email: &str) -> String {
     let user = users::find_by_email(app.db(), email).await.expect("is readable").expect("is there");
     users::find_password_hash(app.db(), user.id).await.expect("is readable").expect("is there")
+}
+
+/// Two of three transactions that create a member or keys meet another one, as in a deadlock. A sequence counts them, since
+/// it is not rolled back with them.
+const TWO_OF_THREE_MEET_ANOTHER: &str = "
+    CREATE SEQUENCE attempts;
+    CREATE FUNCTION meet_another() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('attempts') % 3 <> 0 THEN
+            RAISE EXCEPTION 'another transaction was in the way' USING ERRCODE = 'deadlock_detected';
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER meet_another BEFORE INSERT ON memberships FOR EACH ROW EXECUTE FUNCTION meet_another();
+    CREATE TRIGGER meet_another BEFORE INSERT ON application_keys FOR EACH ROW EXECUTE FUNCTION meet_another()";
+
+/// SQLite has one writer at a time, so there nobody meets another one.
+#[tokio::test]
+async fn a_member_and_keys_are_created_after_two_attempts_met_another_transaction() {
+    let app = TestApp::start(Engine::Postgres).await;
+    let acme = app.operator("Acme").await;
+    app.execute(TWO_OF_THREE_MEET_ANOTHER).await;
+
+    let made = actions::create_user(app.context(), acme.org_id, EVE, None, Role::Standard, None, &BY).await;
+    let keys = actions::create_key(app.context(), acme.org_id, EVE, &BY).await;
+
+    let password = made.expect("joins").password.expect("was made");
+    assert!(password_matches(&password, &password_hash(&app, EVE).await));
+    assert!(named(&app, &keys.expect("are created")).await.is_some());
 }
 
 on_both! {

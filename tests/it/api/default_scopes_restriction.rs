@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
 use crate::support::granted::Granted;
-use crate::support::{Answer, Bearer, TestApp, TestOperator, request, restricted, unrestricted, upsert};
+use crate::support::{Answer, Bearer, START, TestApp, TestOperator, request, restricted, unrestricted, upsert};
 
 const PATH: &str = "/api/v2/oauth2/default_scopes_restriction";
 
@@ -68,6 +68,23 @@ on_both! {
         }
         operator.get(PATH).await.is(200, &unrestricted(&operator.org_id.to_string()));
         assert_eq!(audit_events::list(app.db(), operator.org_id, 100).await.expect("are listed"), events);
+    }
+
+    async fn a_dry_run_says_how_many_grants_end_and_when_the_last_token_expires(engine: Engine) {
+        for (on_narrow, ended) in [("revoke", 2), ("narrow_grants", 1)] {
+            let app = TestApp::with(engine, &[("restriction.on_narrow", on_narrow)]).await;
+            let granted = Granted::new(&app).await;
+            granted.tokens("mcp_read email").await;
+            granted.another_client("Other").await.tokens("email").await;
+            let told = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
+
+            let removes_email = preview(&granted.operator, &upsert(&[], &["mcp_read"])).await;
+            let removes_nothing_in_use = preview(&granted.operator, &upsert(&["email"], &["mcp_read"])).await;
+
+            let end = json!(START.plus(3_600).to_rfc3339());
+            assert_eq!(told(&removes_email), (json!(ended), end), "{on_narrow}");
+            assert_eq!(told(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
+        }
     }
 
     async fn a_change_does_what_its_dry_run_said(engine: Engine) {

@@ -20,6 +20,16 @@ async fn the_sites_are_host_names_in_the_order_of_the_settings() {
 }
 
 #[tokio::test]
+async fn without_hosts_the_list_is_empty_and_the_shape_the_same() {
+    let app = TestApp::with(Engine::Sqlite, &[("sites.hosts", "[]")]).await;
+
+    let answer = app.get(PATH).await;
+
+    answer.is(200, &json!({"data": {"id": "prod", "type": "env", "attributes": {"sites": []}}}));
+    assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
+}
+
+#[tokio::test]
 async fn the_shipped_sites_are_the_eight_of_the_compatible_api() {
     let app = TestApp::start(Engine::Sqlite).await;
 

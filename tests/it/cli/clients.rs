@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{EVERYTHING_GRANTED, Program};
+use crate::support::{EVERYTHING_GRANTED, Program, TOKENS_UNTIL_2100};
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -238,12 +238,33 @@ on_both! {
             "scopes_removed_in_use": [],
             "grants": 0,
             "grants_ended": 0,
+            "last_token_expires_at": null,
             "users": 0,
             "digest": digest,
         });
         assert_eq!(preview, expected(true));
         assert_eq!(bound, expected(false));
         moved.failed(1, &json!({"error": "the restriction has changed since the preview"}).to_string());
+    }
+
+    async fn a_restriction_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        let client = program.start().registered("Editor");
+        program.execute(EVERYTHING_GRANTED).await;
+        program.execute(TOKENS_UNTIL_2100).await;
+        let openid = ["restriction", "preview", "--org", "Acme", &client, "--oidc-scopes", "openid"];
+
+        let in_words = program.run(openid).succeeded().replace('\n', " ");
+        let preview = program.json(&openid);
+        let done = set(&program, &client, "openid", "");
+
+        let expected = "APIs that only check signatures may accept tokens with the removed scopes for up to ";
+        assert!(in_words.contains(expected), "{in_words}");
+        for value in [&preview, &done] {
+            let told = (&value["grants_ended"], &value["last_token_expires_at"]);
+            assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+        }
     }
 
     async fn a_restriction_to_what_is_no_scope_is_wrong_usage_and_stores_nothing(engine: Engine) {

@@ -3,7 +3,7 @@
 use grantor::oauth::scope_catalog::{self, ScopeCatalog};
 use serde_json::{Value, json};
 
-use crate::support::{Engine, Program};
+use crate::support::{EVERYTHING_GRANTED, Engine, Program, TOKENS_UNTIL_2100};
 
 on_both! {
     async fn bootstrap_makes_an_organisation_its_administrator_and_keys(engine: Engine) {
@@ -205,7 +205,12 @@ on_both! {
         let (id, email) = (&made["id"], "reader@acme.example");
         assert_eq!(promoted, json!({"id": id, "email": email, "org": "Acme", "role": "standard"}));
         assert_eq!(removed, json!({
-            "id": id, "email": email, "org": "Acme", "grants_ended": 0, "application_keys_revoked": 0,
+            "id": id,
+            "email": email,
+            "org": "Acme",
+            "grants_ended": 0,
+            "application_keys_revoked": 0,
+            "last_token_expires_at": null,
         }));
         assert_eq!(members(&program.json(&["user", "list"]), "email"), ["admin@acme.example"]);
         let all = program.json(&["user", "list", "--all"]);
@@ -217,6 +222,53 @@ on_both! {
         assert_eq!(program.json(&create(email, "read_only"))["id"], *id);
         assert_eq!(members(&program.json(&["user", "list"]), "role"), ["admin", "read_only"]);
         assert_eq!(members(&program.json(&["user", "list"]), "id")[0], admin["user"]["id"]);
+    }
+
+    async fn a_membership_that_ends_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        program.start().registered("Editor");
+        program.execute(EVERYTHING_GRANTED).await;
+        program.execute(TOKENS_UNTIL_2100).await;
+        let email = "reader@acme.example";
+        program.json(&create(email, "read_only"));
+        program.execute(GRANTED_BY_THE_READER).await;
+        let remove = ["user", "remove", "--org", "Acme", "--email", email];
+
+        let removed = program.json(&remove);
+        program.json(&create(email, "read_only"));
+        program.execute(GRANTED_BY_THE_READER).await;
+        let in_words = program.run(remove).succeeded().replace('\n', " ");
+
+        let told = (&removed["grants_ended"], &removed["last_token_expires_at"]);
+        assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+        let expected = "reader@acme.example was removed from \"Acme\". Access ended for 1 app. Revoked no application keys. \
+                        APIs that only check signatures may accept their last tokens for up to ";
+        assert!(in_words.starts_with(expected), "{in_words}");
+    }
+
+    async fn a_change_of_the_default_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+        let program = Program::on(engine).await;
+        program.bootstrap();
+        program.start().registered("Editor");
+        program.execute(EVERYTHING_GRANTED).await;
+        program.execute(TOKENS_UNTIL_2100).await;
+        let set = ["org", "set", "Acme", "--default-client-scopes", "openid"];
+        let dry_run = [&set[..], &["--dry-run"]].concat();
+
+        let previewed_in_words = program.run(&dry_run).succeeded().to_owned();
+        let preview = program.json(&dry_run);
+        let done = program.json(&set);
+        let nothing_left = program.run(set).succeeded().to_owned();
+
+        let sentence = "APIs that only check signatures may accept tokens with the removed scopes for up to ";
+        assert!(previewed_in_words.contains("Grants that would end: 1\n"), "{previewed_in_words}");
+        assert!(previewed_in_words.contains(sentence), "{previewed_in_words}");
+        for value in [&preview, &done] {
+            let told = (&value["grants_ended"], &value["last_token_expires_at"]);
+            assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+        }
+        assert!(nothing_left.ends_with("Grants ended: 0\n"), "{nothing_left}");
     }
 
     async fn an_organization_is_renamed(engine: Engine) {
@@ -294,6 +346,10 @@ async fn a_table_for_people_has_one_line_for_each_thing() {
     let heading: Vec<&str> = lines[0].split_whitespace().collect();
     assert_eq!(heading, ["ID", "EMAIL", "ORG", "ROLE", "DISABLED", "AT"]);
 }
+
+/// SQL after which the reader has authorized everything, and nothing has ended.
+const GRANTED_BY_THE_READER: &str = "
+    UPDATE grants SET revoked_at = NULL, user_id = (SELECT id FROM users WHERE email = 'reader@acme.example')";
 
 fn create<'a>(email: &'a str, role: &'a str) -> [&'a str; 8] {
     ["user", "create", "--org", "Acme", "--email", email, "--role", role]

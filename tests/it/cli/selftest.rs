@@ -44,6 +44,20 @@ on_both! {
 }
 
 #[tokio::test]
+async fn a_service_without_other_sites_passes() {
+    let program = Program::on_the_default_file().with("GRANTOR_CONFIG", "grantor.toml");
+    program.write("grantor.toml", "[sites]\nhosts = []\n");
+    let _server = program.start();
+
+    let report = program.json(&["selftest"]);
+    let doctor = program.json(&["doctor"]);
+
+    assert_eq!(report["ok"], true, "{report}");
+    let about_sites = |finding: &&Value| finding["about"] == "sites.hosts";
+    assert_eq!(doctor["findings"].as_array().expect("a list").iter().find(about_sites), None);
+}
+
+#[tokio::test]
 async fn whether_a_forged_address_is_believed_is_told() {
     let program = Program::on_the_default_file();
     let server = program.start();

@@ -124,6 +124,18 @@ fn lists_are_json_or_have_commas_between() {
 }
 
 #[test]
+fn the_list_of_sites_may_be_empty() {
+    let by_file = Program::on_the_default_file().with("GRANTOR_CONFIG", "grantor.toml");
+    by_file.write("grantor.toml", "[sites]\nhosts = []\n");
+    let by_variable = Program::on_the_default_file().with("GRANTOR_SITES__HOSTS", "[]");
+
+    for program in [by_file, by_variable] {
+        assert_eq!(program.json(&["config", "check"]), json!({"ok": true}));
+        assert_eq!(program.json(&["config", "print"])["sites.hosts"]["value"], json!([]));
+    }
+}
+
+#[test]
 fn config_print_shows_no_secret_in_either_form() {
     let secret = "a-sealing-key-of-more-than-32-characters";
     let program = Program::on_the_default_file()

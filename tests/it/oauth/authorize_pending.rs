@@ -8,7 +8,7 @@ use grantor::oauth::permission::Role;
 use serde_json::json;
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, encoded};
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, Engine, TestApp};
 
 const REDIRECT: &str = "https://app.example/cb";
 const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
@@ -23,6 +23,27 @@ fn is_over(answer: &Answer) {
 
 fn handle(page: &Answer) -> String {
     Form::on(page, AUTHORIZE).all_of("request")[0].to_owned()
+}
+
+const ONE_WAITS: [(&str, &str); 2] = [BEHIND_A_PROXY, ("limits.waiting_requests_per_source", "1")];
+
+async fn rows(app: &TestApp) -> u64 {
+    authorization_requests::count(app.db(), app.context().clock.now(), 100).await.expect("are counted")
+}
+
+/// Takes everything back that was granted, in the middle of the next answer: after the look at what was granted.
+async fn take_back_during_the_answer(app: &TestApp, engine: Engine) {
+    const SQLITE: &str = "CREATE TRIGGER taken_back AFTER UPDATE ON org_clients BEGIN DELETE FROM grant_scopes; END";
+    const POSTGRES: &str = "
+        CREATE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN DELETE FROM grant_scopes; RETURN NEW; END';
+        CREATE TRIGGER taken_back AFTER UPDATE ON org_clients FOR EACH ROW EXECUTE FUNCTION take_back()";
+    app.execute(if engine == Engine::Sqlite { SQLITE } else { POSTGRES }).await;
+}
+
+async fn take_back_nothing_more(app: &TestApp, engine: Engine) {
+    const POSTGRES: &str = "DROP TRIGGER taken_back ON org_clients";
+    app.execute(if engine == Engine::Sqlite { "DROP TRIGGER taken_back" } else { POSTGRES }).await;
 }
 
 on_both! {
@@ -281,12 +302,56 @@ on_both! {
         assert!(refused.text.contains("Too many sign-ins are waiting"), "{}", refused.text);
         client.is_refused(&silent, "login_required", "the user has to sign in");
         assert_eq!(elsewhere.status, 303);
-        assert_eq!(authorization_requests::count(app.db(), app.context().clock.now(), 100).await.expect("are counted"), 3);
+        assert_eq!(rows(&app).await, 3);
         app.hand.advance(Duration::from_secs(300));
         let later = from("203.0.113.1").open(&client.url(&[])).await;
         assert_eq!(later.status, 303);
         let mut eve = acme.person(EVE, Role::Standard).await.with_header("x-forwarded-for", "198.51.100.2");
         client.code(&eve.agrees(&client.url(&[])).await);
+    }
+
+    async fn a_request_that_is_answered_as_it_arrives_is_never_a_row(engine: Engine) {
+        let app = TestApp::with(engine, &ONE_WAITS).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await.with_header("x-forwarded-for", "198.51.100.1");
+        client.code(&eve.agrees(&client.url(&[])).await);
+        app.execute("CREATE UNIQUE INDEX one_row_at_most ON authorization_requests ((1))").await;
+        let mut waiting = Person::new(&app, EVE).with_header("x-forwarded-for", "203.0.113.1");
+        assert_eq!(waiting.open(&client.url(&[])).await.status, 303);
+
+        let mut eve = eve.with_header("x-forwarded-for", "203.0.113.2");
+        let answered: [&[(&str, &str)]; 2] = [&[], &[("prompt", "none")]];
+        for changes in answered {
+            client.code(&eve.open(&client.url(changes)).await);
+        }
+        let refused = eve.open(&client.url(&[("prompt", "none"), ("max_age", "0")])).await;
+
+        client.is_refused(&refused, "login_required", "the user has to sign in");
+        assert_eq!(rows(&app).await, 1);
+    }
+
+    async fn a_request_whose_remembered_consent_was_just_taken_back_is_counted_as_waiting(engine: Engine) {
+        let app = TestApp::with(engine, &ONE_WAITS).await;
+        let acme = app.operator("Acme").await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let mut eve = acme.person(EVE, Role::Standard).await.with_header("x-forwarded-for", "198.51.100.1");
+        client.code(&eve.agrees(&client.url(&[])).await);
+        let mut eve = eve.with_header("x-forwarded-for", "203.0.113.1");
+        take_back_during_the_answer(&app, engine).await;
+
+        let asked = eve.open(&client.url(&[])).await;
+        let one_too_many = eve.open(&client.url(&[])).await;
+        let silent = eve.open(&client.url(&[("prompt", "none")])).await;
+
+        let location = asked.header("location").unwrap_or_default();
+        assert!(location.starts_with("/consent?request="), "{} {}", asked.status, asked.text);
+        assert_eq!(one_too_many.status, 429, "{}", one_too_many.text);
+        client.is_refused(&silent, "consent_required", "the user has to be asked");
+        assert_eq!(rows(&app).await, 1, "neither of the others waits");
+        take_back_nothing_more(&app, engine).await;
+        client.code(&eve.follow(asked).await);
+        assert_eq!(rows(&app).await, 0);
     }
 
     async fn while_many_wait_each_source_may_add_a_few_and_then_nobody_may(engine: Engine) {

@@ -240,18 +240,58 @@ on_both! {
     }
 }
 
+const TWO_WRONG: [(&str, &str); 1] = [("limits.failed_keys_per_minute", "2")];
+
+/// The status for a secret that comes from this address.
+async fn status(app: &TestApp, secret: &str, token: &str, peer: &str) -> u16 {
+    let peer = grantor::http::Peer(peer.parse().expect("an address"));
+    let kind = "application/x-www-form-urlencoded";
+    let request = request(Method::POST, INTROSPECT).header("content-type", kind).extension(peer);
+    let body = format!("client_secret={secret}&token={token}");
+    app.send(request.body(Body::from(body)).expect("a request")).await.status.as_u16()
+}
+
+on_both! {
+    async fn a_wrong_secret_costs_the_database_nothing_whether_it_is_counted_or_refused(engine: Engine) {
+        let app = TestApp::with(engine, &TWO_WRONG).await;
+        let granted = Granted::new(&app).await;
+        let tokens = granted.tokens("mcp_read").await;
+        assert!(granted.is_active(&tokens.access).await, "the secrets are read, and known for some seconds");
+        app.execute("ALTER TABLE resources RENAME TO resources_away").await;
+        app.execute("ALTER TABLE families RENAME TO families_away").await;
+        let ask = async |secret: &str| status(&app, secret, &tokens.access, "192.0.2.1:1").await;
+
+        let wrong = [ask("wrong").await, ask("wrong").await, ask("wrong").await, ask("wrong").await];
+        let right = ask(MCP_SECRET).await;
+
+        assert_eq!(wrong, [401, 401, 429, 429]);
+        assert_eq!(right, 500, "only a right secret leads to the database");
+    }
+}
+
 #[tokio::test]
-async fn wrong_secrets_count_as_failed_keys_and_right_ones_do_not() {
-    let app = TestApp::with(crate::support::Engine::Sqlite, &[("limits.failed_keys_per_minute", "2")]).await;
+async fn wrong_secrets_of_one_network_are_limited_together_and_right_ones_from_it_pass() {
+    let app = TestApp::with(crate::support::Engine::Sqlite, &TWO_WRONG).await;
     let granted = Granted::new(&app).await;
     let tokens = granted.tokens("mcp_read").await;
-    let ask = async |secret: &str, peer: &str| {
-        let peer = grantor::http::Peer(peer.parse().expect("an address"));
-        let kind = "application/x-www-form-urlencoded";
-        let request = request(Method::POST, INTROSPECT).header("content-type", kind).extension(peer);
-        let body = format!("client_secret={secret}&token={}", tokens.access);
-        app.send(request.body(Body::from(body)).expect("a request")).await.status.as_u16()
-    };
+    let ask = async |secret: &str, peer: &str| status(&app, secret, &tokens.access, peer).await;
+
+    let wrong = ["[2001:db8::1]:1", "[2001:db8::ffff:2]:1", "[2001:db8::3]:1"];
+    let wrong = [ask("wrong", wrong[0]).await, ask("wrong", wrong[1]).await, ask("wrong", wrong[2]).await];
+
+    assert_eq!(wrong, [401, 401, 429]);
+    for _ in 0..5 {
+        assert_eq!(ask(MCP_SECRET, "[2001:db8::4]:1").await, 200, "wrong secrets keep nobody out");
+    }
+    assert_eq!(ask("wrong", "[2001:db8:1::1]:1").await, 401, "another network");
+}
+
+#[tokio::test]
+async fn wrong_secrets_count_as_failed_keys_and_right_ones_do_not() {
+    let app = TestApp::with(crate::support::Engine::Sqlite, &TWO_WRONG).await;
+    let granted = Granted::new(&app).await;
+    let tokens = granted.tokens("mcp_read").await;
+    let ask = async |secret: &str, peer: &str| status(&app, secret, &tokens.access, peer).await;
     let (here, elsewhere) = ("192.0.2.1:1", "192.0.2.2:1");
 
     for _ in 0..5 {

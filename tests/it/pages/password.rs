@@ -75,6 +75,22 @@ on_both! {
         assert_eq!(eve.open("/password").await.header("location"), Some("/account"), "nobody is signed in");
     }
 
+    async fn a_request_that_waits_for_a_new_password_is_counted_as_waiting(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.waiting_requests_per_source", "1")]).await;
+        let acme = app.operator("Acme").await;
+        let (mut eve, printed) = newcomer(&acme).await;
+        let client = McpClient::registered(&app, &[REDIRECT]).await;
+        let login = eve.open("/login").await;
+        signs_in(&mut eve, &login, &printed).await;
+
+        let asked = eve.open(&client.url(&[])).await;
+        let one_too_many = eve.open(&client.url(&[])).await;
+
+        let location = asked.header("location").unwrap_or_default();
+        assert!(location.starts_with("/password?request="), "{} {}", asked.status, asked.text);
+        assert_eq!(one_too_many.status, 429, "{}", one_too_many.text);
+    }
+
     async fn the_new_password_is_another_one_by_the_rule(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;

@@ -89,20 +89,27 @@ on_both! {
     }
 
     async fn where_this_site_is_alone_or_not_listed_nobody_is_asked(engine: Engine) {
-        let settings: [&[(&str, &str)]; 4] = [
+        let settings: [&[(&str, &str)]; 6] = [
             // The shipped list is an example.
             &[],
             &[HERE],
             &[HERE, ("sites.hosts", "eu.example.com")],
             &[HERE, ("sites.hosts", "us.example.com,ap.example.com")],
+            &[("sites.hosts", "[]")],
+            &[HERE, ("sites.hosts", "[]")],
         ];
         for settings in settings {
             let app = TestApp::with(engine, settings).await;
             let client = McpClient::registered(&app, &[REDIRECT]).await;
 
-            let page = Person::new(&app, EVE).visit(&client.url(&[])).await;
-
+            let mut eve = Person::new(&app, EVE);
+            let page = eve.visit(&client.url(&[])).await;
             assert!(page.text.contains("action=\"/login\""), "{settings:?}: {}", page.text);
+            let request = Form::on(&page, "/login").all_of("request")[0].to_owned();
+            let by_its_address = eve.open(&format!("/choose-site?request={request}")).await;
+
+            let login = format!("/login?request={request}");
+            assert_eq!(by_its_address.header("location"), Some(login.as_str()), "{settings:?}: {}", by_its_address.text);
         }
     }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::actions::{self, Approval, ApproveError, Asking, By, Offer, OfferError};
+use grantor::actions::{self, Approval, ApproveError, Asking, By, Offer, OfferError, Requested};
 use grantor::db::audit_events::{self, AuditEvent};
 use grantor::db::authorization_requests::{self, NewPendingRequest};
 use grantor::db::clients::Client;
@@ -160,8 +160,7 @@ impl<'a> Granted<'a> {
         let (app, context) = (&self.app.app, self.app.context());
         let shown = |offer| self.asking(waiting).shown(offer);
         let approval = Approval {
-            handle: waiting.handle,
-            browser: waiting.browser,
+            request: Requested::Waiting { handle: waiting.handle, browser: waiting.browser },
             client: &waiting.client,
             user: &self.user,
             signed_in_at: context.clock.now(),

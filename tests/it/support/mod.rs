@@ -46,7 +46,7 @@ pub use bearer::Bearer;
 pub use cluster::postgres_url;
 pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
 pub use port::Port;
-pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Running, Server};
+pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Running, Server, TOKENS_UNTIL_2100};
 pub use proxy::Proxy;
 pub use site::{Asked, Reply, Site};
 pub use waiting::{DEADLINE, later, until, until_kept_waiting};

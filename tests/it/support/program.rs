@@ -31,6 +31,14 @@ pub const EVERYTHING_GRANTED: &str = "
     INSERT INTO grant_scopes (grant_id, scope) SELECT id, 'openid' FROM grants;
     INSERT INTO grant_scopes (grant_id, scope) SELECT id, 'mcp_read' FROM grants";
 
+/// SQL after which every grant has issued an access token that expires at 2100-01-01T00:00:00Z.
+pub const TOKENS_UNTIL_2100: &str = "
+    INSERT INTO access_lifetimes (seconds, last_used_at) VALUES (1, 4102444799);
+    INSERT INTO families (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
+                          sequence, rotated_at)
+        SELECT id, id, org_id, client_id, user_id, '[]', '[]', 1767323045, 1767323045, 'a ring key', 0, 4102444799
+          FROM grants";
+
 /// Where a program runs and with which settings. Cloning shares folder and database, and so is another replica's host.
 #[derive(Clone)]
 pub struct Program {

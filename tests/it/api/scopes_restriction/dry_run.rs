@@ -48,7 +48,9 @@ on_both! {
             "scopes_added": ["mcp_write", "profile"],
             "scopes_removed": ["email", "teams_read"],
             "grants": 0,
+            "ended": 0,
             "users": 0,
+            "last_token_ends_at": null,
             "digest": answer.json()["meta"]["digest"],
         });
         answer.is(200, &expected);

@@ -4,7 +4,7 @@ use grantor::oauth::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, Tokens};
-use crate::support::{Answer, TestApp, restricted, restriction_path, upsert};
+use crate::support::{Answer, START, TestApp, restricted, restriction_path, upsert};
 
 const NARROW_GRANTS: [(&str, &str); 1] = [("restriction.on_narrow", "narrow_grants")];
 
@@ -54,6 +54,23 @@ on_both! {
             assert!(granted.is_active(&tokens.access).await);
         }
         assert_eq!(bob.refreshed(&kept[0].refresh).await.status, 200);
+    }
+
+    async fn a_dry_run_says_how_many_grants_end_and_when_the_last_token_expires(engine: Engine) {
+        for (on_narrow, ended) in [("revoke", 2), ("narrow_grants", 1)] {
+            let app = TestApp::with(engine, &[("restriction.on_narrow", on_narrow)]).await;
+            let granted = Granted::new(&app).await;
+            granted.tokens("mcp_read email").await;
+            granted.another_user("eve@acme.example").await.tokens("email").await;
+            let told = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
+
+            let removes_email = previewed(&granted, &[], &["mcp_read"]).await;
+            let removes_nothing_in_use = previewed(&granted, &["email"], &["mcp_read"]).await;
+
+            let end = json!(START.plus(3_600).to_rfc3339());
+            assert_eq!(told(&removes_email), (json!(ended), end), "{on_narrow}");
+            assert_eq!(told(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
+        }
     }
 
     async fn each_grant_that_ends_is_recorded_and_the_change_says_how_many(engine: Engine) {
