@@ -9,30 +9,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::actions::{
-    Bounds, Context, FindClient, Issuer, LiveToken, Registrar, ResourceServers, SigningRules, UnusedClients,
-};
+use crate::actions::clients::find::FindClient;
+use crate::actions::clients::forget::UnusedClients;
+use crate::actions::clients::register::Registrar;
+use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::context::Context;
+use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::actions::resources::find_resource::ResourceServers;
+use crate::actions::tokens::check::LiveToken;
+use crate::actions::tokens::issue::Issuer;
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
-use crate::db::{ClientWriter, Db, DbError, KnownClients, OperatorCache};
-use crate::http::{self, Intake, IntakeRules, RateLimits, Refused, WaitingRequests};
+use crate::db::clients::known::KnownClients;
+use crate::db::clients::writer::ClientWriter;
+use crate::db::engine::Db;
+use crate::db::engine::error::DbError;
+use crate::db::keys::operators::OperatorCache;
+use crate::http;
+use crate::http::{Intake, IntakeRules, RateLimits, Refused, WaitingRequests};
 use crate::metrics::Metrics;
-use crate::oauth::client::ClientId;
-use crate::oauth::registration_rules::RegistrationRules;
-use crate::oauth::resource::Resource;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalog::ScopeCatalog;
-use crate::oauth::signing_period::kept_for;
-use crate::oauth::waiting_requests::WaitingBounds;
 use crate::outgoing::Outgoing;
 use crate::passwords::Passwords;
+use crate::rules::authorization::resource::Resource;
+use crate::rules::authorization::waiting::WaitingBounds;
+use crate::rules::client::ClientId;
+use crate::rules::client::registration::RegistrationRules;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::token::signing_period::kept_for;
 use crate::sealing::KeyRing;
 use crate::secret::{Random, RequestIds};
 use crate::signing::SigningKeys;
 use crate::stop::Stop;
 
-pub use parts::{database_target, webhooks_outgoing};
-pub use serve::StartError;
+pub use crate::app::parts::{database_target, webhooks_outgoing};
+pub use crate::app::serve::StartError;
 
 pub struct App {
     pub config: Config,

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::oauth::Timestamp;
-use database_time::DatabaseTime;
-pub use database_time::{Followed, Reading};
+use crate::clock::database_time::DatabaseTime;
+pub use crate::clock::database_time::{Followed, Reading};
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Clone, Debug)]
 pub struct Clock {

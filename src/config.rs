@@ -22,16 +22,17 @@ mod tests;
 
 use std::path::PathBuf;
 
-pub use database_url::{DatabaseUrl, DatabaseUrlError};
-pub use effective::{Effective, EffectiveSetting};
-pub use error::{ConfigError, ConfigErrors};
-pub use reference::{DEFAULT_TOML, EXAMPLE, reference};
-pub use sections::*;
-pub use source::Source;
-pub use sources::Sources;
+pub use crate::config::database_url::{DatabaseUrl, DatabaseUrlError};
+pub use crate::config::effective::{Effective, EffectiveSetting};
+pub use crate::config::error::{ConfigError, ConfigErrors};
+pub use crate::config::reference::{DEFAULT_TOML, EXAMPLE, reference};
+pub use crate::config::sections::*;
+pub use crate::config::source::Source;
+pub use crate::config::sources::Sources;
 
-use crate::oauth::scope_catalog::{self, ScopeCatalog};
-use layers::{Given, GivenSettings};
+use crate::config::layers::{Given, GivenSettings};
+use crate::rules::scope::catalog;
+use crate::rules::scope::catalog::ScopeCatalog;
 
 /// Settings that can be used, and what a person may be told about them.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,8 +98,8 @@ fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Gi
 
 fn read_catalog(config: &Config, sources: &Sources, given: &GivenSettings) -> Result<ScopeCatalog, Vec<ConfigError>> {
     let path = match &config.scopes.catalog {
-        CatalogSource::Shipped => return parse_catalog("config/scopes.toml".into(), scope_catalog::SHIPPED),
-        CatalogSource::Minimal => return parse_catalog("config/scopes-minimal.toml".into(), scope_catalog::MINIMAL),
+        CatalogSource::Shipped => return parse_catalog("config/scopes.toml".into(), catalog::SHIPPED),
+        CatalogSource::Minimal => return parse_catalog("config/scopes-minimal.toml".into(), catalog::MINIMAL),
         CatalogSource::File(path) => path,
     };
     match (sources.read_file)(path) {

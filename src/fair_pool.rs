@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::oauth::network::Network;
+use crate::rules::syntax::network::Network;
 
 /// Cheap to clone; all clones are one pool.
 #[derive(Clone, Debug)]

@@ -10,8 +10,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, DatabaseUrl};
-use crate::db::{Db, DbError, ring_usage};
-use crate::sealing::{self, KeyRing};
+use crate::db::engine::Db;
+use crate::db::engine::error::DbError;
+use crate::db::keys::ring_usage;
+use crate::sealing;
+use crate::sealing::KeyRing;
 use crate::secret::{Random, Secret};
 
 #[derive(Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::actions::Dedup;
-use crate::db::PoolState;
+use crate::actions::clients::register::Dedup;
+use crate::db::engine::PoolState;
 
 pub struct Metrics {
     registry: Registry,

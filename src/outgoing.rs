@@ -24,13 +24,13 @@ use reqwest::{Proxy, redirect, retry};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
-pub use error::OutgoingError;
-pub use turns::{Turn, Turns};
+pub use crate::outgoing::error::OutgoingError;
+pub use crate::outgoing::turns::{Turn, Turns};
 
-use crate::oauth::address::AddressRules;
+use crate::outgoing::resolver::{CheckedResolver, PlainResolver};
+use crate::outgoing::target::Target;
+use crate::rules::syntax::address::AddressRules;
 use crate::secret::Secret;
-use resolver::{CheckedResolver, PlainResolver};
-use target::Target;
 
 /// What the operator decides about requests of the server.
 #[derive(Clone, Debug, Default)]

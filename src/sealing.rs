@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::oauth::OrgId;
+use crate::rules::id::OrgId;
 use crate::secret::{Random, Secret, hex};
 
 const KEY_LENGTH: usize = 32;

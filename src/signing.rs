@@ -17,16 +17,19 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::db::{Db, DbError, signing_keys};
-use crate::oauth::Timestamp;
-use crate::oauth::jwk::{Jwk, JwkSet, PublishedJwk, THUMBPRINT_LENGTH};
-use crate::oauth::signing_algorithm::SigningAlgorithm;
-use crate::oauth::signing_period::{SigningPeriod, SigningState};
-use crate::sealing::{self, KeyRing, Place, SealError};
-use jwt::Unverified;
-use key_pair::PublicKey;
-pub use key_pair::{KeyError, KeyPair};
-pub use key_set::verify_by_key_set;
+use crate::db::engine::Db;
+use crate::db::engine::error::DbError;
+use crate::db::keys::signing_keys;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::jwk::{Jwk, JwkSet, PublishedJwk, THUMBPRINT_LENGTH};
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
+use crate::rules::token::signing_period::{SigningPeriod, SigningState};
+use crate::sealing;
+use crate::sealing::{KeyRing, Place, SealError};
+use crate::signing::jwt::Unverified;
+use crate::signing::key_pair::PublicKey;
+pub use crate::signing::key_pair::{KeyError, KeyPair};
+pub use crate::signing::key_set::verify_by_key_set;
 
 /// How often every server looks for keys that others made or revoked. Twice in the 30 seconds that the docs promise, so that
 /// one failed read does not break the promise.

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::{
-    Bounded, Forgotten, announce_expiring_keys, audit_refused_sign_ins, bound_unused_clients, forget_clients,
-    forget_deliveries, forget_expired, forget_requests, forget_signing_keys, is_a_turn, rotate_aged_signing_keys,
+use crate::actions::clients::forget::{Bounded, bound_unused_clients, forget_clients};
+use crate::actions::keys::announce_expiring_keys::announce_expiring_keys;
+use crate::actions::keys::rotate_signing_keys::{forget_signing_keys, rotate_aged_signing_keys};
+use crate::actions::sign_in::audit_refused::audit_refused_sign_ins;
+use crate::actions::upkeep::forget_expired::{
+    Forgotten, forget_deliveries, forget_expired, forget_requests, is_a_turn,
 };
 use crate::app::{App, seconds};
-use crate::db::{DbError, authorization_requests};
+use crate::db::authorizations::requests;
+use crate::db::engine::error::DbError;
 use crate::signing::SigningError;
 
 /// What is over leaves within a minute or so.
@@ -161,7 +165,7 @@ fn warn_of_many_clients(app: &App, Bounded { unused, forgotten }: Bounded) {
 
 async fn count_waiting_requests(app: &App) {
     let now = app.context.clock.now();
-    match authorization_requests::count(&app.context.db, now, app.waiting.counted_up_to()).await {
+    match requests::count(&app.context.db, now, app.waiting.counted_up_to()).await {
         Ok(waiting) => {
             app.waiting.set(waiting);
             app.metrics.requests_waiting.set(saturated(waiting));

@@ -16,9 +16,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
-use json_line::{JsonLine, JsonMembers};
-use once_a_minute::{Bounded, OnceAMinute};
-pub use once_a_minute::{RequestSource, of_request, report};
+use crate::telemetry::json_line::{JsonLine, JsonMembers};
+use crate::telemetry::once_a_minute::{Bounded, OnceAMinute};
+pub use crate::telemetry::once_a_minute::{RequestSource, of_request, report};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {

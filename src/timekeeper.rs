@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::follow_database_clock;
+use crate::actions::upkeep::follow_database_clock::follow_database_clock;
 use crate::app::App;
 use crate::clock::Followed;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use grantor::actions::Offer;
-use grantor::oauth::OrgId;
+use grantor::actions::authorize::offer_scopes::Offer;
+use grantor::rules::id::OrgId;
 use tokio::runtime::Runtime;
 
 use crate::cluster::Cluster;

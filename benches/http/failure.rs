@@ -25,5 +25,5 @@ pub enum Failure {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error("this server's own database: {0}")]
-    Own(#[from] grantor::db::DbError),
+    Own(#[from] grantor::db::engine::error::DbError),
 }

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
-use grantor::actions::{
-    Answer, Approval, Asking, Bounds, By, Context, Offer, Requested, approve_request, offer_scopes, restrict_scopes,
-};
+use grantor::actions::audit::By;
+use grantor::actions::authorize::approve::{Answer, Approval, Requested, approve_request};
+use grantor::actions::authorize::offer_scopes::{Asking, Offer, offer_scopes};
+use grantor::actions::clients::restrict_scopes::{Bounds, restrict_scopes};
+use grantor::actions::context::Context;
 use grantor::clock::Clock;
 use grantor::config::{Config, Loaded, Sources};
-use grantor::db::clients::{self, Client};
+use grantor::db::clients;
+use grantor::db::clients::Client;
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::{Location, Target};
 use grantor::db::users::User;
-use grantor::db::{Db, Location, Target};
-use grantor::oauth::OrgId;
-use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::scope::{ScopeSet, ScopeToken};
-use grantor::oauth::scopes_restriction::ScopesRestriction;
 use grantor::passwords::Passwords;
+use grantor::rules::authorization::pkce::CodeChallenge;
+use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
+use grantor::rules::client::ClientId;
+use grantor::rules::id::OrgId;
+use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::{ScopeSet, ScopeToken};
 use grantor::secret::{Digest, Random, Secret};
 
 use crate::failure::Failure;

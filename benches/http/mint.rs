@@ -4,16 +4,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 
-use grantor::db::authorization_codes::AuthorizationCode;
+use grantor::db::authorizations::codes;
+use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::Target;
+use grantor::db::engine::error::DbError;
 use grantor::db::grants::NewGrant;
+use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::resources::StoredResource;
-use grantor::db::{Db, DbError, Target, authorization_codes, grants, memberships, org_clients, resources, users};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::resource::Resource;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::{AuthorizedClientId, GrantId, OrgId, ResourceId, Timestamp, UserId};
+use grantor::db::{grants, resources, users};
+use grantor::rules::authorization::pkce::CodeChallenge;
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::client::ClientId;
+use grantor::rules::id::{AuthorizedClientId, GrantId, OrgId, ResourceId, UserId};
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::{Random, Secret};
 
 use crate::failure::Failure;
@@ -56,7 +62,7 @@ impl Mint {
                 for _ in 0..TOGETHER.min(count - codes.len()) {
                     let code = self.random.application_key();
                     let grant_id = self.grants[codes.len() % PEOPLE];
-                    authorization_codes::insert(&mut tx, code.digest(), &self.code(grant_id)).await?;
+                    codes::insert(&mut tx, code.digest(), &self.code(grant_id)).await?;
                     codes.push(code.expose().to_owned());
                 }
                 tx.commit().await?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use grantor::db::{Location, Target};
-use grantor::oauth::OrgId;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::resource::Resource;
+use grantor::db::engine::connect::{Location, Target};
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::client::ClientId;
+use grantor::rules::id::OrgId;
 use grantor::secret::Secret;
 
 use crate::endpoint::Issuer;

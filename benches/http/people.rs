@@ -3,7 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grantor::db::users::User;
-use grantor::oauth::{Timestamp, UserId};
+use grantor::rules::id::UserId;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::Digest;
 use uuid::Uuid;
 

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::Context;
-use crate::db::audit_events::{self, AuditEvent};
-use crate::db::{DbError, Tx};
-use crate::oauth::client::ClientId;
-use crate::oauth::operator::{Credential, Operator};
-use crate::oauth::{OrgId, UserId};
+use crate::actions::context::Context;
+use crate::db::audit_events;
+use crate::db::audit_events::AuditEvent;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::rules::client::ClientId;
+use crate::rules::id::{OrgId, UserId};
+use crate::rules::identity::operator::{Credential, Operator};
 
 /// On whose behalf an action runs, for its audit event.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Context;
-use crate::db::DbError;
+use crate::actions::context::Context;
+use crate::db::engine::error::DbError;
 
 /// Told apart from every other failure, whatever it is wrapped in.
 pub(super) trait MayConflict {
@@ -28,18 +28,18 @@ macro_rules! may_conflict {
 }
 
 may_conflict!(
-    super::ApproveError,
-    super::AuthMethodError,
-    super::CreateKeyError,
-    super::CreateUserError,
-    super::DisableClientError,
-    super::EndGrantError,
-    super::MembershipError,
-    super::RestrictScopesError,
-    super::SetDefaultsError,
-    super::UserError,
-    super::VariableError,
-    super::WebhookError,
+    crate::actions::authorize::approve::ApproveError,
+    crate::actions::webhooks::create_auth_method::AuthMethodError,
+    crate::actions::keys::create_key::CreateKeyError,
+    crate::actions::users::create_user::CreateUserError,
+    crate::actions::grants::end::DisableClientError,
+    crate::actions::grants::end::EndGrantError,
+    crate::actions::users::change_membership::MembershipError,
+    crate::actions::clients::restrict_scopes::RestrictScopesError,
+    crate::actions::orgs::default_client_scopes::SetDefaultsError,
+    crate::actions::users::disable_user::UserError,
+    crate::actions::webhooks::find_variable::VariableError,
+    crate::actions::webhooks::find_webhook::WebhookError,
 );
 
 /// Up to three times, and not once the caller has waited for two and a half seconds: Postgres looks for a deadlock only after
@@ -70,9 +70,10 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, Hand};
-    use crate::db::{Db, Location, Target};
-    use crate::oauth::Timestamp;
+    use crate::db::engine::Db;
+    use crate::db::engine::connect::{Location, Target};
     use crate::passwords::Passwords;
+    use crate::rules::timestamp::Timestamp;
     use crate::secret::Random;
 
     /// Nothing here reaches the database.

@@ -1,17 +1,23 @@
 //! The parts that `App` holds or makes, by the settings.
 
-use super::{App, seconds};
-use crate::actions::{DocumentRules, Documents, FindClient, Issuer, Lifetimes, UnusedClients, VerifiedTokens};
+use crate::actions::clients::find::{DocumentRules, Documents, FindClient};
+use crate::actions::clients::forget::UnusedClients;
+use crate::actions::tokens::issue::{Issuer, Lifetimes};
+use crate::actions::tokens::verified::VerifiedTokens;
+use crate::app::{App, seconds};
 use crate::config::{Config, DatabaseUrl};
-use crate::db::{Db, FamilyQueues, LastUses, Location, Target};
-use crate::oauth::delivery::DeliveryRules;
-use crate::oauth::registration_rules::RegistrationBounds;
-use crate::oauth::scope_catalog::ScopeCatalog;
-use crate::oauth::unused_clients::UnusedBounds;
+use crate::db::engine::Db;
+use crate::db::engine::connect::{Location, Target};
+use crate::db::families::last_uses::LastUses;
+use crate::db::families::queues::FamilyQueues;
+use crate::delivery::{Sender, SenderRules};
 use crate::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
+use crate::rules::client::registration::RegistrationBounds;
+use crate::rules::client::unused::UnusedBounds;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::webhook::delivery::DeliveryRules;
 use crate::sealing::KeyRing;
 use crate::signing::SigningKeys;
-use crate::webhook::{Sender, SenderRules};
 
 /// What the database settings say, as the pool wants it.
 pub fn database_target(config: &Config) -> Target {

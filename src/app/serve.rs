@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::App;
-use crate::actions::{self, Context, PrepareKeyRingError};
-use crate::db::{DbError, MigrateError, last_tokens};
-use crate::http::{self, ConnectionBounds, ConnectionCounts, Listener};
+use crate::actions::context::Context;
+use crate::actions::keys::prepare_key_ring;
+use crate::actions::keys::prepare_key_ring::PrepareKeyRingError;
+use crate::actions::keys::rotate_signing_keys;
+use crate::actions::upkeep::follow_database_clock;
+use crate::actions::webhooks::bind_secrets;
+use crate::app::App;
+use crate::db::engine::error::DbError;
+use crate::db::engine::migrate::MigrateError;
+use crate::db::families::last_tokens;
+use crate::http::{ConnectionBounds, ConnectionCounts, Listener};
 use crate::signing::{RELOAD_EVERY, SigningError};
 use crate::stop::Stop;
-use crate::sweeper;
-use crate::telemetry;
-use crate::timekeeper;
+use crate::{http, sweeper, telemetry, timekeeper};
 
 /// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
@@ -143,7 +148,7 @@ impl App {
     /// The first times that are written are the database's already.
     async fn prepare_by_database_time(&self) -> Result<(), StartError> {
         self.context.db.check_sessions().await?;
-        actions::follow_database_clock(&self.context).await?;
+        follow_database_clock::follow_database_clock(&self.context).await?;
         self.prepare().await
     }
 
@@ -157,11 +162,16 @@ impl App {
     /// that signs.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
-        actions::prepare_key_ring(&self.context, &self.issuer.ring).await?;
-        actions::bind_unbound_secrets(&self.context, &self.issuer.ring).await?;
+        prepare_key_ring::prepare_key_ring(&self.context, &self.issuer.ring).await?;
+        bind_secrets::bind_unbound_secrets(&self.context, &self.issuer.ring).await?;
         self.report_access_lifetime().await?;
-        Ok(actions::prepare_signing_keys(&self.context, &self.issuer.ring, &self.issuer.signing, self.signing_rules())
-            .await?)
+        Ok(rotate_signing_keys::prepare_signing_keys(
+            &self.context,
+            &self.issuer.ring,
+            &self.issuer.signing,
+            self.signing_rules(),
+        )
+        .await?)
     }
 }
 

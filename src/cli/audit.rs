@@ -7,19 +7,20 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::chosen::OrgFilter;
-use super::output::{self, Output, Page, escaped, facts, quoted};
-use super::{Failure, block_on, database};
-use crate::actions::Context;
+use crate::actions::context::Context;
+use crate::cli::chosen::OrgFilter;
+use crate::cli::output::{Output, Page, escaped, facts, quoted};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::audit_events::{self, AuditEvent, AuditFilter, ListedEvent};
-use crate::db::{DbError, clients, users};
-use crate::oauth::UserId;
-use crate::oauth::audit_action::stored_names;
-use crate::oauth::audit_actor::ActorFilter;
-use crate::oauth::audit_catalog::parse_audit_event;
-use crate::oauth::client::ClientId;
-use crate::oauth::since::parse_since;
+use crate::db::audit_events::{AuditEvent, AuditFilter, ListedEvent};
+use crate::db::engine::error::DbError;
+use crate::db::{audit_events, clients, users};
+use crate::rules::audit::action::stored_names;
+use crate::rules::audit::actor::ActorFilter;
+use crate::rules::audit::catalog::parse_audit_event;
+use crate::rules::audit::since::parse_since;
+use crate::rules::client::ClientId;
+use crate::rules::id::UserId;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

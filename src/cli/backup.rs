@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database};
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
 
 #[derive(Debug, Args)]

@@ -3,13 +3,15 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database, password};
-use crate::actions::{self, Bootstrapped, By};
+use crate::actions::audit::By;
+use crate::actions::orgs::bootstrap;
+use crate::actions::orgs::bootstrap::Bootstrapped;
 use crate::app::App;
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output, password};
 use crate::config::Loaded;
-use crate::oauth::client_metadata::{ClientMetadata, RawClientMetadata};
-use crate::oauth::scope_catalog::{ScopeCatalog, ScopeKind};
+use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
+use crate::rules::scope::catalog::{ScopeCatalog, ScopeKind};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -33,7 +35,7 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
         let context = database::open_migrated(&loaded.config).await?;
         let Arguments { org, email, .. } = &arguments;
         let by = By::COMMAND_LINE;
-        actions::bootstrap(&context, org, email, password, &by).await.map_err(Failure::failed)
+        bootstrap::bootstrap(&context, org, email, password, &by).await.map_err(Failure::failed)
     })?;
     output::one(output, &as_json(&made), || as_text(&made))
 }
@@ -117,6 +119,6 @@ fn tour_restriction(catalog: &ScopeCatalog) -> Value {
 fn tour_client_id(app: &App) -> Option<String> {
     let raw = RawClientMetadata::from_json(TOUR_CLIENT.as_bytes()).ok()?;
     let metadata = ClientMetadata::parse(&raw, &app.registration_rules()).ok()?;
-    let identity = crate::oauth::client_identity::ClientIdentity::of(&raw, &metadata);
+    let identity = crate::rules::client::identity::ClientIdentity::of(&raw, &metadata);
     app.config.registration.deduplicate.then(|| identity.id.to_string())
 }

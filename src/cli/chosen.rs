@@ -2,15 +2,17 @@
 
 use clap::Args;
 
-use super::Failure;
-use super::output::{counted, listed, quoted};
-use super::selftest;
-use crate::actions::Context;
-use crate::db::apps::{self, Among, App};
-use crate::db::orgs::{self, Org};
-use crate::oauth::OrgId;
-use crate::oauth::client::ClientId;
-use crate::oauth::redirect_uri::{RedirectKind, RedirectUri};
+use crate::actions::context::Context;
+use crate::cli::Failure;
+use crate::cli::output::{counted, listed, quoted};
+use crate::db::clients::apps;
+use crate::db::clients::apps::{Among, App};
+use crate::db::orgs;
+use crate::db::orgs::Org;
+use crate::diagnose::selftest;
+use crate::rules::client::ClientId;
+use crate::rules::id::OrgId;
+use crate::rules::redirect::uri::{RedirectKind, RedirectUri};
 
 /// Names or candidates that an error lists.
 const MAX_LISTED: u32 = 10;

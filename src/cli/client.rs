@@ -5,16 +5,20 @@ mod shown;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::chosen::{AppArgument, OrgFlag};
-use super::effect::last_token;
-use super::output::{self, Output, Page, counted, quoted};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, EndedAccess};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::grants::end;
+use crate::actions::grants::end::EndedAccess;
+use crate::cli::chosen::{AppArgument, OrgFlag};
+use crate::cli::client::shown::Listed;
+use crate::cli::effect::last_token;
+use crate::cli::output::{Output, Page, counted, quoted};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::apps::{self, Among, App};
+use crate::db::clients::apps;
+use crate::db::clients::apps::{Among, App};
 use crate::db::orgs::Org;
-use crate::oauth::Timestamp;
-use shown::Listed;
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -97,7 +101,7 @@ async fn list(context: &Context, loaded: &Loaded, arguments: &List, output: Outp
 async fn disable(context: &Context, which: &Which, output: Output) -> Result<(), Failure> {
     let (org, app) = which.find(context).await?;
     let id = app.client.id;
-    let ended = actions::disable_client(context, org.id, id, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = end::disable_client(context, org.id, id, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
     let EndedAccess { grants, last_token_ends_at } = ended;
     let done = json!({
         "id": id,
@@ -119,7 +123,7 @@ async fn disable(context: &Context, which: &Which, output: Output) -> Result<(),
 async fn enable(context: &Context, which: &Which, output: Output) -> Result<(), Failure> {
     let (org, app) = which.find(context).await?;
     let id = app.client.id;
-    actions::enable_client(context, org.id, id, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    end::enable_client(context, org.id, id, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
     let done = json!({"id": id, "org": org.name, "disabled": false});
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());

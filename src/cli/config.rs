@@ -2,11 +2,9 @@
 
 use clap::Subcommand;
 
-use super::output::{self, Output};
-use super::{Failure, LoadResult};
-use crate::config;
-use crate::key_ring;
-use crate::telemetry;
+use crate::cli::output::Output;
+use crate::cli::{Failure, LoadResult, output};
+use crate::{config, key_ring, telemetry};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -3,15 +3,17 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::actions::{self, Context};
+use crate::actions::context::Context;
+use crate::actions::upkeep::follow_database_clock;
 use crate::app::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::db::{Db, MigrateError, MigrationState};
+use crate::db::engine::Db;
+use crate::db::engine::migrate::{MigrateError, MigrationState};
 use crate::passwords::Passwords;
 use crate::secret::Random;
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// Opens the database and refuses one whose schema is not this program's. Makes none: whoever looks at the wrong place has to
 /// be told.
@@ -70,7 +72,7 @@ async fn migrate(context: &Context) -> Result<(), MigrateError> {
 
 /// What a command writes has the time that the servers on this database go by.
 async fn with_database_time(context: Context) -> Result<Context, Failure> {
-    actions::follow_database_clock(&context).await.map_err(Failure::failed)?;
+    follow_database_clock::follow_database_clock(&context).await.map_err(Failure::failed)?;
     Ok(context)
 }
 

@@ -1,10 +1,10 @@
 //! Sentences about a change of the scopes that apps may get: what it adds, takes away and ends.
 
-use super::output::{capitalized, counted, listed};
-use crate::db::affected_grants::AffectedGrants;
-use crate::oauth::Timestamp;
-use crate::oauth::remaining_life::RemainingLife;
-use crate::oauth::scope::ScopeSet;
+use crate::cli::output::{capitalized, counted, listed};
+use crate::db::grants::affected::AffectedGrants;
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::remaining_life::RemainingLife;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tense {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::output::Output;
+use crate::cli::output::Output;
 use crate::config::ConfigErrors;
 
 #[derive(Debug)]
@@ -53,8 +53,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<crate::db::DbError> for Failure {
-    fn from(error: crate::db::DbError) -> Self {
+impl From<crate::db::engine::error::DbError> for Failure {
+    fn from(error: crate::db::engine::error::DbError) -> Self {
         Self::failed(error)
     }
 }

@@ -5,17 +5,22 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::chosen::OrgFilter;
-use super::effect::last_token;
-use super::output::{self, Output, Page, escaped, quoted};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, EndedAccess};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::grants::end;
+use crate::actions::grants::end::EndedAccess;
+use crate::cli::chosen::OrgFilter;
+use crate::cli::effect::last_token;
+use crate::cli::output::{Output, Page, escaped, quoted};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::grants::{self, ListedGrant};
-use crate::db::users;
-use crate::oauth::client::ClientId;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::{GrantId, Timestamp, UserId};
+use crate::db::grants::ListedGrant;
+use crate::db::grants::named;
+use crate::db::{grants, users};
+use crate::rules::client::ClientId;
+use crate::rules::id::{GrantId, UserId};
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -97,9 +102,9 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
 }
 
 async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
-    let ended = actions::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = end::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
     let EndedAccess { grants, last_token_ends_at } = ended;
-    let named = grants::find_named(&context.db, id).await?;
+    let named = named::find_named(&context.db, id).await?;
     let done = json!({
         "id": id,
         "revoked": true,

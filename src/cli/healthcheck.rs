@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::output::{self, Output};
-use super::{Failure, block_on};
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, output};
 use crate::config::Loaded;
 
 const WITHIN: Duration = Duration::from_secs(4);

@@ -5,14 +5,18 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::chosen::OrgFlag;
-use super::output::{self, Output, Page};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::keys::create_key;
+use crate::actions::keys::revoke_key;
+use crate::cli::chosen::OrgFlag;
+use crate::cli::output::{Output, Page};
+use crate::cli::{Failure, block_on, database, output};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::db::{OperatorCache, api_keys, application_keys};
-use crate::oauth::{KeyId, OrgId};
+use crate::db::keys::operators::OperatorCache;
+use crate::db::keys::{api_keys, application_keys};
+use crate::rules::id::{KeyId, OrgId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -55,8 +59,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create { org, user } => {
                 let org = org.find(&context).await?;
-                let keys =
-                    actions::create_key(&context, org.id, &user, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                let keys = create_key::create_key(&context, org.id, &user, &By::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
                 let shown = json!({
                     "api_key": keys.api_key.expose(),
                     "api_key_id": keys.api_key_id,
@@ -80,7 +85,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Revoke { id } => {
                 // This process has no requests to refuse; running servers notice within five seconds.
                 let operators = OperatorCache::new(Clock::system());
-                actions::revoke_key(&context, &operators, KeyId(id), &By::COMMAND_LINE)
+                revoke_key::revoke_key(&context, &operators, KeyId(id), &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 output::one(output, &json!({"id": id, "revoked": true}), || {

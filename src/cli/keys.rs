@@ -9,15 +9,22 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, ForgottenWithKey, TakeOver};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::keys::forget_ring_key;
+use crate::actions::keys::forget_ring_key::ForgottenWithKey;
+use crate::actions::keys::reseal;
+use crate::actions::keys::rotate_signing_keys;
+use crate::actions::keys::rotate_signing_keys::TakeOver;
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::{Config, Loaded};
-use crate::db::ring_usage::{self, RingUsage};
-use crate::db::signing_keys::{self, SigningKey};
+use crate::db::keys::ring_usage::RingUsage;
+use crate::db::keys::signing_keys::SigningKey;
+use crate::db::keys::{ring_usage, signing_keys};
 use crate::key_ring::ring_for_database;
-use crate::oauth::Timestamp;
-use crate::oauth::signing_period::kept_for;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::signing_period::kept_for;
 use crate::sealing::KeyRing;
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +73,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 async fn rotate(context: &Context, ring: &KeyRing, config: &Config, now: bool, output: Output) -> Result<(), Failure> {
     let take_over = if now { TakeOver::Now } else { TakeOver::Published };
     let algorithm = config.tokens.signing_algorithm;
-    let key = actions::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
+    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
         .await
         .map_err(Failure::failed)?;
     let signs_from = key.period.signs_from.to_rfc3339();
@@ -141,7 +148,7 @@ fn shown_signing_key(key: SigningKey, now: Timestamp, kept_for: i64) -> ShownSig
 }
 
 async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result<(), Failure> {
-    let done = actions::reseal(context, ring, show_progress).await?;
+    let done = reseal::reseal(context, ring, show_progress).await?;
     let mut left = shown_ring(ring, ring_usage::count(&context.db).await?);
     left.retain(|key| key.place != "newest");
     let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});
@@ -157,14 +164,15 @@ async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result
 
 async fn forget(context: &Context, ring: &KeyRing, key: &str, yes: bool, output: Output) -> Result<(), Failure> {
     if !yes {
-        let lost = actions::find_lost(context, ring, key).await.map_err(Failure::failed)?;
+        let lost = forget_ring_key::find_lost(context, ring, key).await.map_err(Failure::failed)?;
         let lost = RingUsage { signing_keys: 0, ..lost }.sealed_in_words();
         return Err(Failure::usage(format!(
             "this removes {lost}, webhooks that use these auth methods, and what waits to be sent to them. Their \
              organisations have to make them again. Take a backup first, and then run it again with --yes"
         )));
     }
-    let gone = actions::forget_ring_key(context, ring, key, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let gone =
+        forget_ring_key::forget_ring_key(context, ring, key, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
     output::one(output, &gone, || {
         let ForgottenWithKey { auth_methods, webhooks, webhook_variables } = gone;
         let usage = RingUsage { auth_methods, webhooks, webhook_variables, ..RingUsage::default() };

@@ -2,10 +2,10 @@
 
 use clap::Subcommand;
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database};
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::{MigrateError, Migration, MigrationState};
+use crate::db::engine::migrate::{MigrateError, Migration, MigrationState};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

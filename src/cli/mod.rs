@@ -3,12 +3,10 @@
 mod audit;
 mod backup;
 mod bootstrap;
-mod chosen;
+pub mod chosen;
 mod client;
 mod config;
-mod database;
-mod demo;
-mod doctor;
+pub mod database;
 mod effect;
 mod exit;
 mod grant;
@@ -18,14 +16,12 @@ mod keys;
 mod migrate;
 mod openapi;
 mod org;
-mod output;
+pub mod output;
 mod password;
-mod probe;
 mod resource;
 mod restore;
 mod restriction;
-mod selftest;
-mod serve;
+pub mod serve;
 mod sqlite_lock;
 mod suggest;
 mod user;
@@ -36,9 +32,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use crate::cli::exit::Failure;
+use crate::cli::output::Output;
 use crate::config::{Config, Loaded, Sources};
-pub use exit::Failure;
-use output::Output;
+use crate::diagnose::{demo, doctor, selftest};
 
 /// A self-hosted OAuth 2 authorization server for APIs and MCP servers.
 ///
@@ -165,9 +162,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Runs a command's future to its end on a runtime of its own.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)
 }
 
-type LoadResult = Result<Loaded, Failure>;
+pub type LoadResult = Result<Loaded, Failure>;

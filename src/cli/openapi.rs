@@ -1,6 +1,6 @@
 //! `grantor openapi`: the document that the server shows at `/openapi.json`.
 
-use super::{Failure, output};
+use crate::cli::{Failure, output};
 use crate::config::Loaded;
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {

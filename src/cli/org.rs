@@ -4,15 +4,22 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::effect::last_token;
-use super::output::{self, Output};
-use super::restriction::{LAST_TOKENS, add_effect};
-use super::{Failure, block_on, chosen, database};
-use crate::actions::{self, By, NewDefaults, Restricted};
+use crate::actions::audit::By;
+use crate::actions::clients::restrict_scopes::Restricted;
+use crate::actions::orgs::create_org;
+use crate::actions::orgs::default_client_scopes;
+use crate::actions::orgs::default_client_scopes::NewDefaults;
+use crate::actions::orgs::rename_org;
+use crate::cli::effect::last_token;
+use crate::cli::output::Output;
+use crate::cli::restriction::{LAST_TOKENS, add_effect};
+use crate::cli::{Failure, block_on, chosen, database, output};
 use crate::config::Loaded;
-use crate::db::orgs::{self, Org};
-use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::{OrgId, Timestamp};
+use crate::db::orgs;
+use crate::db::orgs::Org;
+use crate::rules::id::OrgId;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -72,7 +79,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         let context = database::open(&loaded.config).await?;
         match command {
             Command::Create { name } => {
-                let id = actions::create_org(&context, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                let id = create_org::create_org(&context, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
                 output::one(output, &json!({"id": id, "name": name.trim()}), || format!("created {name:?} ({id})"))
             }
             Command::List => {
@@ -82,7 +89,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Rename { org, name } => {
                 let org = chosen::find_org(&context, &org).await?;
                 let renamed =
-                    actions::rename_org(&context, &org, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                    rename_org::rename_org(&context, &org, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
                 output::one(output, &json!({"id": org.id, "name": renamed}), || {
                     format!("renamed {:?} to {renamed:?} ({})", org.name, org.id)
                 })
@@ -93,9 +100,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let (config, catalog) = (&loaded.config, &loaded.catalog);
                 let new = NewDefaults { org_id: org.id, scopes: scopes.as_ref(), config, catalog };
                 let effect = if dry_run {
-                    actions::preview_default_restriction(&context, new).await
+                    default_client_scopes::preview_default_restriction(&context, new).await
                 } else {
-                    actions::restrict_by_default(&context, new, if_digest.as_deref(), &By::COMMAND_LINE).await
+                    default_client_scopes::restrict_by_default(&context, new, if_digest.as_deref(), &By::COMMAND_LINE)
+                        .await
                 };
                 let effect = effect.map_err(Failure::failed)?;
                 let shown = Shown::from(Org { default_client_scopes: scopes, ..org });

@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use terminal_size::{Width, terminal_size};
 
-use super::Failure;
-pub use table::{Column, Table};
-pub use words::{capitalized, counted, escaped, facts, listed, quoted, wrapped};
+use crate::cli::Failure;
+pub use crate::cli::output::table::{Column, Table};
+pub use crate::cli::output::words::{capitalized, counted, escaped, facts, listed, quoted, wrapped};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use super::Failure;
+use crate::cli::Failure;
 use crate::secret::Secret;
 
 /// The first line of standard input, where it was asked for.

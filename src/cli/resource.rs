@@ -5,15 +5,19 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Context, CreateResourceError, NewResource};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::resources::create_resource;
+use crate::actions::resources::create_resource::{CreateResourceError, NewResource};
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::{CatalogSource, DeclaredResource, Loaded};
-use crate::db::resources::{self, StoredResource};
-use crate::oauth::ResourceId;
-use crate::oauth::protected_resource::{ProtectedResource, challenge, metadata_path};
-use crate::oauth::resource::Resource;
-use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::db::resources;
+use crate::db::resources::StoredResource;
+use crate::rules::authorization::protected_resource::{ProtectedResource, challenge, metadata_path};
+use crate::rules::authorization::resource::Resource;
+use crate::rules::id::ResourceId;
+use crate::rules::scope::{ScopeSet, ScopeToken};
 
 #[derive(Debug, Args)]
 pub struct New {
@@ -112,7 +116,8 @@ async fn create(
     let scopes: ScopeSet = names.map(token).collect::<Result<_, _>>()?;
     let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
     let declared = &loaded.config.resources.declared;
-    let created = actions::create_resource(context, resource, declared, &loaded.catalog, &By::COMMAND_LINE).await;
+    let created =
+        create_resource::create_resource(context, resource, declared, &loaded.catalog, &By::COMMAND_LINE).await;
     created.map_err(|error| match &error {
         CreateResourceError::UnknownScope(name) => Failure::Failed(format!("{error}; {}", how_to_add(name, loaded))),
         _ => Failure::failed(error),
@@ -150,7 +155,7 @@ async fn delete(context: &Context, found: &Shown) -> Result<(), Failure> {
     let uri = &found.uri;
     let declared = || Failure::Failed(format!("{uri} is declared in the settings: take it out of resources.declared"));
     let id = found.id.ok_or_else(declared)?;
-    match actions::delete_resource(context, id, &By::COMMAND_LINE).await? {
+    match create_resource::delete_resource(context, id, &By::COMMAND_LINE).await? {
         true => Ok(()),
         false => Err(Failure::Failed(format!("somebody else has deleted {uri} meanwhile"))),
     }

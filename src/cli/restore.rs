@@ -3,11 +3,15 @@
 use clap::Args;
 use serde_json::json;
 
-use super::output::{self, Output};
-use super::{Failure, block_on, database};
-use crate::actions::{self, By, Kept, RevokedEverything, SigningRules};
+use crate::actions::audit::By;
+use crate::actions::grants::revoke_everything;
+use crate::actions::grants::revoke_everything::{Kept, RevokedEverything};
+use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::cli::output::Output;
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::everything::{self, Access};
+use crate::db::grants::everything;
+use crate::db::grants::everything::Access;
 use crate::key_ring;
 
 #[derive(Debug, Args)]
@@ -35,7 +39,7 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
         let ring = key_ring::ring_for_database(&loaded.config, &context.random, &context.db).await;
         let ring = ring.map_err(Failure::failed)?;
         let rules = SigningRules::of(&loaded.config);
-        let done = actions::revoke_everything(&context, &ring, rules, kept, &By::COMMAND_LINE).await;
+        let done = revoke_everything::revoke_everything(&context, &ring, rules, kept, &By::COMMAND_LINE).await;
         let (revoked, left) = done.map_err(Failure::failed)?;
         output::one(output, &json!({"revoked": revoked, "left": left}), || text(&revoked, &left))
     })

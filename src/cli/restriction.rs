@@ -3,18 +3,19 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::chosen::{AppArgument, OrgFlag};
-use super::effect::{Effect, Tense, last_token};
-use super::output::{self, Output, counted, listed, quoted};
-use super::{Failure, block_on, database};
-use crate::actions::{self, Bounds, By, Restricted};
+use crate::actions::audit::By;
+use crate::actions::clients::restrict_scopes;
+use crate::actions::clients::restrict_scopes::{Bounds, Restricted};
+use crate::cli::chosen::{AppArgument, OrgFlag};
+use crate::cli::effect::{Effect, Tense, last_token};
+use crate::cli::output::{Output, counted, listed, quoted};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::apps::App;
-use crate::db::org_clients;
-use crate::db::orgs::Org;
-use crate::oauth::Timestamp;
-use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scopes_restriction::ScopesRestriction;
+use crate::db::clients::apps::App;
+use crate::db::orgs::{Org, org_clients};
+use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
 pub struct Which {
@@ -92,7 +93,8 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
             let restriction = lists.parse(loaded)?;
             let if_digest = if_digest.as_deref();
             let done =
-                actions::restrict_scopes(&context, bounds, org.id, client_id, &restriction, if_digest, &by).await;
+                restrict_scopes::restrict_scopes(&context, bounds, org.id, client_id, &restriction, if_digest, &by)
+                    .await;
             let done = done.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
                 let effect = effect(&done).sentences(Tense::Past);
@@ -102,14 +104,16 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         }
         Command::Preview { lists, .. } => {
             let restriction = lists.parse(loaded)?;
-            let preview = actions::preview_restriction(&context, bounds, org.id, client_id, &restriction).await;
+            let preview = restrict_scopes::preview_restriction(&context, bounds, org.id, client_id, &restriction).await;
             let preview = preview.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
                 shown.preview_sentences(&preview, context.clock.now())
             })
         }
         Command::Delete { .. } => {
-            actions::lift_restriction(&context, bounds, org.id, client_id, &by).await.map_err(Failure::failed)?;
+            restrict_scopes::lift_restriction(&context, bounds, org.id, client_id, &by)
+                .await
+                .map_err(Failure::failed)?;
             output::sentences(output, &shown.json(None), || shown.sentences(None))
         }
     }

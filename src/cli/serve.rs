@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, bootstrap, database, output, sqlite_lock};
-use crate::actions::{self, By, Context};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::orgs::bootstrap;
 use crate::app::{App, StartError};
+use crate::cli::bootstrap::{HOW_TO, first_start_text};
+use crate::cli::{Failure, database, output, sqlite_lock};
 use crate::config::Loaded;
 use crate::db::orgs;
-use crate::key_ring;
 use crate::signing::SigningError;
-use crate::telemetry;
+use crate::{key_ring, telemetry};
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
     let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format).map_err(Failure::failed)?;
@@ -90,16 +92,16 @@ async fn ready(app: &App) {
 }
 
 /// For a trial the server creates an organization and prints its keys; elsewhere it prints the command that does so.
-async fn first_start(app: &App) -> Result<(), actions::BootstrapError> {
+async fn first_start(app: &App) -> Result<(), bootstrap::BootstrapError> {
     if !orgs::list(&app.context.db).await?.is_empty() {
         return Ok(());
     }
     let text = if app.config.database.is_default_file() || app.config.bootstrap.automatic {
         let made =
-            actions::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
-        bootstrap::first_start_text(app, &made)
+            bootstrap::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
+        first_start_text(app, &made)
     } else {
-        bootstrap::HOW_TO.to_owned()
+        HOW_TO.to_owned()
     };
     // A server whose standard output nobody reads serves all the same.
     let _ = output::line(&text);

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use crate::cli::Failure;
 use crate::config::{Config, DatabaseUrl};
 
 /// Held by a running server. The system releases it when the process ends, however it ends.

@@ -4,17 +4,26 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::chosen::{OrgFilter, OrgFlag};
-use super::effect::last_token;
-use super::output::{self, Output, counted};
-use super::{Failure, block_on, database, password};
-use crate::actions::{self, By, Context, EndedAccess, NewPassword};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::grants::end::EndedAccess;
+use crate::actions::sign_in::set_password;
+use crate::actions::sign_in::set_password::NewPassword;
+use crate::actions::users::change_membership;
+use crate::actions::users::create_user;
+use crate::actions::users::disable_user;
+use crate::cli::chosen::{OrgFilter, OrgFlag};
+use crate::cli::effect::last_token;
+use crate::cli::output::{Output, counted};
+use crate::cli::{Failure, block_on, database, output, password};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::db::OperatorCache;
-use crate::db::memberships::{self, Membership};
-use crate::oauth::permission::Role;
-use crate::oauth::{Timestamp, UserId};
+use crate::db::keys::operators::OperatorCache;
+use crate::db::orgs::memberships;
+use crate::db::orgs::memberships::Membership;
+use crate::rules::id::UserId;
+use crate::rules::identity::permission::Role;
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -120,10 +129,17 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Create { org, email, name, role, password_stdin } => {
                 let password = password::from_stdin(password_stdin)?;
                 let org = org.find(&context).await?;
-                let user =
-                    actions::create_user(&context, org.id, &email, name.as_deref(), role, password, &By::COMMAND_LINE)
-                        .await
-                        .map_err(Failure::failed)?;
+                let user = create_user::create_user(
+                    &context,
+                    org.id,
+                    &email,
+                    name.as_deref(),
+                    role,
+                    password,
+                    &By::COMMAND_LINE,
+                )
+                .await
+                .map_err(Failure::failed)?;
                 let password = user.password.as_ref().map(|password| password.expose());
                 let shown = json!({"id": user.id, "email": user.email, "password": password});
                 output::one(output, &shown, || match password {
@@ -144,9 +160,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::SetRole { org, email, role } => {
                 let org = org.find(&context).await?;
-                let set = actions::set_role(&context, &nobody_served(), org.id, &email, role, &By::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
+                let set =
+                    change_membership::set_role(&context, &nobody_served(), org.id, &email, role, &By::COMMAND_LINE)
+                        .await
+                        .map_err(Failure::failed)?;
                 let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
                 output::one(output, &shown, || match set.before == role {
                     true => format!("{email} already has the role {role} in {:?}", org.name),
@@ -158,8 +175,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Remove { org, email } => remove(&context, &org, &email, output).await,
             Command::SetPassword { email, password_stdin, end_grants } => {
                 let new = NewPassword { password: password::from_stdin(password_stdin)?, keep: None, end_grants };
-                let made =
-                    actions::set_password(&context, &email, new, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
+                let made = set_password::set_password(&context, &email, new, &By::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
                 let made = made.as_ref().map(|password| password.expose());
                 output::one(output, &json!({"email": email, "password": made}), || match made {
                     Some(password) => format!(
@@ -169,7 +187,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::Disable { email } => {
-                let ended = actions::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                let ended = disable_user::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 let EndedAccess { grants, last_token_ends_at } = ended;
@@ -187,7 +205,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 })
             }
             Command::Enable { email } => {
-                actions::enable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                disable_user::enable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 output::one(output, &json!({"email": email, "disabled": false}), || format!("enabled {email}"))
@@ -198,7 +216,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 
 async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -> Result<(), Failure> {
     let org = org.find(context).await?;
-    let removed = actions::remove_member(context, &nobody_served(), org.id, email, &By::COMMAND_LINE)
+    let removed = change_membership::remove_member(context, &nobody_served(), org.id, email, &By::COMMAND_LINE)
         .await
         .map_err(Failure::failed)?;
     let done = json!({

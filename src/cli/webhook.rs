@@ -5,18 +5,22 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::chosen::OrgFlag;
-use super::output::{self, Output, Page};
-use super::{Failure, block_on, database};
-use crate::actions::{self, AuthMethodTest, By, Context, test_auth_method};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::webhooks::replay_deliveries;
+use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
 use crate::app::webhooks_outgoing;
+use crate::cli::chosen::OrgFlag;
+use crate::cli::output::{Output, Page};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
-use crate::db::auth_methods::{self, AuthMethod};
-use crate::db::deliveries::{self, Delivery, State};
 use crate::db::orgs::Org;
-use crate::db::webhooks::{self, Webhook};
+use crate::db::webhooks;
+use crate::db::webhooks::auth_methods::AuthMethod;
+use crate::db::webhooks::deliveries::{Delivery, State};
+use crate::db::webhooks::{Webhook, auth_methods, deliveries};
 use crate::key_ring::ring_for_database;
-use crate::oauth::{AuthMethodId, EventId, WebhookId};
+use crate::rules::id::{AuthMethodId, EventId, WebhookId};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -208,7 +212,8 @@ async fn deliveries_of(
 
 async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, output: Output) -> Result<(), Failure> {
     let webhook = found(context, of).await?;
-    let replayed = actions::replay_deliveries(context, &webhook, delivery.map(EventId), &By::COMMAND_LINE).await?;
+    let replayed =
+        replay_deliveries::replay_deliveries(context, &webhook, delivery.map(EventId), &By::COMMAND_LINE).await?;
     if let (0, Some(id)) = (replayed, delivery) {
         let detail =
             format!("no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` shows all", of.webhook);

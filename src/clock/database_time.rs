@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A correction back by no more than this makes time stand still. Twice what two servers ever disagree by on a slow network.
 const STANDS_STILL_MS: i64 = 10_000;
 
-/// The database's answer to the question what time it is. The moments are those of [`super::Clock::elapsed`].
+/// The database's answer to the question what time it is. The moments are those of [`crate::clock::Clock::elapsed`].
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     pub asked: Duration,

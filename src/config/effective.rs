@@ -5,10 +5,11 @@ use std::fmt;
 use serde_json::json;
 use toml::Value;
 
-use super::layers::GivenSettings;
-use super::sections::{self, Config};
-use super::setting::Setting;
-use super::source::Source;
+use crate::config::layers::GivenSettings;
+use crate::config::sections;
+use crate::config::sections::Config;
+use crate::config::setting::Setting;
+use crate::config::source::Source;
 
 /// Every setting, in the order of the reference.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::source::Source;
-use crate::oauth::scope_catalog::CatalogMistake;
+use crate::config::source::Source;
+use crate::rules::scope::catalog::CatalogMistake;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {

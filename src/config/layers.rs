@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::error::ConfigError;
-use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, Name, ORG_VARIABLE, PREFIX, Target};
-use super::sections::SECTIONS;
-use super::setting::Setting;
-use super::source::Source;
-use super::sources::Sources;
+use crate::config::error::ConfigError;
+use crate::config::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, Name, ORG_VARIABLE, PREFIX, Target};
+use crate::config::sections::SECTIONS;
+use crate::config::setting::Setting;
+use crate::config::source::Source;
+use crate::config::sources::Sources;
 
 /// A value that somebody gave, not yet checked.
 #[derive(Clone, Debug)]

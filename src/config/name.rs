@@ -1,7 +1,7 @@
 //! How a place spells the name of a setting, and which known name a misspelt one is most like.
 
-use super::sections;
-use super::setting::Setting;
+use crate::config::sections;
+use crate::config::setting::Setting;
 
 pub const PREFIX: &str = "GRANTOR_";
 /// Names the file, and so is no setting.

@@ -1,8 +1,8 @@
 //! `config/default.toml`: every setting with its default and a comment. The file is compiled in and is what the server
 //! starts from, so that the reference cannot be wrong.
 
-use super::sections::SECTIONS;
-use super::setting::{Section, Setting};
+use crate::config::sections::SECTIONS;
+use crate::config::setting::{Section, Setting};
 
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
@@ -65,8 +65,8 @@ pub fn defaults() -> toml::Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sections;
     use super::*;
+    use crate::config::sections;
 
     #[test]
     fn the_file_of_defaults_is_the_generated_reference() {

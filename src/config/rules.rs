@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::error::ConfigError;
-use super::layers::GivenSettings;
-use super::sections::{self, Config};
-use super::source::Source;
-use crate::oauth::scope_catalog::{ScopeCatalog, ScopeKind};
+use crate::config::error::ConfigError;
+use crate::config::layers::GivenSettings;
+use crate::config::sections;
+use crate::config::sections::Config;
+use crate::config::source::Source;
+use crate::rules::scope::catalog::{ScopeCatalog, ScopeKind};
 
 struct Rule {
     settings: &'static [&'static str],

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::setting::{Section, Setting};
+use crate::config::setting::{Section, Setting};
 
 /// A section by its name and what it is about: a struct, each of whose fields says from which [`Setting`] it is read.
 macro_rules! section {
@@ -47,22 +47,22 @@ mod sites;
 mod tokens;
 mod webhooks;
 
-pub use bootstrap::Bootstrap;
-pub use client_documents::ClientDocuments;
-pub use consent::Consent;
-pub use database::Database;
-pub use http::{Http, names_this_machine};
-pub use limits::Limits;
-pub use log::{Log, LogFormat};
-pub use outgoing::Outgoing;
-pub use registration::Registration;
-pub use resources::{DeclaredResource, Resources};
-pub use restriction::{OnNarrow, RequiredScopes, Restriction};
-pub use scopes::{CatalogSource, Scopes};
-pub use secrets::Secrets;
-pub use sites::Sites;
-pub use tokens::Tokens;
-pub use webhooks::Webhooks;
+pub use crate::config::sections::bootstrap::Bootstrap;
+pub use crate::config::sections::client_documents::ClientDocuments;
+pub use crate::config::sections::consent::Consent;
+pub use crate::config::sections::database::Database;
+pub use crate::config::sections::http::{Http, names_this_machine};
+pub use crate::config::sections::limits::Limits;
+pub use crate::config::sections::log::{Log, LogFormat};
+pub use crate::config::sections::outgoing::Outgoing;
+pub use crate::config::sections::registration::Registration;
+pub use crate::config::sections::resources::{DeclaredResource, Resources};
+pub use crate::config::sections::restriction::{OnNarrow, RequiredScopes, Restriction};
+pub use crate::config::sections::scopes::{CatalogSource, Scopes};
+pub use crate::config::sections::secrets::Secrets;
+pub use crate::config::sections::sites::Sites;
+pub use crate::config::sections::tokens::Tokens;
+pub use crate::config::sections::webhooks::Webhooks;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

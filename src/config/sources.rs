@@ -5,9 +5,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{ConfigError, ConfigErrors};
-use super::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, PREFIX};
-use super::source::Source;
+use crate::config::error::{ConfigError, ConfigErrors};
+use crate::config::name::{CONFIG_VARIABLE, DATABASE_VARIABLE, PREFIX};
+use crate::config::source::Source;
 
 #[derive(Clone, Debug)]
 pub struct Sources {

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::oauth::offered_scopes::Excess;
+use crate::rules::scope::offered::Excess;
 
 /// With id `2026`.
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";

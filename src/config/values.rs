@@ -11,8 +11,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::sections::CatalogSource;
-use crate::oauth::resource::Resource;
+use crate::config::sections::CatalogSource;
+use crate::rules::authorization::resource::Resource;
 use crate::sealing::KeyRing;
 use crate::secret::{Digest, Secret};
 

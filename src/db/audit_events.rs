@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{DbError, DbHandle, with_conn};
-use crate::oauth::{OrgId, Timestamp, audit_action};
+use crate::db::engine::error::DbError;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::audit::action;
+use crate::rules::id::OrgId;
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditEvent {
@@ -63,7 +66,7 @@ impl From<Row> for AuditEvent {
             org_id: row.org_id.map(OrgId),
             at: Timestamp::from_seconds(row.at),
             actor: row.actor,
-            action: audit_action::current_name(&row.action).to_owned(),
+            action: action::current_name(&row.action).to_owned(),
             subject: row.subject,
             before: row.before.map(|Json(value)| value),
             after: row.after.map(|Json(value)| value),

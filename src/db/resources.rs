@@ -5,11 +5,13 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::column::{Column, JsonText};
-use super::{Db, DbError, DbHandle, read_with_conn, with_conn};
-use crate::oauth::resource::Resource;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::{ResourceId, Timestamp};
+use crate::db::engine::column::{Column, JsonText};
+use crate::db::engine::error::DbError;
+use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
+use crate::rules::authorization::resource::Resource;
+use crate::rules::id::ResourceId;
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
 use crate::secret::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,18 +13,19 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-pub use api::{About, ApiError};
-pub use oauth::OAuthError;
-pub use page::{PageError, in_their_language, told as page_told};
-pub use strings::StringsError;
-pub use token::{BearerError, TokenEndpointError};
+pub use crate::http::error::api::{About, ApiError};
+pub use crate::http::error::oauth::OAuthError;
+pub use crate::http::error::page::{PageError, in_their_language, told as page_told};
+pub use crate::http::error::strings::StringsError;
+pub use crate::http::error::token::{BearerError, TokenEndpointError};
 
-use super::audience::Audience;
-use super::body::{self, BodyError};
-use super::browser::wants_a_page;
-use super::rate_limit::TooManyRequests;
-use super::views::Language;
-use crate::db::DbError;
+use crate::db::engine::error::DbError;
+use crate::http::extract::browser::wants_a_page;
+use crate::http::middleware::audience::Audience;
+use crate::http::middleware::body;
+use crate::http::middleware::body::BodyError;
+use crate::http::middleware::rate_limit::TooManyRequests;
+use crate::http::views::Language;
 
 /// Seconds after which it is worth trying again when the database, or this server, has too much to do.
 const COME_BACK_IN: u64 = 1;

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::db::MigrationState;
+use crate::db::engine::migrate::MigrationState;
 use crate::timekeeper::MAX_SKEW_MS;
 
 /// The process answers. Says nothing about the database: a restart does not bring that back.

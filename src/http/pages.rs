@@ -1,6 +1,8 @@
 //! What people see and do at a browser, by path: signing in and out, what a pending request asks of them, their account.
 //! How the pages look is in `views/`.
 
+pub mod consent_page;
+
 pub mod account;
 pub mod consent;
 pub mod login;
@@ -9,11 +11,11 @@ pub mod password;
 
 use axum::extract::Request;
 
-use super::body;
-use super::browser::Browser;
-use super::error::PageError;
 use crate::app::App;
-use crate::oauth::parameters::Parameters;
+use crate::http::error::PageError;
+use crate::http::extract::browser::Browser;
+use crate::http::middleware::body;
+use crate::rules::syntax::parameters::Parameters;
 
 /// A form of ours, from a page of ours, in the browser that it was made for.
 async fn form(app: &App, request: Request) -> Result<(Browser, Parameters), PageError> {

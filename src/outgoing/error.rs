@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::net::IpAddr;
 
-use crate::oauth::address::AddressKind;
-use crate::oauth::uri_syntax::UriSyntaxError;
+use crate::rules::syntax::address::AddressKind;
+use crate::rules::syntax::uri::UriSyntaxError;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutgoingError {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-use super::error::OutgoingError;
-use crate::oauth::address::AddressRules;
+use crate::outgoing::error::OutgoingError;
+use crate::rules::syntax::address::AddressRules;
 
 pub struct CheckedResolver {
     rules: Arc<AddressRules>,
@@ -82,9 +82,9 @@ fn unresolved(host: &str, cause: &impl ToString) -> OutgoingError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::OutgoingError as Error;
     use super::*;
-    use crate::oauth::address::AddressKind;
+    use crate::outgoing::error::OutgoingError as Error;
+    use crate::rules::syntax::address::AddressKind;
 
     fn sockets(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| SocketAddr::new(text.parse().expect("an address"), 0)).collect()

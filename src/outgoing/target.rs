@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
-use super::error::OutgoingError;
-use crate::oauth::address::AddressRules;
-use crate::oauth::uri_syntax::{Host, check_characters, split_scheme};
+use crate::outgoing::error::OutgoingError;
+use crate::rules::syntax::address::AddressRules;
+use crate::rules::syntax::uri::{Host, check_characters, split_scheme};
 
 #[derive(Debug)]
 pub struct Target {
@@ -77,8 +77,8 @@ fn names_the_same(url: &Url, host: &str, address: Option<IpAddr>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::address::AddressKind;
-    use crate::oauth::uri_syntax::UriSyntaxError;
+    use crate::rules::syntax::address::AddressKind;
+    use crate::rules::syntax::uri::UriSyntaxError;
 
     fn host(text: &str, allow_loopback: bool) -> Result<String, OutgoingError> {
         let rules = AddressRules { allow_loopback, ..Default::default() };

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 /// Far more than any token of ours has, so that nobody makes the server decode megabytes.
 const LONGEST: usize = 8 * 1024;

@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::oauth::jwk::Jwk;
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::rules::token::jwk::Jwk;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {

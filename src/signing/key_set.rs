@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::jwt::Unverified;
-use super::key_pair::PublicKey;
-use crate::oauth::jwk::Jwk;
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::rules::token::jwk::Jwk;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
+use crate::signing::jwt::Unverified;
+use crate::signing::key_pair::PublicKey;
 
 #[derive(Deserialize)]
 struct KeySet {
@@ -42,9 +42,9 @@ pub fn verify_by_key_set<C: DeserializeOwned>(key_set: &[u8], typ: &str, token: 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::jwt;
-    use super::super::key_pair::KeyPair;
     use super::*;
+    use crate::signing::jwt;
+    use crate::signing::key_pair::KeyPair;
 
     #[test]
     fn a_token_is_checked_by_the_published_key_and_by_no_other() {

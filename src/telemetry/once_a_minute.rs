@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
-use crate::oauth::network::Network;
+use crate::rules::syntax::network::Network;
 
 /// The request that is being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Hand;
-    use crate::oauth::Timestamp;
+    use crate::rules::timestamp::Timestamp;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);

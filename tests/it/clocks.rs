@@ -28,7 +28,9 @@ async fn database_seconds(app: &TestApp) -> i64 {
 /// The clocks here stand still. This is what a serving server does every few seconds.
 async fn read_the_time(servers: [&TestApp; 3]) {
     for server in servers {
-        grantor::actions::follow_database_clock(server.context()).await.expect("answers");
+        grantor::actions::upkeep::follow_database_clock::follow_database_clock(server.context())
+            .await
+            .expect("answers");
     }
 }
 
@@ -82,12 +84,12 @@ on_both! {
 
         for server in [&ahead, &behind] {
             sweeper::sweep(&server.app).await;
-            grantor::actions::forget_expired(server.context()).await.expect("is swept");
-            grantor::actions::forget_clients(server.context(), DAY - 60).await.expect("is swept");
-            grantor::actions::forget_signing_keys(server.context(), server.app.signing_rules()).await.expect("is swept");
+            grantor::actions::upkeep::forget_expired::forget_expired(server.context()).await.expect("is swept");
+            grantor::actions::clients::forget::forget_clients(server.context(), DAY - 60).await.expect("is swept");
+            grantor::actions::keys::rotate_signing_keys::forget_signing_keys(server.context(), server.app.signing_rules()).await.expect("is swept");
         }
 
-        let client_id = grantor::oauth::client::ClientId::parse(&fresh).expect("an id");
+        let client_id = grantor::rules::client::ClientId::parse(&fresh).expect("an id");
         let kept = grantor::db::clients::find(right.db(), client_id).await.expect("is readable");
         assert!(kept.is_some(), "the client that was registered a moment ago");
         Tokens::of(&granted.exchanged(&code).await);

@@ -1,10 +1,10 @@
 //! What whoever runs the server asks of it: `/healthz`, `/readyz`, `/metrics`.
 
-use grantor::db::Location;
+use grantor::db::engine::connect::Location;
 use grantor::secret::Secret;
 use serde_json::json;
 
-use crate::support::{Engine, TestApp, restriction_path};
+use crate::support::{TestApp, restriction_path};
 
 on_both! {
     async fn a_server_that_serves_is_alive_and_ready(engine: Engine) {

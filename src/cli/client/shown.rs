@@ -4,20 +4,20 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::Failure;
-use super::super::chosen::redirect_hosts;
-use super::super::output::{self, Column, Output, Table, counted, facts, listed, quoted};
-use crate::actions::Context;
+use crate::actions::context::Context;
+use crate::cli::chosen::redirect_hosts;
+use crate::cli::output::{Column, Output, Table, counted, facts, listed, quoted};
+use crate::cli::{Failure, output};
 use crate::config::Loaded;
-use crate::db::apps::App;
-use crate::db::known_clients::FRESH_FOR;
-use crate::db::org_clients::{self, OrgClient};
-use crate::db::orgs::Org;
-use crate::oauth::Timestamp;
-use crate::oauth::client;
-use crate::oauth::redirect_uri::RedirectUri;
-use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scopes_restriction::ceiling;
+use crate::db::clients::apps::App;
+use crate::db::clients::known::FRESH_FOR;
+use crate::db::orgs::org_clients::OrgClient;
+use crate::db::orgs::{Org, org_clients};
+use crate::rules::client;
+use crate::rules::redirect::uri::RedirectUri;
+use crate::rules::scope::restriction::ceiling;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Serialize)]
 pub struct Listed {

@@ -2,12 +2,16 @@
 
 use serde_json::json;
 
-use crate::actions::{self, By, Context, RevokedSigningKey, SigningRules};
-use crate::cli::Failure;
-use crate::cli::output::{self, Output};
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::keys::revoke_signing_key;
+use crate::actions::keys::revoke_signing_key::RevokedSigningKey;
+use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::cli::output::Output;
+use crate::cli::{Failure, output};
 use crate::config::Config;
-use crate::oauth::Timestamp;
-use crate::oauth::signing_period::KEY_SET_MAX_AGE;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
 use crate::sealing::KeyRing;
 
 /// What the docs promise. Servers read the keys more often.
@@ -21,7 +25,7 @@ pub async fn revoke(
     output: Output,
 ) -> Result<(), Failure> {
     let rules = SigningRules::of(config);
-    let done = actions::revoke_signing_key(context, ring, rules, id, &By::COMMAND_LINE).await;
+    let done = revoke_signing_key::revoke_signing_key(context, ring, rules, id, &By::COMMAND_LINE).await;
     let done = done.map_err(Failure::failed)?;
     let shown = json!({
         "revoked": {"id": done.key.id, "algorithm": done.key.algorithm},

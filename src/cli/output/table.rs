@@ -3,7 +3,7 @@
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::words::{escaped, padded, quoted};
+use crate::cli::output::words::{escaped, padded, quoted};
 
 const GAP: &str = "  ";
 /// A column is not shortened beyond this.

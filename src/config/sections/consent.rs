@@ -1,7 +1,7 @@
 //! What users are asked when a client wants access.
 
 use crate::config::setting::Setting;
-use crate::oauth::consent::Remember;
+use crate::rules::authorization::consent::Remember;
 
 section! {
     "consent",

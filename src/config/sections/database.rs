@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::config::database_url::DatabaseUrl;
 use crate::config::setting::Setting;
-use crate::config::values::{self, COUNT, MILLISECONDS};
+use crate::config::values;
+use crate::config::values::{COUNT, MILLISECONDS};
 
 section! {
     "database",

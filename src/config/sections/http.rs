@@ -6,7 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::setting::Setting;
-use crate::config::values::{self, COUNT, NETWORKS, SWITCH, TIMEOUT};
+use crate::config::values;
+use crate::config::values::{COUNT, NETWORKS, SWITCH, TIMEOUT};
 
 section! {
     "http",

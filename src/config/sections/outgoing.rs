@@ -3,7 +3,8 @@
 use ipnet::IpNet;
 
 use crate::config::setting::Setting;
-use crate::config::values::{self, NETWORKS};
+use crate::config::values;
+use crate::config::values::NETWORKS;
 use crate::secret::Secret;
 
 section! {

@@ -1,7 +1,8 @@
 //! Clients that register themselves (RFC 7591).
 
 use crate::config::setting::Setting;
-use crate::config::values::{self, COUNT, SWITCH};
+use crate::config::values;
+use crate::config::values::{COUNT, SWITCH};
 
 section! {
     "registration",

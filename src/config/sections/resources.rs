@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::config::setting::Setting;
 use crate::config::values;
-use crate::oauth::resource::{Resource, UnknownResources};
-use crate::oauth::scope::ScopeSet;
+use crate::rules::authorization::resource::{Resource, UnknownResources};
+use crate::rules::scope::ScopeSet;
 use crate::secret::Digest;
 
 section! {

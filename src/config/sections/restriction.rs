@@ -4,8 +4,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::config::setting::Setting;
-use crate::oauth::offered_scopes::Excess;
-use crate::oauth::scope::ScopeSet;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::offered::Excess;
 
 section! {
     "restriction",

@@ -1,8 +1,9 @@
 //! How long codes and tokens live, and what signs them.
 
 use crate::config::setting::Setting;
-use crate::config::values::{self, LIFETIME};
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::config::values;
+use crate::config::values::LIFETIME;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 section! {
     "tokens",

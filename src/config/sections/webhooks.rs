@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::setting::Setting;
-use crate::config::values::{self, SWITCH};
+use crate::config::values;
+use crate::config::values::SWITCH;
 
 section! {
     "webhooks",

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::error::{About, ApiError};
-use super::auth_methods::CREDENTIALS;
-use crate::oauth::auth_method::RawAuthMethod;
-use crate::oauth::json_object::ObjectOf;
-use crate::oauth::json_text;
+use crate::http::api::auth_methods::CREDENTIALS;
+use crate::http::error::{About, ApiError};
+use crate::rules::syntax::json_object::ObjectOf;
+use crate::rules::syntax::json_text;
+use crate::rules::webhook::auth_method::RawAuthMethod;
 
 /// serde refuses a member that is given twice, which a `Value` would not.
 #[derive(Deserialize)]

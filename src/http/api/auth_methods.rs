@@ -10,17 +10,20 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::body;
-use super::super::error::{ApiError, JSON_API, StringsError};
-use super::super::extract::MayManageIntegrations;
-use super::auth_method_request::attributes;
-use super::page::wrong;
-use crate::actions;
+use crate::actions::webhooks::create_auth_method;
+use crate::actions::webhooks::delete_auth_method;
+use crate::actions::webhooks::update_auth_method;
 use crate::app::App;
-use crate::db::auth_methods::{self, AuthMethod};
-use crate::oauth::AuthMethodId;
-use crate::oauth::auth_method::{AuthMethodChange, NewAuthMethod};
-use crate::oauth::parameters::Parameters;
+use crate::db::webhooks::auth_methods;
+use crate::db::webhooks::auth_methods::AuthMethod;
+use crate::http::api::auth_method_request::attributes;
+use crate::http::api::page::wrong;
+use crate::http::error::{ApiError, JSON_API, StringsError};
+use crate::http::extract::MayManageIntegrations;
+use crate::http::middleware::body;
+use crate::rules::id::AuthMethodId;
+use crate::rules::syntax::parameters::Parameters;
+use crate::rules::webhook::auth_method::{AuthMethodChange, NewAuthMethod};
 
 /// The one protocol there is: what a list includes, and the relationship by which it names it.
 pub const PROTOCOL: &str = "oauth2-client-credentials";
@@ -35,7 +38,8 @@ pub async fn create(
 ) -> Result<Response, StringsError> {
     let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
     let new = NewAuthMethod::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
-    let method = actions::create_auth_method(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    let method =
+        create_auth_method::create_auth_method(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
     Ok(document(StatusCode::CREATED, &json!({"data": credentials(&method)})))
 }
 
@@ -59,7 +63,7 @@ pub async fn update(
     let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
     let change = AuthMethodChange::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
     let (context, ring) = (&app.context, &app.issuer.ring);
-    let method = actions::update_auth_method(context, ring, operator.org_id, id, &change, &by).await?;
+    let method = update_auth_method::update_auth_method(context, ring, operator.org_id, id, &change, &by).await?;
     Ok(document(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
@@ -68,7 +72,7 @@ pub async fn delete(
     MayManageIntegrations(operator, by): MayManageIntegrations,
     Path(id): Path<String>,
 ) -> Result<StatusCode, StringsError> {
-    actions::delete_auth_method(&app.context, operator.org_id, parse_id(&id)?, &by).await?;
+    delete_auth_method::delete_auth_method(&app.context, operator.org_id, parse_id(&id)?, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

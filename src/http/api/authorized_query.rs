@@ -1,10 +1,10 @@
 //! What may be asked of the authorized-clients endpoints: what is included, filtered by, and sorted by.
 
-use super::page::{Page, flag, wrong};
 use crate::db::authorizations::{AuthorizationFilter, Order};
-use crate::db::org_clients::AuthorizedFilter;
+use crate::db::orgs::org_clients::AuthorizedFilter;
+use crate::http::api::page::{Page, flag, wrong};
 use crate::http::error::ApiError;
-use crate::oauth::parameters::Parameters;
+use crate::rules::syntax::parameters::Parameters;
 
 /// What is told beside what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::db::authorizations::Authorization;
 use crate::db::clients::Client;
-use crate::db::org_clients::AuthorizedClient;
+use crate::db::orgs::org_clients::AuthorizedClient;
 use crate::db::users::User;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalog::ScopeCatalog;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::ScopeCatalog;
 
 pub const PATH: &str = "/api/v2/org_authorized_clients";
 

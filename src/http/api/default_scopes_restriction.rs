@@ -7,17 +7,18 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::body;
-use super::super::error::ApiError;
-use super::super::extract::{MayManageOrg, MayRead};
-use super::scopes_restriction::{Meta, document};
-use super::upsert_request::{Options, UpsertRequest};
-use crate::actions::{self, NewDefaults};
+use crate::actions::orgs::default_client_scopes;
+use crate::actions::orgs::default_client_scopes::NewDefaults;
 use crate::app::App;
 use crate::db::orgs;
-use crate::oauth::OrgId;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::scopes_restriction::ScopesRestriction;
+use crate::http::api::scopes_restriction::{Meta, document};
+use crate::http::api::upsert_request::{Options, UpsertRequest};
+use crate::http::error::ApiError;
+use crate::http::extract::{MayManageOrg, MayRead};
+use crate::http::middleware::body;
+use crate::rules::id::OrgId;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::restriction::ScopesRestriction;
 
 pub async fn show(State(app): State<Arc<App>>, MayRead(operator): MayRead) -> Result<Response, ApiError> {
     let org = orgs::find(&app.context.db, operator.org_id).await?.ok_or(ApiError::NotFound)?;
@@ -36,10 +37,10 @@ pub async fn upsert(
     let scopes = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?.to_defaults();
     let new = new_defaults(&app, operator.org_id, Some(&scopes));
     if options.dry_run {
-        let preview = actions::preview_default_restriction(&app.context, new).await?;
+        let preview = default_client_scopes::preview_default_restriction(&app.context, new).await?;
         return Ok(answer(&app, operator.org_id, Some(&scopes), Some(Meta::from(&preview))));
     }
-    actions::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &by).await?;
+    default_client_scopes::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &by).await?;
     Ok(answer(&app, operator.org_id, Some(&scopes), None))
 }
 
@@ -49,7 +50,8 @@ pub async fn lift(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
-    actions::restrict_by_default(&app.context, new_defaults(&app, operator.org_id, None), None, &by).await?;
+    default_client_scopes::restrict_by_default(&app.context, new_defaults(&app, operator.org_id, None), None, &by)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,19 +10,20 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::authorized_query::{Include, authorization_filter, authorized_filter};
-use super::authorized_resources::{self as resources, Included};
-use super::page::{Page, flag, wrong};
-use crate::actions::{disable_client, end_grant};
+use crate::actions::grants::end::{disable_client, end_grant};
 use crate::app::App;
-use crate::db::authorizations::{self, Authorization, Related};
-use crate::db::org_clients::{self, AuthorizedClient};
-use crate::db::{clients, grants};
+use crate::db::authorizations::{Authorization, Related};
+use crate::db::orgs::org_clients;
+use crate::db::orgs::org_clients::AuthorizedClient;
+use crate::db::{authorizations, clients, grants};
+use crate::http::api::authorized_query::{Include, authorization_filter, authorized_filter};
+use crate::http::api::authorized_resources::{self as resources, Included};
+use crate::http::api::page::{Page, flag, wrong};
 use crate::http::error::{ApiError, JSON_API};
 use crate::http::extract::{MayManageApps, MayRead, MayWrite};
-use crate::oauth::operator::Operator;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::{AuthorizedClientId, GrantId, OrgId, UserId};
+use crate::rules::id::{AuthorizedClientId, GrantId, OrgId, UserId};
+use crate::rules::identity::operator::Operator;
+use crate::rules::syntax::parameters::Parameters;
 
 /// Of each client's authorizations in one answer; the link and the count speak for the rest.
 const MOST_RELATED: u32 = 100;
@@ -124,7 +125,7 @@ async fn end(
     operator: &Operator,
     authorized: &AuthorizedClient,
     grant_id: GrantId,
-    by: &crate::actions::By,
+    by: &crate::actions::audit::By,
 ) -> Result<StatusCode, ApiError> {
     let of_both = |grant: &grants::Grant| grant.org_id == operator.org_id && grant.client_id == authorized.client_id;
     end_grant(&app.context, grant_id, of_both, by).await?;

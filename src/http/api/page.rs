@@ -1,7 +1,7 @@
 //! Which part of a list is asked for, and how it is sorted and filtered: the query parameters of JSON:API.
 
 use crate::http::error::{About, ApiError};
-use crate::oauth::parameters::Parameters;
+use crate::rules::syntax::parameters::Parameters;
 
 /// `page[number]` counts from 0. The clients' paginators stop at the first page that is shorter than `page[size]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,17 +9,18 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::super::body;
-use super::super::error::{ApiError, JSON_API};
-use super::super::extract::{ClientUuid, MayRead, MayWrite};
-use super::upsert_request::{Options, UpsertRequest};
-use crate::actions::{self, Restricted};
+use crate::actions::clients::restrict_scopes;
+use crate::actions::clients::restrict_scopes::Restricted;
 use crate::app::App;
-use crate::db::org_clients;
-use crate::oauth::Timestamp;
-use crate::oauth::client::ClientId;
-use crate::oauth::scope::{ScopeSet, ScopeToken};
-use crate::oauth::scopes_restriction::ScopesRestriction;
+use crate::db::orgs::org_clients;
+use crate::http::api::upsert_request::{Options, UpsertRequest};
+use crate::http::error::{ApiError, JSON_API};
+use crate::http::extract::{ClientUuid, MayRead, MayWrite};
+use crate::http::middleware::body;
+use crate::rules::client::ClientId;
+use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::timestamp::Timestamp;
 
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -45,11 +46,12 @@ pub async fn upsert(
     let restriction = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?;
     let (org_id, bounds) = (operator.org_id, app.bounds(client_id));
     if options.dry_run {
-        let preview = actions::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
+        let preview =
+            restrict_scopes::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
         return Ok(answer(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
     let if_digest = options.if_digest.as_deref();
-    actions::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
+    restrict_scopes::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
     Ok(answer(&app, client_id, Some(&restriction), None))
 }
 
@@ -60,7 +62,7 @@ pub async fn lift(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
-    actions::lift_restriction(&app.context, app.bounds(client_id), operator.org_id, client_id, &by).await?;
+    restrict_scopes::lift_restriction(&app.context, app.bounds(client_id), operator.org_id, client_id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actions::{AccessToken, AuthMethodTest, test_auth_method};
+use crate::actions::webhooks::fetch_access_token::AccessToken;
+use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
 use crate::app::App;
-use crate::db::auth_methods;
+use crate::db::webhooks::auth_methods;
 use crate::http::error::{ApiError, JSON_API, StringsError};
 use crate::http::extract::MayManageIntegrations;
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::AuthMethodId;
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::rules::id::AuthMethodId;
 
 /// What is left of a request's time for everything else.
 const FOR_THE_REST: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::error::{About, ApiError};
-use crate::oauth::json_object::{ObjectOf, present};
-use crate::oauth::json_text;
+use crate::http::error::{About, ApiError};
+use crate::rules::syntax::json_object::{ObjectOf, present};
+use crate::rules::syntax::json_text;
 
 const TYPE: &str = "upsert_scopes_restriction";
 

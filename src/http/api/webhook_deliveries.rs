@@ -8,15 +8,16 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actions::replay_deliveries;
+use crate::actions::webhooks::replay_deliveries::replay_deliveries;
 use crate::app::App;
-use crate::db::deliveries::{self, Delivery};
-use crate::db::webhooks::{self, Webhook};
+use crate::db::webhooks;
+use crate::db::webhooks::deliveries::Delivery;
+use crate::db::webhooks::{Webhook, deliveries};
 use crate::http::api::page::wrong;
 use crate::http::error::{ApiError, StringsError};
 use crate::http::extract::{MayManageIntegrations, Named, NamedWithId};
-use crate::oauth::parameters::Parameters;
-use crate::oauth::{EventId, OrgId};
+use crate::rules::id::{EventId, OrgId};
+use crate::rules::syntax::parameters::Parameters;
 
 pub const DEFAULT_SIZE: u32 = 100;
 pub const MOST: u32 = 1_000;
@@ -83,7 +84,7 @@ fn accepted(replayed: u64) -> (StatusCode, Json<Value>) {
 }
 
 fn shown(delivery: &Delivery) -> Value {
-    let at = |at: Option<crate::oauth::Timestamp>| at.map(|at| at.to_rfc3339());
+    let at = |at: Option<crate::rules::timestamp::Timestamp>| at.map(|at| at.to_rfc3339());
     json!({
         "id": delivery.event_id,
         "type": "webhook_deliveries",

@@ -8,12 +8,16 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::webhooks::object;
-use crate::actions::{self, ShownVariable};
+use crate::actions::webhooks::create_variable;
+use crate::actions::webhooks::delete_variable;
+use crate::actions::webhooks::find_variable;
+use crate::actions::webhooks::find_variable::ShownVariable;
+use crate::actions::webhooks::update_variable;
 use crate::app::App;
+use crate::http::api::webhooks::object;
 use crate::http::error::StringsError;
 use crate::http::extract::{MayManageIntegrations, Named};
-use crate::oauth::webhook_variable::{NewVariable, VariableChange};
+use crate::rules::webhook::variable::{NewVariable, VariableChange};
 
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -21,7 +25,7 @@ pub async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), StringsError> {
     let new = NewVariable::parse(&object(&app, request).await?)?;
-    let created = actions::create_variable(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    let created = create_variable::create_variable(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
     Ok((StatusCode::CREATED, Json(document(&created))))
 }
 
@@ -29,7 +33,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, _): MayManageIntegrations,
 ) -> Result<Json<Value>, StringsError> {
-    let variables = actions::list_variables(&app.context, &app.issuer.ring, operator.org_id).await?;
+    let variables = find_variable::list_variables(&app.context, &app.issuer.ring, operator.org_id).await?;
     Ok(Json(variables.iter().map(document).collect()))
 }
 
@@ -38,7 +42,7 @@ pub async fn show(
     MayManageIntegrations(operator, _): MayManageIntegrations,
     Named(name): Named,
 ) -> Result<Json<Value>, StringsError> {
-    let variable = actions::find_variable(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
+    let variable = find_variable::find_variable(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
     Ok(Json(document(&variable)))
 }
 
@@ -51,7 +55,7 @@ pub async fn update(
 ) -> Result<Json<Value>, StringsError> {
     let change = VariableChange::parse(&object(&app, request).await?)?;
     let ring = &app.issuer.ring;
-    let changed = actions::update_variable(&app.context, ring, operator.org_id, &name, &change, &by).await?;
+    let changed = update_variable::update_variable(&app.context, ring, operator.org_id, &name, &change, &by).await?;
     Ok(Json(document(&changed)))
 }
 
@@ -60,7 +64,7 @@ pub async fn delete(
     MayManageIntegrations(operator, by): MayManageIntegrations,
     Named(name): Named,
 ) -> Result<StatusCode, StringsError> {
-    actions::delete_variable(&app.context, operator.org_id, &name, &by).await?;
+    delete_variable::delete_variable(&app.context, operator.org_id, &name, &by).await?;
     Ok(StatusCode::OK)
 }
 

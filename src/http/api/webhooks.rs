@@ -8,14 +8,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::actions::{self, ShownWebhook};
+use crate::actions::webhooks::create_webhook;
+use crate::actions::webhooks::delete_webhook;
+use crate::actions::webhooks::find_webhook;
+use crate::actions::webhooks::find_webhook::ShownWebhook;
+use crate::actions::webhooks::update_webhook;
 use crate::app::App;
-use crate::http::body;
 use crate::http::error::StringsError;
 use crate::http::extract::{MayManageIntegrations, Named};
-use crate::oauth::address::AddressRules;
-use crate::oauth::json_object::JsonObject;
-use crate::oauth::webhook::{NewWebhook, WebhookChange};
+use crate::http::middleware::body;
+use crate::rules::syntax::address::AddressRules;
+use crate::rules::syntax::json_object::JsonObject;
+use crate::rules::webhook::{NewWebhook, WebhookChange};
 
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -23,7 +27,7 @@ pub async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), StringsError> {
     let new = NewWebhook::parse(&object(&app, request).await?, &addresses(&app))?;
-    let created = actions::create_webhook(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    let created = create_webhook::create_webhook(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
     Ok((StatusCode::CREATED, Json(document(&created))))
 }
 
@@ -31,7 +35,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, _): MayManageIntegrations,
 ) -> Result<Json<Value>, StringsError> {
-    let webhooks = actions::list_webhooks(&app.context, &app.issuer.ring, operator.org_id).await?;
+    let webhooks = find_webhook::list_webhooks(&app.context, &app.issuer.ring, operator.org_id).await?;
     Ok(Json(webhooks.iter().map(document).collect()))
 }
 
@@ -40,7 +44,7 @@ pub async fn show(
     MayManageIntegrations(operator, _): MayManageIntegrations,
     Named(name): Named,
 ) -> Result<Json<Value>, StringsError> {
-    let webhook = actions::find_webhook(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
+    let webhook = find_webhook::find_webhook(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
     Ok(Json(document(&webhook)))
 }
 
@@ -53,7 +57,7 @@ pub async fn update(
 ) -> Result<Json<Value>, StringsError> {
     let change = WebhookChange::parse(&object(&app, request).await?, &addresses(&app))?;
     let ring = &app.issuer.ring;
-    let changed = actions::update_webhook(&app.context, ring, operator.org_id, &name, &change, &by).await?;
+    let changed = update_webhook::update_webhook(&app.context, ring, operator.org_id, &name, &change, &by).await?;
     Ok(Json(document(&changed)))
 }
 
@@ -62,7 +66,7 @@ pub async fn delete(
     MayManageIntegrations(operator, by): MayManageIntegrations,
     Named(name): Named,
 ) -> Result<StatusCode, StringsError> {
-    actions::delete_webhook(&app.context, operator.org_id, &name, &by).await?;
+    delete_webhook::delete_webhook(&app.context, operator.org_id, &name, &by).await?;
     Ok(StatusCode::OK)
 }
 

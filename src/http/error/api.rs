@@ -5,18 +5,19 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::page::PageError;
-use super::{INTERNAL, JSON, JSON_API, NO_STORE, log, tell_when_to_come_back, told_of};
-use crate::actions::{
-    AuthMethodError, DisableClientError, EndGrantError, MOST_AUTH_METHODS, RestrictScopesError, SetDefaultsError,
-};
-use crate::db::DbError;
-use crate::http::audience::Audience;
-use crate::http::body::BodyError;
-use crate::http::rate_limit::TooManyRequests;
-use crate::oauth::auth_method::{AuthMethodMistake, Member};
-use crate::oauth::permission::Permission;
-use crate::oauth::scopes_restriction::RestrictionError;
+use crate::actions::clients::restrict_scopes::RestrictScopesError;
+use crate::actions::grants::end::{DisableClientError, EndGrantError};
+use crate::actions::orgs::default_client_scopes::SetDefaultsError;
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, MOST_AUTH_METHODS};
+use crate::db::engine::error::DbError;
+use crate::http::error::page::PageError;
+use crate::http::error::{INTERNAL, JSON, JSON_API, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::middleware::audience::Audience;
+use crate::http::middleware::body::BodyError;
+use crate::http::middleware::rate_limit::TooManyRequests;
+use crate::rules::identity::permission::Permission;
+use crate::rules::scope::restriction::RestrictionError;
+use crate::rules::webhook::auth_method::{AuthMethodMistake, Member};
 use crate::sealing::SealError;
 
 /// Told to operators' clients, in the shape of the group that the path belongs to.

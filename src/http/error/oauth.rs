@@ -5,11 +5,11 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
-use crate::actions::RegisterError;
-use crate::http::body::BodyError;
-use crate::http::rate_limit::TooManyRequests;
-use crate::oauth::client_metadata::{MetadataError, UnreadableBody};
+use crate::actions::clients::register::RegisterError;
+use crate::http::error::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::middleware::body::BodyError;
+use crate::http::middleware::rate_limit::TooManyRequests;
+use crate::rules::client::metadata::{MetadataError, UnreadableBody};
 
 /// Told to OAuth clients: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
 #[derive(Debug, thiserror::Error)]

@@ -8,17 +8,20 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{JSON, log, tell_when_to_come_back, told_of};
-use crate::actions::{ApproveError, EndGrantError, FindClientError, OfferError};
-use crate::db::DbError;
-use crate::http::body::BodyError;
-use crate::http::browser::wants_a_page;
-use crate::http::edge::Origin;
-use crate::http::rate_limit::TooManyRequests;
+use crate::actions::authorize::approve::ApproveError;
+use crate::actions::authorize::offer_scopes::OfferError;
+use crate::actions::clients::find::FindClientError;
+use crate::actions::grants::end::EndGrantError;
+use crate::db::engine::error::DbError;
+use crate::http::error::{JSON, log, tell_when_to_come_back, told_of};
+use crate::http::extract::browser::wants_a_page;
+use crate::http::middleware::body::BodyError;
+use crate::http::middleware::edge::Origin;
+use crate::http::middleware::rate_limit::TooManyRequests;
 use crate::http::views::{Language, Problem, ProblemPage};
-use crate::oauth::parameters::ParametersError;
-use crate::oauth::refused_request::RefusedRequest;
 use crate::passwords::Busy;
+use crate::rules::authorization::refused_request::RefusedRequest;
+use crate::rules::syntax::parameters::ParametersError;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PageError {

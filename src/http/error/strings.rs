@@ -2,11 +2,13 @@
 
 use axum::response::{IntoResponse, Response};
 
-use super::api::{About, ApiError};
-use crate::actions::{VariableError, WebhookError};
-use crate::http::audience::Audience;
-use crate::oauth::json_object::JsonObjectError;
-use crate::oauth::{webhook, webhook_variable};
+use crate::actions::webhooks::find_variable::VariableError;
+use crate::actions::webhooks::find_webhook::WebhookError;
+use crate::http::error::api::{About, ApiError};
+use crate::http::middleware::audience::Audience;
+use crate::rules::syntax::json_object::JsonObjectError;
+use crate::rules::webhook;
+use crate::rules::webhook::variable;
 
 #[derive(Debug)]
 pub struct StringsError(ApiError);
@@ -70,7 +72,7 @@ impl From<VariableError> for ApiError {
             ),
             VariableError::TooMany => Self::Conflict(format!(
                 "this organization has {} custom variables, which is as many as it may have: delete one first",
-                webhook_variable::MOST
+                variable::MOST
             )),
             VariableError::Mistake(mistake) => wrong(mistake),
             VariableError::Seal(cause) => Self::Unopened(cause),
@@ -79,8 +81,8 @@ impl From<VariableError> for ApiError {
     }
 }
 
-impl From<webhook_variable::VariableMistake> for ApiError {
-    fn from(mistake: webhook_variable::VariableMistake) -> Self {
+impl From<variable::VariableMistake> for ApiError {
+    fn from(mistake: variable::VariableMistake) -> Self {
         wrong(mistake)
     }
 }

@@ -6,13 +6,14 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
-use crate::actions::{FindClientError, TokenError};
-use crate::db::DbError;
-use crate::http::body::BodyError;
-use crate::http::rate_limit::TooManyRequests;
-use crate::oauth::parameters::ParametersError;
-use crate::oauth::token_request::{TokenError as Code, TokenRefusal};
+use crate::actions::clients::find::FindClientError;
+use crate::actions::tokens::error::TokenError;
+use crate::db::engine::error::DbError;
+use crate::http::error::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::middleware::body::BodyError;
+use crate::http::middleware::rate_limit::TooManyRequests;
+use crate::rules::syntax::parameters::ParametersError;
+use crate::rules::token::request::{TokenError as Code, TokenRefusal};
 use crate::signing::SigningError;
 
 #[derive(Debug, thiserror::Error)]

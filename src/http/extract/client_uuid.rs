@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::http::error::{About, ApiError};
-use crate::oauth::client::ClientId;
+use crate::rules::client::ClientId;
 
 pub struct ClientUuid(pub ClientId);
 

@@ -1,10 +1,15 @@
 //! From the wire to types: each extractor fails in the shape of the audience that uses it.
 
+pub mod browser;
+pub mod look_ups;
+
 pub mod basic;
 mod client_uuid;
 mod named;
 mod operator;
 
-pub use client_uuid::ClientUuid;
-pub use named::{Named, NamedWithId};
-pub use operator::{MayManageApps, MayManageIntegrations, MayManageOrg, MayRead, MayWrite, presents_credentials};
+pub use crate::http::extract::client_uuid::ClientUuid;
+pub use crate::http::extract::named::{Named, NamedWithId};
+pub use crate::http::extract::operator::{
+    MayManageApps, MayManageIntegrations, MayManageOrg, MayRead, MayWrite, presents_credentials,
+};

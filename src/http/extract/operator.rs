@@ -11,17 +11,17 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use super::basic::bearer_token;
-use crate::actions::{Actor, By};
+use crate::actions::audit::{Actor, By};
 use crate::app::App;
-use crate::db::consents;
-use crate::http::edge::{CountedLater, Origin};
+use crate::db::authorizations::consents;
 use crate::http::error::{ApiError, StringsError};
-use crate::http::look_ups::turn;
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::operator::{Credential, Operator};
-use crate::oauth::permission::Permission;
-use crate::oauth::scope::ScopeSet;
+use crate::http::extract::basic::bearer_token;
+use crate::http::extract::look_ups::turn;
+use crate::http::middleware::edge::{CountedLater, Origin};
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::rules::identity::operator::{Credential, Operator};
+use crate::rules::identity::permission::Permission;
+use crate::rules::scope::ScopeSet;
 use crate::secret::Secret;
 
 /// Longer ones are no keys of ours, and are not even looked for.

@@ -24,26 +24,28 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
-use crate::actions::{Answer, FindClientError};
+use crate::actions::authorize::approve::Answer;
+use crate::actions::clients::find::FindClientError;
 use crate::app::App;
-use crate::db::DbError;
-use crate::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
+use crate::db::authorizations::requests;
+use crate::db::authorizations::requests::{NewPendingRequest, PendingRequest};
 use crate::db::clients::Client;
-use crate::http::body;
-use crate::http::browser::Browser;
-use crate::http::consent_page::consent_page;
-use crate::http::edge::Origin;
+use crate::db::engine::error::DbError;
 use crate::http::error::PageError;
-use crate::http::pending::{Next, Pending, denied, refused, see_other};
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::authorization_request::{
+use crate::http::extract::browser::Browser;
+use crate::http::middleware::body;
+use crate::http::middleware::edge::Origin;
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::http::oauth::pending::{Next, Pending, denied, refused, see_other};
+use crate::http::pages::consent_page::consent_page;
+use crate::rules::authorization::refused_request::RefusedRequest;
+use crate::rules::authorization::request::{
     AuthorizationRequest, ErrorCode, MismatchingRedirect, Refusal, RequestRules, TrustedRedirect,
 };
-use crate::oauth::client::ClientId;
-use crate::oauth::network::Network;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::refused_request::RefusedRequest;
-use crate::oauth::scope::{ScopeSet, ScopeToken};
+use crate::rules::client::ClientId;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::syntax::network::Network;
+use crate::rules::syntax::parameters::Parameters;
 use crate::secret::Digest;
 
 /// Seconds for which a request waits for its user.
@@ -211,7 +213,7 @@ async fn insert(app: &App, browser: &Browser, pending: &Pending) -> Result<(), P
         created_at: stored.created_at,
         expires_at: stored.expires_at,
     };
-    match authorization_requests::insert(&app.context.db, &row).await {
+    match requests::insert(&app.context.db, &row).await {
         // The client was forgotten a moment ago.
         Err(DbError::Reference) => Err(PageError::UnknownClient(Box::default())),
         outcome => outcome.map_err(PageError::from),

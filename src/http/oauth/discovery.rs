@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::oauth::claims::CLAIMS;
-use crate::oauth::client_metadata::GrantType;
-use crate::oauth::language::Language;
-use crate::oauth::scope_catalog::ScopeCatalog;
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::rules::authorization::language::Language;
+use crate::rules::client::metadata::GrantType;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::token::claims::CLAIMS;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 /// No member is ever null (section 2: what is not supported is left out).
 #[derive(Serialize)]

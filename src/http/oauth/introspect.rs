@@ -14,19 +14,20 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actions::LiveToken;
+use crate::actions::tokens::check::LiveToken;
 use crate::app::App;
-use crate::http::body;
-use crate::http::edge::Origin;
 use crate::http::error::TokenEndpointError;
 use crate::http::extract::basic;
-use crate::http::look_ups::turn;
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::claims::Audience;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::resource::Resource;
-use crate::oauth::token_request::TokenRefusal;
-use crate::oauth::{FamilyId, OrgId, Timestamp, UserId};
+use crate::http::extract::look_ups::turn;
+use crate::http::middleware::body;
+use crate::http::middleware::edge::Origin;
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::rules::authorization::resource::Resource;
+use crate::rules::id::{FamilyId, OrgId, UserId};
+use crate::rules::syntax::parameters::Parameters;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::claims::Audience;
+use crate::rules::token::request::TokenRefusal;
 use crate::secret::Secret;
 
 /// RFC 7662 section 2.2.

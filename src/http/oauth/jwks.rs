@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
-use crate::oauth::signing_period::KEY_SET_MAX_AGE;
+use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
 
 pub async fn show(State(app): State<Arc<App>>) -> Response {
     let mut answer = app.issuer.signing.jwks().into_response();

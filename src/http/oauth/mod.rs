@@ -1,5 +1,7 @@
 //! What OAuth clients call.
 
+pub mod pending;
+
 pub mod authorize;
 pub mod discovery;
 pub mod introspect;

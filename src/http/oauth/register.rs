@@ -8,15 +8,15 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::actions::{Dedup, RegisterError, Registered};
+use crate::actions::clients::register::{Dedup, RegisterError, Registered};
 use crate::app::App;
-use crate::http::body;
-use crate::http::edge::Origin;
 use crate::http::error::OAuthError;
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::client_identity::ClientIdentity;
-use crate::oauth::client_metadata::{ClientMetadata, RawClientMetadata};
-use crate::oauth::network::Network;
+use crate::http::middleware::body;
+use crate::http::middleware::edge::Origin;
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::rules::client::identity::ClientIdentity;
+use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
+use crate::rules::syntax::network::Network;
 
 /// RFC 7591 section 3.2.1: the id, and everything that was registered.
 #[derive(Serialize)]

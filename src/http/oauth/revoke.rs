@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 
-use super::token::parameters;
-use crate::actions::revoke_token;
+use crate::actions::tokens::revoke_token::revoke_token;
 use crate::app::App;
 use crate::http::error::TokenEndpointError;
-use crate::oauth::token_request::TokenRefusal;
+use crate::http::oauth::token::parameters;
+use crate::rules::token::request::TokenRefusal;
 
 /// 200 for whatever could be a token, also for one that is unknown or somebody else's (RFC 7009 section 2.2). It is told
 /// after it was committed.

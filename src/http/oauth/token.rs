@@ -9,16 +9,19 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::actions::{Exchange, Issued, Refreshing, TokenError, exchange_code, refresh_tokens};
+use crate::actions::tokens::error::TokenError;
+use crate::actions::tokens::exchange::{Exchange, exchange_code};
+use crate::actions::tokens::issue::Issued;
+use crate::actions::tokens::refresh::{Refreshing, refresh_tokens};
 use crate::app::App;
-use crate::http::body;
-use crate::http::edge::Origin;
 use crate::http::error::TokenEndpointError;
 use crate::http::extract::basic::bearer_token;
-use crate::http::rate_limit::{Class, Counted};
-use crate::oauth::client::ClientId;
-use crate::oauth::parameters::Parameters;
-use crate::oauth::token_request::{TokenRefusal, TokenRequest};
+use crate::http::middleware::body;
+use crate::http::middleware::edge::Origin;
+use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::rules::client::ClientId;
+use crate::rules::syntax::parameters::Parameters;
+use crate::rules::token::request::{TokenRefusal, TokenRequest};
 
 /// RFC 6749 section 5.1. What is not there is left out: clients refuse a null.
 #[derive(Serialize)]

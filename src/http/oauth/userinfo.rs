@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::db::users;
 use crate::http::error::BearerError;
 use crate::http::extract::basic::bearer_token;
-use crate::oauth::claims::{UserClaims, UserInfo};
+use crate::rules::token::claims::{UserClaims, UserInfo};
 
 pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Result<Response, BearerError> {
     let header = request.headers().get(AUTHORIZATION).ok_or(BearerError::Missing)?;

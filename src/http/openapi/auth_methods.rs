@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{json_api_of, json_of};
-use crate::actions::MOST_AUTH_METHODS;
+use crate::actions::webhooks::create_auth_method::MOST_AUTH_METHODS;
 use crate::http::api::auth_methods::{CREDENTIALS, METHOD, PROTOCOL};
-use crate::oauth::auth_method::Member;
-use crate::oauth::permission::Permission;
+use crate::http::openapi::{json_api_of, json_of};
+use crate::rules::identity::permission::Permission;
+use crate::rules::webhook::auth_method::Member;
 
 pub fn paths() -> Value {
     let id = json!({"name": "auth_method_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});

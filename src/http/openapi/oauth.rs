@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{json_api_of, json_of};
+use crate::http::openapi::{json_api_of, json_of};
 
 pub fn paths() -> Value {
     json!({

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{json_api_of, json_of};
 use crate::http::api::authorized_query::{OF_LIST, OF_ONE, SORTS_OF_CLIENTS, SORTS_OF_USERS};
 use crate::http::api::page;
-use crate::oauth::permission::Permission;
+use crate::http::openapi::{json_api_of, json_of};
+use crate::rules::identity::permission::Permission;
 
 const READ: [Permission; 1] = [Permission::OrgAuthorizedAppsRead];
 const READ_OR_INTEGRATE: [Permission; 2] = [Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::oauth::client_metadata::{GrantType, Member};
-use crate::oauth::signing_algorithm::SigningAlgorithm;
+use crate::rules::client::metadata::{GrantType, Member};
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 pub fn schemas() -> Value {
     let grant_types: Vec<&str> = GrantType::ALL.into_iter().map(GrantType::name).collect();

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::json_api_of;
-use crate::oauth::permission::Permission;
+use crate::http::openapi::json_api_of;
+use crate::rules::identity::permission::Permission;
 
 pub fn paths() -> Value {
     let permission = Permission::ManageIntegrations.as_str();

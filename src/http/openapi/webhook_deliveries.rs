@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::json_of;
-use crate::db::deliveries::State;
+use crate::db::webhooks::deliveries::State;
 use crate::http::api::webhook_deliveries::{DEFAULT_SIZE, MOST};
-use crate::oauth::event::Event;
-use crate::oauth::permission::Permission;
+use crate::http::openapi::json_of;
+use crate::rules::identity::permission::Permission;
+use crate::rules::webhook::event::Event;
 
 pub fn paths() -> Value {
     json!({

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::json_of;
-use crate::oauth::event::Event;
-use crate::oauth::permission::Permission;
-use crate::oauth::webhook::{Encoding, LONGEST_NAME};
-use crate::oauth::{receiver_url, webhook_variable};
+use crate::http::openapi::json_of;
+use crate::rules::identity::permission::Permission;
+use crate::rules::webhook::event::Event;
+use crate::rules::webhook::{Encoding, LONGEST_NAME, receiver_url, variable};
 
 pub fn paths() -> Value {
     json!({
@@ -80,10 +79,10 @@ fn written() -> Value {
 }
 
 fn variable() -> Value {
-    let pattern = format!("^[A-Z0-9_]{{1,{}}}$", webhook_variable::LONGEST_NAME);
+    let pattern = format!("^[A-Z0-9_]{{1,{}}}$", variable::LONGEST_NAME);
     json!({
         "name": {"type": "string", "pattern": pattern},
-        "value": {"type": "string", "maxLength": webhook_variable::LONGEST_VALUE},
+        "value": {"type": "string", "maxLength": variable::LONGEST_VALUE},
         "is_secret": {"type": "boolean"},
     })
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{handle, visitor};
 use crate::app::App;
-use crate::http::consent_page::consent_page;
 use crate::http::error::PageError;
 use crate::http::oauth::authorize::go_on;
-use crate::http::pending::{Next, Pending};
+use crate::http::oauth::pending::{Next, Pending};
+use crate::http::pages::consent_page::consent_page;
+use crate::http::pages::{handle, visitor};
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let browser = visitor(&app, &request).await?;

@@ -1,20 +1,20 @@
-//! `GET` and `POST /login`, `POST /logout`. How attempts are limited: `http/attempts.rs`.
+//! `GET` and `POST /login`, `POST /logout`. How attempts are limited: `http/middleware/attempts.rs`.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{form, handle, visitor};
 use crate::actions::sign_in::{SignInError, SignedIn, SigningIn, is_known_browser, sign_in, sign_out};
 use crate::app::App;
-use crate::http::attempts::Attempt;
-use crate::http::browser::Browser;
 use crate::http::error::PageError;
+use crate::http::extract::browser::Browser;
+use crate::http::middleware::attempts::Attempt;
 use crate::http::oauth::authorize::go_on;
-use crate::http::pending::{Next, Pending, see_other};
+use crate::http::oauth::pending::{Next, Pending, see_other};
+use crate::http::pages::{form, handle, visitor};
 use crate::http::views::{LoginFailure, LoginPage};
-use crate::oauth::parameters::Parameters;
+use crate::rules::syntax::parameters::Parameters;
 use crate::secret::Secret;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {

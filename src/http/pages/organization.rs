@@ -6,15 +6,15 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{form, handle, visitor};
 use crate::app::App;
-use crate::db::authorization_requests;
+use crate::db::authorizations::requests;
 use crate::http::error::PageError;
 use crate::http::oauth::authorize::go_on;
-use crate::http::pending::{Next, Pending};
+use crate::http::oauth::pending::{Next, Pending};
+use crate::http::pages::{form, handle, visitor};
 use crate::http::views::{ChooseOrganisationPage, ChooseSitePage, SiteShown};
-use crate::oauth::OrgId;
-use crate::oauth::client::ClientId;
+use crate::rules::client::ClientId;
+use crate::rules::id::OrgId;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let browser = visitor(&app, &request).await?;
@@ -38,7 +38,7 @@ pub async fn choose(State(app): State<Arc<App>>, request: Request) -> Result<Res
         && orgs.iter().any(|(id, _)| *id == chosen)
     {
         let (digest, binding) = (pending.digest(), browser.binding_digest());
-        authorization_requests::choose_org(&app.context.db, digest, binding, chosen).await?;
+        requests::choose_org(&app.context.db, digest, binding, chosen).await?;
         pending.stored.org_id = Some(chosen);
     }
     let next = pending.next(&app, &browser).await?;

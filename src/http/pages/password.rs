@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{form, handle, visitor};
 use crate::actions::sign_in::{AtBrowser, ChangePasswordError, choose_password};
 use crate::app::App;
-use crate::http::browser::{Browser, SignedIn};
 use crate::http::error::PageError;
-use crate::http::pending::{Pending, see_other};
+use crate::http::extract::browser::{Browser, SignedIn};
+use crate::http::oauth::pending::{Pending, see_other};
+use crate::http::pages::{form, handle, visitor};
 use crate::http::views::{ChoosePasswordPage, PasswordFailure};
 use crate::secret::Secret;
 

@@ -4,14 +4,15 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::app_name::AppName;
-use super::device::Device;
-use super::language::Language;
-use super::shown;
-use super::words::{Phrase, Words};
-use crate::oauth::remaining_life::RemainingLife;
-use crate::oauth::{GrantId, SessionId, Timestamp};
+use crate::http::views::answer::Forms;
+use crate::http::views::app_name::AppName;
+use crate::http::views::device::Device;
+use crate::http::views::language::Language;
+use crate::http::views::words::{Phrase, Words};
+use crate::http::views::{answer, shown};
+use crate::rules::id::{GrantId, SessionId};
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::remaining_life::RemainingLife;
 
 pub struct AccountPage {
     pub csrf: String,
@@ -179,8 +180,8 @@ impl AccountPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery::{account, html};
     use super::*;
+    use crate::http::views::gallery::{account, html};
 
     #[test]
     fn a_notice_is_read_as_it_is_written() {

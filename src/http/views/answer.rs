@@ -7,7 +7,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::words::Words;
+use crate::http::views::words::Words;
 
 /// Where the forms of a page lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub fn come_back_in(mut answer: Response, seconds: u64) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery;
+    use crate::http::views::gallery;
 
     #[test]
     fn every_page_forbids_scripts_frames_and_keeping_and_says_its_language() {

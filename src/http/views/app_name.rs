@@ -1,7 +1,7 @@
 //! The name of an app, wherever a page that is not the consent page mentions it. Anybody can register any name, so it is
 //! in quotation marks and called unverified unless a host answers for it.
 
-use super::words::{Phrase, Words};
+use crate::http::views::words::{Phrase, Words};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppName {

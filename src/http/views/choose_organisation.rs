@@ -4,12 +4,12 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::app_name::AppName;
-use super::language::Language;
-use super::shown;
-use super::words::{Phrase, Words};
-use crate::oauth::OrgId;
+use crate::http::views::answer::Forms;
+use crate::http::views::app_name::AppName;
+use crate::http::views::language::Language;
+use crate::http::views::words::{Phrase, Words};
+use crate::http::views::{answer, shown};
+use crate::rules::id::OrgId;
 
 pub struct ChooseOrganisationPage {
     pub request: String,

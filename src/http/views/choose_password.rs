@@ -4,10 +4,11 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::language::Language;
-use super::words::Words;
-use crate::oauth::password::PasswordError;
+use crate::http::views::answer;
+use crate::http::views::answer::Forms;
+use crate::http::views::language::Language;
+use crate::http::views::words::Words;
+use crate::rules::identity::password::PasswordError;
 
 pub struct ChoosePasswordPage {
     /// The handle of the authorization request that waits for this.
@@ -55,8 +56,8 @@ impl ChoosePasswordPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery::{choose_password, html};
     use super::*;
+    use crate::http::views::gallery::{choose_password, html};
 
     #[test]
     fn there_is_one_password_field_and_it_names_the_failure() {

@@ -4,10 +4,11 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::app_name::AppName;
-use super::language::Language;
-use super::words::{Phrase, Words};
+use crate::http::views::answer;
+use crate::http::views::answer::Forms;
+use crate::http::views::app_name::AppName;
+use crate::http::views::language::Language;
+use crate::http::views::words::{Phrase, Words};
 
 pub struct ChooseSitePage {
     pub sites: Vec<SiteShown>,
@@ -50,9 +51,9 @@ impl ChooseSitePage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::app_name::AppName;
-    use super::super::gallery::html;
     use super::*;
+    use crate::http::views::app_name::AppName;
+    use crate::http::views::gallery::html;
 
     #[test]
     fn a_site_is_a_link_only_where_its_address_is_one_of_the_web() {

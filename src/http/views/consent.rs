@@ -4,14 +4,14 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::language::Language;
-use super::scope_groups::ScopeGroup;
-use super::shown;
-use super::words::{Phrase, Words};
-use crate::oauth::Timestamp;
-use crate::oauth::client_proof::ClientProof;
-use crate::oauth::offered_scopes::WithheldBy;
+use crate::http::views::answer::Forms;
+use crate::http::views::language::Language;
+use crate::http::views::scope_groups::ScopeGroup;
+use crate::http::views::words::{Phrase, Words};
+use crate::http::views::{answer, shown};
+use crate::rules::client::proof::ClientProof;
+use crate::rules::scope::offered::WithheldBy;
+use crate::rules::timestamp::Timestamp;
 
 pub struct ConsentPage {
     /// The handle of the authorization request: what is decided about. The form carries nothing else of it.
@@ -208,9 +208,9 @@ impl ConsentPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery::{client, consent, html};
-    use super::super::scope_groups::ScopeShown;
     use super::*;
+    use crate::http::views::gallery::{client, consent, html};
+    use crate::http::views::scope_groups::ScopeShown;
 
     fn shown(page: &ConsentPage) -> String {
         html(page.render(Language::English))

@@ -11,14 +11,15 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::*;
-use crate::oauth::client_proof::ClientProof;
-use crate::oauth::offered_scopes::WithheldBy;
-use crate::oauth::password::PasswordError;
-use crate::oauth::refused_request::RefusedRequest;
-use crate::oauth::remaining_life::RemainingLife;
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
-use crate::oauth::{GrantId, OrgId, SessionId, Timestamp};
+use crate::rules::authorization::refused_request::RefusedRequest;
+use crate::rules::client::proof::ClientProof;
+use crate::rules::id::{GrantId, OrgId, SessionId};
+use crate::rules::identity::password::PasswordError;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+use crate::rules::scope::offered::WithheldBy;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::remaining_life::RemainingLife;
 
 pub const NAME_WITH_BRACES: &str = "{client}";
 

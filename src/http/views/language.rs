@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 
-pub use crate::oauth::language::Language;
+pub use crate::rules::authorization::language::Language;
 
 /// How many ranges of a header are looked at. Browsers send a handful.
 const MOST_RANGES: usize = 20;

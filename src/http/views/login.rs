@@ -4,10 +4,11 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::app_name::AppName;
-use super::language::Language;
-use super::words::{Phrase, Words};
+use crate::http::views::answer;
+use crate::http::views::answer::Forms;
+use crate::http::views::app_name::AppName;
+use crate::http::views::language::Language;
+use crate::http::views::words::{Phrase, Words};
 
 pub struct LoginPage {
     /// The handle of the authorization request that waits for this.
@@ -76,8 +77,8 @@ impl LoginPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery::{html, login};
     use super::*;
+    use crate::http::views::gallery::{html, login};
 
     #[test]
     fn a_failure_has_its_status_and_says_when_to_come_back() {

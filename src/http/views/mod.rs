@@ -22,15 +22,17 @@ mod signed_out;
 mod style;
 mod words;
 
-pub use account::{AccountPage, AppShown, Notice, SessionShown};
-pub use app_name::AppName;
-pub use choose_organisation::ChooseOrganisationPage;
-pub use choose_password::{ChoosePasswordPage, PasswordFailure};
-pub use choose_site::{ChooseSitePage, SiteShown};
-pub use consent::{ClientShown, ConsentPage, GoesTo, ReachShown, ResourceShown, Usage, WithheldScope};
-pub use language::Language;
-pub use login::{LoginFailure, LoginPage};
-pub use problem::{Problem, ProblemPage};
-pub use scope_groups::ScopeGroup;
-pub use signed_out::SignedOutPage;
-pub use style::style;
+pub use crate::http::views::account::{AccountPage, AppShown, Notice, SessionShown};
+pub use crate::http::views::app_name::AppName;
+pub use crate::http::views::choose_organisation::ChooseOrganisationPage;
+pub use crate::http::views::choose_password::{ChoosePasswordPage, PasswordFailure};
+pub use crate::http::views::choose_site::{ChooseSitePage, SiteShown};
+pub use crate::http::views::consent::{
+    ClientShown, ConsentPage, GoesTo, ReachShown, ResourceShown, Usage, WithheldScope,
+};
+pub use crate::http::views::language::Language;
+pub use crate::http::views::login::{LoginFailure, LoginPage};
+pub use crate::http::views::problem::{Problem, ProblemPage};
+pub use crate::http::views::scope_groups::ScopeGroup;
+pub use crate::http::views::signed_out::SignedOutPage;
+pub use crate::http::views::style::style;

@@ -4,11 +4,11 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::language::Language;
-use super::shown;
-use super::words::Words;
-use crate::oauth::refused_request::RefusedRequest;
+use crate::http::views::answer::Forms;
+use crate::http::views::language::Language;
+use crate::http::views::words::Words;
+use crate::http::views::{answer, shown};
+use crate::rules::authorization::refused_request::RefusedRequest;
 
 pub struct ProblemPage {
     pub status: StatusCode,
@@ -95,8 +95,8 @@ impl ProblemPage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gallery::{html, problems};
     use super::*;
+    use crate::http::views::gallery::{html, problems};
 
     fn page_of(problem: Problem) -> ProblemPage {
         ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words: None, reference: None, facts: None }

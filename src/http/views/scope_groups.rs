@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::oauth::scope::ScopeSet;
-use crate::oauth::scope_catalog::{OTHER_GROUP, Scope, ScopeCatalog, ScopeKind};
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::{OTHER_GROUP, Scope, ScopeCatalog, ScopeKind};
 
 pub struct ScopeGroup {
     pub title: String,

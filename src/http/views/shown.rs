@@ -1,7 +1,7 @@
 //! How text that others wrote, and times, are shown to a person.
 
-use crate::oauth::Timestamp;
-use crate::oauth::verification_marks::poses_as_verified;
+use crate::rules::client::verification_marks::poses_as_verified;
+use crate::rules::timestamp::Timestamp;
 
 /// A longer name pushes everything else off the page.
 const LONGEST_LINE: usize = 80;

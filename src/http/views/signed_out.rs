@@ -4,9 +4,10 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{self, Forms};
-use super::language::Language;
-use super::words::Words;
+use crate::http::views::answer;
+use crate::http::views::answer::Forms;
+use crate::http::views::language::Language;
+use crate::http::views::words::Words;
 
 pub struct SignedOutPage;
 

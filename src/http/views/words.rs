@@ -7,10 +7,9 @@ use std::sync::LazyLock;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::language::Language;
-use super::shown;
-use super::style;
-use crate::oauth::Timestamp;
+use crate::http::views::language::Language;
+use crate::http::views::{shown, style};
+use crate::rules::timestamp::Timestamp;
 
 static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/en.toml")));
 static GERMAN: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/de.toml")));
@@ -169,9 +168,9 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
 
-    use super::super::gallery;
     use super::*;
-    use crate::oauth::scope_catalog::{OTHER_GROUP, SHIPPED, ScopeCatalog};
+    use crate::http::views::gallery;
+    use crate::rules::scope::catalog::{OTHER_GROUP, SHIPPED, ScopeCatalog};
 
     fn places(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|tail| tail.split_once('}')).map(|(place, _)| place).collect()

@@ -3,14 +3,23 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use grantor::actions::{self, Actor, Bounds, By};
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::oauth::OrgId;
-use grantor::oauth::audit_catalog::AUDIT_EVENTS;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::actions::audit::{Actor, By};
+use grantor::actions::clients::restrict_scopes;
+use grantor::actions::clients::restrict_scopes::Bounds;
+use grantor::actions::keys::revoke_key;
+use grantor::actions::orgs::bootstrap;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::sign_in::set_password;
+use grantor::actions::users::create_user;
+use grantor::actions::users::disable_user;
+use grantor::db::audit_events;
+use grantor::db::audit_events::AuditEvent;
+use grantor::rules::audit::catalog::AUDIT_EVENTS;
+use grantor::rules::client::ClientId;
+use grantor::rules::id::OrgId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::scope::restriction::ScopesRestriction;
 use grantor::secret::Secret;
 use serde_json::{Value, json};
 
@@ -61,9 +70,17 @@ fn restriction(app: &TestApp, oidc: &[&str], permission: &[&str]) -> ScopesRestr
 async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction: &ScopesRestriction) {
     let app = operator.app;
     let bounds: Bounds<'_> = app.app.bounds(client_id);
-    actions::restrict_scopes(app.context(), bounds, operator.org_id, client_id, restriction, None, &COMMAND_LINE)
-        .await
-        .expect("is restricted");
+    restrict_scopes::restrict_scopes(
+        app.context(),
+        bounds,
+        operator.org_id,
+        client_id,
+        restriction,
+        None,
+        &COMMAND_LINE,
+    )
+    .await
+    .expect("is restricted");
 }
 
 on_both! {
@@ -79,7 +96,7 @@ on_both! {
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         };
 
-        let eve = actions::create_user(app.context(), acme.org_id, "eve@acme.example", None, Role::ReadOnly, None, &by)
+        let eve = create_user::create_user(app.context(), acme.org_id, "eve@acme.example", None, Role::ReadOnly, None, &by)
             .await
             .expect("joins");
 
@@ -103,7 +120,7 @@ on_both! {
         let app = TestApp::start(engine).await;
 
         let made =
-            actions::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
+            bootstrap::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
 
         let listed = events(&app, made.org_id).await;
         assert!(listed.iter().all(|event| event.actor == "command_line" && event.at == START));
@@ -139,7 +156,7 @@ on_both! {
         assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
 
         let lift = async || {
-            actions::lift_restriction(app.context(), app.app.bounds(client_id), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
+            restrict_scopes::lift_restriction(app.context(), app.app.bounds(client_id), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
         };
         let lifted = told_of(&app, acme.org_id, lift).await;
         assert_eq!(lifted, [told("scopes_restriction.lifted", subject, Some(second), nothing)]);
@@ -154,8 +171,8 @@ on_both! {
 
         let told = told_of(&app, acme.org_id, async || {
             let context = app.context();
-            actions::preview_restriction(context, bounds, acme.org_id, client_id, &wanted).await.expect("is shown");
-            actions::restrict_scopes(context, bounds, acme.org_id, client_id, &wanted, Some("moved"), &COMMAND_LINE)
+            restrict_scopes::preview_restriction(context, bounds, acme.org_id, client_id, &wanted).await.expect("is shown");
+            restrict_scopes::restrict_scopes(context, bounds, acme.org_id, client_id, &wanted, Some("moved"), &COMMAND_LINE)
                 .await
                 .expect_err("is refused");
         })
@@ -169,7 +186,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &COMMAND_LINE)
+            default_client_scopes::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &COMMAND_LINE)
                 .await
                 .expect("is set");
         };
@@ -192,13 +209,13 @@ on_both! {
         let eve = grantor::db::users::find_by_email(app.db(), "eve@mail.example").await.expect("is readable");
         let subject = format!("user:{}", eve.expect("is there").id);
         let disable = async || {
-            actions::disable_user(app.context(), &app.app.operators, "eve@mail.example", &COMMAND_LINE)
+            disable_user::disable_user(app.context(), &app.app.operators, "eve@mail.example", &COMMAND_LINE)
                 .await
                 .expect("is disabled");
         };
         let set_password = async || {
-            let new = actions::NewPassword::chosen(Secret::new("correct horse battery".to_owned()));
-            actions::set_password(app.context(), "eve@mail.example", new, &COMMAND_LINE).await.expect("is set");
+            let new = set_password::NewPassword::chosen(Secret::new("correct horse battery".to_owned()));
+            set_password::set_password(app.context(), "eve@mail.example", new, &COMMAND_LINE).await.expect("is set");
         };
 
         let before = events(&app, umbra.org_id).await.len();
@@ -218,7 +235,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let revoke = async |id| {
-            actions::revoke_key(app.context(), &app.app.operators, id, &COMMAND_LINE).await.expect("is revoked");
+            revoke_key::revoke_key(app.context(), &app.app.operators, id, &COMMAND_LINE).await.expect("is revoked");
         };
 
         let application_key = told_of(&app, acme.org_id, async || revoke(acme.keys.application_key_id).await).await;
@@ -233,7 +250,7 @@ on_both! {
     async fn no_event_holds_a_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         let made =
-            actions::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
+            bootstrap::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");
 
         let recorded = format!("{:?}", events(&app, made.org_id).await);
 

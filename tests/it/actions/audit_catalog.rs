@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use grantor::oauth::audit_catalog::{AUDIT_EVENTS, markdown_table};
+use grantor::rules::audit::catalog::{AUDIT_EVENTS, markdown_table};
 
 /// String literals of the form `kind.change` in the actions, where events get their names.
 fn recorded_names(folder: &Path, names: &mut BTreeSet<String>) {

@@ -1,8 +1,10 @@
 //! What an organisation lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
 
-use grantor::actions::{self, By, NewDefaults};
+use grantor::actions::audit::By;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::orgs::default_client_scopes::NewDefaults;
 use grantor::db::{audit_events, grants};
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use crate::support::{Bearer, TestApp, TestOperator};
@@ -13,7 +15,14 @@ async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> usize {
     let app = operator.app;
     let scopes = names.map(|names| ScopeSet::from_spaced(names).expect("scopes"));
     let (config, catalog) = (&app.app.config, &app.app.catalog);
-    let set = actions::set_default_client_scopes(app.context(), operator.org_id, scopes.as_ref(), config, catalog, &BY);
+    let set = default_client_scopes::set_default_client_scopes(
+        app.context(),
+        operator.org_id,
+        scopes.as_ref(),
+        config,
+        catalog,
+        &BY,
+    );
     set.await.expect("is set")
 }
 
@@ -79,8 +88,8 @@ on_both! {
             let (config, catalog) = (&app.app.config, &app.app.catalog);
             let new = NewDefaults { org_id: operator.org_id, scopes: Some(&scopes), config, catalog };
 
-            let preview = actions::preview_default_restriction(app.context(), new).await.expect("is previewed");
-            let done = actions::restrict_by_default(app.context(), new, None, &BY).await.expect("is set");
+            let preview = default_client_scopes::preview_default_restriction(app.context(), new).await.expect("is previewed");
+            let done = default_client_scopes::restrict_by_default(app.context(), new, None, &BY).await.expect("is set");
 
             assert_eq!((preview.affected.grants, preview.affected.users, preview.ended), (2, 1, ended), "{on_narrow}");
             assert_eq!(preview, done, "{on_narrow}");

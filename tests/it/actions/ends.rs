@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, Forgotten, Keeping, NewPassword};
-use grantor::db::authorization_codes::{self, AuthorizationCode};
-use grantor::db::authorization_requests::{self, NewPendingRequest};
-use grantor::db::families::{self, Family};
-use grantor::db::grants::{self, NewGrant};
-use grantor::db::sessions::{self, NewSession};
-use grantor::db::{audit_events, org_clients, users};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::{FamilyId, GrantId, OrgId, SessionId, Timestamp, UserId};
+use grantor::actions::audit::By;
+use grantor::actions::sign_in::set_password;
+use grantor::actions::sign_in::set_password::{Keeping, NewPassword};
+use grantor::actions::upkeep::forget_expired;
+use grantor::actions::upkeep::forget_expired::Forgotten;
+use grantor::actions::users::create_user;
+use grantor::actions::users::disable_user;
+use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::authorizations::requests::NewPendingRequest;
+use grantor::db::authorizations::{codes, requests};
+use grantor::db::families::Family;
+use grantor::db::families::redemptions;
+use grantor::db::grants::NewGrant;
+use grantor::db::orgs::org_clients;
+use grantor::db::users::sessions;
+use grantor::db::users::sessions::NewSession;
+use grantor::db::{audit_events, families, grants, users};
+use grantor::rules::client::ClientId;
+use grantor::rules::id::{FamilyId, GrantId, OrgId, SessionId, UserId};
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::{Digest, Secret};
 use serde_json::json;
 use uuid::Uuid;
@@ -71,8 +82,8 @@ async fn granted(app: &TestApp, number: u64, org_id: OrgId, user_id: UserId, for
     let mut tx = app.db().begin().await.expect("begins");
     org_clients::lock(&mut tx, org_id, client_id, now).await.expect("is locked");
     grants::upsert(&mut tx, &new).await.expect("is stored");
-    authorization_codes::insert(&mut tx, digest, &code).await.expect("is inserted");
-    families::insert(&mut tx, &family, forget_at).await.expect("is inserted");
+    codes::insert(&mut tx, digest, &code).await.expect("is inserted");
+    redemptions::insert(&mut tx, &family, forget_at).await.expect("is inserted");
     tx.commit().await.expect("commits");
 }
 
@@ -114,7 +125,7 @@ on_both! {
         signed_in(&app, 2, eve).await;
         let others = signed_in(&app, 3, other).await;
 
-        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
 
         assert!(!is_alive(&app, 1).await && !is_alive(&app, 2).await && is_alive(&app, 3).await);
         let listed = grants::list(app.db(), None, None, None, 10).await.expect("is readable");
@@ -140,7 +151,7 @@ on_both! {
             let known_browser = Digest::of("the next cookie");
             let keep = keep.map(|session: SessionId| Keeping { session, browser: None, known_browser });
             let new = NewPassword { keep, ..NewPassword::chosen(Secret::new(password.to_owned())) };
-            actions::set_password(app.context(), EVE, new, &BY).await
+            set_password::set_password(app.context(), EVE, new, &BY).await
         };
 
         set("short", None).await.expect_err("is refused");
@@ -160,7 +171,7 @@ on_both! {
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         for (org_id, name) in [(acme.org_id, " Eve L\u{f6}v "), (umbra.org_id, "Somebody else")] {
             let name = Some(name);
-            actions::create_user(app.context(), org_id, EVE, name, Role::Standard, None, &BY).await.expect("joins");
+            create_user::create_user(app.context(), org_id, EVE, name, Role::Standard, None, &BY).await.expect("joins");
         }
 
         let eve = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
@@ -184,11 +195,11 @@ on_both! {
             created_at: START,
             expires_at: START.plus(600),
         };
-        authorization_requests::insert(app.db(), &pending).await.expect("is inserted");
+        requests::insert(app.db(), &pending).await.expect("is inserted");
         let at = async |seconds: i64| {
             let passed = app.context().clock.now().seconds_since(START);
             app.hand.advance(Duration::from_secs(u64::try_from(seconds - passed).expect("time goes on")));
-            actions::forget_expired(app.context()).await.expect("is asked")
+            forget_expired::forget_expired(app.context()).await.expect("is asked")
         };
         let nothing = Forgotten::default();
         const DAY: i64 = 86_400;

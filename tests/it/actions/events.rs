@@ -7,11 +7,11 @@ mod keys;
 mod refusals;
 mod restrictions;
 
-use grantor::actions::By;
+use grantor::actions::audit::By;
 use grantor::db::grants;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::client::ClientId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use crate::support::flow::Person;

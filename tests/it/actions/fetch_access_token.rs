@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use grantor::actions::{AccessToken, TokenFetchError, fetch_access_token};
-use grantor::db::auth_methods::AuthMethod;
-use grantor::oauth::OrgId;
+use grantor::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
+use grantor::db::webhooks::auth_methods::AuthMethod;
 use grantor::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
+use grantor::rules::id::OrgId;
 use grantor::sealing::KeyRing;
 use serde_json::{Value, json};
 use uuid::Uuid;

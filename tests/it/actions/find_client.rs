@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use grantor::actions::FindClientError;
-use grantor::db::clients::{self, Client};
-use grantor::db::unused_clients;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::network::Network;
+use grantor::actions::clients::find::FindClientError;
+use grantor::db::clients;
+use grantor::db::clients::{Client, unused};
+use grantor::rules::client::ClientId;
+use grantor::rules::syntax::network::Network;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,7 +94,7 @@ on_both! {
         let id = app.registered("App").await;
         find(&app, &id).await.expect("is found");
         app.hand.advance(DAY);
-        assert_eq!(unused_clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
+        assert_eq!(unused::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
 
         assert!(matches!(find(&app, &id).await, Err(FindClientError::Unknown)));
     }
@@ -325,7 +325,7 @@ on_both! {
         let id = find(&app, &url).await.expect("is found").id;
         app.hand.advance(DAY);
 
-        assert_eq!(unused_clients::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
+        assert_eq!(unused::forget(app.db(), app.context().clock.now(), 10).await.expect("is forgotten"), 1);
 
         assert!(clients::find(app.db(), id).await.expect("is readable").is_none());
         assert_eq!(find(&app, &url).await.expect("is found again").id, id);

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grantor::actions;
-use grantor::db::clients::{self, NewClient};
-use grantor::db::{authorization_requests, unused_clients};
-use grantor::oauth::Timestamp;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::client_identity::ClientDigest;
-use grantor::oauth::permission::Role;
+use grantor::actions::clients::forget;
+use grantor::actions::upkeep::forget_expired;
+use grantor::db::authorizations::requests;
+use grantor::db::clients;
+use grantor::db::clients::{NewClient, unused};
+use grantor::rules::client::ClientId;
+use grantor::rules::client::identity::ClientDigest;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::hex;
 use grantor::sweeper::Turn;
 use serde_json::json;
@@ -52,7 +54,7 @@ fn row(number: u64) -> NewClient {
 /// As another server does it.
 async fn clients_forgotten_by_hand(app: &TestApp, id: &str) {
     let id = ClientId::parse(id).expect("an id");
-    let deleted = unused_clients::delete(app.db(), &[id], app.context().clock.now()).await;
+    let deleted = unused::delete(app.db(), &[id], app.context().clock.now()).await;
     assert_eq!(deleted.expect("is deleted"), 1);
 }
 
@@ -73,9 +75,9 @@ async fn count(app: &TestApp) -> usize {
     clients::list(app.db(), "", 10_000).await.expect("is readable").len()
 }
 
-async fn bound(app: &TestApp) -> actions::Bounded {
+async fn bound(app: &TestApp) -> forget::Bounded {
     let registrar = &app.app.registrar;
-    actions::bound_unused_clients(app.context(), &registrar.unused, &registrar.known).await.expect("are counted")
+    forget::bound_unused_clients(app.context(), &registrar.unused, &registrar.known).await.expect("are counted")
 }
 
 async fn is_there(app: &TestApp, id: &str) -> bool {
@@ -134,11 +136,11 @@ on_both! {
         Person::new(&app, "bob@mail.example").visit(&waiting.url(&[])).await;
         app.hand.advance(days(2));
 
-        assert_eq!(actions::forget_clients(app.context(), DAY).await.expect("are forgotten"), 0);
+        assert_eq!(forget::forget_clients(app.context(), DAY).await.expect("are forgotten"), 0);
         assert!(is_there(&app, &waiting.id).await);
         // Once the request is over, nothing protects the client.
-        actions::forget_expired(app.context()).await.expect("is swept");
-        assert_eq!(actions::forget_clients(app.context(), DAY).await.expect("is forgotten"), 1);
+        forget_expired::forget_expired(app.context()).await.expect("is swept");
+        assert_eq!(forget::forget_clients(app.context(), DAY).await.expect("is forgotten"), 1);
         assert!(!is_there(&app, &waiting.id).await);
         let seen_at = app.context().clock.now().minus(601);
         let rows: Vec<NewClient> = (0..40).map(|number| NewClient { seen_at, ..row(number) }).collect();
@@ -169,7 +171,7 @@ on_both! {
         assert_eq!(bounded().await, (20, 1));
 
         assert!(!is_there(&app, &waiting.id).await);
-        assert_eq!(authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
+        assert_eq!(requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
     }
 
     async fn while_only_young_clients_are_left_a_registration_starts_no_run(engine: Engine) {
@@ -267,11 +269,11 @@ on_both! {
         .await;
 
         let first = grantor::sweeper::sweep(&app.app).await;
-        let left = authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted");
+        let left = requests::count(app.db(), AT_ALL, 10).await.expect("are counted");
         let second = grantor::sweeper::sweep(&app.app).await;
 
         assert_eq!((first, left, second), (Turn::CutShort, 1, Turn::Done));
-        assert_eq!(authorization_requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
+        assert_eq!(requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
     }
 
     // Either clock may be the wrong one, and what was deleted does not come back.
@@ -295,7 +297,7 @@ on_both! {
         app.hand.advance(days(180) + Duration::from_secs(1));
         let fresh = app.registered("Fresh").await;
 
-        let forgotten = actions::forget_clients(app.context(), 180 * DAY).await.expect("are forgotten");
+        let forgotten = forget::forget_clients(app.context(), 180 * DAY).await.expect("are forgotten");
 
         assert_eq!((forgotten, count(&app).await), (1_001, 1));
         let id = ClientId::parse(&fresh).expect("an id");
@@ -307,9 +309,9 @@ on_both! {
         app.registered("App").await;
         app.hand.advance(days(180));
 
-        let on_time = actions::forget_clients(app.context(), 180 * DAY).await.expect("is asked");
+        let on_time = forget::forget_clients(app.context(), 180 * DAY).await.expect("is asked");
         app.hand.advance(Duration::from_secs(1));
-        let late = actions::forget_clients(app.context(), 180 * DAY).await.expect("is asked");
+        let late = forget::forget_clients(app.context(), 180 * DAY).await.expect("is asked");
 
         assert_eq!((on_time, late), (0, 1));
     }
@@ -319,7 +321,7 @@ on_both! {
         app.registered("App").await;
         app.hand.advance(days(10_000));
 
-        let forgotten = actions::forget_clients(app.context(), 0).await.expect("is asked");
+        let forgotten = forget::forget_clients(app.context(), 0).await.expect("is asked");
 
         assert_eq!((forgotten, count(&app).await), (0, 1));
     }
@@ -328,7 +330,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let before = app.registered("App").await;
         app.hand.advance(days(200));
-        assert_eq!(actions::forget_clients(app.context(), 180 * DAY).await.expect("is forgotten"), 1);
+        assert_eq!(forget::forget_clients(app.context(), 180 * DAY).await.expect("is forgotten"), 1);
 
         let after = app.registered("App").await;
 
@@ -342,7 +344,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         with_deliveries(&app).await;
         let forget = async |delivered, parked| {
-            actions::forget_deliveries(app.context(), delivered, parked).await.expect("are forgotten")
+            forget_expired::forget_deliveries(app.context(), delivered, parked).await.expect("are forgotten")
         };
         app.hand.advance(days(7));
 

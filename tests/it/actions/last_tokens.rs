@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, EndedAccess, NewDefaults};
+use grantor::actions::audit::By;
+use grantor::actions::clients::restrict_scopes;
+use grantor::actions::grants::end;
+use grantor::actions::grants::end::EndedAccess;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::orgs::default_client_scopes::NewDefaults;
+use grantor::actions::users::change_membership;
+use grantor::actions::users::disable_user;
 use grantor::db::grants;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::rules::client::ClientId;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::scope::restriction::ScopesRestriction;
 
 use crate::support::granted::Granted;
 use crate::support::{START, TestApp};
@@ -20,13 +27,13 @@ async fn end(granted: &Granted<'_>) -> EndedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await.expect("is readable");
     let id = found.expect("a grant").id;
-    actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended")
+    end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended")
 }
 
 async fn disable(granted: &Granted<'_>) -> EndedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let (context, org_id) = (granted.app.context(), granted.org_id());
-    actions::disable_client(context, org_id, client_id, &By::COMMAND_LINE).await.expect("is disabled")
+    end::disable_client(context, org_id, client_id, &By::COMMAND_LINE).await.expect("is disabled")
 }
 
 const fn ended(grants: usize, seconds: i64) -> EndedAccess {
@@ -103,7 +110,7 @@ on_both! {
         granted.tokens("mcp_read").await;
         let (operators, by) = (&app.app.operators, By::COMMAND_LINE);
 
-        let removed = actions::remove_member(app.context(), operators, eve.org_id(), &eve.user.email, &by).await;
+        let removed = change_membership::remove_member(app.context(), operators, eve.org_id(), &eve.user.email, &by).await;
 
         let removed = removed.expect("is removed");
         assert_eq!((removed.grants, removed.last_token_ends_at), (1, Some(START.plus(HOUR))));
@@ -119,8 +126,8 @@ on_both! {
         let (config, catalog) = (&app.app.config, &app.app.catalog);
         let new = NewDefaults { org_id: granted.org_id(), scopes: Some(&scopes), config, catalog };
 
-        let preview = actions::preview_default_restriction(app.context(), new).await.expect("is previewed");
-        let done = actions::restrict_by_default(app.context(), new, None, &By::COMMAND_LINE).await.expect("is set");
+        let preview = default_client_scopes::preview_default_restriction(app.context(), new).await.expect("is previewed");
+        let done = default_client_scopes::restrict_by_default(app.context(), new, None, &By::COMMAND_LINE).await.expect("is set");
 
         assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));
         assert_eq!(preview, done);
@@ -134,12 +141,12 @@ on_both! {
         let openid: Vec<_> = ScopeSet::parse("openid").expect("a scope").iter().cloned().collect();
         let restriction = ScopesRestriction::from_stored(openid, vec![]);
         let (bounds, by) = (app.app.bounds(client_id), By::COMMAND_LINE);
-        let preview = actions::preview_restriction(app.context(), bounds, granted.org_id(), client_id, &restriction);
+        let preview = restrict_scopes::preview_restriction(app.context(), bounds, granted.org_id(), client_id, &restriction);
         let preview = preview.await.expect("is previewed");
 
         let done =
-            actions::restrict_scopes(app.context(), bounds, granted.org_id(), client_id, &restriction, None, &by).await;
-        let again = actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await;
+            restrict_scopes::restrict_scopes(app.context(), bounds, granted.org_id(), client_id, &restriction, None, &by).await;
+        let again = disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await;
 
         let done = done.expect("is restricted");
         assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));

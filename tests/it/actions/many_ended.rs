@@ -1,8 +1,11 @@
 //! Many grants that end at once are told client by client, so that their end does not take too long to be written.
 
-use grantor::actions::{self, By};
-use grantor::db::{audit_events, org_clients};
-use grantor::oauth::scope::ScopeSet;
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::db::audit_events;
+use grantor::db::orgs::org_clients;
+use grantor::rules::scope::ScopeSet;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -65,7 +68,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let disable = async |number| {
-            actions::disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
+            end::disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
         };
 
         assert_eq!(disable(1).await, 501);
@@ -99,7 +102,7 @@ on_both! {
         let openid = ScopeSet::parse("openid").expect("scopes");
         let (config, catalog) = (&app.app.config, &app.app.catalog);
 
-        let narrowed = actions::set_default_client_scopes(
+        let narrowed = default_client_scopes::set_default_client_scopes(
             app.context(), org_id(1), Some(&openid), config, catalog, &BY,
         )
         .await;

@@ -2,10 +2,14 @@
 
 use std::pin::pin;
 
-use grantor::actions::{self, By};
+use grantor::actions::audit::By;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::webhooks::create_webhook;
+use grantor::actions::webhooks::delete_webhook;
+use grantor::actions::webhooks::update_webhook;
 use grantor::db::orgs;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::webhook::{Encoding, NewWebhook, WebhookChange};
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::webhook::{Encoding, NewWebhook, WebhookChange};
 
 use crate::support::{Engine, TestApp, TestOperator, until_kept_waiting};
 
@@ -16,7 +20,14 @@ const ROUNDS: usize = 40;
 async fn set_defaults(app: &TestApp, operator: &TestOperator<'_>, round: usize) -> Result<(), String> {
     let scopes = ScopeSet::from_spaced(["openid", "openid mcp_read"][round % 2]).expect("scopes");
     let (config, catalog) = (&app.app.config, &app.app.catalog);
-    let set = actions::set_default_client_scopes(app.context(), operator.org_id, Some(&scopes), config, catalog, &BY);
+    let set = default_client_scopes::set_default_client_scopes(
+        app.context(),
+        operator.org_id,
+        Some(&scopes),
+        config,
+        catalog,
+        &BY,
+    );
     set.await.map(drop).map_err(|error| format!("the defaults: {error:?}"))
 }
 
@@ -30,14 +41,14 @@ async fn create(app: &TestApp, operator: &TestOperator<'_>, name: &str) {
         auth_method_id: None,
         event_kinds: None,
     };
-    let made = actions::create_webhook(app.context(), &app.app.issuer.ring, operator.org_id, &new, &BY).await;
+    let made = create_webhook::create_webhook(app.context(), &app.app.issuer.ring, operator.org_id, &new, &BY).await;
     made.expect("is made");
 }
 
 async fn rename(app: &TestApp, operator: &TestOperator<'_>, from: &str, to: &str) -> Result<(), String> {
     let change = WebhookChange { name: Some(to.to_owned()), ..WebhookChange::default() };
     let changed =
-        actions::update_webhook(app.context(), &app.app.issuer.ring, operator.org_id, from, &change, &BY).await;
+        update_webhook::update_webhook(app.context(), &app.app.issuer.ring, operator.org_id, from, &change, &BY).await;
     changed.map(drop).map_err(|error| format!("the change: {error:?}"))
 }
 
@@ -62,7 +73,7 @@ on_both! {
             let (here, there) = tokio::join!(set_defaults(&app, &operator, 2 * round), rename(&replica, &operator, &first, &second));
             assert_eq!((here, there), (Ok(()), Ok(())), "round {round}");
             let delete = async || {
-                let deleted = actions::delete_webhook(replica.context(), operator.org_id, &second, &BY).await;
+                let deleted = delete_webhook::delete_webhook(replica.context(), operator.org_id, &second, &BY).await;
                 deleted.map_err(|error| format!("the end: {error:?}"))
             };
             let (here, there) = tokio::join!(set_defaults(&app, &operator, 2 * round + 1), delete());

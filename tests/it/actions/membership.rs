@@ -3,11 +3,20 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By, MembershipError, Removed};
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::db::{memberships, users};
-use grantor::oauth::OrgId;
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::authorize::offer_scopes;
+use grantor::actions::keys::create_key;
+use grantor::actions::orgs::create_org;
+use grantor::actions::orgs::rename_org;
+use grantor::actions::users::change_membership;
+use grantor::actions::users::change_membership::{MembershipError, Removed};
+use grantor::actions::users::create_user;
+use grantor::actions::users::disable_user;
+use grantor::db::audit_events::AuditEvent;
+use grantor::db::orgs::memberships;
+use grantor::db::{audit_events, users};
+use grantor::rules::id::OrgId;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{Form, McpClient};
@@ -21,11 +30,11 @@ const CLIENTS: &str = "/api/v2/org_authorized_clients";
 const WRITES: &str = "org_authorized_apps_write";
 
 async fn set_role(app: &TestApp, org_id: OrgId, email: &str, role: Role) -> Result<(), MembershipError> {
-    actions::set_role(app.context(), &app.app.operators, org_id, email, role, &BY).await.map(drop)
+    change_membership::set_role(app.context(), &app.app.operators, org_id, email, role, &BY).await.map(drop)
 }
 
 async fn remove(app: &TestApp, org_id: OrgId, email: &str) -> Result<Removed, MembershipError> {
-    actions::remove_member(app.context(), &app.app.operators, org_id, email, &BY).await
+    change_membership::remove_member(app.context(), &app.app.operators, org_id, email, &BY).await
 }
 
 /// Ends the membership alone: keys, grants and tokens stay as they are.
@@ -138,17 +147,17 @@ on_both! {
         let eve = acme.another_user(EVE).await;
         let tokens = eve.tokens("openid").await;
         remove(&app, acme.org_id(), EVE).await.expect("is removed");
-        let refused = actions::create_key(app.context(), acme.org_id(), EVE, &BY).await;
-        assert!(matches!(refused, Err(actions::CreateKeyError::NoSuchUser(_))), "{refused:?}");
+        let refused = create_key::create_key(app.context(), acme.org_id(), EVE, &BY).await;
+        assert!(matches!(refused, Err(create_key::CreateKeyError::NoSuchUser(_))), "{refused:?}");
 
-        let join = async || actions::create_user(app.context(), acme.org_id(), EVE, None, Role::ReadOnly, None, &BY).await;
+        let join = async || create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::ReadOnly, None, &BY).await;
         join().await.expect("joins again");
         let twice = join().await;
 
         let role = memberships::find(app.db(), acme.org_id(), eve.user.id).await.expect("is readable");
         assert_eq!(role, Some(Role::ReadOnly));
         assert!(!may_call(&eve.operator).await && !eve.is_active(&tokens.access).await);
-        assert!(matches!(twice, Err(actions::CreateUserError::Exists(_))), "{twice:?}");
+        assert!(matches!(twice, Err(create_user::CreateUserError::Exists(_))), "{twice:?}");
         let joined = ("member.joined".to_owned(), None, Some(json!({"email": EVE, "role": "read_only"})));
         assert_eq!(last_event(&app, acme.org_id()).await, joined);
         eve.tokens("openid").await;
@@ -162,7 +171,7 @@ on_both! {
         // As if a server of an older version, which ignores the end of a membership, had made the key and the grant.
         end_membership(&app, acme.org_id(), EVE).await;
 
-        actions::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
+        create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
 
         assert!(!may_call(&eve.operator).await && !eve.is_active(&tokens.access).await);
         assert_eq!(eve.refreshed(&tokens.refresh).await.json()["error"], "invalid_grant");
@@ -188,13 +197,13 @@ on_both! {
         assert!(!eve.is_active(&tokens.access).await, "introspection");
         assert_eq!(userinfo(&app, &tokens.access).await, 401, "user information");
         assert_eq!(eve.refreshed(&tokens.refresh).await.json()["error"], "invalid_grant", "refreshing");
-        assert!(matches!(eve.offer(&waiting).await, Err(actions::OfferError::NotAMember)), "consent");
+        assert!(matches!(eve.offer(&waiting).await, Err(offer_scopes::OfferError::NotAMember)), "consent");
         let db = app.db();
         assert_eq!(memberships::find(db, acme.org_id(), eve.user.id).await.expect("is readable"), None);
         assert_eq!(memberships::list_orgs(db, eve.user.id).await.expect("is readable"), []);
         assert_eq!(memberships::list_of_user(db, eve.user.id).await.expect("is readable"), []);
-        let key = actions::create_key(app.context(), acme.org_id(), EVE, &BY).await;
-        assert!(matches!(key, Err(actions::CreateKeyError::NoSuchUser(_))), "new keys");
+        let key = create_key::create_key(app.context(), acme.org_id(), EVE, &BY).await;
+        assert!(matches!(key, Err(create_key::CreateKeyError::NoSuchUser(_))), "new keys");
     }
 
     async fn a_session_cannot_act_in_an_organization_that_its_user_left(engine: Engine) {
@@ -219,7 +228,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         acme.colleague(EVE, Role::Admin).await;
-        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
 
         let demoted = set_role(&app, acme.org_id, &acme.email, Role::Standard).await;
         let removed = remove(&app, acme.org_id, &acme.email).await;
@@ -227,7 +236,7 @@ on_both! {
         assert!(matches!(&demoted, Err(MembershipError::LastAdministrator(email)) if *email == acme.email), "{demoted:?}");
         assert!(matches!(&removed, Err(MembershipError::LastAdministrator(_))), "{removed:?}");
         assert!(may_call(&acme).await);
-        actions::enable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is enabled");
+        disable_user::enable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is enabled");
         set_role(&app, acme.org_id, &acme.email, Role::Standard).await.expect("is set");
     }
 
@@ -251,7 +260,7 @@ on_both! {
             assert_eq!(administrators.len(), 1, "{round}: {one:?} {other:?}");
             assert!(one.is_ok() != other.is_ok(), "{round}: {one:?} {other:?}");
             if other.is_ok() && round % 2 == 1 {
-                actions::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await.expect("joins");
+                create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await.expect("joins");
             }
             for email in [acme.email.as_str(), EVE] {
                 set_role(&app, acme.org_id, email, Role::Admin).await.expect("is set");
@@ -281,7 +290,7 @@ on_both! {
             }
             let live = grantor::db::grants::list_of_user(app.db(), eve.user.id).await.expect("is readable");
             assert_eq!(live.len(), 0, "{round}");
-            actions::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
+            create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
         }
     }
 
@@ -290,15 +299,15 @@ on_both! {
         let acme = app.operator("Acme").await;
         app.operator("Umbra").await;
         let org = grantor::db::orgs::find(app.db(), acme.org_id).await.expect("is readable").expect("is there");
-        let rename = async |name: &str| actions::rename_org(app.context(), &org, name, &BY).await;
+        let rename = async |name: &str| rename_org::rename_org(app.context(), &org, name, &BY).await;
 
         assert_eq!(rename(" Acme Ltd ").await.expect("is renamed"), "Acme Ltd");
 
         let renamed = ("org.renamed".to_owned(), Some(json!({"name": "Acme"})), Some(json!({"name": "Acme Ltd"})));
         assert_eq!(last_event(&app, acme.org_id).await, renamed);
         let taken = rename("Umbra").await;
-        assert!(matches!(&taken, Err(actions::CreateOrgError::Exists(name)) if name == "Umbra"), "{taken:?}");
-        assert!(matches!(rename(" ").await, Err(actions::CreateOrgError::Name)));
+        assert!(matches!(&taken, Err(create_org::CreateOrgError::Exists(name)) if name == "Umbra"), "{taken:?}");
+        assert!(matches!(rename(" ").await, Err(create_org::CreateOrgError::Name)));
         let count = events(&app, acme.org_id).await.len();
         rename("Acme Ltd").await.expect("is fine");
         assert_eq!(events(&app, acme.org_id).await.len(), count, "the same name again changes nothing");

@@ -1,12 +1,24 @@
 //! People: in one organisation or several, with passwords and keys, and without either.
 
+use grantor::actions::audit::By;
+use grantor::actions::keys::create_key;
+use grantor::actions::keys::create_key::{CreateKeyError, NewKeys};
+use grantor::actions::keys::revoke_key;
+use grantor::actions::keys::revoke_key::RevokeKeyError;
+use grantor::actions::sign_in::set_password;
+use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::actions::sign_in::{SignInError, SigningIn, sign_in};
-use grantor::actions::{self, By, CreateKeyError, CreateUserError, NewKeys, NewPassword, RevokeKeyError, UserError};
-use grantor::db::{memberships, sessions, users};
-use grantor::oauth::KeyId;
-use grantor::oauth::operator::Operator;
-use grantor::oauth::password::PasswordError;
-use grantor::oauth::permission::Role;
+use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::CreateUserError;
+use grantor::actions::users::disable_user;
+use grantor::actions::users::disable_user::UserError;
+use grantor::db::orgs::memberships;
+use grantor::db::users;
+use grantor::db::users::sessions;
+use grantor::rules::id::KeyId;
+use grantor::rules::identity::operator::Operator;
+use grantor::rules::identity::password::PasswordError;
+use grantor::rules::identity::permission::Role;
 use grantor::secret::{Secret, password_matches};
 
 use crate::support::{Engine, START, TestApp};
@@ -54,8 +66,8 @@ async fn a_member_and_keys_are_created_after_two_attempts_met_another_transactio
     let acme = app.operator("Acme").await;
     app.execute(TWO_OF_THREE_MEET_ANOTHER).await;
 
-    let made = actions::create_user(app.context(), acme.org_id, EVE, None, Role::Standard, None, &BY).await;
-    let keys = actions::create_key(app.context(), acme.org_id, EVE, &BY).await;
+    let made = create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Standard, None, &BY).await;
+    let keys = create_key::create_key(app.context(), acme.org_id, EVE, &BY).await;
 
     let password = made.expect("joins").password.expect("was made");
     assert!(password_matches(&password, &password_hash(&app, EVE).await));
@@ -67,7 +79,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let join = async |org_id, email, role, password| {
-            actions::create_user(app.context(), org_id, email, None, role, password, &BY).await
+            create_user::create_user(app.context(), org_id, email, None, role, password, &BY).await
         };
 
         let first = join(acme.org_id, EVE, Role::Standard, secret("correct horse")).await.expect("joins");
@@ -86,9 +98,9 @@ on_both! {
         acme.colleague(EVE, Role::Standard).await;
         let hash = password_hash(&app, EVE).await;
 
-        let twice = actions::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await;
+        let twice = create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await;
         let password = secret("another password");
-        let second = actions::create_user(app.context(), umbra.org_id, EVE, None, Role::Admin, password, &BY).await;
+        let second = create_user::create_user(app.context(), umbra.org_id, EVE, None, Role::Admin, password, &BY).await;
 
         assert!(matches!(&twice, Err(CreateUserError::Exists(email)) if email == EVE), "{twice:?}");
         assert!(matches!(&second, Err(CreateUserError::HasPassword(email)) if email == EVE), "{second:?}");
@@ -105,7 +117,7 @@ on_both! {
         let in_umbra = umbra.colleague(EVE, Role::Admin).await;
         assert!(named(&app, &in_acme.keys).await.is_some() && named(&app, &in_umbra.keys).await.is_some());
 
-        actions::disable_user(app.context(), &app.app.operators, "EVE@mail.example", &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, "EVE@mail.example", &BY).await.expect("is disabled");
 
         assert_eq!((named(&app, &in_acme.keys).await, named(&app, &in_umbra.keys).await), (None, None));
         assert!(named(&app, &acme.keys).await.is_some(), "nobody else is touched");
@@ -117,7 +129,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let eve = acme.colleague(EVE, Role::Standard).await;
-        actions::set_password(app.context(), EVE, chosen("correct horse"), &BY).await.expect("is set");
+        set_password::set_password(app.context(), EVE, chosen("correct horse"), &BY).await.expect("is set");
         let attempt = || SigningIn {
             email: EVE,
             password: Secret::new("correct horse".to_owned()),
@@ -127,17 +139,17 @@ on_both! {
             browser: None,
             is_known: false,
         };
-        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
         let refused = sign_in(app.context(), attempt()).await;
 
         for _ in 0..2 {
-            actions::enable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is enabled");
+            disable_user::enable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is enabled");
         }
 
         assert!(matches!(&refused, Err(SignInError::Refused)), "{refused:?}");
         assert!(named(&app, &eve.keys).await.is_some());
         sign_in(app.context(), attempt()).await.expect("signs in");
-        let unknown = actions::enable_user(app.context(), &app.app.operators, "nobody@mail.example", &BY).await;
+        let unknown = disable_user::enable_user(app.context(), &app.app.operators, "nobody@mail.example", &BY).await;
         assert!(matches!(&unknown, Err(UserError::NoSuchUser(_))), "{unknown:?}");
     }
 
@@ -145,9 +157,9 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         acme.colleague(EVE, Role::Standard).await;
-        actions::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, EVE, &BY).await.expect("is disabled");
 
-        let refused = actions::create_key(app.context(), acme.org_id, EVE, &BY).await;
+        let refused = create_key::create_key(app.context(), acme.org_id, EVE, &BY).await;
 
         assert!(matches!(&refused, Err(CreateKeyError::Disabled(email)) if email == EVE), "{refused:?}");
     }
@@ -155,7 +167,7 @@ on_both! {
     async fn disabling_somebody_twice_is_fine_and_nobody_is_not(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.operator("Acme").await.colleague(EVE, Role::Standard).await;
-        let disable = async |email| actions::disable_user(app.context(), &app.app.operators, email, &BY).await;
+        let disable = async |email| disable_user::disable_user(app.context(), &app.app.operators, email, &BY).await;
 
         disable(EVE).await.expect("is disabled");
         disable(EVE).await.expect("is fine");
@@ -170,7 +182,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
 
-        let refused = actions::create_key(app.context(), acme.org_id, &umbra.email, &BY).await;
+        let refused = create_key::create_key(app.context(), acme.org_id, &umbra.email, &BY).await;
 
         assert!(matches!(&refused, Err(CreateKeyError::NoSuchUser(email)) if *email == umbra.email), "{refused:?}");
     }
@@ -178,7 +190,7 @@ on_both! {
     async fn a_key_is_revoked_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
-        let revoke = async |id: KeyId| actions::revoke_key(app.context(), &app.app.operators, id, &BY).await;
+        let revoke = async |id: KeyId| revoke_key::revoke_key(app.context(), &app.app.operators, id, &BY).await;
         let id = acme.keys.application_key_id;
         revoke(id).await.expect("is revoked");
 
@@ -195,7 +207,7 @@ on_both! {
         let user = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
         for round in 0..ROUNDS {
             let (old, new) = (format!("phrase of round {round}"), format!("phrase of round {}", round + 1));
-            actions::set_password(app.context(), EVE, chosen(&old), &BY).await.expect("is set");
+            set_password::set_password(app.context(), EVE, chosen(&old), &BY).await.expect("is set");
             let attempt = SigningIn {
                 email: EVE,
                 password: Secret::new(old),
@@ -208,7 +220,7 @@ on_both! {
 
             let (signed_in, set) = tokio::join!(
                 sign_in(app.context(), attempt),
-                actions::set_password(replica.context(), EVE, chosen(&new), &BY),
+                set_password::set_password(replica.context(), EVE, chosen(&new), &BY),
             );
 
             set.expect("is set");
@@ -225,7 +237,7 @@ on_both! {
     async fn a_new_password_replaces_the_old_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.operator("Acme").await.colleague(EVE, Role::Standard).await;
-        let set = async |email, new| actions::set_password(app.context(), email, new, &BY).await;
+        let set = async |email, new| set_password::set_password(app.context(), email, new, &BY).await;
 
         let told = set(EVE, chosen("correct horse")).await.expect("is set");
         assert!(told.is_none(), "who chose it knows it");

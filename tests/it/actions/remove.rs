@@ -1,7 +1,10 @@
 //! A person who was here for a moment only is removed with all that is theirs.
 
-use grantor::actions::{self, By};
-use grantor::db::{audit_events, clients, grants, memberships, org_clients, sessions, users};
+use grantor::actions::audit::By;
+use grantor::actions::users::remove_user;
+use grantor::db::orgs::{memberships, org_clients};
+use grantor::db::users::sessions;
+use grantor::db::{audit_events, clients, grants, users};
 
 use crate::db::by_hand::{client_id, org_id, user_id, uuid};
 use crate::db::grant_by_hand::{consent, insert_family, is_alive, new_family, people_and_clients};
@@ -15,7 +18,7 @@ on_both! {
         let (ada, eve) = (consent(db, 1, (1, 1, 1), "openid", START).await, consent(db, 2, (1, 2, 2), "openid", START).await);
         insert_family(db, &new_family(1, ada), None).await;
         let session = sessions::NewSession {
-            id: grantor::oauth::SessionId(uuid(1)),
+            id: grantor::rules::id::SessionId(uuid(1)),
             digest: grantor::secret::Digest::of("session"),
             user_id: user_id(1),
             now: START,
@@ -25,7 +28,7 @@ on_both! {
         sessions::insert(db, &session).await.expect("is inserted");
 
         let (org, client, by) = (org_id(1), Some(client_id(1)), By::COMMAND_LINE);
-        actions::remove_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
+        remove_user::remove_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
 
         assert_eq!(users::find(db, user_id(1)).await.expect("is readable"), None);
         assert_eq!(memberships::list_orgs(db, user_id(1)).await.expect("is readable"), []);

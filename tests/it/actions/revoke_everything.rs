@@ -1,8 +1,12 @@
 //! Ending everything after a backup was restored.
 
-use grantor::actions::{self, By, Kept, RevokedEverything};
-use grantor::db::everything::Access;
-use grantor::db::{audit_events, signing_keys};
+use grantor::actions::audit::By;
+use grantor::actions::grants::revoke_everything;
+use grantor::actions::grants::revoke_everything::{Kept, RevokedEverything};
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::db::audit_events;
+use grantor::db::grants::everything::Access;
+use grantor::db::keys::signing_keys;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -10,7 +14,8 @@ use crate::support::granted::{Granted, asks};
 
 async fn revoke(app: &TestApp, kept: Kept) -> (RevokedEverything, Access) {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
-    let done = actions::revoke_everything(context, ring, app.app.signing_rules(), kept, &By::COMMAND_LINE).await;
+    let done =
+        revoke_everything::revoke_everything(context, ring, app.app.signing_rules(), kept, &By::COMMAND_LINE).await;
     app.app.issuer.signing.reload().await.expect("is readable");
     done.expect("is ended")
 }
@@ -81,8 +86,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (context, ring, rules) = (app.context(), &app.app.issuer.ring, app.app.signing_rules());
         let by = By::COMMAND_LINE;
-        for take_over in [actions::TakeOver::Now, actions::TakeOver::Published] {
-            actions::rotate_signing_keys(context, ring, rules.algorithm, take_over, &by).await.expect("a key");
+        for take_over in [rotate_signing_keys::TakeOver::Now, rotate_signing_keys::TakeOver::Published] {
+            rotate_signing_keys::rotate_signing_keys(context, ring, rules.algorithm, take_over, &by).await.expect("a key");
         }
         let before = kids(&app).await;
 

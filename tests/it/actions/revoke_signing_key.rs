@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, RevokeSigningKeyError, RevokedSigningKey, TakeOver};
+use grantor::actions::audit::By;
+use grantor::actions::keys::revoke_signing_key;
+use grantor::actions::keys::revoke_signing_key::{RevokeSigningKeyError, RevokedSigningKey};
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::keys::rotate_signing_keys::TakeOver;
 use grantor::db::audit_events;
-use grantor::db::signing_keys::{self, SigningKey};
-use grantor::oauth::signing_period::SigningState;
+use grantor::db::keys::signing_keys;
+use grantor::db::keys::signing_keys::SigningKey;
+use grantor::rules::token::signing_period::SigningState;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, Tokens, opened};
@@ -18,15 +23,17 @@ async fn keys(app: &TestApp) -> Vec<SigningKey> {
 async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
     let algorithm = app.app.signing_rules().algorithm;
-    let key =
-        actions::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE).await.expect("a key");
+    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
+        .await
+        .expect("a key");
     reload(app).await;
     key
 }
 
 async fn revoke(app: &TestApp, id: &str) -> Result<RevokedSigningKey, RevokeSigningKeyError> {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
-    let revoked = actions::revoke_signing_key(context, ring, app.app.signing_rules(), id, &By::COMMAND_LINE).await;
+    let revoked =
+        revoke_signing_key::revoke_signing_key(context, ring, app.app.signing_rules(), id, &By::COMMAND_LINE).await;
     reload(app).await;
     revoked
 }

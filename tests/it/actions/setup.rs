@@ -1,10 +1,19 @@
 //! Organisations, and what bounds the clients that they have not restricted one by one.
 
-use grantor::actions::{self, BootstrapError, By, CreateOrgError, CreateUserError, SetDefaultsError};
-use grantor::db::{api_keys, audit_events, memberships, orgs, users};
-use grantor::oauth::OrgId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
+use grantor::actions::audit::By;
+use grantor::actions::orgs::bootstrap;
+use grantor::actions::orgs::bootstrap::BootstrapError;
+use grantor::actions::orgs::create_org;
+use grantor::actions::orgs::create_org::CreateOrgError;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::orgs::default_client_scopes::SetDefaultsError;
+use grantor::actions::users::create_user::CreateUserError;
+use grantor::db::keys::api_keys;
+use grantor::db::orgs::memberships;
+use grantor::db::{audit_events, orgs, users};
+use grantor::rules::id::OrgId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
 use grantor::secret::Secret;
 
 use crate::support::TestApp;
@@ -19,7 +28,7 @@ on_both! {
     async fn a_bootstrap_makes_an_administrator_whose_keys_work(engine: Engine) {
         let app = TestApp::start(engine).await;
 
-        let made = actions::bootstrap(app.context(), " Acme ", "Ada@Acme.example", None, &BY).await.expect("is made");
+        let made = bootstrap::bootstrap(app.context(), " Acme ", "Ada@Acme.example", None, &BY).await.expect("is made");
 
         assert_eq!((made.org_name.as_str(), made.user.email.as_str()), ("Acme", "ada@acme.example"));
         assert!(made.user.password.is_some(), "the password was made here");
@@ -34,7 +43,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let before = audit_events::list(app.db(), acme.org_id, 100).await.expect("is readable");
 
-        let refused = actions::bootstrap(app.context(), "Acme", "eve@mail.example", None, &BY).await;
+        let refused = bootstrap::bootstrap(app.context(), "Acme", "eve@mail.example", None, &BY).await;
 
         let exists =
             matches!(&refused, Err(BootstrapError::Org(CreateOrgError::Exists(name))) if name == "Acme");
@@ -48,9 +57,9 @@ on_both! {
     async fn a_bootstrap_that_fails_half_way_leaves_no_organisation(engine: Engine) {
         let app = TestApp::start(engine).await;
 
-        let email = actions::bootstrap(app.context(), "Acme", "nobody", None, &BY).await;
+        let email = bootstrap::bootstrap(app.context(), "Acme", "nobody", None, &BY).await;
         let short = Some(Secret::new("short".to_owned()));
-        let password = actions::bootstrap(app.context(), "Acme", "ada@acme.example", short, &BY).await;
+        let password = bootstrap::bootstrap(app.context(), "Acme", "ada@acme.example", short, &BY).await;
 
         assert!(matches!(email, Err(BootstrapError::User(CreateUserError::Email(_)))), "{email:?}");
         assert!(matches!(password, Err(BootstrapError::User(CreateUserError::Weak(_)))), "{password:?}");
@@ -60,7 +69,7 @@ on_both! {
 
     async fn two_bootstraps_of_one_name_at_once_make_one_organisation(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let bootstrap = |email| actions::bootstrap(app.context(), "Acme", email, None, &BY);
+        let bootstrap = |email| bootstrap::bootstrap(app.context(), "Acme", email, None, &BY);
 
         let (one, other) = tokio::join!(bootstrap("ada@acme.example"), bootstrap("eve@acme.example"));
 
@@ -76,10 +85,10 @@ on_both! {
         let longest = "x".repeat(100);
 
         for name in ["", "  ", "a\nb", "a\0b", &"x".repeat(101)] {
-            let refused = actions::create_org(app.context(), name, &BY).await;
+            let refused = create_org::create_org(app.context(), name, &BY).await;
             assert!(matches!(refused, Err(CreateOrgError::Name)), "{name:?}: {refused:?}");
         }
-        actions::create_org(app.context(), &longest, &BY).await.expect("is made");
+        create_org::create_org(app.context(), &longest, &BY).await.expect("is made");
 
         let names: Vec<String> =
             orgs::list(app.db()).await.expect("is readable").into_iter().map(|org| org.name).collect();
@@ -90,7 +99,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let set = async |scopes: Option<&ScopeSet>| {
-            actions::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &BY).await
+            default_client_scopes::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &BY).await
         };
         let known = ScopeSet::parse("openid metrics_read").expect("scopes");
         set(Some(&known)).await.expect("is set");
@@ -110,7 +119,7 @@ on_both! {
         let nobody = OrgId(uuid::Uuid::nil());
 
         let refused =
-            actions::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalog, &BY).await;
+            default_client_scopes::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalog, &BY).await;
 
         assert!(matches!(refused, Err(SetDefaultsError::NoSuchOrg)), "{refused:?}");
     }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, ApproveError, By};
-use grantor::db::grants::{self, Grant};
-use grantor::oauth::authorization_request::AuthorizationRequest;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::scope::ScopeSet;
+use grantor::actions::audit::By;
+use grantor::actions::authorize::approve::ApproveError;
+use grantor::actions::grants::end;
+use grantor::db::grants;
+use grantor::db::grants::Grant;
+use grantor::rules::authorization::request::AuthorizationRequest;
+use grantor::rules::client::ClientId;
+use grantor::rules::scope::ScopeSet;
 
 use crate::support::TestApp;
 use crate::support::granted::{Granted, MCP, Waiting, asks};
@@ -48,7 +51,7 @@ on_both! {
         granted.code_for(&request).await;
         let waiting = remembered(&granted, &request).await;
         let id = grant(&granted).await.id;
-        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
 
         let silently = granted.answer(&waiting, None).await;
 
@@ -114,7 +117,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         granted.code_for(&asks("mcp_read email", &[MCP])).await;
         let id = grant(&granted).await.id;
-        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
 
         granted.code_for(&asks("mcp_read", &[MCP])).await;
 

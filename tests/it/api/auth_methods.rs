@@ -2,12 +2,14 @@
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::actions::open_client_secret;
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::db::auth_methods;
-use grantor::oauth::auth_method::AuthMethodMistake;
-use grantor::oauth::permission::Role;
-use grantor::oauth::{AuthMethodId, receiver_url};
+use grantor::actions::webhooks::auth_method_secret::open_client_secret;
+use grantor::db::audit_events;
+use grantor::db::audit_events::AuditEvent;
+use grantor::db::webhooks::auth_methods;
+use grantor::rules::id::AuthMethodId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::webhook::auth_method::AuthMethodMistake;
+use grantor::rules::webhook::receiver_url;
 use grantor::secret::hex;
 use serde_json::{Value, json};
 use uuid::Uuid;

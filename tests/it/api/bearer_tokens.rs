@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By, Why};
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
+use grantor::actions::tokens::revoke_family;
+use grantor::actions::tokens::revoke_family::Why;
+use grantor::actions::users::disable_user;
 use grantor::db::audit_events;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use crate::support::errors::{json_api, no_such_client};
@@ -177,7 +181,7 @@ on_both! {
         let elsewhere = || replica.ask(bearer.request(Method::GET, LIST));
         assert_eq!((bearer.get(LIST).await.status, elsewhere().await.status), (200.try_into().expect("a status"), 200.try_into().expect("a status")));
 
-        actions::revoke_family(app.context(), &app.app.issuer, bearer.family_id, Why::CodeUsedTwice).await.expect("is revoked");
+        revoke_family::revoke_family(app.context(), &app.app.issuer, bearer.family_id, Why::CodeUsedTwice).await.expect("is revoked");
 
         is_unauthorized(&bearer.get(LIST).await);
         is_unauthorized(&elsewhere().await);
@@ -203,10 +207,10 @@ on_both! {
         let bearer = Bearer::of(&operator, &console, READ, &[]).await;
         let by = By::COMMAND_LINE;
 
-        actions::disable_user(app.context(), &app.app.operators, &colleague.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, &colleague.email, &by).await.expect("is disabled");
         is_unauthorized(&of_colleague.get(LIST).await);
         assert_eq!(bearer.get(LIST).await.status, 200);
-        actions::disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
+        end::disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
         is_unauthorized(&bearer.get(LIST).await);
     }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By, NewKeys};
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::keys::create_key::NewKeys;
+use grantor::actions::keys::revoke_key;
+use grantor::actions::users::disable_user;
+use grantor::rules::identity::permission::Role;
 use grantor::secret::Secret;
 use serde_json::{Value, json};
 
@@ -125,8 +128,8 @@ on_both! {
         other.get(&path).await.is(200, &unrestricted(&client_id));
 
         let (context, operators, by) = (app.context(), &app.app.operators, By::COMMAND_LINE);
-        actions::revoke_key(context, operators, one.keys.api_key_id, &by).await.expect("is revoked");
-        actions::revoke_key(context, operators, other.keys.application_key_id, &by).await.expect("is revoked");
+        revoke_key::revoke_key(context, operators, one.keys.api_key_id, &by).await.expect("is revoked");
+        revoke_key::revoke_key(context, operators, other.keys.application_key_id, &by).await.expect("is revoked");
 
         one.get(&path).await.is(403, &forbidden());
         other.get(&path).await.is(403, &forbidden());
@@ -139,7 +142,7 @@ on_both! {
         let (path, elsewhere) = (restriction_path(&client_id), operator.on(&replica));
         elsewhere.get(&path).await.is(200, &unrestricted(&client_id));
         let key = operator.keys.application_key_id;
-        actions::revoke_key(app.context(), &app.app.operators, key, &By::COMMAND_LINE).await.expect("is revoked");
+        revoke_key::revoke_key(app.context(), &app.app.operators, key, &By::COMMAND_LINE).await.expect("is revoked");
 
         replica.hand.advance(Duration::from_secs(5));
 
@@ -154,7 +157,7 @@ on_both! {
         colleague.get(&path).await.is(200, &unrestricted(&client_id));
 
         let (context, operators) = (app.context(), &app.app.operators);
-        actions::disable_user(context, operators, &colleague.email, &By::COMMAND_LINE).await.expect("is disabled");
+        disable_user::disable_user(context, operators, &colleague.email, &By::COMMAND_LINE).await.expect("is disabled");
 
         colleague.get(&path).await.is(403, &forbidden());
         operator.get(&path).await.is(200, &unrestricted(&client_id));

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use grantor::db::audit_events;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::errors::json_api;

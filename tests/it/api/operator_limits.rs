@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use grantor::http::Peer;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use grantor::secret::Random;
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use grantor::db::auth_methods::AuthMethod;
-use grantor::oauth::permission::Role;
+use grantor::db::webhooks::auth_methods::AuthMethod;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::auth_method::{CLIENT_SECRET, TOKEN, auth_method, store, token_answer};

@@ -1,7 +1,7 @@
 //! `/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries`: what was sent, and sending it again.
 
 use grantor::db::audit_events;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

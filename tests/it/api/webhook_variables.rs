@@ -1,10 +1,11 @@
 //! `/api/v1/integration/webhooks/configuration/custom-variables`: what templates of webhooks may name.
 
 use futures_util::future::join_all;
-use grantor::actions::load_webhook;
-use grantor::db::webhook_variables::{self, Variable};
+use grantor::actions::webhooks::load_webhook::load_webhook;
+use grantor::db::webhooks::variables;
+use grantor::db::webhooks::variables::Variable;
 use grantor::db::{audit_events, webhooks};
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::errors::strings;
@@ -39,7 +40,7 @@ fn taken() -> Value {
 }
 
 async fn stored(operator: &TestOperator<'_>, name: &str) -> Variable {
-    webhook_variables::find(operator.app.db(), operator.org_id, name).await.expect("is readable").expect("is there")
+    variables::find(operator.app.db(), operator.org_id, name).await.expect("is readable").expect("is there")
 }
 
 /// As a template gets it, secret or not.
@@ -127,7 +128,7 @@ on_both! {
         operator.post(PATH, &open("OPEN", "x")).await;
         let mut open = stored(&operator, "OPEN").await;
         open.value = stored(&operator, "KEY").await.value;
-        assert!(webhook_variables::update(app.db(), &open).await.expect("is written"));
+        assert!(variables::update(app.db(), &open).await.expect("is written"));
 
         let answer = operator.get(&path("OPEN")).await;
 

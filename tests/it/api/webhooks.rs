@@ -8,10 +8,10 @@ mod refusals;
 mod replaced_secrets;
 mod secrets;
 
-use grantor::actions::{LoadedWebhook, load_webhook};
-use grantor::db::audit_events;
-use grantor::db::webhooks::{self, Webhook};
-use grantor::oauth::OrgId;
+use grantor::actions::webhooks::load_webhook::{LoadedWebhook, load_webhook};
+use grantor::db::webhooks::Webhook;
+use grantor::db::{audit_events, webhooks};
+use grantor::rules::id::OrgId;
 use serde_json::{Value, json};
 
 use crate::support::errors::strings;

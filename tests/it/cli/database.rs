@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use grantor::db::Location;
+use grantor::db::engine::connect::Location;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 

@@ -1,6 +1,7 @@
 //! `grantor bootstrap`, `org`, `user` and `key`.
 
-use grantor::oauth::scope_catalog::{self, ScopeCatalog};
+use grantor::rules::scope::catalog;
+use grantor::rules::scope::catalog::ScopeCatalog;
 use serde_json::{Value, json};
 
 use crate::support::{EVERYTHING_GRANTED, Engine, Program, TOKENS_UNTIL_2100};
@@ -93,7 +94,7 @@ on_both! {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
-        let catalog = ScopeCatalog::from_toml(scope_catalog::SHIPPED).expect("a catalog");
+        let catalog = ScopeCatalog::from_toml(catalog::SHIPPED).expect("a catalog");
         let names: Vec<&str> = catalog.iter().map(|scope| scope.name.as_str()).collect();
 
         let changed = program.json(&["org", "set", "Acme", "--default-client-scopes", &names.join(",")]);

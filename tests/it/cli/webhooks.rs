@@ -1,7 +1,9 @@
 //! `grantor webhook`, and that no secret of a webhook is logged.
 
-use grantor::db::auth_methods::AuthMethod;
-use grantor::db::{Db, Target, orgs};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::Target;
+use grantor::db::orgs;
+use grantor::db::webhooks::auth_methods::AuthMethod;
 use grantor::sealing::KeyRing;
 use grantor::secret::Secret;
 use serde_json::{Value, json};

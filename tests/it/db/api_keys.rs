@@ -1,8 +1,11 @@
 //! API keys.
 
-use grantor::db::api_keys::{self, ApiKey};
-use grantor::db::{Db, DbError, orgs};
-use grantor::oauth::Timestamp;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::keys::api_keys;
+use grantor::db::keys::api_keys::ApiKey;
+use grantor::db::orgs;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::Secret;
 
 use super::by_hand::{after, key_id, org_id};

@@ -1,9 +1,13 @@
 //! Application keys.
 
-use grantor::db::application_keys::{self, ApplicationKey};
-use grantor::db::{Db, DbError, memberships, orgs, users};
-use grantor::oauth::Timestamp;
-use grantor::oauth::permission::Role;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::keys::application_keys;
+use grantor::db::keys::application_keys::ApplicationKey;
+use grantor::db::orgs::memberships;
+use grantor::db::{orgs, users};
+use grantor::rules::identity::permission::Role;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::Secret;
 
 use super::by_hand::{after, key_id, org_id, user_id};

@@ -1,7 +1,8 @@
 //! The record of changes.
 
-use grantor::db::audit_events::{self, AuditEvent, AuditFilter};
-use grantor::db::{DbError, orgs};
+use grantor::db::audit_events::{AuditEvent, AuditFilter};
+use grantor::db::engine::error::DbError;
+use grantor::db::{audit_events, orgs};
 use serde_json::json;
 use uuid::Uuid;
 

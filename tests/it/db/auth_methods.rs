@@ -1,9 +1,10 @@
 //! How access tokens for the receivers of webhooks are got.
 
-use grantor::actions::open_client_secret;
-use grantor::db::DbError;
-use grantor::db::auth_methods::{self, AuthMethod, SealedSecret};
-use grantor::oauth::AuthMethodId;
+use grantor::actions::webhooks::auth_method_secret::open_client_secret;
+use grantor::db::engine::error::DbError;
+use grantor::db::webhooks::auth_methods;
+use grantor::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
+use grantor::rules::id::AuthMethodId;
 use grantor::sealing::{KeyRing, SealError};
 
 use super::by_hand::{after, org_id, uuid};

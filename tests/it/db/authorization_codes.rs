@@ -1,13 +1,15 @@
 //! Authorization codes.
 
 use futures_util::future::join_all;
-use grantor::db::authorization_codes::{self, AuthorizationCode};
-use grantor::db::families::Redemption;
-use grantor::db::{DbError, FamilyQueues};
-use grantor::oauth::Timestamp;
-use grantor::oauth::permission::Role;
-use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::standing::Standing;
+use grantor::db::authorizations::codes;
+use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::engine::error::DbError;
+use grantor::db::families::queues::FamilyQueues;
+use grantor::db::families::redemptions::Redemption;
+use grantor::rules::authorization::pkce::CodeChallenge;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::standing::Standing;
+use grantor::rules::timestamp::Timestamp;
 
 use super::by_hand::{after, org_id, user_id};
 use super::grant_by_hand::{
@@ -49,7 +51,7 @@ on_both! {
         assert_eq!((found.family_id, unknown), (None, None));
         assert_eq!(found.standing, Standing { role: Some(Role::Admin), ..Standing::default() });
         app.execute("UPDATE org_clients SET disabled_at = 7").await;
-        let alone = authorization_codes::find(app.db(), digest("code")).await.expect("is readable").expect("is there");
+        let alone = codes::find(app.db(), digest("code")).await.expect("is readable").expect("is there");
         assert_eq!(alone.standing.client_disabled_at, Some(Timestamp::from_seconds(7)));
     }
 
@@ -117,7 +119,7 @@ on_both! {
         let id = consent(app.db(), 1, (1, 1, 1), "openid", START).await;
         insert_code(app.db(), "code", &new_code(id)).await;
         let mut tx = app.db().begin().await.expect("begins");
-        assert!(authorization_codes::redeem(&mut tx, digest("code"), family_id(1)).await.expect("runs"));
+        assert!(codes::redeem(&mut tx, digest("code"), family_id(1)).await.expect("runs"));
         tx.roll_back().await.expect("rolls back");
 
         assert!(redeem(app.db(), "code", 2).await.is_some());
@@ -130,7 +132,7 @@ on_both! {
         insert_code(app.db(), "code", &new_code(id)).await;
         let insert = async |text, code: &AuthorizationCode| {
             let mut tx = app.db().begin().await.expect("begins");
-            let outcome = authorization_codes::insert(&mut tx, digest(text), code).await;
+            let outcome = codes::insert(&mut tx, digest(text), code).await;
             tx.roll_back().await.expect("rolls back");
             outcome
         };
@@ -150,7 +152,7 @@ on_both! {
             insert_code(app.db(), text, &AuthorizationCode { expires_at: after(ends), ..new_code(id) }).await;
         }
         redeem(app.db(), "b", 1).await.expect("is redeemed");
-        let expire = async || authorization_codes::delete_expired(app.db(), after(30), 2).await.expect("is asked");
+        let expire = async || codes::delete_expired(app.db(), after(30), 2).await.expect("is asked");
 
         assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
         assert!(redeem(app.db(), "d", 2).await.is_some());

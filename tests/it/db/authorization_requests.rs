@@ -1,11 +1,15 @@
 //! Authorization requests that wait for their user.
 
-use grantor::db::authorization_requests::{self, NewPendingRequest, PendingRequest};
-use grantor::db::{Db, DbError, unused_clients};
-use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
-use grantor::oauth::language::Language;
-use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::{OrgId, SessionId, Timestamp};
+use grantor::db::authorizations::requests;
+use grantor::db::authorizations::requests::{NewPendingRequest, PendingRequest};
+use grantor::db::clients::unused;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::rules::authorization::language::Language;
+use grantor::rules::authorization::pkce::CodeChallenge;
+use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
+use grantor::rules::id::{OrgId, SessionId};
+use grantor::rules::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::by_hand::{after, client_id, org_id};
@@ -42,23 +46,23 @@ async fn insert(db: &Db, number: u64, expires_at: Timestamp) {
         created_at: START,
         expires_at,
     };
-    authorization_requests::insert(db, &new).await.expect("is inserted");
+    requests::insert(db, &new).await.expect("is inserted");
 }
 
 async fn find(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
     let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
-    authorization_requests::find(db, handle, browser, now).await.expect("is readable")
+    requests::find(db, handle, browser, now).await.expect("is readable")
 }
 
 async fn choose(db: &Db, handle: u64, browser: u64, org_id: OrgId) -> bool {
     let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
-    authorization_requests::choose_org(db, handle, browser, org_id).await.expect("is asked")
+    requests::choose_org(db, handle, browser, org_id).await.expect("is asked")
 }
 
 async fn take(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
     let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
     let mut tx = db.begin().await.expect("begins");
-    let taken = authorization_requests::take(&mut tx, handle, browser, now).await.expect("is asked");
+    let taken = requests::take(&mut tx, handle, browser, now).await.expect("is asked");
     tx.commit().await.expect("commits");
     taken
 }
@@ -124,10 +128,10 @@ on_both! {
         for (number, ends) in [(1, 10), (2, 20), (3, 30), (4, 31)] {
             insert(app.db(), number, after(ends)).await;
         }
-        let expire = async || authorization_requests::delete_expired(app.db(), after(30), 2).await.expect("is asked");
+        let expire = async || requests::delete_expired(app.db(), after(30), 2).await.expect("is asked");
 
-        assert_eq!(authorization_requests::count(app.db(), after(30), 10).await.expect("are counted"), 1);
-        assert_eq!(authorization_requests::count(app.db(), START, 3).await.expect("are counted"), 3);
+        assert_eq!(requests::count(app.db(), after(30), 10).await.expect("are counted"), 1);
+        assert_eq!(requests::count(app.db(), START, 3).await.expect("are counted"), 3);
         assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
         assert!(find(app.db(), 4, 4, START).await.is_some());
     }
@@ -136,11 +140,11 @@ on_both! {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
         insert(app.db(), 1, after(600)).await;
-        let forget = async || unused_clients::forget(app.db(), after(1), 10).await.expect("is asked");
+        let forget = async || unused::forget(app.db(), after(1), 10).await.expect("is asked");
 
         assert_eq!(forget().await, 1, "the client that no request is about");
         assert!(find(app.db(), 1, 1, START).await.is_some());
-        authorization_requests::delete_expired(app.db(), after(600), 10).await.expect("is deleted");
+        requests::delete_expired(app.db(), after(600), 10).await.expect("is deleted");
         assert_eq!(forget().await, 1);
         let request = request();
         let new = NewPendingRequest {
@@ -152,7 +156,7 @@ on_both! {
             created_at: START,
             expires_at: after(600),
         };
-        let refused = authorization_requests::insert(app.db(), &new).await;
+        let refused = requests::insert(app.db(), &new).await;
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
     }
 }

@@ -1,10 +1,15 @@
 //! The clients that users of an organisation authorised, as its operators see them.
 
-use grantor::db::authorizations::{self, Related};
-use grantor::db::org_clients::{self, AuthorizedClient, AuthorizedFilter, OrgClient};
-use grantor::db::{Db, DbError, clients, families};
-use grantor::oauth::scopes_restriction::ScopesRestriction;
-use grantor::oauth::{AuthorizedClientId, GrantId, Timestamp};
+use grantor::db::authorizations::Related;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::families::uses;
+use grantor::db::orgs::org_clients;
+use grantor::db::orgs::org_clients::{AuthorizedClient, AuthorizedFilter, OrgClient};
+use grantor::db::{authorizations, clients};
+use grantor::rules::id::{AuthorizedClientId, GrantId};
+use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::timestamp::Timestamp;
 
 use super::by_hand::{after, client_id, new_client, org_id, uuid};
 use super::grant_by_hand::{consent, end, family_id, insert_family, new_family, people_and_clients};
@@ -132,7 +137,7 @@ on_both! {
             insert_family(app.db(), &new_family(number, id), None).await;
         }
         let uses = [(family_id(1), after(50)), (family_id(2), after(60))];
-        families::record_use(app.db(), &uses).await.expect("is noted");
+        uses::record_use(app.db(), &uses).await.expect("is noted");
         end(app.db(), &[eve, two], after(70)).await;
         set_disabled(app.db(), 2, Some(after(80))).await;
 

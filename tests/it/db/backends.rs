@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grantor::db::{Db, Location, Target, orgs};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::{Location, Target};
+use grantor::db::orgs;
 use grantor::secret::Secret;
 use sqlx::{Executor as _, PgConnection};
 

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use grantor::db::{BackupError, Db, Location, MigrationState, Target, clients};
+use grantor::db::clients;
+use grantor::db::engine::Db;
+use grantor::db::engine::backup::BackupError;
+use grantor::db::engine::connect::{Location, Target};
+use grantor::db::engine::migrate::MigrationState;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -45,7 +49,7 @@ async fn a_copy_serves_the_same_clients() {
 
     app.db().back_up(&path).await.expect("is copied");
 
-    let id = first.json()["client_id"].as_str().map(grantor::oauth::client::ClientId::parse).expect("an id");
+    let id = first.json()["client_id"].as_str().map(grantor::rules::client::ClientId::parse).expect("an id");
     let client = clients::find(&copy_at(&app, &path), id.expect("an id")).await.expect("is readable");
     assert_eq!(client.expect("is there").metadata.client_name().as_str(), "App");
 }

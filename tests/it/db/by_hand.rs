@@ -1,9 +1,10 @@
 //! What tests of storage do beside the program: rows of their own, and a database that somebody else holds.
 
 use grantor::db::clients::NewClient;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::client_identity::ClientDigest;
-use grantor::oauth::{KeyId, OrgId, Timestamp, UserId};
+use grantor::rules::client::ClientId;
+use grantor::rules::client::identity::ClientDigest;
+use grantor::rules::id::{KeyId, OrgId, UserId};
+use grantor::rules::timestamp::Timestamp;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use uuid::Uuid;

@@ -1,9 +1,9 @@
 //! Clients that are described by a document.
 
-use grantor::db::client_documents::{self, StoredDocument};
-use grantor::db::clients::{self, Client, NewClient};
-use grantor::db::unused_clients;
-use grantor::oauth::client_document::DocumentUrl;
+use grantor::db::clients;
+use grantor::db::clients::documents::StoredDocument;
+use grantor::db::clients::{Client, NewClient, documents, unused};
+use grantor::rules::client::document::DocumentUrl;
 
 use super::by_hand::{after, new_client};
 use crate::support::{START, TestApp};
@@ -27,13 +27,13 @@ fn rows(path: &str, client_name: &str, seconds: i64) -> (NewClient, StoredDocume
 
 async fn store(app: &TestApp, (client, document): &(NewClient, StoredDocument)) -> Option<Client> {
     let mut tx = app.db().begin().await.expect("begins");
-    let stored = client_documents::upsert(&mut tx, client, document).await.expect("is stored");
+    let stored = documents::upsert(&mut tx, client, document).await.expect("is stored");
     tx.commit().await.expect("commits");
     stored
 }
 
 async fn find(app: &TestApp, path: &str) -> Option<(StoredDocument, Client)> {
-    client_documents::find_by_url(app.db(), &url(path)).await.expect("is readable")
+    documents::find_by_url(app.db(), &url(path)).await.expect("is readable")
 }
 
 on_both! {
@@ -86,7 +86,7 @@ on_both! {
         let row = rows("a", "App", 0);
         store(&app, &row).await;
 
-        client_documents::renew(app.db(), row.0.id, after(50), after(500)).await.expect("is renewed");
+        documents::renew(app.db(), row.0.id, after(50), after(500)).await.expect("is renewed");
 
         let expected = StoredDocument { fetched_at: after(50), fresh_until: after(500), ..row.1 };
         assert_eq!(find(&app, "a").await.map(|(document, _)| document), Some(expected));
@@ -98,7 +98,7 @@ on_both! {
         store(&app, &row).await;
         store(&app, &rows("b", "Other", 0)).await;
 
-        client_documents::distrust(app.db(), row.0.id).await.expect("is written");
+        documents::distrust(app.db(), row.0.id).await.expect("is written");
 
         let (document, client) = find(&app, "a").await.expect("is there");
         assert_eq!((document.etag, document.fetched_at.seconds(), document.fresh_until.seconds()), (None, 0, 0));
@@ -123,7 +123,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         store(&app, &rows("a", "App", 0)).await;
 
-        assert_eq!(unused_clients::forget(app.db(), after(1), 10).await.expect("is asked"), 1);
+        assert_eq!(unused::forget(app.db(), after(1), 10).await.expect("is asked"), 1);
 
         assert!(find(&app, "a").await.is_none());
     }

@@ -4,10 +4,12 @@ use std::pin::pin;
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use grantor::db::client_writer::Written;
-use grantor::db::clients::{self, NewClient};
-use grantor::db::{ClientWriter, Db, DbError};
-use grantor::oauth::client_identity::ClientDigest;
+use grantor::db::clients;
+use grantor::db::clients::NewClient;
+use grantor::db::clients::writer::{ClientWriter, Written};
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::rules::client::identity::ClientDigest;
 
 use super::by_hand::{Holder, after, client_id, execute, new_client};
 use crate::support::{START, TestApp, until};

@@ -1,9 +1,12 @@
 //! Registered clients.
 
-use grantor::db::clients::{self, Client, NewClient, Sighting};
-use grantor::db::{Db, DbError, org_clients, orgs, unused_clients};
-use grantor::oauth::client_identity::ClientDigest;
-use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::db::clients::{Client, NewClient, Sighting, unused};
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs::org_clients;
+use grantor::db::{clients, orgs};
+use grantor::rules::client::identity::ClientDigest;
+use grantor::rules::scope::restriction::ScopesRestriction;
 
 use super::by_hand::{after, client_id, new_client, org_id};
 use crate::support::{START, TestApp};
@@ -118,10 +121,10 @@ on_both! {
         let rows = [seen(1, "Middle", 20), seen(2, "Old", 10), seen(3, "Fresh", 100), seen(4, "Older", 5)];
         insert(app.db(), &rows).await;
 
-        let first = unused_clients::forget(app.db(), after(100), 2).await.expect("is asked");
+        let first = unused::forget(app.db(), after(100), 2).await.expect("is asked");
         assert_eq!((first, names(app.db(), "", 10).await), (2, vec!["Fresh".to_owned(), "Middle".to_owned()]));
 
-        let rest = unused_clients::forget(app.db(), after(100), 2).await.expect("is asked");
+        let rest = unused::forget(app.db(), after(100), 2).await.expect("is asked");
         assert_eq!((rest, names(app.db(), "", 10).await), (1, vec!["Fresh".to_owned()]));
     }
 
@@ -136,7 +139,7 @@ on_both! {
         assert_eq!(operator.restrict(&id(3), &["openid"], &[]).await.status, 200);
         assert_eq!(operator.delete(&crate::support::restriction_path(&id(3))).await.status, 204);
 
-        let forgotten = unused_clients::forget(app.db(), after(1_000), 10).await.expect("is asked");
+        let forgotten = unused::forget(app.db(), after(1_000), 10).await.expect("is asked");
 
         assert_eq!(forgotten, 1);
         assert_eq!(names(app.db(), "", 10).await, ["Adopted", "Restricted", "Lifted"]);
@@ -152,7 +155,7 @@ on_both! {
         org_clients::update_restriction(&mut tx, org_id(1), client_id(1), Some(&nothing)).await.expect("is updated");
         tx.commit().await.expect("commits");
 
-        let refused = unused_clients::forget(app.db(), after(1_000), 10).await;
+        let refused = unused::forget(app.db(), after(1_000), 10).await;
 
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
         assert!(find(app.db(), 1).await.is_some());

@@ -1,10 +1,11 @@
 //! Rows that this program would not have written: an error that names where, never a guess.
 
-use grantor::db::resources::{self, StoredResource};
-use grantor::db::{
-    DbError, authorization_codes, authorization_requests, clients, families, grants, memberships, org_clients, orgs,
-};
-use grantor::oauth::ResourceId;
+use grantor::db::authorizations::{codes, requests};
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs::{memberships, org_clients};
+use grantor::db::resources::StoredResource;
+use grantor::db::{clients, families, grants, orgs, resources};
+use grantor::rules::id::ResourceId;
 use grantor::secret::Digest;
 
 use super::by_hand::{client_id, execute, new_client, org_id, uuid};
@@ -103,8 +104,8 @@ on_both! {
         let digest_of_client = Digest::from_bytes([1; 32]);
 
         let request =
-            authorization_requests::find(app.db(), digest_of_client, digest_of_client, START).await.expect_err("is corrupt");
-        let find = async || authorization_codes::find(app.db(), digest("code")).await.expect_err("is corrupt");
+            requests::find(app.db(), digest_of_client, digest_of_client, START).await.expect_err("is corrupt");
+        let find = async || codes::find(app.db(), digest("code")).await.expect_err("is corrupt");
         app.execute(r#"UPDATE authorization_codes SET resources = '["no URI"]'"#).await;
         let resources = find().await;
         app.execute(r#"UPDATE authorization_codes SET resources = '[]', scopes = '{}'"#).await;

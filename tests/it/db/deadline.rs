@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use grantor::db::{Db, DbError, Target, orgs};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::Target;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs;
 
 use super::by_hand::{execute, org_id};
 use crate::support::{DEADLINE, Engine, START, TestApp};

@@ -1,13 +1,15 @@
 //! Lanes of events on their way to webhooks: who holds them, and what comes of what waits in them.
 
 use futures_util::future::join_all;
-use grantor::db::deliveries::{
-    self, Attempted, ClaimRules, Claimed, Delivery, Lane, LaneReleases, Release, Released, State, Waiting,
-};
 use grantor::db::orgs;
-use grantor::db::outbox::{self, NewEvent};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::{EventId, OrgId, Timestamp, WebhookId};
+use grantor::db::webhooks::deliveries::{Attempted, Delivery, State, Waiting};
+use grantor::db::webhooks::lanes;
+use grantor::db::webhooks::lanes::{ClaimRules, Claimed, Lane, LaneReleases, Release, Released};
+use grantor::db::webhooks::outbox::NewEvent;
+use grantor::db::webhooks::{deliveries, outbox};
+use grantor::rules::client::ClientId;
+use grantor::rules::id::{EventId, OrgId, WebhookId};
+use grantor::rules::timestamp::Timestamp;
 use uuid::Uuid;
 
 use super::by_hand::{after, org_id, uuid};
@@ -64,8 +66,7 @@ impl Stage {
     }
 
     async fn claim_at(&self, holder: Uuid, at: Timestamp, rules: ClaimRules<'_>) -> Vec<Claimed> {
-        let mut claimed =
-            deliveries::claim(self.app.db(), holder, at, at.plus(30), rules).await.expect("lanes are claimed");
+        let mut claimed = lanes::claim(self.app.db(), holder, at, at.plus(30), rules).await.expect("lanes are claimed");
         claimed.sort_by_key(|claimed| claimed.lane);
         claimed
     }
@@ -127,8 +128,8 @@ on_both! {
         assert_eq!(lanes(&claimed), [lane(1, 1), lane(1, 2)]);
         assert_eq!(stage.claim_at(ANOTHER, after(29), MOST).await, []);
         let theirs = Claimed { holder: ANOTHER, ..claimed[1] };
-        deliveries::extend(stage.app.db(), &claimed[..1], after(50)).await.expect("is extended");
-        deliveries::extend(stage.app.db(), &[theirs], after(90)).await.expect("is not theirs");
+        lanes::extend(stage.app.db(), &claimed[..1], after(50)).await.expect("is extended");
+        lanes::extend(stage.app.db(), &[theirs], after(90)).await.expect("is not theirs");
         assert_eq!(lanes(&stage.claim_at(ANOTHER, after(30), MOST).await), [lane(1, 2)]);
         assert_eq!(lanes(&stage.claim_at(ANOTHER, after(50), MOST).await), [lane(1, 1)]);
     }

@@ -1,13 +1,22 @@
 //! Chains of refresh tokens.
 
 use futures_util::future::join_all;
-use grantor::db::families::{self, Family, Liveness, Rotation};
-use grantor::db::{Db, DbError, FamilyQueues, org_clients, orgs, users};
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeToken;
-use grantor::oauth::scopes_restriction::ScopesRestriction;
-use grantor::oauth::standing::Standing;
-use grantor::oauth::{GrantId, Timestamp};
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::families::queues::FamilyQueues;
+use grantor::db::families::redemptions;
+use grantor::db::families::rotations;
+use grantor::db::families::rotations::Rotation;
+use grantor::db::families::uses;
+use grantor::db::families::{Family, Liveness};
+use grantor::db::orgs::org_clients;
+use grantor::db::{families, orgs, users};
+use grantor::rules::id::GrantId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeToken;
+use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::standing::Standing;
+use grantor::rules::timestamp::Timestamp;
 
 use super::by_hand::{after, client_id, org_id, user_id};
 use super::grant_by_hand::{
@@ -40,7 +49,7 @@ fn rotation(from: &Family, token: &str, at: Timestamp, forget_at: Option<Timesta
 }
 
 async fn rotate(db: &Db, from: &Family, token: &str, at: Timestamp, forget_at: Option<Timestamp>) -> bool {
-    families::rotate(db, &rotation(from, token, at, forget_at)).await.expect("runs")
+    rotations::rotate(db, &rotation(from, token, at, forget_at)).await.expect("runs")
 }
 
 async fn read(db: &Db) -> Family {
@@ -349,7 +358,7 @@ on_both! {
         insert_family(app.db(), &new_family(3, other), None).await;
         let note = async |uses: &[(u64, i64)]| {
             let uses: Vec<_> = uses.iter().map(|(number, at)| (family_id(*number), after(*at))).collect();
-            families::record_use(app.db(), &uses).await.expect("is noted");
+            uses::record_use(app.db(), &uses).await.expect("is noted");
         };
         let used = async |id| grant(app.db(), id).await.last_used_at;
 
@@ -373,7 +382,7 @@ on_both! {
 
         for _ in 0..10 {
             let (one, other) =
-                tokio::join!(families::record_use(app.db(), &up), families::record_use(app.db(), &down));
+                tokio::join!(uses::record_use(app.db(), &up), uses::record_use(app.db(), &down));
             one.and(other).expect("are noted");
         }
 
@@ -385,7 +394,7 @@ on_both! {
         one_family(app.db(), None).await;
         let mut tx = app.db().begin().await.expect("begins");
 
-        let refused = families::insert(&mut tx, &new_family(2, grant_id(9)), None).await;
+        let refused = redemptions::insert(&mut tx, &new_family(2, grant_id(9)), None).await;
 
         tx.roll_back().await.expect("rolls back");
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");

@@ -1,13 +1,19 @@
 //! Two organisations with people and clients, and what is granted among them.
 
-use grantor::db::authorization_codes::{self, AuthorizationCode};
-use grantor::db::families::{self, Family};
-use grantor::db::grants::{self, Grant, NewGrant};
-use grantor::db::{Db, clients, memberships, org_clients, orgs, users};
-use grantor::oauth::permission::Role;
-use grantor::oauth::resource::Resource;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::{FamilyId, GrantId, Timestamp};
+use grantor::db::authorizations::codes;
+use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::engine::Db;
+use grantor::db::families::Family;
+use grantor::db::families::redemptions;
+use grantor::db::grants::end;
+use grantor::db::grants::{Grant, NewGrant};
+use grantor::db::orgs::{memberships, org_clients};
+use grantor::db::{clients, families, grants, orgs, users};
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::id::{FamilyId, GrantId};
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::Digest;
 
 use super::by_hand::{after, client_id, new_client, org_id, user_id, uuid};
@@ -70,13 +76,13 @@ pub async fn consent(db: &Db, number: u64, parties: Parties, names: &str, at: Ti
 
 pub async fn end(db: &Db, ids: &[GrantId], at: Timestamp) {
     let mut tx = db.begin().await.expect("begins");
-    grants::end(&mut tx, ids, at).await.expect("ends");
+    end::end(&mut tx, ids, at).await.expect("ends");
     tx.commit().await.expect("commits");
 }
 
 pub async fn take_scopes(db: &Db, ids: &[GrantId], names: &str) {
     let mut tx = db.begin().await.expect("begins");
-    grants::take_scopes(&mut tx, ids, &scopes(names), after(500)).await.expect("are taken");
+    end::take_scopes(&mut tx, ids, &scopes(names), after(500)).await.expect("are taken");
     tx.commit().await.expect("commits");
 }
 
@@ -102,22 +108,22 @@ pub fn new_code(grant_id: GrantId) -> AuthorizationCode {
 
 pub async fn insert_code(db: &Db, text: &str, code: &AuthorizationCode) {
     let mut tx = db.begin().await.expect("begins");
-    authorization_codes::insert(&mut tx, digest(text), code).await.expect("is inserted");
+    codes::insert(&mut tx, digest(text), code).await.expect("is inserted");
     tx.commit().await.expect("commits");
 }
 
 /// Redeems a code and returns it, or `None` if it was used or is gone.
 pub async fn redeem(db: &Db, text: &str, family: u64) -> Option<AuthorizationCode> {
-    let found = authorization_codes::find(db, digest(text)).await.expect("is readable");
+    let found = codes::find(db, digest(text)).await.expect("is readable");
     let mut tx = db.begin().await.expect("begins");
-    let redeemed = authorization_codes::redeem(&mut tx, digest(text), family_id(family)).await.expect("runs");
+    let redeemed = codes::redeem(&mut tx, digest(text), family_id(family)).await.expect("runs");
     tx.commit().await.expect("commits");
     found.filter(|_| redeemed).map(|found| found.code)
 }
 
 /// The family that the use of a code began.
 pub async fn family_of_code(db: &Db, text: &str) -> Option<FamilyId> {
-    authorization_codes::find(db, digest(text)).await.expect("is readable").and_then(|found| found.family_id)
+    codes::find(db, digest(text)).await.expect("is readable").and_then(|found| found.family_id)
 }
 
 /// Of Ada in Acme for client One.
@@ -144,7 +150,7 @@ pub fn new_family(number: u64, grant_id: GrantId) -> Family {
 
 pub async fn insert_family(db: &Db, family: &Family, forget_at: Option<Timestamp>) {
     let mut tx = db.begin().await.expect("begins");
-    families::insert(&mut tx, family, forget_at).await.expect("is inserted");
+    redemptions::insert(&mut tx, family, forget_at).await.expect("is inserted");
     tx.commit().await.expect("commits");
 }
 

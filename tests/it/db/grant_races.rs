@@ -4,9 +4,12 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use grantor::db::families::Redemption;
-use grantor::db::{Db, authorization_codes, families, grants, users};
-use grantor::oauth::GrantId;
+use grantor::db::authorizations::codes;
+use grantor::db::engine::Db;
+use grantor::db::families::redemptions;
+use grantor::db::families::redemptions::Redemption;
+use grantor::db::{grants, users};
+use grantor::rules::id::GrantId;
 
 use super::by_hand::{after, user_id};
 use super::grant_by_hand::{
@@ -17,9 +20,9 @@ use crate::support::{START, TestApp, later, until_kept_waiting};
 
 /// As the token endpoint does it: the code, the grant, the family. Whether it came to a family.
 async fn exchange(db: &Db, text: &str, number: u64) -> bool {
-    let Some(found) = authorization_codes::find(db, digest(text)).await.expect("is readable") else { return false };
+    let Some(found) = codes::find(db, digest(text)).await.expect("is readable") else { return false };
     let family = new_family(number, found.code.grant_id);
-    families::begin(db, &Redemption { code: digest(text), family, forget_at: None }).await.expect("runs")
+    redemptions::begin(db, &Redemption { code: digest(text), family, forget_at: None }).await.expect("runs")
 }
 
 async fn one_grant(db: &Db) -> GrantId {
@@ -37,7 +40,7 @@ on_both! {
         let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
         until_kept_waiting(&app, ending.as_mut()).await;
 
-        families::insert(&mut tx, &new_family(2, id), None).await.expect("is inserted");
+        redemptions::insert(&mut tx, &new_family(2, id), None).await.expect("is inserted");
         tx.commit().await.expect("commits");
         ending.await;
 
@@ -52,7 +55,7 @@ on_both! {
         assert!(grants::lock_live(&mut tx, id, after(1)).await.expect("is asked"));
         let mut ending = pin!(end(app.db(), std::slice::from_ref(&id), after(2)));
         until_kept_waiting(&app, ending.as_mut()).await;
-        authorization_codes::insert(&mut tx, digest("code"), &new_code(id)).await.expect("is inserted");
+        codes::insert(&mut tx, digest("code"), &new_code(id)).await.expect("is inserted");
         tx.commit().await.expect("commits");
         ending.await;
 

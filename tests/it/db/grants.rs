@@ -1,9 +1,11 @@
 //! What users authorised.
 
-use grantor::db::affected_grants::{self, AffectedGrants};
-use grantor::db::grants::{self, Grant, NewGrant};
-use grantor::db::{Db, DbError, families};
-use grantor::oauth::GrantId;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::grants::affected::AffectedGrants;
+use grantor::db::grants::{Grant, NewGrant, affected};
+use grantor::db::{families, grants};
+use grantor::rules::id::GrantId;
 
 use super::by_hand::{after, client_id, org_id, user_id};
 use super::grant_by_hand::{
@@ -39,7 +41,7 @@ async fn with_any(db: &Db, names: &str) -> (Vec<GrantId>, AffectedGrants) {
     let mut tx = db.begin().await.expect("begins");
     let ids = grants::ids_with_any_scope(&mut tx, org_id(1), client_id(1), &scopes(names)).await.expect("is readable");
     tx.commit().await.expect("commits");
-    let affected = affected_grants::find(db, org_id(1), client_id(1), &scopes(names)).await;
+    let affected = affected::find(db, org_id(1), client_id(1), &scopes(names)).await;
     (ids, affected.expect("is readable"))
 }
 

@@ -1,8 +1,11 @@
 //! Who belongs to which organisation.
 
-use grantor::db::memberships::{self, Membership};
-use grantor::db::{Db, DbError, orgs, users};
-use grantor::oauth::permission::Role;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs::memberships;
+use grantor::db::orgs::memberships::Membership;
+use grantor::db::{orgs, users};
+use grantor::rules::identity::permission::Role;
 
 use super::by_hand::{after, org_id, user_id};
 use crate::support::{START, TestApp};

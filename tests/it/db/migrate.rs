@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::db::{Db, Location, MigrateError, MigrationState};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::Location;
+use grantor::db::engine::migrate::{MigrateError, MigrationState};
 use sqlx::Executor as _;
 use tempfile::TempDir;
 use tokio::time::Instant;

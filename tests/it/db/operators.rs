@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, NewKeys};
-use grantor::db::{DbError, operators};
-use grantor::oauth::operator::Credential;
-use grantor::oauth::operator::Operator;
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::keys::create_key::NewKeys;
+use grantor::actions::keys::revoke_key;
+use grantor::db::engine::error::DbError;
+use grantor::db::keys::operators;
+use grantor::rules::identity::operator::{Credential, Operator};
+use grantor::rules::identity::permission::Role;
 use grantor::secret::Secret;
 
 use crate::support::{TestApp, TestOperator};
@@ -28,7 +30,7 @@ fn role_of(operator: Option<Operator>) -> Option<Role> {
 
 async fn revoke(operator: &TestOperator<'_>) {
     let (app, id) = (operator.app, operator.keys.application_key_id);
-    actions::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+    revoke_key::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
 }
 
 on_both! {
@@ -119,7 +121,7 @@ on_both! {
         let reader = admin.colleague("reader@acme.example", Role::ReadOnly).await;
         let id = admin.keys.api_key_id;
 
-        actions::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+        revoke_key::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
 
         let with_revoked = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
         assert_eq!(with_revoked, None);

@@ -1,10 +1,13 @@
 //! What one organisation decided about one client.
 
-use grantor::db::{Db, DbError, clients, org_clients, orgs};
-use grantor::oauth::OrgId;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::scope::ScopeToken;
-use grantor::oauth::scopes_restriction::ScopesRestriction;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs::org_clients;
+use grantor::db::{clients, orgs};
+use grantor::rules::client::ClientId;
+use grantor::rules::id::OrgId;
+use grantor::rules::scope::ScopeToken;
+use grantor::rules::scope::restriction::ScopesRestriction;
 
 use super::by_hand::{client_id, new_client, org_id};
 use crate::support::{START, TestApp};

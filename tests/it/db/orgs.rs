@@ -1,8 +1,10 @@
 //! Organisations.
 
-use grantor::db::orgs::{self, Org};
-use grantor::db::{Db, DbError};
-use grantor::oauth::scope::ScopeSet;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs;
+use grantor::db::orgs::Org;
+use grantor::rules::scope::ScopeSet;
 
 use super::by_hand::{after, org_id};
 use crate::support::TestApp;

@@ -2,12 +2,15 @@
 
 use std::pin::pin;
 
-use grantor::actions;
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::db::deliveries::{ClaimRules, claim};
-use grantor::db::outbox::{self, NewEvent};
-use grantor::db::{Db, DbError, orgs};
-use grantor::oauth::{EventId, OrgId};
+use grantor::actions::upkeep::forget_expired;
+use grantor::db::audit_events::AuditEvent;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::webhooks::lanes::{ClaimRules, claim};
+use grantor::db::webhooks::outbox;
+use grantor::db::webhooks::outbox::NewEvent;
+use grantor::db::{audit_events, orgs};
+use grantor::rules::id::{EventId, OrgId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -246,7 +249,7 @@ on_both! {
             let nothing = ClaimRules { most: 10, most_of_webhook: 10, most_of_org: 10, held: &[] };
             let claimed = claim(app.db(), Uuid::nil(), after(1), after(2), nothing).await.expect("is asked");
             assert_eq!(claimed, [], "nobody sends it");
-            actions::forget_deliveries(app.context(), 1_000, None).await.expect("is swept");
+            forget_expired::forget_deliveries(app.context(), 1_000, None).await.expect("is swept");
             assert_eq!((deliveries(&app).await, lanes(&app).await), (Vec::new(), Vec::new()));
         }
         assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable").len(), 2);

@@ -1,9 +1,11 @@
 //! APIs and MCP servers that tokens are for.
 
-use grantor::db::resources::{self, StoredResource};
-use grantor::db::{Db, DbError};
-use grantor::oauth::ResourceId;
-use grantor::oauth::resource::Resource;
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::resources;
+use grantor::db::resources::StoredResource;
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::id::ResourceId;
 
 use super::by_hand::{after, uuid};
 use super::grant_by_hand::{digest, resource, scopes};

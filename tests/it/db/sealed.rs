@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use grantor::actions::{self, By, ForgottenWithKey, Resealed};
-use grantor::db::ring_usage::{self, RingUsage};
-use grantor::db::sealed::{self, SealedRow, SealedTable};
+use grantor::actions::audit::By;
+use grantor::actions::keys::forget_ring_key;
+use grantor::actions::keys::forget_ring_key::ForgottenWithKey;
+use grantor::actions::keys::prepare_key_ring;
+use grantor::actions::keys::reseal;
+use grantor::actions::keys::reseal::Resealed;
+use grantor::db::keys::ring_usage::RingUsage;
+use grantor::db::keys::sealed::{SealedRow, SealedTable};
+use grantor::db::keys::{ring_usage, sealed};
 use grantor::sealing::{KeyRing, Place, SealError, open};
 use grantor::secret::Secret;
 use uuid::Uuid;
@@ -82,8 +88,8 @@ on_both! {
         let (before, mut progress) = (usage(&app).await, Vec::new());
         assert_eq!(opened(&app, &ring(OLD)).await, Ok(all_plain()));
 
-        let done = actions::reseal(app.context(), &both(), |done, of| progress.push((done, of))).await.expect("runs");
-        let again = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+        let done = reseal::reseal(app.context(), &both(), |done, of| progress.push((done, of))).await.expect("runs");
+        let again = reseal::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
 
         let all = RingUsage { signing_keys: 1, auth_methods: 2, webhooks: 2, webhook_variables: 1, families: 0 };
         assert_eq!(before, BTreeMap::from([("old".to_owned(), all)]));
@@ -101,7 +107,7 @@ on_both! {
             insert_auth_method(app.db(), &ring(OLD), number, org_id(1 + number % 2)).await;
         }
 
-        let done = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+        let done = reseal::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
 
         assert_eq!(done, Resealed { resealed: 206, unopened: 0 });
         assert_eq!(usage(&app).await.keys().collect::<Vec<_>>(), ["new"]);
@@ -119,8 +125,8 @@ on_both! {
         .await;
         let before = rows(&app, &sealed::WEBHOOKS).await[0].clone();
 
-        let lacking = actions::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
-        let done = actions::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
+        let lacking = reseal::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
+        let done = reseal::reseal(app.context(), &both(), |_, _| {}).await.expect("runs");
 
         assert_eq!(lacking, Resealed { resealed: 0, unopened: 6 });
         // What the row says of its key does not matter, but what the value says.
@@ -156,10 +162,10 @@ on_both! {
         something_of_each(&app).await;
         app.execute("UPDATE webhook_variables SET key_id = 'gone'").await;
 
-        let told = actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect_err("is refused").to_string();
-        let less = actions::prepare_key_ring(app.context(), &both()).await.expect_err("is refused").to_string();
+        let told = prepare_key_ring::prepare_key_ring(app.context(), &ring(NEW)).await.expect_err("is refused").to_string();
+        let less = prepare_key_ring::prepare_key_ring(app.context(), &both()).await.expect_err("is refused").to_string();
         app.execute("UPDATE webhook_variables SET key_id = 'old'").await;
-        actions::prepare_key_ring(app.context(), &both()).await.expect("starts");
+        prepare_key_ring::prepare_key_ring(app.context(), &both()).await.expect("starts");
 
         let gone = "the ring key \"gone\" is not in the ring, and it seals 1 webhook variable";
         let old = "the ring key \"old\" is not in the ring, and it seals 1 signing key, 2 auth methods and 2 webhooks";
@@ -170,7 +176,7 @@ on_both! {
     async fn a_server_refuses_to_start_with_another_key_of_the_same_id(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
         two_orgs(app.db()).await;
-        let start = async |ring: &KeyRing| actions::prepare_key_ring(app.context(), ring).await.map_err(|error| error.to_string());
+        let start = async |ring: &KeyRing| prepare_key_ring::prepare_key_ring(app.context(), ring).await.map_err(|error| error.to_string());
         let another = ring(&format!("{NEW},old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="));
         let refused = |sealed: &str| {
             let words = format!("the ring key \"old\" is another one than the key of this id that sealed {sealed}: none of it opens");
@@ -199,10 +205,10 @@ on_both! {
                 (SELECT client_secret_sealed FROM auth_methods WHERE name = 'method 2')",
         )
         .await;
-        actions::prepare_key_ring(app.context(), &both()).await.expect("starts");
+        prepare_key_ring::prepare_key_ring(app.context(), &both()).await.expect("starts");
         app.execute("DELETE FROM webhooks; DELETE FROM webhook_variables; DELETE FROM auth_methods WHERE name = 'method 2'").await;
 
-        assert!(actions::prepare_key_ring(app.context(), &both()).await.is_err(), "nothing proves the key");
+        assert!(prepare_key_ring::prepare_key_ring(app.context(), &both()).await.is_err(), "nothing proves the key");
     }
 
     async fn what_a_lost_key_sealed_is_forgotten_and_nothing_else_and_lets_the_server_start(engine: Engine) {
@@ -210,10 +216,10 @@ on_both! {
         something_of_each(&app).await;
         insert_webhook(&app, &ring(NEW), 6, org_id(2), None, false).await;
 
-        let forgotten = actions::forget_ring_key(app.context(), &ring(NEW), "old", &By::COMMAND_LINE).await.expect("is lost");
+        let forgotten = forget_ring_key::forget_ring_key(app.context(), &ring(NEW), "old", &By::COMMAND_LINE).await.expect("is lost");
 
         assert_eq!(forgotten, ForgottenWithKey { auth_methods: 2, webhooks: 2, webhook_variables: 1 });
-        actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect("starts");
+        prepare_key_ring::prepare_key_ring(app.context(), &ring(NEW)).await.expect("starts");
         let left: Vec<_> = rows(&app, &sealed::WEBHOOKS).await.into_iter().map(|row| row.id).collect();
         assert_eq!(left, [Uuid::from_u64_pair(0, 6)]);
     }
@@ -221,6 +227,6 @@ on_both! {
     async fn a_key_that_seals_nothing_of_organisations_holds_up_no_start_here(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
 
-        actions::prepare_key_ring(app.context(), &ring(NEW)).await.expect("signing keys have a check of their own");
+        prepare_key_ring::prepare_key_ring(app.context(), &ring(NEW)).await.expect("signing keys have a check of their own");
     }
 }

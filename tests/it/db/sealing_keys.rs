@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::db::sealing_keys;
+use grantor::db::keys::sealing_keys;
 
 use super::by_hand::after;
 use crate::support::{START, TestApp};

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use grantor::db::secret_bindings::{self, BoundRow};
-use grantor::db::{Db, DbError};
-use grantor::oauth::secret_binding::{Record, SecretBinding, Window};
-use grantor::oauth::{AuthMethodId, UserId, VariableId};
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::webhooks::secret_bindings;
+use grantor::db::webhooks::secret_bindings::BoundRow;
+use grantor::rules::id::{AuthMethodId, UserId, VariableId};
+use grantor::rules::webhook::secret_binding::{Record, SecretBinding, Window};
 use grantor::sealing::KeyRing;
 
 use super::by_hand::{after, org_id, user_id, uuid};

@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use grantor::db::sessions::{self, NewSession, Session};
-use grantor::db::{Db, DbError, users};
-use grantor::oauth::{SessionId, Timestamp};
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::users;
+use grantor::db::users::sessions;
+use grantor::db::users::sessions::{NewSession, Session};
+use grantor::rules::id::SessionId;
+use grantor::rules::timestamp::Timestamp;
 
 use super::by_hand::{after, user_id, uuid};
 use super::grant_by_hand::{digest, people_and_clients};

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, SigningRules, TakeOver};
-use grantor::db::signing_keys::{self, SigningKey};
-use grantor::db::{DbError, audit_events, ring_usage};
-use grantor::oauth::Timestamp;
-use grantor::oauth::signing_algorithm::SigningAlgorithm;
-use grantor::oauth::signing_period::SigningState;
+use grantor::actions::audit::By;
+use grantor::actions::keys::reseal;
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::keys::rotate_signing_keys::{SigningRules, TakeOver};
+use grantor::db::audit_events;
+use grantor::db::engine::error::DbError;
+use grantor::db::keys::signing_keys::SigningKey;
+use grantor::db::keys::{ring_usage, signing_keys};
+use grantor::rules::timestamp::Timestamp;
+use grantor::rules::token::signing_algorithm::SigningAlgorithm;
+use grantor::rules::token::signing_period::SigningState;
 use grantor::sealing::KeyRing;
 use grantor::secret::Secret;
 use grantor::signing::{ACCESS_TOKEN, ID_TOKEN, SigningError, SigningKeys};
@@ -45,16 +50,22 @@ async fn is_valid(app: &TestApp, token: &str) -> bool {
 
 async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
     let (context, rules) = (app.context(), app.app.signing_rules());
-    actions::rotate_signing_keys(context, &app.app.issuer.ring, rules.algorithm, take_over, &By::COMMAND_LINE)
-        .await
-        .expect("a new key")
+    rotate_signing_keys::rotate_signing_keys(
+        context,
+        &app.app.issuer.ring,
+        rules.algorithm,
+        take_over,
+        &By::COMMAND_LINE,
+    )
+    .await
+    .expect("a new key")
 }
 
 /// Starts a server with another ring as far as its keys go.
 async fn start_with(app: &TestApp, ring: &KeyRing) -> Result<SigningKeys, SigningError> {
     let context = app.context();
     let keys = SigningKeys::new(context.db.clone(), context.clock.clone(), ring.clone(), 7200);
-    actions::prepare_signing_keys(context, ring, &keys, app.app.signing_rules()).await?;
+    rotate_signing_keys::prepare_signing_keys(context, ring, &keys, app.app.signing_rules()).await?;
     Ok(keys)
 }
 
@@ -207,13 +218,13 @@ on_both! {
         let rules = app.app.signing_rules();
 
         app.hand.advance(seconds(3600 + 3600 - 1));
-        let early = actions::forget_signing_keys(app.context(), rules).await.expect("is asked");
+        let early = rotate_signing_keys::forget_signing_keys(app.context(), rules).await.expect("is asked");
         app.app.issuer.signing.reload().await.expect("is readable");
         let valid_to_the_end = is_valid(&app, &token).await;
         app.hand.advance(seconds(1));
         app.app.issuer.signing.reload().await.expect("is readable");
         let valid_beyond = is_valid(&app, &token).await;
-        let on_time = actions::forget_signing_keys(app.context(), rules).await.expect("is asked");
+        let on_time = rotate_signing_keys::forget_signing_keys(app.context(), rules).await.expect("is asked");
 
         assert_eq!((early, on_time, valid_to_the_end, valid_beyond), (0, 1, true, false));
         assert!(keys(&app).await.iter().all(|key| key.id != old.id));
@@ -224,7 +235,7 @@ on_both! {
         let replica = app.replica().await;
         let rules = SigningRules { max_age: 86_400, ..app.app.signing_rules() };
         let sweep = |app: TestApp| async move {
-            let made = actions::rotate_aged_signing_keys(app.context(), &app.app.issuer.ring, rules).await.expect("is asked");
+            let made = rotate_signing_keys::rotate_aged_signing_keys(app.context(), &app.app.issuer.ring, rules).await.expect("is asked");
             (app, made)
         };
         let never = SigningRules { max_age: 0, ..rules };
@@ -233,7 +244,7 @@ on_both! {
         app.hand.advance(seconds(1));
         replica.hand.advance(seconds(86_400));
 
-        let off = actions::rotate_aged_signing_keys(app.context(), &app.app.issuer.ring, never).await.expect("is asked");
+        let off = rotate_signing_keys::rotate_aged_signing_keys(app.context(), &app.app.issuer.ring, never).await.expect("is asked");
         let ((app, one), (_replica, other)) = tokio::join!(sweep(app), sweep(replica));
         let (app, again) = sweep(app).await;
 
@@ -285,7 +296,7 @@ on_both! {
         let refused = start_with(&app, &lost).await.err().expect("is refused").to_string();
         let both = start_with(&app, &ring(&format!("{NEW},{OLD}"))).await;
         let algorithm = SigningAlgorithm::Es256;
-        actions::rotate_signing_keys(app.context(), &lost, algorithm, TakeOver::Published, &By::COMMAND_LINE)
+        rotate_signing_keys::rotate_signing_keys(app.context(), &lost, algorithm, TakeOver::Published, &By::COMMAND_LINE)
             .await
             .expect("a new key");
         let recovered = start_with(&app, &lost).await.expect("starts");
@@ -313,10 +324,10 @@ on_both! {
         let both = ring(&format!("{NEW},{OLD}"));
         let mut progress = Vec::new();
 
-        let unknown = actions::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
+        let unknown = reseal::reseal(app.context(), &ring(NEW), |_, _| {}).await.expect("runs");
         let done =
-            actions::reseal(app.context(), &both, |done, of| progress.push((done, of))).await.expect("runs");
-        let again = actions::reseal(app.context(), &both, |_, _| {}).await.expect("runs");
+            reseal::reseal(app.context(), &both, |done, of| progress.push((done, of))).await.expect("runs");
+        let again = reseal::reseal(app.context(), &both, |_, _| {}).await.expect("runs");
 
         assert_eq!((unknown.resealed, unknown.unopened), (0, 2));
         assert_eq!((done.resealed, done.unopened, again.resealed), (2, 0, 0));

@@ -1,6 +1,9 @@
 //! Several statements together.
 
-use grantor::db::{Db, DbError, Target, orgs};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::Target;
+use grantor::db::engine::error::DbError;
+use grantor::db::orgs;
 
 use super::by_hand::org_id;
 use crate::support::{START, TestApp};

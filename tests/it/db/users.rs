@@ -1,7 +1,8 @@
 //! People.
 
-use grantor::db::DbError;
-use grantor::db::users::{self, User};
+use grantor::db::engine::error::DbError;
+use grantor::db::users;
+use grantor::db::users::User;
 
 use super::by_hand::{after, user_id};
 use crate::support::{START, TestApp};

@@ -1,8 +1,10 @@
 //! Webhooks, their variables and auth methods, as rows with sealed values, and what a copy of the database shows of them.
 
-use grantor::db::auth_methods::{AuthMethod, SealedSecret};
-use grantor::db::{Db, auth_methods, orgs};
-use grantor::oauth::{AuthMethodId, OrgId};
+use grantor::db::engine::Db;
+use grantor::db::orgs;
+use grantor::db::webhooks::auth_methods;
+use grantor::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
+use grantor::rules::id::{AuthMethodId, OrgId};
 use grantor::sealing::{KeyRing, Place, seal};
 use grantor::secret::Random;
 use uuid::Uuid;

@@ -1,10 +1,11 @@
 //! Webhooks and their variables, as they are stored.
 
-use grantor::db::webhook_variables::{self, Variable};
-use grantor::db::webhooks::{self, Webhook};
-use grantor::db::{DbError, orgs};
-use grantor::oauth::webhook::Encoding;
-use grantor::oauth::{AuthMethodId, OrgId, VariableId, WebhookId};
+use grantor::db::engine::error::DbError;
+use grantor::db::webhooks::variables::Variable;
+use grantor::db::webhooks::{Webhook, variables};
+use grantor::db::{orgs, webhooks};
+use grantor::rules::id::{AuthMethodId, OrgId, VariableId, WebhookId};
+use grantor::rules::webhook::Encoding;
 
 use super::by_hand::{after, auth_method_of_each_org, org_id, uuid};
 use crate::support::outbox::{deliveries, lanes};
@@ -156,11 +157,11 @@ on_both! {
         let app = start(engine).await;
         let (one, two, other) = (variable(1, org_id(1), "B"), variable(2, org_id(1), "A"), variable(3, org_id(2), "B"));
         for variable in [&one, &two, &other] {
-            webhook_variables::insert(app.db(), variable).await.expect("is inserted");
+            variables::insert(app.db(), variable).await.expect("is inserted");
         }
-        let again = webhook_variables::insert(app.db(), &variable(4, org_id(1), "A")).await;
+        let again = variables::insert(app.db(), &variable(4, org_id(1), "A")).await;
         assert!(matches!(again, Err(DbError::Duplicate)), "{again:?}");
-        let renamed = webhook_variables::update(app.db(), &Variable { name: "A".to_owned(), ..one.clone() }).await;
+        let renamed = variables::update(app.db(), &Variable { name: "A".to_owned(), ..one.clone() }).await;
         assert!(matches!(renamed, Err(DbError::Duplicate)), "{renamed:?}");
 
         let changed = Variable {
@@ -171,18 +172,18 @@ on_both! {
             modified_at: after(9),
             ..one.clone()
         };
-        assert!(webhook_variables::update(app.db(), &changed).await.expect("is written"));
-        assert!(!webhook_variables::update(app.db(), &Variable { org_id: org_id(2), ..one.clone() }).await.expect("is asked"));
-        assert_eq!(webhook_variables::list(app.db(), org_id(1)).await.expect("is readable"), [two, changed.clone()]);
-        assert_eq!(webhook_variables::count(app.db(), org_id(1)).await.expect("is readable"), 2);
-        let found = async |org, name| webhook_variables::find(app.db(), org, name).await.expect("is readable");
+        assert!(variables::update(app.db(), &changed).await.expect("is written"));
+        assert!(!variables::update(app.db(), &Variable { org_id: org_id(2), ..one.clone() }).await.expect("is asked"));
+        assert_eq!(variables::list(app.db(), org_id(1)).await.expect("is readable"), [two, changed.clone()]);
+        assert_eq!(variables::count(app.db(), org_id(1)).await.expect("is readable"), 2);
+        let found = async |org, name| variables::find(app.db(), org, name).await.expect("is readable");
         assert_eq!(found(org_id(2), "B").await, Some(other));
         assert_eq!(found(org_id(1), "B").await, None);
         let mut tx = app.db().begin().await.expect("begins");
-        let locked = webhook_variables::lock(&mut tx, org_id(1), "C").await.expect("is readable");
+        let locked = variables::lock(&mut tx, org_id(1), "C").await.expect("is readable");
         tx.roll_back().await.expect("rolls back");
         assert_eq!(locked, Some(changed));
-        let delete = async |org| webhook_variables::delete(app.db(), org, one.id).await.expect("is asked");
+        let delete = async |org| variables::delete(app.db(), org, one.id).await.expect("is asked");
         assert_eq!((delete(org_id(2)).await, delete(org_id(1)).await, delete(org_id(1)).await), (false, true, false));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::poll;
 use grantor::app::App;
-use grantor::db::Location;
+use grantor::db::engine::connect::Location;
 use grantor::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use futures_util::{StreamExt as _, stream};
-use grantor::http::{self, Peer};
-use grantor::oauth::permission::Role;
+use grantor::http;
+use grantor::http::Peer;
+use grantor::rules::identity::permission::Role;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 

@@ -7,7 +7,7 @@ use axum::http::Method;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use grantor::http::Peer;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, STATE, Told, choosing};
@@ -445,7 +445,7 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         umbra.takes_in(&eve, Role::Standard).await;
         eve.signs_in().await;
-        let org_id = |id: grantor::oauth::OrgId| id.to_string();
+        let org_id = |id: grantor::rules::id::OrgId| id.to_string();
 
         for theirs in [&acme, &umbra] {
             let answer = eve.agrees(&client.url(&[("dd_oid", &org_id(theirs.org_id))])).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grantor::db::authorization_requests;
-use grantor::oauth::permission::Role;
+use grantor::db::authorizations::requests;
+use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, encoded};
@@ -28,7 +28,7 @@ fn handle(page: &Answer) -> String {
 const ONE_WAITS: [(&str, &str); 2] = [BEHIND_A_PROXY, ("limits.waiting_requests_per_source", "1")];
 
 async fn rows(app: &TestApp) -> u64 {
-    authorization_requests::count(app.db(), app.context().clock.now(), 100).await.expect("are counted")
+    requests::count(app.db(), app.context().clock.now(), 100).await.expect("are counted")
 }
 
 /// Takes everything back that was granted, in the middle of the next answer: after the look at what was granted.
@@ -374,7 +374,7 @@ on_both! {
 
         assert_eq!((greedy, modest, full), (429, 303, 429));
         app.hand.advance(Duration::from_secs(600));
-        grantor::actions::forget_expired(app.context()).await.expect("is swept");
+        grantor::actions::upkeep::forget_expired::forget_expired(app.context()).await.expect("is swept");
         grantor::sweeper::sweep(&app.app).await;
         assert_eq!(visit("198.51.100.9").await, 303, "they are counted again");
     }

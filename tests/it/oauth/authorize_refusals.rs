@@ -1,6 +1,6 @@
 //! `/oauth2/v1/authorize`: mistakes that the client is told by a redirect (RFC 6749 section 4.1.2.1).
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{AUTHORIZE, CHALLENGE, Form, McpClient, Person, STATE, Told};

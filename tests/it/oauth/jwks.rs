@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By, TakeOver};
-use grantor::oauth::jwk::Jwk;
+use grantor::actions::audit::By;
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::keys::rotate_signing_keys::TakeOver;
+use grantor::rules::token::jwk::Jwk;
 use serde_json::{Value, json};
 
 use crate::support::{Engine, TestApp, request};
@@ -43,7 +45,7 @@ on_both! {
         let first = app.get(PATH).await.json()["keys"][0].clone();
         let algorithm = app.app.signing_rules().algorithm;
 
-        let made = actions::rotate_signing_keys(app.context(), &app.app.issuer.ring, algorithm, TakeOver::Published, &By::SERVER);
+        let made = rotate_signing_keys::rotate_signing_keys(app.context(), &app.app.issuer.ring, algorithm, TakeOver::Published, &By::SERVER);
         let second = made.await.expect("a new key").id;
         app.app.issuer.signing.reload().await.expect("is readable");
         let waiting = app.get(PATH).await.json();

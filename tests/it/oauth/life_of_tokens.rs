@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, Forgotten};
-use grantor::db::authorization_requests::{self, NewPendingRequest};
+use grantor::actions::upkeep::forget_expired;
+use grantor::actions::upkeep::forget_expired::Forgotten;
+use grantor::db::authorizations::requests;
+use grantor::db::authorizations::requests::NewPendingRequest;
 use grantor::db::grants;
-use grantor::db::sessions::{self, NewSession};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::{SessionId, Timestamp};
+use grantor::db::users::sessions;
+use grantor::db::users::sessions::NewSession;
+use grantor::rules::client::ClientId;
+use grantor::rules::id::SessionId;
+use grantor::rules::timestamp::Timestamp;
 use grantor::secret::Digest;
 use grantor::sweeper;
 use serde_json::json;
@@ -31,7 +35,7 @@ async fn last_used_at(granted: &Granted<'_>) -> Option<Timestamp> {
 }
 
 async fn forgotten(app: &TestApp) -> Forgotten {
-    actions::forget_expired(app.context()).await.expect("is swept")
+    forget_expired::forget_expired(app.context()).await.expect("is swept")
 }
 
 const NOTHING: Forgotten = Forgotten { requests: 0, codes: 0, sessions: 0, families: 0 };
@@ -117,7 +121,7 @@ on_both! {
             created_at: now,
             expires_at: now.plus(600),
         };
-        authorization_requests::insert(app.db(), &new).await.expect("is inserted");
+        requests::insert(app.db(), &new).await.expect("is inserted");
         let session = NewSession {
             id: SessionId(uuid::Uuid::from_u64_pair(0, 1)),
             digest: Digest::of("cookie"),

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By};
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::upkeep::forget_expired;
+use grantor::actions::users::disable_user;
 use grantor::db::families;
-use grantor::oauth::client::ClientId;
-use grantor::oauth::refresh_token::RefreshToken;
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::client::ClientId;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::token::refresh_token::RefreshToken;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
@@ -329,7 +333,7 @@ on_both! {
         let mut tokens = granted.tokens("mcp_read").await;
         for _ in 0..3 {
             advance(&app, 3_650 * DAY);
-            actions::forget_expired(app.context()).await.expect("sweeps");
+            forget_expired::forget_expired(app.context()).await.expect("sweeps");
             tokens = ok(&granted, &tokens.refresh).await;
         }
         assert!(granted.is_active(&tokens.access).await);
@@ -407,7 +411,7 @@ on_both! {
         let tokens = granted.tokens("mcp_read email").await;
         let defaults = async |scopes: Option<&str>| {
             let scopes = scopes.map(|names| ScopeSet::parse(names).expect("scopes"));
-            actions::set_default_client_scopes(
+            default_client_scopes::set_default_client_scopes(
                 app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
             ).await.expect("are set");
         };
@@ -492,7 +496,7 @@ on_both! {
         let eve = granted.another_user("eve@acme.example").await;
         let (of_eve, of_admin) = (eve.tokens("mcp_read").await, granted.tokens("mcp_read").await);
 
-        actions::disable_user(app.context(), &app.app.operators, "eve@acme.example", &By::COMMAND_LINE)
+        disable_user::disable_user(app.context(), &app.app.operators, "eve@acme.example", &By::COMMAND_LINE)
             .await
             .expect("is disabled");
 
@@ -509,9 +513,9 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
         let by = By::COMMAND_LINE;
 
-        let ended = actions::disable_client(app.context(), granted.org_id(), client_id, &by).await;
+        let ended = end::disable_client(app.context(), granted.org_id(), client_id, &by).await;
         granted.refreshed(&tokens.refresh).await.is(400, &refused());
-        actions::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         granted.refreshed(&tokens.refresh).await.is(400, &refused());
 
         assert_eq!(ended.expect("is disabled").grants, 1);

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use grantor::actions::{self, ApproveError, By};
+use grantor::actions::audit::By;
+use grantor::actions::authorize::approve::ApproveError;
+use grantor::actions::grants::end;
 use grantor::db::{families, grants};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::refresh_token::RefreshToken;
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::client::ClientId;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::token::refresh_token::RefreshToken;
 use grantor::secret::Random;
 use serde_json::json;
 
@@ -281,7 +283,7 @@ on_both! {
 
             let (exchanged, disabled) = tokio::join!(
                 later(&random, granted.exchanged(&code)),
-                later(&random, actions::disable_client(
+                later(&random, end::disable_client(
                     replica.context(), granted.org_id(), client_id, &By::COMMAND_LINE,
                 )),
             );
@@ -291,7 +293,7 @@ on_both! {
                 assert!(!granted.is_active(&tokens.access).await);
                 assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
             }
-            actions::enable_client(app.context(), granted.org_id(), client_id, &By::COMMAND_LINE)
+            end::enable_client(app.context(), granted.org_id(), client_id, &By::COMMAND_LINE)
                 .await
                 .expect("is enabled");
         }
@@ -313,7 +315,7 @@ on_both! {
 
             let (code, ended) = tokio::join!(
                 later(&random, granted.answer(&waiting, None)),
-                later(&random, actions::end_grant(replica.context(), id, |_| true, &By::COMMAND_LINE)),
+                later(&random, end::end_grant(replica.context(), id, |_| true, &By::COMMAND_LINE)),
             );
             ended.expect("is ended");
 
@@ -351,7 +353,7 @@ on_both! {
                 by_clients,
                 later(&random, granted.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
                 later(&random, there.operator.delete(&path)),
-                later(&random, actions::disable_client(replica.context(), granted.org_id(), client_id, &by)),
+                later(&random, end::disable_client(replica.context(), granted.org_id(), client_id, &by)),
                 later(&random, eve.approve(&request)),
             );
 
@@ -364,7 +366,7 @@ on_both! {
             for token in [&mine.access, &hers.access] {
                 assert!(!there.is_active(token).await, "the client was disabled");
             }
-            actions::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+            end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use grantor::db::clients::{self, Client, NewClient};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::client_identity::ClientDigest;
+use grantor::db::clients;
+use grantor::db::clients::{Client, NewClient};
+use grantor::rules::client::ClientId;
+use grantor::rules::client::identity::ClientDigest;
 use serde_json::{Value, json};
 
 use crate::support::{START, TestApp};

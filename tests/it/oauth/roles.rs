@@ -1,7 +1,7 @@
 //! What the role of a user lets a client have, at authorization and at refresh.
 
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
 
 use crate::support::TestApp;
 use crate::support::flow::{Form, McpClient};

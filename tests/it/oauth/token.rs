@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By, TakeOver};
-use grantor::oauth::authorization_request::AuthorizationRequest;
+use grantor::actions::audit::By;
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::keys::rotate_signing_keys::TakeOver;
+use grantor::rules::authorization::request::AuthorizationRequest;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
@@ -335,7 +337,7 @@ on_both! {
         let before = granted.tokens("mcp_read").await;
         let rules = app.app.signing_rules();
 
-        actions::rotate_signing_keys(
+        rotate_signing_keys::rotate_signing_keys(
             app.context(), &app.app.issuer.ring, rules.algorithm, TakeOver::Now, &By::COMMAND_LINE,
         ).await.expect("a new key");
         app.app.issuer.signing.reload().await.expect("is read");

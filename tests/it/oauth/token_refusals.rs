@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::actions::{self, By};
-use grantor::oauth::authorization_request::AuthorizationRequest;
-use grantor::oauth::client::ClientId;
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
+use grantor::actions::users::disable_user;
+use grantor::rules::authorization::request::AuthorizationRequest;
+use grantor::rules::client::ClientId;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
@@ -342,12 +344,12 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
 
         let code = granted.code("mcp_read").await;
-        actions::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        end::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
         let of_a_disabled_client = granted.exchanged(&code).await;
-        actions::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         let of_an_enabled_one = granted.exchanged(&code).await;
         let code = granted.code("mcp_read").await;
-        actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await.expect("is disabled");
         let of_a_disabled_user = granted.exchanged(&code).await;
 
         for answer in [of_a_disabled_client, of_an_enabled_one, of_a_disabled_user] {

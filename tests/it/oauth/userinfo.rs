@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::{self, By};
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::users::create_user;
+use grantor::actions::users::disable_user;
+use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use crate::support::errors::oauth;
@@ -33,7 +35,7 @@ on_both! {
     async fn what_a_client_learns_depends_on_the_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut granted = Granted::new(&app).await;
-        let eve = actions::create_user(
+        let eve = create_user::create_user(
             app.context(), granted.org_id(), "eve@mail.example", Some("Eve Example"), Role::Standard, None,
             &By::COMMAND_LINE,
         ).await.expect("a user");
@@ -111,7 +113,7 @@ on_both! {
         let tokens = granted.tokens("openid").await;
         assert_eq!(told_of(&replica, &tokens.access).await.status, 200);
 
-        actions::disable_user(app.context(), &app.app.operators, &granted.user.email, &By::COMMAND_LINE)
+        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &By::COMMAND_LINE)
             .await
             .expect("is disabled");
 

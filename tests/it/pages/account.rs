@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use uuid::Uuid;
 
 use crate::support::flow::{Form, McpClient, PASSWORD, Person};

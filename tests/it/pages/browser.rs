@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{AUTHORIZE, CHALLENGE, Form, McpClient, PASSWORD, Person, encoded, set_cookies};

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By};
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
 use grantor::db::{audit_events, clients, grants, orgs};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::consent::{ConsentShown, Reach};
-use grantor::oauth::offered_scopes::OfferedScopes;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::authorization::consent::{ConsentShown, Reach};
+use grantor::rules::client::ClientId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
+use grantor::rules::scope::offered::OfferedScopes;
 use grantor::secret::hex;
 use serde_json::json;
 
@@ -357,7 +358,7 @@ on_both! {
         let id = ClientId::parse(&client.id).expect("a UUID");
         let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
         let id = grant.expect("is there").id;
-        actions::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
 
         let page = eve.visit(&wanted).await;
 

@@ -1,10 +1,12 @@
 //! What an administrator decides while somebody looks at the consent page: what is given was allowed when it was given.
 
-use grantor::actions::{self, By};
-use grantor::db::grants::{self, Grant};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::permission::Role;
-use grantor::oauth::scope::ScopeSet;
+use grantor::actions::audit::By;
+use grantor::actions::grants::end;
+use grantor::db::grants;
+use grantor::db::grants::Grant;
+use grantor::rules::client::ClientId;
+use grantor::rules::identity::permission::Role;
+use grantor::rules::scope::ScopeSet;
 
 use crate::support::flow::{Form, McpClient, Person, choosing};
 use crate::support::{TestApp, TestOperator, restriction_path};
@@ -125,12 +127,12 @@ on_both! {
         let umbra = app.operator("Umbra").await;
         let mut bob = umbra.person("bob@mail.example", Role::Standard).await;
         let by = By::COMMAND_LINE;
-        actions::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
 
         let refused = eve.reaches_consent(&client.url(&[])).await;
         let silently = eve.open(&client.url(&[("prompt", "none")])).await;
         let in_another_organisation = bob.agrees(&client.url(&[])).await;
-        actions::enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
+        end::enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
         let enabled = eve.agrees(&client.url(&[])).await;
 
         client.is_refused(&refused, "access_denied", DISABLED);
@@ -145,7 +147,7 @@ on_both! {
         let page = eve.reaches_consent(&client.url(&[])).await;
 
         let by = By::COMMAND_LINE;
-        actions::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
         let answer = eve.submit(&Form::approving(&page)).await;
 
         client.is_refused(&answer, "access_denied", DISABLED);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By};
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::users::disable_user;
+use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use crate::support::flow::{Form, McpClient, PASSWORD, Person};
@@ -58,7 +59,7 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         let disabled = acme.person("disabled@mail.example", Role::Standard).await;
         let by = By::COMMAND_LINE;
-        actions::disable_user(app.context(), &app.app.operators, &disabled.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, &disabled.email, &by).await.expect("is disabled");
 
         let wrong = tries(&mut eve, EVE, "another password").await;
         let others = [
@@ -214,7 +215,7 @@ on_both! {
         let page = eve.reaches_consent(&client.url(&[])).await;
 
         let by = By::COMMAND_LINE;
-        actions::disable_user(app.context(), &app.app.operators, EVE, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, EVE, &by).await.expect("is disabled");
         let approved = eve.submit(&Form::approving(&page)).await;
 
         assert!(approved.header("location").is_some_and(|to| to.starts_with("/login?request=")), "{approved:?}");

@@ -1,6 +1,6 @@
 //! `/organization`: for which of several organisations somebody acts.
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use uuid::Uuid;
 
 use crate::support::flow::{AUTHORIZE, Form, McpClient, Person, choosing, unescaped};

@@ -1,7 +1,10 @@
 //! `/password`: who signs in with a printed password chooses another before anything else.
 
-use grantor::actions::{self, By, NewPassword};
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::sign_in::set_password;
+use grantor::actions::sign_in::set_password::NewPassword;
+use grantor::actions::users::create_user;
+use grantor::rules::identity::permission::Role;
 
 use crate::support::flow::{Form, McpClient, Person};
 use crate::support::{Answer, TestApp, TestOperator};
@@ -13,7 +16,8 @@ const NEW: &str = "seven green kettles";
 /// A colleague, and the password that was printed for them.
 async fn newcomer<'a>(acme: &TestOperator<'a>) -> (Person<'a>, String) {
     let (context, by) = (acme.app.context(), By::COMMAND_LINE);
-    let user = actions::create_user(context, acme.org_id, EVE, None, Role::Standard, None, &by).await.expect("joins");
+    let user =
+        create_user::create_user(context, acme.org_id, EVE, None, Role::Standard, None, &by).await.expect("joins");
     (Person::new(acme.app, EVE), user.password.expect("was made").expose().to_owned())
 }
 
@@ -119,14 +123,14 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         eve.signs_in().await;
 
-        let made = actions::set_password(app.context(), EVE, NewPassword::default(), &By::COMMAND_LINE).await;
+        let made = set_password::set_password(app.context(), EVE, NewPassword::default(), &By::COMMAND_LINE).await;
         let printed = made.expect("is set").expect("was made").expose().to_owned();
         let login = eve.visit("/account").await;
         let page = signs_in(&mut eve, &login, &printed).await;
         assert_eq!(Form::all(&page, "/password").len(), 1, "{}", page.text);
 
         let given = NewPassword::chosen(grantor::secret::Secret::new(NEW.to_owned()));
-        actions::set_password(app.context(), EVE, given, &By::COMMAND_LINE).await.expect("is set");
+        set_password::set_password(app.context(), EVE, given, &By::COMMAND_LINE).await.expect("is set");
         let login = eve.visit("/account").await;
         let account = signs_in(&mut eve, &login, NEW).await;
         assert!(account.text.contains("Your account"), "{}", account.text);

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use grantor::actions::{self, By, NewPassword};
+use grantor::actions::audit::By;
+use grantor::actions::sign_in::audit_refused;
+use grantor::actions::sign_in::set_password;
+use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::db::audit_events;
-use grantor::db::known_browsers::MAX_KNOWN_BROWSERS;
-use grantor::oauth::permission::Role;
+use grantor::db::users::known_browsers::MAX_KNOWN_BROWSERS;
+use grantor::rules::identity::permission::Role;
 use grantor::secret::Secret;
 use serde_json::json;
 
@@ -150,7 +153,7 @@ on_both! {
         app.hand.advance(183 * DAY);
         assert!(!is_known(&page).await);
         let chosen = NewPassword::chosen(Secret::new(PASSWORD.to_owned()));
-        actions::set_password(app.context(), EVE, chosen, &By::COMMAND_LINE).await.expect("is set");
+        set_password::set_password(app.context(), EVE, chosen, &By::COMMAND_LINE).await.expect("is set");
     }
 
     async fn an_account_has_a_bounded_number_of_known_browsers_and_expired_ones_go(engine: Engine) {
@@ -166,7 +169,7 @@ on_both! {
 
         assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the oldest is forgotten");
         app.hand.advance(183 * DAY);
-        actions::audit_refused_sign_ins(app.context()).await.expect("is swept");
+        audit_refused::audit_refused_sign_ins(app.context()).await.expect("is swept");
     }
 
     async fn failed_attempts_are_shown_to_the_owner_and_audited_once_for_each_hour(engine: Engine) {
@@ -180,19 +183,19 @@ on_both! {
 
         let account = eve.signs_in().await;
         assert!(account.text.contains("3 failed sign-in attempts in the last 24 hours"), "{}", account.text);
-        assert_eq!(actions::audit_refused_sign_ins(app.context()).await.expect("is done"), 0, "the hour is not over");
+        assert_eq!(audit_refused::audit_refused_sign_ins(app.context()).await.expect("is done"), 0, "the hour is not over");
         for one in [&app, &replica] {
             one.hand.advance(HOUR);
         }
         let (here, there) = tokio::join!(
-            actions::audit_refused_sign_ins(app.context()),
-            actions::audit_refused_sign_ins(replica.context()),
+            audit_refused::audit_refused_sign_ins(app.context()),
+            audit_refused::audit_refused_sign_ins(replica.context()),
         );
 
         assert_eq!(here.expect("is done") + there.expect("is done"), 2, "of eve and of nobody");
         let subject = format!("user:{}", eve.user_id().await);
         let hour = START.seconds() / 3_600 * 3_600;
-        let hour = grantor::oauth::Timestamp::from_seconds(hour).to_rfc3339();
+        let hour = grantor::rules::timestamp::Timestamp::from_seconds(hour).to_rfc3339();
         for org_id in [acme.org_id, umbra.org_id] {
             let event = audit_events::list(app.db(), org_id, 1).await.expect("is readable").remove(0);
             assert_eq!((event.action.as_str(), &event.subject), ("sign_in.refused", &subject));

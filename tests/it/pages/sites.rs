@@ -1,6 +1,6 @@
 //! `/choose-site`: asked where the service has several sites, this one among them, and nothing tells which is meant.
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 
 use crate::support::TestApp;
 use crate::support::flow::{AUTHORIZE, CHALLENGE, Form, McpClient, Person, STATE, unescaped};

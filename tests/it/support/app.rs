@@ -6,13 +6,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
-use grantor::actions::{self, Context};
+use grantor::actions::context::Context;
+use grantor::actions::upkeep::follow_database_clock;
 use grantor::app::{App, database_target};
 use grantor::clock::{Clock, Hand};
 use grantor::config::{Config, Loaded, Sources};
-use grantor::db::{Db, Location, Target};
+use grantor::db::engine::Db;
+use grantor::db::engine::connect::{Location, Target};
 use grantor::http;
-use grantor::oauth::Timestamp;
+use grantor::rules::timestamp::Timestamp;
 use grantor::sealing::KeyRing;
 use grantor::secret::{Random, Secret};
 use serde_json::Value;
@@ -104,7 +106,7 @@ impl TestApp {
         let now = db.unix_millis().await.expect("the database answers") / 1000;
         let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(now).plus(seconds));
         let server = Self::assembled(db, (clock, hand), (target, folder), settings);
-        actions::follow_database_clock(server.context()).await.expect("the database answers");
+        follow_database_clock::follow_database_clock(server.context()).await.expect("the database answers");
         server.prepared().await
     }
 

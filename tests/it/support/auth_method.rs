@@ -1,9 +1,12 @@
 //! A way to get access tokens for the receivers of webhooks, stored as its owner would have made it.
 
-use grantor::db::Db;
-use grantor::db::auth_methods::{self, AuthMethod, SealedSecret};
-use grantor::oauth::{AuthMethodId, OrgId, receiver_url};
-use grantor::sealing::{self, KeyRing};
+use grantor::db::engine::Db;
+use grantor::db::webhooks::auth_methods;
+use grantor::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
+use grantor::rules::id::{AuthMethodId, OrgId};
+use grantor::rules::webhook::receiver_url;
+use grantor::sealing;
+use grantor::sealing::KeyRing;
 use grantor::secret::Random;
 use serde_json::{Value, json};
 
@@ -24,7 +27,7 @@ pub fn auth_method(ring: &KeyRing, org_id: OrgId, access_token_url: &str) -> Aut
     let random = Random::system();
     let id = AuthMethodId(random.uuid_v7(0));
     let row = id.0.to_string();
-    let place = grantor::actions::secret_place(&row, org_id);
+    let place = grantor::actions::webhooks::auth_method_secret::secret_place(&row, org_id);
     let sealed = sealing::seal(ring, &random, place, CLIENT_SECRET.as_bytes());
     AuthMethod {
         id,

@@ -1,14 +1,16 @@
 //! Somebody with an access token: their grant is written as a consent writes it, and the code of it is exchanged.
 
 use axum::http::Method;
-use grantor::actions::{Exchange, exchange_code};
-use grantor::db::authorization_codes::{self, AuthorizationCode};
-use grantor::db::grants::{self, NewGrant};
-use grantor::db::{consents, org_clients, users};
-use grantor::oauth::client::ClientId;
-use grantor::oauth::resource::Resource;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::{AuthorizedClientId, FamilyId, GrantId, UserId};
+use grantor::actions::tokens::exchange::{Exchange, exchange_code};
+use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::authorizations::{codes, consents};
+use grantor::db::grants::NewGrant;
+use grantor::db::orgs::org_clients;
+use grantor::db::{grants, users};
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::client::ClientId;
+use grantor::rules::id::{AuthorizedClientId, FamilyId, GrantId, UserId};
+use grantor::rules::scope::ScopeSet;
 use grantor::secret::Secret;
 use serde_json::Value;
 
@@ -63,7 +65,7 @@ impl<'a> Bearer<'a> {
             expires_at: now.plus(60),
             may_refresh: true,
         };
-        authorization_codes::insert(&mut tx, code.digest(), &stored).await.expect("is inserted");
+        codes::insert(&mut tx, code.digest(), &stored).await.expect("is inserted");
         tx.commit().await.expect("commits");
         let exchange =
             Exchange { client: &client, code: &code, redirect_uri: None, code_verifier: None, resources: &[] };

@@ -6,7 +6,7 @@ use grantor::secret::Secret;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection, SqliteConnection};
 
-pub use grantor::db::Location;
+pub use grantor::db::engine::connect::Location;
 
 /// The same on both engines: `on_connection!(location, |connection| query.execute(connection).await)`.
 macro_rules! on_connection {

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::actions::{self, By};
+use grantor::actions::audit::By;
+use grantor::actions::users::create_user;
 use grantor::db::users;
-use grantor::oauth::permission::Role;
-use grantor::oauth::{OrgId, UserId};
+use grantor::rules::id::{OrgId, UserId};
+use grantor::rules::identity::permission::Role;
 use grantor::secret::Secret;
 use serde_json::{Value, json};
 
@@ -44,14 +45,16 @@ impl<'a> TestOperator<'a> {
     pub async fn person(&self, email: &str, role: Role) -> Person<'a> {
         let password = Some(Secret::new(PASSWORD.to_owned()));
         let by = By::COMMAND_LINE;
-        actions::create_user(self.app.context(), self.org_id, email, None, role, password, &by).await.expect("joins");
+        create_user::create_user(self.app.context(), self.org_id, email, None, role, password, &by)
+            .await
+            .expect("joins");
         Person::new(self.app, email)
     }
 
     /// Somebody who logs in already, as a member of another organisation.
     pub async fn takes_in(&self, person: &Person<'_>, role: Role) {
         let by = By::COMMAND_LINE;
-        actions::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
+        create_user::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
             .await
             .expect("joins");
     }

@@ -4,17 +4,23 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::actions::{self, Approval, ApproveError, Asking, By, Offer, OfferError, Requested};
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::db::authorization_requests::{self, NewPendingRequest};
+use grantor::actions::audit::By;
+use grantor::actions::authorize::approve;
+use grantor::actions::authorize::approve::{Approval, ApproveError, Requested};
+use grantor::actions::authorize::offer_scopes;
+use grantor::actions::authorize::offer_scopes::{Asking, Offer, OfferError};
+use grantor::db::audit_events::AuditEvent;
+use grantor::db::authorizations::requests;
+use grantor::db::authorizations::requests::NewPendingRequest;
 use grantor::db::clients::Client;
-use grantor::db::resources::{self, StoredResource};
-use grantor::db::users::{self, User};
-use grantor::oauth::authorization_request::{AuthorizationRequest, Prompt};
-use grantor::oauth::pkce::CodeChallenge;
-use grantor::oauth::resource::Resource;
-use grantor::oauth::scope::ScopeSet;
-use grantor::oauth::{OrgId, ResourceId};
+use grantor::db::resources::StoredResource;
+use grantor::db::users::User;
+use grantor::db::{audit_events, resources, users};
+use grantor::rules::authorization::pkce::CodeChallenge;
+use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
+use grantor::rules::authorization::resource::Resource;
+use grantor::rules::id::{OrgId, ResourceId};
+use grantor::rules::scope::ScopeSet;
 use grantor::secret::Digest;
 use serde_json::{Value, json};
 
@@ -80,7 +86,7 @@ impl<'a> Granted<'a> {
 
     /// The client, and another user of the organisation.
     pub async fn another_user(&self, email: &str) -> Self {
-        let role = grantor::oauth::permission::Role::Standard;
+        let role = grantor::rules::identity::permission::Role::Standard;
         let operator = self.operator.colleague(email, role).await;
         Self { client_id: self.client_id.clone(), ..Self::by(operator, "App").await }
     }
@@ -137,7 +143,7 @@ impl<'a> Granted<'a> {
             created_at: now,
             expires_at: now.plus(600),
         };
-        authorization_requests::insert(&context.db, &pending).await.expect("is inserted");
+        requests::insert(&context.db, &pending).await.expect("is inserted");
         Waiting { handle, browser, client, request }
     }
 
@@ -148,7 +154,7 @@ impl<'a> Granted<'a> {
 
     pub async fn offer(&self, waiting: &Waiting<'_>) -> Result<Offer, OfferError> {
         let bounds = self.app.app.bounds(waiting.client.id);
-        actions::offer_scopes(self.app.db(), bounds, self.asking(waiting)).await
+        offer_scopes::offer_scopes(self.app.db(), bounds, self.asking(waiting)).await
     }
 
     /// With what was shown, and ticked of it; or with nothing shown, since it was given before.
@@ -165,11 +171,11 @@ impl<'a> Granted<'a> {
             user: &self.user,
             signed_in_at: context.clock.now(),
             org_id: self.org_id(),
-            answer: shown_and_ticked.map(|(offer, ticked)| actions::Answer { shown: shown(offer), ticked }),
+            answer: shown_and_ticked.map(|(offer, ticked)| approve::Answer { shown: shown(offer), ticked }),
             code_ttl: app.issuer.lifetimes.code,
         };
         let bounds = app.bounds(waiting.client.id);
-        let approved = actions::approve_request(context, bounds, approval, &By::COMMAND_LINE).await?;
+        let approved = approve::approve_request(context, bounds, approval, &By::COMMAND_LINE).await?;
         Ok(approved.code.expose().to_owned())
     }
 

@@ -1,9 +1,14 @@
 //! Someone with a pair of keys.
 
 use axum::http::Method;
-use grantor::actions::{self, Bootstrapped, By, NewKeys};
-use grantor::oauth::OrgId;
-use grantor::oauth::permission::Role;
+use grantor::actions::audit::By;
+use grantor::actions::keys::create_key;
+use grantor::actions::keys::create_key::NewKeys;
+use grantor::actions::orgs::bootstrap;
+use grantor::actions::orgs::bootstrap::Bootstrapped;
+use grantor::actions::users::create_user;
+use grantor::rules::id::OrgId;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use super::{Answer, TestApp, request};
@@ -19,15 +24,19 @@ impl<'a> TestOperator<'a> {
     pub async fn bootstrapped(app: &'a TestApp, org: &str) -> Self {
         let email = format!("admin@{}.example", org.to_lowercase().replace(' ', "-"));
         let Bootstrapped { org_id, keys, .. } =
-            actions::bootstrap(app.context(), org, &email, None, &By::COMMAND_LINE).await.expect("a new organisation");
+            bootstrap::bootstrap(app.context(), org, &email, None, &By::COMMAND_LINE)
+                .await
+                .expect("a new organisation");
         Self { app, org_id, email, keys }
     }
 
     /// A colleague in the same organisation.
     pub async fn colleague(&self, email: &str, role: Role) -> Self {
         let by = By::COMMAND_LINE;
-        actions::create_user(self.app.context(), self.org_id, email, None, role, None, &by).await.expect("a new user");
-        let keys = actions::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");
+        create_user::create_user(self.app.context(), self.org_id, email, None, role, None, &by)
+            .await
+            .expect("a new user");
+        let keys = create_key::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");
         Self { app: self.app, org_id: self.org_id, email: email.to_owned(), keys }
     }
 

@@ -1,6 +1,6 @@
 //! Webhooks by hand, and what waits to be sent to them.
 
-use grantor::oauth::OrgId;
+use grantor::rules::id::OrgId;
 use grantor::sealing::{KeyRing, Place, seal};
 use serde_json::Value;
 use sqlx::FromRow;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use grantor::db::Location;
+use grantor::db::engine::connect::Location;
 use grantor::secret::Secret;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use super::stage::{AUTH_METHODS, Stage, auth_method, cause, create, deliveries};

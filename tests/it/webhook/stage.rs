@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grantor::webhook::Sender;
+use grantor::delivery::Sender;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Engine, Reply, Site, TestApp, TestOperator};

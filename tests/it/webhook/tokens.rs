@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use grantor::actions::TokenFetchError;
-use grantor::db::auth_methods::AuthMethod;
-use grantor::oauth::OrgId;
+use grantor::actions::webhooks::fetch_access_token::TokenFetchError;
+use grantor::db::webhooks::auth_methods::AuthMethod;
+use grantor::delivery::tokens::Tokens;
+use grantor::rules::id::OrgId;
 use grantor::secret::Secret;
-use grantor::webhook::tokens::Tokens;
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;

@@ -1,7 +1,9 @@
 //! Events of changes that meet.
 
 use futures_util::future::try_join_all;
-use grantor::actions::{self, ApproveError};
+use grantor::actions::authorize::approve::ApproveError;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::users::disable_user;
 use serde_json::{Value, json};
 
 use super::{BY, NO_LIMIT, scopes, started};
@@ -95,8 +97,8 @@ on_both! {
             let defaults = scopes("openid email mcp_read");
 
             let (disabled, narrowed, consents) = tokio::join!(
-                actions::disable_user(replica.context(), &replica.app.operators, &email, &BY),
-                actions::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalog, &BY),
+                disable_user::disable_user(replica.context(), &replica.app.operators, &email, &BY),
+                default_client_scopes::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalog, &BY),
                 try_join_all(of_ada.iter().rev().map(|one| one.approve(&request))),
             );
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::actions;
+use grantor::actions::grants::end;
+use grantor::actions::users::disable_user;
+use grantor::actions::users::remove_user;
 use grantor::db::grants;
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +21,7 @@ on_both! {
         granted.code("openid").await;
         let id = grants::find(app.db(), granted.org_id(), client_id(&granted), granted.user.id).await;
         let id = id.expect("is readable").expect("is there").id;
-        let end = async || actions::end_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
+        let end = async || end::end_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
         let revoked = |cause: &str, words: &str| {
             let title = format!("What admin@acme.example had authorized for App {words}.");
             let data = about(&granted, &json!(id), &["openid"], &title);
@@ -32,15 +34,15 @@ on_both! {
 
         granted.code("openid").await;
         let (org_id, client) = (granted.org_id(), client_id(&granted));
-        let disable = async || actions::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
+        let disable = async || end::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
         assert_eq!(told_of(&app, disable).await, revoked("client_disabled", "has ended, since the client was disabled"));
         assert_eq!(told_of(&app, disable).await, []);
-        let enable = async || actions::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
+        let enable = async || end::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
         assert_eq!(told_of(&app, enable).await, []);
 
         granted.code("openid").await;
         let (operators, email) = (&app.app.operators, granted.user.email.as_str());
-        let disable = async || actions::disable_user(app.context(), operators, email, &BY).await.expect("is disabled");
+        let disable = async || disable_user::disable_user(app.context(), operators, email, &BY).await.expect("is disabled");
         assert_eq!(told_of(&app, disable).await, revoked("user_disabled", "has ended, since the user was disabled"));
         assert_eq!(told_of(&app, disable).await, []);
     }
@@ -53,7 +55,7 @@ on_both! {
         app.execute("DELETE FROM authorization_codes").await;
 
         let removed = told_of(&app, async || {
-            actions::remove_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
+            remove_user::remove_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
         })
         .await;
 
@@ -73,7 +75,7 @@ on_both! {
         }
 
         let before = deliveries(&app).await.len();
-        actions::disable_user(app.context(), &app.app.operators, "eve@mail.example", &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.operators, "eve@mail.example", &BY).await.expect("is disabled");
 
         let written = deliveries(&app).await.split_off(before);
         let of = |org: &Granted<'_>| {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grantor::actions;
-use grantor::db::signing_keys;
+use grantor::actions::keys::announce_expiring_keys;
+use grantor::actions::keys::rotate_signing_keys;
+use grantor::db::keys::signing_keys;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ on_both! {
         insert_webhook(&app, 3, umbra.org_id, Some(&["grant.given"])).await;
         let announce = async |at: &TestApp| {
             let (app, rules) = (&at.app, at.app.signing_rules());
-            actions::announce_expiring_keys(at.context(), &app.issuer.ring, rules, app.sealing_max_age()).await.expect("is asked")
+            announce_expiring_keys::announce_expiring_keys(at.context(), &app.issuer.ring, rules, app.sealing_max_age()).await.expect("is asked")
         };
         let max_age = u64::try_from(app.app.signing_rules().max_age).expect("a positive age");
         app.hand.advance(Duration::from_secs(max_age - 7 * DAY - 1));
@@ -53,10 +54,10 @@ on_both! {
         let (_granted, replica) = (started(&app).await, app.replica().await);
         app.execute("DELETE FROM sealing_keys").await;
         app.execute("INSERT INTO sealing_keys (id, first_used_at) VALUES ('development', 1767323045), ('former', 1)").await;
-        let rules = actions::SigningRules { max_age: 0, ..app.app.signing_rules() };
+        let rules = rotate_signing_keys::SigningRules { max_age: 0, ..app.app.signing_rules() };
         let announce = async |at: &TestApp, max_age: u64| {
             let max_age = i64::try_from(max_age).expect("an age");
-            actions::announce_expiring_keys(at.context(), &at.app.issuer.ring, rules, max_age).await.expect("is asked")
+            announce_expiring_keys::announce_expiring_keys(at.context(), &at.app.issuer.ring, rules, max_age).await.expect("is asked")
         };
         for at in [&app, &replica] {
             at.hand.advance(Duration::from_secs(60 * DAY - 1));

@@ -1,7 +1,8 @@
 //! What an organisation lets clients have, before and after.
 
-use grantor::actions::{self, ApproveError};
-use grantor::oauth::scope::ScopeSet;
+use grantor::actions::authorize::approve::ApproveError;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -86,7 +87,7 @@ on_both! {
         let (config, catalog, before) = (&app.app.config, &app.app.catalog, deliveries(&app).await.len());
 
         let openid = scopes("openid");
-        let narrowed = actions::set_default_client_scopes(
+        let narrowed = default_client_scopes::set_default_client_scopes(
             app.context(), granted.org_id(), Some(&openid), config, catalog, &BY,
         )
         .await;

@@ -1,7 +1,8 @@
 //! `?dry_run=true` looks and stores nothing; `?if_digest=` ties the change to what was looked at.
 
-use grantor::actions::{self, By};
-use grantor::oauth::scope::{ScopeSet, ScopeToken};
+use grantor::actions::audit::By;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::rules::scope::{ScopeSet, ScopeToken};
 use serde_json::{Value, json};
 
 use crate::support::errors::{json_api, no_such_client};
@@ -86,7 +87,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
-        actions::set_default_client_scopes(
+        default_client_scopes::set_default_client_scopes(
             app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
         ).await.expect("is set");
 
@@ -142,7 +143,7 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let digest = digest(&operator, &client_id).await;
         let only_email: ScopeSet = [ScopeToken::parse("email").expect("a scope")].into_iter().collect();
-        actions::set_default_client_scopes(
+        default_client_scopes::set_default_client_scopes(
             app.context(),
             operator.org_id,
             Some(&only_email),

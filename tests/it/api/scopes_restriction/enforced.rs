@@ -1,7 +1,8 @@
 //! What a client gets under a restriction.
 
-use grantor::actions::{ApproveError, OfferError};
-use grantor::oauth::client::ClientId;
+use grantor::actions::authorize::approve::ApproveError;
+use grantor::actions::authorize::offer_scopes::OfferError;
+use grantor::rules::client::ClientId;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, MCP, Tokens, asks, opened};
@@ -120,8 +121,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
-        let by = grantor::actions::By::COMMAND_LINE;
-        grantor::actions::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        let by = grantor::actions::audit::By::COMMAND_LINE;
+        grantor::actions::grants::end::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
 
         let refused = granted.approve(&asks("mcp_read", &[])).await;
 

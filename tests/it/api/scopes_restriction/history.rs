@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::db::audit_events::{self, AuditEvent};
-use grantor::db::operators;
+use grantor::db::audit_events;
+use grantor::db::audit_events::AuditEvent;
+use grantor::db::keys::operators;
 use grantor::http::Peer;
 use serde_json::{Value, json};
 

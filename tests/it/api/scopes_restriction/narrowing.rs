@@ -1,6 +1,6 @@
 //! What a narrower restriction takes from what was granted before it, and how that is told beforehand.
 
-use grantor::oauth::scope::ScopeSet;
+use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, Tokens};
@@ -112,8 +112,8 @@ on_both! {
         let (wide, narrow) = (granted.another_user("eve@acme.example").await, &granted);
         let (of_wide, of_narrow) = (wide.tokens("email mcp_read").await, narrow.tokens("email").await);
         let defaults = ScopeSet::parse("email").expect("scopes");
-        grantor::actions::set_default_client_scopes(
-            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalog, &grantor::actions::By::COMMAND_LINE,
+        grantor::actions::orgs::default_client_scopes::set_default_client_scopes(
+            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalog, &grantor::actions::audit::By::COMMAND_LINE,
         ).await.expect("are set");
 
         let lifted = granted.operator.delete(&restriction_path(&granted.client_id)).await;

@@ -41,7 +41,7 @@ on_both! {
     async fn colleagues_share_one_restriction(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
-        let colleague = operator.colleague("ada@acme.example", grantor::oauth::permission::Role::Admin).await;
+        let colleague = operator.colleague("ada@acme.example", grantor::rules::identity::permission::Role::Admin).await;
         operator.restrict(&client_id, &["openid"], &[]).await;
 
         colleague.restrict(&client_id, &["email"], &[]).await;

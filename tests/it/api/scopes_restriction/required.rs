@@ -1,6 +1,6 @@
 //! Scopes that a first-party client carries whatever an organisation decides.
 
-use grantor::oauth::scope::ScopeToken;
+use grantor::rules::scope::ScopeToken;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, TestOperator, restriction_path, unrestricted, upsert};

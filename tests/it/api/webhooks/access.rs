@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use super::{PATH, created, least, path, shown};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::actions::{LoadWebhookError, load_webhook};
+use grantor::actions::webhooks::load_webhook::{LoadWebhookError, load_webhook};
 use grantor::db::audit_events;
-use grantor::oauth::permission::Role;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use super::{PATH, VARIABLES, path, recorded, stored};

@@ -1,7 +1,7 @@
 //! One is made, shown, changed and deleted, and all of that recorded.
 
 use futures_util::future::join_all;
-use grantor::oauth::event::Event;
+use grantor::rules::webhook::event::Event;
 use serde_json::json;
 
 use super::{PATH, created, least, path, recorded, shown, signing_secrets, unknown, with, without_secret};

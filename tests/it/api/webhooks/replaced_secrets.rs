@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use grantor::actions::LoadWebhookError;
-use grantor::oauth::permission::Role;
+use grantor::actions::webhooks::load_webhook::LoadWebhookError;
+use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use super::bound_secrets::{METHODS, accepted, at, load, method, post, refused};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use grantor::actions::load_webhook;
+use grantor::actions::webhooks::load_webhook::load_webhook;
 use grantor::db::webhooks;
-use grantor::oauth::webhook_template::Values;
+use grantor::rules::webhook::template::Values;
 use serde_json::json;
 
 use super::{

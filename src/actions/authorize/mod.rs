@@ -1,0 +1,4 @@
+//! Authorization requests: which scopes are offered, and approval.
+
+pub mod approve;
+pub mod offer_scopes;

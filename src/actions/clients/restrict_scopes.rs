@@ -1,0 +1,263 @@
+//! An organisation limits what one client may ever get, looks at what that would do, or lifts the limit again.
+
+use serde_json::{Value, json};
+
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::grants::end::{Ended, take_in};
+use crate::actions::webhooks::announce::record_and_announce;
+use crate::config::{Config, OnNarrow, Restriction};
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::families::last_tokens;
+use crate::db::grants::affected;
+use crate::db::grants::affected::AffectedGrants;
+use crate::db::grants::named::NamedGrant;
+use crate::db::orgs::org_clients;
+use crate::db::{grants, orgs};
+use crate::rules::authorization::consent::Remember;
+use crate::rules::client::ClientId;
+use crate::rules::id::OrgId;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::scope::offered::Excess;
+use crate::rules::scope::restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
+use crate::rules::scope::standing::ScopeLimits;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::{Ceilings, ClientTold, Ending, Event};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestrictScopesError {
+    #[error("there is no such client")]
+    NoSuchClient,
+    /// The state is not the one that the named preview looked at.
+    #[error("the restriction has changed since the preview")]
+    Moved,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What a restriction does, or would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restricted {
+    pub change: RestrictionChange,
+    /// Names the state before.
+    pub digest: String,
+    /// The grants that hold a removed scope.
+    pub affected: AffectedGrants,
+    /// How many of them end. The others lose only the removed scopes.
+    pub ended: u64,
+    /// Until then, APIs that only check signatures may accept access tokens with a removed scope.
+    pub last_token_ends_at: Option<Timestamp>,
+}
+
+/// What a restriction is judged by, beside itself, and what follows from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    pub catalog: &'a ScopeCatalog,
+    pub required: &'a ScopeSet,
+    pub on_excess: Excess,
+    pub on_narrow: OnNarrow,
+    pub remember: Remember,
+    /// The audience of a token that names no resource.
+    pub issuer: &'a str,
+}
+
+impl<'a> Bounds<'a> {
+    pub fn limits(&self) -> ScopeLimits<'a> {
+        ScopeLimits { catalog: self.catalog, required: self.required }
+    }
+
+    pub fn of(config: &'a Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
+        let Restriction { on_excess, on_narrow, .. } = config.restriction;
+        let (remember, issuer) = (config.consent.remember, config.http.public_url.as_str());
+        Self { catalog, required, on_excess, on_narrow, remember, issuer }
+    }
+}
+
+/// What [`restrict_scopes`] would do now. Stores nothing.
+pub async fn preview_restriction(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    restriction: &ScopesRestriction,
+) -> Result<Restricted, RestrictScopesError> {
+    let before = org_clients::find_restriction(&context.db, org_id, client_id)
+        .await?
+        .ok_or(RestrictScopesError::NoSuchClient)?;
+    let defaults = orgs::find(&context.db, org_id).await?.and_then(|org| org.default_client_scopes);
+    let (change, digest) = effect(bounds, (org_id, client_id), before.as_ref(), defaults.as_ref(), Some(restriction));
+    let affected = affected::find(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    let ended = match bounds.on_narrow {
+        OnNarrow::Revoke => affected.grants,
+        OnNarrow::NarrowGrants => affected.without_other_scopes,
+    };
+    let ids = grants::ids_with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
+    Ok(Restricted { change, digest, affected, ended, last_token_ends_at })
+}
+
+/// Replaces the restriction. With `if_digest`, only where the state is still the one that a preview named so.
+pub async fn restrict_scopes(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    restriction: &ScopesRestriction,
+    if_digest: Option<&str>,
+    by: &By,
+) -> Result<Restricted, RestrictScopesError> {
+    again_after_conflict(context, || replace(context, bounds, org_id, client_id, restriction, if_digest, by)).await
+}
+
+async fn replace(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    restriction: &ScopesRestriction,
+    if_digest: Option<&str>,
+    by: &By,
+) -> Result<Restricted, RestrictScopesError> {
+    let mut tx = context.db.begin().await?;
+    let before = lock(context, &mut tx, org_id, client_id).await?;
+    let after = Some(restriction);
+    let decided = change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), after, if_digest, by).await?;
+    tx.commit().await?;
+    Ok(decided)
+}
+
+/// Back to full access. Lifting what is not there changes nothing and is fine.
+pub async fn lift_restriction(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    by: &By,
+) -> Result<(), RestrictScopesError> {
+    match org_clients::find_restriction(&context.db, org_id, client_id).await? {
+        None => Err(RestrictScopesError::NoSuchClient),
+        Some(None) => Ok(()),
+        Some(Some(_)) => again_after_conflict(context, || lift(context, bounds, org_id, client_id, by)).await,
+    }
+}
+
+async fn lift(
+    context: &Context,
+    bounds: Bounds<'_>,
+    org_id: OrgId,
+    client_id: ClientId,
+    by: &By,
+) -> Result<(), RestrictScopesError> {
+    let mut tx = context.db.begin().await?;
+    let before = lock(context, &mut tx, org_id, client_id).await?;
+    if before.is_none() {
+        // Somebody else lifted it meanwhile.
+        return Ok(tx.roll_back().await?);
+    }
+    change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), None, None, by).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Stores the new state, and takes from grants what it takes away. The organisation's defaults may allow less than the
+/// restriction that is lifted, so this goes both ways.
+#[expect(clippy::too_many_arguments, reason = "a change is what was, what is to be, of whom, and on whose word")]
+async fn change(
+    context: &Context,
+    tx: &mut Tx,
+    bounds: Bounds<'_>,
+    (org_id, client_id): (OrgId, ClientId),
+    before: Option<&ScopesRestriction>,
+    after: Option<&ScopesRestriction>,
+    if_digest: Option<&str>,
+    by: &By,
+) -> Result<Restricted, RestrictScopesError> {
+    let defaults = orgs::find(&mut *tx, org_id).await?.and_then(|org| org.default_client_scopes);
+    let (change, digest) = effect(bounds, (org_id, client_id), before, defaults.as_ref(), after);
+    if if_digest.is_some_and(|named| !named.eq_ignore_ascii_case(&digest)) {
+        return Err(RestrictScopesError::Moved);
+    }
+    let removed = &change.scopes_removed;
+    let affected = affected::find(&mut *tx, org_id, client_id, removed).await?;
+    let (mut ended, mut last_token_ends_at) = (Vec::new(), None);
+    if affected.grants > 0 {
+        let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+        ended = take_in(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
+        last_token_ends_at = last_tokens::latest_end(&mut *tx, &ids).await?;
+    }
+    let name = org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
+    crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
+    let ceilings = Ceilings::Client { client: ClientTold { id: client_id, name: &name }, before, after };
+    tell(context, tx, org_id, ceilings, (affected.grants, &ended), by).await?;
+    Ok(Restricted { change, digest, affected, ended: ended.len() as u64, last_token_ends_at })
+}
+
+async fn lock(
+    context: &Context,
+    tx: &mut Tx,
+    org_id: OrgId,
+    client_id: ClientId,
+) -> Result<Option<ScopesRestriction>, RestrictScopesError> {
+    match org_clients::lock(tx, org_id, client_id, context.clock.now()).await {
+        Err(DbError::Reference) => Err(RestrictScopesError::NoSuchClient),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// The last step. `taken`: how many grants hold less now, and those of them that ended.
+pub(in crate::actions) async fn tell(
+    context: &Context,
+    tx: &mut Tx,
+    org_id: OrgId,
+    ceilings: Ceilings<'_>,
+    (narrowed, ended): (u64, &[NamedGrant]),
+    by: &By,
+) -> Result<(), DbError> {
+    let (subject, action, before, mut after) = match ceilings {
+        Ceilings::Client { client, before, after } => {
+            let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
+            (format!("client:{}", client.id), action, shown(before), shown(after))
+        }
+        Ceilings::Defaults { before, after } => {
+            let shown = |scopes| json!({"default_client_scopes": scopes});
+            (format!("org:{org_id}"), "org.default_client_scopes_set", shown(before), shown(after))
+        }
+    };
+    // Setting once more what is there is no news.
+    let is_news = before != after;
+    if narrowed > 0 {
+        after["grants_narrowed"] = json!(narrowed);
+    }
+    let ended = Ended::of(context, ended, Ending::RestrictionChanged, by);
+    let mut changes = ended.changes();
+    changes.push(Change { org_id, action, subject: &subject, before: Some(before), after: Some(after) });
+    let actor = by.actor.name();
+    let changed = Event::RestrictionChanged { org_id, ceilings, grants_narrowed: narrowed, actor: &actor };
+    let events: Vec<_> = is_news.then_some(changed).into_iter().chain(ended.events()).collect();
+    record_and_announce(context, tx, by, changes, &events).await
+}
+
+fn shown(restriction: Option<&ScopesRestriction>) -> Value {
+    let names = |list: &[ScopeToken]| list.iter().map(ScopeToken::as_str).map(Value::from).collect::<Vec<_>>();
+    let lists = restriction.map(|restriction| {
+        json!({
+            "oidc_scopes": names(restriction.oidc_scopes()),
+            "permission_scopes": names(restriction.permission_scopes()),
+        })
+    });
+    json!({"scopes_restriction": lists})
+}
+
+fn effect(
+    bounds: Bounds<'_>,
+    (org_id, client_id): (OrgId, ClientId),
+    before: Option<&ScopesRestriction>,
+    defaults: Option<&ScopeSet>,
+    after: Option<&ScopesRestriction>,
+) -> (RestrictionChange, String) {
+    let ceiling = |restriction| ceiling(restriction, defaults, bounds.required, bounds.catalog);
+    let digest = state_digest(org_id, client_id, before, &ceiling(before));
+    (RestrictionChange::between(&ceiling(before), &ceiling(after)), digest)
+}

@@ -1,0 +1,4 @@
+//! Ending grants.
+
+pub mod end;
+pub mod revoke_everything;

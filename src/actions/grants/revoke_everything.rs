@@ -1,0 +1,170 @@
+//! After a backup was restored: what was revoked since the backup is valid again, and nobody knows what that was. So
+//! everything that gives access ends, in small batches; running it again continues where it stopped.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::actions::audit;
+use crate::actions::audit::{By, ServerChange};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::grants::end::Ended;
+use crate::actions::keys::revoke_key::{RevokeKeyError, revoke_key};
+use crate::actions::keys::revoke_signing_key::{RevokeSigningKeyError, revoke_signing_key};
+use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::actions::webhooks::announce::record_and_announce;
+use crate::db::authorizations::{codes, requests};
+use crate::db::engine::error::DbError;
+use crate::db::grants::end;
+use crate::db::grants::everything;
+use crate::db::grants::everything::Access;
+use crate::db::keys::operators::OperatorCache;
+use crate::db::keys::signing_keys;
+use crate::db::users::sessions;
+use crate::rules::id::GrantId;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::Ending;
+use crate::sealing::KeyRing;
+
+/// Small enough that a batch holds no lock for long.
+const BATCH: u32 = 200;
+/// Rows are also deleted if the clock of the server that wrote them was ahead.
+const AHEAD: i64 = 10 * 366 * 86_400;
+
+/// What is left as the backup has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// API keys and application keys.
+    pub operator_keys: bool,
+    pub signing_keys: bool,
+}
+
+/// What ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct RevokedEverything {
+    pub sessions: u64,
+    pub pending_requests: u64,
+    pub codes: u64,
+    pub grants: u64,
+    pub operator_keys: u64,
+    pub signing_keys: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeEverythingError {
+    #[error(transparent)]
+    Key(#[from] RevokeKeyError),
+    #[error(transparent)]
+    SigningKey(#[from] RevokeSigningKeyError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Returns what ended, and what the database holds afterwards.
+pub async fn revoke_everything(
+    context: &Context,
+    ring: &KeyRing,
+    rules: SigningRules,
+    kept: Kept,
+    by: &By,
+) -> Result<(RevokedEverything, Access), RevokeEverythingError> {
+    let mut done = RevokedEverything::default();
+    // Operators first, so that nobody undoes the rest.
+    if !kept.operator_keys {
+        done.operator_keys = revoke_operator_keys(context, by).await?;
+    }
+    delete_unfinished(context, &mut done).await?;
+    done.grants = end_grants(context, by).await?;
+    // A consent that was under way may have made one more code.
+    delete_unfinished(context, &mut done).await?;
+    if !kept.signing_keys {
+        done.signing_keys = revoke_signing_keys(context, ring, rules, by).await?;
+    }
+    record(context, by, &done).await?;
+    Ok((done, everything::count(&context.db).await?))
+}
+
+async fn revoke_operator_keys(context: &Context, by: &By) -> Result<u64, RevokeEverythingError> {
+    let operators = OperatorCache::new(context.clock.clone());
+    let mut revoked = 0;
+    for id in everything::list_keys(&context.db).await? {
+        match revoke_key(context, &operators, id, by).await {
+            Ok(()) => revoked += 1,
+            // Somebody else was faster.
+            Err(RevokeKeyError::NoSuchKey(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(revoked)
+}
+
+async fn delete_unfinished(context: &Context, done: &mut RevokedEverything) -> Result<(), DbError> {
+    let (db, end) = (&context.db, context.clock.now().plus(AHEAD));
+    done.sessions += until_none(|| sessions::delete_expired(db, end, end, BATCH)).await?;
+    done.pending_requests += until_none(|| requests::delete_expired(db, end, BATCH)).await?;
+    done.codes += until_none(|| codes::delete_expired(db, end, BATCH)).await?;
+    Ok(())
+}
+
+async fn until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
+    let mut deleted = 0;
+    loop {
+        match batch().await? {
+            0 => return Ok(deleted),
+            more => deleted += more,
+        }
+    }
+}
+
+async fn end_grants(context: &Context, by: &By) -> Result<u64, DbError> {
+    let (mut after, mut ended) = (GrantId(Uuid::nil()), 0);
+    loop {
+        let ids = everything::list_grants(&context.db, after, BATCH).await?;
+        let Some(last) = ids.last() else { return Ok(ended) };
+        after = *last;
+        ended += again_after_conflict(context, || end_batch(context, &ids, by)).await?;
+    }
+}
+
+async fn end_batch(context: &Context, ids: &[GrantId], by: &By) -> Result<u64, DbError> {
+    let mut tx = context.db.begin().await?;
+    let ended = end::end(&mut tx, ids, context.clock.now()).await?;
+    let told = Ended::of(context, &ended, Ending::Restored, by);
+    record_and_announce(context, &mut tx, by, told.changes(), &told.events()).await?;
+    tx.commit().await?;
+    Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+}
+
+/// Every key that was there, and not those that take their place.
+async fn revoke_signing_keys(
+    context: &Context,
+    ring: &KeyRing,
+    rules: SigningRules,
+    by: &By,
+) -> Result<u64, RevokeEverythingError> {
+    let mut revoked = 0;
+    let mut keys = signing_keys::list(&context.db).await?;
+    // The youngest first: it must not sign in the place of an older one.
+    keys.reverse();
+    for key in keys {
+        match revoke_signing_key(context, ring, rules, &key.id, by).await {
+            Ok(_) => revoked += 1,
+            Err(RevokeSigningKeyError::NoSuchKey(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(revoked)
+}
+
+async fn record(context: &Context, by: &By, done: &RevokedEverything) -> Result<(), DbError> {
+    let mut tx = context.db.begin().await?;
+    let at: Timestamp = context.clock.now();
+    let change = ServerChange {
+        action: "server.restored",
+        subject: "server",
+        before: None,
+        after: Some(json!({"at": at, "revoked": done})),
+    };
+    audit::record_of_server(context, &mut tx, by, change).await?;
+    tx.commit().await
+}

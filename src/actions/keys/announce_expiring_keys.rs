@@ -1,0 +1,68 @@
+//! Tells all organisations of keys that grow old, while there is time to prepare: each key once, however many servers look.
+
+use crate::actions::context::Context;
+use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::actions::webhooks::announce::announce;
+use crate::db::engine::error::DbError;
+use crate::db::keys::{sealing_keys, signing_keys};
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::signing_algorithm::SigningAlgorithm;
+use crate::rules::webhook::event::Event;
+use crate::sealing::KeyRing;
+
+/// Seconds before another key signs.
+const SIGNING: i64 = 7 * 86_400;
+/// Seconds before the key that seals is called old.
+const SEALING: i64 = 30 * 86_400;
+
+/// `sealing_max_age` as in `secrets.key_max_age`; 0 is never. Returns how many were announced.
+pub async fn announce_expiring_keys(
+    context: &Context,
+    ring: &KeyRing,
+    rules: SigningRules,
+    sealing_max_age: i64,
+) -> Result<usize, DbError> {
+    let signing = announce_signing_keys(context, rules.max_age).await?;
+    let sealing = announce_sealing_key(context, ring.newest().id(), sealing_max_age).await?;
+    Ok(signing + sealing)
+}
+
+async fn announce_signing_keys(context: &Context, max_age: i64) -> Result<usize, DbError> {
+    if max_age == 0 {
+        return Ok(0);
+    }
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let keys = signing_keys::announce(&mut tx, now.minus(max_age).plus(SIGNING), now).await?;
+    let events: Vec<Event<'_>> = keys.iter().map(|key| signing_key_expiring(key, max_age)).collect();
+    announce(context, &mut tx, &events).await?;
+    tx.commit().await?;
+    Ok(keys.len())
+}
+
+fn signing_key_expiring(
+    (key, algorithm, signs_from): &(String, SigningAlgorithm, Timestamp),
+    max_age: i64,
+) -> Event<'_> {
+    let (algorithm, signs_from, replaced_at) = (*algorithm, *signs_from, signs_from.plus(max_age));
+    Event::SigningKeyExpiring { key, algorithm, signs_from, replaced_at }
+}
+
+/// One that another has taken the place of seals nothing more, so nobody needs to know its age.
+async fn announce_sealing_key(context: &Context, newest: &str, max_age: i64) -> Result<usize, DbError> {
+    if max_age == 0 {
+        return Ok(0);
+    }
+    let now = context.clock.now();
+    let due = sealing_keys::list_due(&context.db, now.minus(max_age).plus(SEALING)).await?;
+    let Some((key, first_used_at)) = due.into_iter().find(|(key, _)| key == newest) else { return Ok(0) };
+    let mut tx = context.db.begin().await?;
+    if !sealing_keys::set_announced(&mut tx, &key, now).await? {
+        tx.roll_back().await?;
+        return Ok(0);
+    }
+    let event = Event::SealingKeyExpiring { key: &key, first_used_at, expires_at: first_used_at.plus(max_age) };
+    announce(context, &mut tx, &[event]).await?;
+    tx.commit().await?;
+    Ok(1)
+}

@@ -1,0 +1,117 @@
+//! What was sealed under a key of the ring that is lost for good goes, so that a server starts without that key. Each thing
+//! goes as if its organisation had deleted it, and is on its record.
+
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::keys::prepare_key_ring::opens_something;
+use crate::actions::webhooks::create_auth_method::AuthMethodError;
+use crate::actions::webhooks::delete_auth_method::delete_auth_method;
+use crate::actions::webhooks::delete_variable::delete_variable;
+use crate::actions::webhooks::delete_webhook::delete_webhook;
+use crate::actions::webhooks::find_variable::VariableError;
+use crate::actions::webhooks::find_webhook::WebhookError;
+use crate::db::engine::error::DbError;
+use crate::db::keys::ring_usage::RingUsage;
+use crate::db::keys::{ring_usage, sealed};
+use crate::db::webhooks;
+use crate::db::webhooks::{auth_methods, variables};
+use crate::rules::id::OrgId;
+use crate::sealing::KeyRing;
+
+/// What went. Webhooks go with the auth method that they use as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ForgottenWithKey {
+    pub auth_methods: u64,
+    pub webhooks: u64,
+    pub webhook_variables: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetRingKeyError {
+    #[error("nothing of organisations is sealed under \"{}\"; `grantor keys status` shows all keys", .0.escape_debug())]
+    SealsNothing(String),
+    #[error(
+        "the ring opens what is sealed under \"{}\", so nothing is lost: `grantor keys re-encrypt` moves it to the newest key",
+        .0.escape_debug()
+    )]
+    IsThere(String),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    AuthMethod(#[from] AuthMethodError),
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// So many rows of a table are tried before all of it is given up.
+const TRIED: i64 = 10_000;
+
+/// What a key seals that is lost: refused where the ring opens any of it.
+pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
+    let usage = ring_usage::count_sealed(&context.db).await?.remove(key_id).unwrap_or_default();
+    if usage.of_orgs() == 0 {
+        return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
+    }
+    if ring.find(key_id).is_some() && opens_something(&context.db, ring, key_id, TRIED).await? {
+        return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
+    }
+    Ok(usage)
+}
+
+/// One organisation after the other; where it is cut short, running it again goes on.
+pub async fn forget_ring_key(
+    context: &Context,
+    ring: &KeyRing,
+    key_id: &str,
+    by: &By,
+) -> Result<ForgottenWithKey, ForgetRingKeyError> {
+    find_lost(context, ring, key_id).await?;
+    let mut forgotten = ForgottenWithKey::default();
+    for table in sealed::ALL {
+        while let Some(row) = sealed::list_some_of_key(&context.db, table, key_id, 1).await?.first() {
+            forget_of_org(context, row.org_id, key_id, by, &mut forgotten).await?;
+        }
+    }
+    Ok(forgotten)
+}
+
+/// What its organisation deletes at this moment is gone as well.
+async fn forget_of_org(
+    context: &Context,
+    org_id: OrgId,
+    key_id: &str,
+    by: &By,
+    forgotten: &mut ForgottenWithKey,
+) -> Result<(), ForgetRingKeyError> {
+    let mut methods = auth_methods::list(&context.db, org_id).await?;
+    methods.retain(|method| method.client_secret.key_id == key_id);
+    for webhook in webhooks::list(&context.db, org_id).await? {
+        let loses_its_method = methods.iter().any(|method| webhook.auth_method_id == Some(method.id));
+        if webhook.key_id == key_id || loses_its_method {
+            match delete_webhook(context, org_id, &webhook.name, by).await {
+                Ok(()) => forgotten.webhooks += 1,
+                Err(WebhookError::NoSuchWebhook) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    for method in methods {
+        match delete_auth_method(context, org_id, method.id, by).await {
+            Ok(()) => forgotten.auth_methods += 1,
+            Err(AuthMethodError::NoSuchMethod) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for variable in variables::list(&context.db, org_id).await? {
+        if variable.key_id == key_id {
+            match delete_variable(context, org_id, &variable.name, by).await {
+                Ok(()) => forgotten.webhook_variables += 1,
+                Err(VariableError::NoSuchVariable) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Everything a new organisation needs to be run: itself, its administrator, and a pair of keys.
+
+use crate::actions::audit::By;
+use crate::actions::context::Context;
+use crate::actions::keys::create_key;
+use crate::actions::keys::create_key::NewKeys;
+use crate::actions::orgs::create_org;
+use crate::actions::orgs::create_org::CreateOrgError;
+use crate::actions::users::create_user;
+use crate::actions::users::create_user::{CreateUserError, NewUser};
+use crate::db::engine::error::DbError;
+use crate::rules::id::OrgId;
+use crate::rules::identity::permission::Role;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct Bootstrapped {
+    pub org_id: OrgId,
+    pub org_name: String,
+    pub user: NewUser,
+    pub keys: NewKeys,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    #[error(transparent)]
+    Org(#[from] CreateOrgError),
+    #[error(transparent)]
+    User(#[from] CreateUserError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// All of it or nothing.
+pub async fn bootstrap(
+    context: &Context,
+    org_name: &str,
+    email: &str,
+    password: Option<Secret>,
+    by: &By,
+) -> Result<Bootstrapped, BootstrapError> {
+    let newcomer = create_user::prepare(context, email, None, password, org_name).await?;
+    let mut tx = context.db.begin().await?;
+    let org_id = create_org::create_in(context, &mut tx, org_name, by).await?;
+    let user = create_user::create_in(context, &mut tx, org_id, newcomer, Role::Admin, by).await?;
+    let keys = create_key::create_in(context, &mut tx, org_id, user.id, by).await?;
+    tx.commit().await?;
+    Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
+}

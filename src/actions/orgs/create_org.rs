@@ -1,0 +1,59 @@
+//! A new organisation.
+
+use serde_json::json;
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::context::Context;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::orgs;
+use crate::rules::id::OrgId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CreateOrgError {
+    #[error("an organisation needs a name of 1 to 100 characters without control characters")]
+    Name,
+    #[error("an organisation named \"{0}\" exists already; `grantor org list` shows all")]
+    Exists(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+pub async fn create_org(context: &Context, name: &str, by: &By) -> Result<OrgId, CreateOrgError> {
+    let mut tx = context.db.begin().await?;
+    let id = create_in(context, &mut tx, name, by).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// As part of a larger whole, such as a bootstrap.
+pub(in crate::actions) async fn create_in(
+    context: &Context,
+    tx: &mut Tx,
+    name: &str,
+    by: &By,
+) -> Result<OrgId, CreateOrgError> {
+    let name = parse_name(name)?;
+    let id = OrgId(context.new_id());
+    match orgs::insert(&mut *tx, id, name, context.clock.now()).await {
+        Err(DbError::Duplicate) => return Err(CreateOrgError::Exists(name.to_owned())),
+        outcome => outcome?,
+    }
+    let subject = format!("org:{id}");
+    let after = Some(json!({"name": name}));
+    audit::record(
+        context,
+        tx,
+        by,
+        Change { org_id: id, action: "org.created", subject: &subject, before: None, after },
+    )
+    .await?;
+    Ok(id)
+}
+
+pub(in crate::actions) fn parse_name(text: &str) -> Result<&str, CreateOrgError> {
+    let name = text.trim();
+    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if well_formed { Ok(name) } else { Err(CreateOrgError::Name) }
+}

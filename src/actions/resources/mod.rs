@@ -1,0 +1,4 @@
+//! Protected resources.
+
+pub mod create_resource;
+pub mod find_resource;

@@ -1,0 +1,54 @@
+//! Writes failed sign-in attempts to the audit trail, one event for each account and hour, and forgets what is old.
+
+use serde_json::json;
+
+use crate::actions::audit;
+use crate::actions::audit::{Actor, By, Change, ServerChange};
+use crate::actions::context::Context;
+use crate::actions::sign_in::KNOWN_FOR;
+use crate::actions::upkeep::forget_expired::{BATCH, in_batches};
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::orgs::memberships;
+use crate::db::users::sign_in_failures::Failures;
+use crate::db::users::{known_browsers, sign_in_failures};
+
+const ACTION: &str = "sign_in.refused";
+/// Seconds for which the counts stay after they were audited.
+const KEPT_FOR: i64 = 7 * 86_400;
+const BY: By = By { actor: Actor::Anonymous, request_id: None, address: None };
+
+/// Of hours that are over. Returns how many events were written; what is left goes with the next round.
+pub async fn audit_refused_sign_ins(context: &Context) -> Result<usize, DbError> {
+    let (db, now) = (&context.db, context.clock.now());
+    let mut written = 0;
+    for failures in sign_in_failures::list_unaudited(db, now, BATCH).await? {
+        let mut tx = db.begin().await?;
+        if sign_in_failures::mark_audited(&mut tx, &failures, now).await? {
+            record(context, &mut tx, &failures).await?;
+            written += 1;
+        }
+        tx.commit().await?;
+    }
+    in_batches(|| sign_in_failures::delete_old(db, now.minus(KEPT_FOR), BATCH)).await?;
+    in_batches(|| known_browsers::delete_expired(db, now.minus(KNOWN_FOR), BATCH)).await?;
+    Ok(written)
+}
+
+/// In every organization of the person; what nobody's organization can read is the server's.
+async fn record(context: &Context, tx: &mut Tx, failures: &Failures) -> Result<(), DbError> {
+    let after = Some(json!({"attempts": failures.attempts, "hour": failures.hour.to_rfc3339()}));
+    let (subject, orgs) = match failures.user_id {
+        Some(id) => (format!("user:{id}"), memberships::list_orgs(&mut *tx, id).await?),
+        None => ("unknown accounts".to_owned(), Vec::new()),
+    };
+    for org_id in &orgs {
+        let change = Change { org_id: *org_id, action: ACTION, subject: &subject, before: None, after: after.clone() };
+        audit::record(context, tx, &BY, change).await?;
+    }
+    if orgs.is_empty() {
+        let change = ServerChange { action: ACTION, subject: &subject, before: None, after };
+        audit::record_of_server(context, tx, &BY, change).await?;
+    }
+    Ok(())
+}

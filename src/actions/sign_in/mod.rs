@@ -1,0 +1,207 @@
+//! A person signs in at a browser, or out of one, or changes the password they sign in with.
+
+pub mod audit_refused;
+pub mod set_password;
+
+use std::net::IpAddr;
+
+use crate::actions::audit::By;
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::sign_in::set_password::{Keeping, NewPassword, set_password};
+use crate::actions::users::disable_user::UserError;
+use crate::db::engine::error::DbError;
+use crate::db::users;
+use crate::db::users::{User, known_browsers, sessions, sign_in_failures};
+use crate::passwords::{Busy, Whose};
+use crate::rules::id::{SessionId, UserId};
+use crate::rules::identity::password::PasswordError;
+use crate::secret::{Digest, Secret};
+
+/// Seconds for which a browser is known after an account last signed in with it: half a year.
+pub const KNOWN_FOR: i64 = 182 * 86_400;
+
+/// An attempt.
+#[derive(Debug)]
+pub struct SigningIn<'a> {
+    pub email: &'a str,
+    pub password: Secret,
+    pub user_agent: &'a str,
+    pub address: Option<IpAddr>,
+    /// The session that the browser had before.
+    pub replaces: Option<(SessionId, UserId)>,
+    /// The cookie by which the browser may be known.
+    pub browser: Option<Digest>,
+    /// Whether the account has signed in with this browser before: [`is_known_browser`].
+    pub is_known: bool,
+}
+
+/// What the browser keeps.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub session: Secret,
+    pub known_browser: Secret,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// It is never told which of address, password and account is wrong.
+    #[error("wrong email address or password")]
+    Refused,
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Whether the account with this address has signed in with the browser before.
+pub async fn is_known_browser(context: &Context, browser: Option<Digest>, email: &str) -> Result<bool, DbError> {
+    match browser {
+        Some(browser) => {
+            known_browsers::is_known(&context.db, browser, email, context.clock.now().minus(KNOWN_FOR)).await
+        }
+        None => Ok(false),
+    }
+}
+
+/// Both cookies are drawn now, so planting one in the browser before is useless. Whether or not the account exists, the same
+/// work is done.
+pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<SignedIn, SignInError> {
+    let (user, hash) = users::find_for_login(&context.db, attempt.email).await?.unzip();
+    let whose = if attempt.is_known { Whose::KnownBrowser } else { Whose::Stranger };
+    let matches = context.passwords.verify(attempt.password.clone(), hash.clone(), whose).await?;
+    let account = user.as_ref().map(|user| user.id);
+    let Some(user) = user.filter(|user| matches && user.disabled_at.is_none()) else {
+        sign_in_failures::count_one(&context.db, account, context.clock.now()).await?;
+        return Err(SignInError::Refused);
+    };
+    let signed_in = SignedIn { session: context.random.token(""), known_browser: context.random.token("") };
+    let session = sessions::NewSession {
+        id: SessionId(context.new_id()),
+        digest: signed_in.session.digest(),
+        user_id: user.id,
+        now: context.clock.now(),
+        user_agent: attempt.user_agent,
+        address: attempt.address,
+    };
+    let known_browser = signed_in.known_browser.digest();
+    let hash = hash.unwrap_or_default();
+    let begun = again_after_conflict(context, || begin(context, &session, &hash, known_browser, &attempt)).await?;
+    if !begun {
+        return Err(SignInError::Refused);
+    }
+    tracing::info!(user.id = %user.id, session.id = %session.id, "signed in");
+    Ok(signed_in)
+}
+
+/// Only while the password is the one that was checked: it may have been replaced meanwhile, because somebody else knew it.
+async fn begin(
+    context: &Context,
+    session: &sessions::NewSession<'_>,
+    hash: &str,
+    known_browser: Digest,
+    attempt: &SigningIn<'_>,
+) -> Result<bool, DbError> {
+    let mut tx = context.db.begin().await?;
+    if !sessions::insert_while_password_is(&mut tx, session, hash).await? {
+        tx.roll_back().await?;
+        return Ok(false);
+    }
+    if let Some(before) = attempt.browser {
+        known_browsers::replace(&mut tx, before, known_browser).await?;
+    }
+    known_browsers::remember(&mut tx, known_browser, session.user_id, session.now).await?;
+    if let Some((replaced, whose)) = attempt.replaces {
+        sessions::delete(&mut tx, replaced, whose).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Ends one session of a person.
+pub async fn sign_out(context: &Context, id: SessionId, user_id: UserId) -> Result<bool, DbError> {
+    sessions::delete(&context.db, id, user_id).await
+}
+
+pub async fn end_other_sessions(context: &Context, user_id: UserId, keep: SessionId) -> Result<u64, DbError> {
+    sessions::delete_all(&context.db, user_id, Some(keep)).await
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("the new password is the current one: choose another")]
+    Same,
+    #[error(transparent)]
+    Weak(#[from] PasswordError),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<UserError> for ChangePasswordError {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Db(cause) => Self::Db(cause),
+            UserError::Weak(cause) => Self::Weak(cause),
+            UserError::Password(_) => Self::Busy(Busy),
+            UserError::NoSuchUser(_) => Self::WrongPassword,
+        }
+    }
+}
+
+/// A person at a browser in which they are signed in.
+#[derive(Clone, Copy, Debug)]
+pub struct AtBrowser<'a> {
+    pub user: &'a User,
+    pub session: SessionId,
+    /// The cookie by which the browser may be known.
+    pub browser: Option<Digest>,
+}
+
+/// All other sessions end, and no browser is known anymore, since somebody may have stolen one. Returns the cookie by which
+/// this one is known from now on.
+pub async fn change_password(
+    context: &Context,
+    at: AtBrowser<'_>,
+    current: Secret,
+    new: Secret,
+    end_grants: bool,
+    by: &By,
+) -> Result<Secret, ChangePasswordError> {
+    let hash = users::find_password_hash(&context.db, at.user.id).await?;
+    if !context.passwords.verify(current, hash, Whose::KnownBrowser).await? {
+        return Err(ChangePasswordError::WrongPassword);
+    }
+    replace(context, at, new, end_grants, by).await
+}
+
+/// In the place of a password that this server made, and with which the person has just signed in.
+pub async fn choose_password(
+    context: &Context,
+    at: AtBrowser<'_>,
+    new: Secret,
+    by: &By,
+) -> Result<Secret, ChangePasswordError> {
+    let hash = users::find_password_hash(&context.db, at.user.id).await?;
+    if context.passwords.verify(new.clone(), hash, Whose::KnownBrowser).await? {
+        return Err(ChangePasswordError::Same);
+    }
+    replace(context, at, new, false, by).await
+}
+
+async fn replace(
+    context: &Context,
+    at: AtBrowser<'_>,
+    new: Secret,
+    end_grants: bool,
+    by: &By,
+) -> Result<Secret, ChangePasswordError> {
+    let known_browser = context.random.token("");
+    let keep = Keeping { session: at.session, browser: at.browser, known_browser: known_browser.digest() };
+    let new = NewPassword { password: Some(new), keep: Some(keep), end_grants };
+    set_password(context, &at.user.email, new, by).await?;
+    Ok(known_browser)
+}

@@ -1,0 +1,153 @@
+//! Makes the tokens that a family stands for: access tokens (RFC 9068), refresh tokens, ID tokens (OpenID Connect Core
+//! section 2).
+
+use crate::actions::context::Context;
+use crate::actions::tokens::verified::VerifiedTokens;
+use crate::db::families::Family;
+use crate::db::families::last_uses::LastUses;
+use crate::db::families::queues::FamilyQueues;
+use crate::db::users::User;
+use crate::rules::authorization::resource::Resource;
+use crate::rules::id::FamilyId;
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::token::claims::{
+    ACCESS_TOKEN_TYPE, AccessTokenClaims, Audience, ID_TOKEN_TYPE, IdTokenClaims, UserClaims,
+};
+use crate::rules::token::refresh_token::{PURPOSE, RefreshToken, Seed};
+use crate::sealing::{KeyRing, RingKey};
+use crate::secret::Secret;
+use crate::signing::{SigningError, SigningKeys};
+
+/// Seconds. What 0 means is described with each setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    pub code: i64,
+    pub access: i64,
+    pub refresh_idle: i64,
+    pub refresh: i64,
+    pub grace: i64,
+    pub repeat: i64,
+}
+
+/// Who issues tokens, and with what.
+pub struct Issuer {
+    /// Verbatim in every token and every answer.
+    pub name: String,
+    pub signing: SigningKeys,
+    pub ring: KeyRing,
+    pub lifetimes: Lifetimes,
+    /// What is signed here need not be verified here.
+    pub verified: VerifiedTokens,
+    pub uses: LastUses,
+    pub families: FamilyQueues,
+}
+
+/// The members of a token answer (RFC 6749 section 5.1).
+#[derive(Debug)]
+pub struct Issued {
+    pub access_token: Secret,
+    pub expires_in: i64,
+    pub refresh_token: Option<Secret>,
+    pub scope: ScopeSet,
+    pub id_token: Option<Secret>,
+}
+
+/// What one access token says beside what its family does.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrowed<'a> {
+    /// As the client names itself.
+    pub client: &'a str,
+    pub scopes: &'a ScopeSet,
+    pub resources: &'a [Resource],
+}
+
+impl Issuer {
+    pub fn access_token(
+        &self,
+        context: &Context,
+        family: &Family,
+        narrowed: Narrowed<'_>,
+    ) -> Result<Secret, SigningError> {
+        let now = context.clock.now();
+        let claims = AccessTokenClaims {
+            iss: self.name.clone(),
+            sub: family.user_id,
+            aud: Audience::of(narrowed.resources, &self.name),
+            exp: now.plus(self.lifetimes.access),
+            iat: now,
+            auth_time: family.signed_in_at,
+            jti: context.new_id(),
+            client_id: narrowed.client.to_owned(),
+            scope: narrowed.scopes.clone(),
+            org_id: family.org_id,
+            family: family.id,
+        };
+        let generation = self.signing.generation();
+        let token = self.signing.sign(ACCESS_TOKEN_TYPE, &claims, now).map(Secret::new)?;
+        self.verified.remember(&token.digest(), generation);
+        Ok(token)
+    }
+
+    /// For a client that asked who the user is.
+    pub fn id_token(
+        &self,
+        context: &Context,
+        family: &Family,
+        client: &str,
+        scopes: &ScopeSet,
+        nonce: Option<String>,
+        user: &User,
+    ) -> Result<Option<Secret>, SigningError> {
+        if !scopes.contains("openid") {
+            return Ok(None);
+        }
+        let now = context.clock.now();
+        let claims = IdTokenClaims {
+            iss: self.name.clone(),
+            sub: family.user_id,
+            aud: client.to_owned(),
+            exp: now.plus(self.lifetimes.access),
+            iat: now,
+            auth_time: family.signed_in_at,
+            nonce,
+            user: UserClaims::told(scopes, &user.email, user.name.as_deref()),
+        };
+        self.signing.sign(ID_TOKEN_TYPE, &claims, now).map(|token| Some(Secret::new(token)))
+    }
+
+    /// The first refresh token of a family.
+    pub fn refresh_token(&self, key: &RingKey, id: FamilyId, seed: Seed) -> Secret {
+        RefreshToken::derive(id, 0, seed, |message| key.mac(PURPOSE, message)).secret()
+    }
+
+    /// The one that takes the place of a presented one: the same text whenever it is derived under the same key.
+    pub fn successor(&self, key: &RingKey, presented: &RefreshToken) -> Secret {
+        presented.successor(|message| key.mac(PURPOSE, message)).secret()
+    }
+
+    /// When a chain of refresh tokens that begins now ends, however often it is used.
+    pub fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.lifetimes.refresh > 0).then(|| now.plus(self.lifetimes.refresh))
+    }
+
+    /// When a family's row may go that was used now: its tokens have ended, and somebody may still have one in hand.
+    pub fn forget_at(&self, now: Timestamp, has_refresh_token: bool, ends_at: Option<Timestamp>) -> Option<Timestamp> {
+        const AFTERWARDS: i64 = 3_600;
+        let access = now.plus(self.lifetimes.access);
+        if !has_refresh_token {
+            return Some(access.plus(AFTERWARDS));
+        }
+        let idle = (self.lifetimes.refresh_idle > 0).then(|| now.plus(self.lifetimes.refresh_idle));
+        let end = match (idle, ends_at) {
+            (Some(idle), Some(end)) => Some(idle.min(end)),
+            (idle, end) => idle.or(end),
+        };
+        end.map(|end| end.max(access).plus(AFTERWARDS))
+    }
+
+    /// When the row of a family may go that was ended now.
+    pub fn forget_ended_at(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.lifetimes.access)
+    }
+}

@@ -1,0 +1,10 @@
+//! Tokens: issued, refreshed, checked, revoked.
+
+pub mod check;
+pub mod error;
+pub mod exchange;
+pub mod issue;
+pub mod refresh;
+pub mod revoke_family;
+pub mod revoke_token;
+pub mod verified;

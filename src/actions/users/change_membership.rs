@@ -1,0 +1,190 @@
+//! Gives a member of an organization another role, or ends the membership with everything that came of it there.
+//!
+//! Both take the organization's row first, so that two changes at once cannot leave it without an administrator.
+
+use serde_json::json;
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::grants::end::{Ended, EndedAccess};
+use crate::actions::users::create_user::parse_email;
+use crate::actions::webhooks::announce::record_and_announce;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::grants::end;
+use crate::db::grants::named::NamedGrant;
+use crate::db::keys::application_keys;
+use crate::db::keys::operators::OperatorCache;
+use crate::db::orgs::memberships;
+use crate::db::users::User;
+use crate::db::{grants, orgs, users};
+use crate::rules::id::{GrantId, KeyId, OrgId, UserId};
+use crate::rules::identity::membership::keeps_an_administrator;
+use crate::rules::identity::permission::Role;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::Ending;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    #[error("{0} does not belong to this organization; `grantor user list --org …` shows who does")]
+    NotAMember(String),
+    #[error("{0} is the last active administrator of this organization: give somebody else the role admin first")]
+    LastAdministrator(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleSet {
+    pub user_id: UserId,
+    pub before: Role,
+    pub after: Role,
+}
+
+/// What ended with a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub user_id: UserId,
+    pub grants: usize,
+    pub application_keys: usize,
+    /// Until then, APIs that only check signatures may accept the last access token of these grants.
+    pub last_token_ends_at: Option<Timestamp>,
+}
+
+/// Takes effect with the next request of a key or a token; on other replicas within five seconds.
+pub async fn set_role(
+    context: &Context,
+    operators: &OperatorCache,
+    org_id: OrgId,
+    email: &str,
+    role: Role,
+    by: &By,
+) -> Result<RoleSet, MembershipError> {
+    let set = again_after_conflict(context, || replace_role(context, org_id, email, role, by)).await;
+    // Also after an unknown outcome: the role may have changed.
+    operators.forget_all();
+    set
+}
+
+/// The account and its other organizations are not affected; `create_user` lets the person in again.
+pub async fn remove_member(
+    context: &Context,
+    operators: &OperatorCache,
+    org_id: OrgId,
+    email: &str,
+    by: &By,
+) -> Result<Removed, MembershipError> {
+    let removed = again_after_conflict(context, || remove(context, org_id, email, by)).await;
+    operators.forget_all();
+    removed
+}
+
+async fn replace_role(
+    context: &Context,
+    org_id: OrgId,
+    email: &str,
+    role: Role,
+    by: &By,
+) -> Result<RoleSet, MembershipError> {
+    let mut tx = context.db.begin().await?;
+    let (user, before) = lock_member(&mut tx, org_id, email, Some(role)).await?;
+    if before != role {
+        memberships::update_role(&mut tx, org_id, user.id, role).await?;
+        let subject = format!("user:{}", user.id);
+        let change = Change {
+            org_id,
+            action: "member.role_changed",
+            subject: &subject,
+            before: Some(json!({"role": before})),
+            after: Some(json!({"role": role})),
+        };
+        audit::record(context, &mut tx, by, change).await?;
+    }
+    tx.commit().await?;
+    Ok(RoleSet { user_id: user.id, before, after: role })
+}
+
+async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<Removed, MembershipError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let (user, role) = lock_member(&mut tx, org_id, email, None).await?;
+    memberships::end(&mut tx, org_id, user.id, now).await?;
+    let access = end_access(&mut tx, org_id, user.id, now).await?;
+    let told = Ended::of(context, &access.grants, Ending::MembershipEnded, by);
+    let keys = access.key_subjects();
+    let mut changes = told.changes();
+    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
+    let subject = format!("user:{}", user.id);
+    let EndedAccess { grants, last_token_ends_at } = EndedAccess::of(&mut tx, &access.grants).await?;
+    let removed = Removed { user_id: user.id, grants, application_keys: access.keys.len(), last_token_ends_at };
+    changes.push(Change {
+        org_id,
+        action: "member.left",
+        subject: &subject,
+        before: Some(json!({"email": user.email, "role": role})),
+        after: Some(json!({"grants_ended": removed.grants, "application_keys_revoked": removed.application_keys})),
+    });
+    record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
+/// Keys and grants that ended with a membership.
+#[derive(Default)]
+pub(in crate::actions) struct MemberAccess {
+    pub grants: Vec<NamedGrant>,
+    keys: Vec<KeyId>,
+}
+
+impl MemberAccess {
+    /// Names of the keys in the audit trail.
+    pub fn key_subjects(&self) -> Vec<String> {
+        self.keys.iter().map(|id| format!("application_key:{id}")).collect()
+    }
+}
+
+/// In the transaction that holds the user's row.
+pub(in crate::actions) async fn end_access(
+    tx: &mut Tx,
+    org_id: OrgId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<MemberAccess, DbError> {
+    let keys = application_keys::revoke_of_member(&mut *tx, org_id, user_id, now).await?;
+    let ids: Vec<GrantId> = grants::ids_of_user(&mut *tx, user_id)
+        .await?
+        .into_iter()
+        .filter(|(_, org)| *org == org_id)
+        .map(|(id, _)| id)
+        .collect();
+    let grants = end::end(tx, &ids, now).await?;
+    Ok(MemberAccess { grants, keys })
+}
+
+pub(in crate::actions) fn key_revoked(org_id: OrgId, subject: &str, now: Timestamp) -> Change<'_> {
+    let after = Some(json!({"revoked_at": now}));
+    Change { org_id, action: "key.revoked", subject, before: None, after }
+}
+
+/// The user and the present role, if the change is allowed. `role` is the new one; `None`: the membership ends. The user's
+/// row is taken too, so that they authorize nothing in this organization until the transaction ends.
+async fn lock_member(
+    tx: &mut Tx,
+    org_id: OrgId,
+    email: &str,
+    role: Option<Role>,
+) -> Result<(User, Role), MembershipError> {
+    let not_a_member = || MembershipError::NotAMember(email.escape_debug().to_string());
+    let address = parse_email(email).map_err(|_| not_a_member())?;
+    let user = users::find_by_email(&mut *tx, &address).await?.ok_or_else(not_a_member)?;
+    users::lock(tx, user.id).await?;
+    orgs::lock_for_change(tx, org_id).await?;
+    let present = memberships::find(&mut *tx, org_id, user.id).await?.ok_or_else(not_a_member)?;
+    let administrators = memberships::list_active_administrators(&mut *tx, org_id).await?;
+    if !keeps_an_administrator(&administrators, user.id, role) {
+        return Err(MembershipError::LastAdministrator(user.email));
+    }
+    Ok((user, present))
+}

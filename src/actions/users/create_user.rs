@@ -1,0 +1,214 @@
+//! A person joins an organization: a new one, one whom another organization knows already, or a former member.
+
+use serde_json::json;
+
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::grants::end::Ended;
+use crate::actions::users::change_membership::{MemberAccess, end_access, key_revoked};
+use crate::actions::webhooks::announce::record_and_announce;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::orgs::memberships;
+use crate::db::{orgs, users};
+use crate::passwords::HashError;
+use crate::rules::id::{OrgId, UserId};
+use crate::rules::identity::password;
+use crate::rules::identity::password::{Owner, PasswordError};
+use crate::rules::identity::permission::Role;
+use crate::rules::webhook::event::Ending;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub id: UserId,
+    pub email: String,
+    /// The password, where it was made here: shown once.
+    pub password: Option<Secret>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CreateUserError {
+    #[error("\"{0}\" is not an e-mail address: it needs one @ with something on both sides, and no spaces")]
+    Email(String),
+    #[error("a person's name has 1 to 100 characters without control characters")]
+    Name,
+    #[error(transparent)]
+    Weak(#[from] PasswordError),
+    #[error("{0} belongs to this organisation already")]
+    Exists(String),
+    #[error("{0} is known to this server already and keeps their password: leave the password out")]
+    HasPassword(String),
+    #[error(transparent)]
+    Password(#[from] HashError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Who is known to this server already keeps their name, if they have one.
+pub async fn create_user(
+    context: &Context,
+    org_id: OrgId,
+    email: &str,
+    name: Option<&str>,
+    role: Role,
+    password: Option<Secret>,
+    by: &By,
+) -> Result<NewUser, CreateUserError> {
+    let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
+    let newcomer = prepare(context, email, name, password, &org_name).await?;
+    again_after_conflict(context, || create(context, org_id, newcomer.clone(), role, by)).await
+}
+
+async fn create(
+    context: &Context,
+    org_id: OrgId,
+    newcomer: Newcomer,
+    role: Role,
+    by: &By,
+) -> Result<NewUser, CreateUserError> {
+    let mut tx = context.db.begin().await?;
+    let user = create_in(context, &mut tx, org_id, newcomer, role, by).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Somebody who may be new to this server, with all that is slow done.
+#[derive(Clone)]
+pub(in crate::actions) struct Newcomer {
+    email: String,
+    name: Option<String>,
+    password: HashedPassword,
+}
+
+/// Before the transaction: no connection waits for a hash.
+pub(in crate::actions) async fn prepare(
+    context: &Context,
+    email: &str,
+    name: Option<&str>,
+    password: Option<Secret>,
+    org_name: &str,
+) -> Result<Newcomer, CreateUserError> {
+    let (email, name) = (parse_email(email)?, name.map(parse_name).transpose()?);
+    if let Some(chosen) = &password {
+        let owner = Owner { email: &email, name: name.as_deref(), orgs: &[org_name.to_owned()] };
+        password::check(chosen.expose(), owner)?;
+    }
+    let password = HashedPassword::new(context, password).await?;
+    Ok(Newcomer { email, name, password })
+}
+
+/// As part of a larger whole, such as a bootstrap.
+pub(in crate::actions) async fn create_in(
+    context: &Context,
+    tx: &mut Tx,
+    org_id: OrgId,
+    newcomer: Newcomer,
+    role: Role,
+    by: &By,
+) -> Result<NewUser, CreateUserError> {
+    let now = context.clock.now();
+    let known = users::find_by_email(&mut *tx, &newcomer.email).await?;
+    let is_known = known.is_some();
+    let user = match known {
+        Some(known) if newcomer.password.made.is_some() => {
+            NewUser { id: known.id, email: newcomer.email, password: None }
+        }
+        Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
+        None => insert(context, tx, newcomer).await?,
+    };
+    if is_known {
+        users::lock(tx, user.id).await?;
+    }
+    if !memberships::insert(&mut *tx, org_id, user.id, role, now).await? {
+        return Err(CreateUserError::Exists(user.email));
+    }
+    // An older version of this server can create keys and grants after a membership ended. They must not work again.
+    let left_over = if is_known { end_access(tx, org_id, user.id, now).await? } else { MemberAccess::default() };
+    let told = Ended::of(context, &left_over.grants, Ending::MembershipEnded, by);
+    let keys = left_over.key_subjects();
+    let mut changes = told.changes();
+    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
+    let subject = format!("user:{}", user.id);
+    let after = Some(json!({"email": user.email, "role": role.as_str()}));
+    changes.push(Change { org_id, action: "member.joined", subject: &subject, before: None, after });
+    record_and_announce(context, tx, by, changes, &told.events()).await?;
+    Ok(user)
+}
+
+async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<NewUser, CreateUserError> {
+    let Newcomer { email, name, password } = newcomer;
+    let id = UserId(context.new_id());
+    let now = context.clock.now();
+    users::insert(&mut *tx, id, &email, name.as_deref(), &password.hash, now).await?;
+    if password.made.is_some() {
+        users::update_password_hash(&mut *tx, id, &password.hash, Some(now)).await?;
+    }
+    Ok(NewUser { id, email, password: password.made })
+}
+
+/// A password that was chosen, or made here because none was.
+#[derive(Clone)]
+pub(in crate::actions) struct HashedPassword {
+    pub made: Option<Secret>,
+    pub hash: String,
+}
+
+impl HashedPassword {
+    pub async fn new(context: &Context, chosen: Option<Secret>) -> Result<Self, HashError> {
+        let made = chosen.is_none().then(|| context.random.password());
+        let password = chosen.or_else(|| made.clone()).unwrap_or_default();
+        Ok(Self { made, hash: context.passwords.hash(password, &context.random).await? })
+    }
+}
+
+/// One person, however the address is typed.
+pub(in crate::actions) fn parse_email(text: &str) -> Result<String, CreateUserError> {
+    let email = text.trim().to_lowercase();
+    let refused = || CreateUserError::Email(text.escape_debug().to_string());
+    let (name, host) = email.split_once('@').ok_or_else(refused)?;
+    let one_word = !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let well_formed = !name.is_empty() && !host.is_empty() && !host.contains('@') && one_word && email.len() <= 254;
+    if well_formed { Ok(email) } else { Err(refused()) }
+}
+
+fn parse_name(text: &str) -> Result<String, CreateUserError> {
+    let name = text.trim();
+    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if well_formed { Ok(name.to_owned()) } else { Err(CreateUserError::Name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_person_however_it_is_typed() {
+        assert_eq!(parse_email(" Ada@Example.COM ").expect("is an address"), "ada@example.com");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("{}@example.com", "a".repeat(250));
+        for text in ["", "ada", "@example.com", "ada@", "a@b@c", "a da@example.com", "ada@exam\nple.com", &long] {
+            assert!(parse_email(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_any_line_of_text_of_100_characters_at_most() {
+        let long = "\u{e4}".repeat(101);
+        for (text, name) in [
+            (" Ada ", Some("Ada")),
+            ("Ada L\u{f6}v 李", Some("Ada L\u{f6}v 李")),
+            (&long[2..], Some(&long[2..])),
+            ("", None),
+            (" ", None),
+            (&long, None),
+            ("Ada\nEve", None),
+        ] {
+            assert_eq!(parse_name(text).ok().as_deref(), name, "{text:?}");
+        }
+    }
+}

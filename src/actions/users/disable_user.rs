@@ -1,0 +1,111 @@
+//! Takes every access from a person at once, in all organisations, and lets them in again.
+
+use serde_json::json;
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::grants::end::{Ended, EndedAccess};
+use crate::actions::users::create_user::parse_email;
+use crate::actions::webhooks::announce::record_and_announce;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::grants::end;
+use crate::db::keys::operators::OperatorCache;
+use crate::db::orgs::memberships;
+use crate::db::users::{User, sessions};
+use crate::db::{grants, users};
+use crate::passwords::HashError;
+use crate::rules::id::{GrantId, UserId};
+use crate::rules::identity::password::PasswordError;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::Ending;
+
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    #[error("there is no user {0}; `grantor user list` shows all")]
+    NoSuchUser(String),
+    #[error(transparent)]
+    Weak(#[from] PasswordError),
+    #[error(transparent)]
+    Password(#[from] HashError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Their application keys stop as revoked keys do; all that they authorised ends, and every browser of theirs is signed out.
+/// Disabling twice is fine.
+pub async fn disable_user(
+    context: &Context,
+    operators: &OperatorCache,
+    email: &str,
+    by: &By,
+) -> Result<EndedAccess, UserError> {
+    let disabled = again_after_conflict(context, || disable(context, email, by)).await;
+    // Also where the outcome is unknown: it may have been revoked.
+    operators.forget_all();
+    disabled
+}
+
+/// Their password and keys work again, and so do their roles; what was ended stays ended. Enabling twice is fine.
+pub async fn enable_user(context: &Context, operators: &OperatorCache, email: &str, by: &By) -> Result<(), UserError> {
+    again_after_conflict(context, || enable(context, email, by)).await?;
+    operators.forget_all();
+    Ok(())
+}
+
+async fn disable(context: &Context, email: &str, by: &By) -> Result<EndedAccess, UserError> {
+    let mut tx = context.db.begin().await?;
+    let user = find_named(&mut tx, email).await?;
+    let now = context.clock.now();
+    let mut access = EndedAccess::default();
+    if users::disable(&mut tx, user.id, now).await? {
+        access = take_everything(context, &mut tx, user.id, now, by).await?;
+    }
+    tx.commit().await?;
+    Ok(access)
+}
+
+async fn enable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
+    let mut tx = context.db.begin().await?;
+    let user = find_named(&mut tx, email).await?;
+    if users::enable(&mut tx, user.id).await? {
+        let subject = format!("user:{}", user.id);
+        let before = Some(json!({"disabled_at": user.disabled_at}));
+        for org_id in memberships::list_orgs(&mut tx, user.id).await? {
+            let change =
+                Change { org_id, action: "user.enabled", subject: &subject, before: before.clone(), after: None };
+            audit::record(context, &mut tx, by, change).await?;
+        }
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn find_named(tx: &mut Tx, email: &str) -> Result<User, UserError> {
+    let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
+    let address = parse_email(email).map_err(|_| no_such_user())?;
+    users::find_by_email(tx, &address).await?.ok_or_else(no_such_user)
+}
+
+async fn take_everything(
+    context: &Context,
+    tx: &mut Tx,
+    user_id: UserId,
+    now: Timestamp,
+    by: &By,
+) -> Result<EndedAccess, DbError> {
+    let ids: Vec<GrantId> = grants::ids_of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+    let ended = end::end(tx, &ids, now).await?;
+    let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
+    let subject = format!("user:{user_id}");
+    let change = |org_id| {
+        let ended = ended.iter().filter(|grant| grant.org_id == org_id).count();
+        let after = Some(json!({"disabled_at": now, "grants_ended": ended, "sessions_ended": sessions}));
+        Change { org_id, action: "user.disabled", subject: &subject, before: None, after }
+    };
+    let changes = memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
+    let events = Ended::of(context, &ended, Ending::UserDisabled, by);
+    record_and_announce(context, &mut *tx, by, changes, &events.events()).await?;
+    EndedAccess::of(tx, &ended).await
+}

@@ -1,0 +1,6 @@
+//! Users and memberships.
+
+pub mod change_membership;
+pub mod create_user;
+pub mod disable_user;
+pub mod remove_user;

@@ -1,0 +1,117 @@
+//! An organisation says how to get access tokens for the receivers of its webhooks.
+
+use serde_json::{Value, json};
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::webhooks::auth_method_secret::seal_client_secret;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::orgs;
+use crate::db::webhooks::auth_methods::AuthMethod;
+use crate::db::webhooks::secret_bindings::BoundRow;
+use crate::db::webhooks::{auth_methods, secret_bindings};
+use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::webhook::auth_method::NewAuthMethod;
+use crate::rules::webhook::client_secret_url::UrlMissing;
+use crate::rules::webhook::receiver_url;
+use crate::rules::webhook::secret_binding::SecretBinding;
+use crate::sealing::KeyRing;
+
+/// In one organisation.
+pub const MOST_AUTH_METHODS: u64 = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthMethodError {
+    #[error("there is no such auth method")]
+    NoSuchMethod,
+    #[error("the organisation has an auth method of this name")]
+    NameTaken,
+    #[error("the organisation has as many auth methods as it may")]
+    TooMany,
+    /// By these webhooks.
+    #[error("the auth method is in use")]
+    InUse(Vec<String>),
+    #[error(transparent)]
+    UrlMissing(#[from] UrlMissing),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+pub async fn create_auth_method(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewAuthMethod,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+}
+
+async fn create(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewAuthMethod,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    let (id, now) = (AuthMethodId(context.new_id()), context.clock.now());
+    let method = AuthMethod {
+        id,
+        org_id,
+        name: new.name.clone(),
+        access_token_url: new.access_token_url.clone(),
+        client_id: new.client_id.clone(),
+        client_secret: seal_client_secret(context, ring, (id, org_id), &new.client_secret),
+        secret_origin: receiver_url::origin(&new.access_token_url),
+        audience: new.audience.clone(),
+        scope: new.scope.clone(),
+        created_at: now,
+        modified_at: now,
+    };
+    let mut tx = context.db.begin().await?;
+    // Or two at once would both be the last that fits.
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    if auth_methods::count_of_org(&mut tx, org_id).await? >= MOST_AUTH_METHODS {
+        return Err(AuthMethodError::TooMany);
+    }
+    name_taken(auth_methods::insert(&mut tx, &method).await)?;
+    let binding = SecretBinding::given(by.actor.user_id(), now);
+    secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
+    record(context, &mut tx, by, &method, "auth_method.created", (None, Some(shown(&method)))).await?;
+    tx.commit().await?;
+    Ok(method)
+}
+
+/// Names are told apart by the table's own rule, which no other request can get past.
+pub(in crate::actions) fn name_taken<T>(outcome: Result<T, DbError>) -> Result<T, AuthMethodError> {
+    outcome.map_err(|cause| match cause {
+        DbError::Duplicate => AuthMethodError::NameTaken,
+        cause => cause.into(),
+    })
+}
+
+/// For the record: all but the secret.
+pub(in crate::actions) fn shown(method: &AuthMethod) -> Value {
+    json!({
+        "name": method.name,
+        "access_token_url": method.access_token_url,
+        "client_id": method.client_id,
+        "audience": method.audience,
+        "scope": method.scope,
+    })
+}
+
+pub(in crate::actions) async fn record(
+    context: &Context,
+    tx: &mut Tx,
+    by: &By,
+    method: &AuthMethod,
+    action: &'static str,
+    (before, after): (Option<Value>, Option<Value>),
+) -> Result<(), DbError> {
+    let subject = format!("auth_method:{}", method.id);
+    audit::record(context, tx, by, Change { org_id: method.org_id, action, subject: &subject, before, after }).await
+}

@@ -1,0 +1,115 @@
+//! An organisation names a receiver of its events.
+
+use serde_json::{Value, json};
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::webhooks::bind_secrets::bind_secrets;
+use crate::actions::webhooks::find_webhook::{ShownWebhook, WebhookError};
+use crate::actions::webhooks::secrets::{WebhookSecrets, new_signing_secret};
+use crate::db::engine::transaction::Tx;
+use crate::db::webhooks::Webhook;
+use crate::db::{orgs, webhooks};
+use crate::rules::id::{AuthMethodId, OrgId, WebhookId};
+use crate::rules::syntax::uri::authority_of;
+use crate::rules::webhook::{MOST, NewWebhook, check_together};
+use crate::sealing::KeyRing;
+
+/// The answer holds the signing secret, which is told again by nobody.
+pub async fn create_webhook(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewWebhook,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    check_together(new.custom_headers.as_ref(), new.auth_method_id.is_some())?;
+    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+}
+
+async fn create(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    new: &NewWebhook,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    let secrets = WebhookSecrets {
+        custom_headers: new.custom_headers.clone(),
+        signing: new_signing_secret(&context.random),
+        former: None,
+    };
+    let webhook = sealed(context, ring, org_id, new, &secrets);
+    let mut tx = context.db.begin().await?;
+    // One at a time counts.
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
+    let others = webhooks::count(&mut tx, org_id).await?;
+    let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref(), by).await?;
+    webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;
+    if others >= MOST {
+        return Err(WebhookError::TooMany);
+    }
+    let subject = format!("webhook:{}", webhook.id);
+    let after = Some(with_bound(recorded(&webhook), &bound));
+    let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
+    audit::record(context, &mut tx, by, change).await?;
+    tx.commit().await?;
+    let WebhookSecrets { custom_headers, signing, former: _ } = secrets;
+    Ok(ShownWebhook { webhook, custom_headers, signing_secret: Some(signing) })
+}
+
+fn sealed(context: &Context, ring: &KeyRing, org_id: OrgId, new: &NewWebhook, secrets: &WebhookSecrets) -> Webhook {
+    let (id, now) = (WebhookId(context.new_id()), context.clock.now());
+    let sealed = secrets.seal(context, ring, id, org_id);
+    Webhook {
+        id,
+        org_id,
+        name: new.name.clone(),
+        url: new.url.clone(),
+        encode_as: new.encode_as,
+        payload: new.payload.clone(),
+        custom_headers: sealed.custom_headers,
+        auth_method_id: new.auth_method_id,
+        event_kinds: new.event_kinds.clone(),
+        signing_secret: sealed.signing,
+        former_secret: sealed.former,
+        key_id: sealed.key_id,
+        created_at: now,
+        modified_at: now,
+    }
+}
+
+/// Another organisation's is none.
+pub(in crate::actions) async fn check_auth_method(
+    tx: &mut Tx,
+    org_id: OrgId,
+    id: Option<AuthMethodId>,
+) -> Result<(), WebhookError> {
+    match id {
+        Some(id) if !webhooks::auth_method_exists(tx, org_id, id).await? => Err(WebhookError::NoSuchAuthMethod),
+        _ => Ok(()),
+    }
+}
+
+/// The secrets that were bound to the webhook's origin, if any.
+pub(in crate::actions) fn with_bound(mut recorded: Value, bound: &[String]) -> Value {
+    if !bound.is_empty() {
+        recorded["bound_secrets"] = json!(bound);
+    }
+    recorded
+}
+
+/// For the audit trail. Of the URL, the host alone: its path is often the credential. Neither headers nor payload.
+pub(in crate::actions) fn recorded(webhook: &Webhook) -> Value {
+    let host = webhook.url.split_once(':').and_then(|(_, after_scheme)| authority_of(after_scheme));
+    json!({
+        "name": webhook.name,
+        "host": host,
+        "encode_as": webhook.encode_as.name(),
+        "auth_method_id": webhook.auth_method_id,
+        "events": webhook.event_kinds,
+    })
+}

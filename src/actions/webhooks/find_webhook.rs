@@ -1,0 +1,89 @@
+//! A webhook as its operators see it: with its headers opened.
+
+use crate::actions::context::Context;
+use crate::actions::webhooks::bind_secrets::BindError;
+use crate::actions::webhooks::secrets::open_custom_headers;
+use crate::db::engine::error::DbError;
+use crate::db::webhooks;
+use crate::db::webhooks::Webhook;
+use crate::rules::id::OrgId;
+use crate::rules::webhook::WebhookMistake;
+use crate::rules::webhook::secret_binding::NotBound;
+use crate::sealing::{KeyRing, SealError};
+use crate::secret::Secret;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("there is no such webhook")]
+    NoSuchWebhook,
+    #[error("the name is another webhook's")]
+    Taken,
+    #[error("the organisation has as many webhooks as it may")]
+    TooMany,
+    #[error("the organisation has no such auth method")]
+    NoSuchAuthMethod,
+    #[error(transparent)]
+    NotBound(#[from] NotBound),
+    #[error(transparent)]
+    Mistake(#[from] WebhookMistake),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<BindError> for WebhookError {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::NotBound(cause) => Self::NotBound(cause),
+            BindError::Db(cause) => Self::Db(cause),
+        }
+    }
+}
+
+impl WebhookError {
+    /// What the constraints of the table say.
+    pub(in crate::actions) fn of_row(error: DbError) -> Self {
+        match error {
+            DbError::Duplicate => Self::Taken,
+            // The organisation was there a moment ago.
+            DbError::Reference => Self::NoSuchAuthMethod,
+            error => Self::Db(error),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct ShownWebhook {
+    pub webhook: Webhook,
+    pub custom_headers: Option<Secret>,
+    /// A new one, which is told this once.
+    pub signing_secret: Option<Secret>,
+}
+
+impl ShownWebhook {
+    fn of(ring: &KeyRing, webhook: Webhook) -> Result<Self, WebhookError> {
+        let custom_headers = open_custom_headers(ring, &webhook)?;
+        Ok(Self { webhook, custom_headers, signing_secret: None })
+    }
+}
+
+pub async fn find_webhook(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+) -> Result<ShownWebhook, WebhookError> {
+    let webhook = webhooks::find(&context.db, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+    ShownWebhook::of(ring, webhook)
+}
+
+/// By name.
+pub async fn list_webhooks(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+) -> Result<Vec<ShownWebhook>, WebhookError> {
+    let webhooks = webhooks::list(&context.db, org_id).await?;
+    webhooks.into_iter().map(|webhook| ShownWebhook::of(ring, webhook)).collect()
+}

@@ -1,0 +1,109 @@
+//! An auth method is changed: what the change does not name stays.
+
+use serde_json::{Map, Value, json};
+
+use crate::actions::audit::By;
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::webhooks::auth_method_secret::{open_client_secret, seal_client_secret};
+use crate::actions::webhooks::bind_secrets::bind_unbound_of;
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, name_taken, record, shown};
+use crate::db::orgs;
+use crate::db::webhooks::auth_methods::AuthMethod;
+use crate::db::webhooks::secret_bindings::BoundRow;
+use crate::db::webhooks::{auth_methods, secret_bindings};
+use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::webhook::auth_method::AuthMethodChange;
+use crate::rules::webhook::client_secret_url::{UrlMissing, may_omit_url};
+use crate::rules::webhook::receiver_url;
+use crate::sealing::KeyRing;
+use crate::secret::Secret;
+
+pub async fn update_auth_method(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    id: AuthMethodId,
+    change: &AuthMethodChange,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    again_after_conflict(context, || update(context, ring, org_id, id, change, by)).await
+}
+
+async fn update(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    id: AuthMethodId,
+    change: &AuthMethodChange,
+    by: &By,
+) -> Result<AuthMethod, AuthMethodError> {
+    let mut tx = context.db.begin().await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    let before = auth_methods::lock(&mut tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
+    let mut after = changed(&before, change);
+    if let Some(secret) = &change.client_secret {
+        after.client_secret = seal_client_secret(context, ring, (id, org_id), secret);
+        after.secret_origin = receiver_url::origin(&after.access_token_url);
+    }
+    if after == before {
+        tx.roll_back().await?;
+        return Ok(before);
+    }
+    after.modified_at = context.clock.now().max(before.modified_at.plus(1));
+    if !name_taken(auth_methods::update(&mut tx, &after).await)? {
+        return Err(AuthMethodError::NoSuchMethod);
+    }
+    if let Some(secret) = &change.client_secret {
+        bind_unbound_of(&mut tx, ring, org_id).await?;
+        let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
+        let user_id = by.actor.user_id();
+        if change.access_token_url.is_none()
+            && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
+        {
+            return Err(UrlMissing.into());
+        }
+        let is_same = is_same_secret(ring, &before, &after, secret);
+        let binding = binding.given_again(is_same, user_id, context.clock.now());
+        secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
+    }
+    let (was, mut is) = difference(&before, &after);
+    if change.client_secret.is_some() {
+        is["client_secret"] = json!("changed");
+    }
+    record(context, &mut tx, by, &after, "auth_method.changed", (Some(was), Some(is))).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// A secret that cannot be opened is a different one. A secret for another server brings other access tokens.
+fn is_same_secret(ring: &KeyRing, before: &AuthMethod, after: &AuthMethod, secret: &Secret) -> bool {
+    before.secret_origin == after.secret_origin
+        && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret)
+}
+
+fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
+    let AuthMethodChange { name, access_token_url, client_id, client_secret: _, audience, scope } = change.clone();
+    AuthMethod {
+        name: name.unwrap_or_else(|| before.name.clone()),
+        access_token_url: access_token_url.unwrap_or_else(|| before.access_token_url.clone()),
+        client_id: client_id.unwrap_or_else(|| before.client_id.clone()),
+        audience: audience.unwrap_or_else(|| before.audience.clone()),
+        scope: scope.unwrap_or_else(|| before.scope.clone()),
+        ..before.clone()
+    }
+}
+
+/// The members that differ, as they were and as they are.
+fn difference(before: &AuthMethod, after: &AuthMethod) -> (Value, Value) {
+    let (mut was, mut is) = (shown(before), shown(after));
+    let same = |one: &Value, other: &Value| -> Vec<String> {
+        let members = one.as_object().into_iter().flatten();
+        members.filter(|(name, value)| other[name.as_str()] == **value).map(|(name, _)| name.clone()).collect()
+    };
+    let unchanged = same(&was, &is);
+    for members in [&mut was, &mut is].into_iter().filter_map(Value::as_object_mut) {
+        unchanged.iter().for_each(|name| drop(Map::remove(members, name)));
+    }
+    (was, is)
+}

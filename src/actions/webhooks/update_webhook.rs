@@ -1,0 +1,131 @@
+//! An organisation changes a receiver of its events, or has its signing secret replaced.
+
+use serde_json::{Value, json};
+
+use crate::actions::audit;
+use crate::actions::audit::{By, Change};
+use crate::actions::conflict::again_after_conflict;
+use crate::actions::context::Context;
+use crate::actions::webhooks::bind_secrets::bind_secrets;
+use crate::actions::webhooks::create_webhook::{check_auth_method, recorded, with_bound};
+use crate::actions::webhooks::find_webhook::{ShownWebhook, WebhookError};
+use crate::actions::webhooks::secrets::{WebhookSecrets, new_signing_secret};
+use crate::db::webhooks::Webhook;
+use crate::db::{orgs, webhooks};
+use crate::rules::id::OrgId;
+use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::{FORMER_SIGNS_FOR, WebhookChange, check_together};
+use crate::sealing::KeyRing;
+use crate::secret::Secret;
+
+/// What is left out of the change stays. The answer holds a signing secret where a new one was asked for.
+pub async fn update_webhook(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+    change: &WebhookChange,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    again_after_conflict(context, || update(context, ring, org_id, name, change, by)).await
+}
+
+async fn update(
+    context: &Context,
+    ring: &KeyRing,
+    org_id: OrgId,
+    name: &str,
+    change: &WebhookChange,
+    by: &By,
+) -> Result<ShownWebhook, WebhookError> {
+    let mut tx = context.db.begin().await?;
+    orgs::lock_for_change(&mut tx, org_id).await?;
+    let before = webhooks::lock(&mut tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+    let mut secrets = WebhookSecrets::open(ring, &before)?;
+    let headers_before = secrets.custom_headers.clone();
+    let signing_secret = change_secrets(context, &mut secrets, change);
+    let mut after = merged(&before, change);
+    check_together(secrets.custom_headers.as_ref(), after.auth_method_id.is_some())?;
+    if after.auth_method_id != before.auth_method_id {
+        check_auth_method(&mut tx, org_id, after.auth_method_id).await?;
+    }
+    let replaced = replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
+    let bound = bind_secrets(context, ring, &mut tx, &after, secrets.custom_headers.as_ref(), by).await?;
+    if after == before && replaced.is_empty() && bound.is_empty() {
+        tx.roll_back().await?;
+        return Ok(ShownWebhook { webhook: before, custom_headers: headers_before, signing_secret });
+    }
+    seal_again(context, ring, &secrets, &mut after);
+    if !webhooks::update(&mut tx, &after).await.map_err(WebhookError::of_row)? {
+        return Err(WebhookError::NoSuchWebhook);
+    }
+    let (subject, recorded_before) = (format!("webhook:{}", after.id), Some(recorded(&before)));
+    let recorded_after = Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
+    let action = "webhook.changed";
+    let change = Change { org_id, action, subject: &subject, before: recorded_before, after: recorded_after };
+    audit::record(context, &mut tx, by, change).await?;
+    tx.commit().await?;
+    Ok(ShownWebhook { webhook: after, custom_headers: secrets.custom_headers, signing_secret })
+}
+
+/// The new signing secret, where one was asked for. Of former ones, the last is kept, for as long as it signs.
+fn change_secrets(context: &Context, secrets: &mut WebhookSecrets, change: &WebhookChange) -> Option<Secret> {
+    let now = context.clock.now();
+    if let Some(custom_headers) = &change.custom_headers {
+        secrets.custom_headers.clone_from(custom_headers);
+    }
+    secrets.former = secrets.former.take().filter(|(_, until)| now < *until);
+    if !change.rotate_signing_secret {
+        return None;
+    }
+    let signing = new_signing_secret(&context.random);
+    let former = std::mem::replace(&mut secrets.signing, signing.clone());
+    secrets.former = Some((former, now.plus(FORMER_SIGNS_FOR)));
+    Some(signing)
+}
+
+/// Without what is sealed.
+fn merged(before: &Webhook, change: &WebhookChange) -> Webhook {
+    Webhook {
+        name: change.name.clone().unwrap_or_else(|| before.name.clone()),
+        url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+        encode_as: change.encode_as.unwrap_or(before.encode_as),
+        payload: change.payload.clone().unwrap_or_else(|| before.payload.clone()),
+        auth_method_id: change.auth_method_id.unwrap_or(before.auth_method_id),
+        event_kinds: change.event_kinds.clone().unwrap_or_else(|| before.event_kinds.clone()),
+        ..before.clone()
+    }
+}
+
+/// All of it under the newest key, since one column names the key.
+fn seal_again(context: &Context, ring: &KeyRing, secrets: &WebhookSecrets, webhook: &mut Webhook) {
+    let sealed = secrets.seal(context, ring, webhook.id, webhook.org_id);
+    webhook.custom_headers = sealed.custom_headers;
+    webhook.signing_secret = sealed.signing;
+    webhook.former_secret = sealed.former;
+    webhook.key_id = sealed.key_id;
+    webhook.modified_at = later(webhook.modified_at, context.clock.now());
+}
+
+/// Whoever remembers something of a webhook by when it was changed must see a change, also after a clock stepped back.
+fn later(before: Timestamp, now: Timestamp) -> Timestamp {
+    before.max(now)
+}
+
+/// What the audit trail does not show, and what happened to it.
+fn replaced(before: &Webhook, after: &Webhook, headers: bool, secret: bool) -> Vec<(&'static str, &'static str)> {
+    let changes = [
+        (before.url != after.url, ("url", "changed")),
+        (before.payload != after.payload, ("payload", "changed")),
+        (headers, ("custom_headers", "changed")),
+        (secret, ("signing_secret", "rotated")),
+    ];
+    changes.into_iter().filter_map(|(happened, what)| happened.then_some(what)).collect()
+}
+
+fn with_replaced(mut recorded: Value, replaced: &[(&str, &str)]) -> Value {
+    for (member, what) in replaced {
+        recorded[*member] = json!(what);
+    }
+    recorded
+}

@@ -1,0 +1,152 @@
+//! Registered clients as the commands of one organization list them: how many people use each, and what was decided about it.
+
+use crate::db::clients::{Client, Row as ClientRow, containing};
+use crate::db::engine::column::count;
+use crate::db::engine::error::DbError;
+use crate::db::engine::{Db, with_conn};
+use crate::rules::client::ClientId;
+use crate::rules::id::OrgId;
+use crate::rules::timestamp::Timestamp;
+
+#[derive(Clone, Debug)]
+pub struct App {
+    pub client: Client,
+    /// A user of the organization has authorized it, or the organization has restricted or disabled it.
+    pub is_used: bool,
+    pub is_restricted: bool,
+    pub disabled_at: Option<Timestamp>,
+    /// Users whose grant is not revoked.
+    pub people: u64,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// Which clients are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Those that the organization uses, the last used first.
+    Used,
+    /// Every registered client, the last seen first.
+    Registered,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    client: ClientRow,
+    is_used: bool,
+    is_restricted: bool,
+    disabled_at: Option<i64>,
+    people: i64,
+    last_used_at: Option<i64>,
+}
+
+impl TryFrom<Row> for App {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            client: row.client.try_into()?,
+            is_used: row.is_used,
+            is_restricted: row.is_restricted,
+            disabled_at: row.disabled_at.map(Timestamp::from_seconds),
+            people: count(row.people),
+            last_used_at: row.last_used_at.map(Timestamp::from_seconds),
+        })
+    }
+}
+
+macro_rules! is_used {
+    () => {
+        "(c.authorized_id IS NOT NULL OR c.scopes_restriction IS NOT NULL OR c.disabled_at IS NOT NULL)"
+    };
+}
+
+/// The columns of [`Row`] for the organization $1, and the rest of the statement.
+macro_rules! select_apps {
+    ($($rest:expr),+ $(,)?) => {
+        concat!(
+            "SELECT k.id, k.metadata, k.registered_at, k.last_seen_at, k.registrations, k.adopted_at, d.url AS document, ",
+            is_used!(), " AS is_used, c.scopes_restriction IS NOT NULL AS is_restricted, c.disabled_at,
+                    (SELECT count(*) FROM grants g
+                      WHERE g.org_id = $1 AND g.client_id = k.id AND g.revoked_at IS NULL) AS people,
+                    (SELECT max(g.last_used_at) FROM grants g
+                      WHERE g.org_id = $1 AND g.client_id = k.id) AS last_used_at
+               FROM clients k
+               LEFT JOIN org_clients c ON c.client_id = k.id AND c.org_id = $1
+               LEFT JOIN client_documents d ON d.client_id = k.id ",
+            $($rest),+
+        )
+    };
+}
+
+/// At most `most` clients whose name contains `name`, in any case.
+pub async fn list(db: &Db, org_id: OrgId, among: Among, name: &str, most: u32) -> Result<Vec<App>, DbError> {
+    let sql = match among {
+        Among::Used => select_apps!(
+            "WHERE ",
+            is_used!(),
+            " AND lower(k.client_name) LIKE lower($2) ESCAPE '\\'
+             ORDER BY last_used_at DESC NULLS LAST, k.id LIMIT $3"
+        ),
+        Among::Registered => select_apps!(
+            "WHERE lower(k.client_name) LIKE lower($2) ESCAPE '\\' ORDER BY k.last_seen_at DESC, k.id LIMIT $3"
+        ),
+    };
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
+        .bind(org_id.0)
+        .bind(containing(name))
+        .bind(i64::from(most))
+        .fetch_all(conn)
+        .await)?;
+    rows.into_iter().map(App::try_from).collect()
+}
+
+/// At most `most` clients with exactly this name, in any case.
+pub async fn list_named(db: &Db, org_id: OrgId, among: Among, name: &str, most: u32) -> Result<Vec<App>, DbError> {
+    let sql = match among {
+        Among::Used => {
+            select_apps!("WHERE ", is_used!(), " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
+        }
+        Among::Registered => select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"),
+    };
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
+        .bind(org_id.0)
+        .bind(name)
+        .bind(i64::from(most))
+        .fetch_all(conn)
+        .await)?;
+    rows.into_iter().map(App::try_from).collect()
+}
+
+/// At most `most` clients whose id is not below `first` and not above `last`.
+pub async fn list_between(
+    db: &Db,
+    org_id: OrgId,
+    (first, last): (ClientId, ClientId),
+    most: u32,
+) -> Result<Vec<App>, DbError> {
+    let sql = select_apps!("WHERE k.id >= $2 AND k.id <= $3 ORDER BY k.id LIMIT $4");
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
+        .bind(org_id.0)
+        .bind(first.uuid())
+        .bind(last.uuid())
+        .bind(i64::from(most))
+        .fetch_all(conn)
+        .await)?;
+    rows.into_iter().map(App::try_from).collect()
+}
+
+/// The client that is described by the document at this URL.
+pub async fn find_by_document(db: &Db, org_id: OrgId, url: &str) -> Result<Option<App>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_apps!("WHERE d.url = $2"))
+        .bind(org_id.0)
+        .bind(url)
+        .fetch_optional(conn)
+        .await)?;
+    row.map(App::try_from).transpose()
+}
+
+/// The client with this id.
+pub async fn find(db: &Db, org_id: OrgId, id: ClientId) -> Result<Option<App>, DbError> {
+    Ok(list_between(db, org_id, (id, id), 1).await?.pop())
+}

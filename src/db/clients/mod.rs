@@ -1,0 +1,337 @@
+//! Registered OAuth clients. New ones come through `client_writer.rs`, which gathers them into one statement.
+
+pub mod apps;
+pub mod documents;
+pub mod known;
+pub mod unused;
+pub mod writer;
+
+use std::borrow::Borrow;
+
+use serde_json::json;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::db::engine::column::ids_as_json;
+use crate::db::engine::error::DbError;
+use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
+use crate::rules::client::ClientId;
+use crate::rules::client::identity::ClientDigest;
+use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::timestamp::Timestamp;
+use crate::secret::hex;
+
+/// About to be inserted.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    pub id: ClientId,
+    pub digest: ClientDigest,
+    pub client_name: String,
+    /// The registered RFC 7591 members as JSON.
+    pub metadata: String,
+    pub seen_at: Timestamp,
+    /// How many registrations this one stands for.
+    pub registrations: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub metadata: ClientMetadata,
+    pub registered_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub registrations: i64,
+    pub adopted_at: Option<Timestamp>,
+    /// The URL of its document, where it has one: its `client_id` then.
+    pub document: Option<String>,
+}
+
+impl Client {
+    /// The `client_id` by which the client knows itself.
+    pub fn wire_id(&self) -> String {
+        self.document.clone().unwrap_or_else(|| self.id.to_string())
+    }
+}
+
+/// What decides whether a registration is the same client again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub id: ClientId,
+    pub digest: ClientDigest,
+    pub registered_at: Timestamp,
+    pub last_seen_at: Timestamp,
+}
+
+/// Inserts those whose id is free, in one statement and one commit, and returns their ids. An id that exists is left as it
+/// is, so that doing the same again after a lost answer is harmless.
+pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> Result<Vec<ClientId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(
+        db,
+        postgres |conn| {
+            let column = Columns::of(clients);
+            sqlx::query_scalar(
+                "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
+                 SELECT id, digest, client_name, metadata::jsonb, seen_at, seen_at, registrations
+                   FROM UNNEST($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+                     AS new (id, digest, client_name, metadata, seen_at, registrations)
+                 ON CONFLICT (id) DO NOTHING RETURNING id",
+            )
+            .bind(column.ids)
+            .bind(column.digests)
+            .bind(column.client_names)
+            .bind(column.metadata)
+            .bind(column.seen_at)
+            .bind(column.registrations)
+            .fetch_all(conn)
+            .await
+        },
+        sqlite |conn| sqlx::query_scalar(
+            "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
+             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 4, value ->> 5
+               FROM json_each($1) WHERE TRUE
+             ON CONFLICT (id) DO NOTHING RETURNING id",
+        )
+        .bind(as_json_rows(clients))
+        .fetch_all(conn)
+        .await
+    )?;
+    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
+}
+
+/// A column each, as UNNEST wants them.
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    digests: Vec<&'a [u8]>,
+    client_names: Vec<&'a str>,
+    metadata: Vec<&'a str>,
+    seen_at: Vec<i64>,
+    registrations: Vec<i64>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(clients: &'a [impl Borrow<NewClient>]) -> Self {
+        let clients = || clients.iter().map(Borrow::borrow);
+        Self {
+            ids: clients().map(|client: &NewClient| client.id.uuid()).collect(),
+            digests: clients().map(|client: &NewClient| client.digest.as_bytes().as_slice()).collect(),
+            client_names: clients().map(|client: &NewClient| client.client_name.as_str()).collect(),
+            metadata: clients().map(|client: &NewClient| client.metadata.as_str()).collect(),
+            seen_at: clients().map(|client: &NewClient| client.seen_at.seconds()).collect(),
+            registrations: clients().map(|client: &NewClient| client.registrations).collect(),
+        }
+    }
+}
+
+/// A row each, as `json_each` wants them.
+fn as_json_rows(clients: &[impl Borrow<NewClient>]) -> String {
+    let row = |client: &NewClient| {
+        json!([
+            hex(client.id.uuid().as_bytes()),
+            hex(client.digest.as_bytes()),
+            client.client_name,
+            client.metadata,
+            client.seen_at,
+            client.registrations,
+        ])
+    };
+    serde_json::Value::Array(clients.iter().map(Borrow::borrow).map(row).collect()).to_string()
+}
+
+pub async fn list_sightings(db: &Db, ids: &[ClientId]) -> Result<Vec<Sighting>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        id: Uuid,
+        digest: Vec<u8>,
+        registered_at: i64,
+        last_seen_at: i64,
+    }
+    let rows: Vec<Row> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as("SELECT id, digest, registered_at, last_seen_at FROM clients WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as(
+                "SELECT id, digest, registered_at, last_seen_at FROM clients
+              WHERE id IN (SELECT unhex(value) FROM json_each($1))"
+            )
+            .bind(json!(ids.iter().map(|id| hex(id.uuid().as_bytes())).collect::<Vec<_>>()).to_string())
+            .fetch_all(conn)
+            .await
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Sighting {
+                id: ClientId::from_uuid(row.id),
+                digest: digest(&row.digest)?,
+                registered_at: Timestamp::from_seconds(row.registered_at),
+                last_seen_at: Timestamp::from_seconds(row.last_seen_at),
+            })
+        })
+        .collect()
+}
+
+fn digest(bytes: &[u8]) -> Result<ClientDigest, DbError> {
+    let bytes = bytes.try_into().map_err(|cause| DbError::corrupt("clients", "digest", cause))?;
+    Ok(ClientDigest::from_bytes(bytes))
+}
+
+/// Counts registrations of clients that were last seen `fresh_for` seconds before or longer, in one statement, and returns
+/// which: another replica may have written a later sighting meanwhile.
+pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64) -> Result<Vec<ClientId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(
+        db,
+        postgres |conn| sqlx::query_scalar(
+            "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
+               FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[]) AS seen (id, at, registrations)
+              WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $4
+              RETURNING clients.id",
+        )
+        .bind(clients.iter().map(|client| client.id.uuid()).collect::<Vec<_>>())
+        .bind(clients.iter().map(|client| client.seen_at.seconds()).collect::<Vec<_>>())
+        .bind(clients.iter().map(|client| client.registrations).collect::<Vec<_>>())
+        .bind(fresh_for)
+        .fetch_all(conn)
+        .await,
+        sqlite |conn| sqlx::query_scalar(
+            "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
+               FROM (SELECT unhex(value ->> 0) AS id, value ->> 4 AS at, value ->> 5 AS registrations FROM json_each($1))
+                 AS seen
+              WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $2
+              RETURNING id",
+        )
+        .bind(as_json_rows(clients))
+        .bind(fresh_for)
+        .fetch_all(conn)
+        .await
+    )?;
+    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    id: Uuid,
+    metadata: Json<Box<serde_json::value::RawValue>>,
+    registered_at: i64,
+    last_seen_at: i64,
+    registrations: i64,
+    adopted_at: Option<i64>,
+    document: Option<String>,
+}
+
+impl TryFrom<Row> for Client {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: ClientId::from_uuid(row.id),
+            metadata: ClientMetadata::from_stored(row.metadata.get())
+                .map_err(|cause| DbError::corrupt("clients", "metadata", cause))?,
+            registered_at: Timestamp::from_seconds(row.registered_at),
+            last_seen_at: Timestamp::from_seconds(row.last_seen_at),
+            registrations: row.registrations,
+            adopted_at: row.adopted_at.map(Timestamp::from_seconds),
+            document: row.document,
+        })
+    }
+}
+
+pub async fn find(db: impl DbHandle, id: ClientId) -> Result<Option<Client>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
+           FROM clients LEFT JOIN client_documents ON client_id = id
+          WHERE id = $1"
+    )
+    .bind(id.uuid())
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Client::try_from).transpose()
+}
+
+pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
+    let found: Option<i32> = read_with_conn!(db, |conn| sqlx::query_scalar("SELECT 1 FROM clients WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_optional(conn)
+        .await)?;
+    Ok(found.is_some())
+}
+
+/// Those seen last come first. `name` is a part of the client's name, in any case.
+pub async fn list(db: impl DbHandle, name: &str, most: u32) -> Result<Vec<Client>, DbError> {
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
+           FROM clients LEFT JOIN client_documents ON client_id = id
+          WHERE lower(client_name) LIKE lower($1) ESCAPE '\\'
+          ORDER BY last_seen_at DESC, id LIMIT $2"
+    )
+    .bind(containing(name))
+    .bind(i64::from(most))
+    .fetch_all(conn)
+    .await)?;
+    rows.into_iter().map(Client::try_from).collect()
+}
+
+/// Names of those of the clients that exist.
+pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
+    let rows: Vec<(Uuid, String)> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as("SELECT id, client_name FROM clients WHERE id = ANY($1)")
+                .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite
+            | conn
+            | sqlx::query_as(
+                "SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))"
+            )
+            .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
+            .fetch_all(conn)
+            .await
+    )?;
+    Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
+}
+
+/// A LIKE pattern in which the text itself has no special characters.
+pub(super) fn containing(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+/// Of no organisation any more, so that it may be forgotten once it is not used for long.
+pub async fn abandon(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE clients SET adopted_at = NULL
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM org_clients WHERE client_id = $1)"
+    )
+    .bind(id.uuid())
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Marks that some organisation has decided something about the client, which is then never forgotten.
+pub async fn adopt(db: impl DbHandle, id: ClientId, now: Timestamp) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE clients SET adopted_at = $2 WHERE id = $1 AND adopted_at IS NULL")
+        .bind(id.uuid())
+        .bind(now.seconds())
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+/// Says that a client was seen, unless somebody said so within the last `fresh_for` seconds; whether it was written.
+pub async fn touch(db: impl DbHandle, id: ClientId, now: Timestamp, fresh_for: i64) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query("UPDATE clients SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
+        .bind(id.uuid())
+        .bind(now.seconds())
+        .bind(now.minus(fresh_for).seconds())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() > 0))
+}

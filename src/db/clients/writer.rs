@@ -1,0 +1,198 @@
+//! Group commit: registrations that wait together are written by one statement and one commit.
+//!
+//! A batch is deduplicated and sorted by id, so that batches of several replicas lock rows in one order. Where nobody
+//! knows whether a commit happened, the same statement runs again, which inserts nothing twice. Where a row is at fault,
+//! each row is tried alone, so that one caller's row cannot fail another's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::db::clients;
+use crate::db::clients::known::FRESH_FOR;
+use crate::db::clients::{NewClient, Sighting};
+use crate::db::engine::Db;
+use crate::db::engine::batching::{PATIENCE, Together, refuse_all};
+use crate::db::engine::error::DbError;
+use crate::rules::client::ClientId;
+use crate::rules::client::identity::ClientDigest;
+use crate::rules::timestamp::Timestamp;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// What became of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    New,
+    /// The same client again. `counted` is false where a sighting was written within the hour.
+    Known {
+        registered_at: Timestamp,
+        last_seen_at: Timestamp,
+        counted: bool,
+    },
+    /// The id belongs to a client with other metadata: two digests met in 122 bits.
+    Taken,
+}
+
+/// Cheap to clone; the task ends when the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct ClientWriter {
+    queue: Together<NewClient, Written>,
+}
+
+impl ClientWriter {
+    pub fn start(db: Db, queue_length: usize) -> Self {
+        // One commit after the other: of two at once, the second would wait for rows of the first.
+        Self { queue: Together::start(queue_length, 1, move |clients| commit(db.clone(), clients)) }
+    }
+
+    pub async fn write(&self, client: NewClient) -> Result<Written, DbError> {
+        self.queue.ask(client).await
+    }
+
+    /// How many registrations wait for their commit.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+}
+
+/// One row, and everyone who waits for it: tools that start together register together.
+struct Group {
+    row: NewClient,
+    callers: Vec<Caller>,
+}
+
+struct Caller {
+    position: usize,
+    digest: ClientDigest,
+}
+
+type Groups = BTreeMap<ClientId, Group>;
+type Answers = Vec<(usize, Result<Written, DbError>)>;
+
+/// An answer for each, in their order.
+async fn commit(db: Db, clients: Vec<NewClient>) -> Vec<Result<Written, DbError>> {
+    let mut answers = answers(&db, by_id(clients)).await;
+    answers.sort_by_key(|(position, _)| *position);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn answers(db: &Db, groups: Groups) -> Answers {
+    match write_until_known(db, &rows(&groups)).await {
+        Ok(outcomes) => answer_all(groups, &outcomes),
+        Err(error) if error.is_transient() || groups.len() <= 1 => refuse(groups, error),
+        Err(_) => {
+            let mut answers = Answers::new();
+            for group in groups {
+                let group = Groups::from([group]);
+                answers.extend(match write_until_known(db, &rows(&group)).await {
+                    Ok(outcomes) => answer_all(group, &outcomes),
+                    Err(error) => refuse(group, error),
+                });
+            }
+            answers
+        }
+    }
+}
+
+fn rows(groups: &Groups) -> Vec<&NewClient> {
+    groups.values().map(|group| &group.row).collect()
+}
+
+fn by_id(clients: Vec<NewClient>) -> Groups {
+    let mut groups = Groups::new();
+    for (position, client) in clients.into_iter().enumerate() {
+        let (digest, registrations) = (client.digest, client.registrations);
+        let fresh = Group { row: NewClient { registrations: 0, ..client }, callers: Vec::new() };
+        let group = groups.entry(fresh.row.id).or_insert(fresh);
+        if digest == group.row.digest {
+            group.row.registrations += registrations;
+        }
+        group.callers.push(Caller { position, digest });
+    }
+    groups
+}
+
+/// Again and again, as long as callers wait, where the database's state was the cause and not the rows.
+async fn write_until_known(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+    let give_up_at = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match write_once(db, rows).await {
+            Err(DbError::ConnectionLost(_) | DbError::Conflict(_)) if Instant::now() + pause < give_up_at => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let inserted = clients::insert_new(db, rows).await?;
+    let mut outcomes: HashMap<ClientId, Written> = inserted.into_iter().map(|id| (id, Written::New)).collect();
+    if outcomes.len() == rows.len() {
+        return Ok(outcomes);
+    }
+    let known: Vec<&NewClient> = rows.iter().copied().filter(|row| !outcomes.contains_key(&row.id)).collect();
+    see_again(db, &known, &mut outcomes).await?;
+    Ok(outcomes)
+}
+
+/// Clients whose id was there already: the same ones again, or others that own the id.
+async fn see_again(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId, Written>) -> Result<(), DbError> {
+    let ids: Vec<ClientId> = rows.iter().map(|row| row.id).collect();
+    let sightings = clients::list_sightings(db, &ids).await?;
+    let sightings: HashMap<ClientId, Sighting> = sightings.into_iter().map(|seen| (seen.id, seen)).collect();
+    let is_stale = |row: &&&NewClient| {
+        sightings
+            .get(&row.id)
+            .is_some_and(|seen| seen.digest == row.digest && row.seen_at.seconds_since(seen.last_seen_at) >= FRESH_FOR)
+    };
+    let stale: Vec<&NewClient> = rows.iter().filter(is_stale).copied().collect();
+    let counted = match stale.is_empty() {
+        true => Vec::new(),
+        false => clients::count_registrations(db, &stale, FRESH_FOR).await?,
+    };
+    for row in rows {
+        let Some(seen) = sightings.get(&row.id) else { continue };
+        let known = Written::Known {
+            registered_at: seen.registered_at,
+            last_seen_at: seen.last_seen_at,
+            counted: counted.contains(&row.id),
+        };
+        outcomes.insert(row.id, if seen.digest == row.digest { known } else { Written::Taken });
+    }
+    Ok(())
+}
+
+/// The first of a group gets what the database said; the others are the same client again, or another's.
+fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers {
+    let mut answers = Answers::new();
+    for (id, Group { row, callers }) in groups {
+        for (nth, Caller { position, digest }) in callers.into_iter().enumerate() {
+            let answer = match outcomes.get(&id) {
+                _ if digest != row.digest => Ok(Written::Taken),
+                Some(Written::New) if nth > 0 => {
+                    Ok(Written::Known { registered_at: row.seen_at, last_seen_at: row.seen_at, counted: true })
+                }
+                Some(outcome) => Ok(*outcome),
+                // It was there at the insert and gone at the read: forgotten in between. Another try will insert it.
+                None => Err(DbError::TimedOut),
+            };
+            answers.push((position, answer));
+        }
+    }
+    answers
+}
+
+fn refuse(groups: Groups, error: DbError) -> Answers {
+    let positions: Vec<usize> =
+        groups.into_values().flat_map(|group| group.callers).map(|caller| caller.position).collect();
+    let refused = refuse_all(positions.len(), error);
+    positions.into_iter().zip(refused).collect()
+}

@@ -1,0 +1,420 @@
+//! What one exchange of a code began: a chain of refresh tokens, and the access tokens beside it.
+//!
+//! The digest of the current refresh token is in the row itself. A rotation is one update that names the state it was
+//! decided on. So only one of two concurrent rotations happens, and none after the family was revoked or its scopes were
+//! narrowed. On Postgres it changes no indexed column, so no index is written.
+
+pub mod last_tokens;
+pub mod last_uses;
+pub mod living_tokens;
+pub mod queues;
+pub mod redemptions;
+pub mod rotations;
+pub mod uses;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::db::engine::batching::in_order;
+use crate::db::engine::column::{Column, JsonText, ids_as_json};
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
+use crate::db::grants::standing::{StandingRow, standing_columns, standing_joins};
+use crate::db::orgs::memberships;
+use crate::rules::authorization::resource::Resource;
+use crate::rules::client::ClientId;
+use crate::rules::id::{FamilyId, GrantId, OrgId, UserId};
+use crate::rules::identity::permission::Role;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::standing::Standing;
+use crate::rules::timestamp::Timestamp;
+use crate::secret::Digest;
+
+const TABLE: &str = "families";
+
+/// An ended family stays for 30 days, so that who looks into an incident finds it.
+pub const ENDED_FOR: i64 = 30 * 86_400;
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Family {
+    pub id: FamilyId,
+    pub grant_id: GrantId,
+    pub org_id: OrgId,
+    pub client_id: ClientId,
+    pub user_id: UserId,
+    pub scopes: ScopeSet,
+    pub resources: Vec<Resource>,
+    pub signed_in_at: Timestamp,
+    pub created_at: Timestamp,
+    pub key_id: String,
+    pub sequence: u32,
+    pub current_digest: Option<Digest>,
+    pub previous_digest: Option<Digest>,
+    pub rotated_at: Timestamp,
+    pub ends_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Family")
+            .field("id", &self.id)
+            .field("grant_id", &self.grant_id)
+            .field("scopes", &self.scopes)
+            .field("sequence", &self.sequence)
+            .field("rotated_at", &self.rotated_at)
+            .field("ends_at", &self.ends_at)
+            .field("revoked_at", &self.revoked_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    grant_id: Uuid,
+    org_id: Uuid,
+    client_id: Uuid,
+    user_id: Uuid,
+    scopes: JsonText,
+    resources: JsonText,
+    signed_in_at: i64,
+    created_at: i64,
+    key_id: String,
+    sequence: i64,
+    current_digest: Option<Vec<u8>>,
+    previous_digest: Option<Vec<u8>>,
+    rotated_at: i64,
+    ends_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Family {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let digest =
+            |name, bytes: Option<Vec<u8>>| bytes.map(|bytes| Column::of(TABLE, name).digest(&bytes)).transpose();
+        Ok(Self {
+            id: FamilyId(row.id),
+            grant_id: GrantId(row.grant_id),
+            org_id: OrgId(row.org_id),
+            client_id: ClientId::from_uuid(row.client_id),
+            user_id: UserId(row.user_id),
+            scopes: Column::of(TABLE, "scopes").json(row.scopes)?,
+            resources: Column::of(TABLE, "resources").json(row.resources)?,
+            signed_in_at: Timestamp::from_seconds(row.signed_in_at),
+            created_at: Timestamp::from_seconds(row.created_at),
+            key_id: row.key_id,
+            sequence: row.sequence.try_into().map_err(|cause| Column::of(TABLE, "sequence").corrupt(cause))?,
+            current_digest: digest("current_digest", row.current_digest)?,
+            previous_digest: digest("previous_digest", row.previous_digest)?,
+            rotated_at: Timestamp::from_seconds(row.rotated_at),
+            ends_at: row.ends_at.map(Timestamp::from_seconds),
+            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+        })
+    }
+}
+
+/// Everything that decides whether, and with which scopes, a refresh token is answered.
+#[derive(Clone, Debug)]
+pub struct ForRefresh {
+    pub family: Family,
+    pub standing: Standing,
+    /// When the token before the current one was made.
+    pub previous_rotated_at: Option<Timestamp>,
+    /// When a repeated response last issued an access token, noted as by `last_tokens::note_reissue`.
+    pub reissued_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ForRefreshRow {
+    #[sqlx(flatten)]
+    family: Row,
+    #[sqlx(flatten)]
+    standing: StandingRow,
+    previous_rotated_at: Option<i64>,
+    reissued_at: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PositionedRow {
+    #[sqlx(flatten)]
+    row: ForRefreshRow,
+    position: i64,
+}
+
+impl TryFrom<ForRefreshRow> for ForRefresh {
+    type Error = DbError;
+
+    fn try_from(row: ForRefreshRow) -> Result<Self, DbError> {
+        Ok(Self {
+            family: row.family.try_into()?,
+            standing: row.standing.try_into()?,
+            previous_rotated_at: row.previous_rotated_at.map(Timestamp::from_seconds),
+            reissued_at: row.reissued_at.map(Timestamp::from_seconds),
+        })
+    }
+}
+
+macro_rules! for_refresh_columns {
+    () => {
+        concat!(
+            "f.id, f.grant_id, f.org_id, f.client_id, f.user_id, f.scopes, f.resources, f.signed_in_at, f.created_at,
+             f.key_id, f.sequence, f.current_digest, f.previous_digest, f.rotated_at, f.ends_at, f.revoked_at,
+             f.previous_rotated_at, f.reissued_at, ",
+            standing_columns!()
+        )
+    };
+}
+
+/// One statement, every table by its primary key.
+pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
+    let row: Option<ForRefreshRow> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
+        "SELECT ",
+        for_refresh_columns!(),
+        " FROM families f",
+        standing_joins!("f"),
+        "WHERE f.id = $1"
+    ))
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(ForRefresh::try_from).transpose()
+}
+
+/// The same for several families at once, in their order. Only on Postgres.
+pub(super) async fn find_for_refresh_together(
+    db: &Db,
+    ids: &[FamilyId],
+) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
+    let rows: Vec<PositionedRow> = read_with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(concat!(
+                "SELECT asked.position, ",
+                for_refresh_columns!(),
+                " FROM UNNEST($1::uuid[]) WITH ORDINALITY AS asked (id, position) JOIN families f ON f.id = asked.id",
+                standing_joins!("f")
+            ))
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let rows = rows.into_iter().map(|found| (found.position, found.row));
+    Ok(in_order(ids.len(), rows, ForRefresh::try_from))
+}
+
+/// What decides whether an access token lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    pub org_id: OrgId,
+    pub client_id: ClientId,
+    pub user_id: UserId,
+    pub grant_id: GrantId,
+    pub scopes: ScopeSet,
+    pub revoked_at: Option<Timestamp>,
+    /// `None`: the user does not belong to the organization anymore.
+    pub role: Option<Role>,
+}
+
+/// The columns of [`LivenessRow`], and the end of the statement.
+macro_rules! select_liveness {
+    ($rest:literal) => {
+        concat!(
+            "SELECT f.id, f.org_id, f.client_id, f.user_id, f.grant_id, f.scopes, f.revoked_at, m.role
+               FROM families f
+               LEFT JOIN memberships m ON m.org_id = f.org_id AND m.user_id = f.user_id AND ",
+            memberships::is_active!(),
+            $rest
+        )
+    };
+}
+
+#[derive(Clone, sqlx::FromRow)]
+struct LivenessRow {
+    id: Uuid,
+    org_id: Uuid,
+    client_id: Uuid,
+    user_id: Uuid,
+    grant_id: Uuid,
+    scopes: JsonText,
+    revoked_at: Option<i64>,
+    role: Option<String>,
+}
+
+impl TryFrom<LivenessRow> for Liveness {
+    type Error = DbError;
+
+    fn try_from(row: LivenessRow) -> Result<Self, DbError> {
+        Ok(Self {
+            org_id: OrgId(row.org_id),
+            client_id: ClientId::from_uuid(row.client_id),
+            user_id: UserId(row.user_id),
+            grant_id: GrantId(row.grant_id),
+            scopes: Column::of(TABLE, "scopes").json(row.scopes)?,
+            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+            role: row.role.as_deref().map(memberships::role).transpose()?,
+        })
+    }
+}
+
+/// `None`: there was no such family, or it ended long ago.
+pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
+    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(select_liveness!(" WHERE f.id = $1"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
+    row.map(Liveness::try_from).transpose()
+}
+
+/// The same for several, in their order; on Postgres.
+pub(super) async fn find_liveness_together(
+    db: &Db,
+    ids: &[FamilyId],
+) -> Result<Vec<Result<Option<Liveness>, DbError>>, DbError> {
+    let rows: Vec<LivenessRow> = read_with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_as(select_liveness!(" WHERE f.id = ANY($1)"))
+                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let found: HashMap<FamilyId, LivenessRow> = rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned().map(Liveness::try_from).transpose()).collect())
+}
+
+/// False where it had ended already, or there is no such family.
+pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: Timestamp) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE id = $1 AND revoked_at IS NULL"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .bind(forget_at.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// Ends what lives under grants that this transaction has taken.
+pub(super) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+    let (now, forget_at) = (now.seconds(), now.plus(ENDED_FOR).seconds());
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE grant_id = ANY($1) AND revoked_at IS NULL",
+            )
+            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(now)
+            .bind(forget_at)
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3
+              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
+            )
+            .bind(ids_as_json(grants.iter().map(|id| id.0)))
+            .bind(now)
+            .bind(forget_at)
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+/// Ends those of a grant that hold a scope, in the transaction that has taken the grant.
+pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Timestamp) -> Result<(), DbError> {
+    let (now, forget_at) = (now.seconds(), now.plus(ENDED_FOR).seconds());
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3
+              WHERE grant_id = $1 AND revoked_at IS NULL AND scopes ? $4",
+            )
+            .bind(grant.0)
+            .bind(now)
+            .bind(forget_at)
+            .bind(scope)
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE families SET revoked_at = $2, forget_at = $3
+              WHERE grant_id = $1 AND revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM json_each(families.scopes) WHERE value = $4)",
+            )
+            .bind(grant.0)
+            .bind(now)
+            .bind(forget_at)
+            .bind(scope)
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+/// Takes scopes from what lives under grants that this transaction has taken. What is left keeps its order, as every list
+/// of scopes has one.
+pub(super) async fn take_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "UPDATE families SET scopes = scopes - $2::text[]
+              WHERE grant_id = ANY($1) AND revoked_at IS NULL AND scopes ?| $2::text[]",
+            )
+            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(scopes.names().collect::<Vec<_>>())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "UPDATE families
+                SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(families.scopes)
+                               WHERE value NOT IN (SELECT value FROM json_each($2)))
+              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
+            )
+            .bind(ids_as_json(grants.iter().map(|id| id.0)))
+            .bind(Json(scopes))
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+/// Deletes at most `most` of those whose time to be forgotten has come, and which a rotation has not put off.
+pub async fn forget(db: &Db, now: Timestamp, most: u32) -> Result<u64, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM families WHERE id IN (
+           SELECT id FROM families WHERE forget_at < $1 ORDER BY forget_at LIMIT $2)
+         AND forget_at < $1"
+    )
+    .bind(now.minus(rotations::FORGET_AT_LAGS).seconds())
+    .bind(i64::from(most))
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
+}

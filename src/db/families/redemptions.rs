@@ -1,0 +1,133 @@
+//! How a family begins: with the one use of a code, while its grant is live. `rules::token::exchange` has decided on the code
+//! as it was read. What is left is a compare-and-swap: nobody redeemed the code meanwhile, and the grant was not revoked.
+//!
+//! [`begin`] waits for rows that another transaction holds. On Postgres the first attempt is [`begin_together`], one
+//! statement for all exchanges that wait, which passes over such rows.
+
+use sqlx::types::Json;
+
+use crate::db::authorizations::codes;
+use crate::db::engine::batching::in_order;
+use crate::db::engine::error::DbError;
+use crate::db::engine::read_then_swap::CompareAndSwap;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::{Db, with_conn};
+use crate::db::families::Family;
+use crate::db::grants;
+use crate::rules::timestamp::Timestamp;
+use crate::secret::Digest;
+
+/// In the transaction that holds the grant by `grants::lock_live`, so that no family is born under a revoked one.
+pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query(
+        "INSERT INTO families
+           (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id, sequence,
+            current_digest, previous_digest, rotated_at, ends_at, revoked_at, forget_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    )
+    .bind(family.id.0)
+    .bind(family.grant_id.0)
+    .bind(family.org_id.0)
+    .bind(family.client_id.uuid())
+    .bind(family.user_id.0)
+    .bind(Json(&family.scopes))
+    .bind(Json(&family.resources))
+    .bind(family.signed_in_at.seconds())
+    .bind(family.created_at.seconds())
+    .bind(&family.key_id)
+    .bind(i64::from(family.sequence))
+    .bind(family.current_digest.as_ref().map(|digest| digest.bytes().as_slice()))
+    .bind(family.previous_digest.as_ref().map(|digest| digest.bytes().as_slice()))
+    .bind(family.rotated_at.seconds())
+    .bind(family.ends_at.map(Timestamp::seconds))
+    .bind(family.revoked_at.map(Timestamp::seconds))
+    .bind(forget_at.map(Timestamp::seconds))
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// A code that is to be redeemed, and the family that it begins. Client, user, scopes and resources of the family are those
+/// of the code and its grant.
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    pub code: Digest,
+    pub family: Family,
+    pub forget_at: Option<Timestamp>,
+}
+
+impl CompareAndSwap for Redemption {
+    async fn swap(&self, db: &Db) -> Result<bool, DbError> {
+        begin(db, self).await
+    }
+
+    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        begin_together(db, all).await
+    }
+}
+
+/// False if the code was redeemed meanwhile or its grant was revoked. Then nothing happened.
+pub async fn begin(db: &Db, redemption: &Redemption) -> Result<bool, DbError> {
+    let Redemption { code, family, forget_at } = redemption;
+    let mut tx = db.begin().await?;
+    let redeemed = codes::redeem(&mut tx, *code, family.id).await?;
+    if !redeemed || !grants::lock_live(&mut tx, family.grant_id, family.created_at).await? {
+        tx.roll_back().await?;
+        return Ok(false);
+    }
+    insert(&mut tx, family, *forget_at).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// `free` locks codes before grants, as every transaction does that locks both, each in one order, and passes over rows that
+/// another transaction holds. So no statement waits for another one.
+const BEGIN_TOGETHER: &str = "\
+    WITH decided AS (
+      SELECT family_id, code, now, key_id, refresh_token, ends_at, forget_at, position
+        FROM UNNEST($1::uuid[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
+             WITH ORDINALITY
+          AS d (family_id, code, now, key_id, refresh_token, ends_at, forget_at, position)),
+    free AS (
+      SELECT c.digest, g.org_id, g.user_id
+        FROM authorization_codes c JOIN grants g ON g.id = c.grant_id
+       WHERE c.digest IN (SELECT code FROM decided) AND g.revoked_at IS NULL
+       ORDER BY c.digest FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
+    redeemed AS (
+      UPDATE authorization_codes c SET family_id = d.family_id
+        FROM free, decided d
+       WHERE c.digest = free.digest AND d.code = c.digest AND c.family_id IS NULL
+      RETURNING d.position, d.now, d.key_id, d.refresh_token, d.ends_at, d.forget_at, free.org_id, free.user_id,
+                c.family_id, c.grant_id, c.client_id, c.scopes, c.resources, c.signed_in_at),
+    begun AS (
+      INSERT INTO families
+        (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
+         sequence, current_digest, rotated_at, ends_at, forget_at)
+      SELECT family_id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, now, key_id,
+             0, refresh_token, now, ends_at, forget_at
+        FROM redeemed)
+    SELECT position FROM redeemed";
+
+/// Whether each family began, in their order. Of several redemptions of one code at most one happens.
+async fn begin_together(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+    let families = || redemptions.iter().map(|one| &one.family);
+    let refresh_tokens = || families().map(|family| family.current_digest.as_ref());
+    let positions: Vec<i64> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(BEGIN_TOGETHER)
+                .bind(families().map(|family| family.id.0).collect::<Vec<_>>())
+                .bind(redemptions.iter().map(|one| one.code.bytes().as_slice()).collect::<Vec<_>>())
+                .bind(families().map(|family| family.created_at.seconds()).collect::<Vec<_>>())
+                .bind(families().map(|family| family.key_id.as_str()).collect::<Vec<_>>())
+                .bind(refresh_tokens().map(|it| it.map(|it| it.bytes().as_slice())).collect::<Vec<_>>())
+                .bind(families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .bind(redemptions.iter().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .fetch_all(conn)
+                .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let begun = in_order(redemptions.len(), positions.into_iter().map(|position| (position, ())), Ok);
+    Ok(begun.into_iter().map(|outcome| outcome.map(|begun| begun.is_some())).collect())
+}

@@ -1,0 +1,109 @@
+//! How a refresh token replaces another: a compare-and-swap on the family's row, after `rules::token::refresh` has decided.
+//!
+//! [`rotate`] waits for a row that another transaction holds. On Postgres the first attempt is [`rotate_together`], one
+//! statement for all rotations that wait, which passes over such rows.
+
+use sqlx::types::Json;
+
+use crate::db::engine::batching::in_order;
+use crate::db::engine::column::json;
+use crate::db::engine::error::DbError;
+use crate::db::engine::read_then_swap::CompareAndSwap;
+use crate::db::engine::{Db, with_conn};
+use crate::rules::id::FamilyId;
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
+use crate::secret::Digest;
+
+/// `forget_at` is indexed, so it moves once a day and not with each rotation, which then touches no index.
+pub const FORGET_AT_LAGS: i64 = 86_400;
+
+/// A decision on a row that was read.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    pub id: FamilyId,
+    /// As they were read.
+    pub from_sequence: u32,
+    pub scopes: ScopeSet,
+    pub key_id: String,
+    pub new_digest: Digest,
+    pub now: Timestamp,
+    pub forget_at: Option<Timestamp>,
+}
+
+impl CompareAndSwap for Rotation {
+    async fn swap(&self, db: &Db) -> Result<bool, DbError> {
+        rotate(db, self).await
+    }
+
+    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        rotate_together(db, all).await
+    }
+}
+
+/// False if the row is not the one that was decided on anymore: it was rotated, revoked or narrowed meanwhile.
+pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE families
+            SET previous_digest = current_digest, current_digest = $4, sequence = sequence + 1, key_id = $5,
+                previous_rotated_at = rotated_at, rotated_at = $6, last_used_at = $6,
+                forget_at = CASE WHEN forget_at IS NULL OR $7 IS NULL OR abs(forget_at - $7) > $8 THEN $7
+                                 ELSE forget_at END
+          WHERE id = $1 AND sequence = $2 AND revoked_at IS NULL AND scopes = $3"
+    )
+    .bind(rotation.id.0)
+    .bind(i64::from(rotation.from_sequence))
+    .bind(Json(&rotation.scopes))
+    .bind(rotation.new_digest.bytes().as_slice())
+    .bind(rotation.key_id.as_str())
+    .bind(rotation.now.seconds())
+    .bind(rotation.forget_at.map(Timestamp::seconds))
+    .bind(FORGET_AT_LAGS)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// `free` locks the rows in the order of their ids and passes over rows that another transaction holds. So no statement
+/// waits for another one, and a slow transaction does not delay the other families of the batch.
+const ROTATE_TOGETHER: &str = "\
+    WITH decided AS (
+      SELECT id, from_sequence, scopes::jsonb AS scopes, key_id, new_digest, now, forget_at, position
+        FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
+             WITH ORDINALITY AS d (id, from_sequence, scopes, key_id, new_digest, now, forget_at, position)),
+    free AS (
+      SELECT f.id FROM families f WHERE f.id IN (SELECT id FROM decided)
+       ORDER BY f.id FOR NO KEY UPDATE OF f SKIP LOCKED)
+    UPDATE families AS f
+       SET previous_digest = f.current_digest, current_digest = d.new_digest, sequence = f.sequence + 1,
+           key_id = d.key_id, previous_rotated_at = f.rotated_at, rotated_at = d.now, last_used_at = d.now,
+           forget_at = CASE WHEN f.forget_at IS NULL OR d.forget_at IS NULL OR abs(f.forget_at - d.forget_at) > $8
+                            THEN d.forget_at ELSE f.forget_at END
+      FROM free, decided d
+     WHERE f.id = free.id AND d.id = f.id
+       AND f.sequence = d.from_sequence AND f.revoked_at IS NULL AND f.scopes = d.scopes
+    RETURNING d.position";
+
+/// Whether each rotation happened, in their order. Of several rotations of one family at most one happens.
+async fn rotate_together(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+    let each = || rotations.iter();
+    let positions: Vec<i64> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(ROTATE_TOGETHER)
+                .bind(each().map(|one| one.id.0).collect::<Vec<_>>())
+                .bind(each().map(|one| i64::from(one.from_sequence)).collect::<Vec<_>>())
+                .bind(each().map(|one| json(&one.scopes)).collect::<Vec<_>>())
+                .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.new_digest.bytes().as_slice()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
+                .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .bind(FORGET_AT_LAGS)
+                .fetch_all(conn)
+                .await,
+        sqlite | _conn | Ok(Vec::new())
+    )?;
+    let done = in_order(rotations.len(), positions.into_iter().map(|position| (position, ())), Ok);
+    Ok(done.into_iter().map(|outcome| outcome.map(|done| done.is_some())).collect())
+}

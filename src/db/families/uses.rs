@@ -1,0 +1,109 @@
+//! When families of tokens and their grants were used last, written for many at once.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use sqlx::types::Json;
+
+use crate::db::engine::error::DbError;
+use crate::db::engine::{Db, with_conn};
+use crate::rules::id::FamilyId;
+use crate::rules::timestamp::Timestamp;
+use crate::secret::hex;
+
+/// Notes when families were used last, their grants, and, at most hourly, their clients: one statement for each. An earlier time than is known changes
+/// nothing, and rows are taken in one order, so that several replicas do not wait for each other in a ring.
+pub async fn record_use(db: &Db, uses: &[(FamilyId, Timestamp)]) -> Result<(), DbError> {
+    let mut latest = BTreeMap::new();
+    for (id, at) in uses {
+        let known = latest.entry(*id).or_insert(*at);
+        *known = (*known).max(*at);
+    }
+    if latest.is_empty() {
+        return Ok(());
+    }
+    record(db, &latest, FAMILIES_WERE_USED).await?;
+    record(db, &latest, GRANTS_WERE_USED).await?;
+    record(db, &latest, CLIENTS_WERE_SEEN).await
+}
+
+/// The same statement for each engine.
+struct Recording {
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+const FAMILIES_WERE_USED: Recording = Recording {
+    postgres: "WITH used AS (
+                 SELECT id, at FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at)
+               ), taken AS (
+                 SELECT f.id FROM families f JOIN used USING (id)
+                  WHERE f.last_used_at IS NULL OR f.last_used_at < used.at
+                  ORDER BY f.id FOR NO KEY UPDATE OF f
+               )
+               UPDATE families f SET last_used_at = used.at
+                 FROM used JOIN taken USING (id)
+                WHERE f.id = used.id AND (f.last_used_at IS NULL OR f.last_used_at < used.at)",
+    sqlite: "UPDATE families SET last_used_at = used.at
+               FROM (SELECT unhex(value ->> 0) AS family_id, value ->> 1 AS at FROM json_each($1)) AS used
+              WHERE families.id = used.family_id AND (last_used_at IS NULL OR last_used_at < used.at)",
+};
+
+const GRANTS_WERE_USED: Recording = Recording {
+    postgres: "WITH used AS (
+                 SELECT f.grant_id AS id, max(used.at) AS at
+                   FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at) JOIN families f ON f.id = used.id
+                  GROUP BY f.grant_id
+               ), taken AS (
+                 SELECT g.id FROM grants g JOIN used USING (id)
+                  WHERE g.last_used_at IS NULL OR g.last_used_at < used.at
+                  ORDER BY g.id FOR NO KEY UPDATE OF g
+               )
+               UPDATE grants g SET last_used_at = used.at
+                 FROM used JOIN taken USING (id)
+                WHERE g.id = used.id AND (g.last_used_at IS NULL OR g.last_used_at < used.at)",
+    sqlite: "UPDATE grants SET last_used_at = used.at
+               FROM (SELECT f.grant_id, max(each.value ->> 1) AS at
+                       FROM json_each($1) AS each JOIN families f ON f.id = unhex(each.value ->> 0)
+                      GROUP BY f.grant_id) AS used
+              WHERE grants.id = used.grant_id AND (last_used_at IS NULL OR last_used_at < used.at)",
+};
+
+/// A client whose tokens are in use neither sleeps nor is forgotten.
+const CLIENTS_WERE_SEEN: Recording = Recording {
+    postgres: "WITH used AS (
+                 SELECT f.client_id AS id, max(used.at) AS at
+                   FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at) JOIN families f ON f.id = used.id
+                  GROUP BY f.client_id
+               ), taken AS (
+                 SELECT c.id FROM clients c JOIN used USING (id)
+                  WHERE c.last_seen_at <= used.at - 3600
+                  ORDER BY c.id FOR NO KEY UPDATE OF c
+               )
+               UPDATE clients c SET last_seen_at = used.at
+                 FROM used JOIN taken USING (id)
+                WHERE c.id = used.id AND c.last_seen_at <= used.at - 3600",
+    sqlite: "UPDATE clients SET last_seen_at = used.at
+               FROM (SELECT f.client_id, max(each.value ->> 1) AS at
+                       FROM json_each($1) AS each JOIN families f ON f.id = unhex(each.value ->> 0)
+                      GROUP BY f.client_id) AS used
+              WHERE clients.id = used.client_id AND clients.last_seen_at <= used.at - 3600",
+};
+
+async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, recording: Recording) -> Result<(), DbError> {
+    with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query(recording.postgres)
+                .bind(latest.keys().map(|id| id.0).collect::<Vec<_>>())
+                .bind(latest.values().map(|at| at.seconds()).collect::<Vec<_>>())
+                .execute(conn)
+                .await
+                .map(drop),
+        sqlite | conn | {
+            let rows: Vec<_> = latest.iter().map(|(id, at)| json!([hex(id.0.as_bytes()), at])).collect();
+            sqlx::query(recording.sqlite).bind(Json(rows)).execute(conn).await.map(drop)
+        }
+    )
+}

@@ -1,0 +1,428 @@
+//! What users authorised: one row for each client of each user in each organisation, revoked and given again.
+
+pub mod affected;
+pub mod end;
+pub mod everything;
+pub mod named;
+pub mod standing;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::db::engine::column::{Column, count, ids_as_json};
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::client::ClientId;
+use crate::rules::id::{GrantId, OrgId, UserId};
+use crate::rules::scope::ScopeSet;
+use crate::rules::timestamp::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: GrantId,
+    pub org_id: OrgId,
+    pub client_id: ClientId,
+    pub user_id: UserId,
+    pub scopes: ScopeSet,
+    pub consented_at: Timestamp,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A consent that is about to be stored.
+#[derive(Clone, Debug)]
+pub struct NewGrant<'a> {
+    /// Where there is no grant yet.
+    pub id: GrantId,
+    pub org_id: OrgId,
+    pub client_id: ClientId,
+    pub user_id: UserId,
+    pub scopes: &'a ScopeSet,
+    pub consent_digest: [u8; 32],
+    pub now: Timestamp,
+}
+
+/// A grant with the names that a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedGrant {
+    pub grant: Grant,
+    pub client_name: String,
+    pub email: String,
+    pub org_name: String,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    id: Uuid,
+    org_id: Uuid,
+    client_id: Uuid,
+    user_id: Uuid,
+    consented_at: i64,
+    created_at: i64,
+    modified_at: i64,
+    last_used_at: Option<i64>,
+    revoked_at: Option<i64>,
+    scopes: Option<String>,
+}
+
+/// The columns of [`Row`], what a list adds, and the rest of the statement.
+macro_rules! select_grants {
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "SELECT g.id, g.org_id, g.client_id, g.user_id, g.consented_at, g.created_at, g.modified_at, g.last_used_at,
+                    g.revoked_at, (SELECT string_agg(s.scope, ' ') FROM grant_scopes s WHERE s.grant_id = g.id) AS scopes",
+            $more,
+            " FROM grants g ",
+            $rest
+        )
+    };
+}
+
+impl TryFrom<Row> for Grant {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: GrantId(row.id),
+            org_id: OrgId(row.org_id),
+            client_id: ClientId::from_uuid(row.client_id),
+            user_id: UserId(row.user_id),
+            scopes: Column::of("grant_scopes", "scope").scopes(row.scopes.as_deref())?,
+            consented_at: Timestamp::from_seconds(row.consented_at),
+            created_at: Timestamp::from_seconds(row.created_at),
+            modified_at: Timestamp::from_seconds(row.modified_at),
+            last_used_at: row.last_used_at.map(Timestamp::from_seconds),
+            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+        })
+    }
+}
+
+/// Also a revoked one.
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    user_id: UserId,
+) -> Result<Option<Grant>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
+        "",
+        "WHERE g.org_id = $1 AND g.client_id = $2 AND g.user_id = $3"
+    ))
+    .bind(org_id.0)
+    .bind(client_id.uuid())
+    .bind(user_id.0)
+    .fetch_optional(conn)
+    .await)?;
+    row.map(Grant::try_from).transpose()
+}
+
+pub async fn find_by_id(db: impl DbHandle, id: GrantId) -> Result<Option<Grant>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_grants!("", "WHERE g.id = $1"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
+    row.map(Grant::try_from).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    #[sqlx(flatten)]
+    grant: Row,
+    client_name: String,
+    email: String,
+    org_name: String,
+}
+
+/// A grant as its own user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnGrant {
+    pub grant: Grant,
+    pub client_name: String,
+    /// The URL of the client's metadata document.
+    pub document: Option<String>,
+    pub org_name: String,
+}
+
+/// Live grants.
+pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<OwnGrant>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct OfUserRow {
+        #[sqlx(flatten)]
+        grant: Row,
+        client_name: String,
+        document: Option<String>,
+        org_name: String,
+    }
+    let rows: Vec<OfUserRow> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
+        ", c.client_name, d.url AS document, o.name AS org_name",
+        "JOIN clients c ON c.id = g.client_id
+         LEFT JOIN client_documents d ON d.client_id = g.client_id
+         JOIN orgs o ON o.id = g.org_id
+         WHERE g.user_id = $1 AND g.revoked_at IS NULL
+         ORDER BY c.client_name, o.name, g.id"
+    ))
+    .bind(user_id.0)
+    .fetch_all(conn)
+    .await)?;
+    let own = |row: OfUserRow| {
+        let OfUserRow { grant, client_name, document, org_name } = row;
+        Ok(OwnGrant { grant: grant.try_into()?, client_name, document, org_name })
+    };
+    rows.into_iter().map(own).collect()
+}
+
+/// How many other people of an organization have a live grant of a client, counted as far as `most`.
+pub async fn count_others(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    user_id: UserId,
+    most: u64,
+) -> Result<u64, DbError> {
+    let others: i64 = with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT count(*) FROM (
+           SELECT 1 FROM grants
+            WHERE org_id = $1 AND client_id = $2 AND user_id <> $3 AND revoked_at IS NULL LIMIT $4) AS others"
+    )
+    .bind(org_id.0)
+    .bind(client_id.uuid())
+    .bind(user_id.0)
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await)?;
+    Ok(count(others))
+}
+
+/// Of an organisation, a user, a client, or of all, those that were first given last before the others; revoked ones too.
+pub async fn list(
+    db: impl DbHandle,
+    org_id: Option<OrgId>,
+    user_id: Option<UserId>,
+    client_id: Option<ClientId>,
+    most: u32,
+) -> Result<Vec<ListedGrant>, DbError> {
+    let rows: Vec<ListedRow> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
+        ", c.client_name, u.email, o.name AS org_name",
+        "JOIN clients c ON c.id = g.client_id
+         JOIN users u ON u.id = g.user_id
+         JOIN orgs o ON o.id = g.org_id
+         WHERE ($1 IS NULL OR g.org_id = $1) AND ($2 IS NULL OR g.user_id = $2) AND ($3 IS NULL OR g.client_id = $3)
+         ORDER BY g.id DESC LIMIT $4"
+    ))
+    .bind(org_id.map(|id| id.0))
+    .bind(user_id.map(|id| id.0))
+    .bind(client_id.map(ClientId::uuid))
+    .bind(i64::from(most))
+    .fetch_all(conn)
+    .await)?;
+    let listed = |row: ListedRow| {
+        let grant = row.grant.try_into()?;
+        Ok(ListedGrant { grant, client_name: row.client_name, email: row.email, org_name: row.org_name })
+    };
+    rows.into_iter().map(listed).collect()
+}
+
+/// A grant that lives gets the new scopes beside those it has. One that was revoked begins anew: with the new ones only.
+pub async fn upsert(tx: &mut Tx, new: &NewGrant<'_>) -> Result<GrantId, DbError> {
+    let (id, revoked_at): (Uuid, Option<i64>) = with_conn!(&mut *tx, |conn| sqlx::query_as(
+        "INSERT INTO grants (id, org_id, client_id, user_id, consent_digest, consented_at, created_at, modified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $6)
+         ON CONFLICT (org_id, client_id, user_id) DO UPDATE
+           SET consent_digest = excluded.consent_digest, consented_at = excluded.consented_at,
+               modified_at = excluded.modified_at
+         RETURNING id, revoked_at"
+    )
+    .bind(new.id.0)
+    .bind(new.org_id.0)
+    .bind(new.client_id.uuid())
+    .bind(new.user_id.0)
+    .bind(new.consent_digest.as_slice())
+    .bind(new.now.seconds())
+    .fetch_one(conn)
+    .await)?;
+    let id = GrantId(id);
+    if revoked_at.is_some() {
+        begin_anew(tx, id).await?;
+    }
+    insert_scopes(tx, id, new.scopes).await?;
+    Ok(id)
+}
+
+async fn begin_anew(tx: &mut Tx, id: GrantId) -> Result<(), DbError> {
+    with_conn!(&mut *tx, |conn| sqlx::query("DELETE FROM grant_scopes WHERE grant_id = $1")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(drop))?;
+    with_conn!(&mut *tx, |conn| sqlx::query("DELETE FROM consents WHERE grant_id = $1")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(drop))?;
+    with_conn!(tx, |conn| sqlx::query("UPDATE grants SET revoked_at = NULL WHERE id = $1")
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(drop))
+}
+
+async fn insert_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        postgres
+            | conn
+            | sqlx::query(
+                "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, UNNEST($2::text[]) ON CONFLICT DO NOTHING",
+            )
+            .bind(id.0)
+            .bind(scopes.names().collect::<Vec<_>>())
+            .execute(conn)
+            .await
+            .map(drop),
+        sqlite
+            | conn
+            | sqlx::query(
+                "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, value FROM json_each($2) WHERE TRUE
+             ON CONFLICT DO NOTHING",
+            )
+            .bind(id.0)
+            .bind(Json(scopes))
+            .execute(conn)
+            .await
+            .map(drop)
+    )
+}
+
+/// Takes the row for this transaction, so that nobody ends the grant meanwhile; false where somebody did.
+pub async fn lock_live(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<bool, DbError> {
+    with_conn!(tx, |conn| sqlx::query("UPDATE grants SET modified_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        .bind(id.0)
+        .bind(now.seconds())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
+/// Those of the grants that hold no scope any more.
+pub async fn ids_without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<GrantId>, DbError> {
+    let with_scopes: Vec<Uuid> =
+        with_conn!(
+        tx,
+        postgres |conn| sqlx::query_scalar("SELECT DISTINCT grant_id FROM grant_scopes WHERE grant_id = ANY($1)")
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite |conn| sqlx::query_scalar(
+            "SELECT DISTINCT grant_id FROM grant_scopes WHERE grant_id IN (SELECT unhex(value) FROM json_each($1))"
+        )
+        .bind(ids_as_json(ids.iter().map(|id| id.0)))
+        .fetch_all(conn)
+        .await
+    )?;
+    let with_scopes: std::collections::HashSet<Uuid> = with_scopes.into_iter().collect();
+    Ok(ids.iter().copied().filter(|id| !with_scopes.contains(&id.0)).collect())
+}
+
+/// Those that live and hold one of the scopes or more.
+pub async fn ids_with_any_scope(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    scopes: &ScopeSet,
+) -> Result<Vec<GrantId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))
+              ORDER BY g.id",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(scopes.names().collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s
+                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))
+              ORDER BY g.id",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(Json(scopes))
+            .fetch_all(conn)
+            .await
+    )?;
+    Ok(ids.into_iter().map(GrantId).collect())
+}
+
+/// The user of each living grant of a client that holds any of the scopes.
+pub async fn users_with_any_scope(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+    scopes: &ScopeSet,
+) -> Result<Vec<UserId>, DbError> {
+    let users: Vec<Uuid> = with_conn!(
+        db,
+        postgres
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.user_id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(scopes.names().collect::<Vec<_>>())
+            .fetch_all(conn)
+            .await,
+        sqlite
+            | conn
+            | sqlx::query_scalar(
+                "SELECT g.user_id FROM grants g
+              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM grant_scopes s
+                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))",
+            )
+            .bind(org_id.0)
+            .bind(client_id.uuid())
+            .bind(Json(scopes))
+            .fetch_all(conn)
+            .await
+    )?;
+    Ok(users.into_iter().map(UserId).collect())
+}
+
+/// Those that live, of one client in one organisation.
+pub async fn ids_of_client(tx: &mut Tx, org_id: OrgId, client_id: ClientId) -> Result<Vec<GrantId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
+        "SELECT id FROM grants WHERE org_id = $1 AND client_id = $2 AND revoked_at IS NULL ORDER BY id"
+    )
+    .bind(org_id.0)
+    .bind(client_id.uuid())
+    .fetch_all(conn)
+    .await)?;
+    Ok(ids.into_iter().map(GrantId).collect())
+}
+
+/// Those that live, of one person in all organisations.
+pub async fn ids_of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<(GrantId, OrgId)>, DbError> {
+    let ids: Vec<(Uuid, Uuid)> = with_conn!(tx, |conn| sqlx::query_as(
+        "SELECT id, org_id FROM grants WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id"
+    )
+    .bind(user_id.0)
+    .fetch_all(conn)
+    .await)?;
+    Ok(ids.into_iter().map(|(id, org_id)| (GrantId(id), OrgId(org_id))).collect())
+}

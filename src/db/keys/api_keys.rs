@@ -1,0 +1,79 @@
+//! API keys: each names an organisation. Only digests are stored.
+
+use uuid::Uuid;
+
+use crate::db::engine::error::DbError;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::id::{KeyId, OrgId};
+use crate::rules::timestamp::Timestamp;
+use crate::secret::Secret;
+
+/// A key as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    pub id: KeyId,
+    pub last_four: String,
+    pub created_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    last_four: String,
+    created_at: i64,
+    revoked_at: Option<i64>,
+}
+
+impl From<Row> for ApiKey {
+    fn from(row: Row) -> Self {
+        Self {
+            id: KeyId(row.id),
+            last_four: row.last_four,
+            created_at: Timestamp::from_seconds(row.created_at),
+            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+        }
+    }
+}
+
+pub async fn insert(
+    db: impl DbHandle,
+    id: KeyId,
+    org_id: OrgId,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "INSERT INTO api_keys (id, org_id, digest, last_four, created_at) VALUES ($1, $2, $3, $4, $5)"
+    )
+    .bind(id.0)
+    .bind(org_id.0)
+    .bind(secret.digest().bytes().as_slice())
+    .bind(secret.last_four())
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApiKey>, DbError> {
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id"
+    )
+    .bind(org_id.0)
+    .fetch_all(conn)
+    .await)?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
+}
+
+/// The organisation whose key it was, or `None` where there is no such key that still works.
+pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
+    let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+        "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(org_id.map(OrgId))
+}

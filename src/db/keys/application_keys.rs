@@ -1,0 +1,105 @@
+//! Application keys: each names a person within one organisation. Only digests are stored.
+
+use uuid::Uuid;
+
+use crate::db::engine::error::DbError;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::id::{KeyId, OrgId, UserId};
+use crate::rules::timestamp::Timestamp;
+use crate::secret::Secret;
+
+/// A key as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationKey {
+    pub id: KeyId,
+    pub email: String,
+    pub last_four: String,
+    pub created_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    email: String,
+    last_four: String,
+    created_at: i64,
+    revoked_at: Option<i64>,
+}
+
+impl From<Row> for ApplicationKey {
+    fn from(row: Row) -> Self {
+        Self {
+            id: KeyId(row.id),
+            email: row.email,
+            last_four: row.last_four,
+            created_at: Timestamp::from_seconds(row.created_at),
+            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
+        }
+    }
+}
+
+pub async fn insert(
+    db: impl DbHandle,
+    id: KeyId,
+    (org_id, user_id): (OrgId, UserId),
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "INSERT INTO application_keys (id, org_id, user_id, digest, last_four, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)"
+    )
+    .bind(id.0)
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .bind(secret.digest().bytes().as_slice())
+    .bind(secret.last_four())
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApplicationKey>, DbError> {
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT k.id, u.email, k.last_four, k.created_at, k.revoked_at
+           FROM application_keys k JOIN users u ON u.id = k.user_id
+          WHERE k.org_id = $1 ORDER BY k.id"
+    )
+    .bind(org_id.0)
+    .fetch_all(conn)
+    .await)?;
+    Ok(rows.into_iter().map(ApplicationKey::from).collect())
+}
+
+/// The organisation whose key it was, or `None` where there is no such key that still works.
+pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
+    let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+        "UPDATE application_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .fetch_optional(conn)
+    .await)?;
+    Ok(org_id.map(OrgId))
+}
+
+/// Ends the keys of a person in one organization. Returns those that still worked.
+pub async fn revoke_of_member(
+    db: impl DbHandle,
+    org_id: OrgId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<Vec<KeyId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+        "UPDATE application_keys SET revoked_at = $3
+          WHERE org_id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING id"
+    )
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .bind(now.seconds())
+    .fetch_all(conn)
+    .await)?;
+    Ok(ids.into_iter().map(KeyId).collect())
+}

@@ -1,0 +1,51 @@
+//! Keys of the key ring that have sealed: since when, and whether it was announced that they grow old. The keys themselves
+//! are never stored.
+
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::timestamp::Timestamp;
+
+/// Where it is known already, the first time stays, and this is false.
+pub async fn insert(db: impl DbHandle, id: &str, first_used_at: Timestamp) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "INSERT INTO sealing_keys (id, first_used_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
+    )
+    .bind(id)
+    .bind(first_used_at.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+pub async fn find_first_used(db: impl DbHandle, id: &str) -> Result<Option<Timestamp>, DbError> {
+    let seconds: Option<i64> =
+        with_conn!(db, |conn| sqlx::query_scalar("SELECT first_used_at FROM sealing_keys WHERE id = $1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await)?;
+    Ok(seconds.map(Timestamp::from_seconds))
+}
+
+/// Those that seal since then or longer, and were not announced yet, with the time of their first use.
+pub async fn list_due(db: impl DbHandle, before: Timestamp) -> Result<Vec<(String, Timestamp)>, DbError> {
+    let rows: Vec<(String, i64)> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT id, first_used_at FROM sealing_keys WHERE first_used_at <= $1 AND announced_at IS NULL ORDER BY id"
+    )
+    .bind(before.seconds())
+    .fetch_all(conn)
+    .await)?;
+    Ok(rows.into_iter().map(|(id, first_used_at)| (id, Timestamp::from_seconds(first_used_at))).collect())
+}
+
+/// False where another server was faster.
+pub async fn set_announced(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool, DbError> {
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE sealing_keys SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL"
+    )
+    .bind(id)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}

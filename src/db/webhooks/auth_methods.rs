@@ -1,0 +1,180 @@
+//! How to get access tokens for the receivers of webhooks. The client's secret is stored sealed.
+
+use uuid::Uuid;
+
+use crate::db::engine::column::count;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::timestamp::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthMethod {
+    pub id: AuthMethodId,
+    pub org_id: OrgId,
+    pub name: String,
+    pub access_token_url: String,
+    pub client_id: String,
+    pub client_secret: SealedSecret,
+    /// Of the URL that the secret was given for (`receiver_url::origin`). It goes nowhere else.
+    pub secret_origin: String,
+    pub audience: Option<String>,
+    pub scope: Option<String>,
+    pub created_at: Timestamp,
+    /// Grows with every change, also with two in one second: whoever keeps a token by it sees each of them.
+    pub modified_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSecret {
+    pub bytes: Vec<u8>,
+    /// The key of the ring that opens it.
+    pub key_id: String,
+}
+
+#[derive(sqlx::FromRow)]
+pub(in crate::db) struct Row {
+    id: Uuid,
+    org_id: Uuid,
+    name: String,
+    access_token_url: String,
+    client_id: String,
+    client_secret_sealed: Vec<u8>,
+    key_id: String,
+    secret_origin: String,
+    audience: Option<String>,
+    scope: Option<String>,
+    created_at: i64,
+    modified_at: i64,
+}
+
+impl From<Row> for AuthMethod {
+    fn from(row: Row) -> Self {
+        Self {
+            id: AuthMethodId(row.id),
+            org_id: OrgId(row.org_id),
+            name: row.name,
+            access_token_url: row.access_token_url,
+            client_id: row.client_id,
+            client_secret: SealedSecret { bytes: row.client_secret_sealed, key_id: row.key_id },
+            secret_origin: row.secret_origin,
+            audience: row.audience,
+            scope: row.scope,
+            created_at: Timestamp::from_seconds(row.created_at),
+            modified_at: Timestamp::from_seconds(row.modified_at),
+        }
+    }
+}
+
+/// The columns of a [`Row`].
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id, secret_origin,
+                    audience, scope, created_at, modified_at
+               FROM auth_methods WHERE org_id = $1 ",
+            $rest
+        )
+    };
+}
+
+/// [`DbError::Duplicate`]: the organisation has one of this name.
+pub async fn insert(db: impl DbHandle, method: &AuthMethod) -> Result<(), DbError> {
+    with_conn!(db, |conn| {
+        sqlx::query(
+            "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
+                                   secret_origin, audience, scope, created_at, modified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(method.id.0)
+        .bind(method.org_id.0)
+        .bind(&method.name)
+        .bind(&method.access_token_url)
+        .bind(&method.client_id)
+        .bind(&method.client_secret.bytes)
+        .bind(&method.client_secret.key_id)
+        .bind(&method.secret_origin)
+        .bind(&method.audience)
+        .bind(&method.scope)
+        .bind(method.created_at.seconds())
+        .bind(method.modified_at.seconds())
+        .execute(conn)
+        .await
+        .map(drop)
+    })
+}
+
+pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select!("AND id = $2"))
+        .bind(org_id.0)
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
+    Ok(row.map(AuthMethod::from))
+}
+
+/// The same, and nobody else changes it in the course of this transaction.
+pub async fn lock(tx: &mut Tx, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
+    let statement = if tx.locks_rows() { select!("AND id = $2 FOR NO KEY UPDATE") } else { select!("AND id = $2") };
+    let row: Option<Row> =
+        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(id.0).fetch_optional(conn).await)?;
+    Ok(row.map(AuthMethod::from))
+}
+
+/// By name.
+pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<AuthMethod>, DbError> {
+    let rows: Vec<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select!("ORDER BY name, id")).bind(org_id.0).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(AuthMethod::from).collect())
+}
+
+pub async fn count_of_org(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
+    with_conn!(db, |conn| sqlx::query_scalar("SELECT COUNT(*) FROM auth_methods WHERE org_id = $1")
+        .bind(org_id.0)
+        .fetch_one(conn)
+        .await)
+    .map(count)
+}
+
+/// False where there is none. [`DbError::Duplicate`]: the organisation has another one of this name.
+pub async fn update(db: impl DbHandle, method: &AuthMethod) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE auth_methods
+            SET name = $3, access_token_url = $4, client_id = $5, client_secret_sealed = $6, key_id = $7,
+                secret_origin = $8, audience = $9, scope = $10, modified_at = $11
+          WHERE org_id = $1 AND id = $2"
+    )
+    .bind(method.org_id.0)
+    .bind(method.id.0)
+    .bind(&method.name)
+    .bind(&method.access_token_url)
+    .bind(&method.client_id)
+    .bind(&method.client_secret.bytes)
+    .bind(&method.client_secret.key_id)
+    .bind(&method.secret_origin)
+    .bind(&method.audience)
+    .bind(&method.scope)
+    .bind(method.modified_at.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
+}
+
+/// False where there is none. [`DbError::Reference`]: a webhook uses it.
+pub async fn delete(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query("DELETE FROM auth_methods WHERE org_id = $1 AND id = $2")
+        .bind(org_id.0)
+        .bind(id.0)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
+}
+
+/// The names of the webhooks that use it.
+pub async fn list_users(db: impl DbHandle, id: AuthMethodId) -> Result<Vec<String>, DbError> {
+    with_conn!(db, |conn| sqlx::query_scalar("SELECT name FROM webhooks WHERE auth_method_id = $1 ORDER BY name")
+        .bind(id.0)
+        .fetch_all(conn)
+        .await)
+}

@@ -1,0 +1,229 @@
+//! Events on their way to webhooks: written in the transaction of their cause, so that they are sent where that happened
+//! and nowhere else.
+//!
+//! The rows of the lanes are the last that a transaction takes, in one order. A position is drawn once its lane is taken,
+//! which is held until the commit: so the positions of a lane stand in the order in which its transactions committed,
+//! whichever servers they ran on. Organisations are taken before the lanes, and not by the audit's foreign key, which looks
+//! only after the statement: whoever changes an organisation takes its row before a lane, too. Webhooks are not taken at
+//! all, since everybody who tells one would meet there: what is written for one that is deleted at that moment is never sent,
+//! and swept.
+
+use serde_json::{Value, json};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, SqliteConnection};
+use uuid::Uuid;
+
+use crate::db::audit_events;
+use crate::db::audit_events::AuditEvent;
+use crate::db::engine::column::json;
+use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
+use crate::db::engine::with_conn;
+use crate::rules::client::ClientId;
+use crate::rules::id::{EventId, OrgId};
+use crate::rules::timestamp::Timestamp;
+use crate::secret::hex;
+
+/// About to be inserted, once for each webhook that wants its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub id: EventId,
+    /// `None`: for the webhooks of every organisation.
+    pub org_id: Option<OrgId>,
+    pub client_id: Option<ClientId>,
+    pub kind: &'static str,
+    /// JSON.
+    pub data: String,
+}
+
+impl NewEvent {
+    fn lane(&self) -> Uuid {
+        self.client_id.map_or(Uuid::nil(), ClientId::uuid)
+    }
+
+    fn org(&self) -> Option<Uuid> {
+        self.org_id.map(|id| id.0)
+    }
+}
+
+/// Puts events where the senders find them, and `recorded` into the audit; on Postgres in one statement, which is to be the
+/// last of its transaction. Of what no webhook wants nothing is written.
+pub async fn enqueue(tx: &mut Tx, recorded: &[AuditEvent], events: &[NewEvent], now: Timestamp) -> Result<(), DbError> {
+    let (of_orgs, of_all): (Vec<&NewEvent>, Vec<&NewEvent>) = events.iter().partition(|event| event.org_id.is_some());
+    let recorded = with_conn!(
+        &mut *tx,
+        postgres | conn | enqueue_on_postgres(conn, recorded, &of_orgs, &of_all, now).await,
+        sqlite | conn | enqueue_on_sqlite(conn, &of_orgs, &of_all, now).await.map(|()| recorded)
+    )?;
+    for event in recorded {
+        audit_events::insert(&mut *tx, event).await?;
+    }
+    Ok(())
+}
+
+/// `event` is what is told, `receiver` the webhooks that want some of it, `target` each event at each webhook.
+macro_rules! enqueue {
+    ($recording:expr, $receivers:literal, $meant:literal) => {
+        concat!(
+            "WITH ",
+            $recording,
+            "event AS (
+               SELECT id, org_id, client_id, kind, data, place
+                 FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) WITH ORDINALITY
+                   AS e (id, org_id, client_id, kind, data, place)),
+             receiver AS (
+               SELECT w.id, w.org_id, w.event_kinds FROM webhooks w JOIN orgs o ON o.id = w.org_id
+                WHERE (w.event_kinds IS NULL OR w.event_kinds ?| $4::text[])",
+            $receivers,
+            " ORDER BY w.id FOR KEY SHARE OF o),
+             target AS (
+               SELECT r.id AS webhook_id, e.client_id, e.id AS event_id, e.kind, e.data, e.place
+                 FROM event e JOIN receiver r ON (r.event_kinds IS NULL OR r.event_kinds ? e.kind)",
+            $meant,
+            "),
+             lane AS (
+               INSERT INTO delivery_lanes (webhook_id, client_id, due_at, version)
+               SELECT DISTINCT webhook_id, client_id, $6::bigint, 1 FROM target ORDER BY webhook_id, client_id
+               ON CONFLICT (webhook_id, client_id) DO UPDATE
+                 SET version = delivery_lanes.version + 1,
+                     due_at = COALESCE(delivery_lanes.due_at, excluded.due_at)
+               RETURNING webhook_id, client_id)
+             INSERT INTO deliveries (webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since)
+             SELECT t.webhook_id, t.client_id, t.event_id, t.kind, t.data, $6, $6
+               FROM target t JOIN lane l ON l.webhook_id = t.webhook_id AND l.client_id = t.client_id
+              ORDER BY t.place, t.webhook_id"
+        )
+    };
+}
+
+const FOR_ORGS: &str = enqueue!("", " AND w.org_id = ANY($2::uuid[])", " AND r.org_id = e.org_id");
+const FOR_ALL: &str = enqueue!("", "", "");
+const FOR_ORGS_RECORDED: &str = enqueue!(
+    "recorded AS (
+       INSERT INTO audit_events (id, org_id, at, actor, action, subject, before, after, request_id, address)
+       SELECT id, org_id, at, actor, action, subject, before::jsonb, after::jsonb, request_id, address
+         FROM UNNEST($7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[],
+                     $14::text[], $15::text[], $16::text[])
+           AS a (id, org_id, at, actor, action, subject, before, after, request_id, address)),
+     ",
+    " AND w.org_id = ANY($2::uuid[])",
+    " AND r.org_id = e.org_id"
+);
+
+/// What of `recorded` is not in the audit yet.
+async fn enqueue_on_postgres<'r>(
+    conn: &mut PgConnection,
+    recorded: &'r [AuditEvent],
+    of_orgs: &[&NewEvent],
+    of_all: &[&NewEvent],
+    now: Timestamp,
+) -> Result<&'r [AuditEvent], sqlx::Error> {
+    let mut left = recorded;
+    if !of_orgs.is_empty() {
+        let sql = if recorded.is_empty() { FOR_ORGS } else { FOR_ORGS_RECORDED };
+        with_recorded(with_events(sqlx::query(sql), of_orgs, now), recorded).execute(&mut *conn).await?;
+        left = &[];
+    }
+    if !of_all.is_empty() {
+        with_events(sqlx::query(FOR_ALL), of_all, now).execute(conn).await?;
+    }
+    Ok(left)
+}
+
+type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+fn with_events<'q>(query: PgQuery<'q>, events: &[&NewEvent], now: Timestamp) -> PgQuery<'q> {
+    let each = || events.iter();
+    query
+        .bind(each().map(|event| event.id.0).collect::<Vec<_>>())
+        .bind(each().map(|event| event.org()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.lane()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.kind).collect::<Vec<_>>())
+        .bind(each().map(|event| event.data.clone()).collect::<Vec<_>>())
+        .bind(now.seconds())
+}
+
+fn with_recorded<'q>(query: PgQuery<'q>, recorded: &[AuditEvent]) -> PgQuery<'q> {
+    if recorded.is_empty() {
+        return query;
+    }
+    let each = || recorded.iter();
+    query
+        .bind(each().map(|event| event.id).collect::<Vec<_>>())
+        .bind(each().map(|event| event.org_id.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(each().map(|event| event.at.seconds()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.actor.clone()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.action.clone()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.subject.clone()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.before.as_ref().map(json)).collect::<Vec<_>>())
+        .bind(each().map(|event| event.after.as_ref().map(json)).collect::<Vec<_>>())
+        .bind(each().map(|event| event.request_id.clone()).collect::<Vec<_>>())
+        .bind(each().map(|event| event.address.clone()).collect::<Vec<_>>())
+}
+
+/// Who is to be told of an event `e`: its organisation, and the webhook wants its kind.
+macro_rules! targets {
+    ($meant:literal) => {
+        concat!(
+            " FROM json_each($1) e
+              JOIN webhooks w ON ",
+            $meant,
+            " WHERE (w.event_kinds IS NULL
+                     OR EXISTS (SELECT 1 FROM json_each(w.event_kinds) k WHERE k.value = e.value ->> 3))"
+        )
+    };
+}
+
+macro_rules! upsert_lanes {
+    ($meant:literal) => {
+        concat!(
+            "INSERT INTO delivery_lanes (webhook_id, client_id, due_at, version)
+             SELECT DISTINCT w.id, unhex(e.value ->> 2), $2, 1",
+            targets!($meant),
+            " ON CONFLICT (webhook_id, client_id) DO UPDATE
+                SET version = version + 1, due_at = COALESCE(due_at, excluded.due_at)"
+        )
+    };
+}
+
+macro_rules! insert_deliveries {
+    ($meant:literal) => {
+        concat!(
+            "INSERT INTO deliveries (webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since)
+             SELECT w.id, unhex(e.value ->> 2), unhex(e.value ->> 0), e.value ->> 3, e.value ->> 4, $2, $2",
+            targets!($meant),
+            " ORDER BY e.key, w.id"
+        )
+    };
+}
+
+/// Of the transactions that write there is one at a time.
+async fn enqueue_on_sqlite(
+    conn: &mut SqliteConnection,
+    of_orgs: &[&NewEvent],
+    of_all: &[&NewEvent],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    const OF_ORG: [&str; 2] =
+        [upsert_lanes!("w.org_id = unhex(e.value ->> 1)"), insert_deliveries!("w.org_id = unhex(e.value ->> 1)")];
+    const OF_ANY: [&str; 2] = [upsert_lanes!("TRUE"), insert_deliveries!("TRUE")];
+    for (events, [lanes, deliveries]) in [(of_orgs, OF_ORG), (of_all, OF_ANY)] {
+        if events.is_empty() {
+            continue;
+        }
+        let rows = as_json_rows(events);
+        let upserted = sqlx::query(lanes).bind(&rows).bind(now.seconds()).execute(&mut *conn).await?;
+        if upserted.rows_affected() > 0 {
+            sqlx::query(deliveries).bind(&rows).bind(now.seconds()).execute(&mut *conn).await?;
+        }
+    }
+    Ok(())
+}
+
+fn as_json_rows(events: &[&NewEvent]) -> String {
+    let hex = |id: Uuid| hex(id.as_bytes());
+    let row =
+        |event: &&NewEvent| json!([hex(event.id.0), event.org().map(hex), hex(event.lane()), event.kind, event.data]);
+    Value::Array(events.iter().map(row).collect()).to_string()
+}

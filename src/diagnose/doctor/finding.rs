@@ -1,0 +1,75 @@
+//! What was found, how bad it is, and what to do about it.
+
+use serde::Serialize;
+
+use crate::diagnose::probe::Fault;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Ok,
+    Note,
+    Problem,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    pub about: &'static str,
+    pub level: Level,
+    pub said: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub all: Vec<Finding>,
+}
+
+impl Findings {
+    pub fn ok(&mut self, about: &'static str, said: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Ok, said: said.into(), advice: None });
+    }
+
+    pub fn note(&mut self, about: &'static str, said: impl Into<String>, advice: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Note, said: said.into(), advice: Some(advice.into()) });
+    }
+
+    pub fn problem(&mut self, about: &'static str, said: impl Into<String>, advice: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Problem, said: said.into(), advice: Some(advice.into()) });
+    }
+
+    /// What clients trip over.
+    pub fn fault(&mut self, about: &'static str, fault: Fault, advice: &str) {
+        self.problem(about, format!("{}; it trips up {}", fault.said, fault.trips), advice);
+    }
+
+    /// The problem where there is one, and else that all is well.
+    pub fn judge(&mut self, about: &'static str, good: &str, outcome: Result<(), Fault>, advice: &str) {
+        match outcome {
+            Ok(()) => self.ok(about, good),
+            Err(fault) => self.fault(about, fault, advice),
+        }
+    }
+
+    pub fn count(&self, level: Level) -> usize {
+        self.all.iter().filter(|finding| finding.level == level).count()
+    }
+
+    pub fn as_text(&self) -> String {
+        self.all.iter().map(Finding::as_text).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Finding {
+    fn as_text(&self) -> String {
+        let Self { about, level, said, advice } = self;
+        let mark = match level {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Problem => "PROBLEM",
+        };
+        let advice = advice.as_ref().map(|advice| format!("\n{:9}-> {advice}", "")).unwrap_or_default();
+        format!("{mark:8} {about}: {said}{advice}")
+    }
+}

@@ -1,0 +1,7 @@
+//! Commands that look for faults: `doctor`, `selftest` and `demo`.
+
+pub mod demo;
+pub mod doctor;
+pub mod probe;
+pub mod sample_resource;
+pub mod selftest;

@@ -1,0 +1,137 @@
+//! Looks at servers as their clients do, for `grantor selftest` and `grantor doctor`.
+
+mod cors;
+mod difference;
+mod html;
+mod metadata;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+pub use crate::diagnose::probe::cors::{ORIGIN, preflight};
+pub use crate::diagnose::probe::difference::difference;
+pub use crate::diagnose::probe::html::unescaped;
+pub use crate::diagnose::probe::metadata::{faults, faults_as_openid, text};
+use crate::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, Request};
+
+/// Hosted Claude waits as long for discovery, registration and tokens.
+const BOUNDS: Bounds = Bounds { bytes: 1024 * 1024, time: Duration::from_secs(10) };
+
+/// What is wrong, and who trips over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub said: String,
+    pub trips: &'static str,
+}
+
+impl Fault {
+    pub fn new(said: impl Into<String>, trips: &'static str) -> Self {
+        Self { said: said.into(), trips }
+    }
+}
+
+pub const ALL_CLIENTS: &str = "every client: Claude, Cursor, VS Code, Codex, Inspector";
+
+/// On one line, and without what a terminal obeys.
+pub fn shown(text: &str) -> String {
+    text.escape_debug().to_string().replace("\\'", "'")
+}
+
+#[derive(Clone)]
+pub struct Probe(Outgoing);
+
+/// An answer, whatever its status.
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+    fetched: Fetched,
+}
+
+impl Probe {
+    pub fn new() -> Self {
+        Self(Outgoing::for_operator())
+    }
+
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
+        self.send(Request { method: Method::Get, url, headers, body: "" }).await
+    }
+
+    pub async fn options(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
+        self.send(Request { method: Method::Options, url, headers, body: "" }).await
+    }
+
+    pub async fn post_json(&self, url: &str, body: &Value) -> Result<Answer, OutgoingError> {
+        let headers = &[("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        self.send(Request { method: Method::Post, url, headers, body: &body.to_string() }).await
+    }
+
+    pub async fn post_form(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        pairs: &[(&str, &str)],
+    ) -> Result<Answer, OutgoingError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let headers: Vec<_> = [form].into_iter().chain(headers.iter().copied()).collect();
+        self.send(Request { method: Method::Post, url, headers: &headers, body: &body }).await
+    }
+
+    /// A header without a value is left out, such as the cookies of a browser that has none.
+    async fn send(&self, request: Request<'_>) -> Result<Answer, OutgoingError> {
+        let headers: Vec<_> = request.headers.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
+        let fetched = self.0.send(Request { headers: &headers, ..request }, BOUNDS).await?;
+        Ok(Answer { status: fetched.status, body: fetched.body.clone(), fetched })
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.fetched.header(name)
+    }
+
+    pub fn header_lines(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fetched.header_lines(name)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// JSON, and called so: clients look at both.
+    pub fn is_json(&self) -> bool {
+        let kind = self.header("content-type").unwrap_or_default();
+        kind.starts_with("application/json") && self.json().is_some()
+    }
+
+    pub fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
+
+    /// `error` of an OAuth error.
+    pub fn error(&self) -> Option<String> {
+        self.json()?.get("error")?.as_str().map(str::to_owned)
+    }
+
+    /// Status and the beginning of what was said, on one line; of a page only what it calls itself.
+    pub fn summary(&self) -> String {
+        let (status, text) = (self.status, self.text());
+        if let Some(location) = self.header("location") {
+            return format!("{status} to {}", location.escape_debug());
+        }
+        if html::is_page(&self.header("content-type").unwrap_or_default(), &text) {
+            return match html::title(&text) {
+                Some(title) => format!("{status} with the page \"{}\"", shown(&title)),
+                None => format!("{status} with a page that has no title"),
+            };
+        }
+        let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+        if text.is_empty() { format!("{status}") } else { format!("{status}: {}", text.escape_debug()) }
+    }
+}

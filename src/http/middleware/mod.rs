@@ -1,0 +1,14 @@
+//! What every request passes before its handler.
+
+pub mod attempts;
+pub mod audience;
+pub mod body;
+pub mod bounded_writes;
+pub mod client_ip;
+pub mod cors;
+pub mod edge;
+pub mod intake;
+pub mod listen;
+pub mod rate_limit;
+pub mod unread;
+pub mod waiting;

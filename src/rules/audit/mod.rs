@@ -1,0 +1,6 @@
+//! The audit trail: actions, actors and how they are listed.
+
+pub mod action;
+pub mod actor;
+pub mod catalog;
+pub mod since;

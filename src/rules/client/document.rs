@@ -1,0 +1,377 @@
+//! A client that registers nowhere: its `client_id` is the https URL of a document that says what it is (Client ID
+//! Metadata Documents, draft-ietf-oauth-client-id-metadata-document, which MCP prefers to registration since 2025-11-25).
+//!
+//! The document holds the members of RFC 7591 section 2 and the URL itself, so that nobody can pass off the document of
+//! another. It is written once for every server there is: what this one does not support beside what it does support is
+//! left out instead of refused, since its author cannot write another one for us.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::rules::client::ClientId;
+use crate::rules::client::identity::ClientDigest;
+use crate::rules::client::metadata::{ClientMetadata, GrantType, MetadataError};
+use crate::rules::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
+use crate::rules::client::registration::RegistrationRules;
+use crate::rules::syntax::uri::{Host, UriSyntaxError, check_characters, split_scheme};
+
+/// The URL as the client names it: compared byte for byte, and never normalised.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DocumentUrl(String);
+
+/// Why text is no URL of a document: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentUrlError {
+    #[error("is longer than 2048 bytes: use a shorter URL")]
+    TooLong,
+    #[error("has a fragment: remove the # and what follows it")]
+    Fragment,
+    #[error(transparent)]
+    Syntax(#[from] UriSyntaxError),
+    #[error("does not use https: use https")]
+    NotHttps,
+    #[error("has no path: put the document at a path of its own, such as /client.json")]
+    NoPath,
+    #[error("has a path with . or .. in it: write the path that is meant")]
+    DotSegments,
+}
+
+/// Where http is read as a URL of a document at all; whether it is fetched is the operator's decision.
+const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+impl DocumentUrl {
+    pub const MAX_BYTES: usize = 2048;
+
+    pub fn parse(text: &str) -> Result<Self, DocumentUrlError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(DocumentUrlError::TooLong);
+        }
+        if text.contains('#') {
+            return Err(DocumentUrlError::Fragment);
+        }
+        check_characters(text)?;
+        let (scheme, after_scheme) = split_scheme(text)?;
+        let host = Host::parse(after_scheme)?;
+        let on_loopback = scheme.eq_ignore_ascii_case("http") && LOOPBACK_HOSTS.contains(&host.text);
+        if !scheme.eq_ignore_ascii_case("https") && !on_loopback {
+            return Err(DocumentUrlError::NotHttps);
+        }
+        check_path(after_scheme)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Whether text that stands where a `client_id` does is meant to be such a URL, right or wrong.
+    pub fn is_meant_by(text: &str) -> bool {
+        let begins_with = |start: &str| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+        begins_with("https:") || begins_with("http:")
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_https(&self) -> bool {
+        !self.0.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("http:"))
+    }
+
+    /// What a person is shown of it: whoever holds this host answers for the client.
+    pub fn host(&self) -> &str {
+        let after_scheme = split_scheme(&self.0).map_or("", |(_, after_scheme)| after_scheme);
+        Host::parse(after_scheme).map_or("", |host| host.text)
+    }
+
+    /// A UUIDv8 (RFC 9562 section 5.8): such a client has an id like any other wherever a UUID is wanted.
+    pub fn client_id(&self) -> ClientId {
+        self.digest().id()
+    }
+
+    pub fn digest(&self) -> ClientDigest {
+        let mut hash = Sha256::new_with_prefix(b"client document v1");
+        hash.update(self.0.as_bytes());
+        ClientDigest::from_bytes(hash.finalize().into())
+    }
+}
+
+impl fmt::Display for DocumentUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Dot segments would be taken away on the way (RFC 3986 section 5.2.4), also where their dots are percent-encoded.
+fn check_path(after_scheme: &str) -> Result<(), DocumentUrlError> {
+    let after_slashes = after_scheme.strip_prefix("//").unwrap_or_default();
+    let before_query = after_slashes.split('?').next().unwrap_or_default();
+    let (_, path) = before_query.split_once('/').ok_or(DocumentUrlError::NoPath)?;
+    if path.is_empty() {
+        return Err(DocumentUrlError::NoPath);
+    }
+    let is_dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    if path.split('/').any(is_dots) { Err(DocumentUrlError::DotSegments) } else { Ok(()) }
+}
+
+/// Why a document does not describe the client that names it. Constant words, as of a registration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableBody),
+    #[error("the document names client_id, client_secret or an auth method list twice: name each once")]
+    Twice,
+    #[error("client_id is missing: it has to be the URL of the document")]
+    NoClientId,
+    #[error("client_id is another one than the URL of the document: both have to be the same, character for character")]
+    OtherClientId,
+    #[error("client_secret is there: a document that everybody can read holds no secret")]
+    Secret,
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+}
+
+/// What only documents have, beside the members that a registration has too.
+#[derive(Deserialize)]
+struct OwnMembers {
+    client_id: Option<Value>,
+    client_secret: Option<Value>,
+    token_endpoint_auth_methods_supported: Option<Value>,
+}
+
+pub struct ClientDocument;
+
+impl ClientDocument {
+    /// By the operator's rules for registrations, but for what is tolerated: a document can be right for this server and
+    /// others at once, and a method that needs a shared secret cannot be right for any.
+    pub fn parse(
+        url: &DocumentUrl,
+        body: &[u8],
+        rules: &RegistrationRules<'_>,
+    ) -> Result<ClientMetadata, DocumentError> {
+        let raw = RawClientMetadata::from_json(body)?;
+        let own: OwnMembers = serde_json::from_slice(body).map_err(|_| DocumentError::Twice)?;
+        match &own.client_id {
+            None => return Err(DocumentError::NoClientId),
+            Some(Value::String(named)) if named == url.as_str() => {}
+            Some(_) => return Err(DocumentError::OtherClientId),
+        }
+        if own.client_secret.is_some() {
+            return Err(DocumentError::Secret);
+        }
+        let raw = with_auth_method(raw, &own);
+        let raw = with_known_only(raw, Member::GrantTypes, |name| GrantType::named(name).is_some());
+        let raw = with_known_only(raw, Member::ResponseTypes, |name| name == "code");
+        let rules = RegistrationRules { tolerate: &BTreeSet::new(), ..*rules };
+        Ok(ClientMetadata::parse(&raw, &rules)?)
+    }
+}
+
+/// A client that may use several methods lists them beside the one that it likes best (OpenID Connect RP Metadata
+/// Choices 1.0). The server's metadata offers `none` alone, so that is what such a client uses.
+fn with_auth_method(raw: RawClientMetadata, own: &OwnMembers) -> RawClientMetadata {
+    let methods = own.token_endpoint_auth_methods_supported.as_ref().and_then(Value::as_array);
+    let may_use_none = methods.is_some_and(|methods| methods.iter().any(|method| method == "none"));
+    if may_use_none { raw.with(Member::TokenEndpointAuthMethod, "none".into()) } else { raw }
+}
+
+/// Without the names that are not supported, unless none is left: then the answer should name what was there.
+fn with_known_only(raw: RawClientMetadata, member: Member, is_known: impl Fn(&str) -> bool) -> RawClientMetadata {
+    let items = raw.value(member).and_then(Value::as_array).cloned().unwrap_or_default();
+    let known: Vec<Value> = items.into_iter().filter(|item| item.as_str().is_none_or(&is_known)).collect();
+    if known.is_empty() { raw } else { raw.with(member, known.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::client::metadata_error::Problem;
+    use crate::rules::client::registration::RegistrationBounds;
+    use crate::rules::redirect::uri::RedirectUriError;
+    use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+
+    const URL: &str = "https://app.example/oauth/client.json";
+
+    fn url(text: &str) -> DocumentUrl {
+        DocumentUrl::parse(text).expect(text)
+    }
+
+    fn parse(body: &str) -> Result<ClientMetadata, DocumentError> {
+        let rules = RegistrationRules {
+            catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
+            tolerate: &BTreeSet::from(["client_secret_post".to_owned()]),
+            private_schemes: None,
+            bounds: RegistrationBounds::default(),
+        };
+        ClientDocument::parse(&url(URL), body.as_bytes(), &rules)
+    }
+
+    fn parse_with(members: Value) -> Result<ClientMetadata, DocumentError> {
+        let mut document =
+            json!({"client_id": URL, "client_name": "App", "redirect_uris": ["http://127.0.0.1/callback"]});
+        if let (Some(document), Value::Object(members)) = (document.as_object_mut(), members) {
+            document.extend(members);
+        }
+        parse(&document.to_string())
+    }
+
+    #[test]
+    fn an_https_url_with_a_path_can_be_a_client() {
+        for text in [
+            URL,
+            "https://app.example:8443/c",
+            "https://app.example/c/",
+            "https://app.example//c",
+            "https://app.example/c?version=1",
+            "https://app.example/c?next=/../x",
+            "https://app.example/...",
+            "https://app.example/.well-known/client",
+            "HTTPS://APP.example/c",
+            "https://8.8.8.8/c",
+            "http://localhost:8000/c",
+            "http://127.0.0.1/c",
+            "http://[::1]:1/c",
+        ] {
+            assert!(DocumentUrl::is_meant_by(text));
+            assert_eq!(DocumentUrl::parse(text).map(|url| url.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn no_other_url_can_be_one() {
+        use DocumentUrlError as Error;
+        let long = format!("https://app.example/{}", "x".repeat(DocumentUrl::MAX_BYTES - 20));
+        assert!(DocumentUrl::parse(&long).is_ok());
+        let too_long = format!("{long}x");
+        for (text, expected) in [
+            (too_long.as_str(), Error::TooLong),
+            ("https://app.example", Error::NoPath),
+            ("https://app.example/", Error::NoPath),
+            ("https://app.example?/c", Error::NoPath),
+            ("https://app.example/?c", Error::NoPath),
+            ("https://app.example/c#", Error::Fragment),
+            ("https://app.example/c#x", Error::Fragment),
+            ("https://app.example/./c", Error::DotSegments),
+            ("https://app.example/a/../c", Error::DotSegments),
+            ("https://app.example/a/..", Error::DotSegments),
+            ("https://app.example/a/%2e%2E/c", Error::DotSegments),
+            ("https://app.example/a/.%2e", Error::DotSegments),
+            ("https://app.example/%2e?x", Error::DotSegments),
+            ("http://app.example/c", Error::NotHttps),
+            ("http://127.0.0.2/c", Error::NotHttps),
+            ("http://localhost.app.example/c", Error::NotHttps),
+            ("ftp://app.example/c", Error::NotHttps),
+            ("https:/app.example/c", Error::Syntax(UriSyntaxError::NoHost)),
+            ("https://user:pass@app.example/c", Error::Syntax(UriSyntaxError::UserInfo)),
+            ("https://app.example:0/c", Error::Syntax(UriSyntaxError::BadPort)),
+            ("https://app.example./c", Error::Syntax(UriSyntaxError::BadHost)),
+            ("https://app.example/c d", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://app.example\\c/d", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://app.example/%zz", Error::Syntax(UriSyntaxError::BadPercentEncoding)),
+        ] {
+            assert_eq!(DocumentUrl::parse(text), Err(expected), "{text}");
+        }
+        for text in ["", "72b68208-36a6-11f0-b21b-da7ad0900002", "httpsx", "h", "ht\u{20ac}ps://x/y"] {
+            assert!(!DocumentUrl::is_meant_by(text), "{text}");
+        }
+    }
+
+    /// In the hands of clients and of organisations that restrict them.
+    #[test]
+    fn the_id_of_a_url_is_the_same_for_ever_and_every_other_spelling_has_another() {
+        assert_eq!(url(URL).client_id().to_string(), "73097ba8-73ab-8d6f-8c4d-0560237cbb93");
+        for other in ["https://app.example/oauth/client.json?", "https://APP.example/oauth/client.json"] {
+            assert_ne!(url(other).client_id(), url(URL).client_id(), "{other}");
+        }
+        assert_eq!((url(URL).host(), url("http://[::1]:1/c").host()), ("app.example", "[::1]"));
+        assert!(url(URL).is_https() && !url("http://localhost/c").is_https());
+    }
+
+    #[test]
+    fn a_document_is_read_as_a_registration_is() {
+        let metadata =
+            parse_with(json!({"client_uri": "https://app.example", "software_id": "x", "application_type": 7}));
+
+        assert_eq!(
+            serde_json::to_value(metadata.expect("metadata")).expect("serialises"),
+            json!({
+                "client_name": "App",
+                "redirect_uris": ["http://127.0.0.1/callback"],
+                "grant_types": ["authorization_code", "refresh_token"],
+                "response_types": ["code"],
+                "token_endpoint_auth_method": "none",
+                "client_uri": "https://app.example",
+            }),
+        );
+    }
+
+    #[test]
+    fn a_document_that_describes_another_client_or_none_is_refused() {
+        let unusable = |member, problem: Problem| DocumentError::Metadata(MetadataError::new(member, problem));
+        let method = || unusable(Member::TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod);
+        let cases = [
+            (json!({"client_id": null}), DocumentError::NoClientId),
+            (json!({"client_id": 7}), DocumentError::OtherClientId),
+            (json!({"client_id": format!("{URL}/")}), DocumentError::OtherClientId),
+            (json!({"client_id": "https://APP.example/oauth/client.json"}), DocumentError::OtherClientId),
+            (json!({"client_secret": "s"}), DocumentError::Secret),
+            (json!({"client_secret": ""}), DocumentError::Secret),
+            (json!({"client_name": null}), unusable(Member::ClientName, Problem::Missing)),
+            (json!({"redirect_uris": null}), unusable(Member::RedirectUris, Problem::Missing)),
+            (json!({"redirect_uris": []}), unusable(Member::RedirectUris, Problem::EmptyList)),
+            (
+                json!({"redirect_uris": ["javascript:x"]}),
+                MetadataError::in_item(Member::RedirectUris, 0, RedirectUriError::DeniedScheme).into(),
+            ),
+            (json!({"token_endpoint_auth_method": "private_key_jwt"}), method()),
+            (json!({"token_endpoint_auth_method": "client_secret_post"}), method()),
+            (
+                json!({"token_endpoint_auth_method": "private_key_jwt",
+                       "token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
+                method(),
+            ),
+            (
+                json!({"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_methods_supported": "none"}),
+                method(),
+            ),
+            (json!({"grant_types": ["refresh_token"]}), unusable(Member::GrantTypes, Problem::NoAuthorizationCode)),
+            (
+                json!({"grant_types": ["client_credentials"]}),
+                MetadataError::in_item(Member::GrantTypes, 0, Problem::UnsupportedGrantType).into(),
+            ),
+        ];
+        for (members, expected) in cases {
+            assert_eq!(parse_with(members.clone()), Err(expected), "{members}");
+        }
+        let twice = format!(r#"{{"client_id": "{URL}", "client_id": "{URL}"}}"#);
+        assert_eq!(parse(&twice), Err(DocumentError::Twice));
+        assert_eq!(parse("[]"), Err(UnreadableBody::NotAnObject.into()));
+        assert_eq!(parse("<html>"), Err(UnreadableBody::NotJson.into()));
+    }
+
+    #[test]
+    fn what_other_servers_support_stands_beside_what_this_one_does() {
+        let metadata = parse_with(json!({
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+            "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "urn:x"],
+            "response_types": ["code", "code id_token"],
+            "client_secret": null,
+        }))
+        .expect("metadata");
+
+        assert_eq!(metadata.grant_types(), &BTreeSet::from([GrantType::AuthorizationCode]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_accepted_has_a_host(text in "(https?:)?/{0,2}[a-z0-9.:@%\\[\\]#?/-]{0,24}") {
+            if let Ok(url) = DocumentUrl::parse(&text) {
+                prop_assert!(DocumentUrl::is_meant_by(&text) && !url.host().is_empty() && url.as_str() == text);
+            }
+        }
+    }
+}

@@ -1,0 +1,559 @@
+//! What a client that registered itself is (RFC 7591 section 2): read from a request, answered, stored, read again.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use crate::rules::client::metadata_error::{MetadataError, Problem};
+use crate::rules::client::name::ClientName;
+pub use crate::rules::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
+pub use crate::rules::client::registration::{RegistrationBounds, RegistrationRules};
+use crate::rules::client::registration::{
+    client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope, token_endpoint_auth_method,
+    web_uri,
+};
+use crate::rules::redirect::uri::RedirectUri;
+use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::rules::syntax::web_uri::{PublicHttpsUri, WebUri};
+
+/// Serialises as the members that are registered, in this order and never as `null`: clients refuse one where they
+/// expect text (RFC 7591 section 3.2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientMetadata {
+    client_name: ClientName,
+    redirect_uris: Vec<RedirectUri>,
+    grant_types: BTreeSet<GrantType>,
+    response_types: [ResponseType; 1],
+    token_endpoint_auth_method: TokenEndpointAuthMethod,
+    #[serde(skip_serializing_if = "ScopeSet::is_empty", serialize_with = "as_scope_parameter")]
+    scope: ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_uri: Option<WebUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logo_uri: Option<PublicHttpsUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_uri: Option<WebUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tos_uri: Option<WebUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<PublicHttpsUri>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    AuthorizationCode,
+    RefreshToken,
+}
+
+impl GrantType {
+    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseType {
+    Code,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenEndpointAuthMethod {
+    /// A public client, which can keep no secret (RFC 6749 section 2.1).
+    None,
+}
+
+impl ClientMetadata {
+    /// The first mistake is the one that is told.
+    pub fn parse(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
+        let metadata = Self::parse_members(raw, rules)?;
+        let most = rules.bounds.metadata_bytes;
+        match metadata.stored_bytes() {
+            bytes if bytes <= most => Ok(metadata),
+            _ => Err(MetadataError::of_all(Problem::TooLarge { most })),
+        }
+    }
+
+    fn parse_members(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
+        Ok(Self {
+            client_name: client_name(raw)?,
+            redirect_uris: redirect_uris(raw, rules)?,
+            grant_types: grant_types(raw, rules)?,
+            response_types: response_types(raw)?,
+            token_endpoint_auth_method: token_endpoint_auth_method(raw, rules)?,
+            scope: scope(raw, rules)?,
+            client_uri: web_uri(raw, Member::ClientUri)?,
+            logo_uri: logo_uri(raw)?,
+            policy_uri: web_uri(raw, Member::PolicyUri)?,
+            tos_uri: web_uri(raw, Member::TosUri)?,
+            jwks_uri: jwks_uri(raw)?,
+        })
+    }
+
+    /// The length of the JSON that is stored.
+    fn stored_bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
+    }
+
+    /// Reads what was serialised when the client registered, perhaps under other rules. What today's rules would refuse
+    /// is left out, so that a redirect that has become dangerous is no longer followed; the client itself lives on.
+    pub fn from_stored(json: &str) -> Result<Self, StoredMetadataError> {
+        let stored: StoredMetadata = serde_json::from_str(json)?;
+        let page = |text: Option<String>| text.and_then(|text| WebUri::parse(&text).ok());
+        let public = |text: Option<String>| text.and_then(|text| PublicHttpsUri::parse(&text).ok());
+        Ok(Self {
+            client_name: ClientName::from_stored(stored.client_name),
+            redirect_uris: stored.redirect_uris.iter().filter_map(|text| RedirectUri::parse(text).ok()).collect(),
+            grant_types: stored.grant_types,
+            response_types: stored.response_types,
+            token_endpoint_auth_method: stored.token_endpoint_auth_method,
+            scope: stored.scope.split(' ').filter_map(|name| ScopeToken::parse(name).ok()).collect(),
+            client_uri: page(stored.client_uri),
+            logo_uri: public(stored.logo_uri),
+            policy_uri: page(stored.policy_uri),
+            tos_uri: page(stored.tos_uri),
+            jwks_uri: public(stored.jwks_uri),
+        })
+    }
+
+    pub const fn client_name(&self) -> &ClientName {
+        &self.client_name
+    }
+
+    pub fn redirect_uris(&self) -> &[RedirectUri] {
+        &self.redirect_uris
+    }
+
+    pub const fn grant_types(&self) -> &BTreeSet<GrantType> {
+        &self.grant_types
+    }
+
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    pub const fn response_types(&self) -> &[ResponseType] {
+        &self.response_types
+    }
+
+    pub const fn token_endpoint_auth_method(&self) -> TokenEndpointAuthMethod {
+        self.token_endpoint_auth_method
+    }
+
+    /// What an authorization request asks for when it names nothing; no ceiling.
+    pub const fn scope(&self) -> &ScopeSet {
+        &self.scope
+    }
+
+    pub const fn client_uri(&self) -> Option<&WebUri> {
+        self.client_uri.as_ref()
+    }
+
+    pub const fn logo_uri(&self) -> Option<&PublicHttpsUri> {
+        self.logo_uri.as_ref()
+    }
+
+    pub const fn policy_uri(&self) -> Option<&WebUri> {
+        self.policy_uri.as_ref()
+    }
+
+    pub const fn tos_uri(&self) -> Option<&WebUri> {
+        self.tos_uri.as_ref()
+    }
+
+    pub const fn jwks_uri(&self) -> Option<&PublicHttpsUri> {
+        self.jwks_uri.as_ref()
+    }
+}
+
+fn as_scope_parameter<S: Serializer>(scope: &ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(scope)
+}
+
+/// A stored row that is not the metadata of a client: a damaged database, or one that a later version wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored metadata of a client cannot be read: {0}")]
+pub struct StoredMetadataError(#[from] serde_json::Error);
+
+#[derive(Deserialize)]
+struct StoredMetadata {
+    client_name: String,
+    redirect_uris: Vec<String>,
+    grant_types: BTreeSet<GrantType>,
+    response_types: [ResponseType; 1],
+    token_endpoint_auth_method: TokenEndpointAuthMethod,
+    #[serde(default)]
+    scope: String,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
+    jwks_uri: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rules::client::name::ClientNameError;
+    use crate::rules::redirect::uri::RedirectUriError;
+    use crate::rules::scope::ScopeError;
+    use crate::rules::scope::catalog::ScopeCatalog;
+    use crate::rules::syntax::uri::UriSyntaxError;
+    use crate::rules::syntax::web_uri::WebUriError;
+
+    const CATALOG: &str = r#"
+        [oidc]
+        openid = { description = "Confirm who you are" }
+        profile = { description = "See your name" }
+        [permission]
+        dashboards_read = { description = "See dashboards" }
+        api_keys_write = { description = "Create API keys", private = true }
+    "#;
+
+    /// The operator of these tests, who can change one thing at a time.
+    struct Operator {
+        catalog: ScopeCatalog,
+        tolerate: BTreeSet<String>,
+        private_schemes: Option<Vec<String>>,
+    }
+
+    impl Operator {
+        fn tolerant() -> Self {
+            let tolerate = ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"];
+            Self {
+                catalog: ScopeCatalog::from_toml(CATALOG).expect("a catalog"),
+                tolerate: tolerate.map(str::to_owned).into(),
+                private_schemes: None,
+            }
+        }
+
+        fn strict() -> Self {
+            Self { tolerate: BTreeSet::new(), ..Self::tolerant() }
+        }
+
+        fn with_private_schemes(schemes: &[&str]) -> Self {
+            Self { private_schemes: Some(schemes.iter().map(ToString::to_string).collect()), ..Self::tolerant() }
+        }
+
+        fn parse(&self, body: &Value) -> Result<ClientMetadata, MetadataError> {
+            let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
+            let rules = RegistrationRules {
+                catalog: &self.catalog,
+                tolerate: &self.tolerate,
+                private_schemes: self.private_schemes.as_deref(),
+                bounds: RegistrationBounds::default(),
+            };
+            ClientMetadata::parse(&raw, &rules)
+        }
+
+        fn answer(&self, body: &Value) -> Result<Value, MetadataError> {
+            self.parse(body).map(|metadata| serde_json::to_value(metadata).expect("serialises"))
+        }
+    }
+
+    /// The least a client can send, and some more.
+    fn body_with(members: Value) -> Value {
+        let mut body = json!({"client_name": "App", "redirect_uris": ["https://app.example/cb"]});
+        if let (Some(body), Value::Object(members)) = (body.as_object_mut(), members) {
+            body.extend(members);
+        }
+        body
+    }
+
+    /// What is registered for such a client.
+    fn answer_with(members: Value) -> Value {
+        let mut answer = body_with(json!({
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+        }));
+        if let (Some(answer), Value::Object(members)) = (answer.as_object_mut(), members) {
+            answer.extend(members);
+        }
+        answer
+    }
+
+    #[test]
+    fn everything_that_was_registered_is_serialised_in_one_order_and_without_null() {
+        let body = json!({
+            "tos_uri": "https://example.com/tos",
+            "client_name": "Example MCP Client",
+            "client_uri": "https://example.com",
+            "grant_types": ["refresh_token", "authorization_code"],
+            "jwks_uri": "https://example.com/.well-known/jwks.json",
+            "logo_uri": "https://example.com/logo.png",
+            "policy_uri": "https://example.com/privacy",
+            "redirect_uris": ["https://example.com/oauth/callback"],
+            "response_types": ["code"],
+            "scope": "profile openid",
+            "token_endpoint_auth_method": "none",
+        });
+        let metadata = Operator::strict().parse(&body).expect("metadata");
+
+        assert_eq!(
+            serde_json::to_string(&metadata).expect("serialises"),
+            concat!(
+                r#"{"client_name":"Example MCP Client","redirect_uris":["https://example.com/oauth/callback"],"#,
+                r#""grant_types":["authorization_code","refresh_token"],"response_types":["code"],"#,
+                r#""token_endpoint_auth_method":"none","scope":"openid profile","client_uri":"https://example.com","#,
+                r#""logo_uri":"https://example.com/logo.png","policy_uri":"https://example.com/privacy","#,
+                r#""tos_uri":"https://example.com/tos","jwks_uri":"https://example.com/.well-known/jwks.json"}"#,
+            ),
+        );
+    }
+
+    #[test]
+    fn what_is_absent_null_or_empty_gets_its_default_or_stays_absent() {
+        let nothing = json!({});
+        let nulls = json!({
+            "grant_types": null, "response_types": null, "token_endpoint_auth_method": null, "scope": null,
+            "client_uri": null, "logo_uri": null, "policy_uri": null, "tos_uri": null, "jwks_uri": null,
+        });
+        let blanks = json!({
+            "scope": "", "client_uri": "", "logo_uri": "", "policy_uri": "", "tos_uri": "", "jwks_uri": "",
+        });
+        for members in [nothing, nulls, blanks] {
+            assert_eq!(Operator::strict().answer(&body_with(members)), Ok(answer_with(json!({}))));
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_known_change_nothing() {
+        let unknown = json!({
+            "application_type": "native", "software_id": "x", "software_version": "1", "software_statement": "x.y.z",
+            "client_id": "mine", "client_secret": "mine", "org_id": 7, "contacts": null, "client_name#de": "App",
+            "jwks": {"keys": []},
+        });
+
+        assert_eq!(Operator::strict().answer(&body_with(unknown)), Ok(answer_with(json!({}))));
+    }
+
+    #[test]
+    fn metadata_may_take_eight_kilobytes_as_it_is_stored_and_not_one_byte_more() {
+        let with = |length: usize| {
+            let long = |number: usize, length: usize| format!("https://app.example/{number}/{}", "x".repeat(length));
+            let sent = json!([long(1, 1_900), long(2, 1_900), long(3, 1_900), long(4, 1_900), long(5, length)]);
+            Operator::strict().answer(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
+        };
+        let fixed = with(1).expect("fits").to_string().len() - 1;
+        let fits = 8_192 - fixed;
+
+        assert_eq!(with(fits).map(|answer| answer.to_string().len()), Ok(8_192));
+        assert_eq!(with(fits + 1), Err(MetadataError::of_all(Problem::TooLarge { most: 8_192 })));
+    }
+
+    #[test]
+    fn redirects_keep_their_order_and_bytes_and_exact_repetitions_collapse() {
+        let sent = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb", "cursor://x/cb"];
+        let registered = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb"];
+
+        assert_eq!(
+            Operator::strict().answer(&body_with(json!({"redirect_uris": sent}))),
+            Ok(answer_with(json!({"redirect_uris": registered}))),
+        );
+    }
+
+    #[test]
+    fn twenty_redirects_fit_and_one_more_does_not_even_if_it_repeats() {
+        let redirects = |count: usize| vec![json!("https://app.example/cb"); count];
+        let register = |count| Operator::strict().answer(&body_with(json!({"redirect_uris": redirects(count)})));
+
+        assert_eq!(register(20), Ok(answer_with(json!({}))));
+        let most = 20;
+        assert_eq!(register(21), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { most })));
+    }
+
+    #[test]
+    fn tolerated_values_are_replaced_or_left_out_and_the_answer_says_so() {
+        let device = "urn:ietf:params:oauth:grant-type:device_code";
+        let cases = [
+            (json!({"token_endpoint_auth_method": "client_secret_post"}), json!({})),
+            (json!({"grant_types": [device, "authorization_code"]}), json!({"grant_types": ["authorization_code"]})),
+            (json!({"grant_types": ["authorization_code", "refresh_token", device]}), json!({})),
+        ];
+        for (members, registered) in cases {
+            let body = body_with(members);
+
+            assert_eq!(Operator::tolerant().answer(&body), Ok(answer_with(registered)), "{body}");
+            assert!(Operator::strict().answer(&body).is_err(), "{body}");
+        }
+        assert_eq!(
+            Operator::tolerant().answer(&body_with(json!({"grant_types": [device]}))),
+            Err(MetadataError::new(Member::GrantTypes, Problem::NoAuthorizationCode)),
+        );
+    }
+
+    #[test]
+    fn scopes_that_nobody_can_grant_to_this_client_are_left_out() {
+        let cases = [
+            ("openid dashboards_read", Some("dashboards_read openid")),
+            ("  openid   openid ", Some("openid")),
+            ("openid unheard_of", Some("openid")),
+            ("openid api_keys_write", Some("openid")),
+            ("unheard_of", None),
+            (" ", None),
+        ];
+        for (sent, registered) in cases {
+            let expected = registered.map_or(json!({}), |scope| json!({"scope": scope}));
+            let answer = Operator::strict().answer(&body_with(json!({"scope": sent})));
+            assert_eq!(answer, Ok(answer_with(expected)), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_private_schemes_narrows_them_and_nothing_else() {
+        let register = |schemes: &[&str], uri: &str| {
+            Operator::with_private_schemes(schemes).parse(&body_with(json!({"redirect_uris": [uri]}))).map(|_| ())
+        };
+        let refused = Err(MetadataError::in_item(Member::RedirectUris, 0, Problem::UnlistedScheme));
+
+        assert_eq!(register(&["cursor"], "cursor://x/cb"), Ok(()));
+        assert_eq!(register(&["Cursor"], "CURSOR://x/cb"), Ok(()));
+        assert_eq!(register(&["cursor"], "vscode://x/cb"), refused);
+        assert_eq!(register(&[], "cursor://x/cb"), refused);
+        assert_eq!(register(&[], "https://app.example/cb"), Ok(()));
+        assert_eq!(register(&[], "http://localhost/cb"), Ok(()));
+        assert_eq!(
+            register(&["javascript"], "javascript:alert(1)"),
+            Err(MetadataError::in_item(Member::RedirectUris, 0, RedirectUriError::DeniedScheme)),
+        );
+    }
+
+    #[test]
+    fn the_first_value_that_breaks_a_rule_is_named() {
+        use Member::*;
+        let at = MetadataError::new;
+        let long = "x".repeat(1001);
+        let cases = [
+            (json!({"client_name": null}), at(ClientName, Problem::Missing)),
+            (json!({"client_name": 7}), at(ClientName, Problem::NotAString)),
+            (json!({"client_name": "\u{1}"}), at(ClientName, ClientNameError::ControlCharacter.into())),
+            (json!({"client_name": long}), at(ClientName, ClientNameError::TooLong.into())),
+            (json!({"redirect_uris": null}), at(RedirectUris, Problem::Missing)),
+            (json!({"redirect_uris": []}), at(RedirectUris, Problem::EmptyList)),
+            (json!({"redirect_uris": "https://a.example"}), at(RedirectUris, Problem::NotAList)),
+            (json!({"redirect_uris": ["cursor:x", 1]}), MetadataError::in_item(RedirectUris, 1, Problem::NotAString)),
+            (
+                json!({"redirect_uris": ["cursor:x", "https://a.example/#", "/"]}),
+                MetadataError::in_item(RedirectUris, 1, RedirectUriError::Fragment),
+            ),
+            (json!({"grant_types": []}), at(GrantTypes, Problem::EmptyList)),
+            (json!({"grant_types": ["refresh_token"]}), at(GrantTypes, Problem::NoAuthorizationCode)),
+            (
+                json!({"grant_types": ["authorization_code", "implicit"]}),
+                MetadataError::in_item(GrantTypes, 1, Problem::UnsupportedGrantType),
+            ),
+            (json!({"grant_types": [null]}), MetadataError::in_item(GrantTypes, 0, Problem::NotAString)),
+            (json!({"response_types": []}), at(ResponseTypes, Problem::EmptyList)),
+            (
+                json!({"response_types": ["code", "token"]}),
+                MetadataError::in_item(ResponseTypes, 1, Problem::UnsupportedResponseType),
+            ),
+            (json!({"response_types": [[]]}), MetadataError::in_item(ResponseTypes, 0, Problem::NotAString)),
+            (
+                json!({"token_endpoint_auth_method": "client_secret_basic"}),
+                at(TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod),
+            ),
+            (json!({"token_endpoint_auth_method": ""}), at(TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod)),
+            (json!({"token_endpoint_auth_method": ["none"]}), at(TokenEndpointAuthMethod, Problem::NotAString)),
+            (json!({"scope": ["openid"]}), at(Scope, Problem::NotAString)),
+            (json!({"scope": long}), at(Scope, Problem::ScopeTooLong)),
+            (json!({"scope": "a\tb"}), at(Scope, ScopeError::ForbiddenCharacter.into())),
+            (json!({"client_uri": "app.example"}), at(ClientUri, WebUriError::from(UriSyntaxError::NoScheme).into())),
+            (json!({"logo_uri": "http://app.example/"}), at(LogoUri, WebUriError::NotHttps.into())),
+            (json!({"policy_uri": false}), at(PolicyUri, Problem::NotAString)),
+            (json!({"tos_uri": "ftp://app.example/"}), at(TosUri, WebUriError::NotWeb.into())),
+            (json!({"jwks_uri": "https://10.0.0.1/"}), at(JwksUri, WebUriError::PrivateAddress.into())),
+            (json!({"jwks_uri": "https://a.example/", "jwks": {"keys": []}}), at(JwksUri, Problem::BesideJwks)),
+            (json!({"tos_uri": 1, "scope": 1, "client_name": 1}), at(ClientName, Problem::NotAString)),
+        ];
+        for (members, expected) in cases {
+            let body = body_with(members);
+            assert_eq!(Operator::tolerant().parse(&body), Err(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_was_stored_is_read_again_as_it_was() {
+        let body = body_with(json!({
+            "redirect_uris": ["http://localhost:2/cb", "cursor://x/cb"], "scope": "openid profile",
+            "grant_types": ["authorization_code"], "logo_uri": "https://app.example/l", "tos_uri": "http://app.example",
+        }));
+        let metadata = Operator::strict().parse(&body).expect("metadata");
+        let stored = serde_json::to_string(&metadata).expect("serialises");
+
+        assert_eq!(ClientMetadata::from_stored(&stored).expect("stored metadata"), metadata);
+    }
+
+    #[test]
+    fn a_stored_value_that_the_rules_now_refuse_is_left_out_and_the_client_lives_on() {
+        let stored = json!({
+            "client_name": "now\u{200B}refused", "redirect_uris": ["javascript:x", "https://app.example/cb"],
+            "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
+            "scope": "retired_scope api_keys_write b\u{e4}d", "logo_uri": "http://10.0.0.1/", "added_later": 1,
+        });
+        let metadata = ClientMetadata::from_stored(&stored.to_string()).expect("stored metadata");
+
+        assert_eq!(
+            serde_json::to_value(metadata).expect("serialises"),
+            json!({
+                "client_name": "now\u{200B}refused", "redirect_uris": ["https://app.example/cb"],
+                "grant_types": ["authorization_code"], "response_types": ["code"],
+                "token_endpoint_auth_method": "none", "scope": "api_keys_write retired_scope",
+            }),
+        );
+    }
+
+    #[test]
+    fn a_row_that_is_no_metadata_is_an_error() {
+        for stored in ["", "null", "[]", r#"{"client_name":"x"}"#] {
+            assert!(ClientMetadata::from_stored(stored).is_err(), "{stored}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        const WORDS: [&str; 7] = ["none", "code", "authorization_code", "implicit", "https://a.example/", "openid", ""];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            proptest::sample::select(&WORDS[..]).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_panics_and_what_is_registered_can_be_registered_again(
+            values in proptest::collection::vec((proptest::sample::select(&Member::ALL[..]), any_json()), 0..3),
+        ) {
+            let operator = Operator::tolerant();
+            let members: Value = values.into_iter().map(|(member, value)| (member.name().to_owned(), value)).collect();
+            if let Ok(answer) = operator.answer(&body_with(members)) {
+                prop_assert!(!answer.to_string().contains("null"));
+                prop_assert_eq!(operator.answer(&answer), Ok(answer.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What is wrong with client metadata, in the words of the answer (RFC 7591 section 3.2.2, `error_description`).
+//!
+//! The words name the member, the rule and the remedy. They are constants and never quote the input: printable ASCII
+//! without `"` and `\`, as RFC 6749 section 5.2 demands of the same member.
+
+use std::fmt;
+
+use crate::rules::client::name::ClientNameError;
+use crate::rules::client::raw_metadata::Member;
+use crate::rules::redirect::uri::RedirectUriError;
+use crate::rules::scope::ScopeError;
+use crate::rules::syntax::web_uri::WebUriError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataError {
+    /// `None`: the metadata as a whole.
+    pub member: Option<Member>,
+    /// Which item of a list.
+    pub index: Option<usize>,
+    pub problem: Problem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("is missing: it is required")]
+    Missing,
+    #[error("is not a string: send a JSON string")]
+    NotAString,
+    #[error("is not a list: send a JSON list of strings")]
+    NotAList,
+    #[error("is an empty list: name at least one value")]
+    EmptyList,
+    #[error("has more than {most} items: register fewer")]
+    TooManyItems { most: usize },
+    #[error("takes more than {most} bytes: shorten its values or register fewer redirect URIs")]
+    TooLarge { most: usize },
+    #[error(transparent)]
+    ClientName(#[from] ClientNameError),
+    #[error(transparent)]
+    RedirectUri(#[from] RedirectUriError),
+    #[error(
+        "uses a private-use scheme that this server does not list: use https, or ask its operator to list the scheme"
+    )]
+    UnlistedScheme,
+    #[error("is not supported: use authorization_code and refresh_token")]
+    UnsupportedGrantType,
+    #[error("lacks authorization_code: add it")]
+    NoAuthorizationCode,
+    #[error("is not supported: use code")]
+    UnsupportedResponseType,
+    #[error("is not supported: use none, since registered clients are public")]
+    UnsupportedAuthMethod,
+    #[error("is longer than 1000 characters: name fewer scopes")]
+    ScopeTooLong,
+    #[error("is not a list of scope names with a space between them: {0}")]
+    Scope(#[from] ScopeError),
+    #[error(transparent)]
+    WebUri(#[from] WebUriError),
+    #[error("stands beside jwks: send only one of the two")]
+    BesideJwks,
+}
+
+impl MetadataError {
+    pub fn new(member: Member, problem: impl Into<Problem>) -> Self {
+        Self { member: Some(member), index: None, problem: problem.into() }
+    }
+
+    pub const fn of_all(problem: Problem) -> Self {
+        Self { member: None, index: None, problem }
+    }
+
+    pub fn in_item(member: Member, index: usize, problem: impl Into<Problem>) -> Self {
+        Self { member: Some(member), index: Some(index), problem: problem.into() }
+    }
+}
+
+impl std::error::Error for MetadataError {}
+
+impl fmt::Display for MetadataError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.member.map_or("the metadata", Member::name))?;
+        if let Some(index) = self.index {
+            write!(formatter, "[{index}]")?;
+        }
+        write!(formatter, " {}", self.problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::syntax::uri::UriSyntaxError;
+
+    fn every_problem() -> Vec<Problem> {
+        let names = [
+            ClientNameError::Blank,
+            ClientNameError::TooLong,
+            ClientNameError::ControlCharacter,
+            ClientNameError::FormatCharacter,
+            ClientNameError::LineSeparator,
+            ClientNameError::UnassignedCharacter,
+            ClientNameError::TooManyMarks,
+        ];
+        let redirects = [
+            RedirectUriError::Empty,
+            RedirectUriError::TooLong,
+            RedirectUriError::Fragment,
+            RedirectUriError::HttpBeyondLoopback,
+            RedirectUriError::DeniedScheme,
+            RedirectUriError::Wildcard,
+            RedirectUriError::NothingAfterScheme,
+        ];
+        let syntax = [
+            UriSyntaxError::ForbiddenCharacter,
+            UriSyntaxError::BadPercentEncoding,
+            UriSyntaxError::NoScheme,
+            UriSyntaxError::NoHost,
+            UriSyntaxError::UserInfo,
+            UriSyntaxError::BadHost,
+            UriSyntaxError::BadPort,
+        ];
+        let pages = [WebUriError::TooLong, WebUriError::NotWeb, WebUriError::NotHttps, WebUriError::PrivateAddress];
+        let scopes =
+            [ScopeError::EmptyName, ScopeError::NameTooLong, ScopeError::ForbiddenCharacter, ScopeError::TooManyNames];
+        let own = [
+            Problem::Missing,
+            Problem::NotAString,
+            Problem::NotAList,
+            Problem::EmptyList,
+            Problem::TooManyItems { most: 20 },
+            Problem::TooLarge { most: 8192 },
+            Problem::UnlistedScheme,
+            Problem::UnsupportedGrantType,
+            Problem::NoAuthorizationCode,
+            Problem::UnsupportedResponseType,
+            Problem::UnsupportedAuthMethod,
+            Problem::ScopeTooLong,
+            Problem::BesideJwks,
+        ];
+        own.into_iter()
+            .chain(names.map(Problem::from))
+            .chain(redirects.map(Problem::from))
+            .chain(syntax.map(|error| RedirectUriError::from(error).into()))
+            .chain(syntax.map(|error| WebUriError::from(error).into()))
+            .chain(pages.map(Problem::from))
+            .chain(scopes.map(Problem::from))
+            .collect()
+    }
+
+    #[test]
+    fn every_description_is_what_an_error_description_may_hold_and_offers_a_remedy() {
+        for problem in every_problem() {
+            let description = MetadataError::in_item(Member::RedirectUris, 49, problem).to_string();
+
+            assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'));
+            assert!(description.starts_with("redirect_uris[49] "), "{description}");
+            assert!(description.contains(": "), "{description}");
+        }
+    }
+
+    #[test]
+    fn a_description_names_the_member_the_rule_and_the_remedy() {
+        let cases = [
+            (MetadataError::new(Member::ClientName, Problem::Missing), "client_name is missing: it is required"),
+            (
+                MetadataError::in_item(Member::RedirectUris, 2, RedirectUriError::Fragment),
+                "redirect_uris[2] has a fragment: remove the # and what follows it",
+            ),
+            (
+                MetadataError::new(Member::Scope, ScopeError::TooManyNames),
+                "scope is not a list of scope names with a space between them: more than 100 scope names",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

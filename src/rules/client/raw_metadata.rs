@@ -1,0 +1,319 @@
+//! The body of a registration as it came (RFC 7591 section 3.1): a JSON object, of which the known members are kept.
+//!
+//! Members that the server does not know are ignored, as RFC 7591 section 2 demands. A known member that is there twice
+//! is refused, since two readers of the same body would register different clients. Types are checked later, member by
+//! member, so that the answer can say which one is wrong.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::error::Category;
+
+use crate::rules::client::metadata_error::{MetadataError, Problem};
+use crate::rules::syntax::json_text;
+use crate::rules::syntax::json_text::JsonTextError;
+
+/// The members of RFC 7591 section 2 that mean something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    ClientName,
+    RedirectUris,
+    GrantTypes,
+    ResponseTypes,
+    TokenEndpointAuthMethod,
+    Scope,
+    ClientUri,
+    LogoUri,
+    PolicyUri,
+    TosUri,
+    JwksUri,
+    /// Never registered; known only because it may not stand beside `jwks_uri`.
+    Jwks,
+}
+
+impl Member {
+    pub const ALL: [Self; 12] = [
+        Self::ClientName,
+        Self::RedirectUris,
+        Self::GrantTypes,
+        Self::ResponseTypes,
+        Self::TokenEndpointAuthMethod,
+        Self::Scope,
+        Self::ClientUri,
+        Self::LogoUri,
+        Self::PolicyUri,
+        Self::TosUri,
+        Self::JwksUri,
+        Self::Jwks,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClientName => "client_name",
+            Self::RedirectUris => "redirect_uris",
+            Self::GrantTypes => "grant_types",
+            Self::ResponseTypes => "response_types",
+            Self::TokenEndpointAuthMethod => "token_endpoint_auth_method",
+            Self::Scope => "scope",
+            Self::ClientUri => "client_uri",
+            Self::LogoUri => "logo_uri",
+            Self::PolicyUri => "policy_uri",
+            Self::TosUri => "tos_uri",
+            Self::JwksUri => "jwks_uri",
+            Self::Jwks => "jwks",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|member| member.name() == name)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawClientMetadata([Option<Value>; Member::ALL.len()]);
+
+/// Why a body is no JSON object that everyone reads alike. The words never quote the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableBody {
+    #[error(transparent)]
+    Text(#[from] JsonTextError),
+    #[error("the body is not valid JSON: send one JSON object and nothing else")]
+    NotJson,
+    #[error("the body is not a JSON object: send the metadata as members of one object")]
+    NotAnObject,
+    #[error("the body names {0} more than once: send it once")]
+    DuplicateMember(&'static str),
+}
+
+impl RawClientMetadata {
+    pub fn from_json(body: &[u8]) -> Result<Self, UnreadableBody> {
+        let text = json_text::check(body)?;
+        let known: KnownMembers = serde_json::from_str(text).map_err(|error| match error.classify() {
+            Category::Data => UnreadableBody::NotAnObject,
+            Category::Syntax | Category::Eof | Category::Io => UnreadableBody::NotJson,
+        })?;
+        match known.duplicate {
+            Some(member) => Err(UnreadableBody::DuplicateMember(member.name())),
+            None => Ok(known.raw),
+        }
+    }
+
+    /// With another value in a member's place.
+    pub(in crate::rules) fn with(mut self, member: Member, value: Value) -> Self {
+        if let Some(slot) = self.0.get_mut(member as usize) {
+            *slot = Some(value);
+        }
+        self
+    }
+
+    /// What was sent; `null` counts as nothing.
+    pub fn value(&self, member: Member) -> Option<&Value> {
+        self.0.get(member as usize)?.as_ref().filter(|value| !value.is_null())
+    }
+
+    pub fn text(&self, member: Member) -> Result<Option<&str>, MetadataError> {
+        let Some(value) = self.value(member) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| MetadataError::new(member, Problem::NotAString))
+    }
+
+    /// The items of a list, each with its own name in errors.
+    pub fn list(&self, member: Member) -> Result<Option<&[Value]>, MetadataError> {
+        let Some(value) = self.value(member) else { return Ok(None) };
+        let items = value.as_array().ok_or_else(|| MetadataError::new(member, Problem::NotAList))?;
+        if items.is_empty() {
+            return Err(MetadataError::new(member, Problem::EmptyList));
+        }
+        Ok(Some(items))
+    }
+}
+
+/// What one pass over the object finds.
+#[derive(Default)]
+struct KnownMembers {
+    raw: RawClientMetadata,
+    duplicate: Option<Member>,
+}
+
+impl KnownMembers {
+    fn insert(&mut self, member: Member, value: Value) {
+        if let Some(slot) = self.raw.0.get_mut(member as usize)
+            && slot.replace(value).is_some()
+        {
+            self.duplicate.get_or_insert(member);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KnownMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = KnownMembers;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<KnownMembers, M::Error> {
+        let mut known = KnownMembers::default();
+        while let Some(Key(member)) = object.next_key()? {
+            match member {
+                Some(member) => known.insert(member, object.next_value()?),
+                None => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// A member's name, recognised without a copy of it.
+struct Key(Option<Member>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+        Ok(Key(Member::named(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &str) -> Result<RawClientMetadata, UnreadableBody> {
+        RawClientMetadata::from_json(body.as_bytes())
+    }
+
+    #[test]
+    fn members_are_found_by_the_names_of_the_rfc_and_unknown_ones_are_ignored() {
+        for member in Member::ALL {
+            let raw =
+                read(&json!({ member.name(): "here", "client_id": "x", "x": [{}] }).to_string()).expect("an object");
+
+            for other in Member::ALL {
+                let expected = (other == member).then(|| json!("here"));
+                assert_eq!(raw.value(other), expected.as_ref(), "{member:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_escaped_and_has_a_case() {
+        let raw = read(r#"{"sc\u006fpe": "openid", "Client_Name": "x"}"#).expect("an object");
+
+        assert_eq!(raw.text(Member::Scope), Ok(Some("openid")));
+        assert_eq!(raw.value(Member::ClientName), None);
+    }
+
+    #[test]
+    fn null_counts_as_nothing() {
+        for member in Member::ALL {
+            assert_eq!(read(&json!({ member.name(): null }).to_string()).expect("an object").value(member), None);
+        }
+    }
+
+    #[test]
+    fn a_known_member_that_is_there_twice_is_refused() {
+        let cases = [
+            (r#"{"scope":"a","scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
+            (r#"{"scope":null,"scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
+            (r#"{"scope":"a","sc\u006fpe":"b"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
+            (r#"{"tos_uri":1,"scope":1,"tos_uri":1,"scope":1}"#, Err(UnreadableBody::DuplicateMember("tos_uri"))),
+            (r#"{"scope":"a","scope":"a"} x"#, Err(UnreadableBody::NotJson)),
+            (r#"{"x":1,"x":2,"y":{"scope":1},"z":{"scope":1}}"#, Ok(RawClientMetadata::default())),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(read(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_object_is_refused_with_its_reason() {
+        let deep = format!("{{\"x\":{}{}}}", "[".repeat(32), "]".repeat(32));
+        let cases = [
+            ("", UnreadableBody::NotJson),
+            ("{", UnreadableBody::NotJson),
+            ("{} {}", UnreadableBody::NotJson),
+            ("{}\0", UnreadableBody::NotJson),
+            ("{'scope':'a'}", UnreadableBody::NotJson),
+            ("{\"scope\":\"a\",}", UnreadableBody::NotJson),
+            ("{\"scope\":NaN}", UnreadableBody::NotJson),
+            ("{\"x\":NaN}", UnreadableBody::NotJson),
+            ("{\"scope\":\"a\nb\"}", UnreadableBody::NotJson),
+            ("{\"x\":\"a\nb\"}", UnreadableBody::NotJson),
+            ("{\"scope\":\"\\x\"}", UnreadableBody::NotJson),
+            ("{/**/}", UnreadableBody::NotJson),
+            ("client_name=x&redirect_uris=y", UnreadableBody::NotJson),
+            ("[]", UnreadableBody::NotAnObject),
+            ("[{}]", UnreadableBody::NotAnObject),
+            ("null", UnreadableBody::NotAnObject),
+            ("\"text\"", UnreadableBody::NotAnObject),
+            ("12", UnreadableBody::NotAnObject),
+            ("\u{FEFF}{}", UnreadableBody::Text(JsonTextError::ByteOrderMark)),
+            ("{\"x\":\"\\ud800\"}", UnreadableBody::Text(JsonTextError::LoneSurrogate)),
+            (deep.as_str(), UnreadableBody::Text(JsonTextError::TooDeep)),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(read(body), Err(expected), "{body}");
+        }
+        assert_eq!(
+            RawClientMetadata::from_json(b"{\"x\":\"\xff\"}"),
+            Err(UnreadableBody::Text(JsonTextError::NotUtf8)),
+        );
+    }
+
+    #[test]
+    fn a_member_of_the_wrong_type_is_named() {
+        let raw = read(r#"{"scope":["a"],"client_name":7,"redirect_uris":"x","grant_types":{},"response_types":[]}"#)
+            .expect("an object");
+        let described = |error: Option<MetadataError>| error.map(|error| error.to_string()).unwrap_or_default();
+        let text = |member| described(raw.text(member).err());
+        let list = |member| described(raw.list(member).err());
+
+        assert_eq!(text(Member::Scope), "scope is not a string: send a JSON string");
+        assert_eq!(text(Member::ClientName), "client_name is not a string: send a JSON string");
+        assert_eq!(list(Member::RedirectUris), "redirect_uris is not a list: send a JSON list of strings");
+        assert_eq!(list(Member::GrantTypes), "grant_types is not a list: send a JSON list of strings");
+        assert_eq!(list(Member::ResponseTypes), "response_types is an empty list: name at least one value");
+        assert_eq!((text(Member::TosUri), list(Member::TosUri)), (String::new(), String::new()), "absent is no error");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = RawClientMetadata::from_json(&body);
+        }
+
+        #[test]
+        fn what_a_strict_json_reader_refuses_is_refused(body in r#"\{("(x|scope)":(1|"a"|\[\]|NaN|01|"\\u0041"|null),?){0,3}\}?"#) {
+            if read(&body).is_ok() {
+                prop_assert!(serde_json::from_str::<Value>(&body).is_ok());
+            }
+        }
+    }
+}

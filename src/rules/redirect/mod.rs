@@ -1,0 +1,4 @@
+//! Where browsers may be sent: redirect URIs.
+
+pub mod trusted;
+pub mod uri;

@@ -1,0 +1,519 @@
+//! Where a client may have its users sent back to (RFC 6749 section 3.1.2, RFC 8252 section 7), byte for byte as sent.
+//!
+//! Accepted are `https`, `http` on the three names of the user's own machine, and the private-use schemes of native
+//! apps, except those that run code, read files or belong to the browser or the network. Compared are bytes; only the
+//! port of an `http` loopback address is free, since a native app takes whatever port it gets (RFC 8252 section 7.3).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::rules::syntax::address;
+use crate::rules::syntax::address::AddressKind;
+use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_scheme};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RedirectUri(String);
+
+/// How the redirect reaches the client (RFC 8252 section 7), which is what a consent page warns about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectKind {
+    /// A web server: whoever holds the domain and its certificate.
+    Https,
+    /// Whatever listens on that port of the user's machine (RFC 8252 section 7.3), also by `https`: a certificate for such
+    /// a name says nothing about the program.
+    Loopback,
+    /// Whatever app claimed the scheme on the user's machine (RFC 8252 section 7.1).
+    PrivateUse,
+}
+
+/// Why text is no redirect URI: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectUriError {
+    #[error("is empty: write the whole URI")]
+    Empty,
+    #[error("is longer than 2048 bytes: shorten it")]
+    TooLong,
+    #[error("has a fragment: remove the # and what follows it")]
+    Fragment,
+    #[error(transparent)]
+    Syntax(#[from] UriSyntaxError),
+    #[error("uses http for a host that is not 127.0.0.1, [::1] or localhost: use https")]
+    HttpBeyondLoopback,
+    #[error(
+        "uses a scheme that no client can own: use https, or a scheme of your app such as com.example.app:/callback"
+    )]
+    DeniedScheme,
+    #[error("has a wildcard in its host: register every URI by itself")]
+    Wildcard,
+    #[error("has nothing after its scheme: add a path, such as com.example.app:/callback")]
+    NothingAfterScheme,
+}
+
+/// Schemes, in lower case, that run code, read files, or belong to the browser, the system or the network.
+/// `localhost` is what a forgotten `http://` leaves.
+const DENIED_SCHEMES: [&str; 58] = [
+    "about",
+    "afp",
+    "blob",
+    "chrome",
+    "chrome-devtools",
+    "chrome-extension",
+    "chrome-search",
+    "chrome-untrusted",
+    "data",
+    "devtools",
+    "dict",
+    "edge",
+    "feed",
+    "file",
+    "filesystem",
+    "ftp",
+    "ftps",
+    "gopher",
+    "hcp",
+    "http+unix",
+    "intent",
+    "irc",
+    "itms-services",
+    "jar",
+    "javascript",
+    "ldap",
+    "ldaps",
+    "livescript",
+    "localhost",
+    "mailto",
+    "mhtml",
+    "microsoft-edge",
+    "mocha",
+    "moz-extension",
+    "ms-appinstaller",
+    "ms-msdt",
+    "ms-settings",
+    "news",
+    "nfs",
+    "nntp",
+    "res",
+    "resource",
+    "rtsp",
+    "search",
+    "search-ms",
+    "sftp",
+    "shell",
+    "smb",
+    "sms",
+    "ssh",
+    "tag",
+    "tel",
+    "telnet",
+    "urn",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// The spellings that are accepted by `http`.
+const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+impl RedirectUri {
+    pub const MAX_BYTES: usize = 2048;
+
+    pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
+        check_length(text)?;
+        check_no_fragment(text)?;
+        check_characters(text)?;
+        let (scheme, after_scheme) = split_scheme(text)?;
+        check_authority(after_scheme)?;
+        match Scheme::of(scheme) {
+            Scheme::Https => check_https(after_scheme)?,
+            Scheme::Http => check_http(after_scheme)?,
+            Scheme::PrivateUse => check_private_use(scheme, after_scheme)?,
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn kind(&self) -> RedirectKind {
+        match Scheme::of(self.scheme()) {
+            Scheme::Https if self.is_on_loopback() => RedirectKind::Loopback,
+            Scheme::Https => RedirectKind::Https,
+            Scheme::Http => RedirectKind::Loopback,
+            Scheme::PrivateUse => RedirectKind::PrivateUse,
+        }
+    }
+
+    /// In any spelling, since `https` accepts them all.
+    fn is_on_loopback(&self) -> bool {
+        let host = self.0.split_once(':').and_then(|(_, after_scheme)| Host::parse(after_scheme).ok());
+        host.is_some_and(|host| match host.address {
+            // What has no address of its own is reached on this machine.
+            Some(address) => {
+                matches!(address::kind_of(address), Some(AddressKind::Loopback | AddressKind::Unspecified))
+            }
+            None => is_localhost(host.text),
+        })
+    }
+
+    /// As written: a scheme has no case (RFC 3986 section 3.1).
+    pub fn scheme(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
+    /// Whether an authorization request may name `requested` where this URI is registered: equal bytes, or on loopback
+    /// equal but for the port (RFC 8252 section 7.3).
+    pub fn matches(&self, requested: &str) -> bool {
+        self.0 == requested
+            || self.around_port().is_some_and(|registered| {
+                Self::parse(requested).is_ok_and(|requested| requested.around_port() == Some(registered))
+            })
+    }
+
+    /// Whether a request may name another port than this one.
+    pub fn has_free_port(&self) -> bool {
+        self.around_port().is_some()
+    }
+
+    /// The same text for every port of an `http` loopback address; any other URI as it is.
+    pub fn without_loopback_port(&self) -> Cow<'_, str> {
+        match self.around_port() {
+            Some((before, after)) if before.len() + after.len() < self.0.len() => Cow::Owned([before, after].concat()),
+            _ => Cow::Borrowed(&self.0),
+        }
+    }
+
+    /// `http://localhost` and `/callback` of `http://localhost:8080/callback`; none where the port matters.
+    fn around_port(&self) -> Option<(&str, &str)> {
+        const BEFORE_HOST: usize = "http://".len();
+        if Scheme::of(self.scheme()) != Scheme::Http {
+            return None;
+        }
+        let from_host = self.0.get(BEFORE_HOST..)?;
+        let host = LOOPBACK_HOSTS.iter().find(|host| from_host.starts_with(**host))?;
+        let (before_port, rest) = self.0.split_at_checked(BEFORE_HOST + host.len())?;
+        let after_port = match rest.strip_prefix(':') {
+            Some(port) => port.trim_start_matches(|digit: char| digit.is_ascii_digit()),
+            None => rest,
+        };
+        Some((before_port, after_port))
+    }
+}
+
+/// What the scheme alone says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Https,
+    Http,
+    PrivateUse,
+}
+
+impl Scheme {
+    fn of(scheme: &str) -> Self {
+        if scheme.eq_ignore_ascii_case("https") {
+            Self::Https
+        } else if scheme.eq_ignore_ascii_case("http") {
+            Self::Http
+        } else {
+            Self::PrivateUse
+        }
+    }
+}
+
+/// Whatever such a name resolves to, it is this machine (RFC 6761 section 6.3).
+fn is_localhost(host: &str) -> bool {
+    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
+
+/// First of all, so that no later pass reads more than this.
+fn check_length(text: &str) -> Result<(), RedirectUriError> {
+    match text.len() {
+        0 => Err(RedirectUriError::Empty),
+        1..=RedirectUri::MAX_BYTES => Ok(()),
+        _ => Err(RedirectUriError::TooLong),
+    }
+}
+
+/// RFC 6749 section 3.1.2; an empty fragment is one too.
+fn check_no_fragment(text: &str) -> Result<(), RedirectUriError> {
+    if text.contains('#') { Err(RedirectUriError::Fragment) } else { Ok(()) }
+}
+
+/// For every scheme: nothing that makes one host look like another, nothing that looks like a pattern.
+fn check_authority(after_scheme: &str) -> Result<(), RedirectUriError> {
+    let authority = authority_of(after_scheme).unwrap_or_default();
+    if authority.contains('*') {
+        return Err(RedirectUriError::Wildcard);
+    }
+    if authority.contains('@') {
+        return Err(UriSyntaxError::UserInfo.into());
+    }
+    Ok(())
+}
+
+/// RFC 8252 section 7.2.
+fn check_https(after_scheme: &str) -> Result<(), RedirectUriError> {
+    Host::parse(after_scheme)?;
+    Ok(())
+}
+
+/// RFC 8252 sections 7.3 and 8.3. Other spellings of the same addresses are refused, since their bytes would have to be
+/// read to be compared.
+fn check_http(after_scheme: &str) -> Result<(), RedirectUriError> {
+    let host = Host::parse(after_scheme)?;
+    if LOOPBACK_HOSTS.contains(&host.text) { Ok(()) } else { Err(RedirectUriError::HttpBeyondLoopback) }
+}
+
+/// RFC 8252 section 7.1, but for its advice of a dot in the scheme, which well-known editors do not follow.
+fn check_private_use(scheme: &str, after_scheme: &str) -> Result<(), RedirectUriError> {
+    if DENIED_SCHEMES.iter().any(|denied| scheme.eq_ignore_ascii_case(denied)) {
+        return Err(RedirectUriError::DeniedScheme);
+    }
+    if after_scheme.is_empty() {
+        return Err(RedirectUriError::NothingAfterScheme);
+    }
+    Ok(())
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn redirect(text: &str) -> RedirectUri {
+        RedirectUri::parse(text).expect("a redirect URI")
+    }
+
+    #[test]
+    fn what_clients_register_is_accepted_as_the_kind_it_is() {
+        let cases = [
+            ("https://example.com/oauth/callback", RedirectKind::Https),
+            ("https://example.com", RedirectKind::Https),
+            ("https://example.com?a=b*&c=%2F", RedirectKind::Https),
+            ("https://example.com:8443/a@b/*", RedirectKind::Https),
+            ("https://[2001:db8::1]:8443/cb", RedirectKind::Https),
+            ("https://192.0.2.1/cb", RedirectKind::Https),
+            ("HTTPS://EXAMPLE.com/cb", RedirectKind::Https),
+            ("https://localhost.example/cb", RedirectKind::Https),
+            ("https://example.com/?at=//localhost", RedirectKind::Https),
+            ("https://127.0.0.1.example.com/cb", RedirectKind::Https),
+            ("https://localhost/cb", RedirectKind::Loopback),
+            ("https://localhost:8443", RedirectKind::Loopback),
+            ("HTTPS://LocalHost/cb", RedirectKind::Loopback),
+            ("https://app.localhost/cb", RedirectKind::Loopback),
+            ("https://127.0.0.1:8443/cb", RedirectKind::Loopback),
+            ("https://127.0.0.2/cb", RedirectKind::Loopback),
+            ("https://0.0.0.0/cb", RedirectKind::Loopback),
+            ("https://10.0.0.1/cb", RedirectKind::Https),
+            ("https://[::1]:8443/cb", RedirectKind::Loopback),
+            ("https://[0:0:0:0:0:0:0:1]/cb", RedirectKind::Loopback),
+            ("https://[::ffff:127.0.0.1]/cb", RedirectKind::Loopback),
+            ("http://127.0.0.1/", RedirectKind::Loopback),
+            ("http://127.0.0.1:33418/", RedirectKind::Loopback),
+            ("http://[::1]:1/cb", RedirectKind::Loopback),
+            ("http://localhost", RedirectKind::Loopback),
+            ("http://localhost:65535/callback?x=1", RedirectKind::Loopback),
+            ("HTTP://localhost/cb", RedirectKind::Loopback),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", RedirectKind::PrivateUse),
+            ("vscode://vscode.github-authentication/did-authenticate", RedirectKind::PrivateUse),
+            ("com.example.app:/callback", RedirectKind::PrivateUse),
+            ("com.example.app:callback@home", RedirectKind::PrivateUse),
+            ("myapp://", RedirectKind::PrivateUse),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(RedirectUri::parse(text).map(|uri| (uri.to_string(), uri.kind())), Ok((text.to_owned(), kind)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_redirect_is_refused_with_its_reason() {
+        use RedirectUriError as Error;
+        let cases = [
+            ("", Error::Empty),
+            ("https://example.com/#", Error::Fragment),
+            ("https://example.com/cb#token", Error::Fragment),
+            ("com.example.app:/cb#", Error::Fragment),
+            ("https://example.com/ cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            (" https://example.com/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://example.com/cb\n", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("ht\ttps://example.com/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https:\\\\example.com/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://example.com\\@evil.example/", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://bücher.example/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://example.com/<script>", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://example.com/%zz", Error::Syntax(UriSyntaxError::BadPercentEncoding)),
+            ("/callback", Error::Syntax(UriSyntaxError::NoScheme)),
+            ("example.com/callback", Error::Syntax(UriSyntaxError::NoScheme)),
+            ("https:/example.com/cb", Error::Syntax(UriSyntaxError::NoHost)),
+            ("https:example.com/cb", Error::Syntax(UriSyntaxError::NoHost)),
+            ("https:///cb", Error::Syntax(UriSyntaxError::NoHost)),
+            ("https://good.example@evil.example/", Error::Syntax(UriSyntaxError::UserInfo)),
+            ("http://localhost@evil.example/", Error::Syntax(UriSyntaxError::UserInfo)),
+            ("http://localhost:80@evil.example/", Error::Syntax(UriSyntaxError::UserInfo)),
+            ("cursor://user@host/cb", Error::Syntax(UriSyntaxError::UserInfo)),
+            ("https://*.example.com/cb", Error::Wildcard),
+            ("cursor://*/cb", Error::Wildcard),
+            ("https://example.com:0/cb", Error::Syntax(UriSyntaxError::BadPort)),
+            ("http://localhost:/cb", Error::Syntax(UriSyntaxError::BadPort)),
+            ("http://example.com/cb", Error::HttpBeyondLoopback),
+            ("http://0.0.0.0/cb", Error::HttpBeyondLoopback),
+            ("http://127.0.0.2/cb", Error::HttpBeyondLoopback),
+            ("http://LOCALHOST/cb", Error::HttpBeyondLoopback),
+            ("http://x.localhost/cb", Error::HttpBeyondLoopback),
+            ("http://localhost.evil.example/cb", Error::HttpBeyondLoopback),
+            ("http://127.0.0.1.evil.example/cb", Error::HttpBeyondLoopback),
+            ("http://[0:0:0:0:0:0:0:1]/cb", Error::HttpBeyondLoopback),
+            ("http://[::ffff:127.0.0.1]/cb", Error::HttpBeyondLoopback),
+            ("http://localhost./cb", Error::Syntax(UriSyntaxError::BadHost)),
+            ("http://2130706433/cb", Error::Syntax(UriSyntaxError::BadHost)),
+            ("http://0177.0.0.1/cb", Error::Syntax(UriSyntaxError::BadHost)),
+            ("http://127.1/cb", Error::Syntax(UriSyntaxError::BadHost)),
+            ("com.example.app:", Error::NothingAfterScheme),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(RedirectUri::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_denied_scheme_is_refused_in_any_case_and_form() {
+        for scheme in DENIED_SCHEMES {
+            for text in [format!("{scheme}:x"), format!("{scheme}://host/cb"), format!("{}:x", scheme.to_uppercase())] {
+                assert_eq!(RedirectUri::parse(&text), Err(RedirectUriError::DeniedScheme), "{text}");
+            }
+            assert!(RedirectUri::parse(&format!("{scheme}.example:x")).is_ok(), "{scheme} denies only itself");
+        }
+    }
+
+    #[test]
+    fn the_schemes_that_have_done_harm_are_on_the_list() {
+        let expected = "javascript data vbscript file blob about filesystem view-source chrome chrome-extension resource \
+                        jar intent ms-settings ms-appinstaller search-ms shell mailto tel sms urn tag ftp ftps sftp ws \
+                        wss ldap ldaps gopher ssh telnet irc news nntp dict localhost afp chrome-devtools \
+                        chrome-search chrome-untrusted devtools edge feed hcp http+unix itms-services livescript mhtml \
+                        microsoft-edge mocha moz-extension ms-msdt nfs res rtsp search smb";
+        let mut expected: Vec<_> = expected.split_whitespace().collect();
+        expected.sort_unstable();
+
+        assert_eq!(DENIED_SCHEMES.to_vec(), expected);
+    }
+
+    #[test]
+    fn length_is_counted_in_bytes() {
+        let longest = format!("https://example.com/{}", "x".repeat(RedirectUri::MAX_BYTES - 20));
+
+        assert_eq!(RedirectUri::parse(&longest).map(|uri| uri.as_str().len()), Ok(2048));
+        assert_eq!(RedirectUri::parse(&format!("{longest}x")), Err(RedirectUriError::TooLong));
+    }
+
+    #[test]
+    fn only_the_port_of_an_http_loopback_address_is_free() {
+        let cases = [
+            ("http://localhost:3118/cb", "http://localhost:3118/cb", true),
+            ("http://localhost:3118/cb", "http://localhost:49152/cb", true),
+            ("http://localhost:3118/cb", "http://localhost/cb", true),
+            ("http://localhost/cb", "http://localhost:3118/cb", true),
+            ("http://127.0.0.1/", "http://127.0.0.1:33418/", true),
+            ("http://[::1]:1/cb?a=1", "http://[::1]:2/cb?a=1", true),
+            ("http://localhost", "http://localhost:1", true),
+            ("http://localhost:1/cb", "http://localhost:2/cb/", false),
+            ("http://localhost:1/cb", "http://localhost:2/CB", false),
+            ("http://localhost:1/cb", "http://localhost:2/cb?x", false),
+            ("http://localhost:1/cb", "http://localhost:2/cb#", false),
+            ("http://localhost:1/cb", "http://localhost:0/cb", false),
+            ("http://localhost:1/cb", "http://localhost:/cb", false),
+            ("http://localhost:1/cb", "http://localhost:99999/cb", false),
+            ("http://localhost:1/cb", "http://localhost:2@evil.example/cb", false),
+            ("http://localhost:1/cb", "http://localhost.evil.example:1/cb", false),
+            ("http://localhost:1/cb", "http://127.0.0.1:1/cb", false),
+            ("http://127.0.0.1:1/cb", "http://[::1]:1/cb", false),
+            ("http://localhost:1/cb", "https://localhost:1/cb", false),
+            ("http://localhost:1/cb", "HTTP://localhost:2/cb", false),
+            ("https://localhost:1/cb", "https://localhost:2/cb", false),
+            ("https://127.0.0.1:1/cb", "https://127.0.0.1/cb", false),
+            ("https://[::1]/cb", "https://[::1]:2/cb", false),
+            ("https://localhost:1/cb", "https://localhost:1/cb", true),
+            ("https://example.com/cb", "https://example.com:443/cb", false),
+            ("https://example.com/cb", "https://example.com/cb", true),
+            ("https://example.com/cb", "https://EXAMPLE.com/cb", false),
+            ("https://example.com/a", "https://example.com/%61", false),
+            ("cursor://host:1/cb", "cursor://host:2/cb", false),
+            ("cursor://host:1/cb", "cursor://host:1/cb", true),
+        ];
+        for (registered, requested, expected) in cases {
+            assert_eq!(redirect(registered).matches(requested), expected, "{registered} for {requested}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_left_out_on_http_loopback_and_nowhere_else() {
+        let cases = [
+            ("http://localhost:3118/cb?a=:9", "http://localhost/cb?a=:9"),
+            ("http://127.0.0.1:1", "http://127.0.0.1"),
+            ("http://[::1]:1/", "http://[::1]/"),
+            ("http://[::1]/", "http://[::1]/"),
+            ("https://localhost:3118/cb", "https://localhost:3118/cb"),
+            ("https://127.0.0.1:3118/cb", "https://127.0.0.1:3118/cb"),
+            ("https://[::1]:3118/cb", "https://[::1]:3118/cb"),
+            ("cursor://host:1/cb", "cursor://host:1/cb"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(redirect(text).without_loopback_port(), expected, "{text}");
+        }
+    }
+
+    /// Text that is near the grammar, so that a good part of it is accepted.
+    fn nearly_a_redirect() -> impl Strategy<Value = String> {
+        let scheme = prop_oneof!["https", "http", "HTTP", "cursor", "[a-zA-Z][a-z0-9+.-]{0,8}", "javascript"];
+        let authority = prop_oneof![
+            "//(localhost|127[.]0[.]0[.]1|\\[::1\\])(:[0-9]{0,5})?",
+            "//[a-z0-9.*@:\\[\\]-]{0,20}",
+            "/{0,3}",
+        ];
+        (scheme, authority, "[/?][!-~]{0,20}|\\PC{0,8}")
+            .prop_map(|(scheme, authority, rest)| format!("{scheme}:{authority}{rest}"))
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*|[\\x00-\\x7f]{0,60}") {
+            let _ = RedirectUri::parse(&text);
+        }
+
+        #[test]
+        fn what_is_accepted_keeps_its_bytes_and_holds_nothing_that_misleads(text in nearly_a_redirect()) {
+            if let Ok(uri) = RedirectUri::parse(&text) {
+                prop_assert_eq!(uri.as_str(), &text);
+                prop_assert_eq!(&RedirectUri::parse(uri.as_str()), &Ok(uri.clone()));
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+                let authority = text.split_once(':').and_then(|(_, rest)| authority_of(rest)).unwrap_or_default();
+                prop_assert!(!authority.contains(['@', '*']));
+            }
+        }
+
+        #[test]
+        fn a_redirect_matches_itself_and_every_port_only_on_loopback(text in nearly_a_redirect(), port in 1_u16..) {
+            if let Ok(uri) = RedirectUri::parse(&text) {
+                let portless = uri.without_loopback_port();
+                let again = redirect(&portless);
+                prop_assert!(uri.matches(&text) && uri.matches(&portless));
+                prop_assert_eq!(again.without_loopback_port(), portless.as_ref());
+                match uri.around_port() {
+                    Some((before, after)) => prop_assert!(uri.matches(&[before, ":", &port.to_string(), after].concat())),
+                    None => prop_assert_eq!(portless, text),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether tokens may be issued for a grant now, and with which scopes.
+//!
+//! A grant outlives its consent by months. Meanwhile the user, their role, the client's state in the organization, its
+//! restriction and the catalog change, so both grant types apply this rule before anything is redeemed or rotated.
+
+use crate::rules::identity::permission::Role;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::scope::offered::still_permitted;
+use crate::rules::scope::restriction::{ScopesRestriction, ceiling};
+use crate::rules::timestamp::Timestamp;
+
+/// The rows that bound a grant, as they are now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub user_disabled_at: Option<Timestamp>,
+    /// `None`: the user is not a member of the organization.
+    pub role: Option<Role>,
+    pub client_disabled_at: Option<Timestamp>,
+    pub restriction: Option<ScopesRestriction>,
+    pub default_client_scopes: Option<ScopeSet>,
+}
+
+/// The part of the server's configuration that bounds a grant.
+#[derive(Clone, Copy, Debug)]
+pub struct ScopeLimits<'a> {
+    pub catalog: &'a ScopeCatalog,
+    /// Scopes of a first-party client that pass every restriction.
+    pub required: &'a ScopeSet,
+}
+
+impl Standing {
+    /// The granted scopes that are still permitted. `None`: the user or the client may not have tokens at all.
+    pub fn permitted(&self, granted: &ScopeSet, limits: ScopeLimits<'_>) -> Option<ScopeSet> {
+        let role = self.role.filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
+        let ScopeLimits { catalog, required } = limits;
+        let ceiling = ceiling(self.restriction.as_ref(), self.default_client_scopes.as_ref(), required, catalog);
+        Some(still_permitted(granted, &ceiling, required, role, catalog))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::scope::ScopeToken;
+    use crate::rules::scope::catalog::SHIPPED;
+
+    fn set(names: &str) -> ScopeSet {
+        ScopeSet::parse(names).expect("scopes")
+    }
+
+    fn restriction(names: &[&str]) -> ScopesRestriction {
+        let names = names.iter().map(|name| ScopeToken::parse(name).expect("a scope")).collect();
+        ScopesRestriction::from_stored(Vec::new(), names)
+    }
+
+    #[test]
+    fn scopes_are_bounded_by_user_role_client_restriction_and_defaults() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let required = set("email");
+        let member = || Standing { role: Some(Role::Standard), ..Standing::default() };
+        let granted = "email mcp_read org_management";
+        let at = Some(Timestamp::from_seconds(1));
+        let cases = [
+            (Standing::default(), None),
+            (Standing { user_disabled_at: at, ..member() }, None),
+            (Standing { client_disabled_at: at, ..member() }, None),
+            (member(), Some("email mcp_read")),
+            (Standing { role: Some(Role::Admin), ..member() }, Some("email mcp_read org_management")),
+            (Standing { restriction: Some(restriction(&[])), ..member() }, Some("email")),
+            (Standing { restriction: Some(restriction(&["mcp_read"])), ..member() }, Some("email mcp_read")),
+            (Standing { default_client_scopes: Some(set("")), ..member() }, Some("email")),
+            (
+                Standing {
+                    restriction: Some(restriction(&["mcp_read"])),
+                    default_client_scopes: Some(set("")),
+                    ..member()
+                },
+                Some("email mcp_read"),
+            ),
+        ];
+        for (standing, expected) in cases {
+            let limits = ScopeLimits { catalog: &catalog, required: &required };
+
+            assert_eq!(standing.permitted(&set(granted), limits), expected.map(set), "{standing:?}");
+        }
+    }
+}

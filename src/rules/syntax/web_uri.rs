@@ -1,0 +1,174 @@
+//! The URIs of a client's own pages (RFC 7591 section 2): shown to people as links, never fetched.
+//!
+//! A registered client vouches for itself, so that its logo and keys are held to what a server could fetch one day
+//! without harm: https, and no address of somebody's private network (RFC 7591 section 5).
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::rules::syntax::uri::{Host, UriSyntaxError, check_characters, split_scheme};
+
+/// `client_uri`, `policy_uri`, `tos_uri`: http or https.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct WebUri(String);
+
+/// `logo_uri`, `jwks_uri`: https, and not on a literal private address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PublicHttpsUri(String);
+
+/// Why text is no such URI: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebUriError {
+    #[error("is longer than 1000 characters: shorten it")]
+    TooLong,
+    #[error(transparent)]
+    Syntax(#[from] UriSyntaxError),
+    #[error("is no web address: use https")]
+    NotWeb,
+    #[error("does not use https: use https")]
+    NotHttps,
+    #[error("names an address that is not on the public internet: use a public host")]
+    PrivateAddress,
+}
+
+const MAX_LENGTH: usize = 1000;
+
+impl WebUri {
+    pub fn parse(text: &str) -> Result<Self, WebUriError> {
+        let (scheme, _) = read(text)?;
+        let is_web = ["https", "http"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        is_web.then(|| Self(text.to_owned())).ok_or(WebUriError::NotWeb)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PublicHttpsUri {
+    pub fn parse(text: &str) -> Result<Self, WebUriError> {
+        let (scheme, host) = read(text)?;
+        if !scheme.eq_ignore_ascii_case("https") {
+            return Err(WebUriError::NotHttps);
+        }
+        if host.is_private_address() {
+            return Err(WebUriError::PrivateAddress);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The scheme and the host of `scheme://host…`, with a fragment or without.
+fn read(text: &str) -> Result<(&str, Host<'_>), WebUriError> {
+    // Bytes count as characters here: a URI that holds anything but ASCII is refused in any case.
+    if text.len() > MAX_LENGTH {
+        return Err(WebUriError::TooLong);
+    }
+    let (before_fragment, fragment) = text.split_once('#').unwrap_or((text, ""));
+    check_characters(before_fragment)?;
+    check_characters(fragment)?;
+    let (scheme, after_scheme) = split_scheme(before_fragment)?;
+    Ok((scheme, Host::parse(after_scheme)?))
+}
+
+impl fmt::Display for WebUri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for PublicHttpsUri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn web(text: &str) -> Result<String, WebUriError> {
+        WebUri::parse(text).map(|uri| uri.to_string())
+    }
+
+    fn public_https(text: &str) -> Result<String, WebUriError> {
+        PublicHttpsUri::parse(text).map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn pages_are_on_the_web_and_logos_and_keys_on_the_public_web() {
+        let same = |text: &str| Ok(text.to_owned());
+        let cases = [
+            ("https://example.com", same("https://example.com"), same("https://example.com")),
+            ("HTTPS://example.com/A#b", same("HTTPS://example.com/A#b"), same("HTTPS://example.com/A#b")),
+            ("https://8.8.8.8:8443/x", same("https://8.8.8.8:8443/x"), same("https://8.8.8.8:8443/x")),
+            ("http://example.com/", same("http://example.com/"), Err(WebUriError::NotHttps)),
+            ("http://localhost:3000", same("http://localhost:3000"), Err(WebUriError::NotHttps)),
+            ("https://10.0.0.1/", same("https://10.0.0.1/"), Err(WebUriError::PrivateAddress)),
+            ("https://100.64.0.1/", same("https://100.64.0.1/"), Err(WebUriError::PrivateAddress)),
+            ("https://[64:ff9b::7f00:1]/", same("https://[64:ff9b::7f00:1]/"), Err(WebUriError::PrivateAddress)),
+            ("https://[::1]/k", same("https://[::1]/k"), Err(WebUriError::PrivateAddress)),
+            ("https://169.254.169.254/", same("https://169.254.169.254/"), Err(WebUriError::PrivateAddress)),
+            ("javascript:alert(1)", Err(UriSyntaxError::NoHost.into()), Err(UriSyntaxError::NoHost.into())),
+            ("ftp://example.com/", Err(WebUriError::NotWeb), Err(WebUriError::NotHttps)),
+        ];
+        for (text, as_page, as_logo) in cases {
+            assert_eq!((web(text), public_https(text)), (as_page, as_logo), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused_by_both() {
+        let cases = [
+            ("", UriSyntaxError::NoScheme),
+            ("example.com", UriSyntaxError::NoScheme),
+            ("https:example.com", UriSyntaxError::NoHost),
+            ("https://", UriSyntaxError::NoHost),
+            ("https://#x", UriSyntaxError::NoHost),
+            ("https://a@example.com/", UriSyntaxError::UserInfo),
+            ("https://exa mple.com/", UriSyntaxError::ForbiddenCharacter),
+            ("https://example.com/#a#b", UriSyntaxError::ForbiddenCharacter),
+            ("https://example.com/#a\"b", UriSyntaxError::ForbiddenCharacter),
+            ("https://example.com/\0", UriSyntaxError::ForbiddenCharacter),
+            ("https://example.com/#%4", UriSyntaxError::BadPercentEncoding),
+            ("https://0x7f.1/", UriSyntaxError::BadHost),
+            ("https://example.com:0/", UriSyntaxError::BadPort),
+        ];
+        for (text, expected) in cases {
+            let expected = WebUriError::Syntax(expected);
+            assert_eq!((web(text), public_https(text)), (Err(expected), Err(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_characters_fit_and_one_more_does_not() {
+        let longest = format!("https://example.com/{}", "x".repeat(980));
+
+        assert_eq!(web(&longest).map(|text| text.len()), Ok(1000));
+        assert_eq!(public_https(&longest).map(|text| text.len()), Ok(1000));
+        assert_eq!(web(&format!("{longest}x")), Err(WebUriError::TooLong));
+        assert_eq!(public_https(&format!("{longest}x")), Err(WebUriError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_kept_as_sent_and_is_plain_ascii(text in "https?://[a-z0-9.:@-]{1,12}([/?#]\\PC{0,8})?") {
+            if let Ok(uri) = WebUri::parse(&text) {
+                prop_assert_eq!(uri.as_str(), &text);
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+            if PublicHttpsUri::parse(&text).is_ok() {
+                prop_assert!(WebUri::parse(&text).is_ok() && text.starts_with("https"));
+            }
+        }
+    }
+}

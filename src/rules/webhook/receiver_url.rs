@@ -1,0 +1,198 @@
+//! URLs that this server calls for an organisation: the receivers of webhooks, and where access tokens for them come from.
+//!
+//! Whoever may write one must not look around with it where only this server can: https on the public internet, and what
+//! the operator of the server opens. What a name resolves to is checked again whenever it is called (`outgoing.rs`).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::rules::syntax::address::{AddressKind, AddressRules};
+use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_port, split_scheme};
+
+pub const LONGEST: usize = 2048;
+
+/// What is wrong, to follow the name of the member. Constant, so that it never quotes what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiverUrlMistake {
+    #[error("is longer than {LONGEST} characters: shorten it")]
+    TooLong,
+    #[error(transparent)]
+    Syntax(#[from] UriSyntaxError),
+    #[error("has a fragment, which is never sent: remove the # and what follows it")]
+    Fragment,
+    #[error("does not use https: use https")]
+    NotHttps,
+    #[error("leads to {0}, which this server does not call: use a host on the public internet")]
+    NotPublic(AddressKind),
+}
+
+/// With no network open but the public internet and, for tests, this machine.
+pub fn parse(url: &str, allow_loopback: bool) -> Result<String, ReceiverUrlMistake> {
+    parse_within(url, &AddressRules { allow_networks: Vec::new(), allow_loopback })
+}
+
+/// The text as it was sent, which is what is called later.
+pub fn parse_within(url: &str, rules: &AddressRules) -> Result<String, ReceiverUrlMistake> {
+    // Bytes count as characters here: a URL that holds anything but ASCII is refused in any case.
+    if url.len() > LONGEST {
+        return Err(ReceiverUrlMistake::TooLong);
+    }
+    if url.contains('#') {
+        return Err(ReceiverUrlMistake::Fragment);
+    }
+    check_characters(url)?;
+    let (scheme, after_scheme) = split_scheme(url)?;
+    let is_http = scheme.eq_ignore_ascii_case("http");
+    if !is_http && !scheme.eq_ignore_ascii_case("https") {
+        return Err(ReceiverUrlMistake::NotHttps);
+    }
+    let address = known_address(Host::parse(after_scheme)?);
+    let is_this_machine = address.is_some_and(|address| address.to_canonical().is_loopback());
+    if is_http && !(rules.allow_loopback && is_this_machine) {
+        return Err(ReceiverUrlMistake::NotHttps);
+    }
+    address.map_or(Ok(()), |address| rules.check(address)).map_err(ReceiverUrlMistake::NotPublic)?;
+    Ok(url.to_owned())
+}
+
+/// The scheme, host and port of a URL that was parsed here, however they are spelt (RFC 6454 section 6.2). Text that is none
+/// stands for itself.
+pub fn origin(url: &str) -> String {
+    read_origin(url).unwrap_or_else(|| url.to_owned())
+}
+
+fn read_origin(url: &str) -> Option<String> {
+    let (scheme, after_scheme) = split_scheme(url).ok()?;
+    let scheme = scheme.to_ascii_lowercase();
+    let host = match Host::parse(after_scheme).ok()? {
+        Host { address: Some(IpAddr::V6(address)), .. } => format!("[{address}]"),
+        Host { text, .. } => text.to_ascii_lowercase(),
+    };
+    let usual = if scheme == "http" { 80 } else { 443 };
+    let (_, port) = split_port(authority_of(after_scheme)?);
+    let port = port.map_or(Ok(usual), str::parse::<u16>).ok()?;
+    Some(if port == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") })
+}
+
+/// Without resolving anything: an address, or a name that means whoever reads it (RFC 6761 section 6.3).
+fn known_address(host: Host<'_>) -> Option<IpAddr> {
+    let name = host.text.to_ascii_lowercase();
+    let is_local = name == "localhost" || name.ends_with(".localhost");
+    host.address.or_else(|| is_local.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_on_a_public_host_is_kept_as_it_was_written() {
+        let longest = format!("https://hooks.example/{}", "a".repeat(LONGEST - 22));
+        for url in [
+            "https://hooks.example",
+            "HTTPS://Hooks.EXAMPLE:8443/a/$b?c=d&e=%20",
+            "https://8.8.8.8/hook",
+            "https://[2606:4700::1111]:443/",
+            "https://xn--bcher-kva.example/",
+            &longest,
+        ] {
+            assert_eq!(parse(url, false).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn an_origin_is_one_however_it_is_spelt() {
+        let cases = [
+            (
+                "https://auth.example",
+                &["HTTPS://Auth.EXAMPLE/token?a=b:1", "https://auth.example:443/", "https://auth.example:00443"][..],
+            ),
+            ("https://auth.example:8443", &["https://AUTH.example:8443/a", "https://auth.example:08443?a"]),
+            ("https://auth.example:80", &["https://auth.example:80/"]),
+            ("http://127.0.0.1", &["http://127.0.0.1:80/token"]),
+            ("http://127.0.0.1:443", &["http://127.0.0.1:443/token"]),
+            ("https://[2606:4700::1111]", &["https://[2606:4700:0:0::1111]:443/", "https://[2606:4700::1111]"]),
+            ("https://[2606:4700::1111]:444", &["https://[2606:4700::1111]:444/"]),
+        ];
+        for (expected, urls) in cases {
+            for url in urls {
+                assert!(parse(url, true).is_ok(), "{url}");
+                assert_eq!(origin(url), expected, "{url}");
+            }
+        }
+        assert_eq!(origin("no url"), "no url");
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        use ReceiverUrlMistake::{Fragment, NotHttps, Syntax, TooLong};
+        let too_long = format!("https://hooks.example/{}", "a".repeat(LONGEST - 21));
+        let cases = [
+            ("", Syntax(UriSyntaxError::NoScheme)),
+            ("hooks.example/a", Syntax(UriSyntaxError::NoScheme)),
+            ("https:hooks.example", Syntax(UriSyntaxError::NoHost)),
+            ("https:///a", Syntax(UriSyntaxError::NoHost)),
+            ("https://user:pass@hooks.example/", Syntax(UriSyntaxError::UserInfo)),
+            ("https://@hooks.example/", Syntax(UriSyntaxError::UserInfo)),
+            ("https://hooks.example\\@10.0.0.1/", Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://hooks.example/a b", Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://hooks.example/\r\nHost: other", Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://b\u{fc}cher.example/", Syntax(UriSyntaxError::ForbiddenCharacter)),
+            ("https://hooks.example/%zz", Syntax(UriSyntaxError::BadPercentEncoding)),
+            ("https://2130706433/", Syntax(UriSyntaxError::BadHost)),
+            ("https://hooks.example:0/", Syntax(UriSyntaxError::BadPort)),
+            ("https://hooks.example/#a", Fragment),
+            ("https://hooks.example#", Fragment),
+            ("http://hooks.example/", NotHttps),
+            ("http://127.0.0.1/", NotHttps),
+            ("ftp://hooks.example/", NotHttps),
+            ("file:///etc/passwd", NotHttps),
+            ("javascript:alert(1)", NotHttps),
+            (&too_long, TooLong),
+        ];
+        for (url, mistake) in cases {
+            assert_eq!(parse(url, false), Err(mistake), "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_are_known_to_be_private_are_refused() {
+        for (host, kind) in [
+            ("127.0.0.1", AddressKind::Loopback),
+            ("localhost", AddressKind::Loopback),
+            ("api.LOCALHOST", AddressKind::Loopback),
+            ("[::1]", AddressKind::Loopback),
+            ("[::ffff:127.0.0.1]", AddressKind::Loopback),
+            ("0.0.0.0", AddressKind::Unspecified),
+            ("10.0.0.1", AddressKind::Private),
+            ("[64:ff9b::a00:1]", AddressKind::Private),
+            ("169.254.169.254", AddressKind::Metadata),
+            ("169.254.0.1", AddressKind::LinkLocal),
+            ("224.0.0.1", AddressKind::Multicast),
+            ("[fd00::1]", AddressKind::UniqueLocal),
+            ("100.64.0.1", AddressKind::SharedSpace),
+        ] {
+            let url = format!("https://{host}:8443/hook");
+            assert_eq!(parse(&url, false), Err(ReceiverUrlMistake::NotPublic(kind)), "{url}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_for_tests_with_http_as_well_and_opens_nothing_else() {
+        for url in ["http://127.0.0.1:8000/a", "http://localhost/a", "http://[::1]/a", "https://localhost/a"] {
+            assert_eq!(parse(url, true).as_deref(), Ok(url));
+        }
+        assert_eq!(parse("http://10.0.0.1/", true), Err(ReceiverUrlMistake::NotHttps));
+        assert_eq!(parse("http://hooks.example/", true), Err(ReceiverUrlMistake::NotHttps));
+        assert!(parse("https://10.0.0.1/", true).is_err());
+    }
+
+    #[test]
+    fn a_network_that_the_server_may_reach_is_open_to_literal_addresses_too() {
+        let network = "10.0.0.0/8".parse().expect("a network");
+        let rules = AddressRules { allow_networks: vec![network], allow_loopback: false };
+
+        assert!(parse_within("https://10.1.2.3/hook", &rules).is_ok());
+        assert!(parse_within("https://192.168.0.1/hook", &rules).is_err());
+        assert_eq!(parse_within("http://10.1.2.3/hook", &rules), Err(ReceiverUrlMistake::NotHttps));
+    }
+}
