@@ -1,4 +1,4 @@
-//! What every request shares; `app/serve.rs` starts and stops it all.
+//! The state that all requests share. `app/serve.rs` starts and stops the server.
 
 mod parts;
 mod serve;
@@ -40,7 +40,7 @@ use crate::rules::token::signing_period::kept_for;
 use crate::sealing::KeyRing;
 use crate::secret::{Random, RequestIds};
 use crate::signing::SigningKeys;
-use crate::stop::Stop;
+use crate::stop::Shutdown;
 
 pub use crate::app::parts::{database_target, webhooks_outgoing};
 pub use crate::app::serve::StartError;
@@ -52,29 +52,29 @@ pub struct App {
     pub registrar: Registrar,
     pub operators: OperatorCache,
     pub find_client: FindClient,
-    /// For tests of auth methods: deliveries have places of their own.
+    /// For tests of auth methods. Deliveries have their own concurrency limit.
     pub webhooks_outgoing: Outgoing,
     pub issuer: Issuer,
     pub resource_servers: ResourceServers,
     pub request_ids: RequestIds,
     pub limits: RateLimits,
-    /// Authorization requests that wait for their user.
+    /// Limits pending authorization requests.
     pub waiting: WaitingRequests,
     pub intake: Arc<Intake>,
     pub metrics: Metrics,
-    /// The sites document, made once.
+    /// The sites document, built once.
     pub sites: Bytes,
-    /// The metadata of RFC 8414, made once.
+    /// The RFC 8414 metadata, built once.
     pub discovery: Bytes,
-    pub stop: Stop,
-    /// While the database is waited for or migrated.
+    pub stop: Shutdown,
+    /// True while the server waits for its database or migrates it.
     starting: AtomicBool,
     tolerate: BTreeSet<String>,
     no_scopes: ScopeSet,
 }
 
 impl App {
-    /// Puts the parts together. Must be called within a runtime, which the writer's task runs on.
+    /// Builds the state. Must be called within a Tokio runtime, since it starts the writer task.
     pub fn new(loaded: Loaded, db: Db, clock: Clock, random: Random, ring: KeyRing) -> Arc<Self> {
         let Loaded { config, catalog, .. } = loaded;
         let registrar = Registrar {
@@ -101,7 +101,7 @@ impl App {
             metrics,
             sites: http::sites_document(&config.sites.environment, &config.sites.hosts),
             discovery: http::discovery_document(&config, &catalog),
-            stop: Stop::default(),
+            stop: Shutdown::default(),
             starting: AtomicBool::new(false),
             tolerate: config.registration.tolerate.iter().cloned().collect(),
             no_scopes: ScopeSet::default(),
@@ -129,7 +129,7 @@ impl App {
         }
     }
 
-    /// What a first-party client always carries; empty for all others.
+    /// The scopes that a first-party client always has; empty for all other clients.
     pub fn required_scopes(&self, client_id: ClientId) -> &ScopeSet {
         self.config.restriction.required_of(client_id.uuid()).unwrap_or(&self.no_scopes)
     }
@@ -138,7 +138,7 @@ impl App {
         Bounds::of(&self.config, &self.catalog, self.required_scopes(client_id))
     }
 
-    /// The access token, if it is valid now.
+    /// The access token, if it is active.
     pub async fn find_live(&self, token: &str) -> Result<Option<LiveToken>, DbError> {
         self.issuer.find_live(&self.context, |client_id| self.bounds(client_id), token).await
     }
@@ -147,18 +147,19 @@ impl App {
         self.resource_servers.known(&self.context).await
     }
 
-    /// Host and port, as browsers reach this site.
+    /// The host and port at which browsers reach this site.
     pub fn host(&self) -> &str {
         let url = self.config.http.public_url.as_str();
         url.split_once("://").map_or(url, |(_, host)| host)
     }
 
-    /// What clients put `api.` before to reach the API of this site.
+    /// The domain to which clients prepend `api.` to reach the API of this site.
     pub fn domain(&self) -> &str {
         self.host().strip_prefix("app.").unwrap_or(self.host())
     }
 
-    /// The other sites of this service. None where the list is not about this server: the shipped one is an example.
+    /// The other sites of this service. Empty if the configured list does not contain this server,
+    /// like the example list in the default settings.
     pub fn other_sites(&self) -> impl Iterator<Item = &str> {
         let hosts = &self.config.sites.hosts;
         let is_listed = hosts.iter().any(|host| host == self.host());
@@ -166,7 +167,7 @@ impl App {
     }
 
     pub fn body_bounds(&self) -> http::BodyBounds {
-        http::BodyBounds { most: self.config.http.max_body_bytes, within: self.config.http.header_timeout }
+        http::BodyBounds { max_bytes: self.config.http.max_body_bytes, timeout: self.config.http.header_timeout }
     }
 
     pub fn forget_after(&self) -> i64 {
@@ -177,13 +178,13 @@ impl App {
         SigningRules::of(&self.config)
     }
 
-    /// Seconds after which the key that seals is called old; 0 is never.
+    /// Seconds after which the sealing key counts as old; 0 means never.
     pub fn sealing_max_age(&self) -> i64 {
         seconds(self.config.secrets.key_max_age)
     }
 }
 
-/// How much is taken in at once, by the settings.
+/// The limits on requests in flight and pending bodies, from the settings.
 fn intake(config: &Config, metrics: &Metrics) -> Arc<Intake> {
     let rules = IntakeRules {
         in_flight: config.http.max_in_flight,

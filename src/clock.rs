@@ -1,8 +1,9 @@
-//! The only reader of the time. Everything else is handed a [`Clock`], so that tests move time instead of waiting.
+//! The only module that reads the time. Everything else gets a [`Clock`], so that tests move time
+//! instead of waiting.
 //!
-//! The time of day is the database's, once it is known: it was read there, and is carried against this host's monotonic
-//! clock. So all servers on one database compare times of one clock, and a host whose own clock is wrong, or jumps, does no
-//! harm.
+//! The time of day is that of the database, once it was read, and advances with the monotonic clock
+//! of this host. So all servers of a database use the same time, and a wrong or jumping clock of a
+//! host does no harm.
 
 mod database_time;
 
@@ -23,7 +24,7 @@ pub struct Clock {
 #[derive(Clone, Debug)]
 enum Host {
     System { started: Instant },
-    ByHand(Hand),
+    Manual(ManualClock),
 }
 
 impl Clock {
@@ -32,10 +33,10 @@ impl Clock {
         Self { host: Host::System { started: Instant::now() }, database: Arc::default() }
     }
 
-    /// A clock that stands still until its hand is moved.
-    pub fn by_hand(at: Timestamp) -> (Self, Hand) {
-        let hand = Hand { base: at, moved_ms: Arc::new(AtomicU64::new(0)) };
-        (Self { host: Host::ByHand(hand.clone()), database: Arc::default() }, hand)
+    /// Returns a clock that stands still until the [`ManualClock`] moves it.
+    pub fn manual(at: Timestamp) -> (Self, ManualClock) {
+        let manual = ManualClock { base: at, moved_ms: Arc::new(AtomicU64::new(0)) };
+        (Self { host: Host::Manual(manual.clone()), database: Arc::default() }, manual)
     }
 
     /// The time of day, for timestamps that are stored or sent.
@@ -49,17 +50,17 @@ impl Clock {
         u64::try_from(time).unwrap_or(0)
     }
 
-    /// Carries on from what the database said the time is. All clones follow.
+    /// Continues from the time of the database. This affects all clones.
     pub fn follow(&self, reading: &Reading) -> Followed {
         self.database.follow(reading, self.elapsed(), self.host_millis())
     }
 
-    /// By how many milliseconds this host's clock was ahead of the database's when that was last read.
+    /// How many milliseconds the clock of this host was ahead of the database at the last reading.
     pub fn skew_ms(&self) -> Option<i64> {
         self.database.skew_ms()
     }
 
-    /// The host's own time of day, which may be wrong.
+    /// The time of day of this host, which may be wrong.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
     pub fn host_millis(&self) -> i64 {
         match &self.host {
@@ -67,30 +68,30 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }
-            Host::ByHand(hand) => {
-                let moved = i64::try_from(hand.moved_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-                hand.base.seconds().saturating_mul(1000).saturating_add(moved)
+            Host::Manual(manual) => {
+                let moved = i64::try_from(manual.moved_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+                manual.base.seconds().saturating_mul(1000).saturating_add(moved)
             }
         }
     }
 
-    /// Time since the clock was made. Never goes back, so it is what durations and budgets are measured with.
+    /// The time since the clock was created. It never goes back, so use it to measure durations.
     pub fn elapsed(&self) -> Duration {
         match &self.host {
             Host::System { started } => started.elapsed(),
-            Host::ByHand(hand) => Duration::from_millis(hand.moved_ms.load(Ordering::Relaxed)),
+            Host::Manual(manual) => Duration::from_millis(manual.moved_ms.load(Ordering::Relaxed)),
         }
     }
 }
 
-/// Moves a clock made by [`Clock::by_hand`].
+/// Moves a clock made by [`Clock::manual`].
 #[derive(Clone, Debug)]
-pub struct Hand {
+pub struct ManualClock {
     base: Timestamp,
     moved_ms: Arc<AtomicU64>,
 }
 
-impl Hand {
+impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.moved_ms.fetch_add(by, Ordering::Relaxed);
@@ -102,8 +103,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_by_hand_stands_still_until_it_is_moved() {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(1_000));
+    fn a_manual_clock_stands_still_until_it_is_moved() {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(1_000));
         assert_eq!(clock.now(), Timestamp::from_seconds(1_000));
         assert_eq!(clock.elapsed(), Duration::ZERO);
 
@@ -115,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_is_past_the_day_this_was_written() {
+    fn the_system_clock_is_later_than_this_test() {
         assert!(Clock::system().now() > Timestamp::from_seconds(1_763_000_000));
     }
 
     #[test]
-    fn a_host_a_day_ahead_uses_the_time_of_its_database_in_every_clone() {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(100_000 + 86_400));
+    fn a_host_that_is_a_day_ahead_uses_the_time_of_the_database_in_every_clone() {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(100_000 + 86_400));
         let clone = clock.clone();
         hand.advance(Duration::from_secs(10));
 

@@ -1,8 +1,8 @@
-//! Settings: read in layers, checked once, every error listed at once.
+//! Settings: read in layers, validated once, with every error reported at once.
 //!
-//! `config/default.toml`, a file, the environment and flags are laid over one another (`layers.rs`), each value that is
-//! given is tried by itself, and then all of them together (`rules.rs`). What comes out is a `Config` that needs no
-//! further check, and a list of where everything came from.
+//! `config/default.toml`, a file, the environment and flags are merged (`layers.rs`). Each value is
+//! first validated alone, then all values together (`rules.rs`). The result is a `Config` that
+//! needs no further checks, and the source of every setting.
 
 mod database_url;
 mod effective;
@@ -34,7 +34,7 @@ use crate::config::layers::{Given, GivenSettings};
 use crate::rules::scope::catalog;
 use crate::rules::scope::catalog::ScopeCatalog;
 
-/// Settings that can be used, and what a person may be told about them.
+/// Valid settings, and how to show them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub config: Config,
@@ -48,8 +48,8 @@ impl Config {
         let defaults = reference::defaults();
         let mut errors = Vec::new();
         let given = layers::merge(sources, &defaults, &mut errors);
-        let given = without_wrong(given, &defaults, &mut errors);
-        let mut config = over_defaults(&defaults, &given);
+        let given = without_invalid(given, &defaults, &mut errors);
+        let mut config = merge_with_defaults(&defaults, &given);
         rules::check(&config, &given, &mut errors);
         let catalog = match read_catalog(&config, sources, &given) {
             Ok(catalog) => {
@@ -69,9 +69,10 @@ impl Config {
     }
 }
 
-/// Reads the defaults with each value alone in its place, so that every wrong one is found and not only the first.
-fn without_wrong(given: GivenSettings, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
-    let is_right = |(_, given): &(&str, Given)| match table_with(defaults, [given]).try_into::<Config>() {
+/// Parses the defaults with one given value at a time, to find every invalid value and not only the
+/// first.
+fn without_invalid(given: GivenSettings, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
+    let is_valid = |(_, given): &(&str, Given)| match table_with(defaults, [given]).try_into::<Config>() {
         Ok(_) => true,
         Err(error) => {
             let (setting, from) = (given.setting, given.source.clone());
@@ -80,12 +81,12 @@ fn without_wrong(given: GivenSettings, defaults: &toml::Table, errors: &mut Vec<
             false
         }
     };
-    given.into_iter().filter(is_right).collect()
+    given.into_iter().filter(is_valid).collect()
 }
 
-#[expect(clippy::expect_used, reason = "each value was tried, and a test reads the defaults")]
-fn over_defaults(defaults: &toml::Table, given: &GivenSettings) -> Config {
-    table_with(defaults, given.values()).try_into().expect("values that are right one by one are read together")
+#[expect(clippy::expect_used, reason = "each value was validated, and a test parses the defaults")]
+fn merge_with_defaults(defaults: &toml::Table, given: &GivenSettings) -> Config {
+    table_with(defaults, given.values()).try_into().expect("values that are valid alone are valid together")
 }
 
 fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Given>) -> toml::Table {

@@ -1,8 +1,9 @@
-//! What sends events to the receivers of organisations.
+//! Delivers events to the webhooks of organizations.
 //!
-//! An event is written in the transaction of its cause (`actions/webhooks/announce.rs`, `db/webhooks/outbox.rs`), once for each webhook that
-//! wants it, and waits in a lane: the events of one client for one webhook. A [`Sender`] takes lanes, sends what waits in
-//! them one after the other, and notes what came of it.
+//! An event is stored in the transaction of its cause (`actions/webhooks/announce.rs`,
+//! `db/webhooks/outbox.rs`), once for each webhook that subscribes to it. It waits in a lane, which
+//! holds the events of one client for one webhook. A [`Sender`] claims lanes, sends their events in
+//! order, and stores the outcomes.
 
 mod lane;
 mod message;

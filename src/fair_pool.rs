@@ -1,8 +1,8 @@
 //! A pool of places, or of bytes, that networks share fairly.
 //!
-//! A network may hold at most an nth part of what is free. One network alone therefore never takes everything, and the more
-//! networks there are, the less each of them may hold: ten busy ones leave room for an eleventh. A quiet pool gives a single
-//! network far more than a fixed share would.
+//! A network may hold at most an nth part of what is free. So a single network never takes
+//! everything, and with more networks, each may hold less: ten busy networks leave room for an
+//! eleventh. A single network in a quiet pool gets far more than a fixed share would allow.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,15 +22,15 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 pub struct PoolRules {
     pub total: usize,
-    /// One network may hold at most this part of what is free: 8 is an eighth.
+    /// One network may hold at most this part of what is free: 8 means an eighth.
     pub part: usize,
-    /// What a network may hold in any case while the pool is not exhausted.
+    /// A network may always hold this much while the pool is not exhausted.
     pub minimum: usize,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    in_all: usize,
+    total: usize,
     by_network: HashMap<Network, usize>,
 }
 
@@ -39,7 +39,7 @@ struct Held {
 #[derive(Debug)]
 pub struct Share {
     pool: FairPool,
-    /// None is exempt from sharing.
+    /// `None`: the share is exempt from the limit per network.
     network: Option<Network>,
     amount: usize,
 }
@@ -49,12 +49,12 @@ impl FairPool {
         Self(Arc::new(Inner { rules, held: Mutex::default() }))
     }
 
-    /// None if the pool, or the part of it that this network may hold, is exhausted.
+    /// Returns `None` if the pool, or the part that this network may hold, is exhausted.
     pub fn take(&self, network: Network, amount: usize) -> Option<Share> {
         self.take_for(Some(network), amount)
     }
 
-    /// For whoever may hold all that is free. None if the pool is exhausted.
+    /// Takes a share without the limit per network. Returns `None` if the pool is exhausted.
     pub fn take_exempt(&self, amount: usize) -> Option<Share> {
         self.take_for(None, amount)
     }
@@ -64,9 +64,9 @@ impl FairPool {
         share.grow(amount).then_some(share)
     }
 
-    /// What is held at the moment, by all networks together.
+    /// The amount that is currently held by all networks together.
     pub fn held(&self) -> usize {
-        self.lock().in_all
+        self.lock().total
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -75,14 +75,14 @@ impl FairPool {
 }
 
 impl Share {
-    /// Whether the pool had so much more.
+    /// Grows the share. Returns false if the pool does not allow that much more.
     pub fn grow(&mut self, by: usize) -> bool {
         let mut held = self.pool.lock();
         if !held.allows(self.network, by, self.pool.0.rules) {
             return false;
         }
-        held.in_all += by;
-        for (network, _) in self.network.into_iter().flat_map(Network::counted) {
+        held.total += by;
+        for (network, _) in self.network.into_iter().flat_map(Network::counted_networks) {
             *held.by_network.entry(network).or_default() += by;
         }
         self.amount += by;
@@ -92,10 +92,10 @@ impl Share {
 
 impl Held {
     fn allows(&self, network: Option<Network>, by: usize, rules: PoolRules) -> bool {
-        let free = rules.total.saturating_sub(self.in_all);
+        let free = rules.total.saturating_sub(self.total);
         let part = (free / rules.part.max(1)).max(rules.minimum);
         by <= free
-            && network.into_iter().flat_map(Network::counted).all(|(network, times)| {
+            && network.into_iter().flat_map(Network::counted_networks).all(|(network, times)| {
                 let after = self.by_network.get(&network).copied().unwrap_or_default() + by;
                 after <= part.saturating_mul(times as usize)
             })
@@ -105,8 +105,8 @@ impl Held {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut held = self.pool.lock();
-        held.in_all -= self.amount;
-        for (network, _) in self.network.into_iter().flat_map(Network::counted) {
+        held.total -= self.amount;
+        for (network, _) in self.network.into_iter().flat_map(Network::counted_networks) {
             if let Some(of_network) = held.by_network.get_mut(&network) {
                 *of_network -= self.amount;
                 if *of_network == 0 {
@@ -123,7 +123,7 @@ mod tests {
 
     const RULES: PoolRules = PoolRules { total: 1_000, part: 8, minimum: 1 };
 
-    /// As many as this network gets, one at a time.
+    /// Takes one at a time until the network gets no more.
     fn take_all(pool: &FairPool, network: Network) -> Vec<Share> {
         std::iter::from_fn(|| pool.take(network, 1)).take(10 * RULES.total).collect()
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_returned_can_be_taken_again_and_nothing_is_remembered() {
+    fn returned_shares_can_be_taken_again_and_take_no_memory() {
         let pool = FairPool::new(RULES);
         let before = take_all(&pool, Network::V4(1)).len();
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exempt_may_take_everything_and_leaves_less_to_others() {
+    fn exempt_shares_may_take_everything_and_leave_less_to_others() {
         let pool = FairPool::new(RULES);
         let _exempt = pool.take_exempt(920).expect("a share");
         let of_one = take_all(&pool, Network::V4(1));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_could_not_grow_keeps_what_it_has() {
+    fn a_share_that_cannot_grow_keeps_its_amount() {
         let pool = FairPool::new(RULES);
         let mut share = pool.take(Network::V4(1), 100).expect("a share");
 

@@ -1,7 +1,8 @@
-//! Which key ring a server runs on: the one that is set, or what takes its place where none is.
+//! Chooses the key ring of a server: the one in the settings, or a default.
 //!
-//! SQLite has one server, so a key file beside the database is enough, and is made when it is not there. On Postgres every
-//! server needs the same ring, so it has to be set; only a trial without https runs without.
+//! A SQLite database has one server, so a key file next to the database is enough. It is created if
+//! it does not exist. With Postgres, every server needs the same ring, so it must be set. Only a
+//! trial without https runs without it.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,23 +21,24 @@ use crate::secret::{Random, Secret};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     #[error(
-        "`secrets.key` is not set, and servers that share a Postgres need one: set GRANTOR_SECRETS__KEY, or \
-         GRANTOR_SECRETS__KEY_FILE to the path of a file with it, to what `openssl rand -base64 32` prints, the same on \
-         every server"
+        "`secrets.key` is not set, but servers that share a Postgres database need it: set \
+         GRANTOR_SECRETS__KEY to the output of `openssl rand -base64 32`, or GRANTOR_SECRETS__KEY_FILE \
+         to the path of a file with it. Use the same key on every server"
     )]
     NotSet,
     #[error("the key file {} cannot be {attempt}: {cause}", .path.display())]
     File { path: PathBuf, attempt: &'static str, cause: std::io::Error },
     #[error(
-        "the key file {} is empty: its making was cut short. Remove it where nothing was ever sealed with it",
+        "the key file {} is empty, since its creation was interrupted. Delete it if it never sealed \
+         anything",
         .path.display()
     )]
     Empty { path: PathBuf },
     #[error(
-        "the key file {} is missing, but the database beside it was used with one, and its signing keys and secrets cannot \
-         be opened without it. Put the file back from your copy of it. If it is lost for good, write a new one, `(umask 077; \
-         openssl rand -base64 32 > {})`, then run `grantor keys rotate --now`, and `grantor keys forget` for what the server \
-         then names",
+        "the key file {} is missing. The database next to it was used with a key file, and its \
+         signing keys and secrets cannot be opened without it. Restore the file from your copy. If \
+         it is lost, create a new one with `(umask 077; openssl rand -base64 32 > {})`, run `grantor \
+         keys rotate --now`, and run `grantor keys forget` for each key that the server then reports",
         .path.display(),
         .path.display()
     )]
@@ -47,8 +49,8 @@ pub enum KeyRingError {
     Wrong { path: PathBuf, cause: sealing::KeyRingError },
 }
 
-/// The ring of this database. A key file is made only for a database that was never used with one: beside existing data, a
-/// new key would open nothing and hide that the old one is missing.
+/// Returns the ring of this database. A key file is created only for a database that never had one:
+/// with existing data, a new key would open nothing and hide that the old one is missing.
 pub async fn ring_for_database(config: &Config, random: &Random, db: &Db) -> Result<KeyRing, KeyRingError> {
     match file(config) {
         Some(path) if !path.exists() && ring_usage::is_used(db).await? => Err(KeyRingError::Missing { path }),
@@ -56,7 +58,8 @@ pub async fn ring_for_database(config: &Config, random: &Random, db: &Db) -> Res
     }
 }
 
-/// The ring, made and stored on the first call where it stands in a file. Says in the log what an operator has to know.
+/// Returns the ring. If it comes from a key file, the first call creates the file. Warnings are
+/// logged.
 pub fn ring_for(config: &Config, random: &Random) -> Result<KeyRing, KeyRingError> {
     check(config)?;
     match (&config.secrets.key, &config.database.url) {
@@ -64,15 +67,15 @@ pub fn ring_for(config: &Config, random: &Random) -> Result<KeyRing, KeyRingErro
         (None, DatabaseUrl::Sqlite(path)) => from_file(&beside(path), random),
         (None, DatabaseUrl::Postgres(_)) => {
             tracing::warn!(
-                "`secrets.key` is not set, so secrets in the database are sealed with a key that everybody knows: this is \
-                 for trials only"
+                "`secrets.key` is not set, so secrets in the database are sealed with a publicly \
+                 known key: use this only for trials"
             );
             Ok(KeyRing::development())
         }
     }
 }
 
-/// Whether there is a ring, without making one.
+/// Checks that there is a ring, without creating one.
 pub fn check(config: &Config) -> Result<(), KeyRingError> {
     let is_shared = matches!(config.database.url, DatabaseUrl::Postgres(_));
     if config.secrets.key.is_none() && is_shared && config.http.public_url.starts_with("https://") {
@@ -81,7 +84,7 @@ pub fn check(config: &Config) -> Result<(), KeyRingError> {
     Ok(())
 }
 
-/// The key file, where the ring stands in one.
+/// Returns the path of the key file, if the ring comes from one.
 pub fn file(config: &Config) -> Option<PathBuf> {
     match (&config.secrets.key, &config.database.url) {
         (None, DatabaseUrl::Sqlite(path)) => Some(beside(path)),
@@ -103,7 +106,8 @@ fn from_file(path: &Path, random: &Random) -> Result<KeyRing, KeyRingError> {
     KeyRing::parse(&text).map_err(|cause| KeyRingError::Wrong { path: path.to_owned(), cause })
 }
 
-/// Another server that starts at the same time may have made the file a moment ago and not written it yet.
+/// Waits for a key file that is still empty: a server that started at the same time may have
+/// created it but not written it yet.
 fn read(path: &Path) -> Result<Secret, KeyRingError> {
     const ATTEMPTS: u32 = 100;
     const PAUSE: Duration = Duration::from_millis(20);
@@ -123,16 +127,17 @@ fn make(path: &Path, random: &Random) -> Result<Secret, KeyRingError> {
         Ok(()) => {
             tracing::warn!(
                 file = %path.display(),
-                "a key that seals secrets was made: keep a copy of this file, apart from the backups of the database"
+                "a key file was created: keep a copy of it, separate from the backups of the \
+                 database"
             );
             Ok(key)
         }
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => read(path),
-        Err(cause) => Err(failed(path, "made")(cause)),
+        Err(cause) => Err(failed(path, "created")(cause)),
     }
 }
 
-/// For its owner only, and on the disk before anything is sealed with it.
+/// Writes the file for its owner only, and flushes it to disk before anything is sealed with it.
 fn write_new(path: &Path, key: &Secret) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -181,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_that_is_set_is_taken_on_both_engines_and_no_file_is_made() {
+    fn the_ring_in_the_settings_is_used_on_both_engines_and_no_file_is_created() {
         let folder = TempDir::new().expect("a folder");
         let path = format!("sqlite:{}", folder.path().join("grantor.db").display());
         for url in [path.as_str(), "postgres://db/grantor"] {
@@ -192,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_a_sqlite_file_a_key_file_is_made_once_for_its_owner_only() {
+    fn a_key_file_is_created_once_next_to_a_sqlite_file_for_its_owner_only() {
         let folder = TempDir::new().expect("a folder");
         let config = on_file(&folder);
 
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_at_once_on_one_file_agree() {
+    fn servers_that_start_at_the_same_time_use_the_same_key_file() {
         let folder = TempDir::new().expect("a folder");
         let config = on_file(&folder);
         let start = || {
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_cannot_be_used_is_named_with_its_mistake_and_without_its_key() {
+    fn an_error_about_a_key_file_names_its_mistake_but_not_its_key() {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("grantor.key");
         let shown = path.display();
@@ -232,20 +237,21 @@ mod tests {
             (
                 "hunter2\n".to_owned(),
                 format!(
-                    "the key file {shown} cannot be used: key 1 is shorter than 32 characters and has no id before it"
+                    "the key file {shown} cannot be used: key 1 is shorter than 32 characters and \
+                     has no id in front of it"
                 ),
             ),
             (format!("{KEY}\nb:hunter2\n"), format!("the key file {shown} cannot be used: key 2 is not base64")),
         ];
-        for (text, told) in cases {
+        for (text, message) in cases {
             std::fs::write(&path, text).expect("a file");
-            assert_eq!(ids(&on_file(&folder)), Err(told));
+            assert_eq!(ids(&on_file(&folder)), Err(message));
         }
         std::fs::remove_file(&path).expect("is removed");
         std::fs::create_dir(&path).expect("a folder in its place");
         assert!(
             ids(&on_file(&folder))
-                .is_err_and(|told| told.starts_with(&format!("the key file {shown} cannot be read: ")))
+                .is_err_and(|message| message.starts_with(&format!("the key file {shown} cannot be read: ")))
         );
     }
 
@@ -257,13 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn on_postgres_a_ring_has_to_be_set_but_for_trials_without_https() {
+    fn on_postgres_a_ring_must_be_set_except_for_trials_without_https() {
         let postgres = ("database.url", "postgres://db/grantor");
 
         let refused = ids(&config(&[postgres, ("http.public_url", "https://auth.example")])).expect_err("is refused");
         let trial = ids(&config(&[postgres]));
 
-        assert!(refused.contains("GRANTOR_SECRETS__KEY,") && refused.contains("openssl rand -base64 32"), "{refused}");
+        assert!(
+            refused.contains("GRANTOR_SECRETS__KEY to") && refused.contains("openssl rand -base64 32"),
+            "{refused}"
+        );
         assert_eq!(trial, Ok(vec![sealing::DEVELOPMENT.to_owned()]));
     }
 }

@@ -1,4 +1,5 @@
-//! What is counted, for `/metrics`. One registry per app, so that tests do not share numbers; every label set is bounded.
+//! The metrics of `/metrics`. Each app has its own registry, so that tests do not share numbers.
+//! Every label has a bounded number of values.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -58,7 +59,7 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// Attempts to deliver events to webhooks. Cheap to clone.
+/// Counts webhook delivery attempts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryCounts(Family<OutcomeLabels, Counter>);
 
@@ -88,7 +89,8 @@ impl EncodeLabelValue for DedupLabel {
     }
 }
 
-/// From half a millisecond, where a good answer is, to the five seconds after which a query is given up.
+/// From half a millisecond, a typical response time, to the five seconds after which a query times
+/// out.
 const DURATIONS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 impl Default for Metrics {
@@ -123,7 +125,7 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register_with_unit(
             "http_server_request_duration",
-            "Time from a request's headers to its answer, by route",
+            "Time from a request's headers to its response, by route",
             Unit::Seconds,
             self.requests.clone(),
         );
@@ -139,19 +141,19 @@ impl Metrics {
         );
         registry.register(
             "authorizations",
-            "Authorization requests that were answered: approved, or the error",
+            "Completed authorization requests: approved, or the error code",
             self.authorizations.clone(),
         );
-        registry.register("token_requests", "Token requests: ok, or the error", self.tokens.clone());
-        registry.register("logins", "Attempts to sign in, by outcome", self.logins.clone());
+        registry.register("token_requests", "Token requests: ok, or the error code", self.tokens.clone());
+        registry.register("logins", "Sign-in attempts, by outcome", self.logins.clone());
         registry.register(
             "webhook_attempts",
-            "Attempts to deliver an event to a webhook: delivered, failed to be tried again, or parked",
+            "Attempts to deliver an event to a webhook: delivered, failed and to be retried, or parked",
             self.deliveries.0.clone(),
         );
         registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
         registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
-        registry.register("requests_in_flight", "Requests being worked on", self.requests_in_flight.clone());
+        registry.register("requests_in_flight", "Requests being processed", self.requests_in_flight.clone());
         registry.register("bodies_pending", "Request bodies still arriving", self.bodies_pending.clone());
         registry.register(
             "body_bytes_pending",
@@ -165,7 +167,7 @@ impl Metrics {
         );
         registry.register(
             "clients_forgotten",
-            "Clients removed: never adopted, long unseen",
+            "Clients removed because they were never authorized and long unused",
             self.clients_forgotten.clone(),
         );
         registry.register(
@@ -175,18 +177,18 @@ impl Metrics {
         );
         registry.register_with_unit(
             "unused_clients_metadata",
-            "Size of the metadata of these clients",
+            "Size of the metadata of the unused clients",
             Unit::Bytes,
             self.unused_client_bytes.clone(),
         );
         registry.register(
             "authorization_requests_waiting",
-            "Authorization requests that wait for their user",
+            "Authorization requests waiting for the user",
             self.requests_waiting.clone(),
         );
         registry.register_with_unit(
             "clock_skew",
-            "This host's clock less the database's",
+            "This host's clock minus the database's",
             Unit::Seconds,
             self.clock_skew.clone(),
         );
@@ -197,7 +199,7 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { route, method, status }).observe(took.as_secs_f64());
     }
 
-    /// `outcome` is `ok`, or the error code that was answered.
+    /// `outcome` is `ok` or the error code of the response.
     pub fn registration(&self, outcome: &'static str, dedup: Option<Dedup>) {
         self.registrations.get_or_create(&RegistrationLabels { outcome, dedup: DedupLabel(dedup) }).inc();
     }
@@ -218,7 +220,7 @@ impl Metrics {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
 
-    /// To count on without looking the reason up each time.
+    /// The counter of one reason, for callers that count often.
     pub fn refused_counter(&self, reason: &'static str) -> Counter {
         self.refused.get_or_create(&RefusedLabels { reason }).clone()
     }
@@ -229,7 +231,7 @@ impl Metrics {
         }
     }
 
-    /// `pending` is the number of bodies, and of their bytes.
+    /// `pending` is the number of pending bodies and of their bytes.
     pub fn intake(&self, in_flight: usize, pending: (usize, usize)) {
         let set = |gauge: &Gauge, number| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         set(&self.requests_in_flight, in_flight);
@@ -251,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_counted_is_in_the_text() {
+    fn counted_values_appear_in_the_text() {
         let metrics = Metrics::default();
         metrics.registration("ok", Some(Dedup::New));
         metrics.registration("ok", Some(Dedup::New));

@@ -1,7 +1,8 @@
-//! The key ring, and what is sealed under it: secrets that have to be stored in a form that can be read again.
+//! The key ring, and sealing: encryption of secrets that must be stored in a readable form.
 //!
-//! Each use of a ring key has a key of its own, derived by HMAC-SHA-256, so that no two uses ever share one. A sealed value
-//! is bound to its place (table, column, row, organisation), so that it cannot be moved to another one.
+//! Each use of a ring key has its own key, derived with HMAC-SHA-256, so that no two uses share a
+//! key. A sealed value is bound to its place (table, column, row, organization), so that it cannot
+//! be moved to another one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,22 +18,22 @@ use crate::rules::id::OrgId;
 use crate::secret::{Random, Secret, hex};
 
 const KEY_LENGTH: usize = 32;
-const SHORTEST_PASSPHRASE: usize = 32;
-const LONGEST_ID: usize = 64;
-/// The id of the ring that a trial without a key runs on.
+const MIN_PASSPHRASE_LENGTH: usize = 32;
+const MAX_ID_LENGTH: usize = 64;
+/// The id of the publicly known key that a trial without a key uses.
 pub const DEVELOPMENT: &str = "development";
-/// No purpose of [`RingKey::mac`] begins so.
+/// The purpose of keys that seal. No purpose of [`RingKey::mac`] begins with a null character.
 const SEALING: &str = "\0sealing";
-/// The first byte of what is sealed: how the rest is read.
+/// The first byte of a sealed value, which identifies its format.
 const VERSION: u8 = 1;
 
-/// What generators of keys print: with or without the padding.
+/// Base64 as key generators print it, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Keys, the newest first: it seals, and all of them open. Cheap to clone.
+/// The keys, newest first. The newest key seals, and all keys open. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRing(Arc<[RingKey]>);
 
@@ -42,33 +43,38 @@ pub struct RingKey {
     sealing: LessSafeKey,
 }
 
-/// Everything that is wrong with a ring. It names keys by their number, since what looks like an id may be half a secret.
+/// All mistakes in a key ring. Keys are identified by number, since an apparent id may be part of a
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct KeyRingError(Vec<KeyMistake>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyMistake {
-    #[error("holds no key")]
+    #[error("contains no key")]
     Empty,
-    #[error("key {0} is shorter than {SHORTEST_PASSPHRASE} characters and has no id before it")]
+    #[error("key {0} is shorter than {MIN_PASSPHRASE_LENGTH} characters and has no id in front of it")]
     Short(usize),
-    #[error("key {0} is one character over and over")]
+    #[error("key {0} repeats a single character")]
     Monotonous(usize),
-    #[error("the id of key {0} is not 1 to {LONGEST_ID} letters, digits, dots, hyphens and underscores")]
+    #[error(
+        "the id of key {0} must have 1 to {MAX_ID_LENGTH} letters, digits, dots, hyphens and \
+         underscores"
+    )]
     Id(usize),
     #[error("key {0} is not base64")]
     NotBase64(usize),
-    #[error("key {0} has {1} bytes and not {KEY_LENGTH}")]
+    #[error("key {0} has {1} bytes instead of {KEY_LENGTH}")]
     Length(usize, usize),
     #[error("key {0} is all zeros")]
     Zeros(usize),
-    #[error("key {0} has the id of an earlier one")]
+    #[error("key {0} has the same id as an earlier key")]
     Twice(usize),
 }
 
 impl KeyRing {
-    /// `id:base64` of 32 bytes each, with commas or white space between; what has no id is a passphrase.
+    /// Parses keys in the form `id:base64`, each of 32 bytes, separated by commas or white space. A
+    /// key without an id is a passphrase.
     pub fn parse(text: &Secret) -> Result<Self, KeyRingError> {
         let parts = text.expose().split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
         let (mut keys, mut mistakes) = (Vec::<RingKey>::new(), Vec::new());
@@ -87,7 +93,7 @@ impl KeyRing {
         if mistakes.is_empty() { Ok(Self(keys.into())) } else { Err(KeyRingError(mistakes)) }
     }
 
-    /// One key that everybody can know. It protects nothing.
+    /// Returns a ring with one publicly known key. It protects nothing.
     pub fn development() -> Self {
         let bytes = Zeroizing::new(Sha256::digest(b"grantor without a key of its own").into());
         Self(Arc::new([RingKey::new(DEVELOPMENT.to_owned(), bytes)]))
@@ -116,7 +122,7 @@ impl RingKey {
     fn parse(part: &str, number: usize) -> Result<Self, KeyMistake> {
         let Some((id, encoded)) = part.split_once(':') else { return Self::from_passphrase(part, number) };
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(is_plain) {
+        if id.is_empty() || id.len() > MAX_ID_LENGTH || !id.bytes().all(is_plain) {
             return Err(KeyMistake::Id(number));
         }
         let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| KeyMistake::NotBase64(number))?);
@@ -129,10 +135,10 @@ impl RingKey {
     }
 
     fn from_passphrase(part: &str, number: usize) -> Result<Self, KeyMistake> {
-        if part.chars().count() < SHORTEST_PASSPHRASE {
+        if part.chars().count() < MIN_PASSPHRASE_LENGTH {
             return Err(KeyMistake::Short(number));
         }
-        // All zeros in base64 are such a text too, but for the padding.
+        // This includes all zeros in base64, except for their padding.
         let mut characters = part.trim_end_matches('=').chars();
         let first = characters.next();
         if characters.all(|character| Some(character) == first) {
@@ -153,7 +159,7 @@ impl RingKey {
         &self.id
     }
 
-    /// HMAC-SHA-256 of the message, under a key that is for this purpose only.
+    /// Returns the HMAC-SHA-256 of the message, with a key for this purpose only.
     pub fn mac(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
         let key = Zeroizing::new(derived(&self.bytes, purpose));
         hmac_sha256(key.as_slice(), message)
@@ -162,7 +168,7 @@ impl RingKey {
 
 impl PartialEq for RingKey {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && same(self.bytes.as_slice(), other.bytes.as_slice())
+        self.id == other.id && constant_time_eq(self.bytes.as_slice(), other.bytes.as_slice())
     }
 }
 
@@ -174,14 +180,14 @@ impl fmt::Debug for RingKey {
     }
 }
 
-/// A new key, as one line of a key file.
+/// Generates a key, as a line of a key file.
 pub fn new_ring_key(random: &Random) -> Secret {
     let bytes = Zeroizing::new(random.bytes::<KEY_LENGTH>());
     let encoded = Zeroizing::new(BASE64.encode(bytes.as_slice()));
     Secret::new(format!("{}:{}", fingerprint(&bytes), *encoded))
 }
 
-/// Names a key and says nothing about it.
+/// Identifies a key without revealing anything about it.
 fn fingerprint(bytes: &[u8; KEY_LENGTH]) -> String {
     hex(&Sha256::digest(bytes)[..4])
 }
@@ -197,12 +203,12 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     bytes
 }
 
-/// Compares secrets without telling by the time it takes how far they agree.
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+/// Compares secrets in constant time.
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// Where a sealed value stands. It opens there and nowhere else.
+/// The place of a sealed value in the database. The value opens only with the same place.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     pub table: &'static str,
@@ -212,7 +218,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Each part with its length before it, so that no two places are written alike.
+    /// Each part is prefixed with its length, so that no two places have the same encoding.
     fn associated_data(&self, key_id: &str) -> Vec<u8> {
         let org = self.org.map_or(Vec::new(), |org| org.0.as_bytes().to_vec());
         let parts = [self.table.as_bytes(), self.column.as_bytes(), self.row.as_bytes(), &org, key_id.as_bytes()];
@@ -225,7 +231,7 @@ impl Place<'_> {
     }
 }
 
-/// What is stored, and the id of the ring key that opens it, to count by.
+/// A sealed value, and the id of its ring key, by which rows are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     pub bytes: Vec<u8>,
@@ -236,16 +242,16 @@ pub struct Sealed {
 pub enum SealError {
     #[error("it is sealed under the ring key \"{}\", which is not in the ring", .0.escape_debug())]
     UnknownKey(String),
-    #[error("it was sealed elsewhere or under another key of the same id, or is damaged")]
+    #[error("it is damaged, or was sealed in another place or under another key with the same id")]
     Damaged,
 }
 
-/// AES-256-GCM under the newest key, with a nonce of its own each time.
+/// Seals a value with AES-256-GCM under the newest key, with a new nonce each time.
 #[expect(clippy::expect_used, reason = "AES-GCM takes everything below 64 GiB")]
 pub fn seal(ring: &KeyRing, random: &Random, place: Place<'_>, plain: &[u8]) -> Sealed {
     let key = ring.newest();
     let nonce = random.bytes::<NONCE_LEN>();
-    // Room for the tag from the start: a vector that grows leaves the plain text behind.
+    // The tag has room from the start, since a vector that grows leaves the plain text behind.
     let mut text = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
     text.extend_from_slice(plain);
     let data = Aad::from(place.associated_data(&key.id));
@@ -256,7 +262,7 @@ pub fn seal(ring: &KeyRing, random: &Random, place: Place<'_>, plain: &[u8]) -> 
     Sealed { bytes, key_id: key.id.clone() }
 }
 
-/// What was sealed, if it was sealed for this place under a key of the ring.
+/// Opens a value that was sealed for this place under a key of the ring.
 pub fn open(ring: &KeyRing, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (key_id, nonce, text) = read_envelope(sealed).ok_or(SealError::Damaged)?;
     let key = ring.find(key_id).ok_or_else(|| SealError::UnknownKey(key_id.to_owned()))?;
@@ -299,7 +305,7 @@ mod tests {
     const PLACE: Place<'_> = Place { table: "signing_keys", column: "sealed", row: "kid", org: None };
 
     #[test]
-    fn keys_stand_with_commas_or_white_space_between_the_newest_first() {
+    fn keys_are_separated_by_commas_or_white_space_newest_first() {
         let (one, two) = (format!("2026:{}", encoded(1)), format!("old_key-1.b:{}", encoded(2)));
         for text in [format!("{one},{two}"), format!(" {one} ,\n{two}\r\n"), format!("{one}\t{two}")] {
             let ring = ring(&text);
@@ -314,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_is_a_key_whose_id_follows_from_it() {
+    fn the_id_of_a_passphrase_is_derived_from_it() {
         let one = ring("correct-horse-battery-staple-and-more");
 
         // sha256(sha256("correct-horse-battery-staple-and-more")), by sha256sum
@@ -323,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_by_the_number_of_its_key_and_no_key_is_shown() {
+    fn every_mistake_names_the_number_of_its_key_and_never_shows_the_key() {
         use KeyMistake::{Empty, Id, Length, Monotonous, NotBase64, Short, Twice, Zeros};
         let good = format!("a:{}", encoded(1));
         let zeros = encoded(0);
@@ -352,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_prints_its_ids_only() {
+    fn debug_output_contains_only_ids() {
         let ring = ring(&format!("a:{},b:{}", encoded(1), encoded(2)));
 
         assert_eq!(format!("{ring:?} {:?}", ring.newest()), r#"["a", "b"] RingKey("a")"#);
@@ -374,14 +380,15 @@ mod tests {
 
         let mac = key.newest().mac("refresh token", b"message");
 
-        // By Python: hmac.new(hmac.new(b"\x0b" * 32, b"refresh token", "sha256").digest(), b"message", "sha256")
+        // By Python: hmac.new(hmac.new(b"\x0b" * 32, b"refresh token", "sha256").digest(),
+        // b"message", "sha256")
         assert_eq!(hex(&mac), "9a028e549179720dfffae4dd639b17925adc373aea6f22e3c73aa0d43fb62f78");
         assert_ne!(mac, key.newest().mac("another purpose", b"message"));
         assert_ne!(mac, key.newest().mac("refresh token", b"massage"));
     }
 
     #[test]
-    fn what_is_sealed_opens_in_its_place_under_any_key_of_the_ring() {
+    fn a_sealed_value_opens_in_its_place_under_any_key_of_the_ring() {
         let old = ring(&format!("old:{}", encoded(1)));
         let sealed = seal(&old, &Random::seeded(1), PLACE, b"hunter2");
         let newer = ring(&format!("new:{},old:{}", encoded(2), encoded(1)));
@@ -424,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_opens_that_was_changed_or_cut_off() {
+    fn changed_or_truncated_values_do_not_open() {
         let ring = KeyRing::development();
         let sealed = seal(&ring, &Random::seeded(1), PLACE, b"hunter2").bytes;
         for at in 0..sealed.len() {
@@ -438,9 +445,9 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_compared_whole() {
+    fn secrets_are_compared_as_a_whole() {
         for (a, b, equal) in [("", "", true), ("a", "a", true), ("a", "b", false), ("a", "ab", false)] {
-            assert_eq!(same(a.as_bytes(), b.as_bytes()), equal, "{a} {b}");
+            assert_eq!(constant_time_eq(a.as_bytes(), b.as_bytes()), equal, "{a} {b}");
         }
     }
 }

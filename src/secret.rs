@@ -1,7 +1,7 @@
-//! Random tokens, their digests, passwords, and a type for secrets that does not print.
+//! Random tokens and their digests, password hashes, and a type for secrets that does not print.
 //!
-//! What we make ourselves has at least 128 random bits (RFC 6749 section 10.10), so a plain SHA-256 is enough to store
-//! and to look it up by; only passwords, which people choose, need a slow hash.
+//! Generated secrets have at least 128 random bits (RFC 6749 section 10.10), so a plain SHA-256 is
+//! enough to store and find them. Only passwords, which people choose, need a slow hash.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// Text that must not be seen: `Debug` prints `***`, and the memory is cleared when it is dropped.
+/// Secret text. `Debug` prints `***`, and the memory is cleared when it is dropped.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(Zeroizing<String>);
 
@@ -24,7 +24,7 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// The secret itself. Every call is a place to look at in review.
+    /// Returns the secret itself. Reviews should look at every call.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -33,7 +33,7 @@ impl Secret {
         Digest::of(&self.0)
     }
 
-    /// What a person may be shown to tell secrets apart.
+    /// Returns the last four characters, which help people distinguish secrets.
     pub fn last_four(&self) -> String {
         let count = self.0.chars().count();
         self.0.chars().skip(count.saturating_sub(4)).collect()
@@ -46,7 +46,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// SHA-256 of a whole secret: what is stored, indexed and compared in its place.
+/// The SHA-256 of a secret, which is stored, indexed and compared instead of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -55,7 +55,7 @@ impl Digest {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// 64 digits in either case.
+    /// Parses 64 hexadecimal digits in either case.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -82,11 +82,12 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Where random bytes come from: the operating system, or a seed where a test wants the same ones again.
+/// A source of random bytes: the operating system, or a seed for tests that need the same bytes
+/// again.
 #[derive(Clone, Debug)]
 pub struct Random {
     generator: Generator,
-    /// Time and counter of the last id, shared by all clones.
+    /// The time and counter of the last id, shared by all clones.
     last_id: Arc<AtomicU64>,
 }
 
@@ -110,7 +111,7 @@ impl Random {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
-    #[expect(clippy::expect_used, reason = "without a generator no secret can be made, and going on would be worse")]
+    #[expect(clippy::expect_used, reason = "without a generator there are no secrets, and continuing would be worse")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match &self.generator {
@@ -124,46 +125,49 @@ impl Random {
         bytes
     }
 
-    /// An id that sorts by the time it was made (RFC 9562 section 5.7), and within this process after every id made
-    /// before it: a counter fills the twelve bits behind the milliseconds (section 6.2, method 1). A counter that runs
-    /// over, and a clock that steps back, go on from the last id.
+    /// Returns an id that sorts by its creation time (RFC 9562 section 5.7), and after every
+    /// earlier id of this process: a counter fills the twelve bits after the milliseconds (section
+    /// 6.2, method 1). If the counter overflows or the clock steps back, ids continue from the last
+    /// one.
     pub fn uuid_v7(&self, unix_millis: u64) -> Uuid {
         const COUNTER_BITS: u32 = 12;
         let earliest = unix_millis << COUNTER_BITS;
         let next = |last: u64| earliest.max(last.saturating_add(1));
         let last = self.last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         let id = next(last.unwrap_or_else(|last| last));
-        let mut behind_the_time = self.bytes::<10>();
+        let mut after_time = self.bytes::<10>();
         let [.., high, low] = id.to_be_bytes();
-        // The builder writes the version over the upper half of the first byte.
-        behind_the_time[..2].copy_from_slice(&[high, low]);
-        uuid::Builder::from_unix_timestamp_millis(id >> COUNTER_BITS, &behind_the_time).into_uuid()
+        // The builder overwrites the upper half of the first byte with the version.
+        after_time[..2].copy_from_slice(&[high, low]);
+        uuid::Builder::from_unix_timestamp_millis(id >> COUNTER_BITS, &after_time).into_uuid()
     }
 
-    /// 128 bits as 32 hexadecimal digits, the form that clients of the compatible API expect of an API key.
+    /// Generates an API key of 128 bits as 32 hexadecimal digits, as clients of the compatible API
+    /// expect.
     pub fn api_key(&self) -> Secret {
         Secret::new(hex(&self.bytes::<16>()))
     }
 
-    /// 160 bits as 40 hexadecimal digits.
+    /// Generates an application key of 160 bits as 40 hexadecimal digits.
     pub fn application_key(&self) -> Secret {
         Secret::new(hex(&self.bytes::<20>()))
     }
 
-    /// 256 bits behind a prefix that tells people and scanners of leaks what it is (RFC 6749 section 10.10).
+    /// Generates a token of 256 bits (RFC 6749 section 10.10). The prefix shows people and leak
+    /// scanners what it is.
     pub fn token(&self, prefix: &str) -> Secret {
         Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.bytes::<32>())))
     }
 
-    /// A password for a person to copy once: 120 bits without look-alike characters.
+    /// Generates a password for a person to copy once: 120 bits without look-alike characters.
     pub fn password(&self) -> Secret {
         const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
         Secret::new(self.bytes::<24>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
     }
 }
 
-/// Ids of requests: the first half of the digest of a secret and a counter, so that they differ, and tell nobody how many
-/// requests there were in between.
+/// Generates request ids from the digest of a secret and a counter. So ids are unique, but do not
+/// reveal the number of requests.
 #[derive(Debug)]
 pub struct RequestIds {
     key: [u8; 32],
@@ -175,7 +179,7 @@ impl RequestIds {
         Self { key: random.bytes(), next: AtomicU64::new(0) }
     }
 
-    /// 64 bits as 16 hexadecimal digits.
+    /// Returns 64 bits as 16 hexadecimal digits.
     pub fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let digest = Sha256::new().chain_update(self.key).chain_update(number.to_le_bytes()).finalize();
@@ -183,7 +187,7 @@ impl RequestIds {
     }
 }
 
-/// The splitmix64 step: enough to make a test's ids differ, and nothing else.
+/// One step of splitmix64, which is only good enough to make the ids of a test differ.
 fn splitmix(state: &AtomicU64) -> u64 {
     const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut z = state.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
@@ -198,8 +202,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// argon2id with the parameters that OWASP and RFC 9106 name for 19 MiB: about 20 ms, and memory that a caller bounds by
-/// bounding how many run at once.
+/// argon2id with the parameters that OWASP and RFC 9106 recommend for 19 MiB. It takes about 20 ms.
+/// The caller limits the memory by limiting the concurrent calls.
 fn argon2id() -> Argon2<'static> {
     const MEMORY_KIB: u32 = 19 * 1024;
     const PASSES: u32 = 2;
@@ -207,13 +211,13 @@ fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// Slow on purpose; call it where blocking is allowed.
+/// This is deliberately slow. Call it only where blocking is allowed.
 pub fn hash_password(password: &Secret, random: &Random) -> Result<String, PasswordError> {
     let hash = argon2id().hash_password_with_salt(password.expose().as_bytes(), &random.bytes::<16>())?;
     Ok(hash.to_string())
 }
 
-/// Slow on purpose; call it where blocking is allowed.
+/// This is deliberately slow. Call it only where blocking is allowed.
 pub fn password_matches(password: &Secret, stored: &str) -> bool {
     PasswordHash::new(stored).is_ok_and(|hash| argon2id().verify_password(password.expose().as_bytes(), &hash).is_ok())
 }
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_the_same_bytes_again_and_the_next_ones_differ() {
+    fn a_seed_returns_the_same_bytes_again_but_different_ones_next() {
         let (one, other) = (Random::seeded(7), Random::seeded(7));
         let first = one.bytes::<20>();
 
@@ -261,9 +265,9 @@ mod tests {
         assert_ne!(first, one.bytes::<20>());
     }
 
-    /// With splitmix64 one id is enough to compute the next.
+    /// With splitmix64, one id is enough to compute the next one.
     #[test]
-    fn one_request_id_does_not_lead_to_the_next() {
+    fn a_request_id_does_not_reveal_the_next_one() {
         let ids = RequestIds::new(&Random::seeded(7));
         let (first, second) = (ids.next(), ids.next());
         let undo = |text: &str| {
@@ -280,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_made_later_sort_later_and_say_their_version() {
+    fn later_ids_sort_later_and_have_version_7() {
         let random = Random::seeded(1);
         let (early, late) = (random.uuid_v7(1_000), random.uuid_v7(1_001));
 
@@ -289,10 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn ids_made_at_once_or_by_a_clock_that_stepped_back_sort_as_they_were_made() {
+    fn ids_sort_in_order_of_creation_even_if_the_clock_stands_still_or_steps_back() {
         let random = Random::system();
         let ids: Vec<Uuid> =
-            (0..10_000).map(|made| random.clone().uuid_v7(if made < 5_000 { 1_000 } else { 900 })).collect();
+            (0..10_000).map(|index| random.clone().uuid_v7(if index < 5_000 { 1_000 } else { 900 })).collect();
 
         assert!(ids.is_sorted_by(|one, next| one < next));
         assert!(ids.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122));
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_matches_its_own_hash_only() {
+    fn a_password_matches_only_its_own_hash() {
         let password = Random::seeded(1).password();
         let stored = hash_password(&password, &Random::seeded(2)).expect("hashes");
 

@@ -1,8 +1,8 @@
-//! Signs tokens and checks them, with keys that all servers share.
+//! Signs and verifies tokens with keys that all servers share.
 //!
-//! The keys stand in the database, their private halves sealed. Here they are kept parsed, so that a signature costs a
-//! signature and nothing else. What another server changed is seen by a timer, and at once where a token names a key that is
-//! not known here.
+//! The keys are in the database, with their private halves sealed. They are kept in memory, already
+//! parsed, so that signing costs nothing but the signature. A timer reloads keys that other servers
+//! changed. If a token names an unknown key, they are reloaded at once.
 
 mod jwt;
 mod key_pair;
@@ -31,11 +31,12 @@ use crate::signing::key_pair::PublicKey;
 pub use crate::signing::key_pair::{KeyError, KeyPair};
 pub use crate::signing::key_set::verify_by_key_set;
 
-/// How often every server looks for keys that others made or revoked. Twice in the 30 seconds that the docs promise, so that
-/// one failed read does not break the promise.
+/// How often every server reloads the keys. The docs promise 30 seconds, and two reloads fit into
+/// them, so that one failed read does not break the promise.
 pub const RELOAD_EVERY: Duration = Duration::from_secs(14);
-/// A stranger may name keys that nobody has as often as they like.
-const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(5);
+/// The minimum time between reloads for unknown keys, since anyone can send tokens with unknown
+/// keys.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// `typ` of an access token (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN: &str = "at+jwt";
@@ -44,15 +45,15 @@ pub const ID_TOKEN: &str = "JWT";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
-    #[error("no signing key can be used at the moment")]
+    #[error("no usable signing key")]
     NoKey,
     #[error("the signing key {kid} cannot be opened: {cause}. {}", advice(.cause))]
     Sealed { kid: String, cause: SealError },
     #[error("the signing key {kid}: {cause}")]
     Key { kid: String, cause: KeyError },
-    #[error("a signing key could not be made: {0}")]
+    #[error("a signing key could not be created: {0}")]
     NotMade(KeyError),
-    #[error("the claims cannot be written as JSON: {0}")]
+    #[error("the claims cannot be serialized as JSON: {0}")]
     Claims(serde_json::Error),
     #[error(transparent)]
     Db(#[from] DbError),
@@ -61,27 +62,29 @@ pub enum SigningError {
 fn advice(cause: &SealError) -> &'static str {
     match cause {
         SealError::UnknownKey(id) if id == sealing::DEVELOPMENT => {
-            "That is the key of trials, which everybody knows: docs/operating.md says how to get from a trial to a key of your own"
+            "That is the publicly known key for trials: docs/operating.md describes how to switch \
+             to a key of your own"
         }
         SealError::UnknownKey(_) => {
-            "Put that ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the \
-             database. Where it is lost, `grantor keys rotate` makes a new signing key; what was signed before stays valid"
+            "Add that ring key after the newest one in `secrets.key` or, if that is not set, in the \
+             key file next to the database. If it is lost, `grantor keys rotate` creates a new \
+             signing key; tokens that were already signed stay valid"
         }
         SealError::Damaged => {
-            "Give the ring key back that had this id, or make a new signing key with `grantor keys rotate`; what was signed \
-             before stays valid"
+            "Restore the ring key that had this id, or create a new signing key with `grantor keys \
+             rotate`; tokens that were already signed stay valid"
         }
     }
 }
 
 impl SigningError {
-    /// Trying later may help.
+    /// Whether a retry may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Db(cause) if cause.is_transient())
     }
 }
 
-/// The keys of this server's database. Cheap to clone; all clones are one.
+/// The signing keys of the database. Cheap to clone; all clones share the keys.
 #[derive(Clone)]
 pub struct SigningKeys(Arc<Shared>);
 
@@ -89,19 +92,19 @@ struct Shared {
     db: Db,
     clock: Clock,
     ring: KeyRing,
-    /// How long a retired key is published still, in seconds.
+    /// How long a retired key stays published, in seconds.
     kept_for: i64,
     keys: RwLock<Arc<Keys>>,
-    /// When keys were last read, by the clock's monotonic half. One reads at a time.
+    /// When the keys were last read, as [`Clock::elapsed`]. The lock allows one reload at a time.
     reloaded: Mutex<Option<Duration>>,
 }
 
-/// What was read, the one that signs last at the end.
+/// The loaded keys, in the order in which they begin to sign.
 #[derive(Default)]
 struct Keys {
     keys: Vec<Key>,
     jwks: Bytes,
-    /// Grows when a key is removed.
+    /// Increases when a key is removed.
     generation: u64,
 }
 
@@ -119,12 +122,12 @@ struct Halves {
     private: Result<KeyPair, SealError>,
 }
 
-/// Where the private half of a signing key stands.
+/// The place of the private half of a signing key in the database.
 pub fn place_of(kid: &str) -> Place<'_> {
     Place { table: "signing_keys", column: "sealed", row: kid, org: None }
 }
 
-/// The private half, if the ring opens it.
+/// Opens the private half, if its key is in the ring.
 pub fn open(ring: &KeyRing, row: &signing_keys::SigningKey) -> Result<KeyPair, SigningError> {
     let kid = || row.id.clone();
     let document = crate::sealing::open(ring, place_of(&row.id), &row.sealed)
@@ -133,13 +136,13 @@ pub fn open(ring: &KeyRing, row: &signing_keys::SigningKey) -> Result<KeyPair, S
 }
 
 impl SigningKeys {
-    /// Without any key yet: [`SigningKeys::reload`] reads them.
+    /// Starts without any key; [`SigningKeys::reload`] reads them.
     pub fn new(db: Db, clock: Clock, ring: KeyRing, kept_for: i64) -> Self {
         let (keys, reloaded) = (RwLock::default(), Mutex::default());
         Self(Arc::new(Shared { db, clock, ring, kept_for, keys, reloaded }))
     }
 
-    /// A token with these claims, by the key that signs now.
+    /// Returns a token with these claims, signed by the current key.
     pub fn sign(&self, typ: &str, claims: &impl Serialize, now: Timestamp) -> Result<String, SigningError> {
         let keys = self.current();
         let (key, pair) = keys.signer(now).ok_or(SigningError::NoKey)?;
@@ -150,42 +153,43 @@ impl SigningKeys {
         Ok(jwt::signed(unsigned, &signature))
     }
 
-    /// The claims of a token of this type that one of our keys signed. Whether they are acceptable, and the token still
-    /// lives, is for the caller to say.
+    /// Returns the claims if the token has this type and a key of this server signed it. The caller
+    /// must check the claims, including the expiry.
     pub async fn verify<C: DeserializeOwned>(&self, typ: &str, token: &str) -> Option<C> {
         let token = Unverified::parse(token)?;
         let key = self.find(token.kid()?).await?;
-        let genuine =
+        let is_valid =
             token.is_of(typ, key.algorithm) && key.halves.public.verifies(token.signed.as_bytes(), &token.signature);
-        if !genuine {
+        if !is_valid {
             return None;
         }
         serde_json::from_slice(&token.payload()?).ok()
     }
 
-    /// Changes when a key is removed: a signature that was good under an earlier generation must be checked again.
+    /// Changes when a key is removed. A signature that was verified under an earlier generation
+    /// must be verified again.
     pub fn generation(&self) -> u64 {
         self.current().generation
     }
 
-    /// What a token says whose signature was found good before.
+    /// Returns the claims of a token whose signature was already verified.
     pub fn read_verified<C: DeserializeOwned>(token: &str) -> Option<C> {
         serde_json::from_slice(&jwt::payload(token)?).ok()
     }
 
-    /// The JWK set, as it is answered.
+    /// The JWK set, as the endpoint returns it.
     pub fn jwks(&self) -> Bytes {
         self.current().jwks.clone()
     }
 
-    /// Reads the keys again. What is parsed already is kept. Where one cannot be read, this fails, but has read the others and
-    /// removed those that are gone.
+    /// Reads the keys again, and keeps those that are already parsed. If a key cannot be read, this
+    /// fails, but only after it loaded the others and removed the deleted ones.
     pub async fn reload(&self) -> Result<(), SigningError> {
         let mut reloaded = self.0.reloaded.lock().await;
         self.reload_now(&mut reloaded).await
     }
 
-    /// Why the key that signs, or the one that will, cannot be used, where that is so.
+    /// Fails if the current or the next signing key cannot be used.
     pub fn check(&self, now: Timestamp) -> Result<(), SigningError> {
         let keys = self.current();
         let needed = keys.keys.iter().filter(|key| key.period.state(now) != SigningState::Retired);
@@ -209,13 +213,13 @@ impl SigningKeys {
             return None;
         }
         let mut reloaded = self.0.reloaded.lock().await;
-        // Whoever waited for the lock may find that somebody else has looked meanwhile.
-        let is_due = |last| self.0.clock.elapsed().saturating_sub(last) >= BETWEEN_UNKNOWN_KEYS;
+        // Another task may have reloaded the keys while this one waited for the lock.
+        let is_due = |last| self.0.clock.elapsed().saturating_sub(last) >= UNKNOWN_KEY_INTERVAL;
         if self.current().find(kid).is_none()
             && reloaded.is_none_or(is_due)
             && let Err(error) = self.reload_now(&mut reloaded).await
         {
-            tracing::warn!(%error, "the signing keys could not be read");
+            tracing::warn!(%error, "could not read the signing keys");
         }
         self.current().find(kid).cloned()
     }
@@ -226,7 +230,7 @@ impl SigningKeys {
         let (now, before) = (self.0.clock.now(), self.current());
         let has_ended =
             |row: &signing_keys::SigningKey| row.period.ends_at(self.0.kept_for).is_some_and(|at| at <= now);
-        // One that cannot be read does not stop the others, or a revoked key would stay in use.
+        // A key that cannot be read must not stop the reload, or a revoked key would stay in use.
         let (mut keys, mut failed) = (Vec::new(), None);
         for row in rows {
             let parsed = match row {
@@ -281,8 +285,8 @@ impl Keys {
         self.keys.iter().find(|key| key.kid == kid)
     }
 
-    /// The youngest key that signs now. Where this server cannot open it, the youngest before it: a token that is signed a
-    /// little late is valid, since that key is published still.
+    /// Returns the newest key that signs now. If this server cannot open it, returns the newest key
+    /// before it, whose tokens are valid since that key is still published.
     fn signer(&self, now: Timestamp) -> Option<(&Key, &KeyPair)> {
         let signing = self.keys.iter().filter(|key| key.period.state(now) == SigningState::Signs);
         let retired = self.keys.iter().filter(|key| {
@@ -295,6 +299,6 @@ impl Keys {
 fn key_set(keys: &[Key]) -> String {
     let published =
         keys.iter().map(|key| PublishedJwk { key: &key.jwk, alg: key.algorithm, kid: &key.kid, usage: "sig" });
-    // Texts and a list: writing them does not fail.
+    // Serializing strings and lists cannot fail.
     serde_json::to_string(&JwkSet { keys: published.collect() }).unwrap_or_default()
 }

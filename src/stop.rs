@@ -1,18 +1,18 @@
-//! The word that the server stops, heard by everything that runs.
+//! The signal that shuts the server down.
 
 use tokio::sync::watch;
 
-/// Tells every part of the server to stop, once.
+/// Signals every task of the server to stop. Cheap to clone; all clones share the signal.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
+pub struct Shutdown(watch::Sender<bool>);
 
-impl Default for Stop {
+impl Default for Shutdown {
     fn default() -> Self {
         Self(watch::Sender::new(false))
     }
 }
 
-impl Stop {
+impl Shutdown {
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
@@ -22,7 +22,7 @@ impl Stop {
     }
 
     pub async fn stopped(&self) {
-        // The sender lives as long as `self`, so waiting does not fail.
+        // The sender exists as long as `self`, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Removes what has expired, in small batches, on a timer, and puts young signing keys in the place of old ones.
+//! Deletes expired rows in small batches on a timer, and rotates old signing keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,94 +8,96 @@ use crate::actions::keys::announce_expiring_keys::announce_expiring_keys;
 use crate::actions::keys::rotate_signing_keys::{forget_signing_keys, rotate_aged_signing_keys};
 use crate::actions::sign_in::audit_refused::audit_refused_sign_ins;
 use crate::actions::upkeep::forget_expired::{
-    Forgotten, forget_deliveries, forget_expired, forget_requests, is_a_turn,
+    Forgotten, forget_deliveries, forget_expired, forget_requests, is_full_run,
 };
 use crate::app::{App, seconds};
 use crate::db::authorizations::requests;
 use crate::db::engine::error::DbError;
 use crate::signing::SigningError;
 
-/// What is over leaves within a minute or so.
-const EVERY: Duration = Duration::from_secs(60);
-/// First uses that are written together.
-const GATHERED_FOR: Duration = Duration::from_secs(1);
-/// Beyond this only authorization requests are deleted by the time of day. Every server uses the database's time, so a wrong
-/// host is harmless; but the wrong clock may be the database's, as after a failover, and what was deleted does not come back
-/// when it is set right.
+/// Expired rows are deleted within about a minute.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// First uses of tokens within this time are written together.
+const BATCH_WINDOW: Duration = Duration::from_secs(1);
+/// With a larger difference, only authorization requests are deleted. Every server uses the time of
+/// the database, so a wrong host is harmless. But the clock of the database may be wrong, for
+/// example after a failover, and deleted rows do not come back when it is corrected.
 const MAX_SKEW_MS: i64 = 3_600_000;
 
 pub async fn sweep_until_stopped(app: Arc<App>) {
-    let mut timer = tokio::time::interval(EVERY);
+    let mut timer = tokio::time::interval(INTERVAL);
     loop {
         tokio::select! {
             _ = timer.tick() => sweep_until_done(&app).await,
             () = app.registrar.unused.too_many() => { bound_clients(&app).await; }
-            () = app.issuer.uses.first_use() => write_first_uses(&app).await,
+            () = app.issuer.uses.wait_for_first_use() => write_first_uses(&app).await,
             () = app.stop.stopped() => return,
         }
     }
 }
 
-/// Turn after turn while there is more to delete than one may, so that the sweeper keeps up with whatever comes in.
+/// Sweeps until nothing is left to delete, so that the sweeper keeps up with any load.
 async fn sweep_until_done(app: &App) {
-    while sweep(app).await == Turn::CutShort && !app.is_stopping() {}
+    while sweep(app).await == SweepOutcome::CutShort && !app.is_stopping() {}
 }
 
-/// How a turn of the sweeper ended. Each turn is bounded, so that it keeps nothing else waiting for long.
+/// The outcome of a sweep. Each sweep has a limit, so that it does not delay other tasks for long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum SweepOutcome {
     Done,
-    /// There is more to delete than one turn may: the next one follows at once.
+    /// There may be more to delete, so the next sweep follows at once.
     CutShort,
 }
 
-/// One turn. A failure is logged and left to the next turn. While this host's clock and the database's are far apart,
-/// only authorization requests are deleted by the time of day.
-pub async fn sweep(app: &App) -> Turn {
+/// Sweeps once. Failures are logged and left to the next sweep. While the clocks of this host and
+/// the database differ too much, only expired authorization requests are deleted.
+pub async fn sweep(app: &App) -> SweepOutcome {
     let bounded = bound_clients(app).await;
     warn_of_many_clients(app, bounded);
     count_waiting_requests(app).await;
     record(app).await;
-    look_after_keys(app).await;
+    maintain_keys(app).await;
     match app.context.clock.skew_ms() {
         Some(skew_ms) if skew_ms.saturating_abs() > MAX_SKEW_MS => sweep_requests(app).await,
         _ => delete(app).await,
     }
 }
 
-/// Writes what was only counted or noted in memory.
+/// Stores what was counted or noted in memory.
 async fn record(app: &App) {
-    tell_unwritten(app.issuer.uses.write(&app.context.db).await);
-    app.issuer.uses.age();
+    log_unwritten(app.issuer.uses.write(&app.context.db).await);
+    app.issuer.uses.expire_written();
     if let Err(error) = app.report_access_lifetime().await {
-        tracing::warn!(%error, "the lifetime of access tokens was not reported");
+        tracing::warn!(%error, "could not report the lifetime of access tokens");
     }
     match audit_refused_sign_ins(&app.context).await {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "failed sign-in attempts were written to the audit trail"),
-        Err(error) => tracing::warn!(%error, "failed sign-in attempts were not written to the audit trail"),
+        Err(error) => {
+            tracing::warn!(%error, "could not write failed sign-in attempts to the audit trail");
+        }
     }
 }
 
-async fn look_after_keys(app: &App) {
+async fn maintain_keys(app: &App) {
     if let Err(error) = sweep_signing_keys(app).await {
-        tracing::warn!(%error, "the signing keys were not looked after");
+        tracing::warn!(%error, "could not rotate or delete signing keys");
     }
     match announce_expiring_keys(&app.context, &app.issuer.ring, app.signing_rules(), app.sealing_max_age()).await {
         Ok(0) => {}
-        Ok(announced) => tracing::info!(announced, "webhooks are told of keys that grow old"),
-        Err(error) => tracing::warn!(%error, "webhooks were not told of keys that grow old"),
+        Ok(announced) => tracing::info!(announced, "expiring keys were announced to webhooks"),
+        Err(error) => tracing::warn!(%error, "could not announce expiring keys to webhooks"),
     }
 }
 
-/// Deletes everything that has expired, as much as one turn may.
-async fn delete(app: &App) -> Turn {
+/// Deletes expired rows, up to the limit of one sweep.
+async fn delete(app: &App) -> SweepOutcome {
     let mut is_cut_short = false;
     match forget_expired(&app.context).await {
         Ok(forgotten) if forgotten == Forgotten::default() => {}
         Ok(forgotten @ Forgotten { requests, codes, sessions, families }) => {
             is_cut_short |= forgotten.is_cut_short();
-            tracing::debug!(requests, codes, sessions, families, "what was over was deleted");
+            tracing::debug!(requests, codes, sessions, families, "expired rows were deleted");
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
@@ -103,34 +105,35 @@ async fn delete(app: &App) -> Turn {
     let parked = (webhooks.keep_parked > 0).then(|| seconds(webhooks.keep_parked));
     match forget_deliveries(&app.context, seconds(webhooks.keep_delivered), parked).await {
         Ok(0) => {}
-        Ok(deliveries) => tracing::debug!(deliveries, "deliveries of webhooks were forgotten"),
+        Ok(deliveries) => tracing::debug!(deliveries, "old webhook deliveries were deleted"),
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
         Ok(forgotten) => {
-            is_cut_short |= is_a_turn(forgotten);
+            is_cut_short |= is_full_run(forgotten);
             app.metrics.clients_forgotten.inc_by(forgotten);
-            tracing::info!(forgotten, "clients that nobody used were forgotten");
+            tracing::info!(forgotten, "unused clients were deleted");
         }
         Err(error) => tracing::warn!(%error, "the sweep did not finish"),
     }
-    if is_cut_short { Turn::CutShort } else { Turn::Done }
+    if is_cut_short { SweepOutcome::CutShort } else { SweepOutcome::Done }
 }
 
-/// A lost authorization request costs its user one more attempt; a table that only grows would cost more.
-async fn sweep_requests(app: &App) -> Turn {
+/// A lost authorization request costs its user one more attempt; a table that only grows would cost
+/// more.
+async fn sweep_requests(app: &App) -> SweepOutcome {
     match forget_requests(&app.context).await {
-        Ok(requests) if is_a_turn(requests) => Turn::CutShort,
-        Ok(_) => Turn::Done,
+        Ok(requests) if is_full_run(requests) => SweepOutcome::CutShort,
+        Ok(_) => SweepOutcome::Done,
         Err(error) => {
             tracing::warn!(%error, "the sweep did not finish");
-            Turn::Done
+            SweepOutcome::Done
         }
     }
 }
 
-/// Keeps the number and the size of clients that nobody uses within their bounds.
+/// Keeps the number and the size of unused clients within their bounds.
 async fn bound_clients(app: &App) -> Bounded {
     let registrar = &app.registrar;
     match bound_unused_clients(&app.context, &registrar.unused, &registrar.known).await {
@@ -141,13 +144,13 @@ async fn bound_clients(app: &App) -> Bounded {
             bounded
         }
         Err(error) => {
-            tracing::warn!(%error, "clients that nobody uses were not counted");
+            tracing::warn!(%error, "could not count unused clients");
             Bounded::default()
         }
     }
 }
 
-/// At most once a turn of the timer.
+/// Logs a warning, at most once per sweep.
 fn warn_of_many_clients(app: &App, Bounded { unused, forgotten }: Bounded) {
     let bounds = app.registrar.unused.bounds();
     if forgotten > 0 || bounds.are_nearly_reached_by(unused) {
@@ -157,8 +160,8 @@ fn warn_of_many_clients(app: &App, Bounded { unused, forgotten }: Bounded) {
             bytes = unused.bytes,
             max_bytes = bounds.bytes,
             deleted = forgotten,
-            "there are nearly as many unused clients as registration.max_unused_clients and max_unused_bytes allow; beyond \
-             them the least recently seen clients are deleted"
+            "the unused clients almost reach registration.max_unused_clients or max_unused_bytes; \
+             beyond these limits, the least recently seen clients are deleted"
         );
     }
 }
@@ -170,7 +173,7 @@ async fn count_waiting_requests(app: &App) {
             app.waiting.set(waiting);
             app.metrics.requests_waiting.set(saturated(waiting));
         }
-        Err(error) => tracing::warn!(%error, "authorization requests that wait for their user were not counted"),
+        Err(error) => tracing::warn!(%error, "could not count pending authorization requests"),
     }
 }
 
@@ -178,23 +181,23 @@ fn saturated(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Those of the next moment with them, so that many are one write.
+/// Waits for more first uses, so that they are written together.
 async fn write_first_uses(app: &App) {
-    tokio::time::sleep(GATHERED_FOR).await;
-    tell_unwritten(app.issuer.uses.write_first(&app.context.db).await);
+    tokio::time::sleep(BATCH_WINDOW).await;
+    log_unwritten(app.issuer.uses.write_first_uses(&app.context.db).await);
 }
 
-fn tell_unwritten(written: Result<(), DbError>) {
+fn log_unwritten(written: Result<(), DbError>) {
     if let Err(error) = written {
-        tracing::warn!(%error, "when tokens were last used was not written");
+        tracing::warn!(%error, "could not store when tokens were last used");
     }
 }
 
 async fn sweep_signing_keys(app: &App) -> Result<(), SigningError> {
     let rules = app.signing_rules();
-    let made = rotate_aged_signing_keys(&app.context, &app.issuer.ring, rules).await?;
+    let created = rotate_aged_signing_keys(&app.context, &app.issuer.ring, rules).await?;
     let forgotten = forget_signing_keys(&app.context, rules).await?;
-    if made.is_some() || forgotten > 0 {
+    if created.is_some() || forgotten > 0 {
         app.issuer.signing.reload().await?;
     }
     Ok(())

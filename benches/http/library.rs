@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::{Answer, Approval, Requested, approve_request};
-use grantor::actions::authorize::offer_scopes::{Asking, Offer, offer_scopes};
+use grantor::actions::authorize::offer_scopes::{ConsentRequest, Offer, offer_scopes};
 use grantor::actions::clients::restrict_scopes::{Bounds, restrict_scopes};
 use grantor::actions::context::Context;
 use grantor::clock::Clock;
@@ -78,7 +78,7 @@ impl Library {
     /// One restriction and the other in turn, so that each is news.
     pub async fn restrict(&self, org_id: OrgId, client: usize, time: u64) -> Result<(), Refused> {
         let (client_id, restriction) = (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
-        let (bounds, by) = (self.bounds(), By::COMMAND_LINE);
+        let (bounds, by) = (self.bounds(), AuditActor::COMMAND_LINE);
         let restricted = restrict_scopes(&self.context, bounds, org_id, client_id, restriction, None, &by).await;
         restricted.map(drop).map_err(|error| error.to_string())
     }
@@ -89,8 +89,8 @@ impl Library {
             .map_err(|error| Failure::Unexpected { what: "a request as JSON", came: error.to_string() })
     }
 
-    fn asking<'a>(&'a self, org_id: OrgId, client: usize, user: &'a User) -> Asking<'a> {
-        Asking {
+    fn asking<'a>(&'a self, org_id: OrgId, client: usize, user: &'a User) -> ConsentRequest<'a> {
+        ConsentRequest {
             client: &self.clients[client],
             request: &self.request,
             user,
@@ -124,10 +124,10 @@ impl Library {
             user: &user,
             signed_in_at: self.context.clock.now(),
             org_id,
-            answer: Some(Answer { shown: asking.shown(offer), ticked: &ticked }),
+            answer: Some(Answer { page_digest: asking.page_digest(offer), chosen: &ticked }),
             code_ttl: CODE_TTL,
         };
-        let approved = approve_request(&self.context, self.bounds(), approval, &By::COMMAND_LINE).await;
+        let approved = approve_request(&self.context, self.bounds(), approval, &AuditActor::COMMAND_LINE).await;
         approved.map(drop).map_err(|error| error.to_string())
     }
 

@@ -119,7 +119,7 @@ async fn authorise(
     let mut made = Vec::with_capacity(PEOPLE);
     let mut tx = db.begin().await?;
     org_clients::lock(&mut tx, org_id, client_id, now()).await?;
-    org_clients::authorize(&mut tx, org_id, client_id, AuthorizedClientId(id()), now()).await?;
+    org_clients::assign_authorized_id(&mut tx, org_id, client_id, AuthorizedClientId(id()), now()).await?;
     for person in 0..PEOPLE {
         let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
         // Nobody signs in: the hash is of no password.

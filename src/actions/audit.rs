@@ -1,4 +1,4 @@
-//! Who does something, and the record of it.
+//! The actor of an action, and the audit events that actions record.
 
 use std::net::IpAddr;
 
@@ -13,9 +13,9 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::operator::{Credential, Operator};
 
-/// On whose behalf an action runs, for its audit event.
+/// The actor of an action and the request it came from, as the audit event records them.
 #[derive(Clone, Debug)]
-pub struct By {
+pub struct AuditActor {
     pub actor: Actor,
     pub request_id: Option<String>,
     pub address: Option<IpAddr>,
@@ -23,26 +23,26 @@ pub struct By {
 
 #[derive(Clone, Debug)]
 pub enum Actor {
-    /// Whoever may run `grantor` on the server's machine.
+    /// A person who can run `grantor` on the host of the server.
     CommandLine,
-    /// The server, by itself.
+    /// The server itself.
     Server,
     Operator(Operator),
-    /// Somebody at a browser.
+    /// A signed-in user in a browser.
     User(UserId),
-    /// Somebody who is not signed in.
+    /// A person who is not signed in.
     Anonymous,
-    /// A client, for itself.
+    /// A client that acts for itself.
     Client(ClientId),
 }
 
-impl By {
+impl AuditActor {
     pub const COMMAND_LINE: Self = Self { actor: Actor::CommandLine, request_id: None, address: None };
     pub const SERVER: Self = Self { actor: Actor::Server, request_id: None, address: None };
 }
 
 impl Actor {
-    /// The user who acts, if one does.
+    /// The user behind the action, if there is one.
     pub(super) const fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Operator(operator) => Some(operator.user_id),
@@ -68,7 +68,8 @@ impl Actor {
     }
 }
 
-/// What changed: a dotted name for the kind of change, the thing it happened to, and the thing before and after.
+/// A change in an organization. `action` is the dotted name of its kind, `subject` is the thing
+/// that changed.
 pub(super) struct Change<'a> {
     pub org_id: OrgId,
     pub action: &'static str,
@@ -77,7 +78,7 @@ pub(super) struct Change<'a> {
     pub after: Option<Value>,
 }
 
-/// The same outside every organisation.
+/// A change that does not belong to an organization.
 pub(super) struct ServerChange<'a> {
     pub action: &'static str,
     pub subject: &'a str,
@@ -86,27 +87,27 @@ pub(super) struct ServerChange<'a> {
 }
 
 /// Records a change in the transaction that makes it.
-pub(super) async fn record(context: &Context, tx: &mut Tx, by: &By, change: Change<'_>) -> Result<(), DbError> {
+pub(super) async fn record(context: &Context, tx: &mut Tx, by: &AuditActor, change: Change<'_>) -> Result<(), DbError> {
     audit_events::insert(tx, &event_of(context, by, change)).await
 }
 
-/// Not recorded yet.
-pub(super) fn event_of(context: &Context, by: &By, change: Change<'_>) -> AuditEvent {
+/// Returns the audit event of a change without storing it.
+pub(super) fn event_of(context: &Context, by: &AuditActor, change: Change<'_>) -> AuditEvent {
     let Change { org_id, action, subject, before, after } = change;
     event(context, by, Some(org_id), ServerChange { action, subject, before, after })
 }
 
-/// The same for what belongs to no organisation.
+/// Records a change that does not belong to an organization, in the transaction that makes it.
 pub(super) async fn record_of_server(
     context: &Context,
     tx: &mut Tx,
-    by: &By,
+    by: &AuditActor,
     change: ServerChange<'_>,
 ) -> Result<(), DbError> {
     audit_events::insert(tx, &event(context, by, None, change)).await
 }
 
-fn event(context: &Context, by: &By, org_id: Option<OrgId>, change: ServerChange<'_>) -> AuditEvent {
+fn event(context: &Context, by: &AuditActor, org_id: Option<OrgId>, change: ServerChange<'_>) -> AuditEvent {
     AuditEvent {
         id: context.new_id(),
         org_id,

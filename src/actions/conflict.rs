@@ -1,11 +1,12 @@
-//! Where another transaction was in the way, the database has undone this one whole, so it may simply run again.
+//! Retries transactions after a conflict. The database rolls back a transaction that conflicts with
+//! another one, so it can simply run again.
 
 use std::time::Duration;
 
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 
-/// Told apart from every other failure, whatever it is wrapped in.
+/// An error that may wrap a conflict of the database.
 pub(super) trait MayConflict {
     fn database(&self) -> Option<&DbError>;
 }
@@ -16,7 +17,7 @@ impl MayConflict for DbError {
     }
 }
 
-/// Errors that are a database's, or their own.
+/// Implements [`MayConflict`] for errors with a variant `Db`.
 macro_rules! may_conflict {
     ($($error:path),* $(,)?) => {$(
         impl MayConflict for $error {
@@ -33,7 +34,7 @@ may_conflict!(
     crate::actions::keys::create_key::CreateKeyError,
     crate::actions::users::create_user::CreateUserError,
     crate::actions::grants::end::DisableClientError,
-    crate::actions::grants::end::EndGrantError,
+    crate::actions::grants::end::RevokeGrantError,
     crate::actions::users::change_membership::MembershipError,
     crate::actions::clients::restrict_scopes::RestrictScopesError,
     crate::actions::orgs::default_client_scopes::SetDefaultsError,
@@ -42,22 +43,22 @@ may_conflict!(
     crate::actions::webhooks::find_webhook::WebhookError,
 );
 
-/// Up to three times, and not once the caller has waited for two and a half seconds: Postgres looks for a deadlock only after
-/// one second, so that two of them fit.
-pub(super) async fn again_after_conflict<T, E, F>(context: &Context, work: impl Fn() -> F) -> Result<T, E>
+/// Runs `work` up to three times, but does not retry after two and a half seconds. Postgres detects
+/// a deadlock after one second, so there is time for two of them.
+pub(super) async fn retry_on_conflict<T, E, F>(context: &Context, work: impl Fn() -> F) -> Result<T, E>
 where
     E: MayConflict,
     F: Future<Output = Result<T, E>>,
 {
-    const ATTEMPTS: u32 = 3;
-    const PATIENCE: Duration = Duration::from_millis(2_500);
+    const MAX_ATTEMPTS: u32 = 3;
+    const MAX_WAIT: Duration = Duration::from_millis(2_500);
     let began = context.clock.elapsed();
     let mut attempt = 1;
     loop {
         let outcome = work().await;
-        let met_another = outcome.as_ref().is_err_and(|error| matches!(error.database(), Some(DbError::Conflict(_))));
+        let is_conflict = outcome.as_ref().is_err_and(|error| matches!(error.database(), Some(DbError::Conflict(_))));
         let waited = context.clock.elapsed().saturating_sub(began);
-        if !met_another || attempt == ATTEMPTS || waited >= PATIENCE {
+        if !is_conflict || attempt == MAX_ATTEMPTS || waited >= MAX_WAIT {
             return outcome;
         }
         attempt += 1;
@@ -69,16 +70,16 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::clock::{Clock, Hand};
+    use crate::clock::{Clock, ManualClock};
     use crate::db::engine::Db;
     use crate::db::engine::connect::{Location, Target};
     use crate::passwords::Passwords;
     use crate::rules::timestamp::Timestamp;
     use crate::secret::Random;
 
-    /// Nothing here reaches the database.
-    fn context() -> (Context, Hand) {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
+    /// These tests never reach the database.
+    fn context() -> (Context, ManualClock) {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(0));
         let target = Target {
             location: Location::Sqlite { path: "/dev/null".into() },
             max_connections: 1,
@@ -91,28 +92,28 @@ mod tests {
 
     async fn attempts(succeeds_at: u32, each_takes: Duration) -> (u32, bool) {
         let (context, hand) = context();
-        let made = Cell::new(0);
-        let outcome = again_after_conflict(&context, || async {
-            made.set(made.get() + 1);
+        let attempts = Cell::new(0);
+        let outcome = retry_on_conflict(&context, || async {
+            attempts.set(attempts.get() + 1);
             hand.advance(each_takes);
-            match made.get() == succeeds_at {
+            match attempts.get() == succeeds_at {
                 true => Ok(()),
                 false => Err(DbError::Conflict(sqlx::Error::PoolTimedOut)),
             }
         });
         let succeeded = outcome.await.is_ok();
-        (made.get(), succeeded)
+        (attempts.get(), succeeded)
     }
 
     #[tokio::test]
-    async fn a_change_that_met_another_one_runs_again_but_not_for_ever() {
+    async fn a_conflict_is_retried_at_most_twice() {
         assert_eq!(attempts(1, Duration::ZERO).await, (1, true));
         assert_eq!(attempts(3, Duration::ZERO).await, (3, true));
         assert_eq!(attempts(4, Duration::ZERO).await, (3, false));
     }
 
     #[tokio::test]
-    async fn a_caller_waits_through_two_deadlocks_and_not_much_longer() {
+    async fn there_is_time_for_two_deadlocks_and_not_much_more() {
         for (each_takes, expected) in [(1_000, (3, true)), (1_249, (3, true)), (1_250, (2, false)), (2_500, (1, false))]
         {
             assert_eq!(attempts(3, Duration::from_millis(each_takes)).await, expected, "{each_takes}");

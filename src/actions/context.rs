@@ -1,4 +1,4 @@
-//! What every action works with.
+//! The dependencies of every action.
 
 use crate::clock::Clock;
 use crate::db::engine::Db;
@@ -6,7 +6,8 @@ use crate::passwords::Passwords;
 use crate::secret::Random;
 use uuid::Uuid;
 
-/// What every action works with. Time and chance are among it, so that a test decides them.
+/// The dependencies of every action. They include the clock and the random generator, so that tests
+/// can control both.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub db: Db,

@@ -1,5 +1,6 @@
-//! WHAT IS DONE: verbs. Each action loads, decides by the rules, and stores with its audit event, in one transaction.
-//! No action knows how it was called or how its outcome is reported.
+//! What is done: verbs. Each action loads rows, decides by the rules, and stores the result with
+//! its audit event, in one transaction. Actions do not know how they are called, or how their
+//! outcome is reported.
 
 pub mod audit;
 pub mod authorize;

@@ -1,4 +1,4 @@
-//! The parts that `App` holds or makes, by the settings.
+//! Builds the parts of `App` from the settings.
 
 use crate::actions::clients::find::{DocumentRules, Documents, FindClient};
 use crate::actions::clients::forget::UnusedClients;
@@ -19,7 +19,7 @@ use crate::rules::webhook::delivery::DeliveryRules;
 use crate::sealing::KeyRing;
 use crate::signing::SigningKeys;
 
-/// What the database settings say, as the pool wants it.
+/// The database settings in the form that the pool expects.
 pub fn database_target(config: &Config) -> Target {
     Target {
         location: match &config.database.url {
@@ -32,7 +32,7 @@ pub fn database_target(config: &Config) -> Target {
     }
 }
 
-/// How webhooks and their token requests go out, by the settings.
+/// The HTTP client for webhooks and their token requests.
 pub fn webhooks_outgoing(config: &Config) -> Outgoing {
     let rules = OutgoingRules {
         allow_networks: config.outgoing.allow_networks.clone(),
@@ -74,7 +74,7 @@ pub(super) fn registration_bounds(config: &Config) -> RegistrationBounds {
     }
 }
 
-/// How many clients that nobody uses are kept.
+/// The limits on clients that were never used.
 pub(super) fn unused_bounds(config: &Config) -> UnusedBounds {
     let registration = &config.registration;
     UnusedBounds { clients: registration.max_unused_clients.into(), bytes: registration.max_unused_bytes }
@@ -97,7 +97,7 @@ pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog, unused: Unuse
 }
 
 impl App {
-    /// Sends events to webhooks. Must be called within a runtime.
+    /// The sender of webhook events. Must be called within a Tokio runtime.
     pub fn sender(&self) -> Sender {
         let webhooks = &self.config.webhooks;
         let delivery = DeliveryRules { attempts: webhooks.attempts, give_up_after: seconds(webhooks.give_up_after) };

@@ -1,4 +1,4 @@
-//! How the server starts, what runs beside its listeners, and how it stops.
+//! Starts the server, runs its background tasks and shuts it down.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,14 +19,15 @@ use crate::db::engine::migrate::MigrateError;
 use crate::db::families::last_tokens;
 use crate::http::{ConnectionBounds, ConnectionCounts, Listener};
 use crate::signing::{RELOAD_EVERY, SigningError};
-use crate::stop::Stop;
+use crate::stop::Shutdown;
 use crate::{http, sweeper, telemetry, timekeeper};
 
-/// What is asked of the management listener is answered at once, so nobody waits for a slow probe.
+/// Management requests are answered immediately, so shutdown does not wait for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
 
-/// What is still under way at the database was given up by the drain, and may wait there for longer than anybody here does.
-const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+/// The time for closing the database. Statements that still run were already abandoned by the drain
+/// and may take longer than the shutdown should.
+const DB_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -58,36 +59,39 @@ impl StartError {
 }
 
 impl App {
-    /// Serves until [`Stop::stop`]. `ready` is called once, when requests are answered.
+    /// Serves until [`Shutdown::stop`]. `ready` is called once, when the server accepts requests.
     ///
-    /// The management listener stops last, so that `/readyz` tells a load balancer why while the public one drains.
+    /// The management listener stops last, so that `/readyz` reports the shutdown to load balancers
+    /// while the public one drains.
     pub async fn serve(self: Arc<Self>, ready: impl AsyncFnOnce(&Self)) -> Result<(), StartError> {
         let management = self.listen_for_management().await?;
         let public = self.listen_for_clients().await?;
-        let drained = Stop::default();
-        // Clients are answered at once, if only with 503, on every path: what answers 200 is ready for all the rest.
+        let drained = Shutdown::default();
+        // The public listener answers 503 on every path until startup is complete. So a 200 on any
+        // path means that all paths are ready.
         self.starting.store(true, Ordering::Relaxed);
         let management = management
             .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
-        if let Err(error) = self.prepare_when_there().await {
+        if let Err(error) = self.prepare_with_retry().await {
             public.abort();
             return Err(error);
         }
         self.starting.store(false, Ordering::Relaxed);
         ready(&self).await;
-        let beside = Beside::start(&self);
+        let background = BackgroundTasks::start(&self);
         if let Err(cause) = public.await {
-            tracing::error!(%cause, "the listener ended by itself");
+            tracing::error!(%cause, "the listener stopped unexpectedly");
         }
-        beside.end(self.config.http.shutdown_timeout).await;
+        background.end(self.config.http.shutdown_timeout).await;
         drained.stop();
         if let Some(management) = management {
-            // It ends by itself, and has nothing to tell but a panic that was told already.
+            // The listener stops after `drained`. An error could only be a panic, which is already
+            // logged.
             let _ = management.await;
         }
-        if tokio::time::timeout(CLOSES_WITHIN, self.context.db.close()).await.is_err() {
-            tracing::warn!("some statements were still under way when the database was left");
+        if tokio::time::timeout(DB_CLOSE_TIMEOUT, self.context.db.close()).await.is_err() {
+            tracing::warn!("some statements were still running when the database was closed");
         }
         Ok(())
     }
@@ -126,40 +130,42 @@ impl App {
         Listener::bind(address, bounds, counts).await.map_err(|cause| StartError::Listen { address, cause })
     }
 
-    /// Waits for the database as long as it takes: where both start together, as after a power cut, neither need be first.
-    async fn prepare_when_there(&self) -> Result<(), StartError> {
-        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+    /// Retries without a limit while the database is unreachable, so that both can start in any
+    /// order, for example after a power failure.
+    async fn prepare_with_retry(&self) -> Result<(), StartError> {
+        const MAX_PAUSE: Duration = Duration::from_secs(5);
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.prepare_by_database_time().await {
+            match self.prepare_with_database_time().await {
                 Err(cause) if cause.is_transient() => {
-                    let why = self.context.db.why_unreachable().await.unwrap_or_else(|| cause.to_string());
-                    tracing::warn!(error = why, "waiting for the database");
+                    let reason = self.context.db.why_unreachable().await.unwrap_or_else(|| cause.to_string());
+                    tracing::warn!(error = reason, "waiting for the database");
                 }
                 outcome => return outcome,
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(MAX_PAUSE),
                 () = self.stop.stopped() => return Err(StartError::Stopped),
             }
         }
     }
 
-    /// The first times that are written are the database's already.
-    async fn prepare_by_database_time(&self) -> Result<(), StartError> {
+    /// Follows the database's clock first, so that all stored times come from it.
+    async fn prepare_with_database_time(&self) -> Result<(), StartError> {
         self.context.db.check_sessions().await?;
         follow_database_clock::follow_database_clock(&self.context).await?;
         self.prepare().await
     }
 
-    /// So that people who end access are told how long its last token may still be accepted.
+    /// Stores the access token lifetime, so that commands that revoke access can report when the
+    /// last token expires.
     pub async fn report_access_lifetime(&self) -> Result<(), DbError> {
         let Context { db, clock, .. } = &self.context;
         last_tokens::report_lifetime(db, self.issuer.lifetimes.access, clock.now()).await
     }
 
-    /// What has to be in the database before requests are answered: its schema, nothing that the ring cannot open, and a key
-    /// that signs.
+    /// Prepares the database before requests are served: it migrates the schema, checks that the
+    /// key ring opens all sealed values, and makes sure that a signing key exists.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
         prepare_key_ring::prepare_key_ring(&self.context, &self.issuer.ring).await?;
@@ -175,8 +181,8 @@ impl App {
     }
 }
 
-/// What runs beside the listeners while requests are answered.
-struct Beside {
+/// The tasks that run while the server accepts requests.
+struct BackgroundTasks {
     timekeeping: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     reloading: JoinHandle<()>,
@@ -184,7 +190,7 @@ struct Beside {
     sending: Option<JoinHandle<()>>,
 }
 
-impl Beside {
+impl BackgroundTasks {
     fn start(app: &Arc<App>) -> Self {
         Self {
             timekeeping: tokio::spawn(timekeeper::follow_until_stopped(Arc::clone(app))),
@@ -197,31 +203,32 @@ impl Beside {
 
     async fn end(self, drain: Duration) {
         for task in [self.timekeeping, self.sweeping, self.reloading, self.reporting] {
-            // Until it has let go: what is closed after this would fail it half-way, and be logged as a fault.
+            // Waits until the task is gone. Otherwise it would fail, and log an error, when its
+            // resources are closed.
             task.abort();
             let _ = task.await;
         }
         if let Some(sending) = self.sending
             && tokio::time::timeout(drain, sending).await.is_err()
         {
-            tracing::warn!("webhooks were left without their end: others send them in half a minute");
+            tracing::warn!("some webhook deliveries were interrupted; they are sent again in half a minute");
         }
     }
 }
 
-/// Until the server stops. Where it ends before, others must not wait for the next start.
+/// Runs the webhook sender until shutdown and restarts it if it panics.
 async fn send_webhooks(app: Arc<App>) {
     const PAUSE: Duration = Duration::from_secs(5);
     while !app.stop.is_stopping() {
         let sending = Arc::new(app.sender()).send_until_stopped(app.config.http.shutdown_timeout);
         if let Err(error) = tokio::spawn(sending).await {
-            tracing::error!(%error, "sending to webhooks ended by itself and begins anew");
+            tracing::error!(%error, "the webhook sender stopped unexpectedly and restarts");
             tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-/// Logs how many lines of requests were left out.
+/// Logs how many log lines were suppressed.
 async fn report_log_lines() {
     const EVERY: Duration = Duration::from_secs(5);
     loop {
@@ -230,7 +237,7 @@ async fn report_log_lines() {
     }
 }
 
-/// Sees what other servers did with the keys.
+/// Reloads the signing keys, which other servers may have rotated.
 async fn reload_signing_keys(app: Arc<App>) {
     loop {
         tokio::select! {
@@ -238,7 +245,7 @@ async fn reload_signing_keys(app: Arc<App>) {
             () = app.stop.stopped() => return,
         }
         if let Err(error) = app.issuer.signing.reload().await {
-            tracing::warn!(%error, "the signing keys could not be read again");
+            tracing::warn!(%error, "the signing keys could not be reloaded");
         }
     }
 }

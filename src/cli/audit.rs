@@ -1,4 +1,4 @@
-//! `grantor audit`: who changed what.
+//! `grantor audit`: lists who changed what.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -40,7 +40,8 @@ pub struct List {
     /// Only events with this name, such as client.disabled. Can be repeated.
     #[arg(long = "event", value_name = "NAME", value_parser = parse_audit_event)]
     events: Vec<&'static str>,
-    /// Only events since then: an age (30m, 24h, 7d), a date (2026-11-30) or a time (2026-11-30T08:00:00Z).
+    /// Only events since this time: an age (30m, 24h, 7d), a date (2026-11-30) or a time
+    /// (2026-11-30T08:00:00Z).
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Maximum number of events.
@@ -49,11 +50,11 @@ pub struct List {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct EventRow {
     id: Uuid,
     at: String,
     event: String,
-    /// NULL: the server itself.
+    /// `None` for events of the server itself.
     org: Option<String>,
     actor: String,
     actor_email: Option<String>,
@@ -87,12 +88,12 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
         actor: actor.as_deref(),
         actions: &actions,
         since,
-        most: Page::<Shown>::rows_to_read(limit),
+        limit: Page::<EventRow>::rows_to_read(limit),
     };
     let page = Page::of(audit_events::search(&context.db, &filter).await.map_err(too_slow)?, limit);
     let names = Names::of(context, &page.items).await?;
-    let page = page.map(|listed| names.shown(listed));
-    output::one(output, &page.items, || names.text(&page.items))?;
+    let page = page.map(|listed| names.row(listed));
+    output::item(output, &page.items, || names.text(&page.items))?;
     page.note_if_more(output);
     Ok(())
 }
@@ -115,7 +116,7 @@ fn too_slow(error: DbError) -> Failure {
     }
 }
 
-/// Names of the users and clients that events mention.
+/// Display names of the users and clients that events refer to.
 struct Names {
     users: HashMap<Uuid, String>,
     clients: HashMap<Uuid, String>,
@@ -137,22 +138,33 @@ impl Names {
         })
     }
 
-    fn shown(&self, ListedEvent { event, org_name }: ListedEvent) -> Shown {
+    fn row(&self, ListedEvent { event, org_name }: ListedEvent) -> EventRow {
         let AuditEvent { id, org_id: _, at, actor, action, subject, before, after, request_id, address } = event;
         let user_id = actor.split(' ').find_map(|word| id_in(word, "user"));
         let actor_email = user_id.and_then(|id| self.users.get(&id).cloned());
-        let (at, event, org) = (at.to_rfc3339(), action, org_name);
-        Shown { id, at, event, org, actor, actor_email, subject, before, after, request_id, address }
-    }
-
-    fn text(&self, events: &[Shown]) -> String {
-        if events.is_empty() {
-            return "no such events".to_owned();
+        EventRow {
+            id,
+            at: at.to_rfc3339(),
+            event: action,
+            org: org_name,
+            actor,
+            actor_email,
+            subject,
+            before,
+            after,
+            request_id,
+            address,
         }
-        events.iter().map(|event| self.text_of(event)).collect::<Vec<_>>().join("\n\n")
     }
 
-    fn text_of(&self, event: &Shown) -> String {
+    fn text(&self, events: &[EventRow]) -> String {
+        if events.is_empty() {
+            return "no matching events".to_owned();
+        }
+        events.iter().map(|event| self.event_text(event)).collect::<Vec<_>>().join("\n\n")
+    }
+
+    fn event_text(&self, event: &EventRow) -> String {
         let mut rows = vec![("  By", self.named(&event.actor)), ("  About", self.named(&event.subject))];
         rows.extend(event.org.as_deref().map(|org| ("  Organization", quoted(org))));
         rows.extend(event.before.as_ref().map(|before| ("  Before", members(before))));
@@ -165,7 +177,7 @@ impl Names {
         format!("{}  {}\n{}", event.at, escaped(&event.event), facts(&rows, output::width()))
     }
 
-    /// `user:1 application_key:2` with the address of the user beside its id.
+    /// Adds names to `user:1 application_key:2`: the address of a user, the name of a client.
     fn named(&self, text: &str) -> String {
         let named = |word: &str| {
             let email = id_in(word, "user").and_then(|id| self.users.get(&id)).map(|email| escaped(email));
@@ -179,13 +191,13 @@ impl Names {
     }
 }
 
-/// The id of `kind:ID`.
+/// The ID in `kind:ID`.
 fn id_in(word: &str, kind: &str) -> Option<Uuid> {
     let (named, id) = word.split_once(':')?;
     (named == kind).then(|| Uuid::try_parse(id).ok()).flatten()
 }
 
-/// `disabled: true, grants_ended: 2`.
+/// Formats members as `disabled: true, grants_ended: 2`.
 fn members(value: &Value) -> String {
     let Value::Object(members) = value else { return escaped(&value.to_string()) };
     members.iter().map(|(name, value)| escaped(&format!("{name}: {value}"))).collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! `grantor backup`: a copy of an SQLite database while the server runs.
+//! `grantor backup`: copies an SQLite database while the server runs.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -23,15 +23,16 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
         create(&file)?;
         let written = context.db.back_up(&file).await;
         written.map_err(|cause| {
-            // It is empty, and would be in the way of the next attempt.
+            // The file is empty and would make the next attempt fail.
             let _ = std::fs::remove_file(&file);
             Failure::failed(cause)
         })
     })?;
-    output::one(output, &json!({"file": file}), || format!("wrote {}", file.display()))
+    output::item(output, &json!({"file": file}), || format!("wrote {}", file.display()))
 }
 
-/// Only for its owner: a backup holds what the database holds. SQLite writes into an empty file.
+/// Creates a file that only its owner can read, like the database. SQLite writes into an empty
+/// file.
 fn create(file: &Path) -> Result<(), Failure> {
     database::create_for_owner(file).map_err(|cause| match cause.kind() {
         ErrorKind::AlreadyExists => Failure::Failed(format!("{} already exists; name a new file", file.display())),

@@ -1,9 +1,10 @@
-//! `grantor bootstrap`: an organisation, its administrator and a pair of keys; and what the first start prints of the same.
+//! `grantor bootstrap`: creates an organization, its administrator and a pair of keys. The first
+//! start prints the same.
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::orgs::bootstrap;
 use crate::actions::orgs::bootstrap::Bootstrapped;
 use crate::app::App;
@@ -26,18 +27,19 @@ pub struct Arguments {
     password_stdin: bool,
 }
 
-pub const HOW_TO: &str = "There is no organisation yet. To make one, with an administrator and a pair of keys:\n\n    \
-                          grantor bootstrap --org 'My organisation' --email admin@example.com\n";
+pub const HOW_TO: &str = "There is no organization yet. To create one with an administrator and a pair of keys, \
+                          run:\n\n    \
+                          grantor bootstrap --org 'My organization' --email admin@example.com\n";
 
 pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
     let password = password::from_stdin(arguments.password_stdin)?;
     let made = block_on(async {
         let context = database::open_migrated(&loaded.config).await?;
         let Arguments { org, email, .. } = &arguments;
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         bootstrap::bootstrap(&context, org, email, password, &by).await.map_err(Failure::failed)
     })?;
-    output::one(output, &as_json(&made), || as_text(&made))
+    output::item(output, &as_json(&made), || as_text(&made))
 }
 
 fn as_json(made: &Bootstrapped) -> Value {
@@ -57,10 +59,10 @@ fn as_json(made: &Bootstrapped) -> Value {
 
 fn as_text(made: &Bootstrapped) -> String {
     let password = made.user.password.as_ref().map_or("(as given)", |password| password.expose());
-    let hint = made.user.password.as_ref().map_or("", |_| " The password has to be replaced at the first sign-in.");
+    let hint = made.user.password.as_ref().map_or("", |_| " The password must be changed at the first sign-in.");
     format!(
-        "Organisation     {}  ({})\nAdministrator    {}\nPassword         {password}\nAPI key          {}\nApplication key  {}\n\n\
-         Keys and password are shown this once.{hint}",
+        "Organization     {}  ({})\nAdministrator    {}\nPassword         {password}\nAPI key          {}\nApplication key  {}\n\n\
+         The keys and the password are shown only once.{hint}",
         made.org_name,
         made.org_id,
         made.user.email,
@@ -69,36 +71,39 @@ fn as_text(made: &Bootstrapped) -> String {
     )
 }
 
-/// The client of the tour. Its id follows from its metadata, so the lines below can be pasted in any order after the first.
+/// The client of the tour. Its ID is derived from its metadata, so the first start can print it
+/// before the client is registered.
 const TOUR_CLIENT: &str = r#"{"client_name":"My first client","redirect_uris":["http://127.0.0.1:8000/callback"]}"#;
 
-/// What the first start prints: everything once, and lines that work when pasted.
+/// The text that the first start prints: the secrets, which are shown only once, and commands to
+/// paste.
 pub fn first_start_text(app: &App, made: &Bootstrapped) -> String {
     let url = &app.config.http.public_url;
-    let client_id = tour_client_id(app).unwrap_or_else(|| "<client_id of the answer>".to_owned());
+    let client_id = tour_client_id(app).unwrap_or_else(|| "<client_id from the response>".to_owned());
     let restriction = tour_restriction(&app.catalog);
     format!(
-        "\nThis is the first start, so an organisation was made.\n\n{}\n\n\
+        "\nThis is the first start: an organization was created.\n\n{}\n\n\
          Try it:\n\n\
-         # a client registers itself\n\
+         # register a client\n\
          curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' \\\n  -d '{TOUR_CLIENT}'; echo\n\n\
-         # keys for the lines below\n\
+         # set the keys for the commands below\n\
          export DD_API_KEY={} DD_APPLICATION_KEY={}\n\n\
-         # your organization lets it have these scopes and no more\n\
+         # limit its scopes in your organization\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
          -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\" -H 'Content-Type: application/json' \\\n  \
          -d '{restriction}'; echo\n\n\
-         # see it\n\
+         # show this limit\n\
          curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction \\\n  \
          -H \"DD-API-KEY: $DD_API_KEY\" -H \"DD-APPLICATION-KEY: $DD_APPLICATION_KEY\"; echo\n\n\
-         # what clients are allowed stands at {url}/account, after a sign-in with the password above\n",
+         # to see your connected apps, open {url}/account and sign in with the password above\n",
         as_text(made),
         made.keys.api_key.expose(),
         made.keys.application_key.expose(),
     )
 }
 
-/// Two scopes that the catalog has: `openid` and `mcp_read`, or what comes nearest to them. It is pasted between single quotes.
+/// A restriction to two scopes of the catalog: `openid` and `mcp_read`, or a replacement for each.
+/// The JSON is pasted between single quotes.
 fn tour_restriction(catalog: &ScopeCatalog) -> Value {
     let first = |kind: ScopeKind, wanted: &str| {
         let of_kind = || {

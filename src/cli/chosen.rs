@@ -1,4 +1,4 @@
-//! Which organization and which app a command is about.
+//! Finds the organization and the app that a command names.
 
 use clap::Args;
 
@@ -6,7 +6,7 @@ use crate::actions::context::Context;
 use crate::cli::Failure;
 use crate::cli::output::{counted, listed, quoted};
 use crate::db::clients::apps;
-use crate::db::clients::apps::{Among, App};
+use crate::db::clients::apps::{App, AppSelection};
 use crate::db::orgs;
 use crate::db::orgs::Org;
 use crate::diagnose::selftest;
@@ -14,7 +14,7 @@ use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::{RedirectKind, RedirectUri};
 
-/// Names or candidates that an error lists.
+/// Maximum number of names or candidates that an error lists.
 const MAX_LISTED: u32 = 10;
 
 /// The organization of a command that works inside one.
@@ -52,7 +52,7 @@ impl OrgFilter {
     }
 }
 
-/// An empty variable is the same as none.
+/// An empty variable counts as unset.
 fn name_in(named: Option<&String>) -> Option<&str> {
     named.map(String::as_str).filter(|name| !name.is_empty())
 }
@@ -65,7 +65,8 @@ pub async fn find_org(context: &Context, name: &str) -> Result<Org, Failure> {
 
 async fn only_org(context: &Context) -> Result<Org, Failure> {
     let mut orgs = orgs::list(&context.db).await?;
-    // `grantor selftest` leaves an organization without users behind, which nobody manages.
+    // `grantor selftest` leaves its organization behind, which has no users and needs no
+    // management.
     orgs.retain(|org| org.name != selftest::ORG);
     if orgs.len() > 1 {
         let names = listed(orgs.iter().map(|org| quoted(&org.name)), MAX_LISTED as usize);
@@ -92,7 +93,8 @@ impl AppArgument {
     }
 }
 
-/// A name selects only among the apps that the organization uses: strangers choose the names of all others.
+/// Names match only apps that the organization uses, because anyone can register a client with any
+/// name.
 pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Failure> {
     if named.contains("://") {
         let found = apps::find_by_document(&context.db, org.id, named).await?;
@@ -101,7 +103,7 @@ pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, 
     if let Ok(id) = ClientId::parse(named) {
         return apps::find(&context.db, org.id, id).await?.ok_or_else(|| no_client(named));
     }
-    let mut found = apps::list_named(&context.db, org.id, Among::Used, named, MAX_LISTED).await?;
+    let mut found = apps::list_named(&context.db, org.id, AppSelection::Used, named, MAX_LISTED).await?;
     if let Some(range) = ClientId::range_of_prefix(named) {
         let mut by_id = apps::list_between(&context.db, org.id, range, MAX_LISTED).await?;
         by_id.retain(|app| found.iter().all(|known| known.client.id != app.client.id));
@@ -111,7 +113,7 @@ pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, 
         0 => Err(not_used(context, org, named).await?),
         1 => found.pop().ok_or_else(|| no_client(named)),
         _ => Err(Failure::Usage(format!(
-            "{} means several apps; name one by its ID:{}",
+            "{} matches several apps; use the ID of one:{}",
             quoted(named),
             candidates(&found)
         ))),
@@ -124,8 +126,9 @@ fn no_client(named: &str) -> Failure {
 }
 
 async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, Failure> {
-    let registered = apps::list_named(&context.db, org.id, Among::Registered, named, MAX_LISTED).await?;
-    let (org, shown) = (quoted(&org.name), quoted(named));
+    let registered = apps::list_named(&context.db, org.id, AppSelection::Registered, named, MAX_LISTED).await?;
+    let org = quoted(&org.name);
+    let shown = quoted(named);
     if registered.is_empty() {
         return Ok(Failure::Failed(format!(
             "{org} uses no app named {shown}, and no client ID begins with it; `grantor client list --all` lists all \
@@ -134,7 +137,8 @@ async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, 
     }
     let count = counted(registered.len() as u64, "registered client has", "registered clients have");
     Ok(Failure::Usage(format!(
-        "{org} uses no app named {shown}. {count} this name; anyone can register one, so name it by its ID:{}",
+        "{org} uses no app named {shown}. {count} this name. Anyone can register a name, so use \
+         the ID:{}",
         candidates(&registered)
     )))
 }
@@ -142,13 +146,14 @@ async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, 
 fn candidates(apps: &[App]) -> String {
     let candidate = |app: &App| {
         let metadata = &app.client.metadata;
-        let (name, hosts) = (quoted(metadata.client_name().as_str()), redirect_hosts(metadata.redirect_uris()));
+        let name = quoted(metadata.client_name().as_str());
+        let hosts = redirect_hosts(metadata.redirect_uris());
         format!("\n  {}  {}  {name}", app.client.id, listed(hosts, 3))
     };
     apps.iter().map(candidate).collect()
 }
 
-/// Where responses are sent: hosts, and the schemes of native apps.
+/// The places that responses are sent to: hosts, and the schemes of native apps.
 pub fn redirect_hosts(uris: &[RedirectUri]) -> Vec<String> {
     let mut hosts: Vec<String> = Vec::new();
     for uri in uris {
@@ -168,7 +173,7 @@ fn host(uri: &RedirectUri) -> String {
     let authority = uri.as_str().get(scheme.len()..).unwrap_or_default().trim_start_matches("://");
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
     match authority.rsplit_once(':') {
-        // Native apps listen on any port of the device.
+        // Native apps use any port of the device (RFC 8252 section 7.3).
         Some((host, port))
             if uri.kind() == RedirectKind::Loopback && port.bytes().all(|byte| byte.is_ascii_digit()) =>
         {

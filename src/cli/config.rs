@@ -1,4 +1,4 @@
-//! `grantor config`: check, show or explain the settings.
+//! `grantor config`: checks, prints or explains the settings.
 
 use clap::Subcommand;
 
@@ -22,11 +22,11 @@ pub fn run(command: Command, load: impl FnOnce() -> LoadResult, output: Output) 
             let loaded = load().map_err(as_problem)?;
             telemetry::check_level(&loaded.config.log.level).map_err(|error| Failure::Problem(error.to_string()))?;
             key_ring::check(&loaded.config).map_err(|error| Failure::Problem(error.to_string()))?;
-            output::one(output, &serde_json::json!({"ok": true}), || "the settings can be used".to_owned())
+            output::item(output, &serde_json::json!({"ok": true}), || "the settings are valid".to_owned())
         }
         Command::Print => {
             let loaded = load()?;
-            output::one(output, &loaded.effective.to_json(), || {
+            output::item(output, &loaded.effective.to_json(), || {
                 let metadata = loaded.config.http.authorization_servers();
                 format!("{}\n# For the RFC 9728 metadata of an MCP server:\n# {metadata}", loaded.effective)
             })

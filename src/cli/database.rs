@@ -1,4 +1,4 @@
-//! Commands that work on the database, beside a running server and on the same settings.
+//! Opens the database for commands, which can run next to a server with the same settings.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::secret::Random;
 
 use crate::cli::Failure;
 
-/// Opens the database and refuses one whose schema is not this program's. Makes none: whoever looks at the wrong place has to
-/// be told.
+/// Opens the database and refuses an incompatible schema. It never creates a database, so that a
+/// command in the wrong place fails.
 pub async fn open(config: &Config) -> Result<Context, Failure> {
     check_exists(config)?;
     let context = open_any_schema(config)?;
@@ -37,21 +37,22 @@ pub async fn open(config: &Config) -> Result<Context, Failure> {
 fn check_exists(config: &Config) -> Result<(), Failure> {
     match &config.database.url {
         DatabaseUrl::Sqlite(path) if !path.exists() => Err(Failure::Failed(format!(
-            "there is no database at {} (`database.url`, where it is relative from this folder): run this where the server \
-             runs and on its settings, or start the server once",
+            "there is no database at {} (`database.url`; a relative path starts at the current \
+             folder): run this command in the folder of the server and with its settings, or start \
+             the server once",
             path.display()
         ))),
         _ => Ok(()),
     }
 }
 
-/// Brings a database up to date that is there, and makes none.
+/// Opens an existing database and migrates it first.
 pub async fn open_existing_migrated(config: &Config) -> Result<Context, Failure> {
     check_exists(config)?;
     open_migrated(config).await
 }
 
-/// Opens the database and brings it up to date first.
+/// Opens the database and migrates it first.
 pub async fn open_migrated(config: &Config) -> Result<Context, Failure> {
     let context = open_any_schema(config)?;
     match migrate(&context).await {
@@ -70,7 +71,7 @@ async fn migrate(context: &Context) -> Result<(), MigrateError> {
     context.db.migrate().await
 }
 
-/// What a command writes has the time that the servers on this database go by.
+/// Sets the clock to the time of the database, which the servers use too.
 async fn with_database_time(context: Context) -> Result<Context, Failure> {
     follow_database_clock::follow_database_clock(&context).await.map_err(Failure::failed)?;
     Ok(context)
@@ -93,7 +94,7 @@ pub fn open_any_schema(config: &Config) -> Result<Context, Failure> {
     Ok(Context { db, clock: Clock::system(), random: Random::system(), passwords: Passwords::default() })
 }
 
-/// SQLite makes its file but not the folder around it. Only the owner may look into it.
+/// Creates the folder of the file, which SQLite does not do. Only its owner can access it.
 fn create_folder(path: &Path) -> Result<(), Failure> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
         return Ok(());
@@ -105,7 +106,8 @@ fn create_folder(path: &Path) -> Result<(), Failure> {
     builder.create(folder).map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", folder.display())))
 }
 
-/// SQLite would make a file that everybody may read. What it puts beside the file has the rights of the file.
+/// Creates the file because SQLite would create it readable for everyone. Its other files get the
+/// same mode.
 fn create_database_file(path: &Path) -> Result<(), Failure> {
     match create_for_owner(path) {
         Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
@@ -115,8 +117,8 @@ fn create_database_file(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// An empty file that only its owner may read and write, which SQLite takes for an empty database. Fails where there is
-/// one already.
+/// Creates an empty file that only its owner can read and write; for SQLite, it is an empty
+/// database. It fails if the file exists.
 pub fn create_for_owner(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

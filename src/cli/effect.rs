@@ -1,4 +1,4 @@
-//! Sentences about a change of the scopes that apps may get: what it adds, takes away and ends.
+//! Sentences that describe a change of allowed scopes: what it adds, takes away and ends.
 
 use crate::cli::output::{capitalized, counted, listed};
 use crate::db::grants::affected::AffectedGrants;
@@ -8,9 +8,9 @@ use crate::rules::token::remaining_life::RemainingLife;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tense {
-    /// Of a preview, which stores nothing.
+    /// For a preview, which stores nothing.
     Present,
-    /// Of a change that was stored.
+    /// For a change that was stored.
     Past,
 }
 
@@ -18,9 +18,9 @@ pub enum Tense {
 pub struct Effect<'a> {
     pub added: &'a ScopeSet,
     pub removed: &'a ScopeSet,
-    /// The grants that hold a removed scope.
+    /// The grants that have a removed scope.
     pub affected: &'a AffectedGrants,
-    /// How many of them end. The others keep their remaining scopes.
+    /// The number of these grants that end. The others keep their remaining scopes.
     pub ended: u64,
 }
 
@@ -86,7 +86,7 @@ impl Effect<'_> {
     }
 }
 
-/// What ending access at Grantor does not end: APIs that never ask it. `None` if no token is left.
+/// A warning about APIs that do not use introspection. `None` if no token is valid anymore.
 pub fn last_token(ends_at: Option<Timestamp>, now: Timestamp, tokens: &str) -> Option<String> {
     let lifetime = match RemainingLife::until(ends_at, now)? {
         RemainingLife::Minutes(minutes) => counted(minutes, "minute", "minutes"),
@@ -95,11 +95,11 @@ pub fn last_token(ends_at: Option<Timestamp>, now: Timestamp, tokens: &str) -> O
     Some(format!("APIs that only check signatures may accept {tokens} for up to {lifetime}."))
 }
 
-/// `3 scopes in use: a, b, c`.
-fn named(scopes: &ScopeSet, which: &str) -> String {
+/// Formats scopes as `3 scopes in use: a, b, c`.
+fn named(scopes: &ScopeSet, suffix: &str) -> String {
     const MAX_NAMES: usize = 20;
     let count = counted(scopes.len() as u64, "scope", "scopes");
-    format!("{count}{which}: {}", listed(scopes.names(), MAX_NAMES))
+    format!("{count}{suffix}: {}", listed(scopes.names(), MAX_NAMES))
 }
 
 #[cfg(test)]
@@ -124,8 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn a_change_says_what_it_adds_takes_away_and_ends() {
-        let (none, two) = (AffectedGrants::default(), held("b c", 2, 2, &["a@x.example", "b@x.example"]));
+    fn the_sentences_name_what_is_added_taken_away_and_ended() {
+        let none = AffectedGrants::default();
+        let two = held("b c", 2, 2, &["a@x.example", "b@x.example"]);
         let many = held("b", 12, 12, &["a@x.example"]);
 
         assert_eq!(sentences("", "", &none, 0, Tense::Present), ["Changes nothing."]);
@@ -151,19 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_the_last_token_is_said_only_if_something_is() {
+    fn the_remaining_life_of_the_last_token_is_mentioned_only_if_there_is_one() {
         let now = Timestamp::from_seconds(0);
-        let said = |seconds| last_token(Some(Timestamp::from_seconds(seconds)), now, "its last token");
+        let text = |seconds| last_token(Some(Timestamp::from_seconds(seconds)), now, "its last token");
 
         let expected = "APIs that only check signatures may accept its last token for up to 42 minutes.";
-        assert_eq!(said(2_520).as_deref(), Some(expected));
-        assert!(said(60).is_some_and(|text| text.ends_with("for up to 1 minute.")));
-        assert!(said(10_000).is_some_and(|text| text.ends_with("for up to 3 hours.")));
-        assert_eq!((said(0), last_token(None, now, "its last token")), (None, None));
+        assert_eq!(text(2_520).as_deref(), Some(expected));
+        assert!(text(60).is_some_and(|text| text.ends_with("for up to 1 minute.")));
+        assert!(text(10_000).is_some_and(|text| text.ends_with("for up to 3 hours.")));
+        assert_eq!((text(0), last_token(None, now, "its last token")), (None, None));
     }
 
     #[test]
-    fn grants_that_are_only_narrowed_are_not_said_to_end() {
+    fn narrowed_grants_are_not_counted_as_ended() {
         let two = held("b", 2, 2, &["a@x.example", "b@x.example"]);
 
         let narrowed = sentences("", "b", &two, 0, Tense::Present).pop();

@@ -1,4 +1,4 @@
-//! How a command fails: with words for a person, and a code for a script.
+//! Failures of commands: a message for people and an exit code for scripts.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -10,9 +10,9 @@ use crate::config::ConfigErrors;
 
 #[derive(Debug)]
 pub enum Failure {
-    /// It could not be done.
+    /// The command failed.
     Failed(String),
-    /// The command was used wrongly.
+    /// The command was used incorrectly.
     Usage(String),
     /// A check found a problem.
     Problem(String),

@@ -1,14 +1,14 @@
-//! `grantor grant`: the access that users have given to apps.
+//! `grantor grant`: the access that users granted to apps.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::grants::end;
-use crate::actions::grants::end::EndedAccess;
+use crate::actions::grants::end::RevokedAccess;
 use crate::cli::chosen::OrgFilter;
 use crate::cli::effect::last_token;
 use crate::cli::output::{Output, Page, escaped, quoted};
@@ -24,9 +24,9 @@ use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List grants, revoked ones included, the newest first.
+    /// List grants, including revoked ones, newest first.
     List(List),
-    /// Revoke a grant and its refresh tokens. The user may authorize the app again.
+    /// Revoke a grant and its refresh tokens. The user can authorize the app again.
     Revoke {
         /// ID of the grant; `grantor grant list` shows it.
         id: Uuid,
@@ -49,7 +49,7 @@ pub struct List {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct GrantRow {
     id: GrantId,
     org: String,
     user: String,
@@ -61,7 +61,7 @@ struct Shown {
     revoked_at: Option<String>,
 }
 
-impl From<ListedGrant> for Shown {
+impl From<ListedGrant> for GrantRow {
     fn from(ListedGrant { grant, client_name, email, org_name }: ListedGrant) -> Self {
         Self {
             id: grant.id,
@@ -94,16 +94,16 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
         Some(email) => Some(user_id(context, &email).await?),
         None => None,
     };
-    let read = grants::list(&context.db, org_id, user_id, client, Page::<Shown>::rows_to_read(limit)).await?;
-    let page = Page::of(read, limit).map(Shown::from);
+    let read = grants::list(&context.db, org_id, user_id, client, Page::<GrantRow>::rows_to_read(limit)).await?;
+    let page = Page::of(read, limit).map(GrantRow::from);
     output::list(output, &page.items, &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"])?;
     page.note_if_more(output);
     Ok(())
 }
 
 async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
-    let ended = end::end_grant(context, id, |_| true, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-    let EndedAccess { grants, last_token_ends_at } = ended;
+    let ended = end::revoke_grant(context, id, |_| true, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let RevokedAccess { grants, last_token_ends_at } = ended;
     let named = named::find_named(&context.db, id).await?;
     let done = json!({
         "id": id,
@@ -126,7 +126,7 @@ async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Fa
 }
 
 async fn user_id(context: &Context, email: &str) -> Result<UserId, Failure> {
-    // As it is stored. Text that is not an address belongs to no user.
+    // Addresses are stored in this form. Any other text matches no user.
     let address = email.trim().to_lowercase();
     let none = || Failure::Failed(format!("no user has the address {}; `grantor user list` lists all", quoted(email)));
     Ok(users::find_by_email(&context.db, &address).await?.ok_or_else(none)?.id)

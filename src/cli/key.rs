@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::create_key;
 use crate::actions::keys::revoke_key;
@@ -44,7 +44,7 @@ pub enum Command {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct KeyRow {
     id: KeyId,
     kind: &'static str,
     user: Option<String>,
@@ -59,7 +59,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create { org, user } => {
                 let org = org.find(&context).await?;
-                let keys = create_key::create_key(&context, org.id, &user, &By::COMMAND_LINE)
+                let keys = create_key::create_key(&context, org.id, &user, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 let shown = json!({
@@ -68,8 +68,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     "application_key": keys.application_key.expose(),
                     "application_key_id": keys.application_key_id,
                 });
-                output::one(output, &shown, || {
-                    let (api_key, application_key) = (keys.api_key.expose(), keys.application_key.expose());
+                output::item(output, &shown, || {
+                    let api_key = keys.api_key.expose();
+                    let application_key = keys.application_key.expose();
                     format!(
                         "API key          {api_key}\nApplication key  {application_key}\n\nThey are shown only once."
                     )
@@ -83,12 +84,12 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 Ok(())
             }
             Command::Revoke { id } => {
-                // This process has no requests to refuse; running servers notice within five seconds.
+                // This process serves no requests. Running servers notice within five seconds.
                 let operators = OperatorCache::new(Clock::system());
-                revoke_key::revoke_key(&context, &operators, KeyId(id), &By::COMMAND_LINE)
+                revoke_key::revoke_key(&context, &operators, KeyId(id), &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                output::one(output, &json!({"id": id, "revoked": true}), || {
+                output::item(output, &json!({"id": id, "revoked": true}), || {
                     format!("Key {id} is revoked. Running servers stop accepting it within five seconds.")
                 })
             }
@@ -96,8 +97,8 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
     })
 }
 
-async fn list(context: &Context, org_id: OrgId) -> Result<Vec<Shown>, Failure> {
-    let api_keys = api_keys::list(&context.db, org_id).await?.into_iter().map(|key| Shown {
+async fn list(context: &Context, org_id: OrgId) -> Result<Vec<KeyRow>, Failure> {
+    let api_keys = api_keys::list(&context.db, org_id).await?.into_iter().map(|key| KeyRow {
         id: key.id,
         kind: "api_key",
         user: None,
@@ -105,7 +106,7 @@ async fn list(context: &Context, org_id: OrgId) -> Result<Vec<Shown>, Failure> {
         created_at: key.created_at.to_rfc3339(),
         revoked_at: key.revoked_at.map(|at| at.to_rfc3339()),
     });
-    let application_keys = application_keys::list(&context.db, org_id).await?.into_iter().map(|key| Shown {
+    let application_keys = application_keys::list(&context.db, org_id).await?.into_iter().map(|key| KeyRow {
         id: key.id,
         kind: "application_key",
         user: Some(key.email),

@@ -1,4 +1,4 @@
-//! `grantor keys`: the keys that sign tokens, and the key ring that seals secrets.
+//! `grantor keys`: the keys that sign tokens, and the key ring that encrypts secrets.
 
 mod revoke;
 
@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::forget_ring_key;
 use crate::actions::keys::forget_ring_key::ForgottenWithKey;
@@ -31,7 +31,8 @@ use crate::sealing::KeyRing;
 pub enum Command {
     /// Create a signing key. It is published for ten minutes before it signs. Tokens of older keys stay valid.
     Rotate {
-        /// Let it sign at once. Use `keys revoke` if an older key leaked: it also withdraws that key.
+        /// Use it for signing at once. If an older key leaked, use `keys revoke`, which also
+        /// withdraws that key.
         #[arg(long)]
         now: bool,
     },
@@ -43,7 +44,7 @@ pub enum Command {
     },
     /// Encrypt all stored secrets again with the newest key of the ring. Servers keep running.
     ReEncrypt,
-    /// Delete the webhooks, auth methods and variables whose key of the ring is lost.
+    /// Delete the webhooks, auth methods and variables that a lost key of the ring encrypts.
     Forget {
         /// ID of the key; `keys status` shows it.
         #[arg(value_name = "ID")]
@@ -73,26 +74,26 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 async fn rotate(context: &Context, ring: &KeyRing, config: &Config, now: bool, output: Output) -> Result<(), Failure> {
     let take_over = if now { TakeOver::Now } else { TakeOver::Published };
     let algorithm = config.tokens.signing_algorithm;
-    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
+    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &AuditActor::COMMAND_LINE)
         .await
         .map_err(Failure::failed)?;
     let signs_from = key.period.signs_from.to_rfc3339();
     let shown = json!({"id": key.id, "algorithm": key.algorithm, "signs_from": signs_from});
-    output::one(output, &shown, || format!("{} signs from {signs_from}; servers see it within 30 seconds", key.id))
+    output::item(output, &shown, || format!("{} signs from {signs_from}; servers see it within 30 seconds", key.id))
 }
 
-/// A key of the ring, or one that rows need and the ring lacks.
+/// A key of the ring, or a key that is missing from the ring although rows need it.
 #[derive(Serialize)]
-struct ShownRingKey {
+struct RingKeyRow {
     id: String,
-    /// `newest`, `older`, or `missing` from the ring.
+    /// `newest`, `older` or `missing`.
     place: &'static str,
     #[serde(flatten)]
     usage: RingUsage,
 }
 
 #[derive(Serialize)]
-struct ShownSigningKey {
+struct SigningKeyRow {
     id: String,
     algorithm: &'static str,
     state: &'static str,
@@ -108,15 +109,15 @@ const SIGNING_COLUMNS: [&str; 7] =
     ["id", "algorithm", "state", "ring_key", "signs_from", "retired_at", "published_until"];
 
 async fn status(context: &Context, ring: &KeyRing, config: &Config, output: Output) -> Result<(), Failure> {
-    let used = shown_ring(ring, ring_usage::count(&context.db).await?);
+    let used = ring_rows(ring, ring_usage::count(&context.db).await?);
     let now = context.clock.now();
     let kept_for = kept_for(i64::try_from(config.tokens.access_ttl).unwrap_or(i64::MAX));
     let keys = signing_keys::list(&context.db).await?;
-    let keys: Vec<ShownSigningKey> = keys.into_iter().map(|key| shown_signing_key(key, now, kept_for)).collect();
+    let keys: Vec<SigningKeyRow> = keys.into_iter().map(|key| signing_key_row(key, now, kept_for)).collect();
     match output {
-        Output::Json => output::one(output, &json!({"ring": used, "signing_keys": keys}), String::new),
+        Output::Json => output::item(output, &json!({"ring": used, "signing_keys": keys}), String::new),
         Output::Text => {
-            output::line("Key ring: what each key seals, and how many families of refresh tokens derive from it")?;
+            output::line("Key ring: what each key encrypts, and how many families of refresh tokens derive from it")?;
             output::list(output, &used, &RING_COLUMNS)?;
             output::line("\nSigning keys")?;
             output::list(output, &keys, &SIGNING_COLUMNS)
@@ -124,19 +125,19 @@ async fn status(context: &Context, ring: &KeyRing, config: &Config, output: Outp
     }
 }
 
-fn shown_ring(ring: &KeyRing, mut usage: BTreeMap<String, RingUsage>) -> Vec<ShownRingKey> {
-    let of_ring = ring.keys().enumerate().map(|(index, key)| ShownRingKey {
+fn ring_rows(ring: &KeyRing, mut usage: BTreeMap<String, RingUsage>) -> Vec<RingKeyRow> {
+    let of_ring = ring.keys().enumerate().map(|(index, key)| RingKeyRow {
         id: key.id().to_owned(),
         place: if index == 0 { "newest" } else { "older" },
         usage: usage.remove(key.id()).unwrap_or_default(),
     });
-    let mut shown: Vec<ShownRingKey> = of_ring.collect();
-    shown.extend(usage.into_iter().map(|(id, usage)| ShownRingKey { id, place: "missing", usage }));
+    let mut shown: Vec<RingKeyRow> = of_ring.collect();
+    shown.extend(usage.into_iter().map(|(id, usage)| RingKeyRow { id, place: "missing", usage }));
     shown
 }
 
-fn shown_signing_key(key: SigningKey, now: Timestamp, kept_for: i64) -> ShownSigningKey {
-    ShownSigningKey {
+fn signing_key_row(key: SigningKey, now: Timestamp, kept_for: i64) -> SigningKeyRow {
+    SigningKeyRow {
         algorithm: key.algorithm.name(),
         state: key.period.state(now).name(),
         signs_from: key.period.signs_from.to_rfc3339(),
@@ -149,15 +150,15 @@ fn shown_signing_key(key: SigningKey, now: Timestamp, kept_for: i64) -> ShownSig
 
 async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result<(), Failure> {
     let done = reseal::reseal(context, ring, show_progress).await?;
-    let mut left = shown_ring(ring, ring_usage::count(&context.db).await?);
+    let mut left = ring_rows(ring, ring_usage::count(&context.db).await?);
     left.retain(|key| key.place != "newest");
     let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});
-    output::one(output, &shown, || {
-        let mut lines = vec![format!("sealed again under {}: {}", ring.newest().id(), done.resealed)];
+    output::item(output, &shown, || {
+        let mut lines = vec![format!("encrypted again with {}: {}", ring.newest().id(), done.resealed)];
         if done.unopened > 0 {
-            lines.push(format!("could not be opened with this ring and stay as they are: {}", done.unopened));
+            lines.push(format!("could not be decrypted with this ring and were left unchanged: {}", done.unopened));
         }
-        lines.extend(left.iter().map(what_is_left));
+        lines.extend(left.iter().map(key_advice));
         lines.join("\n")
     })
 }
@@ -165,49 +166,51 @@ async fn re_encrypt(context: &Context, ring: &KeyRing, output: Output) -> Result
 async fn forget(context: &Context, ring: &KeyRing, key: &str, yes: bool, output: Output) -> Result<(), Failure> {
     if !yes {
         let lost = forget_ring_key::find_lost(context, ring, key).await.map_err(Failure::failed)?;
-        let lost = RingUsage { signing_keys: 0, ..lost }.sealed_in_words();
+        let lost = RingUsage { signing_keys: 0, ..lost }.describe_sealed();
         return Err(Failure::usage(format!(
-            "this removes {lost}, webhooks that use these auth methods, and what waits to be sent to them. Their \
-             organisations have to make them again. Take a backup first, and then run it again with --yes"
+            "this deletes {lost}, the webhooks that use these auth methods, and their waiting \
+             deliveries. Their organizations must create them again. Take a backup, then run this \
+             again with --yes"
         )));
     }
-    let gone =
-        forget_ring_key::forget_ring_key(context, ring, key, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-    output::one(output, &gone, || {
+    let gone = forget_ring_key::forget_ring_key(context, ring, key, &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
+    output::item(output, &gone, || {
         let ForgottenWithKey { auth_methods, webhooks, webhook_variables } = gone;
         let usage = RingUsage { auth_methods, webhooks, webhook_variables, ..RingUsage::default() };
-        format!("removed {}", usage.sealed_in_words())
+        format!("deleted {}", usage.describe_sealed())
     })
 }
 
-/// Whether a key may be removed from the ring, in words.
-fn what_is_left(key: &ShownRingKey) -> String {
-    let ShownRingKey { id, usage, place } = key;
-    let sealed = usage.sealed_in_words();
+/// Describes whether a key can be removed from the ring.
+fn key_advice(key: &RingKeyRow) -> String {
+    let RingKeyRow { id, usage, place } = key;
+    let sealed = usage.describe_sealed();
     match *usage {
-        RingUsage { families: 0, .. } if usage.is_of_nothing() => {
-            format!("{id}: nothing needs it; it may be removed from the ring")
+        RingUsage { families: 0, .. } if usage.seals_nothing() => {
+            format!("{id}: no longer needed; it can be removed from the ring")
         }
-        RingUsage { families, .. } if usage.is_of_nothing() => format!(
-            "{id}: seals nothing; the refresh tokens of {families} families derive from it until they are used next. They \
-             work without it too, but that one of them was stolen may go unnoticed"
+        RingUsage { families, .. } if usage.seals_nothing() => format!(
+            "{id}: encrypts nothing, but the refresh tokens of {families} families derive from it \
+             until they are next used. They work without it, but a stolen one may go unnoticed"
         ),
-        RingUsage { .. } if *place != "missing" => format!("{id}: seals {sealed}; keep it"),
-        RingUsage { .. } if usage.of_orgs() > 0 => {
-            format!("{id}: missing from the ring; it seals {sealed}, and no server starts without it")
+        RingUsage { .. } if *place != "missing" => format!("{id}: encrypts {sealed}; keep it"),
+        RingUsage { .. } if usage.org_secrets() > 0 => {
+            format!("{id}: missing from the ring; it encrypts {sealed}, and no server starts without it")
         }
         RingUsage { .. } => {
-            format!("{id}: missing from the ring; it seals {sealed}, which can check tokens and not sign them")
+            format!("{id}: missing from the ring; it encrypts {sealed}, which can verify tokens but not sign them")
         }
     }
 }
 
-/// For somebody who watches.
+/// Shows progress if standard error is a terminal.
 fn show_progress(done: usize, of: usize) {
     let mut stderr = std::io::stderr();
     if of > 0 && stderr.is_terminal() {
         let end = if done == of { "\n" } else { "" };
-        // Nothing is lost where nobody reads it.
+        // A failure to write progress does not matter.
         let _ = write!(stderr, "\r{done} of {of}{end}");
         let _ = stderr.flush();
     }

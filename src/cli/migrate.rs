@@ -1,4 +1,4 @@
-//! `grantor migrate`: brings the schema up to date, or shows its state.
+//! `grantor migrate`: updates the database schema, or shows its state.
 
 use clap::Subcommand;
 
@@ -40,8 +40,8 @@ fn judge(state: MigrationState, migrations: &[Migration]) -> Result<(), Failure>
             format!("{missing} migrations are missing: run `grantor migrate up`, or start the server")
         }
         MigrationState::Newer(version) => format!(
-            "a newer version of grantor added to the schema, up to migration {version}. This version works on it; finish \
-             the upgrade"
+            "a newer version of grantor extended the schema, up to migration {version}. This \
+             version works with it; finish the upgrade"
         ),
         MigrationState::Incompatible { minimum } => MigrateError::Incompatible { minimum }.to_string(),
     }))

@@ -1,4 +1,5 @@
-//! The command line: one file per command. What it prints with `--output json`, and its exit codes, scripts rely on.
+//! The command line, one file per command. Scripts rely on the output of `--output json` and the
+//! exit codes.
 
 mod audit;
 mod backup;
@@ -39,8 +40,9 @@ use crate::diagnose::{demo, doctor, selftest};
 
 /// A self-hosted OAuth 2 authorization server for APIs and MCP servers.
 ///
-/// Without a command, it runs the server. Settings come from the built-in defaults, then a file, then GRANTOR_<SECTION>__<KEY>
-/// variables, then flags. `grantor config example` prints and explains every setting.
+/// Without a command, it runs the server. Settings come from the built-in defaults, a file,
+/// GRANTOR_<SECTION>__<KEY> variables and flags; later ones override earlier ones. `grantor config
+/// example` prints and explains every setting.
 #[derive(Debug, Parser)]
 #[command(
     name = "grantor",
@@ -89,10 +91,10 @@ enum Command {
     /// Apps (OAuth clients), as one organization sees them.
     #[command(subcommand)]
     Client(client::Command),
-    /// Limits on the scopes that an app may get in an organization.
+    /// Limits on the scopes that an app can get in an organization.
     #[command(subcommand)]
     Restriction(restriction::Command),
-    /// Access that users have given to apps.
+    /// Access that users granted to apps.
     #[command(subcommand)]
     Grant(grant::Command),
     /// APIs and MCP servers that accept tokens.
@@ -106,7 +108,7 @@ enum Command {
     Audit(audit::Command),
     /// Back up an SQLite database while the server runs.
     Backup(backup::Arguments),
-    /// End everything that a restored backup brought back to life: run it after a restore, before people sign in.
+    /// Revoke everything that a restored backup made valid again. Run it before users sign in.
     Restore(restore::Arguments),
     /// Check, print or explain the settings.
     #[command(subcommand)]
@@ -117,7 +119,7 @@ enum Command {
     Healthcheck,
     /// Run the steps of an MCP client against a running server.
     Selftest(selftest::Arguments),
-    /// Start a temporary server with a user, an app and an API, and print a tour to paste.
+    /// Start a temporary server with a user, an app and an API, and print commands to try.
     Demo,
     /// Diagnose problems with settings, database, keys, proxy, and an MCP server that uses this server.
     Doctor(doctor::Arguments),
@@ -161,7 +163,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Runs a command's future to its end on a runtime of its own.
+/// Runs the future of a command on a new runtime.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)

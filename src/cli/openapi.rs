@@ -1,4 +1,4 @@
-//! `grantor openapi`: the document that the server shows at `/openapi.json`.
+//! `grantor openapi`: prints the document that the server returns at `/openapi.json`.
 
 use crate::cli::{Failure, output};
 use crate::config::Loaded;

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes::Restricted;
 use crate::actions::orgs::create_org;
 use crate::actions::orgs::default_client_scopes;
@@ -30,7 +30,7 @@ pub enum Command {
     },
     /// List the organizations.
     List,
-    /// Give an organization another name.
+    /// Rename an organization.
     Rename {
         /// Current name.
         org: String,
@@ -41,29 +41,30 @@ pub enum Command {
     Set {
         /// Its name.
         org: String,
-        /// Scopes that apps without a restriction of their own may get, separated by spaces or commas. "" allows none, "all"
-        /// removes the limit. Grants that hold more are revoked or narrowed at once, depending on `restriction.on_narrow`.
+        /// Scopes allowed for apps without their own restriction, separated by spaces or commas. ""
+        /// allows none, "all" removes the limit. Grants with other scopes are revoked or narrowed
+        /// at once, depending on `restriction.on_narrow`.
         #[arg(long, value_name = "SCOPES", allow_hyphen_values = true)]
         default_client_scopes: String,
-        /// Show what the change would add, remove and end, and store nothing.
+        /// Show what the change would add, remove and end. Nothing is stored.
         #[arg(long, conflicts_with = "if_digest")]
         dry_run: bool,
-        /// Change it only if the state is still the one that a dry run printed this digest for.
+        /// Fail unless the state still has the digest that a dry run printed.
         #[arg(long, value_name = "DIGEST")]
         if_digest: Option<String>,
     },
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct OrgRow {
     id: OrgId,
     name: String,
-    /// null: no bound.
+    /// `None` if there is no limit.
     default_client_scopes: Option<ScopeSet>,
     created_at: String,
 }
 
-impl From<Org> for Shown {
+impl From<Org> for OrgRow {
     fn from(org: Org) -> Self {
         Self {
             id: org.id,
@@ -79,18 +80,21 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         let context = database::open(&loaded.config).await?;
         match command {
             Command::Create { name } => {
-                let id = create_org::create_org(&context, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-                output::one(output, &json!({"id": id, "name": name.trim()}), || format!("created {name:?} ({id})"))
+                let id = create_org::create_org(&context, &name, &AuditActor::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
+                output::item(output, &json!({"id": id, "name": name.trim()}), || format!("created {name:?} ({id})"))
             }
             Command::List => {
-                let orgs: Vec<Shown> = orgs::list(&context.db).await?.into_iter().map(Shown::from).collect();
+                let orgs: Vec<OrgRow> = orgs::list(&context.db).await?.into_iter().map(OrgRow::from).collect();
                 output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
             }
             Command::Rename { org, name } => {
                 let org = chosen::find_org(&context, &org).await?;
-                let renamed =
-                    rename_org::rename_org(&context, &org, &name, &By::COMMAND_LINE).await.map_err(Failure::failed)?;
-                output::one(output, &json!({"id": org.id, "name": renamed}), || {
+                let renamed = rename_org::rename_org(&context, &org, &name, &AuditActor::COMMAND_LINE)
+                    .await
+                    .map_err(Failure::failed)?;
+                output::item(output, &json!({"id": org.id, "name": renamed}), || {
                     format!("renamed {:?} to {renamed:?} ({})", org.name, org.id)
                 })
             }
@@ -102,21 +106,26 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let effect = if dry_run {
                     default_client_scopes::preview_default_restriction(&context, new).await
                 } else {
-                    default_client_scopes::restrict_by_default(&context, new, if_digest.as_deref(), &By::COMMAND_LINE)
-                        .await
+                    default_client_scopes::restrict_by_default(
+                        &context,
+                        new,
+                        if_digest.as_deref(),
+                        &AuditActor::COMMAND_LINE,
+                    )
+                    .await
                 };
                 let effect = effect.map_err(Failure::failed)?;
-                let shown = Shown::from(Org { default_client_scopes: scopes, ..org });
+                let shown = OrgRow::from(Org { default_client_scopes: scopes, ..org });
                 let mut value = serde_json::to_value(&shown).map_err(Failure::failed)?;
                 add_effect(&mut value, &effect, dry_run);
-                output::one(output, &value, || in_words(&shown, &effect, dry_run, context.clock.now()))
+                output::item(output, &value, || in_words(&shown, &effect, dry_run, context.clock.now()))
             }
         }
     })
 }
 
-fn in_words(shown: &Shown, effect: &Restricted, dry_run: bool, now: Timestamp) -> String {
-    let Shown { name, id, .. } = shown;
+fn in_words(shown: &OrgRow, effect: &Restricted, dry_run: bool, now: Timestamp) -> String {
+    let OrgRow { name, id, .. } = shown;
     let change = &effect.change;
     let begin = if dry_run { "would change" } else { "changed" };
     let scopes = |scopes: &ScopeSet| if scopes.is_empty() { "none".to_owned() } else { scopes.in_words() };
@@ -139,7 +148,8 @@ fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {
     if text == "all" {
         return Ok(None);
     }
-    // Of any number: a bound may name nearly all of the catalog, as no client's parameter does.
+    // The number of scopes is not limited, unlike in a client's parameter: it may be most of the
+    // catalog.
     let names = text.split([' ', ',']).filter(|name| !name.is_empty());
     let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
     names.map(token).collect::<Result<_, _>>().map(Some)

@@ -1,4 +1,4 @@
-//! What a command prints: JSON for scripts; tables and sentences, fitted to the terminal, for people.
+//! Output of commands: JSON for scripts, tables and sentences that fit the terminal for people.
 
 mod table;
 mod words;
@@ -22,25 +22,25 @@ pub enum Output {
     Json,
 }
 
-/// Prints one thing; `text` describes it to a person.
-pub fn one(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+/// Prints one item as JSON, or as the text that describes it.
+pub fn item(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
     match output {
         Output::Json => line(&serde_json::to_string_pretty(value).map_err(Failure::failed)?),
         Output::Text => line(&text()),
     }
 }
 
-/// Prints one thing as sentences, each of which starts on a line of its own.
+/// Prints one item as JSON, or as sentences, each on a new line.
 pub fn sentences(output: Output, value: &impl Serialize, text: impl FnOnce() -> Vec<String>) -> Result<(), Failure> {
-    one(output, value, || text().iter().map(|sentence| wrapped(sentence, width())).collect::<Vec<_>>().join("\n"))
+    item(output, value, || text().iter().map(|sentence| wrapped(sentence, width())).collect::<Vec<_>>().join("\n"))
 }
 
-/// Prints a list as a table whose columns are members of its items.
+/// Prints a list as JSON, or as a table whose columns are members of the items.
 pub fn list<T: Serialize>(output: Output, items: &[T], columns: &[&str]) -> Result<(), Failure> {
     table(output, items, |rows| Table::of_members(rows, columns))
 }
 
-/// Prints a list as a table that the caller makes from the JSON of its items.
+/// Prints a list as JSON, or as a table that the caller creates from the JSON items.
 pub fn table<T: Serialize>(output: Output, items: &[T], table: impl FnOnce(&[Value]) -> Table) -> Result<(), Failure> {
     let rows = serde_json::to_value(items).map_err(Failure::failed)?;
     match output {
@@ -49,7 +49,8 @@ pub fn table<T: Serialize>(output: Output, items: &[T], table: impl FnOnce(&[Val
     }
 }
 
-/// The first items of a list, and whether there are more. Read one row more than `limit` to find out.
+/// The first items of a list, and whether there are more. One more row than `limit` is read to find
+/// out.
 pub struct Page<T> {
     pub items: Vec<T>,
     pub limit: u32,
@@ -57,24 +58,25 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// How many rows to read for a page of `limit` items.
+    /// Number of rows to read for a page of `limit` items.
     pub const fn rows_to_read(limit: u32) -> u32 {
         limit.saturating_add(1)
     }
 
     pub fn of(mut items: Vec<T>, limit: u32) -> Self {
-        let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = items.len() > shown;
-        items.truncate(shown);
+        let max = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > max;
+        items.truncate(max);
         Self { items, limit, has_more }
     }
 
-    /// Converts the items and keeps the rest.
+    /// Converts the items.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(convert).collect(), limit: self.limit, has_more: self.has_more }
     }
 
-    /// Says on standard error that there is more, so that standard output stays one table or one document.
+    /// Prints a note if there are more items, on standard error, so that standard output stays one
+    /// document.
     pub fn note_if_more(&self, output: Output) {
         if self.has_more {
             let limit = self.limit;
@@ -83,7 +85,7 @@ impl<T> Page<T> {
     }
 }
 
-/// Prints a remark on standard error.
+/// Prints a note on standard error.
 pub fn note(output: Output, text: &str) {
     match output {
         Output::Text => eprintln!("{}", wrapped(text, width())),
@@ -91,7 +93,7 @@ pub fn note(output: Output, text: &str) {
     }
 }
 
-/// Prints text and ends its line. A closed pipe, as of `head`, is not a failure; `println!` would panic.
+/// Prints a line. A closed pipe, such as that of `head`, is not a failure; `println!` would panic.
 pub fn line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
@@ -100,7 +102,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Columns of the terminal; 100 where standard output is not one.
+/// Width of the terminal in columns, or 100 if standard output is not a terminal.
 pub fn width() -> usize {
     const WITHOUT_TERMINAL: usize = 100;
     const MIN_WIDTH: usize = 40;

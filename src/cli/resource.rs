@@ -1,11 +1,12 @@
-//! `grantor resource`: the APIs and MCP servers that tokens are for, and what each has to serve and to send.
+//! `grantor resource`: APIs and MCP servers that accept tokens, and the metadata that each must
+//! serve.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::resources::create_resource;
 use crate::actions::resources::create_resource::{CreateResourceError, NewResource};
@@ -42,19 +43,19 @@ pub enum Command {
     Show {
         /// ID or URI of the resource.
         #[arg(value_name = "ID|URI")]
-        which: String,
+        resource: String,
     },
     /// Delete a resource. Running servers stop accepting its secret within five seconds.
     Delete {
         /// ID or URI of the resource.
         #[arg(value_name = "ID|URI")]
-        which: String,
+        resource: String,
     },
 }
 
 #[derive(Serialize)]
-struct Shown {
-    /// null: the settings declare it.
+struct ResourceRow {
+    /// `None` if the settings declare the resource.
     id: Option<ResourceId>,
     uri: Resource,
     name: String,
@@ -63,7 +64,7 @@ struct Shown {
     created_at: Option<String>,
 }
 
-impl From<StoredResource> for Shown {
+impl From<StoredResource> for ResourceRow {
     fn from(stored: StoredResource) -> Self {
         Self {
             id: Some(stored.id),
@@ -76,7 +77,7 @@ impl From<StoredResource> for Shown {
     }
 }
 
-impl From<&DeclaredResource> for Shown {
+impl From<&DeclaredResource> for ResourceRow {
     fn from(declared: &DeclaredResource) -> Self {
         let DeclaredResource { uri, name, scopes, .. } = declared.clone();
         Self { id: None, uri, name, scopes, declared: true, created_at: None }
@@ -89,18 +90,18 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create(new) => {
                 let (stored, secret) = create(&context, &loaded, &new).await?;
-                tell(&loaded, Shown::from(stored), Some(secret.expose()), output)
+                print(&loaded, ResourceRow::from(stored), Some(secret.expose()), output)
             }
             Command::List => {
                 let columns = ["id", "uri", "name", "scopes", "declared", "created_at"];
                 output::list(output, &all(&context, &loaded).await?, &columns)
             }
-            Command::Show { which } => tell(&loaded, find(&context, &loaded, &which).await?, None, output),
-            Command::Delete { which } => {
-                let found = find(&context, &loaded, &which).await?;
+            Command::Show { resource } => print(&loaded, find(&context, &loaded, &resource).await?, None, output),
+            Command::Delete { resource } => {
+                let found = find(&context, &loaded, &resource).await?;
                 delete(&context, &found).await?;
                 let deleted = json!({"id": found.id, "uri": found.uri, "deleted": true});
-                output::one(output, &deleted, || format!("deleted {}", found.uri))
+                output::item(output, &deleted, || format!("deleted {}", found.uri))
             }
         }
     })
@@ -117,7 +118,7 @@ async fn create(
     let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
     let declared = &loaded.config.resources.declared;
     let created =
-        create_resource::create_resource(context, resource, declared, &loaded.catalog, &By::COMMAND_LINE).await;
+        create_resource::create_resource(context, resource, declared, &loaded.catalog, &AuditActor::COMMAND_LINE).await;
     created.map_err(|error| match &error {
         CreateResourceError::UnknownScope(name) => Failure::Failed(format!("{error}; {}", how_to_add(name, loaded))),
         _ => Failure::failed(error),
@@ -135,34 +136,35 @@ fn how_to_add(name: &ScopeToken, loaded: &Loaded) -> String {
     }
 }
 
-async fn all(context: &Context, loaded: &Loaded) -> Result<Vec<Shown>, Failure> {
+async fn all(context: &Context, loaded: &Loaded) -> Result<Vec<ResourceRow>, Failure> {
     let stored = resources::list(&context.db).await?;
-    let declared = loaded.config.resources.declared.iter().map(Shown::from);
-    Ok(declared.chain(stored.into_iter().map(Shown::from)).collect())
+    let declared = loaded.config.resources.declared.iter().map(ResourceRow::from);
+    Ok(declared.chain(stored.into_iter().map(ResourceRow::from)).collect())
 }
 
-async fn find(context: &Context, loaded: &Loaded, which: &str) -> Result<Shown, Failure> {
-    let (id, uri) = (Uuid::parse_str(which).ok(), Resource::parse(which).ok());
-    let is_it = |shown: &Shown| match (shown.id, id) {
+async fn find(context: &Context, loaded: &Loaded, named: &str) -> Result<ResourceRow, Failure> {
+    let id = Uuid::parse_str(named).ok();
+    let uri = Resource::parse(named).ok();
+    let is_it = |shown: &ResourceRow| match (shown.id, id) {
         (Some(ResourceId(known)), Some(id)) => known == id,
         _ => uri.as_ref() == Some(&shown.uri),
     };
-    let none = || Failure::Failed(format!("there is no resource {which:?}; `grantor resource list` shows all"));
+    let none = || Failure::Failed(format!("there is no resource {named:?}; `grantor resource list` lists all"));
     all(context, loaded).await?.into_iter().find(is_it).ok_or_else(none)
 }
 
-async fn delete(context: &Context, found: &Shown) -> Result<(), Failure> {
+async fn delete(context: &Context, found: &ResourceRow) -> Result<(), Failure> {
     let uri = &found.uri;
-    let declared = || Failure::Failed(format!("{uri} is declared in the settings: take it out of resources.declared"));
+    let declared = || Failure::Failed(format!("{uri} is declared in the settings: remove it from resources.declared"));
     let id = found.id.ok_or_else(declared)?;
-    match create_resource::delete_resource(context, id, &By::COMMAND_LINE).await? {
+    match create_resource::delete_resource(context, id, &AuditActor::COMMAND_LINE).await? {
         true => Ok(()),
-        false => Err(Failure::Failed(format!("somebody else has deleted {uri} meanwhile"))),
+        false => Err(Failure::Failed(format!("{uri} was deleted by someone else at the same time"))),
     }
 }
 
-/// What there is to know, and what its operator has to do with it.
-fn tell(loaded: &Loaded, shown: Shown, secret: Option<&str>, output: Output) -> Result<(), Failure> {
+/// Prints a resource, and what its developer must implement.
+fn print(loaded: &Loaded, shown: ResourceRow, secret: Option<&str>, output: Output) -> Result<(), Failure> {
     let issuer = loaded.config.http.public_url.as_str();
     let document = ProtectedResource::new(&shown.uri, &shown.name, &shown.scopes, issuer);
     let path = metadata_path(&shown.uri);
@@ -181,15 +183,15 @@ fn tell(loaded: &Loaded, shown: Shown, secret: Option<&str>, output: Output) -> 
     if let Some(secret) = secret {
         value["secret"] = Value::from(secret);
     }
-    output::one(output, &value, || {
+    output::item(output, &value, || {
         let id = shown.id.map_or_else(|| "declared in the settings".to_owned(), |id| id.to_string());
-        let secret = secret.map(|secret| format!("Secret    {secret}\n          It is shown this once.\n"));
+        let secret = secret.map(|secret| format!("Secret    {secret}\n          It is shown only once.\n"));
         format!(
             "Resource  {uri}\nName      {name}\nId        {id}\n{secret}\n\
-             Serve this at {path}, as application/json, to everybody:\n\n{document_text}\n\n\
-             Answer 401 to whoever comes without a token that is good, with this header:\n\n\
+             Serve this document publicly at {path}, as application/json:\n\n{document_text}\n\n\
+             Respond to requests without a valid token with status 401 and this header:\n\n\
              WWW-Authenticate: {challenge}\n\n\
-             Ask whether a token lives, with the secret:\n\n{introspect}",
+             To check a token, use the secret:\n\n{introspect}",
             uri = shown.uri,
             name = shown.name,
             secret = secret.unwrap_or_default(),

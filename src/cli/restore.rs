@@ -1,11 +1,11 @@
-//! `grantor restore`: ends everything that a restored backup brought back to life.
+//! `grantor restore`: revokes everything that a restored backup made valid again.
 
 use clap::Args;
 use serde_json::json;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::grants::revoke_everything;
-use crate::actions::grants::revoke_everything::{Kept, RevokedEverything};
+use crate::actions::grants::revoke_everything::{KeptKeys, RevokedEverything};
 use crate::actions::keys::rotate_signing_keys::SigningRules;
 use crate::cli::output::Output;
 use crate::cli::{Failure, block_on, database, output};
@@ -16,8 +16,8 @@ use crate::key_ring;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// End every session, grant, token, code and pending request, every API key and application key, and revoke every
-    /// signing key. Without this, the command only shows what it would end.
+    /// Revoke every session, grant, token, code and pending request, every API key and application
+    /// key, and every signing key. Without this flag, the command only shows what it would revoke.
     #[arg(long)]
     revoke_everything: bool,
     /// Keep API keys and application keys, including those that were revoked after the backup.
@@ -29,9 +29,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
-    let kept = Kept { operator_keys: arguments.keep_api_keys, signing_keys: arguments.keep_signing_keys };
+    let kept = KeptKeys { operator_keys: arguments.keep_api_keys, signing_keys: arguments.keep_signing_keys };
     block_on(async {
-        // A backup may lack migrations that the server would run.
+        // The backup may be older than the last migrations.
         let context = database::open_existing_migrated(&loaded.config).await?;
         if !arguments.revoke_everything {
             return Err(Failure::usage(preview(&everything::count(&context.db).await?)));
@@ -39,17 +39,18 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
         let ring = key_ring::ring_for_database(&loaded.config, &context.random, &context.db).await;
         let ring = ring.map_err(Failure::failed)?;
         let rules = SigningRules::of(&loaded.config);
-        let done = revoke_everything::revoke_everything(&context, &ring, rules, kept, &By::COMMAND_LINE).await;
+        let done = revoke_everything::revoke_everything(&context, &ring, rules, kept, &AuditActor::COMMAND_LINE).await;
         let (revoked, left) = done.map_err(Failure::failed)?;
-        output::one(output, &json!({"revoked": revoked, "left": left}), || text(&revoked, &left))
+        output::item(output, &json!({"revoked": revoked, "left": left}), || text(&revoked, &left))
     })
 }
 
 fn preview(now: &Access) -> String {
     format!(
-        "this database has {} grants, {} sessions, {} codes, {} pending requests, {} API keys, {} application keys and {} \
-         signing keys. What was revoked after the backup is valid again. Run `grantor restore --revoke-everything` to end \
-         all of it: people must sign in and authorize their apps again, and operators need new keys",
+        "this database has {} grants, {} sessions, {} codes, {} pending requests, {} API keys, {} \
+         application keys and {} signing keys. Everything that was revoked after the backup is \
+         valid again. Run `grantor restore --revoke-everything` to revoke all of it: users must \
+         sign in and authorize their apps again, and scripts need new keys",
         now.grants, now.sessions, now.codes, now.pending_requests, now.api_keys, now.application_keys, now.signing_keys,
     )
 }
@@ -58,10 +59,10 @@ fn text(revoked: &RevokedEverything, left: &Access) -> String {
     format!(
         "Ended {} grants with their tokens, {} sessions, {} codes and {} pending requests.\n\
          Revoked {} API and application keys, and {} signing keys.{}\n\n\
-         Still as the backup has it; compare it with your records since the backup:\n\
+         Not changed by this command; compare it with your records since the backup:\n\
          * {} users who can sign in, with the passwords, roles and organizations they had ({} more are disabled).\n  \
          `grantor user list` shows them; `user disable` and `user set-password` correct them.\n\
-         * {} disabled clients and {} restrictions. Disable or restrict again what you did since.\n\
+         * {} disabled clients and {} restrictions. Repeat what you disabled or restricted since.\n\
          * {} webhooks and {} resource servers with their secrets. Events that were delivered after the backup may be\n  \
          delivered again, with the same webhook-id.\n\n\
          APIs that check signatures accept old access tokens until they fetch the key set again, or until the tokens expire.",

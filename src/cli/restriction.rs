@@ -1,9 +1,9 @@
-//! `grantor restriction`: the most that an app may get in an organization.
+//! `grantor restriction`: limits on the scopes that an app can get in an organization.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes;
 use crate::actions::clients::restrict_scopes::{Bounds, Restricted};
 use crate::cli::chosen::{AppArgument, OrgFlag};
@@ -18,7 +18,7 @@ use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
-pub struct Which {
+pub struct Target {
     #[command(flatten)]
     org: OrgFlag,
     #[command(flatten)]
@@ -40,14 +40,15 @@ pub enum Command {
     /// Show the restriction of an app.
     Get {
         #[command(flatten)]
-        which: Which,
+        target: Target,
     },
     /// Replace the restriction of an app.
     ///
-    /// Grants that hold a removed scope are revoked, or lose only that scope if `restriction.on_narrow` is `narrow_grants`.
+    /// Grants with a removed scope are revoked, or lose only that scope if `restriction.on_narrow`
+    /// is `narrow_grants`.
     Set {
         #[command(flatten)]
-        which: Which,
+        target: Target,
         #[command(flatten)]
         lists: Lists,
         /// Fail unless the state still has the digest that a preview printed.
@@ -57,14 +58,14 @@ pub enum Command {
     /// Show what a restriction would add, take away and end. Nothing is stored.
     Preview {
         #[command(flatten)]
-        which: Which,
+        target: Target,
         #[command(flatten)]
         lists: Lists,
     },
     /// Remove the restriction. The default of the organization applies again, if it has one.
     Delete {
         #[command(flatten)]
-        which: Which,
+        target: Target,
     },
 }
 
@@ -74,16 +75,17 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 
 async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<(), Failure> {
     let context = database::open(&loaded.config).await?;
-    let (Command::Get { which }
-    | Command::Set { which, .. }
-    | Command::Preview { which, .. }
-    | Command::Delete { which }) = &command;
-    let org = which.org.find(&context).await?;
-    let app = which.app.find(&context, &org).await?;
+    let (Command::Get { target }
+    | Command::Set { target, .. }
+    | Command::Preview { target, .. }
+    | Command::Delete { target }) = &command;
+    let org = target.org.find(&context).await?;
+    let app = target.app.find(&context, &org).await?;
     let client_id = app.client.id;
     let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
     let bounds = Bounds::of(&loaded.config, &loaded.catalog, &required);
-    let (shown, by) = (Shown { org: &org, app: &app, required: &required }, By::COMMAND_LINE);
+    let shown = Printed { org: &org, app: &app, required: &required };
+    let by = AuditActor::COMMAND_LINE;
     match command {
         Command::Get { .. } => {
             let restriction = org_clients::find_restriction(&context.db, org.id, client_id).await?.flatten();
@@ -147,14 +149,14 @@ pub(super) fn add_effect(shown: &mut Value, effect: &Restricted, dry_run: bool) 
     shown["digest"] = json!(effect.digest);
 }
 
-/// A restriction as it is printed.
-struct Shown<'a> {
+/// A restriction with everything that its output needs.
+struct Printed<'a> {
     org: &'a Org,
     app: &'a App,
     required: &'a ScopeSet,
 }
 
-impl Shown<'_> {
+impl Printed<'_> {
     fn json(&self, restriction: Option<&ScopesRestriction>) -> Value {
         json!({
             "client_id": self.app.client.id,
@@ -179,7 +181,8 @@ impl Shown<'_> {
     }
 
     fn sentences(&self, restriction: Option<&ScopesRestriction>) -> Vec<String> {
-        let (name, org) = (self.name(), quoted(&self.org.name));
+        let name = self.name();
+        let org = quoted(&self.org.name);
         let allows = match (restriction, &self.org.default_client_scopes) {
             (Some(restriction), _) => {
                 let lists = restriction.oidc_scopes().iter().chain(restriction.permission_scopes());
@@ -206,7 +209,7 @@ impl Shown<'_> {
     }
 }
 
-/// `2 scopes: openid, email`.
+/// Formats scopes as `2 scopes: openid, email`.
 fn scopes<'a>(scopes: impl Iterator<Item = &'a ScopeToken>) -> String {
     const MAX_NAMES: usize = 100;
     let names: Vec<&str> = scopes.map(ScopeToken::as_str).collect();

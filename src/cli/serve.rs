@@ -1,10 +1,10 @@
-//! `grantor serve`: runs until SIGTERM or Ctrl-C, then finishes what it has.
+//! `grantor serve`: runs the server until SIGTERM or Ctrl-C, then finishes open requests.
 
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::orgs::bootstrap;
 use crate::app::{App, StartError};
@@ -27,11 +27,11 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let _lock = sqlite_lock::lock(&loaded.config)?;
     let ring = key_ring::ring_for_database(&loaded.config, &random, &db).await.map_err(Failure::failed)?;
     let app = App::new(loaded, db, clock, random, ring);
-    warn_of_plain_http(&app);
+    warn_about_plain_http(&app);
     stop_on_signal(Arc::clone(&app))?;
-    outlive_a_full_file()?;
+    ignore_file_size_signal()?;
     match Arc::clone(&app).serve(async |app| ready(app).await).await {
-        // Told to stop while it still waited for the database: that is no failure.
+        // A signal that arrives while the server waits for the database is not a failure.
         Ok(()) | Err(StartError::Stopped) => {
             tracing::info!("stopped");
             Ok(())
@@ -43,13 +43,14 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
 }
 
-fn warn_of_plain_http(app: &App) {
+fn warn_about_plain_http(app: &App) {
     let http = &app.config.http;
     if http.public_url.starts_with("http://") && !http.is_on_this_machine() {
         tracing::warn!(
             public_url = http.public_url,
-            "`http.public_url` is http on another host: passwords and tokens cross the network unencrypted, and current \
-             clients refuse it. Put a proxy that ends TLS in front, and set its https URL"
+            "`http.public_url` is http on another host: passwords and tokens are sent unencrypted, \
+             and current clients refuse it. Run a proxy with TLS in front, and set \
+             `http.public_url` to its https URL"
         );
     }
 }
@@ -61,15 +62,16 @@ pub fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: finishing what is under way");
+        tracing::info!("stopping: finishing open requests");
         app.stop.stop();
     });
     Ok(())
 }
 
-/// A database file that may not grow (RLIMIT_FSIZE) is a full disk, which is answered with 503. Without a handler the
-/// system would end the process at that write; once registered the handler stays.
-fn outlive_a_full_file() -> Result<(), Failure> {
+/// Handles SIGXFSZ, so that a database file at its size limit (RLIMIT_FSIZE) causes 503 responses,
+/// like a full disk. Without a handler, the system would kill the process. The handler stays
+/// registered.
+fn ignore_file_size_signal() -> Result<(), Failure> {
     const SIGXFSZ: i32 = 25;
     drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     Ok(())
@@ -87,23 +89,25 @@ async fn ready(app: &App) {
     );
     tracing::info!("for the RFC 9728 metadata of an MCP server: {}", http.authorization_servers());
     if let Err(error) = first_start(app).await {
-        tracing::error!(%error, "the first organisation could not be set up");
+        tracing::error!(%error, "the first organization could not be created");
     }
 }
 
-/// For a trial the server creates an organization and prints its keys; elsewhere it prints the command that does so.
+/// Creates an organization for a trial and prints its keys. Otherwise it prints the command that
+/// does this.
 async fn first_start(app: &App) -> Result<(), bootstrap::BootstrapError> {
     if !orgs::list(&app.context.db).await?.is_empty() {
         return Ok(());
     }
     let text = if app.config.database.is_default_file() || app.config.bootstrap.automatic {
         let made =
-            bootstrap::bootstrap(&app.context, "My organisation", "admin@localhost", None, &By::COMMAND_LINE).await?;
+            bootstrap::bootstrap(&app.context, "My organization", "admin@localhost", None, &AuditActor::COMMAND_LINE)
+                .await?;
         first_start_text(app, &made)
     } else {
         HOW_TO.to_owned()
     };
-    // A server whose standard output nobody reads serves all the same.
+    // The server also runs if standard output is closed.
     let _ = output::line(&text);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! One server per SQLite file: a second one would not see what the first keeps in memory, such as limits.
+//! Allows one server per SQLite file. A second one would not share state in memory, such as rate
+//! limits.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -8,23 +9,25 @@ use std::path::{Path, PathBuf};
 use crate::cli::Failure;
 use crate::config::{Config, DatabaseUrl};
 
-/// Held by a running server. The system releases it when the process ends, however it ends.
+/// Held by a running server. The operating system releases it when the process exits for any
+/// reason.
 pub struct SqliteLock {
     _file: Option<File>,
 }
 
-/// `None` inside on Postgres, which any number of servers may share. The database file exists. Other commands take no lock.
+/// Locks the database file, which must exist. On Postgres there is no lock, because any number of
+/// servers can share it. Other commands do not lock.
 pub fn lock(config: &Config) -> Result<SqliteLock, Failure> {
     let DatabaseUrl::Sqlite(path) = &config.database.url else { return Ok(SqliteLock { _file: None }) };
-    let file = open(&beside(path)?)?;
+    let file = open(&lock_path(path)?)?;
     match file.try_lock() {
         Ok(()) => Ok(SqliteLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(Failure::Failed(format!(
-            "another server already uses the SQLite file {}: stop it first, or use Postgres, which any number of servers can \
-             share",
+            "another server already uses the SQLite file {}: stop it first, or use Postgres, which \
+             any number of servers can share",
             path.display()
         ))),
-        // A file system without locks: better one server unprotected than none.
+        // Without locks in the file system, an unprotected server is better than none.
         Err(TryLockError::Error(cause)) if cause.kind() == ErrorKind::Unsupported => {
             tracing::warn!(%cause, "the file system cannot lock files: never start a second server on this database");
             Ok(SqliteLock { _file: None })
@@ -33,9 +36,10 @@ pub fn lock(config: &Config) -> Result<SqliteLock, Failure> {
     }
 }
 
-/// A file of its own: closing a second handle of the database file would release SQLite's locks. The same file whichever
-/// link leads to the database.
-fn beside(path: &Path) -> Result<PathBuf, Failure> {
+/// Path of a separate lock file, because closing a second handle of the database file would release
+/// SQLite's locks. Symbolic links are resolved, so that every path to the database has the same
+/// lock file.
+fn lock_path(path: &Path) -> Result<PathBuf, Failure> {
     let mut name: OsString = path.canonicalize()?.into_os_string();
     name.push(".lock");
     Ok(name.into())

@@ -1,8 +1,8 @@
-//! Answers what people type who know other servers with what it is called here.
+//! Suggestions for flags and commands that other servers use.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// The error with a tip, if it is about something that has another name here.
+/// Adds a tip to the error if the flag or command has another name here.
 pub fn with_suggestion(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {

@@ -4,9 +4,9 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::grants::end::EndedAccess;
+use crate::actions::grants::end::RevokedAccess;
 use crate::actions::sign_in::set_password;
 use crate::actions::sign_in::set_password::NewPassword;
 use crate::actions::users::change_membership;
@@ -48,11 +48,11 @@ pub enum Command {
     List {
         #[command(flatten)]
         org: OrgFilter,
-        /// Include people who left.
+        /// Include former members.
         #[arg(long)]
         all: bool,
     },
-    /// Give a member another role. Running servers apply it within five seconds.
+    /// Change the role of a member. Running servers apply it within five seconds.
     SetRole {
         #[command(flatten)]
         org: OrgFlag,
@@ -63,9 +63,9 @@ pub enum Command {
         #[arg(long, value_parser = Role::parse)]
         role: Role,
     },
-    /// End a membership, with the member's application keys and grants in this organization.
+    /// Remove a member from an organization, with the member's application keys and grants there.
     ///
-    /// The account and other organizations are not affected. `user create` adds the user again.
+    /// The account and other memberships are not affected. `user create` adds the user again.
     Remove {
         #[command(flatten)]
         org: OrgFlag,
@@ -73,7 +73,8 @@ pub enum Command {
         #[arg(long, value_name = "EMAIL")]
         email: String,
     },
-    /// Set a new password for a user and end all of their sessions. A generated password has to be replaced at the next sign-in.
+    /// Set a new password for a user and end all of their sessions. A generated password must be
+    /// changed at the next sign-in.
     SetPassword {
         /// Email address of the user.
         #[arg(long, value_name = "EMAIL")]
@@ -81,7 +82,7 @@ pub enum Command {
         /// Read the password from standard input instead of generating one.
         #[arg(long)]
         password_stdin: bool,
-        /// Also end everything that the person authorized, in all organizations.
+        /// Also revoke all grants of the user, in all organizations.
         #[arg(long)]
         end_grants: bool,
     },
@@ -100,7 +101,7 @@ pub enum Command {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct MemberRow {
     id: UserId,
     email: String,
     org: String,
@@ -109,7 +110,7 @@ struct Shown {
     left_at: Option<String>,
 }
 
-impl From<Membership> for Shown {
+impl From<Membership> for MemberRow {
     fn from(member: Membership) -> Self {
         Self {
             id: member.user_id,
@@ -136,15 +137,15 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     name.as_deref(),
                     role,
                     password,
-                    &By::COMMAND_LINE,
+                    &AuditActor::COMMAND_LINE,
                 )
                 .await
                 .map_err(Failure::failed)?;
                 let password = user.password.as_ref().map(|password| password.expose());
                 let shown = json!({"id": user.id, "email": user.email, "password": password});
-                output::one(output, &shown, || match password {
+                output::item(output, &shown, || match password {
                     Some(password) => format!(
-                        "created {}; password, shown this once: {password}\nIt has to be replaced at the first sign-in.",
+                        "created {}; password, shown only once: {password}\nIt must be changed at the first sign-in.",
                         user.email
                     ),
                     None => format!("created {}", user.email),
@@ -154,43 +155,49 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let org_id = org.find(&context).await?;
                 let members = memberships::list(&context.db, org_id).await?;
                 let members = members.into_iter().filter(|member| all || member.left_at.is_none());
-                let shown: Vec<Shown> = members.map(Shown::from).collect();
+                let shown: Vec<MemberRow> = members.map(MemberRow::from).collect();
                 let columns = ["id", "email", "org", "role", "disabled_at", "left_at"];
                 output::list(output, &shown, &columns[..columns.len() - usize::from(!all)])
             }
             Command::SetRole { org, email, role } => {
                 let org = org.find(&context).await?;
-                let set =
-                    change_membership::set_role(&context, &nobody_served(), org.id, &email, role, &By::COMMAND_LINE)
-                        .await
-                        .map_err(Failure::failed)?;
+                let set = change_membership::set_role(
+                    &context,
+                    &empty_cache(),
+                    org.id,
+                    &email,
+                    role,
+                    &AuditActor::COMMAND_LINE,
+                )
+                .await
+                .map_err(Failure::failed)?;
                 let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
-                output::one(output, &shown, || match set.before == role {
+                output::item(output, &shown, || match set.before == role {
                     true => format!("{email} already has the role {role} in {:?}", org.name),
                     false => {
-                        format!("{email} has the role {role} in {:?} now, and had {} before", org.name, set.before)
+                        format!("changed the role of {email} in {:?} from {} to {role}", org.name, set.before)
                     }
                 })
             }
             Command::Remove { org, email } => remove(&context, &org, &email, output).await,
             Command::SetPassword { email, password_stdin, end_grants } => {
                 let new = NewPassword { password: password::from_stdin(password_stdin)?, keep: None, end_grants };
-                let made = set_password::set_password(&context, &email, new, &By::COMMAND_LINE)
+                let made = set_password::set_password(&context, &email, new, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 let made = made.as_ref().map(|password| password.expose());
-                output::one(output, &json!({"email": email, "password": made}), || match made {
+                output::item(output, &json!({"email": email, "password": made}), || match made {
                     Some(password) => format!(
-                        "{email} has a new password, shown this once: {password}\nIt has to be replaced at the next sign-in."
+                        "{email} has a new password, shown only once: {password}\nIt must be changed at the next sign-in."
                     ),
                     None => format!("{email} has a new password"),
                 })
             }
             Command::Disable { email } => {
-                let ended = disable_user::disable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                let ended = disable_user::disable_user(&context, &empty_cache(), &email, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                let EndedAccess { grants, last_token_ends_at } = ended;
+                let RevokedAccess { grants, last_token_ends_at } = ended;
                 let done = json!({
                     "email": email,
                     "disabled": true,
@@ -198,17 +205,17 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
                 });
                 output::sentences(output, &done, || {
-                    let mut said = vec![format!("{email} is disabled.")];
-                    said.push(format!("Access ended for {}.", counted(grants as u64, "app", "apps")));
-                    said.extend(last_token(last_token_ends_at, context.clock.now(), "their last tokens"));
-                    said
+                    let mut sentences = vec![format!("{email} is disabled.")];
+                    sentences.push(format!("Access ended for {}.", counted(grants as u64, "app", "apps")));
+                    sentences.extend(last_token(last_token_ends_at, context.clock.now(), "their last tokens"));
+                    sentences
                 })
             }
             Command::Enable { email } => {
-                disable_user::enable_user(&context, &nobody_served(), &email, &By::COMMAND_LINE)
+                disable_user::enable_user(&context, &empty_cache(), &email, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                output::one(output, &json!({"email": email, "disabled": false}), || format!("enabled {email}"))
+                output::item(output, &json!({"email": email, "disabled": false}), || format!("enabled {email}"))
             }
         }
     })
@@ -216,7 +223,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 
 async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -> Result<(), Failure> {
     let org = org.find(context).await?;
-    let removed = change_membership::remove_member(context, &nobody_served(), org.id, email, &By::COMMAND_LINE)
+    let removed = change_membership::remove_member(context, &empty_cache(), org.id, email, &AuditActor::COMMAND_LINE)
         .await
         .map_err(Failure::failed)?;
     let done = json!({
@@ -228,18 +235,20 @@ async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -
         "last_token_expires_at": removed.last_token_ends_at.map(Timestamp::to_rfc3339),
     });
     output::sentences(output, &done, || {
-        let (grants, keys) = (removed.grants as u64, removed.application_keys as u64);
-        let mut said = vec![
+        let grants = removed.grants as u64;
+        let keys = removed.application_keys as u64;
+        let mut sentences = vec![
             format!("{email} was removed from {:?}.", org.name),
             format!("Access ended for {}.", counted(grants, "app", "apps")),
             format!("Revoked {}.", counted(keys, "application key", "application keys")),
         ];
-        said.extend(last_token(removed.last_token_ends_at, context.clock.now(), "their last tokens"));
-        said
+        sentences.extend(last_token(removed.last_token_ends_at, context.clock.now(), "their last tokens"));
+        sentences
     })
 }
 
-/// This process serves nobody, so it has nobody to forget: servers notice within five seconds.
-fn nobody_served() -> OperatorCache {
+/// An empty cache, because this process serves no requests. Running servers notice within five
+/// seconds.
+fn empty_cache() -> OperatorCache {
     OperatorCache::new(Clock::system())
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::webhooks::replay_deliveries;
 use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
@@ -29,7 +29,7 @@ pub enum Command {
         #[command(flatten)]
         org: OrgFlag,
     },
-    /// List the deliveries of a webhook, the newest first.
+    /// List the deliveries of a webhook, newest first.
     Deliveries {
         #[command(flatten)]
         of: OfWebhook,
@@ -44,7 +44,8 @@ pub enum Command {
     Replay {
         #[command(flatten)]
         of: OfWebhook,
-        /// ID of one delivery; `grantor webhook deliveries` shows it. All parked deliveries if omitted.
+        /// ID of one delivery; `grantor webhook deliveries` shows it. Sends all parked deliveries
+        /// if omitted.
         #[arg(long, value_name = "ID")]
         delivery: Option<Uuid>,
     },
@@ -84,43 +85,45 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let method = find(&context, &org, &auth_method).await?;
                 let ring = ring_for_database(&loaded.config, &context.random, &context.db).await;
                 let ring = ring.map_err(Failure::failed)?;
-                let (outgoing, within) = (webhooks_outgoing(&loaded.config), loaded.config.webhooks.timeout);
-                tell(&method, &test_auth_method(&context, &outgoing, &ring, &method, within).await, output)
+                let outgoing = webhooks_outgoing(&loaded.config);
+                let timeout = loaded.config.webhooks.timeout;
+                let test = test_auth_method(&context, &outgoing, &ring, &method, timeout).await;
+                print_test(&method, &test, output)
             }
         }
     })
 }
 
-/// The one with this id, or with this name where none has the id.
-async fn find(context: &Context, org: &Org, which: &str) -> Result<AuthMethod, Failure> {
-    if let Ok(id) = Uuid::try_parse(which)
+/// Finds an auth method by its ID, or else by its name.
+async fn find(context: &Context, org: &Org, named: &str) -> Result<AuthMethod, Failure> {
+    if let Ok(id) = Uuid::try_parse(named)
         && let Some(found) = auth_methods::find(&context.db, org.id, AuthMethodId(id)).await?
     {
         return Ok(found);
     }
-    let found = auth_methods::list(&context.db, org.id).await?.into_iter().find(|method| method.name == which);
-    found.ok_or_else(|| Failure::Failed(format!("{:?} has no auth method {which:?}", org.name)))
+    let found = auth_methods::list(&context.db, org.id).await?.into_iter().find(|method| method.name == named);
+    found.ok_or_else(|| Failure::Failed(format!("{:?} has no auth method {named:?}", org.name)))
 }
 
-fn tell(method: &AuthMethod, test: &AuthMethodTest, output: Output) -> Result<(), Failure> {
+fn print_test(method: &AuthMethod, test: &AuthMethodTest, output: Output) -> Result<(), Failure> {
     if output == Output::Json {
-        output::one(output, &shown(method, test), String::new)?;
+        output::item(output, &test_json(method, test), String::new)?;
     }
     match &test.outcome {
-        Err(error) => Err(Failure::Problem(error.in_full())),
+        Err(error) => Err(Failure::Problem(error.log_message())),
         Ok(_) if output == Output::Json => Ok(()),
         Ok(token) => output::line(&format!(
-            "{:?} brought an access token in {} ms: good for {} seconds, scope {}",
+            "{:?} returned an access token in {} ms: valid for {} seconds, scope {}",
             method.name,
             test.took_millis(),
-            token.good_for,
-            token.scope.as_deref().unwrap_or("not said"),
+            token.lifetime,
+            token.scope.as_deref().unwrap_or("not stated"),
         )),
     }
 }
 
-/// Never the token itself.
-fn shown(method: &AuthMethod, test: &AuthMethodTest) -> Value {
+/// The result as JSON, without the token itself.
+fn test_json(method: &AuthMethod, test: &AuthMethodTest) -> Value {
     let token = test.outcome.as_ref().ok();
     json!({
         "id": method.id,
@@ -128,14 +131,14 @@ fn shown(method: &AuthMethod, test: &AuthMethodTest) -> Value {
         "succeeded": token.is_some(),
         "status": test.status(),
         "duration_ms": test.took_millis(),
-        "failure": test.outcome.as_ref().err().map(|error| error.in_full()),
-        "token": token.map(|token| json!({"type": "Bearer", "expires_in": token.good_for, "scope": token.scope})),
+        "failure": test.outcome.as_ref().err().map(|error| error.log_message()),
+        "token": token.map(|token| json!({"type": "Bearer", "expires_in": token.lifetime, "scope": token.scope})),
         "requested_at": test.requested_at.to_rfc3339(),
     })
 }
 
 #[derive(Serialize)]
-struct ShownWebhook {
+struct WebhookRow {
     id: WebhookId,
     name: String,
     url: String,
@@ -145,7 +148,7 @@ struct ShownWebhook {
 }
 
 #[derive(Serialize)]
-struct ShownDelivery {
+struct DeliveryRow {
     id: EventId,
     event: String,
     client_id: Option<Uuid>,
@@ -157,7 +160,7 @@ struct ShownDelivery {
     failure: Option<String>,
 }
 
-impl From<Delivery> for ShownDelivery {
+impl From<Delivery> for DeliveryRow {
     fn from(delivery: Delivery) -> Self {
         Self {
             id: delivery.event_id,
@@ -175,10 +178,10 @@ impl From<Delivery> for ShownDelivery {
 
 async fn list(context: &Context, org: &OrgFlag, output: Output) -> Result<(), Failure> {
     let org_id = org.find(context).await?.id;
-    let shown: Vec<ShownWebhook> = webhooks::list(&context.db, org_id)
+    let shown: Vec<WebhookRow> = webhooks::list(&context.db, org_id)
         .await?
         .into_iter()
-        .map(|webhook| ShownWebhook {
+        .map(|webhook| WebhookRow {
             id: webhook.id,
             name: webhook.name,
             url: webhook.url,
@@ -198,9 +201,9 @@ async fn deliveries_of(
     output: Output,
 ) -> Result<(), Failure> {
     let webhook = found(context, of).await?;
-    let rows = Page::<ShownDelivery>::rows_to_read(limit);
+    let rows = Page::<DeliveryRow>::rows_to_read(limit);
     let listed = deliveries::list(&context.db, webhook.id, state, None, rows).await?;
-    let page = Page::of(listed, limit).map(ShownDelivery::from);
+    let page = Page::of(listed, limit).map(DeliveryRow::from);
     output::list(
         output,
         &page.items,
@@ -213,18 +216,19 @@ async fn deliveries_of(
 async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, output: Output) -> Result<(), Failure> {
     let webhook = found(context, of).await?;
     let replayed =
-        replay_deliveries::replay_deliveries(context, &webhook, delivery.map(EventId), &By::COMMAND_LINE).await?;
+        replay_deliveries::replay_deliveries(context, &webhook, delivery.map(EventId), &AuditActor::COMMAND_LINE)
+            .await?;
     if let (0, Some(id)) = (replayed, delivery) {
         let detail =
-            format!("no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` shows all", of.webhook);
+            format!("no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` lists all", of.webhook);
         return Err(Failure::Failed(detail));
     }
-    output::one(output, &json!({"replayed": replayed}), || format!("sent again: {replayed}"))
+    output::item(output, &json!({"replayed": replayed}), || format!("sent again: {replayed}"))
 }
 
 async fn found(context: &Context, of: &OfWebhook) -> Result<Webhook, Failure> {
     let org = of.org.find(context).await?;
     let none =
-        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` shows all", org.name, of.webhook));
+        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` lists all", org.name, of.webhook));
     webhooks::find(&context.db, org.id, &of.webhook).await?.ok_or_else(none)
 }

@@ -1,17 +1,21 @@
-//! The database's time of day, carried against the host's monotonic clock from one reading to the next.
+//! The time of day of the database, which advances with the monotonic clock of the host between
+//! readings.
 //!
-//! A reading is as exact as its round trip is short: the database looked at its clock at some moment between the question
-//! and the answer. While the carried time lies within these bounds it stays as it is. Where it does not, it is corrected:
-//! forward at once, back by letting it stand still until it is right again, so that a slightly fast monotonic clock
-//! never turns time back. A large step back is taken at once, since it is the database's own clock that stepped.
+//! The database reads its clock at some moment between request and response, so the round trip
+//! limits the precision of a reading. If the current time is within that precision, it stays as it
+//! is. Otherwise it is corrected: forward at once, and back by standing still until it is right, so
+//! that a slightly fast monotonic clock never turns time back. A large step back is applied at
+//! once, since it means that the clock of the database itself stepped.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-/// A correction back by no more than this makes time stand still. Twice what two servers ever disagree by on a slow network.
-const STANDS_STILL_MS: i64 = 10_000;
+/// A correction back by at most this much makes time stand still. This is twice the largest
+/// difference between two servers on a slow network.
+const MAX_STANDSTILL_MS: i64 = 10_000;
 
-/// The database's answer to the question what time it is. The moments are those of [`crate::clock::Clock::elapsed`].
+/// A reading of the database's clock. `asked` and `answered` are as
+/// [`crate::clock::Clock::elapsed`].
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     pub asked: Duration,
@@ -25,18 +29,19 @@ impl Reading {
         self.unix_millis.saturating_sub(millis(self.asked).midpoint(millis(self.answered)))
     }
 
-    /// By how much `base_ms` may be wrong: half the round trip, and what whole milliseconds cut off.
+    /// How wrong `base_ms` may be: half the round trip, and the rounding to whole milliseconds.
     fn error_ms(&self) -> i64 {
         millis(self.answered.saturating_sub(self.asked)) / 2 + 2
     }
 }
 
-/// What a reading showed.
+/// The result of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// By how many milliseconds this host's clock is ahead of the database's.
+    /// How many milliseconds the clock of this host is ahead of the database.
     pub skew_ms: i64,
-    /// By how many the carried time was corrected. `None` for the first reading, and where none was needed.
+    /// The correction in milliseconds. `None` for the first reading, or if no correction was
+    /// needed.
     pub step_ms: Option<i64>,
 }
 
@@ -45,7 +50,7 @@ pub(super) struct DatabaseTime {
     is_known: AtomicBool,
     /// The database's time when `elapsed` was zero.
     base_ms: AtomicI64,
-    /// The time never reads as less, so that a small correction does not turn it back.
+    /// The time never goes below this, so that a small correction does not turn it back.
     floor_ms: AtomicI64,
     skew_ms: AtomicI64,
 }
@@ -62,12 +67,12 @@ impl Default for DatabaseTime {
 }
 
 impl DatabaseTime {
-    /// `None` until the database was read.
+    /// Returns `None` before the first reading.
     pub(super) fn at(&self, elapsed: Duration) -> Option<i64> {
         if !self.is_known.load(Ordering::Acquire) {
             return None;
         }
-        // Written in the other order: with a new base comes its floor.
+        // The floor is stored before the base, so a new base is always seen with its floor.
         let base = self.base_ms.load(Ordering::Acquire);
         let floor = self.floor_ms.load(Ordering::Relaxed);
         Some(base.saturating_add(millis(elapsed)).max(floor))
@@ -78,8 +83,8 @@ impl DatabaseTime {
     }
 
     pub(super) fn follow(&self, reading: &Reading, elapsed: Duration, host_ms: i64) -> Followed {
-        let carried = self.at(elapsed).map(|now| (self.base_ms.load(Ordering::Relaxed), now));
-        let correction = correction(carried, reading);
+        let current = self.at(elapsed).map(|now| (self.base_ms.load(Ordering::Relaxed), now));
+        let correction = correction(current, reading);
         if let Some(Correction { base_ms, floor_ms, .. }) = correction {
             self.floor_ms.store(floor_ms, Ordering::Relaxed);
             self.base_ms.store(base_ms, Ordering::Release);
@@ -98,18 +103,19 @@ struct Correction {
     step_ms: Option<i64>,
 }
 
-/// `carried` is the base so far, and the time by it. `None`: the carried time is as good as the reading.
-fn correction(carried: Option<(i64, i64)>, reading: &Reading) -> Option<Correction> {
+/// `current` is the current base, and the time that it yields now. Returns `None` if the current
+/// time is as good as the reading.
+fn correction(current: Option<(i64, i64)>, reading: &Reading) -> Option<Correction> {
     let base_ms = reading.base_ms();
-    let Some((carried_base, carried_now)) = carried else {
+    let Some((current_base, current_now)) = current else {
         return Some(Correction { base_ms, floor_ms: i64::MIN, step_ms: None });
     };
-    let step = base_ms.saturating_sub(carried_base);
+    let step = base_ms.saturating_sub(current_base);
     if step.saturating_abs() <= reading.error_ms() {
         return None;
     }
-    let is_small_and_back = (-STANDS_STILL_MS..0).contains(&step);
-    let floor_ms = if is_small_and_back { carried_now } else { i64::MIN };
+    let is_small_step_back = (-MAX_STANDSTILL_MS..0).contains(&step);
+    let floor_ms = if is_small_step_back { current_now } else { i64::MIN };
     Some(Correction { base_ms, floor_ms, step_ms: Some(step) })
 }
 
@@ -123,17 +129,18 @@ mod tests {
 
     const DAY_MS: i64 = 86_400_000;
 
-    /// The database said `unix_millis`, `round_trip` milliseconds after it was asked at one second.
+    /// A reading that began at one second, took `round_trip` milliseconds and returned
+    /// `unix_millis`.
     fn reading(unix_millis: i64, round_trip: u64) -> Reading {
         let asked = Duration::from_secs(1);
         Reading { asked, answered: asked + Duration::from_millis(round_trip), unix_millis }
     }
 
     #[test]
-    fn a_reading_corrects_what_lies_outside_its_round_trip() {
+    fn a_reading_corrects_differences_beyond_its_precision() {
         const NOW: i64 = 5_000;
         const FREE: i64 = i64::MIN;
-        // The carried time has base zero: at one second it is 1000.
+        // The current time has base zero: at one second it is 1000.
         let cases = [
             ("the same time", reading(1_000, 0), None),
             ("within half of the round trip", reading(1_140, 200), None),
@@ -152,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_reading_is_taken_whatever_its_round_trip() {
+    fn the_first_reading_is_used_despite_a_long_round_trip() {
         let expected = Correction { base_ms: DAY_MS - 2_000, floor_ms: i64::MIN, step_ms: None };
 
         assert_eq!(correction(None, &reading(DAY_MS, 2_000)), Some(expected));
     }
 
     #[test]
-    fn time_stands_still_until_a_small_step_back_is_made_up_for() {
+    fn time_stands_still_after_a_small_step_back() {
         let time = DatabaseTime::default();
         let at = |seconds| time.at(Duration::from_secs(seconds));
         assert_eq!(at(1), None);
@@ -174,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extremes_do_not_panic() {
+    fn extreme_times_do_not_panic() {
         for unix_millis in [i64::MIN, 0, i64::MAX] {
             let time = DatabaseTime::default();
             for host_ms in [i64::MIN, i64::MAX] {

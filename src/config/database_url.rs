@@ -1,6 +1,6 @@
-//! Which database the server keeps its data in, in the one spelling that holds everything: a URL.
+//! The database, as a URL that contains everything needed to connect.
 //!
-//! A Postgres URL may hold a password, so neither form of printing shows what stands before the host.
+//! A Postgres URL may contain a password, so `Display` and `Debug` hide what comes before the host.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,9 +10,9 @@ use crate::secret::Secret;
 #[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub enum DatabaseUrl {
-    /// A file, made when it is not there.
+    /// A file, created if it does not exist.
     Sqlite(PathBuf),
-    /// The whole URL, as libpq documents it, with its password.
+    /// The whole URL in the format of libpq, including the password.
     Postgres(Secret),
 }
 
@@ -30,7 +30,7 @@ impl DatabaseUrl {
     }
 }
 
-/// What docker-compose.yml gives to Postgres for a trial. Everybody knows it.
+/// The password that docker-compose.yml sets for a trial. It is public.
 const TRIAL_PASSWORD: &str = "grantor-trial-on-this-machine";
 
 impl DatabaseUrl {
@@ -53,7 +53,8 @@ fn sqlite_path(rest: &str) -> Result<PathBuf, DatabaseUrlError> {
     Ok(PathBuf::from(path))
 }
 
-/// The port has to be a number, or else what was meant as a password would be taken for one and be printed.
+/// Requires a numeric port, because a misplaced password could otherwise be taken for a port and
+/// printed.
 fn check_server(rest: &str) -> Result<(), DatabaseUrlError> {
     let after_scheme = rest.strip_prefix("//").ok_or(DatabaseUrlError::NoServer)?;
     let without_credentials = without_credentials(after_scheme);
@@ -67,7 +68,7 @@ fn check_server(rest: &str) -> Result<(), DatabaseUrlError> {
     }
 }
 
-/// The driver connects to one host. It would take a list for the name of a host, and ignore which of them was meant.
+/// Refuses several hosts: the driver connects to one host and would take a list for its name.
 fn check_hosts(server: &str, parameters: &str) -> Result<(), DatabaseUrlError> {
     if server.contains(',') || server.to_ascii_lowercase().contains("%2c") {
         return Err(DatabaseUrlError::SeveralHosts);
@@ -83,7 +84,7 @@ fn check_hosts(server: &str, parameters: &str) -> Result<(), DatabaseUrlError> {
     Ok(())
 }
 
-/// What follows the last `@`: a password that was not percent-encoded may hold one too.
+/// The part after the last `@`, because a password that is not percent-encoded may contain one too.
 fn without_credentials(after_scheme: &str) -> &str {
     after_scheme.rsplit_once('@').map_or(after_scheme, |(_, server)| server)
 }
@@ -104,7 +105,7 @@ impl fmt::Display for DatabaseUrl {
                 let after_scheme = url.expose().split_once("://").map_or("", |(_, rest)| rest);
                 let server = without_credentials(after_scheme);
                 let hidden = if server.len() < after_scheme.len() { "***@" } else { "" };
-                // Parameters may hold a password too, and nobody needs them to tell databases apart.
+                // Parameters may contain a password too.
                 let (server, dots) = server.split_once('?').map_or((server, ""), |(server, _)| (server, "?…"));
                 write!(formatter, "postgres://{hidden}{server}{dots}")
             }
@@ -118,30 +119,30 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Never quotes the URL.
+/// The error texts never quote the URL, because it may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    #[error("starts with neither sqlite: nor postgres://")]
+    #[error("must start with sqlite: or postgres://")]
     Scheme,
-    #[error("names no file")]
+    #[error("does not name a file")]
     NoPath,
-    #[error("SQLite in memory would give every connection a database of its own; name a file")]
+    #[error("SQLite in memory is not supported, because every connection would have its own database; name a file")]
     Memory,
-    #[error("a SQLite file is opened without parameters; leave out what follows the question mark")]
+    #[error("parameters are not supported for SQLite; remove the question mark and everything after it")]
     SqliteParameters,
-    #[error("names no server; it starts with postgres://")]
+    #[error("does not name a server; a Postgres URL starts with postgres://")]
     NoServer,
     #[error(
-        "names several hosts, but Grantor connects to one: name an address that always leads to the primary, such as that of \
-         HAProxy (docs/postgres.md)"
+        "names several hosts, but Grantor connects to one: use an address that always leads to the \
+         primary, such as that of HAProxy (docs/postgres.md)"
     )]
     SeveralHosts,
     #[error(
-        "target_session_attrs is not supported: leave it out and name an address that always leads to the primary, such as \
-         that of HAProxy (docs/postgres.md)"
+        "target_session_attrs is not supported: remove it and use an address that always leads to \
+         the primary, such as that of HAProxy (docs/postgres.md)"
     )]
     SessionAttributes,
-    #[error("the port is not a number from 0 to 65535; a password needs a user before it and @ after it")]
+    #[error("the port must be a number from 0 to 65535; a password needs a user before it and @ after it")]
     Port,
 }
 
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_of_the_compose_file_is_known_as_that_of_a_trial() {
+    fn the_password_of_the_compose_file_is_the_trial_password() {
         let compose = std::fs::read_to_string("docker-compose.yml").expect("is readable");
         assert_eq!(compose.matches(&format!("${{POSTGRES_PASSWORD:-{TRIAL_PASSWORD}}}")).count(), 2);
         let is_trial = |url: &str| DatabaseUrl::parse(url).expect("a URL").has_trial_password();
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_postgres_url_is_kept_as_it_is_and_printed_without_what_is_secret() {
+    fn a_postgres_url_is_kept_verbatim_and_displayed_without_secrets() {
         let cases = [
             ("postgres://db/grantor", "postgres://db/grantor"),
             ("postgresql://db.example:5432/grantor", "postgres://db.example:5432/grantor"),
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_database_is_refused_with_its_reason() {
+    fn an_invalid_database_url_is_refused_with_a_reason() {
         let cases = [
             ("", DatabaseUrlError::Scheme),
             ("grantor.db", DatabaseUrlError::Scheme),

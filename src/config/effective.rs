@@ -1,4 +1,4 @@
-//! The settings in effect, each with its source, as `config print` shows them. Secrets are not shown.
+//! The settings in effect with their sources, as `config print` shows them. Secrets are hidden.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use crate::config::sections::Config;
 use crate::config::setting::Setting;
 use crate::config::source::Source;
 
-/// Every setting, in the order of the reference.
+/// The value and source of every setting, in the order of the reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effective(Vec<EffectiveSetting>);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectiveSetting {
     pub name: &'static str,
-    /// Fit to be shown.
+    /// The value to show; a secret is replaced by asterisks.
     pub value: Value,
     pub source: Source,
 }
@@ -30,7 +30,7 @@ impl Effective {
             let (value, source) = given
                 .get(setting.name)
                 .map_or((default, Source::Default), |given| (&given.value, given.source.clone()));
-            EffectiveSetting { name: setting.name, value: shown(setting, value, config), source }
+            EffectiveSetting { name: setting.name, value: displayed(setting, value, config), source }
         };
         Self(sections::all_settings().map(effective).collect())
     }
@@ -48,7 +48,7 @@ impl Effective {
     }
 }
 
-fn shown(setting: &Setting, value: &Value, config: &Config) -> Value {
+fn displayed(setting: &Setting, value: &Value, config: &Config) -> Value {
     match setting.name {
         "database.url" => Value::String(config.database.url.to_string()),
         "http.public_url" => Value::String(config.http.public_url.clone()),
@@ -57,7 +57,7 @@ fn shown(setting: &Setting, value: &Value, config: &Config) -> Value {
     }
 }
 
-/// TOML that says of each line where it came from: `http.listen = "127.0.0.1:8080" # default`.
+/// TOML with the source of each setting in a comment: `http.listen = "127.0.0.1:8080" # default`.
 impl fmt::Display for Effective {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0

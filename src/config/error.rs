@@ -1,4 +1,4 @@
-//! What can be wrong with settings. All of it is reported at once, so that an operator mends a file in one go.
+//! Errors in settings. All are reported at once, so that an operator can fix them in one step.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::rules::scope::catalog::CatalogMistake;
 pub enum ConfigError {
     #[error("{setting}, from {from}: {wrong}; allowed: {allowed}")]
     Value { setting: &'static str, from: Source, wrong: String, allowed: &'static str },
-    #[error("{from} is no setting{}", suggestion(.nearest))]
+    #[error("{from} is not a setting{}", suggestion(.nearest))]
     Unknown { from: Source, nearest: Option<String> },
     #[error("{from} was renamed; use {to}")]
     Renamed { from: Source, to: String },
@@ -22,7 +22,7 @@ pub enum ConfigError {
     NotToml { path: PathBuf, line: usize, cause: String },
     #[error("environment variable {name} is not UTF-8")]
     NotUtf8 { name: String },
-    #[error("the flag --set {written} is not understood; write --set section.key=value")]
+    #[error("the flag --set {written} is not valid; write --set section.key=value")]
     NotAssignment { written: String },
     #[error("the scope catalog {}: {mistake}", .path.display())]
     Catalog { path: PathBuf, mistake: CatalogMistake },
@@ -33,7 +33,7 @@ fn suggestion(nearest: &Option<String>) -> String {
 }
 
 impl ConfigError {
-    /// The setting whose value cannot be used, where there is one.
+    /// The setting whose value is invalid, if the error is about one.
     pub(super) const fn setting(&self) -> Option<&'static str> {
         match self {
             Self::Value { setting, .. } | Self::Twice { setting, .. } => Some(*setting),
@@ -43,7 +43,7 @@ impl ConfigError {
     }
 }
 
-/// At least one error, one a line.
+/// One or more errors, displayed one per line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -61,7 +61,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the settings cannot be used:")?;
+        formatter.write_str("the settings are not valid:")?;
         self.0.iter().try_for_each(|error| write!(formatter, "\n  - {error}"))
     }
 }

@@ -1,7 +1,7 @@
-//! Which of the values given for a setting counts, and what type a value has that was given as text.
+//! Merges the layers of settings, and converts values that were given as text.
 //!
-//! The layers, from the weakest: defaults, file, environment, flags. What a later one says replaces what an earlier one
-//! said as a whole, lists too.
+//! Later layers override earlier ones: defaults, file, environment, flags. A list is replaced as a
+//! whole.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ use crate::config::setting::Setting;
 use crate::config::source::Source;
 use crate::config::sources::Sources;
 
-/// A value that somebody gave, not yet checked.
+/// A value from one of the layers, not yet validated.
 #[derive(Clone, Debug)]
 pub struct Given {
     pub setting: &'static Setting,
@@ -26,13 +26,13 @@ pub struct Given {
 
 pub type GivenSettings = BTreeMap<&'static str, Given>;
 
-/// What is written in one place: TOML has types, the environment and flags have only text.
+/// A value as written: TOML values have types, the environment and flags have only text.
 enum Written {
     Toml(Value),
     Text(String),
 }
 
-/// Reads all layers but the defaults, which only say what type a text is meant to have.
+/// Reads all layers except the defaults, which are used only for the types of values.
 pub fn merge(sources: &Sources, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
     let mut layers = Layers { defaults, read_file: sources.read_file, given: BTreeMap::new(), errors };
     if let Some((path, text)) = &sources.file {
@@ -43,8 +43,8 @@ pub fn merge(sources: &Sources, defaults: &toml::Table, errors: &mut Vec<ConfigE
     layers.given
 }
 
-/// Kubernetes gives every container variables for every Service: for one named `grantor`, these.
-fn is_of_kubernetes(name: &str) -> bool {
+/// Whether Kubernetes sets this variable in every container because a Service is named `grantor`.
+fn is_set_by_kubernetes(name: &str) -> bool {
     name == "GRANTOR_PORT" || name.starts_with("GRANTOR_PORT_") || name.starts_with("GRANTOR_SERVICE_")
 }
 
@@ -84,7 +84,7 @@ impl Layers<'_> {
             (setting, Written::Text(value.clone()), Source::Environment(name.clone()))
         }));
         let is_for_commands = |name: &str| name == CONFIG_VARIABLE || name == ORG_VARIABLE;
-        let is_ours = |name: &str| name.starts_with(PREFIX) && !is_for_commands(name) && !is_of_kubernetes(name);
+        let is_ours = |name: &str| name.starts_with(PREFIX) && !is_for_commands(name) && !is_set_by_kubernetes(name);
         let ours = environment.iter().filter(|(name, _)| is_ours(name));
         self.add_layer(ours.map(|(name, value)| {
             (Name::Variable(name.clone()), Written::Text(value.clone()), Source::Environment(name.clone()))
@@ -92,7 +92,7 @@ impl Layers<'_> {
     }
 
     fn add_flags(&mut self, flags: &[(String, String)]) {
-        // Each flag is a layer: of two flags for one setting the later counts, as everywhere on a command line.
+        // Each flag is a separate layer, so that the last of two flags for one setting counts.
         for (name, value) in flags {
             let source = Source::Flag(format!("--set {name}"));
             self.add_layer([(Name::Dotted(name.clone()), Written::Text(value.clone()), source)]);
@@ -144,7 +144,8 @@ impl Layers<'_> {
         let typed = match written {
             Written::Text(text) => typed_text(text, default),
             Written::Toml(value) if value.same_type(default) => Ok(value),
-            // The value itself is not shown: it may be a secret, written without its quotation marks.
+            // The error does not show the value: it may be a secret written without quotation
+            // marks.
             Written::Toml(value) => Err(format!("is {}, not {}", kind_of(&value), kind_of(default))),
         };
         typed.map_err(|wrong| self.wrong(setting, source, wrong)).ok()
@@ -163,7 +164,7 @@ fn unknown(name: &Name, from: Source) -> ConfigError {
     }
 }
 
-/// Says where, but does not show the line as TOML's own message does: a secret may be in it.
+/// Reports the line number, but not the line as TOML's own message does: it may contain a secret.
 fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
@@ -173,7 +174,7 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 fn typed_text(text: String, default: &Value) -> Result<Value, String> {
     match default {
         Value::Integer(_) => {
-            text.trim().parse().map(Value::Integer).map_err(|_| format!("{text:?} is no whole number"))
+            text.trim().parse().map(Value::Integer).map_err(|_| format!("{text:?} is not a whole number"))
         }
         Value::Boolean(_) => {
             text.trim().parse().map(Value::Boolean).map_err(|_| format!("{text:?} is neither true nor false"))
@@ -183,7 +184,7 @@ fn typed_text(text: String, default: &Value) -> Result<Value, String> {
     }
 }
 
-/// JSON where it looks like JSON, else items with commas between them.
+/// A list in JSON if the text starts with `[`, otherwise items separated by commas.
 fn typed_list(text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|error| format!("is not a list in JSON: {error}"));
@@ -204,7 +205,7 @@ const fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Editors and `echo` end a file with a newline that is no part of the secret.
+/// Editors and `echo` end a file with a newline that is not part of the secret.
 fn without_newline(text: &str) -> &str {
     let line = text.strip_suffix('\n').unwrap_or(text);
     line.strip_suffix('\r').unwrap_or(line)

@@ -1,14 +1,14 @@
-//! How a place spells the name of a setting, and which known name a misspelt one is most like.
+//! The spellings of setting names, and suggestions for misspelled names.
 
 use crate::config::sections;
 use crate::config::setting::Setting;
 
 pub const PREFIX: &str = "GRANTOR_";
-/// Names the file, and so is no setting.
+/// The path of the settings file, not a setting itself.
 pub const CONFIG_VARIABLE: &str = "GRANTOR_CONFIG";
-/// Names the organization that commands are about, and so is not a setting.
+/// The organization that commands use, not a setting itself.
 pub const ORG_VARIABLE: &str = "GRANTOR_ORG";
-/// What hosting platforms set; it means `database.url`.
+/// Hosting platforms set this variable; it sets `database.url`.
 pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
 
 /// Old names of settings, each with its current name.
@@ -22,7 +22,7 @@ pub enum Name {
     Variable(String),
 }
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy)]
 pub enum Target {
     Value(&'static Setting),
@@ -69,13 +69,13 @@ impl Name {
         Some(self.spelled(Target::Value(setting)))
     }
 
-    /// The known name that is most like this one, in the same spelling, if any is like it.
+    /// The most similar known name in the same spelling, if any is similar enough.
     pub fn nearest(&self) -> Option<String> {
-        const ALIKE: f64 = 0.6;
+        const MIN_LIKENESS: f64 = 0.6;
         let written = self.as_dotted();
         let nearest = Target::every()
             .map(|target| (likeness(&written, &target.dotted()), target))
-            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
             .max_by(|(one, _), (other, _)| one.total_cmp(other));
         nearest.map(|(_, target)| self.spelled(target))
     }
@@ -95,7 +95,7 @@ impl Name {
     }
 }
 
-/// From 0 to 1. A name without its section is like the whole name too, though less than the name itself.
+/// Similarity from 0 to 1. A key without its section counts slightly less than the whole name.
 fn likeness(written: &str, known: &str) -> f64 {
     const WITHOUT_SECTION: f64 = 0.95;
     let whole = strsim::normalized_damerau_levenshtein(written, known);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_secret_may_be_in_a_file_of_its_own() {
+    fn only_a_secret_can_be_read_from_its_own_file() {
         let found =
             |name: Name| name.find().map(|target| (target.setting().name, matches!(target, Target::FileWithValue(_))));
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_told_the_nearest_one_in_its_own_spelling() {
+    fn a_misspelled_name_gets_the_nearest_suggestion_in_its_own_spelling() {
         let cases = [
             (dotted("http.lisen"), Some("http.listen")),
             (dotted("htpp.listen"), Some("http.listen")),

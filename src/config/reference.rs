@@ -1,29 +1,32 @@
-//! `config/default.toml`: every setting with its default and a comment. The file is compiled in and is what the server
-//! starts from, so that the reference cannot be wrong.
+//! `config/default.toml`: every setting with its default and a comment. The file is compiled in and
+//! holds the defaults that the server uses, so the reference cannot be wrong.
 
 use crate::config::sections::SECTIONS;
 use crate::config::setting::{Section, Setting};
 
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
-/// An example to copy, for Postgres behind a proxy.
+/// An example for production: Postgres, behind a proxy.
 pub const EXAMPLE: &str = include_str!("../../config/production.toml");
 
-const WIDTH: usize = 118;
+/// Maximum width of a comment line, in characters.
+const MAX_WIDTH: usize = 100;
 
 const HEADER: &str = "\
 # Every setting of Grantor, with its default.
 #
-# A setting is read from these places; a later one goes before an earlier one:
+# Settings are read from these places. A later one overrides an earlier one:
 #   1. this file, which is compiled into the program
-#   2. the file named by --config or by GRANTOR_CONFIG; it needs only what it changes
-#   3. the environment: GRANTOR_<SECTION>__<KEY>, such as GRANTOR_HTTP__LISTEN; lists as JSON or with commas between
+#   2. the file named by --config or GRANTOR_CONFIG; it needs only the settings that it changes
+#   3. environment variables: GRANTOR_<SECTION>__<KEY>, such as GRANTOR_HTTP__LISTEN; lists are JSON
+#      or separated by commas
 #   4. flags: --set section.key=value
 #
-# A secret is better kept out of files and variables that others read: everything marked as a secret may also be given
-# as the path of a file that holds it, with _file after its key (_FILE in the environment).
+# A setting marked as a secret can also be read from a file: add _file to its key (_FILE in the
+# environment) and set it to the path of the file.
 #
-# `grantor config check` tells everything that is wrong; `grantor config print` what is in effect, and from where.
+# `grantor config check` reports every problem at once. `grantor config print` shows the settings in
+# effect and where each comes from.
 ";
 
 /// The text of `config/default.toml`.
@@ -43,12 +46,12 @@ fn setting(setting: &Setting) -> String {
     format!("{}{allowed}{secret}{} = {}\n", comment(setting.about), setting.key(), setting.default)
 }
 
-/// Words as comment lines no longer than `WIDTH`.
+/// Breaks a text into comment lines of at most `MAX_WIDTH`.
 fn comment(text: &str) -> String {
     let mut lines = vec!["#".to_owned()];
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= MAX_WIDTH => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -58,7 +61,7 @@ fn comment(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-#[expect(clippy::expect_used, reason = "the text is compiled in and a test reads it")]
+#[expect(clippy::expect_used, reason = "the text is compiled in and a test parses it")]
 pub fn defaults() -> toml::Table {
     DEFAULT_TOML.parse().expect("config/default.toml is TOML")
 }
@@ -69,7 +72,7 @@ mod tests {
     use crate::config::sections;
 
     #[test]
-    fn the_file_of_defaults_is_the_generated_reference() {
+    fn the_default_file_is_the_generated_reference() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
         let expected = reference();
 
@@ -77,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_stands_in_its_section_with_its_default() {
+    fn every_setting_is_in_its_section_with_its_default() {
         let defaults = defaults();
         for section in SECTIONS {
             let table = defaults[section.name].as_table().expect(section.name);
@@ -102,10 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn comments_break_between_words_before_they_grow_too_long() {
+    fn comments_break_between_words_at_the_maximum_width() {
         assert_eq!(comment("short  text"), "# short text\n");
         let wrapped = comment(&"word ".repeat(50));
         assert_eq!(wrapped.lines().count(), 3);
-        assert!(wrapped.lines().all(|line| line.starts_with("# word") && line.len() <= WIDTH));
+        assert!(wrapped.lines().all(|line| line.starts_with("# word") && line.len() <= MAX_WIDTH));
     }
 }

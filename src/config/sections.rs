@@ -1,13 +1,14 @@
-//! The settings, a file for each section: what the program sees of a setting, every field checked, and beside it what an
-//! operator sees, its name, its default, what is allowed and what it does.
+//! The settings, one file per section. Each field has its parser, and next to it the texts for
+//! operators: its name, its default, the allowed values, and what it does.
 //!
-//! `reference.rs` writes `config/default.toml` from them, and every error takes its "allowed" from them.
+//! `reference.rs` generates `config/default.toml` from these texts, and errors quote the allowed
+//! values.
 
 use serde::Deserialize;
 
 use crate::config::setting::{Section, Setting};
 
-/// A section by its name and what it is about: a struct, each of whose fields says from which [`Setting`] it is read.
+/// Declares a section: its name, its description, and a struct with one [`Setting`] per field.
 macro_rules! section {
     (
         $name:literal, $about:literal;
@@ -85,7 +86,7 @@ pub struct Config {
     pub secrets: Secrets,
 }
 
-/// In the order of the reference.
+/// All sections, in the order of the reference.
 pub(super) const SECTIONS: &[Section] = &[
     Http::SECTION,
     Database::SECTION,

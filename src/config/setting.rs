@@ -1,4 +1,4 @@
-//! What is known of a setting before anybody gives it a value; the files in `sections/` hold them all.
+//! The description of a setting: its name, default, allowed values and help text.
 
 pub struct Section {
     pub name: &'static str,
@@ -8,13 +8,13 @@ pub struct Section {
 
 #[derive(Debug)]
 pub struct Setting {
-    /// `section.key`.
+    /// The name as `section.key`.
     pub name: &'static str,
-    /// As TOML. It also says which type the setting has.
+    /// The default as TOML, which also defines the type of the setting.
     pub default: &'static str,
     pub allowed: &'static str,
     pub about: &'static str,
-    /// Never shown, and may also be given as the name of a file that holds it.
+    /// A secret is never shown, and it can be read from a file.
     pub secret: bool,
 }
 

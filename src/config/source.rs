@@ -1,4 +1,4 @@
-//! Where a value was written.
+//! The source of a value: a default, the file, a variable or a flag.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_says_where_to_look() {
+    fn a_source_names_the_place_to_look_at() {
         let file = Source::File { path: "/etc/grantor.toml".into(), key: "http.listen".to_owned() };
         let cases = [
             (Source::Default, "default"),

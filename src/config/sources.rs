@@ -1,6 +1,6 @@
-//! Everything that settings are read from, gathered before any of it is understood.
+//! The inputs from which settings are read, collected before they are parsed.
 //!
-//! Only `Sources::from_process` touches the process and the disk, so that a test can play any of it.
+//! Only `Sources::from_process` uses the process and the disk, so that tests can provide any input.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The real ones: `--config` or `GRANTOR_CONFIG`, the environment, and each `--set section.key=value`.
+    /// Reads `--config` or `GRANTOR_CONFIG`, the environment, and each `--set section.key=value`.
     pub fn from_process(config_flag: Option<&Path>, set_flags: &[String]) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         let environment = environment(&mut errors);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_and_flags_are_read_and_all_that_is_wrong_with_them_is_told() {
+    fn a_file_and_flags_are_read_and_every_error_is_reported() {
         let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml"));
         let flags = ["http.listen=[::1]:80".to_owned(), "log.level=info,grantor=debug".to_owned()];
         let sources = Sources::from_process(Some(path), &flags).expect("sources");
@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(sources.flags, [pair("http.listen", "[::1]:80"), pair("log.level", "info,grantor=debug")]);
 
         let refused = Sources::from_process(Some(Path::new("/nowhere/grantor.toml")), &["http.listen".to_owned()]);
-        let told = refused.expect_err("no file").to_string();
-        assert!(told.contains("flag --config: the file /nowhere/grantor.toml cannot be read"), "{told}");
-        assert!(told.contains("the flag --set http.listen is not understood"), "{told}");
+        let text = refused.expect_err("no file").to_string();
+        assert!(text.contains("flag --config: the file /nowhere/grantor.toml cannot be read"), "{text}");
+        assert!(text.contains("the flag --set http.listen is not valid"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Settings from end to end: what is given in which layer, what comes out, and what an operator is told.
+//! Settings from end to end: the layers, the resulting settings, and the error texts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::rules::scope::offered::Excess;
 
-/// With id `2026`.
+/// A key ring with one key, whose id is `2026`.
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -46,7 +46,7 @@ fn load(sources: &Sources) -> Config {
     Config::load(sources).expect("settings that can be used").config
 }
 
-/// Each error on its own, in the words an operator reads.
+/// The text of each error.
 fn refused(sources: &Sources) -> Vec<String> {
     Config::load(sources).expect_err("settings that cannot be used").iter().map(ToString::to_string).collect()
 }
@@ -79,7 +79,7 @@ fn only_the_untouched_database_is_the_default_one() {
 }
 
 #[test]
-fn a_later_layer_goes_before_an_earlier_one() {
+fn a_later_layer_overrides_an_earlier_one() {
     let layers = |file: bool, environment: bool, flags: &[(&str, &str)]| Sources {
         file: file.then(|| ("/etc/grantor.toml".into(), "[log]\nlevel = \"file\"".to_owned())),
         environment: pairs(if environment { &[("GRANTOR_LOG__LEVEL", "environment")] } else { &[] }),
@@ -95,14 +95,15 @@ fn a_later_layer_goes_before_an_earlier_one() {
     ];
     for (sources, level, source) in cases {
         let loaded = Config::load(&sources).expect("settings");
-        let told = loaded.effective.iter().find(|setting| setting.name == "log.level").map(|it| it.source.to_string());
+        let setting = loaded.effective.iter().find(|setting| setting.name == "log.level");
+        let named = setting.map(|setting| setting.source.to_string());
 
-        assert_eq!((loaded.config.log.level.as_str(), told.as_deref()), (level, Some(source)));
+        assert_eq!((loaded.config.log.level.as_str(), named.as_deref()), (level, Some(source)));
     }
 }
 
 #[test]
-fn the_usual_variable_for_a_database_stands_between_the_file_and_our_own() {
+fn database_url_overrides_the_file_and_our_own_variable_overrides_both() {
     let in_file = Some(("/etc/grantor.toml".into(), "[database]\nurl = \"sqlite:file.db\"".to_owned()));
     let cases: [(Variables, &str); 5] = [
         (&[], "sqlite:file.db"),
@@ -125,7 +126,7 @@ fn the_usual_variable_for_a_database_stands_between_the_file_and_our_own() {
 }
 
 #[test]
-fn text_becomes_what_the_setting_is() {
+fn text_is_converted_to_the_type_of_the_setting() {
     let config = load(&environment(&[
         ("GRANTOR_HTTP__MANAGEMENT_LISTEN", ""),
         ("GRANTOR_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
@@ -162,7 +163,7 @@ fn required_scopes_are_read_from_a_file_and_from_json() {
 }
 
 #[test]
-fn a_catalog_of_ones_own_takes_the_place_of_the_shipped_one() {
+fn a_custom_catalog_replaces_the_shipped_one() {
     let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/scopes.toml")])).expect("settings");
 
     assert_eq!(loaded.catalog.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["read_all"]);
@@ -170,7 +171,7 @@ fn a_catalog_of_ones_own_takes_the_place_of_the_shipped_one() {
 }
 
 #[test]
-fn the_minimal_catalog_is_one_setting_away_and_read_from_no_file() {
+fn the_minimal_catalog_is_selected_by_name_without_a_file() {
     let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "minimal")])).expect("settings");
 
     assert_eq!(loaded.catalog.iter().len(), 19);
@@ -186,7 +187,7 @@ fn the_old_name_of_a_setting_is_refused_with_its_new_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_is_allowed() {
+fn every_error_is_reported_at_once_with_its_source_and_the_allowed_values() {
     let sources = Sources {
         environment: pairs(&[
             ("GRANTOR_HTTP__LISTEN", "localhost:80"),
@@ -210,19 +211,20 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_is_allowed()
     };
 
     let expected = [
-        "htpp.listen in the file /etc/grantor.toml is no setting; did you mean http.listen?",
+        "htpp.listen in the file /etc/grantor.toml is not a setting; did you mean http.listen?",
         "limits.connections, from limits.connections in the file /etc/grantor.toml: is text in quotation marks, \
-         not a whole number; allowed: a whole number; 0 is no limit",
-        "environment variable GRANTOR_LISTEN is no setting; did you mean GRANTOR_HTTP__LISTEN?",
-        "tokens.code_ttl, from environment variable GRANTOR_TOKENS__CODE_TTL: \"soon\" is no whole number; \
-         allowed: whole seconds from 1 to 600",
-        "flag --set log.color is no setting",
+         not a whole number; allowed: a whole number; 0 means no limit",
+        "environment variable GRANTOR_LISTEN is not a setting; did you mean GRANTOR_HTTP__LISTEN?",
+        "tokens.code_ttl, from environment variable GRANTOR_TOKENS__CODE_TTL: \"soon\" is not a \
+         whole number; allowed: whole seconds from 1 to 600",
+        "flag --set log.color is not a setting",
         "http.listen, from environment variable GRANTOR_HTTP__LISTEN: invalid socket address syntax; \
          allowed: an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
         "http.max_in_flight, from http.max_in_flight in the file /etc/grantor.toml: 0 is not at least 1; \
-         allowed: a whole number from 1 on",
-        "http.public_url, from http.public_url in the file /etc/grantor.toml: \"https://auth.example.com/\" is not an \
-         origin; allowed: http:// or https://, a host and perhaps a port, without a path and without a slash at the end",
+         allowed: a whole number, at least 1",
+        "http.public_url, from http.public_url in the file /etc/grantor.toml: \
+         \"https://auth.example.com/\" is not an origin; allowed: http:// or https://, a host and \
+         optionally a port, without a path or a trailing slash",
         "log.format, from flag --set log.format: unknown variant `xml`, expected one of `auto`, `text`, `json`; \
          allowed: \"auto\", \"text\" or \"json\"",
     ];
@@ -230,23 +232,23 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place_and_what_is_allowed()
 }
 
 #[test]
-fn settings_have_to_fit_together() {
-    let unspecified = "no client can reach an unspecified address, so http.public_url has to say what they reach";
+fn settings_must_be_consistent() {
+    let unspecified = "clients cannot connect to an unspecified address: set http.public_url to \
+                       the URL that they use";
+    let same_place = "http.listen and http.management_listen use the same address and port";
     let cases: [(Variables, Option<&str>); 10] = [
         (&[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8080")], Some(unspecified)),
         (&[("GRANTOR_HTTP__LISTEN", "[::]:8080")], Some(unspecified)),
         (&[("GRANTOR_HTTP__LISTEN", "[::]:8080"), ("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com")], None),
-        (
-            &[("GRANTOR_HTTP__LISTEN", "127.0.0.1:8081")],
-            Some("http.listen and http.management_listen are the same place"),
-        ),
+        (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:8081")], Some(same_place)),
         (
             &[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8081"), ("GRANTOR_HTTP__PUBLIC_URL", "http://a.example")],
-            Some("http.listen and http.management_listen are the same place"),
+            Some(same_place),
         ),
         (&[("GRANTOR_HTTP__LISTEN", "127.0.0.2:8081")], None),
         (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:0"), ("GRANTOR_HTTP__MANAGEMENT_LISTEN", "127.0.0.1:0")], None),
-        // Clients that are forgotten before they count as asleep come back with the same id.
+        // Deleted clients that register again get the same ID, so this may be shorter than
+        // sleep_after.
         (&[("GRANTOR_REGISTRATION__FORGET_AFTER", "86400")], None),
         (&[("GRANTOR_REGISTRATION__FORGET_AFTER", "0")], None),
         (&[("GRANTOR_REGISTRATION__FORGET_AFTER", "3600")], Some("3600 is less than a day")),
@@ -255,9 +257,9 @@ fn settings_have_to_fit_together() {
         match (Config::load(&environment(variables)), expected) {
             (Ok(_), None) => {}
             (Err(errors), Some(expected)) => {
-                let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-                assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
-                assert!(told[0].contains(variables[0].0), "{told:?}");
+                let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                assert!(texts.len() == 1 && texts[0].contains(expected), "{texts:?}");
+                assert!(texts[0].contains(variables[0].0), "{texts:?}");
             }
             (outcome, expected) => panic!("{variables:?}: {outcome:?}, not {expected:?}"),
         }
@@ -265,38 +267,40 @@ fn settings_have_to_fit_together() {
 }
 
 #[test]
-fn a_resource_is_declared_once_however_it_is_spelt() {
+fn a_resource_is_declared_once_in_any_spelling() {
     let entry = |uri: &str| json!({"uri": uri, "name": "R", "secret_sha256": "0".repeat(64)});
     let declared = |uris: &[&str]| {
         let entries: Vec<_> = uris.iter().map(|uri| entry(uri)).collect();
         environment(&[("GRANTOR_RESOURCES__DECLARED", &json!(entries).to_string())])
     };
 
-    let told = refused(&declared(&["https://mcp.example/mcp/", "https://MCP.example/mcp"])).join("\n");
-    assert!(told.contains("a resource stands twice, perhaps in two spellings"), "{told}");
+    let text = refused(&declared(&["https://mcp.example/mcp/", "https://MCP.example/mcp"])).join("\n");
+    assert!(text.contains("a resource is listed twice, possibly in two spellings"), "{text}");
     assert!(Config::load(&declared(&["https://mcp.example/a", "https://mcp.example/b"])).is_ok());
 }
 
 #[test]
-fn required_scopes_have_to_be_known_and_a_client_stands_once() {
+fn required_scopes_must_be_known_and_a_client_is_listed_once() {
     let id = Uuid::nil();
     let entry = |scopes: &[&str]| json!({"client_id": id, "permission_scopes": scopes});
-    let told = |required: serde_json::Value| {
+    let errors = |required: serde_json::Value| {
         refused(&environment(&[("GRANTOR_RESTRICTION__REQUIRED", &required.to_string())])).join("\n")
     };
 
-    assert!(told(json!([entry(&["openid", "mcp_reed", "mcp_read"])])).contains(": mcp_reed, openid is no permission"));
-    assert!(told(json!([entry(&[]), entry(&["mcp_read"])])).contains("a client_id stands twice"));
-    assert!(told(json!([{"client_id": "x", "permission_scopes": []}])).contains("UUID parsing failed"));
-    assert!(told(json!([{"client_id": id, "permission_scopes": ["two words"]}])).contains("printable ASCII"));
-    assert!(told(json!([{"client_id": id, "permission_scopes": [], "scopes": []}])).contains("unknown field `scopes`"));
+    let unknown = errors(json!([entry(&["openid", "mcp_reed", "mcp_read"])]));
+    assert!(unknown.contains("not a permission scope of the catalog: mcp_reed, openid;"), "{unknown}");
+    assert!(errors(json!([entry(&[]), entry(&["mcp_read"])])).contains("a client_id is listed twice"));
+    assert!(errors(json!([{"client_id": "x", "permission_scopes": []}])).contains("UUID parsing failed"));
+    assert!(errors(json!([{"client_id": id, "permission_scopes": ["two words"]}])).contains("printable ASCII"));
+    let unknown = errors(json!([{"client_id": id, "permission_scopes": [], "scopes": []}]));
+    assert!(unknown.contains("unknown field `scopes`"), "{unknown}");
 
     let cut_off = refused(&environment(&[("GRANTOR_RESTRICTION__REQUIRED", "[{")])).join("\n");
     assert!(cut_off.contains("is not a list in JSON"), "{cut_off}");
 }
 
 #[test]
-fn a_secret_is_read_from_its_file_and_never_given_twice_in_one_place() {
+fn a_secret_is_read_from_its_file_and_cannot_be_given_twice_in_one_layer() {
     let key = "GRANTOR_SECRETS__KEY";
     let key_file = "GRANTOR_SECRETS__KEY_FILE";
     let from_file = load(&environment(&[(key_file, "/run/secrets/grantor_key")])).secrets.key;
@@ -331,26 +335,28 @@ fn no_error_shows_a_secret() {
         file("[secrets]\nkey_file = [\"hunter2\"]"),
         file("[secrets]\nkey = hunter2"),
     ] {
-        let told = refused(&sources);
-        assert!(told.len() == 1 && !told[0].contains("hunter2"), "{told:?}");
+        let errors = refused(&sources);
+        assert!(errors.len() == 1 && !errors[0].contains("hunter2"), "{errors:?}");
     }
 }
 
 #[test]
-fn a_file_that_is_no_toml_and_a_catalog_with_mistakes_are_told() {
-    let told = refused(&file("[http]\nlisten = \nmax_in_flight = 1"));
-    assert!(told.len() == 1 && told[0].starts_with("the file /etc/grantor.toml is not TOML: line 2: "), "{told:?}");
+fn a_file_that_is_not_toml_and_an_invalid_catalog_are_reported() {
+    let errors = refused(&file("[http]\nlisten = \nmax_in_flight = 1"));
+    let expected = "the file /etc/grantor.toml is not TOML: line 2: ";
+    assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:?}");
 
-    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/broken.toml"), ("GRANTOR_X", "")]));
-    assert_eq!(told.len(), 3);
-    assert!(told[1].starts_with("the scope catalog /etc/broken.toml: permission.email: "), "{told:?}");
+    let errors = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/broken.toml"), ("GRANTOR_X", "")]));
+    assert_eq!(errors.len(), 3);
+    assert!(errors[1].starts_with("the scope catalog /etc/broken.toml: permission.email: "), "{errors:?}");
 
-    let told = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/nowhere")]));
-    assert!(told[0].starts_with("environment variable GRANTOR_SCOPES__CATALOG: the file /nowhere"), "{told:?}");
+    let errors = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/nowhere")]));
+    let expected = "environment variable GRANTOR_SCOPES__CATALOG: the file /nowhere";
+    assert!(errors[0].starts_with(expected), "{errors:?}");
 }
 
 #[test]
-fn both_shipped_files_can_be_used_as_they_are() {
+fn both_shipped_files_are_valid() {
     let example = load(&file(EXAMPLE));
     assert_eq!(example.http.public_url, "https://auth.example.com");
     assert_eq!(example.database.url.to_string(), "postgres://***@db/grantor");
@@ -360,7 +366,7 @@ fn both_shipped_files_can_be_used_as_they_are() {
 }
 
 #[test]
-fn what_is_in_effect_is_printed_with_its_source_and_without_secrets() {
+fn settings_in_effect_are_printed_with_their_source_and_without_secrets() {
     let sources = environment(&[
         ("DATABASE_URL", "postgres://grantor:hunter2@db/grantor"),
         ("GRANTOR_SECRETS__KEY_FILE", "/run/secrets/grantor_key"),
@@ -386,7 +392,7 @@ fn what_is_in_effect_is_printed_with_its_source_and_without_secrets() {
 }
 
 #[test]
-fn an_unset_secret_is_printed_as_empty_and_settings_do_not_print_theirs() {
+fn an_unset_secret_is_printed_as_empty_and_debug_output_hides_secrets() {
     let loaded = Config::load(&nothing()).expect("settings");
     assert!(loaded.effective.to_string().contains("secrets.key = \"\" # default"));
 
@@ -395,7 +401,7 @@ fn an_unset_secret_is_printed_as_empty_and_settings_do_not_print_theirs() {
 }
 
 #[test]
-fn what_kubernetes_sets_for_a_service_of_our_name_is_not_ours() {
+fn variables_that_kubernetes_sets_for_a_service_named_grantor_are_ignored() {
     let config = load(&environment(&[
         ("GRANTOR_PORT", "tcp://10.0.0.7:8080"),
         ("GRANTOR_PORT_8080_TCP_ADDR", "10.0.0.7"),

@@ -1,7 +1,7 @@
-//! How single values are read where their type alone does not say what is allowed.
+//! Parsers for single values whose type alone does not define what is allowed.
 //!
-//! Each function is named by a `deserialize_with` in `sections/`. What it refuses it says in words that follow the
-//! name of the setting.
+//! Each function is used by a `deserialize_with` in `sections/`. Its error text follows the name of
+//! the setting.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,16 +17,16 @@ use crate::sealing::KeyRing;
 use crate::secret::{Digest, Secret};
 
 const DAY: u64 = 86_400;
-/// Far more than anything needs, and far less than would overflow a sum of times.
+/// More than any setting needs, and small enough that sums of times cannot overflow.
 const CENTURY: u64 = 36_525 * DAY;
 
-// What several settings say is allowed; the others say it themselves.
+// The `allowed` texts that several settings share.
 pub const SWITCH: &str = "true or false";
-pub const COUNT: &str = "a whole number from 1 on";
-pub const LIMIT: &str = "a whole number; 0 is no limit";
+pub const COUNT: &str = "a whole number, at least 1";
+pub const LIMIT: &str = "a whole number; 0 means no limit";
 pub const TIMEOUT: &str = "whole seconds from 1 to 86400";
 pub const MILLISECONDS: &str = "whole milliseconds from 1 to 600000";
-pub const LIFETIME: &str = "whole seconds up to 100 years; 0 is without an end";
+pub const LIFETIME: &str = "whole seconds up to 100 years; 0 means no limit";
 pub const NETWORKS: &str = "a list of networks or addresses, such as [\"10.0.0.0/8\", \"::1\"]";
 
 /// A timeout in seconds.
@@ -45,7 +45,7 @@ pub fn header_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Erro
     usize::try_from(bytes).map_err(Error::custom)
 }
 
-/// How long an authorization code lives: RFC 6749 section 4.1.2 recommends at most ten minutes.
+/// Lifetime of an authorization code: RFC 6749 section 4.1.2 recommends at most ten minutes.
 pub fn code_lifetime<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     between(1, 600, from)
 }
@@ -62,7 +62,7 @@ pub fn hour_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error>
     between(0, 3_600, from)
 }
 
-/// A lifetime after which clients are forgotten: none, or long enough that nobody loses a client of today.
+/// A lifetime of 0, or of at least a day, so that no recent client or key is affected.
 pub fn day_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     match between(0, CENTURY, from)? {
         short @ 1..DAY => Err(Error::custom(format!("{short} is less than a day"))),
@@ -110,7 +110,7 @@ pub fn key_ring_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Key
     KeyRing::parse(&text).map(Some).map_err(Error::custom)
 }
 
-/// What is wrong is not shown: a password may stand in it.
+/// The error does not show the value, because it may contain a password.
 pub fn proxy_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
     let text = String::deserialize(from)?;
     if text.is_empty() {
@@ -125,14 +125,14 @@ pub fn proxy_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret
     Err(Error::custom("is not the URL of an http or https proxy"))
 }
 
-/// Networks; an address alone is the network that holds only itself.
+/// Networks. A single address is a network that contains only this address.
 pub fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    each(from, "is no network", |text| {
+    each(from, "is not a network", |text| {
         text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
     })
 }
 
-/// A resource by its URI, in whichever spelling (RFC 8707 section 2).
+/// The URI of a resource, in any spelling (RFC 8707 section 2).
 pub fn resource<'de, D: Deserializer<'de>>(from: D) -> Result<Resource, D::Error> {
     Resource::parse(&String::deserialize(from)?).map_err(Error::custom)
 }
@@ -144,12 +144,12 @@ pub fn digest<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
 }
 
 pub fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    each(from, "is no host name", |text| is_host_name(text).then(|| text.to_owned()))
+    each(from, "is not a host name", |text| is_host_name(text).then(|| text.to_owned()))
 }
 
-/// Names of schemes as RFC 3986 section 3.1 normalises them: in lower case.
+/// Names of schemes in lower case, as RFC 3986 section 3.1 normalizes them.
 pub fn schemes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    each(from, "is no scheme in lower case", |text| {
+    each(from, "is not a lowercase scheme", |text| {
         let letters = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
         (letters && text.starts_with(|first: char| first.is_ascii_lowercase())).then(|| text.to_owned())
     })
@@ -204,7 +204,7 @@ fn is_host(text: &str) -> bool {
     }
 }
 
-/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1); an IPv4 address is written alike.
+/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1). IPv4 addresses match too.
 fn is_host_name(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|label| {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_an_origin_and_kept_as_it_is_written() {
+    fn a_public_url_is_an_origin_and_is_kept_verbatim() {
         for raw in [
             "",
             "https://auth.example.com",
@@ -314,7 +314,7 @@ mod tests {
         );
         for raw in ["", "10.0.0.0/33", "10.0.0", "proxy.example"] {
             let refused = shown(&[raw]).expect_err(raw);
-            assert_eq!(refused.to_string(), format!("{raw:?} is no network"));
+            assert_eq!(refused.to_string(), format!("{raw:?} is not a network"));
         }
     }
 
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_none() {
+    fn an_empty_value_is_none() {
         assert_eq!(address_or_none(text("")), Ok(None));
         assert_eq!(address_or_none(text("[::1]:80")), Ok("[::1]:80".parse().ok()));
         assert!(address_or_none(text("localhost:80")).is_err());
@@ -346,18 +346,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_is_read_and_a_wrong_one_is_refused_without_showing_it() {
+    fn a_key_ring_is_parsed_and_an_invalid_one_is_refused_without_showing_it() {
         let key = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
         let ring = key_ring_or_none(text(key)).map(|ring| ring.map(|ring| ring.newest().id().to_owned()));
         assert_eq!(ring, Ok(Some("2026".to_owned())));
         assert_eq!(
             key_ring_or_none(text(&format!("{key},hunter2"))).map_err(|error| error.to_string()),
-            Err("key 2 is shorter than 32 characters and has no id before it".to_owned())
+            Err("key 2 is shorter than 32 characters and has no id in front of it".to_owned())
         );
     }
 
     #[test]
-    fn a_proxy_is_an_origin_perhaps_with_a_user_and_is_never_shown() {
+    fn a_proxy_is_an_origin_with_an_optional_user_and_is_never_shown() {
         assert_eq!(proxy_or_none(text("")), Ok(None));
         for raw in ["http://proxy:3128", "https://proxy.example", "http://user:p%40ss@[::1]:8080", "http://a@10.0.0.1"]
         {

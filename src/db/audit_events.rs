@@ -1,5 +1,5 @@
-//! Who changed what: added in the transaction of the change itself, never altered. An action that was renamed since reads
-//! by its present name.
+//! The audit trail. An event is inserted in the transaction of the change that it records, and
+//! never changed. If an action was renamed later, old events are returned with its current name.
 
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -76,44 +76,44 @@ impl From<Row> for AuditEvent {
     }
 }
 
-/// The newest events of an organisation, oldest first.
-pub async fn list(db: impl DbHandle, org_id: OrgId, most: u32) -> Result<Vec<AuditEvent>, DbError> {
+/// Lists the newest events of an organization, oldest first.
+pub async fn list(db: impl DbHandle, org_id: OrgId, limit: u32) -> Result<Vec<AuditEvent>, DbError> {
     let mut rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, org_id, at, actor, action, subject, before, after, request_id, address
            FROM audit_events WHERE org_id = $1 ORDER BY id DESC LIMIT $2"
     )
     .bind(org_id.0)
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     rows.reverse();
     Ok(rows.into_iter().map(AuditEvent::from).collect())
 }
 
-/// The newest events outside every organisation, oldest first.
-pub async fn list_of_server(db: impl DbHandle, most: u32) -> Result<Vec<AuditEvent>, DbError> {
+/// Lists the newest events that belong to no organization, oldest first.
+pub async fn list_of_server(db: impl DbHandle, limit: u32) -> Result<Vec<AuditEvent>, DbError> {
     let mut rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, org_id, at, actor, action, subject, before, after, request_id, address
            FROM audit_events WHERE org_id IS NULL ORDER BY id DESC LIMIT $1"
     )
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     rows.reverse();
     Ok(rows.into_iter().map(AuditEvent::from).collect())
 }
 
-/// Which events a search finds.
+/// The conditions of a search.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter<'a> {
-    /// `None`: all organizations, and events of the server itself.
+    /// `None` finds the events of all organizations and of the server itself.
     pub org_id: Option<OrgId>,
-    /// `user:ID` also finds what the user did with a key or a token.
+    /// `user:ID` also finds actions of the user with a key or a token.
     pub actor: Option<&'a str>,
-    /// Names as they are stored; empty for every name.
+    /// The names as stored. An empty list finds all actions.
     pub actions: &'a [&'a str],
     pub since: Option<Timestamp>,
-    pub most: u32,
+    pub limit: u32,
 }
 
 /// An event with the name of its organization.
@@ -148,9 +148,9 @@ macro_rules! search_events {
     };
 }
 
-/// The newest events first.
+/// Finds events, newest first.
 pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<ListedEvent>, DbError> {
-    let AuditFilter { org_id, actor, actions, since, most } = filter;
+    let AuditFilter { org_id, actor, actions, since, limit } = filter;
     let first_id = since.map(first_id_since);
     let rows: Vec<ListedRow> = with_conn!(
         db,
@@ -162,7 +162,7 @@ pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<L
                 .bind((!actions.is_empty()).then(|| actions.to_vec()))
                 .bind(since.map(Timestamp::seconds))
                 .bind(first_id)
-                .bind(i64::from(*most))
+                .bind(i64::from(*limit))
                 .fetch_all(conn)
                 .await,
         sqlite
@@ -173,15 +173,16 @@ pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<L
                 .bind((!actions.is_empty()).then(|| json!(actions).to_string()))
                 .bind(since.map(Timestamp::seconds))
                 .bind(first_id)
-                .bind(i64::from(*most))
+                .bind(i64::from(*limit))
                 .fetch_all(conn)
                 .await
     )?;
     Ok(rows.into_iter().map(|row| ListedEvent { event: row.event.into(), org_name: row.org_name }).collect())
 }
 
-/// A bound by primary key, so that a search reads no events before it. Ids begin with the milliseconds of their time (RFC 9562
-/// section 5.7), by the clock of the server that made them, so the bound leaves a day for clocks that disagree.
+/// Returns a lower bound for the primary key, so that a search does not read earlier events. An id
+/// begins with its time in milliseconds (RFC 9562 section 5.7), by the clock of the server that
+/// created it, so the bound allows for clocks that are up to a day wrong.
 fn first_id_since(since: Timestamp) -> Uuid {
     const SLACK: i64 = 86_400;
     const BITS_AFTER_TIME: u32 = 80;

@@ -1,4 +1,4 @@
-//! WHAT IS STORED: all SQL, for both engines, one folder per aggregate.
+//! Storage: all SQL for both engines, in one folder per aggregate.
 
 pub mod audit_events;
 pub mod authorizations;

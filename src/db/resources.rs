@@ -1,6 +1,8 @@
-//! APIs and MCP servers that tokens are for. Only the digest of a resource's secret is stored.
+//! Resources: the APIs and MCP servers that accept tokens. Only the digest of a resource's secret
+//! is stored.
 //!
-//! `uri` is the canonical form, of which there is one; `spelling` is how the operator writes it, where that is another.
+//! `uri` is the canonical form, which is unique. `spelling` is the form that the operator entered,
+//! if it differs.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -47,7 +49,8 @@ impl TryFrom<Row> for StoredResource {
     }
 }
 
-/// [`DbError::Duplicate`]: the URI is another's, in this or another spelling.
+/// Fails with [`DbError::Duplicate`] if another resource has this URI, in the same or another
+/// spelling.
 pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest: Digest) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO resources (id, uri, spelling, name, scopes, secret_digest, created_at)
@@ -74,7 +77,7 @@ pub async fn list(db: impl DbHandle) -> Result<Vec<StoredResource>, DbError> {
     rows.into_iter().map(StoredResource::try_from).collect()
 }
 
-/// Every resource with the digest of its secret: few, and asked about often.
+/// Lists all resources with the digests of their secrets.
 pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
     let rows: Vec<(String, Vec<u8>)> = read_with_conn!(db, |conn| sqlx::query_as(
         "SELECT coalesce(spelling, uri), secret_digest FROM resources ORDER BY uri"
@@ -89,7 +92,7 @@ pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
         .collect()
 }
 
-/// False where there is none.
+/// Returns false if there is no such resource.
 pub async fn delete(db: impl DbHandle, id: ResourceId) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM resources WHERE id = $1")
         .bind(id.0)

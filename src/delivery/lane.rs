@@ -1,12 +1,12 @@
-//! A lane's events, sent one after the other to the first that has to be tried again.
+//! Sends the events of a lane in order, and stops at the first one that must be retried.
 
 use std::time::Duration;
 
 use crate::actions::webhooks::fetch_access_token::TokenFetchError;
 use crate::actions::webhooks::load_webhook::LoadedWebhook;
 use crate::db::webhooks::auth_methods::AuthMethod;
-use crate::db::webhooks::deliveries::{Attempted, State, Waiting};
-use crate::db::webhooks::lanes::{Claimed, Release};
+use crate::db::webhooks::deliveries::{AttemptResult, State, WaitingDelivery};
+use crate::db::webhooks::lanes::{ClaimedLane, Release};
 use crate::delivery::message::Message;
 use crate::delivery::sender::Sender;
 use crate::outgoing::{Bounds, Method, OutgoingError, Request};
@@ -14,28 +14,29 @@ use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::delivery::{Next, Outcome};
 use crate::secret::Secret;
 
-/// After so long another lane has its turn.
-const LONGEST_TURN: Duration = Duration::from_secs(15);
-/// The answer's status is what counts; a body is read so far that the connection can be used again.
-const MOST_BYTES: usize = 64 * 1024;
+/// The limit of time for one lane, after which other lanes get their chance.
+const MAX_LANE_TIME: Duration = Duration::from_secs(15);
+/// Only the status of a response matters. Bodies up to this limit are read, so that the connection
+/// can be reused.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 const UNAUTHORIZED: u16 = 401;
-/// Seconds after which it is tried again whether there is a place.
-const AFTER_BUSY: i64 = 1;
-const TOO_OLD: &str = "it waited for longer than `webhooks.give_up_after`";
+/// How long to wait, in seconds, if the limit of requests to a host was reached.
+const RETRY_AFTER_BUSY: i64 = 1;
+const TOO_OLD: &str = "it waited longer than `webhooks.give_up_after`";
 
-/// A webhook with all that its deliveries need. Or why nothing can be sent to it, in words.
+/// A webhook with everything that its deliveries need, or the reason why it cannot be loaded.
 pub(in crate::delivery) type Receiver = Result<LoadedWebhook, String>;
 
-/// The first of a lane that was taken.
+/// The first events of a claimed lane.
 #[derive(Debug)]
 pub(in crate::delivery) struct Batch {
-    pub claimed: Claimed,
-    pub waiting: Vec<Waiting>,
-    /// Nothing more waits in the lane.
+    pub claimed: ClaimedLane,
+    pub waiting: Vec<WaitingDelivery>,
+    /// Whether these are all events of the lane.
     pub is_all: bool,
 }
 
-/// Too much goes to the same host already: nothing was tried.
+/// The limit of requests to this host was reached, so nothing was sent.
 struct Busy;
 
 impl Sender {
@@ -46,25 +47,26 @@ impl Sender {
         let mut attempted = Vec::with_capacity(waiting.len());
         let mut due_at = (!is_all).then(|| clock.now());
         for waiting in waiting {
-            if self.stop.is_stopping() || clock.elapsed().saturating_sub(began) > LONGEST_TURN {
+            if self.stop.is_stopping() || clock.elapsed().saturating_sub(began) > MAX_LANE_TIME {
                 due_at = Some(clock.now());
                 break;
             }
-            let Some((noted, pause)) = self.send_one(receiver, &waiting).await else {
-                due_at = Some(clock.now().plus(AFTER_BUSY));
+            let Some((attempt, delay)) = self.send_one(receiver, &waiting).await else {
+                due_at = Some(clock.now().plus(RETRY_AFTER_BUSY));
                 break;
             };
-            attempted.push(noted);
-            if let Some(pause) = pause {
-                due_at = Some(clock.now().plus(pause));
+            attempted.push(attempt);
+            if let Some(delay) = delay {
+                due_at = Some(clock.now().plus(delay));
                 break;
             }
         }
         Release { claimed, attempted, due_at, now: clock.now() }
     }
 
-    /// What to note, and in how many seconds it is to be tried again, if so. `None`: it was not tried at all.
-    async fn send_one(&self, receiver: &Receiver, waiting: &Waiting) -> Option<(Attempted, Option<i64>)> {
+    /// Returns the attempt to store, and the delay in seconds if it must be retried. Returns `None`
+    /// if nothing was sent.
+    async fn send_one(&self, receiver: &Receiver, waiting: &WaitingDelivery) -> Option<(AttemptResult, Option<i64>)> {
         let now = self.context.clock.now();
         if self.rules.delivery.is_too_old(waiting.waiting_since, now) {
             return Some((self.parked(waiting, now, None, TOO_OLD), None));
@@ -77,7 +79,7 @@ impl Sender {
         let Ok(outcome) = outcome else { return None };
         let [chance] = self.context.random.bytes();
         let (status, failure) = (outcome.status(), outcome.failure().map(str::to_owned));
-        let noted = |state| Attempted {
+        let attempted = |state| AttemptResult {
             event_id: waiting.event_id,
             state,
             attempts,
@@ -88,30 +90,36 @@ impl Sender {
         Some(match self.rules.delivery.next(&outcome, attempts, chance) {
             Next::Done => {
                 self.deliveries.count("delivered");
-                (noted(State::Delivered), None)
+                (attempted(State::Delivered), None)
             }
-            Next::Again(pause) => {
+            Next::Retry(pause) => {
                 self.deliveries.count("failed");
                 tracing::info!(event = %waiting.event_id, kind = waiting.kind, attempts, again_in_s = pause,
-                    failure = failure.as_deref(), "a webhook was not delivered");
-                (noted(State::Waiting), Some(pause))
+                    failure = failure.as_deref(), "a webhook delivery failed and is retried");
+                (attempted(State::Waiting), Some(pause))
             }
             Next::Parked => {
                 let failure = failure.as_deref().unwrap_or_default();
-                (Attempted { attempts, ..self.parked(waiting, now, status, failure) }, None)
+                (AttemptResult { attempts, ..self.parked(waiting, now, status, failure) }, None)
             }
         })
     }
 
-    fn parked(&self, waiting: &Waiting, at: Timestamp, status: Option<u16>, failure: &str) -> Attempted {
+    fn parked(&self, waiting: &WaitingDelivery, at: Timestamp, status: Option<u16>, failure: &str) -> AttemptResult {
         self.deliveries.count("parked");
         tracing::warn!(event = %waiting.event_id, kind = waiting.kind, attempts = waiting.attempts, failure,
-            "a webhook was given up: `grantor webhook deliveries` shows it and `grantor webhook replay` sends it again");
+            "gave up on a webhook delivery: `grantor webhook deliveries` lists it, and `grantor \
+             webhook replay` sends it again");
         let (state, failure) = (State::Parked, Some(failure.to_owned()));
-        Attempted { event_id: waiting.event_id, state, attempts: waiting.attempts, at, status, failure }
+        AttemptResult { event_id: waiting.event_id, state, attempts: waiting.attempts, at, status, failure }
     }
 
-    async fn attempt(&self, loaded: &LoadedWebhook, waiting: &Waiting, now: Timestamp) -> Result<Outcome, Busy> {
+    async fn attempt(
+        &self,
+        loaded: &LoadedWebhook,
+        waiting: &WaitingDelivery,
+        now: Timestamp,
+    ) -> Result<Outcome, Busy> {
         let message = match Message::of(loaded, waiting, now) {
             Ok(message) => message,
             Err(failure) => return Ok(Outcome::failed(failure)),
@@ -126,7 +134,7 @@ impl Sender {
         if outcome.status() != Some(UNAUTHORIZED) {
             return Ok(outcome);
         }
-        // The token may have been taken back before its time: once more with another one.
+        // The token may have been revoked before it expired, so retry once with a new one.
         self.tokens.forget(method.id, &first);
         match self.token(method).await? {
             Ok(second) => self.post(url, &message, Some(&second)).await,
@@ -140,7 +148,8 @@ impl Sender {
             Ok(token) => Ok(Ok(token)),
             Err(TokenFetchError::Busy | TokenFetchError::Outgoing(OutgoingError::Busy { .. })) => Err(Busy),
             Err(error) => {
-                tracing::info!(auth_method = %method.id, error = error.in_full(), "no access token was given");
+                tracing::info!(auth_method = %method.id, error = error.log_message(),
+                    "could not get an access token");
                 Ok(Err(Outcome::failed(format!("auth method {}: {error}", method.name))))
             }
         }
@@ -152,15 +161,18 @@ impl Sender {
         let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers: Vec<(&str, &str)> = headers.chain(authorization).collect();
         let request = Request { method: Method::Post, url, headers: &headers, body: &message.body };
-        let bounds = Bounds { bytes: MOST_BYTES, time: self.rules.timeout };
+        let bounds = Bounds { bytes: MAX_RESPONSE_BYTES, time: self.rules.timeout };
         match self.outgoing.send(request, bounds).await {
-            Ok(answer) => Ok(Outcome::of_status(answer.status, answer.header("retry-after").as_deref())),
-            // What it says beside the status is its own affair.
+            Ok(response) => {
+                let retry_after = response.header("retry-after");
+                Ok(Outcome::of_status(response.status, retry_after.as_deref()))
+            }
+            // Only the status matters, so a large body is not a failure.
             Err(OutgoingError::TooLarge { status, .. }) => Ok(Outcome::of_status(status, None)),
             Err(OutgoingError::Busy { .. }) => Err(Busy),
             Err(error) => {
-                tracing::info!(%error, "a receiver did not answer");
-                Ok(Outcome::failed(error.told_to_strangers()))
+                tracing::info!(%error, "no response from a webhook receiver");
+                Ok(Outcome::failed(error.public_message()))
             }
         }
     }

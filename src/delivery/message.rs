@@ -1,4 +1,5 @@
-//! What a receiver is sent: a body, by the webhook's payload or the event as it is, and the headers that go with it.
+//! Builds the request to a receiver: the body, from the payload template of the webhook or the
+//! event itself, and the headers.
 
 use std::borrow::Cow;
 
@@ -6,28 +7,28 @@ use form_urlencoded::Serializer;
 use serde_json::{Map, Value, json};
 
 use crate::actions::webhooks::load_webhook::LoadedWebhook;
-use crate::db::webhooks::deliveries::Waiting;
+use crate::db::webhooks::deliveries::WaitingDelivery;
 use crate::delivery::signature::signatures;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::Encoding;
-use crate::rules::webhook::template::{LONGEST_RENDERED, TooLong, Values, check_header_value, json_within};
+use crate::rules::webhook::template::{MAX_RENDERED_LENGTH, TooLong, Values, check_header_value, json_within};
 
-/// Of a form: what is sent in it may be thrice as long as what it says.
-const LONGEST_FORM: usize = 3 * LONGEST_RENDERED;
+/// The limit of an encoded form, which may be three times as long as its content.
+const MAX_FORM_LENGTH: usize = 3 * MAX_RENDERED_LENGTH;
 
-/// A body and its headers, but for the access token.
+/// A body and its headers, without the access token.
 #[derive(Debug)]
 pub struct Message {
     pub body: String,
     pub headers: Vec<(String, String)>,
 }
 
-/// In words, since an operator reads it.
+/// A message for operators.
 type Failure = String;
 
 impl Message {
-    /// The same id and body each time that it is tried; the time and the signature are those of the attempt.
-    pub fn of(loaded: &LoadedWebhook, waiting: &Waiting, now: Timestamp) -> Result<Self, Failure> {
+    /// The id and the body are the same in every attempt. The time and the signature are new.
+    pub fn of(loaded: &LoadedWebhook, waiting: &WaitingDelivery, now: Timestamp) -> Result<Self, Failure> {
         let data: Value =
             serde_json::from_str(&waiting.data).map_err(|error| format!("the event is not JSON: {error}"))?;
         let event = json!({"type": waiting.kind, "timestamp": waiting.occurred_at.to_rfc3339(), "data": data});
@@ -39,7 +40,7 @@ impl Message {
             Some(payload) => payload.render(&values).map_err(too_long("body"))?,
         };
         let (body, content_type) = match loaded.webhook.encode_as {
-            Encoding::Json => (json_within(&payload, LONGEST_RENDERED), "application/json"),
+            Encoding::Json => (json_within(&payload, MAX_RENDERED_LENGTH), "application/json"),
             Encoding::Form => (as_form(&payload), "application/x-www-form-urlencoded"),
         };
         let body = body.map_err(too_long("body"))?;
@@ -62,8 +63,8 @@ impl Message {
     }
 }
 
-/// What a payload or a header may name beside the organisation's own variables: what the event is about.
-fn built_in(loaded: &LoadedWebhook, waiting: &Waiting, event: &Value) -> Values {
+/// The built-in variables that payloads and headers can use besides those of the organization.
+fn built_in(loaded: &LoadedWebhook, waiting: &WaitingDelivery, event: &Value) -> Values {
     let client_id = event["data"]["client"]["id"].clone();
     let built_in = [
         ("ID", json!(waiting.event_id)),
@@ -78,18 +79,18 @@ fn built_in(loaded: &LoadedWebhook, waiting: &Waiting, event: &Value) -> Values 
     built_in.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// A field for each member; what is no text is told as JSON.
+/// Encodes each member as a form field. Values other than strings are JSON.
 fn as_form(payload: &Value) -> Result<String, TooLong> {
     let none = Map::new();
     let mut form = String::new();
     for (name, value) in payload.as_object().unwrap_or(&none) {
         let text = match value {
             Value::String(text) => Cow::Borrowed(text),
-            other => Cow::Owned(json_within(other, LONGEST_RENDERED)?),
+            other => Cow::Owned(json_within(other, MAX_RENDERED_LENGTH)?),
         };
         Serializer::for_suffix(&mut form, 0).append_pair(name, &text);
-        if form.len() > LONGEST_FORM {
-            return Err(TooLong(LONGEST_FORM));
+        if form.len() > MAX_FORM_LENGTH {
+            return Err(TooLong(MAX_FORM_LENGTH));
         }
     }
     Ok(form)
@@ -100,17 +101,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_bounded_as_it_is_sent() {
+    fn the_size_of_a_form_is_limited_as_encoded() {
         let form = |members: Value| as_form(&members);
-        // Each is `%01` as text, and `%5Cu0001` as JSON.
+        // Each character is `%01` in a string, and `%5Cu0001` in JSON.
         let controls = |count| "\u{1}".repeat(count);
 
         assert_eq!(form(json!({"a": "x y", "b": [1, "&"]})).as_deref(), Ok("a=x+y&b=%5B1%2C%22%26%22%5D"));
-        let fits = json!({"a": controls(LONGEST_RENDERED - 1)});
-        assert_eq!(form(fits).map(|form| form.len()), Ok(LONGEST_FORM - 1));
-        assert_eq!(form(json!({"a": controls(LONGEST_RENDERED)})), Err(TooLong(LONGEST_FORM)));
+        let fits = json!({"a": controls(MAX_RENDERED_LENGTH - 1)});
+        assert_eq!(form(fits).map(|form| form.len()), Ok(MAX_FORM_LENGTH - 1));
+        assert_eq!(form(json!({"a": controls(MAX_RENDERED_LENGTH)})), Err(TooLong(MAX_FORM_LENGTH)));
         let thrice = json!({"a": [controls(40_000)], "b": [controls(40_000)], "c": [controls(40_000)]});
-        assert_eq!(form(thrice), Err(TooLong(LONGEST_FORM)));
-        assert_eq!(form(json!({"a": [controls(50_000)]})), Err(TooLong(LONGEST_RENDERED)));
+        assert_eq!(form(thrice), Err(TooLong(MAX_FORM_LENGTH)));
+        assert_eq!(form(json!({"a": [controls(50_000)]})), Err(TooLong(MAX_RENDERED_LENGTH)));
     }
 }

@@ -1,7 +1,8 @@
-//! Takes lanes that have something to do, sends what waits in them, and gives them back.
+//! Claims lanes with due events, sends the events, and releases the lanes.
 //!
-//! Any number of servers do so on one database. A lane is held for [`LEASE`], and for longer as long as the server lives;
-//! where it dies, another one takes the lane and sends again what was not noted.
+//! Any number of servers can share a database. A server holds a lane for [`LEASE`] and extends the
+//! lease while it works. If the server dies, another one claims the lane and sends every event
+//! again whose outcome was not stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use crate::actions::context::Context;
 use crate::actions::webhooks::load_webhook::{LoadWebhookError, load_webhook};
 use crate::db::engine::error::DbError;
 use crate::db::webhooks::deliveries;
-use crate::db::webhooks::deliveries::Waiting;
+use crate::db::webhooks::deliveries::WaitingDelivery;
 use crate::db::webhooks::lanes;
-use crate::db::webhooks::lanes::{ClaimRules, Claimed, Lane, LaneReleases, Release, Released};
+use crate::db::webhooks::lanes::{ClaimRules, ClaimedLane, Lane, LaneReleases, Release, Released};
 use crate::delivery::lane::{Batch, Receiver};
 use crate::delivery::tokens::Tokens;
 use crate::metrics::DeliveryCounts;
@@ -25,28 +26,30 @@ use crate::outgoing::Outgoing;
 use crate::rules::id::WebhookId;
 use crate::rules::webhook::delivery::DeliveryRules;
 use crate::sealing::KeyRing;
-use crate::stop::Stop;
+use crate::stop::Shutdown;
 
-/// Seconds for which a lane is held.
+/// How long a lane is held, in seconds.
 const LEASE: i64 = 30;
-const EXTENDED_EVERY: Duration = Duration::from_secs(10);
+const EXTEND_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon an event of another server is noticed.
-const LOOKS_EVERY: Duration = Duration::from_millis(500);
-const LOOKS_AGAIN_AFTER_A_FAILURE: Duration = Duration::from_secs(5);
-/// What one organisation may have under way: so much of all, so that others have places whatever it does.
-const SHARE_OF_ORG: u32 = 4;
-/// Of one lane at once.
-const MOST_OF_LANE: u32 = 64;
-/// Where it cannot be noted what was sent, it would be sent again.
-const NOTES_TRIED: u32 = 5;
-const NOTES_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// Where the database did not say whom to send to.
-const AGAIN_AFTER: i64 = 5;
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// One organization may have at most a quarter of all lanes in flight, so that others have places
+/// too.
+const ORG_SHARE: u32 = 4;
+/// The limit of events that are sent from a lane at once.
+const MAX_BATCH: u32 = 64;
+/// If the outcomes of a batch cannot be stored, its events are sent again. So storing them is
+/// retried.
+const MAX_RELEASE_ATTEMPTS: u32 = 5;
+const RELEASE_RETRY_DELAY: Duration = Duration::from_millis(200);
+/// How many seconds to wait if the webhook could not be read from the database.
+const RETRY_LOAD_AFTER: i64 = 5;
 
 #[derive(Clone, Copy, Debug)]
 pub struct SenderRules {
     pub delivery: DeliveryRules,
-    /// For one answer of a receiver, or of the server that gives access tokens for it.
+    /// The time limit for one request to a receiver, or to the token endpoint for it.
     pub timeout: Duration,
     pub at_once: u32,
     pub at_once_per_webhook: u32,
@@ -59,20 +62,21 @@ pub struct Sender {
     pub(in crate::delivery) tokens: Tokens,
     pub(in crate::delivery) rules: SenderRules,
     pub(in crate::delivery) deliveries: DeliveryCounts,
-    pub(in crate::delivery) stop: Stop,
+    pub(in crate::delivery) stop: Shutdown,
     releases: LaneReleases,
 }
 
-/// Lanes that are being sent from.
+/// The lanes whose events are being sent.
 #[derive(Default)]
-struct UnderWay {
+struct InFlight {
     tasks: JoinSet<()>,
-    lanes: HashMap<task::Id, Claimed>,
-    /// By the clock that measures durations.
+    lanes: HashMap<task::Id, ClaimedLane>,
+    /// When the leases were last extended, as [`crate::clock::Clock::elapsed`].
     extended_at: Duration,
 }
 
-/// A webhook that several lanes of one round are for: loaded by the first of them. `None`: it was deleted meanwhile.
+/// The webhook of several lanes of one round, which the first of them loads. `None`: it was deleted
+/// in the meantime.
 type Loading = Arc<OnceCell<Option<Receiver>>>;
 
 impl Sender {
@@ -83,88 +87,88 @@ impl Sender {
         outgoing: Outgoing,
         rules: SenderRules,
         deliveries: DeliveryCounts,
-        stop: Stop,
+        stop: Shutdown,
     ) -> Self {
         let releases = LaneReleases::start(context.db.clone());
         let tokens = Tokens::default();
         Self { context, ring, outgoing, tokens, rules, deliveries, stop, releases }
     }
 
-    /// Until told to stop; what is under way then is finished, for at most `drain`.
+    /// Sends due events until the server shuts down. Batches in flight then have `drain` to finish.
     pub async fn send_until_stopped(self: Arc<Self>, drain: Duration) {
-        let mut under_way = UnderWay::default();
+        let mut in_flight = InFlight::default();
         while !self.stop.is_stopping() {
-            let looks_again_after = match self.start_what_is_due(&mut under_way).await {
-                Ok(true) if under_way.len() < self.rules.at_once => continue,
-                Ok(_) => LOOKS_EVERY,
+            let poll_again_after = match self.start_due(&mut in_flight).await {
+                Ok(true) if in_flight.len() < self.rules.at_once => continue,
+                Ok(_) => POLL_INTERVAL,
                 Err(error) => {
-                    tracing::warn!(%error, "what waits for webhooks was not read");
-                    LOOKS_AGAIN_AFTER_A_FAILURE
+                    tracing::warn!(%error, "could not read pending webhook deliveries");
+                    POLL_INTERVAL_AFTER_FAILURE
                 }
             };
             tokio::select! {
                 () = self.stop.stopped() => {}
-                () = under_way.one_ends() => {}
-                () = sleep(looks_again_after) => {}
+                () = in_flight.wait_for_one() => {}
+                () = sleep(poll_again_after) => {}
             }
         }
-        if timeout(drain, under_way.all_end()).await.is_err() {
+        if timeout(drain, in_flight.wait_for_all()).await.is_err() {
             tracing::warn!(
-                lanes = under_way.len(),
-                "deliveries were still under way; others send them in half a minute"
+                lanes = in_flight.len(),
+                "shut down with deliveries in flight; they are sent again after half a minute"
             );
-            under_way.tasks.shutdown().await;
+            in_flight.tasks.shutdown().await;
         }
     }
 
-    /// Everything that is due, to the last retry of this moment.
-    pub async fn send_what_is_due(self: &Arc<Self>) -> Result<(), DbError> {
-        let mut under_way = UnderWay::default();
-        while self.start_what_is_due(&mut under_way).await? || under_way.len() > 0 {
-            if under_way.len() > 0 {
-                under_way.one_ends().await;
+    /// Sends everything that is due now, including retries that become due meanwhile.
+    pub async fn send_due(self: &Arc<Self>) -> Result<(), DbError> {
+        let mut in_flight = InFlight::default();
+        while self.start_due(&mut in_flight).await? || in_flight.len() > 0 {
+            if in_flight.len() > 0 {
+                in_flight.wait_for_one().await;
             }
         }
         Ok(())
     }
 
-    /// Whether there was anything.
-    async fn start_what_is_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Result<bool, DbError> {
-        self.extend(under_way).await?;
-        let claimed = self.claim(under_way).await?;
+    /// Starts sending from due lanes. Returns false if no lane was due.
+    async fn start_due(self: &Arc<Self>, in_flight: &mut InFlight) -> Result<bool, DbError> {
+        self.extend(in_flight).await?;
+        let claimed = self.claim(in_flight).await?;
         if claimed.is_empty() {
             return Ok(false);
         }
         let lanes: Vec<Lane> = claimed.iter().map(|claimed| claimed.lane).collect();
-        let waiting = deliveries::list_waiting(&self.context.db, &lanes, MOST_OF_LANE).await?;
-        self.start(under_way, claimed, waiting);
+        let waiting = deliveries::list_waiting(&self.context.db, &lanes, MAX_BATCH).await?;
+        self.start(in_flight, claimed, waiting);
         Ok(true)
     }
 
-    /// What is under way is kept, before anything else is taken.
-    async fn extend(&self, under_way: &mut UnderWay) -> Result<(), DbError> {
+    /// Extends the leases of lanes in flight. This precedes any new claim.
+    async fn extend(&self, in_flight: &mut InFlight) -> Result<(), DbError> {
         let now = self.context.clock.elapsed();
-        if under_way.len() == 0 || now.saturating_sub(under_way.extended_at) < EXTENDED_EVERY {
+        if in_flight.len() == 0 || now.saturating_sub(in_flight.extended_at) < EXTEND_INTERVAL {
             return Ok(());
         }
         let until = self.context.clock.now().plus(LEASE);
-        lanes::extend(&self.context.db, &under_way.claimed(), until).await?;
-        under_way.extended_at = now;
+        lanes::extend(&self.context.db, &in_flight.claimed(), until).await?;
+        in_flight.extended_at = now;
         Ok(())
     }
 
-    async fn claim(&self, under_way: &UnderWay) -> Result<Vec<Claimed>, DbError> {
-        let most = self.rules.at_once.saturating_sub(under_way.len());
-        if most == 0 {
+    async fn claim(&self, in_flight: &InFlight) -> Result<Vec<ClaimedLane>, DbError> {
+        let max_lanes = self.rules.at_once.saturating_sub(in_flight.len());
+        if max_lanes == 0 {
             return Ok(Vec::new());
         }
         let holder = self.context.random.uuid_v7(self.context.clock.unix_millis());
         let now = self.context.clock.now();
-        let held = under_way.claimed();
+        let held = in_flight.claimed();
         let rules = ClaimRules {
-            most,
-            most_of_webhook: self.rules.at_once_per_webhook,
-            most_of_org: self.rules.at_once.div_ceil(SHARE_OF_ORG),
+            max_lanes,
+            max_per_webhook: self.rules.at_once_per_webhook,
+            max_per_org: self.rules.at_once.div_ceil(ORG_SHARE),
             held: &held,
         };
         lanes::claim(&self.context.db, holder, now, now.plus(LEASE), rules).await
@@ -172,75 +176,79 @@ impl Sender {
 
     fn start(
         self: &Arc<Self>,
-        under_way: &mut UnderWay,
-        claimed: Vec<Claimed>,
-        mut waiting: HashMap<Lane, Vec<Waiting>>,
+        in_flight: &mut InFlight,
+        claimed: Vec<ClaimedLane>,
+        mut waiting: HashMap<Lane, Vec<WaitingDelivery>>,
     ) {
         let mut receivers = HashMap::<WebhookId, Loading>::new();
         for claimed in claimed {
             let receiver = Arc::clone(receivers.entry(claimed.lane.webhook_id).or_default());
             let waiting = waiting.remove(&claimed.lane).unwrap_or_default();
-            let is_all = waiting.len() < MOST_OF_LANE as usize;
+            let is_all = waiting.len() < MAX_BATCH as usize;
             let batch = Batch { claimed, waiting, is_all };
-            let task = under_way.tasks.spawn(Arc::clone(self).send_and_note(receiver, batch));
-            under_way.lanes.insert(task.id(), claimed);
+            let task = in_flight.tasks.spawn(Arc::clone(self).send_and_release(receiver, batch));
+            in_flight.lanes.insert(task.id(), claimed);
         }
     }
 
-    async fn send_and_note(self: Arc<Self>, receiver: Loading, batch: Batch) {
+    async fn send_and_release(self: Arc<Self>, receiver: Loading, batch: Batch) {
         let claimed = batch.claimed;
         let release = match receiver.get_or_try_init(|| self.receiver(claimed.lane.webhook_id)).await {
             Ok(Some(receiver)) => self.send_batch(receiver, batch).await,
-            // Nothing is left of its lanes either.
+            // The webhook was deleted together with its lanes.
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(%error, "a webhook was not read");
+                tracing::warn!(%error, "could not read a webhook");
                 let now = self.context.clock.now();
-                Release { claimed, attempted: Vec::new(), due_at: Some(now.plus(AGAIN_AFTER)), now }
+                let due_at = Some(now.plus(RETRY_LOAD_AFTER));
+                Release { claimed, attempted: Vec::new(), due_at, now }
             }
         };
-        self.note(release).await;
+        self.release(release).await;
     }
 
-    /// `None`: there is no such webhook any more.
+    /// Returns `None` if the webhook was deleted.
     async fn receiver(&self, id: WebhookId) -> Result<Option<Receiver>, DbError> {
         match load_webhook(&self.context, &self.ring, id).await {
             Ok(loaded) => Ok(loaded.map(Ok)),
             Err(LoadWebhookError::Db(error)) if error.is_transient() => Err(error),
-            // Trying again changes nothing, so its deliveries fail until somebody does something.
+            // Retrying does not help, so its deliveries fail until an operator fixes the cause.
             Err(unreadable) => Ok(Some(Err(unreadable.to_string()))),
         }
     }
 
-    async fn note(&self, release: Release) {
+    /// Stores the outcomes of a batch and gives the lane back.
+    async fn release(&self, release: Release) {
         let lane = release.claimed.lane;
-        for attempt in 1..=NOTES_TRIED {
+        for attempt in 1..=MAX_RELEASE_ATTEMPTS {
             match self.releases.release(release.clone()).await {
-                Ok(Released::Noted) => return,
+                Ok(Released::Recorded) => return,
                 Ok(Released::Lost) => {
-                    tracing::warn!(webhook = %lane.webhook_id, "a lane was taken over: what was sent may be sent again");
+                    tracing::warn!(webhook = %lane.webhook_id,
+                        "another server took over a lane: its events may be sent twice");
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, attempt, "what was delivered could not be noted");
-                    sleep(NOTES_AGAIN_AFTER * attempt).await;
+                    tracing::warn!(%error, attempt, "could not store the outcome of deliveries");
+                    sleep(RELEASE_RETRY_DELAY * attempt).await;
                 }
             }
         }
     }
 }
 
-impl UnderWay {
+impl InFlight {
     fn len(&self) -> u32 {
         u32::try_from(self.lanes.len()).unwrap_or(u32::MAX)
     }
 
-    fn claimed(&self) -> Vec<Claimed> {
+    fn claimed(&self) -> Vec<ClaimedLane> {
         self.lanes.values().copied().collect()
     }
 
-    /// And all others that have ended by then. Never, where nothing is under way.
-    async fn one_ends(&mut self) {
+    /// Waits for a lane to finish, and forgets all that finished. Never returns if no lane is in
+    /// flight.
+    async fn wait_for_one(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(ended) => self.forget(ended),
             None => std::future::pending().await,
@@ -250,9 +258,9 @@ impl UnderWay {
         }
     }
 
-    async fn all_end(&mut self) {
+    async fn wait_for_all(&mut self) {
         while self.len() > 0 {
-            self.one_ends().await;
+            self.wait_for_one().await;
         }
     }
 
@@ -260,7 +268,7 @@ impl UnderWay {
         let id = match ended {
             Ok((id, ())) => id,
             Err(error) => {
-                tracing::error!(%error, "sending from a lane ended by itself");
+                tracing::error!(%error, "a delivery task failed");
                 error.id()
             }
         };

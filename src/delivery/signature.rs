@@ -1,5 +1,6 @@
-//! The signature of a delivery, by the Standard Webhooks convention: HMAC-SHA-256 over the id, the time of the attempt and
-//! the body, so that a receiver knows who sent it, that nobody changed it, and that it is not an old one.
+//! Signs deliveries as Standard Webhooks specifies: HMAC-SHA-256 over the id, the time of the
+//! attempt and the body. So a receiver can check the sender and the integrity of a message, and
+//! refuse old ones.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -12,10 +13,11 @@ use crate::secret::Secret;
 const PREFIX: &str = "whsec_";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the signing secret is not `whsec_` and base64")]
+#[error("the signing secret is not `whsec_` followed by base64")]
 pub struct BadSigningSecret;
 
-/// What `webhook-signature` says: one signature for each secret, so that a receiver may know either while they change.
+/// Returns the value of `webhook-signature`: one signature per secret, so that a receiver can use
+/// either secret during a rotation.
 pub fn signatures(secrets: &[Secret], id: &str, at: Timestamp, body: &str) -> Result<String, BadSigningSecret> {
     let each: Result<Vec<String>, _> = secrets.iter().map(|secret| sign(secret, id, at, body)).collect();
     Ok(each?.join(" "))
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_signs_nothing() {
+    fn a_malformed_secret_signs_nothing() {
         for text in ["AQEB", "whsec_???", "whsec"] {
             assert_eq!(signatures(&[secret(text)], "msg_1", Timestamp::from_seconds(1), "{}"), Err(BadSigningSecret));
         }

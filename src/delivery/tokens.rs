@@ -1,7 +1,7 @@
-//! Access tokens for the receivers of webhooks, kept in memory until shortly before they end.
+//! Caches access tokens for the receivers of webhooks until shortly before they expire.
 //!
-//! One request at a time asks for the token of a method; whoever comes meanwhile waits for it and shares what became of
-//! it. Each server has its own: nothing of it is stored.
+//! The token of an auth method is requested by one task at a time; concurrent tasks wait and share
+//! the result. Each server has its own cache, and nothing is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,46 +11,47 @@ use quick_cache::sync::Cache;
 use crate::actions::context::Context;
 use crate::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
 use crate::db::webhooks::auth_methods::AuthMethod;
-use crate::outgoing::{Outgoing, Turns};
+use crate::outgoing::{Outgoing, PerKeyLimit};
 use crate::rules::id::AuthMethodId;
 use crate::sealing::KeyRing;
 use crate::secret::{Digest, Secret, hex};
 
-/// Cheap to clone; all clones share what they know.
+/// Cheap to clone; all clones share the cache.
 #[derive(Clone)]
 pub struct Tokens(Arc<Inner>);
 
 struct Inner {
     known: Cache<AuthMethodId, Known>,
-    turns: Turns,
+    per_method: PerKeyLimit,
 }
 
-/// What became of the last request for a method.
+/// The outcome of the last request for an auth method. Times are as
+/// [`crate::clock::Clock::elapsed`].
 #[derive(Clone)]
 struct Known {
-    /// Of the method that it was for. A changed one is asked anew.
+    /// The version of the method at that time. A changed method needs a new token.
     version: Digest,
     outcome: Result<Secret, TokenFetchError>,
-    /// When it came, by the clock that measures durations.
-    came_at: Duration,
-    good_until: Duration,
+    received_at: Duration,
+    usable_until: Duration,
 }
 
-const METHODS: usize = 10_000;
-/// A token is not sent on its last seconds, nor on the last tenth of its time: the receiver's clock is another one.
-const SHORTLY: i64 = 10;
-const FAILURES_FOR: Duration = Duration::from_secs(1);
-/// For the request that is under way already, beyond what it may take.
+const MAX_METHODS: usize = 10_000;
+/// A token is not used in its last ten seconds or in the last tenth of its lifetime, since the
+/// clock of the receiver may differ.
+const MIN_REMAINING: i64 = 10;
+const FAILURES_CACHED_FOR: Duration = Duration::from_secs(1);
+/// How much longer than the time limit to wait for a request that is already in progress.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self(Arc::new(Inner { known: Cache::new(METHODS), turns: Turns::new(1) }))
+        Self(Arc::new(Inner { known: Cache::new(MAX_METHODS), per_method: PerKeyLimit::new(1) }))
     }
 }
 
 impl Tokens {
-    /// A token that is kept, or a new one. Never within a transaction.
+    /// Returns a cached token or requests a new one. Never call this within a transaction.
     pub async fn find(
         &self,
         context: &Context,
@@ -60,13 +61,16 @@ impl Tokens {
         within: Duration,
     ) -> Result<Secret, TokenFetchError> {
         let (version, arrived) = (version_of(method), context.clock.elapsed());
-        if let Some(known) = self.known(method, version).filter(|known| arrived < known.good_until) {
+        let known = self.known(method, version);
+        if let Some(known) = known.filter(|known| arrived < known.usable_until) {
             return known.outcome;
         }
-        let turn = self.0.turns.take(&format!("{} {}", method.id.0, hex(version.bytes())), within + GRACE).await;
-        let _turn = turn.ok_or(TokenFetchError::Busy)?;
-        // Whoever had the turn before has asked: after this one came, so that it is as good as an answer of its own.
-        let is_fresh = |known: &Known| arrived <= known.came_at || context.clock.elapsed() < known.good_until;
+        let key = format!("{} {}", method.id.0, hex(version.bytes()));
+        let permit = self.0.per_method.take(&key, within + GRACE).await;
+        let _permit = permit.ok_or(TokenFetchError::Busy)?;
+        // The task that held the permit before may have requested a token after this task arrived.
+        // Its outcome is as good as one of our own request.
+        let is_fresh = |known: &Known| arrived <= known.received_at || context.clock.elapsed() < known.usable_until;
         if let Some(known) = self.known(method, version).filter(is_fresh) {
             return known.outcome;
         }
@@ -76,7 +80,7 @@ impl Tokens {
         known.outcome
     }
 
-    /// After a receiver refused it: the next one who looks asks anew, unless somebody has already.
+    /// Forgets a token that a receiver refused, unless it was already replaced.
     pub fn forget(&self, id: AuthMethodId, token: &Secret) {
         self.0.known.remove_if(&id, |known| known.outcome.as_ref() == Ok(token));
     }
@@ -87,22 +91,24 @@ impl Tokens {
 }
 
 impl Known {
-    fn new(version: Digest, fetched: Result<AccessToken, TokenFetchError>, came_at: Duration) -> Self {
-        let good_for = match &fetched {
-            Ok(given) => usable_for(given.good_for),
-            Err(_) => FAILURES_FOR,
+    fn new(version: Digest, fetched: Result<AccessToken, TokenFetchError>, received_at: Duration) -> Self {
+        let usable_for = match &fetched {
+            Ok(token) => usable_for(token.lifetime),
+            Err(_) => FAILURES_CACHED_FOR,
         };
-        let outcome = fetched.map(|given| given.token);
-        Self { version, outcome, came_at, good_until: came_at.saturating_add(good_for) }
+        let outcome = fetched.map(|received| received.token);
+        let usable_until = received_at.saturating_add(usable_for);
+        Self { version, outcome, received_at, usable_until }
     }
 }
 
-fn usable_for(good_for: i64) -> Duration {
-    let usable = good_for.saturating_sub(SHORTLY.max(good_for / 10));
+fn usable_for(lifetime: i64) -> Duration {
+    let usable = lifetime.saturating_sub(MIN_REMAINING.max(lifetime / 10));
     Duration::from_secs(u64::try_from(usable).unwrap_or_default())
 }
 
-/// Times are in whole seconds, and somebody may change a method twice in one: so everything that a request goes by counts.
+/// Identifies everything that a token request depends on. The time of the last change is not
+/// enough: it has whole seconds, and a method can change twice in one.
 fn version_of(method: &AuthMethod) -> Digest {
     let AuthMethod { access_token_url, client_id, client_secret, audience, scope, modified_at, .. } = method;
     let parts = (modified_at.seconds(), access_token_url, client_id, audience, scope, &client_secret.bytes);
@@ -114,11 +120,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_used_until_shortly_before_it_ends() {
-        for (good_for, expected) in
+    fn a_token_is_used_until_shortly_before_it_expires() {
+        for (lifetime, expected) in
             [(0, 0), (1, 0), (10, 0), (11, 1), (60, 50), (100, 90), (300, 270), (3_600, 3_240), (86_400, 77_760)]
         {
-            assert_eq!(usable_for(good_for), Duration::from_secs(expected), "{good_for}");
+            assert_eq!(usable_for(lifetime), Duration::from_secs(expected), "{lifetime}");
         }
     }
 }

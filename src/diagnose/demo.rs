@@ -1,4 +1,4 @@
-//! `grantor demo`: a server with everything that it takes to see it work, in a temporary folder, until Ctrl-C.
+//! `grantor demo`: runs a complete server in a temporary folder until Ctrl-C, with commands to try.
 
 mod stage;
 mod tour;
@@ -23,11 +23,11 @@ use crate::{key_ring, sealing, telemetry};
 
 pub fn run(output: Output) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let folder = Folder::make()?;
-    runtime.block_on(show(&folder, output))
+    let folder = Folder::create()?;
+    runtime.block_on(serve_demo(&folder, output))
 }
 
-async fn show(folder: &Folder, output: Output) -> Result<(), Failure> {
+async fn serve_demo(folder: &Folder, output: Output) -> Result<(), Failure> {
     let loaded = settings(folder)?;
     let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format).map_err(Failure::failed)?;
     let context = database::open_any_schema(&loaded.config)?;
@@ -43,23 +43,23 @@ async fn show(folder: &Folder, output: Output) -> Result<(), Failure> {
     serve::stop_on_signal(Arc::clone(&app))?;
     let resource = (sample.url.clone(), sample.resource(), sample.secret.clone());
     let protected = tokio::spawn(sample.serve(listener));
-    let mut told = Ok(());
+    let mut printed = Ok(());
     let stop = app.stop.clone();
     let served = Arc::clone(&app)
         .serve(async |app| {
-            told = tell(app, resource, output).await;
-            if told.is_err() {
+            printed = print_tour(app, resource, output).await;
+            if printed.is_err() {
                 stop.stop();
             }
         })
         .await;
     protected.abort();
-    told?;
+    printed?;
     served.map_err(Failure::failed)
 }
 
-/// Once requests are answered.
-async fn tell(
+/// Sets up the demo and prints its tour. It runs once the server accepts requests.
+async fn print_tour(
     app: &App,
     (url, resource, secret): (String, String, crate::secret::Secret),
     output: Output,
@@ -74,7 +74,7 @@ async fn tell(
         "client_id": stage.client_id,
         "tour": tour,
     });
-    output::one(output, &shown, || tour::text(&stage))
+    output::item(output, &shown, || tour::text(&stage))
 }
 
 fn settings(folder: &Folder) -> Result<Loaded, Failure> {
@@ -86,7 +86,7 @@ fn settings(folder: &Folder) -> Result<Loaded, Failure> {
         ("database.url", format!("sqlite:{}", folder.0.join("grantor.db").display())),
         ("secrets.key", sealing::new_ring_key(&Random::system()).expose().to_owned()),
         ("log.level", "warn".to_owned()),
-        // Time to paste.
+        // People need time to paste the commands.
         ("tokens.code_ttl", "600".to_owned()),
         ("sites.hosts", "[]".to_owned()),
     ];
@@ -99,7 +99,7 @@ fn settings(folder: &Folder) -> Result<Loaded, Failure> {
     Ok(Config::load(&sources)?)
 }
 
-/// The usual port, or where that is taken any other.
+/// The usual port, or any free port if it is taken.
 fn free_address() -> Result<SocketAddr, Failure> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     if std::net::TcpListener::bind(usual).is_ok() {
@@ -108,11 +108,11 @@ fn free_address() -> Result<SocketAddr, Failure> {
     Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// Removed with everything in it when the demo ends.
+/// The folder of the demo, which is removed when the demo ends.
 struct Folder(PathBuf);
 
 impl Folder {
-    fn make() -> Result<Self, Failure> {
+    fn create() -> Result<Self, Failure> {
         let id = Random::system().uuid_v7(Clock::system().unix_millis());
         let path = std::env::temp_dir().join(format!("grantor-demo-{id}"));
         let mut builder = std::fs::DirBuilder::new();

@@ -1,5 +1,5 @@
-//! `grantor doctor`: looks at the settings, the database, the server at its public URL, and at an MCP server that names it,
-//! and says what to do about what it finds.
+//! `grantor doctor`: checks the settings, the database, the server at its public URL, and an MCP
+//! server that uses it, and advises how to fix each problem.
 
 mod finding;
 mod mcp_server;
@@ -20,10 +20,10 @@ use crate::diagnose::probe::Probe;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// URL where the server is reached. Defaults to `http.public_url`.
+    /// URL of the server. Defaults to `http.public_url`.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// URL of an MCP server: check, as its clients do, whether it leads to this server.
+    /// URL of an MCP server. Checks whether its clients find this authorization server.
     #[arg(long, value_name = "URL")]
     mcp_server: Option<String>,
 }
@@ -33,13 +33,13 @@ pub fn run(arguments: Arguments, load: impl FnOnce() -> LoadResult, output: Outp
     match load() {
         Ok(loaded) => block_on(examine(&arguments, &loaded, &mut findings))?,
         Err(Failure::Failed(text)) => {
-            findings.problem("settings", text, "mend them; `grantor config example` explains each")
+            findings.problem("settings", text, "fix them; `grantor config example` explains each setting")
         }
         Err(other) => return Err(other),
     }
     let problems = findings.count(Level::Problem);
     let shown = json!({"ok": problems == 0, "findings": findings.all});
-    output::one(output, &shown, || findings.as_text())?;
+    output::item(output, &shown, || findings.as_text())?;
     match problems {
         0 => Ok(()),
         1 => Err(Failure::Problem("1 problem was found".to_owned())),

@@ -1,4 +1,4 @@
-//! Commands that look for faults: `doctor`, `selftest` and `demo`.
+//! Commands that diagnose or demonstrate a server: `doctor`, `selftest` and `demo`.
 
 pub mod demo;
 pub mod doctor;

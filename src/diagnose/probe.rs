@@ -1,4 +1,4 @@
-//! Looks at servers as their clients do, for `grantor selftest` and `grantor doctor`.
+//! Sends requests as clients do, for `grantor selftest` and `grantor doctor`.
 
 mod cors;
 mod difference;
@@ -16,34 +16,34 @@ pub use crate::diagnose::probe::html::unescaped;
 pub use crate::diagnose::probe::metadata::{faults, faults_as_openid, text};
 use crate::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, Request};
 
-/// Hosted Claude waits as long for discovery, registration and tokens.
+/// Hosted Claude uses the same timeout for discovery, registration and tokens.
 const BOUNDS: Bounds = Bounds { bytes: 1024 * 1024, time: Duration::from_secs(10) };
 
-/// What is wrong, and who trips over it.
+/// A fault, and the clients that it affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub said: String,
+    pub message: String,
     pub trips: &'static str,
 }
 
 impl Fault {
-    pub fn new(said: impl Into<String>, trips: &'static str) -> Self {
-        Self { said: said.into(), trips }
+    pub fn new(message: impl Into<String>, trips: &'static str) -> Self {
+        Self { message: message.into(), trips }
     }
 }
 
 pub const ALL_CLIENTS: &str = "every client: Claude, Cursor, VS Code, Codex, Inspector";
 
-/// On one line, and without what a terminal obeys.
-pub fn shown(text: &str) -> String {
+/// Escapes a text to one line without control sequences.
+pub fn one_line(text: &str) -> String {
     text.escape_debug().to_string().replace("\\'", "'")
 }
 
 #[derive(Clone)]
 pub struct Probe(Outgoing);
 
-/// An answer, whatever its status.
-pub struct Answer {
+/// A response with any status.
+pub struct Response {
     pub status: u16,
     pub body: Bytes,
     fetched: Fetched,
@@ -54,15 +54,15 @@ impl Probe {
         Self(Outgoing::for_operator())
     }
 
-    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response, OutgoingError> {
         self.send(Request { method: Method::Get, url, headers, body: "" }).await
     }
 
-    pub async fn options(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, OutgoingError> {
+    pub async fn options(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response, OutgoingError> {
         self.send(Request { method: Method::Options, url, headers, body: "" }).await
     }
 
-    pub async fn post_json(&self, url: &str, body: &Value) -> Result<Answer, OutgoingError> {
+    pub async fn post_json(&self, url: &str, body: &Value) -> Result<Response, OutgoingError> {
         let headers = &[("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         self.send(Request { method: Method::Post, url, headers, body: &body.to_string() }).await
     }
@@ -72,22 +72,22 @@ impl Probe {
         url: &str,
         headers: &[(&str, &str)],
         pairs: &[(&str, &str)],
-    ) -> Result<Answer, OutgoingError> {
+    ) -> Result<Response, OutgoingError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let form = ("content-type", "application/x-www-form-urlencoded");
         let headers: Vec<_> = [form].into_iter().chain(headers.iter().copied()).collect();
         self.send(Request { method: Method::Post, url, headers: &headers, body: &body }).await
     }
 
-    /// A header without a value is left out, such as the cookies of a browser that has none.
-    async fn send(&self, request: Request<'_>) -> Result<Answer, OutgoingError> {
+    /// Omits headers without a value, such as the cookies of a browser that has none.
+    async fn send(&self, request: Request<'_>) -> Result<Response, OutgoingError> {
         let headers: Vec<_> = request.headers.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
         let fetched = self.0.send(Request { headers: &headers, ..request }, BOUNDS).await?;
-        Ok(Answer { status: fetched.status, body: fetched.body.clone(), fetched })
+        Ok(Response { status: fetched.status, body: fetched.body.clone(), fetched })
     }
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<String> {
         self.fetched.header(name)
     }
@@ -104,7 +104,7 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// JSON, and called so: clients look at both.
+    /// Whether the body and the content type are JSON, because clients check both.
     pub fn is_json(&self) -> bool {
         let kind = self.header("content-type").unwrap_or_default();
         kind.starts_with("application/json") && self.json().is_some()
@@ -114,20 +114,21 @@ impl Answer {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)
     }
 
-    /// `error` of an OAuth error.
+    /// The `error` member of an OAuth error.
     pub fn error(&self) -> Option<String> {
         self.json()?.get("error")?.as_str().map(str::to_owned)
     }
 
-    /// Status and the beginning of what was said, on one line; of a page only what it calls itself.
+    /// The status and the beginning of the body on one line. For a page, only its title.
     pub fn summary(&self) -> String {
-        let (status, text) = (self.status, self.text());
+        let status = self.status;
+        let text = self.text();
         if let Some(location) = self.header("location") {
             return format!("{status} to {}", location.escape_debug());
         }
         if html::is_page(&self.header("content-type").unwrap_or_default(), &text) {
             return match html::title(&text) {
-                Some(title) => format!("{status} with the page \"{}\"", shown(&title)),
+                Some(title) => format!("{status} with the page \"{}\"", one_line(&title)),
                 None => format!("{status} with a page that has no title"),
             };
         }

@@ -1,7 +1,8 @@
-//! A tiny protected resource for `grantor demo`: what an MCP server does with this server, and nothing else.
+//! A minimal protected resource for `grantor demo`, which uses this server as an MCP server does.
 //!
-//! Without a token it answers 401 and says where its metadata is (RFC 9728 sections 3 and 5.1); with one it asks the
-//! authorization server about it (RFC 7662), each time, so that a token that was taken back is refused at once.
+//! Without a token, it returns 401 and the URL of its metadata (RFC 9728 sections 3 and 5.1). With
+//! a token, it introspects the token on every request (RFC 7662), so that a revoked token is
+//! refused at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +23,21 @@ const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) }
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 
 pub struct SampleResource {
-    /// Where it listens, as a URL without a path.
+    /// Its own URL, without a path.
     pub url: String,
     pub issuer: String,
-    /// By which it asks about tokens.
+    /// The secret that it uses for introspection.
     pub secret: Secret,
     pub outgoing: Outgoing,
 }
 
 impl SampleResource {
-    /// What tokens for it say in `aud`.
+    /// Its resource URI, the `aud` of its tokens.
     pub fn resource(&self) -> String {
         format!("{}/mcp", self.url)
     }
 
-    /// Serves until it is dropped.
+    /// Serves until the future is dropped.
     pub async fn serve(self, listener: TcpListener) -> std::io::Result<()> {
         let router = Router::new()
             .route("/mcp", get(show).post(show))
@@ -59,26 +60,30 @@ async fn show(State(this): State<Arc<SampleResource>>, headers: HeaderMap) -> Re
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(token) = header.strip_prefix("Bearer ") else { return this.challenge("") };
     match this.introspect(token).await {
-        None => (StatusCode::BAD_GATEWAY, "the authorization server did not answer\n").into_response(),
-        Some(told) if told["active"] != true => this.challenge(", error=\"invalid_token\""),
-        Some(told) => {
-            Json(json!({"hello": told["sub"], "client": told["client_id"], "you_may": told["scope"]})).into_response()
+        None => (StatusCode::BAD_GATEWAY, "the authorization server did not respond\n").into_response(),
+        Some(claims) if claims["active"] != true => this.challenge(", error=\"invalid_token\""),
+        Some(claims) => {
+            Json(json!({"hello": claims["sub"], "client": claims["client_id"], "you_may": claims["scope"]}))
+                .into_response()
         }
     }
 }
 
-/// Where the demo's client is sent: it shows the code, which a real client would exchange at once.
+/// The redirect URI of the demo's client. It shows the code, which a real client would exchange at
+/// once.
 async fn callback(RawQuery(query): RawQuery) -> String {
     let query = query.unwrap_or_default();
-    let told = |wanted: &str| {
+    let value = |wanted: &str| {
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(name, value)| name == wanted && is_plain(value)).map(|(_, value)| value.into_owned())
     };
-    match (told("code"), told("error")) {
-        (Some(code), _) => format!("You let the client in. In the terminal of the tour:\n\nCODE={code}\n"),
-        (None, Some(error)) => format!("The client is told: {error}\n"),
-        (None, None) => "The client is told nothing that it understands.\n".to_owned(),
+    match (value("code"), value("error")) {
+        (Some(code), _) => {
+            format!("You approved the client. Paste this into the terminal of the tour:\n\nCODE={code}\n")
+        }
+        (None, Some(error)) => format!("The client received the error {error}\n"),
+        (None, None) => "The client received neither a code nor an error.\n".to_owned(),
     }
 }
 
@@ -94,7 +99,7 @@ impl SampleResource {
         let url = format!("{}/oauth2/v1/introspect", self.issuer);
         let headers = &[("content-type", "application/x-www-form-urlencoded")];
         let request = Request { method: Method::Post, url: &url, headers, body: &body };
-        let answer = self.outgoing.send(request, BOUNDS).await.ok()?;
-        serde_json::from_slice(&answer.body).ok()
+        let response = self.outgoing.send(request, BOUNDS).await.ok()?;
+        serde_json::from_slice(&response.body).ok()
     }
 }

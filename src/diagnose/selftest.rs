@@ -1,4 +1,4 @@
-//! `grantor selftest`: goes through everything that an MCP client goes through, at the public URL of a running server.
+//! `grantor selftest`: runs all steps of an MCP client at the public URL of a running server.
 
 mod browser;
 mod discovery;
@@ -23,7 +23,8 @@ use crate::diagnose::selftest::report::Report;
 use crate::diagnose::selftest::stage::Stage;
 use crate::rules::client::ClientId;
 
-/// Name of the organization of self-tests. It stays, without users, because its audit events refer to it.
+/// Name of the organization of self-tests. It is kept, without users, because audit events refer to
+/// it.
 pub const ORG: &str = "grantor selftest";
 
 #[derive(Debug, Args)]
@@ -42,27 +43,27 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
     })?;
     let (steps, wrong) = (report.steps.len(), report.wrong());
     if output == Output::Json {
-        output::one(output, &json!({"url": url, "ok": wrong == 0, "steps": report.steps}), String::new)?;
+        output::item(output, &json!({"url": url, "ok": wrong == 0, "steps": report.steps}), String::new)?;
     }
     match wrong {
-        0 if output == Output::Text => output::line(&format!("all {steps} steps went well at {url}")),
+        0 if output == Output::Text => output::line(&format!("all {steps} steps passed at {url}")),
         0 => Ok(()),
-        wrong => Err(Failure::Problem(format!("{wrong} of {steps} steps did not go well at {url}"))),
+        wrong => Err(Failure::Problem(format!("{wrong} of {steps} steps failed at {url}"))),
     }
 }
 
-/// Whatever happens on the way, what was made for it is removed.
+/// Runs the test, and removes what it created even if it fails or is stopped.
 async fn test(context: &Context, url: &str, grace: u64, output: Output) -> Result<Report, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let stage = Stage::set_up(context).await?;
     let mut journey = Journey::new(url, &stage, context, grace);
     let mut report = Report::new(output);
-    let travelled = tokio::select! {
-        travelled = journey.travel(&mut report) => travelled,
+    let outcome = tokio::select! {
+        outcome = journey.travel(&mut report) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Failure::Failed("stopped".to_owned())),
         _ = terminate.recv() => Err(Failure::Failed("stopped".to_owned())),
     };
     let client_id = journey.client_id.as_deref().and_then(|id| ClientId::parse(id).ok());
     stage.take_down(context, client_id).await?;
-    travelled.map(|()| report)
+    outcome.map(|()| report)
 }

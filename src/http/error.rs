@@ -1,5 +1,5 @@
-//! One error enum per audience, each in a file of its own, with one exhaustive `match` to status, code and public text.
-//! What happened inside is logged here, once, and never sent.
+//! One error enum per audience, each in its own file, with exhaustive matches to status, code and
+//! public text. Private causes are logged once and never sent.
 
 mod api;
 mod oauth;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub use crate::http::error::api::{About, ApiError};
 pub use crate::http::error::oauth::OAuthError;
-pub use crate::http::error::page::{PageError, in_their_language, told as page_told};
+pub use crate::http::error::page::{PageError, page_response, render_page_errors};
 pub use crate::http::error::strings::StringsError;
 pub use crate::http::error::token::{BearerError, TokenEndpointError};
 
@@ -27,21 +27,19 @@ use crate::http::middleware::body::BodyError;
 use crate::http::middleware::rate_limit::TooManyRequests;
 use crate::http::views::Language;
 
-/// Seconds after which it is worth trying again when the database, or this server, has too much to do.
-const COME_BACK_IN: u64 = 1;
+/// The `Retry-After` of a 503: seconds until a retry may succeed.
+const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// What may be said of it to anybody.
-fn told_of(cause: &DbError) -> &'static str {
+/// The text about a database error that is safe to send to any client.
+fn public_text(cause: &DbError) -> &'static str {
     match cause {
-        DbError::Shared(cause) => told_of(cause),
+        DbError::Shared(cause) => public_text(cause),
         DbError::Unavailable(_) | DbError::ConnectionLost(_) | DbError::TimedOut => {
-            "the server cannot reach its database at the moment: try again in a second"
+            "the server cannot reach its database; retry in a second"
         }
-        DbError::QueueFull => "the server has as many registrations waiting as it may: try again in a second",
-        DbError::Conflict(_) => "another change of the same was under way: try again in a second",
-        DbError::ReadOnly(_) => {
-            "the database takes no writes at the moment: reading works, and its operator can end this"
-        }
+        DbError::QueueFull => "the registration queue is full; retry in a second",
+        DbError::Conflict(_) => "another request is changing the same data; retry in a second",
+        DbError::ReadOnly(_) => "the database does not accept writes; reads still work, and the operator can fix this",
         DbError::TransactionPooling
         | DbError::Duplicate
         | DbError::Reference
@@ -50,11 +48,11 @@ fn told_of(cause: &DbError) -> &'static str {
     }
 }
 
-const INTERNAL: &str = "something went wrong inside the server: its operator finds the cause by the X-Request-Id";
+const INTERNAL: &str = "internal server error; the operator can find the cause by the X-Request-Id";
 
 impl IntoResponse for TooManyRequests {
     fn into_response(self) -> Response {
-        let mut answer =
+        let mut response =
             (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"errors": ["Too many requests"]}))).into_response();
         let numbers = [
             (RETRY_AFTER, self.reset),
@@ -63,10 +61,10 @@ impl IntoResponse for TooManyRequests {
             (HeaderName::from_static("x-ratelimit-remaining"), 0),
             (HeaderName::from_static("x-ratelimit-reset"), self.reset),
         ];
-        answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-        answer.headers_mut().extend(numbers.map(|(name, number)| (name, HeaderValue::from(number))));
-        answer.extensions_mut().insert(self.class);
-        answer
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        response.headers_mut().extend(numbers.map(|(name, number)| (name, HeaderValue::from(number))));
+        response.extensions_mut().insert(self.class);
+        response
     }
 }
 
@@ -82,27 +80,30 @@ impl BodyError {
     }
 }
 
-/// What a path answers that exists for other methods: OPTIONS asks for just this.
+/// The response of an existing path to another method. OPTIONS gets 204 with the same `Allow`
+/// header.
 pub fn method_not_allowed(method: &Method, path: &str, allow: &'static str) -> Response {
-    let mut answer = match Audience::of(path) {
+    let mut response = match Audience::of(path) {
         _ if method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         Audience::OAuth => OAuthError::Method.into_response(),
         Audience::Page => PageError::Method.into_response(),
-        audience => ApiError::Method.told_to(audience),
+        audience => ApiError::Method.response_for(audience),
     };
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    answer
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
 }
 
-/// Told as whoever asks can read it: people come to addresses that do not exist, too.
+/// The 404 in the shape of the path's audience. Browsers get a page, since people mistype
+/// addresses.
 pub fn not_found(request: &Request) -> Response {
-    let (method, headers) = (request.method(), request.headers());
+    let method = request.method();
+    let headers = request.headers();
     match Audience::of(request.uri().path()) {
         Audience::OAuth => OAuthError::NotFound.into_response(),
         Audience::Page | Audience::Strings if wants_a_page(method, headers) => {
-            page_told(&PageError::NotFound, true, Language::of(headers), request.extensions().get())
+            page_response(&PageError::NotFound, true, Language::of(headers), request.extensions().get())
         }
-        audience => ApiError::NotFound.told_to(audience),
+        audience => ApiError::NotFound.response_for(audience),
     }
 }
 
@@ -110,17 +111,17 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const JSON_API: HeaderValue = HeaderValue::from_static(body::JSON_API);
 
-fn tell_when_to_come_back(answer: &mut Response) {
-    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(COME_BACK_IN));
+fn add_retry_after(response: &mut Response) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
 }
 
 fn log(status: StatusCode, cause: &DbError) {
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        tracing::warn!(error = %cause, "the database could not be used");
+        tracing::warn!(error = %cause, "the database is unavailable");
     } else {
-        tracing::error!(error = %cause, "the database refused what this server asked");
+        tracing::error!(error = %cause, "a database query failed");
     }
 }
 
@@ -131,19 +132,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_database_cannot_do_at_the_moment_is_told_as_what_it_is_and_the_rest_is_not_told() {
+    fn transient_database_errors_have_their_own_text_and_other_errors_do_not() {
         let shared = |cause| DbError::Shared(Arc::new(cause));
         let cases = [
             (DbError::TimedOut, "cannot reach its database", true),
             (shared(DbError::TimedOut), "cannot reach its database", true),
-            (DbError::QueueFull, "as many registrations waiting as it may", true),
-            (DbError::Conflict(sqlx_error()), "another change of the same", true),
-            (shared(DbError::ReadOnly(sqlx_error())), "takes no writes", true),
+            (DbError::QueueFull, "the registration queue is full", true),
+            (DbError::Conflict(sqlx_error()), "another request is changing the same data", true),
+            (shared(DbError::ReadOnly(sqlx_error())), "does not accept writes", true),
             (DbError::Query(sqlx_error()), INTERNAL, false),
             (DbError::Duplicate, INTERNAL, false),
         ];
-        for (cause, words, transient) in cases {
-            assert!(told_of(&cause).contains(words), "{cause:?}");
+        for (cause, text, transient) in cases {
+            assert!(public_text(&cause).contains(text), "{cause:?}");
             assert_eq!(cause.is_transient(), transient, "{cause:?}");
         }
     }

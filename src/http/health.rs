@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it alive, may it be sent requests, what has it counted.
+//! The management endpoints: liveness, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -13,19 +13,20 @@ use crate::app::App;
 use crate::db::engine::migrate::MigrationState;
 use crate::timekeeper::MAX_SKEW_MS;
 
-/// The process answers. Says nothing about the database: a restart does not bring that back.
+/// Liveness: the process responds. It does not check the database, since a restart would not fix
+/// that.
 pub async fn healthz() -> impl IntoResponse {
     Json(json!({"status": "ok"}))
 }
 
-/// 200 exactly while requests are served: the server has started and does not stop, and the database can be written to and
-/// has a schema that this program can use. A newer schema may be usable. `?verbose` adds the details.
+/// Readiness: 200 while the server is neither starting nor stopping, the database accepts writes,
+/// and its schema is usable by this version. A newer schema may be usable. `?verbose` adds details.
 pub async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> impl IntoResponse {
-    let (status, why) = match readiness(&app).await {
+    let (status, text) = match readiness(&app).await {
         Ok(()) => (StatusCode::OK, "ready"),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     };
-    let mut body = json!({"status": why});
+    let mut body = json!({"status": text});
     if query.is_some_and(|query| query == "verbose" || query.starts_with("verbose=")) {
         body["version"] = json!(env!("CARGO_PKG_VERSION"));
         body["clock"] = clock(&app);
@@ -39,7 +40,7 @@ async fn readiness(app: &App) -> Result<(), &'static str> {
         return Err("stopping");
     }
     let db = &app.context.db;
-    let state = db.migration_state().await.map_err(does_not_answer)?;
+    let state = db.migration_state().await.map_err(no_response)?;
     match state {
         MigrationState::UpToDate | MigrationState::Newer(_) => {}
         MigrationState::Behind if app.is_starting() => return Err("starting: migrations are missing"),
@@ -49,13 +50,13 @@ async fn readiness(app: &App) -> Result<(), &'static str> {
     if app.is_starting() {
         return Err("starting");
     }
-    match db.is_read_only().await.map_err(does_not_answer)? {
+    match db.is_read_only().await.map_err(no_response)? {
         true => Err("the database is read-only"),
         false => Ok(()),
     }
 }
 
-fn does_not_answer(cause: impl std::fmt::Display) -> &'static str {
+fn no_response(cause: impl std::fmt::Display) -> &'static str {
     tracing::warn!(error = %cause, "the database does not answer");
     "the database does not answer"
 }
@@ -72,8 +73,10 @@ fn clock(app: &App) -> Value {
 
 async fn schema(app: &App) -> Value {
     let Ok(migrations) = app.context.db.migrations().await else { return Value::Null };
-    let unknown: Vec<i64> = migrations.iter().filter(|one| !one.known).map(|one| one.version).collect();
-    let missing: Vec<i64> = migrations.iter().filter(|one| !one.applied).map(|one| one.version).collect();
+    let unknown: Vec<i64> =
+        migrations.iter().filter(|migration| !migration.known).map(|migration| migration.version).collect();
+    let missing: Vec<i64> =
+        migrations.iter().filter(|migration| !migration.applied).map(|migration| migration.version).collect();
     json!({"missing_migrations": missing, "unknown_migrations": unknown})
 }
 

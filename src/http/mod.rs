@@ -1,5 +1,5 @@
-//! WHAT IS SAID: routes, extractors, answers. The tree mirrors the URLs; no SQL, and no decision that is not about the
-//! wire.
+//! HTTP: routes, middleware, extractors, handlers and pages. The tree mirrors the URLs. It contains
+//! no SQL, and only decisions about HTTP.
 
 mod middleware;
 pub mod routes;

@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document: made from the constants that the code itself goes by. A test holds its paths against
-//! `router::ROUTES`.
+//! The OpenAPI 3.1 document, built from the constants that the code uses. A test compares its paths
+//! with `routes::ROUTES`.
 
 mod auth_methods;
 mod oauth;
@@ -32,19 +32,19 @@ pub fn document(public_url: &str) -> Value {
             "license": {"name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT"},
         },
         "servers": [{"url": public_url}],
-        "paths": all([
+        "paths": merge([
             oauth::paths(),
             operators::paths(),
             auth_methods::paths(),
             test_auth_method::paths(),
             webhooks::paths(),
             webhook_deliveries::paths(),
-            json!({"/openapi.json": {"get": this_document()}}),
+            json!({"/openapi.json": {"get": openapi_document()}}),
         ]),
         "components": {
-            "schemas": all([
+            "schemas": merge([
                 schemas::schemas(),
-                schemas::of_tokens(),
+                schemas::token_schemas(),
                 resources::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
@@ -59,20 +59,22 @@ pub fn document(public_url: &str) -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token. For the operators' endpoints, one that was asked for without a resource",
+                    "description": "An access token. The management API accepts only tokens that \
+                                    were requested without a resource",
                 },
                 "resourceAuth": {
                     "type": "http",
                     "scheme": "basic",
-                    "description": "The secret of a resource as the password; the user name does not count",
+                    "description": "The secret of a resource server as the password; the user name \
+                                    is ignored",
                 },
             },
         },
     })
 }
 
-/// The members of several objects as one.
-fn all<const N: usize>(objects: [Value; N]) -> Value {
+/// Merges the members of several objects into one.
+fn merge<const N: usize>(objects: [Value; N]) -> Value {
     let members = objects.into_iter().flat_map(|object| match object {
         Value::Object(members) => members,
         _ => Map::new(),
@@ -80,10 +82,10 @@ fn all<const N: usize>(objects: [Value; N]) -> Value {
     Value::Object(members.collect())
 }
 
-fn this_document() -> Value {
+fn openapi_document() -> Value {
     json!({
         "operationId": "ShowOpenApi",
-        "summary": "This document",
+        "summary": "Get the OpenAPI document",
         "security": [],
         "responses": {
             "200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}},
@@ -104,9 +106,10 @@ fn responses() -> Value {
     json!({
         "OAuthError": {"description": "RFC 7591 section 3.2.2, RFC 6749 section 5.2", "content": json_of("OAuthError")},
         "JsonApiError": {"description": "JSON:API errors", "content": json_api_of("JsonApiErrors")},
-        "Errors": {"description": "What is wrong, in words", "content": json_of("Errors")},
+        "Errors": {"description": "Error messages", "content": json_of("Errors")},
         "Unauthorized": {
-            "description": "No credential, or an access token that is none, has ended or is for another server",
+            "description": "No credentials, or an access token that is not valid, has expired or \
+                            is for another server",
             "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
             "content": json_of("Errors"),
         },
@@ -116,14 +119,15 @@ fn responses() -> Value {
             "content": json_of("OAuthError"),
         },
         "Forbidden": {
-            "description": "Unknown keys (plain strings); a permission that the user lacks, or a scope that the token lacks (JSON:API)",
+            "description": "Unknown keys (plain strings), or a missing permission or scope \
+                            (JSON:API)",
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Errors"}},
                 "application/vnd.api+json": {"schema": {"$ref": "#/components/schemas/JsonApiErrors"}},
             },
         },
         "TooManyRequests": {
-            "description": "Come back after Retry-After seconds",
+            "description": "Too many requests; retry after the time in Retry-After",
             "headers": {"Retry-After": {"schema": {"type": "integer"}}, "X-RateLimit-Reset": {"schema": {"type": "integer"}}},
             "content": json_of("Errors"),
         },

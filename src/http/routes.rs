@@ -1,4 +1,4 @@
-//! Every path on one page.
+//! The routes of the server.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::http::api::{
     auth_methods, default_scopes_restriction, org_authorized_clients, scopes_restriction, test_auth_method,
     webhook_deliveries, webhook_variables, webhooks,
 };
-use crate::http::error::{in_their_language, method_not_allowed, not_found};
+use crate::http::error::{method_not_allowed, not_found, render_page_errors};
 use crate::http::middleware::edge::edge;
 use crate::http::oauth::pending::see_other;
 use crate::http::oauth::{authorize, discovery, introspect, jwks, register, revoke, token, userinfo, well_known};
@@ -21,7 +21,7 @@ use crate::http::pages::{account, consent, login, organization, password};
 use crate::http::views::style;
 use crate::http::{health, openapi};
 
-/// A path, the methods it takes, and what `Allow` says of it.
+/// A path, its methods and its `Allow` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub path: &'static str,
@@ -42,7 +42,7 @@ const SERVER_METADATA: Route =
     Route { path: "/.well-known/oauth-authorization-server", methods: &["get"], allow: "GET, HEAD, OPTIONS" };
 const OPENID_CONFIGURATION: Route =
     Route { path: "/.well-known/openid-configuration", methods: &["get"], allow: "GET, HEAD, OPTIONS" };
-/// Where clients of the compatible API look.
+/// The path that clients of the compatible API use.
 const API_OPENID_CONFIGURATION: Route =
     Route { path: "/api/v2/oauth2/.well-known/openid-configuration", methods: &["get"], allow: "GET, HEAD, OPTIONS" };
 const JWKS: Route = Route { path: "/oauth2/v1/jwks", methods: &["get"], allow: "GET, HEAD, OPTIONS" };
@@ -130,7 +130,8 @@ const WEBHOOK_DELIVERY_REPLAY: Route = Route {
     ..WEBHOOK_REPLAY
 };
 
-/// What programs call on the public listener: the OpenAPI document and the metrics go by it.
+/// The public routes for programs. The OpenAPI document describes them, and the metrics use them as
+/// labels.
 pub const ROUTES: [Route; 30] = [
     REGISTER,
     SITES,
@@ -177,7 +178,7 @@ const fn page_with_form(path: &'static str) -> Route {
 }
 
 const AUTHORIZE: Route = page_with_form("/oauth2/v1/authorize");
-/// Whoever types the address of the server is somebody with an account.
+/// Redirects to the account page.
 const ROOT: Route = page("/");
 const LOGIN: Route = page_with_form("/login");
 const LOGOUT: Route = form("/logout");
@@ -192,12 +193,12 @@ const ACCOUNT_END_SESSION: Route = form("/account/sessions/end");
 const ACCOUNT_END_OTHERS: Route = form("/account/sessions/end-others");
 const STYLE: Route = page("/style.css");
 
-/// Where clients of the first MCP revision look that find no metadata.
+/// The paths that clients of the first MCP revision use if they find no metadata.
 const FALLBACK_AUTHORIZE: Route = page_with_form("/authorize");
 const FALLBACK_TOKEN: Route = Route { path: "/token", ..TOKEN };
 const FALLBACK_REGISTER: Route = Route { path: "/register", ..REGISTER };
 
-/// What people see, and what is not documented for programs.
+/// The pages, and the routes that the OpenAPI document leaves out.
 const PAGES: [Route; 16] = [
     AUTHORIZE,
     ROOT,
@@ -250,7 +251,7 @@ pub fn public(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Where events go, and by which credentials.
+/// Webhooks, their variables and their auth methods.
 fn integrations() -> Router<Arc<App>> {
     let auth_method = get(auth_methods::show).patch(auth_methods::update).delete(auth_methods::delete);
     let webhook = get(webhooks::show).put(webhooks::update).delete(webhooks::delete);
@@ -269,7 +270,7 @@ fn integrations() -> Router<Arc<App>> {
         .merge(route(WEBHOOK_DELIVERY_REPLAY, post(webhook_deliveries::replay_one)))
 }
 
-/// What people see, told in their language.
+/// The pages for browsers, including their errors.
 fn pages() -> Router<Arc<App>> {
     Router::new()
         .merge(route(AUTHORIZE, get(authorize::by_query).post(authorize::by_form)))
@@ -286,7 +287,7 @@ fn pages() -> Router<Arc<App>> {
         .merge(route(ACCOUNT_END_SESSION, post(account::end_session)))
         .merge(route(ACCOUNT_END_OTHERS, post(account::end_others)))
         .merge(route(STYLE, get(style)))
-        .layer(from_fn(in_their_language))
+        .layer(from_fn(render_page_errors))
 }
 
 fn fallback_paths(are_served: bool) -> Router<Arc<App>> {
@@ -295,7 +296,7 @@ fn fallback_paths(are_served: bool) -> Router<Arc<App>> {
     }
     let authorize = route(FALLBACK_AUTHORIZE, get(authorize::by_query).post(authorize::by_form));
     Router::new()
-        .merge(authorize.layer(from_fn(in_their_language)))
+        .merge(authorize.layer(from_fn(render_page_errors)))
         .merge(route(FALLBACK_TOKEN, post(token::token)))
         .merge(route(FALLBACK_REGISTER, post(register::register)))
 }
@@ -305,7 +306,7 @@ fn route(route: Route, methods: MethodRouter<Arc<App>>) -> Router<Arc<App>> {
     Router::new().route(route.path, methods.fallback(refuse))
 }
 
-/// Served apart from the public, for whoever runs the server.
+/// The routes of the separate management listener, for operators.
 pub fn management(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
@@ -315,7 +316,8 @@ pub fn management(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// A bounded set of labels for metrics, whatever path is asked for.
+/// Maps a matched path to a metrics label. Other paths share one label, so that their number is
+/// bounded.
 pub fn known_route(matched: Option<&str>) -> &'static str {
     let route = ROUTES.iter().chain(&PAGES).find(|route| Some(route.path) == matched);
     route.map_or("unknown", |route| route.path)

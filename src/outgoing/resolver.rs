@@ -1,4 +1,4 @@
-//! Names to addresses that were checked. The connection is made to what comes out of here.
+//! Resolves names to checked addresses. Connections are made only to the addresses returned here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ pub struct CheckedResolver {
     lookups: Arc<Semaphore>,
 }
 
-/// The system answers one on a thread of its own, and goes on when nobody waits any more: a name server that is slow on
-/// purpose must not take all threads.
-const LOOKUPS_AT_ONCE: usize = 64;
+/// The limit of concurrent lookups. The system runs each one on a thread and continues even if its
+/// caller gave up, so a deliberately slow name server must not take all threads.
+const MAX_LOOKUPS: usize = 64;
 
 impl CheckedResolver {
     pub fn new(rules: Arc<AddressRules>) -> Self {
-        Self { rules, lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)) }
+        Self { rules, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
     }
 }
 
@@ -33,7 +33,7 @@ impl Resolve for CheckedResolver {
             let name = host.clone();
             let found = tokio::spawn(async move {
                 let _place = place;
-                look_up(&name).await
+                lookup(&name).await
             });
             let found = found.await.map_err(|cause| unresolved(&host, &cause))??;
             let allowed = only_allowed(&rules, &host, found)?;
@@ -42,7 +42,8 @@ impl Resolve for CheckedResolver {
     }
 }
 
-/// Refused only where nothing is left: a name may have an inner address beside a public one.
+/// Keeps the allowed addresses. Fails only if none is left: a name may have an internal address
+/// besides a public one.
 fn only_allowed(rules: &AddressRules, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, OutgoingError> {
     let mut refused = None;
     let mut allowed = Vec::with_capacity(found.len());
@@ -56,22 +57,23 @@ fn only_allowed(rules: &AddressRules, host: &str, found: Vec<SocketAddr>) -> Res
         Some((address, kind)) if allowed.is_empty() => {
             Err(OutgoingError::Refused { host: host.to_owned(), address, kind })
         }
-        _ if allowed.is_empty() => Err(unresolved(host, &"the answer holds none")),
+        _ if allowed.is_empty() => Err(unresolved(host, &"the response contains no address")),
         _ => Ok(allowed),
     }
 }
 
-/// For what the operator names, which may well be inside: the proxy, or a server to look at.
+/// Resolves hosts that the operator chose and that may be internal: the proxy, or a server to
+/// check.
 pub struct PlainResolver;
 
 impl Resolve for PlainResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move { Ok(Box::new(look_up(name.as_str()).await?.into_iter()) as Addrs) })
+        Box::pin(async move { Ok(Box::new(lookup(name.as_str()).await?.into_iter()) as Addrs) })
     }
 }
 
-/// The port is put in by the client.
-async fn look_up(host: &str) -> Result<Vec<SocketAddr>, OutgoingError> {
+/// Resolves without a port, which the HTTP library adds.
+async fn lookup(host: &str) -> Result<Vec<SocketAddr>, OutgoingError> {
     let found = tokio::net::lookup_host((host, 0)).await;
     Ok(found.map_err(|cause| unresolved(host, &cause))?.collect())
 }
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_name_with_several_addresses_only_the_allowed_ones_are_left() {
+    fn only_the_allowed_addresses_of_a_name_are_used() {
         let rules = AddressRules::default();
         let check = |found: &[&str]| only_allowed(&rules, "mixed.example", sockets(found));
 
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_means_this_machine_is_refused() {
+    async fn localhost_is_refused() {
         let resolver = CheckedResolver::new(Arc::new(AddressRules::default()));
 
         let refused = resolver.resolve("localhost".parse().expect("a name")).await.map(drop).expect_err("is refused");
@@ -112,15 +114,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_names_than_may_be_looked_up_at_once_are_too_many() {
+    async fn too_many_concurrent_lookups_are_refused() {
         let resolver = CheckedResolver::new(Arc::new(AddressRules { allow_loopback: true, ..Default::default() }));
         let all = Arc::clone(&resolver.lookups).try_acquire_many_owned(64).expect("all are free");
-        let look_up = || resolver.resolve("localhost".parse().expect("a name"));
+        let lookup = || resolver.resolve("localhost".parse().expect("a name"));
 
-        let busy = look_up().await.map(drop).expect_err("is busy");
+        let busy = lookup().await.map(drop).expect_err("is busy");
         drop(all);
 
         assert!(matches!(busy.downcast_ref::<Error>(), Some(Error::Busy { .. })), "{busy}");
-        assert!(look_up().await.is_ok());
+        assert!(lookup().await.is_ok());
     }
 }

@@ -1,4 +1,5 @@
-//! Where a request goes, read before anything is sent: the scheme, and the address where the URL holds one.
+//! Parses and checks the URL of a request before anything is sent: its scheme, and its address if
+//! it contains one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,7 @@ use crate::rules::syntax::uri::{Host, check_characters, split_scheme};
 #[derive(Debug)]
 pub struct Target {
     pub url: Url,
-    /// In lower case, and without the brackets of an address: at most 253 bytes.
+    /// The host in lower case, without the brackets of an address. It has at most 253 bytes.
     pub host: String,
 }
 
@@ -20,7 +21,7 @@ impl Target {
         Self::read(text, Some(rules))
     }
 
-    /// By http or https, and wherever it is.
+    /// Accepts http and https URLs with any host.
     pub fn parse_any(text: &str) -> Result<Self, OutgoingError> {
         Self::read(text, None)
     }
@@ -29,26 +30,26 @@ impl Target {
         check_characters(text)?;
         let (scheme, after_scheme) = split_scheme(text)?;
         let host = Host::parse(after_scheme)?;
-        let (address, shown) = (host.address, host.text.trim_matches(['[', ']']).to_ascii_lowercase());
+        let (address, name) = (host.address, host.text.trim_matches(['[', ']']).to_ascii_lowercase());
         if let (Some(rules), Some(address)) = (rules, address) {
-            let refused = |kind| OutgoingError::Refused { host: shown.clone(), address, kind };
+            let refused = |kind| OutgoingError::Refused { host: name.clone(), address, kind };
             rules.check(address).map_err(refused)?;
         }
-        let url = Url::parse(text).map_err(|_| OutgoingError::Ambiguous { host: shown.clone() })?;
-        let by_http = rules.is_none_or(|rules| rules.allow_loopback && is_this_machine(&shown, address));
+        let url = Url::parse(text).map_err(|_| OutgoingError::Ambiguous { host: name.clone() })?;
+        let by_http = rules.is_none_or(|rules| rules.allow_loopback && is_this_machine(&name, address));
         match url.scheme() {
             "https" => {}
             "http" if by_http => {}
-            _ => return Err(OutgoingError::NotHttps { host: shown }),
+            _ => return Err(OutgoingError::NotHttps { host: name }),
         }
-        if !scheme.eq_ignore_ascii_case(url.scheme()) || !names_the_same(&url, &shown, address) {
-            return Err(OutgoingError::Ambiguous { host: shown });
+        if !scheme.eq_ignore_ascii_case(url.scheme()) || !names_the_same(&url, &name, address) {
+            return Err(OutgoingError::Ambiguous { host: name });
         }
-        Ok(Self { url, host: shown })
+        Ok(Self { url, host: name })
     }
 
-    /// What can be known without resolving the name, where somebody else does that: names that mean whoever reads them
-    /// (RFC 6761 section 6.3).
+    /// Checks what is known without resolving the name, for requests through a proxy: `localhost`
+    /// is a loopback address (RFC 6761 section 6.3).
     pub fn check_name(&self, rules: &AddressRules) -> Result<(), OutgoingError> {
         if self.host != "localhost" && !self.host.ends_with(".localhost") {
             return Ok(());
@@ -63,7 +64,7 @@ fn is_this_machine(host: &str, address: Option<IpAddr>) -> bool {
     address.map_or(host == "localhost", |address| address.to_canonical().is_loopback())
 }
 
-/// The client's library has its own idea of a URL. What was checked must be what it connects to.
+/// The HTTP library parses the URL again. It must connect to the host that was checked.
 fn names_the_same(url: &Url, host: &str, address: Option<IpAddr>) -> bool {
     let theirs = url.host_str().unwrap_or_default();
     let without_brackets = theirs.trim_matches(['[', ']']);
@@ -110,14 +111,14 @@ mod tests {
             ("https://0.0.0.0/c", AddressKind::Unspecified),
         ] {
             assert!(
-                matches!(host(url, false), Err(OutgoingError::Refused { kind: told, .. }) if told == kind),
+                matches!(host(url, false), Err(OutgoingError::Refused { kind: found, .. }) if found == kind),
                 "{url}"
             );
         }
     }
 
     #[test]
-    fn http_is_for_loopback_where_that_is_allowed() {
+    fn http_is_accepted_only_for_loopback_if_that_is_allowed() {
         for url in ["http://127.0.0.1:8000/c", "http://[::1]/c", "http://localhost:8000/c"] {
             assert!(host(url, false).is_err(), "{url}");
             assert!(host(url, true).is_ok(), "{url}");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_may_ask_anybody_by_http_too_but_only_who_is_named_without_a_doubt() {
+    fn operators_may_use_http_and_any_host_but_no_ambiguous_url() {
         for url in ["http://10.0.0.1/c", "https://169.254.169.254/", "http://app.example/c", "http://localhost:8000/c"]
         {
             assert!(Target::parse_any(url).is_ok(), "{url}");
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_means_this_machine_is_known_without_resolving_it() {
+    fn localhost_is_refused_without_resolving_it() {
         for (url, passes) in
             [("https://localhost/c", false), ("https://x.LOCALHOST/c", false), ("https://a.example/c", true)]
         {
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_or_not_plainly_one_is_refused() {
+    fn malformed_and_ambiguous_urls_are_refused() {
         for (url, expected) in [
             ("app.example/c", UriSyntaxError::NoScheme),
             ("https:app.example/c", UriSyntaxError::NoHost),

@@ -1,4 +1,5 @@
-//! So many at once for each key, such as a host or a URL; the others wait, for a time. What nobody uses takes no memory.
+//! Limits concurrency per key, such as a host or a URL. Others wait for a limited time. Keys that
+//! are not in use take no memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,68 +8,68 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Cheap to clone; all clones count together.
+/// Cheap to clone; all clones share the limit.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct PerKeyLimit {
     at_once: usize,
-    of_key: Arc<Mutex<HashMap<String, Place>>>,
+    by_key: Arc<Mutex<HashMap<String, Place>>>,
 }
 
 #[derive(Debug)]
 struct Place {
     free: Arc<Semaphore>,
-    /// Who has a turn or waits for one.
+    /// Number of tasks that hold a permit or wait for one.
     users: usize,
 }
 
-/// Given back when it is dropped.
-#[must_use = "a turn that is dropped is over"]
+/// Returned when it is dropped.
+#[must_use = "a permit that is dropped is returned at once"]
 #[derive(Debug)]
-pub struct Turn {
-    // Before the user, so that the place is free when the last one leaves.
+pub struct PerKeyPermit {
+    // Declared before the user, so that the permit is free when the last user leaves.
     _permit: OwnedSemaphorePermit,
     _user: User,
 }
 
-/// Counted in, and out again however it ends.
+/// Counts a task that uses the key, until it is dropped.
 #[derive(Debug)]
 struct User {
     key: String,
-    turns: Turns,
+    limit: PerKeyLimit,
 }
 
-impl Turns {
+impl PerKeyLimit {
     pub fn new(at_once: usize) -> Self {
-        Self { at_once, of_key: Arc::default() }
+        Self { at_once, by_key: Arc::default() }
     }
 
-    /// None where it took too long.
-    pub async fn take(&self, key: &str, within: Duration) -> Option<Turn> {
-        let (user, free) = self.come(key);
+    /// Returns `None` if no permit was free within the time limit.
+    pub async fn take(&self, key: &str, within: Duration) -> Option<PerKeyPermit> {
+        let (user, free) = self.register(key);
         let permit = timeout(within, free.acquire_owned()).await.ok()?.ok()?;
-        Some(Turn { _permit: permit, _user: user })
+        Some(PerKeyPermit { _permit: permit, _user: user })
     }
 
-    fn come(&self, key: &str) -> (User, Arc<Semaphore>) {
-        let mut of_key = self.lock();
+    fn register(&self, key: &str) -> (User, Arc<Semaphore>) {
+        let mut by_key = self.lock();
         let new = || Place { free: Arc::new(Semaphore::new(self.at_once)), users: 0 };
-        let place = of_key.entry(key.to_owned()).or_insert_with(new);
+        let place = by_key.entry(key.to_owned()).or_insert_with(new);
         place.users += 1;
-        (User { key: key.to_owned(), turns: self.clone() }, Arc::clone(&place.free))
+        (User { key: key.to_owned(), limit: self.clone() }, Arc::clone(&place.free))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Place>> {
-        self.of_key.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for User {
     fn drop(&mut self) {
-        let mut of_key = self.turns.lock();
-        if let Some(place) = of_key.get_mut(&self.key) {
+        let mut by_key = self.limit.lock();
+        if let Some(place) = by_key.get_mut(&self.key) {
             place.users -= 1;
             if place.users == 0 {
-                of_key.remove(&self.key);
+                by_key.remove(&self.key);
             }
         }
     }
@@ -82,25 +83,25 @@ mod tests {
     const LONG: Duration = Duration::from_secs(10);
 
     #[tokio::test]
-    async fn only_so_many_have_their_turn_at_once_and_each_key_counts_by_itself() {
-        let turns = Turns::new(2);
-        let first = turns.take("a", AT_ONCE).await;
-        let second = turns.take("a", AT_ONCE).await;
+    async fn each_key_has_its_own_limit() {
+        let limit = PerKeyLimit::new(2);
+        let first = limit.take("a", AT_ONCE).await;
+        let second = limit.take("a", AT_ONCE).await;
 
         assert!(first.is_some() && second.is_some());
-        assert!(turns.take("a", AT_ONCE).await.is_none());
-        assert!(turns.take("b", AT_ONCE).await.is_some());
+        assert!(limit.take("a", AT_ONCE).await.is_none());
+        assert!(limit.take("b", AT_ONCE).await.is_some());
         drop(first);
-        assert!(turns.take("a", AT_ONCE).await.is_some());
+        assert!(limit.take("a", AT_ONCE).await.is_some());
     }
 
     #[tokio::test]
-    async fn who_waits_gets_the_turn_of_who_leaves() {
-        let turns = Turns::new(1);
-        let first = turns.take("a", AT_ONCE).await;
+    async fn a_returned_permit_goes_to_a_waiting_task() {
+        let limit = PerKeyLimit::new(1);
+        let first = limit.take("a", AT_ONCE).await;
         let waiting = tokio::spawn({
-            let turns = turns.clone();
-            async move { turns.take("a", LONG).await.is_some() }
+            let limit = limit.clone();
+            async move { limit.take("a", LONG).await.is_some() }
         });
         tokio::task::yield_now().await;
 
@@ -110,14 +111,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_that_nobody_uses_are_forgotten_also_where_somebody_gave_up() {
-        let turns = Turns::new(1);
-        let first = turns.take("a", AT_ONCE).await;
-        assert!(turns.take("a", AT_ONCE).await.is_none());
-        assert_eq!(turns.lock().len(), 1);
+    async fn unused_keys_are_forgotten_even_if_a_task_gave_up() {
+        let limit = PerKeyLimit::new(1);
+        let first = limit.take("a", AT_ONCE).await;
+        assert!(limit.take("a", AT_ONCE).await.is_none());
+        assert_eq!(limit.lock().len(), 1);
 
         drop(first);
 
-        assert_eq!(turns.lock().len(), 0);
+        assert_eq!(limit.lock().len(), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! Ids that cannot be mistaken for one another. A client's id is in `client.rs`, since it is derived and not drawn.
+//! A type for each kind of id, so that one cannot be passed for another. `ClientId` is in
+//! `client/mod.rs`, because a client's id may be derived from its metadata.
 
 use std::fmt;
 
@@ -21,28 +22,28 @@ macro_rules! id {
 }
 
 id! {
-    /// An organisation.
+    /// An organization.
     OrgId,
-    /// A person, in however many organisations.
+    /// A user, who can be a member of several organizations.
     UserId,
-    /// An API key or an application key: the row, not the secret.
+    /// The row of an API key or application key. The secret is separate.
     KeyId,
-    /// What one user authorised for one client in one organisation.
+    /// The access that one user granted to one client in one organization.
     GrantId,
-    /// A chain of refresh tokens and the access tokens beside it.
+    /// A chain of refresh tokens, together with the access tokens issued with them.
     FamilyId,
-    /// A browser in which somebody is signed in.
+    /// A signed-in browser session.
     SessionId,
-    /// An API or MCP server that tokens are for.
+    /// An API or MCP server that accepts tokens.
     ResourceId,
-    /// A client in one organisation, as its operators call the pair.
+    /// A pair of client and organization, for the management API.
     AuthorizedClientId,
-    /// How to get an access token for the receivers of webhooks.
+    /// The configuration for fetching access tokens for webhook receivers.
     AuthMethodId,
-    /// Where events of an organisation are sent.
+    /// A webhook: a URL to which the events of an organization are delivered.
     WebhookId,
-    /// What payloads and headers of webhooks may name.
+    /// A variable that webhook payloads and headers can refer to.
     VariableId,
-    /// Something that happened in an organisation, for whoever is told.
+    /// An event in an organization, delivered to its webhooks.
     EventId,
 }

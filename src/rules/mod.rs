@@ -1,5 +1,5 @@
-//! WHAT IS ALLOWED: pure rules on values, one rule book per file, with its RFC section. No I/O, no async, no clock: time
-//! comes in as an argument.
+//! The rules: pure decisions on values, with the RFC section that each one follows. This module has
+//! no I/O, no async code, no clock and no randomness; the current time is an argument.
 
 pub mod audit;
 pub mod authorization;

@@ -1,8 +1,10 @@
-//! Whole seconds since 1970-01-01 UTC, as OAuth writes times on the wire (RFC 7591 section 3.2.1, RFC 7519 section 2).
+//! Whole seconds since 1970-01-01 UTC, the format of times in OAuth (RFC 7591 section 3.2.1,
+//! RFC 7519 section 2).
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time. Only `clock.rs` makes one from the system; arithmetic saturates, so a jumping clock cannot panic.
+/// A point in time. Only `clock.rs` reads the system clock. Arithmetic saturates, so a clock that
+/// jumps cannot cause a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -24,28 +26,32 @@ impl Timestamp {
         Self(self.0.saturating_sub(seconds))
     }
 
-    /// How long ago `earlier` was, never negative: a clock that stepped back makes things look fresh, not ancient.
+    /// The number of seconds from `earlier` to this time, never negative. If the clock was set
+    /// back, things look new rather than old.
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         let elapsed = self.0.saturating_sub(earlier.0);
         if elapsed < 0 { 0 } else { elapsed }
     }
 
-    /// The beginning of the minute, hour or day, given its length in seconds, for times that are kept no more exactly.
+    /// The start of the current minute, hour or day, whose length is `seconds`. It is used for
+    /// times that are stored with a coarser precision.
     pub const fn rounded_down_to(self, seconds: i64) -> Self {
         Self(self.0.saturating_sub(self.0.rem_euclid(seconds)))
     }
 
-    /// RFC 3339 with `Z`, for a person: `2026-11-21T10:00:00Z`.
+    /// The time in RFC 3339 format with `Z`, such as `2026-11-21T10:00:00Z`.
     pub fn to_rfc3339(self) -> String {
         let (year, month, day) = civil_from_days(self.0.div_euclid(86_400));
-        let second = self.0.rem_euclid(86_400);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let second_of_day = self.0.rem_euclid(86_400);
+        let hour = second_of_day / 3600;
+        let minute = second_of_day / 60 % 60;
+        let second = second_of_day % 60;
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
-/// Proleptic Gregorian date of a day count. Counting from 1 March puts the leap day last in its year, so that the
-/// month follows from the day of the year by one linear formula.
+/// The proleptic Gregorian date of a day count. Years are counted from March 1, which makes the
+/// leap day the last day of a year, so one linear formula gives the month for a day of the year.
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     const DAYS_FROM_0000_03_01: i64 = 719_468;
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_written_as_rfc_3339_in_utc() {
+    fn a_time_is_formatted_as_rfc_3339_in_utc() {
         let cases = [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),
@@ -90,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stepped_back_makes_things_look_fresh() {
+    fn the_elapsed_time_is_zero_if_the_clock_was_set_back() {
         let now = Timestamp::from_seconds(100);
 
         assert_eq!(now.seconds_since(Timestamp::from_seconds(160)), 0);

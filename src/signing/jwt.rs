@@ -1,5 +1,5 @@
-//! Signed tokens in the compact form (RFC 7515 section 3.1, RFC 7519): taken apart and put together. What is allowed is
-//! decided by the key and by the caller, never by the token (RFC 8725 sections 3.1 and 3.11).
+//! Parses and builds signed tokens in the compact form (RFC 7515 section 3.1, RFC 7519). The key
+//! and the caller decide what is allowed, never the token (RFC 8725 sections 3.1 and 3.11).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
-/// Far more than any token of ours has, so that nobody makes the server decode megabytes.
-const LONGEST: usize = 8 * 1024;
+/// Tokens of this server are much shorter. The limit keeps anyone from making it decode megabytes.
+const MAX_LENGTH: usize = 8 * 1024;
 
-/// A token taken apart, with nothing believed yet.
+/// A parsed token whose signature was not verified yet.
 pub struct Unverified<'a> {
     header: Map<String, Value>,
-    /// What is signed: header and payload as they came.
+    /// The signed text: header and payload as they were sent.
     pub signed: &'a str,
     payload: &'a str,
     pub signature: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Unverified<'a> {
 
 impl<'a> Unverified<'a> {
     pub fn parse(token: &'a str) -> Option<Self> {
-        if token.len() > LONGEST {
+        if token.len() > MAX_LENGTH {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
@@ -34,13 +34,14 @@ impl<'a> Unverified<'a> {
         self.text("kid")
     }
 
-    /// Whether this is a token of the kind that is asked for, by the algorithm of its key, and without extensions: `crit`
-    /// names what must be understood (RFC 7515 section 4.1.11), and we understand none.
+    /// Whether the token has this type and the algorithm of its key, and no extensions: `crit`
+    /// lists extensions that must be understood (RFC 7515 section 4.1.11), and this server knows
+    /// none.
     pub fn is_of(&self, typ: &str, algorithm: SigningAlgorithm) -> bool {
         self.text("typ") == Some(typ) && self.text("alg") == Some(algorithm.name()) && !self.header.contains_key("crit")
     }
 
-    /// To be read only after the signature was verified.
+    /// Returns the payload. It must not be used before the signature was verified.
     pub fn payload(&self) -> Option<Vec<u8>> {
         decode(self.payload)
     }
@@ -50,7 +51,7 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// The payload alone, of a token that was verified before.
+/// Returns the payload of a token that was already verified.
 pub fn payload(token: &str) -> Option<Vec<u8>> {
     let (_, rest) = token.split_once('.')?;
     decode(rest.split_once('.')?.0)
@@ -60,7 +61,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// What is to be signed.
+/// Returns the text to sign.
 pub fn unsigned(algorithm: SigningAlgorithm, kid: &str, typ: &str, claims: &[u8]) -> String {
     let header = serde_json::json!({"alg": algorithm.name(), "kid": kid, "typ": typ}).to_string();
     let mut text = URL_SAFE_NO_PAD.encode(header);
@@ -69,7 +70,7 @@ pub fn unsigned(algorithm: SigningAlgorithm, kid: &str, typ: &str, claims: &[u8]
     text
 }
 
-/// With its signature.
+/// Appends the signature.
 pub fn signed(mut unsigned: String, signature: &[u8]) -> String {
     unsigned.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut unsigned);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_apart_as_it_was_put_together() {
+    fn a_token_is_parsed_as_it_was_built() {
         let token = signed(unsigned(ALGORITHM, "k1", "at+jwt", br#"{"sub":"x"}"#), &[1, 2, 3]);
 
         let parsed = Unverified::parse(&token).expect("a token");
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_of_the_kind_and_the_algorithm_that_are_asked_for_and_of_no_other() {
+    fn a_header_must_have_the_expected_type_and_algorithm() {
         let cases = [
             (r#"{"alg":"ES256","typ":"at+jwt"}"#, true),
             (r#"{"alg":"ES256","typ":"at+jwt","jwk":{},"x5u":"https://x"}"#, true),
@@ -122,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_form_of_a_token_is_none() {
+    fn malformed_tokens_are_not_parsed() {
         let good = token("{}");
-        let long = format!("{good}{}", "A".repeat(LONGEST));
+        let long = format!("{good}{}", "A".repeat(MAX_LENGTH));
         let padded = format!("{good}=");
         for text in ["", ".", "..", "a.b", "...", "e30.e30", "é.e30.AAAA", "e30.e30.A", "W10.e30.AAAA", &long, &padded]
         {
             assert!(Unverified::parse(text).is_none(), "{text:.40}");
         }
         assert!(Unverified::parse(&good).is_some());
-        // More parts than three: the middle is no base64 then.
+        // With more than three parts, the middle is not base64.
         assert_eq!(Unverified::parse("e30.e30.e30.AAAA").and_then(|token| token.payload()), None);
     }
 }

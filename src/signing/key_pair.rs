@@ -1,5 +1,5 @@
-//! Key pairs of the three algorithms: made, stored, read, and used. All of it is aws-lc-rs; chance comes from its own
-//! generator, which takes no seed.
+//! Generates, stores and uses key pairs of the three algorithms. aws-lc-rs does all of it.
+//! Randomness comes from its own generator, which takes no seed.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -17,9 +17,9 @@ use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("a key could not be made or used")]
+    #[error("a key could not be generated or used")]
     Failed,
-    #[error("this is no key of its algorithm")]
+    #[error("this is not a key of its algorithm")]
     NoKey,
 }
 
@@ -43,7 +43,8 @@ pub enum KeyPair {
 }
 
 impl KeyPair {
-    /// Takes a tenth of a second or more for RSA, and next to nothing for the others.
+    /// Generates a key pair. This takes a tenth of a second or more for RSA, and almost no time for
+    /// the others.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, KeyError> {
         Ok(match algorithm {
             SigningAlgorithm::Es256 => Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
@@ -82,7 +83,8 @@ impl KeyPair {
         }
     }
 
-    /// The signature as JWS has it: for ES256 both numbers one after the other (RFC 7518 section 3.4).
+    /// Returns the signature in the form of JWS. For ES256, that is both numbers concatenated (RFC
+    /// 7518 section 3.4).
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
         Ok(match self {
@@ -112,19 +114,20 @@ impl KeyPair {
     }
 }
 
-/// Modulus and exponent of an RSAPublicKey in DER (RFC 8017 appendix A.1.1): a sequence of two integers.
+/// Returns modulus and exponent of an RSAPublicKey in DER, which is a sequence of two integers (RFC
+/// 8017 appendix A.1.1).
 fn rsa_numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut members, _) = der_value(0x30, der)?;
     let mut integer = || {
         let (value, rest) = der_value(0x02, members)?;
         members = rest;
-        // DER puts a zero before a number whose first bit is set; a JWK has none (RFC 7518 section 6.3.1.1).
+        // DER adds a zero byte if the first bit is set; a JWK does not (RFC 7518 section 6.3.1.1).
         Some(value.strip_prefix(&[0]).unwrap_or(value))
     };
     Some((integer()?, integer()?))
 }
 
-/// The value of this tag at the beginning, and what follows it.
+/// Returns the first value, if it has this tag, and the rest.
 fn der_value(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let [found, length, rest @ ..] = der else { return None };
     let (length, rest) = match *length {
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_one_algorithm_is_none_of_another() {
+    fn a_key_of_one_algorithm_is_not_a_key_of_another() {
         for algorithm in SigningAlgorithm::ALL {
             let stored = KeyPair::generate(algorithm).expect("a key").to_pkcs8().expect("a document");
             for other in SigningAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rsa_key_in_der_has_no_numbers() {
+    fn malformed_der_is_not_an_rsa_key() {
         assert_eq!(rsa_numbers(&[0x30, 6, 2, 1, 7, 2, 1, 3]), Some(([7].as_slice(), [3].as_slice())));
         assert_eq!(rsa_numbers(&[0x30, 7, 2, 2, 0, 0x80, 2, 1, 3]), Some(([0x80].as_slice(), [3].as_slice())));
         for der in

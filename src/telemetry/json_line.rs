@@ -1,7 +1,8 @@
-//! A log line as one flat JSON object: the time, the level, the event's own fields, then those of the spans around it.
+//! Formats a log line as one flat JSON object: the time, the level, the fields of the event, then
+//! the fields of the spans around it.
 //!
-//! `tracing-subscriber` has such a format too, but parses each span's fields back for every event. Here a span's fields
-//! are written once, as the members they will be, and copied.
+//! `tracing-subscriber` has such a format, but it parses the fields of each span again for every
+//! event. Here the fields of a span are formatted once, as JSON members, and copied.
 
 use std::fmt::{self, Write as _};
 
@@ -38,7 +39,7 @@ where
     }
 }
 
-/// Fields as `,"name":value` each.
+/// Formats each field as `,"name":value`.
 pub struct JsonMembers;
 
 impl<'writer> FormatFields<'writer> for JsonMembers {
@@ -98,8 +99,8 @@ impl Visit for Members<'_> {
     }
 }
 
-/// Writes text as the inside of a JSON string (RFC 8259 section 7): nothing that a user sends can end the line or the
-/// string, or colour a terminal.
+/// Escapes text for a JSON string (RFC 8259 section 7), so that nothing that a client sends can end
+/// the line or the string, or color a terminal.
 struct Escaped<'a, W>(&'a mut W);
 
 impl<W: fmt::Write> fmt::Write for Escaped<'_, W> {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_sends_cannot_forge_a_line() {
+    fn client_input_cannot_forge_a_line() {
         let hostile = "a\"}\n{\"level\":\"ERROR\"}\u{1b}[31m\\\u{85}é";
 
         let lines = logged(|| tracing::info!(name = hostile, "registered"));

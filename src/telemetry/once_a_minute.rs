@@ -1,9 +1,10 @@
-//! Bounds what requests log: one line of a kind, for one route and one network, in a minute. Lines of one place in the code
-//! with different errors are of different kinds, up to a few.
+//! Limits the log lines of requests to one line of a kind per minute. A kind is a place in the
+//! code, a route and a network; different errors from one place are different kinds, up to a limit.
 //!
-//! Anybody can make the server refuse requests, and a refusal is logged, so a stranger could otherwise fill the disk. The
-//! first line of a kind is logged at once. Those after it are counted, and a minute later one line has their number. Lines
-//! below `info` are not counted: they are logged only where the operator asked for them.
+//! Refused requests are logged, and anyone can send bad requests, so without a limit an attacker
+//! could fill the disk. The first line of a kind is logged immediately. Later ones are counted, and
+//! a minute later one line reports their number. Lines below `info` are not limited, since they are
+//! logged only if the operator enabled them.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug, Write as _};
@@ -21,7 +22,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::clock::Clock;
 use crate::rules::syntax::network::Network;
 
-/// The request that is being answered.
+/// The route and the network of the current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestSource {
     pub route: &'static str,
@@ -32,20 +33,21 @@ tokio::task_local! {
     static REQUEST: RequestSource;
 }
 
-/// Answers a request: what it logs meanwhile is bounded.
-pub async fn of_request<T>(source: RequestSource, answering: impl Future<Output = T>) -> T {
-    REQUEST.scope(source, answering).await
+/// Runs a request handler, whose log lines are limited.
+pub async fn with_request_source<T>(source: RequestSource, handler: impl Future<Output = T>) -> T {
+    REQUEST.scope(source, handler).await
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Beyond this, networks and errors are not told apart.
+/// Beyond this number, networks and errors are not distinguished.
 const MAX_KINDS: usize = 4_096;
-/// An error may hold what was sent, so only a few are told apart: a stranger must not log a line with each request.
+/// An error may contain client input, so only a few errors are distinguished: a client must not be
+/// able to log a line with every request.
 const MAX_ERRORS: u64 = 16;
 
-/// What has been logged in the last minute. Cheap to clone; all clones are one.
+/// The lines that were logged in the last minute. Cheap to clone; all clones share their state.
 #[derive(Clone)]
-pub struct OnceAMinute(Arc<Inner>);
+pub struct LogLimiter(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
@@ -56,9 +58,9 @@ struct Inner {
 struct Kind {
     callsite: Identifier,
     route: &'static str,
-    /// None stands for all networks that do not fit.
+    /// `None` for all networks beyond [`MAX_KINDS`].
     network: Option<Network>,
-    /// By [`error`].
+    /// The number that [`error`] returns.
     error: u64,
 }
 
@@ -66,26 +68,27 @@ struct Lines {
     level: Level,
     message: String,
     logged_at: Duration,
-    left_out: u64,
+    suppressed: u64,
 }
 
-/// The one of the program, if it logs.
-static OF_THE_PROGRAM: OnceLock<OnceAMinute> = OnceLock::new();
+/// The limiter of the process, if logging is set up.
+static GLOBAL: OnceLock<LogLimiter> = OnceLock::new();
 
-/// Logs how many lines were left out, of each kind whose minute is over. To be called every few seconds.
+/// Logs the number of suppressed lines of each kind whose minute is over. Must be called every few
+/// seconds.
 pub fn report() {
-    if let Some(lines) = OF_THE_PROGRAM.get() {
+    if let Some(lines) = GLOBAL.get() {
         lines.report();
     }
 }
 
-impl OnceAMinute {
+impl LogLimiter {
     pub fn new(clock: Clock) -> Self {
         Self(Arc::new(Inner { clock, kinds: Mutex::default() }))
     }
 
-    pub fn of_the_program() -> Self {
-        OF_THE_PROGRAM.get_or_init(|| Self::new(Clock::system())).clone()
+    pub fn global() -> Self {
+        GLOBAL.get_or_init(|| Self::new(Clock::system())).clone()
     }
 
     fn admits(&self, event: &Event<'_>, source: RequestSource) -> bool {
@@ -102,36 +105,36 @@ impl OnceAMinute {
         }
         match kinds.get_mut(&kind) {
             Some(lines) if now.saturating_sub(lines.logged_at) < MINUTE => {
-                lines.left_out += 1;
+                lines.suppressed += 1;
                 false
             }
             Some(lines) => {
-                // Nobody has reported yet, so the number goes on.
+                // The suppressed lines were not reported yet, so the count continues.
                 lines.logged_at = now;
                 true
             }
             None => {
                 let level = *event.metadata().level();
-                kinds.insert(kind, Lines { level, message: message(event), logged_at: now, left_out: 0 });
+                kinds.insert(kind, Lines { level, message: message(event), logged_at: now, suppressed: 0 });
                 true
             }
         }
     }
 
-    /// A line with a number begins the next minute of its kind.
+    /// A line with a count starts the next minute of its kind.
     fn report(&self) {
         let now = self.0.clock.elapsed();
         let mut due = Vec::new();
         self.lock().retain(|kind, lines| {
             let is_over = now.saturating_sub(lines.logged_at) >= MINUTE;
-            if is_over && lines.left_out > 0 {
-                due.push((kind.clone(), lines.level, lines.message.clone(), lines.left_out));
-                (lines.logged_at, lines.left_out) = (now, 0);
+            if is_over && lines.suppressed > 0 {
+                due.push((kind.clone(), lines.level, lines.message.clone(), lines.suppressed));
+                (lines.logged_at, lines.suppressed) = (now, 0);
                 return true;
             }
             !is_over
         });
-        // Not while the table is locked: logging comes back here.
+        // The table must not be locked here, since logging locks it.
         for (kind, level, message, count) in due {
             log(&kind, level, &message, count);
         }
@@ -143,7 +146,8 @@ impl OnceAMinute {
 }
 
 fn log(kind: &Kind, level: Level, line: &str, count: u64) {
-    let (route, network) = (kind.route, kind.network.map(tracing::field::display));
+    let route = kind.route;
+    let network = kind.network.map(tracing::field::display);
     if level <= Level::WARN {
         tracing::warn!(count, line, route, network, "similar log lines were left out");
     } else {
@@ -151,19 +155,19 @@ fn log(kind: &Kind, level: Level, line: &str, count: u64) {
     }
 }
 
-/// Writes the lines that are admitted, in the format of `inner`.
-pub struct Bounded<F> {
+/// Writes the admitted lines in the format of `inner`.
+pub struct Limited<F> {
     inner: F,
-    lines: OnceAMinute,
+    lines: LogLimiter,
 }
 
-impl<F> Bounded<F> {
-    pub fn new(inner: F, lines: OnceAMinute) -> Self {
+impl<F> Limited<F> {
+    pub fn new(inner: F, lines: LogLimiter) -> Self {
         Self { inner, lines }
     }
 }
 
-impl<S, N, F> FormatEvent<S, N> for Bounded<F>
+impl<S, N, F> FormatEvent<S, N> for Limited<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -179,7 +183,7 @@ where
     }
 }
 
-/// The text of an event, which is ours and holds nothing that was sent.
+/// The message of an event, which is a constant and contains no client input.
 fn message(event: &Event<'_>) -> String {
     struct Message(String);
     impl Visit for Message {
@@ -195,7 +199,7 @@ fn message(event: &Event<'_>) -> String {
     message.0
 }
 
-/// A number below [`MAX_ERRORS`] for the error that an event tells of: the same for the same error.
+/// A number below [`MAX_ERRORS`] for the error of an event. Equal errors have equal numbers.
 fn error(event: &Event<'_>) -> u64 {
     struct Errors(String);
     impl Visit for Errors {
@@ -220,7 +224,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::clock::Hand;
+    use crate::clock::ManualClock;
     use crate::rules::timestamp::Timestamp;
 
     #[derive(Clone, Default)]
@@ -237,17 +241,18 @@ mod tests {
         }
     }
 
-    /// What `work` logs, a line each.
-    fn logged(work: impl FnOnce(&OnceAMinute, &Hand)) -> Vec<String> {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
-        let (lines, written) = (OnceAMinute::new(clock), Written::default());
+    /// The lines that `work` logs.
+    fn logged(work: impl FnOnce(&LogLimiter, &ManualClock)) -> Vec<String> {
+        let (clock, time) = Clock::manual(Timestamp::from_seconds(0));
+        let lines = LogLimiter::new(clock);
+        let written = Written::default();
         let writer = written.clone();
         let text = tracing_subscriber::fmt::format().without_time().with_target(false);
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(false)
-            .event_format(Bounded::new(text, lines.clone()))
+            .event_format(Limited::new(text, lines.clone()))
             .with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || work(&lines, &hand));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || work(&lines, &time));
         let bytes = written.0.lock().expect("is not poisoned").clone();
         String::from_utf8(bytes).expect("is text").lines().map(|line| line.trim().to_owned()).collect()
     }
@@ -261,25 +266,25 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_logged_at_once_and_the_others_as_a_number_a_minute_later() {
-        let lines = logged(|lines, hand| {
+    fn the_first_line_is_logged_immediately_and_the_others_as_a_count_a_minute_later() {
+        let lines = logged(|lines, time| {
             (0..100).for_each(|number| within("/a", 1, || refuse(number)));
             lines.report();
-            hand.advance(MINUTE);
+            time.advance(MINUTE);
             lines.report();
             within("/a", 1, || refuse(100));
-            hand.advance(MINUTE);
+            time.advance(MINUTE);
             lines.report();
         });
 
-        let number = |count| {
+        let suppressed = |count| {
             format!("INFO similar log lines were left out count={count} line=\"refused\" route=\"/a\" network=0.0.0.1")
         };
-        assert_eq!(lines, ["INFO refused detail=0".to_owned(), number(99), number(1)]);
+        assert_eq!(lines, ["INFO refused detail=0".to_owned(), suppressed(99), suppressed(1)]);
     }
 
     #[test]
-    fn routes_networks_and_places_in_the_code_are_told_apart_and_what_is_outside_of_requests_is_not_bounded() {
+    fn routes_networks_and_callsites_are_limited_separately_and_other_lines_are_not_limited() {
         let lines = logged(|_, _| {
             for _ in 0..3 {
                 within("/a", 1, || refuse(1));
@@ -296,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_apart_up_to_a_few() {
+    fn only_a_few_errors_are_distinguished() {
         let fail = |number: u32| within("/a", 1, || tracing::info!(error = %number, "failed"));
         let of_one = logged(|_, _| (0..100).for_each(|_| fail(1)));
         let of_many = logged(|_, _| (0..1_000).for_each(fail));
@@ -306,19 +311,19 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_nobody_logs_any_more_is_forgotten_and_many_networks_share_one_entry() {
-        let written = logged(|lines, hand| {
+    fn an_unused_kind_is_forgotten_and_many_networks_share_one_entry() {
+        let written = logged(|lines, time| {
             for number in 0..10_000 {
                 within("/a", number, || refuse(number));
             }
             assert_eq!(lines.lock().len(), MAX_KINDS + 1);
-            hand.advance(MINUTE);
+            time.advance(MINUTE);
             lines.report();
-            hand.advance(MINUTE);
+            time.advance(MINUTE);
             lines.report();
             assert_eq!(lines.lock().len(), 0);
         });
 
-        assert_eq!(written.len(), MAX_KINDS + 2, "the first of each, the first of all others, and their number");
+        assert_eq!(written.len(), MAX_KINDS + 2, "the first of each kind, the first of all others, and their count");
     }
 }

@@ -107,7 +107,7 @@ on_both! {
         hook.then([Reply::Silence]);
         let dying = tokio::spawn({
             let sender = sender(&ahead);
-            async move { sender.send_what_is_due().await.expect("the database answers") }
+            async move { sender.send_due().await.expect("the database answers") }
         });
         hook.was_asked(1).await;
         dying.abort();
@@ -115,7 +115,7 @@ on_both! {
 
         read_the_time([&right, &ahead, &behind]).await;
         behind.hand.advance(Duration::from_secs(31));
-        sender(&behind).send_what_is_due().await.expect("the database answers");
+        sender(&behind).send_due().await.expect("the database answers");
 
         assert_eq!(hook.asked().len(), 2, "the one that died, and the one that sent it again");
         assert_eq!(deliveries(&operator, "?state=delivered").await.len(), 1);
@@ -131,7 +131,7 @@ on_both! {
         for (number, (caused_on, sent_by)) in [(&ahead, &behind), (&behind, &right), (&right, &ahead)].iter().enumerate() {
             cause(&operator.on(caused_on), &client_id, number).await;
             read_the_time([&right, &ahead, &behind]).await;
-            sender(sent_by).send_what_is_due().await.expect("the database answers");
+            sender(sent_by).send_due().await.expect("the database answers");
             assert_eq!(hook.asked().len(), number + 1);
         }
     }

@@ -105,7 +105,7 @@ async fn a_path_that_is_nearly_right_is_another_path() {
 #[tokio::test]
 async fn no_host_or_two_are_refused_in_the_shape_of_the_audience() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let detail = "a request of HTTP/1.1 has exactly one Host header";
+    let detail = "an HTTP/1.1 request must have exactly one Host header";
     let mut shapes = in_every_shape(400, "Bad Request", detail);
     shapes[2].1["errors"][0]["source"] = json!({"header": "Host"});
     for (path, body) in shapes {

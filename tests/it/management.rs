@@ -144,7 +144,7 @@ on_both! {
         ready.is(503, &json!({"status": "the database is read-only"}));
         alive.is(200, &json!({"status": "ok"}));
         assert_eq!(refused.status, 503, "{}", refused.text);
-        assert!(refused.text.contains("the database takes no writes at the moment"), "{}", refused.text);
+        assert!(refused.text.contains("the database does not accept writes"), "{}", refused.text);
         app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
     }
 }

@@ -73,7 +73,7 @@ async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
     for status in [301, 302, 303, 307, 308, 300] {
         let site = Site::answering(Reply::status(status).with_header("location", elsewhere.url("/c"))).await;
         let refused = get(&site, BOUNDS).await.expect_err("a redirect");
-        assert_eq!(refused.to_string(), "127.0.0.1 answered with a redirect, which is not followed");
+        assert_eq!(refused.to_string(), "127.0.0.1 responded with a redirect, which is not followed");
     }
     let own = Site::answering(Reply::status(302).with_header("location", "/d")).await;
     assert_eq!(get(&own, BOUNDS).await.map(drop), Err(OutgoingError::Redirected { host: host() }));
@@ -82,7 +82,7 @@ async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
 
 #[tokio::test]
 async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
-    let too_large = Err(OutgoingError::TooLarge { host: host(), status: 200, most: 65_536 });
+    let too_large = Err(OutgoingError::TooLarge { host: host(), status: 200, max_bytes: 65_536 });
     let fits = Site::answering(Reply::json("x".repeat(65_536))).await;
     let announced = Site::answering(Reply::json("x".repeat(65_537))).await;
     let endless = Site::answering(Reply::Endless).await;
@@ -155,7 +155,7 @@ async fn a_name_that_nobody_has_is_an_error_that_says_so() {
     let error = outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
 
     assert!(matches!(error, OutgoingError::Unresolved { .. }), "{error}");
-    assert!(error.to_string().starts_with("the name nobody.invalid was not found: "), "{error}");
+    assert!(error.to_string().starts_with("the host name nobody.invalid could not be resolved: "), "{error}");
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
 async fn an_operator_waits_for_nobody_for_ever_and_reads_nothing_without_an_end() {
     for (reply, bounds, error) in [
         (Reply::Silence, SHORT, OutgoingError::TimedOut { host: host() }),
-        (Reply::Endless, BOUNDS, OutgoingError::TooLarge { host: host(), status: 200, most: BOUNDS.bytes }),
+        (Reply::Endless, BOUNDS, OutgoingError::TooLarge { host: host(), status: 200, max_bytes: BOUNDS.bytes }),
     ] {
         let site = Site::answering(reply).await;
         let request = Request { method: Method::Get, url: &site.url("/c"), headers: &[], body: "" };

@@ -1,15 +1,17 @@
-//! A user lets a client in: the grant is written, and a code is made that the client exchanges for tokens.
+//! Approves an authorization request: stores the grant, and issues a code that the client exchanges
+//! for tokens.
 //!
-//! Begins with the row of organisation and client, as every change of a restriction does, so that the two cannot
-//! overlap: what is granted here was allowed when it was committed.
+//! The transaction locks the row of organization and client first, as every change of a restriction
+//! does. So the two cannot overlap, and a grant never exceeds the restriction at the time of its
+//! commit.
 
 use serde_json::json;
 
-use crate::actions::audit::{By, Change};
-use crate::actions::authorize::offer_scopes::{Asking, Offer, OfferError, offer_scopes, parties};
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, client_and_user_info, offer_scopes};
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::authorizations::codes::AuthorizationCode;
 use crate::db::authorizations::{codes, consents, requests};
 use crate::db::clients::Client;
@@ -25,10 +27,10 @@ use crate::rules::id::{AuthorizedClientId, GrantId, OrgId};
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::{OFFLINE_ACCESS, withheld_by_organization};
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::{Event, GrantTold, Outcome};
+use crate::rules::webhook::event::{Event, GrantInfo, Outcome};
 use crate::secret::{Digest, Secret};
 
-/// A user's answer to one pending request.
+/// A user's answer to an authorization request.
 #[derive(Clone, Copy, Debug)]
 pub struct Approval<'a> {
     pub request: Requested<'a>,
@@ -36,26 +38,27 @@ pub struct Approval<'a> {
     pub user: &'a User,
     pub signed_in_at: Timestamp,
     pub org_id: OrgId,
-    /// `None`: the user was not asked again, and what they have given before is given.
+    /// `None`: the consent page was skipped, and the scopes that the user agreed to before are
+    /// granted.
     pub answer: Option<Answer<'a>>,
-    /// Seconds for which the code may be exchanged.
+    /// How long the code is valid, in seconds.
     pub code_ttl: i64,
 }
 
-/// The request that a user answers.
+/// The authorization request that is approved.
 #[derive(Clone, Copy, Debug)]
 pub enum Requested<'a> {
-    /// It waited for its user. The answer takes its row out, so it is answered once.
+    /// It is stored. The approval deletes its row, so that it can be answered only once.
     Waiting { handle: Digest, browser: Digest },
-    /// It is answered as it arrives and was never a row.
+    /// It is answered at once and was never stored.
     New(&'a AuthorizationRequest),
 }
 
-/// What a user was shown, and ticked of the optional scopes.
+/// The digest of the consent page that the user answered, and the optional scopes they checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    pub shown: [u8; 32],
-    pub ticked: &'a ScopeSet,
+    pub page_digest: [u8; 32],
+    pub chosen: &'a ScopeSet,
 }
 
 #[derive(Debug)]
@@ -67,14 +70,14 @@ pub struct Approved {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApproveError {
-    /// Answered already, or too old, or of another browser.
-    #[error("the request does not wait any more")]
+    /// It was already answered, has expired, or belongs to another browser.
+    #[error("the authorization request is no longer pending")]
     NotPending,
-    /// Somebody else would be asked now, or for something else.
-    #[error("what was shown is no longer what is asked")]
+    /// The consent page would show something else now.
+    #[error("the consent page has changed since it was shown")]
     Changed,
-    /// The user has unticked everything that could be given.
-    #[error("nothing is left to give")]
+    /// The user unchecked every scope that could be granted.
+    #[error("the user chose no scope")]
     NothingChosen,
     #[error(transparent)]
     Offer(OfferError),
@@ -95,16 +98,16 @@ pub async fn approve_request(
     context: &Context,
     bounds: Bounds<'_>,
     approval: Approval<'_>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
-    crate::actions::conflict::again_after_conflict(context, || approve(context, bounds, approval, by)).await
+    crate::actions::conflict::retry_on_conflict(context, || approve(context, bounds, approval, by)).await
 }
 
 async fn approve(
     context: &Context,
     bounds: Bounds<'_>,
     approval: Approval<'_>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
     let Approval { client, user, org_id, .. } = approval;
     let now = context.clock.now();
@@ -117,21 +120,22 @@ async fn approve(
         return Err(ApproveError::NotPending);
     }
     let request = take_request(&mut tx, approval, now).await?;
-    let asking = Asking { client, request: &request, user, org_id, issuer: bounds.issuer };
-    let offer = offer_scopes(&mut tx, bounds, asking).await?;
-    // Decided here once more: a revocation, or another restriction, may have come in between.
-    let holds = approval.answer.map_or(offer.is_remembered, |answer| answer.shown == asking.shown(&offer));
-    if !holds {
+    let consent = ConsentRequest { client, request: &request, user, org_id, issuer: bounds.issuer };
+    let offer = offer_scopes(&mut tx, bounds, consent).await?;
+    // This is checked again here, since a grant may have been revoked or a restriction changed.
+    let is_current =
+        approval.answer.map_or(offer.is_remembered, |answer| answer.page_digest == consent.page_digest(&offer));
+    if !is_current {
         return Err(ApproveError::Changed);
     }
     let scopes =
-        approval.answer.map_or_else(|| offer.given_before.clone(), |answer| offer.scopes.chosen(answer.ticked));
+        approval.answer.map_or_else(|| offer.given_before.clone(), |answer| offer.scopes.chosen(answer.chosen));
     if scopes.is_empty() {
         return Err(ApproveError::NothingChosen);
     }
     let stored = match (&offer.granted, approval.answer) {
         (Some(granted), None) => Stored { id: granted.id, is_first: false },
-        _ => store_grant(context, &mut tx, asking, &offer, &scopes).await?,
+        _ => store_grant(context, &mut tx, consent, &offer, &scopes).await?,
     };
     let code = context.random.token("ac_");
     let issued = AuthorizationCode {
@@ -148,7 +152,7 @@ async fn approve(
     };
     codes::insert(&mut tx, code.digest(), &issued).await?;
     if approval.answer.is_some() {
-        tell(context, &mut tx, approval, &offer, &scopes, stored, by).await?;
+        publish(context, &mut tx, approval, &offer, &scopes, stored, by).await?;
     }
     tx.commit().await?;
     Ok(Approved { code, org_name: offer.org_name, scopes })
@@ -172,18 +176,18 @@ async fn take_request(
 #[derive(Clone, Copy)]
 struct Stored {
     id: GrantId,
-    /// Nobody in the organisation had authorised the client before.
+    /// Whether no user of the organization had authorized the client before.
     is_first: bool,
 }
 
 async fn store_grant(
     context: &Context,
     tx: &mut Tx,
-    asking: Asking<'_>,
+    consent: ConsentRequest<'_>,
     offer: &Offer,
     scopes: &ScopeSet,
 ) -> Result<Stored, DbError> {
-    let Asking { client, user, org_id, .. } = asking;
+    let ConsentRequest { client, user, org_id, .. } = consent;
     let now = context.clock.now();
     let grant = NewGrant {
         id: GrantId(context.new_id()),
@@ -191,25 +195,26 @@ async fn store_grant(
         client_id: client.id,
         user_id: user.id,
         scopes,
-        consent_digest: asking.shown(offer),
+        consent_digest: consent.page_digest(offer),
         now,
     };
     let id = grants::upsert(&mut *tx, &grant).await?;
-    let keys: Vec<&str> = asking.reach().keys().collect();
-    consents::agree(&mut *tx, id, &asking.redirect_uri(), &keys, scopes).await?;
-    consents::decline(&mut *tx, id, &offer.declined_now(scopes)).await?;
+    let keys: Vec<&str> = consent.reach().keys().collect();
+    consents::add_agreed_scopes(&mut *tx, id, &consent.redirect_uri(), &keys, scopes).await?;
+    consents::set_declined_scopes(&mut *tx, id, &offer.declined_now(scopes)).await?;
     let cleared = cleared(offer, scopes);
     if !cleared.is_empty() {
         end_connections(&mut *tx, id, &cleared, now).await?;
-        end::take_scopes(tx, &[id], &cleared, now).await?;
+        end::remove_scopes(tx, &[id], &cleared, now).await?;
     }
     let new = AuthorizedClientId(context.new_id());
-    let is_first = org_clients::authorize(&mut *tx, org_id, client.id, new, now).await? == new;
+    let is_first = org_clients::assign_authorized_id(&mut *tx, org_id, client.id, new, now).await? == new;
     clients::adopt(&mut *tx, client.id, now).await?;
     Ok(Stored { id, is_first })
 }
 
-/// A user who clears the box of `offline_access` ends the connections that the client holds by it.
+/// A user who unchecks `offline_access` revokes the refresh tokens that the client has because of
+/// it.
 async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
     match cleared.contains(OFFLINE_ACCESS) {
         true => families::revoke_with_scope(tx, id, OFFLINE_ACCESS, now).await,
@@ -217,28 +222,30 @@ async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Time
     }
 }
 
-/// Boxes that were shown ticked, since their scopes were given before, and that the user cleared: these are taken from
+/// Returns the scopes that were granted before and that the user unchecked. They are removed from
 /// every token.
 fn cleared(offer: &Offer, scopes: &ScopeSet) -> ScopeSet {
     let before = offer.granted.as_ref().map(|granted| granted.scopes.intersection(&offer.scopes.optional));
     before.unwrap_or_default().difference(scopes)
 }
 
-/// The last step. A consent that changes nothing is no news, but that the restriction was hit is.
-async fn tell(
+/// Records and publishes the consent, as the last step of the transaction. A consent that changes
+/// nothing is not published, but a restriction that withheld scopes is.
+async fn publish(
     context: &Context,
     tx: &mut Tx,
     approval: Approval<'_>,
     offer: &Offer,
     scopes: &ScopeSet,
     stored: Stored,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
-    let (org_id, (client, user)) = (approval.org_id, parties(approval.client, approval.user));
+    let org_id = approval.org_id;
+    let (client, user) = client_and_user_info(approval.client, approval.user);
     let before = offer.granted.as_ref().map(|granted| &granted.scopes);
-    let holds =
+    let granted =
         before.map_or_else(|| scopes.clone(), |before| before.difference(&cleared(offer, scopes)).union(scopes));
-    let grant = GrantTold { id: stored.id, org_id, client, user, scopes: &holds };
+    let grant = GrantInfo { id: stored.id, org_id, client, user, scopes: &granted };
     let withheld = withheld_by_organization(&offer.scopes.withheld);
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     if stored.is_first {
@@ -246,13 +253,17 @@ async fn tell(
     }
     let subject = format!("grant:{} client:{}", stored.id, client.id);
     if before != Some(scopes) {
-        let before_it = before.map(|scopes| json!({"scopes": scopes}));
-        let after = Some(json!({"scopes": scopes}));
-        changes.push(Change { org_id, action: "grant.given", subject: &subject, before: before_it, after });
+        changes.push(Change {
+            org_id,
+            action: "grant.given",
+            subject: &subject,
+            before: before.map(|scopes| json!({"scopes": scopes})),
+            after: Some(json!({"scopes": scopes})),
+        });
         events.push(Event::GrantGiven { grant, before });
     }
     if !withheld.is_empty() {
         events.push(Event::RestrictionHit { org_id, client, user, withheld: &withheld, outcome: Outcome::Narrowed });
     }
-    record_and_announce(context, tx, by, changes, &events).await
+    record_and_publish(context, tx, by, changes, &events).await
 }

@@ -1,4 +1,4 @@
-//! Authorization requests: which scopes are offered, and approval.
+//! Authorization requests: the scopes that are offered to the user, and the user's approval.
 
 pub mod approve;
 pub mod offer_scopes;

@@ -1,4 +1,4 @@
-//! What a user may be asked to give a client, in one organisation.
+//! Decides which scopes a user can grant to a client in one organization.
 
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::db::authorizations::consents;
@@ -7,34 +7,34 @@ use crate::db::clients::Client;
 use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
 use crate::db::users::User;
-use crate::rules::authorization::consent::{ConsentShown, Decided, Reach, is_remembered};
+use crate::rules::authorization::consent::{ConsentContent, PreviousDecision, Reach, is_remembered};
 use crate::rules::authorization::request::AuthorizationRequest;
 use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::RedirectUri;
 use crate::rules::scope::ScopeSet;
-use crate::rules::scope::offered::{Asked, OfferedScopes, Refused, judge};
+use crate::rules::scope::offered::{OfferedScopes, ScopeRequest, ScopesRefused, offered_scopes};
 use crate::rules::scope::restriction::ceiling;
-use crate::rules::webhook::event::{ClientTold, UserTold};
+use crate::rules::webhook::event::{ClientInfo, UserInfo};
 
-/// Who asks whom for what, and for which organisation.
+/// A client that asks a user for consent in one organization.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
+pub struct ConsentRequest<'a> {
     pub client: &'a Client,
     pub request: &'a AuthorizationRequest,
     pub user: &'a User,
     pub org_id: OrgId,
-    /// The issuer of tokens: what a client that names no resource can reach.
+    /// The issuer, which is the audience of tokens if the request does not name a resource.
     pub issuer: &'a str,
 }
 
-/// What the user is shown of it, and agrees to.
-impl Asking<'_> {
-    pub fn shown(&self, offer: &Offer) -> [u8; 32] {
-        self.page(&offer.scopes)
+impl ConsentRequest<'_> {
+    /// Identifies what the consent page shows, and what the user agrees to.
+    pub fn page_digest(&self, offer: &Offer) -> [u8; 32] {
+        self.digest_of(&offer.scopes)
     }
 
-    fn page(&self, offered: &OfferedScopes) -> [u8; 32] {
-        let shown = ConsentShown {
+    fn digest_of(&self, offered: &OfferedScopes) -> [u8; 32] {
+        let content = ConsentContent {
             client_id: self.client.id,
             client_name: self.client.metadata.client_name().as_str(),
             redirect: &self.request.redirect_uri,
@@ -43,10 +43,10 @@ impl Asking<'_> {
             offered,
             reach: &self.reach(),
         };
-        shown.digest()
+        content.digest()
     }
 
-    /// Where the answer goes. The port of a loopback address is another one each time.
+    /// The redirect URI of the request. The port of a loopback address can differ each time.
     fn redirect(&self) -> Option<RedirectUri> {
         RedirectUri::parse(&self.request.redirect_uri).ok()
     }
@@ -60,32 +60,38 @@ impl Asking<'_> {
     }
 }
 
-/// Who it is, for whoever is told.
-pub(in crate::actions) fn parties<'a>(client: &'a Client, user: &'a User) -> (ClientTold<'a>, UserTold<'a>) {
-    let client = ClientTold { id: client.id, name: client.metadata.client_name().as_str() };
-    (client, UserTold { id: user.id, email: &user.email })
+/// The client and the user, as events describe them.
+pub(in crate::actions) fn client_and_user_info<'a>(
+    client: &'a Client,
+    user: &'a User,
+) -> (ClientInfo<'a>, UserInfo<'a>) {
+    let client = ClientInfo { id: client.id, name: client.metadata.client_name().as_str() };
+    (client, UserInfo { id: user.id, email: &user.email })
 }
 
 #[derive(Clone, Debug)]
 pub struct Offer {
     pub org_name: String,
     pub scopes: OfferedScopes,
-    /// What the user has given this client before, and not taken back.
+    /// What the user granted to this client before and has not revoked.
     pub granted: Option<Granted>,
-    /// The part that the user has given before for this redirect and for all that the request wants to reach.
+    /// The offered scopes that the user granted before, for this redirect URI and all requested
+    /// resources.
     pub given_before: ScopeSet,
-    /// All of it was decided before, for the same redirect and resources, and need not be asked again.
+    /// Whether the user decided all of this before, for the same redirect URI and resources. If so,
+    /// the consent page is skipped.
     pub is_remembered: bool,
 }
 
 impl Offer {
-    /// Boxes that the user cleared when they were last shown.
+    /// The scopes that the user left unchecked when they were last offered.
     pub fn declined_before(&self) -> ScopeSet {
         let granted = self.granted.as_ref().map(|granted| granted.declined.difference(&granted.scopes));
         granted.unwrap_or_default()
     }
 
-    /// What is declined once these are chosen of it: what was declined before stays so until it is offered again.
+    /// The declined scopes if the user chooses `chosen`. Scopes that were declined before stay
+    /// declined until they are offered again.
     pub fn declined_now(&self, chosen: &ScopeSet) -> ScopeSet {
         let not_offered = self.declined_before().difference(&self.scopes.optional);
         not_offered.union(&self.scopes.optional.difference(chosen))
@@ -94,26 +100,30 @@ impl Offer {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
-    #[error("the user does not belong to the organisation")]
+    #[error("the user is not a member of the organization")]
     NotAMember,
-    #[error("the organisation has disabled this client")]
+    #[error("the organization has disabled this client")]
     Disabled,
-    #[error("nothing of what was asked for can be given")]
-    Refused(Refused),
+    #[error("none of the requested scopes can be granted")]
+    Refused(ScopesRefused),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<'_>) -> Result<Offer, OfferError> {
-    let Asking { client, request, user, org_id, .. } = asking;
+pub async fn offer_scopes(
+    db: impl DbHandle,
+    bounds: Bounds<'_>,
+    consent: ConsentRequest<'_>,
+) -> Result<Offer, OfferError> {
+    let ConsentRequest { client, request, user, org_id, .. } = consent;
     let found =
-        consents::find(db, org_id, client.id, user.id, &asking.redirect_uri()).await?.ok_or(OfferError::NotAMember)?;
+        consents::find(db, org_id, client.id, user.id, &consent.redirect_uri()).await?.ok_or(OfferError::NotAMember)?;
     if found.disabled_at.is_some() {
         return Err(OfferError::Disabled);
     }
     let ceiling =
         ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), bounds.required, bounds.catalog);
-    let asked = Asked {
+    let request = ScopeRequest {
         requested: request.scope.as_ref(),
         registered: client.metadata.scope(),
         ceiling: &ceiling,
@@ -122,33 +132,33 @@ pub async fn offer_scopes(db: impl DbHandle, bounds: Bounds<'_>, asking: Asking<
         catalog: bounds.catalog,
         on_excess: bounds.on_excess,
     };
-    let scopes = judge(asked).map_err(OfferError::Refused)?;
-    let agreed = found.granted.as_ref().map(|granted| agreed_before(asking, granted));
+    let scopes = offered_scopes(request).map_err(OfferError::Refused)?;
+    let agreed = found.granted.as_ref().map(|granted| agreed_before(consent, granted));
     let is_remembered = match (&found.granted, &agreed) {
-        (Some(granted), Some(agreed)) => is_remembered_by(bounds, asking, &scopes, granted, agreed),
+        (Some(granted), Some(agreed)) => is_remembered_by(bounds, consent, &scopes, granted, agreed),
         _ => false,
     };
     let given_before = scopes.all().intersection(&agreed.unwrap_or_default());
     Ok(Offer { org_name: found.org_name, scopes, granted: found.granted, given_before, is_remembered })
 }
 
-/// Never more than the grant holds now: what was taken from it since is not remembered.
-fn agreed_before(asking: Asking<'_>, granted: &Granted) -> ScopeSet {
-    asking.reach().agreed_for_all(&granted.agreed).intersection(&granted.scopes)
+/// Never more than the grant holds now: scopes that were removed since are not remembered.
+fn agreed_before(consent: ConsentRequest<'_>, granted: &Granted) -> ScopeSet {
+    consent.reach().agreed_for_all(&granted.agreed).intersection(&granted.scopes)
 }
 
 fn is_remembered_by(
     bounds: Bounds<'_>,
-    asking: Asking<'_>,
+    consent: ConsentRequest<'_>,
     scopes: &OfferedScopes,
     granted: &Granted,
     agreed: &ScopeSet,
 ) -> bool {
-    let Some(redirect) = asking.redirect() else { return false };
-    let decided = Decided {
+    let Some(redirect) = consent.redirect() else { return false };
+    let previous = PreviousDecision {
         granted: agreed,
         declined: &granted.declined,
-        on_the_same_page: granted.consent_digest == asking.page(scopes),
+        is_same_page: granted.consent_digest == consent.digest_of(scopes),
     };
-    is_remembered(bounds.remember, redirect.kind(), Some(decided), scopes, asking.request.prompt)
+    is_remembered(bounds.remember, redirect.kind(), Some(previous), scopes, consent.request.prompt)
 }

@@ -1,6 +1,8 @@
-//! Which client a `client_id` means: the UUID of one that registered, or the URL of a document that describes one.
+//! Finds the client of a `client_id`, which is the UUID of a registered client or the URL of a
+//! client ID metadata document.
 //!
-//! Being found is being used: it is written down, at most hourly, so that a client in use is neither asleep nor forgotten.
+//! Finding a client counts as using it. The time is stored at most once an hour, so that a client
+//! in use neither sleeps nor is forgotten.
 
 mod documents;
 
@@ -19,7 +21,7 @@ use crate::rules::client::ClientId;
 use crate::rules::client::document::DocumentUrl;
 use crate::rules::syntax::network::Network;
 
-/// Cheap to clone; all clones share what they know.
+/// Cheap to clone; all clones share their caches.
 #[derive(Clone)]
 pub struct FindClient {
     documents: Arc<Documents>,
@@ -30,16 +32,16 @@ pub struct FindClient {
 pub enum FindClientError {
     #[error("there is no such client")]
     Unknown,
-    /// Fit to be shown to whoever named the client.
+    /// The reason, in words that may be shown to anyone who sent the `client_id`.
     #[error("{0}")]
     Document(String),
-    #[error("too many documents of clients are being fetched: try again in a moment")]
+    #[error("too many client metadata documents are being fetched; retry in a moment")]
     Busy,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// In bytes; a client has about one thousand, and sixty times that at most.
+/// The size of the cache. A client has about a thousand bytes, and at most sixty times that.
 const CACHED_BYTES: u64 = 8 * 1024 * 1024;
 const CACHED_CLIENTS: usize = 8_192;
 
@@ -49,17 +51,17 @@ impl FindClient {
         Self { documents: Arc::new(documents), registered: Arc::new(registered) }
     }
 
-    /// By what the client calls itself. A document may be fetched for it, so never within a transaction. `network` is where
-    /// the request came from.
+    /// Finds a client by its `client_id`. This may fetch a document, so never call it within a
+    /// transaction. `network` is the network of the request.
     pub async fn find(
         &self,
         context: &Context,
         client_id_text: &str,
         network: Option<Network>,
     ) -> Result<Client, FindClientError> {
-        if DocumentUrl::is_meant_by(client_id_text) {
+        if DocumentUrl::has_url_scheme(client_id_text) {
             let client = self.documents.find(context, client_id_text, network).await?;
-            if is_to_be_seen(&client, context) {
+            if is_touch_due(&client, context) {
                 clients::touch(&context.db, client.id, context.clock.now(), FRESH_FOR).await?;
             }
             return Ok(client);
@@ -68,28 +70,30 @@ impl FindClient {
         self.find_registered(context, id).await
     }
 
-    /// By what the client calls itself, as it was seen last: nothing is fetched, so that a token is given although the
-    /// client's own site is down.
+    /// Finds a client by its `client_id` as it was last stored. Nothing is fetched, so that tokens
+    /// are issued even if the site of the client is down.
     pub async fn find_known(&self, context: &Context, client_id_text: &str) -> Result<Client, FindClientError> {
         let id = self.id_of(client_id_text).ok_or(FindClientError::Unknown)?;
-        if !DocumentUrl::is_meant_by(client_id_text) {
+        if !DocumentUrl::has_url_scheme(client_id_text) {
             return self.find_registered(context, id).await;
         }
         clients::find(&context.db, id).await?.ok_or(FindClientError::Unknown)
     }
 
-    /// The id that text leads to, of a client that may not exist: for callers that hold a row of it. Nothing is fetched.
+    /// Returns the id for a `client_id`, for callers that hold a row of the client. The client may
+    /// not exist. Nothing is fetched.
     pub fn id_of(&self, client_id_text: &str) -> Option<ClientId> {
-        if DocumentUrl::is_meant_by(client_id_text) {
+        if DocumentUrl::has_url_scheme(client_id_text) {
             return self.documents.url(client_id_text).ok().map(|url| url.client_id());
         }
         ClientId::parse(client_id_text).ok()
     }
 
-    /// Metadata of a registered client never change, so it is read once; the counts beside them may be an hour old. One that
-    /// is described by a document goes by its URL alone: by its UUID it would never be asked what it says today.
+    /// The metadata of a registered client never changes, so it is cached; the counts beside it may
+    /// be an hour old. A client with a document is found only by its URL, since its UUID would
+    /// bypass the refresh of the document.
     async fn find_registered(&self, context: &Context, id: ClientId) -> Result<Client, FindClientError> {
-        if let Some(client) = self.registered.get(&id).filter(|client| !is_to_be_seen(client, context)) {
+        if let Some(client) = self.registered.get(&id).filter(|client| !is_touch_due(client, context)) {
             return Ok(Client::clone(&client));
         }
         let now = context.clock.now();
@@ -104,7 +108,8 @@ impl FindClient {
     }
 }
 
-fn is_to_be_seen(client: &Client, context: &Context) -> bool {
+/// Whether the stored time of the last use is an hour old.
+fn is_touch_due(client: &Client, context: &Context) -> bool {
     context.clock.now().seconds_since(client.last_seen_at) >= FRESH_FOR
 }
 
@@ -113,8 +118,8 @@ struct BySize;
 
 impl Weighter<ClientId, Arc<Client>> for BySize {
     fn weight(&self, _: &ClientId, client: &Arc<Client>) -> u64 {
-        const AROUND_IT: u64 = 512;
+        const OVERHEAD: u64 = 512;
         let metadata = serde_json::to_string(&client.metadata).map_or(0, |text| text.len());
-        AROUND_IT + metadata as u64
+        OVERHEAD + metadata as u64
     }
 }

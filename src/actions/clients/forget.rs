@@ -1,5 +1,6 @@
-//! Deletes clients that nobody ever authorized or restricted: those that were not seen for long, and the least recently seen
-//! ones if there are too many. The same metadata brings the same `client_id` back.
+//! Deletes clients that were never authorized or restricted: those that were not seen for a long
+//! time, and the least recently seen ones if there are too many. Registering the same metadata
+//! again returns the same `client_id`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,15 +18,16 @@ use crate::rules::client::ClientId;
 use crate::rules::client::unused::{Unused, UnusedBounds};
 use crate::rules::timestamp::Timestamp;
 
-/// How many are looked at between two counts.
+/// Number of clients that are listed after each count.
 const LISTED: u32 = 2_000;
-/// At most so many rounds in a row, so that other work gets its turn.
-const ROUNDS: u32 = 50;
-/// Seconds for which a client that was just seen is never deleted to keep within the bounds: somebody who registers it gets
-/// time to sign in. As long as an authorization request waits.
+/// The limit of rounds in a row, so that other work is not delayed.
+const MAX_ROUNDS: u32 = 50;
+/// A client that was seen within this many seconds is never deleted to keep within the bounds, so
+/// that its user has time to sign in. This is as long as an authorization request is valid.
 const YOUNG_FOR: i64 = 600;
 
-/// How many were forgotten, at most a turn's work. `forget_after` in seconds; 0 keeps everything.
+/// Deletes clients that were not seen for `forget_after` seconds, and returns how many. 0 keeps
+/// all.
 pub async fn forget_clients(context: &Context, forget_after: i64) -> Result<u64, DbError> {
     if forget_after == 0 {
         return Ok(0);
@@ -34,8 +36,8 @@ pub async fn forget_clients(context: &Context, forget_after: i64) -> Result<u64,
     in_batches(|| unused::forget(&context.db, seen_before, BATCH)).await
 }
 
-/// How many unused clients there were at the last count, and how many this server has added since. Cheap to clone; all
-/// clones are one.
+/// The number of unused clients at the last count, and how many this server added since then. Cheap
+/// to clone; all clones share the numbers.
 #[derive(Clone, Debug)]
 pub struct UnusedClients(Arc<Shared>);
 
@@ -44,7 +46,7 @@ struct Shared {
     bounds: UnusedBounds,
     counted: Number,
     added: Number,
-    /// The last run exceeded a bound and had only young clients left.
+    /// Whether a bound is exceeded and only young clients are left.
     is_stuck: AtomicBool,
     too_many: Notify,
 }
@@ -76,8 +78,8 @@ impl UnusedClients {
         self.0.bounds
     }
 
-    /// A client was registered that was not known. While only young clients are left to delete, the next count waits for
-    /// the sweeper's timer.
+    /// Counts a new client. While only young clients are left to delete, the next count waits for
+    /// the timer of the sweeper.
     pub(in crate::actions) fn add(&self, bytes: usize) {
         let Shared { bounds, counted, added, is_stuck, too_many } = &*self.0;
         added.clients.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +90,7 @@ impl UnusedClients {
         if is_stuck.load(Ordering::Relaxed) {
             return;
         }
-        if bounds.are_exceeded_by(estimate) || bounds.are_worth_a_count_after(added) {
+        if bounds.are_exceeded_by(estimate) || bounds.need_a_recount_after(added) {
             too_many.notify_one();
         }
     }
@@ -102,22 +104,22 @@ impl UnusedClients {
         self.0.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
-    /// Ends when there may be too many.
+    /// Waits until there may be too many clients.
     pub async fn too_many(&self) {
         self.0.too_many.notified().await;
     }
 }
 
-/// What there is now, and how many were deleted to keep within the bounds.
+/// The unused clients that are left, and how many were deleted to keep within the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounded {
     pub unused: Unused,
     pub forgotten: u64,
 }
 
-/// Counts, and deletes the least recently seen clients until the bounds are kept or only young clients are left. An
-/// authorization request under way does not protect an older client: otherwise requests for many clients would direct the
-/// deletion at everybody else's.
+/// Counts the unused clients and deletes the least recently seen ones, until the bounds are kept or
+/// only young clients are left. A pending authorization request does not protect an older client.
+/// Otherwise, requests for many clients could direct the deletion at the clients of others.
 pub async fn bound_unused_clients(
     context: &Context,
     unused: &UnusedClients,
@@ -126,7 +128,7 @@ pub async fn bound_unused_clients(
     let bounds = unused.bounds();
     let young_since = context.clock.now().minus(YOUNG_FOR);
     let mut forgotten = 0;
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let counted = unused::count(&context.db, bounds.clients.saturating_mul(2), LISTED).await?;
         unused.set(counted.unused);
         let old = counted.oldest.iter().take_while(|client| client.last_seen_at < young_since);
@@ -134,9 +136,9 @@ pub async fn bound_unused_clients(
         let excess = &counted.oldest[..bounds.how_many_to_delete(counted.unused, sizes)];
         if excess.is_empty() {
             unused.set_stuck(bounds.are_exceeded_by(counted.unused));
-            // Another server may have deleted everything that was seen before this one.
+            // Another server may have deleted every client that was seen before this one.
             if let Some(oldest) = counted.oldest.first() {
-                known.doubt_until(oldest.last_seen_at.minus(1));
+                known.invalidate_until(oldest.last_seen_at.minus(1));
             }
             return Ok(Bounded { unused: counted.unused, forgotten });
         }
@@ -152,9 +154,10 @@ async fn delete(db: &Db, excess: &[UnusedClient], known: &KnownClients) -> Resul
     for batch in excess.chunks(BATCH as usize) {
         let ids: Vec<ClientId> = batch.iter().map(|client| client.id).collect();
         let seen_until = batch.last().map_or(Timestamp::from_seconds(0), |last| last.last_seen_at);
-        // Before the deletion, so that a registration during it asks the database. The doubt remains afterwards: it covers
-        // every row that was last written until then, also one that a registration just found and that is deleted next.
-        known.doubt_until(seen_until);
+        // This precedes the deletion, so that a concurrent registration asks the database. The
+        // doubt remains afterwards. It covers every row that was last written until then, including
+        // a row that a registration has just found and that is deleted next.
+        known.invalidate_until(seen_until);
         deleted += unused::delete_with_requests(db, &ids, seen_until).await?;
     }
     Ok(deleted)

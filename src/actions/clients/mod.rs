@@ -1,4 +1,4 @@
-//! Clients: found, registered, restricted, forgotten.
+//! Registering, finding, restricting and forgetting clients.
 
 pub mod find;
 pub mod forget;

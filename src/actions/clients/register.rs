@@ -1,4 +1,5 @@
-//! RFC 7591: the same metadata gets the same client, and a registration that is known and fresh writes nothing.
+//! Registers clients (RFC 7591). The same metadata returns the same client, and a registration that
+//! is cached as fresh writes nothing.
 
 use crate::actions::clients::forget::UnusedClients;
 use crate::actions::context::Context;
@@ -12,19 +13,20 @@ use crate::rules::client::metadata::ClientMetadata;
 use crate::rules::client::{ClientId, is_asleep};
 use crate::rules::timestamp::Timestamp;
 
-/// What registering works with, beside the context.
+/// What registration needs besides the context.
 #[derive(Clone)]
 pub struct Registrar {
     pub writer: ClientWriter,
     pub known: KnownClients,
     pub unused: UnusedClients,
-    /// False: every registration is a client of its own.
+    /// If false, every registration creates a new client.
     pub deduplicate: bool,
-    /// A client not seen for so many seconds is asleep; being seen wakes it. 0 is never.
+    /// A client that was not seen for this many seconds is asleep until its next use. 0 means
+    /// never.
     pub sleep_after: i64,
 }
 
-/// The registered client: its id, since when it is registered, and whether it was known.
+/// The registered client: its id, when it was registered, and whether it was known before.
 #[derive(Clone, Debug)]
 pub struct Registered {
     pub id: ClientId,
@@ -32,29 +34,29 @@ pub struct Registered {
     pub dedup: Dedup,
 }
 
-/// How a registration met what was there.
+/// Whether a registration created a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dedup {
     New,
     Known,
-    /// Known, and asleep until now.
+    /// The client was known, and asleep until now.
     Woken,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    #[error("another client with other metadata has the id that this metadata leads to")]
+    #[error("a client with different metadata already has the id of this metadata")]
     Taken,
-    #[error("the metadata cannot be written as JSON: {0}")]
+    #[error("the metadata cannot be serialized as JSON: {0}")]
     Unwritable(#[from] serde_json::Error),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
 impl Registrar {
-    /// Whether this metadata was registered here lately, so that registering it again makes no new client.
+    /// Whether this server remembers the metadata, so that registering it again creates no client.
     pub fn remembers(&self, identity: &ClientIdentity) -> bool {
-        self.deduplicate && self.known.holds(&identity.digest)
+        self.deduplicate && self.known.contains(&identity.digest)
     }
 
     /// Whether the database has a client with this metadata.
@@ -93,8 +95,9 @@ impl Registrar {
                 self.remember(identity, written, now, registrations)
             }
             Err(cause) => {
-                // This registration is refused and does not count; those before it were answered.
-                self.known.give_back(&identity.digest, uncounted);
+                // This registration failed and does not count. The uncounted ones before it
+                // succeeded.
+                self.known.return_uncounted(&identity.digest, uncounted);
                 Err(cause.into())
             }
         }

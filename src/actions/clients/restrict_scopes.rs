@@ -1,12 +1,13 @@
-//! An organisation limits what one client may ever get, looks at what that would do, or lifts the limit again.
+//! Restricts the scopes that one client can get in an organization, previews that change, or
+//! removes the restriction.
 
 use serde_json::{Value, json};
 
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::{Ended, take_in};
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::grants::end::{RevokedGrants, narrow_or_revoke};
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::config::{Config, OnNarrow, Restriction};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -16,7 +17,7 @@ use crate::db::grants::affected::AffectedGrants;
 use crate::db::grants::named::NamedGrant;
 use crate::db::orgs::org_clients;
 use crate::db::{grants, orgs};
-use crate::rules::authorization::consent::Remember;
+use crate::rules::authorization::consent::RememberConsent;
 use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
 use crate::rules::scope::catalog::ScopeCatalog;
@@ -25,42 +26,42 @@ use crate::rules::scope::restriction::{RestrictionChange, ScopesRestriction, cei
 use crate::rules::scope::standing::ScopeLimits;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::{Ceilings, ClientTold, Ending, Event};
+use crate::rules::webhook::event::{Ceilings, ClientInfo, Event, RevocationCause};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RestrictScopesError {
     #[error("there is no such client")]
     NoSuchClient,
-    /// The state is not the one that the named preview looked at.
+    /// The state is not the one that the preview was made for.
     #[error("the restriction has changed since the preview")]
     Moved,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// What a restriction does, or would do.
+/// The effect of a restriction, or of its preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restricted {
     pub change: RestrictionChange,
-    /// Names the state before.
+    /// Identifies the state before the change.
     pub digest: String,
     /// The grants that hold a removed scope.
     pub affected: AffectedGrants,
-    /// How many of them end. The others lose only the removed scopes.
+    /// Number of them that are revoked. The others lose only the removed scopes.
     pub ended: u64,
-    /// Until then, APIs that only check signatures may accept access tokens with a removed scope.
+    /// APIs that only check signatures may accept access tokens with a removed scope until then.
     pub last_token_ends_at: Option<Timestamp>,
 }
 
-/// What a restriction is judged by, beside itself, and what follows from it.
+/// The settings that decide what a restriction allows and what it does to existing grants.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
     pub catalog: &'a ScopeCatalog,
     pub required: &'a ScopeSet,
     pub on_excess: Excess,
     pub on_narrow: OnNarrow,
-    pub remember: Remember,
-    /// The audience of a token that names no resource.
+    pub remember: RememberConsent,
+    /// The audience of a token without a resource.
     pub issuer: &'a str,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// What [`restrict_scopes`] would do now. Stores nothing.
+/// Returns what [`restrict_scopes`] would do now. Stores nothing.
 pub async fn preview_restriction(
     context: &Context,
     bounds: Bounds<'_>,
@@ -99,7 +100,7 @@ pub async fn preview_restriction(
     Ok(Restricted { change, digest, affected, ended, last_token_ends_at })
 }
 
-/// Replaces the restriction. With `if_digest`, only where the state is still the one that a preview named so.
+/// Replaces the restriction. With `if_digest`, fails unless the state still has this digest.
 pub async fn restrict_scopes(
     context: &Context,
     bounds: Bounds<'_>,
@@ -107,9 +108,9 @@ pub async fn restrict_scopes(
     client_id: ClientId,
     restriction: &ScopesRestriction,
     if_digest: Option<&str>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Restricted, RestrictScopesError> {
-    again_after_conflict(context, || replace(context, bounds, org_id, client_id, restriction, if_digest, by)).await
+    retry_on_conflict(context, || replace(context, bounds, org_id, client_id, restriction, if_digest, by)).await
 }
 
 async fn replace(
@@ -119,7 +120,7 @@ async fn replace(
     client_id: ClientId,
     restriction: &ScopesRestriction,
     if_digest: Option<&str>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Restricted, RestrictScopesError> {
     let mut tx = context.db.begin().await?;
     let before = lock(context, &mut tx, org_id, client_id).await?;
@@ -129,18 +130,18 @@ async fn replace(
     Ok(decided)
 }
 
-/// Back to full access. Lifting what is not there changes nothing and is fine.
+/// Removes the restriction. Without one, this changes nothing and succeeds.
 pub async fn lift_restriction(
     context: &Context,
     bounds: Bounds<'_>,
     org_id: OrgId,
     client_id: ClientId,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), RestrictScopesError> {
     match org_clients::find_restriction(&context.db, org_id, client_id).await? {
         None => Err(RestrictScopesError::NoSuchClient),
         Some(None) => Ok(()),
-        Some(Some(_)) => again_after_conflict(context, || lift(context, bounds, org_id, client_id, by)).await,
+        Some(Some(_)) => retry_on_conflict(context, || lift(context, bounds, org_id, client_id, by)).await,
     }
 }
 
@@ -149,21 +150,21 @@ async fn lift(
     bounds: Bounds<'_>,
     org_id: OrgId,
     client_id: ClientId,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), RestrictScopesError> {
     let mut tx = context.db.begin().await?;
     let before = lock(context, &mut tx, org_id, client_id).await?;
     if before.is_none() {
-        // Somebody else lifted it meanwhile.
+        // Another request removed it in the meantime.
         return Ok(tx.roll_back().await?);
     }
     change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), None, None, by).await?;
     Ok(tx.commit().await?)
 }
 
-/// Stores the new state, and takes from grants what it takes away. The organisation's defaults may allow less than the
-/// restriction that is lifted, so this goes both ways.
-#[expect(clippy::too_many_arguments, reason = "a change is what was, what is to be, of whom, and on whose word")]
+/// Stores the new state and removes the scopes that it no longer allows from the grants. Lifting a
+/// restriction can remove scopes too, since the defaults of the organization may allow less.
+#[expect(clippy::too_many_arguments, reason = "a change needs both states, the client, the settings and the actor")]
 async fn change(
     context: &Context,
     tx: &mut Tx,
@@ -172,7 +173,7 @@ async fn change(
     before: Option<&ScopesRestriction>,
     after: Option<&ScopesRestriction>,
     if_digest: Option<&str>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Restricted, RestrictScopesError> {
     let defaults = orgs::find(&mut *tx, org_id).await?.and_then(|org| org.default_client_scopes);
     let (change, digest) = effect(bounds, (org_id, client_id), before, defaults.as_ref(), after);
@@ -184,13 +185,13 @@ async fn change(
     let (mut ended, mut last_token_ends_at) = (Vec::new(), None);
     if affected.grants > 0 {
         let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
-        ended = take_in(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
+        ended = narrow_or_revoke(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
         last_token_ends_at = last_tokens::latest_end(&mut *tx, &ids).await?;
     }
     let name = org_clients::update_restriction(&mut *tx, org_id, client_id, after).await?;
     crate::db::clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
-    let ceilings = Ceilings::Client { client: ClientTold { id: client_id, name: &name }, before, after };
-    tell(context, tx, org_id, ceilings, (affected.grants, &ended), by).await?;
+    let ceilings = Ceilings::Client { client: ClientInfo { id: client_id, name: &name }, before, after };
+    publish_change(context, tx, org_id, ceilings, (affected.grants, &ended), by).await?;
     Ok(Restricted { change, digest, affected, ended: ended.len() as u64, last_token_ends_at })
 }
 
@@ -206,40 +207,41 @@ async fn lock(
     }
 }
 
-/// The last step. `taken`: how many grants hold less now, and those of them that ended.
-pub(in crate::actions) async fn tell(
+/// Records and publishes the change, as the last step of the transaction. `narrowed` counts the
+/// grants that hold less now, including those in `ended`.
+pub(in crate::actions) async fn publish_change(
     context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
     ceilings: Ceilings<'_>,
     (narrowed, ended): (u64, &[NamedGrant]),
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
     let (subject, action, before, mut after) = match ceilings {
         Ceilings::Client { client, before, after } => {
             let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
-            (format!("client:{}", client.id), action, shown(before), shown(after))
+            (format!("client:{}", client.id), action, as_json(before), as_json(after))
         }
         Ceilings::Defaults { before, after } => {
-            let shown = |scopes| json!({"default_client_scopes": scopes});
-            (format!("org:{org_id}"), "org.default_client_scopes_set", shown(before), shown(after))
+            let as_json = |scopes| json!({"default_client_scopes": scopes});
+            (format!("org:{org_id}"), "org.default_client_scopes_set", as_json(before), as_json(after))
         }
     };
-    // Setting once more what is there is no news.
-    let is_news = before != after;
+    // Setting the same state again is audited, but not published.
+    let is_changed = before != after;
     if narrowed > 0 {
         after["grants_narrowed"] = json!(narrowed);
     }
-    let ended = Ended::of(context, ended, Ending::RestrictionChanged, by);
+    let ended = RevokedGrants::of(context, ended, RevocationCause::RestrictionChanged, by);
     let mut changes = ended.changes();
     changes.push(Change { org_id, action, subject: &subject, before: Some(before), after: Some(after) });
     let actor = by.actor.name();
     let changed = Event::RestrictionChanged { org_id, ceilings, grants_narrowed: narrowed, actor: &actor };
-    let events: Vec<_> = is_news.then_some(changed).into_iter().chain(ended.events()).collect();
-    record_and_announce(context, tx, by, changes, &events).await
+    let events: Vec<_> = is_changed.then_some(changed).into_iter().chain(ended.events()).collect();
+    record_and_publish(context, tx, by, changes, &events).await
 }
 
-fn shown(restriction: Option<&ScopesRestriction>) -> Value {
+fn as_json(restriction: Option<&ScopesRestriction>) -> Value {
     let names = |list: &[ScopeToken]| list.iter().map(ScopeToken::as_str).map(Value::from).collect::<Vec<_>>();
     let lists = restriction.map(|restriction| {
         json!({

@@ -1,12 +1,13 @@
-//! Ends grants, with all their tokens: a user, an operator, or the server's own operator takes back what was given.
+//! Revokes grants with all their tokens, on request of a user, of an organization's operator, or of
+//! the operator of this server.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::actions::audit::{By, Change};
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::config::OnNarrow;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -20,62 +21,67 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId};
 use crate::rules::scope::ScopeSet;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::{ClientTold, Ending, Event, GrantTold, UserTold};
+use crate::rules::webhook::event::{ClientInfo, Event, GrantInfo, RevocationCause, UserInfo};
 
 #[derive(Debug, thiserror::Error)]
-pub enum EndGrantError {
-    #[error("there is no such grant; `grantor grant list` shows all")]
+pub enum RevokeGrantError {
+    #[error("there is no such grant; `grantor grant list` lists all grants")]
     NoSuchGrant,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Access that ended, as people are told.
+/// The access that was revoked, as commands and pages report it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EndedAccess {
-    /// Number of grants that were revoked. Those that were revoked before are not counted.
+pub struct RevokedAccess {
+    /// Number of grants that were revoked. Grants that were already revoked are not counted.
     pub grants: usize,
-    /// Until then, APIs that only check signatures may accept the last access token.
+    /// APIs that only check signatures may accept an access token until then.
     pub last_token_ends_at: Option<Timestamp>,
 }
 
-impl EndedAccess {
-    /// In the transaction that has just revoked the grants, so that no token is issued afterwards.
+impl RevokedAccess {
+    /// Must run in the transaction that revoked the grants, so that no token is issued afterwards.
     pub(in crate::actions) async fn of(tx: &mut Tx, ended: &[NamedGrant]) -> Result<Self, DbError> {
         let ids: Vec<GrantId> = ended.iter().map(|grant| grant.id).collect();
         Ok(Self { grants: ended.len(), last_token_ends_at: last_tokens::latest_end(tx, &ids).await? })
     }
 }
 
-/// One grant, where `mine` says that it is the caller's to end. Ending it twice is fine.
-pub async fn end_grant(
+/// Revokes one grant if `is_own` accepts it as the caller's own. Revoking it twice is fine.
+pub async fn revoke_grant(
     context: &Context,
     id: GrantId,
-    mine: impl Fn(&Grant) -> bool,
-    by: &By,
-) -> Result<EndedAccess, EndGrantError> {
+    is_own: impl Fn(&Grant) -> bool,
+    by: &AuditActor,
+) -> Result<RevokedAccess, RevokeGrantError> {
     let found = grants::find_by_id(&context.db, id).await?;
-    let grant = found.filter(mine).ok_or(EndGrantError::NoSuchGrant)?;
-    crate::actions::conflict::again_after_conflict(context, || end_one(context, &grant, by)).await
+    let grant = found.filter(is_own).ok_or(RevokeGrantError::NoSuchGrant)?;
+    crate::actions::conflict::retry_on_conflict(context, || revoke_in_transaction(context, &grant, by)).await
 }
 
-async fn end_one(context: &Context, grant: &Grant, by: &By) -> Result<EndedAccess, EndGrantError> {
+async fn revoke_in_transaction(
+    context: &Context,
+    grant: &Grant,
+    by: &AuditActor,
+) -> Result<RevokedAccess, RevokeGrantError> {
     let mut tx = context.db.begin().await?;
     org_clients::lock(&mut tx, grant.org_id, grant.client_id, context.clock.now()).await?;
-    let still_lives = grants::find_by_id(&mut tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
-    if still_lives {
-        let ended = end::end(&mut tx, &[grant.id], context.clock.now()).await?;
-        let told = Ended::of(context, &ended, Ending::Revoked, by);
-        record_and_announce(context, &mut tx, by, told.changes(), &told.events()).await?;
+    let is_active = grants::find_by_id(&mut tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
+    if is_active {
+        let ended = end::revoke(&mut tx, &[grant.id], context.clock.now()).await?;
+        let revoked = RevokedGrants::of(context, &ended, RevocationCause::Revoked, by);
+        record_and_publish(context, &mut tx, by, revoked.changes(), &revoked.events()).await?;
     }
     let last_token_ends_at = last_tokens::latest_end(&mut tx, &[grant.id]).await?;
     tx.commit().await?;
-    Ok(EndedAccess { grants: usize::from(still_lives), last_token_ends_at })
+    Ok(RevokedAccess { grants: usize::from(is_active), last_token_ends_at })
 }
 
-/// Takes scopes from grants as part of a larger change, which tells of it at its end: the whole grant goes, or only they, by
-/// the setting. A grant that is left with nothing goes too. Returns those that ended.
-pub(in crate::actions) async fn take_in(
+/// Removes scopes from grants as part of a larger change, which records and publishes it. The
+/// setting decides whether a grant is revoked or loses only these scopes. A grant without any scope
+/// left is revoked too. Returns the revoked grants.
+pub(in crate::actions) async fn narrow_or_revoke(
     tx: &mut Tx,
     ids: &[GrantId],
     (on_narrow, scopes): (OnNarrow, &ScopeSet),
@@ -85,27 +91,29 @@ pub(in crate::actions) async fn take_in(
         return Ok(Vec::new());
     }
     if on_narrow == OnNarrow::Revoke {
-        return end::end(tx, ids, now).await;
+        return end::revoke(tx, ids, now).await;
     }
-    end::take_scopes(&mut *tx, ids, scopes, now).await?;
+    end::remove_scopes(&mut *tx, ids, scopes, now).await?;
     let empty = grants::ids_without_scopes(&mut *tx, ids).await?;
-    if empty.is_empty() { Ok(Vec::new()) } else { end::end(tx, &empty, now).await }
+    if empty.is_empty() { Ok(Vec::new()) } else { end::revoke(tx, &empty, now).await }
 }
 
-/// Of grants that end in one transaction. Every webhook gets a row for each event, and a transaction has seconds only.
-const MOST_TOLD_ONE_BY_ONE: usize = 500;
+/// If more grants are revoked in one transaction, there is one event per client instead of one per
+/// grant: every webhook gets a row for each event, and a transaction lasts only seconds.
+const MAX_EVENTS_PER_GRANT: usize = 500;
 
-/// What is told of grants that ended. Every one is an audit event, so that a user's history is whole.
-pub(in crate::actions) struct Ended<'a> {
+/// Audit changes and events for revoked grants. Every grant gets its own audit event, so that the
+/// history of a user is complete.
+pub(in crate::actions) struct RevokedGrants<'a> {
     grants: &'a [NamedGrant],
     subjects: Vec<String>,
-    cause: Ending,
+    cause: RevocationCause,
     actor: String,
     at: Timestamp,
 }
 
-impl<'a> Ended<'a> {
-    pub fn of(context: &Context, grants: &'a [NamedGrant], cause: Ending, by: &By) -> Self {
+impl<'a> RevokedGrants<'a> {
+    pub fn of(context: &Context, grants: &'a [NamedGrant], cause: RevocationCause, by: &AuditActor) -> Self {
         let subjects = grants.iter().map(|grant| format!("grant:{}", grant.id)).collect();
         Self { grants, subjects, cause, actor: by.actor.name(), at: context.clock.now() }
     }
@@ -123,28 +131,29 @@ impl<'a> Ended<'a> {
     }
 
     pub fn events(&self) -> Vec<Event<'_>> {
-        self.events_beyond(MOST_TOLD_ONE_BY_ONE)
+        self.events_up_to(MAX_EVENTS_PER_GRANT)
     }
 
-    /// One for each grant, or where there are more than `most`, one for each client of an organisation.
-    fn events_beyond(&self, most: usize) -> Vec<Event<'_>> {
-        if self.grants.len() <= most {
+    /// One event per grant, or one per client of an organization if there are more than `max`
+    /// grants.
+    fn events_up_to(&self, max: usize) -> Vec<Event<'_>> {
+        if self.grants.len() <= max {
             return self.grants.iter().map(|grant| self.event(grant)).collect();
         }
-        let mut of_clients = BTreeMap::<_, Vec<&NamedGrant>>::new();
+        let mut by_client = BTreeMap::<_, Vec<&NamedGrant>>::new();
         for grant in self.grants {
-            of_clients.entry((grant.org_id.0, grant.client_id.uuid())).or_default().push(grant);
+            by_client.entry((grant.org_id.0, grant.client_id.uuid())).or_default().push(grant);
         }
-        of_clients.values().flat_map(|grants| self.of_client(grants)).collect()
+        by_client.values().flat_map(|grants| self.client_event(grants)).collect()
     }
 
-    fn of_client(&self, grants: &[&'a NamedGrant]) -> Option<Event<'_>> {
+    fn client_event(&self, grants: &[&'a NamedGrant]) -> Option<Event<'_>> {
         match grants {
             [] => None,
             [one] => Some(self.event(one)),
             [first, ..] => Some(Event::GrantsRevoked {
                 org_id: first.org_id,
-                client: told(first).client,
+                client: grant_info(first).client,
                 grants: grants.len(),
                 cause: self.cause,
                 actor: &self.actor,
@@ -153,46 +162,46 @@ impl<'a> Ended<'a> {
     }
 
     fn event(&self, grant: &'a NamedGrant) -> Event<'_> {
-        Event::GrantRevoked { grant: told(grant), cause: self.cause, actor: &self.actor }
+        Event::GrantRevoked { grant: grant_info(grant), cause: self.cause, actor: &self.actor }
     }
 }
 
-pub(in crate::actions) fn told(grant: &NamedGrant) -> GrantTold<'_> {
-    GrantTold {
+pub(in crate::actions) fn grant_info(grant: &NamedGrant) -> GrantInfo<'_> {
+    GrantInfo {
         id: grant.id,
         org_id: grant.org_id,
-        client: ClientTold { id: grant.client_id, name: &grant.client_name },
-        user: UserTold { id: grant.user_id, email: &grant.email },
+        client: ClientInfo { id: grant.client_id, name: &grant.client_name },
+        user: UserInfo { id: grant.user_id, email: &grant.email },
         scopes: &grant.scopes,
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum DisableClientError {
-    #[error("there is no such client; `grantor client list` shows all")]
+    #[error("there is no such client; `grantor client list` lists all clients")]
     NoSuchClient,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Takes a client from an organization: every grant of it ends at once, and no new one is given.
+/// Disables a client in an organization: all its grants are revoked, and users cannot authorize it.
 pub async fn disable_client(
     context: &Context,
     org_id: OrgId,
     client_id: ClientId,
-    by: &By,
-) -> Result<EndedAccess, DisableClientError> {
-    crate::actions::conflict::again_after_conflict(context, || set_disabled(context, org_id, client_id, true, by)).await
+    by: &AuditActor,
+) -> Result<RevokedAccess, DisableClientError> {
+    crate::actions::conflict::retry_on_conflict(context, || set_disabled(context, org_id, client_id, true, by)).await
 }
 
-/// Lets users authorise the client again; what was ended stays ended.
+/// Lets users authorize the client again. Revoked grants stay revoked.
 pub async fn enable_client(
     context: &Context,
     org_id: OrgId,
     client_id: ClientId,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DisableClientError> {
-    crate::actions::conflict::again_after_conflict(context, || set_disabled(context, org_id, client_id, false, by))
+    crate::actions::conflict::retry_on_conflict(context, || set_disabled(context, org_id, client_id, false, by))
         .await
         .map(drop)
 }
@@ -202,8 +211,8 @@ async fn set_disabled(
     org_id: OrgId,
     client_id: ClientId,
     disabled: bool,
-    by: &By,
-) -> Result<EndedAccess, DisableClientError> {
+    by: &AuditActor,
+) -> Result<RevokedAccess, DisableClientError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     match org_clients::lock(&mut tx, org_id, client_id, now).await {
@@ -215,17 +224,17 @@ async fn set_disabled(
         crate::db::clients::adopt(&mut tx, client_id, now).await?;
         if disabled {
             let ids = grants::ids_of_client(&mut tx, org_id, client_id).await?;
-            ended = end::end(&mut tx, &ids, now).await?;
+            ended = end::revoke(&mut tx, &ids, now).await?;
         }
         let subject = format!("client:{client_id}");
         let action = if disabled { "client.disabled" } else { "client.enabled" };
         let after = Some(json!({"disabled": disabled, "grants_ended": ended.len()}));
-        let told = Ended::of(context, &ended, Ending::ClientDisabled, by);
-        let mut changes = told.changes();
+        let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
+        let mut changes = revoked.changes();
         changes.push(Change { org_id, action, subject: &subject, before: None, after });
-        record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+        record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
     }
-    let access = EndedAccess::of(&mut tx, &ended).await?;
+    let access = RevokedAccess::of(&mut tx, &ended).await?;
     tx.commit().await?;
     Ok(access)
 }
@@ -251,29 +260,29 @@ mod tests {
     }
 
     #[test]
-    fn more_than_are_told_one_by_one_are_told_client_by_client_of_each_organisation() {
+    fn many_revoked_grants_are_published_per_client_and_organization() {
         let grants = [grant(1, 1, 1), grant(2, 1, 2), grant(3, 2, 1), grant(4, 1, 1), grant(5, 2, 1), grant(6, 1, 1)];
-        let ended = Ended {
+        let ended = RevokedGrants {
             grants: &grants,
             subjects: Vec::new(),
-            cause: Ending::ClientDisabled,
+            cause: RevocationCause::ClientDisabled,
             actor: "command_line".to_owned(),
             at: Timestamp::from_seconds(0),
         };
-        let told = |most| -> Vec<_> {
-            let told = |event: &Event<'_>| {
+        let events = |max| -> Vec<_> {
+            let summary = |event: &Event<'_>| {
                 let data = event.data();
                 let id = |number: Option<Uuid>| number.map_or(0, |id| id.as_u64_pair().1);
                 let (org, client) = (id(event.org().map(|id| id.0)), id(event.client().map(ClientId::uuid)));
                 (org, client, data["grants"].as_u64(), data["user"]["email"].as_str().map(str::to_owned))
             };
-            ended.events_beyond(most).iter().map(told).collect()
+            ended.events_up_to(max).iter().map(summary).collect()
         };
 
         let one = |org, client, number| (org, client, Some(1), Some(format!("user{number}@mail.example")));
         let each = [(1, 1), (1, 2), (2, 1), (1, 1), (2, 1), (1, 1)];
         let each: Vec<_> = (1..).zip(each).map(|(number, (org, client))| one(org, client, number)).collect();
-        assert_eq!(told(6), each);
-        assert_eq!(told(5), [(1, 1, Some(3), None), one(1, 2, 2), (2, 1, Some(2), None)]);
+        assert_eq!(events(6), each);
+        assert_eq!(events(5), [(1, 1, Some(3), None), one(1, 2, 2), (2, 1, Some(2), None)]);
     }
 }

@@ -1,18 +1,19 @@
-//! After a backup was restored: what was revoked since the backup is valid again, and nobody knows what that was. So
-//! everything that gives access ends, in small batches; running it again continues where it stopped.
+//! Revokes all access after a backup was restored. Anything that was revoked since the backup is
+//! valid again, and the server cannot know what that was. The work is done in small batches, and
+//! running it again continues where it stopped.
 
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, ServerChange};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, ServerChange};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::Ended;
+use crate::actions::grants::end::RevokedGrants;
 use crate::actions::keys::revoke_key::{RevokeKeyError, revoke_key};
 use crate::actions::keys::revoke_signing_key::{RevokeSigningKeyError, revoke_signing_key};
 use crate::actions::keys::rotate_signing_keys::SigningRules;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::authorizations::{codes, requests};
 use crate::db::engine::error::DbError;
 use crate::db::grants::end;
@@ -23,23 +24,23 @@ use crate::db::keys::signing_keys;
 use crate::db::users::sessions;
 use crate::rules::id::GrantId;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 use crate::sealing::KeyRing;
 
-/// Small enough that a batch holds no lock for long.
+/// Small enough that a batch does not hold locks for long.
 const BATCH: u32 = 200;
-/// Rows are also deleted if the clock of the server that wrote them was ahead.
-const AHEAD: i64 = 10 * 366 * 86_400;
+/// Rows are deleted even if the clock of the server that wrote them was ahead by up to ten years.
+const MAX_CLOCK_AHEAD: i64 = 10 * 366 * 86_400;
 
-/// What is left as the backup has it.
+/// The keys that stay as they are in the backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptKeys {
     /// API keys and application keys.
     pub operator_keys: bool,
     pub signing_keys: bool,
 }
 
-/// What ended.
+/// The number of rows that were revoked or deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RevokedEverything {
     pub sessions: u64,
@@ -60,22 +61,22 @@ pub enum RevokeEverythingError {
     Db(#[from] DbError),
 }
 
-/// Returns what ended, and what the database holds afterwards.
+/// Returns what was revoked, and the access that the database still holds afterwards.
 pub async fn revoke_everything(
     context: &Context,
     ring: &KeyRing,
     rules: SigningRules,
-    kept: Kept,
-    by: &By,
+    kept: KeptKeys,
+    by: &AuditActor,
 ) -> Result<(RevokedEverything, Access), RevokeEverythingError> {
     let mut done = RevokedEverything::default();
-    // Operators first, so that nobody undoes the rest.
+    // Operator keys come first, so that no operator can undo the rest.
     if !kept.operator_keys {
         done.operator_keys = revoke_operator_keys(context, by).await?;
     }
     delete_unfinished(context, &mut done).await?;
     done.grants = end_grants(context, by).await?;
-    // A consent that was under way may have made one more code.
+    // A consent that was in progress may have issued one more code.
     delete_unfinished(context, &mut done).await?;
     if !kept.signing_keys {
         done.signing_keys = revoke_signing_keys(context, ring, rules, by).await?;
@@ -84,13 +85,13 @@ pub async fn revoke_everything(
     Ok((done, everything::count(&context.db).await?))
 }
 
-async fn revoke_operator_keys(context: &Context, by: &By) -> Result<u64, RevokeEverythingError> {
+async fn revoke_operator_keys(context: &Context, by: &AuditActor) -> Result<u64, RevokeEverythingError> {
     let operators = OperatorCache::new(context.clock.clone());
     let mut revoked = 0;
     for id in everything::list_keys(&context.db).await? {
         match revoke_key(context, &operators, id, by).await {
             Ok(()) => revoked += 1,
-            // Somebody else was faster.
+            // Another process revoked it first.
             Err(RevokeKeyError::NoSuchKey(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -99,14 +100,15 @@ async fn revoke_operator_keys(context: &Context, by: &By) -> Result<u64, RevokeE
 }
 
 async fn delete_unfinished(context: &Context, done: &mut RevokedEverything) -> Result<(), DbError> {
-    let (db, end) = (&context.db, context.clock.now().plus(AHEAD));
-    done.sessions += until_none(|| sessions::delete_expired(db, end, end, BATCH)).await?;
-    done.pending_requests += until_none(|| requests::delete_expired(db, end, BATCH)).await?;
-    done.codes += until_none(|| codes::delete_expired(db, end, BATCH)).await?;
+    let db = &context.db;
+    let end = context.clock.now().plus(MAX_CLOCK_AHEAD);
+    done.sessions += repeat_until_none(|| sessions::delete_expired(db, end, end, BATCH)).await?;
+    done.pending_requests += repeat_until_none(|| requests::delete_expired(db, end, BATCH)).await?;
+    done.codes += repeat_until_none(|| codes::delete_expired(db, end, BATCH)).await?;
     Ok(())
 }
 
-async fn until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
+async fn repeat_until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
     let mut deleted = 0;
     loop {
         match batch().await? {
@@ -116,35 +118,35 @@ async fn until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -
     }
 }
 
-async fn end_grants(context: &Context, by: &By) -> Result<u64, DbError> {
+async fn end_grants(context: &Context, by: &AuditActor) -> Result<u64, DbError> {
     let (mut after, mut ended) = (GrantId(Uuid::nil()), 0);
     loop {
         let ids = everything::list_grants(&context.db, after, BATCH).await?;
         let Some(last) = ids.last() else { return Ok(ended) };
         after = *last;
-        ended += again_after_conflict(context, || end_batch(context, &ids, by)).await?;
+        ended += retry_on_conflict(context, || end_batch(context, &ids, by)).await?;
     }
 }
 
-async fn end_batch(context: &Context, ids: &[GrantId], by: &By) -> Result<u64, DbError> {
+async fn end_batch(context: &Context, ids: &[GrantId], by: &AuditActor) -> Result<u64, DbError> {
     let mut tx = context.db.begin().await?;
-    let ended = end::end(&mut tx, ids, context.clock.now()).await?;
-    let told = Ended::of(context, &ended, Ending::Restored, by);
-    record_and_announce(context, &mut tx, by, told.changes(), &told.events()).await?;
+    let ended = end::revoke(&mut tx, ids, context.clock.now()).await?;
+    let revoked = RevokedGrants::of(context, &ended, RevocationCause::Restored, by);
+    record_and_publish(context, &mut tx, by, revoked.changes(), &revoked.events()).await?;
     tx.commit().await?;
     Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
 }
 
-/// Every key that was there, and not those that take their place.
+/// Revokes the keys that existed before, but not the keys that replace them.
 async fn revoke_signing_keys(
     context: &Context,
     ring: &KeyRing,
     rules: SigningRules,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<u64, RevokeEverythingError> {
     let mut revoked = 0;
     let mut keys = signing_keys::list(&context.db).await?;
-    // The youngest first: it must not sign in the place of an older one.
+    // The newest key goes first, so that it does not replace an older one.
     keys.reverse();
     for key in keys {
         match revoke_signing_key(context, ring, rules, &key.id, by).await {
@@ -156,7 +158,7 @@ async fn revoke_signing_keys(
     Ok(revoked)
 }
 
-async fn record(context: &Context, by: &By, done: &RevokedEverything) -> Result<(), DbError> {
+async fn record(context: &Context, by: &AuditActor, done: &RevokedEverything) -> Result<(), DbError> {
     let mut tx = context.db.begin().await?;
     let at: Timestamp = context.clock.now();
     let change = ServerChange {

@@ -1,8 +1,9 @@
-//! Tells all organisations of keys that grow old, while there is time to prepare: each key once, however many servers look.
+//! Publishes to all organizations that a key will soon be too old, while there is time to prepare.
+//! Each key is announced once, even if several servers run.
 
 use crate::actions::context::Context;
 use crate::actions::keys::rotate_signing_keys::SigningRules;
-use crate::actions::webhooks::announce::announce;
+use crate::actions::webhooks::announce::publish_events;
 use crate::db::engine::error::DbError;
 use crate::db::keys::{sealing_keys, signing_keys};
 use crate::rules::timestamp::Timestamp;
@@ -10,12 +11,12 @@ use crate::rules::token::signing_algorithm::SigningAlgorithm;
 use crate::rules::webhook::event::Event;
 use crate::sealing::KeyRing;
 
-/// Seconds before another key signs.
+/// How long before another key signs, in seconds.
 const SIGNING: i64 = 7 * 86_400;
-/// Seconds before the key that seals is called old.
+/// How long before the sealing key is too old, in seconds.
 const SEALING: i64 = 30 * 86_400;
 
-/// `sealing_max_age` as in `secrets.key_max_age`; 0 is never. Returns how many were announced.
+/// Returns the number of announced keys. `sealing_max_age` is `secrets.key_max_age`; 0 means never.
 pub async fn announce_expiring_keys(
     context: &Context,
     ring: &KeyRing,
@@ -35,7 +36,7 @@ async fn announce_signing_keys(context: &Context, max_age: i64) -> Result<usize,
     let mut tx = context.db.begin().await?;
     let keys = signing_keys::announce(&mut tx, now.minus(max_age).plus(SIGNING), now).await?;
     let events: Vec<Event<'_>> = keys.iter().map(|key| signing_key_expiring(key, max_age)).collect();
-    announce(context, &mut tx, &events).await?;
+    publish_events(context, &mut tx, &events).await?;
     tx.commit().await?;
     Ok(keys.len())
 }
@@ -48,7 +49,7 @@ fn signing_key_expiring(
     Event::SigningKeyExpiring { key, algorithm, signs_from, replaced_at }
 }
 
-/// One that another has taken the place of seals nothing more, so nobody needs to know its age.
+/// A key that was replaced no longer seals anything, so its age does not matter.
 async fn announce_sealing_key(context: &Context, newest: &str, max_age: i64) -> Result<usize, DbError> {
     if max_age == 0 {
         return Ok(0);
@@ -62,7 +63,7 @@ async fn announce_sealing_key(context: &Context, newest: &str, max_age: i64) -> 
         return Ok(0);
     }
     let event = Event::SealingKeyExpiring { key: &key, first_used_at, expires_at: first_used_at.plus(max_age) };
-    announce(context, &mut tx, &[event]).await?;
+    publish_events(context, &mut tx, &[event]).await?;
     tx.commit().await?;
     Ok(1)
 }

@@ -1,10 +1,11 @@
-//! An API key of an organisation together with an application key of one of its people. Both are shown once.
+//! Creates an API key of an organization and an application key of one of its members. Both keys
+//! are shown once.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::users::create_user::parse_email;
 use crate::db::engine::error::DbError;
@@ -25,7 +26,7 @@ pub struct NewKeys {
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
-    #[error("{0} does not belong to this organisation; `grantor user list --org …` shows who does")]
+    #[error("{0} is not a member of this organization; `grantor user list --org …` lists its members")]
     NoSuchUser(String),
     #[error("{0} is disabled")]
     Disabled(String),
@@ -33,16 +34,21 @@ pub enum CreateKeyError {
     Db(#[from] DbError),
 }
 
-pub async fn create_key(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<NewKeys, CreateKeyError> {
-    again_after_conflict(context, || create(context, org_id, email, by)).await
+pub async fn create_key(
+    context: &Context,
+    org_id: OrgId,
+    email: &str,
+    by: &AuditActor,
+) -> Result<NewKeys, CreateKeyError> {
+    retry_on_conflict(context, || create(context, org_id, email, by)).await
 }
 
-async fn create(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<NewKeys, CreateKeyError> {
+async fn create(context: &Context, org_id: OrgId, email: &str, by: &AuditActor) -> Result<NewKeys, CreateKeyError> {
     let no_such_user = || CreateKeyError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
     let mut tx = context.db.begin().await?;
     let user = users::find_by_email(&mut tx, &address).await?.ok_or_else(no_such_user)?;
-    // First, so that a removal at the same moment revokes the new key or is seen here.
+    // This lock comes first: a concurrent removal either revokes the new key or is visible here.
     users::lock(&mut tx, user.id).await?;
     memberships::find(&mut tx, org_id, user.id).await?.ok_or_else(no_such_user)?;
     if user.disabled_at.is_some() {
@@ -53,13 +59,13 @@ async fn create(context: &Context, org_id: OrgId, email: &str, by: &By) -> Resul
     Ok(keys)
 }
 
-/// As part of a larger whole, such as a bootstrap.
+/// Creates the keys as part of a larger transaction, such as a bootstrap.
 pub(in crate::actions) async fn create_in(
     context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
     user_id: UserId,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<NewKeys, DbError> {
     let keys = NewKeys {
         api_key: context.random.api_key(),

@@ -1,9 +1,9 @@
-//! What was sealed under a key of the ring that is lost for good goes, so that a server starts without that key. Each thing
-//! goes as if its organisation had deleted it, and is on its record.
+//! Deletes everything that was sealed under a lost key of the ring, so that the server can start
+//! without that key. Each item is deleted and audited as if its organization had deleted it.
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::keys::prepare_key_ring::opens_something;
+use crate::actions::keys::prepare_key_ring::opens_any;
 use crate::actions::webhooks::create_auth_method::AuthMethodError;
 use crate::actions::webhooks::delete_auth_method::delete_auth_method;
 use crate::actions::webhooks::delete_variable::delete_variable;
@@ -18,7 +18,7 @@ use crate::db::webhooks::{auth_methods, variables};
 use crate::rules::id::OrgId;
 use crate::sealing::KeyRing;
 
-/// What went. Webhooks go with the auth method that they use as well.
+/// What was deleted. Webhooks are also deleted if they use a deleted auth method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ForgottenWithKey {
     pub auth_methods: u64,
@@ -28,10 +28,14 @@ pub struct ForgottenWithKey {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetRingKeyError {
-    #[error("nothing of organisations is sealed under \"{}\"; `grantor keys status` shows all keys", .0.escape_debug())]
+    #[error(
+        "no organization has secrets sealed under \"{}\"; `grantor keys status` lists all keys",
+        .0.escape_debug()
+    )]
     SealsNothing(String),
     #[error(
-        "the ring opens what is sealed under \"{}\", so nothing is lost: `grantor keys re-encrypt` moves it to the newest key",
+        "the ring can open what is sealed under \"{}\", so nothing is lost: `grantor keys \
+         re-encrypt` re-encrypts it under the newest key",
         .0.escape_debug()
     )]
     IsThere(String),
@@ -45,44 +49,44 @@ pub enum ForgetRingKeyError {
     Db(#[from] DbError),
 }
 
-/// So many rows of a table are tried before all of it is given up.
-const TRIED: i64 = 10_000;
+/// The limit of rows per table that are tried before all of them are given up.
+const MAX_TRIED: i64 = 10_000;
 
-/// What a key seals that is lost: refused where the ring opens any of it.
+/// Returns what a lost key seals. Fails if the ring can open any of it.
 pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
     let usage = ring_usage::count_sealed(&context.db).await?.remove(key_id).unwrap_or_default();
-    if usage.of_orgs() == 0 {
+    if usage.org_secrets() == 0 {
         return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
     }
-    if ring.find(key_id).is_some() && opens_something(&context.db, ring, key_id, TRIED).await? {
+    if ring.find(key_id).is_some() && opens_any(&context.db, ring, key_id, MAX_TRIED).await? {
         return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
     }
     Ok(usage)
 }
 
-/// One organisation after the other; where it is cut short, running it again goes on.
+/// Works through the organizations one by one. If it is interrupted, running it again continues.
 pub async fn forget_ring_key(
     context: &Context,
     ring: &KeyRing,
     key_id: &str,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ForgottenWithKey, ForgetRingKeyError> {
     find_lost(context, ring, key_id).await?;
     let mut forgotten = ForgottenWithKey::default();
     for table in sealed::ALL {
-        while let Some(row) = sealed::list_some_of_key(&context.db, table, key_id, 1).await?.first() {
+        while let Some(row) = sealed::list_sealed_by_key(&context.db, table, key_id, 1).await?.first() {
             forget_of_org(context, row.org_id, key_id, by, &mut forgotten).await?;
         }
     }
     Ok(forgotten)
 }
 
-/// What its organisation deletes at this moment is gone as well.
+/// Items that the organization deletes concurrently are not errors.
 async fn forget_of_org(
     context: &Context,
     org_id: OrgId,
     key_id: &str,
-    by: &By,
+    by: &AuditActor,
     forgotten: &mut ForgottenWithKey,
 ) -> Result<(), ForgetRingKeyError> {
     let mut methods = auth_methods::list(&context.db, org_id).await?;

@@ -1,4 +1,4 @@
-//! Keys of every kind.
+//! API keys and application keys, signing keys, and the key ring that seals secrets.
 
 pub mod announce_expiring_keys;
 pub mod create_key;

@@ -1,5 +1,5 @@
-//! Before a server starts: its ring opens what organisations have stored, and it is on record since when its newest key
-//! seals.
+//! Checks, before a server starts, that its key ring opens the stored secrets of organizations, and
+//! records when its newest key began to seal.
 
 use std::fmt;
 
@@ -15,69 +15,68 @@ use crate::sealing::{KeyRing, Place};
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareKeyRingError {
     #[error(
-        "{0}. Put what is missing behind the newest key in `secrets.key`, or where no key is set into the key file beside \
-         the database. `grantor keys status` shows what needs which key, and `grantor keys forget` removes what one that is lost has sealed"
+        "{0}. Add the missing keys after the newest key in `secrets.key` or, if that is not set, in \
+         the key file next to the database. `grantor keys status` shows what needs which key, and \
+         `grantor keys forget` deletes everything that a lost key has sealed"
     )]
     Missing(MissingRingKeys),
-    /// Nothing that was tried opens.
+    /// Every row that was tried failed to open.
     #[error(
-        "the ring key \"{0}\" is another one than the key of this id that sealed {1}: none of it opens. Put the key that it \
-         was back into `secrets.key`, or where no key is set into the key file beside the database; `grantor keys forget` \
-         removes what it has sealed where it is lost"
+        "the ring key \"{0}\" is not the key with this id that sealed {1}: nothing can be opened. \
+         Put the original key back into `secrets.key` or, if that is not set, into the key file next \
+         to the database. If that key is lost, `grantor keys forget` deletes everything that it has \
+         sealed"
     )]
     AnotherKey(String, String),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Keys that the ring lacks, and what is sealed under each. Never empty.
+/// The keys that are missing from the ring, and what is sealed under each. Never empty.
 #[derive(Debug)]
 pub struct MissingRingKeys(Vec<(String, RingUsage)>);
 
 impl fmt::Display for MissingRingKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (id, usage)) in self.0.iter().enumerate() {
-            let joint = if index == 0 { "" } else { "; " };
-            let (id, sealed) = (id.escape_debug(), usage.sealed_in_words());
-            write!(formatter, "{joint}the ring key \"{id}\" is not in the ring, and it seals {sealed}")?;
+            let separator = if index == 0 { "" } else { "; " };
+            let (id, sealed) = (id.escape_debug(), usage.describe_sealed());
+            write!(formatter, "{separator}the ring key \"{id}\" is not in the ring, and it seals {sealed}")?;
         }
         Ok(())
     }
 }
 
-/// So many rows of a table are tried.
-const ENOUGH: i64 = 10;
+/// The limit of rows per table that are tried.
+const MAX_TRIED: i64 = 10;
 
-/// Signing keys have a check of their own, since one that cannot be opened still checks what it signed.
+/// Signing keys are checked elsewhere, since a key that cannot be opened still verifies what it
+/// signed.
 pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), PrepareKeyRingError> {
     let mut needed: Vec<_> = ring_usage::count_sealed(&context.db).await?.into_iter().collect();
-    needed.retain(|(_, usage)| usage.of_orgs() > 0);
-    let (there, missing): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(id, _)| ring.find(id).is_some());
+    needed.retain(|(_, usage)| usage.org_secrets() > 0);
+    let (present, missing): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(id, _)| ring.find(id).is_some());
     if !missing.is_empty() {
         return Err(PrepareKeyRingError::Missing(MissingRingKeys(missing)));
     }
-    for (id, usage) in there {
-        if !opens_something(&context.db, ring, &id, ENOUGH).await? {
+    for (id, usage) in present {
+        if !opens_any(&context.db, ring, &id, MAX_TRIED).await? {
             let of_orgs = RingUsage { signing_keys: 0, ..usage };
-            return Err(PrepareKeyRingError::AnotherKey(id, of_orgs.sealed_in_words()));
+            return Err(PrepareKeyRingError::AnotherKey(id, of_orgs.describe_sealed()));
         }
     }
     let newest = ring.newest().id();
     if sealing_keys::insert(&context.db, newest, context.clock.now()).await? {
-        tracing::debug!(ring_key = newest, "this key of the ring seals from now on");
+        tracing::debug!(ring_key = newest, "a new key of the ring seals from now on");
     }
     Ok(())
 }
 
-/// Two keys may have one id. A row that is damaged holds up no start while others open.
-pub(in crate::actions) async fn opens_something(
-    db: &Db,
-    ring: &KeyRing,
-    key_id: &str,
-    most: i64,
-) -> Result<bool, DbError> {
+/// Whether the ring opens any row that a key with this id sealed, since two keys may have the same
+/// id. One damaged row does not prevent a start if other rows open.
+pub(in crate::actions) async fn opens_any(db: &Db, ring: &KeyRing, key_id: &str, limit: i64) -> Result<bool, DbError> {
     for table in sealed::ALL {
-        let rows = sealed::list_some_of_key(db, table, key_id, most).await?;
+        let rows = sealed::list_sealed_by_key(db, table, key_id, limit).await?;
         if rows.iter().any(|row| opens(ring, table, row)) {
             return Ok(true);
         }

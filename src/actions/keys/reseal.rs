@@ -1,5 +1,5 @@
-//! Seals everything again under the newest key of the ring, while servers run. What was done stays done where it is cut
-//! short, and running it again goes on.
+//! Seals everything again under the newest key of the ring, while servers run. If it is
+//! interrupted, running it again continues.
 
 use uuid::Uuid;
 
@@ -14,33 +14,33 @@ use crate::{sealing, signing};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resealed {
     pub resealed: u64,
-    /// Sealed under keys that are not in the ring, or damaged.
+    /// Number of rows that are damaged or sealed under a key that is not in the ring.
     pub unopened: u64,
 }
 
-/// Rows read by one statement.
+/// Number of rows that one statement reads.
 const BATCH: i64 = 100;
 
-/// `progress` hears how many of how many rows are done.
+/// `progress` is called with the number of finished rows and the number of all rows.
 pub async fn reseal(
     context: &Context,
     ring: &KeyRing,
     progress: impl FnMut(usize, usize),
 ) -> Result<Resealed, DbError> {
     let newest = ring.newest().id();
-    // There are never more than a handful of them.
+    // There are only a few signing keys, so they are not read in batches.
     let mut keys = signing_keys::list(&context.db).await?;
     keys.retain(|row| row.key_id != newest);
-    let of = keys.len() + count_of_orgs(&context.db, newest).await?;
-    let mut pass = Pass { context, ring, progress, done: 0, of, outcome: Resealed::default() };
+    let total = keys.len() + count_of_orgs(&context.db, newest).await?;
+    let mut pass = Pass { context, ring, progress, done: 0, total, outcome: Resealed::default() };
     for row in keys {
         pass.reseal_signing_key(&row).await?;
     }
     for table in sealed::ALL {
         pass.reseal_table(table).await?;
     }
-    // Where rows came or went meanwhile, whoever watches sees an end nevertheless.
-    (pass.progress)(pass.of, pass.of);
+    // The last call reports completion, even if rows were added or deleted in the meantime.
+    (pass.progress)(pass.total, pass.total);
     Ok(pass.outcome)
 }
 
@@ -58,7 +58,7 @@ struct Pass<'a, P> {
     ring: &'a KeyRing,
     progress: P,
     done: usize,
-    of: usize,
+    total: usize,
     outcome: Resealed,
 }
 
@@ -78,11 +78,11 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
     }
 
     async fn reseal_table(&mut self, table: &SealedTable) -> Result<(), DbError> {
-        // Ids are UUIDs of version 7 or made by hand, and never nil.
+        // Ids are never nil.
         let mut after = Uuid::nil();
         loop {
             let newest = self.ring.newest().id();
-            let batch = sealed::list_of_other_keys(&self.context.db, table, newest, after, BATCH).await?;
+            let batch = sealed::list_sealed_by_other_keys(&self.context.db, table, newest, after, BATCH).await?;
             let Some(last) = batch.last() else { return Ok(()) };
             after = last.id;
             for row in batch {
@@ -96,7 +96,7 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         match self.sealed_again(table, row) {
             Ok(values) => {
                 let newest = self.ring.newest().id();
-                // Where somebody else was faster there is nothing left to do.
+                // If another process was faster, there is nothing left to do.
                 let replaced = sealed::reseal(&self.context.db, table, row, &values, newest).await?;
                 self.outcome.resealed += u64::from(replaced);
             }
@@ -105,7 +105,7 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         Ok(())
     }
 
-    /// All that is sealed in the row, or nothing: its columns have one key.
+    /// Seals all columns of the row again, or none, since they share one key.
     fn sealed_again(&self, table: &SealedTable, row: &SealedRow) -> Result<Vec<Option<Vec<u8>>>, SealError> {
         let id = row.id.to_string();
         let values = table.columns.iter().zip(&row.values).map(|(column, value)| {
@@ -118,7 +118,7 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
     }
 
     fn begin_row(&mut self) {
-        (self.progress)(self.done.min(self.of), self.of);
+        (self.progress)(self.done.min(self.total), self.total);
         self.done += 1;
     }
 }

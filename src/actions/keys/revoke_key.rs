@@ -1,9 +1,9 @@
-//! Ends an API key or an application key.
+//! Revokes an API key or an application key.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 use crate::db::keys::operators::OperatorCache;
@@ -12,18 +12,19 @@ use crate::rules::id::KeyId;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeKeyError {
-    #[error("there is no key {0} that still works; `grantor key list --org …` shows all")]
+    #[error("there is no active key {0}; `grantor key list --org …` lists all keys")]
     NoSuchKey(KeyId),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// On this replica it stops before this returns, on every other within the five seconds that keys are trusted for.
+/// This replica refuses the key before this returns. Others cache keys and refuse it within five
+/// seconds.
 pub async fn revoke_key(
     context: &Context,
     operators: &OperatorCache,
     id: KeyId,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), RevokeKeyError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
@@ -39,7 +40,7 @@ pub async fn revoke_key(
     let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
     audit::record(context, &mut tx, by, change).await?;
     let committed = tx.commit().await;
-    // Also where the outcome is unknown: it may have been revoked.
-    operators.forget_all();
+    // This also runs if the outcome is unknown: the key may have been revoked.
+    operators.clear();
     Ok(committed?)
 }

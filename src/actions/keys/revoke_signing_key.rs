@@ -1,13 +1,13 @@
-//! Revokes a signing key that leaked: it leaves the key set, no server accepts a token that it signed, and another key signs
-//! from then on.
+//! Revokes a signing key that leaked. The key leaves the key set, no server accepts tokens that it
+//! signed, and another key signs from then on.
 //!
-//! Its row is deleted, private half included. The audit event keeps the public half, so that a token found later can still be
-//! attributed to the key.
+//! The row is deleted, including the private half. The audit event keeps the public half, so that a
+//! token found later can still be attributed to the key.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, ServerChange};
+use crate::actions::audit::{AuditActor, ServerChange};
 use crate::actions::context::Context;
 use crate::actions::keys::rotate_signing_keys::{SigningRules, new_key};
 use crate::db::engine::error::DbError;
@@ -21,7 +21,7 @@ use crate::sealing::KeyRing;
 use crate::signing;
 use crate::signing::{KeyPair, SigningError};
 
-/// Shorter prefixes are typing mistakes.
+/// Shorter prefixes are probably typing mistakes.
 const MIN_PREFIX: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
@@ -48,28 +48,29 @@ pub enum RevokeSigningKeyError {
     Db(#[from] DbError),
 }
 
-/// What was revoked, and what that ends.
+/// The revoked key, and the tokens that became invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedSigningKey {
     pub key: SigningKey,
     /// The key that signs now.
     pub signs_now: String,
-    /// Whether it was made for this.
+    /// Whether that key was created by this revocation.
     pub is_new: bool,
     /// Families that may have a valid access token of the revoked key.
     pub families: u64,
-    /// When the last of these access tokens expires. `None`: the key signed nothing that is still valid.
+    /// When the last of these access tokens expires. `None`: the key signed nothing that is still
+    /// valid.
     pub last_token_ends_at: Option<Timestamp>,
 }
 
-/// `id` may be a prefix that only one key has. Servers see the change when they read the keys again
+/// `id` may be a prefix that only one key has. Servers notice the change when they reload the keys
 /// ([`crate::signing::RELOAD_EVERY`]).
 pub async fn revoke_signing_key(
     context: &Context,
     ring: &KeyRing,
     rules: SigningRules,
     id: &str,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<RevokedSigningKey, RevokeSigningKeyError> {
     // Before the transaction: generating an RSA key is slow.
     let pair = KeyPair::generate(rules.algorithm).map_err(SigningError::NotMade)?;
@@ -97,11 +98,11 @@ fn find(keys: &[SigningKey], id: &str) -> Result<usize, RevokeSigningKeyError> {
     match (found.next(), found.count()) {
         (None, _) => Err(RevokeSigningKeyError::NoSuchKey(id.to_owned())),
         (Some(only), 0) => Ok(only),
-        (Some(_), more) => Err(RevokeSigningKeyError::Ambiguous(id.to_owned(), more + 1)),
+        (Some(_), others) => Err(RevokeSigningKeyError::Ambiguous(id.to_owned(), others + 1)),
     }
 }
 
-/// Makes sure that a key signs. Returns its id, and whether it is new.
+/// Ensures that a key signs. Returns its id, and whether it is new.
 async fn succeed(
     context: &Context,
     tx: &mut Tx,
@@ -136,7 +137,13 @@ fn current(keys: &[SigningKey], now: Timestamp) -> String {
     keys.iter().rfind(|key| key.period.state(now) == Signs).map(|key| key.id.clone()).unwrap_or_default()
 }
 
-async fn record(context: &Context, tx: &mut Tx, by: &By, key: &SigningKey, signs_now: &str) -> Result<(), DbError> {
+async fn record(
+    context: &Context,
+    tx: &mut Tx,
+    by: &AuditActor,
+    key: &SigningKey,
+    signs_now: &str,
+) -> Result<(), DbError> {
     let SigningPeriod { signs_from, retired_at } = key.period;
     let change = ServerChange {
         action: "signing_key.revoked",

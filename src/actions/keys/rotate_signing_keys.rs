@@ -1,12 +1,12 @@
-//! Keys that sign tokens: the first one, the next one, and the end of the last.
+//! Creates, rotates and deletes the keys that sign tokens.
 //!
-//! A new key is published before it signs, so that nobody meets a token whose key they cannot know yet; only where no key
-//! can sign does it sign at once. From then on the older ones sign no more.
+//! A new key is published before it signs, so that every API knows the key before it sees a token
+//! of it. It signs at once only if no other key can sign. Older keys no longer sign from then on.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, ServerChange};
+use crate::actions::audit::{AuditActor, ServerChange};
 use crate::actions::context::Context;
 use crate::config::Config;
 use crate::db::engine::error::DbError;
@@ -20,13 +20,13 @@ use crate::sealing::KeyRing;
 use crate::signing::{KeyPair, SigningError, SigningKeys};
 use crate::{sealing, signing};
 
-/// What the settings say about signing keys.
+/// The settings for signing keys.
 #[derive(Clone, Copy, Debug)]
 pub struct SigningRules {
     pub algorithm: SigningAlgorithm,
-    /// After so many seconds a younger key takes the place of one; 0 is never.
+    /// A key is replaced after this many seconds. 0 means never.
     pub max_age: i64,
-    /// How long an access token lives, in seconds.
+    /// The lifetime of an access token, in seconds.
     pub access_ttl: i64,
 }
 
@@ -41,17 +41,17 @@ impl SigningRules {
     }
 }
 
-/// When a new key takes over.
+/// When a new key begins to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeOver {
-    /// When everybody can know it.
+    /// After it was published for long enough that every API knows it.
     Published,
-    /// At once, as where the older one may be in wrong hands.
+    /// At once, for example because the older key may have leaked.
     Now,
 }
 
-/// Reads the keys, makes one where none of the algorithm is in use, and refuses keys that the ring does not open. However
-/// many servers start at once, they make one.
+/// Reads the keys, creates one if no key of the algorithm is in use, and fails if the ring cannot
+/// open them. Servers that start at the same time create only one key.
 pub async fn prepare_signing_keys(
     context: &Context,
     ring: &KeyRing,
@@ -60,29 +60,30 @@ pub async fn prepare_signing_keys(
 ) -> Result<(), SigningError> {
     keys.reload().await?;
     keys.check(context.clock.now())?;
-    let is_there = |key: &SigningKey| key.period.retired_at.is_none() && key.algorithm == rules.algorithm;
-    let wanted = |all: &[SigningKey]| !all.iter().any(is_there);
-    if wanted(&signing_keys::list(&context.db).await?) {
-        make(context, ring, rules.algorithm, TakeOver::Published, &By::SERVER, wanted).await?;
+    let is_in_use = |key: &SigningKey| key.period.retired_at.is_none() && key.algorithm == rules.algorithm;
+    let is_needed = |all: &[SigningKey]| !all.iter().any(is_in_use);
+    if is_needed(&signing_keys::list(&context.db).await?) {
+        let by = AuditActor::SERVER;
+        create(context, ring, rules.algorithm, TakeOver::Published, &by, is_needed).await?;
     }
-    // In any case: another server may have made one since they were read.
+    // The keys are always read again, since another server may have created one in the meantime.
     keys.reload().await?;
     keys.check(context.clock.now())
 }
 
-/// A new key, whatever there is.
+/// Creates a new key, even if the current one is not old.
 pub async fn rotate_signing_keys(
     context: &Context,
     ring: &KeyRing,
     algorithm: SigningAlgorithm,
     take_over: TakeOver,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<SigningKey, SigningError> {
-    let made = make(context, ring, algorithm, take_over, by, |_| true).await?;
-    made.ok_or(SigningError::NoKey)
+    let created = create(context, ring, algorithm, take_over, by, |_| true).await?;
+    created.ok_or(SigningError::NoKey)
 }
 
-/// A new key where every one in use has signed for as long as it may.
+/// Creates a new key if every key in use has reached its maximum age.
 pub async fn rotate_aged_signing_keys(
     context: &Context,
     ring: &KeyRing,
@@ -92,35 +93,36 @@ pub async fn rotate_aged_signing_keys(
         return Ok(None);
     }
     let too_old = context.clock.now().minus(rules.max_age);
-    let wanted = |all: &[SigningKey]| {
+    let is_needed = |all: &[SigningKey]| {
         all.iter().filter(|key| key.period.retired_at.is_none()).all(|key| key.period.signs_from <= too_old)
     };
-    if !wanted(&signing_keys::list(&context.db).await?) {
+    if !is_needed(&signing_keys::list(&context.db).await?) {
         return Ok(None);
     }
-    make(context, ring, rules.algorithm, TakeOver::Published, &By::SERVER, wanted).await
+    create(context, ring, rules.algorithm, TakeOver::Published, &AuditActor::SERVER, is_needed).await
 }
 
-/// Removes keys whose last token has ended, and says how many.
+/// Deletes keys whose last token has expired, and returns how many.
 pub async fn forget_signing_keys(context: &Context, rules: SigningRules) -> Result<u64, DbError> {
     signing_keys::forget(&context.db, context.clock.now().minus(kept_for(rules.access_ttl))).await
 }
 
-/// None where `wanted` says so of what there is: asked again under the lock, since another server may have been faster.
-async fn make(
+/// Creates a key unless `is_needed` returns false for the existing keys. It is called again under
+/// the lock, since another server may have been faster.
+async fn create(
     context: &Context,
     ring: &KeyRing,
     algorithm: SigningAlgorithm,
     take_over: TakeOver,
-    by: &By,
-    wanted: impl Fn(&[SigningKey]) -> bool,
+    by: &AuditActor,
+    is_needed: impl Fn(&[SigningKey]) -> bool,
 ) -> Result<Option<SigningKey>, SigningError> {
-    // Before the transaction: making an RSA key takes its time.
+    // Before the transaction: generating an RSA key is slow.
     let pair = KeyPair::generate(algorithm).map_err(SigningError::NotMade)?;
     let mut tx = context.db.begin().await?;
     signing_keys::lock(&mut tx).await?;
     let all = signing_keys::list(&mut tx).await?;
-    if !wanted(&all) {
+    if !is_needed(&all) {
         tx.roll_back().await?;
         return Ok(None);
     }
@@ -135,11 +137,16 @@ async fn make(
     signing_keys::insert(&mut tx, &key).await?;
     record(context, &mut tx, by, &all, &key).await?;
     tx.commit().await?;
-    tracing::info!(kid = key.id, algorithm = algorithm.name(), signs_from = %signs_from.to_rfc3339(), "a signing key was made");
+    tracing::info!(
+        kid = key.id,
+        algorithm = algorithm.name(),
+        signs_from = %signs_from.to_rfc3339(),
+        "a signing key was created"
+    );
     Ok(Some(key))
 }
 
-/// A key that this ring does not open is as good as none.
+/// A key that this ring cannot open does not count.
 fn some_key_signs(ring: &KeyRing, all: &[SigningKey], now: Timestamp) -> bool {
     all.iter().any(|key| key.period.state(now) == SigningState::Signs && signing::open(ring, key).is_ok())
 }
@@ -168,7 +175,7 @@ pub(in crate::actions) fn new_key(
 async fn record(
     context: &Context,
     tx: &mut Tx,
-    by: &By,
+    by: &AuditActor,
     before: &[SigningKey],
     key: &SigningKey,
 ) -> Result<(), DbError> {

@@ -1,6 +1,6 @@
-//! Everything a new organisation needs to be run: itself, its administrator, and a pair of keys.
+//! Creates an organization with everything it needs: its administrator, and a pair of keys.
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::create_key;
 use crate::actions::keys::create_key::NewKeys;
@@ -31,13 +31,13 @@ pub enum BootstrapError {
     Db(#[from] DbError),
 }
 
-/// All of it or nothing.
+/// Creates everything in one transaction.
 pub async fn bootstrap(
     context: &Context,
     org_name: &str,
     email: &str,
     password: Option<Secret>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Bootstrapped, BootstrapError> {
     let newcomer = create_user::prepare(context, email, None, password, org_name).await?;
     let mut tx = context.db.begin().await?;

@@ -1,9 +1,9 @@
-//! A new organisation.
+//! Creates an organization.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -12,27 +12,27 @@ use crate::rules::id::OrgId;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateOrgError {
-    #[error("an organisation needs a name of 1 to 100 characters without control characters")]
+    #[error("an organization name must have 1 to 100 characters and no control characters")]
     Name,
-    #[error("an organisation named \"{0}\" exists already; `grantor org list` shows all")]
+    #[error("an organization named \"{0}\" already exists; `grantor org list` lists all organizations")]
     Exists(String),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-pub async fn create_org(context: &Context, name: &str, by: &By) -> Result<OrgId, CreateOrgError> {
+pub async fn create_org(context: &Context, name: &str, by: &AuditActor) -> Result<OrgId, CreateOrgError> {
     let mut tx = context.db.begin().await?;
     let id = create_in(context, &mut tx, name, by).await?;
     tx.commit().await?;
     Ok(id)
 }
 
-/// As part of a larger whole, such as a bootstrap.
+/// Creates the organization as part of a larger transaction, such as a bootstrap.
 pub(in crate::actions) async fn create_in(
     context: &Context,
     tx: &mut Tx,
     name: &str,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<OrgId, CreateOrgError> {
     let name = parse_name(name)?;
     let id = OrgId(context.new_id());

@@ -1,13 +1,14 @@
-//! The scopes that clients may get in an organization that has not restricted them one by one. What users granted such
-//! clients beyond it is taken back in the same transaction, as by a narrower restriction.
+//! Sets the scopes that clients without a restriction of their own can get in an organization.
+//! Scopes that users granted beyond them are removed in the same transaction, as with a
+//! restriction.
 
 use std::collections::BTreeSet;
 
-use crate::actions::audit::By;
-use crate::actions::clients::restrict_scopes::{Restricted, tell};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::AuditActor;
+use crate::actions::clients::restrict_scopes::{Restricted, publish_change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::take_in;
+use crate::actions::grants::end::narrow_or_revoke;
 use crate::config::{Config, OnNarrow};
 use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
@@ -28,42 +29,43 @@ use crate::rules::webhook::event::Ceilings;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetDefaultsError {
-    #[error("\"{0}\" is no scope of the catalog")]
+    #[error("\"{0}\" is not a scope of the catalog")]
     UnknownScope(ScopeToken),
     #[error("the organization does not exist")]
     NoSuchOrg,
-    /// The state is not the one that the named preview looked at.
+    /// The state is not the one that the preview was made for.
     #[error("the default has changed since the preview")]
     Moved,
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// The new default of an organization, and what it is judged by.
+/// The new default of an organization, with the settings that decide its effect.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDefaults<'a> {
     pub org_id: OrgId,
-    /// `None` lifts the bound.
+    /// `None` removes the limit.
     pub scopes: Option<&'a ScopeSet>,
     pub config: &'a Config,
     pub catalog: &'a ScopeCatalog,
 }
 
-/// Returns how many grants held more than the new default allows, which ended or hold less now.
+/// Returns the number of grants that held more than the new default allows. They were revoked or
+/// narrowed.
 pub async fn set_default_client_scopes(
     context: &Context,
     org_id: OrgId,
     scopes: Option<&ScopeSet>,
     config: &Config,
     catalog: &ScopeCatalog,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<usize, SetDefaultsError> {
     let new = NewDefaults { org_id, scopes, config, catalog };
     let done = restrict_by_default(context, new, None, by).await?;
     Ok(done.affected.grants.try_into().unwrap_or(usize::MAX))
 }
 
-/// What [`restrict_by_default`] would do now. Stores nothing.
+/// Returns what [`restrict_by_default`] would do now. Stores nothing.
 pub async fn preview_default_restriction(
     context: &Context,
     new: NewDefaults<'_>,
@@ -90,24 +92,25 @@ pub async fn preview_default_restriction(
     Ok(new.effect(before.default_client_scopes.as_ref(), affected, ended, last_token_ends_at))
 }
 
-/// Replaces the default. With `if_digest`, only if the state is still the one that a preview named so.
+/// Replaces the default. With `if_digest`, fails unless the state still has this digest.
 pub async fn restrict_by_default(
     context: &Context,
     new: NewDefaults<'_>,
     if_digest: Option<&str>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Restricted, SetDefaultsError> {
     new.check()?;
-    again_after_conflict(context, || replace(context, new, if_digest, by)).await
+    retry_on_conflict(context, || replace(context, new, if_digest, by)).await
 }
 
-/// A grant is given after its row of organization and client was locked, or made, which waits for the organization's row.
-/// So all of these are locked first: what is granted later is granted by the new default.
+/// Locks all client rows of the organization, and then its own row. Granting a scope locks the row
+/// of the client, or inserts it, which waits for the row of the organization. So later grants
+/// follow the new default.
 async fn replace(
     context: &Context,
     new: NewDefaults<'_>,
     if_digest: Option<&str>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Restricted, SetDefaultsError> {
     let org_id = new.org_id;
     let mut tx = context.db.begin().await?;
@@ -118,35 +121,41 @@ async fn replace(
         return Err(SetDefaultsError::Moved);
     }
     orgs::update_default_client_scopes(&mut tx, org_id, new.scopes).await?;
-    let taken = take_what_exceeds(context, &mut tx, new).await?;
+    let removed = remove_exceeding_scopes(context, &mut tx, new).await?;
     let ceilings = Ceilings::Defaults { before, after: new.scopes };
-    tell(context, &mut tx, org_id, ceilings, (taken.grants, &taken.ended), by).await?;
+    publish_change(context, &mut tx, org_id, ceilings, (removed.grants, &removed.ended), by).await?;
     tx.commit().await?;
-    let affected = AffectedGrants { grants: taken.grants, users: taken.users, ..AffectedGrants::default() };
-    Ok(new.effect(before, affected, taken.ended.len() as u64, taken.last_token_ends_at))
+    let affected = AffectedGrants { grants: removed.grants, users: removed.users, ..AffectedGrants::default() };
+    Ok(new.effect(before, affected, removed.ended.len() as u64, removed.last_token_ends_at))
 }
 
-struct Taken {
-    /// How many hold less now, those that ended included.
+struct RemovedScopes {
+    /// Number of grants that hold less now, including the revoked ones.
     grants: u64,
     users: u64,
     ended: Vec<NamedGrant>,
     last_token_ends_at: Option<Timestamp>,
 }
 
-/// Client by client, since each may have scopes that it requires.
-async fn take_what_exceeds(context: &Context, tx: &mut Tx, new: NewDefaults<'_>) -> Result<Taken, DbError> {
+/// Works client by client, since each client may have its own required scopes.
+async fn remove_exceeding_scopes(
+    context: &Context,
+    tx: &mut Tx,
+    new: NewDefaults<'_>,
+) -> Result<RemovedScopes, DbError> {
     let (mut all, mut users, mut ended) = (Vec::new(), BTreeSet::new(), Vec::new());
     let on_narrow = new.config.restriction.on_narrow;
     for client_id in new.affected_clients(&mut *tx).await? {
         let exceeding = new.exceeding(client_id);
         users.extend(grants::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
         let ids = grants::ids_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
-        ended.extend(take_in(&mut *tx, &ids, (on_narrow, &exceeding), context.clock.now()).await?);
+        let now = context.clock.now();
+        ended.extend(narrow_or_revoke(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
         all.extend(ids);
     }
     let last_token_ends_at = last_tokens::latest_end(tx, &all).await?;
-    Ok(Taken { grants: all.len() as u64, users: users.len() as u64, ended, last_token_ends_at })
+    let (grants, users) = (all.len() as u64, users.len() as u64);
+    Ok(RemovedScopes { grants, users, ended, last_token_ends_at })
 }
 
 impl NewDefaults<'_> {
@@ -158,7 +167,7 @@ impl NewDefaults<'_> {
         }
     }
 
-    /// A default that is lifted takes nothing from anybody.
+    /// Removing the default does not affect any grant.
     async fn affected_clients(&self, db: impl DbHandle) -> Result<Vec<ClientId>, DbError> {
         match self.scopes {
             Some(_) => authorizations::list_unrestricted_clients(db, self.org_id).await,
@@ -166,7 +175,7 @@ impl NewDefaults<'_> {
         }
     }
 
-    /// Scopes that the client may not have any more.
+    /// Returns the scopes that the client can no longer have.
     fn exceeding(&self, client_id: ClientId) -> ScopeSet {
         let required = self.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
         let allowed = ceiling(None, self.scopes, &required, self.catalog);

@@ -1,4 +1,4 @@
-//! Organizations.
+//! Creating and renaming organizations, and setting their default client scopes.
 
 pub mod bootstrap;
 pub mod create_org;

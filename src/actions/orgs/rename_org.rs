@@ -1,9 +1,9 @@
-//! An organization gets another name.
+//! Renames an organization.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::orgs::create_org::{CreateOrgError, parse_name};
 use crate::db::engine::error::DbError;
@@ -11,8 +11,8 @@ use crate::db::engine::transaction::Tx;
 use crate::db::orgs;
 use crate::db::orgs::Org;
 
-/// Returns the new name as it is stored. Renaming to the present name changes nothing.
-pub async fn rename_org(context: &Context, org: &Org, name: &str, by: &By) -> Result<String, CreateOrgError> {
+/// Returns the new name as it is stored. Renaming to the current name changes nothing.
+pub async fn rename_org(context: &Context, org: &Org, name: &str, by: &AuditActor) -> Result<String, CreateOrgError> {
     let name = parse_name(name)?;
     let mut tx = context.db.begin().await?;
     rename_in(context, &mut tx, org, name, by).await?;
@@ -20,7 +20,13 @@ pub async fn rename_org(context: &Context, org: &Org, name: &str, by: &By) -> Re
     Ok(name.to_owned())
 }
 
-async fn rename_in(context: &Context, tx: &mut Tx, org: &Org, name: &str, by: &By) -> Result<(), CreateOrgError> {
+async fn rename_in(
+    context: &Context,
+    tx: &mut Tx,
+    org: &Org,
+    name: &str,
+    by: &AuditActor,
+) -> Result<(), CreateOrgError> {
     orgs::lock_for_change(tx, org.id).await?;
     let before = orgs::find(&mut *tx, org.id).await?.map(|org| org.name);
     if before.as_deref() == Some(name) {

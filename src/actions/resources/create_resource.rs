@@ -1,10 +1,10 @@
-//! An API or MCP server that tokens are for is made known, with a secret by which it asks about tokens; or forgotten.
-//! Resources belong to no organisation.
+//! Creates a resource, which is an API or MCP server that accepts tokens, or deletes it. A resource
+//! gets a secret for introspection. Resources do not belong to an organization.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, ServerChange};
+use crate::actions::audit::{AuditActor, ServerChange};
 use crate::actions::context::Context;
 use crate::config::DeclaredResource;
 use crate::db::engine::error::DbError;
@@ -17,24 +17,24 @@ use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::secret::Secret;
 
-const LONGEST_NAME: usize = 200;
+const MAX_NAME_LENGTH: usize = 200;
 
-/// What is about to be made known.
+/// A resource that is about to be created.
 #[derive(Clone, Copy, Debug)]
 pub struct NewResource<'a> {
     pub uri: &'a Resource,
-    /// For people: the document that clients read names it so.
+    /// The name for people, as `resource_name` in the metadata document (RFC 9728 section 2).
     pub name: &'a str,
     pub scopes: &'a ScopeSet,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateResourceError {
-    #[error("the resource {0} exists already; `grantor resource show` shows it")]
+    #[error("the resource {0} already exists; `grantor resource show` shows it")]
     Exists(Resource),
     #[error("the resource {0} is declared in the settings, under resources.declared")]
     Declared(Resource),
-    #[error("the name of a resource has from 1 to {LONGEST_NAME} characters and is one line")]
+    #[error("the name of a resource must be one line of 1 to {MAX_NAME_LENGTH} characters")]
     Name,
     #[error("\"{0}\" is not a scope of the catalog")]
     UnknownScope(ScopeToken),
@@ -42,16 +42,17 @@ pub enum CreateResourceError {
     Db(#[from] DbError),
 }
 
-/// Returns the secret, which is nowhere else from then on.
+/// Returns the resource and its secret. The secret cannot be read again.
 pub async fn create_resource(
     context: &Context,
     new: NewResource<'_>,
     declared: &[DeclaredResource],
     catalog: &ScopeCatalog,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(StoredResource, Secret), CreateResourceError> {
     let name = new.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+    let is_too_long = name.chars().count() > MAX_NAME_LENGTH;
+    if name.is_empty() || is_too_long || name.chars().any(char::is_control) {
         return Err(CreateResourceError::Name);
     }
     if let Some(unknown) = new.scopes.iter().find(|scope| catalog.find(scope.as_str()).is_none()) {
@@ -79,9 +80,9 @@ pub async fn create_resource(
     Ok((resource, secret))
 }
 
-/// Its secret is refused within five seconds, and tokens for it are made only where unknown resources are accepted. False
-/// where there is none.
-pub async fn delete_resource(context: &Context, id: ResourceId, by: &By) -> Result<bool, DbError> {
+/// Deletes a resource. Its secret is refused within five seconds, and tokens for it are issued only
+/// if the settings accept unknown resources. Returns false if there is no such resource.
+pub async fn delete_resource(context: &Context, id: ResourceId, by: &AuditActor) -> Result<bool, DbError> {
     let mut tx = context.db.begin().await?;
     let deleted = resources::delete(&mut tx, id).await?;
     if deleted {
@@ -94,7 +95,7 @@ pub async fn delete_resource(context: &Context, id: ResourceId, by: &By) -> Resu
 async fn record(
     context: &Context,
     tx: &mut Tx,
-    by: &By,
+    by: &AuditActor,
     action: &'static str,
     id: ResourceId,
     after: Option<serde_json::Value>,

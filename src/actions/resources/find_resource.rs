@@ -1,5 +1,5 @@
-//! The resource servers that this server was told of, by its settings or by command: which resources there are, and who
-//! asks about a token.
+//! The resource servers that are declared in the settings or were created by command: which
+//! resources exist, and which of them sent a secret.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,8 +12,9 @@ use crate::db::resources;
 use crate::rules::authorization::resource::Resource;
 use crate::secret::{Digest, Secret};
 
-/// What was read is trusted this long, so that one that was added or taken away is noticed within five seconds.
-const TRUSTED_FOR: Duration = Duration::from_secs(4);
+/// The list is cached this long, so that a created or deleted resource is noticed within five
+/// seconds.
+const CACHED_FOR: Duration = Duration::from_secs(4);
 
 pub struct ResourceServers {
     declared: Vec<(Resource, Digest)>,
@@ -33,7 +34,8 @@ impl ResourceServers {
         Self { declared, read: Mutex::default(), clock }
     }
 
-    /// Whose secret one of them is. Looked up by digest, so that no comparison tells anything of it.
+    /// Returns the resource that one of the secrets belongs to. Only digests are compared, so that
+    /// the time of the comparison reveals nothing about a secret.
     pub async fn find(&self, context: &Context, secrets: &[Secret]) -> Result<Option<Resource>, DbError> {
         let digests: Vec<Digest> = secrets.iter().map(Secret::digest).collect();
         let all = self.all(context).await?;
@@ -44,8 +46,12 @@ impl ResourceServers {
         Ok(self.all(context).await?.iter().map(|(resource, _)| resource.clone()).collect())
     }
 
-    /// These as their operators spell them, which is how grants hold them.
-    pub async fn spell(&self, context: &Context, named: Vec<Resource>) -> Result<Vec<Resource>, DbError> {
+    /// Replaces each known resource by the spelling of its operator, which grants use.
+    pub async fn with_registered_spelling(
+        &self,
+        context: &Context,
+        named: Vec<Resource>,
+    ) -> Result<Vec<Resource>, DbError> {
         if named.is_empty() {
             return Ok(named);
         }
@@ -57,7 +63,7 @@ impl ResourceServers {
     async fn all(&self, context: &Context) -> Result<Arc<[(Resource, Digest)]>, DbError> {
         let now = self.clock.elapsed();
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(read) = read.filter(|read| now.saturating_sub(read.at) < TRUSTED_FOR) {
+        if let Some(read) = read.filter(|read| now.saturating_sub(read.at) < CACHED_FOR) {
             return Ok(read.all);
         }
         let stored = resources::list_secrets(&context.db).await?;

@@ -1,9 +1,10 @@
-//! Writes failed sign-in attempts to the audit trail, one event for each account and hour, and forgets what is old.
+//! Writes failed sign-in attempts to the audit trail, one event per account and hour, and deletes
+//! old counts.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{Actor, By, Change, ServerChange};
+use crate::actions::audit::{Actor, AuditActor, Change, ServerChange};
 use crate::actions::context::Context;
 use crate::actions::sign_in::KNOWN_FOR;
 use crate::actions::upkeep::forget_expired::{BATCH, in_batches};
@@ -14,11 +15,12 @@ use crate::db::users::sign_in_failures::Failures;
 use crate::db::users::{known_browsers, sign_in_failures};
 
 const ACTION: &str = "sign_in.refused";
-/// Seconds for which the counts stay after they were audited.
+/// How long the counts are kept after they were audited, in seconds.
 const KEPT_FOR: i64 = 7 * 86_400;
-const BY: By = By { actor: Actor::Anonymous, request_id: None, address: None };
+const BY: AuditActor = AuditActor { actor: Actor::Anonymous, request_id: None, address: None };
 
-/// Of hours that are over. Returns how many events were written; what is left goes with the next round.
+/// Audits the hours that are over, and returns the number of events. The next round writes the
+/// rest.
 pub async fn audit_refused_sign_ins(context: &Context) -> Result<usize, DbError> {
     let (db, now) = (&context.db, context.clock.now());
     let mut written = 0;
@@ -35,7 +37,8 @@ pub async fn audit_refused_sign_ins(context: &Context) -> Result<usize, DbError>
     Ok(written)
 }
 
-/// In every organization of the person; what nobody's organization can read is the server's.
+/// Writes the event for every organization of the user. Attempts on unknown accounts are events of
+/// the server.
 async fn record(context: &Context, tx: &mut Tx, failures: &Failures) -> Result<(), DbError> {
     let after = Some(json!({"attempts": failures.attempts, "hour": failures.hour.to_rfc3339()}));
     let (subject, orgs) = match failures.user_id {

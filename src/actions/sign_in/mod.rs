@@ -1,29 +1,28 @@
-//! A person signs in at a browser, or out of one, or changes the password they sign in with.
+//! Signs users in and out of a browser, and changes their passwords.
 
 pub mod audit_refused;
 pub mod set_password;
 
 use std::net::IpAddr;
 
-use crate::actions::audit::By;
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::AuditActor;
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::sign_in::set_password::{Keeping, NewPassword, set_password};
+use crate::actions::sign_in::set_password::{KeptSession, NewPassword, set_password};
 use crate::actions::users::disable_user::UserError;
 use crate::db::engine::error::DbError;
 use crate::db::users;
 use crate::db::users::{User, known_browsers, sessions, sign_in_failures};
-use crate::passwords::{Busy, Whose};
+use crate::passwords::{AttemptSource, Busy};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::identity::password::PasswordError;
 use crate::secret::{Digest, Secret};
 
-/// Seconds for which a browser is known after an account last signed in with it: half a year.
+/// How long a browser is known after an account last signed in with it, in seconds: half a year.
 pub const KNOWN_FOR: i64 = 182 * 86_400;
 
-/// An attempt.
 #[derive(Debug)]
-pub struct SigningIn<'a> {
+pub struct SignInAttempt<'a> {
     pub email: &'a str,
     pub password: Secret,
     pub user_agent: &'a str,
@@ -36,7 +35,7 @@ pub struct SigningIn<'a> {
     pub is_known: bool,
 }
 
-/// What the browser keeps.
+/// The cookies that the browser keeps.
 #[derive(Debug)]
 pub struct SignedIn {
     pub session: Secret,
@@ -45,7 +44,7 @@ pub struct SignedIn {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// It is never told which of address, password and account is wrong.
+    /// The error never reveals whether the address, the password or the account is wrong.
     #[error("wrong email address or password")]
     Refused,
     #[error(transparent)]
@@ -64,15 +63,15 @@ pub async fn is_known_browser(context: &Context, browser: Option<Digest>, email:
     }
 }
 
-/// Both cookies are drawn now, so planting one in the browser before is useless. Whether or not the account exists, the same
-/// work is done.
-pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<SignedIn, SignInError> {
+/// Signs a user in. Both cookies are new, so planting one in the browser beforehand has no effect.
+/// The work is the same whether or not the account exists.
+pub async fn sign_in(context: &Context, attempt: SignInAttempt<'_>) -> Result<SignedIn, SignInError> {
     let (user, hash) = users::find_for_login(&context.db, attempt.email).await?.unzip();
-    let whose = if attempt.is_known { Whose::KnownBrowser } else { Whose::Stranger };
-    let matches = context.passwords.verify(attempt.password.clone(), hash.clone(), whose).await?;
+    let source = if attempt.is_known { AttemptSource::KnownBrowser } else { AttemptSource::Stranger };
+    let matches = context.passwords.verify(attempt.password.clone(), hash.clone(), source).await?;
     let account = user.as_ref().map(|user| user.id);
     let Some(user) = user.filter(|user| matches && user.disabled_at.is_none()) else {
-        sign_in_failures::count_one(&context.db, account, context.clock.now()).await?;
+        sign_in_failures::record(&context.db, account, context.clock.now()).await?;
         return Err(SignInError::Refused);
     };
     let signed_in = SignedIn { session: context.random.token(""), known_browser: context.random.token("") };
@@ -86,7 +85,7 @@ pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<Signed
     };
     let known_browser = signed_in.known_browser.digest();
     let hash = hash.unwrap_or_default();
-    let begun = again_after_conflict(context, || begin(context, &session, &hash, known_browser, &attempt)).await?;
+    let begun = retry_on_conflict(context, || begin(context, &session, &hash, known_browser, &attempt)).await?;
     if !begun {
         return Err(SignInError::Refused);
     }
@@ -94,16 +93,17 @@ pub async fn sign_in(context: &Context, attempt: SigningIn<'_>) -> Result<Signed
     Ok(signed_in)
 }
 
-/// Only while the password is the one that was checked: it may have been replaced meanwhile, because somebody else knew it.
+/// Stores the session only if the password is still the one that was checked. The user may have
+/// changed it in the meantime, because it was stolen.
 async fn begin(
     context: &Context,
     session: &sessions::NewSession<'_>,
     hash: &str,
     known_browser: Digest,
-    attempt: &SigningIn<'_>,
+    attempt: &SignInAttempt<'_>,
 ) -> Result<bool, DbError> {
     let mut tx = context.db.begin().await?;
-    if !sessions::insert_while_password_is(&mut tx, session, hash).await? {
+    if !sessions::insert_if_password_is(&mut tx, session, hash).await? {
         tx.roll_back().await?;
         return Ok(false);
     }
@@ -111,14 +111,14 @@ async fn begin(
         known_browsers::replace(&mut tx, before, known_browser).await?;
     }
     known_browsers::remember(&mut tx, known_browser, session.user_id, session.now).await?;
-    if let Some((replaced, whose)) = attempt.replaces {
-        sessions::delete(&mut tx, replaced, whose).await?;
+    if let Some((replaced, user_id)) = attempt.replaces {
+        sessions::delete(&mut tx, replaced, user_id).await?;
     }
     tx.commit().await?;
     Ok(true)
 }
 
-/// Ends one session of a person.
+/// Ends one session of a user.
 pub async fn sign_out(context: &Context, id: SessionId, user_id: UserId) -> Result<bool, DbError> {
     sessions::delete(&context.db, id, user_id).await
 }
@@ -152,7 +152,7 @@ impl From<UserError> for ChangePasswordError {
     }
 }
 
-/// A person at a browser in which they are signed in.
+/// A signed-in user and their browser.
 #[derive(Clone, Copy, Debug)]
 pub struct AtBrowser<'a> {
     pub user: &'a User,
@@ -161,32 +161,32 @@ pub struct AtBrowser<'a> {
     pub browser: Option<Digest>,
 }
 
-/// All other sessions end, and no browser is known anymore, since somebody may have stolen one. Returns the cookie by which
-/// this one is known from now on.
+/// Changes the password. All other sessions end and all known browsers are forgotten, since one of
+/// them may be stolen. Returns the cookie by which this browser is known from now on.
 pub async fn change_password(
     context: &Context,
     at: AtBrowser<'_>,
     current: Secret,
     new: Secret,
     end_grants: bool,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Secret, ChangePasswordError> {
     let hash = users::find_password_hash(&context.db, at.user.id).await?;
-    if !context.passwords.verify(current, hash, Whose::KnownBrowser).await? {
+    if !context.passwords.verify(current, hash, AttemptSource::KnownBrowser).await? {
         return Err(ChangePasswordError::WrongPassword);
     }
     replace(context, at, new, end_grants, by).await
 }
 
-/// In the place of a password that this server made, and with which the person has just signed in.
+/// Replaces a password that the server generated and that the user has just signed in with.
 pub async fn choose_password(
     context: &Context,
     at: AtBrowser<'_>,
     new: Secret,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Secret, ChangePasswordError> {
     let hash = users::find_password_hash(&context.db, at.user.id).await?;
-    if context.passwords.verify(new.clone(), hash, Whose::KnownBrowser).await? {
+    if context.passwords.verify(new.clone(), hash, AttemptSource::KnownBrowser).await? {
         return Err(ChangePasswordError::Same);
     }
     replace(context, at, new, false, by).await
@@ -197,10 +197,10 @@ async fn replace(
     at: AtBrowser<'_>,
     new: Secret,
     end_grants: bool,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Secret, ChangePasswordError> {
     let known_browser = context.random.token("");
-    let keep = Keeping { session: at.session, browser: at.browser, known_browser: known_browser.digest() };
+    let keep = KeptSession { session: at.session, browser: at.browser, known_browser: known_browser.digest() };
     let new = NewPassword { password: Some(new), keep: Some(keep), end_grants };
     set_password(context, &at.user.email, new, by).await?;
     Ok(known_browser)

@@ -1,14 +1,15 @@
-//! A new password for a person, chosen or made here. It ends their sessions, and no browser is known anymore.
+//! Sets a new password for a user, chosen or generated. It ends their sessions, and the server
+//! forgets their known browsers.
 
 use serde_json::json;
 
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::Ended;
+use crate::actions::grants::end::RevokedGrants;
 use crate::actions::users::create_user::{HashedPassword, parse_email};
 use crate::actions::users::disable_user::UserError;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::grants::end;
 use crate::db::orgs::memberships;
 use crate::db::users::{User, known_browsers, sessions};
@@ -16,26 +17,26 @@ use crate::db::{grants, users};
 use crate::rules::id::{GrantId, OrgId, SessionId};
 use crate::rules::identity::password;
 use crate::rules::identity::password::Owner;
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 use crate::secret::{Digest, Secret};
 
 #[derive(Clone, Debug, Default)]
 pub struct NewPassword {
-    /// `None`: make one, which the person has to replace at the next sign-in.
+    /// `None`: the server generates one, which the user must replace at the next sign-in.
     pub password: Option<Secret>,
-    /// The browser in which the person asks for it.
-    pub keep: Option<Keeping>,
-    /// Whether everything that the person authorized ends too.
+    /// The session in which the user changes the password, if any. It stays valid.
+    pub keep: Option<KeptSession>,
+    /// Whether all grants of the user are revoked too.
     pub end_grants: bool,
 }
 
-/// A browser whose session goes on.
+/// A session that survives a password change.
 #[derive(Clone, Copy, Debug)]
-pub struct Keeping {
+pub struct KeptSession {
     pub session: SessionId,
-    /// The cookie by which it may be known.
+    /// The cookie by which the browser may be known so far.
     pub browser: Option<Digest>,
-    /// The cookie by which it is known from now on.
+    /// The cookie by which the browser is known from now on.
     pub known_browser: Digest,
 }
 
@@ -45,12 +46,12 @@ impl NewPassword {
     }
 }
 
-/// Returns the password if it was made here: shown once.
+/// Returns the password if the server generated it. It is shown once.
 pub async fn set_password(
     context: &Context,
     email: &str,
     new: NewPassword,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Option<Secret>, UserError> {
     let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
@@ -59,8 +60,8 @@ pub async fn set_password(
         check(context, &user, chosen).await?;
     }
     let hashed = HashedPassword::new(context, new.password.clone()).await?;
-    again_after_conflict(context, || replace(context, &user, &hashed, &new, by)).await?;
-    Ok(hashed.made)
+    retry_on_conflict(context, || replace(context, &user, &hashed, &new, by)).await?;
+    Ok(hashed.generated)
 }
 
 async fn check(context: &Context, user: &User, chosen: &Secret) -> Result<(), UserError> {
@@ -75,14 +76,15 @@ async fn replace(
     user: &User,
     hashed: &HashedPassword,
     new: &NewPassword,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), UserError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    users::update_password_hash(&mut tx, user.id, &hashed.hash, hashed.made.as_ref().map(|_| now)).await?;
+    let generated_at = hashed.generated.as_ref().map(|_| now);
+    users::update_password_hash(&mut tx, user.id, &hashed.hash, generated_at).await?;
     let sessions = sessions::delete_all(&mut tx, user.id, new.keep.map(|keep| keep.session)).await?;
     known_browsers::forget_all(&mut tx, user.id).await?;
-    if let Some(Keeping { browser, known_browser, .. }) = new.keep {
+    if let Some(KeptSession { browser, known_browser, .. }) = new.keep {
         if let Some(before) = browser {
             known_browsers::replace(&mut tx, before, known_browser).await?;
         }
@@ -92,18 +94,18 @@ async fn replace(
     if new.end_grants {
         let ids = grants::ids_of_user(&mut tx, user.id).await?;
         let ids: Vec<GrantId> = ids.into_iter().map(|(id, _)| id).collect();
-        ended = end::end(&mut tx, &ids, now).await?;
+        ended = end::revoke(&mut tx, &ids, now).await?;
     }
-    let told = Ended::of(context, &ended, Ending::PasswordSet, by);
+    let revoked = RevokedGrants::of(context, &ended, RevocationCause::PasswordSet, by);
     let subject = format!("user:{}", user.id);
     let of_org = |org_id: OrgId| {
         let grants = ended.iter().filter(|grant| grant.org_id == org_id).count();
         let after =
-            json!({"made_by_server": hashed.made.is_some(), "sessions_ended": sessions, "grants_ended": grants});
+            json!({"made_by_server": hashed.generated.is_some(), "sessions_ended": sessions, "grants_ended": grants});
         Change { org_id, action: "user.password_set", subject: &subject, before: None, after: Some(after) }
     };
-    let mut changes = told.changes();
+    let mut changes = revoked.changes();
     changes.extend(memberships::list_orgs(&mut tx, user.id).await?.into_iter().map(of_org));
-    record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+    record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
     Ok(tx.commit().await?)
 }

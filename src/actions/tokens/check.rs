@@ -1,8 +1,9 @@
-//! Whether an access token lives, and what it still allows: for introspection, user information and this server's own
-//! API.
+//! Checks whether an access token is valid and which scopes it still has, for introspection, the
+//! userinfo endpoint, and the API of this server.
 //!
-//! A signature is verified once, or was made here, and is remembered by the token's digest, which takes a third of the
-//! time; whether the token lives is read from the database each time, so that a revocation on any replica is seen by the next check on every other.
+//! A signature is verified once, or was made here, and is then cached by the digest of the token,
+//! which takes a third of the time. Whether the token is revoked is read from the database each
+//! time, so that a revocation on any replica is visible to the next check on every other one.
 
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
@@ -17,22 +18,24 @@ use crate::rules::token::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims};
 use crate::secret::Digest;
 use crate::signing::SigningKeys;
 
-/// Longer ones are none of ours.
-const LONGEST: usize = 8_192;
+/// Tokens of this server are never longer.
+const MAX_TOKEN_LENGTH: usize = 8_192;
 
-/// A token that lives.
+/// A valid access token.
 #[derive(Clone, Debug)]
 pub struct LiveToken {
     pub claims: AccessTokenClaims,
-    /// The scopes of the token, without those that were taken from its grant since or that its user's role does not permit.
+    /// The scopes of the token, without those that were removed from its grant since or that the
+    /// role of its user does not permit.
     pub scopes: ScopeSet,
-    /// The role that its user has now.
+    /// The current role of its user.
     pub role: Role,
     pub liveness: Liveness,
 }
 
 impl Issuer {
-    /// `None`: not a token of this server, or it is not valid anymore. `bounds` are those of its client.
+    /// Returns `None` if the token is not from this server or no longer valid. `bounds` returns the
+    /// bounds of its client.
     pub async fn find_live<'a>(
         &self,
         context: &Context,
@@ -41,7 +44,7 @@ impl Issuer {
     ) -> Result<Option<LiveToken>, DbError> {
         let Some(claims) = self.verify(token).await else { return Ok(None) };
         let now = context.clock.now();
-        if !claims.holds(&self.name, now) {
+        if !claims.is_current(&self.name, now) {
             return Ok(None);
         }
         let found = self.families.find_liveness(claims.family).await?;
@@ -53,9 +56,9 @@ impl Issuer {
         Ok(Some(LiveToken { claims, scopes, role, liveness }))
     }
 
-    /// What the token says, where this server has said it; it may have ended since.
+    /// Returns the claims if this server signed the token, which may have expired or been revoked.
     pub async fn verify(&self, token: &str) -> Option<AccessTokenClaims> {
-        if token.len() > LONGEST {
+        if token.len() > MAX_TOKEN_LENGTH {
             return None;
         }
         let digest = Digest::of(token);

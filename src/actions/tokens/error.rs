@@ -1,4 +1,4 @@
-//! Why no tokens are given, in the words that the token endpoint has for it.
+//! Why no tokens are issued, in the terms of the token endpoint.
 
 use crate::db::engine::error::DbError;
 use crate::rules::token::request::TokenRefusal;
@@ -8,8 +8,8 @@ use crate::signing::SigningError;
 pub enum TokenError {
     #[error(transparent)]
     Refused(#[from] TokenRefusal),
-    /// Others were quicker, again and again.
-    #[error("the family was changed by others each time")]
+    /// Concurrent requests changed the family before each attempt.
+    #[error("concurrent requests changed the token family before each attempt")]
     Busy,
     #[error(transparent)]
     Signing(#[from] SigningError),

@@ -1,13 +1,14 @@
 //! A client exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
 //!
-//! The code is read, `rules::token::exchange` decides, and the code is redeemed only if nobody else redeemed it meanwhile and
-//! its grant is still live. The usual exchange shares its statements with the others that wait (`FamilyQueues`).
+//! The code is read, `rules::token::exchange` decides, and the code is redeemed only if no
+//! concurrent request redeemed it and its grant is still active. The usual exchange is batched with
+//! others that wait (`FamilyQueues`).
 
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
 use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
-use crate::actions::tokens::revoke_family::{Why, revoke_family};
+use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::db::authorizations::codes::FoundCode;
 use crate::db::clients::Client;
 use crate::db::engine::error::DbError;
@@ -23,8 +24,9 @@ use crate::rules::token::exchange::{ExchangeDecision, ExchangeRequest, StoredCod
 use crate::rules::token::request::TokenRefusal;
 use crate::secret::Secret;
 
-/// The first attempt shares a statement, and the second one waits for whoever holds the row. After a conflict the third one
-/// waits again. The last one only reads what the others did.
+/// The first attempt is batched, and the second one waits for the transaction that holds the row.
+/// After a conflict, the third attempt waits again. The last one only reads the result of the
+/// others.
 const MAX_ATTEMPTS: u32 = 4;
 
 /// The request of a client.
@@ -51,7 +53,7 @@ pub async fn exchange_code(
             ExchangeDecision::Refuse(refusal) => return Err(refusal.into()),
             ExchangeDecision::RevokeFamily(id) => {
                 drop(store);
-                revoke_family(context, issuer, id, Why::CodeUsedTwice).await?;
+                revoke_family(context, issuer, id, RevocationReason::CodeUsedTwice).await?;
                 return Err(TokenRefusal::UsedCode.into());
             }
         };
@@ -90,8 +92,8 @@ fn stored(found: &FoundCode) -> StoredCode<'_> {
     }
 }
 
-/// False if somebody else redeemed the code, or if its grant was revoked. On Postgres the first attempt passes over rows that
-/// another transaction holds. The next ones wait for it.
+/// Returns false if another request redeemed the code, or if its grant was revoked. On Postgres,
+/// the first attempt skips rows that another transaction holds; the next ones wait for it.
 async fn redeem(
     context: &Context,
     store: Store<Redemption>,
@@ -130,7 +132,7 @@ fn issue(
     })
 }
 
-/// The family that is to begin.
+/// The token family that is about to be created.
 struct Beginning {
     id: FamilyId,
     key_id: String,
@@ -150,7 +152,7 @@ impl Beginning {
         Self { id, key_id: key.id().to_owned(), refresh_token, now, ends_at, forget_at }
     }
 
-    /// The user said that the client must not stay connected.
+    /// The user declined `offline_access`.
     fn without_refresh_token(&mut self, issuer: &Issuer) {
         self.refresh_token = None;
         self.forget_at = issuer.forget_at(self.now, false, self.ends_at);

@@ -1,5 +1,5 @@
-//! Makes the tokens that a family stands for: access tokens (RFC 9068), refresh tokens, ID tokens (OpenID Connect Core
-//! section 2).
+//! Issues the tokens of a family: access tokens (RFC 9068), refresh tokens, and ID tokens (OpenID
+//! Connect Core section 2).
 
 use crate::actions::context::Context;
 use crate::actions::tokens::verified::VerifiedTokens;
@@ -19,7 +19,7 @@ use crate::sealing::{KeyRing, RingKey};
 use crate::secret::Secret;
 use crate::signing::{SigningError, SigningKeys};
 
-/// Seconds. What 0 means is described with each setting.
+/// The lifetimes from the settings, in seconds. Each setting documents what 0 means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     pub code: i64,
@@ -30,20 +30,20 @@ pub struct Lifetimes {
     pub repeat: i64,
 }
 
-/// Who issues tokens, and with what.
+/// Issues and checks tokens.
 pub struct Issuer {
-    /// Verbatim in every token and every answer.
+    /// The issuer, verbatim as in every token and every response.
     pub name: String,
     pub signing: SigningKeys,
     pub ring: KeyRing,
     pub lifetimes: Lifetimes,
-    /// What is signed here need not be verified here.
+    /// Tokens that this server signed need not be verified here.
     pub verified: VerifiedTokens,
     pub uses: LastUses,
     pub families: FamilyQueues,
 }
 
-/// The members of a token answer (RFC 6749 section 5.1).
+/// The members of a token response (RFC 6749 section 5.1).
 #[derive(Debug)]
 pub struct Issued {
     pub access_token: Secret,
@@ -53,10 +53,11 @@ pub struct Issued {
     pub id_token: Option<Secret>,
 }
 
-/// What one access token says beside what its family does.
+/// What one access token carries in addition to its family, which may be less than the family
+/// allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Narrowed<'a> {
-    /// As the client names itself.
+    /// The `client_id` as the client sends it.
     pub client: &'a str,
     pub scopes: &'a ScopeSet,
     pub resources: &'a [Resource],
@@ -89,7 +90,7 @@ impl Issuer {
         Ok(token)
     }
 
-    /// For a client that asked who the user is.
+    /// Returns an ID token if the scope includes `openid`.
     pub fn id_token(
         &self,
         context: &Context,
@@ -111,7 +112,7 @@ impl Issuer {
             iat: now,
             auth_time: family.signed_in_at,
             nonce,
-            user: UserClaims::told(scopes, &user.email, user.name.as_deref()),
+            user: UserClaims::for_scopes(scopes, &user.email, user.name.as_deref()),
         };
         self.signing.sign(ID_TOKEN_TYPE, &claims, now).map(|token| Some(Secret::new(token)))
     }
@@ -121,32 +122,33 @@ impl Issuer {
         RefreshToken::derive(id, 0, seed, |message| key.mac(PURPOSE, message)).secret()
     }
 
-    /// The one that takes the place of a presented one: the same text whenever it is derived under the same key.
+    /// The successor of a presented refresh token. The same key always derives the same successor.
     pub fn successor(&self, key: &RingKey, presented: &RefreshToken) -> Secret {
         presented.successor(|message| key.mac(PURPOSE, message)).secret()
     }
 
-    /// When a chain of refresh tokens that begins now ends, however often it is used.
+    /// When a chain of refresh tokens that begins now expires, however often it is used.
     pub fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
         (self.lifetimes.refresh > 0).then(|| now.plus(self.lifetimes.refresh))
     }
 
-    /// When a family's row may go that was used now: its tokens have ended, and somebody may still have one in hand.
+    /// When the row of a family that is used now can be deleted: its tokens have expired, with some
+    /// extra time in which a client may still present one.
     pub fn forget_at(&self, now: Timestamp, has_refresh_token: bool, ends_at: Option<Timestamp>) -> Option<Timestamp> {
-        const AFTERWARDS: i64 = 3_600;
+        const EXTRA: i64 = 3_600;
         let access = now.plus(self.lifetimes.access);
         if !has_refresh_token {
-            return Some(access.plus(AFTERWARDS));
+            return Some(access.plus(EXTRA));
         }
         let idle = (self.lifetimes.refresh_idle > 0).then(|| now.plus(self.lifetimes.refresh_idle));
         let end = match (idle, ends_at) {
             (Some(idle), Some(end)) => Some(idle.min(end)),
             (idle, end) => idle.or(end),
         };
-        end.map(|end| end.max(access).plus(AFTERWARDS))
+        end.map(|end| end.max(access).plus(EXTRA))
     }
 
-    /// When the row of a family may go that was ended now.
+    /// When the row of a family that is revoked now can be deleted.
     pub fn forget_ended_at(&self, now: Timestamp) -> Timestamp {
         now.plus(self.lifetimes.access)
     }

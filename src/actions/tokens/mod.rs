@@ -1,4 +1,4 @@
-//! Tokens: issued, refreshed, checked, revoked.
+//! Issuing, refreshing, checking and revoking tokens.
 
 pub mod check;
 pub mod error;

@@ -1,14 +1,16 @@
-//! A client exchanges a refresh token for new tokens (RFC 6749 section 6), which rotates it (RFC 9700 section 4.14.2).
+//! A client exchanges a refresh token for new tokens (RFC 6749 section 6), which rotates it (RFC
+//! 9700 section 4.14.2).
 //!
-//! The family is read, `rules::token::refresh` decides, and a rotation is stored only if the row is still the one that was
-//! decided on. Of two concurrent refreshes, on any replica, one rotates. The other one finds a changed row, reads again, and
-//! is given the same successor. The usual refresh shares its statements with the others that wait (`FamilyQueues`).
+//! The family is read, `rules::token::refresh` decides, and the rotation is stored only if the row
+//! did not change in between. Of two concurrent refreshes, on any replica, one rotates. The other
+//! one finds a changed row, reads again, and gets the same successor. The usual refresh is batched
+//! with others that wait (`FamilyQueues`).
 
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
 use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
-use crate::actions::tokens::revoke_family::{Why, revoke_family};
+use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::db::engine::error::DbError;
 use crate::db::engine::read_then_swap::{Read, Store};
 use crate::db::families::rotations;
@@ -23,14 +25,14 @@ use crate::rules::token::refresh_token::{FamilyState, PURPOSE, RefreshRules, Ref
 use crate::rules::token::request::TokenRefusal;
 use crate::secret::{Digest, Secret};
 
-/// Another request changed the row before each further attempt, so this is plenty.
+/// Each further attempt means that another request changed the row, so this is enough.
 const MAX_ATTEMPTS: u32 = 5;
 
 /// The request of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Refreshing<'a> {
     pub client_id: ClientId,
-    /// The client's name for itself.
+    /// The `client_id` as the client sent it.
     pub client: &'a str,
     pub refresh_token: &'a Secret,
     pub scope: Option<&'a ScopeSet>,
@@ -53,7 +55,7 @@ pub async fn refresh_tokens(
             RefreshDecision::Refuse(refusal) => return Err(refusal.into()),
             RefreshDecision::RevokeFamily => {
                 drop(store);
-                revoke_family(context, issuer, token.family, Why::RefreshTokenReused).await?;
+                revoke_family(context, issuer, token.family, RevocationReason::RefreshTokenReused).await?;
                 return Err(TokenRefusal::InvalidRefreshToken.into());
             }
         };
@@ -75,14 +77,15 @@ pub async fn refresh_tokens(
     Err(TokenError::Busy)
 }
 
-/// The response does not depend on it: without the note, people are told an earlier end of the last token.
+/// The response does not depend on this note. Without it, commands and pages report an earlier end
+/// of the last token.
 async fn note_reissue(context: &Context, family: &Family, reissued_at: Option<Timestamp>) {
     let now = context.clock.now();
     if !last_tokens::must_note_reissue(family.rotated_at, reissued_at, now) {
         return;
     }
     if let Err(error) = last_tokens::note_reissue(&context.db, family.id, now).await {
-        tracing::warn!(family = %family.id, %error, "a repeated response was not noted");
+        tracing::warn!(family = %family.id, %error, "could not record a repeated refresh response");
     }
 }
 
@@ -121,7 +124,8 @@ fn stored(found: &ForRefresh) -> StoredFamily<'_> {
     }
 }
 
-/// Without an ID token: a refresh does not sign the user in (OpenID Connect Core section 12.2 makes it optional).
+/// A refresh returns no ID token, since it does not sign the user in (optional by OpenID Connect
+/// Core section 12.2).
 fn issue(
     context: &Context,
     issuer: &Issuer,
@@ -140,18 +144,19 @@ fn issue(
     })
 }
 
-/// Whether this server has made the token, under any key that it still has.
+/// Whether this server derived the token under any key of its ring.
 fn was_derived(issuer: &Issuer, token: &RefreshToken) -> bool {
     issuer.ring.keys().any(|key| token.was_derived(|message| key.mac(PURPOSE, message)))
 }
 
-/// Whether it is, or was, a token of the family.
+/// Whether it is or was a refresh token of the family.
 pub(in crate::actions) fn is_authentic(issuer: &Issuer, family: &Family, token: &RefreshToken) -> bool {
     let digest = Some(token.digest());
     digest == family.current_digest || digest == family.previous_digest || was_derived(issuer, token)
 }
 
-/// The successor of the presented token, derived again. If the key that made it has left the ring, nobody can derive it.
+/// Derives the successor of the presented token again. This fails if its key is no longer in the
+/// ring.
 fn repeat(
     issuer: &Issuer,
     store: Store<Rotation>,
@@ -163,8 +168,8 @@ fn repeat(
     candidates.find(|candidate| Some(candidate.digest()) == successor).ok_or(TokenRefusal::InvalidRefreshToken)
 }
 
-/// `None`: the row changed after it was read. On Postgres the first attempt passes over rows that another transaction holds.
-/// The next ones wait for it.
+/// Returns `None` if the row changed after it was read. On Postgres, the first attempt skips rows
+/// that another transaction holds; the next ones wait for it.
 async fn rotate(
     context: &Context,
     issuer: &Issuer,

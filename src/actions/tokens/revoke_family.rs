@@ -1,12 +1,12 @@
-//! Ends a family: its refresh token, and the access tokens beside it, at once.
+//! Revokes a family: its refresh token and all its access tokens.
 
 use serde_json::json;
 
-use crate::actions::audit::{Actor, By, Change};
+use crate::actions::audit::{Actor, AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::told;
+use crate::actions::grants::end::grant_info;
 use crate::actions::tokens::issue::Issuer;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::families;
 use crate::db::families::Liveness;
@@ -14,16 +14,16 @@ use crate::db::grants::named;
 use crate::rules::id::FamilyId;
 use crate::rules::webhook::event::Event;
 
-/// What ended it, for the audit event.
+/// Why the family is revoked, for the audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The client is done with it (RFC 7009).
+pub enum RevocationReason {
+    /// The client revoked it (RFC 7009).
     Revoked,
     CodeUsedTwice,
     RefreshTokenReused,
 }
 
-impl Why {
+impl RevocationReason {
     const fn action(self) -> &'static str {
         match self {
             Self::Revoked => "token.revoked",
@@ -33,32 +33,43 @@ impl Why {
     }
 }
 
-/// Ending it twice is fine.
-pub async fn revoke_family(context: &Context, issuer: &Issuer, id: FamilyId, why: Why) -> Result<(), DbError> {
+/// Revokes the family. Revoking it twice is fine.
+pub async fn revoke_family(
+    context: &Context,
+    issuer: &Issuer,
+    id: FamilyId,
+    reason: RevocationReason,
+) -> Result<(), DbError> {
     let Some(family) = families::find_liveness(&context.db, id).await? else { return Ok(()) };
-    crate::actions::conflict::again_after_conflict(context, || revoke(context, issuer, id, &family, why)).await
+    crate::actions::conflict::retry_on_conflict(context, || revoke(context, issuer, id, &family, reason)).await
 }
 
-async fn revoke(context: &Context, issuer: &Issuer, id: FamilyId, family: &Liveness, why: Why) -> Result<(), DbError> {
+async fn revoke(
+    context: &Context,
+    issuer: &Issuer,
+    id: FamilyId,
+    family: &Liveness,
+    reason: RevocationReason,
+) -> Result<(), DbError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     if !families::revoke(&mut tx, id, now, issuer.forget_ended_at(now)).await? {
         return tx.roll_back().await;
     }
-    if why != Why::Revoked {
-        tracing::warn!(family = %id, client.id = %family.client_id, org.id = %family.org_id, action = why.action(),
-            "a token was used again: what came of it is revoked");
+    if reason != RevocationReason::Revoked {
+        tracing::warn!(family = %id, client.id = %family.client_id, org.id = %family.org_id, action = reason.action(),
+            "a code or refresh token was reused: its token family was revoked");
     }
     let subject = format!("grant:{} family:{id} client:{}", family.grant_id, family.client_id);
-    let by = By { actor: Actor::Client(family.client_id), request_id: None, address: None };
+    let by = AuditActor { actor: Actor::Client(family.client_id), request_id: None, address: None };
     let after = Some(json!({"revoked_at": now}));
-    let change = Change { org_id: family.org_id, action: why.action(), subject: &subject, before: None, after };
-    let grant = match why {
-        Why::RefreshTokenReused => named::find_named(&mut tx, family.grant_id).await?,
-        Why::Revoked | Why::CodeUsedTwice => None,
+    let change = Change { org_id: family.org_id, action: reason.action(), subject: &subject, before: None, after };
+    let grant = match reason {
+        RevocationReason::RefreshTokenReused => named::find_named(&mut tx, family.grant_id).await?,
+        RevocationReason::Revoked | RevocationReason::CodeUsedTwice => None,
     };
-    let reused = |grant| Event::RefreshTokenReused { grant: told(grant), family_id: id };
+    let reused = |grant| Event::RefreshTokenReused { grant: grant_info(grant), family_id: id };
     let events: Vec<Event<'_>> = grant.iter().map(reused).collect();
-    record_and_announce(context, &mut tx, &by, vec![change], &events).await?;
+    record_and_publish(context, &mut tx, &by, vec![change], &events).await?;
     tx.commit().await
 }

@@ -1,10 +1,10 @@
-//! A client is done with a token (RFC 7009): whichever it presents, the whole chain ends, and nothing is told of tokens
-//! that are not its own.
+//! Revokes a token at the request of its client (RFC 7009). Either kind of token revokes the whole
+//! family. Tokens of other clients are ignored.
 
 use crate::actions::context::Context;
 use crate::actions::tokens::issue::Issuer;
 use crate::actions::tokens::refresh::is_authentic;
-use crate::actions::tokens::revoke_family::{Why, revoke_family};
+use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::db::engine::error::DbError;
 use crate::db::families;
 use crate::rules::client::ClientId;
@@ -17,7 +17,7 @@ pub async fn revoke_token(context: &Context, issuer: &Issuer, client_id: ClientI
         Err(_) => family_of_access_token(context, issuer, client_id, token).await?,
     };
     match family {
-        Some(id) => revoke_family(context, issuer, id, Why::Revoked).await,
+        Some(id) => revoke_family(context, issuer, id, RevocationReason::Revoked).await,
         None => Ok(()),
     }
 }

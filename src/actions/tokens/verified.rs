@@ -1,22 +1,24 @@
-//! Digests of tokens whose signature is known to be good, since it was verified here, or made here.
+//! Caches the digests of tokens whose signature this server verified or made.
 //!
-//! Each is known for one generation of the key set ([`crate::signing::SigningKeys::generation`]), so that no token of a
-//! revoked key is found here. The caller reads the generation before it verifies or signs.
+//! Each entry is valid for one generation of the key set
+//! ([`crate::signing::SigningKeys::generation`]), so that no token of a revoked key is found here.
+//! The caller reads the generation before it verifies or signs.
 //!
-//! The youngest are kept, in two generations: when the younger one is full it becomes the older, which is dropped. A cache
-//! that prefers what is asked about often would drop the tokens that were given a moment ago, which are asked about next.
+//! The newest entries are kept in two halves. When the younger half is full, it replaces the older
+//! one, which is dropped. A cache that prefers frequent entries would drop newly issued tokens,
+//! which are the next ones to be checked.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::secret::Digest;
 
-/// So many are known at least, and twice as many at most, at some twenty bytes each.
+/// At least this many digests are cached, and at most twice as many, at about twenty bytes each.
 const GENERATION: usize = 131_072;
-/// So that threads do not wait for each other.
+/// Number of locks, so that threads rarely wait for each other.
 const SHARDS: usize = 16;
 
-/// Cheap to clone; all clones are one.
+/// Cheap to clone; all clones share the cache.
 #[derive(Clone, Default)]
 pub struct VerifiedTokens(Arc<[Mutex<Generations>; SHARDS]>);
 
@@ -42,10 +44,11 @@ impl VerifiedTokens {
         shard.younger.contains(&half) || shard.older.contains(&half)
     }
 
-    /// Nobody finds a second token with the same 128 bits of a digest.
+    /// 128 bits of the digest suffice, since finding a second token with the same bits is
+    /// infeasible.
     fn place(&self, token: &Digest, generation: u64) -> (&Mutex<Generations>, [u8; 16]) {
         let mut half: [u8; 16] = std::array::from_fn(|index| token.bytes()[index]);
-        // Other tokens' digests are no nearer to the result than to the digest itself.
+        // Mixing in the generation makes a collision with another digest no more likely.
         for (byte, of_generation) in half[8..].iter_mut().zip(generation.to_be_bytes()) {
             *byte ^= of_generation;
         }
@@ -62,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_youngest_are_known_and_memory_is_bounded() {
+    fn the_newest_tokens_are_known_and_memory_is_bounded() {
         let tokens = VerifiedTokens::default();
         assert!(!tokens.knows(&digest(0), 7));
         for number in 0..4 * GENERATION {

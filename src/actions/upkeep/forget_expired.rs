@@ -1,4 +1,4 @@
-//! Clean-up of what is over: requests that nobody answered, codes, sessions, and families of tokens.
+//! Deletes expired rows: authorization requests, codes, sessions, token families and deliveries.
 
 use crate::actions::context::Context;
 use crate::db::authorizations::{codes, requests};
@@ -10,15 +10,16 @@ use crate::db::webhooks::deliveries::State;
 use crate::db::webhooks::lanes;
 use crate::rules::identity::session;
 
-/// Small enough that a batch holds no lock for long.
+/// Small enough that a batch does not hold locks for long.
 pub(in crate::actions) const BATCH: u32 = 500;
-/// What is left after so many batches is left to the next round, so that no kind waits for another for long.
-const BATCHES: u32 = 200;
-/// A code that is used again after its end still ends what it began.
-const CODES_STAY: i64 = 600;
+/// The limit of batches per run and table, so that no table waits long for another. The next run
+/// deletes the rest.
+const MAX_BATCHES: u32 = 200;
+/// How long an expired code is kept, in seconds. Reusing it still revokes the tokens issued for it.
+const CODES_KEPT_FOR: i64 = 600;
 
-/// What one kind can lose in a turn. So many were deleted: there may be more.
-const A_TURN: u64 = BATCH as u64 * BATCHES as u64;
+/// The limit of rows that one run deletes per table. If so many were deleted, there may be more.
+const MAX_PER_RUN: u64 = BATCH as u64 * MAX_BATCHES as u64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -29,23 +30,27 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    /// Whether a kind has more to lose, so that the next turn should follow at once.
+    /// Whether a table may have more expired rows, so that the next run should follow at once.
     pub const fn is_cut_short(&self) -> bool {
-        self.requests >= A_TURN || self.codes >= A_TURN || self.sessions >= A_TURN || self.families >= A_TURN
+        is_full_run(self.requests)
+            || is_full_run(self.codes)
+            || is_full_run(self.sessions)
+            || is_full_run(self.families)
     }
 }
 
-/// Whether so many deleted rows of one kind were a whole turn's work.
-pub const fn is_a_turn(deleted: u64) -> bool {
-    deleted >= A_TURN
+/// Whether a run deleted as many rows of a table as it may, so that there may be more.
+pub const fn is_full_run(deleted: u64) -> bool {
+    deleted >= MAX_PER_RUN
 }
 
-/// Deliveries that can be looked up no more, by seconds since they were delivered or parked. `None`: they stay for ever.
+/// Deletes deliveries that were delivered or parked so many seconds ago, and returns how many.
+/// `None` keeps parked deliveries forever.
 pub async fn forget_deliveries(context: &Context, delivered: i64, parked: Option<i64>) -> Result<u64, DbError> {
     let (db, now) = (&context.db, context.clock.now());
     let delete =
         async |state, kept: i64| in_batches(|| deliveries::delete_finished(db, state, now.minus(kept), BATCH)).await;
-    let mut deleted = in_batches(|| lanes::delete_of_nobody(db, BATCH)).await?;
+    let mut deleted = in_batches(|| lanes::delete_orphaned(db, BATCH)).await?;
     deleted += delete(State::Delivered, delivered).await?;
     if let Some(kept) = parked {
         deleted += delete(State::Parked, kept).await?;
@@ -53,11 +58,11 @@ pub async fn forget_deliveries(context: &Context, delivered: i64, parked: Option
     Ok(deleted)
 }
 
-/// How many of each were deleted.
+/// Deletes expired rows, and returns how many of each kind.
 pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     let (db, now) = (&context.db, context.clock.now());
-    let codes_before = now.minus(CODES_STAY);
-    let (signed_in_before, seen_before) = (now.minus(session::ABSOLUTE), now.minus(session::IDLE));
+    let codes_before = now.minus(CODES_KEPT_FOR);
+    let (signed_in_before, seen_before) = (now.minus(session::ABSOLUTE_TIMEOUT), now.minus(session::IDLE_TIMEOUT));
     Ok(Forgotten {
         requests: forget_requests(context).await?,
         codes: in_batches(|| codes::delete_expired(db, codes_before, BATCH)).await?,
@@ -66,7 +71,7 @@ pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     })
 }
 
-/// Authorization requests that nobody answered.
+/// Deletes expired authorization requests, and returns how many.
 pub async fn forget_requests(context: &Context) -> Result<u64, DbError> {
     let (db, now) = (&context.db, context.clock.now());
     in_batches(|| requests::delete_expired(db, now, BATCH)).await
@@ -76,7 +81,7 @@ pub(in crate::actions) async fn in_batches<F: Future<Output = Result<u64, DbErro
     batch: impl Fn() -> F,
 ) -> Result<u64, DbError> {
     let mut deleted = 0;
-    for _ in 0..BATCHES {
+    for _ in 0..MAX_BATCHES {
         let of_batch = batch().await?;
         deleted += of_batch;
         if of_batch < u64::from(BATCH) {
@@ -105,19 +110,21 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_cut_short_if_any_kind_has_more_to_lose() {
-        assert!(!Forgotten { requests: A_TURN - 1, codes: A_TURN - 1, sessions: 1, families: 1 }.is_cut_short());
-        assert!(Forgotten { requests: A_TURN, ..Forgotten::default() }.is_cut_short());
-        assert!(Forgotten { families: A_TURN, ..Forgotten::default() }.is_cut_short());
-        assert!(is_a_turn(A_TURN) && !is_a_turn(A_TURN - 1));
+    fn a_run_is_cut_short_if_any_table_may_have_more_rows() {
+        let almost = MAX_PER_RUN - 1;
+        let done = Forgotten { requests: almost, codes: almost, sessions: 1, families: 1 };
+        assert!(!done.is_cut_short());
+        assert!(Forgotten { requests: MAX_PER_RUN, ..Forgotten::default() }.is_cut_short());
+        assert!(Forgotten { families: MAX_PER_RUN, ..Forgotten::default() }.is_cut_short());
+        assert!(is_full_run(MAX_PER_RUN) && !is_full_run(almost));
     }
 
     #[tokio::test]
-    async fn batches_follow_each_other_until_none_is_full_but_not_for_ever() {
+    async fn batches_run_until_one_is_not_full_or_the_limit_is_reached() {
         assert_eq!(batches(0).await, (1, 0));
         assert_eq!(batches(499).await, (1, 499));
         assert_eq!(batches(500).await, (2, 500));
         assert_eq!(batches(1_001).await, (3, 1_001));
-        assert_eq!(batches(1_000_000).await, (BATCHES, 100_000));
+        assert_eq!(batches(1_000_000).await, (MAX_BATCHES, 100_000));
     }
 }

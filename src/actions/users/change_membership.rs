@@ -1,16 +1,18 @@
-//! Gives a member of an organization another role, or ends the membership with everything that came of it there.
+//! Changes the role of a member, or removes the member with their keys and grants in the
+//! organization.
 //!
-//! Both take the organization's row first, so that two changes at once cannot leave it without an administrator.
+//! Both actions lock the row of the organization first, so that two concurrent changes cannot leave
+//! it without an administrator.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::{Ended, EndedAccess};
+use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants::end;
@@ -24,13 +26,16 @@ use crate::rules::id::{GrantId, KeyId, OrgId, UserId};
 use crate::rules::identity::membership::keeps_an_administrator;
 use crate::rules::identity::permission::Role;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
-    #[error("{0} does not belong to this organization; `grantor user list --org …` shows who does")]
+    #[error("{0} is not a member of this organization; `grantor user list --org …` lists its members")]
     NotAMember(String),
-    #[error("{0} is the last active administrator of this organization: give somebody else the role admin first")]
+    #[error(
+        "{0} is the last active administrator of this organization: give another member the role \
+         admin first"
+    )]
     LastAdministrator(String),
     #[error(transparent)]
     Db(#[from] DbError),
@@ -43,41 +48,42 @@ pub struct RoleSet {
     pub after: Role,
 }
 
-/// What ended with a membership.
+/// What was revoked together with a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removed {
     pub user_id: UserId,
     pub grants: usize,
     pub application_keys: usize,
-    /// Until then, APIs that only check signatures may accept the last access token of these grants.
+    /// APIs that only check signatures may accept an access token of these grants until then.
     pub last_token_ends_at: Option<Timestamp>,
 }
 
-/// Takes effect with the next request of a key or a token; on other replicas within five seconds.
+/// The new role applies from the next request of a key or a token, on other replicas within five
+/// seconds.
 pub async fn set_role(
     context: &Context,
     operators: &OperatorCache,
     org_id: OrgId,
     email: &str,
     role: Role,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<RoleSet, MembershipError> {
-    let set = again_after_conflict(context, || replace_role(context, org_id, email, role, by)).await;
-    // Also after an unknown outcome: the role may have changed.
-    operators.forget_all();
+    let set = retry_on_conflict(context, || replace_role(context, org_id, email, role, by)).await;
+    // This also runs if the outcome is unknown: the role may have changed.
+    operators.clear();
     set
 }
 
-/// The account and its other organizations are not affected; `create_user` lets the person in again.
+/// The account and its other memberships are not affected. `create_user` adds the person again.
 pub async fn remove_member(
     context: &Context,
     operators: &OperatorCache,
     org_id: OrgId,
     email: &str,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Removed, MembershipError> {
-    let removed = again_after_conflict(context, || remove(context, org_id, email, by)).await;
-    operators.forget_all();
+    let removed = retry_on_conflict(context, || remove(context, org_id, email, by)).await;
+    operators.clear();
     removed
 }
 
@@ -86,7 +92,7 @@ async fn replace_role(
     org_id: OrgId,
     email: &str,
     role: Role,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<RoleSet, MembershipError> {
     let mut tx = context.db.begin().await?;
     let (user, before) = lock_member(&mut tx, org_id, email, Some(role)).await?;
@@ -106,18 +112,18 @@ async fn replace_role(
     Ok(RoleSet { user_id: user.id, before, after: role })
 }
 
-async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Result<Removed, MembershipError> {
+async fn remove(context: &Context, org_id: OrgId, email: &str, by: &AuditActor) -> Result<Removed, MembershipError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let (user, role) = lock_member(&mut tx, org_id, email, None).await?;
     memberships::end(&mut tx, org_id, user.id, now).await?;
     let access = end_access(&mut tx, org_id, user.id, now).await?;
-    let told = Ended::of(context, &access.grants, Ending::MembershipEnded, by);
+    let revoked = RevokedGrants::of(context, &access.grants, RevocationCause::MembershipEnded, by);
     let keys = access.key_subjects();
-    let mut changes = told.changes();
+    let mut changes = revoked.changes();
     changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
-    let EndedAccess { grants, last_token_ends_at } = EndedAccess::of(&mut tx, &access.grants).await?;
+    let RevokedAccess { grants, last_token_ends_at } = RevokedAccess::of(&mut tx, &access.grants).await?;
     let removed = Removed { user_id: user.id, grants, application_keys: access.keys.len(), last_token_ends_at };
     changes.push(Change {
         org_id,
@@ -126,12 +132,12 @@ async fn remove(context: &Context, org_id: OrgId, email: &str, by: &By) -> Resul
         before: Some(json!({"email": user.email, "role": role})),
         after: Some(json!({"grants_ended": removed.grants, "application_keys_revoked": removed.application_keys})),
     });
-    record_and_announce(context, &mut tx, by, changes, &told.events()).await?;
+    record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
     tx.commit().await?;
     Ok(removed)
 }
 
-/// Keys and grants that ended with a membership.
+/// The keys and grants that were revoked with a membership.
 #[derive(Default)]
 pub(in crate::actions) struct MemberAccess {
     pub grants: Vec<NamedGrant>,
@@ -139,13 +145,13 @@ pub(in crate::actions) struct MemberAccess {
 }
 
 impl MemberAccess {
-    /// Names of the keys in the audit trail.
+    /// The names of the keys in the audit trail.
     pub fn key_subjects(&self) -> Vec<String> {
         self.keys.iter().map(|id| format!("application_key:{id}")).collect()
     }
 }
 
-/// In the transaction that holds the user's row.
+/// Revokes the keys and grants of a member. The transaction must hold the lock on the user's row.
 pub(in crate::actions) async fn end_access(
     tx: &mut Tx,
     org_id: OrgId,
@@ -159,7 +165,7 @@ pub(in crate::actions) async fn end_access(
         .filter(|(_, org)| *org == org_id)
         .map(|(id, _)| id)
         .collect();
-    let grants = end::end(tx, &ids, now).await?;
+    let grants = end::revoke(tx, &ids, now).await?;
     Ok(MemberAccess { grants, keys })
 }
 
@@ -168,8 +174,9 @@ pub(in crate::actions) fn key_revoked(org_id: OrgId, subject: &str, now: Timesta
     Change { org_id, action: "key.revoked", subject, before: None, after }
 }
 
-/// The user and the present role, if the change is allowed. `role` is the new one; `None`: the membership ends. The user's
-/// row is taken too, so that they authorize nothing in this organization until the transaction ends.
+/// Returns the user and the current role if the change is allowed. `role` is the new role, or
+/// `None` if the membership ends. The user's row is locked too, so that the user cannot authorize
+/// anything in this organization until the transaction ends.
 async fn lock_member(
     tx: &mut Tx,
     org_id: OrgId,

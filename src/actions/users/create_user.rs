@@ -1,13 +1,14 @@
-//! A person joins an organization: a new one, one whom another organization knows already, or a former member.
+//! Adds a person to an organization: a new user, a user of another organization, or a former
+//! member.
 
 use serde_json::json;
 
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::Ended;
+use crate::actions::grants::end::RevokedGrants;
 use crate::actions::users::change_membership::{MemberAccess, end_access, key_revoked};
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::orgs::memberships;
@@ -17,28 +18,31 @@ use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::password;
 use crate::rules::identity::password::{Owner, PasswordError};
 use crate::rules::identity::permission::Role;
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub id: UserId,
     pub email: String,
-    /// The password, where it was made here: shown once.
+    /// The password, if the server generated it. It is shown once.
     pub password: Option<Secret>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUserError {
-    #[error("\"{0}\" is not an e-mail address: it needs one @ with something on both sides, and no spaces")]
+    #[error(
+        "\"{0}\" is not an email address: it needs exactly one @ with text on both sides, and no \
+         spaces"
+    )]
     Email(String),
-    #[error("a person's name has 1 to 100 characters without control characters")]
+    #[error("a person's name must have 1 to 100 characters and no control characters")]
     Name,
     #[error(transparent)]
     Weak(#[from] PasswordError),
-    #[error("{0} belongs to this organisation already")]
+    #[error("{0} is already a member of this organization")]
     Exists(String),
-    #[error("{0} is known to this server already and keeps their password: leave the password out")]
+    #[error("{0} already has an account on this server and keeps its password: omit the password")]
     HasPassword(String),
     #[error(transparent)]
     Password(#[from] HashError),
@@ -46,7 +50,7 @@ pub enum CreateUserError {
     Db(#[from] DbError),
 }
 
-/// Who is known to this server already keeps their name, if they have one.
+/// A person who already has an account on this server keeps their name, if the account has one.
 pub async fn create_user(
     context: &Context,
     org_id: OrgId,
@@ -54,11 +58,11 @@ pub async fn create_user(
     name: Option<&str>,
     role: Role,
     password: Option<Secret>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
     let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
     let newcomer = prepare(context, email, name, password, &org_name).await?;
-    again_after_conflict(context, || create(context, org_id, newcomer.clone(), role, by)).await
+    retry_on_conflict(context, || create(context, org_id, newcomer.clone(), role, by)).await
 }
 
 async fn create(
@@ -66,7 +70,7 @@ async fn create(
     org_id: OrgId,
     newcomer: Newcomer,
     role: Role,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
     let mut tx = context.db.begin().await?;
     let user = create_in(context, &mut tx, org_id, newcomer, role, by).await?;
@@ -74,7 +78,7 @@ async fn create(
     Ok(user)
 }
 
-/// Somebody who may be new to this server, with all that is slow done.
+/// A person who may be new to this server. Everything slow, such as hashing, is already done.
 #[derive(Clone)]
 pub(in crate::actions) struct Newcomer {
     email: String,
@@ -82,7 +86,7 @@ pub(in crate::actions) struct Newcomer {
     password: HashedPassword,
 }
 
-/// Before the transaction: no connection waits for a hash.
+/// Runs before the transaction, so that no database connection waits for a password hash.
 pub(in crate::actions) async fn prepare(
     context: &Context,
     email: &str,
@@ -99,20 +103,20 @@ pub(in crate::actions) async fn prepare(
     Ok(Newcomer { email, name, password })
 }
 
-/// As part of a larger whole, such as a bootstrap.
+/// Creates the user as part of a larger transaction, such as a bootstrap.
 pub(in crate::actions) async fn create_in(
     context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
     newcomer: Newcomer,
     role: Role,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
     let now = context.clock.now();
     let known = users::find_by_email(&mut *tx, &newcomer.email).await?;
     let is_known = known.is_some();
     let user = match known {
-        Some(known) if newcomer.password.made.is_some() => {
+        Some(known) if newcomer.password.generated.is_some() => {
             NewUser { id: known.id, email: newcomer.email, password: None }
         }
         Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
@@ -124,16 +128,17 @@ pub(in crate::actions) async fn create_in(
     if !memberships::insert(&mut *tx, org_id, user.id, role, now).await? {
         return Err(CreateUserError::Exists(user.email));
     }
-    // An older version of this server can create keys and grants after a membership ended. They must not work again.
+    // An older version of this server can create keys and grants after a membership ended. These
+    // must not become valid again.
     let left_over = if is_known { end_access(tx, org_id, user.id, now).await? } else { MemberAccess::default() };
-    let told = Ended::of(context, &left_over.grants, Ending::MembershipEnded, by);
+    let revoked = RevokedGrants::of(context, &left_over.grants, RevocationCause::MembershipEnded, by);
     let keys = left_over.key_subjects();
-    let mut changes = told.changes();
+    let mut changes = revoked.changes();
     changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
     let after = Some(json!({"email": user.email, "role": role.as_str()}));
     changes.push(Change { org_id, action: "member.joined", subject: &subject, before: None, after });
-    record_and_announce(context, tx, by, changes, &told.events()).await?;
+    record_and_publish(context, tx, by, changes, &revoked.events()).await?;
     Ok(user)
 }
 
@@ -142,34 +147,36 @@ async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<Ne
     let id = UserId(context.new_id());
     let now = context.clock.now();
     users::insert(&mut *tx, id, &email, name.as_deref(), &password.hash, now).await?;
-    if password.made.is_some() {
+    if password.generated.is_some() {
         users::update_password_hash(&mut *tx, id, &password.hash, Some(now)).await?;
     }
-    Ok(NewUser { id, email, password: password.made })
+    Ok(NewUser { id, email, password: password.generated })
 }
 
-/// A password that was chosen, or made here because none was.
+/// The hash of a chosen password, or of one that the server generated.
 #[derive(Clone)]
 pub(in crate::actions) struct HashedPassword {
-    pub made: Option<Secret>,
+    pub generated: Option<Secret>,
     pub hash: String,
 }
 
 impl HashedPassword {
     pub async fn new(context: &Context, chosen: Option<Secret>) -> Result<Self, HashError> {
-        let made = chosen.is_none().then(|| context.random.password());
-        let password = chosen.or_else(|| made.clone()).unwrap_or_default();
-        Ok(Self { made, hash: context.passwords.hash(password, &context.random).await? })
+        let generated = chosen.is_none().then(|| context.random.password());
+        let password = chosen.or_else(|| generated.clone()).unwrap_or_default();
+        let hash = context.passwords.hash(password, &context.random).await?;
+        Ok(Self { generated, hash })
     }
 }
 
-/// One person, however the address is typed.
+/// Normalizes the address, so that every spelling of it finds the same person.
 pub(in crate::actions) fn parse_email(text: &str) -> Result<String, CreateUserError> {
     let email = text.trim().to_lowercase();
     let refused = || CreateUserError::Email(text.escape_debug().to_string());
     let (name, host) = email.split_once('@').ok_or_else(refused)?;
-    let one_word = !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    let well_formed = !name.is_empty() && !host.is_empty() && !host.contains('@') && one_word && email.len() <= 254;
+    let is_one_word = !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let has_both_sides = !name.is_empty() && !host.is_empty() && !host.contains('@');
+    let well_formed = has_both_sides && is_one_word && email.len() <= 254;
     if well_formed { Ok(email) } else { Err(refused()) }
 }
 
@@ -184,12 +191,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_person_however_it_is_typed() {
+    fn every_spelling_of_an_address_is_the_same_person() {
         assert_eq!(parse_email(" Ada@Example.COM ").expect("is an address"), "ada@example.com");
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn text_that_is_not_an_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for text in ["", "ada", "@example.com", "ada@", "a@b@c", "a da@example.com", "ada@exam\nple.com", &long] {
             assert!(parse_email(text).is_err(), "{text}");
@@ -197,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_any_line_of_text_of_100_characters_at_most() {
+    fn a_name_is_one_line_of_at_most_100_characters() {
         let long = "\u{e4}".repeat(101);
         for (text, name) in [
             (" Ada ", Some("Ada")),

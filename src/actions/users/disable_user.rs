@@ -1,14 +1,14 @@
-//! Takes every access from a person at once, in all organisations, and lets them in again.
+//! Disables a user in all organizations, which revokes all their access, or enables them again.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::{Ended, EndedAccess};
+use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants::end;
@@ -20,11 +20,11 @@ use crate::passwords::HashError;
 use crate::rules::id::{GrantId, UserId};
 use crate::rules::identity::password::PasswordError;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    #[error("there is no user {0}; `grantor user list` shows all")]
+    #[error("there is no user {0}; `grantor user list` lists all users")]
     NoSuchUser(String),
     #[error(transparent)]
     Weak(#[from] PasswordError),
@@ -34,32 +34,38 @@ pub enum UserError {
     Db(#[from] DbError),
 }
 
-/// Their application keys stop as revoked keys do; all that they authorised ends, and every browser of theirs is signed out.
-/// Disabling twice is fine.
+/// The user's application keys stop working, their grants are revoked, and every browser is signed
+/// out. Disabling a user twice is fine.
 pub async fn disable_user(
     context: &Context,
     operators: &OperatorCache,
     email: &str,
-    by: &By,
-) -> Result<EndedAccess, UserError> {
-    let disabled = again_after_conflict(context, || disable(context, email, by)).await;
-    // Also where the outcome is unknown: it may have been revoked.
-    operators.forget_all();
+    by: &AuditActor,
+) -> Result<RevokedAccess, UserError> {
+    let disabled = retry_on_conflict(context, || disable(context, email, by)).await;
+    // This also runs if the outcome is unknown: the user may have been disabled.
+    operators.clear();
     disabled
 }
 
-/// Their password and keys work again, and so do their roles; what was ended stays ended. Enabling twice is fine.
-pub async fn enable_user(context: &Context, operators: &OperatorCache, email: &str, by: &By) -> Result<(), UserError> {
-    again_after_conflict(context, || enable(context, email, by)).await?;
-    operators.forget_all();
+/// The user's password, keys and roles work again. Revoked grants stay revoked. Enabling a user
+/// twice is fine.
+pub async fn enable_user(
+    context: &Context,
+    operators: &OperatorCache,
+    email: &str,
+    by: &AuditActor,
+) -> Result<(), UserError> {
+    retry_on_conflict(context, || enable(context, email, by)).await?;
+    operators.clear();
     Ok(())
 }
 
-async fn disable(context: &Context, email: &str, by: &By) -> Result<EndedAccess, UserError> {
+async fn disable(context: &Context, email: &str, by: &AuditActor) -> Result<RevokedAccess, UserError> {
     let mut tx = context.db.begin().await?;
     let user = find_named(&mut tx, email).await?;
     let now = context.clock.now();
-    let mut access = EndedAccess::default();
+    let mut access = RevokedAccess::default();
     if users::disable(&mut tx, user.id, now).await? {
         access = take_everything(context, &mut tx, user.id, now, by).await?;
     }
@@ -67,7 +73,7 @@ async fn disable(context: &Context, email: &str, by: &By) -> Result<EndedAccess,
     Ok(access)
 }
 
-async fn enable(context: &Context, email: &str, by: &By) -> Result<(), UserError> {
+async fn enable(context: &Context, email: &str, by: &AuditActor) -> Result<(), UserError> {
     let mut tx = context.db.begin().await?;
     let user = find_named(&mut tx, email).await?;
     if users::enable(&mut tx, user.id).await? {
@@ -93,10 +99,10 @@ async fn take_everything(
     tx: &mut Tx,
     user_id: UserId,
     now: Timestamp,
-    by: &By,
-) -> Result<EndedAccess, DbError> {
+    by: &AuditActor,
+) -> Result<RevokedAccess, DbError> {
     let ids: Vec<GrantId> = grants::ids_of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
-    let ended = end::end(tx, &ids, now).await?;
+    let ended = end::revoke(tx, &ids, now).await?;
     let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
     let subject = format!("user:{user_id}");
     let change = |org_id| {
@@ -105,7 +111,7 @@ async fn take_everything(
         Change { org_id, action: "user.disabled", subject: &subject, before: None, after }
     };
     let changes = memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
-    let events = Ended::of(context, &ended, Ending::UserDisabled, by);
-    record_and_announce(context, &mut *tx, by, changes, &events.events()).await?;
-    EndedAccess::of(tx, &ended).await
+    let events = RevokedGrants::of(context, &ended, RevocationCause::UserDisabled, by);
+    record_and_publish(context, &mut *tx, by, changes, &events.events()).await?;
+    RevokedAccess::of(tx, &ended).await
 }

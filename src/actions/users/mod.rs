@@ -1,4 +1,4 @@
-//! Users and memberships.
+//! Creating, disabling and removing users, and changing their memberships.
 
 pub mod change_membership;
 pub mod create_user;

@@ -1,28 +1,28 @@
-//! Removes a person with all that is theirs, as nobody does but who made them for a moment: people who were here for longer
-//! are disabled, so that what they did can still be told.
+//! Removes a user and all their data. Only temporary users, such as those of a self-test, are
+//! removed. Real users are disabled instead, so that the audit trail can still name them.
 
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
-use crate::actions::grants::end::Ended;
-use crate::actions::webhooks::announce::record_and_announce;
+use crate::actions::grants::end::RevokedGrants;
+use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::grants::end;
 use crate::db::orgs::org_clients;
 use crate::db::{clients, grants, users};
 use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId, UserId};
-use crate::rules::webhook::event::Ending;
+use crate::rules::webhook::event::RevocationCause;
 
-/// And the organisation's row about a client that came with them, where nothing was decided in it.
+/// Also removes the organization's row for `client_id`, unless an operator changed that row.
 pub async fn remove_user(
     context: &Context,
     org_id: OrgId,
     user_id: UserId,
     client_id: Option<ClientId>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
-    again_after_conflict(context, || remove(context, org_id, user_id, client_id, by)).await
+    retry_on_conflict(context, || remove(context, org_id, user_id, client_id, by)).await
 }
 
 async fn remove(
@@ -30,18 +30,18 @@ async fn remove(
     org_id: OrgId,
     user_id: UserId,
     client_id: Option<ClientId>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
     let mut tx = context.db.begin().await?;
-    // So that nothing more is granted by them.
+    // The lock keeps the user from granting anything else.
     users::lock_enabled(&mut tx, user_id).await?;
     let ids: Vec<GrantId> = grants::ids_of_user(&mut tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
-    let ended = end::end(&mut tx, &ids, context.clock.now()).await?;
+    let ended = end::revoke(&mut tx, &ids, context.clock.now()).await?;
     users::delete(&mut tx, user_id).await?;
     let subject = format!("user:{user_id}");
     let change = Change { org_id, action: "user.removed", subject: &subject, before: None, after: None };
-    let events = Ended::of(context, &ended, Ending::UserRemoved, by);
-    record_and_announce(context, &mut tx, by, vec![change], &events.events()).await?;
+    let events = RevokedGrants::of(context, &ended, RevocationCause::UserRemoved, by);
+    record_and_publish(context, &mut tx, by, vec![change], &events.events()).await?;
     tx.commit().await?;
     match client_id {
         Some(client_id) => forget(context, org_id, client_id).await,
@@ -49,7 +49,7 @@ async fn remove(
     }
 }
 
-/// Somebody else may have begun to use it a moment ago: then it is theirs, and stays.
+/// Keeps the client if another user or organization began to use it in the meantime.
 async fn forget(context: &Context, org_id: OrgId, client_id: ClientId) -> Result<(), DbError> {
     match org_clients::delete_undecided(&context.db, org_id, client_id).await {
         Ok(false) | Err(DbError::Reference) => Ok(()),

@@ -1,9 +1,9 @@
-//! What a transaction tells at its end: the audit who changed what, and webhooks what happened.
+//! Publishes events to webhooks, and records audit changes, at the end of a transaction.
 //!
-//! Once in a transaction and as its last step: whoever takes a webhook's lane takes nothing afterwards, so that none waits
-//! for another in a ring.
+//! This is the last step of a transaction and happens once: no other lock may follow the locks on
+//! the lanes of webhooks, so that transactions cannot deadlock.
 
-use crate::actions::audit::{By, Change, event_of};
+use crate::actions::audit::{AuditActor, Change, event_of};
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -12,16 +12,20 @@ use crate::db::webhooks::outbox::NewEvent;
 use crate::rules::id::EventId;
 use crate::rules::webhook::event::Event;
 
-pub(in crate::actions) async fn announce(context: &Context, tx: &mut Tx, events: &[Event<'_>]) -> Result<(), DbError> {
+pub(in crate::actions) async fn publish_events(
+    context: &Context,
+    tx: &mut Tx,
+    events: &[Event<'_>],
+) -> Result<(), DbError> {
     let new: Vec<NewEvent> = events.iter().map(|event| new_event(context, event)).collect();
     outbox::enqueue(tx, &[], &new, context.clock.now()).await
 }
 
-/// The same with changes for the audit, at the cost of one step.
-pub(in crate::actions) async fn record_and_announce(
+/// Publishes events and records audit changes in one step.
+pub(in crate::actions) async fn record_and_publish(
     context: &Context,
     tx: &mut Tx,
-    by: &By,
+    by: &AuditActor,
     changes: Vec<Change<'_>>,
     events: &[Event<'_>],
 ) -> Result<(), DbError> {

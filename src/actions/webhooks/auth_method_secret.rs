@@ -1,4 +1,5 @@
-//! The client's secret of an auth method: sealed for its row and its organisation, and opened to ask for a token with it.
+//! Seals the client secret of an auth method for its row and organization, and opens it to request
+//! a token.
 
 use crate::actions::context::Context;
 use crate::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
@@ -7,7 +8,7 @@ use crate::sealing;
 use crate::sealing::{KeyRing, Place, SealError, Sealed};
 use crate::secret::Secret;
 
-/// Where the secret stands. `row` is the id of the auth method, as it is written.
+/// The place of the secret in the database. `row` is the id of the auth method as text.
 pub fn secret_place(row: &str, org: OrgId) -> Place<'_> {
     Place { table: "auth_methods", column: "client_secret_sealed", row, org: Some(org) }
 }
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_opens_for_its_own_method_and_organisation_only() {
+    fn a_secret_opens_for_its_own_method_and_organization_only() {
         let ring = KeyRing::development();
         let row = Uuid::from_u128(1).to_string();
         let place = secret_place(&row, OrgId(Uuid::from_u128(2)));

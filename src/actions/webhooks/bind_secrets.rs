@@ -1,8 +1,9 @@
-//! Binds the secrets that a webhook sends, variables and access tokens of auth methods, to the webhook's origin.
+//! Binds the secrets that a webhook sends, variables and access tokens of auth methods, to the
+//! webhook's origin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::webhooks::secrets::open_custom_headers;
 use crate::db::engine::error::DbError;
@@ -27,30 +28,33 @@ pub(in crate::actions) enum BindError {
     Db(#[from] DbError),
 }
 
-/// Binds everything secret that the webhook uses to its origin, and returns the names of what this user had not bound to it.
-/// The caller has locked the organization and stores the webhook after this call. Otherwise a secret of an older release, which
-/// is bound to the origins of the stored webhooks, would be bound to this one's without a check.
+/// Binds every secret that the webhook uses to its origin, and returns the names of those that this
+/// user had not bound to it before.
+///
+/// The caller must have locked the organization, and must store the webhook after this call.
+/// Otherwise a secret of an older release, which is bound to the origins of the stored webhooks,
+/// would be bound to this origin without a check.
 pub(in crate::actions) async fn bind_secrets(
     context: &Context,
     ring: &KeyRing,
     tx: &mut Tx,
     webhook: &Webhook,
     custom_headers: Option<&Secret>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<Vec<String>, BindError> {
     bind_unbound_of(tx, ring, webhook.org_id).await?;
     let origin = receiver_url::origin(&webhook.url);
     let names = names_in(webhook.payload.as_deref(), custom_headers);
     let names = names.iter().map(String::as_str).collect();
     let mut bound = Vec::new();
-    for (name, (id, binding)) in secret_bindings::of_variables(&mut *tx, webhook.org_id, &names).await? {
+    for (name, (id, binding)) in secret_bindings::find_for_variables(&mut *tx, webhook.org_id, &names).await? {
         let secret = (BoundRow::Variable(id), SecretName::Variable(name.clone()));
         if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
             bound.push(name);
         }
     }
     if let Some(id) = webhook.auth_method_id
-        && let Some(binding) = secret_bindings::of_auth_method(&mut *tx, webhook.org_id, id).await?
+        && let Some(binding) = secret_bindings::find_for_auth_method(&mut *tx, webhook.org_id, id).await?
     {
         let secret = (BoundRow::AuthMethod(id), SecretName::AuthMethod);
         if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
@@ -66,7 +70,7 @@ async fn bind(
     (row, secret): (BoundRow, SecretName),
     binding: SecretBinding,
     origin: &str,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<bool, BindError> {
     let after = binding.clone().with(origin, by.actor.user_id(), context.clock.now());
     let after = after.ok_or_else(|| binding.refusal(secret, origin))?;
@@ -77,46 +81,46 @@ async fn bind(
     Ok(true)
 }
 
-/// Binds secrets of releases that bound none to the origins that use them today.
+/// Binds the secrets of older releases, which had no bindings, to the origins that use them now.
 pub async fn bind_unbound_secrets(context: &Context, ring: &KeyRing) -> Result<(), DbError> {
     for org_id in secret_bindings::list_unbound_orgs(&context.db).await? {
         let mut tx = context.db.begin().await?;
         orgs::lock_for_change(&mut tx, org_id).await?;
         bind_unbound_of(&mut tx, ring, org_id).await?;
         tx.commit().await?;
-        tracing::info!(%org_id, "secrets of webhooks were bound to the origins that use them");
+        tracing::info!(%org_id, "webhook secrets were bound to the origins that use them");
     }
     Ok(())
 }
 
-/// Binds secrets of an older release. The caller has locked the organization and calls this before it changes a webhook or the
-/// name of a variable, since both decide which origins use a secret.
+/// Binds secrets of an older release. The caller has locked the organization and calls this before
+/// it changes a webhook or the name of a variable, since both decide which origins use a secret.
 pub(in crate::actions) async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<(), DbError> {
     let unbound = secret_bindings::list_unbound(&mut *tx, org_id).await?;
     if unbound.is_empty() {
         return Ok(());
     }
-    let users = Users::of_org(tx, ring, org_id).await?;
+    let usage = SecretUsage::of_org(tx, ring, org_id).await?;
     for (row, name) in unbound {
         let origins = match row {
-            BoundRow::Variable(_) => users.of_variable(&name),
-            BoundRow::AuthMethod(id) => users.of_auth_method(id),
+            BoundRow::Variable(_) => usage.of_variable(&name),
+            BoundRow::AuthMethod(id) => usage.of_auth_method(id),
         };
         secret_bindings::set(&mut *tx, row, &SecretBinding::in_use(origins)).await?;
     }
     Ok(())
 }
 
-/// Of a variable that every operator could read and that becomes secret: it stays usable where it is used, and one that no
-/// webhook uses is as if it were given now.
+/// Binds a variable that every operator could read and that becomes secret. It stays usable by the
+/// webhooks that use it. If no webhook uses it, it is treated as if it were provided now.
 pub(in crate::actions) async fn bind_where_used(
     context: &Context,
     tx: &mut Tx,
     ring: &KeyRing,
     variable: &Variable,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
-    let origins = Users::of_org(tx, ring, variable.org_id).await?.of_variable(&variable.name);
+    let origins = SecretUsage::of_org(tx, ring, variable.org_id).await?.of_variable(&variable.name);
     let binding = match origins.is_empty() {
         true => SecretBinding::given(by.actor.user_id(), context.clock.now()),
         false => SecretBinding::in_use(origins),
@@ -124,26 +128,26 @@ pub(in crate::actions) async fn bind_where_used(
     secret_bindings::set(tx, BoundRow::Variable(variable.id), &binding).await
 }
 
-/// Which origins the webhooks of an organization send what to.
+/// The origins to which the webhooks of an organization send each secret.
 #[derive(Default)]
-struct Users {
+struct SecretUsage {
     variables: BTreeMap<String, BTreeSet<String>>,
     auth_methods: Vec<(AuthMethodId, String)>,
 }
 
-impl Users {
+impl SecretUsage {
     async fn of_org(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<Self, DbError> {
-        let mut users = Self::default();
+        let mut usage = Self::default();
         for webhook in webhooks::list(tx, org_id).await? {
-            // Headers that the ring does not open are not sent either.
+            // Headers that the ring cannot open are not sent either.
             let headers = open_custom_headers(ring, &webhook).ok().flatten();
             let origin = receiver_url::origin(&webhook.url);
             for name in names_in(webhook.payload.as_deref(), headers.as_ref()) {
-                users.variables.entry(name).or_default().insert(origin.clone());
+                usage.variables.entry(name).or_default().insert(origin.clone());
             }
-            users.auth_methods.extend(webhook.auth_method_id.map(|id| (id, origin)));
+            usage.auth_methods.extend(webhook.auth_method_id.map(|id| (id, origin)));
         }
-        Ok(users)
+        Ok(usage)
     }
 
     fn of_variable(&self, name: &str) -> BTreeSet<String> {
@@ -151,12 +155,13 @@ impl Users {
     }
 
     fn of_auth_method(&self, id: AuthMethodId) -> BTreeSet<String> {
-        let of_it = self.auth_methods.iter().filter(|(used, _)| *used == id);
-        of_it.map(|(_, origin)| origin.clone()).collect()
+        let used_at = self.auth_methods.iter().filter(|(used, _)| *used == id);
+        used_at.map(|(_, origin)| origin.clone()).collect()
     }
 }
 
-/// The variables that a webhook names. A stored template that cannot be parsed is never sent.
+/// Returns the variables that a webhook uses. A stored template that cannot be parsed is never
+/// sent.
 fn names_in(payload: Option<&str>, custom_headers: Option<&Secret>) -> BTreeSet<String> {
     let payload = payload.and_then(|text| Payload::parse(text).ok());
     let headers = custom_headers.and_then(|text| Headers::parse(text.expose()).ok());

@@ -1,10 +1,10 @@
-//! An organisation says how to get access tokens for the receivers of its webhooks.
+//! Creates an auth method, which describes how to get access tokens for the receivers of webhooks.
 
 use serde_json::{Value, json};
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::seal_client_secret;
 use crate::db::engine::error::DbError;
@@ -20,18 +20,18 @@ use crate::rules::webhook::receiver_url;
 use crate::rules::webhook::secret_binding::SecretBinding;
 use crate::sealing::KeyRing;
 
-/// In one organisation.
-pub const MOST_AUTH_METHODS: u64 = 1_000;
+/// The limit of auth methods in one organization.
+pub const MAX_AUTH_METHODS: u64 = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuthMethodError {
     #[error("there is no such auth method")]
     NoSuchMethod,
-    #[error("the organisation has an auth method of this name")]
+    #[error("the organization already has an auth method with this name")]
     NameTaken,
-    #[error("the organisation has as many auth methods as it may")]
+    #[error("the organization has reached the limit of {MAX_AUTH_METHODS} auth methods")]
     TooMany,
-    /// By these webhooks.
+    /// The names of the webhooks that use it.
     #[error("the auth method is in use")]
     InUse(Vec<String>),
     #[error(transparent)]
@@ -45,9 +45,9 @@ pub async fn create_auth_method(
     ring: &KeyRing,
     org_id: OrgId,
     new: &NewAuthMethod,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<AuthMethod, AuthMethodError> {
-    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+    retry_on_conflict(context, || create(context, ring, org_id, new, by)).await
 }
 
 async fn create(
@@ -55,7 +55,7 @@ async fn create(
     ring: &KeyRing,
     org_id: OrgId,
     new: &NewAuthMethod,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<AuthMethod, AuthMethodError> {
     let (id, now) = (AuthMethodId(context.new_id()), context.clock.now());
     let method = AuthMethod {
@@ -72,20 +72,20 @@ async fn create(
         modified_at: now,
     };
     let mut tx = context.db.begin().await?;
-    // Or two at once would both be the last that fits.
+    // The lock keeps two concurrent requests from both creating the last auth method.
     orgs::lock_for_change(&mut tx, org_id).await?;
-    if auth_methods::count_of_org(&mut tx, org_id).await? >= MOST_AUTH_METHODS {
+    if auth_methods::count_of_org(&mut tx, org_id).await? >= MAX_AUTH_METHODS {
         return Err(AuthMethodError::TooMany);
     }
     name_taken(auth_methods::insert(&mut tx, &method).await)?;
     let binding = SecretBinding::given(by.actor.user_id(), now);
     secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
-    record(context, &mut tx, by, &method, "auth_method.created", (None, Some(shown(&method)))).await?;
+    record(context, &mut tx, by, &method, "auth_method.created", (None, Some(audited(&method)))).await?;
     tx.commit().await?;
     Ok(method)
 }
 
-/// Names are told apart by the table's own rule, which no other request can get past.
+/// The table itself keeps names unique, which no concurrent request can bypass.
 pub(in crate::actions) fn name_taken<T>(outcome: Result<T, DbError>) -> Result<T, AuthMethodError> {
     outcome.map_err(|cause| match cause {
         DbError::Duplicate => AuthMethodError::NameTaken,
@@ -93,8 +93,8 @@ pub(in crate::actions) fn name_taken<T>(outcome: Result<T, DbError>) -> Result<T
     })
 }
 
-/// For the record: all but the secret.
-pub(in crate::actions) fn shown(method: &AuthMethod) -> Value {
+/// The auth method in the audit trail: everything except the secret.
+pub(in crate::actions) fn audited(method: &AuthMethod) -> Value {
     json!({
         "name": method.name,
         "access_token_url": method.access_token_url,
@@ -107,7 +107,7 @@ pub(in crate::actions) fn shown(method: &AuthMethod) -> Value {
 pub(in crate::actions) async fn record(
     context: &Context,
     tx: &mut Tx,
-    by: &By,
+    by: &AuditActor,
     method: &AuthMethod,
     action: &'static str,
     (before, after): (Option<Value>, Option<Value>),

@@ -1,10 +1,10 @@
-//! An organisation names a receiver of its events.
+//! Creates a webhook, which sends the events of an organization to a receiver.
 
 use serde_json::{Value, json};
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::bind_secrets;
 use crate::actions::webhooks::find_webhook::{ShownWebhook, WebhookError};
@@ -14,19 +14,19 @@ use crate::db::webhooks::Webhook;
 use crate::db::{orgs, webhooks};
 use crate::rules::id::{AuthMethodId, OrgId, WebhookId};
 use crate::rules::syntax::uri::authority_of;
-use crate::rules::webhook::{MOST, NewWebhook, check_together};
+use crate::rules::webhook::{MAX_WEBHOOKS, NewWebhook, check_together};
 use crate::sealing::KeyRing;
 
-/// The answer holds the signing secret, which is told again by nobody.
+/// Returns the webhook with its signing secret, which cannot be read again.
 pub async fn create_webhook(
     context: &Context,
     ring: &KeyRing,
     org_id: OrgId,
     new: &NewWebhook,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownWebhook, WebhookError> {
     check_together(new.custom_headers.as_ref(), new.auth_method_id.is_some())?;
-    again_after_conflict(context, || create(context, ring, org_id, new, by)).await
+    retry_on_conflict(context, || create(context, ring, org_id, new, by)).await
 }
 
 async fn create(
@@ -34,7 +34,7 @@ async fn create(
     ring: &KeyRing,
     org_id: OrgId,
     new: &NewWebhook,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownWebhook, WebhookError> {
     let secrets = WebhookSecrets {
         custom_headers: new.custom_headers.clone(),
@@ -43,13 +43,13 @@ async fn create(
     };
     let webhook = sealed(context, ring, org_id, new, &secrets);
     let mut tx = context.db.begin().await?;
-    // One at a time counts.
+    // The lock makes the count below exact.
     orgs::lock_for_change(&mut tx, org_id).await?;
     check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
     let others = webhooks::count(&mut tx, org_id).await?;
     let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref(), by).await?;
     webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;
-    if others >= MOST {
+    if others >= MAX_WEBHOOKS {
         return Err(WebhookError::TooMany);
     }
     let subject = format!("webhook:{}", webhook.id);
@@ -82,7 +82,7 @@ fn sealed(context: &Context, ring: &KeyRing, org_id: OrgId, new: &NewWebhook, se
     }
 }
 
-/// Another organisation's is none.
+/// An auth method of another organization does not count.
 pub(in crate::actions) async fn check_auth_method(
     tx: &mut Tx,
     org_id: OrgId,
@@ -94,7 +94,7 @@ pub(in crate::actions) async fn check_auth_method(
     }
 }
 
-/// The secrets that were bound to the webhook's origin, if any.
+/// Adds the names of the secrets that were bound to the webhook's origin, if any.
 pub(in crate::actions) fn with_bound(mut recorded: Value, bound: &[String]) -> Value {
     if !bound.is_empty() {
         recorded["bound_secrets"] = json!(bound);
@@ -102,7 +102,8 @@ pub(in crate::actions) fn with_bound(mut recorded: Value, bound: &[String]) -> V
     recorded
 }
 
-/// For the audit trail. Of the URL, the host alone: its path is often the credential. Neither headers nor payload.
+/// The webhook in the audit trail: without headers and payload, and with only the host of the URL,
+/// since the path is often the credential.
 pub(in crate::actions) fn recorded(webhook: &Webhook) -> Value {
     let host = webhook.url.split_once(':').and_then(|(_, after_scheme)| authority_of(after_scheme));
     json!({

@@ -1,8 +1,8 @@
-//! A receiver is told nothing any more, and what waits for it is dropped.
+//! Deletes a webhook and its pending deliveries.
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::create_webhook::recorded;
 use crate::actions::webhooks::find_webhook::WebhookError;
@@ -13,20 +13,21 @@ use crate::rules::id::{OrgId, WebhookId};
 
 const BATCH: u32 = 5_000;
 
-pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &By) -> Result<(), WebhookError> {
+pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &AuditActor) -> Result<(), WebhookError> {
     if let Some(webhook) = webhooks::find(&context.db, org_id, name).await? {
         forget_deliveries_of(context, webhook.id).await?;
     }
-    again_after_conflict(context, || delete(context, org_id, name, by)).await
+    retry_on_conflict(context, || delete(context, org_id, name, by)).await
 }
 
-/// In batches, since a busy webhook has more of them than one transaction has time for.
+/// Deletes in batches, since a busy webhook has more deliveries than one transaction can delete in
+/// time.
 async fn forget_deliveries_of(context: &Context, id: WebhookId) -> Result<(), DbError> {
-    while deliveries::delete_some(&context.db, id, BATCH).await? == u64::from(BATCH) {}
+    while deliveries::delete_batch(&context.db, id, BATCH).await? == u64::from(BATCH) {}
     Ok(())
 }
 
-async fn delete(context: &Context, org_id: OrgId, name: &str, by: &By) -> Result<(), WebhookError> {
+async fn delete(context: &Context, org_id: OrgId, name: &str, by: &AuditActor) -> Result<(), WebhookError> {
     let mut tx = context.db.begin().await?;
     orgs::lock_for_change(&mut tx, org_id).await?;
     let webhook = webhooks::lock(&mut tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;

@@ -1,7 +1,9 @@
-//! An access token for the receiver of a webhook, by the client credentials grant (RFC 6749 section 4.4).
+//! Requests an access token for the receiver of a webhook with the client credentials grant (RFC
+//! 6749 section 4.4).
 //!
-//! The secret goes into the header first, as every server has to take it (section 2.3.1), and into the body where that
-//! is refused for it. Nothing of what the endpoint says is repeated but the code of its error.
+//! The secret is sent in the header first, which every server must support (section 2.3.1), and
+//! then in the body if the endpoint refuses the client. Of an error response, only the code is
+//! repeated.
 
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::actions::webhooks::auth_method_secret::open_client_secret;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::{Bounds, Method, Outgoing, OutgoingError, Request};
 use crate::rules::token::answer;
-use crate::rules::token::answer::{GivenToken, NoToken};
+use crate::rules::token::answer::{ReceivedToken, TokenResponseError};
 use crate::rules::webhook::receiver_url;
 use crate::sealing::{KeyRing, SealError};
 use crate::secret::Secret;
@@ -23,44 +25,46 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     pub token: Secret,
-    /// Seconds, from 0 to a day.
-    pub good_for: i64,
+    /// In seconds, from 0 to a day.
+    pub lifetime: i64,
     pub scope: Option<String>,
-    /// Of the answer that brought it.
+    /// The HTTP status of the response.
     pub status: u16,
 }
 
-/// Its words are for operators of the organisation, who are strangers to this server's network: they hold no secret and
-/// nothing that the other side worded. [`Self::in_full`] is for whoever runs the server.
+/// Why there is no token. The messages are for operators of the organization, who must not learn
+/// about the network of this server. So they contain no secret, and no text of the endpoint.
+/// [`Self::log_message`] is for the operator of the server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFetchError {
-    #[error("no access token: {}", .0.told_to_strangers())]
+    #[error("no access token: {}", .0.public_message())]
     Outgoing(#[from] OutgoingError),
-    #[error("no access token: {host} answered {cause}")]
-    Answered { host: String, status: u16, cause: NoToken },
+    #[error("no access token: {host} responded {cause}")]
+    Answered { host: String, status: u16, cause: TokenResponseError },
     #[error("no access token: this server cannot open the client secret")]
     Seal(#[from] SealError),
-    /// Two origins.
+    /// Both members are origins.
     #[error(
-        "no access token: the client_secret was given for {given_for} and access_token_url leads to {leads_to}: send \
-         client_secret again, together with access_token_url"
+        "no access token: the client_secret is for {given_for}, but access_token_url points to \
+         {points_to}: send client_secret again, together with access_token_url"
     )]
-    SecretForElsewhere { given_for: String, leads_to: String },
-    #[error("no access token: another request for it is under way and takes too long")]
+    SecretForElsewhere { given_for: String, points_to: String },
+    #[error("no access token: another request for the token is in progress and takes too long")]
     Busy,
 }
 
-/// Of an answer: it is a token and little else.
-const MOST_BYTES: usize = 64 * 1024;
+/// The limit of a response, which contains a token and little else.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Where the secret stands in the request.
+/// Where the request carries the secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SecretIn {
     Header,
     Body,
 }
 
-/// Asks once, and once more where the secret has to stand elsewhere; both within the time. Never within a transaction.
+/// Sends one request, and a second one if the secret must be in the body; both within the time
+/// limit. Never call this within a transaction.
 pub async fn fetch_access_token(
     outgoing: &Outgoing,
     ring: &KeyRing,
@@ -69,7 +73,8 @@ pub async fn fetch_access_token(
 ) -> Result<AccessToken, TokenFetchError> {
     let fetched = fetch(outgoing, ring, method, within).await;
     if let Err(error) = &fetched {
-        tracing::info!(auth_method = %method.id.0, error = error.in_full(), "no access token was given");
+        tracing::info!(auth_method = %method.id.0, error = error.log_message(),
+            "could not get an access token");
     }
     fetched
 }
@@ -82,10 +87,12 @@ async fn fetch(
 ) -> Result<AccessToken, TokenFetchError> {
     check_origin(method)?;
     let secret = open_client_secret(ring, method)?;
-    let asking = Asking { outgoing, method, secret: &secret, deadline: Instant::now() + within };
-    match asking.ask(SecretIn::Header).await {
-        Err(first) if first.is_about_the_client() => match asking.ask(SecretIn::Body).await {
-            // Whoever takes secrets in the header only says something about the body that would lead astray.
+    let deadline = Instant::now() + within;
+    let request = TokenRequest { outgoing, method, secret: &secret, deadline };
+    match request.send(SecretIn::Header).await {
+        Err(first) if first.is_about_the_client() => match request.send(SecretIn::Body).await {
+            // An endpoint that accepts the secret only in the header returns a misleading error
+            // here.
             Err(second) if !second.is_about_something_else() => Err(first),
             outcome => outcome,
         },
@@ -93,24 +100,24 @@ async fn fetch(
     }
 }
 
-/// Whoever may change the URL may not know the secret, and must not be sent it.
+/// A user who may change the URL may not know the secret, and must not receive it.
 fn check_origin(method: &AuthMethod) -> Result<(), TokenFetchError> {
-    let leads_to = receiver_url::origin(&method.access_token_url);
-    if leads_to == method.secret_origin {
+    let points_to = receiver_url::origin(&method.access_token_url);
+    if points_to == method.secret_origin {
         return Ok(());
     }
-    Err(TokenFetchError::SecretForElsewhere { given_for: method.secret_origin.clone(), leads_to })
+    Err(TokenFetchError::SecretForElsewhere { given_for: method.secret_origin.clone(), points_to })
 }
 
-struct Asking<'a> {
+struct TokenRequest<'a> {
     outgoing: &'a Outgoing,
     method: &'a AuthMethod,
     secret: &'a Secret,
     deadline: Instant,
 }
 
-impl Asking<'_> {
-    async fn ask(&self, place: SecretIn) -> Result<AccessToken, TokenFetchError> {
+impl TokenRequest<'_> {
+    async fn send(&self, place: SecretIn) -> Result<AccessToken, TokenFetchError> {
         let (authorization, body) = (self.authorization(), self.body(place));
         let mut headers = vec![("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
         if place == SecretIn::Header {
@@ -118,21 +125,22 @@ impl Asking<'_> {
         }
         let url = &self.method.access_token_url;
         let request = Request { method: Method::Post, url, headers: &headers, body: body.expose() };
-        let bounds = Bounds { bytes: MOST_BYTES, time: self.deadline.saturating_duration_since(Instant::now()) };
-        let answer = self.outgoing.send(request, bounds).await?;
-        match answer::read(answer.status, &answer.body) {
+        let time = self.deadline.saturating_duration_since(Instant::now());
+        let bounds = Bounds { bytes: MAX_RESPONSE_BYTES, time };
+        let response = self.outgoing.send(request, bounds).await?;
+        match answer::parse_token_response(response.status, &response.body) {
             Ok(given) => {
-                let GivenToken { token, good_for, scope } = given.without(self.secret);
-                Ok(AccessToken { token, good_for, scope, status: answer.status })
+                let ReceivedToken { token, lifetime, scope } = given.redacted(self.secret);
+                Ok(AccessToken { token, lifetime, scope, status: response.status })
             }
             Err(cause) => {
-                let cause = cause.without(self.secret);
-                Err(TokenFetchError::Answered { host: answer.host, status: answer.status, cause })
+                let cause = cause.redacted(self.secret);
+                Err(TokenFetchError::Answered { host: response.host, status: response.status, cause })
             }
         }
     }
 
-    /// RFC 6749 section 2.3.1: both parts are written as in a form before they are joined.
+    /// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
     fn authorization(&self) -> Secret {
         let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
         let (id, secret) = (encoded(&self.method.client_id), encoded(self.secret.expose()));
@@ -157,7 +165,7 @@ impl Asking<'_> {
 }
 
 impl TokenFetchError {
-    /// Of the answer, where there was one.
+    /// The HTTP status of the response, if one arrived.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Answered { status, .. } => Some(*status),
@@ -165,8 +173,8 @@ impl TokenFetchError {
         }
     }
 
-    /// For whoever runs the server, and for its log.
-    pub fn in_full(&self) -> String {
+    /// The full message, for the log and the operator of the server.
+    pub fn log_message(&self) -> String {
         match self {
             Self::Outgoing(cause) => format!("no access token: {cause}"),
             Self::Seal(cause) => format!("no access token: the client secret cannot be opened: {cause}"),
@@ -175,10 +183,10 @@ impl TokenFetchError {
     }
 
     fn is_about_the_client(&self) -> bool {
-        matches!(self, Self::Answered { cause, .. } if cause.is_about_the_client())
+        matches!(self, Self::Answered { cause, .. } if cause.is_authentication_failure())
     }
 
     fn is_about_something_else(&self) -> bool {
-        matches!(self, Self::Answered { cause, .. } if cause.is_about_something_else())
+        matches!(self, Self::Answered { cause, .. } if cause.is_after_authentication())
     }
 }

@@ -1,4 +1,4 @@
-//! A variable as its operators see it: the value of a secret one is not even opened.
+//! Finds variables as operators see them. The value of a secret variable is not even opened.
 
 use crate::actions::context::Context;
 use crate::actions::webhooks::secrets::open_value;
@@ -14,9 +14,9 @@ use crate::secret::Secret;
 pub enum VariableError {
     #[error("there is no such variable")]
     NoSuchVariable,
-    #[error("the name is another variable's")]
+    #[error("another variable has this name")]
     Taken,
-    #[error("the organisation has as many variables as it may")]
+    #[error("the organization has reached the limit of variables")]
     TooMany,
     #[error(transparent)]
     Mistake(#[from] VariableMistake),
@@ -27,7 +27,7 @@ pub enum VariableError {
 }
 
 impl VariableError {
-    /// What the constraints of the table say.
+    /// Translates a violated constraint of the table.
     pub(in crate::actions) fn of_row(error: DbError) -> Self {
         if matches!(error, DbError::Duplicate) { Self::Taken } else { Self::Db(error) }
     }
@@ -36,7 +36,7 @@ impl VariableError {
 #[derive(Debug)]
 pub struct ShownVariable {
     pub variable: Variable,
-    /// `None` where it is secret.
+    /// `None` if the variable is secret.
     pub value: Option<Secret>,
 }
 
@@ -57,7 +57,7 @@ pub async fn find_variable(
     ShownVariable::of(ring, found.ok_or(VariableError::NoSuchVariable)?)
 }
 
-/// By name.
+/// Returns the variables ordered by name.
 pub async fn list_variables(
     context: &Context,
     ring: &KeyRing,

@@ -1,4 +1,4 @@
-//! A webhook as its operators see it: with its headers opened.
+//! Finds webhooks as operators see them, with their headers opened.
 
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::BindError;
@@ -16,11 +16,11 @@ use crate::secret::Secret;
 pub enum WebhookError {
     #[error("there is no such webhook")]
     NoSuchWebhook,
-    #[error("the name is another webhook's")]
+    #[error("another webhook has this name")]
     Taken,
-    #[error("the organisation has as many webhooks as it may")]
+    #[error("the organization has reached the limit of webhooks")]
     TooMany,
-    #[error("the organisation has no such auth method")]
+    #[error("the organization has no such auth method")]
     NoSuchAuthMethod,
     #[error(transparent)]
     NotBound(#[from] NotBound),
@@ -42,11 +42,11 @@ impl From<BindError> for WebhookError {
 }
 
 impl WebhookError {
-    /// What the constraints of the table say.
+    /// Translates a violated constraint of the table.
     pub(in crate::actions) fn of_row(error: DbError) -> Self {
         match error {
             DbError::Duplicate => Self::Taken,
-            // The organisation was there a moment ago.
+            // The organization exists, so the missing row is the auth method.
             DbError::Reference => Self::NoSuchAuthMethod,
             error => Self::Db(error),
         }
@@ -57,7 +57,7 @@ impl WebhookError {
 pub struct ShownWebhook {
     pub webhook: Webhook,
     pub custom_headers: Option<Secret>,
-    /// A new one, which is told this once.
+    /// A new signing secret, which is returned only once.
     pub signing_secret: Option<Secret>,
 }
 
@@ -78,7 +78,7 @@ pub async fn find_webhook(
     ShownWebhook::of(ring, webhook)
 }
 
-/// By name.
+/// Returns the webhooks ordered by name.
 pub async fn list_webhooks(
     context: &Context,
     ring: &KeyRing,

@@ -1,4 +1,4 @@
-//! Everything that sending to a webhook takes, opened and parsed.
+//! Loads everything that is needed to send to a webhook, with secrets opened and templates parsed.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,16 @@ use crate::rules::webhook::template::{Headers, Payload, TemplateMistake, Values}
 use crate::sealing::{KeyRing, SealError};
 use crate::secret::Secret;
 
-/// It does not print: custom variables may be secret.
+/// A webhook that is ready to send. It has no `Debug`, since variables may be secret.
 pub struct LoadedWebhook {
     pub webhook: Webhook,
     pub org_name: String,
     pub headers: Option<Headers>,
     pub payload: Option<Payload>,
-    /// As receivers know them, the newest first; the former one for as long as it signs.
+    /// The signing secrets as receivers know them, newest first. The former one is included for as
+    /// long as it signs.
     pub signing_secrets: Vec<Secret>,
-    /// Those that the organisation defined and its templates name.
+    /// The variables of the organization that the templates use.
     pub variables: Values,
     pub auth_method: Option<AuthMethod>,
 }
@@ -40,7 +41,7 @@ pub enum LoadWebhookError {
     NotBound(#[from] NotBound),
 }
 
-/// `None`: it is gone.
+/// Returns `None` if the webhook was deleted.
 pub async fn load_webhook(
     context: &Context,
     ring: &KeyRing,
@@ -85,7 +86,7 @@ async fn auth_method(
     Ok(checked.transpose()?)
 }
 
-/// One without a binding was stored by a server of the release before, which still runs.
+/// A secret without a binding was stored by a server of the previous release that is still running.
 fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Result<(), NotBound> {
     match binding {
         Some(binding) if !binding.allows(origin) => Err(binding.refusal(secret, origin)),
@@ -93,8 +94,9 @@ fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Re
     }
 }
 
-/// An organisation may have many and long ones: only what is sent is read and opened. The check when a webhook is stored does
-/// not see variables that are created or renamed later, so each is checked here, in the row that holds its value.
+/// Reads and opens only the variables that are sent, since an organization may have many long ones.
+/// Each binding is checked here with the row that holds the value, since variables can be created
+/// or renamed after the webhook was stored.
 async fn variables(
     context: &Context,
     ring: &KeyRing,

@@ -1,4 +1,4 @@
-//! Webhooks, their variables and auth methods, and what they send.
+//! Webhooks, their variables and auth methods, and the events that they deliver.
 
 pub mod announce;
 pub mod auth_method_secret;

@@ -1,26 +1,31 @@
-//! An operator sends parked deliveries again: one, or all of a webhook.
+//! Queues parked deliveries again: one delivery, or all deliveries of a webhook.
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 use crate::db::webhooks::{Webhook, deliveries};
 use crate::rules::id::EventId;
 
-/// How many wait again. 0 where nothing was parked.
+/// Returns the number of queued deliveries, which is 0 if none was parked.
 pub async fn replay_deliveries(
     context: &Context,
     webhook: &Webhook,
     event_id: Option<EventId>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<u64, DbError> {
-    again_after_conflict(context, || replay(context, webhook, event_id, by)).await
+    retry_on_conflict(context, || replay(context, webhook, event_id, by)).await
 }
 
-async fn replay(context: &Context, webhook: &Webhook, event_id: Option<EventId>, by: &By) -> Result<u64, DbError> {
+async fn replay(
+    context: &Context,
+    webhook: &Webhook,
+    event_id: Option<EventId>,
+    by: &AuditActor,
+) -> Result<u64, DbError> {
     let mut tx = context.db.begin().await?;
     let replayed = deliveries::replay(&mut tx, webhook.id, event_id, context.clock.now()).await?;
     if replayed == 0 {

@@ -1,4 +1,5 @@
-//! What of a webhook is sealed, all of it under one key of the ring: its headers, and the secrets that sign for it.
+//! Seals and opens the custom headers and the signing secrets of a webhook, all under one key of
+//! the ring, and the values of variables.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,17 +14,17 @@ use crate::sealing;
 use crate::sealing::{KeyRing, Place, SealError};
 use crate::secret::{Random, Secret};
 
-/// How Standard Webhooks writes a secret: receivers' libraries read it so.
+/// The prefix of secrets in Standard Webhooks, which the libraries of receivers expect.
 const PREFIX: &str = "whsec_";
 
-/// Opened.
+/// The opened secrets of a webhook.
 pub(in crate::actions) struct WebhookSecrets {
     pub custom_headers: Option<Secret>,
     pub signing: Secret,
     pub former: Option<(Secret, Timestamp)>,
 }
 
-/// The same, sealed.
+/// The sealed secrets of a webhook.
 pub(in crate::actions) struct SealedSecrets {
     pub custom_headers: Option<Vec<u8>>,
     pub signing: Vec<u8>,
@@ -31,7 +32,7 @@ pub(in crate::actions) struct SealedSecrets {
     pub key_id: String,
 }
 
-/// 256 bits.
+/// Generates a secret of 256 bits.
 pub(in crate::actions) fn new_signing_secret(random: &Random) -> Secret {
     let bytes = Zeroizing::new(random.bytes::<32>());
     let encoded = Zeroizing::new(BASE64_STANDARD.encode(bytes.as_slice()));
@@ -87,7 +88,7 @@ fn open(
 const VARIABLES: &str = "webhook_variables";
 const VALUE: &str = "value_sealed";
 
-/// The value of a variable as it is stored, and the id of the ring key.
+/// Returns the value of a variable as it is stored, and the id of the ring key.
 pub(in crate::actions) fn seal_value(
     context: &Context,
     ring: &KeyRing,

@@ -1,4 +1,5 @@
-//! Whether an auth method brings an access token, tried now: nothing that is kept is used, and nothing is kept of it.
+//! Tests whether an auth method returns an access token. The test neither uses nor fills the cache
+//! of tokens.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub async fn test_auth_method(
 }
 
 impl AuthMethodTest {
-    /// Of the answer, where there was one.
+    /// The HTTP status of the response, if one arrived.
     pub fn status(&self) -> Option<u16> {
         self.outcome.as_ref().map_or_else(TokenFetchError::status, |token| Some(token.status))
     }

@@ -1,13 +1,13 @@
-//! An auth method is changed: what the change does not name stays.
+//! Changes an auth method. Members that the change omits stay as they are.
 
 use serde_json::{Map, Value, json};
 
-use crate::actions::audit::By;
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::AuditActor;
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::{open_client_secret, seal_client_secret};
 use crate::actions::webhooks::bind_secrets::bind_unbound_of;
-use crate::actions::webhooks::create_auth_method::{AuthMethodError, name_taken, record, shown};
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, audited, name_taken, record};
 use crate::db::orgs;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::secret_bindings::BoundRow;
@@ -25,9 +25,9 @@ pub async fn update_auth_method(
     org_id: OrgId,
     id: AuthMethodId,
     change: &AuthMethodChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<AuthMethod, AuthMethodError> {
-    again_after_conflict(context, || update(context, ring, org_id, id, change, by)).await
+    retry_on_conflict(context, || update(context, ring, org_id, id, change, by)).await
 }
 
 async fn update(
@@ -36,12 +36,12 @@ async fn update(
     org_id: OrgId,
     id: AuthMethodId,
     change: &AuthMethodChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<AuthMethod, AuthMethodError> {
     let mut tx = context.db.begin().await?;
     orgs::lock_for_change(&mut tx, org_id).await?;
     let before = auth_methods::lock(&mut tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
-    let mut after = changed(&before, change);
+    let mut after = with_change(&before, change);
     if let Some(secret) = &change.client_secret {
         after.client_secret = seal_client_secret(context, ring, (id, org_id), secret);
         after.secret_origin = receiver_url::origin(&after.access_token_url);
@@ -56,7 +56,7 @@ async fn update(
     }
     if let Some(secret) = &change.client_secret {
         bind_unbound_of(&mut tx, ring, org_id).await?;
-        let binding = secret_bindings::of_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
+        let binding = secret_bindings::find_for_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
         let user_id = by.actor.user_id();
         if change.access_token_url.is_none()
             && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
@@ -67,22 +67,23 @@ async fn update(
         let binding = binding.given_again(is_same, user_id, context.clock.now());
         secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
     }
-    let (was, mut is) = difference(&before, &after);
+    let (old, mut new) = difference(&before, &after);
     if change.client_secret.is_some() {
-        is["client_secret"] = json!("changed");
+        new["client_secret"] = json!("changed");
     }
-    record(context, &mut tx, by, &after, "auth_method.changed", (Some(was), Some(is))).await?;
+    record(context, &mut tx, by, &after, "auth_method.changed", (Some(old), Some(new))).await?;
     tx.commit().await?;
     Ok(after)
 }
 
-/// A secret that cannot be opened is a different one. A secret for another server brings other access tokens.
+/// A stored secret that cannot be opened counts as different. A secret for another server also
+/// does, since it returns other access tokens.
 fn is_same_secret(ring: &KeyRing, before: &AuthMethod, after: &AuthMethod, secret: &Secret) -> bool {
     before.secret_origin == after.secret_origin
         && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret)
 }
 
-fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
+fn with_change(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
     let AuthMethodChange { name, access_token_url, client_id, client_secret: _, audience, scope } = change.clone();
     AuthMethod {
         name: name.unwrap_or_else(|| before.name.clone()),
@@ -94,16 +95,16 @@ fn changed(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
     }
 }
 
-/// The members that differ, as they were and as they are.
+/// Returns the members that differ, before and after.
 fn difference(before: &AuthMethod, after: &AuthMethod) -> (Value, Value) {
-    let (mut was, mut is) = (shown(before), shown(after));
-    let same = |one: &Value, other: &Value| -> Vec<String> {
+    let (mut old, mut new) = (audited(before), audited(after));
+    let equal_members = |one: &Value, other: &Value| -> Vec<String> {
         let members = one.as_object().into_iter().flatten();
         members.filter(|(name, value)| other[name.as_str()] == **value).map(|(name, _)| name.clone()).collect()
     };
-    let unchanged = same(&was, &is);
-    for members in [&mut was, &mut is].into_iter().filter_map(Value::as_object_mut) {
+    let unchanged = equal_members(&old, &new);
+    for members in [&mut old, &mut new].into_iter().filter_map(Value::as_object_mut) {
         unchanged.iter().for_each(|name| drop(Map::remove(members, name)));
     }
-    (was, is)
+    (old, new)
 }

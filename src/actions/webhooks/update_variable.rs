@@ -1,12 +1,12 @@
-//! An organisation changes a variable of its webhooks.
+//! Changes a variable of webhooks.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::{bind_unbound_of, bind_where_used};
 use crate::actions::webhooks::create_variable::recorded;
@@ -24,16 +24,16 @@ use crate::rules::webhook::variable::VariableChange;
 use crate::sealing::KeyRing;
 use crate::secret::Secret;
 
-/// What is left out of the change stays.
+/// Members that the change omits stay as they are.
 pub async fn update_variable(
     context: &Context,
     ring: &KeyRing,
     org_id: OrgId,
     name: &str,
     change: &VariableChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownVariable, VariableError> {
-    again_after_conflict(context, || update(context, ring, org_id, name, change, by)).await
+    retry_on_conflict(context, || update(context, ring, org_id, name, change, by)).await
 }
 
 async fn update(
@@ -42,7 +42,7 @@ async fn update(
     org_id: OrgId,
     name: &str,
     change: &VariableChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownVariable, VariableError> {
     let mut tx = context.db.begin().await?;
     orgs::lock_for_change(&mut tx, org_id).await?;
@@ -78,25 +78,26 @@ async fn update(
     ShownVariable::of(ring, after)
 }
 
-/// The user who gives a secret again may bind it to one more origin.
+/// A user who sends a secret again may bind it to one more origin.
 async fn bind_again(
     context: &Context,
     ring: &KeyRing,
     tx: &mut Tx,
     (before, after): (&Variable, &Variable),
     given: Option<&Secret>,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<(), DbError> {
     let (row, user_id, now) = (BoundRow::Variable(after.id), by.actor.user_id(), context.clock.now());
     match (before.is_secret, after.is_secret, given) {
-        // Webhooks that name it were stored before it was secret: each is stored again to use it.
+        // Webhooks that use it were stored before it was secret. They must be stored again to use
+        // it.
         (false, true, Some(_)) => secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await,
         (false, true, None) => bind_where_used(context, tx, ring, after, by).await,
         (true, true, Some(value)) => {
-            // A value that cannot be opened is a different one.
+            // A stored value that cannot be opened counts as different.
             let is_same = open_value(ring, before).is_ok_and(|stored| stored == *value);
             let names = BTreeSet::from([after.name.as_str()]);
-            let known = secret_bindings::of_variables(&mut *tx, after.org_id, &names).await?;
+            let known = secret_bindings::find_for_variables(&mut *tx, after.org_id, &names).await?;
             let binding = known.into_values().next().and_then(|(_, binding)| binding).unwrap_or_default();
             secret_bindings::set(tx, row, &binding.given_again(is_same, user_id, now)).await
         }

@@ -1,10 +1,10 @@
-//! An organisation changes a receiver of its events, or has its signing secret replaced.
+//! Changes a webhook, or rotates its signing secret.
 
 use serde_json::{Value, json};
 
 use crate::actions::audit;
-use crate::actions::audit::{By, Change};
-use crate::actions::conflict::again_after_conflict;
+use crate::actions::audit::{AuditActor, Change};
+use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::bind_secrets;
 use crate::actions::webhooks::create_webhook::{check_auth_method, recorded, with_bound};
@@ -14,20 +14,21 @@ use crate::db::webhooks::Webhook;
 use crate::db::{orgs, webhooks};
 use crate::rules::id::OrgId;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::{FORMER_SIGNS_FOR, WebhookChange, check_together};
+use crate::rules::webhook::{PREVIOUS_SECRET_LIFETIME, WebhookChange, check_together};
 use crate::sealing::KeyRing;
 use crate::secret::Secret;
 
-/// What is left out of the change stays. The answer holds a signing secret where a new one was asked for.
+/// Members that the change omits stay as they are. Returns a signing secret only if a new one was
+/// requested.
 pub async fn update_webhook(
     context: &Context,
     ring: &KeyRing,
     org_id: OrgId,
     name: &str,
     change: &WebhookChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownWebhook, WebhookError> {
-    again_after_conflict(context, || update(context, ring, org_id, name, change, by)).await
+    retry_on_conflict(context, || update(context, ring, org_id, name, change, by)).await
 }
 
 async fn update(
@@ -36,7 +37,7 @@ async fn update(
     org_id: OrgId,
     name: &str,
     change: &WebhookChange,
-    by: &By,
+    by: &AuditActor,
 ) -> Result<ShownWebhook, WebhookError> {
     let mut tx = context.db.begin().await?;
     orgs::lock_for_change(&mut tx, org_id).await?;
@@ -68,7 +69,8 @@ async fn update(
     Ok(ShownWebhook { webhook: after, custom_headers: secrets.custom_headers, signing_secret })
 }
 
-/// The new signing secret, where one was asked for. Of former ones, the last is kept, for as long as it signs.
+/// Returns the new signing secret if one was requested. Only the last former secret is kept, for as
+/// long as it signs.
 fn change_secrets(context: &Context, secrets: &mut WebhookSecrets, change: &WebhookChange) -> Option<Secret> {
     let now = context.clock.now();
     if let Some(custom_headers) = &change.custom_headers {
@@ -80,11 +82,11 @@ fn change_secrets(context: &Context, secrets: &mut WebhookSecrets, change: &Webh
     }
     let signing = new_signing_secret(&context.random);
     let former = std::mem::replace(&mut secrets.signing, signing.clone());
-    secrets.former = Some((former, now.plus(FORMER_SIGNS_FOR)));
+    secrets.former = Some((former, now.plus(PREVIOUS_SECRET_LIFETIME)));
     Some(signing)
 }
 
-/// Without what is sealed.
+/// Merges everything except the sealed columns.
 fn merged(before: &Webhook, change: &WebhookChange) -> Webhook {
     Webhook {
         name: change.name.clone().unwrap_or_else(|| before.name.clone()),
@@ -97,7 +99,7 @@ fn merged(before: &Webhook, change: &WebhookChange) -> Webhook {
     }
 }
 
-/// All of it under the newest key, since one column names the key.
+/// Seals all secrets under the newest key, since one column names the key of all of them.
 fn seal_again(context: &Context, ring: &KeyRing, secrets: &WebhookSecrets, webhook: &mut Webhook) {
     let sealed = secrets.seal(context, ring, webhook.id, webhook.org_id);
     webhook.custom_headers = sealed.custom_headers;
@@ -107,12 +109,12 @@ fn seal_again(context: &Context, ring: &KeyRing, secrets: &WebhookSecrets, webho
     webhook.modified_at = later(webhook.modified_at, context.clock.now());
 }
 
-/// Whoever remembers something of a webhook by when it was changed must see a change, also after a clock stepped back.
+/// The time of the last change never goes back, even if the clock stepped back. Caches compare it.
 fn later(before: Timestamp, now: Timestamp) -> Timestamp {
     before.max(now)
 }
 
-/// What the audit trail does not show, and what happened to it.
+/// Returns the members whose values the audit trail omits, and what happened to each.
 fn replaced(before: &Webhook, after: &Webhook, headers: bool, secret: bool) -> Vec<(&'static str, &'static str)> {
     let changes = [
         (before.url != after.url, ("url", "changed")),

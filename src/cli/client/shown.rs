@@ -1,4 +1,4 @@
-//! How `grantor client` shows an app: one row of the list, and everything about one.
+//! Output of `grantor client`: a row of the list, and the details of one app.
 
 use serde::Serialize;
 use serde_json::json;
@@ -74,7 +74,7 @@ impl Listed {
     }
 }
 
-/// The date of an RFC 3339 time: uses are recorded too coarsely to show more.
+/// The date of an RFC 3339 time, because uses are not recorded more precisely.
 fn day(at: &str) -> &str {
     at.split('T').next().unwrap_or(at)
 }
@@ -122,10 +122,11 @@ pub async fn print(context: &Context, loaded: &Loaded, org: &Org, app: &App, out
         "disabled": decided.disabled_at.is_some(),
         "disabled_at": decided.disabled_at.map(|at| at.to_rfc3339()),
     });
-    output::one(output, &value, || text(&listed, org, &decided, &may_get))
+    output::item(output, &value, || text(&listed, org, &decided, &may_get))
 }
 
-/// Nobody gets a private scope here, whatever an organization allows.
+/// The scopes that an app can get. Private scopes are excluded, even if the organization allows
+/// them.
 fn may_get(loaded: &Loaded, org: &Org, app: &App, decided: &OrgClient) -> ScopeSet {
     let required = loaded.config.restriction.required_of(app.client.id.uuid()).cloned().unwrap_or_default();
     let defaults = org.default_client_scopes.as_ref();

@@ -1,8 +1,8 @@
-//! `grantor keys revoke`: withdraws a signing key that leaked, and says what that ends.
+//! `grantor keys revoke`: revokes a signing key that leaked, and reports the consequences.
 
 use serde_json::json;
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::revoke_signing_key;
 use crate::actions::keys::revoke_signing_key::RevokedSigningKey;
@@ -14,7 +14,7 @@ use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
 use crate::sealing::KeyRing;
 
-/// What the docs promise. Servers read the keys more often.
+/// The documented limit. Servers read the keys more often.
 const SERVERS_WITHIN: u64 = 30;
 
 pub async fn revoke(
@@ -25,7 +25,7 @@ pub async fn revoke(
     output: Output,
 ) -> Result<(), Failure> {
     let rules = SigningRules::of(config);
-    let done = revoke_signing_key::revoke_signing_key(context, ring, rules, id, &By::COMMAND_LINE).await;
+    let done = revoke_signing_key::revoke_signing_key(context, ring, rules, id, &AuditActor::COMMAND_LINE).await;
     let done = done.map_err(Failure::failed)?;
     let shown = json!({
         "revoked": {"id": done.key.id, "algorithm": done.key.algorithm},
@@ -35,21 +35,21 @@ pub async fn revoke(
         "servers_within_seconds": SERVERS_WITHIN,
         "key_set_cached_for_seconds": KEY_SET_MAX_AGE,
     });
-    output::one(output, &shown, || text(&done))
+    output::item(output, &shown, || text(&done))
 }
 
 fn text(done: &RevokedSigningKey) -> String {
     let RevokedSigningKey { key, signs_now, is_new, .. } = done;
-    let new = if *is_new { ", a new key" } else { "" };
+    let new = if *is_new { ", a new key," } else { "" };
     format!(
-        "Revoked the signing key {} ({}). {signs_now}{new}, signs now.\n\n\
+        "Revoked the signing key {} ({}). {signs_now}{new} signs now.\n\n\
          Servers:  within {SERVERS_WITHIN} seconds, every server removes the key from its key set. Introspection, user\n          \
          information and this server's own API then refuse its tokens.\n\
          Tokens:   {}\n\
          APIs:     an API that checks signatures accepts tokens of the key until it fetches the key set again. If it follows\n          \
          Cache-Control, that takes at most {KEY_SET_MAX_AGE} seconds. Restart APIs that cache the key set for longer.\n\
          Next:     find out how the key leaked. If the key ring or a backup may have leaked too, replace `secrets.key`, run\n          \
-         `grantor keys re-encrypt`, and revoke every other signing key. A backup from before now still holds the revoked\n          \
+         `grantor keys re-encrypt`, and revoke every other signing key. A backup taken before now still has the revoked\n          \
          key: after restoring one, run `grantor restore --revoke-everything`.",
         key.id,
         key.algorithm,
@@ -65,7 +65,7 @@ fn tokens(done: &RevokedSigningKey) -> String {
     };
     let until = done.last_token_ends_at.map(|end| format!(" until {}", end.to_rfc3339())).unwrap_or_default();
     format!(
-        "up to {families} {has} an access token of it, valid{until}. Refresh tokens are not\n          \
+        "up to {families} {has} an access token signed with it, valid{until}. Refresh tokens are not\n          \
          affected: clients get a new access token when they refresh."
     )
 }

@@ -1,4 +1,4 @@
-//! Tables that fit the terminal: names and lists are shortened, ids and addresses never are.
+//! Tables that fit the terminal. Names and lists are shortened; IDs and addresses never are.
 
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -6,17 +6,17 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::cli::output::words::{escaped, padded, quoted};
 
 const GAP: &str = "  ";
-/// A column is not shortened beyond this.
+/// Minimum width of a shortened column.
 const MIN_WIDTH: usize = 12;
-/// Members of items that may be shortened.
+/// Members whose columns may be shortened.
 const SHORTENED: [&str; 8] = ["name", "org", "client", "scopes", "default_client_scopes", "url", "uri", "events"];
 
-/// How a column gives way if the table is wider than the terminal.
+/// How a column adapts if the table is wider than the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fit {
     Whole,
     Shortened,
-    /// Moves to a line of its own, whole.
+    /// Moves to a new line and is never shortened.
     OwnLine,
 }
 
@@ -27,7 +27,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// Always printed whole in its row, such as a time.
+    /// A column that is never shortened, such as a time.
     pub fn whole(heading: &str) -> Self {
         Self { heading: heading.to_owned(), fit: Fit::Whole }
     }
@@ -36,7 +36,7 @@ impl Column {
         Self { heading: heading.to_owned(), fit: Fit::Shortened }
     }
 
-    /// Printed whole; below its row if the table is too wide even with shortened columns.
+    /// A column that is never shortened. It moves below its row if the table is still too wide.
     pub fn id(heading: &str) -> Self {
         Self { heading: heading.to_owned(), fit: Fit::OwnLine }
     }
@@ -54,7 +54,7 @@ impl Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    /// What is printed instead of a table without rows; `None`: its headings.
+    /// Printed instead of an empty table; `None` prints the headings.
     if_empty: Option<String>,
 }
 
@@ -63,12 +63,12 @@ impl Table {
         Self { columns, rows: Vec::new(), if_empty: Some(if_empty.to_owned()) }
     }
 
-    /// A row with a cell for each column.
+    /// Adds a row with one cell per column.
     pub fn add(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    /// A table whose columns are members of JSON objects.
+    /// Creates a table whose columns are members of JSON objects.
     pub fn of_members(items: &[Value], members: &[&str]) -> Self {
         let columns = members.iter().map(|member| Column::of_member(member)).collect();
         let mut table = Self { columns, rows: Vec::new(), if_empty: None };
@@ -78,7 +78,7 @@ impl Table {
         table
     }
 
-    /// The text of the table, at most `width` columns wide where shortening makes that possible.
+    /// The text of the table, at most `width` wide if shortening makes that possible.
     pub fn fitted(&self, width: usize) -> String {
         if let (Some(text), true) = (&self.if_empty, self.rows.is_empty()) {
             return text.clone();
@@ -131,8 +131,8 @@ fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
 }
 
-/// The beginning of a text with an ellipsis. A cut name keeps its closing quotation mark, so that it cannot pass for the text
-/// beside it.
+/// Shortens a text with an ellipsis. A name keeps its closing quotation mark, so that it cannot be
+/// mistaken for the next column.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_items_says_so() {
+    fn an_empty_list_prints_its_text() {
         assert_eq!(Table::new(vec![Column::id("ID")], "no apps").fitted(80), "no apps");
     }
 

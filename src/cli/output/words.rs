@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// `1 grant`, `2 grants`, `no grants`.
+/// A count with its noun: `1 grant`, `2 grants`, `no grants`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     match count {
         0 => format!("no {many}"),
@@ -11,24 +11,24 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     }
 }
 
-/// The same text with a capital letter at its beginning.
+/// Capitalizes the first letter.
 pub fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// `a, b, c`, and how many there are beyond the first `most`.
-pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+/// Lists at most `max` items: `a, b and 2 more`.
+pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>, max: usize) -> String {
     let items: Vec<T> = items.into_iter().collect();
-    let mut text = items.iter().take(most).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if items.len() > most {
-        text.push_str(&format!(" and {} more", items.len() - most));
+    let mut text = items.iter().take(max).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if items.len() > max {
+        text.push_str(&format!(" and {} more", items.len() - max));
     }
     text
 }
 
-/// A name that a stranger chose: in quotation marks, escaped and bounded, so that it can neither break a line, nor command a
-/// terminal, nor pass for the words around it.
+/// Quotes, escapes and shortens a name that anyone can choose, so that it cannot break a line,
+/// control the terminal, or be mistaken for the text around it.
 pub fn quoted(name: &str) -> String {
     const MAX_CHARACTERS: usize = 60;
     let shown: String = name.chars().take(MAX_CHARACTERS).collect();
@@ -36,12 +36,13 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}{cut}\"", escaped(&shown).replace('"', "\\\""))
 }
 
-/// Text on one line, without anything that a terminal obeys.
+/// Escapes a text to one line without control sequences.
 pub fn escaped(text: &str) -> String {
     text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
-/// Breaks lines at spaces. A word that is longer than a line, such as a URL, stays whole. Later lines are indented as the first.
+/// Breaks lines at spaces. Words longer than a line, such as URLs, stay whole. All lines keep the
+/// indentation of the first.
 pub fn wrapped(text: &str, width: usize) -> String {
     text.split('\n').map(|line| wrapped_line(line, width)).collect::<Vec<_>>().join("\n")
 }
@@ -71,7 +72,7 @@ fn broken<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String>
     lines
 }
 
-/// Labels with what belongs to each, in two columns. The values are wrapped inside theirs.
+/// Formats labels and values in two columns. Values are wrapped within their column.
 pub fn facts<L: AsRef<str>>(facts: &[(L, String)], width: usize) -> String {
     let column = facts.iter().map(|(label, _)| label.as_ref().width()).max().unwrap_or(0) + 2;
     let lines = facts.iter().flat_map(|(label, value)| {
@@ -82,7 +83,8 @@ pub fn facts<L: AsRef<str>>(facts: &[(L, String)], width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Spaces up to a width in columns, which is not the number of characters.
+/// Pads a text with spaces to a width in terminal columns, which can differ from the number of
+/// characters.
 pub fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_says_how_many_it_leaves_out() {
+    fn a_list_counts_the_items_that_it_omits() {
         assert_eq!(listed(["a", "b"], 2), "a, b");
         assert_eq!(listed(["a", "b", "c", "d"], 2), "a, b and 2 more");
         assert_eq!(listed([""; 0], 2), "");
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_stand_in_two_columns() {
+    fn facts_are_formatted_in_two_columns() {
         let shown = facts(&[("Name", "a b c".to_owned()), ("Redirects", "d\ne".to_owned())], 14);
 
         assert_eq!(shown, "Name       a b\n           c\nRedirects  d\n           e");

@@ -1,4 +1,4 @@
-//! How the first organization is created.
+//! `[bootstrap]`: how the first organization is created.
 
 use crate::config::setting::Setting;
 use crate::config::values::SWITCH;
@@ -12,9 +12,10 @@ section! {
             "bootstrap.automatic",
             "false",
             SWITCH,
-            "For a trial: the first start creates an organization with an administrator and keys, and prints them to \
-             standard output. The default database file always does so. Allowed only if public_url is on this machine, \
-             since container logs keep what is printed. Otherwise run `grantor bootstrap`.",
+            "Create an organization with an administrator and keys at the first start, and print \
+             them to standard output. This is for trials: logs of containers keep what is printed, \
+             so it is allowed only if public_url is on this machine. The default database file is \
+             always set up this way. In production, run `grantor bootstrap` instead.",
         ),
     }
 }

@@ -1,11 +1,11 @@
-//! Clients whose id is the URL of a document that describes them.
+//! `[client_documents]`: clients whose ID is the URL of a document that describes them.
 
 use crate::config::setting::Setting;
 use crate::config::values::SWITCH;
 
 section! {
     "client_documents",
-    "Clients whose id is the URL of a document that describes them, instead of a registration.";
+    "Clients whose ID is the URL of a document that describes them, instead of a registration.";
 
     pub struct ClientDocuments {
         pub enabled: bool = Setting::new(
@@ -18,8 +18,8 @@ section! {
             "client_documents.allow_loopback",
             "false",
             SWITCH,
-            "Fetch documents from this machine too, by http as well. Only for tests: it lets a stranger make the \
-             server call itself.",
+            "Also fetch documents from this machine, including over http. For tests only: it lets \
+             anyone make the server call itself.",
         ),
     }
 }

@@ -1,20 +1,21 @@
-//! What users are asked when a client wants access.
+//! `[consent]`: when users are asked for consent.
 
 use crate::config::setting::Setting;
-use crate::rules::authorization::consent::Remember;
+use crate::rules::authorization::consent::RememberConsent;
 
 section! {
     "consent",
-    "What users are asked when a client wants access.";
+    "When users are asked for consent.";
 
     pub struct Consent {
-        pub remember: Remember = Setting::new(
+        pub remember: RememberConsent = Setting::new(
             "consent.remember",
             r#""https""#,
             "\"https\", \"never\" or \"always\"",
-            "Whether a user who has given a client everything it asks for, or has answered the very same page, is asked \
-             again. https remembers clients that are sent to a web server; a program on the user's machine may be another \
-             one that took its name, and is asked about each time, with one click.",
+            "Which clients skip the consent page if the user already granted everything they \
+             request, or already answered this exact page: clients with an https redirect URI \
+             (https), none (never) or all (always). A program on the user's machine may \
+             impersonate another one, so with https the user confirms it with one click each time.",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! What the server tells about itself.
+//! `[log]`: what the server logs.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use crate::config::setting::Setting;
 
 section! {
     "log",
-    "What the server tells about itself. Secrets and tokens are in no log at any level.";
+    "What the server logs. Secrets and tokens are never logged, at any level.";
 
     pub struct Log {
         /// Directives such as `info,grantor=debug`.
@@ -14,13 +14,14 @@ section! {
             "log.level",
             r#""info""#,
             "error, warn, info, debug, trace or off, or a list such as \"info,grantor=debug\"",
-            "How much is logged.",
+            "Which messages are logged. Use a list to see details of single modules.",
         ),
         pub format: LogFormat = Setting::new(
             "log.format",
             r#""auto""#,
             "\"auto\", \"text\" or \"json\"",
-            "The form of a line: text to read, json for a collector; auto is text on a terminal and json elsewhere.",
+            "Format of log lines: text for people, json for log collectors. auto selects text on a \
+             terminal and json otherwise.",
         ),
     }
 }
@@ -28,7 +29,7 @@ section! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// Text where somebody watches, JSON elsewhere.
+    /// Text on a terminal, JSON otherwise.
     Auto,
     Text,
     Json,

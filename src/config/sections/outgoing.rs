@@ -1,4 +1,4 @@
-//! Requests that the server itself makes.
+//! `[outgoing]`: requests that the server sends.
 
 use ipnet::IpNet;
 
@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 section! {
     "outgoing",
-    "Requests that the server itself makes, for webhooks and client documents.";
+    "Requests that the server sends for webhooks and client documents.";
 
     pub struct Outgoing {
         #[serde(deserialize_with = "values::networks")]
@@ -17,18 +17,21 @@ section! {
             "outgoing.allow_networks",
             "[]",
             NETWORKS,
-            "Private networks that they may reach. All others that are not public are refused, so that nobody uses the \
-             server to look around inside. The address of a cloud's metadata service counts only where it is listed by \
-             itself.",
+            "Private networks that these requests may reach. All other addresses that are not \
+             public are refused, so that the server cannot be used to explore an internal network. \
+             The address of a cloud's metadata service must be listed on its own; a larger network \
+             does not include it.",
         ),
         /// May hold a password.
         #[serde(deserialize_with = "values::proxy_or_none")]
         pub proxy: Option<Secret> = Setting::secret(
             "outgoing.proxy",
             r#""""#,
-            "http:// or https://, perhaps USER:PASSWORD@, a host and perhaps a port, without a path; or \"\" for none",
-            "A proxy that all of them go through; HTTP_PROXY and the like in the environment are not read. The proxy \
-             resolves the names, so it has to refuse what is private, and may itself be anywhere.",
+            "http:// or https://, optionally USER:PASSWORD@, a host and optionally a port, without \
+             a path; or \"\" for no proxy",
+            "Proxy for all of these requests. HTTP_PROXY and similar environment variables are \
+             ignored. The proxy resolves the host names, so it must refuse private addresses. The \
+             proxy itself may have any address.",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The APIs and MCP servers that tokens are for (RFC 8707).
+//! `[resources]`: the APIs and MCP servers that accept tokens (RFC 8707).
 
 use serde::Deserialize;
 
@@ -10,28 +10,31 @@ use crate::secret::Digest;
 
 section! {
     "resources",
-    "The APIs and MCP servers that tokens are for (RFC 8707). `grantor resource create` adds one without a restart.";
+    "The APIs and MCP servers that accept tokens (RFC 8707). `grantor resource create` adds one \
+     without a restart.";
 
     pub struct Resources {
         pub unknown: UnknownResources = Setting::new(
             "resources.unknown",
             r#""accept""#,
             "\"accept\" or \"refuse\"",
-            "A request that names a resource which is not listed: accept makes a token for it, since that is the only \
-             server that will take the token; refuse answers invalid_target.",
+            "What happens if a request names a resource that is not listed. accept issues a token \
+             for it, which no other server accepts; refuse returns invalid_target.",
         ),
         pub declared: Vec<DeclaredResource> = Setting::new(
             "resources.declared",
             "[]",
-            "a list of tables with uri, name, scopes and secret_sha256, the SHA-256 in hexadecimal digits of the \
-             secret by which it asks about tokens; in the environment as JSON",
-            "Resources that are known from the start, each as its clients and APIs spell it: tokens say it so. In a file, \
-             write [[resources.declared]] and below it the four members.",
+            "a list of tables with uri, name, scopes and secret_sha256 (the SHA-256, in \
+             hexadecimal, of the secret that the resource uses for introspection); in the \
+             environment as JSON",
+            "Resources that exist from the start. Spell each URI exactly as its clients and APIs \
+             do, because tokens contain this spelling. In a file, write [[resources.declared]], \
+             and below it the four members.",
         ),
     }
 }
 
-/// A resource that is known from the start.
+/// A resource that the settings declare.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredResource {
@@ -40,7 +43,7 @@ pub struct DeclaredResource {
     pub name: String,
     #[serde(default)]
     pub scopes: ScopeSet,
-    /// Of the secret by which it asks about tokens.
+    /// Digest of the secret that the resource uses for introspection.
     #[serde(rename = "secret_sha256", deserialize_with = "values::digest")]
     pub secret_digest: Digest,
 }

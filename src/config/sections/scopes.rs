@@ -1,4 +1,4 @@
-//! What clients may ask for.
+//! `[scopes]`: the scopes that clients can request.
 
 use std::path::PathBuf;
 
@@ -15,18 +15,19 @@ pub enum CatalogSource {
 
 section! {
     "scopes",
-    "What clients may ask for.";
+    "The scopes that clients can request.";
 
     pub struct Scopes {
-        /// `Loaded` holds the catalog that was read from it.
+        /// The catalog itself is in `Loaded`.
         #[serde(deserialize_with = "values::catalog")]
         pub catalog: CatalogSource = Setting::new(
             "scopes.catalog",
             r#""""#,
             "\"\" for the shipped catalog, \"minimal\" for the neutral one, or the path of your own TOML file",
-            "The list of scopes. \"\" is the shipped one, config/scopes.toml, whose names are those of the compatible API. \
-             \"minimal\" holds only the OpenID scopes, mcp_read, mcp_write and the scopes of Grantor's own API. For \
-             scopes of your own, copy config/scopes-minimal.toml, add them, and give the path of the copy.",
+            "The list of scopes. \"\" selects the shipped list, config/scopes.toml, which has the \
+             names of the compatible API. \"minimal\" has only the OpenID scopes, mcp_read, \
+             mcp_write and the scopes of Grantor's own API. To define your own scopes, copy \
+             config/scopes-minimal.toml, add them, and set the path of the copy.",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! What protects secrets that have to be stored in a form that can be read again.
+//! `[secrets]`: encryption of stored secrets that the server must be able to read again.
 
 use crate::config::setting::Setting;
 use crate::config::values;
@@ -6,30 +6,31 @@ use crate::sealing::KeyRing;
 
 section! {
     "secrets",
-    "What protects secrets that have to be stored in a form that can be read again.";
+    "Encryption of stored secrets that the server must be able to read again.";
 
     pub struct Secrets {
-        /// After how long a key of the ring is too old, in seconds; 0 is never.
+        /// In seconds; 0 means never.
         #[serde(deserialize_with = "values::day_or_zero")]
         pub key_max_age: u64 = Setting::new(
             "secrets.key_max_age",
             "31536000",
-            "whole seconds from 86400, a day, to 100 years; 0 is never",
-            "After how long the key that seals is called old: 30 days before, webhooks are told that it expires. It \
-             goes on working. 31536000 is a year.",
+            "whole seconds from 86400 (one day) to 100 years; 0 means never",
+            "Age at which the newest key of the ring counts as old. Webhooks receive an event 30 \
+             days before. The key keeps working. 31536000 is one year.",
         ),
-        /// None: `key_ring.rs` says what takes its place.
+        /// `key_ring.rs` chooses a key if there is none.
         #[serde(deserialize_with = "values::key_ring_or_none")]
         pub key: Option<KeyRing> = Setting::secret(
             "secrets.key",
             r#""""#,
-            "keys with commas or white space between, each an id of letters and digits, a colon and 32 bytes in \
-             base64, or a passphrase of at least 32 characters; or \"\" for none",
-            "The key ring that seals them, the newest key first: it seals, and all of them open. What `openssl rand \
-             -base64 32` prints is a good key. Give every server the same, and keep it apart from the backups of the \
-             database; better in a file: key_file. To change it, put a new key in front, restart, and run `grantor \
-             keys re-encrypt`. Without one, a server on SQLite makes a key file beside the database, and on Postgres \
-             it only starts where public_url is http.",
+            "keys separated by commas or white space, each an id of letters and digits, a colon \
+             and 32 bytes in base64, or a passphrase of at least 32 characters; or \"\" for none",
+            "The key ring that encrypts these secrets, newest key first. The newest key encrypts, \
+             and every key decrypts. `openssl rand -base64 32` prints a good key. Use the same \
+             ring on every server, keep it apart from the backups of the database, and prefer a \
+             file: key_file. To replace the key, put a new one in front, restart, and run `grantor \
+             keys re-encrypt`. If it is empty, a server on SQLite creates a key file next to the \
+             database; on Postgres, a server starts only if public_url is http.",
         ),
     }
 }

@@ -1,12 +1,12 @@
-//! Where else this service runs.
+//! `[sites]`: where else this service runs.
 
 use crate::config::setting::Setting;
 use crate::config::values;
 
 section! {
     "sites",
-    "What /api/v2/oauth2/.well-known/sites answers: where else this service runs. The shipped list is an example; put \
-     your own in its place.";
+    "The response of /api/v2/oauth2/.well-known/sites: where else this service runs. The default \
+     list is an example. Replace it with your own.";
 
     pub struct Sites {
         #[serde(deserialize_with = "values::word")]
@@ -14,7 +14,7 @@ section! {
             "sites.environment",
             r#""prod""#,
             "one word",
-            "The name of the environment, the id of the answer.",
+            "Name of the environment. It is the id in the response.",
         ),
         #[serde(deserialize_with = "values::hosts")]
         pub hosts: Vec<String> = Setting::new(
@@ -24,7 +24,7 @@ section! {
   "ap1.datadoghq.com", "ap2.datadoghq.com", "app.ddog-gov.com", "us2.ddog-gov.com",
 ]"#,
             "a list of host names without a scheme",
-            "The hosts that people open in a browser, in the order in which they are listed.",
+            "Hosts that people open in a browser, in the order in which they are listed.",
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! Authorization codes (RFC 6749 section 4.1.2). Each can be redeemed once. A used code is kept for a while, because its
-//! second use revokes what the first one began.
+//! Authorization codes (RFC 6749 section 4.1.2). A code can be redeemed once. A used code is kept
+//! for a while, because a second use revokes the tokens of the first one.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, read_with_conn, with_conn};
 use crate::db::grants::standing::{StandingRow, standing_columns, standing_joins};
-use crate::db::users::{OfUser, User};
+use crate::db::users::{JoinedUser, User};
 use crate::rules::authorization::pkce::CodeChallenge;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
@@ -26,7 +26,7 @@ const TABLE: &str = "authorization_codes";
 pub struct AuthorizationCode {
     pub grant_id: GrantId,
     pub client_id: ClientId,
-    /// `None`: the request named none, so the exchange need not.
+    /// `None` if the authorization request had no `redirect_uri`, so that the exchange needs none.
     pub redirect_uri: Option<String>,
     pub code_challenge: Option<CodeChallenge>,
     pub scopes: ScopeSet,
@@ -34,7 +34,7 @@ pub struct AuthorizationCode {
     pub nonce: Option<String>,
     pub signed_in_at: Timestamp,
     pub expires_at: Timestamp,
-    /// Its exchange may bring a refresh token.
+    /// Whether the exchange may return a refresh token.
     pub may_refresh: bool,
 }
 
@@ -97,8 +97,8 @@ pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Re
     })
 }
 
-/// The one use, which begins the family. False if the code was used already or is gone. A transaction that redeems locks the
-/// code before the grant, in the order of `grants::end`.
+/// Marks a code as used by a family. Returns false if the code was already used or deleted. The
+/// transaction must lock the code before the grant, in the same order as `grants::end`.
 pub async fn redeem(tx: &mut Tx, digest: Digest, family_id: FamilyId) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query(
         "UPDATE authorization_codes SET family_id = $2 WHERE digest = $1 AND family_id IS NULL"
@@ -110,13 +110,13 @@ pub async fn redeem(tx: &mut Tx, digest: Digest, family_id: FamilyId) -> Result<
     .map(|done| done.rows_affected() == 1))
 }
 
-/// A code with everything that decides its exchange.
+/// A code with everything needed to decide its exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCode {
     pub code: AuthorizationCode,
     pub org_id: OrgId,
     pub user: User,
-    /// The family that its use began.
+    /// The family that its use started.
     pub family_id: Option<FamilyId>,
     pub standing: Standing,
 }
@@ -126,7 +126,7 @@ struct FoundRow {
     #[sqlx(flatten)]
     row: Row,
     #[sqlx(flatten)]
-    user: OfUser,
+    user: JoinedUser,
     #[sqlx(flatten)]
     standing: StandingRow,
     org_id: Uuid,
@@ -165,7 +165,7 @@ macro_rules! found_columns {
     };
 }
 
-/// One statement, every table by its primary key. Used codes are found too.
+/// Finds a code, used or not, with one statement that reads every table by its primary key.
 pub async fn find(db: &Db, digest: Digest) -> Result<Option<FoundCode>, DbError> {
     let found: Option<FoundRow> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT ",
@@ -180,8 +180,8 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<FoundCode>, DbError>
     found.map(FoundCode::try_from).transpose()
 }
 
-/// The same for several codes at once, in their order. Only on Postgres.
-pub(in crate::db) async fn find_together(
+/// Like [`find`] for several codes, with results in the same order. Postgres only.
+pub(in crate::db) async fn find_batch(
     db: &Db,
     digests: &[Digest],
 ) -> Result<Vec<Result<Option<FoundCode>, DbError>>, DbError> {
@@ -205,14 +205,14 @@ pub(in crate::db) async fn find_together(
     Ok(in_order(digests.len(), rows, FoundCode::try_from))
 }
 
-/// Deletes at most `most` of those that ended before a time, used or not.
-pub async fn delete_expired(db: &Db, before: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` codes that expired before a time, used or not.
+pub async fn delete_expired(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM authorization_codes WHERE digest IN (
            SELECT digest FROM authorization_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
     )
     .bind(before.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))
@@ -223,7 +223,7 @@ pub(in crate::db) async fn delete_of_grants(tx: &mut Tx, grants: &[GrantId]) -> 
     delete(tx, grants, true).await
 }
 
-/// Deletes the codes of grants that wait to be used.
+/// Deletes the unused codes of grants.
 pub(in crate::db) async fn delete_unused_of_grants(tx: &mut Tx, grants: &[GrantId]) -> Result<(), DbError> {
     delete(tx, grants, false).await
 }

@@ -1,5 +1,5 @@
-//! What a consent is decided by: the rows of six tables about a user, an organization and a client, read at once; and what
-//! the user agreed to, which is remembered together: the redirect, the resource and the scopes.
+//! Reads everything that a consent decision depends on, from six tables in one query, and stores
+//! what the user agreed to: the redirect URI, the resource and the scopes.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +18,16 @@ use crate::rules::scope::ScopeSet;
 use crate::rules::scope::restriction::ScopesRestriction;
 use crate::rules::timestamp::Timestamp;
 
+/// Everything that a consent decision depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Circumstances {
+pub struct ConsentContext {
     pub org_name: String,
     pub role: Role,
     pub default_client_scopes: Option<ScopeSet>,
     pub restriction: Option<ScopesRestriction>,
-    /// Since when the organisation lets nobody use this client.
+    /// When the organization disabled this client.
     pub disabled_at: Option<Timestamp>,
-    /// What the user has authorised and not revoked.
+    /// The user's grant, unless it is revoked.
     pub granted: Option<Granted>,
 }
 
@@ -34,11 +35,12 @@ pub struct Circumstances {
 pub struct Granted {
     pub id: GrantId,
     pub scopes: ScopeSet,
-    /// Boxes that the user cleared.
+    /// Scopes whose checkboxes the user cleared.
     pub declined: ScopeSet,
-    /// Of the page that the user answered last.
+    /// The digest of the last consent page that the user answered.
     pub consent_digest: [u8; 32],
-    /// The scopes that the user agreed to for this redirect, by resource in canonical form; "" is this server.
+    /// The scopes that the user agreed to for this redirect URI, by canonical resource URI. The
+    /// empty string stands for this server.
     pub agreed: BTreeMap<String, ScopeSet>,
 }
 
@@ -56,14 +58,14 @@ struct Row {
     agreed: Option<String>,
 }
 
-/// `None`: the user does not belong to the organisation.
+/// Returns `None` if the user is not a member of the organization.
 pub async fn find(
     db: impl DbHandle,
     org_id: OrgId,
     client_id: ClientId,
     user_id: UserId,
     redirect_uri: &str,
-) -> Result<Option<Circumstances>, DbError> {
+) -> Result<Option<ConsentContext>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT o.name AS org_name, m.role, o.default_client_scopes, c.scopes_restriction, c.disabled_at,
                 g.id AS grant_id, g.consent_digest, g.declined_scopes,
@@ -84,10 +86,10 @@ pub async fn find(
     .bind(redirect_uri)
     .fetch_optional(conn)
     .await)?;
-    row.map(Circumstances::try_from).transpose()
+    row.map(ConsentContext::try_from).transpose()
 }
 
-impl TryFrom<Row> for Circumstances {
+impl TryFrom<Row> for ConsentContext {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
@@ -116,15 +118,16 @@ impl Row {
     }
 }
 
-/// One line of `agreed`: a resource, which holds no space, and its scopes as JSON. Consents without scopes have none.
+/// Parses a line of `agreed`: a resource, which contains no spaces, and its scopes as JSON. A
+/// consent without stored scopes has no line.
 fn agreed(line: &str) -> Result<(String, ScopeSet), DbError> {
     let (resource, scopes) = line.split_once(' ').unwrap_or((line, ""));
     let scopes = serde_json::from_str(scopes).map_err(|cause| Column::of("consents", "scopes").corrupt(cause))?;
     Ok((resource.to_owned(), scopes))
 }
 
-/// Keeps which boxes the user of a grant has cleared, in the place of what was kept before.
-pub async fn decline(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
+/// Replaces the set of scopes whose checkboxes the user cleared.
+pub async fn set_declined_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
     let scopes = (!scopes.is_empty()).then_some(Json(scopes));
     with_conn!(tx, |conn| sqlx::query("UPDATE grants SET declined_scopes = $2 WHERE id = $1")
         .bind(id.0)
@@ -134,9 +137,10 @@ pub async fn decline(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), 
         .map(drop))
 }
 
-/// Adds what the user of a grant was shown and agreed to: the scopes, for this redirect and each of the resources. The
-/// transaction holds the grant, so that nobody takes scopes from it between the read and the write.
-pub async fn agree(
+/// Adds scopes that the user saw and agreed to, for a redirect URI and each of the resources. The
+/// transaction must have locked the grant, so that no scopes are removed from it between the read
+/// and the write.
+pub async fn add_agreed_scopes(
     tx: &mut Tx,
     id: GrantId,
     redirect_uri: &str,
@@ -169,20 +173,22 @@ pub async fn agree(
     Ok(())
 }
 
-/// The scopes for which the user of a grant was shown that the client can reach this server. `None`: they were not shown it.
-pub async fn find_shown_here(db: impl DbHandle, id: GrantId) -> Result<Option<ScopeSet>, DbError> {
+/// Returns the scopes that the user agreed to for this server's own API. `None` means that no
+/// consent page showed the user that the client can use this API.
+pub async fn find_scopes_for_this_server(db: impl DbHandle, id: GrantId) -> Result<Option<ScopeSet>, DbError> {
     let rows: Vec<JsonText> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT scopes FROM consents WHERE grant_id = $1 AND resource = '' AND scopes IS NOT NULL"
     )
     .bind(id.0)
     .fetch_all(conn)
     .await)?;
-    let each = rows.into_iter().map(|scopes| Column::of("consents", "scopes").json::<ScopeSet>(scopes));
-    each.reduce(|all, one| Ok(all?.union(&one?))).transpose()
+    let sets = rows.into_iter().map(|scopes| Column::of("consents", "scopes").json::<ScopeSet>(scopes));
+    sets.reduce(|all, more| Ok(all?.union(&more?))).transpose()
 }
 
-/// Takes scopes from what is remembered of grants that this transaction has taken, so that they are asked about again.
-pub(in crate::db) async fn take_scopes_of_grants(
+/// Removes scopes from the stored consents of grants that this transaction has locked, so that
+/// users are asked for them again.
+pub(in crate::db) async fn remove_scopes_of_grants(
     tx: &mut Tx,
     grants: &[GrantId],
     scopes: &ScopeSet,

@@ -1,4 +1,4 @@
-//! Grants as the operators of an organisation see them: by client, with the people who gave them.
+//! Lists the grants of an organization by client, with their users.
 
 pub mod codes;
 pub mod consents;
@@ -6,16 +6,16 @@ pub mod requests;
 
 use uuid::Uuid;
 
-use crate::db::clients::containing;
+use crate::db::clients::like_pattern;
 use crate::db::engine::column::{count, ids_as_json};
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, DbHandle, with_conn};
 use crate::db::grants::{Grant, Row as GrantRow};
-use crate::db::users::{OfUser, User};
+use crate::db::users::{JoinedUser, User};
 use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
 
-/// A grant, revoked or not, and whose it is.
+/// A grant, revoked or not, with its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     pub grant: Grant,
@@ -27,7 +27,7 @@ struct Row {
     #[sqlx(flatten)]
     grant: GrantRow,
     #[sqlx(flatten)]
-    user: OfUser,
+    user: JoinedUser,
 }
 
 impl TryFrom<Row> for Authorization {
@@ -38,7 +38,8 @@ impl TryFrom<Row> for Authorization {
     }
 }
 
-/// The columns of [`Row`], what is asked besides, and the rest of the statement.
+/// Selects the columns of [`Row`] and further ones. The other arguments are the rest of the
+/// statement.
 macro_rules! select_authorizations {
     ($more:literal, $($rest:expr),+ $(,)?) => {
         concat!(
@@ -52,7 +53,7 @@ macro_rules! select_authorizations {
     };
 }
 
-/// Of each client at most so many, the oldest first.
+/// Lists at most $5 grants of each client, oldest first.
 macro_rules! list_of_clients {
     ($clients:literal) => {
         concat!(
@@ -73,21 +74,21 @@ macro_rules! list_of_clients {
     };
 }
 
-/// Which of the grants of several clients are asked for.
+/// Selects grants of several clients.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Related {
-    /// `None`: live ones and revoked ones.
+pub struct RelatedGrants {
+    /// `None` selects both live and revoked grants.
     pub revoked: Option<bool>,
     pub user_disabled: Option<bool>,
-    /// Of each client.
-    pub most: u32,
+    /// The largest number of grants per client.
+    pub limit: u32,
 }
 
 pub async fn list_of_clients(
     db: impl DbHandle,
     org_id: OrgId,
     clients: &[ClientId],
-    related: Related,
+    related: RelatedGrants,
 ) -> Result<Vec<Authorization>, DbError> {
     let rows: Vec<Row> = with_conn!(
         db,
@@ -98,7 +99,7 @@ pub async fn list_of_clients(
                 .bind(clients.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
                 .bind(related.revoked)
                 .bind(related.user_disabled)
-                .bind(i64::from(related.most))
+                .bind(i64::from(related.limit))
                 .fetch_all(conn)
                 .await,
         sqlite
@@ -108,7 +109,7 @@ pub async fn list_of_clients(
                 .bind(ids_as_json(clients.iter().map(|id| id.uuid())))
                 .bind(related.revoked)
                 .bind(related.user_disabled)
-                .bind(i64::from(related.most))
+                .bind(i64::from(related.limit))
                 .fetch_all(conn)
                 .await
     )?;
@@ -117,24 +118,26 @@ pub async fn list_of_clients(
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// When it was first given.
+    /// By the time of the first consent.
     #[default]
     Age,
     UserName,
     UserEmail,
 }
 
-/// A page of the grants of one client, from 0.
+/// Selects a page of the grants of one client.
 #[derive(Clone, Debug, Default)]
 pub struct AuthorizationFilter {
     pub revoked: Option<bool>,
-    /// A part of it, in any case.
+    /// A substring of the name. Case is ignored.
     pub user_name: Option<String>,
+    /// A substring of the email address. Case is ignored.
     pub user_email: Option<String>,
     pub user_disabled: Option<bool>,
     pub order: Order,
     pub descending: bool,
     pub size: u32,
+    /// The number of the page, starting at 0.
     pub number: u32,
 }
 
@@ -173,14 +176,16 @@ impl AuthorizationFilter {
     }
 }
 
-/// The page, how many there are in all, and how many the filter lets through.
+/// Returns a page, the number of all grants of the client, and the number of those that match the
+/// filter.
 pub async fn list(
     db: &Db,
     org_id: OrgId,
     client_id: ClientId,
     filter: &AuthorizationFilter,
 ) -> Result<(Vec<Authorization>, u64, u64), DbError> {
-    let (name, email) = (filter.user_name.as_deref().map(containing), filter.user_email.as_deref().map(containing));
+    let name = filter.user_name.as_deref().map(like_pattern);
+    let email = filter.user_email.as_deref().map(like_pattern);
     let (total, filtered): (i64, i64) = with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT count(*), count(*) FILTER (WHERE ",
         filtered!(),
@@ -209,7 +214,7 @@ pub async fn list(
     Ok((page, count(total), count(filtered)))
 }
 
-/// Clients that users of the organisation have authorised, and that it does not restrict.
+/// Lists clients that have live grants in the organization and no restriction of their own.
 pub async fn list_unrestricted_clients(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT c.client_id FROM org_clients c

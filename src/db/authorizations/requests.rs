@@ -1,5 +1,5 @@
-//! Authorization requests that wait for their user, each bound to the browser that brought it. Digests only: of the handle
-//! that the forms carry, and of the browser's cookie.
+//! Pending authorization requests, each bound to the browser that sent it. Only digests are stored:
+//! of the handle in the forms, and of the browser's cookie.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -18,15 +18,15 @@ use crate::secret::Digest;
 pub struct PendingRequest {
     pub client_id: ClientId,
     pub request: AuthorizationRequest,
-    /// The organisation that the user chose.
+    /// The organization that the user selected.
     pub org_id: Option<OrgId>,
-    /// The one that the browser had when the request came.
+    /// The session of the browser when the request arrived.
     pub session_id: Option<SessionId>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
-/// About to be inserted.
+/// A pending request to insert.
 #[derive(Clone, Debug)]
 pub struct NewPendingRequest<'a> {
     pub digest: Digest,
@@ -81,7 +81,7 @@ pub async fn insert(db: impl DbHandle, new: &NewPendingRequest<'_>) -> Result<()
     .map(drop))
 }
 
-/// `None` as well for another browser, and from `expires_at` on.
+/// Finds a request. Returns `None` also for a different browser, and from `expires_at` on.
 pub async fn find(
     db: &Db,
     digest: Digest,
@@ -100,7 +100,8 @@ pub async fn find(
     row.map(PendingRequest::try_from).transpose()
 }
 
-/// False where the browser has no such request.
+/// Stores the organization that the user selected. Returns false if the browser has no such
+/// request.
 pub async fn choose_org(
     db: impl DbHandle,
     digest: Digest,
@@ -118,7 +119,7 @@ pub async fn choose_org(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Takes the request away: of two answers to one page, one finds it.
+/// Deletes and returns the request, so that only one of two submissions of a page finds it.
 pub async fn take(
     tx: &mut Tx,
     digest: Digest,
@@ -137,26 +138,26 @@ pub async fn take(
     row.map(PendingRequest::try_from).transpose()
 }
 
-/// Counts those that have not expired, no further than `most`.
-pub async fn count(db: &Db, now: Timestamp, most: u64) -> Result<u64, DbError> {
+/// Counts the requests that have not expired, but at most `limit`.
+pub async fn count(db: &Db, now: Timestamp, limit: u64) -> Result<u64, DbError> {
     let counted: i64 = read_with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT count(*) FROM (SELECT 1 FROM authorization_requests WHERE expires_at > $1 LIMIT $2) AS counted"
     )
     .bind(now.seconds())
-    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_one(conn)
     .await)?;
     Ok(u64::try_from(counted).unwrap_or(0))
 }
 
-/// Deletes at most `most` of those that nobody can answer any more.
-pub async fn delete_expired(db: &Db, now: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` expired requests.
+pub async fn delete_expired(db: &Db, now: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM authorization_requests WHERE digest IN (
            SELECT digest FROM authorization_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
     )
     .bind(now.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))

@@ -1,6 +1,7 @@
-//! Registered clients as the commands of one organization list them: how many people use each, and what was decided about it.
+//! Registered clients as listed by the commands for one organization: how many users each has, and
+//! whether the organization restricted or disabled it.
 
-use crate::db::clients::{Client, Row as ClientRow, containing};
+use crate::db::clients::{Client, Row as ClientRow, like_pattern};
 use crate::db::engine::column::count;
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, with_conn};
@@ -11,7 +12,8 @@ use crate::rules::timestamp::Timestamp;
 #[derive(Clone, Debug)]
 pub struct App {
     pub client: Client,
-    /// A user of the organization has authorized it, or the organization has restricted or disabled it.
+    /// Whether a user of the organization authorized the client, or the organization restricted or
+    /// disabled it.
     pub is_used: bool,
     pub is_restricted: bool,
     pub disabled_at: Option<Timestamp>,
@@ -20,12 +22,12 @@ pub struct App {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Which clients are listed.
+/// The clients to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Among {
-    /// Those that the organization uses, the last used first.
+pub enum AppSelection {
+    /// The clients that the organization uses, most recently used first.
     Used,
-    /// Every registered client, the last seen first.
+    /// All registered clients, most recently seen first.
     Registered,
 }
 
@@ -61,7 +63,8 @@ macro_rules! is_used {
     };
 }
 
-/// The columns of [`Row`] for the organization $1, and the rest of the statement.
+/// Selects the columns of [`Row`] for the organization $1. The arguments are the rest of the
+/// statement.
 macro_rules! select_apps {
     ($($rest:expr),+ $(,)?) => {
         concat!(
@@ -79,64 +82,76 @@ macro_rules! select_apps {
     };
 }
 
-/// At most `most` clients whose name contains `name`, in any case.
-pub async fn list(db: &Db, org_id: OrgId, among: Among, name: &str, most: u32) -> Result<Vec<App>, DbError> {
-    let sql = match among {
-        Among::Used => select_apps!(
+/// Lists at most `limit` clients whose name contains `name`. Case is ignored.
+pub async fn list(
+    db: &Db,
+    org_id: OrgId,
+    selection: AppSelection,
+    name: &str,
+    limit: u32,
+) -> Result<Vec<App>, DbError> {
+    let sql = match selection {
+        AppSelection::Used => select_apps!(
             "WHERE ",
             is_used!(),
             " AND lower(k.client_name) LIKE lower($2) ESCAPE '\\'
              ORDER BY last_used_at DESC NULLS LAST, k.id LIMIT $3"
         ),
-        Among::Registered => select_apps!(
+        AppSelection::Registered => select_apps!(
             "WHERE lower(k.client_name) LIKE lower($2) ESCAPE '\\' ORDER BY k.last_seen_at DESC, k.id LIMIT $3"
         ),
     };
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
-        .bind(containing(name))
-        .bind(i64::from(most))
+        .bind(like_pattern(name))
+        .bind(i64::from(limit))
         .fetch_all(conn)
         .await)?;
     rows.into_iter().map(App::try_from).collect()
 }
 
-/// At most `most` clients with exactly this name, in any case.
-pub async fn list_named(db: &Db, org_id: OrgId, among: Among, name: &str, most: u32) -> Result<Vec<App>, DbError> {
-    let sql = match among {
-        Among::Used => {
+/// Lists at most `limit` clients with exactly this name. Case is ignored.
+pub async fn list_named(
+    db: &Db,
+    org_id: OrgId,
+    selection: AppSelection,
+    name: &str,
+    limit: u32,
+) -> Result<Vec<App>, DbError> {
+    let sql = match selection {
+        AppSelection::Used => {
             select_apps!("WHERE ", is_used!(), " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
         }
-        Among::Registered => select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"),
+        AppSelection::Registered => select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"),
     };
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
         .bind(name)
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .fetch_all(conn)
         .await)?;
     rows.into_iter().map(App::try_from).collect()
 }
 
-/// At most `most` clients whose id is not below `first` and not above `last`.
+/// Lists at most `limit` clients with ids from `first` to `last`, inclusive.
 pub async fn list_between(
     db: &Db,
     org_id: OrgId,
     (first, last): (ClientId, ClientId),
-    most: u32,
+    limit: u32,
 ) -> Result<Vec<App>, DbError> {
     let sql = select_apps!("WHERE k.id >= $2 AND k.id <= $3 ORDER BY k.id LIMIT $4");
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
         .bind(first.uuid())
         .bind(last.uuid())
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .fetch_all(conn)
         .await)?;
     rows.into_iter().map(App::try_from).collect()
 }
 
-/// The client that is described by the document at this URL.
+/// Finds the client that is described by the document at this URL.
 pub async fn find_by_document(db: &Db, org_id: OrgId, url: &str) -> Result<Option<App>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_apps!("WHERE d.url = $2"))
         .bind(org_id.0)
@@ -146,7 +161,7 @@ pub async fn find_by_document(db: &Db, org_id: OrgId, url: &str) -> Result<Optio
     row.map(App::try_from).transpose()
 }
 
-/// The client with this id.
+/// Finds the client with this id.
 pub async fn find(db: &Db, org_id: OrgId, id: ClientId) -> Result<Option<App>, DbError> {
     Ok(list_between(db, org_id, (id, id), 1).await?.pop())
 }

@@ -1,5 +1,5 @@
-//! Clients that are described by a document at a URL: what the document said last is their row in `clients`, and here
-//! stands when it was asked and until when that is good.
+//! Clients that are described by a metadata document at a URL. The metadata is in `clients`; this
+//! table records when the document was fetched and how long it is fresh.
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -18,7 +18,7 @@ pub struct StoredDocument {
     pub client_id: ClientId,
     pub url: String,
     pub etag: Option<String>,
-    /// When its host last said that this is the document; [`NEVER`] since it said something else.
+    /// When its host last confirmed the document, or [`NEVER`] after it returned something else.
     pub fetched_at: Timestamp,
     pub fresh_until: Timestamp,
 }
@@ -56,12 +56,12 @@ pub async fn find_by_url(db: &Db, url: &DocumentUrl) -> Result<Option<(StoredDoc
     Ok(Some((document, client)))
 }
 
-/// Stores what a document says now, and the client as seen. None where a client of another document has the same id,
-/// which is left as it is.
+/// Stores a document, its metadata, and that the client was seen. Returns `None` and changes
+/// nothing if a client of another document has the same id.
 pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) -> Result<Option<Client>, DbError> {
     let metadata = serde_json::value::RawValue::from_string(client.metadata.clone())
         .map_err(|cause| DbError::corrupt("clients", "metadata", cause))?;
-    let taken = with_conn!(&mut *tx, |conn| sqlx::query(
+    let id_is_taken = with_conn!(&mut *tx, |conn| sqlx::query(
         "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
          VALUES ($1, $2, $3, $4, $5, $5, $6)
          ON CONFLICT (id) DO UPDATE SET
@@ -79,7 +79,7 @@ pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) 
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 0))?;
-    if taken {
+    if id_is_taken {
         return Ok(None);
     }
     with_conn!(&mut *tx, |conn| sqlx::query(
@@ -98,7 +98,7 @@ pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) 
     clients::find(tx, client.id).await
 }
 
-/// The document is what it was.
+/// Records that the document is unchanged.
 pub async fn renew(
     db: impl DbHandle,
     id: ClientId,
@@ -116,8 +116,9 @@ pub async fn renew(
     .map(drop))
 }
 
-/// The document is gone or describes no client any more: what was stored of it is no longer good, on no replica.
-pub async fn distrust(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
+/// Marks the stored document as stale on all replicas, because it was removed or does not describe
+/// a client anymore.
+pub async fn mark_stale(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE client_documents SET etag = NULL, fetched_at = $2, fresh_until = $2 WHERE client_id = $1"
     )

@@ -1,4 +1,4 @@
-//! Registered OAuth clients. New ones come through `client_writer.rs`, which gathers them into one statement.
+//! Registered OAuth clients. `writer.rs` inserts new ones in batches.
 
 pub mod apps;
 pub mod documents;
@@ -21,7 +21,7 @@ use crate::rules::client::metadata::ClientMetadata;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::hex;
 
-/// About to be inserted.
+/// A client to insert.
 #[derive(Clone, Debug)]
 pub struct NewClient {
     pub id: ClientId,
@@ -30,7 +30,7 @@ pub struct NewClient {
     /// The registered RFC 7591 members as JSON.
     pub metadata: String,
     pub seen_at: Timestamp,
-    /// How many registrations this one stands for.
+    /// The number of registrations that this row counts for.
     pub registrations: i64,
 }
 
@@ -42,18 +42,18 @@ pub struct Client {
     pub last_seen_at: Timestamp,
     pub registrations: i64,
     pub adopted_at: Option<Timestamp>,
-    /// The URL of its document, where it has one: its `client_id` then.
+    /// The URL of its metadata document, if it has one. The URL is then the `client_id`.
     pub document: Option<String>,
 }
 
 impl Client {
-    /// The `client_id` by which the client knows itself.
+    /// Returns the `client_id` that the client uses in requests.
     pub fn wire_id(&self) -> String {
         self.document.clone().unwrap_or_else(|| self.id.to_string())
     }
 }
 
-/// What decides whether a registration is the same client again.
+/// The part of a row that decides whether a registration is for the same client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub id: ClientId,
@@ -62,8 +62,8 @@ pub struct Sighting {
     pub last_seen_at: Timestamp,
 }
 
-/// Inserts those whose id is free, in one statement and one commit, and returns their ids. An id that exists is left as it
-/// is, so that doing the same again after a lost answer is harmless.
+/// Inserts the clients whose id is new, in one statement and one commit, and returns their ids.
+/// Existing rows are unchanged, so a retry after a lost response is harmless.
 pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
@@ -98,7 +98,7 @@ pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> R
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }
 
-/// A column each, as UNNEST wants them.
+/// The clients as one list per column, for UNNEST.
 struct Columns<'a> {
     ids: Vec<Uuid>,
     digests: Vec<&'a [u8]>,
@@ -122,7 +122,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A row each, as `json_each` wants them.
+/// Encodes the clients as one array per row, for `json_each`.
 fn as_json_rows(clients: &[impl Borrow<NewClient>]) -> String {
     let row = |client: &NewClient| {
         json!([
@@ -180,8 +180,9 @@ fn digest(bytes: &[u8]) -> Result<ClientDigest, DbError> {
     Ok(ClientDigest::from_bytes(bytes))
 }
 
-/// Counts registrations of clients that were last seen `fresh_for` seconds before or longer, in one statement, and returns
-/// which: another replica may have written a later sighting meanwhile.
+/// Adds registrations to clients that were last seen at least `fresh_for` seconds ago, in one
+/// statement, and returns the updated clients. Other clients were updated by another replica in the
+/// meantime.
 pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
@@ -260,22 +261,22 @@ pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
-/// Those seen last come first. `name` is a part of the client's name, in any case.
-pub async fn list(db: impl DbHandle, name: &str, most: u32) -> Result<Vec<Client>, DbError> {
+/// Lists clients whose name contains `name`, most recently seen first. Case is ignored.
+pub async fn list(db: impl DbHandle, name: &str, limit: u32) -> Result<Vec<Client>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
            FROM clients LEFT JOIN client_documents ON client_id = id
           WHERE lower(client_name) LIKE lower($1) ESCAPE '\\'
           ORDER BY last_seen_at DESC, id LIMIT $2"
     )
-    .bind(containing(name))
-    .bind(i64::from(most))
+    .bind(like_pattern(name))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     rows.into_iter().map(Client::try_from).collect()
 }
 
-/// Names of those of the clients that exist.
+/// Returns the names of the given clients that exist.
 pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
@@ -297,13 +298,13 @@ pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(Clie
     Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
 }
 
-/// A LIKE pattern in which the text itself has no special characters.
-pub(super) fn containing(text: &str) -> String {
+/// Returns a LIKE pattern for values that contain the text. Special characters are escaped.
+pub(super) fn like_pattern(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
 }
 
-/// Of no organisation any more, so that it may be forgotten once it is not used for long.
+/// Allows the client to be deleted when it is unused, if no organization refers to it anymore.
 pub async fn abandon(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE clients SET adopted_at = NULL
@@ -315,7 +316,8 @@ pub async fn abandon(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
     .map(drop))
 }
 
-/// Marks that some organisation has decided something about the client, which is then never forgotten.
+/// Marks that an organization has authorized or restricted the client, so that it is never deleted
+/// automatically.
 pub async fn adopt(db: impl DbHandle, id: ClientId, now: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE clients SET adopted_at = $2 WHERE id = $1 AND adopted_at IS NULL")
         .bind(id.uuid())
@@ -325,7 +327,8 @@ pub async fn adopt(db: impl DbHandle, id: ClientId, now: Timestamp) -> Result<()
         .map(drop))
 }
 
-/// Says that a client was seen, unless somebody said so within the last `fresh_for` seconds; whether it was written.
+/// Records that a client was seen. Returns false and writes nothing if this was already recorded
+/// within the last `fresh_for` seconds.
 pub async fn touch(db: impl DbHandle, id: ClientId, now: Timestamp, fresh_for: i64) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE clients SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
         .bind(id.uuid())

@@ -1,5 +1,5 @@
-//! Clients that no organization ever authorized or restricted, which may be deleted: `adopted_at` is NULL, and the partial
-//! index `clients_forgettable` holds them and no others.
+//! Clients that no organization ever authorized or restricted, and which may therefore be deleted.
+//! Their `adopted_at` is NULL, and the partial index `clients_forgettable` contains only them.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -16,15 +16,15 @@ use crate::secret::hex;
 pub struct UnusedClient {
     pub id: ClientId,
     pub last_seen_at: Timestamp,
-    /// Of its metadata, as stored.
+    /// The size of its metadata as stored.
     pub bytes: u64,
 }
 
-/// What there is, and a part of it.
+/// The number of unused clients, and the oldest ones.
 #[derive(Clone, Debug, Default)]
 pub struct Counted {
     pub unused: Unused,
-    /// The least recently seen ones, in that order.
+    /// The least recently seen clients, in that order.
     pub oldest: Vec<UnusedClient>,
 }
 
@@ -37,10 +37,11 @@ struct Row {
     all_bytes: i64,
 }
 
-/// One statement, so that the list fits the count even if another server deletes some at this moment. Only the `most`
-/// most recently seen clients are counted, so that the cost is bounded.
-pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
+/// Counts and lists unused clients in one statement, so that the list matches the count even if
+/// another server deletes some at the same time. Only the `limit` most recently seen clients are
+/// counted, to bound the cost.
+pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows: Vec<Row> = read_with_conn!(
         db,
         postgres
@@ -56,7 +57,7 @@ pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> 
               WHERE adopted_at IS NULL
               ORDER BY last_seen_at, id LIMIT $2"
             )
-            .bind(most)
+            .bind(limit)
             .bind(i64::from(listed))
             .fetch_all(conn)
             .await,
@@ -73,7 +74,7 @@ pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> 
               WHERE adopted_at IS NULL
               ORDER BY last_seen_at, id LIMIT $2"
             )
-            .bind(most)
+            .bind(limit)
             .bind(i64::from(listed))
             .fetch_all(conn)
             .await
@@ -88,14 +89,14 @@ pub async fn count(db: &Db, most: u64, listed: u32) -> Result<Counted, DbError> 
     Ok(Counted { unused: unused.unwrap_or_default(), oldest: oldest.collect() })
 }
 
-/// Deletes at most `most` of those that were last seen before `seen_before`.
-pub async fn forget(db: &Db, seen_before: Timestamp, most: u32) -> Result<u64, DbError> {
-    let ids = list_unseen(db, seen_before, most).await?;
+/// Deletes at most `limit` unused clients that were last seen before `seen_before`.
+pub async fn forget(db: &Db, seen_before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let ids = list_unseen(db, seen_before, limit).await?;
     if ids.is_empty() { Ok(0) } else { delete(db, &ids, seen_before.minus(1)).await }
 }
 
-/// At most `most` of those that were last seen before `seen_before`.
-async fn list_unseen(db: &Db, seen_before: Timestamp, most: u32) -> Result<Vec<ClientId>, DbError> {
+/// Lists at most `limit` unused clients that were last seen before `seen_before`.
+async fn list_unseen(db: &Db, seen_before: Timestamp, limit: u32) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = read_with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT id FROM clients
           WHERE adopted_at IS NULL AND last_seen_at < $1
@@ -103,15 +104,16 @@ async fn list_unseen(db: &Db, seen_before: Timestamp, most: u32) -> Result<Vec<C
           ORDER BY last_seen_at LIMIT $2"
     )
     .bind(seen_before.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }
 
-/// Deletes those of the clients that still are unused, were not seen after `seen_until`, and have no authorization request
-/// under way. The rows are locked before they are looked at again: on Postgres a request or a grant that is about to refer
-/// to one of them holds its row, which is then left alone; one that comes later finds no client.
+/// Deletes the given clients that are still unused, were not seen after `seen_until`, and have no
+/// pending authorization request. The rows are locked before the conditions are checked again. On
+/// Postgres, a new request or grant that refers to a client locks its row, which is then skipped. A
+/// later one does not find the client.
 pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<u64, DbError> {
     let mut tx = db.begin().await?;
     let locked = lock(&mut tx, ids).await?;
@@ -120,8 +122,8 @@ pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<
     Ok(deleted)
 }
 
-/// Like [`delete`], but deletes the authorization requests of these clients too. A client stays if one of its requests is
-/// being answered at this moment.
+/// Like [`delete`], but also deletes the authorization requests of these clients. A client stays if
+/// the user is answering one of its requests at the same time.
 pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<u64, DbError> {
     let mut tx = db.begin().await?;
     let locked = lock(&mut tx, ids).await?;
@@ -131,8 +133,8 @@ pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timesta
     Ok(deleted)
 }
 
-/// Skips requests that another transaction holds. An approval holds the request and then waits for the client's row, so
-/// waiting for the request here would be a deadlock.
+/// Skips requests that another transaction has locked. An approval locks the request and then waits
+/// for the client's row, so waiting for the request here would be a deadlock.
 async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<(), DbError> {
     with_conn!(
         tx,
@@ -194,12 +196,13 @@ async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> R
     )
 }
 
-/// Hexadecimal, in an array.
+/// Encodes ids as a JSON array of hexadecimal strings.
 fn as_json(ids: &[Uuid]) -> String {
     json!(ids.iter().map(|id| hex(id.as_bytes())).collect::<Vec<_>>()).to_string()
 }
 
-/// On SQLite the transaction is the only one that writes.
+/// Locks the clients that are still unused and not locked by another transaction. On SQLite, the
+/// transaction is the only one that writes.
 async fn lock(tx: &mut Tx, ids: &[ClientId]) -> Result<Vec<Uuid>, DbError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     with_conn!(

@@ -1,8 +1,9 @@
-//! Group commit: registrations that wait together are written by one statement and one commit.
+//! Group commit: concurrent registrations are written by one statement and one commit.
 //!
-//! A batch is deduplicated and sorted by id, so that batches of several replicas lock rows in one order. Where nobody
-//! knows whether a commit happened, the same statement runs again, which inserts nothing twice. Where a row is at fault,
-//! each row is tried alone, so that one caller's row cannot fail another's.
+//! A batch is deduplicated and sorted by id, so that batches of several replicas lock rows in the
+//! same order. If it is unknown whether a commit took effect, the same statement runs again, which
+//! inserts nothing twice. If a row causes an error, each row is written separately, so that the row
+//! of one caller cannot fail the others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::db::clients;
 use crate::db::clients::known::FRESH_FOR;
 use crate::db::clients::{NewClient, Sighting};
 use crate::db::engine::Db;
-use crate::db::engine::batching::{PATIENCE, Together, refuse_all};
+use crate::db::engine::batching::{Batcher, CALLER_TIMEOUT, fail_all};
 use crate::db::engine::error::DbError;
 use crate::rules::client::ClientId;
 use crate::rules::client::identity::ClientDigest;
@@ -21,43 +22,44 @@ use crate::rules::timestamp::Timestamp;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of a registration.
+/// The outcome of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     New,
-    /// The same client again. `counted` is false where a sighting was written within the hour.
+    /// The client is already registered. `counted` is false if it was last updated within an hour.
     Known {
         registered_at: Timestamp,
         last_seen_at: Timestamp,
         counted: bool,
     },
-    /// The id belongs to a client with other metadata: two digests met in 122 bits.
+    /// The id belongs to a client with different metadata: two digests have the same 122 bits.
     Taken,
 }
 
-/// Cheap to clone; the task ends when the last clone is gone.
+/// The queue of registrations. It is cheap to clone; its task ends when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct ClientWriter {
-    queue: Together<NewClient, Written>,
+    queue: Batcher<NewClient, Written>,
 }
 
 impl ClientWriter {
     pub fn start(db: Db, queue_length: usize) -> Self {
-        // One commit after the other: of two at once, the second would wait for rows of the first.
-        Self { queue: Together::start(queue_length, 1, move |clients| commit(db.clone(), clients)) }
+        // Only one commit at a time, because a second one could wait for rows of the first.
+        Self { queue: Batcher::start(queue_length, 1, move |clients| commit(db.clone(), clients)) }
     }
 
     pub async fn write(&self, client: NewClient) -> Result<Written, DbError> {
-        self.queue.ask(client).await
+        self.queue.submit(client).await
     }
 
-    /// How many registrations wait for their commit.
+    /// The number of registrations that wait for their commit.
     pub fn waiting(&self) -> usize {
-        self.queue.waiting()
+        self.queue.queued()
     }
 }
 
-/// One row, and everyone who waits for it: tools that start together register together.
+/// A row and all its callers. Several instances of a tool that start at the same time register the
+/// same client.
 struct Group {
     row: NewClient,
     callers: Vec<Caller>,
@@ -71,7 +73,7 @@ struct Caller {
 type Groups = BTreeMap<ClientId, Group>;
 type Answers = Vec<(usize, Result<Written, DbError>)>;
 
-/// An answer for each, in their order.
+/// Returns one answer per client, in the same order.
 async fn commit(db: Db, clients: Vec<NewClient>) -> Vec<Result<Written, DbError>> {
     let mut answers = answers(&db, by_id(clients)).await;
     answers.sort_by_key(|(position, _)| *position);
@@ -79,16 +81,16 @@ async fn commit(db: Db, clients: Vec<NewClient>) -> Vec<Result<Written, DbError>
 }
 
 async fn answers(db: &Db, groups: Groups) -> Answers {
-    match write_until_known(db, &rows(&groups)).await {
-        Ok(outcomes) => answer_all(groups, &outcomes),
-        Err(error) if error.is_transient() || groups.len() <= 1 => refuse(groups, error),
+    match write_with_retries(db, &rows(&groups)).await {
+        Ok(outcomes) => assign_answers(groups, &outcomes),
+        Err(error) if error.is_transient() || groups.len() <= 1 => fail(groups, error),
         Err(_) => {
             let mut answers = Answers::new();
             for group in groups {
                 let group = Groups::from([group]);
-                answers.extend(match write_until_known(db, &rows(&group)).await {
-                    Ok(outcomes) => answer_all(group, &outcomes),
-                    Err(error) => refuse(group, error),
+                answers.extend(match write_with_retries(db, &rows(&group)).await {
+                    Ok(outcomes) => assign_answers(group, &outcomes),
+                    Err(error) => fail(group, error),
                 });
             }
             answers
@@ -103,7 +105,8 @@ fn rows(groups: &Groups) -> Vec<&NewClient> {
 fn by_id(clients: Vec<NewClient>) -> Groups {
     let mut groups = Groups::new();
     for (position, client) in clients.into_iter().enumerate() {
-        let (digest, registrations) = (client.digest, client.registrations);
+        let digest = client.digest;
+        let registrations = client.registrations;
         let fresh = Group { row: NewClient { registrations: 0, ..client }, callers: Vec::new() };
         let group = groups.entry(fresh.row.id).or_insert(fresh);
         if digest == group.row.digest {
@@ -114,9 +117,10 @@ fn by_id(clients: Vec<NewClient>) -> Groups {
     groups
 }
 
-/// Again and again, as long as callers wait, where the database's state was the cause and not the rows.
-async fn write_until_known(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
-    let give_up_at = Instant::now() + PATIENCE;
+/// Retries while the callers wait, if the cause of an error is the state of the database and not
+/// the rows.
+async fn write_with_retries(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+    let give_up_at = Instant::now() + CALLER_TIMEOUT;
     let mut pause = FIRST_PAUSE;
     loop {
         match write_once(db, rows).await {
@@ -139,12 +143,12 @@ async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Wr
         return Ok(outcomes);
     }
     let known: Vec<&NewClient> = rows.iter().copied().filter(|row| !outcomes.contains_key(&row.id)).collect();
-    see_again(db, &known, &mut outcomes).await?;
+    update_known(db, &known, &mut outcomes).await?;
     Ok(outcomes)
 }
 
-/// Clients whose id was there already: the same ones again, or others that own the id.
-async fn see_again(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId, Written>) -> Result<(), DbError> {
+/// Handles rows whose id already exists: known clients, or different clients with the same id.
+async fn update_known(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId, Written>) -> Result<(), DbError> {
     let ids: Vec<ClientId> = rows.iter().map(|row| row.id).collect();
     let sightings = clients::list_sightings(db, &ids).await?;
     let sightings: HashMap<ClientId, Sighting> = sightings.into_iter().map(|seen| (seen.id, seen)).collect();
@@ -170,8 +174,9 @@ async fn see_again(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId
     Ok(())
 }
 
-/// The first of a group gets what the database said; the others are the same client again, or another's.
-fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers {
+/// The first caller of a group gets the outcome of the row. The others get the same known client,
+/// or [`Written::Taken`] if their metadata differs.
+fn assign_answers(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers {
     let mut answers = Answers::new();
     for (id, Group { row, callers }) in groups {
         for (nth, Caller { position, digest }) in callers.into_iter().enumerate() {
@@ -181,7 +186,8 @@ fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers 
                     Ok(Written::Known { registered_at: row.seen_at, last_seen_at: row.seen_at, counted: true })
                 }
                 Some(outcome) => Ok(*outcome),
-                // It was there at the insert and gone at the read: forgotten in between. Another try will insert it.
+                // The row existed at the insert and was deleted before the read. A retry will
+                // insert it.
                 None => Err(DbError::TimedOut),
             };
             answers.push((position, answer));
@@ -190,9 +196,9 @@ fn answer_all(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answers 
     answers
 }
 
-fn refuse(groups: Groups, error: DbError) -> Answers {
+fn fail(groups: Groups, error: DbError) -> Answers {
     let positions: Vec<usize> =
         groups.into_values().flat_map(|group| group.callers).map(|caller| caller.position).collect();
-    let refused = refuse_all(positions.len(), error);
-    positions.into_iter().zip(refused).collect()
+    let failed = fail_all(positions.len(), error);
+    positions.into_iter().zip(failed).collect()
 }

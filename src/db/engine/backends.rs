@@ -1,11 +1,13 @@
-//! The server processes behind connections that were given up.
+//! Watches the Postgres server processes behind discarded connections.
 //!
-//! Postgres runs a process for each connection, and a process that is busy does not notice that its client has left: a
-//! commit that waits for a synchronous standby waits on, whatever its client does. It must not be canceled either, since it
-//! would count as committed without being on the standby. So a connection that is given up keeps its place in the pool until
-//! its process has ended, and the processes never exceed `database.max_connections`.
+//! Postgres runs one process per connection, and a busy process does not notice that its client
+//! has disconnected: a commit that waits for a synchronous standby keeps waiting. Canceling it is
+//! not safe, because it would then count as committed without being on the standby. A discarded
+//! connection therefore keeps its slot in the pool until its process has exited, so the number of
+//! processes never exceeds `database.max_connections`.
 //!
-//! One connection of the pool's share is set aside for asking, because all the others may be stuck.
+//! One connection of the pool's share is reserved for these checks, because all others may be
+//! stuck.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,32 +17,32 @@ use sqlx::{ConnectOptions as _, Connection as _, Database, PgConnection, Postgre
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
-/// A database that lives answers in far less, connecting included.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// A healthy database responds much faster than this, including the time to connect.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// A process of the database server: its number and when it started, since numbers are used again.
+/// A process of the database server. The start time is part of it because process ids are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
     pid: i32,
     started_at_us: i64,
 }
 
-/// An engine whose connections may have processes of their own.
+/// An engine that may run one server process per connection.
 pub trait Backends: Database {
-    /// How the process of a connection is asked for after the connection has gone.
+    /// Looks up the process of a connection after the connection was discarded.
     type Watch: Clone + Send + Sync + std::fmt::Debug + 'static;
 
     fn backend_of(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Option<Backend>, sqlx::Error>> + Send;
 
-    /// Returns when the process has ended, or when nobody can know because the database does not answer.
-    fn ended(watch: &Self::Watch, backend: Backend) -> impl Future<Output = ()> + Send;
+    /// Returns once the process has exited, or if the database does not respond.
+    fn wait_for_exit(watch: &Self::Watch, backend: Backend) -> impl Future<Output = ()> + Send;
 }
 
-/// SQLite works within this process.
+/// SQLite runs inside this process, so there is nothing to watch.
 impl Backends for Sqlite {
     type Watch = ();
 
@@ -48,14 +50,14 @@ impl Backends for Sqlite {
         Ok(None)
     }
 
-    async fn ended((): &(), _: Backend) {}
+    async fn wait_for_exit((): &(), _: Backend) {}
 }
 
-/// Watches the processes of connections that were given up.
+/// Watches the processes of discarded connections.
 #[derive(Clone, Debug)]
 pub struct Watch {
     options: Arc<PgConnectOptions>,
-    /// One connection, used by one caller at a time, made when it is first needed.
+    /// One connection, opened on first use and used by one caller at a time.
     connection: Arc<Mutex<Option<PgConnection>>>,
 }
 
@@ -66,13 +68,14 @@ impl Watch {
 
     async fn is_running(&self, backend: Backend) -> Result<bool, sqlx::Error> {
         let mut kept = self.connection.lock().await;
-        // Taken out: where the answer fails to come, or its caller leaves, the connection is not used again.
+        // The connection is taken out of the mutex, so it is not reused if the query fails or the
+        // caller is canceled.
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
         let is_running = sqlx::query_scalar(
-            // One that is idle ends at once, or PgBouncer has it back.
+            // An idle process exits at once, or PgBouncer has taken it back.
             "SELECT EXISTS (SELECT 1 FROM pg_stat_activity
                              WHERE pid = $1 AND CAST(extract(epoch FROM backend_start) * 1000000 AS BIGINT) = $2
                                AND state IS DISTINCT FROM 'idle')",
@@ -85,17 +88,17 @@ impl Watch {
         Ok(is_running)
     }
 
-    /// Nothing is asked after this.
+    /// Closes the connection. No check may follow.
     pub async fn close(&self) {
-        if let Ok(Some(connection)) = timeout(ANSWERS_WITHIN, async { self.connection.lock().await.take() }).await {
-            // The server notices by itself if this fails.
-            let _ = timeout(ANSWERS_WITHIN, connection.close()).await;
+        if let Ok(Some(connection)) = timeout(CHECK_TIMEOUT, async { self.connection.lock().await.take() }).await {
+            // Postgres notices the closed connection even if this fails.
+            let _ = timeout(CHECK_TIMEOUT, connection.close()).await;
         }
     }
 }
 
 impl Backends for Postgres {
-    /// None where the pool has no connection to spare.
+    /// `None` if the pool has no connection to spare.
     type Watch = Option<Watch>;
 
     async fn backend_of(connection: &mut Self::Connection) -> Result<Option<Backend>, sqlx::Error> {
@@ -108,10 +111,10 @@ impl Backends for Postgres {
         Ok(Some(Backend { pid, started_at_us }))
     }
 
-    async fn ended(watch: &Self::Watch, backend: Backend) {
+    async fn wait_for_exit(watch: &Self::Watch, backend: Backend) {
         let Some(watch) = watch else { return };
         let mut pause = FIRST_PAUSE;
-        while let Ok(Ok(true)) = timeout(ANSWERS_WITHIN, watch.is_running(backend)).await {
+        while let Ok(Ok(true)) = timeout(CHECK_TIMEOUT, watch.is_running(backend)).await {
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
         }

@@ -1,4 +1,5 @@
-//! An online copy of an SQLite database. Copying the file by hand would tear it while the server writes.
+//! Online backups of an SQLite database. Copying the file while the server writes would corrupt
+//! the copy.
 
 use std::path::Path;
 
@@ -16,13 +17,14 @@ pub enum BackupError {
 }
 
 impl Db {
-    /// Writes a consistent copy beside running readers and writers. SQLite refuses a file that exists and is not empty.
+    /// Writes a consistent copy while readers and writers continue. SQLite refuses to overwrite a
+    /// file that is not empty.
     pub async fn back_up(&self, to: &Path) -> Result<(), BackupError> {
         let Engine::Sqlite(pool) = &self.engine else { return Err(BackupError::NotSqlite) };
         let to = to.to_str().ok_or(BackupError::Path)?;
-        // Without a deadline: copying takes as long as it takes.
-        let mut taken = pool.take().await.map_err(DbError::from)?;
-        sqlx::query("VACUUM INTO $1").bind(to).execute(&mut *taken.connection).await.map_err(DbError::from)?;
+        // There is no deadline, because the duration depends on the size of the database.
+        let mut checkout = pool.checkout().await.map_err(DbError::from)?;
+        sqlx::query("VACUUM INTO $1").bind(to).execute(&mut *checkout.connection).await.map_err(DbError::from)?;
         Ok(())
     }
 }

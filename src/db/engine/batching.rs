@@ -1,8 +1,9 @@
-//! What waits together is asked of the database together: one statement and one commit for all of it.
+//! Batches concurrent jobs of one kind into one statement and one commit.
 //!
-//! Whatever is waiting is taken, so there is no added wait when it is idle, and each caller is answered only after the
-//! statement that was begun after its call. The queue is bounded; a caller that finds it full, or waits longer than
-//! [`PATIENCE`], is told to come back.
+//! A batch takes all jobs that are waiting, so an idle queue adds no delay. A caller gets its
+//! answer only from a statement that started after its call. The queue is bounded: a caller that
+//! finds it full gets [`DbError::QueueFull`], and one that waits longer than [`CALLER_TIMEOUT`]
+//! gets [`DbError::TimedOut`]. Both are transient errors.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,107 +15,115 @@ use tokio::time::timeout;
 
 use crate::db::engine::error::DbError;
 
-/// The most that one statement is made of.
-const MOST: usize = 256;
+/// The largest number of jobs in one statement.
+const MAX_BATCH_SIZE: usize = 256;
 
-pub(in crate::db) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a caller waits for its answer.
+pub(in crate::db) const CALLER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Cheap to clone; its tasks end when the last clone is gone.
+/// A queue of jobs and the tasks that run them in batches. It is cheap to clone; the tasks end when
+/// the last clone is dropped.
 #[derive(Debug)]
-pub(in crate::db) struct Together<J, A> {
-    queue: mpsc::Sender<Waiting<J, A>>,
+pub(in crate::db) struct Batcher<J, A> {
+    queue: mpsc::Sender<QueuedJob<J, A>>,
 }
 
+/// A job and the channel on which its caller waits for the answer.
 #[derive(Debug)]
-pub struct Waiting<J, A> {
+pub struct QueuedJob<J, A> {
     pub(in crate::db) job: J,
     pub(in crate::db) answer: oneshot::Sender<Result<A, DbError>>,
 }
 
-/// Jobs, and who waits for the answer to each, in the same order.
+/// Jobs and their callers, in the same order.
 pub(in crate::db) struct Batch<J, A> {
     pub jobs: Vec<J>,
     pub callers: Vec<oneshot::Sender<Result<A, DbError>>>,
 }
 
 impl<J, A> Batch<J, A> {
-    pub fn of(waiting: impl IntoIterator<Item = Waiting<J, A>>) -> Self {
-        let (jobs, callers) = waiting.into_iter().map(|waiting| (waiting.job, waiting.answer)).unzip();
+    pub fn of(queued: impl IntoIterator<Item = QueuedJob<J, A>>) -> Self {
+        let (jobs, callers) = queued.into_iter().map(|queued| (queued.job, queued.answer)).unzip();
         Self { jobs, callers }
     }
 }
 
-impl<J, A> Clone for Together<J, A> {
+impl<J, A> Clone for Batcher<J, A> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone() }
     }
 }
 
-impl<J: Send + 'static, A: Send + 'static> Together<J, A> {
-    /// `work` returns an answer for each of its jobs, in their order. It runs at most `at_once` times at once.
-    pub fn start<W, F>(queue_length: usize, at_once: usize, work: W) -> Self
+impl<J: Send + 'static, A: Send + 'static> Batcher<J, A> {
+    /// `work` returns one answer per job, in the order of the jobs. At most `concurrency` batches
+    /// run at the same time.
+    pub fn start<W, F>(queue_length: usize, concurrency: usize, work: W) -> Self
     where
         W: Fn(Vec<J>) -> F + Clone + Send + 'static,
         F: Future<Output = Vec<Result<A, DbError>>> + Send + 'static,
     {
-        Self::start_answering(queue_length, at_once, move |batch| {
+        Self::start_answering(queue_length, concurrency, move |batch| {
             let work = work.clone();
             async move { answer_all(batch.callers, work(batch.jobs).await) }
         })
     }
 
-    /// `work` answers the callers of its batch. It runs at most `at_once` times at once.
-    pub fn start_answering<W, F>(queue_length: usize, at_once: usize, work: W) -> Self
+    /// `work` sends the answers to the callers of its batch. At most `concurrency` batches run at
+    /// the same time.
+    pub fn start_answering<W, F>(queue_length: usize, concurrency: usize, work: W) -> Self
     where
         W: Fn(Batch<J, A>) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (queue, waiting) = mpsc::channel(queue_length.max(1));
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..at_once {
-            tokio::spawn(take_what_waits(Arc::clone(&waiting), work.clone()));
+        let (queue, queued) = mpsc::channel(queue_length.max(1));
+        let queued = Arc::new(Mutex::new(queued));
+        for _ in 0..concurrency {
+            tokio::spawn(run_batches(Arc::clone(&queued), work.clone()));
         }
         Self { queue }
     }
 
-    pub async fn ask(&self, job: J) -> Result<A, DbError> {
+    /// Queues a job and waits for its answer.
+    pub async fn submit(&self, job: J) -> Result<A, DbError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Waiting { job, answer }).map_err(|_| DbError::QueueFull)?;
-        match timeout(PATIENCE, answered).await {
+        self.queue.try_send(QueuedJob { job, answer }).map_err(|_| DbError::QueueFull)?;
+        match timeout(CALLER_TIMEOUT, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(DbError::TimedOut),
         }
     }
 
-    pub fn waiting(&self) -> usize {
+    /// The number of queued jobs.
+    pub fn queued(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
 }
 
-type Queue<J, A> = Arc<Mutex<mpsc::Receiver<Waiting<J, A>>>>;
+type Queue<J, A> = Arc<Mutex<mpsc::Receiver<QueuedJob<J, A>>>>;
 
-async fn take_what_waits<J, A, W, F>(queue: Queue<J, A>, work: W)
+async fn run_batches<J, A, W, F>(queue: Queue<J, A>, work: W)
 where
     A: Send + 'static,
     W: Fn(Batch<J, A>) -> F,
     F: Future<Output = ()>,
 {
-    let mut waiting = Vec::with_capacity(MOST);
-    while queue.lock().await.recv_many(&mut waiting, MOST).await > 0 {
-        // A caller that gave up was told so. Working for it would only delay the callers that still wait.
-        let batch = Batch::of(waiting.drain(..).filter(|waiting: &Waiting<J, A>| !waiting.answer.is_closed()));
+    let mut queued = Vec::with_capacity(MAX_BATCH_SIZE);
+    while queue.lock().await.recv_many(&mut queued, MAX_BATCH_SIZE).await > 0 {
+        // A caller that timed out already has its error. Doing its job would delay the others.
+        let batch = Batch::of(queued.drain(..).filter(|queued: &QueuedJob<J, A>| !queued.answer.is_closed()));
         if batch.jobs.is_empty() {
             continue;
         }
-        // A panic there ends this batch, whose callers are told to come back, and not the queue. Not in a task of its own, whose
-        // way to another thread and back costs more than the statement.
+        // A panic ends only this batch, whose callers get a transient error, and not the queue. The
+        // batch does not run in a task of its own, because moving to another thread and back costs
+        // more than the statement.
         if AssertUnwindSafe(work(batch)).catch_unwind().await.is_err() {
-            tracing::error!("a batch ended by itself");
+            tracing::error!("a batch of database work panicked");
         }
     }
 }
 
-/// Sends each caller its answer. A caller that is gone needs none.
+/// Sends each caller its answer. A caller that stopped waiting is ignored.
 pub(in crate::db) fn answer_all<A>(
     callers: Vec<oneshot::Sender<Result<A, DbError>>>,
     answers: impl IntoIterator<Item = Result<A, DbError>>,
@@ -124,20 +133,20 @@ pub(in crate::db) fn answer_all<A>(
     }
 }
 
-/// One failure, told to everyone.
-pub(in crate::db) fn refuse_all<A>(callers: usize, error: DbError) -> Vec<Result<A, DbError>> {
+/// Returns the same error for every caller of a batch.
+pub(in crate::db) fn fail_all<A>(callers: usize, error: DbError) -> Vec<Result<A, DbError>> {
     let error = Arc::new(error);
     (0..callers).map(|_| Err(DbError::Shared(Arc::clone(&error)))).collect()
 }
 
-/// An answer for each of `most` jobs, from rows that say which they are for: positions count from 1, as those of
-/// `WITH ORDINALITY` do.
+/// Returns one answer for each of `jobs` jobs, from rows that carry the position of their job.
+/// Positions start at 1, like those of `WITH ORDINALITY`.
 pub(in crate::db) fn in_order<R, A>(
-    most: usize,
+    jobs: usize,
     rows: impl IntoIterator<Item = (i64, R)>,
     read: impl Fn(R) -> Result<A, DbError>,
 ) -> Vec<Result<Option<A>, DbError>> {
-    let mut answers: Vec<Result<Option<A>, DbError>> = (0..most).map(|_| Ok(None)).collect();
+    let mut answers: Vec<Result<Option<A>, DbError>> = (0..jobs).map(|_| Ok(None)).collect();
     for (position, row) in rows {
         let place = usize::try_from(position).ok().and_then(|position| answers.get_mut(position.checked_sub(1)?));
         if let Some(place) = place {

@@ -1,5 +1,5 @@
-//! Columns that hold more than a number or a text. They are read by hand, so that an error names the column; and lists of
-//! ids as one bind.
+//! Helpers to read columns with structured values, so that an error names the column, and to bind
+//! a list of ids as one value.
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -10,10 +10,10 @@ use crate::db::engine::error::DbError;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::secret::{Digest, hex};
 
-/// JSON as it is read.
+/// A JSON column as the driver returns it, not parsed yet.
 pub type JsonText = Json<Box<RawValue>>;
 
-/// A column, for the errors of what stands in it.
+/// The name of a column, for errors about its value.
 #[derive(Clone, Copy)]
 pub struct Column {
     pub table: &'static str,
@@ -41,25 +41,26 @@ impl Column {
         self.bytes(bytes).map(Digest::from_bytes)
     }
 
-    /// Names with a space between them, as `string_agg` gives them; no rows are none.
+    /// Parses names separated by spaces, as `string_agg` returns them. NULL, from no rows, is the
+    /// empty set.
     pub fn scopes(self, names: Option<&str>) -> Result<ScopeSet, DbError> {
         let names = names.unwrap_or_default().split(' ').filter(|name| !name.is_empty());
         names.map(|name| ScopeToken::parse(name).map_err(|cause| self.corrupt(cause))).collect()
     }
 }
 
-/// For `unhex(value)` over `json_each`.
+/// Encodes ids for `unhex(value)` over `json_each`.
 pub fn ids_as_json(ids: impl Iterator<Item = Uuid>) -> String {
     let ids: Vec<String> = ids.map(|id| hex(id.as_bytes())).collect();
     serde_json::Value::from(ids).to_string()
 }
 
-/// A count is never negative.
+/// Converts a count, which is never negative.
 pub fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or_default()
 }
 
-/// As one of a list of texts, where lists of `jsonb` cannot be bound.
+/// Encodes a value as text, because a list of `jsonb` values cannot be bound.
 pub fn json(value: &impl serde::Serialize) -> String {
     serde_json::json!(value).to_string()
 }

@@ -1,8 +1,8 @@
-//! Pools and their limits.
+//! Opens the connection pool and sets its limits.
 //!
-//! A caller waits at most `acquire_timeout` for a connection, and one statement may take `query_timeout` in all. The
-//! database is told the same, so that it does not go on with work that nobody waits for, and a replica that vanishes
-//! holds no locks for longer than ten seconds.
+//! A caller waits at most `acquire_timeout` for a connection, and one statement may take at most
+//! `query_timeout`. The database gets the same limit, so that it stops work whose result is no
+//! longer needed, and a replica that disappears holds no locks for longer than ten seconds.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ use crate::db::engine::pool::Pool;
 use crate::db::engine::{Db, Engine};
 use crate::secret::Secret;
 
-/// Where the database is, and how long to wait for it.
+/// The location of the database and its limits.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub location: Location,
@@ -30,7 +30,7 @@ pub struct Target {
 
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// A URL, which may hold a password, and for tests a schema of their own.
+    /// The URL may contain a password. Tests use a schema of their own.
     Postgres {
         url: Secret,
         schema: Option<String>,
@@ -41,7 +41,8 @@ pub enum Location {
 }
 
 impl Db {
-    /// Makes the pool without connecting: the server starts, and says so on `/readyz`, also while the database is away.
+    /// Creates the pool without connecting, so that the server can start while the database is
+    /// down. `/readyz` reports this state.
     pub fn open(target: &Target) -> Result<Self, DbError> {
         let engine = match &target.location {
             Location::Postgres { url, schema } => Engine::Postgres(postgres(target, url, schema.as_deref())?),
@@ -54,13 +55,13 @@ impl Db {
 fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<Postgres>, DbError> {
     let options = PgConnectOptions::from_str(url.expose())?;
     let name = options.get_application_name().unwrap_or("grantor").to_owned();
-    // Whole numbers need no extra digits, and PgBouncer refuses the parameter.
+    // PgBouncer refuses `extra_float_digits`, and no column holds floating-point numbers.
     let mut options = options.application_name(&name).extra_float_digits(None).disable_statement_logging();
     if let Some(schema) = schema {
         options = options.options([("search_path", schema)]);
     }
     let settings: Arc<str> = session_settings(target.query_timeout).into();
-    // One of several is set aside for the watch.
+    // One connection is reserved for the watch, if there are several.
     let is_watched = target.max_connections > 1;
     let for_work = target.max_connections - u32::from(is_watched);
     let pool = PgPoolOptions::new().max_connections(for_work).acquire_timeout(target.acquire_timeout).after_connect(
@@ -76,11 +77,13 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<
     Ok(Pool::new(pool.connect_lazy_with(options), watch, target.max_connections))
 }
 
-/// Set after connecting: PgBouncer refuses settings that are sent with the connection.
+/// Settings that each connection runs after connecting, because PgBouncer refuses them as startup
+/// parameters.
 fn session_settings(query_timeout: Duration) -> String {
     let statement_timeout = query_timeout.as_millis();
-    // Nearly every statement goes by a key: planning it anew each time would cost more than running it. And a server that
-    // lost the network to this host notices within a minute, instead of two hours.
+    // Nearly every statement looks up rows by a key, so planning it again each time would cost more
+    // than running it. The keepalive settings let Postgres notice a lost network within a minute
+    // instead of two hours.
     format!(
         "SET statement_timeout = {statement_timeout}; SET lock_timeout = '3s'; \
          SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = force_generic_plan; \
@@ -94,14 +97,15 @@ fn sqlite(target: &Target, path: &PathBuf) -> Result<Pool<Sqlite>, DbError> {
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // FULL syncs at every commit: an answered registration survives a power failure, as on Postgres.
+        // FULL syncs at every commit, so a confirmed registration survives a power failure, as on
+        // Postgres.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(target.query_timeout)
         .disable_statement_logging();
-    let max_connections = target.max_connections.min(SQLITE_CONNECTIONS);
+    let max_connections = target.max_connections.min(MAX_SQLITE_CONNECTIONS);
     let pool = SqlitePoolOptions::new().max_connections(max_connections).acquire_timeout(target.acquire_timeout);
     Ok(Pool::new(pool.connect_lazy_with(options), (), max_connections))
 }
 
-/// SQLite has one writer; a few more connections let readers pass it.
-const SQLITE_CONNECTIONS: u32 = 4;
+/// SQLite has one writer. A few more connections let readers run beside it.
+const MAX_SQLITE_CONNECTIONS: u32 = 4;

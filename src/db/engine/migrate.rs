@@ -1,11 +1,13 @@
-//! Brings the schema up to date, once, however many replicas start at the same time.
+//! Runs the schema migrations, exactly once even if several replicas start at the same time.
 //!
-//! Postgres: the migrator takes an advisory lock, on a connection of its own. It waits for no lock longer than
-//! [`WAITS_FOR_LOCK`]: a statement that waits for a table behind a long reader, such as `pg_dump`, makes every later query on
-//! that table wait too. So it gives up, lets the queries pass and tries again. SQLite has no such lock: all migrations run
-//! inside one write transaction.
+//! On Postgres, the migrator holds an advisory lock on a connection of its own. It limits its lock
+//! waits by [`SESSION_SETTINGS`], because a statement that waits for a table behind a long reader,
+//! such as `pg_dump`, blocks every later query on that table. It gives up after the limit, lets the
+//! queries run, and tries again. SQLite has no such lock: all migrations run in one write
+//! transaction.
 //!
-//! An older program works on a newer schema, as during a rolling upgrade, unless `schema_compatibility` says otherwise.
+//! An older version works on a newer schema, for example during a rolling upgrade, unless the table
+//! `schema_compatibility` forbids it.
 
 mod schema;
 
@@ -28,10 +30,10 @@ static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
 });
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 
-/// Short enough that a query behind the waiting migration is only slow.
-const WAITS_FOR_LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '500ms'";
-/// Twice as long as it may hold up queries, so that they get through between two attempts.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+/// The lock timeout is short, so that queries blocked by a waiting migration are only slow.
+const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = '500ms'";
+/// Twice the lock timeout, so that blocked queries can finish between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_ATTEMPTS: u32 = 40;
 
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +46,10 @@ pub enum MigrateError {
     #[error("migration {0} was changed after this database ran it")]
     Changed(i64),
     #[error("migration {version} failed: {cause}")]
-    Fails { version: i64, cause: DbError },
+    Failed { version: i64, cause: DbError },
     #[error(
         "the migrations could not lock their tables because another session uses them, such as a long query, pg_dump or \
-         another migration: they are tried again; nothing was changed by the attempt"
+         another migration; this attempt changed nothing and can be retried"
     )]
     Locked,
     #[error(transparent)]
@@ -55,12 +57,12 @@ pub enum MigrateError {
 }
 
 impl MigrateError {
-    /// Whether trying again may help.
+    /// Returns true if a retry may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked => true,
             Self::Db(cause) => cause.is_transient(),
-            Self::Incompatible { .. } | Self::Changed(_) | Self::Fails { .. } => false,
+            Self::Incompatible { .. } | Self::Changed(_) | Self::Failed { .. } => false,
         }
     }
 }
@@ -79,7 +81,7 @@ impl From<SqlxMigrateError> for MigrateError {
         match error {
             SqlxMigrateError::VersionMismatch(version) => Self::Changed(version),
             SqlxMigrateError::ExecuteMigration(cause, version) => match cause.into() {
-                Self::Db(cause) if !cause.is_transient() => Self::Fails { version, cause },
+                Self::Db(cause) if !cause.is_transient() => Self::Failed { version, cause },
                 transient => transient,
             },
             SqlxMigrateError::Execute(cause) => cause.into(),
@@ -88,7 +90,7 @@ impl From<SqlxMigrateError> for MigrateError {
     }
 }
 
-/// A migration as the database recorded it.
+/// A migration as recorded in the database.
 #[derive(sqlx::FromRow)]
 struct Applied {
     version: i64,
@@ -97,7 +99,7 @@ struct Applied {
 }
 
 impl Db {
-    /// Runs the missing migrations, and refuses a schema that this program cannot work on.
+    /// Runs the missing migrations. Fails if this version cannot work on the schema.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         for migration in self.applied_migrations().await? {
             let known = self.migrator().iter().find(|known| known.version == migration.version);
@@ -105,26 +107,26 @@ impl Db {
                 return Err(MigrateError::Changed(migration.version));
             }
         }
-        if self.usable_schema().await? {
+        if self.is_schema_usable().await? {
             return Ok(());
         }
         match &self.engine {
-            Engine::Postgres(pool) => migrate_postgres_patiently(pool).await?,
+            Engine::Postgres(pool) => migrate_postgres_with_retries(pool).await?,
             Engine::Sqlite(pool) => migrate_sqlite(pool).await?,
         }
-        // A newer program may have migrated meanwhile.
-        self.usable_schema().await.map(drop)
+        // A newer version may have migrated the schema in the meantime.
+        self.is_schema_usable().await.map(drop)
     }
 
-    /// False where migrations are missing.
-    async fn usable_schema(&self) -> Result<bool, MigrateError> {
+    /// Returns false if migrations are missing.
+    async fn is_schema_usable(&self) -> Result<bool, MigrateError> {
         match self.migration_state().await? {
             MigrationState::Incompatible { minimum } => Err(MigrateError::Incompatible { minimum }),
             state => Ok(state.is_usable()),
         }
     }
 
-    /// Every migration that this program knows or this database has, in order.
+    /// Lists every migration that this version knows or this database has, in order.
     pub async fn migrations(&self) -> Result<Vec<Migration>, MigrateError> {
         let applied = self.applied_migrations().await?;
         let mut migrations: Vec<Migration> = self
@@ -148,7 +150,7 @@ impl Db {
         Ok(migrations)
     }
 
-    /// May this program work on this schema?
+    /// Compares the migrations of the database with those of this version.
     pub async fn migration_state(&self) -> Result<MigrationState, MigrateError> {
         let known: Vec<i64> = self.migrator().iter().map(|migration| migration.version).collect();
         let applied: Vec<i64> = self.applied_migrations().await?.iter().map(|applied| applied.version).collect();
@@ -162,7 +164,8 @@ impl Db {
         }
     }
 
-    /// Empty where nothing was ever applied, that is, where the migrator's own table does not exist.
+    /// Returns an empty list if no migration was ever applied, so that the migrator's table does
+    /// not exist.
     async fn applied_migrations(&self) -> Result<Vec<Applied>, MigrateError> {
         const APPLIED: &str =
             "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
@@ -173,7 +176,7 @@ impl Db {
         Ok(with_conn!(db, |conn| sqlx::query_as(APPLIED).fetch_all(conn).await)?)
     }
 
-    /// Zero where the schema is older than the marker.
+    /// Returns 0 if the schema is older than the table `schema_compatibility`.
     async fn minimum_migration(&self) -> Result<i64, MigrateError> {
         if !self.has_table("schema_compatibility").await? {
             return Ok(0);
@@ -195,16 +198,16 @@ impl Db {
     }
 }
 
-async fn migrate_postgres_patiently(pool: &Pool<sqlx::Postgres>) -> Result<(), MigrateError> {
+async fn migrate_postgres_with_retries(pool: &Pool<sqlx::Postgres>) -> Result<(), MigrateError> {
     let mut attempt = 1;
     loop {
         match migrate_postgres(pool).await {
             Err(MigrateError::Locked) if attempt < MAX_ATTEMPTS => {
                 if attempt == 1 {
-                    tracing::info!("the migrations wait for a lock; queries go on meanwhile");
+                    tracing::info!("the migrations are waiting for a lock; queries continue in the meantime");
                 }
                 attempt += 1;
-                tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
             outcome => return outcome,
         }
@@ -212,31 +215,33 @@ async fn migrate_postgres_patiently(pool: &Pool<sqlx::Postgres>) -> Result<(), M
 }
 
 async fn migrate_postgres(pool: &Pool<sqlx::Postgres>) -> Result<(), MigrateError> {
-    let mut taken = pool.take().await?;
-    // It gets settings of its own and the migrator's lock, so nobody else may use it: closing it gives the lock back.
-    taken.connection.give_up();
-    let conn = &mut *taken.connection;
-    conn.execute(WAITS_FOR_LOCK).await?;
+    let mut checkout = pool.checkout().await?;
+    // The connection gets its own settings and holds the migrator's lock, so it must not return to
+    // the pool. Closing it releases the lock.
+    checkout.connection.discard();
+    let conn = &mut *checkout.connection;
+    conn.execute(SESSION_SETTINGS).await?;
     Ok(POSTGRES.run_direct(None, conn, false).await?)
 }
 
 async fn migrate_sqlite(pool: &Pool<sqlx::Sqlite>) -> Result<(), MigrateError> {
-    let mut taken = pool.take().await?;
-    let conn = &mut *taken.connection;
+    let mut checkout = pool.checkout().await?;
+    let conn = &mut *checkout.connection;
     conn.execute("BEGIN EXCLUSIVE").await?;
     let outcome = run_missing(conn).await;
     conn.execute(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     outcome
 }
 
-/// What the migrator would do, without the transaction per file that cannot be nested in ours.
+/// Does the same as sqlx's migrator, except for its transaction per file, which cannot be nested in
+/// this transaction.
 async fn run_missing(conn: &mut sqlx::SqliteConnection) -> Result<(), MigrateError> {
     let table = "_sqlx_migrations";
     conn.ensure_migrations_table(table).await?;
     let applied = conn.list_applied_migrations(table).await?;
     for migration in SQLITE.iter().filter(|known| applied.iter().all(|done| done.version != known.version)) {
-        let fails = |cause: sqlx::Error| MigrateError::Fails { version: migration.version, cause: cause.into() };
-        sqlx::raw_sql(migration.sql.clone()).execute(&mut *conn).await.map_err(fails)?;
+        let failed = |cause: sqlx::Error| MigrateError::Failed { version: migration.version, cause: cause.into() };
+        sqlx::raw_sql(migration.sql.clone()).execute(&mut *conn).await.map_err(failed)?;
         sqlx::query(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES ($1, $2, TRUE, $3, 0)",

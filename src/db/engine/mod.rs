@@ -1,7 +1,8 @@
-//! The two engines, and the macro that runs one SQL text on either.
+//! The two database engines, and the macro that runs one SQL text on either of them.
 //!
-//! A query is written once, inside [`with_conn!`], which expands it once per engine: SQL text, binds and row type are type-checked
-//! for Postgres and for SQLite. A query runs on a [`DbHandle`]: `&Db` if it is alone, `&mut Tx` if it belongs to a transaction.
+//! A query is written once, inside [`with_conn!`], which expands it once per engine, so its binds
+//! and row type are checked for Postgres and for SQLite. A query runs on a [`DbHandle`]: `&Db` for
+//! a single statement, `&mut Tx` inside a transaction.
 
 pub mod backends;
 pub mod backup;
@@ -22,13 +23,13 @@ use sqlx::{Postgres, Sqlite};
 use tokio::time::Instant;
 
 use crate::db::engine::error::DbError;
-use crate::db::engine::pool::{Pool, Taken};
+use crate::db::engine::pool::{Checkout, Pool};
 
-/// The database, cheap to clone.
+/// The database. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
     engine: Engine,
-    /// How long one statement may take, waiting for a connection included.
+    /// The time limit for one statement, including the wait for a connection.
     query_timeout: Duration,
 }
 
@@ -38,7 +39,7 @@ enum Engine {
     Sqlite(Pool<Sqlite>),
 }
 
-/// Numbers for the metrics: connections open, and how many of them wait for work.
+/// The numbers of connections, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolState {
     pub open: u32,
@@ -54,7 +55,7 @@ impl Db {
         }
     }
 
-    /// For what only Postgres can do better.
+    /// For statements that only Postgres supports.
     pub fn is_postgres(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
     }
@@ -67,14 +68,15 @@ impl Db {
         PoolState { open, idle: u32::try_from(idle).unwrap_or(u32::MAX), max }
     }
 
-    /// Answers when the database does.
+    /// Runs a trivial query, to check that the database responds.
     pub async fn ping(&self) -> Result<(), DbError> {
         let db = self;
         with_conn!(db, |conn| sqlx::query("SELECT 1").execute(conn).await.map(drop))
     }
 
-    /// Whether it refuses writes, as a standby does. SQLite shows it only to statements that write: if the file cannot be
-    /// written to, even BEGIN IMMEDIATE succeeds, and begins a transaction that reads.
+    /// Returns true if the database refuses writes, as a standby does. SQLite reports this only to
+    /// statements that write: on a read-only file even BEGIN IMMEDIATE succeeds and begins a read
+    /// transaction.
     pub async fn is_read_only(&self) -> Result<bool, DbError> {
         const POSTGRES: &str = "SELECT current_setting('transaction_read_only') = 'on'";
         const WRITES_NOTHING: &str =
@@ -86,13 +88,14 @@ impl Db {
         match with_conn!(db, |conn| sqlx::query(WRITES_NOTHING).execute(conn).await.map(drop)) {
             Ok(()) => Ok(false),
             Err(DbError::ReadOnly(_)) => Ok(true),
-            // Another transaction is writing.
+            // Another transaction is writing, so writes are possible.
             Err(DbError::Conflict(_) | DbError::TimedOut) => Ok(false),
             Err(cause) => Err(cause),
         }
     }
 
-    /// The database's own time of day in milliseconds, for comparing clocks. The only query that asks for it.
+    /// Returns the database's clock in milliseconds since 1970, to compare it with this host's. No
+    /// other query uses the database's clock.
     pub async fn unix_millis(&self) -> Result<i64, DbError> {
         const POSTGRES: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         const SQLITE: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
@@ -104,7 +107,7 @@ impl Db {
         )
     }
 
-    /// Waits for what is in use, which every statement's deadline bounds.
+    /// Closes the pool after the statements that are running, each of which has a deadline.
     pub async fn close(&self) {
         match &self.engine {
             Engine::Postgres(pool) => {
@@ -118,72 +121,74 @@ impl Db {
     }
 }
 
-/// A connection for the length of one statement.
+/// A connection for the duration of one statement.
 pub enum Conn<'c> {
     Postgres(Lease<'c, Postgres>),
     Sqlite(Lease<'c, Sqlite>),
 }
 
-/// From the pool for a statement that stands alone, or lent by the transaction it belongs to.
+/// A connection from the pool, for a single statement, or one lent by a transaction.
 pub enum Lease<'c, DB: backends::Backends> {
-    Own(Taken<DB>),
-    Lent(&'c mut Taken<DB>),
+    Own(Checkout<DB>),
+    Lent(&'c mut Checkout<DB>),
 }
 
 impl<DB: backends::Backends> Lease<'_, DB> {
     pub fn connection(&mut self) -> &mut DB::Connection {
         match self {
-            Self::Own(taken) => &mut taken.connection,
-            Self::Lent(taken) => &mut taken.connection,
+            Self::Own(checkout) => &mut checkout.connection,
+            Self::Lent(checkout) => &mut checkout.connection,
         }
     }
 
-    /// After a statement that ended well. A transaction keeps what it lent.
-    fn keep(self) {
-        if let Self::Own(taken) = self {
-            taken.keep();
+    /// Returns the connection to the pool after a successful statement, unless it belongs to a
+    /// transaction.
+    fn check_in(self) {
+        if let Self::Own(checkout) = self {
+            checkout.check_in();
         }
     }
 
-    /// Nobody knows what is still on the wire, so the connection must not be used again, and the others are doubtful.
-    fn give_up(&mut self) {
-        let taken = match self {
-            Self::Own(taken) => taken,
-            Self::Lent(taken) => taken,
+    /// Discards the connection, because unread data may still arrive on it. The idle connections
+    /// may be broken too, so they are checked before they are used again.
+    fn discard(&mut self) {
+        let checkout = match self {
+            Self::Own(checkout) => checkout,
+            Self::Lent(checkout) => checkout,
         };
-        taken.connection.give_up();
-        taken.doubt_others();
+        checkout.connection.discard();
+        checkout.recheck_idle();
     }
 }
 
 impl Conn<'_> {
-    pub fn keep(self) {
+    pub fn check_in(self) {
         match self {
-            Self::Postgres(lease) => lease.keep(),
-            Self::Sqlite(lease) => lease.keep(),
+            Self::Postgres(lease) => lease.check_in(),
+            Self::Sqlite(lease) => lease.check_in(),
         }
     }
 
-    pub fn give_up(&mut self) {
+    pub fn discard(&mut self) {
         match self {
-            Self::Postgres(lease) => lease.give_up(),
-            Self::Sqlite(lease) => lease.give_up(),
+            Self::Postgres(lease) => lease.discard(),
+            Self::Sqlite(lease) => lease.discard(),
         }
     }
 }
 
-/// What a query runs on.
+/// A database or a transaction: anything that can run a query.
 pub trait DbHandle {
     fn conn(&mut self) -> impl Future<Output = Result<Conn<'_>, DbError>> + Send;
-    /// When the statement must have answered.
+    /// The time by which the statement must have finished.
     fn deadline(&self) -> Instant;
 }
 
 impl DbHandle for &Db {
     async fn conn(&mut self) -> Result<Conn<'_>, DbError> {
         Ok(match &self.engine {
-            Engine::Postgres(pool) => Conn::Postgres(Lease::Own(pool.take().await?)),
-            Engine::Sqlite(pool) => Conn::Sqlite(Lease::Own(pool.take().await?)),
+            Engine::Postgres(pool) => Conn::Postgres(Lease::Own(pool.checkout().await?)),
+            Engine::Sqlite(pool) => Conn::Sqlite(Lease::Own(pool.checkout().await?)),
         })
     }
 
@@ -192,8 +197,8 @@ impl DbHandle for &Db {
     }
 }
 
-/// Runs one query on a [`DbHandle`], on whichever engine it is, within its deadline. Evaluates to a `Result<_, DbError>`.
-/// What only one engine can do well may differ: `with_conn!(db, postgres |conn| …, sqlite |conn| …)`.
+/// Runs one query on a [`DbHandle`] within its deadline. Evaluates to a `Result<_, DbError>`. The
+/// two engines may run different queries: `with_conn!(db, postgres |conn| …, sqlite |conn| …)`.
 macro_rules! with_conn {
     ($handle:expr, |$conn:ident| $query:expr) => {
         $crate::db::engine::with_conn!($handle, postgres | $conn | $query, sqlite | $conn | $query)
@@ -217,11 +222,11 @@ macro_rules! with_conn {
             };
             let outcome = $crate::db::engine::in_time(deadline, answer).await;
             match &outcome {
-                Ok(_) => lease.keep(),
+                Ok(_) => lease.check_in(),
                 Err(
                     $crate::db::engine::error::DbError::TimedOut
                     | $crate::db::engine::error::DbError::ConnectionLost(_),
-                ) => lease.give_up(),
+                ) => lease.discard(),
                 Err(_) => {}
             }
             outcome
@@ -230,8 +235,8 @@ macro_rules! with_conn {
     }};
 }
 
-/// [`with_conn!`] for a read that stands alone: where the connection turns out to be lost, another one is asked, since
-/// after a restart of the database every connection in the pool is dead once.
+/// Like [`with_conn!`], for a single read. If the connection is lost, the query runs again on
+/// another one, because a restart of the database breaks every connection in the pool.
 macro_rules! read_with_conn {
     ($db:expr, |$conn:ident| $query:expr) => {
         $crate::db::engine::read_with_conn!($db, postgres | $conn | $query, sqlite | $conn | $query)
@@ -242,7 +247,7 @@ macro_rules! read_with_conn {
             match $crate::db::engine::with_conn!($db, postgres | $pg | $on_postgres, sqlite | $lite | $on_sqlite) {
                 Err(lost @ $crate::db::engine::error::DbError::ConnectionLost(_)) if attempt < $crate::db::engine::READ_ATTEMPTS => {
                     attempt += 1;
-                    tracing::debug!(error = %lost, attempt, "reading again on another connection");
+                    tracing::debug!(error = %lost, attempt, "retrying a read on another connection");
                 }
                 outcome => break outcome,
             }

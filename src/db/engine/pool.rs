@@ -1,13 +1,15 @@
-//! Connections kept in hand between statements.
+//! A connection pool in front of the driver's pool.
 //!
-//! The driver's pool asks every connection whether it still lives when it comes back, which costs a round trip to the
-//! database for each statement. A connection whose statement ended well is clean, so it is kept here instead and handed to
-//! the next caller as it is. The driver's pool only makes connections; whoever waits, waits here, in turn.
+//! The driver's pool pings every connection that returns to it, which costs a round trip to the
+//! database for each statement. A connection is clean after a successful statement, so it stays
+//! here and the next caller gets it without a ping. The driver's pool only opens connections;
+//! callers wait here, in order.
 //!
-//! No connection is waited for without a limit: a database that has vanished without a word answers no question, and a
-//! connection that waits for it would take one place of the pool until the system gives up on it, a quarter of an hour
-//! later. But as long as the database answers others, the place of a connection that was given up stays taken until the
-//! process behind it has ended ([`crate::db::engine::backends`]).
+//! Every wait for a connection has a limit. A database that disappears from the network never
+//! responds, and a connection that waits for it would occupy a slot of the pool until the operating
+//! system gives up on it after about 15 minutes. But while the database responds on other
+//! connections, the slot of a discarded connection stays occupied until the process behind it has
+//! exited (see [`crate::db::engine::backends`]).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,26 +22,25 @@ use tokio::time::{Instant, timeout};
 
 use crate::db::engine::backends::{Backend, Backends};
 
-/// A connection that has rested this long is asked whether it still lives before it is used.
-const DOUBT_AFTER: Duration = Duration::from_secs(2);
-
-/// A database that lives answers this question in far less.
-const LIVES_WITHIN: Duration = Duration::from_millis(500);
-/// How long the driver may look at a connection that comes back, before it is closed instead.
-const RETURNS_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that was idle for this long is pinged before it is used.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(2);
+/// A healthy database responds to a ping much faster than this.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the driver may check a returning connection before the connection is closed.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Pool<DB: Backends> {
     driver: sqlx::Pool<DB>,
     watch: DB::Watch,
     max_size: u32,
-    /// A place for each connection that the driver may have.
-    places: Arc<Semaphore>,
-    kept: Arc<Mutex<Vec<Kept<DB>>>>,
+    /// One permit for each connection that the driver may open.
+    slots: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Idle<DB>>>>,
 }
 
-/// A clean connection, and since when it rests.
-type Kept<DB> = (Held<DB>, Instant);
+/// A clean connection, and since when it is idle.
+type Idle<DB> = (PooledConn<DB>, Instant);
 
 impl<DB: Backends> Clone for Pool<DB> {
     fn clone(&self) -> Self {
@@ -47,67 +48,69 @@ impl<DB: Backends> Clone for Pool<DB> {
             driver: self.driver.clone(),
             watch: self.watch.clone(),
             max_size: self.max_size,
-            places: Arc::clone(&self.places),
-            kept: Arc::clone(&self.kept),
+            slots: Arc::clone(&self.slots),
+            idle: Arc::clone(&self.idle),
         }
     }
 }
 
 impl<DB: Backends> Pool<DB> {
-    /// `max_size` counts the driver's connections and the one that `watch` may have.
+    /// `max_size` counts the driver's connections and the one of `watch`.
     pub fn new(driver: sqlx::Pool<DB>, watch: DB::Watch, max_size: u32) -> Self {
-        let places = usize::try_from(driver.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { driver, watch, max_size, places: Arc::new(Semaphore::new(places)), kept: Arc::default() }
+        let slots = usize::try_from(driver.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { driver, watch, max_size, slots: Arc::new(Semaphore::new(slots)), idle: Arc::default() }
     }
 
-    /// A connection, within the time that the driver's pool has for making one.
-    pub async fn take(&self) -> Result<Taken<DB>, sqlx::Error> {
-        let patience = self.driver.options().get_acquire_timeout();
-        timeout(patience, self.take_in_turn()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    /// Checks out a connection, within the acquire timeout of the driver's pool.
+    pub async fn checkout(&self) -> Result<Checkout<DB>, sqlx::Error> {
+        let acquire_timeout = self.driver.options().get_acquire_timeout();
+        timeout(acquire_timeout, self.wait_for_connection()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
-    async fn take_in_turn(&self) -> Result<Taken<DB>, sqlx::Error> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        let mut connection = match self.kept_and_alive().await {
+    async fn wait_for_connection(&self) -> Result<Checkout<DB>, sqlx::Error> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let mut connection = match self.take_idle().await {
             Some(connection) => connection,
-            None => self.of_driver().await?,
+            None => self.acquire_from_driver().await?,
         };
-        connection.place = Some(place);
-        Ok(Taken { connection, pool: self.clone() })
+        connection.slot = Some(slot);
+        Ok(Checkout { connection, pool: self.clone() })
     }
 
-    async fn of_driver(&self) -> Result<Held<DB>, sqlx::Error> {
+    async fn acquire_from_driver(&self) -> Result<PooledConn<DB>, sqlx::Error> {
         let connection = self.driver.acquire().await?;
-        let mut held = Held { connection, backend: None, watch: self.watch.clone(), given_up: false, place: None };
-        held.backend = DB::backend_of(&mut held.connection).await?;
-        Ok(held)
+        let mut conn =
+            PooledConn { connection, backend: None, watch: self.watch.clone(), discarded: false, slot: None };
+        conn.backend = DB::backend_of(&mut conn.connection).await?;
+        Ok(conn)
     }
 
-    /// The one used last, which is the likeliest to live.
-    async fn kept_and_alive(&self) -> Option<Held<DB>> {
+    /// Takes the most recently used connection, which is the most likely to be alive.
+    async fn take_idle(&self) -> Option<PooledConn<DB>> {
         loop {
-            let (mut connection, kept_at) = self.kept().pop()?;
-            if kept_at.elapsed() < DOUBT_AFTER || connection.lives().await {
+            let (mut connection, idle_since) = self.idle().pop()?;
+            if idle_since.elapsed() < PING_AFTER_IDLE || connection.is_alive().await {
                 return Some(connection);
             }
-            connection.give_up();
-            self.doubt_all();
+            connection.discard();
+            self.recheck_idle();
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept<DB>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where one connection was lost the others probably are too: the driver's pool finds out.
-    pub fn doubt_all(&self) {
-        let doubtful = std::mem::take(&mut *self.kept());
-        drop(doubtful);
+    /// Hands all idle connections to the driver's pool, which pings them. If one connection was
+    /// lost, the others probably were too.
+    pub fn recheck_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
     }
 
-    /// Open connections, and how many of them rest.
+    /// Returns how many connections are open, and how many of them are idle.
     pub fn size(&self) -> (u32, usize) {
-        (self.driver.size(), self.driver.num_idle() + self.kept().len())
+        (self.driver.size(), self.driver.num_idle() + self.idle().len())
     }
 
     pub fn max_size(&self) -> u32 {
@@ -118,44 +121,43 @@ impl<DB: Backends> Pool<DB> {
         &self.watch
     }
 
-    /// How the driver connects.
     pub fn connect_options(&self) -> Arc<<DB::Connection as Connection>::Options> {
         self.driver.connect_options()
     }
 
     pub async fn close(&self) {
-        // Closed from here on: what is in use goes to the driver, which waits for it, and is kept no more.
+        // From here on, connections in use return to the driver, which waits for them.
         let closing = self.driver.close();
-        self.doubt_all();
+        self.recheck_idle();
         closing.await;
     }
 }
 
-/// A connection of the driver's. Dropped, it goes back there, where its state is looked at; one that does not answer in
-/// time is closed.
+/// A connection of the driver. When dropped, it returns to the driver, which checks it and closes
+/// it if it does not respond in time.
 #[derive(Debug)]
-pub struct Held<DB: Backends> {
+pub struct PooledConn<DB: Backends> {
     connection: PoolConnection<DB>,
     backend: Option<Backend>,
     watch: DB::Watch,
-    given_up: bool,
-    /// Its place in the pool while it is in use.
-    place: Option<OwnedSemaphorePermit>,
+    discarded: bool,
+    /// Its slot in the pool while it is in use.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
-impl<DB: Backends> Held<DB> {
-    async fn lives(&mut self) -> bool {
-        matches!(timeout(LIVES_WITHIN, self.connection.ping()).await, Ok(Ok(())))
+impl<DB: Backends> PooledConn<DB> {
+    async fn is_alive(&mut self) -> bool {
+        matches!(timeout(PING_TIMEOUT, self.connection.ping()).await, Ok(Ok(())))
     }
 
-    /// Not to be used again by anyone: it is closed when it is dropped.
-    pub fn give_up(&mut self) {
-        self.given_up = true;
+    /// Marks the connection so that it is closed when dropped, and never used again.
+    pub fn discard(&mut self) {
+        self.discarded = true;
         self.connection.close_on_drop();
     }
 }
 
-impl<DB: Backends> Deref for Held<DB> {
+impl<DB: Backends> Deref for PooledConn<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
@@ -163,49 +165,52 @@ impl<DB: Backends> Deref for Held<DB> {
     }
 }
 
-impl<DB: Backends> DerefMut for Held<DB> {
+impl<DB: Backends> DerefMut for PooledConn<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         &mut self.connection
     }
 }
 
-impl<DB: Backends> Drop for Held<DB> {
+impl<DB: Backends> Drop for PooledConn<DB> {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let returning = (!self.given_up).then(|| timeout(RETURNS_WITHIN, self.connection.return_to_pool()));
-        let (place, backend, watch) = (self.place.take(), self.backend, self.watch.clone());
+        let returning = (!self.discarded).then(|| timeout(RETURN_TIMEOUT, self.connection.return_to_pool()));
+        let slot = self.slot.take();
+        let backend = self.backend;
+        let watch = self.watch.clone();
         runtime.spawn(async move {
             let is_back = match returning {
                 Some(returning) => returning.await.is_ok(),
                 None => false,
             };
-            if let (false, Some(backend)) = (is_back, backend.filter(|_| place.is_some())) {
-                DB::ended(&watch, backend).await;
+            if let (false, Some(backend)) = (is_back, backend.filter(|_| slot.is_some())) {
+                DB::wait_for_exit(&watch, backend).await;
             }
-            drop(place);
+            drop(slot);
         });
     }
 }
 
 /// A connection in use.
 #[derive(Debug)]
-pub struct Taken<DB: Backends> {
-    pub connection: Held<DB>,
+pub struct Checkout<DB: Backends> {
+    pub connection: PooledConn<DB>,
     pool: Pool<DB>,
 }
 
-impl<DB: Backends> Taken<DB> {
-    /// After a statement that ended well. The place is free once the connection rests.
-    pub fn keep(self) {
+impl<DB: Backends> Checkout<DB> {
+    /// Returns a clean connection to the pool and frees its slot.
+    pub fn check_in(self) {
         let Self { mut connection, pool } = self;
-        // A pool that closes waits for what goes back to the driver, by being dropped.
+        // A pool that is closing waits for its connections to return to the driver. Dropping does
+        // that.
         if !pool.driver.is_closed() {
-            let _place = connection.place.take();
-            pool.kept().push((connection, Instant::now()));
+            let _slot = connection.slot.take();
+            pool.idle().push((connection, Instant::now()));
         }
     }
 
-    pub fn doubt_others(&self) {
-        self.pool.doubt_all();
+    pub fn recheck_idle(&self) {
+        self.pool.recheck_idle();
     }
 }

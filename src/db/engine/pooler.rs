@@ -1,8 +1,8 @@
-//! Finds a pooler between this server and Postgres that shares sessions among connections.
+//! Detects a pooler between this server and Postgres that shares sessions between connections.
 //!
-//! Grantor needs sessions of its own: for its time limits, prepared statements and the lock of the migrations. PgBouncer in
-//! session mode keeps them. In transaction mode two connections take turns on one session, so that one reads what the other
-//! has set.
+//! Grantor needs its own sessions, for its time limits, prepared statements and the migration lock.
+//! PgBouncer provides them in session mode. In transaction mode, two connections may take turns on
+//! one session, so that one connection sees the settings of the other.
 
 use std::time::Duration;
 
@@ -13,14 +13,16 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::pool::Pool;
 use crate::db::engine::{Db, Engine};
 
-/// A pooler with one connection in session mode lets the second one wait for the first: that is no answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// A pooler in session mode with a pool size of 1 blocks the second connection until the first one
+/// closes. This is not an error.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Db {
-    /// Refuses a pooler in transaction mode. Must be asked before anything is prepared on a connection.
+    /// Fails if a pooler in transaction mode is found. Call this before anything is prepared on a
+    /// connection.
     pub async fn check_sessions(&self) -> Result<(), DbError> {
         let Engine::Postgres(pool) = &self.engine else { return Ok(()) };
-        match timeout(ANSWERS_WITHIN, sessions_are_shared(pool)).await {
+        match timeout(CHECK_TIMEOUT, sessions_are_shared(pool)).await {
             Ok(Ok(true)) => Err(DbError::TransactionPooling),
             Ok(Ok(false)) | Err(_) => Ok(()),
             Ok(Err(cause)) => Err(cause.into()),
@@ -29,7 +31,7 @@ impl Db {
 }
 
 async fn sessions_are_shared(pool: &Pool<sqlx::Postgres>) -> Result<bool, sqlx::Error> {
-    // Beside the pool, which has none yet when a server starts.
+    // These connections bypass the pool, which has none yet when the server starts.
     let options = pool.connect_options();
     let (mut one, mut other) = tokio::try_join!(options.connect(), options.connect())?;
     mark(&mut one, "one").await?;
@@ -44,7 +46,7 @@ async fn mark(connection: &mut PgConnection, mark: &'static str) -> Result<(), s
     sqlx::raw_sql(AssertSqlSafe(set)).execute(connection).await.map(drop)
 }
 
-/// Unprepared: sessions that are shared would mix up prepared statements.
+/// Runs the query unprepared, because shared sessions would mix up prepared statements.
 async fn marked(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     const MARKED: &str = "SELECT COALESCE(current_setting('grantor.session', true), '')";
     sqlx::raw_sql(MARKED).fetch_one(connection).await?.try_get(0)

@@ -1,4 +1,4 @@
-//! Why Postgres cannot be reached, for people: the pool only knows that it waited too long.
+//! Explains why Postgres cannot be reached. The pool only reports that it waited too long.
 
 use std::time::Duration;
 
@@ -8,28 +8,31 @@ use tokio::time::timeout;
 
 use crate::db::engine::{Db, Engine};
 
-const WITHIN: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Db {
-    /// Tries one connection of its own. The text names host, port and cause. `None`: it can be reached, or is a file.
+    /// Tries to connect, and returns a text with the host, the port and the cause. Returns `None`
+    /// if the database can be reached or is a file.
     pub async fn why_unreachable(&self) -> Option<String> {
         let Engine::Postgres(pool) = &self.engine else { return None };
         let options = pool.connect_options();
-        let place = place(&options);
-        match timeout(WITHIN, options.connect()).await {
+        let address = address(&options);
+        match timeout(CONNECT_TIMEOUT, options.connect()).await {
             Ok(Ok(connection)) => {
-                // It was only a question.
                 let _ = connection.close().await;
                 None
             }
-            Ok(Err(sqlx::Error::Io(cause))) => Some(format!("Postgres at {place} cannot be reached: {cause}")),
-            Ok(Err(cause)) => Some(format!("Postgres at {place} refuses the connection: {cause}")),
-            Err(_) => Some(format!("Postgres at {place} did not answer within {} seconds", WITHIN.as_secs())),
+            Ok(Err(sqlx::Error::Io(cause))) => Some(format!("Postgres at {address} cannot be reached: {cause}")),
+            Ok(Err(cause)) => Some(format!("Postgres at {address} refused the connection: {cause}")),
+            Err(_) => {
+                let seconds = CONNECT_TIMEOUT.as_secs();
+                Some(format!("Postgres at {address} did not respond within {seconds} seconds"))
+            }
         }
     }
 }
 
-fn place(options: &PgConnectOptions) -> String {
+fn address(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),

@@ -1,8 +1,9 @@
-//! Several statements that happen together or not at all.
+//! Database transactions.
 //!
-//! SQLite transactions begin IMMEDIATE, so that writers queue at the start instead of failing half-way when a read lock
-//! cannot be upgraded. A transaction that is dropped without a decision is rolled back in the background; where that does not
-//! work within a second its connection is closed, which ends the transaction at the server however it stands.
+//! SQLite transactions begin with IMMEDIATE, so that writers queue at the start instead of failing
+//! later when a read lock cannot be upgraded. A transaction that is dropped before commit or
+//! rollback is rolled back in the background. If that takes longer than a second, its connection is
+//! closed, which makes the server roll back.
 
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use sqlx::{Postgres, Sqlite};
 use tokio::time::Instant;
 
 use crate::db::engine::error::DbError;
-use crate::db::engine::pool::Taken;
+use crate::db::engine::pool::Checkout;
 use crate::db::engine::{Conn, Db, DbHandle, Engine, Lease, READ_ATTEMPTS, with_conn};
 
-const ROLL_BACK_WITHIN: Duration = Duration::from_secs(1);
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[must_use = "a transaction that is dropped changes nothing"]
 pub struct Tx {
-    /// Gone only while the transaction is being dropped.
+    /// `None` only while the transaction is being dropped.
     connection: Option<Connection>,
     deadline: Instant,
     state: State,
@@ -26,18 +27,21 @@ pub struct Tx {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// Dropped without a decision: one try, and no second one should the runtime end meanwhile.
+    /// The transaction was dropped while open. The rollback is tried once, and not again if the
+    /// runtime shuts down during it.
     RollingBack,
-    Decided,
+    /// Committed or rolled back.
+    Finished,
 }
 
 enum Connection {
-    Postgres(Taken<Postgres>),
-    Sqlite(Taken<Sqlite>),
+    Postgres(Checkout<Postgres>),
+    Sqlite(Checkout<Sqlite>),
 }
 
 impl Db {
-    /// Nothing has happened yet when beginning fails, so a lost connection is replaced by another, as for reads.
+    /// Begins a transaction. If the connection is lost, this retries on another one, which is safe
+    /// because nothing has been changed yet.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let mut attempt = 1;
         loop {
@@ -51,40 +55,41 @@ impl Db {
     async fn begin_once(&self) -> Result<Tx, DbError> {
         let deadline = (&self).deadline();
         let connection = match &self.engine {
-            Engine::Postgres(pool) => Connection::Postgres(pool.take().await?),
-            Engine::Sqlite(pool) => Connection::Sqlite(pool.take().await?),
+            Engine::Postgres(pool) => Connection::Postgres(pool.checkout().await?),
+            Engine::Sqlite(pool) => Connection::Sqlite(pool.checkout().await?),
         };
         let begin = match connection {
             Connection::Postgres(_) => "BEGIN",
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         };
         let mut tx = Tx { connection: Some(connection), deadline, state: State::Open };
-        tx.say(begin).await?;
+        tx.execute(begin).await?;
         Ok(tx)
     }
 }
 
 impl Tx {
-    /// For `FOR UPDATE` and the like. SQLite knows none of them: of the transactions that write there is one at a time.
+    /// Returns true if the engine supports `FOR UPDATE` and similar clauses. SQLite does not need
+    /// them, because it has only one writing transaction at a time.
     pub(in crate::db) fn locks_rows(&self) -> bool {
         matches!(self.connection, Some(Connection::Postgres(_)))
     }
 
-    /// Makes it happen. On an error the outcome is unknown only where the connection was lost.
+    /// Commits. After an error the outcome is unknown only if the connection was lost.
     pub async fn commit(mut self) -> Result<(), DbError> {
-        self.say("COMMIT").await?;
-        self.state = State::Decided;
+        self.execute("COMMIT").await?;
+        self.state = State::Finished;
         Ok(())
     }
 
-    /// Makes it not have happened, and keeps the connection.
+    /// Rolls back and returns the connection to the pool.
     pub async fn roll_back(mut self) -> Result<(), DbError> {
-        self.say("ROLLBACK").await?;
-        self.state = State::Decided;
+        self.execute("ROLLBACK").await?;
+        self.state = State::Finished;
         Ok(())
     }
 
-    async fn say(&mut self, statement: &'static str) -> Result<(), DbError> {
+    async fn execute(&mut self, statement: &'static str) -> Result<(), DbError> {
         with_conn!(self, |conn| sqlx::raw_sql(statement).execute(conn).await.map(drop))
     }
 }
@@ -109,40 +114,40 @@ impl Drop for Tx {
             return self.close();
         }
         let Some(connection) = self.connection.take() else { return };
-        if self.state == State::Decided {
-            return connection.keep();
+        if self.state == State::Finished {
+            return connection.check_in();
         }
-        let deadline = Instant::now() + ROLL_BACK_WITHIN;
-        let mut undecided = Self { connection: Some(connection), deadline, state: State::RollingBack };
+        let deadline = Instant::now() + ROLLBACK_TIMEOUT;
+        let mut unfinished = Self { connection: Some(connection), deadline, state: State::RollingBack };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { undecided.roll_back_or_close().await })),
-            Err(_) => undecided.close(),
+            Ok(runtime) => drop(runtime.spawn(async move { unfinished.roll_back_or_close().await })),
+            Err(_) => unfinished.close(),
         }
     }
 }
 
 impl Tx {
     async fn roll_back_or_close(&mut self) {
-        match self.say("ROLLBACK").await {
-            Ok(()) => self.state = State::Decided,
+        match self.execute("ROLLBACK").await {
+            Ok(()) => self.state = State::Finished,
             Err(_) => self.close(),
         }
     }
 
     fn close(&mut self) {
         match self.connection.take() {
-            Some(Connection::Postgres(mut taken)) => taken.connection.give_up(),
-            Some(Connection::Sqlite(mut taken)) => taken.connection.give_up(),
+            Some(Connection::Postgres(mut checkout)) => checkout.connection.discard(),
+            Some(Connection::Sqlite(mut checkout)) => checkout.connection.discard(),
             None => {}
         }
     }
 }
 
 impl Connection {
-    fn keep(self) {
+    fn check_in(self) {
         match self {
-            Self::Postgres(taken) => taken.keep(),
-            Self::Sqlite(taken) => taken.keep(),
+            Self::Postgres(checkout) => checkout.check_in(),
+            Self::Sqlite(checkout) => checkout.check_in(),
         }
     }
 }

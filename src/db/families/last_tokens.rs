@@ -1,5 +1,5 @@
-//! When the last access token of a grant expires. Access tokens have no rows of their own, so the time follows from when one
-//! was last issued, and from the lifetimes that servers used at that time.
+//! Computes when the last access token of a grant expires. Access tokens have no rows of their own,
+//! so the time follows from when one was last issued and from the lifetimes that servers used then.
 
 use crate::db::engine::column::ids_as_json;
 use crate::db::engine::error::DbError;
@@ -7,13 +7,16 @@ use crate::db::engine::{Db, DbHandle, with_conn};
 use crate::rules::id::{FamilyId, GrantId};
 use crate::rules::timestamp::Timestamp;
 
-/// A server reports its lifetime every minute. This covers a server that could not for a while.
+/// Seconds. A server reports its token lifetime every minute. The margin covers a server that could
+/// not report for a while.
 const REPORTS_LAG: i64 = 3_600;
 
-/// Seconds. A repeated response is noted only if the time that is stored is older, so that retries rarely write.
+/// Seconds. A repeated response is recorded only if the stored time is older than this, so that
+/// retries rarely write.
 const REISSUES_LAG: i64 = 60;
 
-/// Reports the lifetime that this server gives access tokens, and forgets those that no living token can have.
+/// Records the lifetime that this server gives to access tokens, and deletes lifetimes that no
+/// valid token can have.
 pub async fn report_lifetime(db: &Db, seconds: i64, now: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO access_lifetimes (seconds, last_used_at) VALUES ($1, $2)
@@ -34,13 +37,14 @@ pub async fn report_lifetime(db: &Db, seconds: i64, now: Timestamp) -> Result<()
         .map(drop))
 }
 
-/// Whether a repeated response that is returned now must be noted.
+/// Returns true if a repeated response returned at `now` must be recorded.
 pub fn must_note_reissue(rotated_at: Timestamp, reissued_at: Option<Timestamp>, now: Timestamp) -> bool {
     let stored = reissued_at.map_or(rotated_at, |at| at.max(rotated_at));
     now.seconds_since(stored) > REISSUES_LAG
 }
 
-/// Notes that a repeated response issued an access token again, which does not rotate the refresh token.
+/// Records that a repeated response issued an access token again. This does not rotate the refresh
+/// token.
 pub async fn note_reissue(db: &Db, id: FamilyId, now: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families SET reissued_at = $2 WHERE id = $1 AND (reissued_at IS NULL OR reissued_at < $2)"
@@ -66,9 +70,10 @@ macro_rules! select_latest_end {
     };
 }
 
-/// When the last access token of the grants expires, those of families that were revoked earlier included. Never earlier than
-/// it really does, and up to a minute later, since not every repeated response is noted. Before its first rotation a family
-/// has none. `None`: no token was issued for them.
+/// Returns when the last access token of the grants expires, including tokens of families that were
+/// revoked earlier, or `None` if no token was issued. The result is never too early. It may be up
+/// to a minute too late, because not every repeated response is recorded. Before its first
+/// rotation, a family has no repeated responses.
 pub async fn latest_end(db: impl DbHandle, grants: &[GrantId]) -> Result<Option<Timestamp>, DbError> {
     let at: Option<i64> = with_conn!(
         db,
@@ -97,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_response_is_noted_if_the_stored_time_is_older_than_a_minute() {
+    fn a_repeated_response_is_recorded_if_the_stored_time_is_older_than_a_minute() {
         let at = Timestamp::from_seconds;
         let cases = [
             (1_000, None, 1_000, false),
@@ -105,7 +110,7 @@ mod tests {
             (1_000, None, 1_061, true),
             (1_000, Some(1_061), 1_121, false),
             (1_000, Some(1_061), 1_122, true),
-            // Noted before the last rotation.
+            // The stored time is before the last rotation.
             (1_000, Some(900), 1_060, false),
             (1_000, Some(900), 1_061, true),
             // The clock stepped back.

@@ -1,8 +1,10 @@
-//! When families were last used, gathered in the process and written in batches: a check of a token writes nothing.
+//! Collects in memory when families were last used, and writes the times in batches, so that
+//! checking a token writes nothing.
 //!
-//! Bounded, so that no flood of checks costs memory; what does not fit is counted with the next use. A stop loses at most
-//! a minute of it, which only lists show. A family that is used here for the first time is not kept waiting for so long:
-//! somebody may be looking whether a client works.
+//! The memory is bounded: a use that does not fit is dropped, and the next use of its family
+//! replaces it. A shutdown loses at most a minute of uses, which only affects lists. The first use
+//! of a family on this server is written without waiting for the next minute, because an operator
+//! may be checking whether a client works.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +17,14 @@ use crate::db::families::uses;
 use crate::rules::id::FamilyId;
 use crate::rules::timestamp::Timestamp;
 
-const MOST: usize = 20_000;
-/// Seconds. Uses are written about once a minute, so a list that showed seconds would be wrong.
-const KEPT_TO: i64 = 60;
-/// So many first uses are written at once.
-const MOST_FIRST: usize = 1_000;
+/// The largest number of families in each collection.
+const MAX_FAMILIES: usize = 20_000;
+/// Seconds. Uses are written about once a minute, so times in lists cannot be more precise.
+const RESOLUTION: i64 = 60;
+/// The largest number of first uses that are written at once.
+const MAX_FIRST_USES: usize = 1_000;
 
-/// Cheap to clone; all clones are one.
+/// It is cheap to clone; all clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct LastUses(Arc<Shared>);
 
@@ -33,23 +36,24 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Uses {
-    /// Of families that were not written for a while.
+    /// Uses of families that were not written recently.
     first: HashMap<FamilyId, Timestamp>,
     waiting: HashMap<FamilyId, Timestamp>,
-    /// Since the last sweep, and between that and the one before.
+    /// Families that were written since the last call of [`LastUses::expire_written`].
     written: HashSet<FamilyId>,
+    /// Families that were written between the last two calls.
     written_before: HashSet<FamilyId>,
 }
 
 impl Uses {
     fn is_first(&self, family: &FamilyId) -> bool {
-        // Where so many are in use that not all are remembered here, they wait for the minute.
+        // If too many families are in use to remember all of them, they wait for the next minute.
         let is_known = self.written.contains(family) || self.written_before.contains(family);
-        !is_known && self.first.len() < MOST_FIRST && self.written.len() < MOST
+        !is_known && self.first.len() < MAX_FIRST_USES && self.written.len() < MAX_FAMILIES
     }
 
-    fn are_written(&mut self, uses: HashMap<FamilyId, Timestamp>) -> Vec<(FamilyId, Timestamp)> {
-        let room = MOST.saturating_sub(self.written.len());
+    fn mark_written(&mut self, uses: HashMap<FamilyId, Timestamp>) -> Vec<(FamilyId, Timestamp)> {
+        let room = MAX_FAMILIES.saturating_sub(self.written.len());
         self.written.extend(uses.keys().take(room));
         uses.into_iter().collect()
     }
@@ -57,7 +61,7 @@ impl Uses {
 
 impl LastUses {
     pub fn note(&self, family: FamilyId, now: Timestamp) {
-        let now = now.rounded_down_to(KEPT_TO);
+        let now = now.rounded_down_to(RESOLUTION);
         let mut uses = self.uses();
         let Uses { first, waiting, .. } = &mut *uses;
         if let Some(at) = first.get_mut(&family).or_else(|| waiting.get_mut(&family)) {
@@ -66,29 +70,29 @@ impl LastUses {
             uses.first.insert(family, now);
             drop(uses);
             self.0.first_use.notify_one();
-        } else if uses.waiting.len() < MOST {
+        } else if uses.waiting.len() < MAX_FAMILIES {
             uses.waiting.insert(family, now);
         }
     }
 
-    /// Until a family is used that was not used here for a while.
-    pub async fn first_use(&self) {
+    /// Waits until a family is used that was not used on this server recently.
+    pub async fn wait_for_first_use(&self) {
         self.0.first_use.notified().await;
     }
 
-    /// Writes what was gathered. Where that fails it is gone: the next use is as good.
+    /// Writes all collected uses. If this fails, they are lost, and the next uses replace them.
     pub async fn write(&self, db: &Db) -> Result<(), DbError> {
-        self.write_first(db).await?;
+        self.write_first_uses(db).await?;
         record(db, &self.take_waiting()).await
     }
 
-    /// Writes first uses alone: the others have their minute.
-    pub async fn write_first(&self, db: &Db) -> Result<(), DbError> {
+    /// Writes only the first uses.
+    pub async fn write_first_uses(&self, db: &Db) -> Result<(), DbError> {
         record(db, &self.take_first()).await
     }
 
-    /// Once a minute, so that what is not used any more is forgotten here.
-    pub fn age(&self) {
+    /// Forgets the families that were not written since the previous call. Call this once a minute.
+    pub fn expire_written(&self) {
         let mut uses = self.uses();
         uses.written_before = std::mem::take(&mut uses.written);
     }
@@ -96,13 +100,13 @@ impl LastUses {
     fn take_first(&self) -> Vec<(FamilyId, Timestamp)> {
         let mut uses = self.uses();
         let first = std::mem::take(&mut uses.first);
-        uses.are_written(first)
+        uses.mark_written(first)
     }
 
     fn take_waiting(&self) -> Vec<(FamilyId, Timestamp)> {
         let mut uses = self.uses();
         let waiting = std::mem::take(&mut uses.waiting);
-        uses.are_written(waiting)
+        uses.mark_written(waiting)
     }
 
     fn uses(&self) -> MutexGuard<'_, Uses> {
@@ -136,35 +140,35 @@ mod tests {
         uses.note(family(number), at(seconds));
     }
 
-    fn is_told(uses: &LastUses) -> bool {
-        uses.first_use().now_or_never().is_some()
+    fn is_notified(uses: &LastUses) -> bool {
+        uses.wait_for_first_use().now_or_never().is_some()
     }
 
     #[test]
-    fn the_first_use_of_a_family_is_told_and_the_next_ones_wait_until_it_has_rested() {
+    fn the_first_use_of_a_family_notifies_and_later_ones_wait_until_it_was_unused_for_a_while() {
         let uses = LastUses::default();
-        assert!(!is_told(&uses));
+        assert!(!is_notified(&uses));
 
         note(&uses, 1, 600);
-        assert!(is_told(&uses));
+        assert!(is_notified(&uses));
         note(&uses, 1, 660);
-        assert!(!is_told(&uses), "it waits already");
+        assert!(!is_notified(&uses), "the first use is already waiting");
         assert_eq!(uses.take_first(), [(family(1), at(660))]);
-        uses.age();
+        uses.expire_written();
         note(&uses, 1, 720);
         note(&uses, 2, 720);
-        assert!(is_told(&uses), "the second one");
-        assert_eq!(uses.take_first(), [(family(2), at(720))], "and nothing that was written a moment ago");
+        assert!(is_notified(&uses), "the second family");
+        assert_eq!(uses.take_first(), [(family(2), at(720))], "without the family that was just written");
         assert_eq!(uses.take_waiting(), [(family(1), at(720))]);
         for _ in 0..2 {
-            uses.age();
+            uses.expire_written();
         }
         note(&uses, 1, 13);
-        assert!(is_told(&uses), "after two minutes without a use");
+        assert!(is_notified(&uses), "after two minutes without a use");
     }
 
     #[test]
-    fn a_use_is_kept_to_the_minute() {
+    fn the_time_of_a_use_is_rounded_down_to_the_minute() {
         let uses = LastUses::default();
 
         note(&uses, 1, 179);
@@ -173,19 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_first_uses_waits_for_the_minute() {
+    fn first_uses_beyond_the_limit_wait_for_the_next_minute() {
         let uses = LastUses::default();
 
-        for number in 0..=MOST_FIRST as u128 {
+        for number in 0..=MAX_FIRST_USES as u128 {
             note(&uses, number, 10);
         }
-        assert_eq!((uses.take_first().len(), uses.take_waiting().len()), (MOST_FIRST, 1));
-        for number in 0..2 * MOST as u128 {
+        assert_eq!((uses.take_first().len(), uses.take_waiting().len()), (MAX_FIRST_USES, 1));
+        for number in 0..2 * MAX_FAMILIES as u128 {
             note(&uses, number, 11);
             uses.take_first();
         }
         let remembered = uses.uses().written.len();
-        assert_eq!((remembered, uses.take_waiting().len()), (MOST, MOST));
-        assert_eq!(uses.take_first(), [], "where not all are remembered, none is first");
+        assert_eq!((remembered, uses.take_waiting().len()), (MAX_FAMILIES, MAX_FAMILIES));
+        assert_eq!(uses.take_first(), [], "no use counts as first if not all families are remembered");
     }
 }

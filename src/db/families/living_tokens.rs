@@ -1,4 +1,4 @@
-//! Counts the families that received an access token in a given time. Access tokens have no rows of their own.
+//! Counts the families that may have valid access tokens. Access tokens have no rows of their own.
 
 use uuid::Uuid;
 
@@ -12,20 +12,21 @@ const BATCH: i64 = 50_000;
 
 #[derive(sqlx::FromRow)]
 struct Counted {
-    living: i64,
+    active: i64,
     /// NULL after the last batch.
     last_id: Option<Uuid>,
 }
 
-/// Families that are not revoked and were created or refreshed since then.
+/// Counts families that are not revoked and were created or refreshed at or after `since`.
 pub async fn count_families(db: &Db, since: Timestamp) -> Result<u64, DbError> {
-    let (mut after, mut living) = (Uuid::nil(), 0);
+    let mut after = Uuid::nil();
+    let mut active = 0;
     loop {
         let batch = count_batch(db, after, since).await?;
-        living += unsigned(batch.living);
+        active += unsigned(batch.active);
         match batch.last_id {
             Some(last) => after = last,
-            None => return Ok(living),
+            None => return Ok(active),
         }
     }
 }
@@ -33,7 +34,7 @@ pub async fn count_families(db: &Db, since: Timestamp) -> Result<u64, DbError> {
 async fn count_batch(db: &Db, after: Uuid, since: Timestamp) -> Result<Counted, DbError> {
     with_conn!(db, |conn| sqlx::query_as(
         "WITH batch AS (SELECT id, rotated_at, revoked_at FROM families WHERE id > $1 ORDER BY id LIMIT $2)
-         SELECT COUNT(CASE WHEN revoked_at IS NULL AND rotated_at >= $3 THEN 1 END) AS living,
+         SELECT COUNT(CASE WHEN revoked_at IS NULL AND rotated_at >= $3 THEN 1 END) AS active,
                 (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last_id
            FROM batch"
     )

@@ -1,8 +1,10 @@
-//! What one exchange of a code began: a chain of refresh tokens, and the access tokens beside it.
+//! Token families. The exchange of a code starts a family: a chain of refresh tokens and the access
+//! tokens issued with them.
 //!
-//! The digest of the current refresh token is in the row itself. A rotation is one update that names the state it was
-//! decided on. So only one of two concurrent rotations happens, and none after the family was revoked or its scopes were
-//! narrowed. On Postgres it changes no indexed column, so no index is written.
+//! The row contains the digest of the current refresh token. A rotation is one UPDATE whose
+//! condition is the state that the decision was based on. Only one of two concurrent rotations
+//! succeeds, and none after the family was revoked or lost scopes. On Postgres a rotation usually
+//! changes no indexed column, so it writes no index.
 
 pub mod last_tokens;
 pub mod last_uses;
@@ -36,8 +38,8 @@ use crate::secret::Digest;
 
 const TABLE: &str = "families";
 
-/// An ended family stays for 30 days, so that who looks into an incident finds it.
-pub const ENDED_FOR: i64 = 30 * 86_400;
+/// Seconds. A revoked family is kept for 30 days, for the investigation of incidents.
+pub const REVOKED_RETENTION: i64 = 30 * 86_400;
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Family {
@@ -121,14 +123,15 @@ impl TryFrom<Row> for Family {
     }
 }
 
-/// Everything that decides whether, and with which scopes, a refresh token is answered.
+/// Everything needed to decide whether a refresh token is valid, and for which scopes.
 #[derive(Clone, Debug)]
 pub struct ForRefresh {
     pub family: Family,
     pub standing: Standing,
-    /// When the token before the current one was made.
+    /// When the token before the current one was issued.
     pub previous_rotated_at: Option<Timestamp>,
-    /// When a repeated response last issued an access token, noted as by `last_tokens::note_reissue`.
+    /// When a repeated response last issued an access token, as recorded by
+    /// `last_tokens::note_reissue`.
     pub reissued_at: Option<Timestamp>,
 }
 
@@ -173,7 +176,7 @@ macro_rules! for_refresh_columns {
     };
 }
 
-/// One statement, every table by its primary key.
+/// Finds a family with one statement that reads every table by its primary key.
 pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh>, DbError> {
     let row: Option<ForRefreshRow> = read_with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT ",
@@ -188,8 +191,8 @@ pub async fn find_for_refresh(db: &Db, id: FamilyId) -> Result<Option<ForRefresh
     row.map(ForRefresh::try_from).transpose()
 }
 
-/// The same for several families at once, in their order. Only on Postgres.
-pub(super) async fn find_for_refresh_together(
+/// Like [`find_for_refresh`] for several families, with results in the same order. Postgres only.
+pub(super) async fn find_for_refresh_batch(
     db: &Db,
     ids: &[FamilyId],
 ) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
@@ -212,7 +215,7 @@ pub(super) async fn find_for_refresh_together(
     Ok(in_order(ids.len(), rows, ForRefresh::try_from))
 }
 
-/// What decides whether an access token lives.
+/// Everything needed to decide whether an access token is active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Liveness {
     pub org_id: OrgId,
@@ -221,11 +224,11 @@ pub struct Liveness {
     pub grant_id: GrantId,
     pub scopes: ScopeSet,
     pub revoked_at: Option<Timestamp>,
-    /// `None`: the user does not belong to the organization anymore.
+    /// `None` if the user is no longer a member of the organization.
     pub role: Option<Role>,
 }
 
-/// The columns of [`LivenessRow`], and the end of the statement.
+/// Selects the columns of [`LivenessRow`]. The argument is the rest of the statement.
 macro_rules! select_liveness {
     ($rest:literal) => {
         concat!(
@@ -266,7 +269,7 @@ impl TryFrom<LivenessRow> for Liveness {
     }
 }
 
-/// `None`: there was no such family, or it ended long ago.
+/// Returns `None` if there is no such family, or if it was deleted a while after its end.
 pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
     let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(select_liveness!(" WHERE f.id = $1"))
         .bind(id.0)
@@ -275,8 +278,8 @@ pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, Db
     row.map(Liveness::try_from).transpose()
 }
 
-/// The same for several, in their order; on Postgres.
-pub(super) async fn find_liveness_together(
+/// Like [`find_liveness`] for several families, with results in the same order. Postgres only.
+pub(super) async fn find_liveness_batch(
     db: &Db,
     ids: &[FamilyId],
 ) -> Result<Vec<Result<Option<Liveness>, DbError>>, DbError> {
@@ -294,7 +297,7 @@ pub(super) async fn find_liveness_together(
     Ok(ids.iter().map(|id| found.get(id).cloned().map(Liveness::try_from).transpose()).collect())
 }
 
-/// False where it had ended already, or there is no such family.
+/// Returns false if the family is already revoked or does not exist.
 pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: Timestamp) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE id = $1 AND revoked_at IS NULL"
@@ -307,9 +310,10 @@ pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: 
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Ends what lives under grants that this transaction has taken.
+/// Revokes the families of grants that this transaction has locked.
 pub(super) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), DbError> {
-    let (now, forget_at) = (now.seconds(), now.plus(ENDED_FOR).seconds());
+    let forget_at = now.plus(REVOKED_RETENTION).seconds();
+    let now = now.seconds();
     with_conn!(
         tx,
         postgres
@@ -338,9 +342,10 @@ pub(super) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Times
     )
 }
 
-/// Ends those of a grant that hold a scope, in the transaction that has taken the grant.
+/// Revokes the families of a grant that have a scope. The transaction must have locked the grant.
 pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Timestamp) -> Result<(), DbError> {
-    let (now, forget_at) = (now.seconds(), now.plus(ENDED_FOR).seconds());
+    let forget_at = now.plus(REVOKED_RETENTION).seconds();
+    let now = now.seconds();
     with_conn!(
         tx,
         postgres
@@ -373,9 +378,9 @@ pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Ti
     )
 }
 
-/// Takes scopes from what lives under grants that this transaction has taken. What is left keeps its order, as every list
-/// of scopes has one.
-pub(super) async fn take_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
+/// Removes scopes from the families of grants that this transaction has locked. The remaining
+/// scopes keep their order.
+pub(super) async fn remove_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
     with_conn!(
         tx,
         postgres
@@ -405,15 +410,16 @@ pub(super) async fn take_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scope
     )
 }
 
-/// Deletes at most `most` of those whose time to be forgotten has come, and which a rotation has not put off.
-pub async fn forget(db: &Db, now: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` families whose retention is over. The condition is repeated because a
+/// rotation may have extended it.
+pub async fn forget(db: &Db, now: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM families WHERE id IN (
            SELECT id FROM families WHERE forget_at < $1 ORDER BY forget_at LIMIT $2)
          AND forget_at < $1"
     )
-    .bind(now.minus(rotations::FORGET_AT_LAGS).seconds())
-    .bind(i64::from(most))
+    .bind(now.minus(rotations::FORGET_AT_TOLERANCE).seconds())
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))

@@ -1,8 +1,9 @@
-//! How a family begins: with the one use of a code, while its grant is live. `rules::token::exchange` has decided on the code
-//! as it was read. What is left is a compare-and-swap: nobody redeemed the code meanwhile, and the grant was not revoked.
+//! Redeems authorization codes, which starts a family. `rules::token::exchange` has already
+//! decided, based on the code as it was read. The compare-and-swap checks that the code is still
+//! unused and that the grant is not revoked.
 //!
-//! [`begin`] waits for rows that another transaction holds. On Postgres the first attempt is [`begin_together`], one
-//! statement for all exchanges that wait, which passes over such rows.
+//! [`begin`] waits for rows that another transaction has locked. On Postgres the first attempt is
+//! [`begin_batch`], one statement for all waiting exchanges, which skips such rows.
 
 use sqlx::types::Json;
 
@@ -17,7 +18,8 @@ use crate::db::grants;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Digest;
 
-/// In the transaction that holds the grant by `grants::lock_live`, so that no family is born under a revoked one.
+/// Inserts a family. The transaction must have locked the grant with `grants::lock_live`, so that
+/// no family is created under a revoked grant.
 pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query(
         "INSERT INTO families
@@ -47,8 +49,8 @@ pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) 
     .map(drop))
 }
 
-/// A code that is to be redeemed, and the family that it begins. Client, user, scopes and resources of the family are those
-/// of the code and its grant.
+/// A code to redeem and the family that it starts. The client, user, scopes and resources of the
+/// family are those of the code and its grant.
 #[derive(Clone, Debug)]
 pub struct Redemption {
     pub code: Digest,
@@ -61,12 +63,13 @@ impl CompareAndSwap for Redemption {
         begin(db, self).await
     }
 
-    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
-        begin_together(db, all).await
+    async fn swap_batch(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        begin_batch(db, all).await
     }
 }
 
-/// False if the code was redeemed meanwhile or its grant was revoked. Then nothing happened.
+/// Returns false and changes nothing if the code was redeemed or its grant was revoked since the
+/// read.
 pub async fn begin(db: &Db, redemption: &Redemption) -> Result<bool, DbError> {
     let Redemption { code, family, forget_at } = redemption;
     let mut tx = db.begin().await?;
@@ -80,9 +83,10 @@ pub async fn begin(db: &Db, redemption: &Redemption) -> Result<bool, DbError> {
     Ok(true)
 }
 
-/// `free` locks codes before grants, as every transaction does that locks both, each in one order, and passes over rows that
-/// another transaction holds. So no statement waits for another one.
-const BEGIN_TOGETHER: &str = "\
+/// `free` locks codes before grants, as every transaction does that locks both, each in a fixed
+/// order, and skips rows that another transaction has locked. So no statement waits for another
+/// one.
+const BEGIN_BATCH: &str = "\
     WITH decided AS (
       SELECT family_id, code, now, key_id, refresh_token, ends_at, forget_at, position
         FROM UNNEST($1::uuid[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
@@ -108,22 +112,28 @@ const BEGIN_TOGETHER: &str = "\
         FROM redeemed)
     SELECT position FROM redeemed";
 
-/// Whether each family began, in their order. Of several redemptions of one code at most one happens.
-async fn begin_together(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
-    let families = || redemptions.iter().map(|one| &one.family);
+/// Returns whether each family was started, in the same order. At most one of several redemptions
+/// of a code succeeds.
+async fn begin_batch(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+    let families = || redemptions.iter().map(|redemption| &redemption.family);
     let refresh_tokens = || families().map(|family| family.current_digest.as_ref());
     let positions: Vec<i64> = with_conn!(
         db,
         postgres
             | conn
-            | sqlx::query_scalar(BEGIN_TOGETHER)
+            | sqlx::query_scalar(BEGIN_BATCH)
                 .bind(families().map(|family| family.id.0).collect::<Vec<_>>())
-                .bind(redemptions.iter().map(|one| one.code.bytes().as_slice()).collect::<Vec<_>>())
+                .bind(redemptions.iter().map(|redemption| redemption.code.bytes().as_slice()).collect::<Vec<_>>())
                 .bind(families().map(|family| family.created_at.seconds()).collect::<Vec<_>>())
                 .bind(families().map(|family| family.key_id.as_str()).collect::<Vec<_>>())
-                .bind(refresh_tokens().map(|it| it.map(|it| it.bytes().as_slice())).collect::<Vec<_>>())
+                .bind(refresh_tokens().map(|token| token.map(|digest| digest.bytes().as_slice())).collect::<Vec<_>>())
                 .bind(families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-                .bind(redemptions.iter().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .bind(
+                    redemptions
+                        .iter()
+                        .map(|redemption| redemption.forget_at.map(Timestamp::seconds))
+                        .collect::<Vec<_>>()
+                )
                 .fetch_all(conn)
                 .await,
         sqlite | _conn | Ok(Vec::new())

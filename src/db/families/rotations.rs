@@ -1,7 +1,8 @@
-//! How a refresh token replaces another: a compare-and-swap on the family's row, after `rules::token::refresh` has decided.
+//! Rotates refresh tokens by a compare-and-swap on the row of the family, after
+//! `rules::token::refresh` has decided.
 //!
-//! [`rotate`] waits for a row that another transaction holds. On Postgres the first attempt is [`rotate_together`], one
-//! statement for all rotations that wait, which passes over such rows.
+//! [`rotate`] waits for a row that another transaction has locked. On Postgres the first attempt is
+//! [`rotate_batch`], one statement for all waiting rotations, which skips such rows.
 
 use sqlx::types::Json;
 
@@ -15,15 +16,17 @@ use crate::rules::scope::ScopeSet;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Digest;
 
-/// `forget_at` is indexed, so it moves once a day and not with each rotation, which then touches no index.
-pub const FORGET_AT_LAGS: i64 = 86_400;
+/// Seconds. `forget_at` is indexed, so it is updated at most once a day and not by each rotation.
+/// Other rotations change no index.
+pub const FORGET_AT_TOLERANCE: i64 = 86_400;
 
-/// A decision on a row that was read.
+/// The decision to rotate, based on a row that was read.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     pub id: FamilyId,
-    /// As they were read.
+    /// As it was read.
     pub from_sequence: u32,
+    /// As they were read.
     pub scopes: ScopeSet,
     pub key_id: String,
     pub new_digest: Digest,
@@ -36,12 +39,12 @@ impl CompareAndSwap for Rotation {
         rotate(db, self).await
     }
 
-    async fn swap_together(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
-        rotate_together(db, all).await
+    async fn swap_batch(db: &Db, all: &[Self]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+        rotate_batch(db, all).await
     }
 }
 
-/// False if the row is not the one that was decided on anymore: it was rotated, revoked or narrowed meanwhile.
+/// Returns false if the family was rotated or revoked, or lost scopes, since the read.
 pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families
@@ -58,15 +61,16 @@ pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
     .bind(rotation.key_id.as_str())
     .bind(rotation.now.seconds())
     .bind(rotation.forget_at.map(Timestamp::seconds))
-    .bind(FORGET_AT_LAGS)
+    .bind(FORGET_AT_TOLERANCE)
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
 }
 
-/// `free` locks the rows in the order of their ids and passes over rows that another transaction holds. So no statement
-/// waits for another one, and a slow transaction does not delay the other families of the batch.
-const ROTATE_TOGETHER: &str = "\
+/// `free` locks the rows in the order of their ids and skips rows that another transaction has
+/// locked. So no statement waits for another one, and a slow transaction does not delay the other
+/// families of the batch.
+const ROTATE_BATCH: &str = "\
     WITH decided AS (
       SELECT id, from_sequence, scopes::jsonb AS scopes, key_id, new_digest, now, forget_at, position
         FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
@@ -84,22 +88,23 @@ const ROTATE_TOGETHER: &str = "\
        AND f.sequence = d.from_sequence AND f.revoked_at IS NULL AND f.scopes = d.scopes
     RETURNING d.position";
 
-/// Whether each rotation happened, in their order. Of several rotations of one family at most one happens.
-async fn rotate_together(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+/// Returns whether each rotation succeeded, in the same order. At most one of several rotations of
+/// a family succeeds.
+async fn rotate_batch(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
     let each = || rotations.iter();
     let positions: Vec<i64> = with_conn!(
         db,
         postgres
             | conn
-            | sqlx::query_scalar(ROTATE_TOGETHER)
-                .bind(each().map(|one| one.id.0).collect::<Vec<_>>())
-                .bind(each().map(|one| i64::from(one.from_sequence)).collect::<Vec<_>>())
-                .bind(each().map(|one| json(&one.scopes)).collect::<Vec<_>>())
-                .bind(each().map(|one| one.key_id.as_str()).collect::<Vec<_>>())
-                .bind(each().map(|one| one.new_digest.bytes().as_slice()).collect::<Vec<_>>())
-                .bind(each().map(|one| one.now.seconds()).collect::<Vec<_>>())
-                .bind(each().map(|one| one.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-                .bind(FORGET_AT_LAGS)
+            | sqlx::query_scalar(ROTATE_BATCH)
+                .bind(each().map(|rotation| rotation.id.0).collect::<Vec<_>>())
+                .bind(each().map(|rotation| i64::from(rotation.from_sequence)).collect::<Vec<_>>())
+                .bind(each().map(|rotation| json(&rotation.scopes)).collect::<Vec<_>>())
+                .bind(each().map(|rotation| rotation.key_id.as_str()).collect::<Vec<_>>())
+                .bind(each().map(|rotation| rotation.new_digest.bytes().as_slice()).collect::<Vec<_>>())
+                .bind(each().map(|rotation| rotation.now.seconds()).collect::<Vec<_>>())
+                .bind(each().map(|rotation| rotation.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+                .bind(FORGET_AT_TOLERANCE)
                 .fetch_all(conn)
                 .await,
         sqlite | _conn | Ok(Vec::new())

@@ -1,4 +1,4 @@
-//! When families of tokens and their grants were used last, written for many at once.
+//! Writes when token families, their grants and their clients were last used, in batches.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,30 @@ use crate::rules::id::FamilyId;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::hex;
 
-/// Notes when families were used last, their grants, and, at most hourly, their clients: one statement for each. An earlier time than is known changes
-/// nothing, and rows are taken in one order, so that several replicas do not wait for each other in a ring.
+/// Records when families, their grants and, at most hourly, their clients were last used, with one
+/// statement for each table. An earlier time than the stored one changes nothing. Rows are locked
+/// in a fixed order, so that several replicas cannot deadlock.
 pub async fn record_use(db: &Db, uses: &[(FamilyId, Timestamp)]) -> Result<(), DbError> {
     let mut latest = BTreeMap::new();
     for (id, at) in uses {
-        let known = latest.entry(*id).or_insert(*at);
-        *known = (*known).max(*at);
+        let last = latest.entry(*id).or_insert(*at);
+        *last = (*last).max(*at);
     }
     if latest.is_empty() {
         return Ok(());
     }
-    record(db, &latest, FAMILIES_WERE_USED).await?;
-    record(db, &latest, GRANTS_WERE_USED).await?;
-    record(db, &latest, CLIENTS_WERE_SEEN).await
+    record(db, &latest, UPDATE_FAMILIES).await?;
+    record(db, &latest, UPDATE_GRANTS).await?;
+    record(db, &latest, UPDATE_CLIENTS).await
 }
 
-/// The same statement for each engine.
-struct Recording {
+/// The same statement for both engines.
+struct Statement {
     postgres: &'static str,
     sqlite: &'static str,
 }
 
-const FAMILIES_WERE_USED: Recording = Recording {
+const UPDATE_FAMILIES: Statement = Statement {
     postgres: "WITH used AS (
                  SELECT id, at FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at)
                ), taken AS (
@@ -49,7 +50,7 @@ const FAMILIES_WERE_USED: Recording = Recording {
               WHERE families.id = used.family_id AND (last_used_at IS NULL OR last_used_at < used.at)",
 };
 
-const GRANTS_WERE_USED: Recording = Recording {
+const UPDATE_GRANTS: Statement = Statement {
     postgres: "WITH used AS (
                  SELECT f.grant_id AS id, max(used.at) AS at
                    FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at) JOIN families f ON f.id = used.id
@@ -69,8 +70,9 @@ const GRANTS_WERE_USED: Recording = Recording {
               WHERE grants.id = used.grant_id AND (last_used_at IS NULL OR last_used_at < used.at)",
 };
 
-/// A client whose tokens are in use neither sleeps nor is forgotten.
-const CLIENTS_WERE_SEEN: Recording = Recording {
+/// A client whose tokens are in use counts as seen, so it does not become unused and is not
+/// deleted.
+const UPDATE_CLIENTS: Statement = Statement {
     postgres: "WITH used AS (
                  SELECT f.client_id AS id, max(used.at) AS at
                    FROM UNNEST($1::uuid[], $2::bigint[]) AS used (id, at) JOIN families f ON f.id = used.id
@@ -90,12 +92,12 @@ const CLIENTS_WERE_SEEN: Recording = Recording {
               WHERE clients.id = used.client_id AND clients.last_seen_at <= used.at - 3600",
 };
 
-async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, recording: Recording) -> Result<(), DbError> {
+async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, statement: Statement) -> Result<(), DbError> {
     with_conn!(
         db,
         postgres
             | conn
-            | sqlx::query(recording.postgres)
+            | sqlx::query(statement.postgres)
                 .bind(latest.keys().map(|id| id.0).collect::<Vec<_>>())
                 .bind(latest.values().map(|at| at.seconds()).collect::<Vec<_>>())
                 .execute(conn)
@@ -103,7 +105,7 @@ async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, recording: Reco
                 .map(drop),
         sqlite | conn | {
             let rows: Vec<_> = latest.iter().map(|(id, at)| json!([hex(id.0.as_bytes()), at])).collect();
-            sqlx::query(recording.sqlite).bind(Json(rows)).execute(conn).await.map(drop)
+            sqlx::query(statement.sqlite).bind(Json(rows)).execute(conn).await.map(drop)
         }
     )
 }

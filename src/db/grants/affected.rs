@@ -1,4 +1,4 @@
-//! What taking scopes from an app would do to its grants in one organization.
+//! Counts the grants of a client in an organization that removing scopes would affect.
 
 use sqlx::types::Json;
 
@@ -9,16 +9,16 @@ use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
 use crate::rules::scope::ScopeSet;
 
-/// The grants that hold at least one of the scopes.
+/// The grants that have at least one of the scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AffectedGrants {
     pub grants: u64,
     pub users: u64,
-    /// Those that hold no other scope.
+    /// Grants that have no other scopes.
     pub without_other_scopes: u64,
-    /// The scopes that a grant holds.
+    /// The scopes that at least one grant has.
     pub scopes: ScopeSet,
-    /// Addresses of the first [`MAX_PEOPLE`] users.
+    /// The email addresses of the first [`MAX_PEOPLE`] users.
     pub people: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ pub async fn find(
     client_id: ClientId,
     scopes: &ScopeSet,
 ) -> Result<AffectedGrants, DbError> {
-    let most = i64::try_from(MAX_PEOPLE).unwrap_or(i64::MAX);
+    let limit = i64::try_from(MAX_PEOPLE).unwrap_or(i64::MAX);
     let row: Row = with_conn!(
         db,
         postgres
@@ -75,7 +75,7 @@ pub async fn find(
                 .bind(org_id.0)
                 .bind(client_id.uuid())
                 .bind(scopes.names().collect::<Vec<_>>())
-                .bind(most)
+                .bind(limit)
                 .fetch_one(conn)
                 .await,
         sqlite
@@ -87,7 +87,7 @@ pub async fn find(
             .bind(org_id.0)
             .bind(client_id.uuid())
             .bind(Json(scopes))
-            .bind(most)
+            .bind(limit)
             .fetch_one(conn)
             .await
     )?;

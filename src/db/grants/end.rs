@@ -1,7 +1,8 @@
-//! What takes a grant away, or a part of it, with all that came of it.
+//! Revokes grants, or some of their scopes, together with their codes and tokens.
 //!
-//! Rows are taken in one order everywhere: the client of the organisation, the user, codes, grants, families. So whoever
-//! ends a grant and whoever exchanges a code of it follow each other, and neither waits for the other in a ring.
+//! Every transaction locks rows in the same order: the client in the organization, the user, codes,
+//! grants, families. So a revocation and the exchange of a code of the same grant run one after the
+//! other and cannot deadlock.
 
 use sqlx::types::Json;
 
@@ -16,18 +17,18 @@ use crate::rules::id::GrantId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::timestamp::Timestamp;
 
-/// Ends grants with all that came of them, for good: given again, a grant brings back neither tokens nor codes. Returns
-/// those that lived, by their ids.
-pub async fn end(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
+/// Revokes grants and their tokens, and deletes their codes. A new consent later restores none of
+/// these. Returns the grants that were not revoked before, ordered by id.
+pub async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
     codes::delete_of_grants(tx, ids).await?;
-    let ended = revoke(tx, ids, now).await?;
+    let revoked = mark_revoked(tx, ids, now).await?;
     families::revoke_of_grants(tx, ids, now).await?;
-    // Once more for what a consent wrote before the grants were taken.
+    // A second time, because a consent may have added codes before the grants were locked.
     codes::delete_of_grants(tx, ids).await?;
-    Ok(ended)
+    Ok(revoked)
 }
 
-async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
+async fn mark_revoked(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
     let rows: Vec<NamedRow> = with_conn!(
         tx,
         postgres
@@ -56,23 +57,24 @@ async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<Name
             .fetch_all(conn)
             .await
     )?;
-    let mut ended = rows.into_iter().map(NamedGrant::try_from).collect::<Result<Vec<_>, _>>()?;
-    ended.sort_by_key(|grant| grant.id);
-    Ok(ended)
+    let mut revoked = rows.into_iter().map(NamedGrant::try_from).collect::<Result<Vec<_>, _>>()?;
+    revoked.sort_by_key(|grant| grant.id);
+    Ok(revoked)
 }
 
-/// Takes scopes from grants and from what came of them, which lives on without. Codes under way are lost: the client asks
-/// again. Used ones stay, since a second use of them must still be noticed. A grant may be left with nothing, which is for the caller to end.
-pub async fn take_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
+/// Removes scopes from grants and their families, which stay valid for the other scopes. Unused
+/// codes are deleted, so the client has to ask again. Used codes stay, because a second use must
+/// still be detected. The caller must revoke grants that have no scopes left.
+pub async fn remove_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
     codes::delete_unused_of_grants(tx, ids).await?;
     touch(tx, ids, now).await?;
     delete_scopes(tx, ids, scopes).await?;
-    consents::take_scopes_of_grants(tx, ids, scopes).await?;
-    families::take_scopes_of_grants(tx, ids, scopes).await?;
+    consents::remove_scopes_of_grants(tx, ids, scopes).await?;
+    families::remove_scopes_of_grants(tx, ids, scopes).await?;
     codes::delete_unused_of_grants(tx, ids).await
 }
 
-/// Takes the rows for this transaction.
+/// Locks the rows for this transaction.
 async fn touch(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbError> {
     with_conn!(
         tx,

@@ -1,4 +1,4 @@
-//! Counts and lists across all organizations, for ending everything after a restore.
+//! Counts and lists access in all organizations, for revoking everything after a restore.
 
 use uuid::Uuid;
 
@@ -6,7 +6,7 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::{DbHandle, with_conn};
 use crate::rules::id::{GrantId, KeyId};
 
-/// What a database holds that gives access, and what only people can judge.
+/// The numbers of rows that give access, and of rows that only operators can review.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
 pub struct Access {
     pub sessions: i64,
@@ -44,19 +44,19 @@ pub async fn count(db: impl DbHandle) -> Result<Access, DbError> {
     .await)
 }
 
-/// Of grants that are not revoked, the next ones by id.
-pub async fn list_grants(db: impl DbHandle, after: GrantId, most: u32) -> Result<Vec<GrantId>, DbError> {
+/// Lists the next grants after an id that are not revoked.
+pub async fn list_grants(db: impl DbHandle, after: GrantId, limit: u32) -> Result<Vec<GrantId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT id FROM grants WHERE id > $1 AND revoked_at IS NULL ORDER BY id LIMIT $2"
     )
     .bind(after.0)
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     Ok(ids.into_iter().map(GrantId).collect())
 }
 
-/// API keys and application keys that still work.
+/// Lists the API keys and application keys that are not revoked.
 pub async fn list_keys(db: impl DbHandle) -> Result<Vec<KeyId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT id FROM api_keys WHERE revoked_at IS NULL

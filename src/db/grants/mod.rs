@@ -1,4 +1,5 @@
-//! What users authorised: one row for each client of each user in each organisation, revoked and given again.
+//! What users authorized. There is one row per client, user and organization; a new consent reuses
+//! the row of a revoked grant.
 
 pub mod affected;
 pub mod end;
@@ -32,10 +33,10 @@ pub struct Grant {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// A consent that is about to be stored.
+/// A consent to store.
 #[derive(Clone, Debug)]
 pub struct NewGrant<'a> {
-    /// Where there is no grant yet.
+    /// Used if there is no grant yet.
     pub id: GrantId,
     pub org_id: OrgId,
     pub client_id: ClientId,
@@ -45,7 +46,7 @@ pub struct NewGrant<'a> {
     pub now: Timestamp,
 }
 
-/// A grant with the names that a list shows.
+/// A grant with the names that lists show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedGrant {
     pub grant: Grant,
@@ -68,7 +69,7 @@ pub(super) struct Row {
     scopes: Option<String>,
 }
 
-/// The columns of [`Row`], what a list adds, and the rest of the statement.
+/// Selects the columns of [`Row`] and further ones. The last argument is the rest of the statement.
 macro_rules! select_grants {
     ($more:literal, $rest:literal) => {
         concat!(
@@ -100,7 +101,7 @@ impl TryFrom<Row> for Grant {
     }
 }
 
-/// Also a revoked one.
+/// Finds a grant, revoked or not.
 pub async fn find(
     db: impl DbHandle,
     org_id: OrgId,
@@ -136,7 +137,7 @@ struct ListedRow {
     org_name: String,
 }
 
-/// A grant as its own user sees it.
+/// A grant as shown to its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnGrant {
     pub grant: Grant,
@@ -146,7 +147,7 @@ pub struct OwnGrant {
     pub org_name: String,
 }
 
-/// Live grants.
+/// Lists the grants of a user that are not revoked.
 pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<OwnGrant>, DbError> {
     #[derive(sqlx::FromRow)]
     struct OfUserRow {
@@ -174,13 +175,13 @@ pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<OwnG
     rows.into_iter().map(own).collect()
 }
 
-/// How many other people of an organization have a live grant of a client, counted as far as `most`.
+/// Counts the other users of an organization with a live grant for a client, but at most `limit`.
 pub async fn count_others(
     db: impl DbHandle,
     org_id: OrgId,
     client_id: ClientId,
     user_id: UserId,
-    most: u64,
+    limit: u64,
 ) -> Result<u64, DbError> {
     let others: i64 = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT count(*) FROM (
@@ -190,19 +191,20 @@ pub async fn count_others(
     .bind(org_id.0)
     .bind(client_id.uuid())
     .bind(user_id.0)
-    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_one(conn)
     .await)?;
     Ok(count(others))
 }
 
-/// Of an organisation, a user, a client, or of all, those that were first given last before the others; revoked ones too.
+/// Lists grants, revoked or not, of an organization, a user, a client, or all of them, newest
+/// first.
 pub async fn list(
     db: impl DbHandle,
     org_id: Option<OrgId>,
     user_id: Option<UserId>,
     client_id: Option<ClientId>,
-    most: u32,
+    limit: u32,
 ) -> Result<Vec<ListedGrant>, DbError> {
     let rows: Vec<ListedRow> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
         ", c.client_name, u.email, o.name AS org_name",
@@ -215,7 +217,7 @@ pub async fn list(
     .bind(org_id.map(|id| id.0))
     .bind(user_id.map(|id| id.0))
     .bind(client_id.map(ClientId::uuid))
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     let listed = |row: ListedRow| {
@@ -225,7 +227,8 @@ pub async fn list(
     rows.into_iter().map(listed).collect()
 }
 
-/// A grant that lives gets the new scopes beside those it has. One that was revoked begins anew: with the new ones only.
+/// Stores a consent. A live grant keeps its scopes and gets the new ones too. A revoked grant is
+/// renewed with only the new scopes.
 pub async fn upsert(tx: &mut Tx, new: &NewGrant<'_>) -> Result<GrantId, DbError> {
     let (id, revoked_at): (Uuid, Option<i64>) = with_conn!(&mut *tx, |conn| sqlx::query_as(
         "INSERT INTO grants (id, org_id, client_id, user_id, consent_digest, consented_at, created_at, modified_at)
@@ -245,13 +248,13 @@ pub async fn upsert(tx: &mut Tx, new: &NewGrant<'_>) -> Result<GrantId, DbError>
     .await)?;
     let id = GrantId(id);
     if revoked_at.is_some() {
-        begin_anew(tx, id).await?;
+        renew(tx, id).await?;
     }
     insert_scopes(tx, id, new.scopes).await?;
     Ok(id)
 }
 
-async fn begin_anew(tx: &mut Tx, id: GrantId) -> Result<(), DbError> {
+async fn renew(tx: &mut Tx, id: GrantId) -> Result<(), DbError> {
     with_conn!(&mut *tx, |conn| sqlx::query("DELETE FROM grant_scopes WHERE grant_id = $1")
         .bind(id.0)
         .execute(conn)
@@ -296,7 +299,8 @@ async fn insert_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<()
     )
 }
 
-/// Takes the row for this transaction, so that nobody ends the grant meanwhile; false where somebody did.
+/// Locks a grant, so that it cannot be revoked during this transaction. Returns false if it already
+/// was.
 pub async fn lock_live(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE grants SET modified_at = $2 WHERE id = $1 AND revoked_at IS NULL")
         .bind(id.0)
@@ -306,7 +310,7 @@ pub async fn lock_live(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<bool,
         .map(|done| done.rows_affected() == 1))
 }
 
-/// Those of the grants that hold no scope any more.
+/// Returns the given grants that have no scopes left.
 pub async fn ids_without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<GrantId>, DbError> {
     let with_scopes: Vec<Uuid> =
         with_conn!(
@@ -326,7 +330,7 @@ pub async fn ids_without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<Gran
     Ok(ids.iter().copied().filter(|id| !with_scopes.contains(&id.0)).collect())
 }
 
-/// Those that live and hold one of the scopes or more.
+/// Returns the live grants of a client that have at least one of the scopes.
 pub async fn ids_with_any_scope(
     db: impl DbHandle,
     org_id: OrgId,
@@ -366,7 +370,7 @@ pub async fn ids_with_any_scope(
     Ok(ids.into_iter().map(GrantId).collect())
 }
 
-/// The user of each living grant of a client that holds any of the scopes.
+/// Returns the user of each live grant of a client that has at least one of the scopes.
 pub async fn users_with_any_scope(
     db: impl DbHandle,
     org_id: OrgId,
@@ -404,7 +408,7 @@ pub async fn users_with_any_scope(
     Ok(users.into_iter().map(UserId).collect())
 }
 
-/// Those that live, of one client in one organisation.
+/// Returns the live grants of a client in one organization.
 pub async fn ids_of_client(tx: &mut Tx, org_id: OrgId, client_id: ClientId) -> Result<Vec<GrantId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
         "SELECT id FROM grants WHERE org_id = $1 AND client_id = $2 AND revoked_at IS NULL ORDER BY id"
@@ -416,7 +420,7 @@ pub async fn ids_of_client(tx: &mut Tx, org_id: OrgId, client_id: ClientId) -> R
     Ok(ids.into_iter().map(GrantId).collect())
 }
 
-/// Those that live, of one person in all organisations.
+/// Returns the live grants of a user in all organizations.
 pub async fn ids_of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<(GrantId, OrgId)>, DbError> {
     let ids: Vec<(Uuid, Uuid)> = with_conn!(tx, |conn| sqlx::query_as(
         "SELECT id, org_id FROM grants WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id"

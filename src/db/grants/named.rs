@@ -1,4 +1,4 @@
-//! Grants with the names that people know, for whoever is told of them.
+//! Grants with the names of their client and user, for events and messages.
 
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(in crate::db) struct NamedRow {
     scopes: Option<String>,
 }
 
-/// The columns of [`NamedRow`], of rows of `grants`.
+/// The columns of [`NamedRow`], for statements on `grants`.
 macro_rules! named {
     () => {
         "id, org_id, client_id, user_id,
@@ -59,7 +59,7 @@ impl TryFrom<NamedRow> for NamedGrant {
     }
 }
 
-/// Also a revoked one.
+/// Finds a grant, revoked or not.
 pub async fn find_named(db: impl DbHandle, id: GrantId) -> Result<Option<NamedGrant>, DbError> {
     let row: Option<NamedRow> =
         with_conn!(db, |conn| sqlx::query_as(concat!("SELECT ", named!(), " FROM grants WHERE id = $1"))

@@ -1,7 +1,8 @@
-//! The rows that bound a grant: user, membership, organization, and the client's row in the organization.
+//! The rows that limit a grant: the user, the membership, the organization, and the client in the
+//! organization.
 //!
-//! Refreshes and code exchanges read them with the same join, so a new bound is added in one place. The rule that they feed
-//! is [`Standing::permitted`].
+//! Refreshes and code exchanges read them with the same join, so a new limit is added in one place.
+//! The rule for them is [`Standing::permitted`].
 
 use crate::db::engine::column::JsonText;
 use crate::db::engine::error::DbError;
@@ -10,7 +11,7 @@ use crate::db::orgs::{memberships, org_clients};
 use crate::rules::scope::standing::Standing;
 use crate::rules::timestamp::Timestamp;
 
-/// The columns of [`StandingRow`], given [`standing_joins!`].
+/// The columns of [`StandingRow`], for statements with [`standing_joins!`].
 macro_rules! standing_columns {
     () => {
         "u.disabled_at AS user_disabled_at, m.role, oc.disabled_at AS client_disabled_at, oc.scopes_restriction,
@@ -18,8 +19,8 @@ macro_rules! standing_columns {
     };
 }
 
-/// Joins by primary keys. The argument is the alias of a row with `org_id`, `client_id` and `user_id`. A membership that
-/// is not joined is one that does not count.
+/// Joins by primary keys. The argument is the alias of a row with `org_id`, `client_id` and
+/// `user_id`. An ended membership is not joined.
 macro_rules! standing_joins {
     ($row:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! API keys: each names an organisation. Only digests are stored.
+//! API keys. Each one identifies an organization. Only digests are stored.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::rules::id::{KeyId, OrgId};
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Secret;
 
-/// A key as a list shows it.
+/// An API key as shown in lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     pub id: KeyId,
@@ -66,7 +66,7 @@ pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApiKey>, DbErr
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// The organisation whose key it was, or `None` where there is no such key that still works.
+/// Returns the organization of the key, or `None` if there is no such key or it is already revoked.
 pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
     let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id"

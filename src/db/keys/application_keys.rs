@@ -1,4 +1,4 @@
-//! Application keys: each names a person within one organisation. Only digests are stored.
+//! Application keys. Each one identifies a user within an organization. Only digests are stored.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::rules::id::{KeyId, OrgId, UserId};
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Secret;
 
-/// A key as a list shows it.
+/// An application key as shown in lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationKey {
     pub id: KeyId,
@@ -73,7 +73,7 @@ pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApplicationKey
     Ok(rows.into_iter().map(ApplicationKey::from).collect())
 }
 
-/// The organisation whose key it was, or `None` where there is no such key that still works.
+/// Returns the organization of the key, or `None` if there is no such key or it is already revoked.
 pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
     let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "UPDATE application_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id"
@@ -85,7 +85,7 @@ pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Opti
     Ok(org_id.map(OrgId))
 }
 
-/// Ends the keys of a person in one organization. Returns those that still worked.
+/// Revokes the keys of a user in one organization. Returns the keys that were not revoked before.
 pub async fn revoke_of_member(
     db: impl DbHandle,
     org_id: OrgId,

@@ -1,4 +1,4 @@
-//! API keys, application keys, signing keys and the values that the key ring seals.
+//! API keys, application keys, signing keys, and the values that are sealed with the key ring.
 
 pub mod api_keys;
 pub mod application_keys;

@@ -1,8 +1,9 @@
-//! From two presented keys to the operator they name, with a small cache in front.
+//! Authenticates an API key and an application key, with a small cache.
 //!
-//! An entry lives for [`TRUSTED_FOR`], so a key that was revoked on another replica, or from the command line, stops within
-//! five seconds; on the replica that revokes it, [`OperatorCache::forget_all`] stops it at once, also where a look-up is
-//! under way. Keys that name nobody are remembered as briefly, so that a client that repeats a bad key costs no reads.
+//! A cache entry is valid for [`CACHE_TTL`], so a key that was revoked on another replica or from
+//! the command line stops working within five seconds. On the replica that revokes it,
+//! [`OperatorCache::clear`] stops it immediately, even during a lookup. Invalid keys are cached for
+//! the same time, so that a client that repeats a wrong key causes no reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +20,12 @@ use crate::rules::id::{KeyId, OrgId, UserId};
 use crate::rules::identity::operator::{Credential, Operator};
 use crate::secret::{Digest, Secret};
 
-/// Less than the five seconds that are promised, for what the look-up itself takes.
-const TRUSTED_FOR: Duration = Duration::from_secs(4);
-const ENTRIES: usize = 10_000;
+/// Less than the documented five seconds, to leave time for the lookup itself.
+const CACHE_TTL: Duration = Duration::from_secs(4);
+const MAX_ENTRIES: usize = 10_000;
 
-/// Who the two keys name: both must be valid and belong to one organization, and their user must be a member of it whose
-/// account is not disabled.
+/// Finds the user of two keys. Both keys must be valid and belong to the same organization, and the
+/// user must be a member of it and not disabled.
 pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<Option<Operator>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -59,11 +60,11 @@ pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<O
     .transpose()
 }
 
-/// Cheap to clone; all clones are one cache.
+/// A cache of lookups. It is cheap to clone; all clones share the entries.
 #[derive(Clone)]
 pub struct OperatorCache {
     entries: Arc<Cache<(Digest, Digest), Entry>>,
-    /// Raised by every revocation: what was read before it counts no more.
+    /// Incremented by every revocation. Entries that were read before are invalid.
     generation: Arc<AtomicU64>,
     clock: Clock,
 }
@@ -77,17 +78,18 @@ struct Entry {
 
 impl OperatorCache {
     pub fn new(clock: Clock) -> Self {
-        Self { entries: Arc::new(Cache::new(ENTRIES)), generation: Arc::default(), clock }
+        Self { entries: Arc::new(Cache::new(MAX_ENTRIES)), generation: Arc::default(), clock }
     }
 
     pub async fn find(&self, db: &Db, api_key: &Secret, application_key: &Secret) -> Result<Option<Operator>, DbError> {
         let keys = (api_key.digest(), application_key.digest());
-        // Both are read before the query: what is revoked while it runs must not be trusted for longer.
+        // Both are read before the query, because a key that is revoked during the query must not
+        // be cached as valid.
         let now = self.clock.elapsed();
         let generation = self.generation.load(Ordering::Acquire);
         if let Some(entry) = self.entries.get(&keys)
             && entry.generation == generation
-            && now.saturating_sub(entry.read_at) < TRUSTED_FOR
+            && now.saturating_sub(entry.read_at) < CACHE_TTL
         {
             return Ok(entry.operator);
         }
@@ -96,8 +98,8 @@ impl OperatorCache {
         Ok(operator)
     }
 
-    /// To be called after every revocation on this replica.
-    pub fn forget_all(&self) {
+    /// Call this after every revocation on this replica.
+    pub fn clear(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.entries.clear();
     }

@@ -1,4 +1,4 @@
-//! Which keys of the key ring the database still needs.
+//! Counts the rows that still need each key of the key ring.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +9,32 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, with_conn};
 use crate::db::keys::sealed;
 
-/// Rows that need one key of the ring. All but the last are sealed under it: without it, they cannot be opened.
+/// The numbers of rows that need one key of the ring. All but the last are sealed under it, and
+/// cannot be opened without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RingUsage {
     pub signing_keys: u64,
     pub auth_methods: u64,
     pub webhooks: u64,
     pub webhook_variables: u64,
-    /// Living families whose refresh token in use was derived under it. The token itself works without it.
+    /// Families that are not revoked and whose current refresh token was derived from the key. The
+    /// token stays valid without the key.
     pub families: u64,
 }
 
 impl RingUsage {
-    /// What organisations put there. Nobody but they can make it again.
-    pub const fn of_orgs(&self) -> u64 {
+    /// The number of secrets of organizations, which only they can enter again.
+    pub const fn org_secrets(&self) -> u64 {
         self.auth_methods + self.webhooks + self.webhook_variables
     }
 
-    /// Whether nothing is sealed under the key.
-    pub const fn is_of_nothing(&self) -> bool {
-        self.signing_keys + self.of_orgs() == 0
+    /// Returns true if nothing is sealed under the key.
+    pub const fn seals_nothing(&self) -> bool {
+        self.signing_keys + self.org_secrets() == 0
     }
 
-    /// What is sealed under the key, such as `1 signing key and 2 webhooks`.
-    pub fn sealed_in_words(&self) -> String {
+    /// Describes what is sealed under the key, such as `1 signing key and 2 webhooks`.
+    pub fn describe_sealed(&self) -> String {
         let counted = [
             (self.signing_keys, "signing key"),
             (self.auth_methods, "auth method"),
@@ -52,7 +54,7 @@ impl RingUsage {
     }
 }
 
-/// So many families are counted by one statement, to stay within its deadline however many there are.
+/// The number of families that one statement counts, so that it stays within its deadline.
 const BATCH: i64 = 50_000;
 
 #[derive(sqlx::FromRow)]
@@ -64,12 +66,12 @@ struct Counted {
 #[derive(sqlx::FromRow)]
 struct CountedFamilies {
     key_id: String,
-    living: i64,
+    active: i64,
     last_id: Uuid,
 }
 
-/// Whether the database was ever used with a key ring: something is sealed in it, or tokens derive from a key. False for one
-/// that has no schema yet.
+/// Returns true if the database was ever used with a key ring: it has sealed values, or tokens that
+/// derive from a key. Returns false if it has no schema yet.
 pub async fn is_used(db: &Db) -> Result<bool, DbError> {
     const SINCE_SIGNING: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)";
     const SINCE_WEBHOOKS: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)
@@ -84,7 +86,7 @@ pub async fn is_used(db: &Db) -> Result<bool, DbError> {
     }
 }
 
-/// A backup may come from a release that did not have the table yet.
+/// A backup may come from a release that does not have the table.
 async fn has_table(db: &Db, name: &'static str) -> Result<bool, DbError> {
     with_conn!(
         db,
@@ -98,14 +100,14 @@ async fn has_table(db: &Db, name: &'static str) -> Result<bool, DbError> {
     )
 }
 
-/// By the id of the ring key.
+/// Counts the rows that need each key of the ring, by the id of the key.
 pub async fn count(db: &Db) -> Result<BTreeMap<String, RingUsage>, DbError> {
     let mut usage = count_sealed(db).await?;
     add_families(db, &mut usage).await?;
     Ok(usage)
 }
 
-/// The same without the families, which may be very many.
+/// Like [`count`], but without the families, of which there may be very many.
 pub async fn count_sealed(db: &Db) -> Result<BTreeMap<String, RingUsage>, DbError> {
     let mut usage = BTreeMap::<String, RingUsage>::new();
     for counted in count_signing_keys(db).await? {
@@ -129,8 +131,8 @@ async fn add_families(db: &Db, usage: &mut BTreeMap<String, RingUsage>) -> Resul
         let batch = count_families(db, after).await?;
         let Some(last) = batch.first() else { return Ok(()) };
         after = last.last_id;
-        for counted in batch.into_iter().filter(|counted| counted.living > 0) {
-            usage.entry(counted.key_id).or_default().families += unsigned(counted.living);
+        for counted in batch.into_iter().filter(|counted| counted.active > 0) {
+            usage.entry(counted.key_id).or_default().families += unsigned(counted.active);
         }
     }
 }
@@ -141,12 +143,12 @@ async fn count_signing_keys(db: &Db) -> Result<Vec<Counted>, DbError> {
         .await)
 }
 
-/// Ids are UUIDs of version 7 or made by hand, and never nil.
+/// Counts one batch of families after an id. Ids are never nil, so `Uuid::nil()` is the start.
 async fn count_families(db: &Db, after: Uuid) -> Result<Vec<CountedFamilies>, DbError> {
     with_conn!(db, |conn| sqlx::query_as(
         "WITH batch AS (SELECT id, key_id, revoked_at FROM families WHERE id > $1 ORDER BY id LIMIT $2)
          SELECT key_id,
-                COUNT(CASE WHEN revoked_at IS NULL THEN 1 END) AS living,
+                COUNT(CASE WHEN revoked_at IS NULL THEN 1 END) AS active,
                 (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last_id
            FROM batch GROUP BY key_id"
     )
@@ -161,9 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_is_told_in_words() {
+    fn sealed_rows_are_described_in_words() {
         let usage = |signing_keys, auth_methods, webhooks, webhook_variables| {
-            RingUsage { signing_keys, auth_methods, webhooks, webhook_variables, families: 9 }.sealed_in_words()
+            RingUsage { signing_keys, auth_methods, webhooks, webhook_variables, families: 9 }.describe_sealed()
         };
         assert_eq!(usage(0, 0, 0, 0), "nothing");
         assert_eq!(usage(2, 0, 0, 0), "2 signing keys");

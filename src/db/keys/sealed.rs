@@ -1,5 +1,5 @@
-//! Rows of organisations that hold sealed values, whatever table they are of: to count them by the key that opens them,
-//! and to put another seal in the place of the one they have. The keys that sign are in `signing_keys.rs`.
+//! Counts and reseals the rows of organizations that contain sealed values, in any table. Signing
+//! keys are in `signing_keys.rs`.
 
 use uuid::Uuid;
 
@@ -8,11 +8,11 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, with_conn};
 use crate::rules::id::OrgId;
 
-/// A table whose rows have an id, an organisation, and sealed columns that one key of the ring opens.
+/// A table whose rows have an id, an organization, and columns that are sealed with one key.
 #[derive(Debug)]
 pub struct SealedTable {
     pub name: &'static str,
-    /// At most three.
+    /// At most three columns.
     pub columns: &'static [&'static str],
     count: &'static str,
     list: &'static str,
@@ -20,7 +20,8 @@ pub struct SealedTable {
     update: &'static str,
 }
 
-/// A column that a table has not got is NULL; of which type, both engines learn from one that is there.
+/// A missing column is selected as NULL. `NULLIF(x, x)` gives it the type of an existing column on
+/// both engines.
 macro_rules! sealed_table {
     ($table:literal, $first:literal) => {
         sealed_table!(
@@ -82,12 +83,12 @@ pub static WEBHOOK_VARIABLES: SealedTable = sealed_table!("webhook_variables", "
 
 pub static ALL: [&SealedTable; 3] = [&AUTH_METHODS, &WEBHOOKS, &WEBHOOK_VARIABLES];
 
-/// What is sealed in one row.
+/// The sealed values of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedRow {
     pub id: Uuid,
     pub org_id: OrgId,
-    /// In the order of the table's columns.
+    /// In the order of `SealedTable::columns`.
     pub values: Vec<Option<Vec<u8>>>,
 }
 
@@ -101,45 +102,45 @@ struct Row {
 }
 
 impl Row {
-    fn sealed_in(self, table: &SealedTable) -> SealedRow {
+    fn into_sealed(self, table: &SealedTable) -> SealedRow {
         let values = [self.first, self.second, self.third].into_iter().take(table.columns.len()).collect();
         SealedRow { id: self.id, org_id: OrgId(self.org_id), values }
     }
 }
 
-/// How many rows each key of the ring opens.
+/// Counts the rows sealed with each key.
 pub async fn count_by_key(db: &Db, table: &SealedTable) -> Result<Vec<(String, u64)>, DbError> {
     let rows: Vec<(String, i64)> = with_conn!(db, |conn| sqlx::query_as(table.count).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(key_id, rows)| (key_id, count(rows))).collect())
 }
 
-/// The next rows after an id that another key than this one opens.
-pub async fn list_of_other_keys(
+/// Lists the next rows after an id that are sealed with a different key.
+pub async fn list_sealed_by_other_keys(
     db: &Db,
     table: &SealedTable,
     key_id: &str,
     after: Uuid,
-    most: i64,
+    limit: i64,
 ) -> Result<Vec<SealedRow>, DbError> {
     let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as(table.list).bind(key_id).bind(after).bind(most).fetch_all(conn).await)?;
-    Ok(rows.into_iter().map(|row| row.sealed_in(table)).collect())
+        with_conn!(db, |conn| sqlx::query_as(table.list).bind(key_id).bind(after).bind(limit).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|row| row.into_sealed(table)).collect())
 }
 
-/// The first rows that this key opens.
-pub async fn list_some_of_key(
+/// Lists the first rows that are sealed with this key.
+pub async fn list_sealed_by_key(
     db: &Db,
     table: &SealedTable,
     key_id: &str,
-    most: i64,
+    limit: i64,
 ) -> Result<Vec<SealedRow>, DbError> {
     let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as(table.sample).bind(key_id).bind(most).fetch_all(conn).await)?;
-    Ok(rows.into_iter().map(|row| row.sealed_in(table)).collect())
+        with_conn!(db, |conn| sqlx::query_as(table.sample).bind(key_id).bind(limit).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|row| row.into_sealed(table)).collect())
 }
 
-/// Puts other seals in the place of those that were read, all at once. False where somebody changed one of them, or the row
-/// is gone.
+/// Replaces all sealed values of a row. Returns false if one of them changed since the read, or if
+/// the row was deleted.
 pub async fn reseal(
     db: &Db,
     table: &SealedTable,

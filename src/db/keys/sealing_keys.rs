@@ -1,12 +1,12 @@
-//! Keys of the key ring that have sealed: since when, and whether it was announced that they grow old. The keys themselves
-//! are never stored.
+//! When each key of the key ring was first used for sealing, and whether its age was announced. The
+//! keys themselves are never stored.
 
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{DbHandle, with_conn};
 use crate::rules::timestamp::Timestamp;
 
-/// Where it is known already, the first time stays, and this is false.
+/// Returns false and keeps the stored time if the key is already known.
 pub async fn insert(db: impl DbHandle, id: &str, first_used_at: Timestamp) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO sealing_keys (id, first_used_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
@@ -27,7 +27,8 @@ pub async fn find_first_used(db: impl DbHandle, id: &str) -> Result<Option<Times
     Ok(seconds.map(Timestamp::from_seconds))
 }
 
-/// Those that seal since then or longer, and were not announced yet, with the time of their first use.
+/// Lists the keys that were first used at or before `before` and not announced yet, with the time
+/// of their first use.
 pub async fn list_due(db: impl DbHandle, before: Timestamp) -> Result<Vec<(String, Timestamp)>, DbError> {
     let rows: Vec<(String, i64)> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, first_used_at FROM sealing_keys WHERE first_used_at <= $1 AND announced_at IS NULL ORDER BY id"
@@ -38,7 +39,7 @@ pub async fn list_due(db: impl DbHandle, before: Timestamp) -> Result<Vec<(Strin
     Ok(rows.into_iter().map(|(id, first_used_at)| (id, Timestamp::from_seconds(first_used_at))).collect())
 }
 
-/// False where another server was faster.
+/// Returns false if another server announced the key first.
 pub async fn set_announced(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query(
         "UPDATE sealing_keys SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL"

@@ -1,4 +1,4 @@
-//! Keys that sign tokens: the public half as it is published, the private one sealed.
+//! Keys that sign tokens: the public key as published, and the sealed private key.
 
 use sqlx::types::Json;
 
@@ -12,12 +12,12 @@ use crate::rules::token::signing_period::SigningPeriod;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningKey {
-    /// The thumbprint of its JWK.
+    /// The JWK thumbprint (RFC 7638).
     pub id: String,
     pub algorithm: SigningAlgorithm,
     pub public_jwk: Jwk,
     pub sealed: Vec<u8>,
-    /// The key of the ring that opens it.
+    /// The key of the ring that it is sealed with.
     pub key_id: String,
     pub created_at: Timestamp,
     pub period: SigningPeriod,
@@ -36,7 +36,7 @@ struct Row {
 }
 
 fn algorithm(name: &str) -> Result<SigningAlgorithm, DbError> {
-    let unknown = || DbError::corrupt("signing_keys", "algorithm", "no algorithm that this version knows");
+    let unknown = || DbError::corrupt("signing_keys", "algorithm", "this version does not know the algorithm");
     SigningAlgorithm::find(name).ok_or_else(unknown)
 }
 
@@ -60,7 +60,8 @@ impl TryFrom<Row> for SigningKey {
     }
 }
 
-/// Lets one transaction at a time decide about new keys. On SQLite every transaction does so from its beginning.
+/// Allows only one transaction at a time to create keys. On SQLite every transaction has this lock
+/// from its beginning.
 pub async fn lock(tx: &mut Tx) -> Result<(), DbError> {
     with_conn!(
         tx,
@@ -71,12 +72,13 @@ pub async fn lock(tx: &mut Tx) -> Result<(), DbError> {
     )
 }
 
-/// All there are, in the order in which they sign.
+/// Lists all keys in the order in which they sign.
 pub async fn list(db: impl DbHandle) -> Result<Vec<SigningKey>, DbError> {
     list_each(db).await?.into_iter().collect()
 }
 
-/// The same, with an error for each row that cannot be read: a newer version may have written it.
+/// Like [`list`], with an error for each row that cannot be read. A newer version may have written
+/// it.
 pub async fn list_each(db: impl DbHandle) -> Result<Vec<Result<SigningKey, DbError>>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, algorithm, public_jwk, sealed, key_id, created_at, signs_from, retired_at
@@ -105,7 +107,7 @@ pub async fn insert(db: impl DbHandle, key: &SigningKey) -> Result<(), DbError> 
     .map(drop))
 }
 
-/// No key that there is signs from then on.
+/// Retires all existing keys at a time.
 pub async fn retire(db: impl DbHandle, at: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE signing_keys SET retired_at = $1 WHERE retired_at IS NULL OR retired_at > $1"
@@ -116,7 +118,7 @@ pub async fn retire(db: impl DbHandle, at: Timestamp) -> Result<(), DbError> {
     .map(drop))
 }
 
-/// Changes when a key signs.
+/// Changes the period in which a key signs.
 pub async fn set_period(db: impl DbHandle, id: &str, period: SigningPeriod) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET signs_from = $2, retired_at = $3 WHERE id = $1")
         .bind(id)
@@ -127,12 +129,13 @@ pub async fn set_period(db: impl DbHandle, id: &str, period: SigningPeriod) -> R
         .map(drop))
 }
 
-/// Removes a key with its private half, whatever it does at the moment.
+/// Deletes a key, even if it is in use.
 pub async fn delete(db: impl DbHandle, id: &str) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM signing_keys WHERE id = $1").bind(id).execute(conn).await.map(drop))
 }
 
-/// Puts another seal in the place of the one that was read. False where somebody else did so first, or the key is gone.
+/// Replaces the sealed private key. Returns false if it changed since the read, or if the key was
+/// deleted.
 pub async fn reseal(db: impl DbHandle, before: &SigningKey, sealed: &[u8], key_id: &str) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET sealed = $3, key_id = $4 WHERE id = $1 AND sealed = $2")
         .bind(&before.id)
@@ -144,7 +147,8 @@ pub async fn reseal(db: impl DbHandle, before: &SigningKey, sealed: &[u8], key_i
         .map(|done| done.rows_affected() == 1))
 }
 
-/// Marks those in use that sign since then or longer as announced, and returns them: each once, however many servers ask.
+/// Marks the keys in use that have been signing since `signs_from` or longer as announced, and
+/// returns them. Each key is returned only once, even if several servers call this.
 pub async fn announce(
     tx: &mut Tx,
     signs_from: Timestamp,
@@ -164,7 +168,7 @@ pub async fn announce(
         .collect()
 }
 
-/// Removes keys that were retired by then, and says how many.
+/// Deletes keys that were retired at or before a time, and returns their number.
 pub async fn forget(db: impl DbHandle, retired_by: Timestamp) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM signing_keys WHERE retired_at <= $1")
         .bind(retired_by.seconds())

@@ -1,8 +1,8 @@
-//! Who belongs to which organization, in which role.
+//! The members of organizations and their roles.
 //!
-//! A membership that has ended keeps its row, since keys and grants refer to it. [`find`] is the one function that reads a
-//! role; a statement that joins this table under the name `m` for something else says [`is_active!`], so that an ended
-//! membership counts nowhere.
+//! An ended membership keeps its row, because keys and grants refer to it. [`find`] is the function
+//! that reads a role. Other statements that join this table, as `m`, use [`is_active!`] to exclude
+//! ended memberships.
 
 use uuid::Uuid;
 
@@ -13,20 +13,20 @@ use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::permission::Role;
 use crate::rules::timestamp::Timestamp;
 
-/// A person in an organisation, with the names that a list shows.
+/// A user in an organization, with the names that lists show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     pub org_name: String,
     pub user_id: UserId,
     pub email: String,
     pub role: Role,
-    /// When the account was disabled, in all organizations.
+    /// When the user was disabled in all organizations.
     pub disabled_at: Option<Timestamp>,
     /// When the membership ended.
     pub left_at: Option<Timestamp>,
 }
 
-/// The condition under which a row of `memberships m` counts.
+/// The condition that a row of `memberships m` has not ended.
 macro_rules! is_active {
     () => {
         "m.disabled_at IS NULL"
@@ -63,7 +63,7 @@ pub(in crate::db) fn role(name: &str) -> Result<Role, DbError> {
     name.parse().map_err(|cause| DbError::corrupt("memberships", "role", cause))
 }
 
-/// Lets a person in, or in again. False if they belong to the organization already.
+/// Adds a user to an organization, or adds them again. Returns false if they already are a member.
 pub async fn insert(
     db: impl DbHandle,
     org_id: OrgId,
@@ -85,7 +85,8 @@ pub async fn insert(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// The role of a person in an organization. `None`: they do not belong to it, or not anymore.
+/// Returns the role of a user in an organization, or `None` if they are not a member, or no longer
+/// one.
 pub async fn find(db: impl DbHandle, org_id: OrgId, user_id: UserId) -> Result<Option<Role>, DbError> {
     let name: Option<String> = with_conn!(db, |conn| sqlx::query_scalar(concat!(
         "SELECT m.role FROM memberships m WHERE m.org_id = $1 AND m.user_id = $2 AND ",
@@ -98,7 +99,7 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, user_id: UserId) -> Result<O
     name.as_deref().map(role).transpose()
 }
 
-/// Under the lock of the organization.
+/// The organization must be locked.
 pub async fn update_role(tx: &mut Tx, org_id: OrgId, user_id: UserId, role: Role) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2")
         .bind(org_id.0)
@@ -109,7 +110,7 @@ pub async fn update_role(tx: &mut Tx, org_id: OrgId, user_id: UserId, role: Role
         .map(drop))
 }
 
-/// Under the lock of the organization.
+/// Ends a membership. The organization must be locked.
 pub async fn end(tx: &mut Tx, org_id: OrgId, user_id: UserId, now: Timestamp) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE memberships SET disabled_at = $3 WHERE org_id = $1 AND user_id = $2")
         .bind(org_id.0)
@@ -120,7 +121,7 @@ pub async fn end(tx: &mut Tx, org_id: OrgId, user_id: UserId, now: Timestamp) ->
         .map(drop))
 }
 
-/// The administrators of an organization whose accounts are not disabled.
+/// Lists the administrators of an organization who are not disabled.
 pub async fn list_active_administrators(db: impl DbHandle, org_id: OrgId) -> Result<Vec<UserId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(concat!(
         "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id
@@ -133,7 +134,7 @@ pub async fn list_active_administrators(db: impl DbHandle, org_id: OrgId) -> Res
     Ok(ids.into_iter().map(UserId).collect())
 }
 
-/// The members of one organization, or of all; people who left it too.
+/// Lists the members of one organization or of all, including former members.
 pub async fn list(db: impl DbHandle, org_id: Option<OrgId>) -> Result<Vec<Membership>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT o.name AS org_name, u.id AS user_id, u.email, m.role, u.disabled_at, m.disabled_at AS left_at
@@ -149,7 +150,7 @@ pub async fn list(db: impl DbHandle, org_id: Option<OrgId>) -> Result<Vec<Member
     rows.into_iter().map(Membership::try_from).collect()
 }
 
-/// The organizations to which a person belongs.
+/// Lists the organizations of a user.
 pub async fn list_orgs(db: impl DbHandle, user_id: UserId) -> Result<Vec<OrgId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(concat!(
         "SELECT m.org_id FROM memberships m WHERE m.user_id = $1 AND ",
@@ -162,7 +163,7 @@ pub async fn list_orgs(db: impl DbHandle, user_id: UserId) -> Result<Vec<OrgId>,
     Ok(ids.into_iter().map(OrgId).collect())
 }
 
-/// The organizations of a person by name, with the role in each.
+/// Lists the organizations of a user by name, with their role in each.
 pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<(OrgId, String, Role)>, DbError> {
     let rows: Vec<(Uuid, String, String)> = with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT m.org_id, o.name, m.role

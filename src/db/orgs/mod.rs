@@ -1,4 +1,4 @@
-//! Organisations.
+//! Organizations.
 
 pub mod memberships;
 pub mod org_clients;
@@ -18,7 +18,7 @@ use crate::rules::timestamp::Timestamp;
 pub struct Org {
     pub id: OrgId,
     pub name: String,
-    /// `None`: no bound for clients that this organisation has not restricted.
+    /// The scopes that clients without a restriction may have. `None` means all scopes.
     pub default_client_scopes: Option<ScopeSet>,
     pub created_at: Timestamp,
 }
@@ -78,8 +78,8 @@ pub async fn find(db: impl DbHandle, id: OrgId) -> Result<Option<Org>, DbError> 
     row.map(Org::try_from).transpose()
 }
 
-/// Takes the row for this transaction, so that two changes of one organisation follow each other, and that nobody brings
-/// in a first row that names the organisation meanwhile, such as one for a client that is new to it.
+/// Finds and locks an organization, so that two changes of it run one after the other, and no new
+/// rows that refer to it, such as a row for a new client, can be inserted in the meantime.
 pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
     let row: Option<Row> = with_conn!(
         tx,
@@ -99,9 +99,10 @@ pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
     row.map(Org::try_from).transpose()
 }
 
-/// The same for a change of something that the organisation has, such as a webhook, and before that is taken: whoever changes
-/// the organisation takes it first too, and takes what it has later. Rows that name the organisation, such as of the audit
-/// trail, may come in meanwhile: whoever brings them in may already hold what this change waits for.
+/// Locks an organization before a change of something that belongs to it, such as a webhook. Every
+/// transaction locks the organization first and its parts later. Rows that refer to the
+/// organization, such as audit events, can still be inserted, because their transaction may already
+/// hold a lock that this change waits for.
 pub async fn lock_for_change(tx: &mut Tx, id: OrgId) -> Result<(), DbError> {
     with_conn!(
         tx,
@@ -112,7 +113,7 @@ pub async fn lock_for_change(tx: &mut Tx, id: OrgId) -> Result<(), DbError> {
                 .execute(conn)
                 .await
                 .map(drop),
-        // Of the transactions that write there is one at a time.
+        // SQLite has only one writing transaction at a time.
         sqlite | conn | sqlx::query("SELECT 1 FROM orgs WHERE id = $1").bind(id.0).execute(conn).await.map(drop)
     )
 }

@@ -1,13 +1,13 @@
-//! What one organisation decided about one client: its scopes restriction, whether it may be used at all, and what its
-//! operators call it once some user has authorised it.
+//! The settings of an organization for a client: its scopes restriction, whether it is disabled,
+//! and its id for operators once a user has authorized it.
 //!
-//! Every decision begins with [`lock`], an upsert of the row, so that two of them cannot overlap.
+//! Every change begins with [`lock`], an upsert of the row, so that two changes cannot overlap.
 
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::db::clients::containing;
+use crate::db::clients::like_pattern;
 use crate::db::engine::column::{Column, JsonText, count};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -18,7 +18,7 @@ use crate::rules::scope::ScopeToken;
 use crate::rules::scope::restriction::ScopesRestriction;
 use crate::rules::timestamp::Timestamp;
 
-/// The column's form.
+/// The JSON of the column `scopes_restriction`.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     oidc_scopes: Vec<ScopeToken>,
@@ -31,7 +31,8 @@ pub(in crate::db) fn restriction(column: Option<JsonText>) -> Result<Option<Scop
     Ok(Some(ScopesRestriction::from_stored(oidc_scopes, permission_scopes)))
 }
 
-/// `None`: there is no such client. `Some(None)`: this organisation does not restrict it.
+/// Returns `None` if there is no such client, and `Some(None)` if the organization does not
+/// restrict it.
 pub async fn find_restriction(
     db: &Db,
     org_id: OrgId,
@@ -46,12 +47,13 @@ pub async fn find_restriction(
     .await)?;
     match row {
         Some((column,)) => restriction(column).map(Some),
-        // Nothing was ever decided about it, if it exists.
+        // The organization has no settings for the client, if the client exists.
         None => Ok(crate::db::clients::exists(db, client_id).await?.then_some(None)),
     }
 }
 
-/// Takes the row for this transaction and says what the restriction was. [`DbError::Reference`]: no such client.
+/// Locks the row and returns the current restriction. Fails with [`DbError::Reference`] if there is
+/// no such client.
 pub async fn lock(
     tx: &mut Tx,
     org_id: OrgId,
@@ -71,7 +73,7 @@ pub async fn lock(
     restriction(column)
 }
 
-/// Takes every row of the organisation for this transaction, in one order.
+/// Locks all rows of the organization, in a fixed order.
 pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     with_conn!(
         tx,
@@ -82,13 +84,13 @@ pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
                 .execute(conn)
                 .await
                 .map(drop),
-        // Of the transactions that write there is one at a time.
+        // SQLite has only one writing transaction at a time.
         sqlite | _conn | Ok::<(), sqlx::Error>(())
     )
 }
 
-/// `None` lifts the restriction; the row stays, since other decisions may stand in it. Returns the client's name. After
-/// [`lock`].
+/// Sets the restriction, or removes it if `None`. The row stays, because it may have other
+/// settings. Returns the name of the client. Requires [`lock`].
 pub async fn update_restriction(
     db: impl DbHandle,
     org_id: OrgId,
@@ -113,7 +115,7 @@ pub async fn update_restriction(
     name.ok_or(DbError::Reference)
 }
 
-/// The clients that an organisation restricts, for a list that shows it.
+/// Lists the clients that an organization restricts.
 pub async fn list_restricted(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT client_id FROM org_clients WHERE org_id = $1 AND scopes_restriction IS NOT NULL ORDER BY client_id"
@@ -126,14 +128,14 @@ pub async fn list_restricted(db: impl DbHandle, org_id: OrgId) -> Result<Vec<Cli
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrgClient {
-    /// `None`: no user ever authorised it.
+    /// `None` if no user ever authorized the client.
     pub authorized_id: Option<AuthorizedClientId>,
     pub disabled_at: Option<Timestamp>,
     pub restriction: Option<ScopesRestriction>,
     pub first_authorized_at: Option<Timestamp>,
 }
 
-/// `None`: nothing was ever decided about the client, if it exists.
+/// Returns `None` if the organization has no settings for the client, which may not exist.
 pub async fn find(db: impl DbHandle, org_id: OrgId, client_id: ClientId) -> Result<Option<OrgClient>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -161,8 +163,9 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, client_id: ClientId) -> Resu
     .transpose()
 }
 
-/// Says what operators call the pair: `new` from the first consent of any user on. After [`lock`].
-pub async fn authorize(
+/// Returns the id for operators, which is `new` if this is the first consent of any user. Requires
+/// [`lock`].
+pub async fn assign_authorized_id(
     tx: &mut Tx,
     org_id: OrgId,
     client_id: ClientId,
@@ -184,7 +187,8 @@ pub async fn authorize(
     id.map(AuthorizedClientId).ok_or(DbError::Reference)
 }
 
-/// `None` enables it again. False where it was so already, and the first time stays. After [`lock`].
+/// Disables the client, or enables it if `None`. Returns false and keeps the earlier time if
+/// nothing changes. Requires [`lock`].
 pub async fn set_disabled(
     tx: &mut Tx,
     org_id: OrgId,
@@ -203,7 +207,7 @@ pub async fn set_disabled(
     .map(|done| done.rows_affected() == 1))
 }
 
-/// A client that some user of the organisation authorised, as its operators see it.
+/// A client that a user of the organization authorized, as shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizedClient {
     pub id: AuthorizedClientId,
@@ -211,23 +215,24 @@ pub struct AuthorizedClient {
     pub client_name: String,
     pub disabled_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
-    /// Whose authorization lives.
+    /// The number of users whose grant is not revoked.
     pub user_count: u64,
     pub first_authorized_at: Timestamp,
 }
 
-/// A page of a list, from 0.
+/// Selects a page of authorized clients.
 #[derive(Clone, Debug, Default)]
 pub struct AuthorizedFilter {
-    /// A part of the client's name, in any case.
+    /// A substring of the client's name. Case is ignored.
     pub name: Option<String>,
-    /// Another one.
+    /// Another substring that the name must contain.
     pub also_in_name: Option<String>,
     pub disabled: Option<bool>,
     pub descending: bool,
-    /// Otherwise by when it was first authorised.
+    /// Sorts by name instead of by the time of the first authorization.
     pub by_name: bool,
     pub size: u32,
+    /// The number of the page, starting at 0.
     pub number: u32,
 }
 
@@ -256,7 +261,8 @@ impl From<AuthorizedRow> for AuthorizedClient {
     }
 }
 
-/// The grants of a page's clients only are counted. A page beyond the last is one row of counts.
+/// Only the grants of the clients on the page are counted. A page after the last one is a single
+/// row with the counts.
 macro_rules! list_authorized_by {
     ($order:literal) => {
         concat!(
@@ -290,7 +296,8 @@ macro_rules! list_authorized_by {
     };
 }
 
-/// The page, how many there are in all, and how many the filter lets through.
+/// Returns a page, the number of all authorized clients, and the number of those that match the
+/// filter.
 pub async fn list_authorized(
     db: impl DbHandle,
     org_id: OrgId,
@@ -304,8 +311,8 @@ pub async fn list_authorized(
     };
     let rows: Vec<PageRow> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
-        .bind(filter.name.as_deref().map(containing))
-        .bind(filter.also_in_name.as_deref().map(containing))
+        .bind(filter.name.as_deref().map(like_pattern))
+        .bind(filter.also_in_name.as_deref().map(like_pattern))
         .bind(filter.disabled)
         .bind(i64::from(filter.size))
         .bind(i64::from(filter.size) * i64::from(filter.number))
@@ -315,7 +322,7 @@ pub async fn list_authorized(
     Ok((rows.into_iter().filter_map(PageRow::client).collect(), total, filtered))
 }
 
-/// A client of the page, where it has one, beside the counts.
+/// A client of the page, if there is one, and the counts.
 #[derive(sqlx::FromRow)]
 struct PageRow {
     total: i64,
@@ -366,8 +373,9 @@ pub async fn find_authorized(
     Ok(row.map(AuthorizedClient::from))
 }
 
-/// Where the organisation has decided nothing about the client, and no user of it has granted anything. True where there
-/// was such a row. [`DbError::Reference`]: somebody granted something a moment ago.
+/// Deletes the row if the organization neither restricts nor disables the client and has no grants
+/// for it. Returns true if a row was deleted. Fails with [`DbError::Reference`] if a user granted
+/// access in the meantime.
 pub async fn delete_undecided(db: impl DbHandle, org_id: OrgId, client_id: ClientId) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM org_clients WHERE org_id = $1 AND client_id = $2 AND scopes_restriction IS NULL

@@ -1,4 +1,4 @@
-//! Browsers in which an account has signed in before. Only the digest of the cookie is stored.
+//! Browsers in which a user has signed in before. Only the digest of the cookie is stored.
 
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -7,11 +7,11 @@ use crate::rules::id::UserId;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Digest;
 
-/// Of one account; the one that was not used for longest goes first.
+/// The limit per user. The least recently used browser is removed first.
 pub const MAX_KNOWN_BROWSERS: u32 = 20;
 
-/// Whether the account with this address has signed in with the browser after `since`. One statement, whether or not there
-/// is such an account.
+/// Returns true if the user with this email address has signed in with the browser after `since`.
+/// The query is the same whether or not such a user exists.
 pub async fn is_known(db: &Db, browser: Digest, email: &str, since: Timestamp) -> Result<bool, DbError> {
     let found: Option<i64> = read_with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT b.signed_in_at FROM known_browsers b JOIN users u ON u.id = b.user_id
@@ -25,7 +25,7 @@ pub async fn is_known(db: &Db, browser: Digest, email: &str, since: Timestamp) -
     Ok(found.is_some())
 }
 
-/// The accounts that are known under a browser's cookie are known under its next one.
+/// Moves the entries of a browser to its new cookie.
 pub async fn replace(tx: &mut Tx, before: Digest, after: Digest) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE known_browsers SET digest = $2 WHERE digest = $1")
         .bind(before.bytes().as_slice())
@@ -35,7 +35,8 @@ pub async fn replace(tx: &mut Tx, before: Digest, after: Digest) -> Result<(), D
         .map(drop))
 }
 
-/// In a transaction that holds the user's row, so that the password is not changed meanwhile.
+/// Remembers a browser. The transaction must have locked the user's row, so that the password
+/// cannot change.
 pub async fn remember(tx: &mut Tx, browser: Digest, user_id: UserId, now: Timestamp) -> Result<(), DbError> {
     with_conn!(&mut *tx, |conn| sqlx::query(
         "INSERT INTO known_browsers (digest, user_id, signed_in_at) VALUES ($1, $2, $3)
@@ -60,7 +61,7 @@ pub async fn remember(tx: &mut Tx, browser: Digest, user_id: UserId, now: Timest
     .map(drop))
 }
 
-/// Of one account.
+/// Forgets all browsers of a user.
 pub async fn forget_all(tx: &mut Tx, user_id: UserId) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query("DELETE FROM known_browsers WHERE user_id = $1")
         .bind(user_id.0)
@@ -69,14 +70,14 @@ pub async fn forget_all(tx: &mut Tx, user_id: UserId) -> Result<(), DbError> {
         .map(drop))
 }
 
-/// Deletes at most `most` of those in which nobody has signed in since.
-pub async fn delete_expired(db: &Db, since: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` entries without a sign-in after `since`.
+pub async fn delete_expired(db: &Db, since: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM known_browsers WHERE (digest, user_id) IN (
            SELECT digest, user_id FROM known_browsers WHERE signed_in_at <= $1 ORDER BY signed_in_at LIMIT $2)"
     )
     .bind(since.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))

@@ -1,4 +1,4 @@
-//! People. Their roles are in `memberships`, since a person may belong to several organisations.
+//! Users. Their roles are in `memberships`, because a user may belong to several organizations.
 
 pub mod known_browsers;
 pub mod sessions;
@@ -17,7 +17,7 @@ use crate::rules::timestamp::Timestamp;
 pub struct User {
     pub id: UserId,
     pub email: String,
-    /// How the person is called, where somebody said so.
+    /// The display name, if one was given.
     pub name: Option<String>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
@@ -44,9 +44,9 @@ impl From<Row> for User {
     }
 }
 
-/// The same beside the columns of another table, for which the person is `user_id`.
+/// The columns of a user in a query on another table that has a `user_id`.
 #[derive(sqlx::FromRow)]
-pub(super) struct OfUser {
+pub(super) struct JoinedUser {
     user_id: Uuid,
     email: String,
     user_name: Option<String>,
@@ -54,8 +54,8 @@ pub(super) struct OfUser {
     user_disabled_at: Option<i64>,
 }
 
-impl From<OfUser> for User {
-    fn from(row: OfUser) -> Self {
+impl From<JoinedUser> for User {
+    fn from(row: JoinedUser) -> Self {
         Self {
             id: UserId(row.user_id),
             email: row.email,
@@ -107,7 +107,7 @@ pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User
     Ok(row.map(User::from))
 }
 
-/// Addresses of those of the users that exist.
+/// Returns the email addresses of the given users that exist.
 pub async fn list_emails(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
@@ -127,7 +127,7 @@ pub async fn list_emails(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<(UserI
     Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }
 
-/// The person and the hash of their password.
+/// Finds a user and their password hash.
 pub async fn find_for_login(db: &Db, email: &str) -> Result<Option<(User, String)>, DbError> {
     #[derive(sqlx::FromRow)]
     struct WithHash {
@@ -144,8 +144,8 @@ pub async fn find_for_login(db: &Db, email: &str) -> Result<Option<(User, String
     Ok(row.map(|row| (User::from(row.user), row.password_hash)))
 }
 
-/// Takes the row for this transaction, so that nobody disables the person meanwhile; false where somebody did, or there is
-/// no such person.
+/// Locks a user, so that they cannot be disabled during this transaction. Returns false if they
+/// already are, or if there is no such user.
 pub async fn lock_enabled(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NULL")
         .bind(id.0)
@@ -154,7 +154,7 @@ pub async fn lock_enabled(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
         .map(|done| done.rows_affected() == 1))
 }
 
-/// Takes the row for this transaction, whether or not the person is disabled, so that they authorize nothing meanwhile.
+/// Locks a user, disabled or not, so that they cannot authorize anything during this transaction.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query("UPDATE users SET disabled_at = disabled_at WHERE id = $1")
         .bind(id.0)
@@ -170,7 +170,7 @@ pub async fn find_password_hash(db: impl DbHandle, id: UserId) -> Result<Option<
         .await)
 }
 
-/// `made_at`: when this server made the password; `None`: the person chose it.
+/// `made_at` is when this server generated the password, or `None` if the user chose it.
 pub async fn update_password_hash(
     db: impl DbHandle,
     id: UserId,
@@ -186,7 +186,7 @@ pub async fn update_password_hash(
         .map(drop))
 }
 
-/// False where the person was disabled already.
+/// Returns false if the user is already disabled.
 pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL")
         .bind(id.0)
@@ -204,7 +204,7 @@ pub async fn enable(db: impl DbHandle, id: UserId) -> Result<bool, DbError> {
         .map(|done| done.rows_affected() == 1))
 }
 
-/// With all that is theirs, tokens included. What is told of them in the audit stays.
+/// Deletes a user and everything that belongs to them, including tokens. Audit events stay.
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
     const STATEMENTS: [&str; 5] = [
         "DELETE FROM grants WHERE user_id = $1",

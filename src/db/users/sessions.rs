@@ -1,4 +1,4 @@
-//! Browsers in which somebody is signed in. Only the digest of the cookie is stored.
+//! Signed-in browsers. Only the digest of the cookie is stored.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
-use crate::db::users::{OfUser, User};
+use crate::db::users::{JoinedUser, User};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::timestamp::Timestamp;
 use crate::secret::Digest;
@@ -21,7 +21,7 @@ pub struct Session {
     pub address: Option<String>,
 }
 
-/// About to be inserted: somebody has just signed in.
+/// A session to insert after a sign-in.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
     pub id: SessionId,
@@ -71,8 +71,9 @@ pub async fn insert(db: impl DbHandle, session: &NewSession<'_>) -> Result<(), D
     .map(drop))
 }
 
-/// The rest of the statement is the same; SQLite, which has one writer at a time, locks no rows.
-macro_rules! insert_while_password_is {
+/// The argument is the locking clause, which is empty on SQLite because it has one writer at a
+/// time.
+macro_rules! insert_if_password_is {
     ($lock:literal) => {
         concat!(
             "INSERT INTO sessions (id, digest, user_id, signed_in_at, last_seen_at, user_agent, address)
@@ -83,9 +84,10 @@ macro_rules! insert_while_password_is {
     };
 }
 
-/// Only while the person's password is the one that was checked, and they are not disabled. False: it is not. Whoever sets
-/// a password or disables somebody ends the sessions that they see, so this waits for them.
-pub async fn insert_while_password_is(
+/// Inserts a session if the user's password is still the one that was checked and the user is not
+/// disabled. Otherwise returns false. A transaction that changes a password or disables a user
+/// deletes only the sessions that it sees, so this waits for such a transaction.
+pub async fn insert_if_password_is(
     db: impl DbHandle,
     session: &NewSession<'_>,
     password_hash: &str,
@@ -107,20 +109,20 @@ pub async fn insert_while_password_is(
     }
     with_conn!(
         db,
-        postgres | conn | run!(insert_while_password_is!(" FOR SHARE"), conn),
-        sqlite | conn | run!(insert_while_password_is!(""), conn)
+        postgres | conn | run!(insert_if_password_is!(" FOR SHARE"), conn),
+        sqlite | conn | run!(insert_if_password_is!(""), conn)
     )
 }
 
-/// With its person, and whether they have to choose a password first. Whether the session is over by its age, and the
-/// person disabled, is for the caller to say.
+/// Finds a session with its user, and whether the user must first choose a password. The caller
+/// must check whether the session has expired and whether the user is disabled.
 pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool)>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Joined {
         #[sqlx(flatten)]
         session: Row,
         #[sqlx(flatten)]
-        user: OfUser,
+        user: JoinedUser,
         password_made_at: Option<i64>,
     }
     let row: Option<Joined> = read_with_conn!(db, |conn| sqlx::query_as(
@@ -137,7 +139,8 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool
     Ok(row.map(|row| (Session::from(row.session), User::from(row.user), row.password_made_at.is_some())))
 }
 
-/// A later time stays: requests of one browser overtake each other.
+/// Records a use of the session. A later stored time is kept, because requests of one browser may
+/// overtake each other.
 pub async fn touch(db: impl DbHandle, id: SessionId, now: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
         .bind(id.0)
@@ -147,7 +150,7 @@ pub async fn touch(db: impl DbHandle, id: SessionId, now: Timestamp) -> Result<(
         .map(drop))
 }
 
-/// Those used last come first.
+/// Lists the sessions of a user, most recently used first.
 pub async fn list(db: impl DbHandle, user_id: UserId) -> Result<Vec<Session>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, user_id, signed_in_at, last_seen_at, user_agent, address
@@ -159,7 +162,7 @@ pub async fn list(db: impl DbHandle, user_id: UserId) -> Result<Vec<Session>, Db
     Ok(rows.into_iter().map(Session::from).collect())
 }
 
-/// False where this person has no such session.
+/// Returns false if the user has no such session.
 pub async fn delete(db: impl DbHandle, id: SessionId, user_id: UserId) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
         .bind(id.0)
@@ -169,7 +172,8 @@ pub async fn delete(db: impl DbHandle, id: SessionId, user_id: UserId) -> Result
         .map(|done| done.rows_affected() == 1))
 }
 
-/// How many there were. `except` is the browser that asks for it.
+/// Returns the number of deleted sessions. `except` is the session of the browser that sent the
+/// request.
 pub async fn delete_all(db: impl DbHandle, user_id: UserId, except: Option<SessionId>) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)")
         .bind(user_id.0)
@@ -179,13 +183,13 @@ pub async fn delete_all(db: impl DbHandle, user_id: UserId, except: Option<Sessi
         .map(|done| done.rows_affected()))
 }
 
-/// Deletes at most `most` of those that began, or were seen last, before the given times. No session was seen before it
-/// began, so the index on the beginning finds both kinds.
+/// Deletes at most `limit` sessions that started, or were last seen, before the given times. A
+/// session is never seen before it starts, so the index on the start finds both kinds.
 pub async fn delete_expired(
     db: &Db,
     signed_in_before: Timestamp,
     seen_before: Timestamp,
-    most: u32,
+    limit: u32,
 ) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM sessions WHERE id IN (
@@ -196,7 +200,7 @@ pub async fn delete_expired(
     .bind(signed_in_before.max(seen_before).seconds())
     .bind(signed_in_before.seconds())
     .bind(seen_before.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))

@@ -1,4 +1,4 @@
-//! Failed sign-in attempts: a count for each account and hour, so that the table is small however many there are.
+//! Failed sign-in attempts, counted by user and hour, so that the table stays small.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::rules::timestamp::Timestamp;
 /// The attempts of one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// `None`: at addresses that no account has.
+    /// `None` counts attempts with unknown email addresses.
     pub user_id: Option<UserId>,
     pub hour: Timestamp,
     pub attempts: i64,
@@ -23,12 +23,12 @@ fn account(user_id: Option<UserId>) -> Uuid {
     user_id.map_or(Uuid::nil(), |id| id.0)
 }
 
-/// When the hour began.
+/// Returns the start of the hour.
 pub fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_seconds(at.seconds().div_euclid(HOUR) * HOUR)
 }
 
-pub async fn count_one(db: impl DbHandle, user_id: Option<UserId>, now: Timestamp) -> Result<(), DbError> {
+pub async fn record(db: impl DbHandle, user_id: Option<UserId>, now: Timestamp) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO sign_in_failures (account_id, hour, attempts) VALUES ($1, $2, 1)
          ON CONFLICT (account_id, hour) DO UPDATE SET attempts = sign_in_failures.attempts + 1"
@@ -40,7 +40,7 @@ pub async fn count_one(db: impl DbHandle, user_id: Option<UserId>, now: Timestam
     .map(drop))
 }
 
-/// How many attempts there were in the hours that began after `since`.
+/// Counts the attempts in the hours that started after `since`.
 pub async fn attempts_since(db: &Db, user_id: UserId, since: Timestamp) -> Result<u64, DbError> {
     let attempts: i64 = read_with_conn!(db, |conn| {
         sqlx::query_scalar(
@@ -54,14 +54,14 @@ pub async fn attempts_since(db: &Db, user_id: UserId, since: Timestamp) -> Resul
     Ok(attempts.try_into().unwrap_or(0))
 }
 
-/// Of hours that are over and not in the audit trail yet.
-pub async fn list_unaudited(db: &Db, now: Timestamp, most: u32) -> Result<Vec<Failures>, DbError> {
+/// Lists the failures of past hours that are not in the audit trail yet.
+pub async fn list_unaudited(db: &Db, now: Timestamp, limit: u32) -> Result<Vec<Failures>, DbError> {
     let rows: Vec<(Uuid, i64, i64)> = read_with_conn!(db, |conn| sqlx::query_as(
         "SELECT account_id, hour, attempts FROM sign_in_failures
           WHERE hour < $1 AND audited_at IS NULL ORDER BY hour LIMIT $2"
     )
     .bind(hour_of(now).seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)?;
     let failures = |(account, hour, attempts): (Uuid, i64, i64)| Failures {
@@ -72,7 +72,7 @@ pub async fn list_unaudited(db: &Db, now: Timestamp, most: u32) -> Result<Vec<Fa
     Ok(rows.into_iter().map(failures).collect())
 }
 
-/// False if another server has done it.
+/// Returns false if another server already did this.
 pub async fn mark_audited(tx: &mut Tx, failures: &Failures, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query(
         "UPDATE sign_in_failures SET audited_at = $3 WHERE account_id = $1 AND hour = $2 AND audited_at IS NULL"
@@ -85,15 +85,15 @@ pub async fn mark_audited(tx: &mut Tx, failures: &Failures, now: Timestamp) -> R
     .map(|done| done.rows_affected() == 1))
 }
 
-/// Deletes at most `most` of the hours before `before`.
-pub async fn delete_old(db: &Db, before: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` rows of audited hours before `before`.
+pub async fn delete_old(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM sign_in_failures WHERE (account_id, hour) IN (
            SELECT account_id, hour FROM sign_in_failures WHERE hour < $1 AND audited_at IS NOT NULL
             ORDER BY hour LIMIT $2)"
     )
     .bind(before.seconds())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))

@@ -1,4 +1,5 @@
-//! How to get access tokens for the receivers of webhooks. The client's secret is stored sealed.
+//! Auth methods: how to get access tokens for the receivers of webhooks. The client secret is
+//! stored sealed.
 
 use uuid::Uuid;
 
@@ -17,19 +18,21 @@ pub struct AuthMethod {
     pub access_token_url: String,
     pub client_id: String,
     pub client_secret: SealedSecret,
-    /// Of the URL that the secret was given for (`receiver_url::origin`). It goes nowhere else.
+    /// The origin of the URL that the secret was entered for (`receiver_url::origin`). The secret
+    /// is sent nowhere else.
     pub secret_origin: String,
     pub audience: Option<String>,
     pub scope: Option<String>,
     pub created_at: Timestamp,
-    /// Grows with every change, also with two in one second: whoever keeps a token by it sees each of them.
+    /// Increases with every change, even with two changes in one second, so that a cache of tokens
+    /// can use it as a version.
     pub modified_at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedSecret {
     pub bytes: Vec<u8>,
-    /// The key of the ring that opens it.
+    /// The key of the ring that it is sealed with.
     pub key_id: String,
 }
 
@@ -67,7 +70,7 @@ impl From<Row> for AuthMethod {
     }
 }
 
-/// The columns of a [`Row`].
+/// Selects the columns of [`Row`]. The argument is the rest of the statement.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -79,7 +82,7 @@ macro_rules! select {
     };
 }
 
-/// [`DbError::Duplicate`]: the organisation has one of this name.
+/// Fails with [`DbError::Duplicate`] if the organization already has an auth method with this name.
 pub async fn insert(db: impl DbHandle, method: &AuthMethod) -> Result<(), DbError> {
     with_conn!(db, |conn| {
         sqlx::query(
@@ -114,7 +117,7 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<
     Ok(row.map(AuthMethod::from))
 }
 
-/// The same, and nobody else changes it in the course of this transaction.
+/// Finds and locks an auth method, so that only this transaction can change it.
 pub async fn lock(tx: &mut Tx, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
     let statement = if tx.locks_rows() { select!("AND id = $2 FOR NO KEY UPDATE") } else { select!("AND id = $2") };
     let row: Option<Row> =
@@ -122,7 +125,7 @@ pub async fn lock(tx: &mut Tx, org_id: OrgId, id: AuthMethodId) -> Result<Option
     Ok(row.map(AuthMethod::from))
 }
 
-/// By name.
+/// Lists the auth methods of an organization by name.
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<AuthMethod>, DbError> {
     let rows: Vec<Row> =
         with_conn!(db, |conn| sqlx::query_as(select!("ORDER BY name, id")).bind(org_id.0).fetch_all(conn).await)?;
@@ -137,7 +140,8 @@ pub async fn count_of_org(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbErr
     .map(count)
 }
 
-/// False where there is none. [`DbError::Duplicate`]: the organisation has another one of this name.
+/// Returns false if there is no such auth method. Fails with [`DbError::Duplicate`] if the
+/// organization has another one with this name.
 pub async fn update(db: impl DbHandle, method: &AuthMethod) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE auth_methods
@@ -161,7 +165,8 @@ pub async fn update(db: impl DbHandle, method: &AuthMethod) -> Result<bool, DbEr
     .map(|done| done.rows_affected() == 1))
 }
 
-/// False where there is none. [`DbError::Reference`]: a webhook uses it.
+/// Returns false if there is no such auth method. Fails with [`DbError::Reference`] if a webhook
+/// uses it.
 pub async fn delete(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM auth_methods WHERE org_id = $1 AND id = $2")
         .bind(org_id.0)
@@ -171,8 +176,8 @@ pub async fn delete(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Resul
         .map(|done| done.rows_affected() == 1))
 }
 
-/// The names of the webhooks that use it.
-pub async fn list_users(db: impl DbHandle, id: AuthMethodId) -> Result<Vec<String>, DbError> {
+/// Lists the names of the webhooks that use an auth method.
+pub async fn list_webhooks(db: impl DbHandle, id: AuthMethodId) -> Result<Vec<String>, DbError> {
     with_conn!(db, |conn| sqlx::query_scalar("SELECT name FROM webhooks WHERE auth_method_id = $1 ORDER BY name")
         .bind(id.0)
         .fetch_all(conn)

@@ -1,8 +1,9 @@
-//! Events on their way to webhooks, and the lanes that they wait in. `outbox.rs` writes them.
+//! Deliveries of events to webhooks. `outbox.rs` writes them.
 //!
-//! A lane holds the events of one client for one webhook. A server takes a lane for a while, so that nobody else sends from
-//! it, and its events leave in the order in which they came. Where a server is gone, its time runs out and another one takes
-//! the lane: what it had sent and not noted is sent again.
+//! Deliveries wait in lanes. A lane contains the events of one client for one webhook. A server
+//! leases a lane, so that no other server sends from it and its events are sent in order. If the
+//! server disappears, the lease expires and another server claims the lane. Events that were sent
+//! but not recorded are then sent again.
 
 use std::collections::HashMap;
 
@@ -15,14 +16,14 @@ use crate::db::webhooks::lanes::Lane;
 use crate::rules::id::{EventId, WebhookId};
 use crate::rules::timestamp::Timestamp;
 
-/// What waits to be sent.
+/// A delivery that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingDelivery {
     /// The order within the lane.
     pub position: i64,
     pub event_id: EventId,
     pub kind: String,
-    /// JSON.
+    /// The event data as JSON.
     pub data: String,
     pub occurred_at: Timestamp,
     pub waiting_since: Timestamp,
@@ -52,9 +53,9 @@ impl State {
     }
 }
 
-/// What came of an attempt.
+/// The result of an attempt to deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempted {
+pub struct AttemptResult {
     pub event_id: EventId,
     pub state: State,
     pub attempts: u32,
@@ -76,7 +77,7 @@ struct WaitingRow {
     attempts: i64,
 }
 
-impl From<WaitingRow> for Waiting {
+impl From<WaitingRow> for WaitingDelivery {
     fn from(row: WaitingRow) -> Self {
         Self {
             position: row.position,
@@ -90,24 +91,28 @@ impl From<WaitingRow> for Waiting {
     }
 }
 
-/// The first of each lane, in their order.
-pub async fn list_waiting(db: &Db, lanes: &[Lane], most_of_lane: u32) -> Result<HashMap<Lane, Vec<Waiting>>, DbError> {
-    let mut waiting = HashMap::<Lane, Vec<Waiting>>::with_capacity(lanes.len());
+/// Lists the first waiting deliveries of each lane, in order.
+pub async fn list_waiting(
+    db: &Db,
+    lanes: &[Lane],
+    limit_per_lane: u32,
+) -> Result<HashMap<Lane, Vec<WaitingDelivery>>, DbError> {
+    let mut waiting = HashMap::<Lane, Vec<WaitingDelivery>>::with_capacity(lanes.len());
     let mut add = |row: WaitingRow| {
         let lane = Lane { webhook_id: WebhookId(row.webhook_id), client_id: row.client_id };
         waiting.entry(lane).or_default().push(row.into());
     };
     if db.is_postgres() {
-        list_of_lanes(db, lanes, most_of_lane).await?.into_iter().for_each(add);
+        list_of_lanes(db, lanes, limit_per_lane).await?.into_iter().for_each(add);
     } else {
         for lane in lanes {
-            list_of_lane(db, *lane, most_of_lane).await?.into_iter().for_each(&mut add);
+            list_of_lane(db, *lane, limit_per_lane).await?.into_iter().for_each(&mut add);
         }
     }
     Ok(waiting)
 }
 
-async fn list_of_lanes(db: &Db, lanes: &[Lane], most_of_lane: u32) -> Result<Vec<WaitingRow>, DbError> {
+async fn list_of_lanes(db: &Db, lanes: &[Lane], limit_per_lane: u32) -> Result<Vec<WaitingRow>, DbError> {
     read_with_conn!(
         db,
         postgres |conn| sqlx::query_as(
@@ -122,30 +127,30 @@ async fn list_of_lanes(db: &Db, lanes: &[Lane], most_of_lane: u32) -> Result<Vec
         )
         .bind(lanes.iter().map(|lane| lane.webhook_id.0).collect::<Vec<_>>())
         .bind(lanes.iter().map(|lane| lane.client_id).collect::<Vec<_>>())
-        .bind(i64::from(most_of_lane))
+        .bind(i64::from(limit_per_lane))
         .fetch_all(conn)
         .await,
         sqlite |_conn| Ok(Vec::new())
     )
 }
 
-async fn list_of_lane(db: &Db, lane: Lane, most: u32) -> Result<Vec<WaitingRow>, DbError> {
+async fn list_of_lane(db: &Db, lane: Lane, limit: u32) -> Result<Vec<WaitingRow>, DbError> {
     read_with_conn!(db, |conn| sqlx::query_as(
         "SELECT webhook_id, client_id, position, event_id, kind, data, occurred_at, waiting_since, attempts
            FROM deliveries WHERE webhook_id = $1 AND client_id = $2 AND state = 'waiting' ORDER BY position LIMIT $3"
     )
     .bind(lane.webhook_id.0)
     .bind(lane.client_id)
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .fetch_all(conn)
     .await)
 }
 
-/// As operators see it.
+/// A delivery as shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub event_id: EventId,
-    /// `None`: the event is about no client.
+    /// `None` if the event is not about a client.
     pub client_id: Option<Uuid>,
     pub kind: String,
     pub occurred_at: Timestamp,
@@ -175,7 +180,8 @@ impl TryFrom<Row> for Delivery {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let state = State::parse(&row.state).ok_or_else(|| DbError::corrupt("deliveries", "state", "no such state"))?;
+        let state = State::parse(&row.state)
+            .ok_or_else(|| DbError::corrupt("deliveries", "state", "this version does not know the state"))?;
         Ok(Self {
             event_id: EventId(row.event_id),
             client_id: (!row.client_id.is_nil()).then_some(row.client_id),
@@ -202,13 +208,14 @@ macro_rules! list {
     };
 }
 
-/// The newest of a webhook, of one state or of all, from before an event on.
+/// Lists the deliveries of a webhook, newest first, in one state or all, optionally only those
+/// before an event.
 pub async fn list(
     db: impl DbHandle,
     webhook_id: WebhookId,
     state: Option<State>,
     before: Option<EventId>,
-    most: u32,
+    limit: u32,
 ) -> Result<Vec<Delivery>, DbError> {
     let sql = match state {
         None => list!(""),
@@ -219,34 +226,35 @@ pub async fn list(
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(webhook_id.0)
         .bind(before.map(|id| id.0))
-        .bind(i64::from(most))
+        .bind(i64::from(limit))
         .fetch_all(conn)
         .await)?;
     rows.into_iter().map(Delivery::try_from).collect()
 }
 
-/// Deletes at most `most` of a webhook, so that deleting the webhook itself has little left to do.
-pub async fn delete_some(db: &Db, webhook_id: WebhookId, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` deliveries of a webhook, so that deleting the webhook itself is quick.
+pub async fn delete_batch(db: &Db, webhook_id: WebhookId, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "DELETE FROM deliveries WHERE webhook_id = $1 AND event_id IN (
            SELECT event_id FROM deliveries WHERE webhook_id = $1 LIMIT $2)"
     )
     .bind(webhook_id.0)
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))
 }
 
-/// Lets parked deliveries wait again, one or all of a webhook, before those that came later. Whoever does so has mended
-/// something, so their lanes are due at once, whatever pause they are in. Returns how many.
+/// Queues one or all parked deliveries of a webhook again, before later ones. Their lanes become
+/// due immediately, even during a retry pause, because the cause of the failures was probably
+/// fixed. Returns the number of deliveries.
 pub async fn replay(
     tx: &mut Tx,
     webhook_id: WebhookId,
     event_id: Option<EventId>,
     now: Timestamp,
 ) -> Result<u64, DbError> {
-    // The lanes first, as everybody takes them.
+    // Lanes are locked before deliveries, in the same order as everywhere.
     with_conn!(&mut *tx, |conn| sqlx::query(
         "INSERT INTO delivery_lanes (webhook_id, client_id, due_at, version)
          SELECT DISTINCT webhook_id, client_id, CAST($3 AS BIGINT), 1 FROM deliveries
@@ -273,8 +281,8 @@ pub async fn replay(
     .map(|done| done.rows_affected()))
 }
 
-/// Deletes at most `most` of those that were delivered, or parked, before a time.
-pub async fn delete_finished(db: &Db, state: State, before: Timestamp, most: u32) -> Result<u64, DbError> {
+/// Deletes at most `limit` deliveries that were delivered, or parked, before a time.
+pub async fn delete_finished(db: &Db, state: State, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     with_conn!(db, |conn| {
         sqlx::query(
         "DELETE FROM deliveries WHERE (webhook_id, event_id) IN (
@@ -283,7 +291,7 @@ pub async fn delete_finished(db: &Db, state: State, before: Timestamp, most: u32
     )
     .bind(before.seconds())
     .bind(state.as_str())
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected())

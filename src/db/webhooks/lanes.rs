@@ -1,15 +1,16 @@
-//! Who sends from which lane: taken for a while, given back with what came of it.
+//! Leases of delivery lanes: claiming, extending, and releasing them with the results of the
+//! attempts.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use crate::db::engine::batching::{Together, refuse_all};
+use crate::db::engine::batching::{Batcher, fail_all};
 use crate::db::engine::column::json;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, with_conn};
-use crate::db::webhooks::deliveries::{Attempted, State};
+use crate::db::webhooks::deliveries::{AttemptResult, State};
 use crate::rules::id::{OrgId, WebhookId};
 use crate::rules::timestamp::Timestamp;
 use crate::secret::hex;
@@ -18,29 +19,30 @@ use crate::secret::hex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     pub webhook_id: WebhookId,
-    /// All zeros: of events that are about no client.
+    /// The nil UUID for events that are not about a client.
     pub client_id: Uuid,
 }
 
-/// A lane that was taken.
+/// A lane that a server has leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claimed {
+pub struct ClaimedLane {
     pub lane: Lane,
     pub org_id: OrgId,
-    /// Whoever took it, that time: somebody may take it again when its time is over.
+    /// Identifies this lease, because the lane can be claimed again after the lease expires.
     pub holder: Uuid,
-    /// Grows with each event that is added.
+    /// Increases with each event that is added.
     pub version: i64,
 }
 
-/// How much may be taken.
+/// Limits for a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimRules<'a> {
-    pub most: u32,
-    pub most_of_webhook: u32,
-    pub most_of_org: u32,
-    /// What the caller has already.
-    pub held: &'a [Claimed],
+    pub max_lanes: u32,
+    pub max_per_webhook: u32,
+    pub max_per_org: u32,
+    /// The lanes that the caller already holds. They count towards the limits per webhook and
+    /// organization.
+    pub held: &'a [ClaimedLane],
 }
 
 #[derive(sqlx::FromRow)]
@@ -52,13 +54,14 @@ struct ClaimedRow {
 }
 
 impl ClaimedRow {
-    fn claimed_by(self, holder: Uuid) -> Claimed {
+    fn claimed_by(self, holder: Uuid) -> ClaimedLane {
         let lane = Lane { webhook_id: WebhookId(self.webhook_id), client_id: self.client_id };
-        Claimed { lane, org_id: OrgId(self.org_id), holder, version: self.version }
+        ClaimedLane { lane, org_id: OrgId(self.org_id), holder, version: self.version }
     }
 }
 
-/// $1 holder, $2 now, $3 until when, $4 lanes at most, $5 of one webhook, $6 of one organisation; then what is held.
+/// $1 holder, $2 now, $3 end of the lease, $4 maximum of lanes, $5 maximum per webhook, $6 maximum
+/// per organization, then the lanes that are already held.
 const CLAIM_ON_POSTGRES: &str = "\
     WITH held AS (SELECT * FROM UNNEST($7::uuid[], $8::uuid[]) AS h (webhook_id, org_id)),
     due AS (
@@ -99,15 +102,16 @@ const CLAIM_ON_SQLITE: &str = "\
     RETURNING webhook_id, client_id, version,
               (SELECT org_id FROM webhooks w WHERE w.id = webhook_id) AS org_id";
 
-/// Takes lanes that have something to do: by turns of the organisations, so that none waits for another's backlog, and of
-/// each those first that wait the longest. What another server takes at this moment is passed over.
+/// Claims lanes that are due. Organizations take turns, so that no organization waits for the
+/// backlog of another one. Within an organization, the lanes that have been due longest come first.
+/// Lanes that another server is claiming are skipped.
 pub async fn claim(
     db: &Db,
     holder: Uuid,
     now: Timestamp,
     leased_until: Timestamp,
     rules: ClaimRules<'_>,
-) -> Result<Vec<Claimed>, DbError> {
+) -> Result<Vec<ClaimedLane>, DbError> {
     let rows: Vec<ClaimedRow> = with_conn!(
         db,
         postgres
@@ -116,9 +120,9 @@ pub async fn claim(
                 .bind(holder)
                 .bind(now.seconds())
                 .bind(leased_until.seconds())
-                .bind(i64::from(rules.most))
-                .bind(i64::from(rules.most_of_webhook))
-                .bind(i64::from(rules.most_of_org))
+                .bind(i64::from(rules.max_lanes))
+                .bind(i64::from(rules.max_per_webhook))
+                .bind(i64::from(rules.max_per_org))
                 .bind(rules.held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
                 .bind(rules.held.iter().map(|held| held.org_id.0).collect::<Vec<_>>())
                 .fetch_all(conn)
@@ -129,9 +133,9 @@ pub async fn claim(
                 .bind(holder)
                 .bind(now.seconds())
                 .bind(leased_until.seconds())
-                .bind(i64::from(rules.most))
-                .bind(i64::from(rules.most_of_webhook))
-                .bind(i64::from(rules.most_of_org))
+                .bind(i64::from(rules.max_lanes))
+                .bind(i64::from(rules.max_per_webhook))
+                .bind(i64::from(rules.max_per_org))
                 .bind(held_as_json(rules))
                 .fetch_all(conn)
                 .await
@@ -145,8 +149,8 @@ fn held_as_json(rules: ClaimRules<'_>) -> String {
     json(&held)
 }
 
-/// Keeps what is held for longer.
-pub async fn extend(db: &Db, held: &[Claimed], leased_until: Timestamp) -> Result<(), DbError> {
+/// Extends the leases of lanes that the caller still holds.
+pub async fn extend(db: &Db, held: &[ClaimedLane], leased_until: Timestamp) -> Result<(), DbError> {
     with_conn!(
         db,
         postgres
@@ -174,7 +178,7 @@ pub async fn extend(db: &Db, held: &[Claimed], leased_until: Timestamp) -> Resul
               WHERE (webhook_id, client_id, holder) IN (
                 SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($1))",
             )
-            .bind(json(&held.iter().map(Claimed::as_hex).collect::<Vec<_>>()))
+            .bind(json(&held.iter().map(ClaimedLane::as_hex).collect::<Vec<_>>()))
             .bind(leased_until.seconds())
             .execute(conn)
             .await
@@ -182,20 +186,20 @@ pub async fn extend(db: &Db, held: &[Claimed], leased_until: Timestamp) -> Resul
     )
 }
 
-/// Deletes lanes of webhooks that are no more, and at most `most` of what waits in them: what was written while they were
-/// deleted.
-pub async fn delete_of_nobody(db: &Db, most: u32) -> Result<u64, DbError> {
+/// Deletes lanes of deleted webhooks, and at most `limit` deliveries in them. Such rows are written
+/// by transactions that ran at the same time as the deletion.
+pub async fn delete_orphaned(db: &Db, limit: u32) -> Result<u64, DbError> {
     let deliveries = with_conn!(db, |conn| sqlx::query(
         "DELETE FROM deliveries WHERE (webhook_id, event_id) IN (
            SELECT d.webhook_id, d.event_id
              FROM delivery_lanes l JOIN deliveries d ON d.webhook_id = l.webhook_id AND d.client_id = l.client_id
             WHERE NOT EXISTS (SELECT 1 FROM webhooks w WHERE w.id = l.webhook_id) LIMIT $1)"
     )
-    .bind(i64::from(most))
+    .bind(i64::from(limit))
     .execute(conn)
     .await
     .map(|done| done.rows_affected()))?;
-    if deliveries == u64::from(most) {
+    if deliveries == u64::from(limit) {
         return Ok(deliveries);
     }
     with_conn!(db, |conn| {
@@ -212,81 +216,85 @@ pub async fn delete_of_nobody(db: &Db, most: u32) -> Result<u64, DbError> {
     Ok(deliveries)
 }
 
-impl Claimed {
+impl ClaimedLane {
     fn as_hex(&self) -> [String; 3] {
         [self.lane.webhook_id.0, self.lane.client_id, self.holder].map(|id| hex(id.as_bytes()))
     }
 }
 
-/// A lane that is given back, with what came of its deliveries.
+/// A lane to release, with the results of its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    pub claimed: Claimed,
-    pub attempted: Vec<Attempted>,
-    /// When there is something to do again. `None`: nothing was left, so only where something was added meanwhile.
+    pub claimed: ClaimedLane,
+    pub attempted: Vec<AttemptResult>,
+    /// When the lane is due again. `None` if nothing is left; it is then due only if an event was
+    /// added in the meantime.
     pub due_at: Option<Timestamp>,
     pub now: Timestamp,
 }
 
-/// Whether the lane was still the caller's. Where it was not, nothing is noted, and another server sends the same again.
+/// Whether the caller still held the lane. If not, nothing is recorded, and another server sends
+/// the same events again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
-    Noted,
+    Recorded,
     Lost,
 }
 
-/// Notes what came of deliveries, many lanes by one statement.
+/// Records the results of attempts and releases their lanes, many lanes per statement.
 #[derive(Clone, Debug)]
-pub struct LaneReleases(Together<Release, Released>);
+pub struct LaneReleases(Batcher<Release, Released>);
 
-const LONGEST: usize = 10_000;
+const MAX_QUEUED_RELEASES: usize = 10_000;
 
 impl LaneReleases {
-    /// Must be called within a runtime.
+    /// Must be called from within a Tokio runtime.
     pub fn start(db: Db) -> Self {
-        Self(Together::start(LONGEST, 1, move |releases: Vec<Release>| {
+        Self(Batcher::start(MAX_QUEUED_RELEASES, 1, move |releases: Vec<Release>| {
             let db = db.clone();
             async move {
-                let most = releases.len();
+                let count = releases.len();
                 match release(&db, releases).await {
                     Ok(released) => released.into_iter().map(Ok).collect(),
-                    Err(error) => refuse_all(most, error),
+                    Err(error) => fail_all(count, error),
                 }
             }
         }))
     }
 
     pub async fn release(&self, release: Release) -> Result<Released, DbError> {
-        self.0.ask(release).await
+        self.0.submit(release).await
     }
 }
 
-/// An answer for each, in their order.
+/// Returns one outcome per release, in the same order.
 async fn release(db: &Db, releases: Vec<Release>) -> Result<Vec<Released>, DbError> {
-    let noted = if db.is_postgres() {
-        release_together(db, &releases).await?
+    let recorded = if db.is_postgres() {
+        release_batch(db, &releases).await?
     } else {
         let mut tx = db.begin().await?;
-        let mut noted = Vec::new();
+        let mut recorded = Vec::new();
         for release in &releases {
             if release_one(&mut tx, release).await? {
-                noted.push(release.claimed.lane);
+                recorded.push(release.claimed.lane);
             }
         }
         tx.commit().await?;
-        noted
+        recorded
     };
-    let noted: HashSet<Lane> = noted.into_iter().collect();
+    let recorded: HashSet<Lane> = recorded.into_iter().collect();
     let released =
-        |release: &Release| if noted.contains(&release.claimed.lane) { Released::Noted } else { Released::Lost };
+        |release: &Release| if recorded.contains(&release.claimed.lane) { Released::Recorded } else { Released::Lost };
     Ok(releases.iter().map(released).collect())
 }
 
-/// Lanes in their order, as those take them who add events. Returns which were still the caller's.
-async fn release_together(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbError> {
+/// Locks the lanes in the order of their keys, as `outbox.rs` does. Returns the lanes that the
+/// callers still held.
+async fn release_batch(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbError> {
     let lanes = || releases.iter().map(|release| release.claimed.lane);
-    let attempted =
-        || releases.iter().flat_map(|release| release.attempted.iter().map(move |one| (release.claimed.lane, one)));
+    let attempted = || {
+        releases.iter().flat_map(|release| release.attempted.iter().map(move |result| (release.claimed.lane, result)))
+    };
     let rows: Vec<(Uuid, Uuid)> = with_conn!(
         db,
         postgres |conn| sqlx::query_as(
@@ -320,12 +328,12 @@ async fn release_together(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, Db
         .bind(releases.iter().map(|release| release.now.seconds()).collect::<Vec<_>>())
         .bind(attempted().map(|(lane, _)| lane.webhook_id.0).collect::<Vec<_>>())
         .bind(attempted().map(|(lane, _)| lane.client_id).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| one.event_id.0).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| one.state.as_str()).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| i64::from(one.attempts)).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| one.at.seconds()).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| one.status.map(i64::from)).collect::<Vec<_>>())
-        .bind(attempted().map(|(_, one)| one.failure.as_deref()).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| result.event_id.0).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| result.state.as_str()).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| i64::from(result.attempts)).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| result.at.seconds()).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| result.status.map(i64::from)).collect::<Vec<_>>())
+        .bind(attempted().map(|(_, result)| result.failure.as_deref()).collect::<Vec<_>>())
         .fetch_all(conn)
         .await,
         sqlite |_conn| Ok(Vec::new())
@@ -335,7 +343,7 @@ async fn release_together(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, Db
 }
 
 async fn release_one(tx: &mut Tx, release: &Release) -> Result<bool, DbError> {
-    let Release { claimed: Claimed { lane, holder, version, .. }, attempted, due_at, now } = release;
+    let Release { claimed: ClaimedLane { lane, holder, version, .. }, attempted, due_at, now } = release;
     let held = with_conn!(&mut *tx, |conn| sqlx::query(
         "UPDATE delivery_lanes
             SET holder = NULL, leased_until = NULL,
@@ -352,14 +360,14 @@ async fn release_one(tx: &mut Tx, release: &Release) -> Result<bool, DbError> {
     .await
     .map(|done| done.rows_affected() == 1))?;
     if held {
-        for one in attempted {
-            note(tx, lane.webhook_id, one).await?;
+        for result in attempted {
+            record(tx, lane.webhook_id, result).await?;
         }
     }
     Ok(held)
 }
 
-async fn note(tx: &mut Tx, webhook_id: WebhookId, attempted: &Attempted) -> Result<(), DbError> {
+async fn record(tx: &mut Tx, webhook_id: WebhookId, attempted: &AttemptResult) -> Result<(), DbError> {
     let finished_at = (attempted.state != State::Waiting).then_some(attempted.at.seconds());
     with_conn!(tx, |conn| sqlx::query(
         "UPDATE deliveries

@@ -1,4 +1,5 @@
-//! Webhooks: where events of an organisation are sent. What is secret of one is sealed under one key of the ring.
+//! Webhooks: where the events of an organization are sent. The secrets of a webhook are sealed with
+//! one key of the key ring.
 
 pub mod auth_methods;
 pub mod deliveries;
@@ -25,18 +26,18 @@ pub struct Webhook {
     pub name: String,
     pub url: String,
     pub encode_as: Encoding,
-    /// `None`: the body is the event as it is.
+    /// The template of the body. `None` sends the event itself.
     pub payload: Option<String>,
     /// Sealed.
     pub custom_headers: Option<Vec<u8>>,
     pub auth_method_id: Option<AuthMethodId>,
-    /// `None`: every kind.
+    /// `None` means all kinds.
     pub event_kinds: Option<Vec<String>>,
     /// Sealed.
     pub signing_secret: Vec<u8>,
-    /// Sealed, and until when it signs too.
+    /// The sealed former secret, and until when messages are signed with it too.
     pub former_secret: Option<(Vec<u8>, Timestamp)>,
-    /// The key of the ring that opens all three.
+    /// The key of the ring that all three are sealed with.
     pub key_id: String,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
@@ -65,7 +66,7 @@ impl TryFrom<Row> for Webhook {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let unknown = || Column::of("webhooks", "encode_as").corrupt("no encoding that this version knows");
+        let unknown = || Column::of("webhooks", "encode_as").corrupt("this version does not know the encoding");
         let event_kinds = row.event_kinds.map(|kinds| Column::of("webhooks", "event_kinds").json(kinds));
         Ok(Self {
             id: WebhookId(row.id),
@@ -97,7 +98,8 @@ macro_rules! select {
     };
 }
 
-/// [`DbError::Duplicate`]: the name is taken in this organisation. [`DbError::Reference`]: the auth method is gone.
+/// Fails with [`DbError::Duplicate`] if the organization already has a webhook with this name, and
+/// with [`DbError::Reference`] if the auth method does not exist.
 pub async fn insert(db: impl DbHandle, webhook: &Webhook) -> Result<(), DbError> {
     let (former, former_until) =
         webhook.former_secret.as_ref().map(|(sealed, until)| (sealed, until.seconds())).unzip();
@@ -136,7 +138,7 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option
     row.map(Webhook::try_from).transpose()
 }
 
-/// Takes the row for this transaction, so that two changes of one webhook follow each other.
+/// Finds and locks a webhook, so that two changes of it run one after the other.
 pub async fn lock(tx: &mut Tx, org_id: OrgId, name: &str) -> Result<Option<Webhook>, DbError> {
     let statement = if tx.locks_rows() {
         select!("WHERE org_id = $1 AND name = $2 FOR UPDATE")
@@ -170,7 +172,8 @@ pub async fn count(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
     .map(counted)
 }
 
-/// Everything but whose it is and since when. False where it is gone; the errors are those of [`insert`].
+/// Updates everything except the organization and `created_at`. Returns false if the webhook does
+/// not exist. Fails like [`insert`].
 pub async fn update(db: impl DbHandle, webhook: &Webhook) -> Result<bool, DbError> {
     let (former, former_until) =
         webhook.former_secret.as_ref().map(|(sealed, until)| (sealed, until.seconds())).unzip();
@@ -200,7 +203,7 @@ pub async fn update(db: impl DbHandle, webhook: &Webhook) -> Result<bool, DbErro
     .map(|done| done.rows_affected() == 1))
 }
 
-/// With everything that waits to be sent there. False where there is none.
+/// Deletes a webhook and its deliveries. Returns false if it does not exist.
 pub async fn delete(tx: &mut Tx, org_id: OrgId, id: WebhookId) -> Result<bool, DbError> {
     let deleted = with_conn!(&mut *tx, |conn| sqlx::query("DELETE FROM webhooks WHERE id = $1 AND org_id = $2")
         .bind(id.0)
@@ -209,7 +212,7 @@ pub async fn delete(tx: &mut Tx, org_id: OrgId, id: WebhookId) -> Result<bool, D
         .await
         .map(|done| done.rows_affected() == 1))?;
     if deleted {
-        // The lanes first, as everybody takes them.
+        // Lanes are locked before deliveries, in the same order as everywhere.
         for statement in
             ["DELETE FROM delivery_lanes WHERE webhook_id = $1", "DELETE FROM deliveries WHERE webhook_id = $1"]
         {
@@ -219,7 +222,8 @@ pub async fn delete(tx: &mut Tx, org_id: OrgId, id: WebhookId) -> Result<bool, D
     Ok(deleted)
 }
 
-/// Whether a webhook of this organisation may use it: the key of the other table does not ask whose it is.
+/// Returns true if the organization has this auth method. The foreign key of `webhooks` does not
+/// check the organization.
 pub async fn auth_method_exists(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<bool, DbError> {
     let found: Option<i64> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT CAST(1 AS BIGINT) FROM auth_methods WHERE id = $1 AND org_id = $2"

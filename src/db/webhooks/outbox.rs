@@ -1,12 +1,13 @@
-//! Events on their way to webhooks: written in the transaction of their cause, so that they are sent where that happened
-//! and nowhere else.
+//! The transactional outbox: an event is written in the transaction that causes it, so it is sent
+//! if and only if that transaction commits.
 //!
-//! The rows of the lanes are the last that a transaction takes, in one order. A position is drawn once its lane is taken,
-//! which is held until the commit: so the positions of a lane stand in the order in which its transactions committed,
-//! whichever servers they ran on. Organisations are taken before the lanes, and not by the audit's foreign key, which looks
-//! only after the statement: whoever changes an organisation takes its row before a lane, too. Webhooks are not taken at
-//! all, since everybody who tells one would meet there: what is written for one that is deleted at that moment is never sent,
-//! and swept.
+//! Lanes are the last rows that a transaction locks, in a fixed order. A position is assigned after
+//! its lane is locked, and the lock is held until the commit, so the positions of a lane follow the
+//! order of the commits, on all servers. Organizations are locked before the lanes, because a
+//! change of an organization also locks its row before a lane. The foreign key of the audit table
+//! would lock them too late, at the end of the statement. Webhooks are not locked, because all
+//! events for a webhook would then wait for each other. An event that is written for a webhook
+//! during its deletion is never sent, and is deleted later.
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgArguments;
@@ -25,15 +26,15 @@ use crate::rules::id::{EventId, OrgId};
 use crate::rules::timestamp::Timestamp;
 use crate::secret::hex;
 
-/// About to be inserted, once for each webhook that wants its kind.
+/// An event to insert, once for each webhook that receives its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
     pub id: EventId,
-    /// `None`: for the webhooks of every organisation.
+    /// `None` sends the event to the webhooks of all organizations.
     pub org_id: Option<OrgId>,
     pub client_id: Option<ClientId>,
     pub kind: &'static str,
-    /// JSON.
+    /// The event data as JSON.
     pub data: String,
 }
 
@@ -47,8 +48,9 @@ impl NewEvent {
     }
 }
 
-/// Puts events where the senders find them, and `recorded` into the audit; on Postgres in one statement, which is to be the
-/// last of its transaction. Of what no webhook wants nothing is written.
+/// Writes events for delivery and `recorded` to the audit trail. On Postgres this is one statement,
+/// which should be the last one of its transaction. Nothing is written for events that no webhook
+/// receives.
 pub async fn enqueue(tx: &mut Tx, recorded: &[AuditEvent], events: &[NewEvent], now: Timestamp) -> Result<(), DbError> {
     let (of_orgs, of_all): (Vec<&NewEvent>, Vec<&NewEvent>) = events.iter().partition(|event| event.org_id.is_some());
     let recorded = with_conn!(
@@ -62,9 +64,10 @@ pub async fn enqueue(tx: &mut Tx, recorded: &[AuditEvent], events: &[NewEvent], 
     Ok(())
 }
 
-/// `event` is what is told, `receiver` the webhooks that want some of it, `target` each event at each webhook.
+/// `event` has the events, `receiver` the webhooks that receive at least one of them, and `target`
+/// each pair of an event and a webhook.
 macro_rules! enqueue {
-    ($recording:expr, $receivers:literal, $meant:literal) => {
+    ($recording:expr, $receivers:literal, $condition:literal) => {
         concat!(
             "WITH ",
             $recording,
@@ -80,7 +83,7 @@ macro_rules! enqueue {
              target AS (
                SELECT r.id AS webhook_id, e.client_id, e.id AS event_id, e.kind, e.data, e.place
                  FROM event e JOIN receiver r ON (r.event_kinds IS NULL OR r.event_kinds ? e.kind)",
-            $meant,
+            $condition,
             "),
              lane AS (
                INSERT INTO delivery_lanes (webhook_id, client_id, due_at, version)
@@ -111,7 +114,7 @@ const FOR_ORGS_RECORDED: &str = enqueue!(
     " AND r.org_id = e.org_id"
 );
 
-/// What of `recorded` is not in the audit yet.
+/// Returns the part of `recorded` that is not in the audit trail yet.
 async fn enqueue_on_postgres<'r>(
     conn: &mut PgConnection,
     recorded: &'r [AuditEvent],
@@ -119,16 +122,16 @@ async fn enqueue_on_postgres<'r>(
     of_all: &[&NewEvent],
     now: Timestamp,
 ) -> Result<&'r [AuditEvent], sqlx::Error> {
-    let mut left = recorded;
+    let mut remaining = recorded;
     if !of_orgs.is_empty() {
         let sql = if recorded.is_empty() { FOR_ORGS } else { FOR_ORGS_RECORDED };
         with_recorded(with_events(sqlx::query(sql), of_orgs, now), recorded).execute(&mut *conn).await?;
-        left = &[];
+        remaining = &[];
     }
     if !of_all.is_empty() {
         with_events(sqlx::query(FOR_ALL), of_all, now).execute(conn).await?;
     }
-    Ok(left)
+    Ok(remaining)
 }
 
 type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -162,13 +165,13 @@ fn with_recorded<'q>(query: PgQuery<'q>, recorded: &[AuditEvent]) -> PgQuery<'q>
         .bind(each().map(|event| event.address.clone()).collect::<Vec<_>>())
 }
 
-/// Who is to be told of an event `e`: its organisation, and the webhook wants its kind.
+/// Joins an event `e` with the webhooks that receive it.
 macro_rules! targets {
-    ($meant:literal) => {
+    ($condition:literal) => {
         concat!(
             " FROM json_each($1) e
               JOIN webhooks w ON ",
-            $meant,
+            $condition,
             " WHERE (w.event_kinds IS NULL
                      OR EXISTS (SELECT 1 FROM json_each(w.event_kinds) k WHERE k.value = e.value ->> 3))"
         )
@@ -176,11 +179,11 @@ macro_rules! targets {
 }
 
 macro_rules! upsert_lanes {
-    ($meant:literal) => {
+    ($condition:literal) => {
         concat!(
             "INSERT INTO delivery_lanes (webhook_id, client_id, due_at, version)
              SELECT DISTINCT w.id, unhex(e.value ->> 2), $2, 1",
-            targets!($meant),
+            targets!($condition),
             " ON CONFLICT (webhook_id, client_id) DO UPDATE
                 SET version = version + 1, due_at = COALESCE(due_at, excluded.due_at)"
         )
@@ -188,17 +191,17 @@ macro_rules! upsert_lanes {
 }
 
 macro_rules! insert_deliveries {
-    ($meant:literal) => {
+    ($condition:literal) => {
         concat!(
             "INSERT INTO deliveries (webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since)
              SELECT w.id, unhex(e.value ->> 2), unhex(e.value ->> 0), e.value ->> 3, e.value ->> 4, $2, $2",
-            targets!($meant),
+            targets!($condition),
             " ORDER BY e.key, w.id"
         )
     };
 }
 
-/// Of the transactions that write there is one at a time.
+/// SQLite needs no locks, because it has only one writing transaction at a time.
 async fn enqueue_on_sqlite(
     conn: &mut SqliteConnection,
     of_orgs: &[&NewEvent],

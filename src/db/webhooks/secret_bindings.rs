@@ -1,5 +1,6 @@
-//! To which origins the secrets of webhooks are bound: columns of `webhook_variables` and `auth_methods` that only this file
-//! reads and writes. `None` is a row of a release that bound no secrets. `bound_origins` is written for releases that know no
+//! The origins that secrets of webhooks are bound to, in columns of `webhook_variables` and
+//! `auth_methods` that only this file reads and writes. A binding of `None` comes from a release
+//! that did not bind secrets. `bound_origins` is written for releases that do not know
 //! `binding_record`, and read in case such a release wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use crate::rules::id::{AuthMethodId, OrgId, UserId, VariableId};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::secret_binding::{SecretBinding, Window};
 
-/// A row whose secret is bound.
+/// A row with a secret that can be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoundRow {
     Variable(VariableId),
@@ -50,8 +51,8 @@ impl Columns {
     }
 }
 
-/// Secret variables of these names, with their bindings.
-pub async fn of_variables(
+/// Finds the secret variables with these names and their bindings.
+pub async fn find_for_variables(
     db: impl DbHandle,
     org_id: OrgId,
     names: &BTreeSet<&str>,
@@ -85,8 +86,9 @@ pub async fn of_variables(
     rows.into_iter().map(read).collect()
 }
 
-/// Variables of these names, each with its binding. One statement reads both: a rename between two would show the value of one
-/// variable and the binding of another. A variable that is not secret needs no binding.
+/// Lists the variables with these names and their bindings. One statement reads both, because a
+/// rename between two statements could combine the value of one variable with the binding of
+/// another. A variable that is not secret needs no binding.
 pub async fn list_named(
     db: impl DbHandle,
     org_id: OrgId,
@@ -131,8 +133,8 @@ pub async fn list_named(
     rows.into_iter().map(read).collect()
 }
 
-/// `None`: there is no such auth method.
-pub async fn of_auth_method(
+/// Finds the binding of an auth method. The outer `None` means that there is no such auth method.
+pub async fn find_for_auth_method(
     db: impl DbHandle,
     org_id: OrgId,
     id: AuthMethodId,
@@ -147,8 +149,8 @@ pub async fn of_auth_method(
     row.map(|row| row.binding("auth_methods")).transpose()
 }
 
-/// An auth method with its binding. One statement reads both: a change between two would show the client secret of one user
-/// and the binding of another.
+/// Finds an auth method and its binding. One statement reads both, because a change between two
+/// statements could combine the client secret of one user with the binding of another.
 pub async fn find_auth_method(
     db: impl DbHandle,
     org_id: OrgId,
@@ -187,7 +189,8 @@ pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> R
             id.0,
         ),
     };
-    let (origins, open) = (binding.origins(), binding.open);
+    let origins = binding.origins();
+    let open = binding.open;
     with_conn!(db, |conn| sqlx::query(statement)
         .bind(id)
         .bind(Json(&origins))
@@ -199,7 +202,7 @@ pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> R
         .map(drop))
 }
 
-/// Organizations that have a secret without a binding.
+/// Lists the organizations that have a secret without a binding.
 pub async fn list_unbound_orgs(db: &Db) -> Result<Vec<OrgId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
@@ -223,7 +226,8 @@ pub async fn list_unbound_orgs(db: &Db) -> Result<Vec<OrgId>, DbError> {
     Ok(ids.into_iter().map(OrgId).collect())
 }
 
-/// What of an organization has no binding: secret variables with their names, and auth methods.
+/// Lists the secret variables and auth methods of an organization that have no binding, with their
+/// names.
 pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(BoundRow, String)>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Unbound {

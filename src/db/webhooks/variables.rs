@@ -1,4 +1,4 @@
-//! Variables of webhooks. Every value is sealed, whether it is called a secret or not.
+//! Variables of webhooks. Every value is sealed, even if the variable is not marked as secret.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub struct Variable {
     pub is_secret: bool,
     /// Sealed.
     pub value: Vec<u8>,
-    /// The key of the ring that opens it.
+    /// The key of the ring that it is sealed with.
     pub key_id: String,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
@@ -59,7 +59,7 @@ macro_rules! select {
     };
 }
 
-/// [`DbError::Duplicate`]: the name is taken in this organisation.
+/// Fails with [`DbError::Duplicate`] if the organization already has a variable with this name.
 pub async fn insert(db: impl DbHandle, variable: &Variable) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO webhook_variables (id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at)
@@ -87,7 +87,7 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option
     Ok(row.map(Variable::from))
 }
 
-/// Takes the row for this transaction, so that two changes of one variable follow each other.
+/// Finds and locks a variable, so that two changes of it run one after the other.
 pub async fn lock(tx: &mut Tx, org_id: OrgId, name: &str) -> Result<Option<Variable>, DbError> {
     let statement = if tx.locks_rows() {
         select!("WHERE org_id = $1 AND name = $2 FOR UPDATE")
@@ -115,7 +115,8 @@ pub async fn count(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
     .map(counted)
 }
 
-/// Everything but whose it is and since when. False where it is gone; [`DbError::Duplicate`] as for [`insert`].
+/// Updates everything except the organization and `created_at`. Returns false if the variable does
+/// not exist. Fails like [`insert`].
 pub async fn update(db: impl DbHandle, variable: &Variable) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE webhook_variables SET name = $3, is_secret = $4, value_sealed = $5, key_id = $6, modified_at = $7
@@ -133,7 +134,7 @@ pub async fn update(db: impl DbHandle, variable: &Variable) -> Result<bool, DbEr
     .map(|done| done.rows_affected() == 1))
 }
 
-/// False where there is none.
+/// Returns false if there is no such variable.
 pub async fn delete(db: impl DbHandle, org_id: OrgId, id: VariableId) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query("DELETE FROM webhook_variables WHERE id = $1 AND org_id = $2")
         .bind(id.0)

@@ -1,10 +1,10 @@
-//! Everybody in the demo: an organisation, a user, a client that the organisation restricts, and a resource server.
+//! The setup of the demo: an organization, a user, a restricted client and a resource server.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes;
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::orgs::bootstrap;
@@ -39,7 +39,7 @@ impl Stage {
     pub async fn set_up(app: &App, sample_url: &str, resource: &str, secret: &Secret) -> Result<Self, Failure> {
         let context = &app.context;
         let password = context.random.password();
-        let made = bootstrap::bootstrap(context, "Demo", EMAIL, Some(password.clone()), &By::COMMAND_LINE);
+        let made = bootstrap::bootstrap(context, "Demo", EMAIL, Some(password.clone()), &AuditActor::COMMAND_LINE);
         let made = made.await.map_err(Failure::failed)?;
         add_resource(app, resource, secret).await?;
         let url = app.config.http.public_url.clone();
@@ -76,17 +76,19 @@ async fn add_resource(app: &App, resource: &str, secret: &Secret) -> Result<(), 
     Ok(resources::insert(&context.db, &stored, secret.digest()).await?)
 }
 
-/// As any client does: the same metadata have the same id again, so the tour registers it once more.
+/// Registers the client over HTTP. The same metadata returns the same ID when the tour registers it
+/// again.
 async fn register(url: &str, client: &Value) -> Result<String, Failure> {
-    let answer =
+    let response =
         Probe::new().post_json(&format!("{url}/api/v2/oauth2/register"), client).await.map_err(Failure::failed)?;
-    let client_id = answer.json().and_then(|told| told["client_id"].as_str().map(str::to_owned));
-    client_id.ok_or_else(|| Failure::Failed(format!("the demo's client was not registered: {}", answer.summary())))
+    let client_id = response.json().and_then(|body| body["client_id"].as_str().map(str::to_owned));
+    client_id.ok_or_else(|| Failure::Failed(format!("the demo's client was not registered: {}", response.summary())))
 }
 
-/// Two scopes, and no others.
+/// Restricts the client to two scopes.
 async fn restrict(app: &App, client_id: &str, org_id: crate::rules::id::OrgId) -> Result<(), Failure> {
-    let client_id = ClientId::parse(client_id).map_err(|_| Failure::Failed("no client id".to_owned()))?;
+    let client_id = ClientId::parse(client_id)
+        .map_err(|_| Failure::Failed("the demo's client has no valid client_id".to_owned()))?;
     let restriction = ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalog);
     let restriction = restriction.map_err(Failure::failed)?;
     let bounds: Bounds<'_> = app.bounds(client_id);
@@ -97,7 +99,7 @@ async fn restrict(app: &App, client_id: &str, org_id: crate::rules::id::OrgId) -
         client_id,
         &restriction,
         None,
-        &By::COMMAND_LINE,
+        &AuditActor::COMMAND_LINE,
     );
     done.await.map(drop).map_err(Failure::failed)
 }

@@ -1,8 +1,8 @@
-//! Lines to paste into another terminal, one after the other: the whole way of a client, with curl.
+//! Commands to paste into another terminal: every step of a client, with curl.
 
 use crate::diagnose::demo::stage::Stage;
 
-/// A heading, and what is pasted below it.
+/// A heading, and the commands to paste below it.
 pub struct Stop {
     heading: String,
     lines: String,
@@ -24,14 +24,14 @@ fn stop(heading: impl Into<String>, lines: impl Into<String>) -> Stop {
     Stop { heading: heading.into(), lines: lines.into() }
 }
 
-const END: &str = "# That was all of it.";
+const END: &str = "# This is the end of the tour.";
 
 pub fn text(stage: &Stage) -> String {
     let stops: Vec<String> = lines(stage).iter().map(Stop::to_text).collect();
     format!(
         "\nGrantor runs at {}, and an API that it protects at {}.\n\
-         Log in at {}/account as {} with the password {}\n\
-         Paste these lines into another terminal, one after the other. Ctrl-C here ends it, and leaves nothing behind.\n\n\
+         Sign in at {}/account as {} with the password {}\n\
+         Paste these commands into another terminal, one after the other. Ctrl-C here stops the demo and removes its data.\n\n\
          {}\n\n{END}\n",
         stage.url,
         stage.resource,
@@ -54,9 +54,12 @@ fn find(stage: &Stage) -> Vec<Stop> {
     let Stage { url, resource, .. } = stage;
     let metadata = resource.replacen("/mcp", "/.well-known/oauth-protected-resource/mcp", 1);
     vec![
-        stop("1. The API lets nobody in, and says where to ask.", format!("curl -si {resource} | head -3")),
         stop(
-            "   Who lets in, and how it is reached:",
+            "1. The API refuses a request without a token, and names its metadata.",
+            format!("curl -si {resource} | head -3"),
+        ),
+        stop(
+            "   The metadata of the API, and of its authorization server:",
             format!("curl -s {metadata}; echo\ncurl -s {url}/.well-known/oauth-authorization-server; echo"),
         ),
     ]
@@ -73,11 +76,8 @@ fn register(stage: &Stage) -> Vec<Stop> {
         format!("curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' -d '{client}'; echo");
     let restriction = format!("curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction {keys}; echo");
     vec![
-        stop(
-            "2. A client registers itself. It was here before, and the same client gets the same client_id again.",
-            register,
-        ),
-        stop("   The organisation lets it have two scopes and no more:", restriction),
+        stop("2. A client registers itself. It is registered already, so it gets the same client_id again.", register),
+        stop("   The organization limits it to two scopes:", restriction),
     ]
 }
 
@@ -105,17 +105,17 @@ fn authorize(stage: &Stage) -> Vec<Stop> {
     );
     vec![
         stop(
-            "3. It sends its user here, and asks for mcp_write besides. Open this address in a browser, log in as above, and\n\
-             #    set CODE to what is shown then:",
+            "3. The client sends its user here, and also requests mcp_write. Open this URL in a browser, sign in as\n\
+             #    above, and set CODE to the code on the last page:",
             open,
         ),
         stop("   Or do the same without a browser:", log_in),
-        stop("   What the consent page withholds, since the organisation does not allow it:", WITHHELD),
-        stop("   The user agrees, and the client is sent a code:", agree),
+        stop("   The scope that the consent page withholds because of the limit:", WITHHELD),
+        stop("   The user approves, and the client receives a code:", agree),
     ]
 }
 
-/// What a browser does for its user, in four lines of shell. The values of our own forms need no encoding.
+/// A minimal browser in shell. The values of our own forms need no encoding.
 const HELPERS: &str = r#"JAR=$(mktemp)
 browser() { curl -sL -c "$JAR" -b "$JAR" "$@"; }
 field() { printf %s "$PAGE" | grep -o "name=\"$1\" value=\"[^\"]*\"" | head -1 | cut -d'"' -f4; }
@@ -139,8 +139,12 @@ fn use_token(stage: &Stage) -> Vec<Stop> {
          -d token=\"$(member refresh_token)\""
     );
     vec![
-        stop("4. The code becomes tokens, within ten minutes. mcp_write is not among the scopes:", exchange),
-        stop("5. The token opens the API:", format!("{MEMBER}\n{call}")),
-        stop("6. The client gives it back, and it opens nothing any more:", format!("{revoke}\n{call}")),
+        stop(
+            "4. The client exchanges the code for tokens, within ten minutes. mcp_write is not \
+             among the scopes:",
+            exchange,
+        ),
+        stop("5. The API accepts the token:", format!("{MEMBER}\n{call}")),
+        stop("6. The client revokes the token, and the API refuses it:", format!("{revoke}\n{call}")),
     ]
 }

@@ -1,4 +1,4 @@
-//! What was found, how bad it is, and what to do about it.
+//! Findings of the doctor, with their level and advice.
 
 use serde::Serialize;
 
@@ -16,7 +16,8 @@ pub enum Level {
 pub struct Finding {
     pub about: &'static str,
     pub level: Level,
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -27,24 +28,24 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub fn ok(&mut self, about: &'static str, said: impl Into<String>) {
-        self.all.push(Finding { about, level: Level::Ok, said: said.into(), advice: None });
+    pub fn ok(&mut self, about: &'static str, message: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Ok, message: message.into(), advice: None });
     }
 
-    pub fn note(&mut self, about: &'static str, said: impl Into<String>, advice: impl Into<String>) {
-        self.all.push(Finding { about, level: Level::Note, said: said.into(), advice: Some(advice.into()) });
+    pub fn note(&mut self, about: &'static str, message: impl Into<String>, advice: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Note, message: message.into(), advice: Some(advice.into()) });
     }
 
-    pub fn problem(&mut self, about: &'static str, said: impl Into<String>, advice: impl Into<String>) {
-        self.all.push(Finding { about, level: Level::Problem, said: said.into(), advice: Some(advice.into()) });
+    pub fn problem(&mut self, about: &'static str, message: impl Into<String>, advice: impl Into<String>) {
+        self.all.push(Finding { about, level: Level::Problem, message: message.into(), advice: Some(advice.into()) });
     }
 
-    /// What clients trip over.
+    /// Adds a problem that affects clients.
     pub fn fault(&mut self, about: &'static str, fault: Fault, advice: &str) {
-        self.problem(about, format!("{}; it trips up {}", fault.said, fault.trips), advice);
+        self.problem(about, format!("{}; it trips up {}", fault.message, fault.trips), advice);
     }
 
-    /// The problem where there is one, and else that all is well.
+    /// Adds a fault, or a finding that all is well.
     pub fn judge(&mut self, about: &'static str, good: &str, outcome: Result<(), Fault>, advice: &str) {
         match outcome {
             Ok(()) => self.ok(about, good),
@@ -63,13 +64,13 @@ impl Findings {
 
 impl Finding {
     fn as_text(&self) -> String {
-        let Self { about, level, said, advice } = self;
+        let Self { about, level, message, advice } = self;
         let mark = match level {
             Level::Ok => "ok",
             Level::Note => "note",
             Level::Problem => "PROBLEM",
         };
         let advice = advice.as_ref().map(|advice| format!("\n{:9}-> {advice}", "")).unwrap_or_default();
-        format!("{mark:8} {about}: {said}{advice}")
+        format!("{mark:8} {about}: {message}{advice}")
     }
 }

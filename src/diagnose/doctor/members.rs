@@ -1,4 +1,5 @@
-//! The members of a protected resource's metadata (RFC 9728 section 2), judged by the types that clients read them as.
+//! Checks the types of the members of protected resource metadata (RFC 9728 section 2) as clients
+//! do.
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ enum Kind {
     Boolean,
 }
 
-/// What clients parse, whether or not they use it. Others they pass over.
+/// The members that clients parse, even if they do not use them. Clients ignore all others.
 const MEMBERS: [(&str, Kind); 14] = [
     ("resource", Kind::Url),
     ("authorization_servers", Kind::Texts),
@@ -35,7 +36,7 @@ const OF_NULL: &str = "clients on the TypeScript SDK, which refuse the whole doc
 const OF_TYPES: &str =
     "clients on the TypeScript and Python SDKs, which refuse the whole document: Claude Code, Cursor, Inspector";
 
-/// Each member that is there and is not what clients take it for.
+/// One fault for each member with an unexpected type.
 pub fn faults(document: &Value) -> Vec<Fault> {
     MEMBERS.iter().filter_map(|(name, kind)| fault(name, *kind, document.get(name)?)).collect()
 }
@@ -44,8 +45,8 @@ fn fault(name: &str, kind: Kind, value: &Value) -> Option<Fault> {
     if kind.holds(value) {
         return None;
     }
-    let said = format!("{name} is {}, where {} is expected", found(value), kind.expected());
-    Some(Fault::new(said, if value.is_null() { OF_NULL } else { OF_TYPES }))
+    let message = format!("{name} must be {}, but it is {}", kind.expected(), found(value));
+    Some(Fault::new(message, if value.is_null() { OF_NULL } else { OF_TYPES }))
 }
 
 impl Kind {
@@ -90,27 +91,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_clients_cannot_read_is_named_with_what_it_should_be() {
+    fn a_member_of_the_wrong_type_is_named_with_the_expected_type() {
         let cases = [
-            ("scopes_supported", Value::Null, "scopes_supported is null, where a list of strings is expected"),
-            ("resource_name", Value::Null, "resource_name is null, where a string is expected"),
-            ("authorization_servers", json!("x"), "authorization_servers is another string, where a list of strings"),
-            ("scopes_supported", json!(["a", 1]), "scopes_supported is another list, where a list of strings"),
-            ("resource_policy_uri", json!(""), "resource_policy_uri is another string, where a URL is expected"),
-            ("jwks_uri", json!({}), "jwks_uri is an object, where a URL is expected"),
-            ("resource", json!(1), "resource is a number, where a URL is expected"),
-            ("dpop_bound_access_tokens_required", json!("true"), "dpop_bound_access_tokens_required is another string"),
+            ("scopes_supported", Value::Null, "scopes_supported must be a list of strings, but it is null"),
+            ("resource_name", Value::Null, "resource_name must be a string, but it is null"),
+            (
+                "authorization_servers",
+                json!("x"),
+                "authorization_servers must be a list of strings, but it is another string",
+            ),
+            ("scopes_supported", json!(["a", 1]), "scopes_supported must be a list of strings, but it is another list"),
+            ("resource_policy_uri", json!(""), "resource_policy_uri must be a URL, but it is another string"),
+            ("jwks_uri", json!({}), "jwks_uri must be a URL, but it is an object"),
+            ("resource", json!(1), "resource must be a URL, but it is a number"),
+            (
+                "dpop_bound_access_tokens_required",
+                json!("true"),
+                "dpop_bound_access_tokens_required must be true or false, but it is another string",
+            ),
         ];
-        for (member, value, said) in cases {
+        for (member, value, message) in cases {
             let found = faults(&json!({ member: value }));
 
-            assert!(found.len() == 1 && found[0].said.starts_with(said), "{member}: {found:?}");
+            assert!(found.len() == 1 && found[0].message.starts_with(message), "{member}: {found:?}");
             assert_eq!(found[0].trips.contains("Python"), !value.is_null(), "{member}");
         }
     }
 
     #[test]
-    fn what_is_right_or_unknown_or_not_there_is_no_fault() {
+    fn valid_unknown_and_missing_members_are_not_faults() {
         let document = json!({
             "resource": "https://mcp.example/mcp",
             "authorization_servers": ["https://auth.example"],

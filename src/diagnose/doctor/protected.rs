@@ -1,7 +1,7 @@
-//! Where the metadata of a protected resource stands: what a challenge says (RFC 9728 section 5.1), and where it stands
-//! when nobody says so (section 3.1).
+//! The location of protected resource metadata: from the challenge (RFC 9728 section 5.1), or the
+//! well-known path (section 3.1).
 
-/// A parameter of the `Bearer` challenge in `WWW-Authenticate` (RFC 9110 section 11.6.1).
+/// Returns a parameter of the `Bearer` challenge in `WWW-Authenticate` (RFC 9110 section 11.6.1).
 pub fn parameter(header: &str, name: &str) -> Option<String> {
     let lower = header.to_ascii_lowercase();
     let begins = |at: &usize| lower[..*at].chars().next_back().is_some_and(|before| before == ' ' || before == ',');
@@ -14,8 +14,8 @@ pub fn parameter(header: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Between host and path, and then at the root, in the order in which clients try. A slash at the end of the path belongs
-/// to it, and some clients leave it out.
+/// The well-known URLs in the order in which clients try them: with the path of the resource, then
+/// at the root. A trailing slash belongs to the path, but some clients omit it.
 pub fn well_known(resource: &str) -> Vec<String> {
     const PATH: &str = "/.well-known/oauth-protected-resource";
     let (scheme, rest) = resource.split_once("://").unwrap_or(("https", resource));
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenge_says_where_the_metadata_stands() {
+    fn a_challenge_contains_the_url_of_the_metadata() {
         let url = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
         let cases = [
             (format!("Bearer resource_metadata=\"{url}\""), Some(url)),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_well_known_path_stands_between_host_and_path() {
+    fn the_well_known_path_is_between_host_and_path() {
         let root = "https://mcp.example:8443/.well-known/oauth-protected-resource";
         assert_eq!(well_known("https://mcp.example:8443"), [root]);
         assert_eq!(well_known("https://mcp.example:8443/"), [root]);

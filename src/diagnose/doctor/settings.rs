@@ -1,4 +1,4 @@
-//! Settings that are allowed, and are yet not what clients need.
+//! Checks for settings that are valid, but cause problems for clients.
 
 use crate::config::{Config, Loaded, Source};
 use crate::diagnose::doctor::finding::Findings;
@@ -7,12 +7,12 @@ use crate::{key_ring, telemetry};
 
 pub fn examine(loaded: &Loaded, findings: &mut Findings) {
     let config = &loaded.config;
-    findings.ok("settings", "they can be read");
+    findings.ok("settings", "all are valid");
     if let Err(error) = telemetry::check_level(&config.log.level) {
-        findings.problem("log.level", error.to_string(), "correct it");
+        findings.problem("log.level", error.to_string(), "correct the setting");
     }
     if let Err(error) = key_ring::check(config) {
-        findings.problem("secrets.key", error.to_string(), "set it, the same on every server");
+        findings.problem("secrets.key", error.to_string(), "set it to the same value on every server");
     }
     issuer(config, findings);
     proxies(config, findings);
@@ -22,29 +22,33 @@ pub fn examine(loaded: &Loaded, findings: &mut Findings) {
     sites(loaded, findings);
 }
 
-/// A path or a slash at the end is refused when the settings are read.
+/// A path or a trailing slash is refused when the settings are read.
 fn issuer(config: &Config, findings: &mut Findings) {
     let url = &config.http.public_url;
     if url.chars().any(|c| c.is_ascii_uppercase()) {
         findings.problem(
             "issuer",
-            format!("{url} has capital letters, which clients write in lower case when they build URLs of it"),
+            format!("{url} has capital letters, which clients change to lower case when they build URLs from it"),
             "write `http.public_url` in lower case",
         );
     } else if is_https(url) {
         findings.ok("issuer", format!("{url}; for MCP servers: {}", config.http.authorization_servers()));
         if url.ends_with(":443") {
-            let advice = "leave the port out: clients do, and compare";
-            findings.problem("issuer", format!("{url} names the port that https has anyway"), advice);
+            let advice = "remove the port: clients omit it and then compare the URLs";
+            findings.problem("issuer", format!("{url} contains the default port of https"), advice);
         }
     } else if config.http.is_on_this_machine() {
-        let advice = "set `http.public_url` to the https URL of the server before others use it";
-        findings.note("issuer", format!("{url} is reached from this machine only"), advice);
+        let advice = "set `http.public_url` to the https URL of the server before other people use \
+                      it";
+        findings.note("issuer", format!("{url} can be reached from this machine only"), advice);
     } else {
         findings.problem(
             "issuer",
-            format!("{url} is not https: current clients (Claude, Cursor, Inspector) send no code or token there"),
-            "put a proxy with TLS in front, and set `http.public_url` to its https URL",
+            format!(
+                "{url} is not https: current clients (Claude, Cursor, Inspector) do not send codes \
+                 or tokens to it"
+            ),
+            "run a proxy with TLS in front, and set `http.public_url` to its https URL",
         );
     }
 }
@@ -58,27 +62,32 @@ fn proxies(config: &Config, findings: &mut Findings) {
     if let Some(all) = http.trusted_proxies.iter().find(|network| network.prefix_len() == 0) {
         findings.problem(
             "http.trusted_proxies",
-            format!("{all} is everybody, so that anybody chooses the address that limits count by"),
+            format!("{all} includes every client, so that clients can forge the address that limits count"),
             "list the addresses that the proxy connects from, and nothing else",
         );
     } else if http.trusted_proxies.is_empty() && is_https(&http.public_url) {
         findings.note(
             "http.trusted_proxies",
-            "none is listed, and this server has no TLS of its own, so all clients behind the proxy share one limit",
+            "none is listed although a proxy provides TLS, so all clients behind the proxy share \
+             one limit",
             "list the addresses that the proxy connects from, such as 127.0.0.1",
         );
     } else if http.trusted_proxies.is_empty() {
-        findings.ok("http.trusted_proxies", "X-Forwarded-For is believed from nobody");
+        findings.ok("http.trusted_proxies", "X-Forwarded-For is ignored");
     } else {
         let listed: Vec<String> = http.trusted_proxies.iter().map(ToString::to_string).collect();
         findings.ok(
             "http.trusted_proxies",
-            format!("X-Forwarded-For is believed from {} only; `grantor selftest` forges one", listed.join(", ")),
+            format!(
+                "X-Forwarded-For is trusted only from {}; `grantor selftest` tests this with a \
+                 forged one",
+                listed.join(", ")
+            ),
         );
     }
 }
 
-/// Hosted assistants send all their users from few addresses.
+/// Hosted assistants send the requests of all users from a few addresses.
 fn limits(config: &Config, findings: &mut Findings) {
     let limits = &config.limits;
     let least = [
@@ -93,10 +102,11 @@ fn limits(config: &Config, findings: &mut Findings) {
         .map(|(name, set, _)| format!("{name} = {set}"))
         .collect();
     if tight.is_empty() {
-        return findings.ok("limits", "they leave room for hosted assistants, which share few addresses");
+        return findings.ok("limits", "they are high enough for hosted assistants, whose users share a few addresses");
     }
-    let said = format!("{}: hosted Claude and ChatGPT send all their users from few addresses", tight.join(", "));
-    findings.note("limits", said, "raise them where users of hosted assistants see 429");
+    let message =
+        format!("{}: hosted Claude and ChatGPT send the requests of all users from a few addresses", tight.join(", "));
+    findings.note("limits", message, "raise them if users of hosted assistants get 429 responses");
 }
 
 fn tokens(config: &Config, findings: &mut Findings) {
@@ -105,42 +115,46 @@ fn tokens(config: &Config, findings: &mut Findings) {
     if tokens.refresh_grace == 0 && tokens.refresh_repeat == 0 {
         findings.problem(
             "tokens.refresh_grace",
-            "0, like tokens.refresh_repeat: a lost response, or two processes that refresh at once (Claude Code, Codex, \
-             OpenCode), log the client out",
-            "set it to 10 or more seconds",
+            "it is 0, like tokens.refresh_repeat: a client is signed out after a lost response, or \
+             if two processes refresh at the same time (Claude Code, Codex, OpenCode)",
+            "set it to at least 10 seconds",
         );
     }
     if tokens.access_ttl > DAY {
-        let said =
-            format!("{} s: an API that checks tokens by itself takes revoked ones for so long", tokens.access_ttl);
-        findings.note("tokens.access_ttl", said, "an hour is usual, since clients refresh by themselves");
+        let message =
+            format!("{} s: APIs that only check signatures accept revoked tokens for this long", tokens.access_ttl);
+        findings.note("tokens.access_ttl", message, "one hour is usual, because clients refresh automatically");
     }
 }
 
 fn registration(config: &Config, findings: &mut Findings) {
     let registration = &config.registration;
     if !registration.tolerate.iter().any(|method| method == "client_secret_post") {
-        let said = "client_secret_post is refused, which hosted Claude registers with although it needs no secret";
-        findings.problem("registration.tolerate", said, "list client_secret_post");
+        let message = "client_secret_post is refused, but hosted Claude registers with it although \
+                       it needs no secret";
+        findings.problem("registration.tolerate", message, "list client_secret_post");
     }
-    if !registration.private_schemes.is_empty() && !registration.private_schemes.iter().any(|one| one == "cursor") {
-        let said = "cursor is not listed, so Cursor cannot register";
-        findings.note("registration.private_schemes", said, "list it, or none to accept all");
+    if !registration.private_schemes.is_empty() && !registration.private_schemes.iter().any(|scheme| scheme == "cursor")
+    {
+        let message = "cursor is not listed, so Cursor cannot register";
+        findings.note("registration.private_schemes", message, "add it, or leave the list empty to accept all");
     }
     if !config.client_documents.enabled {
-        let said = "false: Claude, ChatGPT and VS Code register themselves again and again instead";
-        findings.note("client_documents.enabled", said, "let it be true unless that is wanted");
+        let message = "it is false: Claude, ChatGPT and VS Code register repeatedly instead";
+        findings.note("client_documents.enabled", message, "set it to true unless you want this");
     }
     if config.resources.unknown == UnknownResources::Refuse && config.resources.declared.is_empty() {
-        let said = "refuse: tokens are made for resources that `grantor resource` has added, and for no others";
-        findings.note("resources.unknown", said, "add each MCP server, or accept unknown ones");
+        let message = "it is refuse: tokens are issued only for resources that `grantor resource \
+                       create` added";
+        findings.note("resources.unknown", message, "add every MCP server, or set it to accept");
     }
 }
 
 fn sites(loaded: &Loaded, findings: &mut Findings) {
-    let is_shipped = |name: &str| loaded.effective.iter().any(|one| one.name == name && one.source == Source::Default);
+    let is_shipped =
+        |name: &str| loaded.effective.iter().any(|setting| setting.name == name && setting.source == Source::Default);
     if is_shipped("sites.hosts") {
-        let said = "the list of sites is the shipped example, which is about another service";
-        findings.note("sites.hosts", said, "list the hosts of your own service, or []");
+        let message = "the list of sites is the default example, which describes another service";
+        findings.note("sites.hosts", message, "list the hosts of your own service, or []");
     }
 }

@@ -1,4 +1,4 @@
-//! The database, the keys in it, and the ring that seals them. Nothing is made here that is not there.
+//! Checks the database, its signing keys, and the key ring. The checks create nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,11 +17,12 @@ use crate::rules::authorization::resource::Resource;
 use crate::rules::token::signing_period::{SigningState, kept_for};
 use crate::{key_ring, sealing, signing};
 
-/// What the database knows.
+/// Facts from the database that later checks need.
 #[derive(Debug, Default)]
 pub struct Stored {
     pub resources: Vec<Resource>,
-    /// The signing keys that a server on this database publishes. `None`: they cannot be read.
+    /// IDs of the signing keys that a server on this database publishes; `None` if they cannot be
+    /// read.
     pub kids: Option<BTreeSet<String>>,
 }
 
@@ -31,8 +32,8 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
     if let DatabaseUrl::Sqlite(path) = &config.database.url
         && !path.exists()
     {
-        let said = format!("there is no file {}", path.display());
-        findings.problem("database", said, "start the server once, on the same settings and in the same folder");
+        let message = format!("the file {} does not exist", path.display());
+        findings.problem("database", message, "start the server once, with the same settings and in the same folder");
         return Ok(known);
     }
     let context = database::open_any_schema(config)?;
@@ -42,8 +43,8 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
             known.kids = stored.kids;
         }
         Err(error) => {
-            let said = format!("{} cannot be used: {error}", config.database.url);
-            findings.problem("database", said, "see that it runs, and that `database.url` is right");
+            let message = format!("{} cannot be used: {error}", config.database.url);
+            findings.problem("database", message, "check that it runs and that `database.url` is correct");
         }
     }
     Ok(known)
@@ -52,26 +53,34 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
 async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Stored, DbError> {
     context.db.check_sessions().await?;
     context.db.ping().await?;
-    findings.ok("database", format!("{} answers", config.database.url));
+    findings.ok("database", format!("{} responds", config.database.url));
     clock(context, findings).await?;
     match context.db.migration_state().await {
         Ok(MigrationState::UpToDate) => findings.ok("migrations", "the schema is up to date"),
         Ok(MigrationState::Behind) => {
-            findings.problem("migrations", "some are missing", "run `grantor migrate up`, or start the server");
+            findings.problem(
+                "migrations",
+                "the schema is out of date",
+                "run `grantor migrate up`, or start the server",
+            );
             return Ok(Stored::default());
         }
         Ok(MigrationState::Newer(version)) => {
-            let said =
-                format!("a newer version added to the schema, up to migration {version}; this version works on it");
-            findings.note("migrations", said, "finish the upgrade: run the newer version everywhere");
+            let message =
+                format!("a newer version extended the schema, up to migration {version}; this version works with it");
+            findings.note("migrations", message, "finish the upgrade: run the newer version everywhere");
         }
         Ok(MigrationState::Incompatible { minimum }) => {
-            let said = format!("the schema requires a version that knows migration {minimum}");
-            findings.problem("migrations", said, "run the newer version, or restore a backup from before the upgrade");
+            let message = format!("the schema requires a version that knows migration {minimum}");
+            findings.problem(
+                "migrations",
+                message,
+                "run the newer version, or restore a backup from before the upgrade",
+            );
             return Ok(Stored::default());
         }
         Err(error) => {
-            findings.problem("migrations", error.to_string(), "see `grantor migrate status`");
+            findings.problem("migrations", error.to_string(), "run `grantor migrate status`");
             return Ok(Stored::default());
         }
     }
@@ -81,23 +90,25 @@ async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Re
     Ok(Stored { resources, kids: Some(published(context, config).await?) })
 }
 
-/// As a server publishes them.
+/// IDs of the signing keys that a server publishes.
 async fn published(context: &Context, config: &Config) -> Result<BTreeSet<String>, DbError> {
-    let (now, kept_for) = (context.clock.now(), kept_for(SigningRules::of(config).access_ttl));
+    let now = context.clock.now();
+    let kept_for = kept_for(SigningRules::of(config).access_ttl);
     let rows = signing_keys::list(&context.db).await?.into_iter();
     let rows = rows.filter(|row| row.period.ends_at(kept_for).is_none_or(|end| end > now));
     Ok(rows.map(|row| row.id).collect())
 }
 
-/// Grantor uses the database's time, also on a host whose own clock is wrong.
+/// Grantor uses the time of the database, even if the clock of its host is wrong.
 async fn clock(context: &Context, findings: &mut Findings) -> Result<(), DbError> {
     let apart = follow_database_clock(context).await?.skew_ms.unsigned_abs();
     match apart {
-        0..2_000 => findings.ok("clock", "it agrees with the database's"),
+        0..2_000 => findings.ok("clock", "it agrees with the clock of the database"),
         _ => findings.problem(
             "clock",
-            format!("it is {} s away from the database's", apart / 1000),
-            "synchronize both hosts with NTP: Grantor uses the database's time, and APIs compare it with their own",
+            format!("it differs from the clock of the database by {} s", apart / 1000),
+            "synchronize both hosts with NTP: Grantor uses the time of the database, and APIs use \
+             their own",
         ),
     }
     Ok(())
@@ -106,14 +117,18 @@ async fn clock(context: &Context, findings: &mut Findings) -> Result<(), DbError
 fn ring_file(config: &Config, findings: &mut Findings) {
     let Some(path) = key_ring::file(config) else { return };
     match mode(&path) {
-        Ok(0o600 | 0o400) => findings.ok("key ring", format!("{} is its owner's only", path.display())),
+        Ok(0o600 | 0o400) => findings.ok("key ring", format!("only its owner can read {}", path.display())),
         Ok(mode) => {
-            let said = format!("{} may be read by others (mode {mode:o})", path.display());
-            findings.problem("key ring", said, format!("chmod 600 {}", path.display()));
+            let message = format!("other users can read {} (mode {mode:o})", path.display());
+            findings.problem("key ring", message, format!("run chmod 600 {}", path.display()));
         }
         Err(error) => {
-            let said = format!("{} cannot be read: {error}", path.display());
-            findings.problem("key ring", said, "bring it back from its copy, or start the server once where it is new");
+            let message = format!("{} cannot be read: {error}", path.display());
+            findings.problem(
+                "key ring",
+                message,
+                "restore it from a copy, or start the server once if the server is new",
+            );
         }
     }
 }
@@ -136,14 +151,14 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
     let ring = match key_ring::ring_for(config, &context.random) {
         Ok(ring) => ring,
         Err(error) => {
-            findings.problem("key ring", error.to_string(), "mend it: without it no token can be signed");
+            findings.problem("key ring", error.to_string(), "fix it: without it, no token can be signed");
             return Ok(());
         }
     };
     if ring.newest().id() == sealing::DEVELOPMENT {
         let advice =
             "set `secrets.key`, the same on every server: docs/operating.md, \"From a trial to a key of your own\"";
-        findings.note("key ring", "what is sealed opens with a key that everybody knows, which is for trials", advice);
+        findings.note("key ring", "secrets are encrypted with a well-known key, which is for trials only", advice);
     }
     let now = context.clock.now();
     let rows = signing_keys::list(&context.db).await?;
@@ -152,15 +167,19 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
         match signing::open(&ring, row) {
             Ok(_) => signing += usize::from(row.period.state(now) == SigningState::Signs),
             Err(error) => {
-                findings.problem("signing keys", error.to_string(), "`grantor keys status` shows who needs which key");
+                findings.problem(
+                    "signing keys",
+                    error.to_string(),
+                    "run `grantor keys status` to see which keys are needed",
+                );
                 unopened += 1;
             }
         }
     }
     match signing {
         0 if unopened > 0 => {}
-        0 => findings.problem("signing keys", "no key signs", "start the server, which makes one"),
-        _ => findings.ok("signing keys", format!("{} published, and one signs", rows.len())),
+        0 => findings.problem("signing keys", "there is no active signing key", "start the server, which creates one"),
+        _ => findings.ok("signing keys", format!("{} published, and one of them signs", rows.len())),
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! What a browser asks before a page of another origin may call (Fetch standard, section 3.2.2).
+//! The preflight request of browsers for pages from another origin (Fetch standard, section 3.2.2).
 
 use crate::diagnose::probe::{Fault, Probe};
 
-/// Some page that has nothing to do with the server.
+/// An origin that is unrelated to the server.
 pub const ORIGIN: &str = "https://a-page-elsewhere.example";
 const TRIPS: &str = "clients that run in a browser: the Inspector, web interfaces of MCP servers";
 const NEEDED: [&str; 3] = ["authorization", "content-type", "mcp-protocol-version"];
@@ -13,16 +13,16 @@ pub async fn preflight(probe: &Probe, url: &str, method: &str) -> Result<(), Fau
         ("access-control-request-method", method),
         ("access-control-request-headers", "authorization, content-type, mcp-protocol-version"),
     ];
-    let answer = probe.options(url, &headers).await.map_err(|error| Fault::new(error.to_string(), TRIPS))?;
+    let response = probe.options(url, &headers).await.map_err(|error| Fault::new(error.to_string(), TRIPS))?;
     let wrong = |what: &str| Fault::new(format!("the preflight of {method} {url} {what}"), TRIPS);
-    if !(200..300).contains(&answer.status) {
-        return Err(wrong(&format!("is answered {}", answer.summary())));
+    if !(200..300).contains(&response.status) {
+        return Err(wrong(&format!("returns {}", response.summary())));
     }
-    let origin = answer.header("access-control-allow-origin").unwrap_or_default();
+    let origin = response.header("access-control-allow-origin").unwrap_or_default();
     if origin != "*" && origin != ORIGIN {
         return Err(wrong("has no Access-Control-Allow-Origin for other origins"));
     }
-    let allowed = answer.header("access-control-allow-headers").unwrap_or_default().to_lowercase();
+    let allowed = response.header("access-control-allow-headers").unwrap_or_default().to_lowercase();
     let allowed: Vec<&str> = allowed.split(',').map(str::trim).collect();
     let missing: Vec<&str> = NEEDED.into_iter().filter(|name| !allowed.contains(name)).collect();
     match missing.as_slice() {

@@ -1,25 +1,26 @@
-//! In what two strings differ that mean the same server to a person, but not to a client: issuers and resources are
-//! compared character for character (RFC 8414 section 3.3, RFC 9728 section 3.3, RFC 9207 section 2.4).
+//! Describes the difference between two URLs that look the same to people but not to clients, which
+//! compare issuers and resources exactly (RFC 8414 section 3.3, RFC 9728 section 3.3, RFC 9207
+//! section 2.4).
 
-/// What tells `found` from `expected`, likeliest first; none where they are equal.
+/// Describes how `found` differs from `expected`; `None` if they are equal.
 pub fn difference(expected: &str, found: &str) -> Option<String> {
     if expected == found {
         return None;
     }
     let (expected_parts, found_parts) = (Parts::of(expected), Parts::of(found));
     let named = if format!("{expected}/") == found {
-        "it ends with a slash too much".to_owned()
+        "it has an extra trailing slash".to_owned()
     } else if expected == format!("{found}/") {
-        "it lacks the slash at the end".to_owned()
+        "it lacks the trailing slash".to_owned()
     } else if expected.eq_ignore_ascii_case(found) {
-        "it has letters in another case".to_owned()
+        "it differs in upper and lower case".to_owned()
     } else {
         expected_parts.differs_from(&found_parts)
     };
-    Some(format!("{named}: \"{}\" is expected, \"{}\" is there", shown(expected), shown(found)))
+    Some(format!("{named}: expected \"{}\", found \"{}\"", escaped(expected), escaped(found)))
 }
 
-fn shown(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.chars().take(200).collect::<String>().escape_debug().to_string()
 }
 
@@ -49,7 +50,8 @@ impl<'a> Parts<'a> {
         }
         match differing.as_slice() {
             [] => "it differs in slashes or case".to_owned(),
-            parts => format!("it has another {}", parts.join(", and another ")),
+            [part] => format!("its {part} differs"),
+            parts => format!("these parts differ: {}", parts.join(", ")),
         }
     }
 }
@@ -62,22 +64,19 @@ mod tests {
     fn the_likeliest_difference_is_named() {
         let ours = "https://auth.example";
         let cases = [
-            ("https://auth.example/", "it ends with a slash too much"),
-            ("https://Auth.example", "it has letters in another case"),
-            ("https://auth.example/tenant", "it has another path"),
-            ("http://auth.example", "it has another scheme (http or https)"),
-            ("https://auth.example:8443", "it has another host or port"),
-            (
-                "http://other.example/x",
-                "it has another scheme (http or https), and another host or port, and another path",
-            ),
-            ("", "it has another scheme (http or https), and another host or port"),
+            ("https://auth.example/", "it has an extra trailing slash"),
+            ("https://Auth.example", "it differs in upper and lower case"),
+            ("https://auth.example/tenant", "its path differs"),
+            ("http://auth.example", "its scheme (http or https) differs"),
+            ("https://auth.example:8443", "its host or port differs"),
+            ("http://other.example/x", "these parts differ: scheme (http or https), host or port, path"),
+            ("", "these parts differ: scheme (http or https), host or port"),
         ];
         for (found, named) in cases {
-            let told = difference(ours, found).expect("differs");
-            assert_eq!(told, format!("{named}: \"{ours}\" is expected, \"{found}\" is there"));
+            let text = difference(ours, found).expect("differs");
+            assert_eq!(text, format!("{named}: expected \"{ours}\", found \"{found}\""));
         }
         assert_eq!(difference(ours, ours), None);
-        assert!(difference("https://a.example/", "https://a.example").is_some_and(|told| told.contains("lacks")));
+        assert!(difference("https://a.example/", "https://a.example").is_some_and(|text| text.contains("lacks")));
     }
 }

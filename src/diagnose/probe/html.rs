@@ -1,19 +1,19 @@
-//! As much of HTML as it takes to say which page stands in the way.
+//! Extracts the title of an HTML page, to name a page that a proxy or firewall returns.
 
-const LONGEST_TITLE: usize = 160;
+const MAX_TITLE: usize = 160;
 
-/// What a page calls itself: its title, or else its first heading, on one line.
+/// The title of a page, or else its first heading, on one line.
 pub fn title(html: &str) -> Option<String> {
     let lower = html.to_ascii_lowercase();
     ["title", "h1", "h2", "h3"].into_iter().find_map(|name| {
         let text = without_tags(element(html, &lower, name)?);
         let words = unescaped(&text).split_whitespace().collect::<Vec<_>>().join(" ");
-        let title: String = words.chars().take(LONGEST_TITLE).collect();
+        let title: String = words.chars().take(MAX_TITLE).collect();
         (!title.is_empty()).then_some(title)
     })
 }
 
-/// Whether it is a page, whatever it is called.
+/// Whether a response is an HTML page, judged by its content type or its beginning.
 pub fn is_page(kind: &str, body: &str) -> bool {
     let beginning = body.trim_start().get(..14).unwrap_or_default().to_ascii_lowercase();
     kind.to_ascii_lowercase().starts_with("text/html")
@@ -21,7 +21,7 @@ pub fn is_page(kind: &str, body: &str) -> bool {
         || beginning.starts_with("<html")
 }
 
-/// What stands in the first element of this name; `lower` is the same page in lower case.
+/// The content of the first element with this name. `lower` is the page in lower case.
 fn element<'a>(html: &'a str, lower: &str, name: &str) -> Option<&'a str> {
     let begin = format!("<{name}");
     let is_whole = |at: &usize| lower[at + begin.len()..].starts_with(|next: char| next == '>' || next.is_whitespace());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_known_by_its_kind_or_its_beginning() {
+    fn a_page_is_recognized_by_its_content_type_or_its_beginning() {
         assert!(is_page("text/html; charset=utf-8", "") && is_page("", " <!DOCTYPE HTML><p>"));
         assert!(is_page("text/plain", "<html lang=\"en\">"));
         assert!(!is_page("application/json", "{\"a\": \"<html>\"}") && !is_page("", "<xml>"));

@@ -1,4 +1,4 @@
-//! The metadata of an authorization server (RFC 8414 section 2), judged by what clients do with it.
+//! Checks the metadata of an authorization server (RFC 8414 section 2) as clients do.
 
 use serde_json::Value;
 
@@ -6,27 +6,27 @@ use crate::diagnose::probe::{ALL_CLIENTS, Fault, difference};
 
 const SDK: &str = "clients on the TypeScript SDK: Claude Code, Cursor, Inspector";
 
-/// What the document says about a member that is text.
+/// The value of a member that is a string.
 pub fn text<'a>(document: &'a Value, member: &str) -> Option<&'a str> {
     document.get(member)?.as_str()
 }
 
-/// Whether a list of the document holds a value.
+/// Whether a list member contains a value.
 fn has(document: &Value, member: &str, value: &str) -> bool {
     let list = document.get(member).and_then(Value::as_array);
-    list.is_some_and(|list| list.iter().any(|one| one == value))
+    list.is_some_and(|list| list.iter().any(|item| item == value))
 }
 
-/// Everything that some client trips over.
+/// All faults that affect at least one client.
 pub fn faults(document: &Value, issuer: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let said = text(document, "issuer").unwrap_or_default();
-    if let Some(difference) = difference(issuer, said) {
+    let found = text(document, "issuer").unwrap_or_default();
+    if let Some(difference) = difference(issuer, found) {
         let trips = "Codex, VS Code and clients on the current SDKs, which refuse the document";
-        faults.push(Fault::new(format!("the issuer is another: {difference}"), trips));
+        faults.push(Fault::new(format!("the issuer differs: {difference}"), trips));
     }
     faults.extend(nulls(document));
-    faults.extend(endpoints(document, said));
+    faults.extend(endpoints(document, found));
     faults.extend(lists(document));
     if document.get("authorization_response_iss_parameter_supported") != Some(&Value::Bool(true)) {
         let missing = "authorization_response_iss_parameter_supported is not true";
@@ -35,7 +35,7 @@ pub fn faults(document: &Value, issuer: &str) -> Vec<Fault> {
     faults
 }
 
-/// Beside that, of the document at `openid-configuration`.
+/// Additional faults in the document at `openid-configuration`.
 pub fn faults_as_openid(document: &Value) -> Vec<Fault> {
     let needed = ["jwks_uri", "subject_types_supported", "id_token_signing_alg_values_supported"];
     let missing = needed.into_iter().filter(|member| document.get(member).is_none());
@@ -45,7 +45,7 @@ pub fn faults_as_openid(document: &Value) -> Vec<Fault> {
 fn nulls(document: &Value) -> Option<Fault> {
     let members = document.as_object()?;
     let null: Vec<&str> = members.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect();
-    (!null.is_empty()).then(|| Fault::new(format!("null is the value of {}", null.join(", ")), SDK))
+    (!null.is_empty()).then(|| Fault::new(format!("null is not a valid value: {}", null.join(", ")), SDK))
 }
 
 fn endpoints(document: &Value, issuer: &str) -> Vec<Fault> {
@@ -54,9 +54,10 @@ fn endpoints(document: &Value, issuer: &str) -> Vec<Fault> {
     let inside = |url: &str| url.strip_prefix(issuer).is_some_and(|path| path.starts_with('/'));
     let fault = |name: &&str| match text(document, name) {
         None => Some(Fault::new(format!("{name} is missing"), ALL_CLIENTS)),
-        Some(url) if !inside(url) => {
-            Some(Fault::new(format!("{name} is elsewhere: {}", url.escape_debug()), "clients that stay at one origin"))
-        }
+        Some(url) if !inside(url) => Some(Fault::new(
+            format!("{name} is not below the issuer: {}", url.escape_debug()),
+            "clients that send requests only to the origin of the issuer",
+        )),
         Some(_) => None,
     };
     ENDPOINTS.iter().filter_map(fault).collect()
@@ -66,8 +67,8 @@ fn lists(document: &Value) -> Vec<Fault> {
     let needed = [
         ("code_challenge_methods_supported", "S256", ALL_CLIENTS),
         ("response_types_supported", "code", SDK),
-        ("grant_types_supported", "authorization_code", "VS Code, which registers what is listed"),
-        ("grant_types_supported", "refresh_token", "VS Code, whose users would have to log in each hour"),
+        ("grant_types_supported", "authorization_code", "VS Code, which registers the listed types"),
+        ("grant_types_supported", "refresh_token", "VS Code, whose users would have to sign in every hour"),
         ("token_endpoint_auth_methods_supported", "none", "hosted Claude, Codex and VS Code, which have no secret"),
     ];
     let mut faults: Vec<Fault> = needed
@@ -76,7 +77,8 @@ fn lists(document: &Value) -> Vec<Fault> {
         .map(|(member, value, trips)| Fault::new(format!("{member} does not list {value}"), trips))
         .collect();
     if document.get("scopes_supported").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        faults.push(Fault::new("scopes_supported lists nothing", "Codex and Python clients, which ask for all of it"));
+        faults
+            .push(Fault::new("scopes_supported is empty", "Codex and Python clients, which request all scopes in it"));
     }
     faults
 }
@@ -107,25 +109,25 @@ mod tests {
     }
 
     #[test]
-    fn each_member_that_a_client_trips_over_is_named() {
+    fn each_member_that_affects_a_client_is_named() {
         assert_eq!(faults(&good(), ISSUER), []);
         let cases = [
-            ("token_endpoint", json!("https://auth.example.evil.example/t"), "token_endpoint is elsewhere"),
+            ("token_endpoint", json!("https://auth.example.evil.example/t"), "token_endpoint is not below the issuer"),
             ("registration_endpoint", json!(["x"]), "registration_endpoint is missing"),
             (
                 "code_challenge_methods_supported",
                 json!(["plain"]),
                 "code_challenge_methods_supported does not list S256",
             ),
-            ("scopes_supported", json!([]), "scopes_supported lists nothing"),
-            ("service_documentation", Value::Null, "null is the value of service_documentation"),
+            ("scopes_supported", json!([]), "scopes_supported is empty"),
+            ("service_documentation", Value::Null, "null is not a valid value: service_documentation"),
             ("authorization_response_iss_parameter_supported", json!(false), "authorization_response_iss_parameter"),
         ];
-        for (member, value, said) in cases {
+        for (member, value, message) in cases {
             let mut document = good();
             document[member] = value;
             let found = faults(&document, ISSUER);
-            assert!(found.len() == 1 && found[0].said.starts_with(said), "{member}: {found:?}");
+            assert!(found.len() == 1 && found[0].message.starts_with(message), "{member}: {found:?}");
         }
         assert_eq!(faults_as_openid(&good()).len(), 2);
     }

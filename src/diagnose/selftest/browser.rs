@@ -1,13 +1,13 @@
-//! As much of a browser as this server's pages need: cookies, redirects and forms.
+//! A minimal browser for the pages of this server: cookies, redirects and forms.
 
-use crate::diagnose::probe::{ALL_CLIENTS, Answer, Probe};
+use crate::diagnose::probe::{ALL_CLIENTS, Probe, Response};
 use crate::diagnose::selftest::form::Form;
 use crate::diagnose::selftest::report::{Trouble, wrong};
 
-/// Where a chain of redirects ends.
+/// The end of a chain of redirects.
 pub enum Landing {
     Page(Page),
-    /// At the client's redirect URI.
+    /// The redirect URI of the client.
     Client {
         url: String,
     },
@@ -15,16 +15,20 @@ pub enum Landing {
 
 pub struct Page {
     pub html: String,
-    /// Each line of `Content-Security-Policy`, and of `X-Frame-Options`.
+    /// The lines of `Content-Security-Policy`.
     pub policies: Vec<String>,
+    /// The lines of `X-Frame-Options`.
     pub frame_options: Vec<String>,
 }
 
 impl Page {
-    fn of(answer: &Answer) -> Self {
-        let lines = |name: &str| answer.header_lines(name).map(str::to_owned).collect();
-        let (policies, frame_options) = (lines("content-security-policy"), lines("x-frame-options"));
-        Self { html: answer.text(), policies, frame_options }
+    fn of(response: &Response) -> Self {
+        let lines = |name: &str| response.header_lines(name).map(str::to_owned).collect();
+        Self {
+            html: response.text(),
+            policies: lines("content-security-policy"),
+            frame_options: lines("x-frame-options"),
+        }
     }
 }
 
@@ -34,9 +38,10 @@ pub struct Browser {
     cookies: Vec<(String, String)>,
 }
 
-/// Of nobody (RFC 5737): what this browser claims to come from.
+/// The address that this browser claims in `X-Forwarded-For`. It is reserved for documentation (RFC
+/// 5737).
 pub const FORGED_ADDRESS: &str = "192.0.2.1";
-const MOST_REDIRECTS: usize = 10;
+const MAX_REDIRECTS: usize = 10;
 
 impl Browser {
     pub fn new(probe: Probe, base: &str) -> Self {
@@ -45,8 +50,8 @@ impl Browser {
 
     pub async fn open(&mut self, url: &str, client: &str) -> Result<Landing, Trouble> {
         let cookies = self.cookie_header();
-        let answer = self.probe.get(url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
-        self.follow(answer, client).await
+        let response = self.probe.get(url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
+        self.follow(response, client).await
     }
 
     pub async fn submit(&mut self, form: &Form, typed: &[(&str, &str)], client: &str) -> Result<Landing, Trouble> {
@@ -60,30 +65,31 @@ impl Browser {
             ("cookie", &cookies),
             ("x-forwarded-for", FORGED_ADDRESS),
         ];
-        let answer = self.probe.post_form(&url, &headers, &pairs).await?;
-        self.follow(answer, client).await
+        let response = self.probe.post_form(&url, &headers, &pairs).await?;
+        self.follow(response, client).await
     }
 
-    async fn follow(&mut self, mut answer: Answer, client: &str) -> Result<Landing, Trouble> {
-        for _ in 0..MOST_REDIRECTS {
-            self.keep_cookies(&answer);
-            if !answer.is_redirect() {
-                return match answer.status {
-                    200 => Ok(Landing::Page(Page::of(&answer))),
-                    _ => Err(wrong(format!("a page answers {}", answer.summary()), ALL_CLIENTS)),
+    async fn follow(&mut self, mut response: Response, client: &str) -> Result<Landing, Trouble> {
+        for _ in 0..MAX_REDIRECTS {
+            self.keep_cookies(&response);
+            if !response.is_redirect() {
+                return match response.status {
+                    200 => Ok(Landing::Page(Page::of(&response))),
+                    _ => Err(wrong(format!("a page returns {}", response.summary()), ALL_CLIENTS)),
                 };
             }
-            let location = answer.header("location").unwrap_or_default();
+            let location = response.header("location").unwrap_or_default();
             if location.starts_with(client) {
                 return Ok(Landing::Client { url: location });
             }
-            let (url, cookies) = (self.resolved(&location)?, self.cookie_header());
-            answer = self.probe.get(&url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
+            let url = self.resolved(&location)?;
+            let cookies = self.cookie_header();
+            response = self.probe.get(&url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
         }
-        Err(wrong("the pages redirect in a circle", ALL_CLIENTS))
+        Err(wrong("the pages redirect in a loop", ALL_CLIENTS))
     }
 
-    /// Within this server: whatever leads elsewhere must not be given a cookie.
+    /// Resolves a URL within this server, because cookies must not be sent to any other server.
     fn resolved(&self, location: &str) -> Result<String, Trouble> {
         let base = &self.base;
         if location.starts_with('/') && !location.starts_with("//") {
@@ -92,8 +98,8 @@ impl Browser {
         match location.strip_prefix(base.as_str()).is_some_and(|path| path.starts_with('/')) {
             true => Ok(location.to_owned()),
             false => {
-                let said = format!("a page leads away from {base}, to {}", location.escape_debug());
-                Err(wrong(said, ALL_CLIENTS))
+                let message = format!("a page redirects from {base} to {}", location.escape_debug());
+                Err(wrong(message, ALL_CLIENTS))
             }
         }
     }
@@ -102,8 +108,8 @@ impl Browser {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    fn keep_cookies(&mut self, answer: &Answer) {
-        for line in answer.header_lines("set-cookie") {
+    fn keep_cookies(&mut self, response: &Response) {
+        for line in response.header_lines("set-cookie") {
             let pair = line.split(';').next().unwrap_or_default();
             let Some((name, value)) = pair.trim().split_once('=') else { continue };
             self.cookies.retain(|(known, _)| known != name);

@@ -1,8 +1,8 @@
-//! How clients find everything: documents, keys, and what browsers ask first.
+//! Discovery: metadata, keys and preflight requests.
 
 use serde_json::Value;
 
-use crate::diagnose::probe::{ALL_CLIENTS, Answer, Fault, ORIGIN, faults, faults_as_openid, preflight, text};
+use crate::diagnose::probe::{ALL_CLIENTS, Fault, ORIGIN, Response, faults, faults_as_openid, preflight, text};
 use crate::diagnose::selftest::journey::Journey;
 use crate::diagnose::selftest::report::{Outcome, needed, wrong};
 
@@ -18,7 +18,7 @@ impl Journey<'_> {
         let endpoints = text(&document, "token_endpoint").is_some();
         self.metadata = endpoints.then_some(document);
         none_of(found)?;
-        Ok(format!("issuer {}, S256, iss on every answer", self.url))
+        Ok(format!("issuer {}, S256, iss in every authorization response", self.url))
     }
 
     /// OpenID Connect Discovery 1.0 section 4.
@@ -28,69 +28,69 @@ impl Journey<'_> {
         none_of(faults_as_openid(&document))?;
         match document == *metadata {
             true => Ok("the same document".to_owned()),
-            false => Err(wrong("it differs from the other document", "clients that look here first, as Codex")),
+            false => Err(wrong("it differs from the OAuth metadata", "clients that request it first, such as Codex")),
         }
     }
 
     /// RFC 8414 section 3.1, with a path that this issuer does not have.
     pub async fn other_well_known_path(&mut self) -> Outcome {
-        let answer = self.probe.get(&self.at("/.well-known/oauth-protected-resource"), &[]).await?;
-        match (answer.status, answer.is_json()) {
+        let response = self.probe.get(&self.at("/.well-known/oauth-protected-resource"), &[]).await?;
+        match (response.status, response.is_json()) {
             (404, true) => Ok("404 in JSON".to_owned()),
-            _ => Err(wrong(format!("404 in JSON is expected, not {}", answer.summary()), CATCH_ALL)),
+            _ => Err(wrong(format!("expected 404 in JSON, not {}", response.summary()), CATCH_ALL)),
         }
     }
 
     pub async fn cors(&mut self) -> Outcome {
         let metadata = needed(&self.metadata)?;
         let endpoint = |member: &str| text(metadata, member).unwrap_or_default().to_owned();
-        let asked = [
+        let endpoints = [
             (self.at(METADATA), "GET"),
             (endpoint("registration_endpoint"), "POST"),
             (endpoint("token_endpoint"), "POST"),
             (endpoint("revocation_endpoint"), "POST"),
         ];
-        for (url, method) in asked {
+        for (url, method) in endpoints {
             preflight(&self.probe, &url, method).await?;
         }
-        let (_, answer) = self.document(METADATA).await?;
-        match answer.header("access-control-allow-origin").as_deref() {
-            Some("*" | ORIGIN) => Ok("pages of other origins may call".to_owned()),
+        let (_, response) = self.document(METADATA).await?;
+        match response.header("access-control-allow-origin").as_deref() {
+            Some("*" | ORIGIN) => Ok("pages from other origins can send requests".to_owned()),
             _ => Err(wrong("the document has no Access-Control-Allow-Origin", "the Inspector and other web clients")),
         }
     }
 
     pub async fn key_set(&mut self) -> Outcome {
         let url = text(needed(&self.metadata)?, "jwks_uri").unwrap_or_default().to_owned();
-        let answer = self.probe.get(&url, &[]).await?;
-        let keys = answer.json().and_then(|set| Some(set.get("keys")?.as_array()?.len())).unwrap_or(0);
-        if answer.status != 200 || keys == 0 {
-            let trips = "APIs and MCP servers that check tokens by themselves";
-            return Err(wrong(format!("a set of keys is expected, not {}", answer.summary()), trips));
+        let response = self.probe.get(&url, &[]).await?;
+        let keys = response.json().and_then(|set| Some(set.get("keys")?.as_array()?.len())).unwrap_or(0);
+        if response.status != 200 || keys == 0 {
+            let trips = "APIs and MCP servers that check signatures";
+            return Err(wrong(format!("expected a key set, not {}", response.summary()), trips));
         }
-        self.key_set = Some(answer.body);
-        Ok(format!("{keys} to check tokens with"))
+        self.key_set = Some(response.body);
+        Ok(format!("{keys} published"))
     }
 
-    async fn document(&self, path: &str) -> Result<(Value, Answer), crate::diagnose::selftest::report::Trouble> {
+    async fn document(&self, path: &str) -> Result<(Value, Response), crate::diagnose::selftest::report::Trouble> {
         let headers = [
             ("accept", "application/json"),
             ("mcp-protocol-version", crate::diagnose::selftest::journey::REVISION),
             ("origin", ORIGIN),
         ];
-        let answer = self.probe.get(&self.at(path), &headers).await?;
-        match answer.json().filter(|json| answer.status == 200 && answer.is_json() && json.is_object()) {
-            Some(document) => Ok((document, answer)),
-            None => Err(wrong(format!("200 and a JSON document are expected, not {}", answer.summary()), ALL_CLIENTS)),
+        let response = self.probe.get(&self.at(path), &headers).await?;
+        match response.json().filter(|json| response.status == 200 && response.is_json() && json.is_object()) {
+            Some(document) => Ok((document, response)),
+            None => Err(wrong(format!("expected 200 and a JSON document, not {}", response.summary()), ALL_CLIENTS)),
         }
     }
 }
 
-/// All of them in one, told by whom the first trips up.
+/// Joins all faults in one, which names the clients that the first one affects.
 fn none_of(faults: Vec<Fault>) -> Result<(), crate::diagnose::selftest::report::Trouble> {
     let Some(first) = faults.first() else { return Ok(()) };
-    let said: Vec<&str> = faults.iter().map(|fault| fault.said.as_str()).collect();
-    Err(wrong(said.join("; "), first.trips))
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    Err(wrong(messages.join("; "), first.trips))
 }
 
 impl From<Fault> for crate::diagnose::selftest::report::Trouble {

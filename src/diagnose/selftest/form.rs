@@ -1,12 +1,12 @@
-//! Reads the forms of this server's own pages, and of no others: as much of HTML as those use.
+//! Parses the forms of this server's own pages. It supports only the HTML that those use.
 
 use crate::diagnose::probe::unescaped;
 
-/// A form with what a browser would send of it, before anybody has typed anything.
+/// A form with the fields that a browser would send before anything is typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form {
     pub action: String,
-    /// Hidden fields, and checkboxes, which are taken as ticked.
+    /// Hidden fields and checkboxes. All checkboxes count as checked.
     pub fields: Vec<(String, String)>,
     /// Fields to type in, with their `type`.
     pub inputs: Vec<(String, String)>,
@@ -39,7 +39,7 @@ impl Form {
         self.inputs.iter().any(|(_, kind)| kind == "password")
     }
 
-    /// The button that says yes.
+    /// The button that approves.
     pub fn approving(&self) -> Option<&(String, String)> {
         self.buttons.iter().find(|(_, value)| value == "approve")
     }
@@ -51,7 +51,7 @@ struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// What stands behind a `<`. A `>` within a value is escaped on our pages.
+    /// Parses the text after a `<`. Our pages escape `>` within values.
     fn read(text: &'a str) -> Option<Self> {
         let (inside, _) = text.split_once('>')?;
         let (name, attributes) = inside.split_at(inside.find(char::is_whitespace).unwrap_or(inside.len()));

@@ -1,4 +1,4 @@
-//! What an MCP client goes through, from the first document to the last token, and what it has found on its way.
+//! The steps of an MCP client, from discovery to the last token, and their results.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,9 +13,9 @@ use crate::diagnose::selftest::report::Report;
 use crate::diagnose::selftest::stage::Stage;
 use crate::secret::Digest;
 
-/// Sent by clients of the current revision on discovery.
+/// The MCP revision that clients send during discovery.
 pub const REVISION: &str = "2026-07-28";
-/// Registered without a port, as Claude Code does, and used with one.
+/// Claude Code registers this URI without a port and uses it with one.
 pub const REGISTERED_REDIRECT: &str = "http://127.0.0.1/callback";
 pub const REDIRECT: &str = "http://127.0.0.1:49152/callback";
 
@@ -25,7 +25,7 @@ pub struct Journey<'a> {
     pub stage: &'a Stage,
     pub context: &'a Context,
     pub browser: Browser,
-    /// Seconds for which the token before the last still works.
+    /// Seconds for which a replaced refresh token still works.
     pub grace: u64,
     pub metadata: Option<Value>,
     pub key_set: Option<Bytes>,
@@ -35,7 +35,7 @@ pub struct Journey<'a> {
     pub tokens: Option<Tokens>,
 }
 
-/// What a client remembers of its authorization request.
+/// The values of an authorization request that the client keeps.
 #[derive(Clone)]
 pub struct Sent {
     pub url: String,
@@ -54,15 +54,27 @@ impl<'a> Journey<'a> {
     pub fn new(url: &'a str, stage: &'a Stage, context: &'a Context, grace: u64) -> Self {
         let probe = Probe::new();
         let browser = Browser::new(probe.clone(), url);
-        let (metadata, key_set, client_id, sent, code, tokens) = Default::default();
-        Self { url, probe, stage, context, browser, grace, metadata, key_set, client_id, sent, code, tokens }
+        Self {
+            url,
+            probe,
+            stage,
+            context,
+            browser,
+            grace,
+            metadata: None,
+            key_set: None,
+            client_id: None,
+            sent: None,
+            code: None,
+            tokens: None,
+        }
     }
 
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url.trim_end_matches('/'))
     }
 
-    /// 128 characters, as many as a client may send (RFC 7636 section 4.1), and its challenge.
+    /// A verifier of the maximum length, 128 characters (RFC 7636 section 4.1), and its challenge.
     pub fn verifier(&self) -> (String, String) {
         let parts: Vec<_> = (0..3).map(|_| self.context.random.token("")).collect();
         let text: String = parts.iter().map(|part| part.expose()).collect::<Vec<_>>().join(".~");

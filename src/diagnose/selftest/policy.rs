@@ -1,34 +1,38 @@
-//! What a proxy may do to the headers of the consent page, with which people can no longer approve, or approve what they
-//! do not see.
+//! Detects proxies that change the headers of the consent page, so that people cannot approve, or
+//! can be tricked into approving (clickjacking).
 
-use crate::diagnose::probe::shown;
+use crate::diagnose::probe::one_line;
 use crate::diagnose::selftest::browser::Page;
 use crate::diagnose::selftest::report::{Trouble, wrong};
 
-const CHROME: &str = "people at Chrome and its kin, where nothing happens when they approve";
-const PEOPLE: &str = "people, whom another page can make approve what they do not see (clickjacking)";
+const CHROME: &str = "users of Chrome and similar browsers, where nothing happens when they \
+                      approve";
+const PEOPLE: &str = "users, whom another page can trick into approving (clickjacking)";
 
 pub fn check(page: &Page) -> Result<(), Trouble> {
-    // Browsers hold every redirect that follows a form to it, also the one to the client.
+    // Browsers apply form-action to every redirect after the form, including the one to the client.
     if let Some(sources) = values_of(page, "form-action").next() {
-        let said = format!(
-            "the Content-Security-Policy of the consent page has form-action {}, which something in front of this server \
-             adds: leave form-action out there, since it holds for the redirect to the client too",
-            shown(&sources.chars().take(100).collect::<String>()),
+        let message = format!(
+            "the Content-Security-Policy of the consent page has form-action {}, added by \
+             something in front of this server: remove form-action there, because it also applies \
+             to the redirect to the client",
+            one_line(&sources.chars().take(100).collect::<String>()),
         );
-        return Err(wrong(said, CHROME));
+        return Err(wrong(message, CHROME));
     }
     match forbids_framing(page) {
         true => Ok(()),
         false => {
-            let said = "the consent page may be shown in a frame: something in front of this server takes frame-ancestors \
-                        'none' out of its Content-Security-Policy, or X-Frame-Options away; let both pass as they come";
-            Err(wrong(said, PEOPLE))
+            let message = "the consent page can be shown in a frame: something in front of this \
+                           server removes frame-ancestors 'none' from its Content-Security-Policy, \
+                           or removes X-Frame-Options; let both pass unchanged";
+            Err(wrong(message, PEOPLE))
         }
     }
 }
 
-/// By any of the policies, for all of them hold; browsers look at `X-Frame-Options` only where none names ancestors.
+/// One policy is enough, because all policies apply. Browsers use `X-Frame-Options` only if no
+/// policy has frame-ancestors.
 fn forbids_framing(page: &Page) -> bool {
     let mut ancestors = values_of(page, "frame-ancestors").peekable();
     if ancestors.peek().is_some() {
@@ -42,7 +46,8 @@ fn is_one_of(text: &str, known: &[&str]) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(text))
 }
 
-/// What each policy says of a directive; of two in one policy the first counts (Content Security Policy 3, section 2.2.1).
+/// The values of a directive in every policy. Within a policy, the first one counts (Content
+/// Security Policy 3, section 2.2.1).
 fn values_of(page: &Page, directive: &str) -> impl Iterator<Item = String> {
     let policies = page.policies.iter().flat_map(|line| line.split(','));
     policies.filter_map(move |policy| {
@@ -59,13 +64,13 @@ mod tests {
     use super::*;
     use crate::diagnose::selftest::report::Trouble;
 
-    fn said_of(policies: &[&str], frame_options: &[&str]) -> Option<String> {
+    fn fault_in(policies: &[&str], frame_options: &[&str]) -> Option<String> {
         let own = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         let page = Page { html: String::new(), policies: own(policies), frame_options: own(frame_options) };
         match check(&page) {
             Ok(()) => None,
-            Err(Trouble::Wrong(fault)) => Some(fault.said),
-            Err(Trouble::NotTried) => panic!("it can be tried"),
+            Err(Trouble::Wrong(fault)) => Some(fault.message),
+            Err(Trouble::NotTried) => panic!("the check was skipped"),
         }
     }
 
@@ -75,15 +80,15 @@ mod tests {
         let added = format!("{ours}; form-action 'self'");
         let listed = format!("{ours}, FORM-ACTION 'self' https://x.example");
         for policies in [&[added.as_str()][..], &[ours, "form-action 'self'"], &[&listed], &[ours, "form-action"]] {
-            let said = said_of(policies, &["DENY"]).expect("is wrong");
-            assert!(said.contains("has form-action"), "{policies:?}: {said}");
+            let message = fault_in(policies, &["DENY"]).expect("is wrong");
+            assert!(message.contains("has form-action"), "{policies:?}: {message}");
         }
-        assert_eq!(said_of(&[ours], &["DENY"]), None);
-        assert_eq!(said_of(&[ours, "default-src 'self'; report-uri /form-action"], &[]), None);
+        assert_eq!(fault_in(&[ours], &["DENY"]), None);
+        assert_eq!(fault_in(&[ours, "default-src 'self'; report-uri /form-action"], &[]), None);
     }
 
     #[test]
-    fn framing_is_forbidden_by_a_policy_or_where_none_speaks_of_it_by_the_older_header() {
+    fn framing_is_forbidden_by_a_policy_or_without_one_by_x_frame_options() {
         let cases: [(&[&str], &[&str], bool); 9] = [
             (&["frame-ancestors 'none'"], &[], true),
             (&["frame-ancestors *", "frame-ancestors 'NONE'"], &[], true),
@@ -96,7 +101,7 @@ mod tests {
             (&[], &["ALLOWALL"], false),
         ];
         for (policies, options, good) in cases {
-            assert_eq!(said_of(policies, options).is_none(), good, "{policies:?} {options:?}");
+            assert_eq!(fault_in(policies, options).is_none(), good, "{policies:?} {options:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was tried, step by step, and how it went.
+//! The report: the steps and their outcomes.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::outgoing::OutgoingError;
 
 pub enum Trouble {
     Wrong(Fault),
-    /// A step before it has not given what it needs.
+    /// An earlier step failed, so the input of this step is missing.
     NotTried,
 }
 
-/// What a step that went well saw.
+/// The outcome of a step, with a summary if it succeeded.
 pub type Outcome = Result<String, Trouble>;
 
-pub fn wrong(said: impl Into<String>, trips: &'static str) -> Trouble {
-    Trouble::Wrong(Fault::new(said, trips))
+pub fn wrong(message: impl Into<String>, trips: &'static str) -> Trouble {
+    Trouble::Wrong(Fault::new(message, trips))
 }
 
 impl From<OutgoingError> for Trouble {
@@ -29,7 +29,7 @@ impl From<OutgoingError> for Trouble {
     }
 }
 
-/// What an earlier step has found.
+/// A result of an earlier step.
 pub fn needed<T>(found: &Option<T>) -> Result<&T, Trouble> {
     found.as_ref().ok_or(Trouble::NotTried)
 }
@@ -37,10 +37,11 @@ pub fn needed<T>(found: &Option<T>) -> Result<&T, Trouble> {
 #[derive(Serialize)]
 pub struct Step {
     pub step: &'static str,
-    /// Null: it was not tried.
+    /// `None` if the step was skipped.
     pub ok: Option<bool>,
     pub took_ms: u64,
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trips: Option<&'static str>,
 }
@@ -56,7 +57,7 @@ impl Report {
         Self { clock: Clock::system(), output, steps: Vec::new() }
     }
 
-    /// Does the step and says how it went, at once where a person watches.
+    /// Runs a step and adds its outcome, which text output prints at once.
     pub async fn watch(&mut self, step: &'static str, doing: impl Future<Output = Outcome>) -> Result<(), Failure> {
         let started = self.clock.elapsed();
         let outcome = doing.await;
@@ -65,13 +66,13 @@ impl Report {
     }
 
     fn add(&mut self, step: &'static str, took: Duration, outcome: Outcome) -> Result<(), Failure> {
-        let (ok, said, trips) = match outcome {
-            Ok(said) => (Some(true), said, None),
-            Err(Trouble::Wrong(Fault { said, trips })) => (Some(false), said, Some(trips)),
-            Err(Trouble::NotTried) => (None, "not tried: a step before it went wrong".to_owned(), None),
+        let (ok, message, trips) = match outcome {
+            Ok(message) => (Some(true), message, None),
+            Err(Trouble::Wrong(Fault { message, trips })) => (Some(false), message, Some(trips)),
+            Err(Trouble::NotTried) => (None, "skipped: an earlier step failed".to_owned(), None),
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let step = Step { step, ok, took_ms, said, trips };
+        let step = Step { step, ok, took_ms, message, trips };
         if self.output == Output::Text {
             output::line(&step.as_text())?;
         }
@@ -86,13 +87,13 @@ impl Report {
 
 impl Step {
     fn as_text(&self) -> String {
-        let Self { step, took_ms, said, .. } = self;
+        let Self { step, took_ms, message, .. } = self;
         let mark = match self.ok {
             Some(true) => "ok",
-            Some(false) => "WRONG",
+            Some(false) => "FAIL",
             None => "-",
         };
         let trips = self.trips.map(|trips| format!("\n{:15}trips up {trips}", "")).unwrap_or_default();
-        format!("{mark:5} {took_ms:5} ms {step}: {said}{trips}")
+        format!("{mark:5} {took_ms:5} ms {step}: {message}{trips}")
     }
 }

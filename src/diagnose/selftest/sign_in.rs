@@ -1,4 +1,5 @@
-//! From registration to the code: what a client sends, and what its user does at the browser.
+//! From registration to the code: the requests of the client, and the actions of its user in the
+//! browser.
 
 use serde_json::{Value, json};
 
@@ -10,13 +11,13 @@ use crate::diagnose::selftest::journey::{Journey, REDIRECT, REGISTERED_REDIRECT,
 use crate::diagnose::selftest::policy;
 use crate::diagnose::selftest::report::{Outcome, Trouble, needed, wrong};
 
-const FAST_MCP: &str = "FastMCP, which opens the page by itself first and decides by its status";
-const OPERATORS: &str = "the limits of this server, which count by address";
+const FAST_MCP: &str = "FastMCP, which requests the page first and checks its status";
+const OPERATORS: &str = "the rate limits of this server, which count by address";
 /// A server notices a new resource server within five seconds.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(6);
 
 impl Journey<'_> {
-    /// RFC 7591 section 3, with what Claude sends although it needs no secret.
+    /// RFC 7591 section 3, with the auth method that Claude sends although it needs no secret.
     pub async fn register(&mut self) -> Outcome {
         let url = self.endpoint("registration_endpoint")?;
         let body = json!({
@@ -27,18 +28,19 @@ impl Journey<'_> {
             "token_endpoint_auth_method": "client_secret_post",
             "scope": "",
         });
-        let answer = self.probe.post_json(&url, &body).await?;
-        let registered = answer.json().filter(|_| answer.status == 201);
+        let response = self.probe.post_json(&url, &body).await?;
+        let registered = response.json().filter(|_| response.status == 201);
         let Some(registered) = registered else {
-            return Err(wrong(format!("201 is expected, not {}", answer.summary()), ALL_CLIENTS));
+            return Err(wrong(format!("expected 201, not {}", response.summary()), ALL_CLIENTS));
         };
         if registered["token_endpoint_auth_method"] != "none" || registered.get("client_secret").is_some() {
-            let trips = "hosted Claude, which asks for client_secret_post and takes none where it is told so";
-            return Err(wrong("the answer does not say the auth method none", trips));
+            let trips = "hosted Claude, which requests client_secret_post and accepts none if the \
+                         response says so";
+            return Err(wrong("the response does not have the auth method none", trips));
         }
         if registered["redirect_uris"] != json!([REGISTERED_REDIRECT]) || has_null(&registered) {
             let trips = "the TypeScript SDK (Claude Code, Cursor, Inspector) and mcp-remote";
-            return Err(wrong("the answer holds a null, or other redirect URIs than were sent", trips));
+            return Err(wrong("the response contains a null, or redirect URIs that were not sent", trips));
         }
         let client_id = registered["client_id"].as_str().unwrap_or_default().to_owned();
         self.client_id = Some(client_id.clone());
@@ -49,10 +51,10 @@ impl Journey<'_> {
         let url = self.endpoint("authorization_endpoint")?;
         let query =
             "response_type=code&client_id=6f1d2c3e-0000-4000-8000-000000000000&redirect_uri=http://127.0.0.1/cb";
-        let answer = self.probe.get(&format!("{url}?{query}"), &[("accept", "text/html")]).await?;
-        match answer.status {
-            400 => Ok("a page with 400".to_owned()),
-            _ => Err(wrong(format!("400 is expected, not {}", answer.summary()), FAST_MCP)),
+        let response = self.probe.get(&format!("{url}?{query}"), &[("accept", "text/html")]).await?;
+        match response.status {
+            400 => Ok("400 with a page".to_owned()),
+            _ => Err(wrong(format!("expected 400, not {}", response.summary()), FAST_MCP)),
         }
     }
 
@@ -60,8 +62,8 @@ impl Journey<'_> {
         self.sent = Some(self.request()?);
         let started = self.context.clock.elapsed();
         loop {
-            let answer = self.probe.get(&needed(&self.sent)?.url, &[("accept", "text/html")]).await?;
-            let location = answer.header("location").unwrap_or_default();
+            let response = self.probe.get(&needed(&self.sent)?.url, &[("accept", "text/html")]).await?;
+            let location = response.header("location").unwrap_or_default();
             let too_early =
                 location.contains("error=invalid_target") && self.context.clock.elapsed() - started < PATIENCE;
             if too_early {
@@ -69,17 +71,18 @@ impl Journey<'_> {
                 continue;
             }
             if location.starts_with(REDIRECT) {
-                let said = format!("the request is refused: {}", location.escape_debug());
-                return Err(wrong(said, ALL_CLIENTS));
+                let message = format!("the request was refused: {}", location.escape_debug());
+                return Err(wrong(message, ALL_CLIENTS));
             }
-            return match answer.status {
-                200 | 302 | 303 | 307 | 308 => Ok(format!("{}, and the client may go on", answer.status)),
-                _ => Err(wrong(format!("200 or a redirect is expected, not {}", answer.summary()), FAST_MCP)),
+            return match response.status {
+                200 | 302 | 303 | 307 | 308 => Ok(format!("{}, so the client continues", response.status)),
+                _ => Err(wrong(format!("expected 200 or a redirect, not {}", response.summary()), FAST_MCP)),
             };
         }
     }
 
-    /// Opens the request in the browser, logs in where that is asked, agrees, and checks what the client is told.
+    /// Opens the request in the browser, signs in if necessary, approves, and checks the response
+    /// to the client.
     pub async fn sign_in(&mut self) -> Outcome {
         needed(&self.sent)?;
         let sent = self.request()?;
@@ -89,20 +92,21 @@ impl Journey<'_> {
             && let Some(form) = Form::all_of(&page.html).into_iter().find(Form::has_password)
         {
             landing = self.log_in(&form).await?;
-            logged_in = "logged in, ";
+            logged_in = "signed in, ";
         }
         if let Landing::Page(page) = &landing {
             landing = self.agree(page).await?;
         }
         let Landing::Client { url } = landing else {
-            return Err(wrong("the consent page does not lead back to the client", ALL_CLIENTS));
+            return Err(wrong("the consent page does not redirect to the client", ALL_CLIENTS));
         };
         self.code = Some(self.code_of(&url, &sent)?);
         self.sent = Some(sent);
-        Ok(format!("{logged_in}agreed, and was sent back with state and iss"))
+        Ok(format!("{logged_in}approved, and redirected with state and iss"))
     }
 
-    /// The browser says in `X-Forwarded-For` that it is somebody else, which only a trusted proxy may say.
+    /// The browser sends a forged `X-Forwarded-For`, which the server must accept only from a
+    /// trusted proxy.
     pub async fn forged_address(&mut self) -> Outcome {
         needed(&self.code)?;
         let seen = sessions::list(&self.context.db, self.stage.user_id)
@@ -110,9 +114,9 @@ impl Journey<'_> {
             .map_err(|error| wrong(error.to_string(), OPERATORS))?;
         let seen = seen.first().and_then(|session| session.address.clone()).unwrap_or_default();
         match seen == FORGED_ADDRESS {
-            false => Ok(format!("not believed: the server saw {seen}")),
-            true if self.url.starts_with("http://") => Ok("believed, since it came from a trusted proxy".to_owned()),
-            true => Err(wrong("believed: the proxy in front passes X-Forwarded-For on as it comes", OPERATORS)),
+            false => Ok(format!("ignored: the server saw {seen}")),
+            true if self.url.starts_with("http://") => Ok("used, because it came from a trusted proxy".to_owned()),
+            true => Err(wrong("used: the proxy in front forwards X-Forwarded-For unchanged", OPERATORS)),
         }
     }
 
@@ -128,9 +132,9 @@ impl Journey<'_> {
         let landing = self.browser.submit(form, &typed, REDIRECT).await?;
         match &landing {
             Landing::Page(page) if Form::all_of(&page.html).iter().any(Form::has_password) => {
-                let said = "the password of the throw-away user was refused, or too many have tried: is this server on the \
-                            database of these settings?";
-                Err(wrong(said, ALL_CLIENTS))
+                let message = "the password of the test user was refused, or there were too many \
+                               attempts: does this server use the database of these settings?";
+                Err(wrong(message, ALL_CLIENTS))
             }
             _ => Ok(landing),
         }
@@ -140,7 +144,7 @@ impl Journey<'_> {
         let forms = Form::all_of(&page.html);
         let form = forms.iter().find_map(|form| Some((form, form.approving()?)));
         let Some((form, (name, value))) = form else {
-            return Err(wrong("the page after the login has no button that approves", ALL_CLIENTS));
+            return Err(wrong("the page after the login has no button to approve", ALL_CLIENTS));
         };
         policy::check(page)?;
         self.browser.submit(form, &[(name, value)], REDIRECT).await
@@ -173,16 +177,19 @@ impl Journey<'_> {
         let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         if let Some(error) = value("error") {
             let description = value("error_description").unwrap_or_default().escape_debug();
-            return Err(wrong(format!("the client is told {}: {description}", error.escape_debug()), ALL_CLIENTS));
+            return Err(wrong(
+                format!("the client received the error {}: {description}", error.escape_debug()),
+                ALL_CLIENTS,
+            ));
         }
         if value("state") != Some(&sent.state) {
-            return Err(wrong("state comes back changed", ALL_CLIENTS));
+            return Err(wrong("state was changed", ALL_CLIENTS));
         }
         if let Some(difference) = difference(self.url, value("iss").unwrap_or_default()) {
             let trips = "Codex and clients of the current MCP revision, which compare it exactly";
-            return Err(wrong(format!("iss is another: {difference}"), trips));
+            return Err(wrong(format!("iss differs: {difference}"), trips));
         }
-        value("code").map(str::to_owned).ok_or_else(|| wrong("the client is sent no code", ALL_CLIENTS))
+        value("code").map(str::to_owned).ok_or_else(|| wrong("the client received no code", ALL_CLIENTS))
     }
 
     pub fn endpoint(&self, member: &str) -> Result<String, Trouble> {

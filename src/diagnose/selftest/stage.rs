@@ -1,6 +1,6 @@
-//! Who the self-test plays with: a user and a resource server that nobody else knows, made for it and removed again.
+//! The setup of the self-test: a temporary user and a temporary resource server.
 
-use crate::actions::audit::By;
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::orgs::create_org;
 use crate::actions::users::create_user;
@@ -32,7 +32,8 @@ impl Stage {
         let password = context.random.password();
         let email = format!("{name}@selftest.invalid");
         let resource = Resource::parse(&format!("https://{name}.selftest.invalid/mcp")).map_err(Failure::failed)?;
-        let (role, by) = (Role::Standard, By::COMMAND_LINE);
+        let role = Role::Standard;
+        let by = AuditActor::COMMAND_LINE;
         let user = create_user::create_user(context, org_id, &email, None, role, Some(password.clone()), &by);
         let user = user.await.map_err(Failure::failed)?;
         let mut stage = Self {
@@ -64,10 +65,10 @@ impl Stage {
         Ok(resources::insert(&context.db, &stored, self.resource_secret.digest()).await?)
     }
 
-    /// Also what the server has made for them meanwhile.
+    /// Removes both, with everything that the server stored for them.
     pub async fn take_down(&self, context: &Context, client_id: Option<ClientId>) -> Result<(), Failure> {
         let resource = resources::delete(&context.db, self.resource_id).await;
-        remove_user::remove_user(context, self.org_id, self.user_id, client_id, &By::COMMAND_LINE).await?;
+        remove_user::remove_user(context, self.org_id, self.user_id, client_id, &AuditActor::COMMAND_LINE).await?;
         resource?;
         Ok(())
     }
@@ -77,9 +78,9 @@ async fn org(context: &Context) -> Result<OrgId, Failure> {
     if let Some(org) = orgs::find_by_name(&context.db, ORG).await? {
         return Ok(org.id);
     }
-    match create_org::create_org(context, ORG, &By::COMMAND_LINE).await {
+    match create_org::create_org(context, ORG, &AuditActor::COMMAND_LINE).await {
         Ok(id) => Ok(id),
-        // Another self-test was faster.
+        // Another self-test created it at the same time.
         Err(create_org::CreateOrgError::Exists(_)) => Ok(crate::cli::chosen::find_org(context, ORG).await?.id),
         Err(error) => Err(Failure::failed(error)),
     }

@@ -1,4 +1,4 @@
-//! The body of a new auth method or of a change to one: the document around its attributes.
+//! Parses the JSON:API document of a new or changed auth method.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::rules::syntax::json_object::ObjectOf;
 use crate::rules::syntax::json_text;
 use crate::rules::webhook::auth_method::RawAuthMethod;
 
-/// serde refuses a member that is given twice, which a `Value` would not.
+/// serde rejects duplicate members of a struct; a `Value` would accept them.
 #[derive(Deserialize)]
 struct RawDocument {
     data: Option<ObjectOf<RawData>>,
@@ -21,23 +21,25 @@ struct RawData {
     attributes: Option<ObjectOf<RawAuthMethod>>,
 }
 
-/// The attributes, whatever they hold. Unknown members are ignored, and so is an id: the path has it.
+/// Returns the attributes without checking them. Unknown members are ignored, and so is the id,
+/// which is in the path.
 pub fn attributes(bytes: &[u8]) -> Result<RawAuthMethod, ApiError> {
-    json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
-    // What serde says of it may quote the body.
-    let ObjectOf(document): ObjectOf<RawDocument> = serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
-    let ObjectOf(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+    json_text::check(bytes).map_err(|error| bad_request(&error.to_string(), ""))?;
+    // The message of serde may quote the body, so it is not used.
+    let ObjectOf(document): ObjectOf<RawDocument> =
+        serde_json::from_slice(bytes).map_err(|_| bad_request(SHAPE, ""))?;
+    let ObjectOf(data) = document.data.ok_or_else(|| bad_request("data is missing", "/data"))?;
     if data.r#type.as_ref().and_then(Value::as_str) != Some(CREDENTIALS) {
-        return Err(refused(&format!("data.type is not {CREDENTIALS}"), "/data/type"));
+        return Err(bad_request(&format!("data.type is not {CREDENTIALS}"), "/data/type"));
     }
-    let attributes = data.attributes.ok_or_else(|| refused("data.attributes is missing", "/data/attributes"))?;
+    let attributes = data.attributes.ok_or_else(|| bad_request("data.attributes is missing", "/data/attributes"))?;
     Ok(attributes.0)
 }
 
 const SHAPE: &str = "the body is not {\"data\": {\"type\": \"webhooks-auth-method-oauth2-client-credentials\", \
                      \"attributes\": {...}}} with each member at most once";
 
-fn refused(detail: &str, pointer: &str) -> ApiError {
+fn bad_request(detail: &str, pointer: &str) -> ApiError {
     ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
 }
 
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_one_shape_and_what_is_wrong_with_it_is_named() {
+    fn the_document_has_one_shape_and_errors_name_the_member() {
         let whole = |data: &str| format!("{{\"data\":{data}}}");
         let typed = |rest: &str| whole(&format!("{{\"type\":\"{CREDENTIALS}\"{rest}}}"));
         let missing = Some("data.attributes is missing".to_owned());

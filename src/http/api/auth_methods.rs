@@ -1,5 +1,5 @@
-//! `/api/v2/integration/webhooks/configuration/auth-method`: how to get access tokens for the receivers of webhooks. The
-//! client's secret comes in and never goes out again.
+//! `/api/v2/integration/webhooks/configuration/auth-method`: how this server gets access tokens for
+//! webhook receivers. The client secret is never returned.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::db::webhooks::auth_methods;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::http::api::auth_method_request::attributes;
-use crate::http::api::page::wrong;
+use crate::http::api::page::bad_parameter;
 use crate::http::error::{ApiError, JSON_API, StringsError};
 use crate::http::extract::MayManageIntegrations;
 use crate::http::middleware::body;
@@ -25,9 +25,9 @@ use crate::rules::id::AuthMethodId;
 use crate::rules::syntax::parameters::Parameters;
 use crate::rules::webhook::auth_method::{AuthMethodChange, NewAuthMethod};
 
-/// The one protocol there is: what a list includes, and the relationship by which it names it.
+/// The only protocol. It is also the name of the relationship, and the value of `include`.
 pub const PROTOCOL: &str = "oauth2-client-credentials";
-/// The type of the credentials, which are all of an auth method but that it exists.
+/// The type of the credentials resource, which has all the attributes of an auth method.
 pub const CREDENTIALS: &str = "webhooks-auth-method-oauth2-client-credentials";
 pub const METHOD: &str = "webhooks-auth-method";
 
@@ -40,7 +40,7 @@ pub async fn create(
     let new = NewAuthMethod::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
     let method =
         create_auth_method::create_auth_method(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
-    Ok(document(StatusCode::CREATED, &json!({"data": credentials(&method)})))
+    Ok(response(StatusCode::CREATED, &json!({"data": credentials(&method)})))
 }
 
 pub async fn show(
@@ -50,7 +50,7 @@ pub async fn show(
 ) -> Result<Response, StringsError> {
     let found = auth_methods::find(&app.context.db, operator.org_id, parse_id(&id)?).await?;
     let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
-    Ok(document(StatusCode::OK, &json!({"data": credentials(&method)})))
+    Ok(response(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
 pub async fn update(
@@ -64,7 +64,7 @@ pub async fn update(
     let change = AuthMethodChange::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
     let (context, ring) = (&app.context, &app.issuer.ring);
     let method = update_auth_method::update_auth_method(context, ring, operator.org_id, id, &change, &by).await?;
-    Ok(document(StatusCode::OK, &json!({"data": credentials(&method)})))
+    Ok(response(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
 pub async fn delete(
@@ -76,31 +76,31 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// All there are: an organisation has few.
+/// Returns all auth methods without paging, since an organization has few.
 pub async fn list(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, _): MayManageIntegrations,
     RawQuery(query): RawQuery,
 ) -> Result<Response, StringsError> {
-    let are_included = includes_credentials(query.as_deref().unwrap_or_default())?;
+    let include_credentials = includes_credentials(query.as_deref().unwrap_or_default())?;
     let methods = auth_methods::list(&app.context.db, operator.org_id).await?;
-    let mut list = json!({"data": methods.iter().map(method_alone).collect::<Vec<_>>()});
-    if are_included {
+    let mut list = json!({"data": methods.iter().map(method_resource).collect::<Vec<_>>()});
+    if include_credentials {
         list["included"] = methods.iter().map(credentials).collect();
     }
-    Ok(document(StatusCode::OK, &list))
+    Ok(response(StatusCode::OK, &list))
 }
 
 fn includes_credentials(query: &str) -> Result<bool, ApiError> {
-    let query = Parameters::from_query(query).map_err(|error| wrong("query", error.to_string()))?;
+    let query = Parameters::from_query(query).map_err(|error| bad_parameter("query", error.to_string()))?;
     let Some(text) = query.get("include") else { return Ok(false) };
     match text.split(',').all(|name| name.trim() == PROTOCOL) {
         true => Ok(true),
-        false => Err(wrong("include", format!("include is a list of these: {PROTOCOL}"))),
+        false => Err(bad_parameter("include", format!("include must be a comma-separated list of these: {PROTOCOL}"))),
     }
 }
 
-/// What is no id is the id of nothing: no 400 is documented here.
+/// A malformed id gets 404, since the operations do not document 400.
 pub(super) fn parse_id(text: &str) -> Result<AuthMethodId, ApiError> {
     let id = Uuid::try_parse(text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH);
     id.map(AuthMethodId).ok_or(ApiError::NoSuchAuthMethod)
@@ -121,8 +121,9 @@ fn credentials(method: &AuthMethod) -> Value {
     })
 }
 
-/// As the list has it: the credentials are related to it under the name of their protocol, with the same id.
-fn method_alone(method: &AuthMethod) -> Value {
+/// The resource in the list. The relationship to the credentials is named after the protocol, and
+/// they have the same id.
+fn method_resource(method: &AuthMethod) -> Value {
     json!({
         "id": method.id,
         "type": METHOD,
@@ -131,8 +132,8 @@ fn method_alone(method: &AuthMethod) -> Value {
     })
 }
 
-fn document(status: StatusCode, body: &Value) -> Response {
-    let mut answer = (status, body.to_string()).into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    answer
+fn response(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    response
 }

@@ -1,12 +1,12 @@
-//! What may be asked of the authorized-clients endpoints: what is included, filtered by, and sorted by.
+//! The query parameters of the authorized-clients endpoints: `include`, `filter` and `sort`.
 
 use crate::db::authorizations::{AuthorizationFilter, Order};
 use crate::db::orgs::org_clients::AuthorizedFilter;
-use crate::http::api::page::{Page, flag, wrong};
+use crate::http::api::page::{Page, bad_parameter, flag};
 use crate::http::error::ApiError;
 use crate::rules::syntax::parameters::Parameters;
 
-/// What is told beside what was asked for.
+/// The related resources that the response includes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Include {
     pub clients: bool,
@@ -14,24 +14,23 @@ pub struct Include {
     pub users: bool,
 }
 
-/// `oauth2_client.app` is of the compatible API: nothing is an app here, so it includes the client alone.
-pub const OF_LIST: [&str; 3] = ["oauth2_client", "oauth2_client.app", "user_authorized_clients.user"];
-pub const OF_ONE: [&str; 4] =
+/// `oauth2_client.app` comes from the compatible API. This server has no apps, so it includes only
+/// the client.
+pub const LIST_INCLUDES: [&str; 3] = ["oauth2_client", "oauth2_client.app", "user_authorized_clients.user"];
+pub const CLIENT_INCLUDES: [&str; 4] =
     ["oauth2_client", "oauth2_client.app", "oauth2_client.scopes", "user_authorized_clients.user"];
 
-/// Of the clients of an organisation.
-pub const SORTS_OF_CLIENTS: [&str; 1] = ["oauth2_client.name"];
-/// Of the users of a client.
-pub const SORTS_OF_USERS: [&str; 3] = ["user.name", "user.email", "oauth2_client.name"];
+pub const CLIENT_SORTS: [&str; 1] = ["oauth2_client.name"];
+pub const USER_SORTS: [&str; 3] = ["user.name", "user.email", "oauth2_client.name"];
 
 impl Include {
-    /// `None`: nothing was asked for, and the answer has no `included`.
-    pub fn of_list(query: &Parameters) -> Result<Option<Self>, ApiError> {
-        Self::parse(query, &OF_LIST)
+    /// Returns `None` if the query has no `include`; then the response has no `included`.
+    pub fn for_list(query: &Parameters) -> Result<Option<Self>, ApiError> {
+        Self::parse(query, &LIST_INCLUDES)
     }
 
-    pub fn of_one(query: &Parameters) -> Result<Option<Self>, ApiError> {
-        Self::parse(query, &OF_ONE)
+    pub fn for_client(query: &Parameters) -> Result<Option<Self>, ApiError> {
+        Self::parse(query, &CLIENT_INCLUDES)
     }
 
     fn parse(query: &Parameters, known: &[&str]) -> Result<Option<Self>, ApiError> {
@@ -39,7 +38,10 @@ impl Include {
         let mut include = Self::default();
         for name in text.split(',').map(str::trim) {
             if !known.contains(&name) {
-                return Err(wrong("include", format!("include is a list of these: {}", known.join(", "))));
+                return Err(bad_parameter(
+                    "include",
+                    format!("include must be a comma-separated list of these: {}", known.join(", ")),
+                ));
             }
             include.users |= name == "user_authorized_clients.user";
             include.clients |= name.starts_with("oauth2_client");
@@ -50,9 +52,11 @@ impl Include {
 }
 
 pub fn authorized_filter(query: &Parameters, page: Page) -> Result<AuthorizedFilter, ApiError> {
-    let sort = sort(query, &SORTS_OF_CLIENTS)?;
-    // Both search the name: there are no titles and descriptions besides. Where both are there, both have to match.
-    let (anywhere, in_name) = (query.get("filter"), query.get("filter[oauth2_client][name]"));
+    let sort = sort(query, &CLIENT_SORTS)?;
+    // Both parameters search the name, since clients have no title or description. If both are
+    // sent, both must match.
+    let anywhere = query.get("filter");
+    let in_name = query.get("filter[oauth2_client][name]");
     Ok(AuthorizedFilter {
         name: in_name.or(anywhere).map(str::to_owned),
         also_in_name: in_name.and(anywhere).map(str::to_owned),
@@ -65,11 +69,11 @@ pub fn authorized_filter(query: &Parameters, page: Page) -> Result<AuthorizedFil
 }
 
 pub fn authorization_filter(query: &Parameters, page: Page) -> Result<AuthorizationFilter, ApiError> {
-    let sort = sort(query, &SORTS_OF_USERS)?;
+    let sort = sort(query, &USER_SORTS)?;
     let order = match sort {
         Some(("user.name", _)) => Order::UserName,
         Some(("user.email", _)) => Order::UserEmail,
-        // They are all of one client.
+        // The other sort is by client name, but all rows have the same client.
         _ => Order::Age,
     };
     Ok(AuthorizationFilter {
@@ -84,13 +88,16 @@ pub fn authorization_filter(query: &Parameters, page: Page) -> Result<Authorizat
     })
 }
 
-/// By what, and whether from the end.
+/// The sort field, and whether the order is descending.
 fn sort(query: &Parameters, known: &[&'static str]) -> Result<Option<(&'static str, bool)>, ApiError> {
     let Some(text) = query.get("sort") else { return Ok(None) };
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let found = known.iter().find(|known| **known == name);
     let found = found.ok_or_else(|| {
-        wrong("sort", format!("sort is one of these, with a - before it for descending: {}", known.join(", ")))
+        bad_parameter(
+            "sort",
+            format!("sort must be one of these, with a leading - for descending order: {}", known.join(", ")),
+        )
     })?;
     Ok(Some((found, descending)))
 }
@@ -104,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_included_is_one_of_a_list_and_brings_what_stands_between() {
+    fn include_accepts_known_names_and_adds_the_resources_in_between() {
         let (clients, scopes, users) = (true, true, true);
         let cases = [
             ("", Some(None)),
@@ -119,13 +126,13 @@ mod tests {
             ("include=user", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(Include::of_one(&query(text)).ok(), expected, "{text}");
+            assert_eq!(Include::for_client(&query(text)).ok(), expected, "{text}");
         }
-        assert!(Include::of_list(&query("include=oauth2_client.scopes")).is_err());
+        assert!(Include::for_list(&query("include=oauth2_client.scopes")).is_err());
     }
 
     #[test]
-    fn a_sort_is_one_of_a_list_with_one_minus_at_most() {
+    fn a_sort_is_a_known_name_with_at_most_one_minus() {
         let cases = [
             ("", Some(None)),
             ("sort=user.name", Some(Some(("user.name", false)))),

@@ -1,5 +1,5 @@
-//! What the authorized-clients endpoints speak of, as JSON:API resources. The published clients have a model for each:
-//! every member stands there always, and none besides.
+//! The JSON:API resources of the authorized-clients endpoints. The published clients have a model
+//! for each, so every member is always present, and there are no others.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::rules::scope::catalog::ScopeCatalog;
 
 pub const PATH: &str = "/api/v2/org_authorized_clients";
 
-/// `related` are those of its authorizations that the answer names.
+/// `related` are the authorizations that the response may list.
 pub fn org_client(authorized: &AuthorizedClient, related: &[Authorization]) -> Value {
     let related = related.iter().filter(|related| related.grant.client_id == authorized.client_id);
     let related: Vec<Value> = related.map(|related| identifier("user_authorized_clients", related.grant.id)).collect();
@@ -37,7 +37,8 @@ pub fn org_client(authorized: &AuthorizedClient, related: &[Authorization]) -> V
     })
 }
 
-/// What one user authorised; `org_disabled` says that the organisation has disabled the client meanwhile.
+/// The authorization of one user. `org_disabled` is set if the organization has disabled the
+/// client.
 pub fn user_client(authorization: &Authorization, org_disabled: bool) -> Value {
     let Authorization { grant, user } = authorization;
     let scopes: Vec<Value> = grant.scopes.names().map(|name| identifier("scopes", name)).collect();
@@ -64,7 +65,7 @@ pub fn user(user: &User) -> Value {
     json!({"id": user.id, "type": "users", "attributes": attributes})
 }
 
-/// Its scopes are those that it registered.
+/// The scopes are those that the client registered.
 pub fn client(client: &Client) -> Value {
     let redirect_uris: Vec<&str> = client.metadata.redirect_uris().iter().map(|uri| uri.as_str()).collect();
     let scopes: Vec<Value> = client.metadata.scope().names().map(|name| identifier("scopes", name)).collect();
@@ -76,7 +77,7 @@ pub fn client(client: &Client) -> Value {
     })
 }
 
-/// Those that the catalog still has.
+/// The scopes that are still in the catalog.
 pub fn scopes<'a>(scopes: &'a ScopeSet, catalog: &'a ScopeCatalog) -> impl Iterator<Item = Value> + 'a {
     scopes.names().filter_map(|name| catalog.find(name)).map(|scope| {
         let name = scope.name.as_str();
@@ -88,7 +89,7 @@ fn identifier(kind: &str, id: impl serde::Serialize) -> Value {
     json!({"id": id, "type": kind})
 }
 
-/// `included`: every resource once, whoever relates to it.
+/// The `included` member, with every resource once.
 #[derive(Default)]
 pub struct Included {
     known: BTreeSet<String>,

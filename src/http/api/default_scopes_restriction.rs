@@ -1,5 +1,6 @@
-//! `GET`, `POST` and `DELETE /api/v2/oauth2/default_scopes_restriction`: the scopes that clients may get that the
-//! organization has not restricted one by one. In the shapes of a client's restriction; the id is the organization's.
+//! `GET`, `POST` and `DELETE /api/v2/oauth2/default_scopes_restriction`: the scopes that an
+//! organization allows clients without a restriction of their own. Requests and responses have the
+//! shape of a client's restriction; the id is the organization's.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::rules::scope::restriction::ScopesRestriction;
 
 pub async fn show(State(app): State<Arc<App>>, MayRead(operator): MayRead) -> Result<Response, ApiError> {
     let org = orgs::find(&app.context.db, operator.org_id).await?.ok_or(ApiError::NotFound)?;
-    Ok(answer(&app, operator.org_id, org.default_client_scopes.as_ref(), None))
+    Ok(restriction_response(&app, operator.org_id, org.default_client_scopes.as_ref(), None))
 }
 
 pub async fn upsert(
@@ -33,15 +34,15 @@ pub async fn upsert(
 ) -> Result<Response, ApiError> {
     let options = Options::parse(query.as_deref().unwrap_or_default())?;
     let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let wanted = UpsertRequest::parse(&bytes)?;
-    let scopes = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?.to_defaults();
+    let body = UpsertRequest::parse(&bytes)?;
+    let scopes = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?.to_defaults();
     let new = new_defaults(&app, operator.org_id, Some(&scopes));
     if options.dry_run {
         let preview = default_client_scopes::preview_default_restriction(&app.context, new).await?;
-        return Ok(answer(&app, operator.org_id, Some(&scopes), Some(Meta::from(&preview))));
+        return Ok(restriction_response(&app, operator.org_id, Some(&scopes), Some(Meta::from(&preview))));
     }
     default_client_scopes::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &by).await?;
-    Ok(answer(&app, operator.org_id, Some(&scopes), None))
+    Ok(restriction_response(&app, operator.org_id, Some(&scopes), None))
 }
 
 pub async fn lift(
@@ -59,7 +60,7 @@ fn new_defaults<'a>(app: &'a App, org_id: OrgId, scopes: Option<&'a ScopeSet>) -
     NewDefaults { org_id, scopes, config: &app.config, catalog: &app.catalog }
 }
 
-fn answer(app: &App, org_id: OrgId, scopes: Option<&ScopeSet>, meta: Option<Meta<'_>>) -> Response {
+fn restriction_response(app: &App, org_id: OrgId, scopes: Option<&ScopeSet>, meta: Option<Meta<'_>>) -> Response {
     let restriction = scopes.map(|scopes| ScopesRestriction::from_defaults(scopes, &app.catalog));
     document(org_id.0, &ScopeSet::default(), restriction.as_ref(), meta)
 }

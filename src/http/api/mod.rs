@@ -1,4 +1,4 @@
-//! What operators call.
+//! The management API.
 
 mod auth_method_request;
 pub mod auth_methods;

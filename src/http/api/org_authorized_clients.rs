@@ -1,5 +1,5 @@
-//! `/api/v2/org_authorized_clients`: which clients the users of an organisation have authorised, for its operators to look
-//! at and to cut off.
+//! `/api/v2/org_authorized_clients`: lists the clients that the users of an organization have
+//! authorized, and ends authorizations.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actions::grants::end::{disable_client, end_grant};
+use crate::actions::grants::end::{disable_client, revoke_grant};
 use crate::app::App;
-use crate::db::authorizations::{Authorization, Related};
+use crate::db::authorizations::{Authorization, RelatedGrants};
 use crate::db::orgs::org_clients;
 use crate::db::orgs::org_clients::AuthorizedClient;
 use crate::db::{authorizations, clients, grants};
 use crate::http::api::authorized_query::{Include, authorization_filter, authorized_filter};
 use crate::http::api::authorized_resources::{self as resources, Included};
-use crate::http::api::page::{Page, flag, wrong};
+use crate::http::api::page::{Page, bad_parameter, flag};
 use crate::http::error::{ApiError, JSON_API};
 use crate::http::extract::{MayManageApps, MayRead, MayWrite};
 use crate::rules::id::{AuthorizedClientId, GrantId, OrgId, UserId};
 use crate::rules::identity::operator::Operator;
 use crate::rules::syntax::parameters::Parameters;
 
-/// Of each client's authorizations in one answer; the link and the count speak for the rest.
-const MOST_RELATED: u32 = 100;
-/// Without a filter, what lives is told.
-const LIVE: Related = Related { revoked: Some(false), user_disabled: None, most: MOST_RELATED };
+/// The number of authorizations per client in a response. The link and `user_count` cover the rest.
+const MAX_RELATED: u32 = 100;
+/// Without a filter, only active authorizations are returned.
+const ACTIVE: RelatedGrants = RelatedGrants { revoked: Some(false), user_disabled: None, limit: MAX_RELATED };
 
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -36,16 +36,16 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = parameters(query.as_deref())?;
-    let include = Include::of_list(&query)?;
+    let include = Include::for_list(&query)?;
     let filter = authorized_filter(&query, Page::parse(&query)?)?;
     let db = &app.context.db;
     let (found, total, filtered) = org_clients::list_authorized(db, operator.org_id, &filter).await?;
     let ids: Vec<_> = found.iter().map(|authorized| authorized.client_id).collect();
-    let related = authorizations::list_of_clients(db, operator.org_id, &ids, LIVE).await?;
+    let related = authorizations::list_of_clients(db, operator.org_id, &ids, ACTIVE).await?;
     let data: Vec<Value> = found.iter().map(|authorized| resources::org_client(authorized, &related)).collect();
     let mut document = json!({"data": data, "meta": counts(total, filtered)});
     add_included(&app, &mut document, include, &found, &related).await?;
-    Ok(answer(&document))
+    Ok(json_api_response(&document))
 }
 
 pub async fn show(
@@ -55,20 +55,20 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = parameters(query.as_deref())?;
-    let include = Include::of_one(&query)?;
+    let include = Include::for_client(&query)?;
     let revoked = flag(&query, "filter[user_authorized_clients][disabled]")?;
     let user_disabled = flag(&query, "filter[user_authorized_clients][user][disabled]")?;
-    let related = Related { revoked: revoked.or(LIVE.revoked), user_disabled, ..LIVE };
+    let related = RelatedGrants { revoked: revoked.or(ACTIVE.revoked), user_disabled, ..ACTIVE };
     let authorized = find(&app, operator.org_id, &id).await?;
     let db = &app.context.db;
     let related = authorizations::list_of_clients(db, operator.org_id, &[authorized.client_id], related).await?;
     let mut document = json!({"data": resources::org_client(&authorized, &related)});
     add_included(&app, &mut document, include, &[authorized], &related).await?;
-    Ok(answer(&document))
+    Ok(json_api_response(&document))
 }
 
-/// Disables the client for the organisation, as its texts say: the row stays, and every authorization ends. Doing it twice
-/// is fine.
+/// Disables the client for the organization, as the compatible API describes it: the row remains,
+/// and every authorization ends. The operation is idempotent.
 pub async fn delete(
     State(app): State<Arc<App>>,
     MayWrite(operator, by): MayWrite,
@@ -79,7 +79,7 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who has authorised the client, also those who have not any more.
+/// Lists the authorizations of the client, including revoked ones.
 pub async fn list_users(
     State(app): State<Arc<App>>,
     MayRead(operator): MayRead,
@@ -93,10 +93,10 @@ pub async fn list_users(
         authorizations::list(&app.context.db, operator.org_id, authorized.client_id, &filter).await?;
     let org_disabled = authorized.disabled_at.is_some();
     let data: Vec<Value> = page.iter().map(|found| resources::user_client(found, org_disabled)).collect();
-    Ok(answer(&json!({"data": data, "meta": counts(total, filtered)})))
+    Ok(json_api_response(&json!({"data": data, "meta": counts(total, filtered)})))
 }
 
-/// Ends what one user authorised, named by itself. Doing it twice is fine.
+/// Ends one authorization by its id. The operation is idempotent.
 pub async fn delete_authorization(
     State(app): State<Arc<App>>,
     MayWrite(operator, by): MayWrite,
@@ -107,7 +107,7 @@ pub async fn delete_authorization(
     end(&app, &operator, &authorized, grant_id, &by).await
 }
 
-/// The same, named by the user.
+/// Ends the authorization of one user.
 pub async fn delete_of_user(
     State(app): State<Arc<App>>,
     MayWrite(operator, by): MayWrite,
@@ -125,21 +125,21 @@ async fn end(
     operator: &Operator,
     authorized: &AuthorizedClient,
     grant_id: GrantId,
-    by: &crate::actions::audit::By,
+    by: &crate::actions::audit::AuditActor,
 ) -> Result<StatusCode, ApiError> {
-    let of_both = |grant: &grants::Grant| grant.org_id == operator.org_id && grant.client_id == authorized.client_id;
-    end_grant(&app.context, grant_id, of_both, by).await?;
+    let belongs = |grant: &grants::Grant| grant.org_id == operator.org_id && grant.client_id == authorized.client_id;
+    revoke_grant(&app.context, grant_id, belongs, by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn find(app: &App, org_id: OrgId, id: &str) -> Result<AuthorizedClient, ApiError> {
-    // What is no id names nothing: the operations document 404 and no 400.
+    // A malformed id gets 404, since the operations do not document 400.
     let id = AuthorizedClientId(uuid(id).ok_or(ApiError::NoSuchAuthorizedClient)?);
     let found = org_clients::find_authorized(&app.context.db, org_id, id).await?;
     found.ok_or(ApiError::NoSuchAuthorizedClient)
 }
 
-/// Written as every answer writes it, and in no other way.
+/// Accepts only the form that responses use: lowercase or uppercase, with hyphens.
 fn uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|id| id.to_string().eq_ignore_ascii_case(text))
 }
@@ -160,10 +160,11 @@ async fn add_included(
             resources::scopes(client.metadata.scope(), &app.catalog).for_each(|scope| included.push(scope));
         }
     }
-    // What stands between is included as well, or nobody could tell whose user it is (JSON:API 1.1, full linkage).
+    // JSON:API 1.1 requires full linkage, so the authorization that links to a user is included
+    // too.
     for authorization in related.iter().filter(|_| include.users) {
-        let of = found.iter().find(|authorized| authorized.client_id == authorization.grant.client_id);
-        let org_disabled = of.is_some_and(|authorized| authorized.disabled_at.is_some());
+        let client = found.iter().find(|authorized| authorized.client_id == authorization.grant.client_id);
+        let org_disabled = client.is_some_and(|authorized| authorized.disabled_at.is_some());
         included.push(resources::user_client(authorization, org_disabled));
         included.push(resources::user(&authorization.user));
     }
@@ -172,15 +173,15 @@ async fn add_included(
 }
 
 fn parameters(query: Option<&str>) -> Result<Parameters, ApiError> {
-    Parameters::from_query(query.unwrap_or_default()).map_err(|error| wrong("query", error.to_string()))
+    Parameters::from_query(query.unwrap_or_default()).map_err(|error| bad_parameter("query", error.to_string()))
 }
 
 fn counts(total: u64, filtered: u64) -> Value {
     json!({"page": {"total_count": total, "total_filtered_count": filtered}})
 }
 
-fn answer(document: &Value) -> Response {
-    let mut answer = axum::Json(document).into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    answer
+fn json_api_response(document: &Value) -> Response {
+    let mut response = axum::Json(document).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    response
 }

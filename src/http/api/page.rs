@@ -1,9 +1,10 @@
-//! Which part of a list is asked for, and how it is sorted and filtered: the query parameters of JSON:API.
+//! The JSON:API query parameters for paging, and helpers for sorting and filtering.
 
 use crate::http::error::{About, ApiError};
 use crate::rules::syntax::parameters::Parameters;
 
-/// `page[number]` counts from 0. The clients' paginators stop at the first page that is shorter than `page[size]`.
+/// `page[number]` counts from 0. The paginators of the published clients stop at the first page
+/// that is shorter than `page[size]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub size: u32,
@@ -11,9 +12,9 @@ pub struct Page {
 }
 
 pub const DEFAULT_SIZE: u32 = 10;
-pub const MOST: u32 = 100;
-/// Whoever pages further than this has lost the way.
-const LAST: u32 = 1_000_000;
+pub const MAX_SIZE: u32 = 100;
+/// Bounds the offset; no organization has this many pages.
+const MAX_NUMBER: u32 = 1_000_000;
 
 impl Page {
     pub fn parse(query: &Parameters) -> Result<Self, ApiError> {
@@ -21,25 +22,29 @@ impl Page {
             let Some(text) = query.get(name) else { return Ok(default) };
             let parsed = text.parse().ok().filter(|number| allowed.contains(number));
             parsed.ok_or_else(|| {
-                let (least, most) = (allowed.start(), allowed.end());
-                wrong(name, format!("{name} is a whole number from {least} to {most}"))
+                let min = allowed.start();
+                let max = allowed.end();
+                bad_parameter(name, format!("{name} must be a whole number from {min} to {max}"))
             })
         };
-        Ok(Self { size: number("page[size]", DEFAULT_SIZE, 1..=MOST)?, number: number("page[number]", 0, 0..=LAST)? })
+        Ok(Self {
+            size: number("page[size]", DEFAULT_SIZE, 1..=MAX_SIZE)?,
+            number: number("page[number]", 0, 0..=MAX_NUMBER)?,
+        })
     }
 }
 
-/// `true` or `false`, as text.
+/// Parses a parameter that is `true` or `false`.
 pub fn flag(query: &Parameters, name: &'static str) -> Result<Option<bool>, ApiError> {
     match query.get(name) {
         None => Ok(None),
         Some("true") => Ok(Some(true)),
         Some("false") => Ok(Some(false)),
-        Some(_) => Err(wrong(name, format!("{name} is true or false"))),
+        Some(_) => Err(bad_parameter(name, format!("{name} must be true or false"))),
     }
 }
 
-pub fn wrong(name: &'static str, detail: String) -> ApiError {
+pub fn bad_parameter(name: &'static str, detail: String) -> ApiError {
     ApiError::BadRequest { detail, about: About::Parameter(name) }
 }
 

@@ -1,5 +1,5 @@
-//! `GET`, `POST` and `DELETE /api/v2/oauth2/clients/{client_uuid}/scopes_restriction`: what an organisation lets a client
-//! have at most. `null` is no restriction; empty lists are nothing at all.
+//! `GET`, `POST` and `DELETE /api/v2/oauth2/clients/{client_uuid}/scopes_restriction`: the scopes
+//! that an organization allows a client. `null` means no restriction; empty lists mean no scopes.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub async fn show(
     let restriction = org_clients::find_restriction(&app.context.db, operator.org_id, client_id)
         .await?
         .ok_or(ApiError::NoSuchClient)?;
-    Ok(answer(&app, client_id, restriction.as_ref(), None))
+    Ok(restriction_response(&app, client_id, restriction.as_ref(), None))
 }
 
 pub async fn upsert(
@@ -42,17 +42,18 @@ pub async fn upsert(
 ) -> Result<Response, ApiError> {
     let options = Options::parse(query.as_deref().unwrap_or_default())?;
     let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let wanted = UpsertRequest::parse(&bytes)?;
-    let restriction = ScopesRestriction::parse(&wanted.oidc_scopes, &wanted.permission_scopes, &app.catalog)?;
-    let (org_id, bounds) = (operator.org_id, app.bounds(client_id));
+    let body = UpsertRequest::parse(&bytes)?;
+    let restriction = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?;
+    let org_id = operator.org_id;
+    let bounds = app.bounds(client_id);
     if options.dry_run {
         let preview =
             restrict_scopes::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
-        return Ok(answer(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
+        return Ok(restriction_response(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
     let if_digest = options.if_digest.as_deref();
     restrict_scopes::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
-    Ok(answer(&app, client_id, Some(&restriction), None))
+    Ok(restriction_response(&app, client_id, Some(&restriction), None))
 }
 
 pub async fn lift(
@@ -80,7 +81,7 @@ struct Data<'a> {
     attributes: Attributes<'a>,
 }
 
-/// Both keys are always there.
+/// Both members are always present.
 #[derive(Serialize)]
 struct Attributes<'a> {
     required_permission_scopes: Option<&'a ScopeSet>,
@@ -93,7 +94,7 @@ struct Lists<'a> {
     permission_scopes: &'a [ScopeToken],
 }
 
-/// What a dry run says beside the document.
+/// The result of a dry run.
 #[derive(Serialize)]
 pub(super) struct Meta<'a> {
     dry_run: bool,
@@ -103,7 +104,8 @@ pub(super) struct Meta<'a> {
     /// How many of the grants end. The others lose only the removed scopes.
     ended: u64,
     users: u64,
-    /// RFC 3339. Until then, APIs that only check signatures may accept access tokens with a removed scope.
+    /// RFC 3339. Until then, APIs that only check signatures may accept access tokens with a
+    /// removed scope.
     last_token_ends_at: Option<String>,
     digest: &'a str,
 }
@@ -123,7 +125,12 @@ impl<'a> From<&'a Restricted> for Meta<'a> {
     }
 }
 
-fn answer(app: &App, client_id: ClientId, restriction: Option<&ScopesRestriction>, meta: Option<Meta<'_>>) -> Response {
+fn restriction_response(
+    app: &App,
+    client_id: ClientId,
+    restriction: Option<&ScopesRestriction>,
+    meta: Option<Meta<'_>>,
+) -> Response {
     document(client_id.uuid(), app.required_scopes(client_id), restriction, meta)
 }
 
@@ -141,7 +148,7 @@ pub(super) fn document(
         }),
     };
     let data = Data { id, r#type: "scopes_restriction", attributes };
-    let mut answer = axum::Json(Document { data, meta }).into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    answer
+    let mut response = axum::Json(Document { data, meta }).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    response
 }

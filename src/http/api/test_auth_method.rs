@@ -1,5 +1,5 @@
-//! `POST …/auth-method/oauth2-client-credentials/{auth_method_id}/test`: asks for an access token as a delivery would, and
-//! says how that went. An addition to the compatible API.
+//! `POST …/auth-method/oauth2-client-credentials/{auth_method_id}/test`: requests an access token
+//! as a delivery would, and returns the result. This is an addition to the compatible API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,24 +19,24 @@ use crate::http::extract::MayManageIntegrations;
 use crate::http::middleware::rate_limit::{Class, Counted};
 use crate::rules::id::AuthMethodId;
 
-/// What is left of a request's time for everything else.
-const FOR_THE_REST: Duration = Duration::from_secs(1);
+/// The part of the request time limit that is kept for everything but the token request.
+const RESERVED_TIME: Duration = Duration::from_secs(1);
 
 pub async fn test(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, _): MayManageIntegrations,
     Path(id): Path<String>,
 ) -> Result<Response, StringsError> {
-    // What is no id names nothing.
+    // A malformed id gets 404.
     let id = Uuid::try_parse(&id).map(AuthMethodId).map_err(|_| ApiError::NoSuchAuthMethod)?;
     let found = auth_methods::find(&app.context.db, operator.org_id, id).await?;
     let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
     app.limits.take(Class::AuthMethodTest, Counted::Key(id.0)).map_err(ApiError::RateLimited)?;
-    let within = app.config.webhooks.timeout.min(app.config.http.request_timeout.saturating_sub(FOR_THE_REST));
+    let within = app.config.webhooks.timeout.min(app.config.http.request_timeout.saturating_sub(RESERVED_TIME));
     let test = test_auth_method(&app.context, &app.webhooks_outgoing, &app.issuer.ring, &method, within).await;
-    let mut answer = axum::Json(document(id, &test)).into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    Ok(answer)
+    let mut response = axum::Json(document(id, &test)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    Ok(response)
 }
 
 fn document(id: AuthMethodId, test: &AuthMethodTest) -> Value {
@@ -48,13 +48,13 @@ fn document(id: AuthMethodId, test: &AuthMethodTest) -> Value {
             "status": test.status(),
             "duration_ms": test.took_millis(),
             "failure": test.outcome.as_ref().err().map(ToString::to_string),
-            "token": test.outcome.as_ref().ok().map(shown),
+            "token": test.outcome.as_ref().ok().map(token_details),
             "requested_at": test.requested_at.to_rfc3339(),
         },
     }})
 }
 
-/// Never the token itself.
-fn shown(token: &AccessToken) -> Value {
-    json!({"type": "Bearer", "expires_in": token.good_for, "scope": token.scope})
+/// The details of the token, but never the token itself.
+fn token_details(token: &AccessToken) -> Value {
+    json!({"type": "Bearer", "expires_in": token.lifetime, "scope": token.scope})
 }

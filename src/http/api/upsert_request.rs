@@ -1,4 +1,5 @@
-//! The body and the query of an upsert of a scopes restriction, member by member, so that each mistake is named.
+//! Parses the body and the query of an upsert of a scopes restriction, so that each error names its
+//! member.
 
 use std::borrow::Cow;
 
@@ -11,15 +12,15 @@ use crate::rules::syntax::json_text;
 
 const TYPE: &str = "upsert_scopes_restriction";
 
-/// What is asked for; an omitted list is an empty one.
+/// The requested scopes. An omitted list is empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UpsertRequest {
     pub oidc_scopes: Vec<String>,
     pub permission_scopes: Vec<String>,
 }
 
-/// serde refuses a member that is given twice, which a `Value` would not. Neither `attributes` nor its lists may be null:
-/// null reads as "no restriction" to some, as "nothing" to others.
+/// serde rejects duplicate members of a struct; a `Value` would accept them. Neither `attributes`
+/// nor its lists may be null, since null could mean "no restriction" or "no scopes".
 #[derive(Deserialize)]
 struct RawDocument {
     data: Option<ObjectOf<RawData>>,
@@ -42,13 +43,13 @@ struct RawAttributes {
 
 impl UpsertRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        json_text::check(bytes).map_err(|error| refused(&error.to_string(), ""))?;
+        json_text::check(bytes).map_err(|error| bad_request(&error.to_string(), ""))?;
         let ObjectOf(document): ObjectOf<RawDocument> =
-            serde_json::from_slice(bytes).map_err(|_| refused(SHAPE, ""))?;
-        let ObjectOf(data) = document.data.ok_or_else(|| refused("data is missing", "/data"))?;
+            serde_json::from_slice(bytes).map_err(|_| bad_request(SHAPE, ""))?;
+        let ObjectOf(data) = document.data.ok_or_else(|| bad_request("data is missing", "/data"))?;
         match data.r#type.as_ref().and_then(Value::as_str) {
             Some(TYPE) => {}
-            _ => return Err(refused("data.type is not upsert_scopes_restriction", "/data/type")),
+            _ => return Err(bad_request("data.type is not upsert_scopes_restriction", "/data/type")),
         }
         let attributes = data.attributes.map(|ObjectOf(attributes)| attributes).unwrap_or_default();
         Ok(Self {
@@ -64,14 +65,16 @@ const SHAPE: &str = "the body is not {\"data\": {\"type\": \"upsert_scopes_restr
 fn list(value: Option<Value>, member: &str) -> Result<Vec<String>, ApiError> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let strings: Result<Vec<String>, _> = serde_json::from_value(value);
-    strings.map_err(|_| refused(&format!("{member} is not a list of strings"), &format!("/data/attributes/{member}")))
+    strings
+        .map_err(|_| bad_request(&format!("{member} is not a list of strings"), &format!("/data/attributes/{member}")))
 }
 
-fn refused(detail: &str, pointer: &str) -> ApiError {
+fn bad_request(detail: &str, pointer: &str) -> ApiError {
     ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
 }
 
-/// `?dry_run=true` looks and stores nothing; `?if_digest=` binds the change to the state that a dry run looked at.
+/// With `?dry_run=true`, nothing is stored. With `?if_digest=`, the change applies only to the
+/// state that a dry run reported.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pub dry_run: bool,
@@ -80,7 +83,7 @@ pub struct Options {
 
 impl Options {
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let refused = |detail: &str, parameter| {
+        let bad_request = |detail: &str, parameter| {
             Err(ApiError::BadRequest { detail: detail.to_owned(), about: About::Parameter(parameter) })
         };
         let mut dry_run = None;
@@ -88,36 +91,40 @@ impl Options {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
             match (&*percent_decoded(name), value) {
-                ("dry_run", _) if dry_run.is_some() => return refused("dry_run is given more than once", "dry_run"),
+                ("dry_run", _) if dry_run.is_some() => {
+                    return bad_request("dry_run is given more than once", "dry_run");
+                }
                 ("dry_run", "true") => dry_run = Some(true),
                 ("dry_run", "false") => dry_run = Some(false),
-                ("dry_run", _) => return refused("dry_run is neither true nor false", "dry_run"),
+                ("dry_run", _) => return bad_request("dry_run must be true or false", "dry_run"),
                 ("if_digest", _) if if_digest.is_some() => {
-                    return refused("if_digest is given more than once", "if_digest");
+                    return bad_request("if_digest is given more than once", "if_digest");
                 }
                 ("if_digest", digest) if is_digest(digest) => if_digest = Some(digest.to_owned()),
-                ("if_digest", _) => return refused("if_digest is not a digest that a dry run answered", "if_digest"),
-                // Unknown parameters do nothing, as elsewhere in this API.
+                ("if_digest", _) => {
+                    return bad_request("if_digest must be a digest returned by a dry run", "if_digest");
+                }
+                // Unknown parameters are ignored, as elsewhere in this API.
                 _ => {}
             }
         }
         Ok(Self { dry_run: dry_run.unwrap_or_default(), if_digest })
     }
 
-    /// For a call that neither looks nor compares: it must not do what it was asked only to look at.
+    /// For operations without these options: a dry run must not be executed.
     pub fn are_absent(&self) -> Result<(), ApiError> {
         let parameter = match self {
             Self { dry_run: true, .. } => "dry_run",
             Self { if_digest: Some(_), .. } => "if_digest",
             Self { dry_run: false, if_digest: None } => return Ok(()),
         };
-        let detail = format!("{parameter} is for POST only");
+        let detail = format!("{parameter} is allowed only with POST");
         Err(ApiError::BadRequest { detail, about: About::Parameter(parameter) })
     }
 }
 
-/// `dry%5Frun` is `dry_run` too (RFC 3986 section 6.2.2.2): one that is not recognised would change what was only to be
-/// looked at.
+/// `dry%5Frun` is `dry_run` too (RFC 3986 section 6.2.2.2). If it were ignored, a dry run would
+/// change data.
 fn percent_decoded(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -151,7 +158,7 @@ mod tests {
     fn parsed(body: &str) -> Result<UpsertRequest, (String, About)> {
         UpsertRequest::parse(body.as_bytes()).map_err(|error| match error {
             ApiError::BadRequest { detail, about } => (detail, about),
-            other => panic!("{other:?} is no bad request"),
+            other => panic!("{other:?} is not a bad request"),
         })
     }
 
@@ -160,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_omitted_list_is_an_empty_one() {
+    fn an_omitted_list_is_empty() {
         let nothing = UpsertRequest::default();
         let some = UpsertRequest { oidc_scopes: vec!["openid".to_owned()], permission_scopes: vec![] };
         for (body, expected) in [
@@ -177,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_named_where_it_is() {
+    fn each_error_points_to_its_member() {
         let cases = [
             ("[]", SHAPE, ""),
             ("null", SHAPE, ""),
@@ -207,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn the_query_says_whether_to_look_or_to_change() {
+    fn the_query_selects_a_dry_run_or_a_condition() {
         let digest = "ab".repeat(32);
-        let looked = Options { dry_run: true, if_digest: None };
-        let bound = Options { dry_run: false, if_digest: Some(digest.clone()) };
+        let dry_run = Options { dry_run: true, if_digest: None };
+        let conditional = Options { dry_run: false, if_digest: Some(digest.clone()) };
 
-        assert_eq!(Options::parse("dry_run=true&x=1").as_ref().ok(), Some(&looked));
-        assert_eq!(Options::parse("%=1&%zz=1&%ff=1&%64ry%5Frun=true").ok(), Some(looked));
-        assert_eq!(Options::parse(&format!("if_digest={digest}")).ok(), Some(bound));
+        assert_eq!(Options::parse("dry_run=true&x=1").as_ref().ok(), Some(&dry_run));
+        assert_eq!(Options::parse("%=1&%zz=1&%ff=1&%64ry%5Frun=true").ok(), Some(dry_run));
+        assert_eq!(Options::parse(&format!("if_digest={digest}")).ok(), Some(conditional));
         assert_eq!(Options::parse("").ok(), Some(Options::default()));
         for query in
             ["dry_run", "dry_run=1", "dry_run=true&dry_run=false", "dry%5Frun=1", "if_digest=", "if_digest=xyz"]

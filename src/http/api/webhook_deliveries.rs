@@ -1,4 +1,5 @@
-//! `…/webhooks/{webhook_name}/deliveries`: what a webhook was sent, what waits, and what was given up and can be sent again.
+//! `…/webhooks/{webhook_name}/deliveries`: the waiting, delivered and parked deliveries of a
+//! webhook. Parked ones can be replayed.
 
 use std::sync::Arc;
 
@@ -13,16 +14,16 @@ use crate::app::App;
 use crate::db::webhooks;
 use crate::db::webhooks::deliveries::Delivery;
 use crate::db::webhooks::{Webhook, deliveries};
-use crate::http::api::page::wrong;
+use crate::http::api::page::bad_parameter;
 use crate::http::error::{ApiError, StringsError};
 use crate::http::extract::{MayManageIntegrations, Named, NamedWithId};
 use crate::rules::id::{EventId, OrgId};
 use crate::rules::syntax::parameters::Parameters;
 
 pub const DEFAULT_SIZE: u32 = 100;
-pub const MOST: u32 = 1_000;
+pub const MAX_SIZE: u32 = 1_000;
 
-/// The newest first; `before` names the last one of the page before.
+/// Lists deliveries, newest first. `before` is the id of the last delivery on the previous page.
 pub async fn list(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, _): MayManageIntegrations,
@@ -30,21 +31,26 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, StringsError> {
     let query = Parameters::from_query(query.as_deref().unwrap_or_default())
-        .map_err(|error| wrong("query", error.to_string()))?;
+        .map_err(|error| bad_parameter("query", error.to_string()))?;
     let state = query.get("state").map(deliveries::State::parse);
-    let state =
-        state.map(|state| state.ok_or_else(|| wrong("state", "state is waiting, delivered or parked".to_owned())));
-    let before = query
-        .get("before")
-        .map(|id| event(id).ok_or_else(|| wrong("before", "before is the id of a delivery".to_owned())));
+    let state = state.map(|state| {
+        state.ok_or_else(|| bad_parameter("state", "state must be waiting, delivered or parked".to_owned()))
+    });
+    let before = query.get("before").map(|id| {
+        parse_id(id).ok_or_else(|| bad_parameter("before", "before must be the id of a delivery".to_owned()))
+    });
     let size = match query.get("page_size").map(str::parse) {
         None => DEFAULT_SIZE,
-        Some(Ok(size @ 1..=MOST)) => size,
-        Some(_) => return Err(wrong("page_size", format!("page_size is a whole number from 1 to {MOST}")).into()),
+        Some(Ok(size @ 1..=MAX_SIZE)) => size,
+        Some(_) => {
+            return Err(
+                bad_parameter("page_size", format!("page_size must be a whole number from 1 to {MAX_SIZE}")).into()
+            );
+        }
     };
-    let webhook = found(&app, operator.org_id, &name).await?;
+    let webhook = find_webhook(&app, operator.org_id, &name).await?;
     let listed = deliveries::list(&app.context.db, webhook.id, state.transpose()?, before.transpose()?, size).await?;
-    let data: Vec<Value> = listed.iter().map(shown).collect();
+    let data: Vec<Value> = listed.iter().map(resource).collect();
     Ok(Json(json!({"data": data})))
 }
 
@@ -53,29 +59,29 @@ pub async fn replay_one(
     MayManageIntegrations(operator, by): MayManageIntegrations,
     NamedWithId { name, id }: NamedWithId,
 ) -> Result<(StatusCode, Json<Value>), StringsError> {
-    let webhook = found(&app, operator.org_id, &name).await?;
-    let event = event(&id).ok_or(ApiError::NoSuchDelivery)?;
-    match replay_deliveries(&app.context, &webhook, Some(event), &by).await? {
+    let webhook = find_webhook(&app, operator.org_id, &name).await?;
+    let event_id = parse_id(&id).ok_or(ApiError::NoSuchDelivery)?;
+    match replay_deliveries(&app.context, &webhook, Some(event_id), &by).await? {
         0 => Err(ApiError::NoSuchDelivery.into()),
         replayed => Ok(accepted(replayed)),
     }
 }
 
-/// All that are parked.
+/// Replays all parked deliveries of the webhook.
 pub async fn replay(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, by): MayManageIntegrations,
     Named(name): Named,
 ) -> Result<(StatusCode, Json<Value>), StringsError> {
-    let webhook = found(&app, operator.org_id, &name).await?;
+    let webhook = find_webhook(&app, operator.org_id, &name).await?;
     Ok(accepted(replay_deliveries(&app.context, &webhook, None, &by).await?))
 }
 
-async fn found(app: &App, org_id: OrgId, name: &str) -> Result<Webhook, ApiError> {
+async fn find_webhook(app: &App, org_id: OrgId, name: &str) -> Result<Webhook, ApiError> {
     webhooks::find(&app.context.db, org_id, name).await?.ok_or(ApiError::NoSuchWebhook)
 }
 
-fn event(id: &str) -> Option<EventId> {
+fn parse_id(id: &str) -> Option<EventId> {
     Uuid::try_parse(id).ok().map(EventId)
 }
 
@@ -83,7 +89,7 @@ fn accepted(replayed: u64) -> (StatusCode, Json<Value>) {
     (StatusCode::ACCEPTED, Json(json!({"meta": {"replayed": replayed}})))
 }
 
-fn shown(delivery: &Delivery) -> Value {
+fn resource(delivery: &Delivery) -> Value {
     let at = |at: Option<crate::rules::timestamp::Timestamp>| at.map(|at| at.to_rfc3339());
     json!({
         "id": delivery.event_id,

@@ -1,5 +1,5 @@
-//! `/api/v1/integration/webhooks/configuration/custom-variables`: what payloads and headers of webhooks may name. The list
-//! is an addition to the compatible API.
+//! `/api/v1/integration/webhooks/configuration/custom-variables`: variables for the payloads and
+//! headers of webhooks. The list is an addition to the compatible API.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub async fn show(
     Ok(Json(document(&variable)))
 }
 
-/// Changes what is sent, and nothing else.
+/// Changes only the members that are sent.
 pub async fn update(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, by): MayManageIntegrations,

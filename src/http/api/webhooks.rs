@@ -1,5 +1,6 @@
-//! `/api/v1/integration/webhooks/configuration/webhooks`: where events of an organisation are sent. The list, and the
-//! members `auth_method_id`, `events` and `signing_secret`, are additions to the compatible API.
+//! `/api/v1/integration/webhooks/configuration/webhooks`: the webhooks of an organization. The list
+//! and the members `auth_method_id`, `events` and `signing_secret` are additions to the compatible
+//! API.
 
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub async fn show(
     Ok(Json(document(&webhook)))
 }
 
-/// Changes what is sent, and nothing else.
+/// Changes only the members that are sent.
 pub async fn update(
     State(app): State<Arc<App>>,
     MayManageIntegrations(operator, by): MayManageIntegrations,
@@ -75,7 +76,7 @@ pub async fn object(app: &App, request: Request) -> Result<JsonObject, StringsEr
     Ok(JsonObject::parse(&bytes)?)
 }
 
-/// What is refused at once. What a name resolves to is looked at when it is called.
+/// The rules for addresses in the URL. The addresses of a host name are checked on each delivery.
 fn addresses(app: &App) -> AddressRules {
     AddressRules {
         allow_networks: app.config.outgoing.allow_networks.clone(),

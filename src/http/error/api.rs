@@ -1,4 +1,4 @@
-//! What operators' clients are told, in the shape of the group that the path belongs to.
+//! Errors of the management API, in the shape that the path's group uses.
 
 use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::actions::clients::restrict_scopes::RestrictScopesError;
-use crate::actions::grants::end::{DisableClientError, EndGrantError};
+use crate::actions::grants::end::{DisableClientError, RevokeGrantError};
 use crate::actions::orgs::default_client_scopes::SetDefaultsError;
-use crate::actions::webhooks::create_auth_method::{AuthMethodError, MOST_AUTH_METHODS};
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, MAX_AUTH_METHODS};
 use crate::db::engine::error::DbError;
 use crate::http::error::page::PageError;
-use crate::http::error::{INTERNAL, JSON, JSON_API, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::error::{INTERNAL, JSON, JSON_API, NO_STORE, add_retry_after, log, public_text};
 use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body::BodyError;
 use crate::http::middleware::rate_limit::TooManyRequests;
@@ -20,22 +20,21 @@ use crate::rules::scope::restriction::RestrictionError;
 use crate::rules::webhook::auth_method::{AuthMethodMistake, Member};
 use crate::sealing::SealError;
 
-/// Told to operators' clients, in the shape of the group that the path belongs to.
+/// Errors of the management API. The path's audience decides their shape.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// No credential, or a token that is none.
-    #[error("no credential")]
+    /// No credentials, or a token that is not valid.
+    #[error("no credentials")]
     Unauthorized,
-    /// Keys that name nobody.
     #[error("unknown or revoked keys")]
     UnknownKeys,
-    #[error("the role of this user lacks a permission")]
+    #[error("the user's role lacks a permission")]
     Lacks(Permission),
     #[error("the access token lacks a scope")]
     LacksScope(Permission),
-    #[error("this takes keys, not an access token")]
+    #[error("this operation requires keys, not an access token")]
     KeysOnly,
     #[error("{detail}")]
     BadRequest { detail: String, about: About },
@@ -51,9 +50,9 @@ pub enum ApiError {
     NoSuchAuthMethod,
     #[error("another auth method has this name")]
     AuthMethodNameTaken,
-    #[error("the organisation has as many auth methods as it may")]
+    #[error("the organization has the maximum number of auth methods")]
     TooManyAuthMethods,
-    /// By these webhooks.
+    /// Holds the names of the webhooks that use it.
     #[error("the auth method is in use")]
     AuthMethodInUse(Vec<String>),
     #[error("there is no such webhook")]
@@ -62,24 +61,23 @@ pub enum ApiError {
     NoSuchVariable,
     #[error("there is no such delivery, or it is not parked")]
     NoSuchDelivery,
-    /// With what is there already.
     #[error("{0}")]
     Conflict(String),
-    #[error("what is sealed cannot be opened: {0}")]
+    #[error("a sealed value cannot be opened: {0}")]
     Unopened(SealError),
     #[error("there is nothing at this path")]
     NotFound,
-    #[error("this path does not take this method")]
+    #[error("method not allowed")]
     Method,
-    #[error("the state has moved since the preview")]
+    #[error("the state has changed since the preview")]
     Moved,
     #[error("too many requests")]
     RateLimited(TooManyRequests),
     #[error("{0}")]
     Db(#[from] DbError),
-    #[error("the server is full")]
+    #[error("the server is at its limit of concurrent requests")]
     Busy,
-    #[error("the server waits for its database")]
+    #[error("the server is waiting for its database")]
     Starting,
     #[error("the request took too long")]
     TookTooLong,
@@ -87,7 +85,7 @@ pub enum ApiError {
     Panicked,
 }
 
-/// What the edge has to say, to a person.
+/// For errors of the middleware on paths that people open in a browser.
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         match error {
@@ -100,7 +98,7 @@ impl From<ApiError> for PageError {
     }
 }
 
-/// What of the request an error is about: `source` of a JSON:API error.
+/// The part of the request that an error is about: the `source` of a JSON:API error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
     Pointer(String),
@@ -139,11 +137,11 @@ impl From<DisableClientError> for ApiError {
     }
 }
 
-impl From<EndGrantError> for ApiError {
-    fn from(error: EndGrantError) -> Self {
+impl From<RevokeGrantError> for ApiError {
+    fn from(error: RevokeGrantError) -> Self {
         match error {
-            EndGrantError::NoSuchGrant => Self::NoSuchAuthorization,
-            EndGrantError::Db(cause) => Self::Db(cause),
+            RevokeGrantError::NoSuchGrant => Self::NoSuchAuthorization,
+            RevokeGrantError::Db(cause) => Self::Db(cause),
         }
     }
 }
@@ -207,7 +205,8 @@ impl ApiError {
             Self::Lacks(permission) => {
                 let name = permission.as_str();
                 format!(
-                    "the role of this user lacks the permission {name}: someone with another role in the organisation has to do this"
+                    "the role of this user lacks the permission {name}: ask a member of the organization \
+                     whose role has it"
                 )
             }
             Self::LacksScope(permission) => {
@@ -219,31 +218,30 @@ impl ApiError {
             Self::BadRequest { detail, .. } => detail.clone(),
             Self::Restriction(error) => error.to_string(),
             Self::NoSuchClient => "there is no client with this id".to_owned(),
-            Self::NoSuchAuthorizedClient => "no client of this organization is authorized under this id".to_owned(),
-            Self::NoSuchAuthorization => "no user has authorized this client under this id".to_owned(),
+            Self::NoSuchAuthorizedClient => "this organization has no authorized client with this id".to_owned(),
+            Self::NoSuchAuthorization => "this client has no such authorization".to_owned(),
             Self::NoSuchAuthMethod => "there is no auth method with this id".to_owned(),
             Self::AuthMethodNameTaken => {
                 "another auth method of this organization has this name: choose another name".to_owned()
             }
             Self::TooManyAuthMethods => format!(
-                "this organization has {MOST_AUTH_METHODS} auth methods, which is as many as it may: delete one that nothing \
-                 uses"
+                "this organization already has {MAX_AUTH_METHODS} auth methods, the maximum: \
+                 delete one that no webhook uses"
             ),
             Self::AuthMethodInUse(webhooks) => in_use(webhooks),
-            Self::NoSuchWebhook => "this organization has no webhook of this name".to_owned(),
-            Self::NoSuchDelivery => "no parked delivery of this webhook has this id".to_owned(),
-            Self::NoSuchVariable => "this organization has no custom variable of this name".to_owned(),
+            Self::NoSuchWebhook => "this organization has no webhook with this name".to_owned(),
+            Self::NoSuchDelivery => "this webhook has no parked delivery with this id".to_owned(),
+            Self::NoSuchVariable => "this organization has no custom variable with this name".to_owned(),
             Self::Conflict(detail) => detail.clone(),
             Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
+            Self::Method => "this method is not allowed here: the Allow header lists the allowed methods".to_owned(),
             Self::Moved => {
-                "the restriction is not the one that the preview with this digest looked at: preview it again"
-                    .to_owned()
+                "the restriction has changed since the preview with this digest: preview it again".to_owned()
             }
             Self::RateLimited(_) => "Too many requests".to_owned(),
-            Self::Db(cause) => told_of(cause).to_owned(),
-            Self::Busy => "the server has as many requests in hand as it may: try again in a second".to_owned(),
-            Self::Starting => "the server is starting and waits for its database: try again in a second".to_owned(),
+            Self::Db(cause) => public_text(cause).to_owned(),
+            Self::Busy => "the server is at its limit of concurrent requests; retry in a second".to_owned(),
+            Self::Starting => "the server is starting and waiting for its database; retry in a second".to_owned(),
             Self::TookTooLong => "the request took longer than the server allows".to_owned(),
             Self::Unopened(_) | Self::Panicked => INTERNAL.to_owned(),
         }
@@ -261,13 +259,13 @@ impl ApiError {
         }
     }
 
-    /// Failed credentials and too many requests are told as plain strings everywhere.
+    /// Failed credentials and too many requests are plain strings for every audience.
     fn is_always_strings(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::UnknownKeys | Self::RateLimited(_))
     }
 
-    /// In the shape of an audience. Errors of the edge have no audience of their own and take the path's.
-    pub fn told_to(self, audience: Audience) -> Response {
+    /// The response in the shape of an audience. Errors of the middleware use the path's audience.
+    pub fn response_for(self, audience: Audience) -> Response {
         if let Self::RateLimited(refusal) = self {
             return refusal.into_response();
         }
@@ -276,7 +274,7 @@ impl ApiError {
             log(status, cause);
         }
         if let Self::Unopened(cause) = &self {
-            tracing::error!(error = %cause, "what is sealed in the database could not be opened");
+            tracing::error!(error = %cause, "a sealed value in the database could not be opened");
         }
         let (content_type, body) = match audience {
             Audience::JsonApi if !self.is_always_strings() => (JSON_API, json!({"errors": [self.as_item(status)]})),
@@ -287,14 +285,14 @@ impl ApiError {
                 (JSON, json!({"errors": [self.detail()]}))
             }
         };
-        let mut answer = (status, body.to_string()).into_response();
-        answer.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
-        answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        let mut response = (status, body.to_string()).into_response();
+        response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         if status == StatusCode::UNAUTHORIZED {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
         }
-        tell_when_to_come_back(&mut answer);
-        answer
+        add_retry_after(&mut response);
+        response
     }
 
     fn as_item(&self, status: StatusCode) -> Value {
@@ -310,14 +308,14 @@ impl ApiError {
     }
 }
 
-/// Names are bounded where they are chosen.
+/// Names are short enough to quote, since their length is checked on creation.
 fn in_use(webhooks: &[String]) -> String {
     let remedy = "give it another auth method or delete it first";
     match webhooks {
         [] => "a webhook used this auth method a moment ago: try again".to_owned(),
-        [one] => format!("the webhook \"{one}\" uses this auth method: {remedy}"),
-        [one, others @ ..] => {
-            format!("the webhook \"{one}\" and {} more use this auth method: {remedy}", others.len())
+        [name] => format!("the webhook \"{name}\" uses this auth method: {remedy}"),
+        [name, others @ ..] => {
+            format!("the webhook \"{name}\" and {} more use this auth method: {remedy}", others.len())
         }
     }
 }
@@ -330,9 +328,9 @@ fn oauth_code(status: StatusCode) -> &'static str {
     }
 }
 
-/// JSON:API, which is what most of this enum's endpoints speak.
+/// In the JSON:API shape, which most endpoints of this enum use.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.told_to(Audience::JsonApi)
+        self.response_for(Audience::JsonApi)
     }
 }

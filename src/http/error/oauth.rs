@@ -1,4 +1,5 @@
-//! What OAuth clients are told: `{"error", "error_description"}` (RFC 6749 section 5.2, RFC 7591 section 3.2.2).
+//! Errors of the registration endpoint: `{"error", "error_description"}` (RFC 6749 section 5.2,
+//! RFC 7591 section 3.2.2).
 
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
@@ -6,12 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::actions::clients::register::RegisterError;
-use crate::http::error::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::error::{INTERNAL, NO_STORE, add_retry_after, log, public_text};
 use crate::http::middleware::body::BodyError;
 use crate::http::middleware::rate_limit::TooManyRequests;
 use crate::rules::client::metadata::{MetadataError, UnreadableBody};
 
-/// Told to OAuth clients: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     #[error(transparent)]
@@ -26,12 +26,12 @@ pub enum OAuthError {
     RateLimited(TooManyRequests),
     #[error("there is nothing at this path")]
     NotFound,
-    #[error("this path does not take this method")]
+    #[error("method not allowed")]
     Method,
 }
 
 impl OAuthError {
-    /// The registered error code, for answers and for metrics.
+    /// The registered error code, for responses and for metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Body(BodyError::TooManyPending | BodyError::Busy) => "temporarily_unavailable",
@@ -63,11 +63,11 @@ impl OAuthError {
             Self::Register(RegisterError::Taken) => {
                 "this metadata cannot be registered as it is: change client_name and try again".to_owned()
             }
-            Self::Register(RegisterError::Db(cause)) => told_of(cause).to_owned(),
+            Self::Register(RegisterError::Db(cause)) => public_text(cause).to_owned(),
             Self::Register(RegisterError::Unwritable(_)) => INTERNAL.to_owned(),
             Self::RateLimited(_) => "too many requests".to_owned(),
             Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::Method => "this path does not take this method: the Allow header names those it takes".to_owned(),
+            Self::Method => "this method is not allowed here: the Allow header lists the allowed methods".to_owned(),
         }
     }
 }
@@ -81,13 +81,13 @@ impl IntoResponse for OAuthError {
         match &self {
             Self::Register(RegisterError::Db(cause)) => log(status, cause),
             Self::Register(RegisterError::Unwritable(cause)) => {
-                tracing::error!(error = %cause, "metadata that was accepted cannot be written");
+                tracing::error!(error = %cause, "accepted client metadata could not be serialized");
             }
             _ => {}
         }
         let body = json!({"error": self.code(), "error_description": self.description()});
-        let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
-        tell_when_to_come_back(&mut answer);
-        answer
+        let mut response = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
+        add_retry_after(&mut response);
+        response
     }
 }

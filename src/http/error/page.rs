@@ -1,5 +1,5 @@
-//! What a person is told at a browser: a page with a reference code. Clients that come to the same paths without a
-//! browser are told the same words as `{"errors": ["text"]}`.
+//! Errors of the pages: browsers get a page with a reference code. Other clients on the same paths
+//! get the same text as `{"errors": ["text"]}`.
 
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::actions::authorize::approve::ApproveError;
 use crate::actions::authorize::offer_scopes::OfferError;
 use crate::actions::clients::find::FindClientError;
-use crate::actions::grants::end::EndGrantError;
+use crate::actions::grants::end::RevokeGrantError;
 use crate::db::engine::error::DbError;
-use crate::http::error::{JSON, log, tell_when_to_come_back, told_of};
+use crate::http::error::{JSON, add_retry_after, log, public_text};
 use crate::http::extract::browser::wants_a_page;
 use crate::http::middleware::body::BodyError;
 use crate::http::middleware::edge::Origin;
@@ -25,7 +25,8 @@ use crate::rules::syntax::parameters::ParametersError;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PageError {
-    /// RFC 6749 section 4.1.2.1: these two are never told to a redirect URI. The words are those of the compatible API.
+    /// RFC 6749 section 4.1.2.1: this error and the next are never sent to a redirect URI. The
+    /// texts are those of the compatible API.
     #[error("invalid_request - Invalid client_id parameter value.")]
     UnknownClient(Box<RefusedRequest>),
     #[error("invalid_request - Mismatching redirect URI.")]
@@ -34,28 +35,28 @@ pub enum PageError {
     Unreadable(String),
     #[error("invalid_request - The document of this client cannot be used: {0}")]
     Document(String),
-    #[error("the request has been answered already, has waited for too long, or began in another browser")]
+    #[error("the request was already answered, has expired, or was started in another browser")]
     NotPending,
     #[error("the form did not come from a page of this server in this browser")]
     Forged,
-    #[error("this account belongs to no organization that could be used here")]
+    #[error("this account does not belong to an organization that can be used here")]
     NoOrganization,
     #[error("there is nothing at this path")]
     NotFound,
-    #[error("this path does not take this method: the Allow header names those it takes")]
+    #[error("this method is not allowed here: the Allow header lists the allowed methods")]
     Method,
     #[error(transparent)]
     Body(BodyError),
     #[error("too many requests")]
     TooMany(TooManyRequests),
-    #[error("too many authorization requests wait for their user: try again when Retry-After says")]
+    #[error("too many authorization requests are pending; retry after the time in Retry-After")]
     TooManyWaiting(TooManyRequests),
-    #[error("the server has too much to do: try again in a second")]
+    #[error("the server is overloaded; retry in a second")]
     Busy,
-    /// In the words that programs are told.
+    /// Holds the text that API clients get.
     #[error("{0}")]
     Unavailable(String),
-    #[error("something went wrong inside the server")]
+    #[error("internal server error")]
     Internal,
 }
 
@@ -63,7 +64,7 @@ impl From<DbError> for PageError {
     fn from(cause: DbError) -> Self {
         let transient = cause.is_transient();
         log(if transient { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }, &cause);
-        if transient { Self::Unavailable(told_of(&cause).to_owned()) } else { Self::Internal }
+        if transient { Self::Unavailable(public_text(&cause).to_owned()) } else { Self::Internal }
     }
 }
 
@@ -99,11 +100,11 @@ impl From<FindClientError> for PageError {
     }
 }
 
-impl From<EndGrantError> for PageError {
-    fn from(error: EndGrantError) -> Self {
+impl From<RevokeGrantError> for PageError {
+    fn from(error: RevokeGrantError) -> Self {
         match error {
-            EndGrantError::NoSuchGrant => Self::NotFound,
-            EndGrantError::Db(cause) => cause.into(),
+            RevokeGrantError::NoSuchGrant => Self::NotFound,
+            RevokeGrantError::Db(cause) => cause.into(),
         }
     }
 }
@@ -150,7 +151,7 @@ impl PageError {
         }
     }
 
-    /// The words that programs are told, which people search for.
+    /// The text that API clients get. The page shows it so that people can search for it.
     fn exact_words(&self) -> Option<String> {
         match self {
             Self::UnknownClient(_)
@@ -163,49 +164,51 @@ impl PageError {
     }
 }
 
-/// Told by [`in_their_language`], which knows the request.
+/// An empty response with the error in its extensions. [`render_page_errors`] knows the request and
+/// renders it.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let mut answer = self.status().into_response();
-        answer.extensions_mut().insert(self);
-        answer
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
-/// Around every page: tells its errors as the browser, or whatever else has come there, can read them.
-pub async fn in_their_language(request: Request, next: Next) -> Response {
-    let a_page = wants_a_page(request.method(), request.headers());
+/// Middleware around every page that renders its errors as HTML or JSON, in the browser's language.
+pub async fn render_page_errors(request: Request, next: Next) -> Response {
+    let as_page = wants_a_page(request.method(), request.headers());
     let language = Language::of(request.headers());
     let origin = request.extensions().get::<Origin>().cloned();
-    let mut answer = next.run(request).await;
-    match answer.extensions_mut().remove::<PageError>() {
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<PageError>() {
         Some(error) => {
-            let mut told = told(&error, a_page, language, origin.as_ref());
-            told.headers_mut().extend(answer.headers_mut().remove(ALLOW).map(|allow| (ALLOW, allow)));
-            told
+            let mut rendered = page_response(&error, as_page, language, origin.as_ref());
+            let allow = response.headers_mut().remove(ALLOW);
+            rendered.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
+            rendered
         }
-        None => answer,
+        None => response,
     }
 }
 
-/// With the facts, which are escaped and bounded.
+/// The facts about the refused request are already escaped and bounded.
 fn log_page(error: &PageError, reference: Option<&str>) {
     match error.facts() {
         Some(facts) => {
             tracing::info!(%error, reference, client.id = facts.client_id, redirect_uri = facts.redirect_uri,
-            registered = facts.registered.join(" "), more = facts.more, "a page could not be shown")
+            registered = facts.registered.join(" "), more = facts.more, "a page request failed")
         }
-        None => tracing::info!(%error, reference, "a page could not be shown"),
+        None => tracing::info!(%error, reference, "a page request failed"),
     }
 }
 
-pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<&Origin>) -> Response {
+pub fn page_response(error: &PageError, as_page: bool, language: Language, origin: Option<&Origin>) -> Response {
     let reference = origin.map(|origin| &*origin.request_id);
     log_page(error, reference);
-    if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, a_page) {
+    if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, as_page) {
         return refusal.into_response();
     }
-    let mut answer = if a_page {
+    let mut response = if as_page {
         let page = ProblemPage {
             status: error.status(),
             problem: error.problem(),
@@ -215,24 +218,24 @@ pub fn told(error: &PageError, a_page: bool, language: Language, origin: Option<
         };
         page.render(language)
     } else {
-        let mut answer = json!({"errors": [error.to_string()]}).to_string().into_response();
-        answer.headers_mut().insert(CONTENT_TYPE, JSON);
-        answer
+        let mut response = json!({"errors": [error.to_string()]}).to_string().into_response();
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        response
     };
-    *answer.status_mut() = error.status();
+    *response.status_mut() = error.status();
     if let PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal) = error {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal.reset));
-        answer.extensions_mut().insert(refusal.class);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal.reset));
+        response.extensions_mut().insert(refusal.class);
     }
-    tell_when_to_come_back(&mut answer);
-    answer
+    add_retry_after(&mut response);
+    response
 }
 
 impl From<OfferError> for PageError {
     fn from(error: OfferError) -> Self {
         match error {
             OfferError::NotAMember => Self::NoOrganization,
-            // Told to the client's redirect URI by whoever asks; nothing else is left to say.
+            // The caller reports these to the client's redirect URI before it converts the rest.
             OfferError::Disabled | OfferError::Refused(_) => Self::NotPending,
             OfferError::Db(cause) => cause.into(),
         }

@@ -1,4 +1,4 @@
-//! The errors of integrations, which are plain strings whatever they are about.
+//! The errors of the integrations endpoints, which are always plain strings.
 
 use axum::response::{IntoResponse, Response};
 
@@ -21,17 +21,17 @@ impl<E: Into<ApiError>> From<E> for StringsError {
 
 impl IntoResponse for StringsError {
     fn into_response(self) -> Response {
-        self.0.told_to(Audience::Strings)
+        self.0.response_for(Audience::Strings)
     }
 }
 
-fn wrong(detail: impl ToString) -> ApiError {
+fn bad_request(detail: impl ToString) -> ApiError {
     ApiError::BadRequest { detail: detail.to_string(), about: About::Pointer(String::new()) }
 }
 
 impl From<JsonObjectError> for ApiError {
     fn from(error: JsonObjectError) -> Self {
-        wrong(error)
+        bad_request(error)
     }
 }
 
@@ -43,14 +43,14 @@ impl From<WebhookError> for ApiError {
                 Self::Conflict("another webhook of this organization has this name: choose another one".to_owned())
             }
             WebhookError::TooMany => Self::Conflict(format!(
-                "this organization has {} webhooks, which is as many as it may have: delete one first",
-                webhook::MOST
+                "this organization already has {} webhooks, the maximum: delete one first",
+                webhook::MAX_WEBHOOKS
             )),
             WebhookError::NoSuchAuthMethod => {
-                wrong("auth_method_id is not the id of an auth method of this organization")
+                bad_request("auth_method_id is not the id of an auth method of this organization")
             }
-            WebhookError::NotBound(cause) => wrong(cause),
-            WebhookError::Mistake(mistake) => wrong(mistake),
+            WebhookError::NotBound(cause) => bad_request(cause),
+            WebhookError::Mistake(mistake) => bad_request(mistake),
             WebhookError::Seal(cause) => Self::Unopened(cause),
             WebhookError::Db(cause) => Self::Db(cause),
         }
@@ -59,7 +59,7 @@ impl From<WebhookError> for ApiError {
 
 impl From<webhook::WebhookMistake> for ApiError {
     fn from(mistake: webhook::WebhookMistake) -> Self {
-        wrong(mistake)
+        bad_request(mistake)
     }
 }
 
@@ -71,10 +71,10 @@ impl From<VariableError> for ApiError {
                 "another custom variable of this organization has this name: choose another one".to_owned(),
             ),
             VariableError::TooMany => Self::Conflict(format!(
-                "this organization has {} custom variables, which is as many as it may have: delete one first",
-                variable::MOST
+                "this organization already has {} custom variables, the maximum: delete one first",
+                variable::MAX_VARIABLES
             )),
-            VariableError::Mistake(mistake) => wrong(mistake),
+            VariableError::Mistake(mistake) => bad_request(mistake),
             VariableError::Seal(cause) => Self::Unopened(cause),
             VariableError::Db(cause) => Self::Db(cause),
         }
@@ -83,6 +83,6 @@ impl From<VariableError> for ApiError {
 
 impl From<variable::VariableMistake> for ApiError {
     fn from(mistake: variable::VariableMistake) -> Self {
-        wrong(mistake)
+        bad_request(mistake)
     }
 }

@@ -1,5 +1,6 @@
-//! What the token, revocation, introspection and user information endpoints tell (RFC 6749 section 5.2, RFC 7009 section
-//! 2.2.1, RFC 7662 section 2.3, RFC 6750 section 3.1). Never a null member: clients refuse one, and then do not recover.
+//! Errors of the token, revocation, introspection and userinfo endpoints (RFC 6749 section 5.2, RFC
+//! 7009 section 2.2.1, RFC 7662 section 2.3, RFC 6750 section 3.1). No member is ever null: some
+//! clients fail on null and do not recover.
 
 use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::actions::clients::find::FindClientError;
 use crate::actions::tokens::error::TokenError;
 use crate::db::engine::error::DbError;
-use crate::http::error::{INTERNAL, NO_STORE, log, tell_when_to_come_back, told_of};
+use crate::http::error::{INTERNAL, NO_STORE, add_retry_after, log, public_text};
 use crate::http::middleware::body::BodyError;
 use crate::http::middleware::rate_limit::TooManyRequests;
 use crate::rules::syntax::parameters::ParametersError;
@@ -28,13 +29,13 @@ pub enum TokenEndpointError {
     Authenticated,
     #[error("send the secret in one way only: in the Authorization header, or as client_secret")]
     TwoCredentials,
-    #[error("no resource server has this secret: grantor resource create makes one")]
+    #[error("no resource server has this secret: create one with grantor resource create")]
     UnknownResource,
     #[error("too many requests")]
     RateLimited(TooManyRequests),
-    #[error("the server has too much to do: try again in a second")]
+    #[error("the server is overloaded; retry in a second")]
     Busy,
-    #[error("something went wrong inside the server")]
+    #[error("internal server error")]
     Signing(SigningError),
     #[error(transparent)]
     Db(#[from] DbError),
@@ -69,7 +70,7 @@ impl From<FindClientError> for TokenEndpointError {
 }
 
 impl TokenEndpointError {
-    /// The registered error code, for answers and for metrics.
+    /// The registered error code, for responses and for metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Body(BodyError::TooManyPending | BodyError::Busy) => "temporarily_unavailable",
@@ -99,9 +100,9 @@ impl TokenEndpointError {
 
     fn description(&self) -> String {
         match self {
-            Self::Db(cause) => told_of(cause).to_owned(),
+            Self::Db(cause) => public_text(cause).to_owned(),
             Self::Signing(_) => INTERNAL.to_owned(),
-            told => told.to_string(),
+            error => error.to_string(),
         }
     }
 }
@@ -115,24 +116,24 @@ impl IntoResponse for TokenEndpointError {
         match &self {
             Self::Db(cause) => log(status, cause),
             Self::Signing(cause) => tracing::error!(error = %cause, "a token could not be signed"),
-            told => tracing::info!(error = told.code(), reason = %told, "a client was refused"),
+            error => tracing::info!(error = error.code(), reason = %error, "a client request was refused"),
         }
         let body = json!({"error": self.code(), "error_description": self.description()});
-        let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
+        let mut response = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED && matches!(self, Self::Authenticated | Self::UnknownResource) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"grantor\""));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"grantor\""));
         }
-        tell_when_to_come_back(&mut answer);
-        answer
+        add_retry_after(&mut response);
+        response
     }
 }
 
-/// What whoever comes with an access token is told (RFC 6750 section 3).
+/// Errors of endpoints that are called with an access token (RFC 6750 section 3).
 #[derive(Debug, thiserror::Error)]
 pub enum BearerError {
-    #[error("no access token")]
+    #[error("the access token is missing")]
     Missing,
-    #[error("the access token is unknown, revoked or has ended")]
+    #[error("the access token is unknown, expired or revoked")]
     Invalid,
     #[error("the access token lacks the scope {0}")]
     Lacks(&'static str),
@@ -152,10 +153,10 @@ impl IntoResponse for BearerError {
             }
         };
         let body = json!({"error": code, "error_description": self.to_string()});
-        let mut answer = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
+        let mut response = (status, [(CACHE_CONTROL, NO_STORE)], axum::Json(body)).into_response();
         if let Ok(challenge) = HeaderValue::from_str(&format!("Bearer realm=\"grantor\"{challenge}")) {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        answer
+        response
     }
 }

@@ -1,5 +1,5 @@
-//! The secret in an `Authorization` header: HTTP Basic (RFC 7617) as RFC 6749 section 2.3.1 has it, or a bearer token
-//! (RFC 6750 section 2.1).
+//! Reads the secret of an `Authorization` header: HTTP Basic (RFC 7617) as RFC 6749 section 2.3.1
+//! profiles it, or a bearer token (RFC 6750 section 2.1).
 
 use axum::http::HeaderValue;
 use base64::Engine as _;
@@ -7,9 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::secret::Secret;
 
-/// What the password of Basic, or the bearer token, may be. Both halves of Basic are form-encoded before they are joined
-/// (RFC 6749 section 2.3.1), which not every client does, and a name that is a URI holds a colon: whoever looks secrets up
-/// tries each reading. Nothing where the header cannot be read, however it is broken.
+/// The possible readings of the Basic password, or the bearer token. The caller tries each of them,
+/// since not every client form-encodes both halves (RFC 6749 section 2.3.1), and a user name that
+/// is a URI contains a colon. Empty if the header is not valid.
 pub fn secrets_of(value: &HeaderValue) -> Vec<Secret> {
     let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return Vec::new() };
     let rest = rest.trim();
@@ -37,13 +37,13 @@ fn passwords(encoded: &str) -> Vec<String> {
 }
 
 fn form_decoded(text: &str) -> String {
-    // As the value of a nameless pair; what is no pair's separator in it was encoded.
+    // Parses the text as the value of a pair without a name. A `&` in it is not a separator.
     form_urlencoded::parse(format!("={}", text.replace('&', "%26")).as_bytes())
         .map(|(_, value)| value.into_owned())
         .collect()
 }
 
-/// The token of `Authorization: Bearer`, where that is what the header holds.
+/// The token of `Authorization: Bearer`, if the header has that scheme.
 pub fn bearer_token(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_read_from_basic_and_bearer_in_every_way_that_clients_write_it() {
+    fn a_secret_is_read_from_basic_and_bearer_however_clients_encode_it() {
         let cases: [(&'static str, &[&str]); 13] = [
             ("Basic aWQ6cnNfc2VjcmV0", &["rs_secret"]),
             ("basic aWQ6cnNfc2VjcmV0", &["rs_secret"]),

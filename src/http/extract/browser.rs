@@ -1,10 +1,15 @@
-//! The browser that a page is for: what ties its forms to it, and who is signed in there.
+//! The browser that requests a page: its cookies, its forms and the signed-in user.
 //!
-//! Three cookies, all opaque and known here by digest only. One is drawn for every browser: pending requests and forms are
-//! bound to it, so that nobody can be made to answer a request that somebody else began (RFC 9700 section 4.7). The other
-//! is the session, drawn anew at every sign-in, and so is the third, which says that an account has signed in here before. On
-//! https all carry the `__Host-` prefix, which a sibling host cannot
-//! overwrite.
+//! There are three cookies, all opaque and stored only as digests:
+//!
+//! * The binding is created for every browser. Pending requests and forms are bound to it, so that
+//!   an attacker cannot make a user approve a request that the attacker started (RFC 9700 section
+//!   4.7).
+//! * The session is new for every sign-in.
+//! * The known-browser cookie, also new for every sign-in, marks a browser in which an account has
+//!   signed in before.
+//!
+//! With https, all have the `__Host-` prefix, so that a sibling host cannot overwrite them.
 
 use std::net::IpAddr;
 
@@ -14,7 +19,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::actions::audit::{Actor, By};
+use crate::actions::audit::{Actor, AuditActor};
 use crate::actions::sign_in::KNOWN_FOR;
 use crate::app::App;
 use crate::db::users::sessions::Session;
@@ -22,26 +27,27 @@ use crate::db::users::{User, sessions};
 use crate::http::error::PageError;
 use crate::http::middleware::edge::Origin;
 use crate::http::views::Language;
-use crate::rules::identity::session::{ABSOLUTE, is_over};
+use crate::rules::identity::session::{ABSOLUTE_TIMEOUT, is_expired};
 use crate::rules::syntax::parameters::Parameters;
-use crate::sealing::same;
+use crate::sealing::constant_time_eq;
 use crate::secret::{Digest, Secret};
 
 const SESSION: &str = "sid";
 const BINDING: &str = "browser";
 const KNOWN_BROWSER: &str = "known_browser";
-/// A session that was seen this recently is not written again.
-const SEEN_AGAIN_AFTER: i64 = 60;
-/// Longer values are none of ours.
-const LONGEST_COOKIE: usize = 256;
-const LONGEST_USER_AGENT: usize = 200;
+/// The last use of a session is stored at most once in this many seconds.
+const TOUCH_INTERVAL: i64 = 60;
+/// Longer values are not cookies of this server.
+const MAX_COOKIE_LEN: usize = 256;
+const MAX_USER_AGENT_LEN: usize = 200;
 
 pub struct Browser {
     pub language: Language,
     pub signed_in: Option<SignedIn>,
-    /// Signed in with a password that this server made: nothing is open to them but choosing another.
+    /// A user who signed in with a generated password. They can only choose a new one.
     pub choosing_password: Option<SignedIn>,
-    /// Tells a browser in which an account has signed in before from one in which somebody guesses.
+    /// The cookie of a browser in which an account has signed in before, which has its own rate
+    /// limit.
     pub known: Option<Secret>,
     pub user_agent: String,
     binding: Secret,
@@ -83,41 +89,42 @@ impl Browser {
         cookie(headers, &cookie_name(BINDING, is_secure)).is_some()
     }
 
-    /// What pending requests are stored under.
+    /// The digest under which pending requests are stored.
     pub fn binding_digest(&self) -> Digest {
         self.binding.digest()
     }
 
-    /// What every form carries: known to this browser's pages and to nobody else, for as long as the browser lives.
+    /// The CSRF token of all forms in this browser. It is derived from the binding, so it lasts as
+    /// long.
     pub fn csrf(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(Digest::of(&format!("csrf v1 {}", self.binding.expose())).bytes())
     }
 
-    /// A form comes from a page of ours in this browser: it carries the token, and nothing says that it was sent from
-    /// elsewhere.
+    /// Checks that a form was sent from a page of this server in this browser: it has the token,
+    /// and its headers do not name another site.
     pub fn check_form(&self, app: &App, headers: &HeaderMap, form: &Parameters) -> Result<(), PageError> {
-        let carried = form.get("csrf").unwrap_or_default();
-        let is_ours = !self.binding_is_new && same(carried.as_bytes(), self.csrf().as_bytes());
-        match is_ours && !comes_from_elsewhere(headers, &app.config.http.public_url) {
+        let token = form.get("csrf").unwrap_or_default();
+        let is_ours = !self.binding_is_new && constant_time_eq(token.as_bytes(), self.csrf().as_bytes());
+        match is_ours && !is_cross_site(headers, &app.config.http.public_url) {
             true => Ok(()),
             false => Err(PageError::Forged),
         }
     }
 
-    /// Also of somebody who has to choose a password first.
+    /// The session, also of a user who has to choose a new password first.
     pub fn session(&self) -> Option<&SignedIn> {
         self.signed_in.as_ref().or(self.choosing_password.as_ref())
     }
 
-    /// What known browsers are stored under.
+    /// The digest under which known browsers are stored.
     pub fn known_digest(&self) -> Option<Digest> {
         self.known.as_ref().map(Secret::digest)
     }
 
-    /// On whose behalf what follows happens.
-    pub fn by(&self) -> By {
+    /// The actor for the audit log.
+    pub fn by(&self) -> AuditActor {
         let actor = self.session().map_or(Actor::Anonymous, |signed_in| Actor::User(signed_in.user.id));
-        By {
+        AuditActor {
             actor,
             request_id: self.origin.as_ref().map(|origin| origin.request_id.to_string()),
             address: self.address(),
@@ -128,78 +135,79 @@ impl Browser {
         self.origin.as_ref().map(|origin| origin.address)
     }
 
-    /// What an operator finds in the log.
+    /// The request id, which the operator finds in the log.
     pub fn reference(&self) -> &str {
         self.origin.as_ref().map_or("unknown", |origin| &origin.request_id)
     }
 
-    /// Gives the browser its binding, where it has none yet.
-    pub fn bound(&self, mut answer: Response) -> Response {
+    /// Sets the binding cookie if the browser does not have it yet.
+    pub fn bound(&self, mut response: Response) -> Response {
         if self.binding_is_new {
-            self.set(&mut answer, BINDING, &self.binding, None);
+            self.set(&mut response, BINDING, &self.binding, None);
         }
-        answer
+        response
     }
 
-    pub fn with_session(&self, mut answer: Response, session: &Secret) -> Response {
-        self.set(&mut answer, SESSION, session, Some(ABSOLUTE));
-        answer
+    pub fn with_session(&self, mut response: Response, session: &Secret) -> Response {
+        self.set(&mut response, SESSION, session, Some(ABSOLUTE_TIMEOUT));
+        response
     }
 
-    pub fn with_known_browser(&self, mut answer: Response, secret: &Secret) -> Response {
-        self.set(&mut answer, KNOWN_BROWSER, secret, Some(KNOWN_FOR));
-        answer
+    pub fn with_known_browser(&self, mut response: Response, secret: &Secret) -> Response {
+        self.set(&mut response, KNOWN_BROWSER, secret, Some(KNOWN_FOR));
+        response
     }
 
-    pub fn without_session(&self, mut answer: Response) -> Response {
-        self.set(&mut answer, SESSION, &Secret::default(), Some(0));
-        answer
+    pub fn without_session(&self, mut response: Response) -> Response {
+        self.set(&mut response, SESSION, &Secret::default(), Some(0));
+        response
     }
 
-    fn set(&self, answer: &mut Response, name: &'static str, value: &Secret, max_age: Option<i64>) {
+    fn set(&self, response: &mut Response, name: &'static str, value: &Secret, max_age: Option<i64>) {
         let name = cookie_name(name, self.is_secure);
         let secure = if self.is_secure { "; Secure" } else { "" };
         let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let text = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", value.expose());
         if let Ok(mut value) = HeaderValue::from_str(&text) {
             value.set_sensitive(true);
-            answer.headers_mut().append(SET_COOKIE, value);
+            response.headers_mut().append(SET_COOKIE, value);
         }
     }
 }
 
-/// Who is signed in, or has to choose a password first.
+/// The signed-in user, or the user who has to choose a new password first.
 async fn find_session(app: &App, secret: &Secret) -> Result<(Option<SignedIn>, Option<SignedIn>), PageError> {
     let now = app.context.clock.now();
     let found = sessions::find(&app.context.db, secret.digest()).await?;
     let Some((session, user, must_choose)) = found else { return Ok((None, None)) };
-    if user.disabled_at.is_some() || is_over(session.signed_in_at, session.last_seen_at, now) {
+    if user.disabled_at.is_some() || is_expired(session.signed_in_at, session.last_seen_at, now) {
         return Ok((None, None));
     }
-    if now.seconds_since(session.last_seen_at) >= SEEN_AGAIN_AFTER {
+    if now.seconds_since(session.last_seen_at) >= TOUCH_INTERVAL {
         sessions::touch(&app.context.db, session.id, now).await?;
     }
     let signed_in = Some(SignedIn { session, user });
     Ok(if must_choose { (None, signed_in) } else { (signed_in, None) })
 }
 
-/// Browsers take the prefix only over TLS; plain http is for trials on loopback.
+/// Browsers accept the prefix only over TLS. Plain http is for local trials.
 fn cookie_name(name: &str, is_secure: bool) -> String {
     if is_secure { format!("__Host-{name}") } else { name.to_owned() }
 }
 
-/// A cookie that is there twice is none: one of the two was planted.
+/// A cookie that occurs twice is ignored: one of the two was planted.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let is_plausible = !value.is_empty() && value.len() <= LONGEST_COOKIE;
+    let is_plausible = !value.is_empty() && value.len() <= MAX_COOKIE_LEN;
     is_plausible.then(|| Secret::new(value.to_owned()))
 }
 
-/// Browsers say where a form was sent from, each in its own way; what says nothing is no browser, and has the token.
-fn comes_from_elsewhere(headers: &HeaderMap, public_url: &str) -> bool {
+/// Whether the headers name another site as the sender of a form. Browsers send at least one of the
+/// headers; a client that sends neither is not a browser and still needs the token.
+fn is_cross_site(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
@@ -210,10 +218,11 @@ fn comes_from_elsewhere(headers: &HeaderMap, public_url: &str) -> bool {
 
 fn user_agent(headers: &HeaderMap) -> String {
     let text = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_USER_AGENT).collect()
+    text.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_LEN).collect()
 }
 
-/// Whether a person looks at the answer: RFC 9110 section 12.5.1, as far as it matters here.
+/// Whether the client is a browser that shows HTML, by a simple reading of `Accept` (RFC 9110
+/// section 12.5.1).
 pub fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
     let accepts = headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());
     let mut accepts = accepts.flat_map(|line| line.split(','));
@@ -230,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_others_and_one_that_is_there_twice_is_none() {
+    fn a_cookie_is_found_among_others_and_ignored_if_it_occurs_twice() {
         let cases: [(&[&str], Option<&str>); 7] = [
             (&["sid=a"], Some("a")),
             (&["x=1; sid=a; y=2"], Some("a")),
@@ -250,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_from_elsewhere_is_told_by_what_its_browser_says() {
+    fn a_cross_site_form_is_recognized_by_its_headers() {
         let cases: [(&[(&str, &str)], bool); 8] = [
             (&[], false),
             (&[("origin", "https://auth.example")], false),
@@ -261,9 +270,9 @@ mod tests {
             (&[("origin", "null"), ("sec-fetch-site", "same-origin")], false),
             (&[("origin", "https://auth.example"), ("sec-fetch-site", "same-site")], true),
         ];
-        for (pairs, elsewhere) in cases {
+        for (pairs, expected) in cases {
             let pairs: Vec<_> = pairs.iter().map(|(name, value)| (leak(name), leak(value))).collect();
-            assert_eq!(comes_from_elsewhere(&headers(&pairs), "https://auth.example"), elsewhere, "{pairs:?}");
+            assert_eq!(is_cross_site(&headers(&pairs), "https://auth.example"), expected, "{pairs:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The `{client_uuid}` of a path.
+//! The `{client_uuid}` path parameter.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -12,12 +12,12 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientUuid {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let refused = || ApiError::BadRequest {
+        let bad_request = || ApiError::BadRequest {
             detail: "client_uuid is not a UUID: 36 characters such as 72b68208-36a6-11f0-b21b-da7ad0900002".to_owned(),
             about: About::Path("client_uuid"),
         };
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refused())?;
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_request())?;
         let text = params.iter().find_map(|(name, value)| (name == "client_uuid").then_some(value));
-        ClientId::parse(text.unwrap_or_default()).map(Self).map_err(|_| refused())
+        ClientId::parse(text.unwrap_or_default()).map(Self).map_err(|_| bad_request())
     }
 }

@@ -1,18 +1,22 @@
-//! Look-ups of credentials for sources that have used up their limits. Right credentials are accepted from such a source
-//! too, so every credential is looked up. These look-ups take turns, so that wrong credentials do not use up the connections
-//! to the database.
+//! Credential lookups for sources that have used up their limits. Valid credentials are accepted
+//! from such a source too, so every credential is looked up. These lookups take turns, so that
+//! wrong credentials cannot use up the database connections.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::http::middleware::rate_limit::{Class, Counted, RateLimits};
 
-/// Look-ups at the same time, for all sources that have used up their limits.
+/// The number of concurrent lookups for all sources that have used up their limits.
 const MAX_AT_ONCE: usize = 4;
 static BEYOND_LIMITS: Semaphore = Semaphore::const_new(MAX_AT_ONCE);
 
-/// Waits for a turn if the source has used up one of its limits. Turns are given in the order of arrival, so right
-/// credentials wait for a moment and are not refused.
-pub async fn turn(limits: &RateLimits, source: Option<Counted>, classes: &[Class]) -> Option<SemaphorePermit<'static>> {
+/// Waits for a turn if the source has used up one of its limits. Turns are given in order of
+/// arrival, so valid credentials wait for a moment and are not refused.
+pub async fn wait_for_turn(
+    limits: &RateLimits,
+    source: Option<Counted>,
+    classes: &[Class],
+) -> Option<SemaphorePermit<'static>> {
     let source = source?;
     if classes.iter().all(|class| limits.check(*class, source).is_ok()) {
         return None;

@@ -1,4 +1,4 @@
-//! From the wire to types: each extractor fails in the shape of the audience that uses it.
+//! Extractors. Each one fails with the error type of the audience that uses it.
 
 pub mod browser;
 pub mod look_ups;

@@ -1,14 +1,14 @@
-//! Names in a path, percent-decoded.
+//! Percent-decoded names in a path.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::http::error::{ApiError, StringsError};
 
-/// The last one, of a thing that nothing but its name leads to.
+/// The last path parameter: the name of a webhook or custom variable.
 pub struct Named(pub String);
 
-/// What a name leads to, and the id of something that belongs to it.
+/// A webhook name and the id of one of its deliveries.
 pub struct NamedWithId {
     pub name: String,
     pub id: String,
@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedWithId {
     }
 }
 
-/// What no name may hold names nothing, and never reaches the database.
+/// Names with control characters are not valid, so they get 404 without a database query.
 async fn names<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, ApiError> {
     let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
     let names = params.iter().map(|(_, value)| (!value.chars().any(char::is_control)).then(|| value.to_owned()));

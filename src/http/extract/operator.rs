@@ -1,8 +1,8 @@
-//! Who calls an operators' endpoint, and whether they may.
+//! Authentication and authorization of the management API.
 //!
-//! By an access token, or by keys, of which both are needed: the API key names the organization, the application key the
-//! person in it. Wrong keys are counted by source. Right keys are accepted from a source of wrong ones too, or one guest of
-//! a network could keep everybody else in it out.
+//! A caller sends an access token or two keys: the API key identifies the organization, the
+//! application key the user. Wrong keys are counted by source. Valid keys are accepted even from a
+//! source that sent wrong ones; otherwise one client could lock out everyone else on its network.
 
 use std::sync::Arc;
 
@@ -11,44 +11,45 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::actions::audit::{Actor, By};
+use crate::actions::audit::{Actor, AuditActor};
 use crate::app::App;
 use crate::db::authorizations::consents;
 use crate::http::error::{ApiError, StringsError};
 use crate::http::extract::basic::bearer_token;
-use crate::http::extract::look_ups::turn;
-use crate::http::middleware::edge::{CountedLater, Origin};
+use crate::http::extract::look_ups::wait_for_turn;
+use crate::http::middleware::edge::{DeferredCount, Origin};
 use crate::http::middleware::rate_limit::{Class, Counted};
 use crate::rules::identity::operator::{Credential, Operator};
 use crate::rules::identity::permission::Permission;
 use crate::rules::scope::ScopeSet;
 use crate::secret::Secret;
 
-/// Longer ones are no keys of ours, and are not even looked for.
-const LONGEST_KEY: usize = 256;
+/// Longer keys cannot be valid and are not looked up.
+const MAX_KEY_LEN: usize = 256;
 const API_KEY: &str = "dd-api-key";
 const APPLICATION_KEY: &str = "dd-application-key";
 
-/// An operator who may see clients and their restrictions.
+/// A caller who may see clients and their restrictions.
 pub struct MayRead(pub Operator);
 
-/// An operator who may see clients, for that or because integrations are theirs to manage.
+/// A caller who may see clients, either directly or because they may manage integrations.
 pub struct MayManageApps(pub Operator);
 
-/// An operator who may restrict clients.
-pub struct MayWrite(pub Operator, pub By);
+/// A caller who may restrict clients.
+pub struct MayWrite(pub Operator, pub AuditActor);
 
-/// An operator who may change settings of the organization, with keys: an app must not widen its own bounds.
-pub struct MayManageOrg(pub Operator, pub By);
+/// A caller who may change the settings of the organization. Access tokens are not accepted, since
+/// an app must not widen its own restriction.
+pub struct MayManageOrg(pub Operator, pub AuditActor);
 
-/// An operator who may look after integrations.
-pub struct MayManageIntegrations(pub Operator, pub By);
+/// A caller who may manage integrations.
+pub struct MayManageIntegrations(pub Operator, pub AuditActor);
 
 impl FromRequestParts<Arc<App>> for MayRead {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        authorized(parts, app, &[Permission::OrgAuthorizedAppsRead]).await.map(Self)
+        authorize(parts, app, &[Permission::OrgAuthorizedAppsRead]).await.map(Self)
     }
 }
 
@@ -56,7 +57,7 @@ impl FromRequestParts<Arc<App>> for MayManageApps {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        authorized(parts, app, &[Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations]).await.map(Self)
+        authorize(parts, app, &[Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations]).await.map(Self)
     }
 }
 
@@ -64,8 +65,8 @@ impl FromRequestParts<Arc<App>> for MayWrite {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let operator = authorized(parts, app, &[Permission::OrgAuthorizedAppsWrite]).await?;
-        Ok(Self(operator, on_behalf_of(operator, parts)))
+        let operator = authorize(parts, app, &[Permission::OrgAuthorizedAppsWrite]).await?;
+        Ok(Self(operator, audit_actor(operator, parts)))
     }
 }
 
@@ -73,12 +74,12 @@ impl FromRequestParts<Arc<App>> for MayManageOrg {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let caller = authenticated(parts, app).await?;
+        let caller = authenticate(parts, app).await?;
         if matches!(caller.operator.credential, Credential::Token(_)) {
             return Err(ApiError::KeysOnly);
         }
-        let operator = permitted(app, &caller, &[Permission::OrgManagement])?;
-        Ok(Self(operator, on_behalf_of(operator, parts)))
+        let operator = check_permission(app, &caller, &[Permission::OrgManagement])?;
+        Ok(Self(operator, audit_actor(operator, parts)))
     }
 }
 
@@ -86,28 +87,28 @@ impl FromRequestParts<Arc<App>> for MayManageIntegrations {
     type Rejection = StringsError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, StringsError> {
-        let operator = authorized(parts, app, &[Permission::ManageIntegrations]).await?;
-        Ok(Self(operator, on_behalf_of(operator, parts)))
+        let operator = authorize(parts, app, &[Permission::ManageIntegrations]).await?;
+        Ok(Self(operator, audit_actor(operator, parts)))
     }
 }
 
-fn on_behalf_of(operator: Operator, parts: &Parts) -> By {
+fn audit_actor(operator: Operator, parts: &Parts) -> AuditActor {
     let origin = Origin::of(parts);
-    By {
+    AuditActor {
         actor: Actor::Operator(operator),
         request_id: origin.as_ref().map(|origin| origin.request_id.to_string()),
         address: origin.map(|origin| origin.address),
     }
 }
 
-/// Any one of the permissions will do; with a token, its scope of the same name besides.
-async fn authorized(parts: &Parts, app: &App, any_of: &[Permission]) -> Result<Operator, ApiError> {
-    permitted(app, &authenticated(parts, app).await?, any_of)
+/// Requires one of the permissions. A token also needs the scope of the same name.
+async fn authorize(parts: &Parts, app: &App, any_of: &[Permission]) -> Result<Operator, ApiError> {
+    check_permission(app, &authenticate(parts, app).await?, any_of)
 }
 
-fn permitted(app: &App, caller: &Caller, any_of: &[Permission]) -> Result<Operator, ApiError> {
+fn check_permission(app: &App, caller: &Caller, any_of: &[Permission]) -> Result<Operator, ApiError> {
     let operator = caller.operator;
-    app.limits.take(Class::Operator, Counted::Key(operator.counted_by())).map_err(ApiError::RateLimited)?;
+    app.limits.take(Class::Operator, Counted::Key(operator.rate_limit_key())).map_err(ApiError::RateLimited)?;
     let covers =
         |permission: &Permission| caller.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()));
     if any_of.iter().any(|permission| covers(permission) && operator.may(*permission)) {
@@ -122,30 +123,30 @@ fn permitted(app: &App, caller: &Caller, any_of: &[Permission]) -> Result<Operat
 
 struct Caller {
     operator: Operator,
-    /// What a token allows of what the user may do; keys allow all of it.
+    /// The scopes of a token. `None` for keys, which allow everything that the user may do.
     scopes: Option<ScopeSet>,
 }
 
-/// Whether there is something to look up, right or wrong.
+/// Whether the request has credentials, valid or not.
 pub fn presents_credentials(headers: &HeaderMap) -> bool {
     let has_keys = headers.contains_key(API_KEY) && headers.contains_key(APPLICATION_KEY);
     has_keys || headers.get(AUTHORIZATION).and_then(bearer_token).is_some()
 }
 
-async fn authenticated(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+async fn authenticate(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     let caller = {
         let source = Origin::of(parts).map(|origin| Counted::Network(origin.address.into()));
-        let _turn = turn(&app.limits, source, &[Class::FailedKeys, Class::Requests]).await;
-        identified(parts, app).await?
+        let _turn = wait_for_turn(&app.limits, source, &[Class::FailedKeys, Class::Requests]).await;
+        identify(parts, app).await?
     };
-    if let Some(counted_later) = parts.extensions.get::<CountedLater>() {
-        counted_later.settle();
+    if let Some(deferred_count) = parts.extensions.get::<DeferredCount>() {
+        deferred_count.settle();
     }
     Ok(caller)
 }
 
-/// A token that lives goes before keys; with any other, the keys decide.
-async fn identified(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+/// A valid token takes precedence. Otherwise the keys decide.
+async fn identify(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     let bearer = parts.headers.get(AUTHORIZATION).and_then(bearer_token);
     if let Some(caller) = by_token(app, bearer).await? {
         return Ok(caller);
@@ -154,13 +155,14 @@ async fn identified(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     Ok(Caller { operator, scopes: None })
 }
 
-/// Only a token for this server alone (RFC 9068 section 4), and only as far as its user was shown that the client can reach
-/// this server: the grant remembers that with the scopes. Consents from before that was shown do not count.
+/// Accepts only tokens whose audience is this server alone (RFC 9068 section 4), and only scopes
+/// for which the consent page showed that the client can call this server. The grant stores these
+/// scopes; older consents do not count.
 async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Caller>, ApiError> {
     let Some(bearer) = bearer else { return Ok(None) };
     let live = app.find_live(bearer).await?;
     let Some(live) = live.filter(|live| live.claims.aud.is_only(&app.issuer.name)) else { return Ok(None) };
-    let shown = consents::find_shown_here(&app.context.db, live.liveness.grant_id).await?;
+    let shown = consents::find_scopes_for_this_server(&app.context.db, live.liveness.grant_id).await?;
     Ok(shown.map(|shown| Caller {
         operator: Operator {
             org_id: live.liveness.org_id,
@@ -178,18 +180,18 @@ async fn by_keys(parts: &Parts, app: &App) -> Result<Operator, ApiError> {
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {
         return Err(ApiError::Unauthorized);
     };
-    let could_be_ours = [&api_key, &application_key].iter().all(|key| key.expose().len() <= LONGEST_KEY);
+    let could_be_ours = [&api_key, &application_key].iter().all(|key| key.expose().len() <= MAX_KEY_LEN);
     if could_be_ours && let Some(operator) = app.operators.find(&app.context.db, &api_key, &application_key).await? {
         return Ok(operator);
     }
     if let Some(origin) = Origin::of(parts) {
         app.limits.take(Class::FailedKeys, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
     }
-    tracing::info!("keys that name nobody were presented");
+    tracing::info!("unknown or revoked keys were sent");
     Err(ApiError::UnknownKeys)
 }
 
-/// A header that is there twice names nobody: a proxy may have looked at the other one.
+/// A header that occurs twice is ignored: a proxy may have checked the other value.
 fn key(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };

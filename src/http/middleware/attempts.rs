@@ -1,24 +1,25 @@
-//! How sign-in attempts are limited. Only failures count, but each attempt is counted when it begins and given back if it
-//! was none, so that many at once are no way around the limits.
+//! Limits sign-in attempts. Only failures count, but each attempt is counted when it starts and
+//! returned if it did not fail, so that concurrent attempts cannot bypass the limits.
 //!
-//! A browser in which the account has signed in before is counted by itself. Everything else is counted tightly by source,
-//! and by account and source together. All sources together never shut an owner out: while they guess at one account, each
-//! of them has fewer attempts at it.
+//! A browser in which the account has signed in before is counted separately. All other attempts
+//! are counted by source, and by account and source together. All sources together never lock the
+//! owner out: while many of them guess at one account, each of them has fewer attempts.
 
 use std::net::IpAddr;
 
 use crate::http::middleware::rate_limit::{Class, Counted, RateLimits, TooManyRequests};
 use crate::secret::Digest;
 
-/// An attempt under way.
-#[must_use = "an attempt that did not fail has to be given back"]
+/// An attempt in progress.
+#[must_use = "an attempt that did not fail must be given back"]
 pub struct Attempt<'a> {
     limits: &'a RateLimits,
     taken: Vec<(Class, Counted)>,
 }
 
 impl<'a> Attempt<'a> {
-    /// `known`: the cookie of a browser in which the account has signed in before.
+    /// `known` is the digest of the cookie that marks a browser in which the account has signed in
+    /// before.
     pub fn begin(
         limits: &'a RateLimits,
         address: Option<IpAddr>,
@@ -27,8 +28,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, TooManyRequests> {
         let mut attempt = Self { limits, taken: Vec::new() };
         let outcome = match known {
-            Some(browser) => attempt.take(Class::LoginAccount, together(email, &format!("{:?}", browser.bytes()))),
-            None => attempt.of_stranger(address, email),
+            Some(browser) => attempt.take(Class::LoginAccount, account_key(email, &format!("{:?}", browser.bytes()))),
+            None => attempt.take_for_unknown_browser(address, email),
         };
         match outcome {
             Ok(()) => Ok(attempt),
@@ -39,13 +40,13 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn of_stranger(&mut self, address: Option<IpAddr>, email: &str) -> Result<(), TooManyRequests> {
-        let pair = together(email, &address.map(network).unwrap_or_default());
+    fn take_for_unknown_browser(&mut self, address: Option<IpAddr>, email: &str) -> Result<(), TooManyRequests> {
+        let pair = account_key(email, &address.map(network).unwrap_or_default());
         self.take(Class::LoginAccount, pair)?;
-        let all_together = self.take(Class::LoginAccountTotal, together(email, ""));
-        let few = self.take(Class::LoginUnderAttack, pair);
-        if all_together.is_err() {
-            few?;
+        let total = self.take(Class::LoginAccountTotal, account_key(email, ""));
+        let under_attack = self.take(Class::LoginUnderAttack, pair);
+        if total.is_err() {
+            under_attack?;
         }
         match address {
             Some(address) => self.take(Class::Login, Counted::Network(address.into())),
@@ -59,7 +60,7 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// The attempt did not fail, or nobody knows.
+    /// For an attempt that did not fail, or whose outcome is unknown.
     pub fn give_back(self) {
         for (class, counted) in self.taken {
             self.limits.give_back(class, counted);
@@ -67,7 +68,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// The address, or of IPv6 the /56, since that is what one subscriber has.
+/// The IPv4 address, or the /56 of an IPv6 address, which is what one subscriber gets.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
@@ -75,7 +76,8 @@ fn network(address: IpAddr) -> String {
     }
 }
 
-fn together(email: &str, with: &str) -> Counted {
+/// The length of the email address keeps the two parts apart.
+fn account_key(email: &str, with: &str) -> Counted {
     Counted::Digest(Digest::of(&format!("{}:{email}{with}", email.len())))
 }
 
@@ -88,8 +90,8 @@ mod tests {
     const EVE: &str = "eve@mail.example";
 
     fn limits() -> RateLimits {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
-        hand.advance(std::time::Duration::from_secs(10_000));
+        let (clock, time) = Clock::manual(Timestamp::from_seconds(0));
+        time.advance(std::time::Duration::from_secs(10_000));
         let sources = crate::config::Sources {
             file: None,
             environment: Vec::new(),
@@ -114,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_ten_failures_at_an_account_and_other_sources_and_accounts_have_theirs() {
+    fn a_source_has_ten_failures_per_account_and_does_not_use_up_those_of_others() {
         let limits = limits();
 
         assert_eq!(failures(&limits, address(1), EVE, None), 10);
         assert_eq!(failures(&limits, address(2), EVE, None), 10);
-        assert_eq!(failures(&limits, address(1), "bob@mail.example", None), 0, "the source has had its ten");
+        assert_eq!(failures(&limits, address(1), "bob@mail.example", None), 0, "the source has used its ten attempts");
         assert_eq!(failures(&limits, address(3), "bob@mail.example", None), 10);
     }
 
     #[test]
-    fn many_sources_that_guess_at_one_account_have_three_failures_each_and_shut_nobody_out() {
+    fn many_sources_that_guess_at_one_account_have_three_failures_each_and_lock_nobody_out() {
         let limits = limits();
         let guessed: u32 = (0..100).map(|source| failures(&limits, address(source), EVE, None)).sum();
 
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_attempt_costs_nothing_elsewhere() {
+    fn a_refused_attempt_does_not_count_against_other_limits() {
         let limits = limits();
         failures(&limits, address(1), EVE, None);
         for _ in 0..1_000 {
@@ -152,11 +154,11 @@ mod tests {
         }
 
         let others: u32 = (2..11).map(|source| failures(&limits, address(source), EVE, None)).sum();
-        assert_eq!(others, 90, "the account's loose limit counts what was tried only");
+        assert_eq!(others, 90, "the account's total limit counts only attempts that were made");
     }
 
     #[test]
-    fn an_ipv6_subscriber_is_one_source_at_an_account() {
+    fn an_ipv6_subscriber_is_one_source() {
         let limits = limits();
         let of = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
         assert_eq!(failures(&limits, of("2001:db8:0:0::1"), EVE, None), 10);

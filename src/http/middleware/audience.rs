@@ -1,6 +1,7 @@
-//! Who is spoken to on a path, and so in which shape: also where the path or the method does not exist.
+//! The audience of a path, which decides the shape of its errors. Unknown paths and methods have
+//! one too.
 
-/// The shape that errors have.
+/// The shape of error responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// `{"error", "error_description"}`: RFC 6749 section 5.2, RFC 7591 section 3.2.2.
@@ -9,11 +10,11 @@ pub enum Audience {
     JsonApi,
     /// `{"errors": ["text"]}`.
     Strings,
-    /// A page, where a person looks at it, and the same as strings elsewhere.
+    /// A page for browsers, and the same as strings for other clients.
     Page,
 }
 
-/// What people open in a browser.
+/// Paths that people open in a browser.
 const PAGES: [&str; 8] = [
     "/oauth2/v1/authorize",
     "/authorize",
@@ -25,17 +26,18 @@ const PAGES: [&str; 8] = [
     "/choose-site",
 ];
 
-/// Paths of OAuth clients, at which a browser-based client may call too.
+/// Paths for OAuth clients, including browser-based ones.
 const OAUTH: [&str; 5] = ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/oauth2/", "/token", "/register"];
 
-/// Where clients look for metadata, also before and behind the paths that there are (RFC 8414 section 3.1, OpenID Connect
-/// Discovery 1.0 section 4): programs, whatever they say that they accept.
+/// Clients look for metadata at this path, with other path segments before or after it (RFC 8414
+/// section 3.1, OpenID Connect Discovery 1.0 section 4). They get JSON whatever their `Accept`
+/// header.
 const WELL_KNOWN: &str = "/.well-known/";
 
-/// Documents of another kind that any page may read, whatever its origin.
+/// Other documents that pages of any origin may read.
 const PUBLIC_DOCUMENTS: [&str; 2] = ["/api/v2/oauth2/.well-known/sites", "/openapi.json"];
 
-/// Operators' resources.
+/// Paths of the management API whose errors are JSON:API.
 const JSON_API: [&str; 3] =
     ["/api/v2/oauth2/clients/", "/api/v2/oauth2/default_scopes_restriction", "/api/v2/org_authorized_clients"];
 
@@ -56,27 +58,27 @@ impl Audience {
     }
 }
 
-/// Whether pages of other origins may call: wherever no credential of a browser is involved.
+/// Whether pages of other origins may call the path: only if no browser credentials are involved.
 pub fn is_open_to_scripts(path: &str) -> bool {
     Audience::of(path) == Audience::OAuth || PUBLIC_DOCUMENTS.contains(&path)
 }
 
-/// What has a limit of its own, by source or by whoever calls, and comes so often that it must not use up the limit of
-/// all other requests.
-const COUNTED_BY_THEMSELVES: [&str; 5] =
+/// Paths with their own rate limit. They are called so often that they must not use up the general
+/// limit of their source.
+const OWN_RATE_LIMIT: [&str; 5] =
     ["/oauth2/v1/token", "/api/v2/oauth2/token", "/token", "/oauth2/v1/revoke", "/oauth2/v1/introspect"];
 
-pub fn is_counted_by_itself(path: &str) -> bool {
-    COUNTED_BY_THEMSELVES.contains(&path)
+pub fn has_own_rate_limit(path: &str) -> bool {
+    OWN_RATE_LIMIT.contains(&path)
 }
 
-/// What may use the places in flight that are kept in reserve: requests of tokens, and the management API.
-pub fn has_a_reserve(path: &str) -> bool {
-    is_counted_by_itself(path) || is_of_operators(path)
+/// Whether requests may use the reserved in-flight slots: token requests and the management API
+/// may.
+pub fn has_reserved_capacity(path: &str) -> bool {
+    has_own_rate_limit(path) || is_management_api(path)
 }
 
-/// The management API.
-pub fn is_of_operators(path: &str) -> bool {
+pub fn is_management_api(path: &str) -> bool {
     path.starts_with("/api/") && !is_open_to_scripts(path)
 }
 
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_the_management_api_have_a_reserve() {
+    fn token_requests_and_the_management_api_have_reserved_capacity() {
         let cases = [
             ("/oauth2/v1/token", true),
             ("/api/v2/oauth2/token", true),
@@ -127,7 +129,7 @@ mod tests {
             ("/", false),
         ];
         for (path, expected) in cases {
-            assert_eq!(has_a_reserve(path), expected, "{path}");
+            assert_eq!(has_reserved_capacity(path), expected, "{path}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the body of a JSON request, within bounds of size, time and kind.
+//! Reads request bodies with limits on size, time and media type.
 
 use std::time::Duration;
 
@@ -19,53 +19,55 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    #[error("the body is larger than {most} bytes")]
-    TooLarge { most: usize },
+    #[error("the body is larger than {max} bytes")]
+    TooLarge { max: usize },
     #[error("the body is not sent as {name}: set the header Content-Type: {0}", name = name_of(.0))]
     ContentType(&'static str),
-    #[error("the body is sent compressed: leave Content-Encoding out")]
+    #[error("the body is compressed: send it without Content-Encoding")]
     ContentEncoding,
     #[error("the body did not arrive in time")]
     TooSlow,
-    #[error("the body did not arrive whole")]
+    #[error("the body is incomplete")]
     Broken,
-    #[error("too many request bodies are still arriving: try again in a second")]
+    #[error("too many request bodies are still arriving; retry in a second")]
     TooManyPending,
-    #[error("the server has as many requests in hand as it may: try again in a second")]
+    #[error("the server is at its limit of concurrent requests; retry in a second")]
     Busy,
 }
 
-/// Bounds on one body.
+/// The limits on one request body.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyBounds {
-    pub most: usize,
-    pub within: Duration,
+    pub max_bytes: usize,
+    pub timeout: Duration,
 }
 
 impl BodyBounds {
-    /// What remains of the time when so much of it has passed.
+    /// The same limits with the time that is left after `passed`.
     pub fn after(self, passed: Duration) -> Self {
-        Self { within: self.within.saturating_sub(passed), ..self }
+        Self { timeout: self.timeout.saturating_sub(passed), ..self }
     }
 }
 
-/// The bytes of a body that is sent as one of `types`. Media types are compared without case and parameters (RFC 9110
-/// section 8.3.1). A body of another type is refused unread, which keeps browser forms out.
+/// Reads a body whose media type is one of `types`. Media types are compared without case and
+/// parameters (RFC 9110 section 8.3.1). A body of another type is refused before it is read, which
+/// keeps browser forms out of JSON endpoints.
 pub async fn read(mut request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
     check_kind(request.headers(), types)?;
-    if announced_length(request.headers()).is_some_and(|length| length > bounds.most as u64) {
-        return Err(BodyError::TooLarge { most: bounds.most });
+    if content_length(request.headers()).is_some_and(|length| length > bounds.max_bytes as u64) {
+        return Err(BodyError::TooLarge { max: bounds.max_bytes });
     }
     let mut arriving = Arriving::new(request.extensions_mut().remove::<Arrival>());
-    let whole = collect(request.into_body(), bounds.most, &mut arriving);
-    let bytes = tokio::time::timeout(bounds.within, whole).await.unwrap_or(Err(BodyError::TooSlow))?;
+    let collecting = collect(request.into_body(), bounds.max_bytes, &mut arriving);
+    let bytes = tokio::time::timeout(bounds.timeout, collecting).await.unwrap_or(Err(BodyError::TooSlow))?;
     arriving.finish()?;
     Ok(bytes)
 }
 
-/// A body that arrives in pieces is copied together: each piece keeps a whole read buffer alive, however small it is.
-async fn collect(body: Body, most: usize, arriving: &mut Arriving) -> Result<Bytes, BodyError> {
-    let mut body = Limited::new(body, most);
+/// Copies a body that arrives in pieces into one buffer: each piece, however small, keeps a whole
+/// read buffer alive.
+async fn collect(body: Body, max: usize, arriving: &mut Arriving) -> Result<Bytes, BodyError> {
+    let mut body = Limited::new(body, max);
     let mut bytes = BytesMut::new();
     loop {
         let frame = match body.frame().now_or_never() {
@@ -76,7 +78,7 @@ async fn collect(body: Body, most: usize, arriving: &mut Arriving) -> Result<Byt
             }
         };
         let Some(frame) = frame else { return Ok(bytes.freeze()) };
-        let Ok(data) = frame.map_err(|cause| broken(&*cause, most))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|cause| broken(&*cause, max))?.into_data() else { continue };
         arriving.add(data.len())?;
         if bytes.is_empty() && body.is_end_stream() {
             return Ok(data);
@@ -85,11 +87,11 @@ async fn collect(body: Body, most: usize, arriving: &mut Arriving) -> Result<Byt
     }
 }
 
-fn broken(cause: &(dyn std::error::Error + Send + Sync + 'static), most: usize) -> BodyError {
-    if cause.is::<LengthLimitError>() { BodyError::TooLarge { most } } else { BodyError::Broken }
+fn broken(cause: &(dyn std::error::Error + Send + Sync + 'static), max: usize) -> BodyError {
+    if cause.is::<LengthLimitError>() { BodyError::TooLarge { max } } else { BodyError::Broken }
 }
 
-/// Whether the header says so, without case and parameters.
+/// Whether `Content-Type` is `kind`, without case and parameters.
 pub fn is_sent_as(headers: &HeaderMap, kind: &str) -> bool {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
@@ -110,6 +112,6 @@ fn name_of(kind: &str) -> &'static str {
     if kind == FORM { "a form" } else { "JSON" }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

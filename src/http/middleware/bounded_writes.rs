@@ -1,7 +1,7 @@
-//! A client that does not take its answers.
+//! A write timeout for clients that do not read their responses.
 //!
-//! hyper bounds how long a client may take to send, not how long it may take to receive: one that asks on and on and
-//! never reads fills its window, and its connection would stay for ever.
+//! hyper limits how long a client may take to send, but not how long it may take to receive. A
+//! client that keeps sending requests and never reads would keep its connection open forever.
 
 use std::io;
 use std::pin::Pin;
@@ -11,26 +11,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose writes fail once the other side has taken nothing for so long.
+/// A stream whose writes fail after the other side has read nothing for `timeout`.
 pub struct BoundedWrites<S> {
     stream: S,
-    patience: Duration,
-    /// Runs while a write waits.
-    given_up: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// Runs while a write is pending.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> BoundedWrites<S> {
-    pub const fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, given_up: None }
+    pub const fn new(stream: S, timeout: Duration) -> Self {
+        Self { stream, timeout, timer: None }
     }
 
-    fn or_give_up<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn or_time_out<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.given_up = None;
+            self.timer = None;
             return written;
         }
-        let given_up = self.given_up.get_or_insert_with(|| Box::pin(sleep(self.patience)));
-        given_up.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.timeout)));
+        timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -47,7 +47,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for BoundedWrites<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedWrites<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.or_give_up(context, written)
+        self.or_time_out(context, written)
     }
 
     fn poll_write_vectored(
@@ -56,7 +56,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedWrites<S> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.or_give_up(context, written)
+        self.or_time_out(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

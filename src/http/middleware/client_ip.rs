@@ -1,17 +1,18 @@
-//! Where a request comes from: the socket's other end, or, behind a proxy that the operator trusts, what it says.
+//! The client's address: the peer of the socket or, behind a trusted proxy, the address that the
+//! proxy reports.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The socket's other end, put into every request by the accept loop.
+/// The peer address of the socket. The accept loop adds it to every request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// The address of the client. `X-Forwarded-For` counts only where the socket's other end is a trusted proxy; then it is
-/// read from the right, and the first address that is no trusted proxy is the client. What stands further left was
-/// written by whoever sent the request.
+/// The address of the client. `X-Forwarded-For` is used only if the peer is a trusted proxy. It is
+/// read from the right, and the first address that is not a trusted proxy is the client. Everything
+/// further left was written by the client and cannot be trusted.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut client = peer.to_canonical();
@@ -30,8 +31,8 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     client
 }
 
-/// An address, perhaps with a port, as proxies write it. Bytes that are no text are a hop too, which cannot be believed:
-/// left out, they would hand the word to what stands left of them.
+/// Parses an address with an optional port, as proxies write it. A hop that is not valid text ends
+/// the search: if it were skipped, the hop to its left would be trusted.
 fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
     let bare = hop.parse::<IpAddr>().ok();
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_do_not_hide_the_hops_beside_them() {
+    fn an_unreadable_hop_does_not_make_the_hops_to_its_left_trusted() {
         let trusted = ["10.0.0.0/8".parse().expect("a network")];
         let cases: [(&[&[u8]], &str); 3] = [
             (&[b"\xff, 198.51.100.1"], "198.51.100.1"),
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         let trusted = ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
         let cases: [(&str, &[&str], &str); 9] = [
             ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),

@@ -1,7 +1,7 @@
-//! Pages of other origins may call the public endpoints: browser-based MCP clients do.
+//! CORS: pages of any origin may call the public endpoints, as browser-based MCP clients do.
 //!
-//! Any origin, never with credentials. `MCP-Protocol-Version` is allowed because clients send it on discovery, which turns
-//! even a plain GET into one with a preflight.
+//! Credentials are never allowed. `MCP-Protocol-Version` is allowed because clients send it on
+//! discovery, which causes a preflight even for a plain GET.
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -14,20 +14,20 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What a browser asks before it sends the request proper.
+/// The response to a preflight request.
 pub fn preflight() -> Response {
-    let mut answer = StatusCode::NO_CONTENT.into_response();
-    let headers = answer.headers_mut();
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
     allow_any_origin(headers);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
     let allowed = "accept, authorization, content-type, mcp-protocol-version, x-request-id";
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    answer
+    response
 }
 
-/// On every answer of an endpoint that is open to scripts, errors included: a script that may not read an error cannot say
-/// what went wrong.
+/// Goes on every response of an endpoint that is open to scripts, including errors: a script that
+/// cannot read an error cannot report it.
 pub fn allow_any_origin(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let exposed = "retry-after, www-authenticate, x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, \

@@ -1,4 +1,5 @@
-//! What every request passes, whatever it is for: a name, a source, limits, a time limit, headers, a span and a count.
+//! The outermost middleware: request id, client address, limits, time limit, headers, tracing span
+//! and metrics of every request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
@@ -19,22 +20,22 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::app::App;
-use crate::http::error::{About, ApiError, page_told};
+use crate::http::error::{About, ApiError, page_response};
 use crate::http::extract::browser::wants_a_page;
 use crate::http::extract::presents_credentials;
 use crate::http::middleware::audience::{
-    Audience, has_a_reserve, is_counted_by_itself, is_of_operators, is_open_to_scripts,
+    Audience, has_own_rate_limit, has_reserved_capacity, is_management_api, is_open_to_scripts,
 };
 use crate::http::middleware::client_ip::{Peer, client_address};
 use crate::http::middleware::cors;
-use crate::http::middleware::intake::{Arrival, Place, Precedence};
+use crate::http::middleware::intake::{Arrival, Precedence, Slot};
 use crate::http::middleware::rate_limit::{Class, Counted};
-use crate::http::middleware::unread::Unread;
+use crate::http::middleware::unread::UnreadBody;
 use crate::http::routes::known_route;
 use crate::http::views::Language;
-use crate::telemetry::{RequestSource, of_request};
+use crate::telemetry::{RequestSource, with_request_source};
 
-/// Which request this is and where it comes from, for whoever comes after.
+/// The id and the client address of a request, in its extensions.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub request_id: Arc<str>,
@@ -47,19 +48,20 @@ impl Origin {
     }
 }
 
-/// A request with an operator's credentials. It counts as a request of its source only if these turn out to be wrong.
+/// Marks a request with credentials of the management API. It counts against the limit of its
+/// source only if the credentials turn out to be wrong.
 #[derive(Clone, Default)]
-pub struct CountedLater {
+pub struct DeferredCount {
     is_settled: Arc<AtomicBool>,
 }
 
-impl CountedLater {
+impl DeferredCount {
     fn of(request: &Request) -> Option<Self> {
-        let is_later = is_of_operators(request.uri().path()) && presents_credentials(request.headers());
-        is_later.then(Self::default)
+        let is_deferred = is_management_api(request.uri().path()) && presents_credentials(request.headers());
+        is_deferred.then(Self::default)
     }
 
-    /// The credentials are right, so the request counts as a call of the operator.
+    /// Called when the credentials are valid, so that the request counts as a call of their owner.
     pub fn settle(&self) {
         self.is_settled.store(true, Ordering::Relaxed);
     }
@@ -81,87 +83,91 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         address = %origin.address,
     );
     request.extensions_mut().insert(origin.clone());
-    let unread = Unread::lend(&mut request);
+    let unread = UnreadBody::lend(&mut request);
 
     let source = RequestSource { route, network: origin.address.into() };
-    let mut answer = of_request(source, guarded(&app, request, next, &origin)).instrument(span.clone()).await;
+    let mut response =
+        with_request_source(source, guarded(&app, request, next, &origin)).instrument(span.clone()).await;
 
-    add_headers(&app, answer.headers_mut(), &origin, open_to_scripts);
+    add_headers(&app, response.headers_mut(), &origin, open_to_scripts);
     let took = app.context.clock.elapsed().saturating_sub(started);
-    let status = answer.status().as_u16();
+    let status = response.status().as_u16();
     app.metrics.request(route, method, status, took);
-    if let Some(class) = answer.extensions().get::<Class>() {
+    if let Some(class) = response.extensions().get::<Class>() {
         app.metrics.refused(class.name());
     }
     span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
     if let Some(unread) = unread
-        && !unread.read(app.body_bounds().after(took)).await
+        && !unread.drain(app.body_bounds().after(took)).await
     {
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    answer
+    response
 }
 
-/// The checks that come before any route, and the time limit around it.
+/// Runs the checks before the route, then the route with a time limit.
 async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -> Response {
     let path = request.uri().path();
     let audience = Audience::of(path);
     let language = Language::of(request.headers());
-    let a_page = audience == Audience::Page && wants_a_page(request.method(), request.headers());
-    let tell = |error: ApiError| match a_page {
-        true => page_told(&error.into(), true, language, Some(origin)),
-        false => error.told_to(audience),
+    let as_page = audience == Audience::Page && wants_a_page(request.method(), request.headers());
+    let respond = |error: ApiError| match as_page {
+        true => page_response(&error.into(), true, language, Some(origin)),
+        false => error.response_for(audience),
     };
-    let later = CountedLater::of(&request);
-    if let Err(refused) = check(app, &request, origin, later.is_some()) {
-        return tell(refused);
+    let deferred = DeferredCount::of(&request);
+    if let Err(refused) = check(app, &request, origin, deferred.is_some()) {
+        return respond(refused);
     }
-    if let Some(later) = later.clone() {
-        request.extensions_mut().insert(later);
+    if let Some(deferred) = deferred.clone() {
+        request.extensions_mut().insert(deferred);
     }
     if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
     }
-    let Some(place) = place(app, &request) else { return tell(ApiError::Busy) };
-    let (_held, _lent) = match request.body().is_end_stream() {
-        true => (Some(place), None),
-        false => (None, Some(lend(app, place, &mut request, origin))),
+    let Some(slot) = slot(app, &request) else { return respond(ApiError::Busy) };
+    let (_owned, _shared) = match request.body().is_end_stream() {
+        true => (Some(slot), None),
+        false => (None, Some(attach_slot(app, slot, &mut request, origin))),
     };
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let answer = match tokio::time::timeout(app.config.http.request_timeout, answer).await {
-        Ok(Ok(answer)) => answer,
-        // A defect: told as one, and the connection lives on. The hook has logged where it happened.
-        Ok(Err(_)) => tell(ApiError::Panicked),
-        Err(_) => tell(ApiError::TookTooLong),
+    let response = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let response = match tokio::time::timeout(app.config.http.request_timeout, response).await {
+        Ok(Ok(response)) => response,
+        // A bug becomes a 500 and the connection stays open. The panic hook has logged the
+        // location.
+        Ok(Err(_)) => respond(ApiError::Panicked),
+        Err(_) => respond(ApiError::TookTooLong),
     };
-    match later {
-        Some(later) if !later.is_settled.load(Ordering::Relaxed) => count(app, origin).map_or_else(tell, |()| answer),
-        _ => answer,
+    match deferred {
+        Some(deferred) if !deferred.is_settled.load(Ordering::Relaxed) => {
+            count(app, origin).map_or_else(respond, |()| response)
+        }
+        _ => response,
     }
 }
 
-fn place(app: &App, request: &Request) -> Option<Place> {
-    let reserved = has_a_reserve(request.uri().path());
+fn slot(app: &App, request: &Request) -> Option<Slot> {
+    let reserved = has_reserved_capacity(request.uri().path());
     app.intake.enter(if reserved { Precedence::Reserved } else { Precedence::Normal })
 }
 
-/// Lends the place to the function that reads the body, which gives it up while the body arrives.
-fn lend(app: &App, place: Place, request: &mut Request, origin: &Origin) -> Arc<Place> {
-    let place = Arc::new(place);
-    let arrival =
-        Arrival { intake: Arc::clone(&app.intake), place: Arc::clone(&place), network: origin.address.into() };
+/// Shares the slot with the function that reads the body, which releases it while the body arrives.
+fn attach_slot(app: &App, slot: Slot, request: &mut Request, origin: &Origin) -> Arc<Slot> {
+    let slot = Arc::new(slot);
+    let arrival = Arrival { intake: Arc::clone(&app.intake), slot: Arc::clone(&slot), network: origin.address.into() };
     request.extensions_mut().insert(arrival);
-    place
+    slot
 }
 
-fn check(app: &App, request: &Request, origin: &Origin, is_counted_later: bool) -> Result<(), ApiError> {
+fn check(app: &App, request: &Request, origin: &Origin, is_deferred: bool) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(HOST).iter().count();
-    // RFC 9112 section 3.2: exactly one, or a proxy and this server may disagree about whom the request is for.
+    // RFC 9112 section 3.2: exactly one, or a proxy and this server may route the request
+    // differently.
     if request.version() == Version::HTTP_11 && hosts != 1 {
-        let detail = "a request of HTTP/1.1 has exactly one Host header".to_owned();
+        let detail = "an HTTP/1.1 request must have exactly one Host header".to_owned();
         return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
     }
-    if !is_counted_later && !is_counted_by_itself(request.uri().path()) {
+    if !is_deferred && !has_own_rate_limit(request.uri().path()) {
         count(app, origin)?;
     }
     if app.is_starting() { Err(ApiError::Starting) } else { Ok(()) }
@@ -179,7 +185,7 @@ fn origin(app: &App, request: &Request) -> Origin {
     Origin { request_id, address }
 }
 
-/// A bounded set of labels, whatever is sent.
+/// Maps unknown methods to one label, so that the number of labels is bounded.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,9 +1,10 @@
-//! What the server takes in: requests in flight, and bodies that have not arrived yet.
+//! Limits the requests in flight and the bodies that are still arriving.
 //!
-//! A request holds a place in flight while it is worked on, and none while its body arrives: otherwise a few clients that
-//! send slowly would hold all places. A body that is there at once, as most are, never gives the place up. One that has to
-//! be waited for counts against budgets of its own, in number and in bytes, which networks share fairly. A quarter of the
-//! places in flight is kept for requests of tokens and of the management API.
+//! A request holds an in-flight slot while it is processed, but not while its body arrives:
+//! otherwise a few slow clients could hold all slots. If the whole body is already there, as usual,
+//! the slot is never released. A pending body counts against separate limits, in number and in
+//! bytes, which networks share fairly. A quarter of the slots is reserved for token requests and
+//! the management API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ pub struct Intake {
     refused: Refused,
 }
 
-/// How much is taken in at once.
+/// The limits, from the settings.
 #[derive(Clone, Copy, Debug)]
 pub struct IntakeRules {
     pub in_flight: usize,
@@ -30,40 +31,40 @@ pub struct IntakeRules {
     pub body_bytes: usize,
 }
 
-/// Requests that were refused.
+/// Counts the requests that were refused.
 #[derive(Clone, Default)]
 pub struct Refused {
     pub in_flight: Counter,
     pub pending_bodies: Counter,
 }
 
-/// Which places in flight a request may have.
+/// Which in-flight slots a request may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precedence {
-    /// Also the places that are kept in reserve.
+    /// All slots, including the reserved ones.
     Reserved,
     Normal,
 }
 
-/// One in so many places is kept in reserve.
-const RESERVE: usize = 4;
-/// A network may hold at most this part of the pending bodies that are still free.
-const PART_OF_A_NETWORK: usize = 8;
+/// One in this many slots is reserved.
+const RESERVE_DIVISOR: usize = 4;
+/// A network may take at most one in this many of the free places for pending bodies.
+const NETWORK_DIVISOR: usize = 8;
 
 #[derive(Debug)]
 struct InFlight {
     held: AtomicUsize,
-    most: usize,
-    most_normal: usize,
+    max: usize,
+    max_normal: usize,
 }
 
 impl Intake {
     pub fn new(rules: IntakeRules, refused: Refused) -> Self {
-        let pool = |total, minimum| FairPool::new(PoolRules { total, part: PART_OF_A_NETWORK, minimum });
+        let pool = |total, minimum| FairPool::new(PoolRules { total, part: NETWORK_DIVISOR, minimum });
         let in_flight = InFlight {
             held: AtomicUsize::new(0),
-            most: rules.in_flight,
-            most_normal: rules.in_flight - rules.in_flight / RESERVE,
+            max: rules.in_flight,
+            max_normal: rules.in_flight - rules.in_flight / RESERVE_DIVISOR,
         };
         Self {
             in_flight: Arc::new(in_flight),
@@ -73,11 +74,11 @@ impl Intake {
         }
     }
 
-    /// A place in flight, if one is free.
-    pub fn enter(&self, precedence: Precedence) -> Option<Place> {
-        let place = Place { in_flight: Arc::clone(&self.in_flight), precedence, is_held: AtomicBool::new(false) };
-        if place.enter() {
-            return Some(place);
+    /// Takes an in-flight slot, if one is free.
+    pub fn enter(&self, precedence: Precedence) -> Option<Slot> {
+        let slot = Slot { in_flight: Arc::clone(&self.in_flight), precedence, is_held: AtomicBool::new(false) };
+        if slot.enter() {
+            return Some(slot);
         }
         self.refused.in_flight.inc();
         None
@@ -87,28 +88,28 @@ impl Intake {
         self.in_flight.held.load(Ordering::Relaxed)
     }
 
-    /// Bodies that are being waited for, and the bytes of them that have arrived.
+    /// The number of pending bodies and how many of their bytes have arrived.
     pub fn pending(&self) -> (usize, usize) {
         (self.bodies.held(), self.bytes.held())
     }
 }
 
-/// A place in flight. It can be given up for a while, and is given up when it is dropped.
+/// An in-flight slot. It can be released for a while, and it is released when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     in_flight: Arc<InFlight>,
     precedence: Precedence,
     is_held: AtomicBool,
 }
 
-impl Place {
+impl Slot {
     fn enter(&self) -> bool {
-        let most = match self.precedence {
-            Precedence::Reserved => self.in_flight.most,
-            Precedence::Normal => self.in_flight.most_normal,
+        let max = match self.precedence {
+            Precedence::Reserved => self.in_flight.max,
+            Precedence::Normal => self.in_flight.max_normal,
         };
-        let one_more = |held| (held < most).then_some(held + 1);
-        let entered = self.in_flight.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        let add_one = |held| (held < max).then_some(held + 1);
+        let entered = self.in_flight.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add_one).is_ok();
         self.is_held.store(entered, Ordering::Relaxed);
         entered
     }
@@ -120,7 +121,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.leave();
     }
@@ -130,14 +131,14 @@ impl Drop for Place {
 #[derive(Clone)]
 pub struct Arrival {
     pub intake: Arc<Intake>,
-    pub place: Arc<Place>,
+    pub slot: Arc<Slot>,
     pub network: Network,
 }
 
-/// The state of a body that is being read.
+/// A body that is being read.
 pub struct Arriving {
     arrival: Option<Arrival>,
-    /// Of the body and of its bytes, once it has to be waited for.
+    /// The shares of the body and of its bytes, once the body is pending.
     shares: Option<(Share, Share)>,
 }
 
@@ -146,27 +147,27 @@ impl Arriving {
         Self { arrival, shares: None }
     }
 
-    /// The rest of the body, of which so many bytes are there, has to be waited for: without a place in flight.
+    /// Marks the body as pending, with `bytes` already there, and releases the in-flight slot.
     pub fn wait(&mut self, bytes: usize) -> Result<(), BodyError> {
         let (Some(arrival), None) = (&self.arrival, &self.shares) else { return Ok(()) };
         let intake = &arrival.intake;
         let body = intake.bodies.take(arrival.network, 1);
         let shares = body.and_then(|body| Some((body, intake.bytes.take(arrival.network, bytes)?)));
         self.shares = Some(shares.ok_or_else(|| intake.refuse_body())?);
-        arrival.place.leave();
+        arrival.slot.leave();
         Ok(())
     }
 
-    /// So many more bytes have arrived.
+    /// Counts bytes that have arrived since.
     pub fn add(&mut self, bytes: usize) -> Result<(), BodyError> {
         let (Some(arrival), Some((_, share))) = (&self.arrival, &mut self.shares) else { return Ok(()) };
         if share.grow(bytes) { Ok(()) } else { Err(arrival.intake.refuse_body()) }
     }
 
-    /// The body is there: the request is worked on again, if there is a place.
+    /// The body is complete: takes an in-flight slot again, if one is free.
     pub fn finish(self) -> Result<(), BodyError> {
         match (&self.arrival, &self.shares) {
-            (Some(arrival), Some(_)) if !arrival.place.enter() => {
+            (Some(arrival), Some(_)) if !arrival.slot.enter() => {
                 arrival.intake.refused.in_flight.inc();
                 Err(BodyError::Busy)
             }
@@ -195,12 +196,12 @@ mod tests {
     }
 
     fn arriving(intake: &Arc<Intake>, network: Network) -> Arriving {
-        let place = Arc::new(intake.enter(Precedence::Normal).expect("a place"));
-        Arriving::new(Some(Arrival { intake: Arc::clone(intake), place, network }))
+        let slot = Arc::new(intake.enter(Precedence::Normal).expect("a free slot"));
+        Arriving::new(Some(Arrival { intake: Arc::clone(intake), slot, network }))
     }
 
     #[test]
-    fn a_quarter_of_the_places_is_kept_in_reserve() {
+    fn a_quarter_of_the_slots_is_reserved() {
         let intake = intake();
         let normal: Vec<_> = (0..8).filter_map(|_| intake.enter(Precedence::Normal)).collect();
         let reserved: Vec<_> = (0..8).filter_map(|_| intake.enter(Precedence::Reserved)).collect();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_waited_for_hold_no_place_in_flight_and_one_network_does_not_hold_all_of_them() {
+    fn pending_bodies_hold_no_slot_and_one_network_cannot_hold_all_places() {
         let intake = intake();
         let mut pending: Vec<Arriving> = Vec::new();
         let refused = loop {
@@ -230,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_count_as_they_arrive_and_a_network_has_a_part_of_them() {
+    fn bytes_count_as_they_arrive_and_a_network_may_use_only_a_part_of_them() {
         let intake = intake();
         let mut body = arriving(&intake, NETWORK);
-        body.wait(0).expect("is waited for");
+        body.wait(0).expect("becomes pending");
 
         assert_eq!(body.add(1_000), Ok(()));
         assert_eq!(body.add(1_000), Err(BodyError::TooManyPending));
@@ -241,15 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_has_arrived_needs_a_place_again() {
+    fn a_complete_body_needs_a_slot_again() {
         let intake = intake();
-        let (mut one, mut other) = (arriving(&intake, NETWORK), arriving(&intake, Network::V4(2)));
-        one.wait(0).expect("is waited for");
-        other.wait(0).expect("is waited for");
-        let places: Vec<_> = (0..6).filter_map(|_| intake.enter(Precedence::Normal)).collect();
+        let mut first = arriving(&intake, NETWORK);
+        let mut second = arriving(&intake, Network::V4(2));
+        first.wait(0).expect("becomes pending");
+        second.wait(0).expect("becomes pending");
+        let slots: Vec<_> = (0..6).filter_map(|_| intake.enter(Precedence::Normal)).collect();
 
-        assert_eq!((places.len(), one.finish()), (6, Err(BodyError::Busy)));
-        drop(places);
-        assert_eq!(other.finish(), Ok(()));
+        assert_eq!((slots.len(), first.finish()), (6, Err(BodyError::Busy)));
+        drop(slots);
+        assert_eq!(second.finish(), Ok(()));
     }
 }

@@ -1,8 +1,10 @@
 //! The accept loop.
 //!
-//! `axum::serve` installs no timer, so that a client which trickles its headers, or sends nothing, keeps its connection for
-//! ever. Here every connection must send its first byte, and then each request's headers, in time, and take its answers;
-//! connections are bounded in all, which sources share fairly, and for each source; and stopping finishes what was accepted, up to a limit.
+//! `axum::serve` sets no timer, so a client that sends its headers slowly, or nothing at all, keeps
+//! its connection forever. Here every connection must send its first byte and then the headers of
+//! each request in time, and must read its responses. The number of connections is limited in
+//! total, which sources share fairly, and per source. On shutdown, open requests are finished
+//! within a time limit.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,40 +29,44 @@ use crate::fair_pool::{FairPool, PoolRules, Share};
 use crate::http::middleware::bounded_writes::BoundedWrites;
 use crate::http::middleware::client_ip::Peer;
 use crate::rules::syntax::network::Network;
-use crate::stop::Stop;
+use crate::stop::Shutdown;
 
-/// Bounds on connections. 0 connections is no bound.
+/// The limits on connections. For both numbers of connections, 0 means no limit.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
     pub first_byte: Duration,
-    /// For a request's headers to arrive, and for a client to take more of its answers.
+    /// The time for the headers of a request to arrive, and for a client to read more of a
+    /// response.
     pub headers: Duration,
     pub shutdown: Duration,
     pub connections: usize,
     pub connections_per_source: usize,
-    /// The largest request line and headers together. A connection may hold as much memory before a request is complete.
+    /// The maximum size of the request line and headers together. A connection may use this much
+    /// memory before its request is complete.
     pub header_bytes: usize,
-    /// Proxies hold the connections of many.
+    /// Trusted proxies, which are exempt from the limit per source.
     pub trusted: Vec<IpNet>,
 }
 
 const MAX_HEADERS: usize = 100;
-/// One source may hold this part of the connections that are free, so that a few dozen sources do not keep all others out.
-const PART_OF_A_SOURCE: usize = 32;
-/// What a source may hold in any case, while connections are free.
-const CONNECTIONS_IN_ANY_CASE: usize = 16;
-/// Refused connections are logged once in this time.
-const REFUSALS_ARE_LOGGED_EVERY: Duration = Duration::from_secs(60);
-/// When no more connections can be accepted (too many open files), trying again at once would only burn CPU.
-const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+/// A source may take at most one in this many of the free connections, so that a few dozen sources
+/// cannot keep all others out.
+const SOURCE_DIVISOR: usize = 32;
+/// A source may always hold this many connections, while connections are free.
+const MIN_CONNECTIONS_PER_SOURCE: usize = 16;
+/// Refused connections are logged once per interval.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after a failed accept (such as too many open files): an immediate retry would waste
+/// CPU.
+const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is counted of connections.
+/// Connection metrics.
 #[derive(Clone, Default)]
 pub struct Counts {
     pub open: Gauge,
-    /// Beyond the bound on all, or beyond the part of it that a source may hold.
+    /// Connections beyond the total limit, or beyond the share of one source.
     pub refused: Counter,
-    /// Beyond the bound on one source.
+    /// Connections beyond the limit per source.
     pub refused_of_source: Counter,
 }
 
@@ -77,7 +83,7 @@ pub struct Listener {
 impl Listener {
     pub async fn bind(address: SocketAddr, bounds: ConnectionBounds, counts: Counts) -> std::io::Result<Self> {
         let total = if bounds.connections == 0 { usize::MAX } else { bounds.connections };
-        let rules = PoolRules { total, part: PART_OF_A_SOURCE, minimum: CONNECTIONS_IN_ANY_CASE };
+        let rules = PoolRules { total, part: SOURCE_DIVISOR, minimum: MIN_CONNECTIONS_PER_SOURCE };
         Ok(Self {
             socket: TcpListener::bind(address).await?,
             places: FairPool::new(rules),
@@ -93,8 +99,8 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until told to stop, then finishes what it has, up to the limit.
-    pub async fn serve(self, router: Router, stop: Stop) {
+    /// Serves until shutdown starts, then finishes open requests within the time limit.
+    pub async fn serve(self, router: Router, stop: Shutdown) {
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -102,25 +108,34 @@ impl Listener {
                 () = stop.stopped() => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer, &router, &graceful, &stop),
+                Ok((stream, peer)) => self.accept(stream, peer, &router, &graceful, &stop),
                 Err(error) => {
-                    if let Some(failed) = self.failures.to_be_logged() {
+                    if let Some(failed) = self.failures.take_if_due() {
                         tracing::warn!(%error, failed, "a connection could not be accepted");
                     }
-                    sleep(PAUSE_AFTER_A_FAILED_ACCEPT).await;
+                    sleep(ACCEPT_ERROR_PAUSE).await;
                 }
             }
         }
         drop(self.socket);
         if timeout(self.bounds.shutdown, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some requests were still under way when the time to stop was up");
+            tracing::warn!("some requests were still running when the shutdown timeout expired");
         }
     }
 
-    /// Beyond the bounds a connection is closed at once: an answer would cost more than it helps.
-    fn take(&self, stream: TcpStream, peer: SocketAddr, router: &Router, graceful: &GracefulShutdown, stop: &Stop) {
+    /// Starts serving a connection. Beyond the limits it is closed without a response, which would
+    /// cost more than it helps.
+    fn accept(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        router: &Router,
+        graceful: &GracefulShutdown,
+        stop: &Shutdown,
+    ) {
         let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
-        // Without a bound on one source, all may be one: a proxy that the server does not know.
+        // Without a limit per source, all clients may come through one proxy that is not
+        // configured.
         let place = match trusted || self.bounds.connections_per_source == 0 {
             true => self.places.take_exempt(1),
             false => self.places.take(peer.ip().into(), 1),
@@ -136,36 +151,38 @@ impl Listener {
             self.refusals.log(peer, "limits.connections_per_source");
             return;
         }
-        let held = Held::new(place, source.flatten(), self.counts.open.clone());
-        let (router, bounds) = (router.clone(), Arc::clone(&self.bounds));
-        let (watcher, stop) = (graceful.watcher(), stop.clone());
+        let held = OpenConnection::new(place, source.flatten(), self.counts.open.clone());
+        let router = router.clone();
+        let bounds = Arc::clone(&self.bounds);
+        let watcher = graceful.watcher();
+        let stop = stop.clone();
         tokio::spawn(async move {
-            if says_something(&stream, bounds.first_byte, &stop).await {
-                connection(stream, peer, router, &bounds, watcher).await;
+            if first_byte_arrives(&stream, bounds.first_byte, &stop).await {
+                serve_connection(stream, peer, router, &bounds, watcher).await;
             }
             drop(held);
         });
     }
 }
 
-/// A connection that has said nothing yet is owed nothing: it does not hold up the stop.
-async fn says_something(stream: &TcpStream, within: Duration, stop: &Stop) -> bool {
+/// Waits for the first byte. A connection that has sent nothing yet does not delay a shutdown.
+async fn first_byte_arrives(stream: &TcpStream, within: Duration, stop: &Shutdown) -> bool {
     let mut byte = [0];
     tokio::select! {
         biased;
-        said = timeout(within, stream.peek(&mut byte)) => matches!(said, Ok(Ok(1))),
+        peeked = timeout(within, stream.peek(&mut byte)) => matches!(peeked, Ok(Ok(1))),
         () = stop.stopped() => false,
     }
 }
 
-async fn connection(
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     bounds: &ConnectionBounds,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    // Answers are written whole; waiting to fill a packet would only delay them.
+    // Responses are written in one piece; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(Body::new);
@@ -183,30 +200,30 @@ async fn connection(
     }
 }
 
-/// What a connection holds while it lives.
-struct Held {
+/// The resources that a connection holds while it is open.
+struct OpenConnection {
     _place: Share,
     _source: Option<SourcePlace>,
     open: Gauge,
 }
 
-impl Held {
+impl OpenConnection {
     fn new(place: Share, source: Option<SourcePlace>, open: Gauge) -> Self {
         open.inc();
         Self { _place: place, _source: source, open }
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.open.dec();
     }
 }
 
-/// Open connections of each network.
+/// The number of open connections per network.
 #[derive(Clone)]
 struct Sources {
-    most: usize,
+    max: usize,
     open: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
@@ -216,21 +233,21 @@ struct SourcePlace {
 }
 
 impl Sources {
-    fn new(most: usize) -> Self {
-        Self { most, open: Arc::default() }
+    fn new(max: usize) -> Self {
+        Self { max, open: Arc::default() }
     }
 
     fn enter(&self, peer: SocketAddr) -> Option<SourcePlace> {
         let network = Network::from(peer.ip());
         let mut open = self.lock();
         let is_full = |(network, times): (Network, u32)| {
-            let most = self.most.saturating_mul(times as usize);
-            self.most > 0 && open.get(&network).is_some_and(|count| *count >= most)
+            let max = self.max.saturating_mul(times as usize);
+            self.max > 0 && open.get(&network).is_some_and(|count| *count >= max)
         };
-        if network.counted().any(is_full) {
+        if network.counted_networks().any(is_full) {
             return None;
         }
-        for (network, _) in network.counted() {
+        for (network, _) in network.counted_networks() {
             *open.entry(network).or_default() += 1;
         }
         drop(open);
@@ -245,7 +262,7 @@ impl Sources {
 impl Drop for SourcePlace {
     fn drop(&mut self) {
         let mut open = self.sources.lock();
-        for (network, _) in self.network.counted() {
+        for (network, _) in self.network.counted_networks() {
             if let Some(count) = open.get_mut(&network) {
                 *count -= 1;
                 if *count == 0 {
@@ -256,7 +273,7 @@ impl Drop for SourcePlace {
     }
 }
 
-/// Connections that were refused or failed, which are logged together.
+/// Counts refused or failed connections, which are logged together.
 struct Refusals {
     clock: Clock,
     since_last: Mutex<(Option<Duration>, u64)>,
@@ -267,19 +284,19 @@ impl Refusals {
         Self { clock, since_last: Mutex::default() }
     }
 
-    /// At most one line in a minute, for the first refusal in it and for all since the line before.
+    /// Logs at most one line a minute, with the number of refusals since the previous line.
     fn log(&self, peer: SocketAddr, setting: &'static str) {
-        if let Some(refused) = self.to_be_logged() {
+        if let Some(refused) = self.take_if_due() {
             let address = peer.ip();
             tracing::warn!(refused, %address, setting, "connections were refused: too many are open");
         }
     }
 
-    fn to_be_logged(&self) -> Option<u64> {
+    fn take_if_due(&self) -> Option<u64> {
         let now = self.clock.elapsed();
         let mut since_last = self.since_last.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, refused) = *since_last;
-        let is_due = last.is_none_or(|last| now.saturating_sub(last) >= REFUSALS_ARE_LOGGED_EVERY);
+        let is_due = last.is_none_or(|last| now.saturating_sub(last) >= REFUSAL_LOG_INTERVAL);
         *since_last = if is_due { (Some(now), 0) } else { (last, refused + 1) };
         is_due.then_some(refused + 1)
     }
@@ -291,15 +308,15 @@ mod tests {
     use crate::rules::timestamp::Timestamp;
 
     #[test]
-    fn refusals_are_logged_once_a_minute_with_their_number() {
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(0));
+    fn refusals_are_logged_once_a_minute_with_their_count() {
+        let (clock, time) = Clock::manual(Timestamp::from_seconds(0));
         let refusals = Refusals::new(clock);
 
-        assert_eq!((refusals.to_be_logged(), refusals.to_be_logged()), (Some(1), None));
-        hand.advance(REFUSALS_ARE_LOGGED_EVERY - Duration::from_secs(1));
-        assert_eq!(refusals.to_be_logged(), None);
-        hand.advance(Duration::from_secs(1));
-        assert_eq!((refusals.to_be_logged(), refusals.to_be_logged()), (Some(3), None));
+        assert_eq!((refusals.take_if_due(), refusals.take_if_due()), (Some(1), None));
+        time.advance(REFUSAL_LOG_INTERVAL - Duration::from_secs(1));
+        assert_eq!(refusals.take_if_due(), None);
+        time.advance(Duration::from_secs(1));
+        assert_eq!((refusals.take_if_due(), refusals.take_if_due()), (Some(3), None));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What every request passes before its handler.
+//! What runs before the handlers: connections, client address, limits, CORS and request bodies.
 
 pub mod attempts;
 pub mod audience;

@@ -1,9 +1,9 @@
-//! What is left of a body when its request is answered without it.
+//! Reads the rest of a request body that the handler did not read.
 //!
-//! Many clients send headers and body in two pieces. Were a refusal sent between them and the connection closed, the body
-//! would meet a closed socket, whose reset can destroy the answer before the client has read it; and the client's next
-//! request would meet the same. So what is left is read first, within the bounds of any body; where it cannot be, the
-//! answer says that the connection ends (RFC 9112 section 9.6).
+//! Many clients send headers and body in two pieces. If the server refused the request in between
+//! and closed the connection, the body would arrive at a closed socket, and the reset could destroy
+//! the response before the client has read it. So the rest is read first, within the limits of any
+//! body. If that fails, the response closes the connection (RFC 9112 section 9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,34 +17,34 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::middleware::body::BodyBounds;
 
-/// Where a body comes back to.
-pub struct Unread {
-    back: Arc<Mutex<Option<Body>>>,
-    /// The client sends only once somebody reads (RFC 9110 section 10.1.1).
-    is_held_back: bool,
+/// A lent request body, which comes back here when its reader is dropped.
+pub struct UnreadBody {
+    returned: Arc<Mutex<Option<Body>>>,
+    /// The client sends the body only after 100 Continue (RFC 9110 section 10.1.1).
+    expects_continue: bool,
 }
 
-impl Unread {
-    /// Lends the body of a request to whoever answers it. None where there is no body.
+impl UnreadBody {
+    /// Lends the body of a request to its handler. `None` if the request has no body.
     pub fn lend(request: &mut Request) -> Option<Self> {
         if request.body().is_end_stream() {
             return None;
         }
-        let unread = Self { back: Arc::default(), is_held_back: request.headers().contains_key(EXPECT) };
+        let unread = Self { returned: Arc::default(), expects_continue: request.headers().contains_key(EXPECT) };
         let body = std::mem::take(request.body_mut());
-        *request.body_mut() = Body::new(Lent { body, back: Arc::clone(&unread.back) });
+        *request.body_mut() = Body::new(LentBody { body, returned: Arc::clone(&unread.returned) });
         Some(unread)
     }
 
-    /// Reads what is left. Whether the connection can carry another request.
-    pub async fn read(self, bounds: BodyBounds) -> bool {
-        let left = self.back.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Reads the rest of the body. Returns whether the connection can be used for another request.
+    pub async fn drain(self, bounds: BodyBounds) -> bool {
+        let left = self.returned.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(left) = left.filter(|left| !left.is_end_stream()) else { return true };
-        if self.is_held_back || left.size_hint().lower() > bounds.most as u64 {
+        if self.expects_continue || left.size_hint().lower() > bounds.max_bytes as u64 {
             return false;
         }
-        let mut left = Limited::new(left, bounds.most);
-        let to_its_end = async {
+        let mut left = Limited::new(left, bounds.max_bytes);
+        let drain_to_end = async {
             loop {
                 match left.frame().await {
                     None => return true,
@@ -53,17 +53,17 @@ impl Unread {
                 }
             }
         };
-        tokio::time::timeout(bounds.within, to_its_end).await.unwrap_or(false)
+        tokio::time::timeout(bounds.timeout, drain_to_end).await.unwrap_or(false)
     }
 }
 
-/// Gives the body back when nobody reads it any more.
-struct Lent {
+/// Returns the body when it is dropped.
+struct LentBody {
     body: Body,
-    back: Arc<Mutex<Option<Body>>>,
+    returned: Arc<Mutex<Option<Body>>>,
 }
 
-impl HttpBody for Lent {
+impl HttpBody for LentBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -83,8 +83,8 @@ impl HttpBody for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentBody {
     fn drop(&mut self) {
-        *self.back.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.body));
+        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.body));
     }
 }

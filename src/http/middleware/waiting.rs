@@ -1,14 +1,17 @@
-//! How many authorization requests wait for their user. Anybody may begin one, and each is a row for ten minutes.
+//! Limits how many authorization requests wait for their user. Anyone may start one, and each is a
+//! row for ten minutes.
 //!
-//! Each source may leave only so many waiting. From a certain number on, by all sources together, a source may leave only a
-//! few more, so that whoever fills the table does not keep others from signing in. Twice that number is never exceeded.
+//! Each source has its own limit. Above a total for all sources, each source may add only a few
+//! more, so that an attacker who fills the table does not keep others from signing in. Twice the
+//! total is never exceeded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http::middleware::rate_limit::{Class, Counted, RateLimits, TooManyRequests};
 use crate::rules::authorization::waiting::{Room, WaitingBounds};
 
-/// The number at the last count, which the sweeper takes every minute, and what this server has added since.
+/// The number at the last count, which the sweeper takes every minute, plus the requests that this
+/// server has added since.
 #[derive(Debug)]
 pub struct WaitingRequests {
     bounds: WaitingBounds,
@@ -17,16 +20,16 @@ pub struct WaitingRequests {
 }
 
 impl WaitingRequests {
-    /// Until the next count when there is no room at all.
+    /// Seconds until the next count, for a source that is refused because there is no room.
     const RETRY_AFTER: u64 = 60;
 
     pub const fn new(bounds: WaitingBounds) -> Self {
         Self { bounds, counted: AtomicU64::new(0), added: AtomicU64::new(0) }
     }
 
-    /// A larger number makes no difference.
+    /// Where counting may stop: a larger number has the same effect.
     pub fn counted_up_to(&self) -> u64 {
-        self.bounds.most().saturating_add(1)
+        self.bounds.max().saturating_add(1)
     }
 
     pub fn set(&self, counted: u64) {
@@ -34,7 +37,7 @@ impl WaitingRequests {
         self.added.store(0, Ordering::Relaxed);
     }
 
-    /// Admits one more, or says when to come back.
+    /// Admits one more request, or returns when to retry.
     pub fn admit(&self, limits: &RateLimits, source: Counted) -> Result<(), TooManyRequests> {
         limits.take(Class::Waiting, source)?;
         let waiting = self.counted.load(Ordering::Relaxed).saturating_add(self.added.load(Ordering::Relaxed));
@@ -48,7 +51,7 @@ impl WaitingRequests {
     }
 
     fn refusal(&self) -> TooManyRequests {
-        let limit = u32::try_from(self.bounds.most()).unwrap_or(u32::MAX);
+        let limit = u32::try_from(self.bounds.max()).unwrap_or(u32::MAX);
         TooManyRequests { limit, period: 600, reset: Self::RETRY_AFTER, class: Class::Waiting }
     }
 }

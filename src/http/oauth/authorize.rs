@@ -1,22 +1,23 @@
-//! `GET` and `POST /oauth2/v1/authorize` (RFC 6749 section 3.1): where a client sends its user.
+//! `GET` and `POST /oauth2/v1/authorize` (RFC 6749 section 3.1): clients send their users here.
 //!
-//! A request goes this way, and may wait at each page for as long as ten minutes, on any replica:
+//! A request passes these steps. It may wait up to ten minutes at each page, on any replica:
 //!
 //! ```text
-//! parse ── find the client ── match the redirect          a mistake up to here is told to the person, on a page (400)
-//!    └─ read the rest of the request                      from here on to the client, at its redirect URI
-//!        └─ find what it waits for                     for a page, it waits as a row, bound to this browser
-//!            ├─ /choose-site      where the service has several, and nothing tells which
-//!            ├─ /login            nobody is signed in, or not lately enough
-//!            ├─ /password         the user signed in with a password that this server made
-//!            ├─ /organization     the user belongs to several
-//!            ├─ /consent          the user looks at what is asked for
-//!            └─ a code            now, or without a click where all of it was given before
+//! parse ── find the client ── match the redirect    errors up to here: a page for the user (400)
+//!    └─ read the rest of the request                 errors from here on: to the redirect URI
+//!        └─ find the next step                       a page stores the request, bound to the browser
+//!            ├─ /choose-site      the service has several sites, and the request names none
+//!            ├─ /login            no user is signed in, or not recently enough
+//!            ├─ /password         the user signed in with a generated password
+//!            ├─ /organization     the user belongs to several organizations
+//!            ├─ /consent          the user decides on the requested scopes
+//!            └─ a code            after consent, or without a page if all was granted before
 //! ```
 //!
-//! The row is taken out by whatever answers the request, so that it is answered once. A request that is answered as it
-//! arrives is never a row, so every row has been counted against the source that it came from. The form of the consent
-//! page carries the row's handle and the decision, and nothing that the client sent.
+//! The response that completes a request deletes its row, so it is completed only once. A request
+//! that is completed without a page never becomes a row, so every row has been counted against its
+//! source. The form of the consent page contains the row's handle and the decision, but nothing
+//! that the client sent.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ use crate::http::extract::browser::Browser;
 use crate::http::middleware::body;
 use crate::http::middleware::edge::Origin;
 use crate::http::middleware::rate_limit::{Class, Counted};
-use crate::http::oauth::pending::{Next, Pending, denied, refused, see_other};
+use crate::http::oauth::pending::{Next, Pending, refusal_response, see_other, user_denied};
 use crate::http::pages::consent_page::consent_page;
 use crate::rules::authorization::refused_request::RefusedRequest;
 use crate::rules::authorization::request::{
@@ -48,37 +49,39 @@ use crate::rules::syntax::network::Network;
 use crate::rules::syntax::parameters::Parameters;
 use crate::secret::Digest;
 
-/// Seconds for which a request waits for its user.
-const WAITS_FOR: i64 = 600;
+/// Seconds that a request waits for its user.
+const PENDING_TTL: i64 = 600;
 
 pub async fn by_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
     let query = request.uri().query().unwrap_or_default();
-    let parameters = Parameters::of_authorization(query.as_bytes())?;
+    let parameters = Parameters::from_authorization_request(query.as_bytes())?;
     begin(&app, request.headers(), request.extensions().get().cloned(), &parameters, None).await
 }
 
-/// The decision of a consent page, or a request that a client sent as a form (OpenID Connect Core section 3.1.2.1).
+/// Handles the decision of a consent page, or a request that a client sent as a form (OpenID
+/// Connect Core section 3.1.2.1).
 pub async fn by_form(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (headers, origin) = (request.headers().clone(), request.extensions().get().cloned());
+    let headers = request.headers().clone();
+    let origin = request.extensions().get().cloned();
     let uri = request.uri().clone();
     let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
-    let form = Parameters::form_with_lists(&bytes, &["scope"]);
+    let form = Parameters::from_form_with_lists(&bytes, &["scope"]);
     if let Some(form) = form.ok().filter(|form| form.get("decision").is_some()) {
         return decide(&app, &headers, origin, &form).await;
     }
-    let parameters = Parameters::of_authorization(&bytes)?;
-    let again = (!Browser::has_binding(&app, &headers)).then(|| again_by_query(&uri, &bytes));
-    begin(&app, &headers, origin, &parameters, again).await
+    let parameters = Parameters::from_authorization_request(&bytes)?;
+    let redirect = (!Browser::has_binding(&app, &headers)).then(|| redirect_to_query(&uri, &bytes));
+    begin(&app, &headers, origin, &parameters, redirect).await
 }
 
-/// Browsers send no cookies with a form of another site. They do once they open the same request as an address, so a
-/// browser that has a binding keeps it, and one that has none gets it there.
-fn again_by_query(uri: &Uri, form: &[u8]) -> Response {
+/// Browsers send no cookies with a form of another site, but they do when they follow a redirect to
+/// the same request as a GET. There the browser keeps its binding, or gets one if it has none.
+fn redirect_to_query(uri: &Uri, form: &[u8]) -> Response {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(form)).finish();
     see_other(&format!("{}?{query}", uri.path()))
 }
 
-/// `instead`: the response to a good request that cannot be kept here.
+/// `instead` is the response to a valid request, if it cannot start here.
 async fn begin(
     app: &App,
     headers: &HeaderMap,
@@ -96,18 +99,18 @@ async fn begin(
         unknown_resources: app.config.resources.unknown,
     };
     match AuthorizationRequest::parse(parameters, &redirect, &rules) {
-        Ok(asked) => match instead {
+        Ok(parsed) => match instead {
             Some(response) => Ok(response),
-            None => keep(app, browser, (client, redirect), asked, source).await,
+            None => start(app, browser, (client, redirect), parsed, source).await,
         },
         Err(refusal) => {
             let state = AuthorizationRequest::state_of(parameters);
-            Ok(refused(app, &client, &redirect, &refusal, state, browser.reference()))
+            Ok(refusal_response(app, &client, &redirect, &refusal, state, browser.reference()))
         }
     }
 }
 
-/// Mistakes up to here are never redirected (RFC 6749 section 4.1.2.1).
+/// Errors of this step are never redirected (RFC 6749 section 4.1.2.1).
 async fn find_client(
     app: &App,
     origin: Option<&Origin>,
@@ -135,7 +138,7 @@ async fn find_client(
     }
 }
 
-/// A document that was never seen makes a client, so it counts as a registration.
+/// An unknown metadata document creates a client, so it counts as a registration.
 async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>) -> Result<(), PageError> {
     let is_url = ClientId::parse(client_id).is_err();
     if !is_url || app.find_client.id_of(client_id).is_none() {
@@ -153,29 +156,29 @@ async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>)
     app.limits.take_registration(network).map_err(PageError::TooMany)
 }
 
-/// The request becomes a row only if it waits for its user, and only after it was admitted. So neither an error nor a lost
-/// connection leaves an uncounted row.
-async fn keep(
+/// Stores the request only if it waits for its user, and only after it was admitted. So neither an
+/// error nor a lost connection leaves an uncounted row.
+async fn start(
     app: &App,
     browser: Browser,
     (client, redirect): (Client, TrustedRedirect),
-    asked: AuthorizationRequest,
+    parsed: AuthorizationRequest,
     source: Option<Counted>,
 ) -> Result<Response, PageError> {
     let now = app.context.clock.now();
-    let is_silent = asked.prompt.none;
+    let is_silent = parsed.prompt.none;
     let stored = PendingRequest {
         client_id: client.id,
-        request: asked,
+        request: parsed,
         org_id: None,
         session_id: browser.signed_in.as_ref().map(|signed_in| signed_in.session.id),
         created_at: now,
-        expires_at: now.plus(WAITS_FOR),
+        expires_at: now.plus(PENDING_TTL),
     };
     let pending = Pending { handle: app.context.random.token(""), stored, client, redirect, is_stored: false };
     let next = pending.next(app, &browser).await?;
-    let (answer, waits) = if is_silent {
-        (silently(app, &browser, &pending, next).await?, false)
+    let (response, waits) = if is_silent {
+        (respond_silently(app, &browser, &pending, next).await?, false)
     } else {
         first_step(app, &browser, &pending, next).await?
     };
@@ -183,23 +186,23 @@ async fn keep(
         admit(app, source)?;
         insert(app, &browser, &pending).await?;
     }
-    Ok(browser.bound(answer))
+    Ok(browser.bound(response))
 }
 
-/// And whether the request waits for its user then.
+/// Also returns whether the request now waits for its user.
 async fn first_step(
     app: &App,
     browser: &Browser,
     pending: &Pending,
     next: Next,
 ) -> Result<(Response, bool), PageError> {
-    let Next::Nothing(org_id) = next else {
+    let Next::Approve(org_id) = next else {
         let waits = next.waits();
-        return Ok((go_on(app, browser, pending, next).await?, waits));
+        return Ok((continue_flow(app, browser, pending, next).await?, waits));
     };
-    // What was given before may have been taken back a moment ago. Then the user is asked.
-    let answer = pending.approve(app, browser, org_id, None).await?;
-    Ok(answer.map_or_else(|| (pending.to_page("consent"), true), |answer| (answer, false)))
+    // The earlier grant may have been revoked a moment ago. Then the user has to consent.
+    let response = pending.approve(app, browser, org_id, None).await?;
+    Ok(response.map_or_else(|| (pending.to_page("consent"), true), |response| (response, false)))
 }
 
 async fn insert(app: &App, browser: &Browser, pending: &Pending) -> Result<(), PageError> {
@@ -214,29 +217,29 @@ async fn insert(app: &App, browser: &Browser, pending: &Pending) -> Result<(), P
         expires_at: stored.expires_at,
     };
     match requests::insert(&app.context.db, &row).await {
-        // The client was forgotten a moment ago.
+        // The client was removed a moment ago.
         Err(DbError::Reference) => Err(PageError::UnknownClient(Box::default())),
         outcome => outcome.map_err(PageError::from),
     }
 }
 
-/// Only requests that wait for their user are counted.
+/// Counts a request that waits for its user against its source.
 fn admit(app: &App, source: Option<Counted>) -> Result<(), PageError> {
     let Some(source) = source else { return Ok(()) };
     app.waiting.admit(&app.limits, source).map_err(PageError::TooManyWaiting)
 }
 
-/// Where the browser goes for what the request waits for.
-pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
+/// Sends the browser to the page of the next step, or completes the request.
+pub async fn continue_flow(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
     match next {
         Next::SignIn => Ok(pending.to_page("login")),
         Next::ChoosePassword => Ok(pending.to_page("password")),
         Next::ChooseSite => Ok(pending.to_page("choose-site")),
         Next::ChooseOrganization(_) => Ok(pending.to_page("organization")),
         Next::Consent(..) => Ok(pending.to_page("consent")),
-        Next::Nothing(org_id) => {
-            let answer = pending.approve(app, browser, org_id, None).await?;
-            Ok(answer.unwrap_or_else(|| pending.to_page("consent")))
+        Next::Approve(org_id) => {
+            let response = pending.approve(app, browser, org_id, None).await?;
+            Ok(response.unwrap_or_else(|| pending.to_page("consent")))
         }
         Next::NoOrganization => Err(PageError::NoOrganization),
         Next::Refuse(refusal) => pending.refuse(app, browser, refusal).await,
@@ -244,8 +247,8 @@ pub async fn go_on(app: &App, browser: &Browser, pending: &Pending, next: Next) 
     }
 }
 
-/// `prompt=none`: the user must not be shown anything (OpenID Connect Core section 3.1.2.6).
-async fn silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
+/// With `prompt=none`, no page may be shown (OpenID Connect Core section 3.1.2.6).
+async fn respond_silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -> Result<Response, PageError> {
     let refusal = match next {
         Next::SignIn | Next::ChoosePassword | Next::ChooseSite => {
             Refusal::new(ErrorCode::LoginRequired, "the user has to sign in")
@@ -253,19 +256,19 @@ async fn silently(app: &App, browser: &Browser, pending: &Pending, next: Next) -
         Next::ChooseOrganization(_) => {
             Refusal::new(ErrorCode::InteractionRequired, "the user has to choose an organization")
         }
-        Next::NoOrganization => Refusal::new(ErrorCode::AccessDenied, "the user belongs to no organization"),
+        Next::NoOrganization => Refusal::new(ErrorCode::AccessDenied, "the user does not belong to an organization"),
         Next::Consent(..) => consent_required(),
-        Next::Nothing(org_id) => match pending.approve(app, browser, org_id, None).await? {
-            Some(answer) => return Ok(answer),
+        Next::Approve(org_id) => match pending.approve(app, browser, org_id, None).await? {
+            Some(response) => return Ok(response),
             None => consent_required(),
         },
-        next => return go_on(app, browser, pending, next).await,
+        next => return continue_flow(app, browser, pending, next).await,
     };
     pending.refuse(app, browser, refusal).await
 }
 
 fn consent_required() -> Refusal {
-    Refusal::new(ErrorCode::ConsentRequired, "the user has to be asked")
+    Refusal::new(ErrorCode::ConsentRequired, "the user has to consent")
 }
 
 async fn decide(
@@ -280,20 +283,21 @@ async fn decide(
     let pending = Pending::find(app, &browser, handle).await?;
     let decision = Decision::of(form);
     if decision == Decision::Deny {
-        return pending.refuse(app, &browser, denied()).await;
+        return pending.refuse(app, &browser, user_denied()).await;
     }
     let ticked: ScopeSet = form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
     match pending.next(app, &browser).await? {
         Next::Consent(org_id, offer) if decision == Decision::None => {
             consent_page(app, &browser, &pending, (org_id, &offer), Some(&ticked)).await
         }
-        Next::Consent(org_id, _) | Next::Nothing(org_id) if decision == Decision::Approve => {
+        Next::Consent(org_id, _) | Next::Approve(org_id) if decision == Decision::Approve => {
             let shown = form.get("shown").and_then(Digest::from_hex).map(|digest| *digest.bytes()).unwrap_or_default();
-            let answer = pending.approve(app, &browser, org_id, Some(Answer { shown, ticked: &ticked })).await?;
-            Ok(answer.unwrap_or_else(|| pending.to_page("consent")))
+            let answer = Answer { page_digest: shown, chosen: &ticked };
+            let response = pending.approve(app, &browser, org_id, Some(answer)).await?;
+            Ok(response.unwrap_or_else(|| pending.to_page("consent")))
         }
-        // Signed out meanwhile, for example.
-        next => go_on(app, &browser, &pending, next).await,
+        // The state has changed since the page was shown, for example by signing out.
+        next => continue_flow(app, &browser, &pending, next).await,
     }
 }
 
@@ -301,7 +305,7 @@ async fn decide(
 enum Decision {
     Approve,
     Deny,
-    /// Enter in the form: the same page again.
+    /// The form was submitted with Enter: the same page is shown again.
     None,
 }
 

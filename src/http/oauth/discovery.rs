@@ -1,5 +1,6 @@
-//! What clients find the endpoints by: RFC 8414 metadata, which is an OpenID Connect Discovery 1.0 document too. One
-//! document at all of its paths, made once from the settings and never from a request (RFC 8414 section 6.2).
+//! Server metadata (RFC 8414), which is also an OpenID Connect Discovery 1.0 document. All paths
+//! return the same document. It is built once from the settings and never from a request (RFC 8414
+//! section 6.2).
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::token::claims::CLAIMS;
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
-/// No member is ever null (section 2: what is not supported is left out).
+/// No member is ever null: RFC 8414 section 2 says to omit unsupported members.
 #[derive(Serialize)]
 struct Document<'a> {
     issuer: &'a str,
@@ -44,14 +45,14 @@ struct Document<'a> {
     ui_locales_supported: [&'static str; Language::ALL.len()],
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
-    /// Left out, it would be true (OpenID Connect Discovery 1.0 section 3).
+    /// Must be present, since the default is true (OpenID Connect Discovery 1.0 section 3).
     request_uri_parameter_supported: bool,
     /// RFC 9207 section 3.
     authorization_response_iss_parameter_supported: bool,
     client_id_metadata_document_supported: bool,
 }
 
-/// The document's bytes.
+/// Builds the document.
 pub fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
     let issuer = config.http.public_url.as_str();
     let at = |path: &str| format!("{issuer}{path}");
@@ -83,13 +84,13 @@ pub fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: config.client_documents.enabled,
     };
-    // Texts and lists: writing them does not fail.
+    // Serializing strings and lists cannot fail.
     serde_json::to_vec(&document).unwrap_or_default().into()
 }
 
 pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let mut answer = app.discovery.clone().into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    answer
+    let mut response = app.discovery.clone().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
 }

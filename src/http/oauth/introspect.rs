@@ -1,7 +1,8 @@
-//! `POST /oauth2/v1/introspect` (RFC 7662): a resource server asks whether a token lives, and what it allows.
+//! `POST /oauth2/v1/introspect` (RFC 7662): resource servers check access tokens.
 //!
-//! Whoever asks is a resource that this server was told of, by its secret. A token for another resource does not live for
-//! it, and neither does one that is unknown, ended or no access token: which of these is never told.
+//! A resource server authenticates with its secret. A token for another resource is reported as
+//! inactive, and so is a token that is unknown, expired, revoked or not an access token. The
+//! response does not reveal which.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::actions::tokens::check::LiveToken;
 use crate::app::App;
 use crate::http::error::TokenEndpointError;
 use crate::http::extract::basic;
-use crate::http::extract::look_ups::turn;
+use crate::http::extract::look_ups::wait_for_turn;
 use crate::http::middleware::body;
 use crate::http::middleware::edge::Origin;
 use crate::http::middleware::rate_limit::{Class, Counted};
@@ -30,9 +31,9 @@ use crate::rules::token::claims::Audience;
 use crate::rules::token::request::TokenRefusal;
 use crate::secret::Secret;
 
-/// RFC 7662 section 2.2.
+/// The response of RFC 7662 section 2.2 for an active token.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct IntrospectionResponse<'a> {
     active: bool,
     scope: String,
     client_id: &'a str,
@@ -49,23 +50,25 @@ struct Answer<'a> {
 }
 
 pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
-    let (headers, origin) = (request.headers().clone(), request.extensions().get::<Origin>().cloned());
-    let guesses = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
+    let headers = request.headers().clone();
+    let origin = request.extensions().get::<Origin>().cloned();
+    let source = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
     let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
     let parameters = Parameters::from_form(&bytes)?;
-    let resource = authenticated(&app, &headers, guesses, &parameters).await?;
+    let resource = authenticate(&app, &headers, source, &parameters).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.claims.aud.is_for(&resource));
-    Ok(answer(live.as_ref()))
+    Ok(introspection_response(live.as_ref()))
 }
 
-/// By HTTP Basic, by `client_secret` in the body, or by the secret as a bearer token: the secret alone says who it is. Wrong
-/// secrets are counted by source and refused before the token is looked at. Right ones are never refused.
-async fn authenticated(
+/// Accepts HTTP Basic, `client_secret` in the body, or the secret as a bearer token. The secret
+/// alone identifies the resource server. Wrong secrets are counted by source and refused before the
+/// token is checked. Valid ones are never refused.
+async fn authenticate(
     app: &App,
     headers: &HeaderMap,
-    guesses: Option<Counted>,
+    source: Option<Counted>,
     parameters: &Parameters,
 ) -> Result<Resource, TokenEndpointError> {
     let in_body = parameters.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
@@ -75,23 +78,23 @@ async fn authenticated(
         None => in_body.into_iter().collect(),
     };
     let found = {
-        let _turn = turn(&app.limits, guesses, &[Class::FailedKeys]).await;
+        let _turn = wait_for_turn(&app.limits, source, &[Class::FailedKeys]).await;
         app.resource_servers.find(&app.context, &secrets).await?
     };
     if found.is_none()
-        && let Some(guesses) = guesses
+        && let Some(source) = source
     {
-        app.limits.take(Class::FailedKeys, guesses).map_err(TokenEndpointError::RateLimited)?;
+        app.limits.take(Class::FailedKeys, source).map_err(TokenEndpointError::RateLimited)?;
     }
     found.ok_or(TokenEndpointError::UnknownResource)
 }
 
-fn answer(live: Option<&LiveToken>) -> Response {
+fn introspection_response(live: Option<&LiveToken>) -> Response {
     let no_store = [(CACHE_CONTROL, "no-store")];
     let Some(LiveToken { claims, scopes, .. }) = live else {
         return (no_store, Json(json!({"active": false}))).into_response();
     };
-    let body = Answer {
+    let body = IntrospectionResponse {
         active: true,
         scope: scopes.to_string(),
         client_id: &claims.client_id,

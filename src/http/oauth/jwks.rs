@@ -1,4 +1,4 @@
-//! `GET /oauth2/v1/jwks`: the keys that tokens are checked with (RFC 7517 section 5).
+//! `GET /oauth2/v1/jwks`: the public keys that verify tokens (RFC 7517 section 5).
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::app::App;
 use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
 
 pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let mut answer = app.issuer.signing.jwks().into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(CACHE_CONTROL, MAX_AGE);
-    answer
+    let mut response = app.issuer.signing.jwks().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, MAX_AGE);
+    response
 }
 
-/// [`KEY_SET_MAX_AGE`]: a new key is published for longer than that before it signs.
+/// This is [`KEY_SET_MAX_AGE`]. A new key is published longer than that before it signs.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("public, max-age=60");
 const _: () = assert!(KEY_SET_MAX_AGE == 60);

@@ -1,4 +1,4 @@
-//! What OAuth clients call.
+//! The OAuth and OpenID Connect endpoints.
 
 pub mod pending;
 

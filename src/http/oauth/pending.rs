@@ -1,12 +1,13 @@
-//! A request that waits for its user, and what it waits for: `oauth/authorize.rs` tells the whole way.
+//! A pending authorization request and its next step. `oauth/authorize.rs` describes the whole
+//! flow.
 
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::actions::authorize::approve::{Answer, Approval, ApproveError, Approved, Requested, approve_request};
-use crate::actions::authorize::offer_scopes::{Asking, Offer, OfferError, offer_scopes};
-use crate::actions::webhooks::tell_of_hit::tell_of_hit;
+use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, offer_scopes};
+use crate::actions::webhooks::tell_of_hit::report_restriction_hit;
 use crate::app::App;
 use crate::db::authorizations::requests;
 use crate::db::authorizations::requests::PendingRequest;
@@ -19,41 +20,42 @@ use crate::http::extract::browser::{Browser, SignedIn};
 use crate::http::middleware::rate_limit::{Class, Counted};
 use crate::http::views::{AppName, Language};
 use crate::rules::authorization::refused_request::RefusedRequest;
-use crate::rules::authorization::request::{CodeAnswer, ErrorCode, Refusal, TrustedRedirect};
+use crate::rules::authorization::request::{CodeResponse, ErrorCode, Refusal, TrustedRedirect};
 use crate::rules::client::proof::{ClientProof, authority};
 use crate::rules::id::OrgId;
-use crate::rules::scope::offered::{Refused, withheld_by_organization};
+use crate::rules::scope::offered::{ScopesRefused, withheld_by_organization};
 use crate::secret::{Digest, Secret};
 
-/// One pending request, in the browser that brought it.
+/// A pending request in the browser that started it.
 pub struct Pending {
     pub handle: Secret,
     pub stored: PendingRequest,
     pub client: Client,
     pub redirect: TrustedRedirect,
-    /// Whether it is a row, which the answer takes out. A request that need not wait for its user is answered without one.
+    /// Whether the request is stored as a row, which its completion deletes. A request that does
+    /// not wait for its user is not stored.
     pub is_stored: bool,
 }
 
-/// What a pending request waits for.
+/// The next step of a pending request.
 pub enum Next {
     SignIn,
-    /// The present one was made by this server.
+    /// The user signed in with a generated password.
     ChoosePassword,
     ChooseSite,
     ChooseOrganization(Vec<(OrgId, String)>),
     Consent(OrgId, Box<Offer>),
-    /// The user belongs to none.
+    /// The user does not belong to an organization.
     NoOrganization,
-    /// Everything has been given before.
-    Nothing(OrgId),
+    /// Issue a code now, since everything requested was granted before.
+    Approve(OrgId),
     Refuse(Refusal),
-    /// Nothing of what is asked can be given there.
-    Withheld(OrgId, Refused),
+    /// None of the requested scopes can be granted in this organization.
+    Withheld(OrgId, ScopesRefused),
 }
 
 impl Next {
-    /// Whether the request waits until the user has done something.
+    /// Whether the request waits for the user to act.
     pub const fn waits(&self) -> bool {
         match self {
             Self::SignIn
@@ -61,14 +63,15 @@ impl Next {
             | Self::ChooseSite
             | Self::ChooseOrganization(_)
             | Self::Consent(..) => true,
-            Self::NoOrganization | Self::Nothing(_) | Self::Refuse(_) | Self::Withheld(..) => false,
+            Self::NoOrganization | Self::Approve(_) | Self::Refuse(_) | Self::Withheld(..) => false,
         }
     }
 }
 
 impl Pending {
     pub async fn find(app: &App, browser: &Browser, handle: &str) -> Result<Self, PageError> {
-        let (db, now) = (&app.context.db, app.context.clock.now());
+        let db = &app.context.db;
+        let now = app.context.clock.now();
         let handle = Secret::new(handle.to_owned());
         let found = requests::find(db, handle.digest(), browser.binding_digest(), now).await?;
         let stored = found.ok_or(PageError::NotPending)?;
@@ -84,17 +87,20 @@ impl Pending {
         Ok(Self { handle, stored, redirect, client, is_stored: true })
     }
 
-    /// The same request for the site at this host, which is told that it was chosen.
+    /// The same request as a query for the site at `host`, with the parameter `site` that marks it
+    /// as chosen.
     pub fn as_query(&self, host: &str) -> String {
         let request = &self.stored.request;
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("response_type", "code").append_pair("client_id", &self.client.wire_id());
         let scope = request.scope.as_ref().map(ToString::to_string);
         let challenge = request.code_challenge.as_ref();
-        let (prompt, max_age) = (request.prompt.to_string(), request.max_age.map(|seconds| seconds.to_string()));
+        let prompt = request.prompt.to_string();
+        let max_age = request.max_age.map(|seconds| seconds.to_string());
         let org_id = request.org_id.map(|id| id.to_string());
         let pairs = [
-            // Named there, it would have to be named at the token endpoint too (RFC 6749 section 4.1.3).
+            // If it were added, the client would have to send it to the token endpoint too (RFC
+            // 6749 section 4.1.3).
             ("redirect_uri", request.redirect_uri_was_sent.then_some(request.redirect_uri.as_str())),
             ("scope", scope.as_deref()),
             ("state", request.state.as_deref()),
@@ -115,12 +121,12 @@ impl Pending {
         query.finish()
     }
 
-    /// What is proven about the client that this request comes from.
+    /// The proof of the client's identity that this request gives.
     pub fn proof(&self) -> ClientProof {
         ClientProof::of(self.client.document.as_deref(), self.redirect.as_str(), self.redirect.kind())
     }
 
-    /// The client, for the pages before the consent page.
+    /// The client's name for the pages before the consent page.
     pub fn app_name(&self) -> AppName {
         let published_by = self.client.document.as_deref().filter(|_| self.proof() == ClientProof::Host);
         AppName {
@@ -129,7 +135,7 @@ impl Pending {
         }
     }
 
-    /// Of the pages that this request leads to.
+    /// The language of the pages for this request.
     pub fn language(&self, browser: &Browser) -> Language {
         self.stored.request.ui_locale.unwrap_or(browser.language)
     }
@@ -155,49 +161,50 @@ impl Pending {
     }
 
     async fn next_in(&self, app: &App, signed_in: &SignedIn, org_id: OrgId) -> Result<Next, PageError> {
-        let asking = self.asking(app, &signed_in.user, org_id);
-        match offer_scopes(&app.context.db, app.bounds(self.client.id), asking).await {
+        let consent_request = self.consent_request(app, &signed_in.user, org_id);
+        match offer_scopes(&app.context.db, app.bounds(self.client.id), consent_request).await {
             Ok(offer) => {
                 let is_remembered = offer.is_remembered;
-                Ok(if is_remembered { Next::Nothing(org_id) } else { Next::Consent(org_id, Box::new(offer)) })
+                Ok(if is_remembered { Next::Approve(org_id) } else { Next::Consent(org_id, Box::new(offer)) })
             }
             Err(OfferError::Refused(refused)) => Ok(Next::Withheld(org_id, refused)),
-            Err(OfferError::Disabled) => Ok(Next::Refuse(disabled())),
+            Err(OfferError::Disabled) => Ok(Next::Refuse(client_disabled())),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Chosen here, or named by the client, or the only one. A choice that cannot hold any more is made again.
+    /// The organization that the user chose, else the one that the client named, else the only one.
+    /// A choice that is no longer valid is ignored.
     fn organization(&self, orgs: &[(OrgId, String)]) -> Option<OrgId> {
         let is_theirs = |id: &OrgId| orgs.iter().any(|(theirs, _)| theirs == id);
         let only = || if let [(only, _)] = orgs { Some(*only) } else { None };
         self.stored.org_id.or(self.stored.request.org_id).filter(is_theirs).or_else(only)
     }
 
-    fn asking<'a>(&'a self, app: &'a App, user: &'a User, org_id: OrgId) -> Asking<'a> {
-        Asking { client: &self.client, request: &self.stored.request, user, org_id, issuer: &app.issuer.name }
+    fn consent_request<'a>(&'a self, app: &'a App, user: &'a User, org_id: OrgId) -> ConsentRequest<'a> {
+        ConsentRequest { client: &self.client, request: &self.stored.request, user, org_id, issuer: &app.issuer.name }
     }
 
-    /// The digest of the consent page, for its form.
-    pub fn shown(&self, app: &App, signed_in: &SignedIn, org_id: OrgId, offer: &Offer) -> [u8; 32] {
-        self.asking(app, &signed_in.user, org_id).shown(offer)
+    /// The digest of the consent page, which its form sends back.
+    pub fn page_digest(&self, app: &App, signed_in: &SignedIn, org_id: OrgId, offer: &Offer) -> [u8; 32] {
+        self.consent_request(app, &signed_in.user, org_id).page_digest(offer)
     }
 
-    /// OpenID Connect Core section 3.1.2.1: `max_age=0` is the same as `prompt=login`, and a sign-in that came after the
-    /// request is always fresh.
+    /// `max_age=0` is the same as `prompt=login` (OpenID Connect Core section 3.1.2.1). A sign-in
+    /// after the request started is always fresh.
     fn is_fresh(&self, app: &App, signed_in: &SignedIn) -> bool {
         let age = app.context.clock.now().seconds_since(signed_in.session.signed_in_at);
         let age = u64::try_from(age).unwrap_or(0);
         match (self.stored.request.prompt.login, self.stored.request.max_age) {
             (false, None) => true,
-            (true, _) | (_, Some(0)) => self.came_after(signed_in),
-            (false, Some(most)) => age <= most || self.came_after(signed_in),
+            (true, _) | (_, Some(0)) => self.signed_in_after_request(signed_in),
+            (false, Some(max_age)) => age <= max_age || self.signed_in_after_request(signed_in),
         }
     }
 
-    /// Whether the sign-in came after the request. A form that another site posts comes without cookies, so where no
-    /// session was seen the time is looked at too.
-    fn came_after(&self, signed_in: &SignedIn) -> bool {
+    /// Whether the user signed in after the request started. If the request started without a
+    /// session, the times decide, since a form that another site posts comes without cookies.
+    fn signed_in_after_request(&self, signed_in: &SignedIn) -> bool {
         let session = &signed_in.session;
         match self.stored.session_id {
             Some(before) => session.id != before,
@@ -205,8 +212,9 @@ impl Pending {
         }
     }
 
-    /// Where the service has several sites, and nothing says that this is the user's. A request for a resource was sent
-    /// here by that resource, which knows no other site.
+    /// Whether the user has to choose a site: the service has several, and nothing shows that this
+    /// is the user's. A request for a resource was sent here by that resource, so this is the right
+    /// site.
     fn asks_for_site(&self, app: &App) -> bool {
         let request = &self.stored.request;
         app.other_sites().next().is_some()
@@ -215,12 +223,13 @@ impl Pending {
             && self.stored.org_id.is_none()
     }
 
-    /// The page of this server that it waits for.
+    /// Redirects to a page of this server with the handle of the request.
     pub fn to_page(&self, page: &str) -> Response {
         see_other(&format!("/{page}?request={}", self.handle.expose()))
     }
 
-    /// The user lets the client in. `answer` as in [`Approval`]. `None`: the user has to be asked, or asked again.
+    /// Grants the request. `answer` is as in [`Approval`]. Returns `None` if the user has to
+    /// consent, or to consent again.
     pub async fn approve(
         &self,
         app: &App,
@@ -238,7 +247,7 @@ impl Pending {
             answer,
             code_ttl: app.issuer.lifetimes.code,
         };
-        let answer = match approve_request(&app.context, app.bounds(self.client.id), approval, &browser.by()).await {
+        let response = match approve_request(&app.context, app.bounds(self.client.id), approval, &browser.by()).await {
             Ok(approved) => {
                 app.metrics.authorization("approved");
                 tracing::info!(client.id = %self.client.id, org.id = %org_id, user.id = %signed_in.user.id,
@@ -246,14 +255,14 @@ impl Pending {
                 self.with_code(app, org_id, &approved)
             }
             Err(ApproveError::Changed) => return Ok(None),
-            Err(ApproveError::NothingChosen) => self.refuse(app, browser, denied()).await?,
+            Err(ApproveError::NothingChosen) => self.refuse(app, browser, user_denied()).await?,
             Err(ApproveError::Offer(OfferError::Refused(refused))) => {
                 self.refuse_withheld(app, browser, org_id, refused).await?
             }
-            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, disabled()).await?,
+            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(app, browser, client_disabled()).await?,
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(answer))
+        Ok(Some(response))
     }
 
     fn requested(&self, browser: &Browser) -> Requested<'_> {
@@ -264,7 +273,7 @@ impl Pending {
     }
 
     fn with_code(&self, app: &App, org_id: OrgId, approved: &Approved) -> Response {
-        let answer = CodeAnswer {
+        let response = CodeResponse {
             code: approved.code.expose(),
             state: self.stored.request.state.as_deref(),
             issuer: &app.config.http.public_url,
@@ -273,56 +282,56 @@ impl Pending {
             org_id,
             org_name: &approved.org_name,
         };
-        see_other(&self.redirect.with_code(&answer))
+        see_other(&self.redirect.with_code(&response))
     }
 
-    /// Tells the client why not, and the organisation where it was by its restriction. Whoever asks again and again is told
-    /// of once a minute by this server.
+    /// Refuses the request and, if the organization's restriction is the reason, sends an event to
+    /// its webhooks. Repeated requests cause at most one event a minute per server.
     pub async fn refuse_withheld(
         &self,
         app: &App,
         browser: &Browser,
         org_id: OrgId,
-        refused: Refused,
+        refused: ScopesRefused,
     ) -> Result<Response, PageError> {
-        let Refused { refusal, withheld } = refused;
-        let answer = self.refuse(app, browser, refusal).await?;
+        let ScopesRefused { refusal, withheld } = refused;
+        let response = self.refuse(app, browser, refusal).await?;
         let (withheld, Some(signed_in)) = (withheld_by_organization(&withheld), &browser.signed_in) else {
-            return Ok(answer);
+            return Ok(response);
         };
         let user = &signed_in.user;
-        let whose = Digest::of(&format!("{org_id} {} {}", self.client.id, user.id));
-        if !withheld.is_empty() && app.limits.take(Class::RestrictionHit, Counted::Digest(whose)).is_ok() {
-            let asking = self.asking(app, user, org_id);
-            if let Err(error) = tell_of_hit(&app.context, asking, &withheld).await {
+        let key = Digest::of(&format!("{org_id} {} {}", self.client.id, user.id));
+        if !withheld.is_empty() && app.limits.take(Class::RestrictionHit, Counted::Digest(key)).is_ok() {
+            let consent_request = self.consent_request(app, user, org_id);
+            if let Err(error) = report_restriction_hit(&app.context, consent_request, &withheld).await {
                 tracing::warn!(%error, client.id = %self.client.id, org.id = %org_id,
-                    "webhooks were not told that a restriction was hit");
+                    "the restriction hit could not be reported to webhooks");
             }
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Tells the client why not. The request waits no more.
+    /// Refuses the request and deletes its row.
     pub async fn refuse(&self, app: &App, browser: &Browser, refusal: Refusal) -> Result<Response, PageError> {
         if self.is_stored {
-            self.take(app, browser).await?;
+            self.consume(app, browser).await?;
         }
         let state = self.stored.request.state.as_deref();
-        Ok(refused(app, &self.client, &self.redirect, &refusal, state, browser.reference()))
+        Ok(refusal_response(app, &self.client, &self.redirect, &refusal, state, browser.reference()))
     }
 
-    async fn take(&self, app: &App, browser: &Browser) -> Result<(), PageError> {
+    async fn consume(&self, app: &App, browser: &Browser) -> Result<(), PageError> {
         let mut tx = app.context.db.begin().await?;
-        let (handle, binding, now) = (self.digest(), browser.binding_digest(), app.context.clock.now());
-        let taken = requests::take(&mut tx, handle, binding, now).await?;
+        let now = app.context.clock.now();
+        let taken = requests::take(&mut tx, self.digest(), browser.binding_digest(), now).await?;
         tx.commit().await?;
         taken.map(drop).ok_or(PageError::NotPending)
     }
 }
 
-/// The answer to a client whose request is not granted (RFC 6749 section 4.1.2.1), with a reference that its user can
-/// give the operator of this server, who finds it in the log.
-pub fn refused(
+/// The error response to the client (RFC 6749 section 4.1.2.1). It contains a reference that the
+/// user can give to the operator, who finds it in the log.
+pub fn refusal_response(
     app: &App,
     client: &Client,
     redirect: &TrustedRedirect,
@@ -339,16 +348,16 @@ pub fn refused(
     see_other(&redirect.with_refusal(&refusal, state, &app.config.http.public_url))
 }
 
-pub fn denied() -> Refusal {
+pub fn user_denied() -> Refusal {
     Refusal::new(ErrorCode::AccessDenied, "the user did not agree")
 }
 
-fn disabled() -> Refusal {
+fn client_disabled() -> Refusal {
     let reason = "the organization of the user has disabled this client: its administrators can enable it again";
     Refusal::new(ErrorCode::AccessDenied, reason)
 }
 
-/// RFC 9700 section 4.12: never 307, which would send a password on.
+/// Redirects with 303. RFC 9700 section 4.12 forbids 307, which would forward a password.
 pub fn see_other(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),

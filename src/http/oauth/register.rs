@@ -1,4 +1,4 @@
-//! `POST /api/v2/oauth2/register`: RFC 7591, open to anyone.
+//! `POST /api/v2/oauth2/register`: dynamic client registration (RFC 7591), open to anyone.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use crate::rules::client::identity::ClientIdentity;
 use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
 use crate::rules::syntax::network::Network;
 
-/// RFC 7591 section 3.2.1: the id, and everything that was registered.
+/// The response of RFC 7591 section 3.2.1: the id and all registered metadata.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct RegistrationResponse<'a> {
     client_id: uuid::Uuid,
     client_id_issued_at: i64,
     #[serde(flatten)]
@@ -28,15 +28,15 @@ struct Answer<'a> {
 }
 
 pub async fn register(State(app): State<Arc<App>>, request: Request) -> Result<impl IntoResponse, OAuthError> {
-    let outcome = answered(&app, request).await;
+    let outcome = handle(&app, request).await;
     match &outcome {
         Ok((registered, _)) => app.metrics.registration("ok", Some(registered.dedup)),
         Err(error) => app.metrics.registration(error.code(), None),
     }
-    outcome.map(|(_, answer)| answer)
+    outcome.map(|(_, response)| response)
 }
 
-async fn answered(app: &App, request: Request) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
+async fn handle(app: &App, request: Request) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
     let network = request.extensions().get::<Origin>().map(|origin| Network::from(origin.address));
     limit(app, network)?;
     let bytes = body::read(request, &[body::JSON], app.body_bounds()).await?;
@@ -46,22 +46,23 @@ async fn answered(app: &App, request: Request) -> Result<(Registered, impl IntoR
     limit_new(app, network, &identity).await?;
     let registered = app.registrar.register(&app.context, &metadata, &identity).await?;
     log(&registered, &metadata);
-    let answer = Answer {
+    let body = RegistrationResponse {
         client_id: registered.id.uuid(),
         client_id_issued_at: registered.issued_at.seconds(),
         metadata: &metadata,
     };
-    let answer = (StatusCode::CREATED, Json(answer)).into_response();
-    Ok((registered, answer))
+    let response = (StatusCode::CREATED, Json(body)).into_response();
+    Ok((registered, response))
 }
 
-/// Before the body is read: by source.
+/// Applies the limit per source before the body is read.
 fn limit(app: &App, network: Option<Network>) -> Result<(), OAuthError> {
     let Some(network) = network else { return Ok(()) };
     app.limits.take(Class::Register, Counted::Network(network)).map_err(OAuthError::RateLimited)
 }
 
-/// The total counts new clients only: what is registered already costs nothing, and must be found whatever strangers do.
+/// Applies the total limit, which counts only new clients: a registered client must get its id even
+/// while others use up the limit.
 async fn limit_new(app: &App, network: Option<Network>, identity: &ClientIdentity) -> Result<(), OAuthError> {
     if app.registrar.remembers(identity) {
         return Ok(());
@@ -71,7 +72,7 @@ async fn limit_new(app: &App, network: Option<Network>, identity: &ClientIdentit
     if is_stored { Ok(()) } else { Err(OAuthError::RateLimited(refusal)) }
 }
 
-/// A client that registers again is no news.
+/// Logs only new clients at `info`.
 fn log(registered: &Registered, metadata: &ClientMetadata) {
     if registered.dedup == Dedup::New {
         let name = metadata.client_name().as_str();

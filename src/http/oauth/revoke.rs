@@ -1,4 +1,4 @@
-//! `POST /oauth2/v1/revoke` (RFC 7009): a client is done with a token.
+//! `POST /oauth2/v1/revoke` (RFC 7009): token revocation.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::http::error::TokenEndpointError;
 use crate::http::oauth::token::parameters;
 use crate::rules::token::request::TokenRefusal;
 
-/// 200 for whatever could be a token, also for one that is unknown or somebody else's (RFC 7009 section 2.2). It is told
-/// after it was committed.
+/// Returns 200 for any token, even if it is unknown or belongs to another client (RFC 7009 section
+/// 2.2). The response is sent after the commit.
 pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, TokenEndpointError> {
     let parameters = parameters(&app, request).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;

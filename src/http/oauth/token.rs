@@ -1,4 +1,5 @@
-//! `POST /oauth2/v1/token`, also at `/api/v2/oauth2/token` (RFC 6749 section 3.2): codes and refresh tokens become tokens.
+//! `POST /oauth2/v1/token`, also at `/api/v2/oauth2/token` (RFC 6749 section 3.2): exchanges codes
+//! and refresh tokens for tokens.
 
 use std::sync::Arc;
 
@@ -23,9 +24,9 @@ use crate::rules::client::ClientId;
 use crate::rules::syntax::parameters::Parameters;
 use crate::rules::token::request::{TokenRefusal, TokenRequest};
 
-/// RFC 6749 section 5.1. What is not there is left out: clients refuse a null.
+/// The response of RFC 6749 section 5.1. Absent members are omitted: some clients fail on null.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct TokenResponse<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: i64,
@@ -37,7 +38,7 @@ struct Answer<'a> {
 }
 
 pub async fn token(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
-    let outcome = answered(&app, request).await;
+    let outcome = handle(&app, request).await;
     match &outcome {
         Ok(_) => app.metrics.token("ok"),
         Err(error) => app.metrics.token(error.code()),
@@ -45,12 +46,16 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Result<Resp
     outcome
 }
 
-async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpointError> {
+async fn handle(app: &App, request: Request) -> Result<Response, TokenEndpointError> {
     let parameters = parameters(app, request).await?;
     let issued = match TokenRequest::parse(&parameters)? {
         TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
             let client = app.find_client.find_known(&app.context, &client_id).await?;
-            let resources = app.resource_servers.spell(&app.context, resources).await.map_err(TokenError::from)?;
+            let resources = app
+                .resource_servers
+                .with_registered_spelling(&app.context, resources)
+                .await
+                .map_err(TokenError::from)?;
             let exchange = Exchange {
                 client: &client,
                 code: &code,
@@ -62,12 +67,17 @@ async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpoint
         }
         TokenRequest::Refresh { client_id, refresh_token, scope, resources } => {
             let id = app.find_client.id_of(&client_id).ok_or(TokenRefusal::UnknownClient)?;
-            // One name, however it is spelt; and one that is described by a document goes by its URL.
+            // Normalizes the spelling of the id. A client with a metadata document has its URL as
+            // the id.
             let client = match ClientId::parse(&client_id) {
                 Ok(_) => app.find_client.find_known(&app.context, &client_id).await?.wire_id(),
                 Err(_) => client_id,
             };
-            let resources = app.resource_servers.spell(&app.context, resources).await.map_err(TokenError::from)?;
+            let resources = app
+                .resource_servers
+                .with_registered_spelling(&app.context, resources)
+                .await
+                .map_err(TokenError::from)?;
             let refreshing = Refreshing {
                 client_id: id,
                 client: &client,
@@ -78,10 +88,10 @@ async fn answered(app: &App, request: Request) -> Result<Response, TokenEndpoint
             refresh(app, refreshing).await?
         }
     };
-    Ok(answer(&issued))
+    Ok(token_response(&issued))
 }
 
-/// A client that this server does not know is told so, since that makes most of them register again.
+/// Reports an unknown client as `invalid_client`, since that makes most clients register again.
 async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, TokenEndpointError> {
     match refresh_tokens(&app.context, &app.issuer, app.bounds(refreshing.client_id), refreshing).await {
         Err(error @ TokenError::Refused(TokenRefusal::InvalidRefreshToken)) => {
@@ -92,14 +102,15 @@ async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, TokenE
     }
 }
 
-/// Before the body is read: by source. Then as a form or as JSON, which the troubleshooting of the compatible API names.
+/// Applies the rate limit before the body is read. The body may be a form or JSON, which the
+/// compatible API's troubleshooting page describes.
 pub async fn parameters(app: &App, request: Request) -> Result<Parameters, TokenEndpointError> {
     if let Some(origin) = request.extensions().get::<Origin>() {
         let source = Counted::Network(origin.address.into());
         app.limits.take(Class::Token, source).map_err(TokenEndpointError::RateLimited)?;
     }
-    // Every client is public: one that authenticates has a secret that this server never gave it. A bearer token, which the
-    // example of the compatible API sends along, says nothing here.
+    // All clients are public, so this server never issued a secret to one that authenticates. A
+    // bearer token is ignored, since the compatible API's example sends one.
     let is_bearer = |value: &HeaderValue| bearer_token(value).is_some();
     if request.headers().get(AUTHORIZATION).is_some_and(|value| !is_bearer(value)) {
         return Err(TokenEndpointError::Authenticated);
@@ -110,8 +121,8 @@ pub async fn parameters(app: &App, request: Request) -> Result<Parameters, Token
     Ok(parameters)
 }
 
-fn answer(issued: &Issued) -> Response {
-    let body = Answer {
+fn token_response(issued: &Issued) -> Response {
+    let body = TokenResponse {
         access_token: issued.access_token.expose(),
         token_type: "Bearer",
         expires_in: issued.expires_in,

@@ -1,6 +1,8 @@
-//! `GET` and `POST /oauth2/v1/userinfo` (OpenID Connect Core section 5.3): who the user of a token is.
+//! `GET` and `POST /oauth2/v1/userinfo` (OpenID Connect Core section 5.3): the user of an access
+//! token.
 //!
-//! Any access token of ours that holds `openid` will do, whatever resource it is for: an MCP server may ask whom it serves.
+//! Any access token of this server with the scope `openid` is accepted, whatever resource it is
+//! for, so that an MCP server can find out who its user is.
 
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Result<R
         return Err(BearerError::Lacks("openid"));
     }
     let user = users::find(&app.context.db, live.claims.sub).await?.ok_or(BearerError::Invalid)?;
-    let told = UserClaims::told(&live.scopes, &user.email, user.name.as_deref());
-    let claims = UserInfo { sub: user.id, user: told };
-    Ok(([(CACHE_CONTROL, "no-store")], Json(claims)).into_response())
+    let claims = UserClaims::for_scopes(&live.scopes, &user.email, user.name.as_deref());
+    let body = UserInfo { sub: user.id, user: claims };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v2/oauth2/.well-known/sites`: where this service lives, from the settings.
+//! `GET /api/v2/oauth2/.well-known/sites`: the sites of this service, from the settings.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use serde_json::json;
 use crate::app::App;
 use crate::http::error::JSON_API;
 
-/// The document's bytes, made once: it changes only with the settings.
+/// Builds the document, which changes only with the settings.
 pub fn document(environment: &str, hosts: &[String]) -> Bytes {
     json!({"data": {"id": environment, "type": "env", "attributes": {"sites": hosts}}}).to_string().into()
 }
 
 pub async fn sites(State(app): State<Arc<App>>) -> Response {
-    let mut answer = app.sites.clone().into_response();
-    answer.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    answer
+    let mut response = app.sites.clone().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
 }

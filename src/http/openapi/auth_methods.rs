@@ -1,8 +1,8 @@
-//! How access tokens for the receivers of webhooks are got.
+//! Auth methods: how the server gets access tokens for webhook receivers.
 
 use serde_json::{Value, json};
 
-use crate::actions::webhooks::create_auth_method::MOST_AUTH_METHODS;
+use crate::actions::webhooks::create_auth_method::MAX_AUTH_METHODS;
 use crate::http::api::auth_methods::{CREDENTIALS, METHOD, PROTOCOL};
 use crate::http::openapi::{json_api_of, json_of};
 use crate::rules::identity::permission::Permission;
@@ -28,24 +28,29 @@ fn list() -> Value {
         &["400"],
         json!({
             "operationId": "GetAllAuthMethods",
-            "summary": "All auth methods of this organisation, by name",
+            "summary": "List the auth methods of this organization by name",
             "parameters": [{"name": "include", "in": "query", "style": "form", "explode": false, "schema": include}],
-            "responses": {"200": {"description": "All of them", "content": json_api_of("AuthMethods")}},
+            "responses": {
+                "200": {"description": "The complete list", "content": json_api_of("AuthMethods")},
+            },
         }),
     )
 }
 
 fn create() -> Value {
-    let limit = format!("The name is taken, or there are {MOST_AUTH_METHODS} auth methods already");
+    let limit = format!("The name is taken, or there are already {MAX_AUTH_METHODS} auth methods");
     operation(
         &["400", "413", "415"],
         json!({
             "operationId": "CreateOAuth2ClientCredentials",
-            "summary": "Say how to get access tokens by client credentials (RFC 6749 section 4.4)",
-            "description": "The secret is stored sealed and never told again.",
+            "summary": "Create an auth method with client credentials (RFC 6749 section 4.4)",
+            "description": "The secret is stored encrypted and never returned.",
             "requestBody": {"required": true, "content": json_of("NewClientCredentials")},
             "responses": {
-                "201": {"description": "What was stored, without the secret", "content": json_api_of("ClientCredentials")},
+                "201": {
+                    "description": "The auth method without its secret",
+                    "content": json_api_of("ClientCredentials"),
+                },
                 "409": {"description": limit, "content": json_of("Errors")},
             },
         }),
@@ -57,8 +62,13 @@ fn show() -> Value {
         &["404"],
         json!({
             "operationId": "GetOAuth2ClientCredentials",
-            "summary": "One auth method, without its secret",
-            "responses": {"200": {"description": "The auth method", "content": json_api_of("ClientCredentials")}},
+            "summary": "Get an auth method",
+            "responses": {
+                "200": {
+                    "description": "The auth method without its secret",
+                    "content": json_api_of("ClientCredentials"),
+                },
+            },
         }),
     )
 }
@@ -68,12 +78,16 @@ fn update() -> Value {
         &["400", "404", "413", "415"],
         json!({
             "operationId": "UpdateOAuth2ClientCredentials",
-            "summary": "Change what is sent and keep the rest; null removes the audience or the scope",
-            "description": "Send access_token_url together with client_secret. Only the user who sent the stored secret for \
-                            the same scheme, host and port may leave it out.",
+            "summary": "Update an auth method",
+            "description": "Omitted members keep their values; null removes the audience or the scope. \
+                            Send access_token_url together with client_secret. Only the user who sent \
+                            the stored secret for the same scheme, host and port may omit it.",
             "requestBody": {"required": true, "content": json_of("ChangedClientCredentials")},
             "responses": {
-                "200": {"description": "As it is now, without the secret", "content": json_api_of("ClientCredentials")},
+                "200": {
+                    "description": "The updated auth method without its secret",
+                    "content": json_api_of("ClientCredentials"),
+                },
                 "409": {"description": "The name is taken", "content": json_of("Errors")},
             },
         }),
@@ -88,13 +102,16 @@ fn delete() -> Value {
             "summary": "Delete an auth method that no webhook uses",
             "responses": {
                 "204": {"description": "Deleted"},
-                "409": {"description": "A webhook uses it, which is named", "content": json_of("Errors")},
+                "409": {
+                    "description": "A webhook uses it; the error names the webhook",
+                    "content": json_of("Errors"),
+                },
             },
         }),
     )
 }
 
-/// What every operation here has in common: whose it is, and errors that are plain strings.
+/// Adds the security schemes and the errors, which are plain strings.
 fn operation(errors: &[&str], mut operation: Value) -> Value {
     let scope = Permission::ManageIntegrations.as_str();
     operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [scope]}]);
@@ -128,8 +145,12 @@ pub fn schemas() -> Value {
 }
 
 fn sent(required: &[&str]) -> Value {
-    let secret =
-        json!({"type": "string", "minLength": 1, "maxLength": Member::ClientSecret.longest(), "writeOnly": true});
+    let secret = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": Member::ClientSecret.max_length(),
+        "writeOnly": true,
+    });
     let mut properties = properties();
     properties["client_secret"] = secret;
     json!({
@@ -164,10 +185,22 @@ fn resource() -> Value {
     })
 }
 
-/// All that is sent and told.
+/// The members that both requests and responses have.
 fn properties() -> Value {
-    let text = |member: Member| json!({"type": "string", "minLength": 1, "maxLength": member.longest()});
-    let or_null = |member: Member| json!({"type": ["string", "null"], "minLength": 1, "maxLength": member.longest()});
+    let text = |member: Member| {
+        json!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": member.max_length(),
+        })
+    };
+    let or_null = |member: Member| {
+        json!({
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": member.max_length(),
+        })
+    };
     let mut url = text(Member::AccessTokenUrl);
     url["format"] = json!("uri");
     json!({

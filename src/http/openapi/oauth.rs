@@ -1,4 +1,4 @@
-//! What clients and resource servers call.
+//! The endpoints for clients and resource servers.
 
 use serde_json::{Value, json};
 
@@ -26,11 +26,14 @@ fn register() -> Value {
     json!({
         "operationId": "RegisterOAuthClient",
         "summary": "Register an OAuth 2 client (RFC 7591)",
-        "description": "The same metadata gets the same client_id.",
+        "description": "Registering the same metadata again returns the same client_id.",
         "security": [],
         "requestBody": {"required": true, "content": json_of("ClientMetadata")},
         "responses": {
-            "201": {"description": "Registered: everything that was, with the client_id", "content": json_of("Client")},
+            "201": {
+                "description": "The registered metadata, with the client_id",
+                "content": json_of("Client"),
+            },
             "400": {"$ref": "#/components/responses/OAuthError"},
             "413": {"$ref": "#/components/responses/OAuthError"},
             "415": {"$ref": "#/components/responses/OAuthError"},
@@ -43,7 +46,7 @@ fn register() -> Value {
 fn sites() -> Value {
     json!({
         "operationId": "ListOAuthSites",
-        "summary": "The sites of this service",
+        "summary": "List the sites of this service",
         "security": [],
         "responses": {
             "200": {"description": "Host names", "content": json_api_of("Sites")},
@@ -52,14 +55,17 @@ fn sites() -> Value {
     })
 }
 
-/// One document, whichever standard the path is of.
+/// All metadata paths return the same document.
 fn metadata_at(name: &str, standard: &str) -> Value {
     json!({
         "operationId": name,
-        "summary": format!("The server's endpoints and what they support ({standard})"),
+        "summary": format!("Get the server metadata ({standard})"),
         "security": [],
         "responses": {
-            "200": {"description": "The same at every path", "content": json_of("ServerMetadata")},
+            "200": {
+                "description": "The server metadata, the same at every path",
+                "content": json_of("ServerMetadata"),
+            },
             "429": {"$ref": "#/components/responses/TooManyRequests"},
         },
     })
@@ -68,8 +74,9 @@ fn metadata_at(name: &str, standard: &str) -> Value {
 fn jwks() -> Value {
     json!({
         "operationId": "GetJsonWebKeySet",
-        "summary": "The keys that tokens are checked with (RFC 7517)",
-        "description": "A new key is published ten minutes before it signs: cache no longer than Cache-Control says.",
+        "summary": "Get the keys that verify tokens (RFC 7517)",
+        "description": "A new key is published ten minutes before it signs, so do not cache longer \
+                        than Cache-Control allows.",
         "security": [],
         "responses": {
             "200": {"description": "A JWK set", "content": json_of("JsonWebKeySet")},
@@ -78,12 +85,13 @@ fn jwks() -> Value {
     })
 }
 
-/// One handler, whichever path it is called at.
+/// Both token paths have the same handler.
 fn token_at(name: &str) -> Value {
-    refusable(json!({
+    with_errors(json!({
         "operationId": name,
         "summary": "Exchange a code or a refresh token for tokens (RFC 6749 section 3.2)",
-        "description": "PKCE is required. A refresh token is replaced each time. A replaced one returns the same successor until that is used.",
+        "description": "PKCE is required. Each use replaces the refresh token. A replaced token \
+                        returns the same successor until the successor is used.",
         "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("TokenRequest")},
         "responses": {"200": {"description": "RFC 6749 section 5.1", "content": json_of("Tokens")}},
@@ -91,21 +99,25 @@ fn token_at(name: &str) -> Value {
 }
 
 fn revoke() -> Value {
-    refusable(json!({
+    with_errors(json!({
         "operationId": "RevokeToken",
-        "summary": "Be done with a token (RFC 7009)",
-        "description": "Revokes the refresh token and all of its access tokens, whichever of them is sent. Introspection reports them as inactive immediately. APIs that only check signatures may accept an access token until its `exp`, so use introspection or a short `tokens.access_ttl`.",
+        "summary": "Revoke a token (RFC 7009)",
+        "description": "Revokes the refresh token and all of its access tokens; send any one of \
+                        them. Introspection reports them as inactive immediately. APIs that only \
+                        check signatures may accept an access token until its `exp`, so use \
+                        introspection or a short `tokens.access_ttl`.",
         "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("RevocationRequest")},
-        "responses": {"200": {"description": "Revoked, or no token of this client"}},
+        "responses": {"200": {"description": "Revoked, or not a token of this client"}},
     }))
 }
 
 fn introspect() -> Value {
-    refusable(json!({
+    with_errors(json!({
         "operationId": "IntrospectToken",
-        "summary": "Whether an access token lives, and what it allows (RFC 7662)",
-        "description": "Asked by a resource with its own secret, which may be sent as client_secret instead. A token for another resource is not active.",
+        "summary": "Check an access token (RFC 7662)",
+        "description": "The resource server authenticates with its own secret, by HTTP Basic or as \
+                        client_secret. A token for another resource is reported as inactive.",
         "security": [{"resourceAuth": []}, {}],
         "requestBody": {"required": true, "content": {
             "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/IntrospectionRequest"}}}},
@@ -116,10 +128,13 @@ fn introspect() -> Value {
 fn userinfo_by(name: &str) -> Value {
     json!({
         "operationId": name,
-        "summary": "Who the user of an access token is (OpenID Connect Core section 5.3)",
+        "summary": "Get the user of an access token (OpenID Connect Core section 5.3)",
         "security": [{"bearerAuth": ["openid"]}],
         "responses": {
-            "200": {"description": "What the scopes of the token tell", "content": json_of("UserInfo")},
+            "200": {
+                "description": "The claims that the scopes of the token allow",
+                "content": json_of("UserInfo"),
+            },
             "401": {"$ref": "#/components/responses/InvalidToken"},
             "403": {"$ref": "#/components/responses/InvalidToken"},
             "429": {"$ref": "#/components/responses/TooManyRequests"},
@@ -128,8 +143,8 @@ fn userinfo_by(name: &str) -> Value {
     })
 }
 
-/// What the operations about tokens have in common.
-fn refusable(mut operation: Value) -> Value {
+/// Adds the error responses that all token operations share.
+fn with_errors(mut operation: Value) -> Value {
     for (status, response) in [
         ("400", "OAuthError"),
         ("401", "OAuthError"),

@@ -1,8 +1,8 @@
-//! What operators call.
+//! The management API: restrictions and authorized clients.
 
 use serde_json::{Value, json};
 
-use crate::http::api::authorized_query::{OF_LIST, OF_ONE, SORTS_OF_CLIENTS, SORTS_OF_USERS};
+use crate::http::api::authorized_query::{CLIENT_INCLUDES, CLIENT_SORTS, LIST_INCLUDES, USER_SORTS};
 use crate::http::api::page;
 use crate::http::openapi::{json_api_of, json_of};
 use crate::rules::identity::permission::Permission;
@@ -11,12 +11,13 @@ const READ: [Permission; 1] = [Permission::OrgAuthorizedAppsRead];
 const READ_OR_INTEGRATE: [Permission; 2] = [Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];
 const MANAGE_ORG: [Permission; 1] = [Permission::OrgManagement];
 const WRITE: [Permission; 1] = [Permission::OrgAuthorizedAppsWrite];
-const LAST_TOKENS: &str = "Introspection reports them as inactive immediately. APIs that only check signatures may accept an \
-                           access token until its `exp`, so use introspection or a short `tokens.access_ttl`.";
-const REMOVED_SCOPES: &str = "Grants that hold a removed scope are revoked or lose that scope, in the same transaction. \
-                              Introspection reports this immediately. APIs that only check signatures may accept an \
-                              access token until its `exp`; in the answer to a dry run, `last_token_ends_at` is when the \
-                              last one expires.";
+const LAST_TOKENS: &str = "Introspection reports them as inactive immediately. APIs that only check \
+                           signatures may accept an access token until its `exp`, so use \
+                           introspection or a short `tokens.access_ttl`.";
+const REMOVED_SCOPES: &str = "Grants that hold a removed scope are revoked or lose that scope, in the \
+                              same transaction. Introspection reports this immediately. APIs that only \
+                              check signatures may accept an access token until its `exp`; in the \
+                              response to a dry run, `last_token_ends_at` is when the last one expires.";
 
 pub fn paths() -> Value {
     json!({
@@ -43,11 +44,17 @@ pub fn paths() -> Value {
         },
         "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients/{user_authorized_client_id}": {
             "parameters": [in_path("org_authorized_client_id"), in_path("user_authorized_client_id")],
-            "delete": delete_authorization("DeleteOrgAuthorizedClientUserAuthorization", "End what one user authorized, named by itself"),
+            "delete": delete_authorization(
+                "DeleteOrgAuthorizedClientUserAuthorization",
+                "End one authorization",
+            ),
         },
         "/api/v2/org_authorized_clients/{org_authorized_client_id}/user/{user_id}": {
             "parameters": [in_path("org_authorized_client_id"), in_path("user_id")],
-            "delete": delete_authorization("DeleteOrgAuthorizedClientAllUserAuthorizations", "End what one user authorized, named by the user"),
+            "delete": delete_authorization(
+                "DeleteOrgAuthorizedClientAllUserAuthorizations",
+                "End all authorizations of a user",
+            ),
         },
     })
 }
@@ -58,17 +65,22 @@ fn list_clients() -> Value {
         &READ_OR_INTEGRATE,
         json!({
             "operationId": "ListOrgAuthorizedClients",
-            "summary": "The clients that users of this organisation have authorized",
+            "summary": "List the clients that users of this organization have authorized",
             "parameters": [
                 size,
                 number,
-                sort(&SORTS_OF_CLIENTS),
-                text("filter", "A part of the client's name"),
-                text("filter[oauth2_client][name]", "A part of the client's name"),
-                flag("filter[disabled]", "Whether the organisation has disabled the client"),
-                include(&OF_LIST),
+                sort(&CLIENT_SORTS),
+                text("filter", "Part of the client's name"),
+                text("filter[oauth2_client][name]", "Part of the client's name"),
+                flag("filter[disabled]", "Whether the organization has disabled the client"),
+                include(&LIST_INCLUDES),
             ],
-            "responses": {"200": {"description": "A page", "content": json_api_of("OrgAuthorizedClients")}},
+            "responses": {
+                "200": {
+                    "description": "One page of clients",
+                    "content": json_api_of("OrgAuthorizedClients"),
+                },
+            },
         }),
     )
 }
@@ -78,11 +90,17 @@ fn show_client() -> Value {
         &READ,
         json!({
             "operationId": "GetOrgAuthorizedClient",
-            "summary": "One client, and the users that have authorized it",
+            "summary": "Get a client and the users who have authorized it",
             "parameters": [
-                flag("filter[user_authorized_clients][disabled]", "Of the authorizations that are told; those that live where it is left out"),
-                flag("filter[user_authorized_clients][user][disabled]", "Of the users whose authorizations are told"),
-                include(&OF_ONE),
+                flag(
+                    "filter[user_authorized_clients][disabled]",
+                    "Whether to return revoked authorizations; by default only active ones are returned",
+                ),
+                flag(
+                    "filter[user_authorized_clients][user][disabled]",
+                    "Whether the users of the returned authorizations are disabled",
+                ),
+                include(&CLIENT_INCLUDES),
             ],
             "responses": {"200": {"description": "The client", "content": json_api_of("OrgAuthorizedClientDocument")}},
         }),
@@ -94,9 +112,11 @@ fn disable_client() -> Value {
         &WRITE,
         json!({
             "operationId": "DeleteOrgAuthorizedClient",
-            "summary": "Disable the client for this organisation",
-            "description": format!("Ends every authorization and revokes its tokens at once. Users cannot authorize the client until it is enabled. {LAST_TOKENS}"),
-            "responses": {"204": {"description": "Disabled; also where it was"}},
+            "summary": "Disable a client for this organization",
+            "description": format!("Ends every authorization and revokes its tokens immediately. \
+                                    Users cannot authorize the client until it is enabled again. \
+                                    {LAST_TOKENS}"),
+            "responses": {"204": {"description": "Disabled, or already disabled"}},
         }),
     )
 }
@@ -107,17 +127,22 @@ fn list_users() -> Value {
         &READ,
         json!({
             "operationId": "ListOrgAuthorizedClientUserAuthorizations",
-            "summary": "What users have authorized for one client, also what has ended",
+            "summary": "List the authorizations of a client, including revoked ones",
             "parameters": [
                 size,
                 number,
-                sort(&SORTS_OF_USERS),
-                flag("filter[disabled]", "Whether the authorization has ended"),
-                text("filter[user][name]", "A part of the user's name"),
-                text("filter[user][email]", "A part of the user's e-mail address"),
+                sort(&USER_SORTS),
+                flag("filter[disabled]", "Whether the authorization was revoked"),
+                text("filter[user][name]", "Part of the user's name"),
+                text("filter[user][email]", "Part of the user's email address"),
                 flag("filter[user][disabled]", "Whether the user is disabled"),
             ],
-            "responses": {"200": {"description": "A page", "content": json_api_of("UserAuthorizedClients")}},
+            "responses": {
+                "200": {
+                    "description": "One page of authorizations",
+                    "content": json_api_of("UserAuthorizedClients"),
+                },
+            },
         }),
     )
 }
@@ -128,8 +153,9 @@ fn delete_authorization(name: &str, summary: &str) -> Value {
         json!({
             "operationId": name,
             "summary": summary,
-            "description": format!("Revokes its tokens at once. The user may authorize the client again. {LAST_TOKENS}"),
-            "responses": {"204": {"description": "Ended; also where it had"}},
+            "description": format!("Revokes its tokens immediately. The user may authorize the \
+                                    client again. {LAST_TOKENS}"),
+            "responses": {"204": {"description": "Revoked, or already revoked"}},
         }),
     )
 }
@@ -137,7 +163,12 @@ fn delete_authorization(name: &str, summary: &str) -> Value {
 fn paged() -> [Value; 2] {
     [
         json!({"name": "page[size]", "in": "query",
-            "schema": {"type": "integer", "minimum": 1, "maximum": page::MOST, "default": page::DEFAULT_SIZE}}),
+        "schema": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": page::MAX_SIZE,
+            "default": page::DEFAULT_SIZE,
+        }}),
         json!({"name": "page[number]", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0}}),
     ]
 }
@@ -165,8 +196,13 @@ fn show_restriction() -> Value {
         &READ,
         json!({
             "operationId": "GetScopesRestriction",
-            "summary": "What this organisation lets the client have at most",
-            "responses": {"200": {"description": "null is no restriction, [] is nothing", "content": json_api_of("ScopesRestriction")}},
+            "summary": "Get a client's restriction",
+            "responses": {
+                "200": {
+                    "description": "null means no restriction; empty lists mean no scopes",
+                    "content": json_api_of("ScopesRestriction"),
+                },
+            },
         }),
     )
 }
@@ -176,12 +212,16 @@ fn upsert_restriction() -> Value {
         &WRITE,
         json!({
             "operationId": "UpsertScopesRestriction",
-            "summary": "Create or replace the restriction",
+            "summary": "Create or replace a client's restriction",
             "description": REMOVED_SCOPES,
             "parameters": of_upsert(),
             "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
             "responses": {
-                "200": {"description": "The restriction as it is now, or would be", "content": json_api_of("ScopesRestriction")},
+                "200": {
+                    "description": "The new restriction; for a dry run, the restriction that would \
+                                    be stored",
+                    "content": json_api_of("ScopesRestriction"),
+                },
                 "409": {"$ref": "#/components/responses/JsonApiError"},
                 "413": {"$ref": "#/components/responses/JsonApiError"},
                 "415": {"$ref": "#/components/responses/JsonApiError"},
@@ -195,17 +235,23 @@ fn lift_restriction() -> Value {
         &WRITE,
         json!({
             "operationId": "DeleteScopesRestriction",
-            "summary": "Back to full access",
-            "responses": {"204": {"description": "No restriction any more; also where there was none"}},
+            "summary": "Remove a client's restriction",
+            "responses": {"204": {"description": "Removed, or there was none"}},
         }),
     )
 }
 
 fn of_upsert() -> Value {
     json!([
-        {"name": "dry_run", "in": "query", "schema": {"type": "boolean"}, "description": "Say what would change and store nothing"},
+        {
+            "name": "dry_run",
+            "in": "query",
+            "schema": {"type": "boolean"},
+            "description": "Report what would change and store nothing",
+        },
         {"name": "if_digest", "in": "query", "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
-            "description": "Only if the state is still the one that a dry run named so"},
+            "description": "The digest returned by a dry run; the change fails if the state has \
+                            changed since"},
     ])
 }
 
@@ -214,9 +260,15 @@ fn show_default_restriction() -> Value {
         &READ,
         json!({
             "operationId": "GetDefaultScopesRestriction",
-            "summary": "The scopes that clients without a restriction of their own may get",
-            "description": "The id is that of the organization.",
-            "responses": {"200": {"description": "null is no bound, [] is nothing", "content": json_api_of("ScopesRestriction")}},
+            "summary": "Get the default restriction",
+            "description": "It applies to clients without a restriction of their own. The id is \
+                            the organization's.",
+            "responses": {
+                "200": {
+                    "description": "null means no restriction; empty lists mean no scopes",
+                    "content": json_api_of("ScopesRestriction"),
+                },
+            },
         }),
     )
 }
@@ -231,7 +283,11 @@ fn upsert_default_restriction() -> Value {
             "parameters": of_upsert(),
             "requestBody": {"required": true, "content": json_of("UpsertScopesRestriction")},
             "responses": {
-                "200": {"description": "The default as it is now, or would be", "content": json_api_of("ScopesRestriction")},
+                "200": {
+                    "description": "The new default; for a dry run, the default that would be \
+                                    stored",
+                    "content": json_api_of("ScopesRestriction"),
+                },
                 "409": {"$ref": "#/components/responses/JsonApiError"},
                 "413": {"$ref": "#/components/responses/JsonApiError"},
                 "415": {"$ref": "#/components/responses/JsonApiError"},
@@ -251,15 +307,15 @@ fn lift_default_restriction() -> Value {
     )
 }
 
-/// Like [`operator`], for an operation that takes no access token.
+/// Like [`operator`], but for an operation that does not accept access tokens.
 fn by_keys(any_of: &[Permission], operation: Value) -> Value {
     let mut operation = operator(any_of, operation);
     operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}]);
     operation
 }
 
-/// What every operators' operation has in common. Any one of the permissions will do: the user's, and where a token is
-/// sent, its scope of the same name too.
+/// Adds what all operations of the management API share. The user needs one of the permissions. A
+/// token also needs the scope of the same name.
 fn operator(any_of: &[Permission], mut operation: Value) -> Value {
     let by_token = any_of.iter().map(|permission| json!({"bearerAuth": [permission.as_str()]}));
     operation["security"] = std::iter::once(json!({"apiKeyAuth": [], "appKeyAuth": []})).chain(by_token).collect();

@@ -1,4 +1,4 @@
-//! JSON:API resources, and documents of them.
+//! Schemas of JSON:API resources and documents.
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn restriction(strings: &Value) -> Value {
     }));
     document["properties"]["meta"] = json!({
         "type": "object",
-        "description": "In answers to a dry run",
+        "description": "Present in the response to a dry run",
         "required": [
             "dry_run", "scopes_added", "scopes_removed", "grants", "ended", "users", "last_token_ends_at", "digest",
         ],
@@ -60,8 +60,12 @@ fn restriction(strings: &Value) -> Value {
             "scopes_added": strings,
             "scopes_removed": strings,
             "grants": {"type": "integer", "description": "Grants that hold a removed scope"},
-            "ended": {"type": "integer", "description": "How many of these grants end; the others lose only the removed scopes"},
-            "users": {"type": "integer", "description": "People whose grants hold a removed scope"},
+            "ended": {
+                "type": "integer",
+                "description": "Number of these grants that end; the others lose only the removed \
+                                scopes",
+            },
+            "users": {"type": "integer", "description": "Users whose grants hold a removed scope"},
             "last_token_ends_at": {
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -73,7 +77,7 @@ fn restriction(strings: &Value) -> Value {
     document
 }
 
-/// A JSON:API document with one resource, all of whose members are always there.
+/// A JSON:API document with one resource. All of its members are always present.
 fn data(properties: Value) -> Value {
     json!({
         "type": "object",
@@ -88,7 +92,7 @@ fn org_client() -> Value {
         json!({
             "disabled": {"type": "boolean"},
             "last_exercised": {"type": ["string", "null"], "format": "date-time"},
-            "user_count": {"type": "integer", "description": "Whose authorization lives"},
+            "user_count": {"type": "integer", "description": "Users with an active authorization"},
         }),
         json!({
             "oauth2_client": related(identifier("oauth2_clients")),
@@ -112,8 +116,11 @@ fn user_client() -> Value {
             "created_at": time,
             "modified_at": time,
             "last_exercised": {"type": ["string", "null"], "format": "date-time"},
-            "disabled": {"type": "boolean", "description": "It has ended"},
-            "org_disabled": {"type": "boolean", "description": "The organisation has disabled the client"},
+            "disabled": {"type": "boolean", "description": "Whether the authorization was revoked"},
+            "org_disabled": {
+                "type": "boolean",
+                "description": "Whether the organization has disabled the client",
+            },
         }),
         json!({
             "oauth2_client": related(identifier("oauth2_clients")),
@@ -123,7 +130,7 @@ fn user_client() -> Value {
     )
 }
 
-/// All members of which are always there.
+/// All members of the resource are always present.
 fn resource(kind: &str, attributes: Value, relationships: Value) -> Value {
     let names = |object: &Value| object.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>());
     json!({
@@ -174,7 +181,8 @@ fn page_of(resource: &str) -> Value {
 fn included() -> Value {
     json!({
         "type": "array",
-        "description": "Where it was asked for: oauth2_clients, scopes, user_authorized_clients, users",
+        "description": "Present if requested with include: oauth2_clients, scopes, \
+                        user_authorized_clients, users",
         "items": {"type": "object", "required": ["id", "type", "attributes"]},
     })
 }

@@ -1,4 +1,4 @@
-//! What clients and resource servers send and are answered.
+//! Schemas of the requests and responses of the OAuth endpoints.
 
 use serde_json::{Value, json};
 
@@ -65,8 +65,7 @@ pub fn schemas() -> Value {
     })
 }
 
-/// About tokens.
-pub fn of_tokens() -> Value {
+pub fn token_schemas() -> Value {
     let grant_types: Vec<&str> = GrantType::ALL.into_iter().map(GrantType::name).collect();
     let strings = json!({"type": "array", "items": {"type": "string"}});
     json!({
@@ -80,7 +79,10 @@ pub fn of_tokens() -> Value {
                 "expires_in": {"type": "integer", "description": "Seconds"},
                 "refresh_token": {"type": "string"},
                 "scope": {"type": "string"},
-                "id_token": {"type": "string", "description": "Where the scope holds openid"},
+                "id_token": {
+                    "type": "string",
+                    "description": "Present if the scope contains openid",
+                },
             },
         },
         "RevocationRequest": {
@@ -108,7 +110,7 @@ pub fn of_tokens() -> Value {
     })
 }
 
-/// The members that the parser knows, by the parser's own list.
+/// The members of the metadata parser, so that the schema cannot differ from it.
 fn metadata(grant_types: &[&str]) -> Value {
     Member::ALL.into_iter().map(|member| (member.name().to_owned(), member_schema(member, grant_types))).collect()
 }
@@ -119,7 +121,12 @@ fn member_schema(member: Member, grant_types: &[&str]) -> Value {
         Member::GrantTypes => json!({"type": "array", "items": {"enum": grant_types}}),
         Member::ResponseTypes => json!({"type": "array", "items": {"const": "code"}}),
         Member::TokenEndpointAuthMethod => json!({"const": "none"}),
-        Member::Jwks => json!({"description": "Not beside jwks_uri; not registered", "type": "object"}),
+        Member::Jwks => {
+            json!({
+                "description": "Not allowed together with jwks_uri; accepted but not stored",
+                "type": "object",
+            })
+        }
         Member::ClientName
         | Member::Scope
         | Member::ClientUri
@@ -141,7 +148,7 @@ fn client(grant_types: &[&str]) -> Value {
 }
 
 fn token_request(grant_types: &[&str]) -> Value {
-    let resource = json!({"type": "string", "description": "RFC 8707; may repeat"});
+    let resource = json!({"type": "string", "description": "RFC 8707; may be repeated"});
     json!({
         "type": "object",
         "required": ["grant_type", "client_id"],
@@ -152,13 +159,16 @@ fn token_request(grant_types: &[&str]) -> Value {
             "redirect_uri": {"type": "string"},
             "code_verifier": {"type": "string"},
             "refresh_token": {"type": "string"},
-            "scope": {"type": "string", "description": "For a refresh token: less than was granted"},
+            "scope": {
+                "type": "string",
+                "description": "Only with a refresh token: a subset of the granted scope",
+            },
             "resource": resource,
         },
     })
 }
 
-/// All but `active` are told only of a token that lives.
+/// All members but `active` are present only if the token is active.
 fn introspection(strings: &Value) -> Value {
     json!({
         "type": "object",

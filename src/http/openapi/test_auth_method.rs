@@ -1,4 +1,4 @@
-//! How an auth method is tried.
+//! The operation that tests an auth method.
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,15 @@ pub fn paths() -> Value {
             ],
             "post": {
                 "operationId": "TestOAuth2ClientCredentials",
-                "summary": "Ask for an access token now, and say how that went",
-                "description": "At most ten times a minute for each auth method. The token is never told.",
+                "summary": "Test an auth method",
+                "description": "Requests an access token and reports the result. The token itself \
+                                is never returned. At most ten tests a minute per auth method.",
                 "security": [{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}],
                 "responses": {
-                    "200": {"description": "How it went, also where it failed", "content": json_api_of("AuthMethodTest")},
+                    "200": {
+                        "description": "The result, whether the test succeeded or failed",
+                        "content": json_api_of("AuthMethodTest"),
+                    },
                     "401": {"$ref": "#/components/responses/Unauthorized"},
                     "403": {"$ref": "#/components/responses/Errors"},
                     "404": {"$ref": "#/components/responses/Errors"},
@@ -36,15 +40,25 @@ pub fn schemas() -> Value {
         "required": ["succeeded", "status", "duration_ms", "failure", "token", "requested_at"],
         "properties": {
             "succeeded": {"type": "boolean"},
-            "status": {"type": ["integer", "null"], "description": "Of the last answer; null where there was none"},
+            "status": {
+                "type": ["integer", "null"],
+                "description": "HTTP status of the last response; null if none arrived",
+            },
             "duration_ms": {"type": "integer"},
-            "failure": {"type": ["string", "null"], "description": "What went wrong, in words"},
+            "failure": {
+                "type": ["string", "null"],
+                "description": "Why the test failed; null if it succeeded",
+            },
             "token": {
                 "type": ["object", "null"],
                 "required": ["type", "expires_in", "scope"],
                 "properties": {
                     "type": {"const": "Bearer"},
-                    "expires_in": {"type": "integer", "description": "Seconds, a day at most, and 300 where nothing is said"},
+                    "expires_in": {
+                        "type": "integer",
+                        "description": "Seconds, at most one day; 300 if the response does not set \
+                                        it",
+                    },
                     "scope": {"type": ["string", "null"]},
                 },
             },

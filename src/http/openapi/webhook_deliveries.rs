@@ -1,9 +1,9 @@
-//! What webhooks were sent, and how it is sent again.
+//! Webhook deliveries and their replay.
 
 use serde_json::{Value, json};
 
 use crate::db::webhooks::deliveries::State;
-use crate::http::api::webhook_deliveries::{DEFAULT_SIZE, MOST};
+use crate::http::api::webhook_deliveries::{DEFAULT_SIZE, MAX_SIZE};
 use crate::http::openapi::json_of;
 use crate::rules::identity::permission::Permission;
 use crate::rules::webhook::event::Event;
@@ -16,14 +16,17 @@ pub fn paths() -> Value {
         },
         "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/replay": {
             "parameters": [webhook_name()],
-            "post": replaying("ReplayWebhookDeliveries", "Send all parked deliveries of a webhook again"),
+            "post": replaying(
+                "ReplayWebhookDeliveries",
+                "Replay all parked deliveries of a webhook",
+            ),
         },
         "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/{delivery_id}/replay": {
             "parameters": [
                 webhook_name(),
                 {"name": "delivery_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
             ],
-            "post": replaying("ReplayWebhookDelivery", "Send one parked delivery again"),
+            "post": replaying("ReplayWebhookDelivery", "Replay one parked delivery"),
         },
     })
 }
@@ -39,7 +42,11 @@ pub fn schemas() -> Value {
             "type": "object",
             "required": ["id", "type", "attributes"],
             "properties": {
-                "id": {"type": "string", "format": "uuid", "description": "The webhook-id that the receiver sees"},
+                "id": {
+                    "type": "string",
+                    "format": "uuid",
+                    "description": "The webhook-id header that the receiver gets",
+                },
                 "type": {"const": "webhook_deliveries"},
                 "attributes": attributes(),
             },
@@ -50,7 +57,12 @@ pub fn schemas() -> Value {
             "properties": {"meta": {
                 "type": "object",
                 "required": ["replayed"],
-                "properties": {"replayed": {"type": "integer", "description": "How many wait again"}},
+                "properties": {
+                    "replayed": {
+                        "type": "integer",
+                        "description": "Number of deliveries that are waiting again",
+                    },
+                },
             }},
         },
     })
@@ -65,32 +77,49 @@ fn attributes() -> Value {
         ],
         "properties": {
             "event": {"enum": Event::KINDS},
-            "client_id": {"type": ["string", "null"], "format": "uuid", "description": "null where it is about no client"},
+            "client_id": {
+                "type": ["string", "null"],
+                "format": "uuid",
+                "description": "null if the event is not about a client",
+            },
             "occurred_at": {"type": "string", "format": "date-time"},
             "state": {"enum": State::ALL.map(State::as_str)},
             "attempts": {"type": "integer"},
             "attempted_at": time,
-            "status": {"type": ["integer", "null"], "description": "Of the last answer; null where there was none"},
-            "failure": {"type": ["string", "null"], "description": "What went wrong at the last attempt, in words"},
+            "status": {
+                "type": ["integer", "null"],
+                "description": "HTTP status of the last response; null if none arrived",
+            },
+            "failure": {"type": ["string", "null"], "description": "Why the last attempt failed"},
             "finished_at": time,
         },
     })
 }
 
 fn listing() -> Value {
-    let size = json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_SIZE});
+    let size = json!({
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_SIZE,
+        "default": DEFAULT_SIZE,
+    });
     let mut listing = operation(json!({
         "operationId": "ListWebhookDeliveries",
-        "summary": "What a webhook was sent, what waits and what was given up, the newest first",
+        "summary": "List the deliveries of a webhook, newest first",
         "parameters": [
             in_query("state", &json!({"enum": State::ALL.map(State::as_str)})),
             in_query("page_size", &size),
             {
                 "name": "before", "in": "query", "schema": {"type": "string", "format": "uuid"},
-                "description": "The id of the last one of the page before",
+                "description": "The id of the last delivery on the previous page",
             },
         ],
-        "responses": {"200": {"description": "At most page_size of them", "content": json_of("WebhookDeliveries")}},
+        "responses": {
+            "200": {
+                "description": "At most page_size deliveries",
+                "content": json_of("WebhookDeliveries"),
+            },
+        },
     }));
     listing["responses"]["400"] = json!({"$ref": "#/components/responses/Errors"});
     listing
@@ -100,11 +129,16 @@ fn replaying(name: &str, summary: &str) -> Value {
     operation(json!({
         "operationId": name,
         "summary": summary,
-        "responses": {"202": {"description": "They wait, before what came later", "content": json_of("WebhookReplay")}},
+        "responses": {
+            "202": {
+                "description": "The deliveries wait again, before later ones",
+                "content": json_of("WebhookReplay"),
+            },
+        },
     }))
 }
 
-/// With what can go wrong everywhere.
+/// Adds the security schemes and the errors that all operations share.
 fn operation(mut operation: Value) -> Value {
     let permission = Permission::ManageIntegrations.as_str();
     operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}]);

@@ -1,63 +1,97 @@
-//! Webhooks and their variables.
+//! Webhooks and custom variables.
 
 use serde_json::{Value, json};
 
 use crate::http::openapi::json_of;
 use crate::rules::identity::permission::Permission;
 use crate::rules::webhook::event::Event;
-use crate::rules::webhook::{Encoding, LONGEST_NAME, receiver_url, variable};
+use crate::rules::webhook::{Encoding, MAX_NAME_LENGTH, receiver_url, variable};
 
 pub fn paths() -> Value {
     json!({
         "/api/v1/integration/webhooks/configuration/webhooks": {
-            "get": listing("ListWebhooksIntegrations", "The webhooks of this organisation, by name", "Webhooks"),
-            "post": creating("CreateWebhooksIntegration", "Make a webhook", "NewWebhook", "Webhook"),
+            "get": listing(
+                "ListWebhooksIntegrations",
+                "List the webhooks of this organization by name",
+                "Webhooks",
+            ),
+            "post": creating(
+                "CreateWebhooksIntegration",
+                "Create a webhook",
+                "NewWebhook",
+                "Webhook",
+            ),
         },
         "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}": {
             "parameters": [in_path("webhook_name")],
-            "get": showing("GetWebhooksIntegration", "One webhook", "Webhook"),
-            "put": updating("UpdateWebhooksIntegration", "Change a webhook", "WebhookChange", "Webhook"),
-            "delete": deleting("DeleteWebhooksIntegration", "Delete a webhook, with all that waits to be sent there"),
+            "get": showing("GetWebhooksIntegration", "Get a webhook", "Webhook"),
+            "put": updating(
+                "UpdateWebhooksIntegration",
+                "Update a webhook",
+                "WebhookChange",
+                "Webhook",
+            ),
+            "delete": deleting(
+                "DeleteWebhooksIntegration",
+                "Delete a webhook and its waiting deliveries",
+            ),
         },
         "/api/v1/integration/webhooks/configuration/custom-variables": {
             "get": listing(
-                "ListWebhooksIntegrationCustomVariables", "The custom variables of this organisation, by name", "WebhookVariables"),
+                "ListWebhooksIntegrationCustomVariables",
+                "List the custom variables of this organization by name",
+                "WebhookVariables",
+            ),
             "post": creating(
-                "CreateWebhooksIntegrationCustomVariable", "Make a custom variable", "NewWebhookVariable", "WebhookVariable"),
+                "CreateWebhooksIntegrationCustomVariable",
+                "Create a custom variable",
+                "NewWebhookVariable",
+                "WebhookVariable",
+            ),
         },
         "/api/v1/integration/webhooks/configuration/custom-variables/{custom_variable_name}": {
             "parameters": [in_path("custom_variable_name")],
-            "get": showing("GetWebhooksIntegrationCustomVariable", "One custom variable", "WebhookVariable"),
+            "get": showing(
+                "GetWebhooksIntegrationCustomVariable",
+                "Get a custom variable",
+                "WebhookVariable",
+            ),
             "put": updating(
-                "UpdateWebhooksIntegrationCustomVariable", "Change a custom variable", "WebhookVariableChange", "WebhookVariable"),
+                "UpdateWebhooksIntegrationCustomVariable",
+                "Update a custom variable",
+                "WebhookVariableChange",
+                "WebhookVariable",
+            ),
             "delete": deleting("DeleteWebhooksIntegrationCustomVariable", "Delete a custom variable"),
         },
     })
 }
 
 pub fn schemas() -> Value {
-    let (written, variable) = (written(), variable());
+    let writable = writable();
+    let variable = variable();
     json!({
-        "NewWebhook": {"type": "object", "required": ["name", "url"], "properties": written},
-        "WebhookChange": {"type": "object", "properties": with(&written, "rotate_signing_secret", json!({
+        "NewWebhook": {"type": "object", "required": ["name", "url"], "properties": writable},
+        "WebhookChange": {"type": "object", "properties": with(&writable, "rotate_signing_secret", json!({
             "type": "boolean", "default": false,
-            "description": "Answer a new signing secret; the former one signs beside it for a day"}))},
+            "description": "Return a new signing secret; the previous one also signs for another day"}))},
         "Webhook": {
             "type": "object",
             "required": ["name", "url", "encode_as", "payload", "custom_headers", "auth_method_id", "events"],
-            "properties": with(&written, "signing_secret", json!({
-                "type": "string", "description": "whsec_ and base64. Only where it is new: it is told once"})),
+            "properties": with(&writable, "signing_secret", json!({
+                "type": "string", "description": "whsec_ and base64; returned only once, when it is new"})),
         },
         "Webhooks": {"type": "array", "items": {"$ref": "#/components/schemas/Webhook"}},
         "NewWebhookVariable": {"type": "object", "required": ["name", "value", "is_secret"], "properties": variable},
         "WebhookVariableChange": {
             "type": "object",
-            "description": "What is secret stays so unless a new value comes with is_secret: false",
+            "description": "A secret variable stays secret unless a new value is sent with \
+                            is_secret: false",
             "properties": variable,
         },
         "WebhookVariable": {
             "type": "object",
-            "description": "Without its value where it is secret",
+            "description": "The value is omitted if the variable is secret",
             "required": ["name", "is_secret"],
             "properties": variable,
         },
@@ -65,24 +99,40 @@ pub fn schemas() -> Value {
     })
 }
 
-fn written() -> Value {
+fn writable() -> Value {
     let encodings = Encoding::ALL.map(Encoding::name);
     json!({
-        "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
-        "url": {"type": "string", "format": "uri", "maxLength": receiver_url::LONGEST},
+        "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH},
+        "url": {"type": "string", "format": "uri", "maxLength": receiver_url::MAX_LENGTH},
         "encode_as": {"enum": encodings, "default": Encoding::default().name()},
-        "payload": {"type": ["string", "null"], "description": "The text of a JSON object with $VARIABLES in its strings; null for the event as it is"},
-        "custom_headers": {"type": ["string", "null"], "description": "The text of a JSON object of strings with $VARIABLES in them"},
-        "auth_method_id": {"type": ["string", "null"], "format": "uuid", "description": "How to get an access token for the receiver"},
-        "events": {"type": ["array", "null"], "items": {"enum": Event::KINDS}, "minItems": 1, "description": "The kinds that are sent; null for all"},
+        "payload": {
+            "type": ["string", "null"],
+            "description": "JSON object as text, with $VARIABLES in its strings; null sends the \
+                            event unchanged",
+        },
+        "custom_headers": {
+            "type": ["string", "null"],
+            "description": "JSON object of strings as text, with $VARIABLES in the strings",
+        },
+        "auth_method_id": {
+            "type": ["string", "null"],
+            "format": "uuid",
+            "description": "The auth method that gets an access token for the receiver",
+        },
+        "events": {
+            "type": ["array", "null"],
+            "items": {"enum": Event::KINDS},
+            "minItems": 1,
+            "description": "The event types to send; null sends all",
+        },
     })
 }
 
 fn variable() -> Value {
-    let pattern = format!("^[A-Z0-9_]{{1,{}}}$", variable::LONGEST_NAME);
+    let pattern = format!("^[A-Z0-9_]{{1,{}}}$", variable::MAX_NAME_LENGTH);
     json!({
         "name": {"type": "string", "pattern": pattern},
-        "value": {"type": "string", "maxLength": variable::LONGEST_VALUE},
+        "value": {"type": "string", "maxLength": variable::MAX_VALUE_LENGTH},
         "is_secret": {"type": "boolean"},
     })
 }
@@ -99,7 +149,7 @@ fn listing(name: &str, summary: &str, schema: &str) -> Value {
         json!({
             "operationId": name,
             "summary": summary,
-            "responses": {"200": {"description": "All of them", "content": json_of(schema)}},
+            "responses": {"200": {"description": "The complete list", "content": json_of(schema)}},
         }),
     )
 }
@@ -111,7 +161,7 @@ fn creating(name: &str, summary: &str, sent: &str, schema: &str) -> Value {
             "operationId": name,
             "summary": summary,
             "requestBody": {"required": true, "content": json_of(sent)},
-            "responses": {"201": {"description": "Made", "content": json_of(schema)}},
+            "responses": {"201": {"description": "Created", "content": json_of(schema)}},
         }),
     )
 }
@@ -122,7 +172,7 @@ fn showing(name: &str, summary: &str, schema: &str) -> Value {
         json!({
             "operationId": name,
             "summary": summary,
-            "responses": {"200": {"description": "As it is", "content": json_of(schema)}},
+            "responses": {"200": {"description": "The current state", "content": json_of(schema)}},
         }),
     )
 }
@@ -133,9 +183,10 @@ fn updating(name: &str, summary: &str, sent: &str, schema: &str) -> Value {
         json!({
             "operationId": name,
             "summary": summary,
-            "description": "What is left out stays as it is; null clears what can be null",
+            "description": "Omitted members keep their values; null clears a member that can be \
+                            null",
             "requestBody": {"required": true, "content": json_of(sent)},
-            "responses": {"200": {"description": "As it is now", "content": json_of(schema)}},
+            "responses": {"200": {"description": "The updated state", "content": json_of(schema)}},
         }),
     )
 }
@@ -151,7 +202,7 @@ fn deleting(name: &str, summary: &str) -> Value {
     )
 }
 
-/// With what can go wrong everywhere.
+/// Adds the security schemes and the errors that all operations share.
 fn operation(errors: &[&str], mut operation: Value) -> Value {
     let permission = Permission::ManageIntegrations.as_str();
     operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}]);

@@ -1,11 +1,11 @@
-//! `/account`: what somebody has connected, and from where they are signed in; and the forms that change it.
+//! `/account`: the user's connected apps, sessions and password, and the forms that change them.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use crate::actions::grants::end::end_grant;
+use crate::actions::grants::end::revoke_grant;
 use crate::actions::sign_in::{AtBrowser, ChangePasswordError, change_password, end_other_sessions, sign_out};
 use crate::app::App;
 use crate::db::families::last_tokens;
@@ -16,8 +16,8 @@ use crate::http::error::PageError;
 use crate::http::extract::browser::{Browser, SignedIn};
 use crate::http::middleware::rate_limit::{Class, Counted};
 use crate::http::oauth::pending::see_other;
-use crate::http::pages::{form, visitor};
-use crate::http::views::{AccountPage, AppName, AppShown, Notice, SessionShown};
+use crate::http::pages::{read_browser, read_form};
+use crate::http::views::{AccountPage, AppEntry, AppName, Notice, SessionEntry};
 use crate::rules::client::ClientId;
 use crate::rules::client::proof::authority;
 use crate::rules::id::{GrantId, SessionId};
@@ -27,15 +27,16 @@ use crate::rules::syntax::parameters::Parameters;
 use crate::rules::token::remaining_life::RemainingLife;
 use crate::secret::Secret;
 
-const A_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let browser = visitor(&app, &request).await?;
+    let browser = read_browser(&app, &request).await?;
     match &browser.signed_in {
         Some(signed_in) => {
             let query = Parameters::from_query(request.uri().query().unwrap_or_default())?;
             let notice = query.get("notice").and_then(Notice::parse);
-            let ended = notice.filter(|notice| *notice == Notice::AppRevoked).and_then(|_| uuid(&query, "grant"));
+            let ended =
+                notice.filter(|notice| *notice == Notice::AppRevoked).and_then(|_| uuid_parameter(&query, "grant"));
             let last_token = last_token(&app, signed_in, ended.map(GrantId)).await?;
             page(&app, &browser, signed_in, notice, last_token).await
         }
@@ -44,35 +45,35 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
 }
 
 pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = form(&app, request).await?;
+    let (browser, form) = read_form(&app, request).await?;
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
-    let id = uuid(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
-    end_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
+    let id = uuid_parameter(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
+    revoke_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
     Ok(see_other(&format!("/account?notice={}&grant={id}", Notice::AppRevoked.as_str())))
 }
 
 pub async fn end_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = form(&app, request).await?;
+    let (browser, form) = read_form(&app, request).await?;
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
-    let id = uuid(&form, "session").map(SessionId).ok_or(PageError::NotFound)?;
+    let id = uuid_parameter(&form, "session").map(SessionId).ok_or(PageError::NotFound)?;
     sign_out(&app.context, id, signed_in.user.id).await?;
     if id == signed_in.session.id {
         return Ok(browser.without_session(see_other("/login")));
     }
-    Ok(done(Notice::SessionEnded))
+    Ok(redirect_with_notice(Notice::SessionEnded))
 }
 
 pub async fn end_others(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, _) = form(&app, request).await?;
+    let (browser, _) = read_form(&app, request).await?;
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     end_other_sessions(&app.context, signed_in.user.id, signed_in.session.id).await?;
-    Ok(done(Notice::OtherSessionsEnded))
+    Ok(redirect_with_notice(Notice::OtherSessionsEnded))
 }
 
-/// Somebody at a browser that was left open must not be able to take the account over, so the present password is required,
-/// and failures are counted.
+/// Requires the current password and counts failures, so that a browser left open is not enough to
+/// take over the account.
 pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = form(&app, request).await?;
+    let (browser, form) = read_form(&app, request).await?;
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let account = Counted::Key(signed_in.user.id.0);
     if app.limits.take(Class::LoginAccount, account).is_err() {
@@ -80,7 +81,8 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
     }
     let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
     let at = AtBrowser { user: &signed_in.user, session: signed_in.session.id, browser: browser.known_digest() };
-    let (end_grants, by) = (form.get("end_grants").is_some(), browser.by());
+    let end_grants = form.get("end_grants").is_some();
+    let by = browser.by();
     let changed = change_password(&app.context, at, secret("current"), secret("new"), end_grants, &by).await;
     if !matches!(changed, Err(ChangePasswordError::WrongPassword)) {
         app.limits.give_back(Class::LoginAccount, account);
@@ -88,7 +90,7 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
     let notice = match changed {
         Ok(known) => {
             let notice = if end_grants { Notice::PasswordChangedAndAppsEnded } else { Notice::PasswordChanged };
-            return Ok(browser.with_known_browser(done(notice), &known));
+            return Ok(browser.with_known_browser(redirect_with_notice(notice), &known));
         }
         Err(ChangePasswordError::WrongPassword) => Notice::WrongPassword,
         Err(ChangePasswordError::Weak(PasswordError::Personal)) => Notice::PasswordPersonal,
@@ -100,7 +102,8 @@ pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<R
     page(&app, &browser, signed_in, Some(notice), None).await
 }
 
-/// How long APIs that only check signatures may accept the last token of a grant that the user just ended.
+/// How long APIs that only check signatures may accept the last token of a grant that the user
+/// just ended.
 async fn last_token(
     app: &App,
     signed_in: &SignedIn,
@@ -115,12 +118,12 @@ async fn last_token(
     }
 }
 
-/// Back to the page, so that loading it again does nothing again.
-fn done(notice: Notice) -> Response {
+/// Redirects to the page, so that reloading it does not repeat the action.
+fn redirect_with_notice(notice: Notice) -> Response {
     see_other(&format!("/account?notice={}", notice.as_str()))
 }
 
-fn uuid(form: &Parameters, name: &str) -> Option<uuid::Uuid> {
+fn uuid_parameter(form: &Parameters, name: &str) -> Option<uuid::Uuid> {
     form.get(name).and_then(|text| ClientId::parse(text).ok()).map(ClientId::uuid)
 }
 
@@ -134,7 +137,7 @@ async fn page(
     let db = &app.context.db;
     let apps = grants::list_of_user(db, signed_in.user.id).await?.into_iter().map(|own| {
         let published_by = own.document.as_deref().and_then(authority).map(str::to_owned);
-        AppShown {
+        AppEntry {
             grant_id: own.grant.id,
             app: AppName { name: own.client_name, published_by },
             org_name: own.org_name,
@@ -143,7 +146,7 @@ async fn page(
             last_used: own.grant.last_used_at,
         }
     });
-    let sessions = sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionShown {
+    let sessions = sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionEntry {
         id: session.id,
         is_this: session.id == signed_in.session.id,
         user_agent: session.user_agent,
@@ -151,7 +154,7 @@ async fn page(
         since: session.signed_in_at,
         last_seen: session.last_seen_at,
     });
-    let since = app.context.clock.now().minus(A_DAY);
+    let since = app.context.clock.now().minus(SECONDS_PER_DAY);
     let failed_attempts = sign_in_failures::attempts_since(db, signed_in.user.id, since).await?;
     let page = AccountPage {
         csrf: browser.csrf(),
@@ -166,6 +169,6 @@ async fn page(
 }
 
 fn descriptions(app: &App, scopes: &ScopeSet) -> Vec<String> {
-    let words = |name: &str| app.catalog.find(name).map(|scope| scope.description.clone());
-    scopes.names().map(|name| words(name).unwrap_or_else(|| name.to_owned())).collect()
+    let description = |name: &str| app.catalog.find(name).map(|scope| scope.description.clone());
+    scopes.names().map(|name| description(name).unwrap_or_else(|| name.to_owned())).collect()
 }

@@ -1,4 +1,5 @@
-//! Makes the consent page of a pending request: when it is opened, and again when its form was sent without a decision.
+//! Builds the consent page of a pending request, when it is opened and again when its form was
+//! submitted without a decision.
 
 use axum::response::Response;
 
@@ -10,7 +11,7 @@ use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::oauth::pending::Pending;
 use crate::http::views::{
-    ClientShown, ConsentPage, GoesTo, ReachShown, ResourceShown, ScopeGroup, Usage, WithheldScope,
+    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, ScopeGroup, Usage, WithheldScope,
 };
 use crate::rules::authorization::consent::Reach;
 use crate::rules::client::proof::authority;
@@ -20,7 +21,7 @@ use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::Withheld;
 use crate::secret::hex;
 
-/// `ticked`: the boxes as the user left them, if the page was already open.
+/// `ticked` holds the boxes as the user left them, if the form was already submitted.
 pub async fn consent_page(
     app: &App,
     browser: &Browser,
@@ -30,25 +31,25 @@ pub async fn consent_page(
 ) -> Result<Response, PageError> {
     let signed_in = browser.signed_in.as_ref().ok_or(PageError::NotPending)?;
     let client = &pending.client;
-    let most = Usage::MOST_COUNTED.saturating_add(1);
-    let others = grants::count_others(&app.context.db, org_id, client.id, signed_in.user.id, most).await?;
+    let max = Usage::MAX_COUNTED.saturating_add(1);
+    let others = grants::count_others(&app.context.db, org_id, client.id, signed_in.user.id, max).await?;
     let page = ConsentPage {
         request: pending.handle.expose().to_owned(),
         csrf: browser.csrf(),
-        shown: hex(&pending.shown(app, signed_in, org_id, offer)),
+        shown: hex(&pending.page_digest(app, signed_in, org_id, offer)),
         now: app.context.clock.now(),
-        client: ClientShown {
+        client: ClientSummary {
             name: client.metadata.client_name().as_str().to_owned(),
             document_host: client.document.as_deref().and_then(authority).map(str::to_owned),
             proof: pending.proof(),
             first_seen: client.registered_at,
         },
-        goes_to: goes_to(pending),
+        destination: destination(pending),
         org_name: offer.org_name.clone(),
         email: signed_in.user.email.clone(),
         usage: Usage { by_this_person: offer.granted.is_some(), others },
         groups: groups(app, offer, ticked),
-        withheld: offer.scopes.withheld.iter().map(|withheld| shown(app, withheld)).collect(),
+        withheld: offer.scopes.withheld.iter().map(|withheld| withheld_scope(app, withheld)).collect(),
         reach: reach(app, pending).await?,
         asked_before: offer.granted.is_some(),
     };
@@ -61,7 +62,7 @@ fn groups(app: &App, offer: &Offer, ticked: Option<&ScopeSet>) -> Vec<ScopeGroup
     ScopeGroup::list(&app.catalog, &offered.optional, &offered.fixed, &cleared)
 }
 
-fn shown(app: &App, withheld: &Withheld) -> WithheldScope {
+fn withheld_scope(app: &App, withheld: &Withheld) -> WithheldScope {
     let known = app.catalog.find(withheld.scope.as_str());
     WithheldScope {
         name: withheld.scope.to_string(),
@@ -70,23 +71,23 @@ fn shown(app: &App, withheld: &Withheld) -> WithheldScope {
     }
 }
 
-/// With the names that the operator gave the resources.
-async fn reach(app: &App, pending: &Pending) -> Result<ReachShown, DbError> {
+/// The requested resources, with the names that the operator gave them.
+async fn reach(app: &App, pending: &Pending) -> Result<ReachSummary, DbError> {
     let Reach { this_server, resources: named } = Reach::of(&pending.stored.request.resources, &app.issuer.name);
     let declared = if named.is_empty() { Vec::new() } else { resources::list(&app.context.db).await? };
-    let shown = |uri: &crate::rules::authorization::resource::Resource| {
-        let name = declared.iter().find(|one| one.uri == *uri).map(|one| one.name.clone());
-        ResourceShown { name, uri: uri.to_string() }
+    let summary = |uri: &crate::rules::authorization::resource::Resource| {
+        let name = declared.iter().find(|resource| resource.uri == *uri).map(|resource| resource.name.clone());
+        ResourceSummary { name, uri: uri.to_string() }
     };
-    Ok(ReachShown { this_server, resources: named.into_iter().map(shown).collect() })
+    Ok(ReachSummary { this_server, resources: named.into_iter().map(summary).collect() })
 }
 
-fn goes_to(pending: &Pending) -> GoesTo {
+fn destination(pending: &Pending) -> Destination {
     let redirect = pending.redirect.as_str();
     let host = || authority(redirect).unwrap_or(redirect).to_owned();
     match pending.redirect.kind() {
-        RedirectKind::Https => GoesTo::Host(host()),
-        RedirectKind::Loopback => GoesTo::Loopback(host()),
-        RedirectKind::PrivateUse => GoesTo::Scheme(redirect.split(':').next().unwrap_or_default().to_owned()),
+        RedirectKind::Https => Destination::Host(host()),
+        RedirectKind::Loopback => Destination::Loopback(host()),
+        RedirectKind::PrivateUse => Destination::Scheme(redirect.split(':').next().unwrap_or_default().to_owned()),
     }
 }

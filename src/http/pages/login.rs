@@ -1,30 +1,30 @@
-//! `GET` and `POST /login`, `POST /logout`. How attempts are limited: `http/middleware/attempts.rs`.
+//! `GET` and `POST /login`, `POST /logout`. `http/middleware/attempts.rs` limits the attempts.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use crate::actions::sign_in::{SignInError, SignedIn, SigningIn, is_known_browser, sign_in, sign_out};
+use crate::actions::sign_in::{SignInAttempt, SignInError, SignedIn, is_known_browser, sign_in, sign_out};
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::middleware::attempts::Attempt;
-use crate::http::oauth::authorize::go_on;
+use crate::http::oauth::authorize::continue_flow;
 use crate::http::oauth::pending::{Next, Pending, see_other};
-use crate::http::pages::{form, handle, visitor};
+use crate::http::pages::{read_browser, read_form, request_handle};
 use crate::http::views::{LoginFailure, LoginPage};
 use crate::rules::syntax::parameters::Parameters;
 use crate::secret::Secret;
 
 pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let browser = visitor(&app, &request).await?;
-    match handle(&request)? {
+    let browser = read_browser(&app, &request).await?;
+    match request_handle(&request)? {
         Some(handle) => {
             let pending = Pending::find(&app, &browser, &handle).await?;
             match pending.next(&app, &browser).await? {
                 Next::SignIn | Next::ChooseSite => Ok(page(&browser, Some(&pending), String::new(), None)),
-                next => go_on(&app, &browser, &pending, next).await,
+                next => continue_flow(&app, &browser, &pending, next).await,
             }
         }
         None if browser.signed_in.is_some() => Ok(see_other("/account")),
@@ -34,7 +34,7 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
 }
 
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = form(&app, request).await?;
+    let (browser, form) = read_form(&app, request).await?;
     let pending = match form.get("request") {
         Some(handle) => Some(Pending::find(&app, &browser, handle).await?),
         None => None,
@@ -47,7 +47,7 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
         Err(refusal) => {
             app.metrics.login("limited");
             app.metrics.refused(refusal.class.name());
-            tracing::warn!(reference = browser.reference(), "too many attempts to sign in");
+            tracing::warn!(reference = browser.reference(), "too many sign-in attempts");
             let failure = LoginFailure::TooMany { seconds: refusal.reset };
             return Ok(page(&browser, pending.as_ref(), email, Some(failure)));
         }
@@ -60,8 +60,8 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
         Ok(made) => Ok(signed_in(&app, &browser, pending.as_ref(), &made)),
         Err(SignInError::Refused) => {
             app.metrics.login("refused");
-            // Not to whom: what is typed there may be a password.
-            tracing::warn!(reference = browser.reference(), "an attempt to sign in was refused");
+            // The log has no email address: people sometimes type their password into that field.
+            tracing::warn!(reference = browser.reference(), "sign-in refused");
             Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::WrongCredentials)))
         }
         Err(SignInError::Busy(_)) => Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::Busy))),
@@ -70,19 +70,19 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
 }
 
 pub async fn sign_out_here(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = form(&app, request).await?;
+    let (browser, form) = read_form(&app, request).await?;
     if let Some(signed_in) = browser.session() {
         sign_out(&app.context, signed_in.session.id, signed_in.user.id).await?;
     }
     let answer = match form.get("request") {
-        // Somebody else wants to answer the request.
+        // The user chose "Not you?", so someone else continues the pending request.
         Some(handle) => see_other(&format!("/login?request={}", percent_encoded(handle))),
         None => crate::http::views::SignedOutPage.render(browser.language),
     };
     Ok(browser.without_session(answer))
 }
 
-/// A handle is base64url; whatever else was sent leads nowhere.
+/// Real handles are base64url. Any other value is escaped and then matches no request.
 fn percent_encoded(handle: &str) -> String {
     form_urlencoded::byte_serialize(handle.as_bytes()).collect()
 }
@@ -94,7 +94,7 @@ async fn attempt(
     email: &str,
     is_known: bool,
 ) -> Result<SignedIn, SignInError> {
-    let attempt = SigningIn {
+    let attempt = SignInAttempt {
         email,
         password: Secret::new(form.get("password").unwrap_or_default().to_owned()),
         user_agent: &browser.user_agent,
@@ -106,7 +106,8 @@ async fn attempt(
     sign_in(&app.context, attempt).await
 }
 
-/// On to what the browser came for, with a session that nobody could have planted (RFC 6819 section 4.4.1.10).
+/// Continues the pending request, or opens the account, with a new session. A session that an
+/// attacker planted is never reused (RFC 6819 section 4.4.1.10).
 fn signed_in(app: &App, browser: &Browser, pending: Option<&Pending>, made: &SignedIn) -> Response {
     app.metrics.login("ok");
     let to = match pending {

@@ -1,4 +1,4 @@
-//! `/account`: the apps that a person has let in, their password, and the browsers they are signed in with.
+//! `/account`: the apps that the user has allowed, their password, and their sessions.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -17,26 +17,26 @@ use crate::rules::token::remaining_life::RemainingLife;
 pub struct AccountPage {
     pub csrf: String,
     pub email: String,
-    pub apps: Vec<AppShown>,
-    pub sessions: Vec<SessionShown>,
-    /// Failed attempts to sign in to the account, in the last 24 hours.
+    pub apps: Vec<AppEntry>,
+    pub sessions: Vec<SessionEntry>,
+    /// The number of failed sign-in attempts in the last 24 hours.
     pub failed_attempts: u64,
     pub notice: Option<Notice>,
-    /// Of the access that was just ended.
+    /// How long the last token of the grant that was just ended may still be accepted.
     pub last_token: Option<RemainingLife>,
 }
 
-pub struct AppShown {
+pub struct AppEntry {
     pub grant_id: GrantId,
     pub app: AppName,
     pub org_name: String,
-    /// Descriptions, as in the catalog.
+    /// The descriptions from the scope catalog.
     pub scopes: Vec<String>,
     pub since: Timestamp,
     pub last_used: Option<Timestamp>,
 }
 
-pub struct SessionShown {
+pub struct SessionEntry {
     pub id: SessionId,
     pub user_agent: String,
     pub address: Option<String>,
@@ -45,13 +45,13 @@ pub struct SessionShown {
     pub is_this: bool,
 }
 
-impl SessionShown {
+impl SessionEntry {
     fn device(&self) -> Device<'_> {
         Device::of(&self.user_agent)
     }
 }
 
-/// What came of the last thing that was done on the page.
+/// The result of the last action on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     AppRevoked,
@@ -80,7 +80,7 @@ impl Notice {
         Self::TooMany,
     ];
 
-    /// As a redirect to the page carries it.
+    /// The value of the `notice` parameter in the redirect to the page.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AppRevoked => "app_revoked",
@@ -114,7 +114,7 @@ impl Notice {
     }
 
     fn text(self, words: Words) -> &'static str {
-        words.of(match self {
+        words.text(match self {
             Self::AppRevoked => "notice.app_revoked",
             Self::PasswordChanged => "notice.password_changed",
             Self::PasswordChangedAndAppsEnded => "notice.password_changed_and_apps_ended",
@@ -137,21 +137,21 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
-    /// What was done, and what could not be.
+    /// The text of the notice, if the action succeeded.
     fn success(&self) -> Option<&'static str> {
         self.page.notice.filter(|notice| notice.status() == StatusCode::OK).map(|notice| notice.text(self.words))
     }
 
-    /// What ending access does not end: APIs that never ask this server.
+    /// How long APIs that never call introspection may still accept the last token.
     fn last_token(&self) -> Option<Phrase> {
         self.page.last_token.map(|life| match life {
-            RemainingLife::Minutes(1) => self.words.say("notice.last_token_minute"),
-            RemainingLife::Minutes(minutes) => self.words.say("notice.last_token_minutes").with("minutes", minutes),
-            RemainingLife::Hours(hours) => self.words.say("notice.last_token_hours").with("hours", hours),
+            RemainingLife::Minutes(1) => self.words.phrase("notice.last_token_minute"),
+            RemainingLife::Minutes(minutes) => self.words.phrase("notice.last_token_minutes").with("minutes", minutes),
+            RemainingLife::Hours(hours) => self.words.phrase("notice.last_token_hours").with("hours", hours),
         })
     }
 
-    /// Every failure is one of the password form.
+    /// The text of the notice, if the action failed. Only the password form reports failures here.
     fn failure(&self) -> Option<&'static str> {
         self.page.notice.filter(|notice| notice.status() != StatusCode::OK).map(|notice| notice.text(self.words))
     }
@@ -160,7 +160,6 @@ impl Html<'_> {
         self.page.notice == Some(notice)
     }
 
-    /// The failure is one of the new password.
     fn is_about_new_password(&self) -> bool {
         self.page.notice.is_some_and(|notice| notice.status() == StatusCode::UNPROCESSABLE_ENTITY)
     }
@@ -184,7 +183,7 @@ mod tests {
     use crate::http::views::gallery::{account, html};
 
     #[test]
-    fn a_notice_is_read_as_it_is_written() {
+    fn a_notice_can_be_parsed_from_its_own_text() {
         for notice in Notice::ALL {
             assert_eq!(Notice::parse(notice.as_str()), Some(notice));
         }
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_an_alert_that_its_field_names_and_a_success_is_a_status() {
+    fn a_failure_is_an_alert_that_its_field_refers_to_and_a_success_is_a_status() {
         let of = |notice| html(AccountPage { notice: Some(notice), ..account() }.render(Language::English));
         let cases =
             [(Notice::AppRevoked, "status", 0), (Notice::WrongPassword, "alert", 1), (Notice::TooMany, "alert", 0)];
@@ -204,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn ending_access_says_how_long_its_last_token_may_be_accepted() {
+    fn the_page_shows_how_long_the_last_token_of_ended_access_may_be_accepted() {
         let page = |last_token, language| {
             html(AccountPage { notice: Some(Notice::AppRevoked), last_token, ..account() }.render(language))
         };
         let cases = [
-            (RemainingLife::Minutes(1), "for up to 1 minute.", "noch bis zu 1 Minute lang annehmen."),
-            (RemainingLife::Minutes(42), "for up to 42 minutes.", "noch bis zu 42 Minuten lang annehmen."),
-            (RemainingLife::Hours(3), "for up to 3 hours.", "noch bis zu 3 Stunden lang annehmen."),
+            (RemainingLife::Minutes(1), "for up to 1 minute.", "möglicherweise noch bis zu 1 Minute lang."),
+            (RemainingLife::Minutes(42), "for up to 42 minutes.", "möglicherweise noch bis zu 42 Minuten lang."),
+            (RemainingLife::Hours(3), "for up to 3 hours.", "möglicherweise noch bis zu 3 Stunden lang."),
         ];
         for (life, english, german) in cases {
             let (english_page, german_page) = (page(Some(life), Language::English), page(Some(life), Language::German));
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_signed_in_here_only_is_not_offered_to_sign_out_elsewhere() {
+    fn signing_out_elsewhere_is_not_offered_without_other_sessions() {
         let mut account = account();
         account.sessions.retain(|session| session.is_this);
 

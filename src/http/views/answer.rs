@@ -1,4 +1,5 @@
-//! A page as an answer: its status, and the headers that keep a browser from doing more with it than showing it.
+//! Renders a page into a response, with the headers that every page needs: content security policy,
+//! no framing, no caching, no device access.
 
 use askama::Template;
 use axum::http::header::{
@@ -9,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 
 use crate::http::views::words::Words;
 
-/// Where the forms of a page lead.
+/// Where the forms of a page lead, which decides about `form-action` in the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {
-    /// To this server, and the policy holds them to it.
+    /// To this server only. The policy has `form-action 'self'`.
     Here,
-    /// To this server, which may send the browser on to a client at once. Browsers apply `form-action` to every redirect
-    /// that follows a form, the client's own included, so here the policy cannot name one.
+    /// To this server, which may redirect the browser to a client. Browsers apply `form-action` to
+    /// every redirect that follows a form submission, including the client's own redirects, so the
+    /// policy of such a page has no `form-action`.
     ThenToClient,
 }
 
@@ -26,7 +28,7 @@ const POLICY_WITH_FORMS: &str =
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
-/// Nothing on a page needs a device, and browsers know no way to say "none at all".
+/// No page needs any of these features. The header has no way to turn off all features at once.
 const NO_DEVICES: &str = "camera=(), display-capture=(), fullscreen=(), geolocation=(), identity-credentials-get=(), \
                           microphone=(), payment=(), publickey-credentials-get=(), usb=()";
 
@@ -43,15 +45,15 @@ pub fn page(status: StatusCode, template: &impl Template, words: Words, forms: F
     let mut answer = match template.render() {
         Ok(html) => (status, html).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a page could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, "something went wrong inside the server").into_response()
+            tracing::error!(%error, "cannot render a page");
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal server error").into_response()
         }
     };
     add_headers(answer.headers_mut(), words, forms);
     answer
 }
 
-/// `nosniff`, `Referrer-Policy` and HSTS are on every answer of the server, pages or not.
+/// `nosniff`, `Referrer-Policy` and HSTS are not set here, because every response has them.
 fn add_headers(headers: &mut HeaderMap, words: Words, forms: Forms) {
     let headers_of_pages = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -67,7 +69,7 @@ fn add_headers(headers: &mut HeaderMap, words: Words, forms: Forms) {
     }
 }
 
-pub fn come_back_in(mut answer: Response, seconds: u64) -> Response {
+pub fn with_retry_after(mut answer: Response, seconds: u64) -> Response {
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     answer
 }
@@ -77,7 +79,7 @@ mod tests {
     use crate::http::views::gallery;
 
     #[test]
-    fn every_page_forbids_scripts_frames_and_keeping_and_says_its_language() {
+    fn every_page_forbids_scripts_frames_and_caching_and_names_its_language() {
         for (name, answer) in gallery::answers() {
             let header = |header: &str| answer.headers()[header].to_str().expect("text").to_owned();
             let policy = header("content-security-policy");
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_held_to_this_server_but_where_a_client_may_be_next() {
+    fn form_action_is_restricted_unless_a_form_can_lead_to_a_client() {
         for (name, answer) in gallery::answers() {
             let policy = answer.headers()["content-security-policy"].to_str().expect("text");
             let leads_to_a_client =

@@ -1,5 +1,5 @@
-//! The name of an app, wherever a page that is not the consent page mentions it. Anybody can register any name, so it is
-//! in quotation marks and called unverified unless a host answers for it.
+//! The name of an app, as every page except the consent page shows it. Anyone can register any
+//! name, so it is in quotation marks and marked as unverified unless its host publishes the app.
 
 use crate::http::views::words::{Phrase, Words};
 
@@ -11,11 +11,11 @@ pub struct AppName {
 }
 
 impl AppName {
-    /// The sentence for an app that a host has published, or the one for any other app.
-    pub(super) fn say(&self, words: Words, published: &str, unverified: &str) -> Phrase {
+    /// The text with the key `published` if a host publishes the app, otherwise `unverified`.
+    pub(super) fn introduction(&self, words: Words, published: &str, unverified: &str) -> Phrase {
         match &self.published_by {
-            Some(host) => words.say(published).named("client", &self.name).whole("host", host),
-            None => words.say(unverified).named("client", &self.name),
+            Some(host) => words.phrase(published).named("client", &self.name).whole("host", host),
+            None => words.phrase(unverified).named("client", &self.name),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! At which site is the account? Asked where a client did not say, and this service lives at several.
+//! `/choose-site`: the choice of the site that has the account, if the service has several sites
+//! and the client did not name one.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -11,19 +12,19 @@ use crate::http::views::language::Language;
 use crate::http::views::words::{Phrase, Words};
 
 pub struct ChooseSitePage {
-    pub sites: Vec<SiteShown>,
+    pub sites: Vec<SiteLink>,
     pub app: AppName,
 }
 
-pub struct SiteShown {
+pub struct SiteLink {
     pub host: String,
-    /// Where the same request goes on, at that site.
+    /// The address at which the request continues on that site.
     pub url: String,
     pub is_here: bool,
 }
 
-impl SiteShown {
-    /// A link runs what its scheme says.
+impl SiteLink {
+    /// Only web addresses become links: a `javascript:` link, for example, would run code.
     fn is_linkable(&self) -> bool {
         self.url.starts_with("https://") || self.url.starts_with("http://")
     }
@@ -38,7 +39,7 @@ struct Html<'a> {
 
 impl Html<'_> {
     fn intro(&self) -> Phrase {
-        self.page.app.say(self.words, "site.intro_published", "site.intro_unverified")
+        self.page.app.introduction(self.words, "site.intro_published", "site.intro_unverified")
     }
 }
 
@@ -56,8 +57,8 @@ mod tests {
     use crate::http::views::gallery::html;
 
     #[test]
-    fn a_site_is_a_link_only_where_its_address_is_one_of_the_web() {
-        let site = |url: &str| SiteShown { host: "eu.example".to_owned(), url: url.to_owned(), is_here: false };
+    fn a_site_is_a_link_only_if_its_url_is_http_or_https() {
+        let site = |url: &str| SiteLink { host: "eu.example".to_owned(), url: url.to_owned(), is_here: false };
         let sites = vec![site("https://eu.example/a?b=1&c=2"), site("javascript:alert(1)"), site("//eu.example/")];
         let page = html(
             ChooseSitePage { sites, app: AppName { name: "App".to_owned(), published_by: None } }

@@ -1,4 +1,5 @@
-//! The consent page: the one place where a person decides, so everything on it is either checked or marked as not.
+//! The consent page, where the user decides. Everything on it is either verified or marked as not
+//! verified.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -14,24 +15,24 @@ use crate::rules::scope::offered::WithheldBy;
 use crate::rules::timestamp::Timestamp;
 
 pub struct ConsentPage {
-    /// The handle of the authorization request: what is decided about. The form carries nothing else of it.
+    /// The handle of the authorization request. The form contains nothing else of the request.
     pub request: String,
     pub csrf: String,
-    /// What is on the page, so that nothing else is agreed to.
+    /// A digest of what the page shows, so that the user cannot allow anything else.
     pub shown: String,
     pub now: Timestamp,
-    pub client: ClientShown,
-    pub goes_to: GoesTo,
+    pub client: ClientSummary,
+    pub destination: Destination,
     pub org_name: String,
     pub email: String,
     pub usage: Usage,
     pub groups: Vec<ScopeGroup>,
     pub withheld: Vec<WithheldScope>,
-    pub reach: ReachShown,
+    pub reach: ReachSummary,
     pub asked_before: bool,
 }
 
-pub struct ClientShown {
+pub struct ClientSummary {
     pub name: String,
     /// The host of the document in which the client describes itself.
     pub document_host: Option<String>,
@@ -39,35 +40,37 @@ pub struct ClientShown {
     pub first_seen: Timestamp,
 }
 
-/// Who uses the client in the organization.
+/// How many people in the organization use the client.
 pub struct Usage {
     pub by_this_person: bool,
-    /// Counted as far as [`Usage::MOST_COUNTED`].
+    /// Counted only up to one more than [`Usage::MAX_COUNTED`].
     pub others: u64,
 }
 
 impl Usage {
-    pub const MOST_COUNTED: u64 = 1000;
+    pub const MAX_COUNTED: u64 = 1000;
 
     const fn is_used(&self) -> bool {
         self.by_this_person || self.others > 0
     }
 }
 
-/// What the tokens are for.
-pub struct ReachShown {
+/// The resources that the tokens are for.
+pub struct ReachSummary {
     pub this_server: bool,
-    pub resources: Vec<ResourceShown>,
+    pub resources: Vec<ResourceSummary>,
 }
 
-pub struct ResourceShown {
-    /// As the operator named it. A resource that the operator did not declare has only the URI that the client sent.
+pub struct ResourceSummary {
+    /// The operator's name for the resource. A resource that the operator did not declare has only
+    /// the URI that the client sent.
     pub name: Option<String>,
     pub uri: String,
 }
 
-impl ReachShown {
-    /// The one resource in reach, if the operator named it. Nothing that a stranger wrote gets into a heading.
+impl ReachSummary {
+    /// The name of the only resource, if the operator named it. Untrusted text never gets into a
+    /// heading.
     fn only_name(&self) -> Option<&str> {
         match (self.this_server, self.resources.as_slice()) {
             (false, [only]) => only.name.as_deref(),
@@ -77,9 +80,9 @@ impl ReachShown {
 }
 
 /// Where access is sent.
-pub enum GoesTo {
+pub enum Destination {
     Host(String),
-    /// At this host and port.
+    /// A program on the user's computer, at this host and port.
     Loopback(String),
     Scheme(String),
 }
@@ -98,42 +101,43 @@ struct Html<'a> {
 }
 
 impl Html<'_> {
-    /// Without the name of the client, which nobody has verified.
+    /// The heading never contains the client's name, because it is not verified.
     fn heading(&self) -> Phrase {
-        let (client, org) = (&self.page.client, &self.page.org_name);
+        let client = &self.page.client;
+        let org = &self.page.org_name;
         let host = client.document_host.as_deref().unwrap_or_default();
         match (client.proof, self.page.reach.only_name()) {
-            (ClientProof::Device, _) => self.words.say("consent.heading_device"),
+            (ClientProof::Device, _) => self.words.phrase("consent.heading_device"),
             (ClientProof::Host, Some(resource)) => {
-                self.words.say("consent.heading_published_to_use").whole("host", host).with("resource", resource)
+                self.words.phrase("consent.heading_published_to_use").whole("host", host).with("resource", resource)
             }
             (ClientProof::Host, None) => {
-                self.words.say("consent.heading_published").whole("host", host).with("org", org)
+                self.words.phrase("consent.heading_published").whole("host", host).with("org", org)
             }
             (ClientProof::Unproven, Some(resource)) => {
-                self.words.say("consent.heading_unverified_to_use").with("resource", resource)
+                self.words.phrase("consent.heading_unverified_to_use").with("resource", resource)
             }
-            (ClientProof::Unproven, None) => self.words.say("consent.heading_unverified").with("org", org),
+            (ClientProof::Unproven, None) => self.words.phrase("consent.heading_unverified").with("org", org),
         }
     }
 
-    /// Below a heading that does not say it.
+    /// What the app wants, if the heading does not contain it.
     fn wants(&self) -> Option<Phrase> {
         let wants = || match self.page.reach.only_name() {
-            Some(resource) => self.words.say("consent.wants_to_use").with("resource", resource),
-            None => self.words.say("consent.wants_to_act").with("org", &self.page.org_name),
+            Some(resource) => self.words.phrase("consent.wants_to_use").with("resource", resource),
+            None => self.words.phrase("consent.wants_to_act").with("org", &self.page.org_name),
         };
         (self.page.client.proof == ClientProof::Device).then(wants)
     }
 
     fn warning(&self) -> Option<Phrase> {
         let client = &self.page.client;
-        let warning = || match (&self.page.goes_to, client.proof) {
-            (GoesTo::Host(host), ClientProof::Unproven | ClientProof::Host) => {
-                let warning = self.words.say("consent.warning_unverified").named("client", &client.name);
+        let warning = || match (&self.page.destination, client.proof) {
+            (Destination::Host(host), ClientProof::Unproven | ClientProof::Host) => {
+                let warning = self.words.phrase("consent.warning_unverified").named("client", &client.name);
                 warning.whole("host", host).with("org", &self.page.org_name)
             }
-            _ => self.words.say("consent.warning_device").named("client", &client.name),
+            _ => self.words.phrase("consent.warning_device").named("client", &client.name),
         };
         client.proof.needs_a_warning(self.page.usage.is_used()).then(warning)
     }
@@ -143,7 +147,7 @@ impl Html<'_> {
     }
 
     fn published(&self) -> Phrase {
-        self.words.say("app.published").whole("host", self.page.client.document_host.as_deref().unwrap_or_default())
+        self.words.phrase("app.published").whole("host", self.page.client.document_host.as_deref().unwrap_or_default())
     }
 
     fn calls_itself(&self) -> Phrase {
@@ -151,45 +155,45 @@ impl Html<'_> {
             ClientProof::Device => "consent.program_calls_itself",
             ClientProof::Unproven | ClientProof::Host => "consent.app_calls_itself",
         };
-        self.words.say(key).named("client", &self.page.client.name)
+        self.words.phrase(key).named("client", &self.page.client.name)
     }
 
     fn usage(&self) -> Phrase {
         let Usage { by_this_person, others } = &self.page.usage;
         let phrase = match (others, by_this_person) {
-            (0, false) => self.words.say("consent.used_by_nobody"),
-            (0, true) => self.words.say("consent.used_by_nobody_else"),
-            (1, _) => self.words.say("consent.used_by_one"),
-            (&people, _) if people > Usage::MOST_COUNTED => {
-                self.words.say("consent.used_by_many").number("people", &Usage::MOST_COUNTED)
+            (0, false) => self.words.phrase("consent.used_by_nobody"),
+            (0, true) => self.words.phrase("consent.used_by_nobody_else"),
+            (1, _) => self.words.phrase("consent.used_by_one"),
+            (&people, _) if people > Usage::MAX_COUNTED => {
+                self.words.phrase("consent.used_by_many").number("people", &Usage::MAX_COUNTED)
             }
-            (people, _) => self.words.say("consent.used_by").number("people", people),
+            (people, _) => self.words.phrase("consent.used_by").number("people", people),
         };
         phrase.with("org", &self.page.org_name)
     }
 
     fn approve(&self) -> &'static str {
         match self.page.client.proof {
-            ClientProof::Device => self.words.of("consent.approve_device"),
-            ClientProof::Host | ClientProof::Unproven => self.words.of("consent.approve"),
+            ClientProof::Device => self.words.text("consent.approve_device"),
+            ClientProof::Host | ClientProof::Unproven => self.words.text("consent.approve"),
         }
     }
 
     fn first_seen(&self) -> Phrase {
         let seen = &self.page.client.first_seen;
         let phrase = match shown::days_between(*seen, self.page.now) {
-            0 => self.words.say("consent.seen_today"),
-            1 => self.words.say("consent.seen_yesterday"),
-            days => self.words.say("consent.seen_days_ago").number("days", &days),
+            0 => self.words.phrase("consent.seen_today"),
+            1 => self.words.phrase("consent.seen_yesterday"),
+            days => self.words.phrase("consent.seen_days_ago").number("days", &days),
         };
         phrase.date("date", seen)
     }
 
     fn withheld_by(&self, by: &WithheldBy) -> Phrase {
         let phrase = match by {
-            WithheldBy::Organization => self.words.say("consent.withheld_by_organization"),
-            WithheldBy::Role => self.words.say("consent.withheld_by_role"),
-            WithheldBy::Server => self.words.say("consent.withheld_by_server"),
+            WithheldBy::Organization => self.words.phrase("consent.withheld_by_organization"),
+            WithheldBy::Role => self.words.phrase("consent.withheld_by_role"),
+            WithheldBy::Server => self.words.phrase("consent.withheld_by_server"),
         };
         phrase.with("org", &self.page.org_name)
     }
@@ -210,39 +214,39 @@ impl ConsentPage {
 mod tests {
     use super::*;
     use crate::http::views::gallery::{client, consent, html};
-    use crate::http::views::scope_groups::ScopeShown;
+    use crate::http::views::scope_groups::ScopeChoice;
 
     fn shown(page: &ConsentPage) -> String {
         html(page.render(Language::English))
     }
 
-    fn shown_of(proof: ClientProof, usage: Usage, reach: ReachShown) -> String {
+    fn shown_of(proof: ClientProof, usage: Usage, reach: ReachSummary) -> String {
         let document_host = (proof == ClientProof::Host).then(|| "assistant.example".to_owned());
-        let goes_to = match proof {
-            ClientProof::Device => GoesTo::Loopback("127.0.0.1:33418".to_owned()),
-            ClientProof::Host | ClientProof::Unproven => GoesTo::Host("assistant.example".to_owned()),
+        let destination = match proof {
+            ClientProof::Device => Destination::Loopback("127.0.0.1:33418".to_owned()),
+            ClientProof::Host | ClientProof::Unproven => Destination::Host("assistant.example".to_owned()),
         };
         shown(&ConsentPage {
-            client: ClientShown { proof, document_host, ..client() },
+            client: ClientSummary { proof, document_host, ..client() },
             usage,
             reach,
-            goes_to,
+            destination,
             ..consent()
         })
     }
 
-    fn nobody() -> Usage {
+    fn unused() -> Usage {
         Usage { by_this_person: false, others: 0 }
     }
 
-    fn notes() -> ReachShown {
-        let notes = ResourceShown { name: Some("Notes".to_owned()), uri: "https://notes.example/mcp".to_owned() };
-        ReachShown { this_server: false, resources: vec![notes] }
+    fn notes() -> ReachSummary {
+        let notes = ResourceSummary { name: Some("Notes".to_owned()), uri: "https://notes.example/mcp".to_owned() };
+        ReachSummary { this_server: false, resources: vec![notes] }
     }
 
-    fn undeclared() -> ReachShown {
-        let resource = ResourceShown { name: None, uri: "https://verified.example".to_owned() };
-        ReachShown { this_server: false, resources: vec![resource] }
+    fn undeclared() -> ReachSummary {
+        let resource = ResourceSummary { name: None, uri: "https://verified.example".to_owned() };
+        ReachSummary { this_server: false, resources: vec![resource] }
     }
 
     fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
@@ -250,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_client_is_quoted_escaped_isolated_and_cut() {
+    fn the_name_of_a_client_is_quoted_escaped_isolated_and_truncated() {
         let cases = [
             ("<script>alert(1)</script>", "<bdi>&#60;script&#62;alert(1)&#60;/script&#62;</bdi>".to_owned()),
             ("\"><img src=x onerror=alert(1)>", "<bdi>&#39;&#62;&#60;img src=x onerror=alert(1)&#62;</bdi>".to_owned()),
@@ -262,7 +266,7 @@ mod tests {
             (&"x".repeat(1000), format!("<bdi>{}…</bdi>", "x".repeat(79))),
         ];
         for (name, expected) in cases {
-            let page = shown(&ConsentPage { client: ClientShown { name: name.to_owned(), ..client() }, ..consent() });
+            let page = shown(&ConsentPage { client: ClientSummary { name: name.to_owned(), ..client() }, ..consent() });
             assert!(
                 page.contains(&format!("An app that calls itself “{expected}” <strong class=\"mark caution\">")),
                 "{page}"
@@ -272,10 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn no_title_and_no_heading_contains_the_name_of_a_client_or_a_resource_that_it_named() {
+    fn no_title_or_heading_contains_a_name_chosen_by_the_client() {
         for proof in [ClientProof::Host, ClientProof::Unproven, ClientProof::Device] {
             for reach in [notes(), undeclared()] {
-                let page = shown_of(proof, nobody(), reach);
+                let page = shown_of(proof, unused(), reach);
                 for (from, to) in [("<title>", "</title>"), ("<h1>", "</h1>"), ("<h2>", "</h2>")] {
                     let heading = part(&page, from, to);
                     assert!(
@@ -288,8 +292,8 @@ mod tests {
     }
 
     #[test]
-    fn the_heading_says_what_is_proven_and_what_the_app_can_use() {
-        let here = || ReachShown { this_server: true, resources: vec![] };
+    fn the_heading_names_the_verified_host_and_the_resource() {
+        let here = || ReachSummary { this_server: true, resources: vec![] };
         let cases = [
             (ClientProof::Unproven, notes(), "Allow an unverified app to use <bdi>Notes</bdi> for you?"),
             (ClientProof::Unproven, here(), "Allow an unverified app to act for you at <bdi>Example Works</bdi>?"),
@@ -306,25 +310,25 @@ mod tests {
             (ClientProof::Device, notes(), "Did you just start this yourself?"),
         ];
         for (proof, reach, heading) in cases {
-            assert_eq!(part(&shown_of(proof, nobody(), reach), "<h1>", "</h1>"), heading);
+            assert_eq!(part(&shown_of(proof, unused(), reach), "<h1>", "</h1>"), heading);
         }
     }
 
     #[test]
-    fn the_page_warns_of_programs_and_of_unproven_apps_that_nobody_uses() {
+    fn the_page_warns_about_programs_and_about_unverified_apps_without_users() {
         let used = |by_this_person, others| Usage { by_this_person, others };
         let cases = [
             (ClientProof::Device, used(true, 3), Some("Any program can call itself “<bdi>Example Assistant</bdi>”")),
-            (ClientProof::Device, nobody(), Some("If a message or a website brought you here, choose Cancel.")),
+            (ClientProof::Device, unused(), Some("If a message or a website brought you here, choose Cancel.")),
             (
                 ClientProof::Unproven,
-                nobody(),
+                unused(),
                 Some("It calls itself “<bdi>Example Assistant</bdi>”. No one has verified that."),
             ),
-            (ClientProof::Unproven, nobody(), Some("Access is sent to <bdi>assistant.example</bdi>.")),
+            (ClientProof::Unproven, unused(), Some("Access is sent to <bdi>assistant.example</bdi>.")),
             (ClientProof::Unproven, used(false, 1), None),
             (ClientProof::Unproven, used(true, 0), None),
-            (ClientProof::Host, nobody(), None),
+            (ClientProof::Host, unused(), None),
         ];
         for (proof, usage, expected) in cases {
             let page = shown_of(proof, usage, notes());
@@ -336,41 +340,44 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_unverified_unless_the_host_that_receives_access_describes_the_app() {
-        let published = shown_of(ClientProof::Host, nobody(), notes());
+    fn a_name_is_unverified_unless_the_host_that_receives_access_publishes_the_app() {
+        let published = shown_of(ClientProof::Host, unused(), notes());
         assert!(published.contains("published by <bdi>assistant.example</bdi>"), "{published}");
         assert!(!published.contains("unverified"), "{published}");
-        let unproven = shown_of(ClientProof::Unproven, nobody(), notes());
+        let unproven = shown_of(ClientProof::Unproven, unused(), notes());
         assert!(unproven.contains("unverified name") && !unproven.contains("published by"), "{unproven}");
         let client =
-            ClientShown { document_host: Some("known.example".to_owned()), proof: ClientProof::Device, ..client() };
+            ClientSummary { document_host: Some("known.example".to_owned()), proof: ClientProof::Device, ..client() };
         let posing = shown(&ConsentPage { client, ..consent() });
         assert!(posing.contains("unverified name") && posing.contains("<bdi>known.example</bdi>"), "{posing}");
     }
 
     #[test]
-    fn the_first_fact_is_where_access_is_sent() {
+    fn the_page_first_shows_where_access_is_sent() {
         let cases = [
-            (GoesTo::Host("app.example".to_owned()), "<bdi>app.example</bdi>"),
-            (GoesTo::Loopback("localhost:3118".to_owned()), "a program on this computer, at <bdi>localhost:3118</bdi>"),
-            (GoesTo::Loopback("[::1]:80".to_owned()), "a program on this computer, at <bdi>[::1]:80</bdi>"),
-            (GoesTo::Scheme("cursor".to_owned()), "that opens <bdi>cursor</bdi> links"),
+            (Destination::Host("app.example".to_owned()), "<bdi>app.example</bdi>"),
+            (
+                Destination::Loopback("localhost:3118".to_owned()),
+                "a program on this computer, at <bdi>localhost:3118</bdi>",
+            ),
+            (Destination::Loopback("[::1]:80".to_owned()), "a program on this computer, at <bdi>[::1]:80</bdi>"),
+            (Destination::Scheme("cursor".to_owned()), "that opens <bdi>cursor</bdi> links"),
         ];
-        for (goes_to, words) in cases {
-            let page = shown(&ConsentPage { goes_to, ..consent() });
+        for (destination, words) in cases {
+            let page = shown(&ConsentPage { destination, ..consent() });
             let first = part(&page, "<dl>", "</dd>");
             assert!(first.contains("<dt>Where access is sent</dt>") && first.contains(words), "{words}: {first}");
         }
     }
 
     #[test]
-    fn how_many_people_of_the_organization_use_the_app_is_counted_as_far_as_a_thousand() {
+    fn the_page_counts_up_to_1000_people_who_use_the_app() {
         let cases = [
-            (false, 0, "No one at <bdi>Example Works</bdi> uses this app."),
-            (true, 0, "No one else at <bdi>Example Works</bdi> uses this app."),
-            (true, 1, "One other person at <bdi>Example Works</bdi> uses this app."),
-            (false, 23, "23 other people at <bdi>Example Works</bdi> use this app."),
-            (false, 1001, "More than 1000 other people at <bdi>Example Works</bdi> use this app."),
+            (false, 0, "No one at <bdi>Example Works</bdi> uses it."),
+            (true, 0, "No one else at <bdi>Example Works</bdi> uses it."),
+            (true, 1, "One other person at <bdi>Example Works</bdi> uses it."),
+            (false, 23, "23 other people at <bdi>Example Works</bdi> use it."),
+            (false, 1001, "More than 1000 other people at <bdi>Example Works</bdi> use it."),
         ];
         for (by_this_person, others, words) in cases {
             let page = shown_of(ClientProof::Unproven, Usage { by_this_person, others }, notes());
@@ -379,11 +386,11 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_what_the_app_can_reach() {
+    fn the_page_shows_what_the_app_can_reach() {
         let this_server = "<span class=\"part\">this server</span>";
-        let here = shown_of(ClientProof::Unproven, nobody(), ReachShown { this_server: true, resources: vec![] });
-        let there = shown_of(ClientProof::Unproven, nobody(), notes());
-        let both = shown_of(ClientProof::Unproven, nobody(), ReachShown { this_server: true, ..notes() });
+        let here = shown_of(ClientProof::Unproven, unused(), ReachSummary { this_server: true, resources: vec![] });
+        let there = shown_of(ClientProof::Unproven, unused(), notes());
+        let both = shown_of(ClientProof::Unproven, unused(), ReachSummary { this_server: true, ..notes() });
 
         let notes = "<bdi>Notes</bdi> <code>https://notes.example/mcp</code>";
         assert!(here.contains(this_server) && both.contains(this_server) && both.contains(notes), "{both}");
@@ -391,10 +398,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_left_out_has_a_checkbox_and_it_is_checked() {
+    fn only_optional_scopes_have_a_checkbox_and_it_is_checked() {
         let page = shown(&consent());
         for group in consent().groups {
-            for ScopeShown { name, fixed, .. } in group.scopes {
+            for ScopeChoice { name, fixed, .. } in group.scopes {
                 let checkbox = format!("<input type=\"checkbox\" name=\"scope\" value=\"{name}\" checked>");
                 assert_eq!(page.contains(&checkbox), !fixed, "{name}");
                 assert!(page.contains(&format!("<code>{name}</code>")), "{name}");
@@ -407,15 +414,15 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_about_boxes_stands_only_where_there_are_boxes() {
+    fn the_hint_about_boxes_appears_only_if_there_are_boxes() {
         let page = ConsentPage { groups: Vec::new(), ..consent() };
 
         assert!(shown(&consent()).contains("Clear the box"));
-        assert!(!shown(&page).contains("Clear the box") && shown(&page).contains("asks for no permission"));
+        assert!(!shown(&page).contains("Clear the box") && shown(&page).contains("does not request any permissions"));
     }
 
     #[test]
-    fn the_form_carries_the_handle_and_the_decision_and_nothing_that_could_be_changed() {
+    fn the_form_contains_no_parameters_of_the_request() {
         let page = shown(&consent());
         let form = page.split("action=\"/oauth2/v1/authorize\"").nth(1).and_then(|tail| tail.split("</form>").next());
         let form = form.expect("the form");
@@ -438,13 +445,13 @@ mod tests {
     }
 
     #[test]
-    fn age_is_told_in_days_and_by_date() {
+    fn the_age_is_shown_in_days_and_as_a_date() {
         let day = 86_400;
         let now = consent().now;
         let cases =
             [(0, "here today ("), (1, "here yesterday ("), (2, "here 2 days ago ("), (400, "here 400 days ago (")];
         for (days, words) in cases {
-            let client = ClientShown { first_seen: now.minus(days * day), ..client() };
+            let client = ClientSummary { first_seen: now.minus(days * day), ..client() };
             let page = shown(&ConsentPage { client, ..consent() });
             assert!(page.contains(&format!("{words}<time datetime=\"")), "{words}: {page}");
         }

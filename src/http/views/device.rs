@@ -1,6 +1,6 @@
-//! A browser by the name that people know it by, from what it says of itself (RFC 9110 section 10.1.5).
+//! Recognizes common browsers and systems in a `User-Agent` header (RFC 9110 section 10.1.5).
 
-/// Browsers name those that they want to be taken for, too, so the order matters.
+/// The order matters, because browsers also name the browsers that they are compatible with.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -30,7 +30,7 @@ pub enum Device<'a> {
         browser: &'static str,
         system: &'static str,
     },
-    /// Something else, as it calls itself.
+    /// Any other program, with its own `User-Agent` text.
     Other(&'a str),
     Unnamed,
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_told_apart_although_they_name_one_another() {
+    fn browsers_are_recognized_although_they_name_each_other() {
         let cases = [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox", "Linux"),
             (
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_known_browser_is_called_what_it_calls_itself() {
+    fn an_unknown_program_keeps_its_own_name() {
         assert_eq!(Device::of("curl/8.5.0"), Device::Other("curl/8.5.0"));
         assert_eq!(Device::of(" "), Device::Unnamed);
     }

@@ -1,5 +1,5 @@
-//! Every page in every state that it has, for the tests, and to be looked at:
-//! `cargo test --lib every_page_is_written_down -- --ignored` writes them to `target/pages`.
+//! Every page in every state, for the tests. To look at the pages, run
+//! `cargo test --lib write_every_page_to_target_pages -- --ignored`.
 
 use std::fs;
 use std::path::Path;
@@ -28,11 +28,11 @@ const DAY: i64 = 86_400;
 const CSRF: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
 
 pub fn html(answer: Response) -> String {
-    let body = to_bytes(answer.into_body(), usize::MAX).now_or_never().expect("it is there").expect("bytes");
+    let body = to_bytes(answer.into_body(), usize::MAX).now_or_never().expect("the body is complete").expect("bytes");
     String::from_utf8(body.to_vec()).expect("text")
 }
 
-/// Each state in each language, named after its page: `consent_many.de`.
+/// Every state in every language, with names such as `consent_many.de`.
 pub fn answers() -> Vec<(String, Response)> {
     let both = [Language::English, Language::German];
     both.into_iter()
@@ -74,7 +74,7 @@ fn states() -> Vec<State> {
         };
         add(&format!("choose_password_{name}"), Box::new(render));
     }
-    add("organization", Box::new(|language| organisations().render(language)));
+    add("organization", Box::new(|language| organizations().render(language)));
     add("site", Box::new(|language| sites().render(language)));
     add("signed_out", Box::new(|language| SignedOutPage.render(language)));
     add("account", Box::new(|language| account().render(language)));
@@ -122,8 +122,8 @@ pub fn choose_password() -> ChoosePasswordPage {
     }
 }
 
-pub fn client() -> ClientShown {
-    ClientShown {
+pub fn client() -> ClientSummary {
+    ClientSummary {
         name: "Example Assistant".to_owned(),
         document_host: None,
         proof: ClientProof::Unproven,
@@ -143,7 +143,7 @@ pub fn consent() -> ConsentPage {
         shown: "5f".repeat(32),
         now: NOW,
         client: client(),
-        goes_to: GoesTo::Host("assistant.example".to_owned()),
+        destination: Destination::Host("assistant.example".to_owned()),
         org_name: "Example Works".to_owned(),
         email: EMAIL.to_owned(),
         usage: Usage { by_this_person: false, others: 0 },
@@ -153,7 +153,7 @@ pub fn consent() -> ConsentPage {
             withheld("user_access_manage", WithheldBy::Role),
             withheld("api_keys_write", WithheldBy::Server),
         ],
-        reach: ReachShown {
+        reach: ReachSummary {
             this_server: false,
             resources: vec![resource(Some("Notes"), "https://mcp.example.com/mcp")],
         },
@@ -161,8 +161,8 @@ pub fn consent() -> ConsentPage {
     }
 }
 
-fn resource(name: Option<&str>, uri: &str) -> ResourceShown {
-    ResourceShown { name: name.map(str::to_owned), uri: uri.to_owned() }
+fn resource(name: Option<&str>, uri: &str) -> ResourceSummary {
+    ResourceSummary { name: name.map(str::to_owned), uri: uri.to_owned() }
 }
 
 fn catalog() -> ScopeCatalog {
@@ -185,7 +185,7 @@ fn consents() -> Vec<MakesConsent> {
             ..consent()
         }),
         ("_verified", || ConsentPage {
-            client: ClientShown {
+            client: ClientSummary {
                 document_host: Some("assistant.example".to_owned()),
                 proof: ClientProof::Host,
                 ..client()
@@ -196,13 +196,13 @@ fn consents() -> Vec<MakesConsent> {
         }),
         ("_used", || ConsentPage { usage: Usage { by_this_person: false, others: 1 }, ..consent() }),
         ("_here", || ConsentPage {
-            reach: ReachShown { this_server: true, resources: vec![] },
+            reach: ReachSummary { this_server: true, resources: vec![] },
             withheld: vec![],
             ..consent()
         }),
         ("_loopback", || ConsentPage {
-            goes_to: GoesTo::Loopback("127.0.0.1:33418".to_owned()),
-            client: ClientShown {
+            destination: Destination::Loopback("127.0.0.1:33418".to_owned()),
+            client: ClientSummary {
                 document_host: Some("assistant.example".to_owned()),
                 proof: ClientProof::Device,
                 ..client()
@@ -210,9 +210,9 @@ fn consents() -> Vec<MakesConsent> {
             ..consent()
         }),
         ("_scheme", || ConsentPage {
-            goes_to: GoesTo::Scheme("com.example.app".to_owned()),
-            client: ClientShown { first_seen: NOW.minus(DAY), proof: ClientProof::Device, ..client() },
-            reach: ReachShown {
+            destination: Destination::Scheme("com.example.app".to_owned()),
+            client: ClientSummary { first_seen: NOW.minus(DAY), proof: ClientProof::Device, ..client() },
+            reach: ReachSummary {
                 this_server: true,
                 resources: vec![
                     resource(None, "https://undeclared.example"),
@@ -230,16 +230,16 @@ fn consents() -> Vec<MakesConsent> {
             }
         }),
         ("_hostile", || ConsentPage {
-            client: ClientShown {
+            client: ClientSummary {
                 name: format!("{NAME_WITH_BRACES}</bdi><script>\u{202E}שלום {}", "W".repeat(200)),
                 document_host: Some(format!("{}.example", "a".repeat(200))),
                 proof: ClientProof::Unproven,
                 first_seen: NOW,
             },
-            goes_to: GoesTo::Host(format!("{}.example", "long-label-".repeat(20))),
+            destination: Destination::Host(format!("{}.example", "long-label-".repeat(20))),
             org_name: "<b>مؤسسة</b>".repeat(20),
             email: format!("{}@example.com", "u".repeat(200)),
-            reach: ReachShown {
+            reach: ReachSummary {
                 this_server: true,
                 resources: vec![resource(None, &format!("https://mcp.example.com/{}", "path/".repeat(300)))],
             },
@@ -248,9 +248,9 @@ fn consents() -> Vec<MakesConsent> {
     ]
 }
 
-fn organisations() -> ChooseOrganisationPage {
+fn organizations() -> ChooseOrganizationPage {
     let org = |id: u128, name: &str| (OrgId(Uuid::from_u128(id)), name.to_owned());
-    ChooseOrganisationPage {
+    ChooseOrganizationPage {
         request: "V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned(),
         csrf: CSRF.to_owned(),
         app: app_name("Example Assistant", None),
@@ -259,7 +259,7 @@ fn organisations() -> ChooseOrganisationPage {
 }
 
 fn sites() -> ChooseSitePage {
-    let site = |host: &str, is_here| SiteShown {
+    let site = |host: &str, is_here| SiteLink {
         host: host.to_owned(),
         url: format!("https://{host}/oauth2/v1/authorize?client_id=1&state=2"),
         is_here,
@@ -271,7 +271,7 @@ fn sites() -> ChooseSitePage {
 }
 
 pub fn account() -> AccountPage {
-    let app = |id: u128, name: &str, host: Option<&str>, scopes: &[&str], last_used| AppShown {
+    let app = |id: u128, name: &str, host: Option<&str>, scopes: &[&str], last_used| AppEntry {
         grant_id: GrantId(Uuid::from_u128(id)),
         app: app_name(name, host),
         org_name: "Example Works".to_owned(),
@@ -279,7 +279,7 @@ pub fn account() -> AccountPage {
         since: NOW.minus(40 * DAY),
         last_used,
     };
-    let session = |id: u128, user_agent: &str, is_this| SessionShown {
+    let session = |id: u128, user_agent: &str, is_this| SessionEntry {
         id: SessionId(Uuid::from_u128(id)),
         user_agent: user_agent.to_owned(),
         address: Some("192.0.2.7".to_owned()),
@@ -344,7 +344,7 @@ fn problem_page(problem: Problem) -> ProblemPage {
 }
 
 #[test]
-fn every_page_has_one_heading_one_main_part_labels_and_a_token_in_every_form() {
+fn every_page_has_one_h1_one_main_one_header_and_a_csrf_token_in_every_form() {
     for (name, html) in rendered() {
         let count = |part: &str| html.matches(part).count();
         assert_eq!((count("<h1"), count("<main>"), count("<header>")), (1, 1, 1), "{name}");
@@ -359,7 +359,7 @@ fn every_page_has_one_heading_one_main_part_labels_and_a_token_in_every_form() {
 }
 
 #[test]
-fn no_title_and_no_heading_contains_the_name_of_an_app() {
+fn no_title_or_heading_contains_the_name_of_an_app() {
     for (name, html) in rendered() {
         for tag in ["title", "h1", "h2", "h3", "legend"] {
             for heading in
@@ -373,7 +373,7 @@ fn no_title_and_no_heading_contains_the_name_of_an_app() {
 
 #[test]
 #[ignore = "writes files for a person to look at"]
-fn every_page_is_written_down() {
+fn write_every_page_to_target_pages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
     fs::create_dir_all(&folder).expect("a folder");
     for (name, html) in rendered() {

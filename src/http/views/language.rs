@@ -1,21 +1,23 @@
-//! Which language a person reads, as their browser says (RFC 9110 section 12.5.4).
+//! Chooses the language of a page from `Accept-Language` (RFC 9110 section 12.5.4).
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 
 pub use crate::rules::authorization::language::Language;
 
-/// How many ranges of a header are looked at. Browsers send a handful.
-const MOST_RANGES: usize = 20;
+/// The number of language ranges that are read. Browsers send only a few.
+const MAX_RANGES: usize = 20;
 
 impl Language {
-    /// The one that is wanted most; of two wanted alike, the one named first; English where neither is named.
+    /// The language with the highest quality. If both have the same quality, the one listed first;
+    /// if neither is acceptable, English.
     pub fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<Range<'_>> =
-            values.flat_map(|value| value.split(',')).take(MOST_RANGES).filter_map(Range::parse).collect();
-        let (english, german) = (wanted(&ranges, Self::English), wanted(&ranges, Self::German));
-        let german_is_first = first(&ranges, Self::German) < first(&ranges, Self::English);
+            values.flat_map(|value| value.split(',')).take(MAX_RANGES).filter_map(Range::parse).collect();
+        let english = quality_of(&ranges, Self::English);
+        let german = quality_of(&ranges, Self::German);
+        let german_is_first = position(&ranges, Self::German) < position(&ranges, Self::English);
         if german > english || (german == english && german > 0 && german_is_first) {
             Self::German
         } else {
@@ -24,7 +26,7 @@ impl Language {
     }
 }
 
-/// `de-AT;q=0.8`: a language, or any, and how much it is wanted in thousandths.
+/// A language range such as `de-AT;q=0.8` or `*`, with its quality in thousandths.
 struct Range<'a> {
     tag: &'a str,
     thousandths: u16,
@@ -36,31 +38,32 @@ impl<'a> Range<'a> {
         let tag = parts.next()?;
         let thousandths = match parts.next() {
             None => 1000,
-            Some(weight) => quality(weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?)?,
+            Some(weight) => parse_quality(weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?)?,
         };
         Some(Self { tag, thousandths })
     }
 
-    /// Whether it names the language, whatever the region: `de`, `DE-AT`.
-    fn names(&self, language: Language) -> bool {
+    /// Whether the range is for this language in any region: `de`, `DE-AT`.
+    fn matches(&self, language: Language) -> bool {
         Language::named(self.tag) == Some(language)
     }
 }
 
-/// RFC 9110 section 12.4.2: 0 to 1 with at most three decimals.
-fn quality(text: &str) -> Option<u16> {
+/// A number from 0 to 1 with at most three decimals (RFC 9110 section 12.4.2).
+fn parse_quality(text: &str) -> Option<u16> {
     let value: f32 = text.parse().ok()?;
     (0.0..=1.0).contains(&value).then_some((value * 1000.0) as u16)
 }
 
-fn wanted(ranges: &[Range<'_>], language: Language) -> u16 {
-    let named = ranges.iter().filter(|range| range.names(language)).map(|range| range.thousandths).max();
+/// 0 means not acceptable.
+fn quality_of(ranges: &[Range<'_>], language: Language) -> u16 {
+    let named = ranges.iter().filter(|range| range.matches(language)).map(|range| range.thousandths).max();
     let any = || ranges.iter().find(|range| range.tag == "*").map(|range| range.thousandths);
     named.or_else(any).unwrap_or(0)
 }
 
-fn first(ranges: &[Range<'_>], language: Language) -> usize {
-    ranges.iter().position(|range| range.names(language)).unwrap_or(usize::MAX)
+fn position(ranges: &[Range<'_>], language: Language) -> usize {
+    ranges.iter().position(|range| range.matches(language)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -71,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_language_that_is_wanted_most_is_chosen() {
+    fn the_language_with_the_highest_quality_is_chosen() {
         let cases = [
             ("", English),
             ("de", German),
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_may_be_absent_come_twice_or_be_no_text() {
+    fn the_header_may_be_missing_repeated_or_not_text() {
         let mut headers = HeaderMap::new();
         assert_eq!(Language::of(&headers), English);
         headers.append(ACCEPT_LANGUAGE, HeaderValue::from_static("en;q=0.1"));
@@ -115,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_many_ranges_is_not_looked_at() {
+    fn ranges_beyond_the_maximum_are_ignored() {
         let mut headers = HeaderMap::new();
-        let header = format!("{}de", "fr,".repeat(MOST_RANGES));
+        let header = format!("{}de", "fr,".repeat(MAX_RANGES));
         headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_str(&header).expect("a header"));
         assert_eq!(Language::of(&headers), English);
     }

@@ -1,4 +1,4 @@
-//! `/login`: who are you?
+//! `/login`: the sign-in form.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -11,10 +11,10 @@ use crate::http::views::language::Language;
 use crate::http::views::words::{Phrase, Words};
 
 pub struct LoginPage {
-    /// The handle of the authorization request that waits for this.
+    /// The handle of the authorization request that continues after this step.
     pub request: Option<String>,
     pub csrf: String,
-    /// What is in the field already: what was sent, or a hint of the client.
+    /// The value of the field: what the user submitted, or the `login_hint` of the client.
     pub email: String,
     pub app: Option<AppName>,
     pub failure: Option<LoginFailure>,
@@ -26,7 +26,7 @@ pub enum LoginFailure {
     TooMany {
         seconds: u64,
     },
-    /// Every place in which passwords are checked is taken.
+    /// No slot for checking a password is free.
     Busy,
 }
 
@@ -40,7 +40,7 @@ struct Html<'a> {
 impl Html<'_> {
     fn for_app(&self) -> Option<Phrase> {
         let app = self.page.app.as_ref();
-        app.map(|app| app.say(self.words, "login.for_published", "login.for_unverified"))
+        app.map(|app| app.introduction(self.words, "login.for_published", "login.for_unverified"))
     }
 
     fn has_wrong_fields(&self) -> bool {
@@ -48,23 +48,24 @@ impl Html<'_> {
     }
 }
 
-/// Seconds after which a place is likely to be free.
+/// The seconds after which a slot for checking a password is likely to be free.
 const BUSY_FOR: u64 = 2;
 
 impl LoginPage {
     pub fn render(&self, language: Language) -> Response {
         let words = Words::new(language);
-        // Who has allowed the client before is sent on to it without another page.
+        // Users who already allowed the client are redirected to it without another page.
         let forms = if self.request.is_some() { Forms::ThenToClient } else { Forms::Here };
         let answer = answer::page(self.status(), &Html { page: self, words }, words, forms);
         match self.failure {
-            Some(LoginFailure::TooMany { seconds }) => answer::come_back_in(answer, seconds),
-            Some(LoginFailure::Busy) => answer::come_back_in(answer, BUSY_FOR),
+            Some(LoginFailure::TooMany { seconds }) => answer::with_retry_after(answer, seconds),
+            Some(LoginFailure::Busy) => answer::with_retry_after(answer, BUSY_FOR),
             Some(LoginFailure::WrongCredentials) | None => answer,
         }
     }
 
-    /// 401 would have to name a way to authenticate by header (RFC 9110 section 15.5.2), and there is none.
+    /// Wrong credentials return 403, because a 401 has to name an HTTP authentication scheme
+    /// (RFC 9110 section 15.5.2), and a form is not one.
     const fn status(&self) -> StatusCode {
         match self.failure {
             None => StatusCode::OK,
@@ -81,7 +82,7 @@ mod tests {
     use crate::http::views::gallery::{html, login};
 
     #[test]
-    fn a_failure_has_its_status_and_says_when_to_come_back() {
+    fn a_failure_has_its_status_and_retry_after() {
         let cases = [
             (None, 200, None),
             (Some(LoginFailure::WrongCredentials), 403, None),
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_password_field_and_it_is_never_filled_in() {
+    fn the_page_has_one_password_field_and_it_is_always_empty() {
         let page = html(LoginPage { email: "a\"><b>@example.com".to_owned(), ..login() }.render(Language::English));
 
         assert_eq!(page.matches("type=\"password\"").count(), 1);
@@ -108,19 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn fields_name_the_error_that_is_about_them_and_no_other() {
-        let fields_naming_it = |failure| {
+    fn fields_refer_only_to_failures_about_them() {
+        let fields_referring_to = |failure| {
             let page = html(LoginPage { failure, ..login() }.render(Language::English));
             page.matches("aria-describedby=\"failure\"").count()
         };
 
-        assert_eq!(fields_naming_it(None), 0);
-        assert_eq!(fields_naming_it(Some(LoginFailure::WrongCredentials)), 2);
-        assert_eq!(fields_naming_it(Some(LoginFailure::Busy)), 0);
+        assert_eq!(fields_referring_to(None), 0);
+        assert_eq!(fields_referring_to(Some(LoginFailure::WrongCredentials)), 2);
+        assert_eq!(fields_referring_to(Some(LoginFailure::Busy)), 0);
     }
 
     #[test]
-    fn the_request_goes_along_only_where_there_is_one() {
+    fn the_form_contains_the_request_only_if_there_is_one() {
         let with = html(LoginPage { request: Some("handle".to_owned()), ..login() }.render(Language::English));
         let without = html(LoginPage { request: None, ..login() }.render(Language::English));
 

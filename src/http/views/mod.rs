@@ -1,12 +1,13 @@
-//! What people see: pages made on the server, without a script, each a struct of what it shows and one `render`.
+//! The pages that people see, rendered on the server without scripts. Each page is a struct with
+//! the data that it shows and a `render` method.
 //!
-//! No page asks anything: whoever makes one has read what it shows. The markup is in `templates/`, escaped by askama; the
-//! words are in `locales/`, one file for each language.
+//! Rendering reads nothing from the database: handlers load the data first. The markup is in
+//! `templates/`, escaped by askama. The texts are in `locales/`, one file per language.
 
 mod account;
 mod answer;
 mod app_name;
-mod choose_organisation;
+mod choose_organization;
 mod choose_password;
 mod choose_site;
 mod consent;
@@ -22,13 +23,13 @@ mod signed_out;
 mod style;
 mod words;
 
-pub use crate::http::views::account::{AccountPage, AppShown, Notice, SessionShown};
+pub use crate::http::views::account::{AccountPage, AppEntry, Notice, SessionEntry};
 pub use crate::http::views::app_name::AppName;
-pub use crate::http::views::choose_organisation::ChooseOrganisationPage;
+pub use crate::http::views::choose_organization::ChooseOrganizationPage;
 pub use crate::http::views::choose_password::{ChoosePasswordPage, PasswordFailure};
-pub use crate::http::views::choose_site::{ChooseSitePage, SiteShown};
+pub use crate::http::views::choose_site::{ChooseSitePage, SiteLink};
 pub use crate::http::views::consent::{
-    ClientShown, ConsentPage, GoesTo, ReachShown, ResourceShown, Usage, WithheldScope,
+    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, Usage, WithheldScope,
 };
 pub use crate::http::views::language::Language;
 pub use crate::http::views::login::{LoginFailure, LoginPage};

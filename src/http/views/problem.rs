@@ -1,4 +1,4 @@
-//! What a person sees when nothing can be done here: constant words, what to do next, and a code to find the cause by.
+//! The error page: what went wrong, what to do next, and a reference code that is also in the log.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -13,9 +13,10 @@ use crate::rules::authorization::refused_request::RefusedRequest;
 pub struct ProblemPage {
     pub status: StatusCode,
     pub problem: Problem,
-    /// What the answer for programs says: `invalid_request - Invalid client_id parameter value`.
+    /// The error text that a program would receive, for example
+    /// `invalid_request - Invalid client_id parameter value`.
     pub exact_words: Option<String>,
-    /// By which an operator finds the log line.
+    /// The code by which an operator finds the log line.
     pub reference: Option<String>,
     pub facts: Option<RefusedRequest>,
 }
@@ -25,17 +26,16 @@ pub enum Problem {
     UnknownClient,
     MismatchingRedirect,
     RequestExpired,
-    /// With what is wrong, in this server's words.
+    /// With the reason, as an English sentence.
     BadRequest(String),
     Forbidden,
     TooMany,
-    /// Of the authorization requests that wait for their user.
+    /// Too many authorization requests are waiting for their users.
     TooManyWaiting,
     Unavailable,
     NotFound,
-    /// The user belongs to no organisation.
     NoOrganization,
-    /// With why, in this server's words.
+    /// With the reason, as an English sentence.
     DocumentUnusable(String),
 }
 
@@ -63,8 +63,8 @@ impl Problem {
         }
     }
 
-    /// Whether the client has kept something that is not known here any more.
-    const fn ends_by_connecting_again(&self) -> bool {
+    /// Whether the app's saved registration is wrong, so that the user has to connect it again.
+    const fn is_fixed_by_reconnecting(&self) -> bool {
         matches!(self, Self::UnknownClient | Self::MismatchingRedirect)
     }
 }
@@ -82,7 +82,7 @@ impl Html<'_> {
     }
 
     fn text(&self, key: &str) -> &'static str {
-        self.words.of(&format!("problem.{}.{key}", self.page.problem.name()))
+        self.words.text(&format!("problem.{}.{key}", self.page.problem.name()))
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn technical_details_name_what_was_sent_and_what_is_registered() {
+    fn technical_details_show_the_request_and_the_registered_redirect_uris() {
         let facts = RefusedRequest {
             client_id: Some("<b>id".to_owned()),
             redirect_uri: Some("https://sent.example/cb".to_owned()),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_technical_details_has_no_heading_for_them() {
+    fn a_page_without_technical_details_omits_their_heading() {
         let page = html(page_of(Problem::NotFound).render(Language::English));
 
         assert!(!page.contains("Technical details") && !page.contains("Reference"), "{page}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_words_and_the_reference_are_shown_and_the_status_is_the_callers() {
+    fn the_page_shows_the_error_text_and_the_reference_and_keeps_the_status() {
         let page = ProblemPage {
             status: StatusCode::BAD_REQUEST,
             problem: Problem::UnknownClient,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_is_escaped_and_cut() {
+    fn a_detail_is_escaped_and_truncated() {
         let detail = format!("<script>{}", "x".repeat(1000));
         let page = html(page_of(Problem::BadRequest(detail)).render(Language::German));
 

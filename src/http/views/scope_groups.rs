@@ -1,4 +1,4 @@
-//! Scopes as a person reads them: under headings, in words.
+//! Groups scopes under the headings of the catalog, with their descriptions.
 
 use std::collections::BTreeMap;
 
@@ -7,49 +7,49 @@ use crate::rules::scope::catalog::{OTHER_GROUP, Scope, ScopeCatalog, ScopeKind};
 
 pub struct ScopeGroup {
     pub title: String,
-    pub scopes: Vec<ScopeShown>,
+    pub scopes: Vec<ScopeChoice>,
 }
 
-pub struct ScopeShown {
+pub struct ScopeChoice {
     pub name: String,
     pub description: String,
-    /// It goes with every authorization, so there is nothing to choose.
+    /// The scope is part of every authorization, so it has no checkbox.
     pub fixed: bool,
-    /// As its box is shown at first.
+    /// Whether its checkbox is initially checked.
     pub ticked: bool,
 }
 
 impl ScopeGroup {
-    /// What is offered, as the catalog words it: who the person is first, and what has no heading of its own last.
-    /// A box that was cleared before is shown so.
+    /// The offered scopes in groups: OpenID scopes first, scopes without a group last. Scopes in
+    /// `cleared` are not ticked, unless they are fixed.
     pub fn list(catalog: &ScopeCatalog, optional: &ScopeSet, fixed: &ScopeSet, cleared: &ScopeSet) -> Vec<Self> {
-        let mut groups = BTreeMap::<Place<'_>, Vec<ScopeShown>>::new();
+        let mut groups = BTreeMap::<GroupOrder<'_>, Vec<ScopeChoice>>::new();
         for scope in catalog.iter() {
             let name = scope.name.as_str();
             let is_fixed = fixed.contains(name);
             if is_fixed || optional.contains(name) {
                 let ticked = is_fixed || !cleared.contains(name);
-                groups.entry(Place::of(scope)).or_default().push(ScopeShown::of(scope, is_fixed, ticked));
+                groups.entry(GroupOrder::of(scope)).or_default().push(ScopeChoice::of(scope, is_fixed, ticked));
             }
         }
-        groups.into_iter().map(|(place, scopes)| Self { title: place.title.to_owned(), scopes }).collect()
+        groups.into_iter().map(|(group, scopes)| Self { title: group.title.to_owned(), scopes }).collect()
     }
 }
 
-impl ScopeShown {
+impl ScopeChoice {
     fn of(scope: &Scope, fixed: bool, ticked: bool) -> Self {
         Self { name: scope.name.to_string(), description: scope.description.clone(), fixed, ticked }
     }
 }
 
-/// Ordered as groups follow one another.
+/// The sort key of a group.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place<'a> {
+struct GroupOrder<'a> {
     rank: u8,
     title: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> GroupOrder<'a> {
     fn of(scope: &'a Scope) -> Self {
         let rank = match (scope.kind, scope.group.as_str()) {
             (_, OTHER_GROUP) => 2,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offered_scopes_stand_under_their_headings_in_order_and_others_do_not_stand_there() {
+    fn offered_scopes_are_grouped_in_order_and_others_are_omitted() {
         let catalog = ScopeCatalog::from_toml(
             r#"
             [groups]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_is_both_is_fixed() {
+    fn a_scope_that_is_both_optional_and_fixed_is_fixed() {
         let catalog = ScopeCatalog::from_toml("[permission]\na = { description = \"Do a\" }").expect("a catalog");
         let set = ScopeSet::parse("a").expect("a set");
 

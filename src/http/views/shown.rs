@@ -1,20 +1,21 @@
-//! How text that others wrote, and times, are shown to a person.
+//! Formats untrusted text and dates for a page.
 
 use crate::rules::client::verification_marks::poses_as_verified;
 use crate::rules::timestamp::Timestamp;
 
-/// A longer name pushes everything else off the page.
-const LONGEST_LINE: usize = 80;
-/// What a server says of a mistake.
-const LONGEST_DETAIL: usize = 400;
+/// The maximum length of a name. A longer one would push everything else off the page.
+const MAX_LINE: usize = 80;
+/// The maximum length of an error detail.
+const MAX_DETAIL: usize = 400;
 
-/// A name on one line.
+/// A name on one line, truncated.
 pub fn line(text: &str) -> String {
-    cut(text, LONGEST_LINE)
+    truncate(text, MAX_LINE)
 }
 
-/// A name that a stranger chose, to be put between quotation marks: it can neither close them nor carry a mark of
-/// verification, as names could that were registered before these were refused.
+/// An untrusted name for use between quotation marks. It cannot close them or contain a symbol
+/// that looks like a verification mark. Registration refuses such symbols, but older names may
+/// have them.
 pub fn name(text: &str) -> String {
     line(text).chars().map(quotable).collect()
 }
@@ -27,28 +28,28 @@ fn quotable(character: char) -> char {
     }
 }
 
-/// A sentence or two.
+/// A sentence or two, truncated.
 pub fn detail(text: &str) -> String {
-    cut(text, LONGEST_DETAIL)
+    truncate(text, MAX_DETAIL)
 }
 
-/// At most so many characters, with an ellipsis where some are left out, and none that turns the text around or ends the
-/// line.
-fn cut(text: &str, most: usize) -> String {
+/// At most `max` characters, including the ellipsis that replaces the rest. Characters that change
+/// the text direction or end the line are replaced.
+fn truncate(text: &str, max: usize) -> String {
     let printable = |character: char| if is_control(character) { char::REPLACEMENT_CHARACTER } else { character };
-    let kept = if text.chars().nth(most).is_some() { most - 1 } else { most };
+    let kept = if text.chars().nth(max).is_some() { max - 1 } else { max };
     let mut shown: String = text.chars().take(kept).map(printable).collect();
-    if kept < most {
+    if kept < max {
         shown.push('…');
     }
     shown
 }
 
-/// Names are refused that hold these (`client_name.rs`), but not everything shown is such a name.
+/// Registration refuses client names with these characters, but other texts may contain them.
 fn is_control(character: char) -> bool {
-    let turns_text_around =
+    let changes_direction =
         matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    turns_text_around || character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+    changes_direction || character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// `2026-01-02`, in UTC.
@@ -57,7 +58,7 @@ pub fn date(at: &Timestamp) -> String {
     text.split_once('T').map_or(text.clone(), |(date, _)| date.to_owned())
 }
 
-/// How many times midnight (UTC) passed since then.
+/// The number of times that the date (UTC) changed between the two.
 pub const fn days_between(earlier: Timestamp, now: Timestamp) -> u64 {
     const DAY: i64 = 86_400;
     let days = now.seconds().div_euclid(DAY) - earlier.seconds().div_euclid(DAY);
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_cut_at_80_characters_with_an_ellipsis() {
+    fn a_name_is_truncated_at_80_characters_with_an_ellipsis() {
         let of = |count: usize| "ä".repeat(count);
         let cases = [(of(0), of(0)), (of(80), of(80)), (of(81), of(79) + "…"), (of(1000), of(79) + "…")];
         for (name, expected) in cases {
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_reorder_or_break_a_line_are_shown_as_what_they_are_not() {
+    fn characters_that_reorder_or_break_a_line_are_replaced() {
         let cases = [
             ("evil\u{202E}gpj.exe", "evil\u{FFFD}gpj.exe"),
             ("two\nlines\u{2028}three", "two\u{FFFD}lines\u{FFFD}three"),
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_by_midnights_and_never_below_none() {
+    fn days_are_counted_by_date_and_never_negative() {
         let at = Timestamp::from_seconds;
         let cases = [(0, 0, 0), (0, 86_399, 0), (86_399, 86_400, 1), (0, 864_000, 10), (86_400, 0, 0), (-1, 0, 1)];
         for (earlier, now, days) in cases {

@@ -1,4 +1,4 @@
-//! After signing out.
+//! The page after signing out.
 
 use askama::Template;
 use axum::http::StatusCode;

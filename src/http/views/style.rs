@@ -1,4 +1,5 @@
-//! `GET /style.css`: the one stylesheet. Pages name it with the digest of its bytes, so that it may be kept for a year.
+//! `GET /style.css`: the stylesheet of all pages. Its URL contains a digest of its content, so that
+//! browsers can cache it for a year.
 
 use std::sync::LazyLock;
 
@@ -10,7 +11,7 @@ use crate::secret::{Digest, hex};
 
 const STYLE: &str = include_str!("../../../templates/style.css");
 
-/// Half of the digest tells two versions apart.
+/// Half of the digest is enough to distinguish versions.
 static VERSION: LazyLock<String> = LazyLock::new(|| hex(&Digest::of(STYLE).bytes()[..16]));
 static URL: LazyLock<String> = LazyLock::new(|| format!("/style.css?v={}", *VERSION));
 
@@ -19,10 +20,10 @@ pub(super) fn url() -> &'static str {
 }
 
 pub async fn style(uri: Uri, headers: HeaderMap) -> Response {
-    // While two versions of the server run side by side, one is asked for the other's stylesheet: what it has may be
-    // shown, but not kept under that name.
+    // While two versions of the server run side by side, one may receive a request for the other's
+    // stylesheet. The browser may use the response, but must not cache it under that URL.
     let is_this_version = uri.query().and_then(|query| query.strip_prefix("v=")) == Some(VERSION.as_str());
-    let keep = if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache_control = if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
     let etag = format!("\"{}\"", *VERSION);
     let is_known = headers
         .get(IF_NONE_MATCH)
@@ -30,7 +31,7 @@ pub async fn style(uri: Uri, headers: HeaderMap) -> Response {
         .is_some_and(|value| value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
     let mut answer = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { STYLE.into_response() };
     let answer_headers = answer.headers_mut();
-    answer_headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
+    answer_headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     answer_headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         answer_headers.insert(ETAG, etag);
@@ -45,19 +46,19 @@ mod tests {
 
     use super::*;
 
-    fn ask(uri: &str, known: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
+    fn get(uri: &str, known: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
         let mut headers = HeaderMap::new();
         if let Some(known) = known {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_str(known).expect("a header"));
         }
-        let answer = style(uri.parse().expect("a URI"), headers).now_or_never().expect("it waits for nothing");
+        let answer = style(uri.parse().expect("a URI"), headers).now_or_never().expect("the handler does not wait");
         let (parts, body) = answer.into_parts();
-        let body = to_bytes(body, usize::MAX).now_or_never().expect("it is there").expect("bytes");
+        let body = to_bytes(body, usize::MAX).now_or_never().expect("the body is complete").expect("bytes");
         (parts.status.as_u16(), parts.headers, body.to_vec())
     }
 
     #[test]
-    fn the_stylesheet_is_kept_for_a_year_under_the_name_of_its_content_only() {
+    fn the_stylesheet_is_cached_for_a_year_only_under_its_versioned_url() {
         let cases = [
             (url().to_owned(), "public, max-age=31536000, immutable"),
             ("/style.css".to_owned(), "no-cache"),
@@ -65,7 +66,7 @@ mod tests {
             ("/style.css?v=".to_owned(), "no-cache"),
         ];
         for (uri, kept) in cases {
-            let (status, headers, body) = ask(&uri, None);
+            let (status, headers, body) = get(&uri, None);
             assert_eq!((status, body.as_slice()), (200, STYLE.as_bytes()), "{uri}");
             assert_eq!(headers[CACHE_CONTROL], kept, "{uri}");
             assert_eq!(headers[CONTENT_TYPE], "text/css; charset=utf-8");
@@ -73,19 +74,19 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_it_is_told_so() {
-        let (_, headers, _) = ask("/style.css", None);
+    fn a_known_etag_returns_304() {
+        let (_, headers, _) = get("/style.css", None);
         let etag = headers[ETAG].to_str().expect("text");
 
         for known in [etag.to_owned(), format!("W/{etag}"), format!("\"other\", {etag}")] {
-            let (status, headers, body) = ask("/style.css", Some(&known));
+            let (status, headers, body) = get("/style.css", Some(&known));
             assert_eq!((status, body.len(), headers[ETAG].to_str().expect("text")), (304, 0, etag), "{known}");
         }
-        assert_eq!(ask("/style.css", Some("\"other\"")).0, 200);
+        assert_eq!(get("/style.css", Some("\"other\"")).0, 200);
     }
 
     #[test]
-    fn it_asks_for_nothing_from_elsewhere() {
+    fn the_stylesheet_loads_nothing_from_elsewhere() {
         for word in ["url(", "@import", "//", "expression("] {
             assert!(!STYLE.contains(word), "{word}");
         }

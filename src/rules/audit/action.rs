@@ -1,15 +1,15 @@
-//! Names of audit actions that were changed. Stored events are never altered, and a server of the version before may still
-//! write an old name, so old names are translated when they are read.
+//! Audit actions that were renamed. Stored events are never altered, and a server of the previous
+//! version may still write an old name, so old names are translated when events are read.
 
-/// (stored by earlier versions, today's name)
+/// Pairs of a name that earlier versions stored and its current name.
 const RENAMED: [(&str, &str); 1] = [("user.joined", "member.joined")];
 
-/// Today's name of a stored action.
+/// The current name of a stored action.
 pub fn current_name(stored: &str) -> &str {
     RENAMED.iter().find(|(old, _)| *old == stored).map_or(stored, |(_, current)| current)
 }
 
-/// Every name under which an action may be stored; a search by name has to look for all of them.
+/// All names under which an action may be stored. A search by name must look for each of them.
 pub fn stored_names(current: &str) -> Vec<&str> {
     let old = RENAMED.iter().filter(|(_, renamed)| *renamed == current).map(|(old, _)| *old);
     std::iter::once(current).chain(old).collect()
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_name_reads_as_the_current_one_and_is_found_by_it() {
+    fn an_old_name_is_shown_and_found_as_the_current_one() {
         assert_eq!(current_name("user.joined"), "member.joined");
         assert_eq!(current_name("user.disabled"), "user.disabled");
         assert_eq!(stored_names("member.joined"), ["member.joined", "user.joined"]);

@@ -1,12 +1,12 @@
-//! The actor of audit events, as a person names it in a search.
+//! The actor in a search for audit events.
 
 use crate::rules::client::ClientId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActorFilter {
-    /// The user with this address, which is stored in lower case.
+    /// The email address of a user, in lower case as it is stored.
     Email(String),
-    /// As events store it.
+    /// The actor as it is stored in events.
     Stored(String),
 }
 

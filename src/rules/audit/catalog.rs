@@ -1,13 +1,13 @@
-//! Every kind of audit event: its name, its subject and the members of what was before and after. `docs/audit.md` holds the
-//! same table, and a test compares the two.
+//! All audit events: their names, their subjects, and the members of `before` and `after`. The
+//! reference page of audit events has the same table, and a test compares the two.
 
 /// One kind of audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditEventKind {
     pub name: &'static str,
-    /// What the event is about, as `kind:ID`; several are separated by spaces.
+    /// What the event is about, as `kind:ID`. Several are separated by spaces.
     pub subject: &'static str,
-    /// Members of `before` and `after`.
+    /// The members of `before` and `after`.
     pub members: &'static [&'static str],
     pub meaning: &'static str,
 }
@@ -55,7 +55,7 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "An authorization code was presented twice, so the tokens from its first use were revoked.",
     ),
     kind("grant.given", "grant:ID client:ID", &["scopes"], "A user authorized an app, or changed what it may do."),
-    kind("grant.revoked", "grant:ID", &["revoked_at"], "The access of an app for one user was ended."),
+    kind("grant.revoked", "grant:ID", &["revoked_at"], "The access of an app for one user was revoked."),
     kind("key.revoked", "api_key:ID or application_key:ID", &["revoked_at"], "A key was revoked."),
     kind(
         "keys.created",
@@ -68,9 +68,9 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "member.left",
         "user:ID",
         &["email", "role", "grants_ended", "application_keys_revoked"],
-        "A membership was ended.",
+        "A member left or was removed from the organization.",
     ),
-    kind("member.role_changed", "user:ID", &["role"], "A member was given another role."),
+    kind("member.role_changed", "user:ID", &["role"], "The role of a member was changed."),
     kind("org.created", "org:ID", &["name"], "The organization was created."),
     kind(
         "org.default_client_scopes_set",
@@ -142,9 +142,9 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind("webhook_variable.deleted", "webhook_variable:ID", VARIABLE, "A webhook variable was deleted."),
 ];
 
-/// An event name that does not exist, and the most similar one that does.
+/// An unknown event name, with the most similar known name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no audit event has this name{}", .nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+#[error("unknown audit event{}", .nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
 pub struct UnknownAuditEvent {
     pub nearest: Option<&'static str>,
 }
@@ -155,17 +155,18 @@ pub fn parse_audit_event(name: &str) -> Result<&'static str, UnknownAuditEvent> 
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
-    const ALIKE: f64 = 0.5;
+    const MIN_SIMILARITY: f64 = 0.5;
     const MAX_LENGTH: usize = 64;
     if name.len() > MAX_LENGTH {
         return None;
     }
-    let likeness = |kind: &AuditEventKind| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), kind.name);
-    let alike = AUDIT_EVENTS.iter().map(|kind| (likeness(kind), kind.name)).filter(|(likeness, _)| *likeness >= ALIKE);
-    alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
+    let similarity = |kind: &AuditEventKind| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), kind.name);
+    let scored = AUDIT_EVENTS.iter().map(|kind| (similarity(kind), kind.name));
+    let similar = scored.filter(|(similarity, _)| *similarity >= MIN_SIMILARITY);
+    similar.max_by(|(left, _), (right, _)| left.total_cmp(right)).map(|(_, name)| name)
 }
 
-/// Rows of the table in the documentation.
+/// The rows of the table in the documentation.
 pub fn markdown_table() -> String {
     let members = |kind: &AuditEventKind| {
         let members: Vec<String> = kind.members.iter().map(|member| format!("`{member}`")).collect();
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_sorted_and_each_is_there_once() {
+    fn names_are_sorted_and_unique() {
         let names: Vec<&str> = AUDIT_EVENTS.iter().map(|kind| kind.name).collect();
         let mut sorted = names.clone();
         sorted.sort_unstable();
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_most_similar_one() {
+    fn an_unknown_name_suggests_the_most_similar_one() {
         let nearest = |name: &str| parse_audit_event(name).expect_err("no such event").nearest;
 
         assert_eq!(parse_audit_event("client.disabled"), Ok("client.disabled"));
@@ -201,6 +202,6 @@ mod tests {
         assert_eq!(nearest("zzz"), None);
         assert_eq!(nearest(&"client.disabled".repeat(10)), None);
         let error = parse_audit_event("key.revokd").expect_err("no such event").to_string();
-        assert_eq!(error, "no audit event has this name; did you mean key.revoked?");
+        assert_eq!(error, "unknown audit event; did you mean key.revoked?");
     }
 }

@@ -1,4 +1,4 @@
-//! A point in the past as a person writes it: an RFC 3339 time, a date, or how long ago.
+//! The start of a time range, as a person writes it: an RFC 3339 time, a date, or an age.
 
 use crate::rules::timestamp::Timestamp;
 
@@ -6,13 +6,13 @@ use crate::rules::timestamp::Timestamp;
 #[error("write a time such as 2026-11-30T08:00:00Z, a date such as 2026-11-30, or an age such as 30m, 24h or 7d")]
 pub struct SinceError;
 
-/// A date means its beginning in UTC.
+/// Parses a time, a date or an age. A date means midnight UTC at its start.
 pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> {
     let at = age(text).map(|seconds| now.minus(seconds)).or_else(|| date_or_time(text));
     at.ok_or(SinceError)
 }
 
-/// Seconds of `24h`.
+/// Seconds of an age such as `24h`.
 fn age(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
         's' => 1,
@@ -36,7 +36,7 @@ fn date_or_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(midnight.checked_add(seconds)?))
 }
 
-/// Days since 1970-01-01 of `2026-11-30`.
+/// Days since 1970-01-01 of a date such as `2026-11-30`.
 fn days(date: &str) -> Option<i64> {
     let [year, month, day] = fields::<3>(date, '-', [4, 2, 2])?;
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -49,13 +49,13 @@ fn days(date: &str) -> Option<i64> {
     if !(1..=last).contains(&day) {
         return None;
     }
-    // Counting from 1 March puts the leap day last in its year.
+    // If the year starts on March 1, the leap day is its last day.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    Some(365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468)
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    Some(365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468)
 }
 
-/// Seconds since the midnight of UTC of `08:00:00.25+01:00`, which may be negative.
+/// Seconds since midnight UTC of a time such as `08:00:00.25+01:00`. The result may be negative.
 fn seconds_of_day(text: &str) -> Option<i64> {
     let (clock, offset) = match text.strip_suffix(['Z', 'z']) {
         Some(clock) => (clock, 0),
@@ -82,7 +82,7 @@ fn seconds_of_day(text: &str) -> Option<i64> {
     (hour <= 23 && minute <= 59 && second <= 60).then_some(hour * 3_600 + minute * 60 + second - offset)
 }
 
-/// Numbers of exactly these lengths.
+/// Numbers with exactly these many digits.
 fn fields<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
     let mut numbers = [0; N];
     let mut parts = text.split(separator);
@@ -92,7 +92,7 @@ fn fields<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> O
     parts.next().is_none().then_some(numbers)
 }
 
-/// Digits only; `parse` would also take a sign.
+/// Accepts only digits; `parse` alone would also accept a sign.
 fn number(text: &str) -> Option<i64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -109,7 +109,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_795_255_901);
 
     #[test]
-    fn a_time_a_date_and_an_age_are_read() {
+    fn a_time_a_date_and_an_age_are_accepted() {
         let cases = [
             ("2026-11-21T10:11:41Z", "2026-11-21T10:11:41Z"),
             ("2026-11-21t10:11:41.999z", "2026-11-21T10:11:41Z"),
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_is_read_as_it_is_written(seconds in 0_i64..253_402_300_800) {
+        fn a_formatted_time_parses_to_the_same_time(seconds in 0_i64..253_402_300_800) {
             let at = Timestamp::from_seconds(seconds);
 
             prop_assert_eq!(parse_since(&at.to_rfc3339(), NOW), Ok(at));

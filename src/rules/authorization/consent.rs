@@ -1,4 +1,5 @@
-//! What a user agreed to, and when a user need not be asked again (RFC 6749 section 10.2, RFC 8252 section 8.6).
+//! Consent: what a user agreed to, and when the user is not asked again (RFC 6749 section 10.2, RFC
+//! 8252 section 8.6).
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,12 @@ use crate::rules::redirect::uri::RedirectKind;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::{OfferedScopes, WithheldBy};
 
-/// What the consent page tells a user.
+/// The content of a consent page.
 #[derive(Clone, Copy, Debug)]
-pub struct ConsentShown<'a> {
+pub struct ConsentContent<'a> {
     pub client_id: ClientId,
     pub client_name: &'a str,
-    /// Where the answer goes.
+    /// The redirect URI of the request.
     pub redirect: &'a str,
     pub org_id: OrgId,
     pub user_id: UserId,
@@ -26,12 +27,14 @@ pub struct ConsentShown<'a> {
     pub reach: &'a Reach<'a>,
 }
 
-/// What the tokens of a request can reach: the resources that it names, or this server if it names none.
+/// The resources that the tokens of a request are valid for. If the request names none, this server
+/// is the only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach<'a> {
-    /// The request names no resource, or names the issuer as one: `aud` is the issuer in both cases.
+    /// Whether the request names no resource, or names the issuer. In both cases `aud` contains the
+    /// issuer.
     pub this_server: bool,
-    /// The others.
+    /// The resources other than this server.
     pub resources: Vec<&'a Resource>,
 }
 
@@ -43,22 +46,24 @@ impl<'a> Reach<'a> {
         Self { this_server: resources.is_empty() || !here.is_empty(), resources: others }
     }
 
-    /// The names under which consents are remembered: canonical URIs, and "" for this server.
+    /// The keys under which consents are stored: canonical URIs, and "" for this server.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.this_server.then_some("").into_iter().chain(self.resources.iter().map(|resource| resource.canonical()))
     }
 
-    /// The scopes that were agreed to for every part of it. `agreed` holds the scopes by key.
+    /// The scopes that the user agreed to for all resources. `agreed` contains the scopes for each
+    /// key.
     pub fn agreed_for_all(&self, agreed: &BTreeMap<String, ScopeSet>) -> ScopeSet {
         let mut each = self.keys().map(|key| agreed.get(key).cloned().unwrap_or_default());
         let first = each.next().unwrap_or_default();
-        each.fold(first, |all, one| all.intersection(&one))
+        each.fold(first, |all, scopes| all.intersection(&scopes))
     }
 }
 
-impl ConsentShown<'_> {
-    /// Version 2: every value behind its length, every list behind its count, in the order of the fields, so that
-    /// different pages cannot be written alike. Pages of version 1 did not say that an app can reach this server.
+impl ConsentContent<'_> {
+    /// Version 2. Each value is prefixed with its length and each list with its number of items, in
+    /// the order of the fields, so different pages never have the same digest. Version 1 did not
+    /// contain whether a client can access this server.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix("consent shown v2");
         add(&mut hash, self.client_id.uuid().as_bytes());
@@ -69,7 +74,10 @@ impl ConsentShown<'_> {
         let OfferedScopes { optional, fixed, withheld } = self.offered;
         add_list(&mut hash, optional.names());
         add_list(&mut hash, fixed.names());
-        add_list(&mut hash, withheld.iter().flat_map(|one| [one.scope.as_str(), reason(one.by)]).collect::<Vec<_>>());
+        add_list(
+            &mut hash,
+            withheld.iter().flat_map(|item| [item.scope.as_str(), reason(item.by)]).collect::<Vec<_>>(),
+        );
         let here = self.reach.this_server.then_some("").into_iter();
         let reach: Vec<_> = here.chain(self.reach.resources.iter().map(|resource| resource.as_str())).collect();
         add_list(&mut hash, reach);
@@ -96,54 +104,55 @@ const fn reason(by: WithheldBy) -> &'static str {
     }
 }
 
-/// For which clients a consent is remembered.
+/// The clients for which a consent is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Remember {
-    /// Those that are sent to a web server. Any program of the user's machine can pose as another one
-    /// (RFC 8252 section 8.6).
+pub enum RememberConsent {
+    /// Only clients with an https redirect URI. On the user's machine any program can impersonate
+    /// another (RFC 8252 section 8.6).
     Https,
     Never,
     Always,
 }
 
-/// What a user has decided about a client before, and not taken back.
+/// The last decision of a user about a client.
 #[derive(Clone, Copy, Debug)]
-pub struct Decided<'a> {
-    /// The scopes that were granted for this redirect and for everything that the request wants to reach.
+pub struct PreviousDecision<'a> {
+    /// The scopes that were granted for this redirect URI and for all resources of the request.
     pub granted: &'a ScopeSet,
-    /// Boxes that the user cleared.
+    /// The scopes whose boxes the user cleared.
     pub declined: &'a ScopeSet,
-    /// The page that would be shown is the one that was answered last.
-    pub on_the_same_page: bool,
+    /// Whether the page would be the same as the one that the user answered.
+    pub is_same_page: bool,
 }
 
-impl Decided<'_> {
-    /// All of what is offered was granted; or the user answered this very page, clearing what was not. What somebody else
-    /// has taken from the grant since, the user has not decided about.
+impl PreviousDecision<'_> {
+    /// Whether all offered scopes were granted, or the user answered the same page and cleared the
+    /// boxes of the others. Scopes that were removed from the grant later were not declined by the
+    /// user.
     fn covers(&self, offered: &OfferedScopes) -> bool {
         let all = offered.all();
         let missing = all.difference(self.granted);
         let was_cleared = missing.is_subset(&offered.optional) && missing.is_subset(self.declined);
-        missing.is_empty() || self.on_the_same_page && was_cleared && missing != all
+        missing.is_empty() || self.is_same_page && was_cleared && missing != all
     }
 }
 
-/// Whether what is offered was decided before, so that the user need not be asked.
+/// Whether the user already decided about the offered scopes and is not asked again.
 pub fn is_remembered(
-    policy: Remember,
+    policy: RememberConsent,
     redirect: RedirectKind,
-    decided: Option<Decided<'_>>,
+    previous: Option<PreviousDecision<'_>>,
     offered: &OfferedScopes,
     prompt: Prompt,
 ) -> bool {
     let may_remember = match policy {
-        Remember::Always => true,
-        Remember::Https => redirect == RedirectKind::Https,
-        Remember::Never => false,
+        RememberConsent::Always => true,
+        RememberConsent::Https => redirect == RedirectKind::Https,
+        RememberConsent::Never => false,
     };
     let must_ask = prompt.consent || prompt.select_account;
-    may_remember && !must_ask && decided.is_some_and(|decided| decided.covers(offered))
+    may_remember && !must_ask && previous.is_some_and(|decision| decision.covers(offered))
 }
 
 #[cfg(test)]
@@ -170,8 +179,8 @@ mod tests {
         OfferedScopes { optional: set(optional), fixed: set(fixed), withheld }
     }
 
-    fn shown<'a>(offered: &'a OfferedScopes, reach: &'a Reach<'a>) -> ConsentShown<'a> {
-        ConsentShown {
+    fn content<'a>(offered: &'a OfferedScopes, reach: &'a Reach<'a>) -> ConsentContent<'a> {
+        ConsentContent {
             client_id: ClientId::from_uuid(Uuid::from_u128(1)),
             client_name: "App",
             redirect: "https://app.example/cb",
@@ -187,13 +196,13 @@ mod tests {
         let resources = [Resource::parse("https://mcp.example").expect("a resource")];
         let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Organization)]);
         let reach = Reach::of(&resources, ISSUER);
-        let digest: String = shown(&offered, &reach).digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = content(&offered, &reach).digest().iter().map(|byte| format!("{byte:02x}")).collect();
 
         assert_eq!(digest, "c8abae3c9e2c7081df48e1202df35d46b7769f2ade1e69dea2d6ff6e10bcddfd");
     }
 
     #[test]
-    fn pages_that_differ_in_anything_have_different_digests() {
+    fn different_pages_have_different_digests() {
         use WithheldBy::{Organization, Role, Server};
         let mcp = [Resource::parse("https://mcp.example").expect("a resource")];
         let usual = offered("email profile", "openid", &[("a", Organization), ("b", Role)]);
@@ -207,28 +216,29 @@ mod tests {
             offered("email profile", "openid a", &[("b", Role)]),
             offered("", "", &[]),
         ];
-        let (here, there) = (Reach::of(&[], ISSUER), Reach::of(&mcp, ISSUER));
+        let here = Reach::of(&[], ISSUER);
+        let there = Reach::of(&mcp, ISSUER);
         let both = Reach { this_server: true, resources: there.resources.clone() };
-        let page = shown(&usual, &here);
+        let page = content(&usual, &here);
         let mut pages = vec![
             page,
-            ConsentShown { client_id: ClientId::from_uuid(Uuid::nil()), ..page },
-            ConsentShown { client_name: "Apphttps://app.example", ..page },
-            ConsentShown { client_name: "Apphttps://app.example", redirect: "/cb", ..page },
-            ConsentShown { redirect: "https://app.example/cb2", ..page },
-            ConsentShown { org_id: OrgId(Uuid::from_u128(3)), user_id: UserId(Uuid::from_u128(2)), ..page },
-            ConsentShown { user_id: UserId(Uuid::nil()), ..page },
-            ConsentShown { reach: &there, ..page },
-            ConsentShown { reach: &both, ..page },
+            ConsentContent { client_id: ClientId::from_uuid(Uuid::nil()), ..page },
+            ConsentContent { client_name: "Apphttps://app.example", ..page },
+            ConsentContent { client_name: "Apphttps://app.example", redirect: "/cb", ..page },
+            ConsentContent { redirect: "https://app.example/cb2", ..page },
+            ConsentContent { org_id: OrgId(Uuid::from_u128(3)), user_id: UserId(Uuid::from_u128(2)), ..page },
+            ConsentContent { user_id: UserId(Uuid::nil()), ..page },
+            ConsentContent { reach: &there, ..page },
+            ConsentContent { reach: &both, ..page },
         ];
-        pages.extend(others.iter().map(|offered| shown(offered, &here)));
+        pages.extend(others.iter().map(|offered| content(offered, &here)));
 
-        let digests: BTreeSet<_> = pages.iter().map(ConsentShown::digest).collect();
+        let digests: BTreeSet<_> = pages.iter().map(ConsentContent::digest).collect();
         assert_eq!(digests.len(), pages.len());
     }
 
     #[test]
-    fn a_request_reaches_this_server_if_it_names_no_resource_or_names_the_issuer() {
+    fn a_request_is_for_this_server_if_it_names_no_resource_or_the_issuer() {
         let cases = [
             ("", vec![""]),
             ("https://id.example", vec![""]),
@@ -249,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_remembered_only_where_they_were_agreed_to_for_everything_in_reach() {
+    fn scopes_are_remembered_only_if_they_were_agreed_to_for_all_resources() {
         let agreed = [("", "openid email"), ("https://a.example", "email mcp_read"), ("https://b.example", "email")];
         let agreed = agreed.map(|(resource, scopes)| (resource.to_owned(), set(scopes))).into();
         let cases = [
@@ -268,71 +278,75 @@ mod tests {
     }
 
     #[test]
-    fn a_consent_is_remembered_for_what_was_granted_and_where_the_redirect_can_be_told_from_others() {
+    fn a_consent_is_remembered_for_the_granted_scopes_and_for_identifiable_redirects() {
         use RedirectKind::{Https as Web, Loopback, PrivateUse};
         let (asks, silent) = (false, true);
         let cases = [
-            (Remember::Https, Web, Some("openid email"), "", silent),
-            (Remember::Https, Web, Some("openid email metrics_read"), "login", silent),
-            (Remember::Https, Web, Some("openid email"), "none", silent),
-            (Remember::Https, Web, Some("openid email"), "consent", asks),
-            (Remember::Https, Web, Some("openid email"), "select_account", asks),
-            (Remember::Https, Web, Some("openid"), "", asks),
-            (Remember::Https, Web, Some("email"), "", asks),
-            (Remember::Https, Web, None, "", asks),
-            (Remember::Https, Loopback, Some("openid email"), "", asks),
-            (Remember::Https, PrivateUse, Some("openid email"), "", asks),
-            (Remember::Always, Web, Some("openid email"), "", silent),
-            (Remember::Always, Loopback, Some("openid email"), "", silent),
-            (Remember::Always, PrivateUse, Some("openid email"), "", silent),
-            (Remember::Always, Loopback, Some("openid email"), "consent", asks),
-            (Remember::Always, Loopback, Some("openid"), "", asks),
-            (Remember::Always, Loopback, None, "", asks),
-            (Remember::Never, Web, Some("openid email"), "", asks),
-            (Remember::Never, Loopback, Some("openid email"), "", asks),
+            (RememberConsent::Https, Web, Some("openid email"), "", silent),
+            (RememberConsent::Https, Web, Some("openid email metrics_read"), "login", silent),
+            (RememberConsent::Https, Web, Some("openid email"), "none", silent),
+            (RememberConsent::Https, Web, Some("openid email"), "consent", asks),
+            (RememberConsent::Https, Web, Some("openid email"), "select_account", asks),
+            (RememberConsent::Https, Web, Some("openid"), "", asks),
+            (RememberConsent::Https, Web, Some("email"), "", asks),
+            (RememberConsent::Https, Web, None, "", asks),
+            (RememberConsent::Https, Loopback, Some("openid email"), "", asks),
+            (RememberConsent::Https, PrivateUse, Some("openid email"), "", asks),
+            (RememberConsent::Always, Web, Some("openid email"), "", silent),
+            (RememberConsent::Always, Loopback, Some("openid email"), "", silent),
+            (RememberConsent::Always, PrivateUse, Some("openid email"), "", silent),
+            (RememberConsent::Always, Loopback, Some("openid email"), "consent", asks),
+            (RememberConsent::Always, Loopback, Some("openid"), "", asks),
+            (RememberConsent::Always, Loopback, None, "", asks),
+            (RememberConsent::Never, Web, Some("openid email"), "", asks),
+            (RememberConsent::Never, Loopback, Some("openid email"), "", asks),
         ];
         let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Role)]);
         for (policy, redirect, granted, prompt, expected) in cases {
-            let asked = Prompt {
+            let prompts = Prompt {
                 none: prompt == "none",
                 login: prompt == "login",
                 consent: prompt == "consent",
                 select_account: prompt == "select_account",
             };
-            let (granted, declined) = (granted.map(set), ScopeSet::default());
-            let decided =
-                granted.as_ref().map(|granted| Decided { granted, declined: &declined, on_the_same_page: false });
-            let remembered = is_remembered(policy, redirect, decided, &offered, asked);
+            let granted = granted.map(set);
+            let declined = ScopeSet::default();
+            let previous =
+                granted.as_ref().map(|granted| PreviousDecision { granted, declined: &declined, is_same_page: false });
+            let remembered = is_remembered(policy, redirect, previous, &offered, prompts);
             assert_eq!(remembered, expected, "{policy:?} {redirect:?} {granted:?} {prompt}");
         }
     }
 
     #[test]
-    fn a_box_that_was_cleared_on_the_same_page_is_decided_about() {
+    fn a_scope_is_declined_if_its_box_was_cleared_on_the_same_page() {
         let (asks, silent) = (false, true);
         let cases = [
             ("openid", "email profile", true, silent),
             ("openid email", "profile", true, silent),
             ("openid email", "profile metrics_read", true, silent),
             ("openid email", "profile", false, asks),
-            // Taken by somebody else.
+            // The missing scope was removed from the grant later.
             ("openid email", "", true, asks),
             ("openid", "email", true, asks),
-            // What cannot be cleared was not given.
+            // A fixed scope, whose box cannot be cleared, is missing.
             ("email", "profile", true, asks),
             ("email", "openid profile", true, asks),
             ("", "openid email profile", true, asks),
         ];
         let offered = offered("email profile", "openid", &[]);
-        for (granted, declined, on_the_same_page, expected) in cases {
-            let (granted, declined) = (set(granted), set(declined));
-            let decided = Decided { granted: &granted, declined: &declined, on_the_same_page };
-            let (policy, redirect) = (Remember::Https, RedirectKind::Https);
-            let remembered = is_remembered(policy, redirect, Some(decided), &offered, Prompt::default());
-            assert_eq!(remembered, expected, "{granted} but {declined}, {on_the_same_page}");
+        for (granted, declined, is_same_page, expected) in cases {
+            let granted = set(granted);
+            let declined = set(declined);
+            let previous = PreviousDecision { granted: &granted, declined: &declined, is_same_page };
+            let policy = RememberConsent::Https;
+            let redirect = RedirectKind::Https;
+            let remembered = is_remembered(policy, redirect, Some(previous), &offered, Prompt::default());
+            assert_eq!(remembered, expected, "granted {granted}, declined {declined}, {is_same_page}");
         }
         let optional = self::offered("email profile", "", &[]);
-        let decided = Decided { granted: &set("openid"), declined: &set("email profile"), on_the_same_page: true };
-        assert!(!decided.covers(&optional), "nothing of it is left to give");
+        let previous =
+            PreviousDecision { granted: &set("openid"), declined: &set("email profile"), is_same_page: true };
+        assert!(!previous.covers(&optional), "no offered scope was granted");
     }
 }

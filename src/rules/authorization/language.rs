@@ -1,5 +1,5 @@
-//! The languages that pages come in, and which of them a client wants for its user (OpenID Connect Core 1.0 section
-//! 3.1.2.1).
+//! The languages of the pages, and the choice of one by `ui_locales` (OpenID Connect Core 1.0
+//! section 3.1.2.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ pub enum Language {
     German,
 }
 
-/// How many tags of `ui_locales` are looked at.
-const MOST_TAGS: usize = 20;
+/// Further tags of `ui_locales` are ignored.
+const MAX_TAGS: usize = 20;
 
 impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
-    /// As `lang` and `Content-Language` name it (RFC 5646).
+    /// The tag for `lang` and `Content-Language` (RFC 5646).
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -25,15 +25,15 @@ impl Language {
         }
     }
 
-    /// By a tag of whatever region: `de`, `DE-AT`.
+    /// Finds the language of a tag. The region is ignored: `de` and `DE-AT` are both German.
     pub fn named(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| primary.eq_ignore_ascii_case(language.tag()))
     }
 
-    /// The first of `ui_locales` that there are pages in.
-    pub fn first_of(ui_locales: &str) -> Option<Self> {
-        ui_locales.split(' ').filter(|tag| !tag.is_empty()).take(MOST_TAGS).find_map(Self::named)
+    /// The first supported language of `ui_locales`.
+    pub fn first_supported(ui_locales: &str) -> Option<Self> {
+        ui_locales.split(' ').filter(|tag| !tag.is_empty()).take(MAX_TAGS).find_map(Self::named)
     }
 }
 
@@ -43,8 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_language_that_there_are_pages_in_is_taken() {
-        let far_behind = format!("{}de", "fr ".repeat(MOST_TAGS));
+    fn the_first_supported_language_is_chosen() {
+        let beyond_the_limit = format!("{}de", "fr ".repeat(MAX_TAGS));
         let cases = [
             ("", None),
             ("de", Some(German)),
@@ -55,17 +55,17 @@ mod tests {
             ("den", None),
             ("- -de", None),
             ("de,en", None),
-            (&far_behind, None),
+            (&beyond_the_limit, None),
         ];
         for (ui_locales, expected) in cases {
-            assert_eq!(Language::first_of(ui_locales), expected, "{ui_locales}");
+            assert_eq!(Language::first_supported(ui_locales), expected, "{ui_locales}");
         }
     }
 
     #[test]
     fn a_language_is_stored_by_its_tag() {
         for language in Language::ALL {
-            let stored = serde_json::to_value(language).expect("serialises");
+            let stored = serde_json::to_value(language).expect("serializes");
 
             assert_eq!(stored, language.tag());
             assert_eq!(Language::named(language.tag()), Some(language));

@@ -1,7 +1,7 @@
 //! Proof key for code exchange (RFC 7636), with S256 only.
 //!
-//! `plain` protects from nobody who sees the request, and it is what a challenge without a method means (section 4.3),
-//! so that both are refused (RFC 9700 section 2.1.1).
+//! `plain` does not protect against an attacker who sees the request, and it is the default of a
+//! challenge without a method (section 4.3). Both are therefore refused (RFC 9700 section 2.1.1).
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
@@ -14,16 +14,22 @@ use sha2::{Digest as _, Sha256};
 #[serde(transparent)]
 pub struct CodeChallenge(String);
 
-/// Why a challenge is refused, in the characters of `error_description`.
+/// The reason why a challenge is refused, in the characters that `error_description` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PkceError {
     #[error("PKCE with S256 is required: send code_challenge and code_challenge_method=S256")]
     Missing,
-    #[error("PKCE with S256 is required: a code_challenge without code_challenge_method means plain, so send S256")]
+    #[error(
+        "PKCE with S256 is required: without code_challenge_method the method is plain, so send \
+         code_challenge_method=S256"
+    )]
     NoMethod,
-    #[error("PKCE with S256 is required: code_challenge_method is something else")]
+    #[error("PKCE with S256 is required: send code_challenge_method=S256")]
     UnsupportedMethod,
-    #[error("code_challenge is not 43 characters of base64url: send the SHA-256 of the verifier, without padding")]
+    #[error(
+        "code_challenge is not 43 characters of base64url: send the SHA-256 of the verifier, \
+         without padding"
+    )]
     Malformed,
 }
 
@@ -34,7 +40,7 @@ impl CodeChallenge {
     pub fn parse(challenge: Option<&str>, method: Option<&str>) -> Result<Self, PkceError> {
         let challenge = challenge.ok_or(PkceError::Missing)?;
         match method {
-            // The second spelling is that of the compatible API's reference.
+            // The second name comes from the reference of the compatible API.
             Some("S256" | "SHA-256") => {}
             Some(_) => return Err(PkceError::UnsupportedMethod),
             None => return Err(PkceError::NoMethod),
@@ -54,12 +60,12 @@ impl CodeChallenge {
         &self.0
     }
 
-    /// Section 4.6: what a challenge has to be for this verifier to match it.
+    /// The challenge that matches this verifier (section 4.6).
     pub fn of_verifier(verifier: &str) -> Self {
         Self(URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())))
     }
 
-    /// A verifier that the grammar refuses matches nothing.
+    /// Whether the verifier matches. A verifier with invalid syntax never does.
     pub fn verify(&self, verifier: &str) -> bool {
         let expected = Self::of_verifier(verifier);
         is_verifier(verifier) && verify_slices_are_equal(expected.0.as_bytes(), self.0.as_bytes()).is_ok()
@@ -78,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// The pair of RFC 7636 appendix B.
+    /// The example of RFC 7636 appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_answered_by_its_verifier_only() {
+    fn a_challenge_matches_only_its_verifier() {
         let challenge = CodeChallenge::parse(Some(CHALLENGE), Some("S256")).expect("a challenge");
 
         assert!(challenge.verify(VERIFIER));
@@ -121,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_is_43_to_128_unreserved_characters_and_no_other_text_matches_its_own_challenge() {
+    fn a_verifier_has_43_to_128_unreserved_characters_and_other_text_never_matches() {
         let cases = [
             ("x".repeat(42), false),
             ("x".repeat(43), true),
@@ -140,25 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_stored_as_it_is() {
+    fn a_challenge_is_stored_unchanged() {
         let challenge = CodeChallenge::parse(Some(CHALLENGE), Some("S256")).expect("a challenge");
-        let stored = serde_json::to_string(&challenge).expect("serialises");
+        let stored = serde_json::to_string(&challenge).expect("serializes");
 
         assert_eq!(stored, format!("\"{CHALLENGE}\""));
-        assert_eq!(serde_json::from_str::<CodeChallenge>(&stored).expect("reads"), challenge);
+        assert_eq!(serde_json::from_str::<CodeChallenge>(&stored).expect("deserializes"), challenge);
     }
 
     proptest! {
         #[test]
-        fn every_verifier_matches_its_challenge_and_no_other(
-            one in "[A-Za-z0-9._~-]{43,128}",
+        fn a_verifier_matches_its_own_challenge_and_no_other(
+            verifier in "[A-Za-z0-9._~-]{43,128}",
             other in "[A-Za-z0-9._~-]{43,128}",
         ) {
-            let text = URL_SAFE_NO_PAD.encode(Sha256::digest(&one));
+            let text = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
             let challenge = CodeChallenge::parse(Some(&text), Some("S256")).expect("a challenge");
 
-            prop_assert!(challenge.verify(&one));
-            prop_assert_eq!(challenge.verify(&other), one == other);
+            prop_assert!(challenge.verify(&verifier));
+            prop_assert_eq!(challenge.verify(&other), verifier == other);
         }
     }
 }

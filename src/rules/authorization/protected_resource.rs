@@ -1,5 +1,5 @@
-//! What a protected resource tells clients about itself (RFC 9728), for its operator to serve: which server makes tokens
-//! for it, and with which scopes.
+//! Protected resource metadata (RFC 9728): the authorization server and the scopes of a resource.
+//! The resource serves this document to its clients.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use crate::rules::scope::ScopeSet;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The document of section 2.
+/// The metadata document (section 2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProtectedResource<'a> {
     pub resource: &'a str,
-    /// Issuers, as they are written in their own metadata: clients compare them byte for byte.
+    /// The issuer, spelled as in its own metadata, because clients compare it byte for byte.
     pub authorization_servers: [&'a str; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<&'a str>,
@@ -32,19 +32,20 @@ impl<'a> ProtectedResource<'a> {
     }
 }
 
-/// Where the document is served (section 3.1): the well-known path stands between the host and the path of the resource,
-/// of which a slash that is all of it is left out.
+/// The URL of the document (section 3.1). The well-known path is inserted between the host and the
+/// path of the resource. A path that is only a slash is omitted.
 pub fn metadata_url(resource: &Resource) -> String {
     let (origin, rest) = origin_and_rest(resource);
     format!("{origin}{WELL_KNOWN}{rest}")
 }
 
-/// The same without the origin.
+/// The path of the document's URL.
 pub fn metadata_path(resource: &Resource) -> String {
     format!("{WELL_KNOWN}{}", origin_and_rest(resource).1)
 }
 
-/// What the resource says to whoever comes without a token (section 5.1, RFC 6750 section 3).
+/// The `WWW-Authenticate` header with which the resource answers a request without a token (section
+/// 5.1, RFC 6750 section 3).
 pub fn challenge(resource: &Resource, scopes: &ScopeSet) -> String {
     let url = metadata_url(resource);
     match scopes.is_empty() {
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_stands_between_the_host_and_the_path() {
+    fn the_well_known_path_is_inserted_between_the_host_and_the_path() {
         let cases = [
             ("https://mcp.example/mcp", "https://mcp.example/.well-known/oauth-protected-resource/mcp"),
             ("https://mcp.example/", "https://mcp.example/.well-known/oauth-protected-resource"),
@@ -90,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn the_document_names_the_issuer_verbatim_and_leaves_out_what_it_has_not() {
-        let (uri, scopes) =
-            (resource("https://mcp.example/mcp"), ScopeSet::parse("mcp_write mcp_read").expect("scopes"));
+    fn the_document_contains_the_issuer_verbatim_and_omits_empty_scopes() {
+        let uri = resource("https://mcp.example/mcp");
+        let scopes = ScopeSet::parse("mcp_write mcp_read").expect("scopes");
 
         let document = ProtectedResource::new(&uri, "Docs", &scopes, "https://ID.example");
         let none = ScopeSet::default();
@@ -110,8 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn the_challenge_names_the_document_and_the_scopes_where_there_are_some() {
-        let (uri, scopes) = (resource("https://mcp.example/mcp"), ScopeSet::parse("mcp_read openid").expect("scopes"));
+    fn the_challenge_contains_the_document_url_and_the_scopes_if_any() {
+        let uri = resource("https://mcp.example/mcp");
+        let scopes = ScopeSet::parse("mcp_read openid").expect("scopes");
         let url = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
 
         let expected = format!("Bearer resource_metadata=\"{url}\", scope=\"mcp_read openid\"");

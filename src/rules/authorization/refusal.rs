@@ -1,8 +1,10 @@
-//! Why an authorization request is refused, as the client is told in the redirect (RFC 6749 section 4.1.2.1).
+//! The error response to an authorization request, which the client receives in the redirect (RFC
+//! 6749 section 4.1.2.1).
 
 use std::fmt;
 
-/// `error`: RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6, RFC 8707 section 2.
+/// The `error` parameter (RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6, RFC
+/// 8707 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     InvalidRequest,
@@ -50,7 +52,8 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// An error that the client is told. The description names the value, the rule and the remedy.
+/// An error that is sent to the client. The description names the value, the problem and the
+/// remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {description}")]
 pub struct Refusal {
@@ -59,8 +62,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A character that `error_description` may not hold (RFC 6749 section 4.1.2.1) is replaced by a question mark, so
-    /// that no refusal can break the rule.
+    /// Characters that `error_description` must not contain (RFC 6749 section 4.1.2.1) are replaced
+    /// with question marks.
     pub fn new(code: ErrorCode, description: impl fmt::Display) -> Self {
         let is_allowed = |character: char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
         let plain = |character| if is_allowed(character) { character } else { '?' };
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_holds_only_what_the_rfc_allows() {
+    fn a_description_has_only_the_characters_that_the_rfc_allows() {
         let cases = [
             ("plain: text, with 'marks' !~", "plain: text, with 'marks' !~"),
             ("a \"quoted\" \\ one", "a ?quoted? ? one"),
@@ -86,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_reads_as_its_code_and_its_words() {
+    fn a_refusal_is_displayed_as_its_code_and_description() {
         assert_eq!(Refusal::new(ErrorCode::AccessDenied, "no").to_string(), "access_denied: no");
     }
 }

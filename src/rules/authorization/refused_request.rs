@@ -1,25 +1,26 @@
-//! The facts about an authorization request that is not redirected anywhere: an unknown client, or a redirect URI that the
-//! client did not register (RFC 6749 section 4.1.2.1). They help whoever looks into it, on the page and in the log.
+//! Details of an authorization request that must not be redirected, because the client is unknown
+//! or did not register the redirect URI (RFC 6749 section 4.1.2.1). The page and the log show them
+//! for troubleshooting.
 //!
-//! A stranger chose all of them, so they are bounded, and everything but printable ASCII is escaped. Queries may hold
-//! secrets and are left out.
+//! The values come from an unknown party, so their length is limited and everything except
+//! printable ASCII is escaped. Queries can contain secrets and are left out.
 
 use crate::rules::client::metadata::ClientMetadata;
 use crate::rules::redirect::uri::RedirectUri;
 
 const MAX_CLIENT_ID: usize = 200;
 const MAX_URI: usize = 300;
-/// How many registered redirect URIs are named.
+/// The maximum number of registered redirect URIs that are shown.
 pub const MAX_REGISTERED: usize = 5;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefusedRequest {
-    /// The `client_id` as it was sent, if there is exactly one.
+    /// The `client_id` that was sent, if there was exactly one.
     pub client_id: Option<String>,
-    /// The `redirect_uri` that was sent, if there is exactly one.
+    /// The `redirect_uri` that was sent, if there was exactly one.
     pub redirect_uri: Option<String>,
     pub registered: Vec<String>,
-    /// The number of registered redirect URIs that are not named.
+    /// The number of registered redirect URIs that are not shown.
     pub more: usize,
 }
 
@@ -39,10 +40,10 @@ fn uri(text: &str) -> String {
     printable(text.split(['?', '#']).next().unwrap_or_default(), MAX_URI)
 }
 
-fn printable(text: &str, most: usize) -> String {
-    let is_cut = text.chars().nth(most).is_some();
+fn printable(text: &str, max: usize) -> String {
+    let is_cut = text.chars().nth(max).is_some();
     let mut shown = String::new();
-    for character in text.chars().take(most) {
+    for character in text.chars().take(max) {
         match character {
             ' '..='~' => shown.push(character),
             other => shown.extend(other.escape_unicode()),
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_escaped_and_bounded_and_has_no_query() {
+    fn values_are_escaped_and_shortened_and_have_no_query() {
         let cases = [
             ("https://app.example/cb?code=secret", "https://app.example/cb".to_owned()),
             ("https://app.example/cb#secret", "https://app.example/cb".to_owned()),

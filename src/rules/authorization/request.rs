@@ -1,7 +1,7 @@
-//! What a client asks of a user (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1).
+//! Authorization requests (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1).
 //!
-//! A request is read once its redirect is trusted, so that every mistake in it can be told to the client. One that was
-//! read is stored while its user signs in, and read again as it is.
+//! A request is parsed after its redirect URI was checked, so every error can be sent to the
+//! client. A valid request is stored while its user signs in.
 
 use std::fmt;
 
@@ -14,35 +14,36 @@ pub use crate::rules::authorization::refusal::{ErrorCode, Refusal};
 use crate::rules::authorization::resource::{Resource, UnknownResources, admit};
 use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
-pub use crate::rules::redirect::trusted::{CodeAnswer, MismatchingRedirect, TrustedRedirect};
+pub use crate::rules::redirect::trusted::{CodeResponse, MismatchingRedirect, TrustedRedirect};
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::syntax::parameters::Parameters;
 
-/// `Debug` leaves out what belongs to the client's session or names the user.
+/// `Debug` omits the values that belong to the client's session or identify the user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     pub redirect_uri: String,
     pub redirect_uri_was_sent: bool,
     pub state: Option<String>,
-    /// `None`: the client named nothing.
+    /// `None` if the request had no scope.
     pub scope: Option<ScopeSet>,
     pub code_challenge: Option<CodeChallenge>,
     pub resources: Vec<Resource>,
     pub nonce: Option<String>,
     pub prompt: Prompt,
-    /// Seconds since the user last signed in.
+    /// The maximum number of seconds since the user signed in.
     pub max_age: Option<u64>,
     pub login_hint: Option<String>,
-    /// The organisation that the client proposes.
+    /// The organization that the client suggests.
     pub org_id: Option<OrgId>,
-    /// It says which site or organisation it came from, so that the user need not be asked.
+    /// Whether the request contains the user's site or organization, so that the user is not asked
+    /// for it.
     pub from_tile: bool,
-    /// In which the client wants its user asked. Absent as well from a row that an older release wrote.
+    /// The language that the client prefers for the pages. Rows of older releases do not have it.
     pub ui_locale: Option<Language>,
 }
 
-/// What this server has to say about a request.
+/// The settings that apply to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRules<'a> {
     pub catalog: &'a ScopeCatalog,
@@ -50,17 +51,18 @@ pub struct RequestRules<'a> {
     pub unknown_resources: UnknownResources,
 }
 
-/// `prompt` (OpenID Connect Core 1.0 section 3.1.2.1). Other words are ignored, since extensions define some.
+/// The `prompt` parameter (OpenID Connect Core 1.0 section 3.1.2.1). Unknown values are ignored,
+/// because extensions define more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
-    /// Show nothing: answer at once or fail.
+    /// Show no page: respond immediately or fail.
     pub none: bool,
     pub login: bool,
     pub consent: bool,
     pub select_account: bool,
 }
 
-/// As it is sent.
+/// The value of the parameter.
 impl fmt::Display for Prompt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [
@@ -69,20 +71,20 @@ impl fmt::Display for Prompt {
             (self.consent, "consent"),
             (self.select_account, "select_account"),
         ];
-        let words: Vec<&str> = words.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, word)| word).collect();
+        let words: Vec<&str> = words.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect();
         formatter.write_str(&words.join(" "))
     }
 }
 
 impl AuthorizationRequest {
-    /// Of the row that waits for the user: anybody may begin a request.
+    /// The maximum size of the stored row. Anyone can start a request, so rows must be small.
     const MAX_STORED: usize = 6144;
     const MAX_STATE: usize = 4096;
     const MAX_NONCE: usize = 1024;
-    /// The longest address that mail can be sent to (RFC 5321 section 4.5.3.1.3).
+    /// The maximum length of an email address (RFC 5321 section 4.5.3.1.3).
     const MAX_LOGIN_HINT: usize = 254;
 
-    /// The first mistake is the one that is told.
+    /// Returns the first error.
     pub fn parse(
         parameters: &Parameters,
         redirect: &TrustedRedirect,
@@ -104,7 +106,7 @@ impl AuthorizationRequest {
         redirect: &TrustedRedirect,
         rules: &RequestRules<'_>,
     ) -> Result<Self, Refusal> {
-        check_kind(parameters)?;
+        check_response(parameters)?;
         check_request_objects(parameters)?;
         Ok(Self {
             redirect_uri: redirect.as_str().to_owned(),
@@ -122,11 +124,11 @@ impl AuthorizationRequest {
                 .map(str::to_owned),
             org_id: org_id(parameters)?,
             from_tile: ["site", "domain", "dd_oid"].iter().any(|name| parameters.get(name).is_some()),
-            ui_locale: parameters.get("ui_locales").and_then(Language::first_of),
+            ui_locale: parameters.get("ui_locales").and_then(Language::first_supported),
         })
     }
 
-    /// The `state` that a refusal returns, where the request itself could not be read.
+    /// The `state` for a refusal, if the request itself is not valid.
     pub fn state_of(parameters: &Parameters) -> Option<&str> {
         parameters.get("state").filter(|state| state.len() <= Self::MAX_STATE)
     }
@@ -148,8 +150,9 @@ fn invalid_request(description: impl fmt::Display) -> Refusal {
     Refusal::new(ErrorCode::InvalidRequest, description)
 }
 
-/// What is asked for at all: a code, sent in the query (RFC 9700 section 2.1.2 has the other types retired).
-fn check_kind(parameters: &Parameters) -> Result<(), Refusal> {
+/// Only `code` in the query is supported. RFC 9700 section 2.1.2 deprecates the other response
+/// types.
+fn check_response(parameters: &Parameters) -> Result<(), Refusal> {
     if let Some(repeated) = parameters.repeated() {
         return Err(invalid_request(repeated));
     }
@@ -167,7 +170,7 @@ fn check_kind(parameters: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-/// OpenID Connect Core 1.0 sections 6 and 7.2.1, none of which is supported.
+/// The parameters of OpenID Connect Core 1.0 sections 6 and 7.2.1 are not supported.
 fn check_request_objects(parameters: &Parameters) -> Result<(), Refusal> {
     let unsupported = [
         ("request", ErrorCode::RequestNotSupported),
@@ -180,31 +183,31 @@ fn check_request_objects(parameters: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-/// Required, since every client is public (RFC 9700 section 2.1.1).
+/// PKCE is required, because every client is public (RFC 9700 section 2.1.1).
 fn code_challenge(parameters: &Parameters) -> Result<CodeChallenge, Refusal> {
     CodeChallenge::parse(parameters.get("code_challenge"), parameters.get("code_challenge_method"))
         .map_err(invalid_request)
 }
 
-fn bounded(parameters: &Parameters, name: &str, most: usize) -> Result<Option<String>, Refusal> {
+fn bounded(parameters: &Parameters, name: &str, max: usize) -> Result<Option<String>, Refusal> {
     match parameters.get(name) {
-        Some(text) if text.len() > most => {
-            Err(invalid_request(format_args!("{name} is longer than {most} bytes: shorten it")))
+        Some(text) if text.len() > max => {
+            Err(invalid_request(format_args!("{name} is longer than {max} bytes: shorten it")))
         }
         text => Ok(text.map(str::to_owned)),
     }
 }
 
-/// A name that nobody could grant is a mistake of the client; what may be granted is judged when the user is known.
+/// A scope that is not in the catalog is an error of the client. Which scopes can be granted is
+/// decided when the user is known.
 fn scope(parameters: &Parameters, catalog: &ScopeCatalog) -> Result<Option<ScopeSet>, Refusal> {
     let invalid_scope = |description: &dyn fmt::Display| Refusal::new(ErrorCode::InvalidScope, description);
     let Some(text) = parameters.get("scope") else { return Ok(None) };
-    let scope = ScopeSet::parse(text).map_err(|error| {
-        invalid_scope(&format_args!("scope is not a list of scope names with a space between them: {error}"))
-    })?;
+    let scope = ScopeSet::parse(text)
+        .map_err(|error| invalid_scope(&format_args!("scope is not a space-separated list of scope names: {error}")))?;
     if let Some(unknown) = scope.names().find(|name| catalog.find(name).is_none()) {
         return Err(invalid_scope(&format_args!(
-            "{unknown}: the scope catalog of this server does not know it; its operator can add it"
+            "{unknown} is not in the scope catalog of this server: its operator can add it"
         )));
     }
     Ok(Some(scope).filter(|scope| !scope.is_empty()))
@@ -220,7 +223,7 @@ fn prompt(parameters: &Parameters) -> Result<Prompt, Refusal> {
     let words: Vec<&str> = parameters.get("prompt").unwrap_or_default().split_ascii_whitespace().collect();
     let has = |word| words.contains(&word);
     if has("none") && words.iter().any(|word| *word != "none") {
-        return Err(invalid_request("prompt holds none and another value: send none alone"));
+        return Err(invalid_request("prompt combines none with another value: send none alone"));
     }
     Ok(Prompt {
         none: has("none"),
@@ -282,15 +285,15 @@ mod tests {
 
     type Changes<'a> = &'a [(&'a str, &'a str)];
 
-    /// A request that is in order, but for these parameters, where an empty value takes one away.
+    /// Parses a valid request with changed parameters. An empty value removes a parameter.
     fn parse_with(changes: Changes<'_>) -> Result<AuthorizationRequest, Refusal> {
         let usual = [("response_type", "code"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
         let kept = usual.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain(changes)).finish();
-        parse(&Parameters::of_authorization(body.as_bytes()).expect("parameters"))
+        parse(&Parameters::from_authorization_request(body.as_bytes()).expect("parameters"))
     }
 
-    fn in_order() -> AuthorizationRequest {
+    fn minimal() -> AuthorizationRequest {
         AuthorizationRequest {
             redirect_uri: "http://localhost:3118/cb".to_owned(),
             redirect_uri_was_sent: true,
@@ -320,14 +323,15 @@ mod tests {
             org_id: Some(OrgId(ORG.parse().expect("a UUID"))),
             from_tile: true,
             ui_locale: Some(Language::German),
-            ..in_order()
+            ..minimal()
         }
     }
 
     #[test]
-    fn a_request_that_would_be_a_large_row_is_refused() {
-        // Characters that JSON escapes count as they are stored.
-        let (state, nonce) = ("\u{1}".repeat(1_000), "x".repeat(1_024));
+    fn a_request_that_is_too_large_to_store_is_refused() {
+        // JSON escapes this character as six bytes.
+        let state = "\u{1}".repeat(1_000);
+        let nonce = "x".repeat(1_024);
 
         let refused = parse_with(&[("state", &state), ("nonce", &nonce)]).expect_err("is too large");
 
@@ -337,13 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_needs_a_code_challenge_and_nothing_more() {
-        assert_eq!(parse_with(&[]), Ok(in_order()));
-        assert_eq!(parse_with(&[("code_challenge_method", "SHA-256")]), Ok(in_order()));
+    fn a_request_with_only_a_code_challenge_is_valid() {
+        assert_eq!(parse_with(&[]), Ok(minimal()));
+        assert_eq!(parse_with(&[("code_challenge_method", "SHA-256")]), Ok(minimal()));
     }
 
     #[test]
-    fn everything_that_a_client_may_ask_for_is_read() {
+    fn all_parameters_are_parsed() {
         let read = parse_with(&[
             ("response_mode", "query"),
             ("state", "s t"),
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_or_only_a_hint_is_ignored() {
+    fn unknown_parameters_and_invalid_hints_are_ignored() {
         let long_hint = "x".repeat(255);
         let ignored: [Changes<'_>; 9] = [
             &[("unheard_of", "1"), ("audience", "x"), ("claims", "{}"), ("id_token_hint", "x.y.z")],
@@ -376,12 +380,12 @@ mod tests {
             &[("ui_locales", "fr tlh")],
         ];
         for changes in ignored {
-            assert_eq!(parse_with(changes), Ok(in_order()), "{changes:?}");
+            assert_eq!(parse_with(changes), Ok(minimal()), "{changes:?}");
         }
     }
 
     #[test]
-    fn each_word_of_prompt_means_itself() {
+    fn each_value_of_prompt_is_parsed() {
         let of = |text| parse_with(&[("prompt", text)]).map(|request| request.prompt);
         let nothing = Prompt::default();
 
@@ -394,16 +398,17 @@ mod tests {
     }
 
     #[test]
-    fn each_of_three_parameters_tells_that_the_site_is_known() {
+    fn three_parameters_each_make_the_site_known() {
         for (name, value) in [("site", "https://x.example"), ("domain", "x.example"), ("dd_oid", ORG)] {
             assert_eq!(parse_with(&[(name, value)]).map(|request| request.from_tile), Ok(true), "{name}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_code_of_its_rule() {
+    fn each_error_has_the_code_of_its_rule() {
         use ErrorCode::*;
-        let (long_state, long_nonce) = ("x".repeat(4097), "x".repeat(1025));
+        let long_state = "x".repeat(4097);
+        let long_nonce = "x".repeat(1025);
         let many_scopes: String = (0..101).map(|index| format!("s{index} ")).collect();
         let cases: [(Changes<'_>, ErrorCode, &str); 27] = [
             (&[("response_type", "")], InvalidRequest, "response_type is missing"),
@@ -420,13 +425,13 @@ mod tests {
             (&[("code_challenge", "short")], InvalidRequest, "code_challenge is not 43"),
             (&[("state", &long_state)], InvalidRequest, "state is longer than 4096 bytes"),
             (&[("nonce", &long_nonce)], InvalidRequest, "nonce is longer than 1024 bytes"),
-            (&[("scope", "a\"b")], InvalidScope, "scope is not a list of scope names"),
-            (&[("scope", &many_scopes)], InvalidScope, "scope is not a list of scope names"),
-            (&[("scope", "openid unheard_of")], InvalidScope, "unheard_of: the scope catalog of this server does"),
-            (&[("resource", "urn:x")], InvalidTarget, "resource uses another scheme"),
+            (&[("scope", "a\"b")], InvalidScope, "scope is not a space-separated list of scope names"),
+            (&[("scope", &many_scopes)], InvalidScope, "scope is not a space-separated list of scope names"),
+            (&[("scope", "openid unheard_of")], InvalidScope, "unheard_of is not in the scope catalog of this server"),
+            (&[("resource", "urn:x")], InvalidTarget, "resource must use https"),
             (&[("resource", "https://mcp.example#")], InvalidTarget, "resource has a fragment"),
             (&[("resource", "https://x.example")], InvalidTarget, "resource is not known to this server"),
-            (&[("prompt", "none login")], InvalidRequest, "prompt holds none and another value"),
+            (&[("prompt", "none login")], InvalidRequest, "prompt combines none with another value"),
             (&[("max_age", "-1")], InvalidRequest, "max_age is not a number of seconds"),
             (&[("max_age", "+1")], InvalidRequest, "max_age is not a number of seconds"),
             (&[("max_age", "18446744073709551616")], InvalidRequest, "max_age is not a number of seconds"),
@@ -443,22 +448,24 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_for_approved_clients_is_judged_later() {
+    fn a_private_scope_is_checked_later() {
         assert!(parse_with(&[("scope", "api_keys_write")]).is_ok());
     }
 
     #[test]
-    fn the_longest_values_fit() {
-        let (state, nonce, hint) = ("x".repeat(4096), "x".repeat(1024), "x".repeat(254));
+    fn values_of_the_maximum_length_are_accepted() {
+        let state = "x".repeat(4096);
+        let nonce = "x".repeat(1024);
+        let hint = "x".repeat(254);
         let read = parse_with(&[("state", &state), ("nonce", &nonce), ("login_hint", &hint)]).expect("a request");
 
         assert_eq!((read.state, read.nonce, read.login_hint), (Some(state), Some(nonce), Some(hint)));
     }
 
     #[test]
-    fn a_state_is_returned_where_it_is_one_and_short_enough() {
+    fn a_state_is_returned_if_it_was_sent_once_and_is_short_enough() {
         let state_of = |body: String| {
-            let parameters = Parameters::of_authorization(body.as_bytes()).expect("parameters");
+            let parameters = Parameters::from_authorization_request(body.as_bytes()).expect("parameters");
             AuthorizationRequest::state_of(&parameters).map(str::to_owned)
         };
 
@@ -469,24 +476,27 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_request_is_read_as_it_was_and_trusted_only_while_its_redirect_is_registered() {
-        for request in [in_order(), everything(), AuthorizationRequest { redirect_uri_was_sent: false, ..in_order() }] {
-            let stored = serde_json::to_string(&request).expect("serialises");
-            let read: AuthorizationRequest = serde_json::from_str(&stored).expect("reads");
+    fn a_stored_request_is_trusted_only_if_its_redirect_is_still_registered() {
+        for request in [minimal(), everything(), AuthorizationRequest { redirect_uri_was_sent: false, ..minimal() }] {
+            let stored = serde_json::to_string(&request).expect("serializes");
+            let read: AuthorizationRequest = serde_json::from_str(&stored).expect("deserializes");
             let trusted = TrustedRedirect::from_stored(&read, &client()).expect("a redirect");
 
             assert_eq!(read, request);
             assert_eq!((trusted.as_str(), trusted.was_sent()), (redirect().as_str(), request.redirect_uri_was_sent));
         }
-        let mut stored = serde_json::to_value(in_order()).expect("serialises");
+        let mut stored = serde_json::to_value(minimal()).expect("serializes");
         stored.as_object_mut().expect("members").remove("ui_locale");
-        assert_eq!(serde_json::from_value::<AuthorizationRequest>(stored).expect("reads an older row"), in_order());
-        let moved = AuthorizationRequest { redirect_uri: "https://evil.example/".to_owned(), ..in_order() };
-        assert_eq!(TrustedRedirect::from_stored(&moved, &client()), None);
+        assert_eq!(
+            serde_json::from_value::<AuthorizationRequest>(stored).expect("deserializes an older row"),
+            minimal()
+        );
+        let unregistered = AuthorizationRequest { redirect_uri: "https://evil.example/".to_owned(), ..minimal() };
+        assert_eq!(TrustedRedirect::from_stored(&unregistered, &client()), None);
     }
 
     #[test]
-    fn what_belongs_to_the_session_or_names_the_user_does_not_print() {
+    fn debug_output_omits_session_values_and_the_user() {
         let printed = format!("{:?}", everything());
 
         for hidden in ["s t", "ada@example.com", CHALLENGE] {
@@ -507,7 +517,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_request_panics_and_every_refusal_is_in_the_characters_of_the_rfc(
+        fn no_request_panics_and_refusals_have_only_allowed_characters(
             values in proptest::collection::vec((proptest::sample::select(&NAMES[..]), any_value()), 0..9),
             valid in 0_usize..4,
         ) {
@@ -515,11 +525,11 @@ mod tests {
             let values = values.iter().map(|(name, value)| (*name, value.as_str()));
             let pairs = begun.into_iter().take(valid).chain(values);
             let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            let parameters = Parameters::of_authorization(body.as_bytes()).expect("parameters");
+            let parameters = Parameters::from_authorization_request(body.as_bytes()).expect("parameters");
             match parse(&parameters) {
                 Ok(request) => {
-                    let stored = serde_json::to_string(&request).expect("serialises");
-                    prop_assert_eq!(serde_json::from_str::<AuthorizationRequest>(&stored).expect("reads"), request);
+                    let stored = serde_json::to_string(&request).expect("serializes");
+                    prop_assert_eq!(serde_json::from_str::<AuthorizationRequest>(&stored).expect("deserializes"), request);
                 }
                 Err(refusal) => {
                     let allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);

@@ -1,9 +1,11 @@
-//! Resource indicators (RFC 8707): which API or MCP server a token is for, by its URI.
+//! Resource indicators (RFC 8707): the URI of the API or MCP server that a token is for.
 //!
-//! Clients write the same resource in several ways, so that resources are compared in one canonical form: scheme and host
-//! in lower case, no default port, and no slash at the end of the path. Nothing else is touched: what a path or a query
-//! means is for its server to say (RFC 3986 section 6). What an operator has written is told byte for byte, since its
-//! clients compare it so (RFC 9728 section 3.3); of a resource that nobody has made known, the canonical form is told.
+//! Clients spell the same resource in different ways, so resources are compared in a canonical
+//! form: scheme and host in lower case, no default port, and no slash at the end of the path. Paths
+//! and queries are not normalized further, because only the resource server knows what they mean
+//! (RFC 3986 section 6). The URI of a known resource is used byte for byte as it was declared,
+//! because its clients compare it that way (RFC 9728 section 3.3). For an unknown resource, the
+//! canonical form is used.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_port, split_scheme};
 
-/// A resource as it is written in `aud`. Two that differ in their spelling only are equal.
+/// A resource, spelled as in `aud`. Two resources that differ only in their spelling are equal.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Resource {
@@ -21,7 +23,7 @@ pub struct Resource {
     canonical: String,
 }
 
-/// What becomes of a resource that nobody told this server about.
+/// Whether a resource that this server does not know is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownResources {
@@ -29,7 +31,8 @@ pub enum UnknownResources {
     Refuse,
 }
 
-/// Why text is no resource, in the characters of `error_description`; constant, so that it never quotes what was sent.
+/// The reason why a resource is refused, in the characters that `error_description` allows. The
+/// texts are constant and never quote the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceError {
     #[error("resource is longer than 2048 bytes: shorten it")]
@@ -38,9 +41,9 @@ pub enum ResourceError {
     Fragment,
     #[error("resource {0}")]
     Syntax(#[from] UriSyntaxError),
-    #[error("resource uses another scheme than https: use https, or http for a server on your own machine")]
+    #[error("resource must use https; http is allowed only for 127.0.0.1, [::1] and localhost")]
     NotHttps,
-    #[error("more than 10 resources are named: name fewer")]
+    #[error("more than 10 resources were sent: send fewer")]
     TooMany,
     #[error("resource is not known to this server: the operator of the server can add it")]
     Unknown,
@@ -50,10 +53,11 @@ const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 impl Resource {
     pub const MAX_BYTES: usize = 2048;
-    /// How many one request may name.
+    /// The maximum number of resources in one request.
     pub const MAX_NAMED: usize = 10;
 
-    /// An absolute URI without a fragment (RFC 8707 section 2), on the web. Its spelling stays as it is.
+    /// Parses an absolute URI without a fragment (RFC 8707 section 2), and keeps its spelling. The
+    /// scheme must be https, or http on loopback.
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
         if text.len() > Self::MAX_BYTES {
             return Err(ResourceError::TooLong);
@@ -80,14 +84,15 @@ impl Resource {
         Ok(Self { spelling: text.to_owned(), canonical })
     }
 
-    /// What a request names, without repetitions and in canonical form: how a client spells it is nobody's wish.
+    /// Parses the resources of a request, in canonical form and without duplicates. The spelling of
+    /// the client is not significant.
     pub fn parse_all<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Self>, ResourceError> {
         let mut resources = Vec::new();
         for (index, text) in texts.enumerate() {
             if index == Self::MAX_NAMED {
                 return Err(ResourceError::TooMany);
             }
-            let resource = Self::parse(text)?.in_canonical_form();
+            let resource = Self::parse(text)?.into_canonical();
             if !resources.contains(&resource) {
                 resources.push(resource);
             }
@@ -95,22 +100,22 @@ impl Resource {
         Ok(resources)
     }
 
-    fn in_canonical_form(self) -> Self {
+    fn into_canonical(self) -> Self {
         Self { spelling: self.canonical.clone(), ..self }
     }
 
-    /// In its own spelling.
+    /// The URI as it was spelled.
     pub fn as_str(&self) -> &str {
         &self.spelling
     }
 
-    /// What all spellings have in common.
+    /// The canonical form, which is the same for all spellings.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// The same resource as one of these spells it.
-    pub fn as_one_of<'a>(&self, others: &'a [Self]) -> Option<&'a Self> {
+    /// Finds this resource in a list, where its spelling can differ.
+    pub fn find_in<'a>(&self, others: &'a [Self]) -> Option<&'a Self> {
         others.iter().find(|other| *other == self)
     }
 }
@@ -147,27 +152,28 @@ impl Serialize for Resource {
     }
 }
 
-/// The colon and number of a port that the scheme does not imply.
+/// The port with its colon, or nothing for the default port of the scheme.
 fn other_port(authority: &str, default_port: u16) -> String {
     let port = split_port(authority).1.and_then(|port| port.parse::<u16>().ok());
     port.filter(|port| *port != default_port).map(|port| format!(":{port}")).unwrap_or_default()
 }
 
-/// Path and query without the slash that ends the path. Of two slashes none is dropped, or what is canonical could be
-/// made shorter once more.
+/// Removes the slash at the end of the path. Two slashes are both kept, because otherwise the
+/// canonical form of a canonical form would differ from it.
 fn without_last_slash(path_and_query: &str) -> String {
     let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
     let path = if path.ends_with("//") { path } else { path.strip_suffix('/').unwrap_or(path) };
     format!("{path}{query}")
 }
 
-/// What of the named resources a token may be for (RFC 8707 section 2, `invalid_target`), each as its operator spells it.
+/// The requested resources, with the spelling of the known ones. An unknown resource is an error
+/// (`invalid_target`, RFC 8707 section 2) unless the policy accepts it.
 pub fn admit(
     requested: &[Resource],
     known: &[Resource],
     policy: UnknownResources,
 ) -> Result<Vec<Resource>, ResourceError> {
-    let admitted = |resource: &Resource| match (resource.as_one_of(known), policy) {
+    let admitted = |resource: &Resource| match (resource.find_in(known), policy) {
         (Some(known), _) => Ok(known.clone()),
         (None, UnknownResources::Accept) => Ok(resource.clone()),
         (None, UnknownResources::Refuse) => Err(ResourceError::Unknown),
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_resource_have_one_form_and_nothing_else_is_touched() {
+    fn spellings_of_a_resource_have_one_canonical_form() {
         let cases = [
             ("https://mcp.example", "https://mcp.example"),
             ("https://mcp.example/", "https://mcp.example"),
@@ -233,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_resource_on_the_web_is_refused_with_its_reason() {
+    fn an_invalid_resource_is_refused_with_a_reason() {
         use ResourceError::{Fragment, NotHttps, Syntax};
         let cases = [
             ("", Syntax(UriSyntaxError::NoScheme)),
@@ -262,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_answered_in_the_spelling_of_the_operator_and_else_in_the_canonical_one() {
+    fn a_known_resource_keeps_its_declared_spelling_and_an_unknown_one_is_canonical() {
         let known = [resource("HTTPS://Known.example:443/mcp/"), resource("https://other.example")];
         let cases = [
             ("https://known.example/mcp", "HTTPS://Known.example:443/mcp/"),
@@ -270,16 +276,16 @@ mod tests {
             ("https://other.example/", "https://other.example"),
             ("https://UNKNOWN.example/", "https://unknown.example"),
         ];
-        for (named, told) in cases {
+        for (named, expected) in cases {
             let requested = Resource::parse_all([named].into_iter()).expect("a resource");
             let admitted = admit(&requested, &known, UnknownResources::Accept).expect("is admitted");
 
-            assert_eq!(admitted.iter().map(Resource::as_str).collect::<Vec<_>>(), [told], "{named}");
+            assert_eq!(admitted.iter().map(Resource::as_str).collect::<Vec<_>>(), [expected], "{named}");
         }
     }
 
     #[test]
-    fn length_and_number_are_bounded() {
+    fn the_length_and_the_number_of_resources_are_limited() {
         let longest = format!("https://a.example/{}", "x".repeat(Resource::MAX_BYTES - 18));
         let numbered: Vec<_> = (0..11).map(|index| format!("https://a.example/{index}")).collect();
         let all = |count: usize| Resource::parse_all(numbered.iter().take(count).map(String::as_str));
@@ -291,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn named_twice_in_two_spellings_it_is_one_resource() {
+    fn two_spellings_of_a_resource_are_one_resource() {
         let spellings = ["https://a.example/", "HTTPS://A.EXAMPLE", "https://b.example"];
 
         assert_eq!(
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_resource_is_admitted_where_the_operator_says_so() {
+    fn an_unknown_resource_is_admitted_if_the_policy_accepts_it() {
         let known = [resource("https://known.example/mcp"), resource("https://other.example")];
         let cases = [
             (vec![], true),
@@ -323,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_stored_in_its_spelling_and_is_equal_to_every_other() {
-        let stored = serde_json::to_string(&resource("HTTPS://A.example/")).expect("serialises");
-        let read: Resource = serde_json::from_str(&stored).expect("reads");
+    fn a_resource_is_stored_as_it_was_spelled_and_equals_every_other_spelling() {
+        let stored = serde_json::to_string(&resource("HTTPS://A.example/")).expect("serializes");
+        let read: Resource = serde_json::from_str(&stored).expect("deserializes");
 
         assert_eq!(stored, "\"HTTPS://A.example/\"");
         assert_eq!((read.as_str(), read.canonical()), ("HTTPS://A.example/", "https://a.example"));
@@ -342,7 +348,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_canonical_stays_as_it_is(
+        fn a_canonical_form_is_unchanged_by_parsing_it_again(
             text in "(https|HTTPS|http)://(localhost|[a-zA-Z0-9.]{1,8}|\\[::1\\])(:[0-9]{1,5})?[/?a-zA-Z%20.&=]{0,12}",
         ) {
             if let Ok(resource) = Resource::parse(&text) {

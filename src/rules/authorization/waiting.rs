@@ -1,6 +1,6 @@
-//! How much room there is for one more authorization request that waits for its user.
+//! The limits for authorization requests that wait for their user.
 
-/// From how many waiting requests on each source may add only a few. 0 is no bound.
+/// From `total` waiting requests on, each source may add only a few more. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingBounds {
     pub total: u64,
@@ -9,20 +9,21 @@ pub struct WaitingBounds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     Ample,
-    /// Each source may add a few.
+    /// Each source may add only a few more.
     Scarce,
     None,
 }
 
 impl WaitingBounds {
-    pub const fn most(&self) -> u64 {
+    /// The maximum number of waiting requests.
+    pub const fn max(&self) -> u64 {
         if self.total == 0 { u64::MAX } else { self.total.saturating_mul(2) }
     }
 
     pub const fn room(&self, waiting: u64) -> Room {
         match waiting {
             _ if self.total == 0 || waiting < self.total => Room::Ample,
-            _ if waiting < self.most() => Room::Scarce,
+            _ if waiting < self.max() => Room::Scarce,
             _ => Room::None,
         }
     }
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_scarce_from_the_bound_on_and_there_is_none_from_twice_the_bound_on() {
+    fn room_is_scarce_at_the_limit_and_used_up_at_twice_the_limit() {
         let cases = [
             (0, 0, Room::Ample),
             (0, u64::MAX, Room::Ample),

@@ -1,9 +1,10 @@
-//! A client that registers nowhere: its `client_id` is the https URL of a document that says what it is (Client ID
-//! Metadata Documents, draft-ietf-oauth-client-id-metadata-document, which MCP prefers to registration since 2025-11-25).
+//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): the `client_id` is
+//! the https URL of a JSON document that describes the client, so the client does not register. MCP
+//! prefers this to registration since 2025-11-25.
 //!
-//! The document holds the members of RFC 7591 section 2 and the URL itself, so that nobody can pass off the document of
-//! another. It is written once for every server there is: what this one does not support beside what it does support is
-//! left out instead of refused, since its author cannot write another one for us.
+//! The document contains the members of RFC 7591 section 2 and its own URL, so one client cannot
+//! use the document of another. The same document is served to every authorization server.
+//! Unsupported values next to supported ones are therefore ignored, not refused.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,11 +20,12 @@ use crate::rules::client::raw_metadata::{Member, RawClientMetadata, UnreadableBo
 use crate::rules::client::registration::RegistrationRules;
 use crate::rules::syntax::uri::{Host, UriSyntaxError, check_characters, split_scheme};
 
-/// The URL as the client names it: compared byte for byte, and never normalised.
+/// The URL as the client sent it. URLs are compared byte for byte and never normalized.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DocumentUrl(String);
 
-/// Why text is no URL of a document: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+/// The reason why a URL cannot be the URL of a document: the problem, a colon, the remedy. The
+/// texts are constant and never quote the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentUrlError {
     #[error("is longer than 2048 bytes: use a shorter URL")]
@@ -34,13 +36,13 @@ pub enum DocumentUrlError {
     Syntax(#[from] UriSyntaxError),
     #[error("does not use https: use https")]
     NotHttps,
-    #[error("has no path: put the document at a path of its own, such as /client.json")]
+    #[error("has no path: serve the document at a path such as /client.json")]
     NoPath,
-    #[error("has a path with . or .. in it: write the path that is meant")]
+    #[error("has . or .. in its path: use the resolved path")]
     DotSegments,
 }
 
-/// Where http is read as a URL of a document at all; whether it is fetched is the operator's decision.
+/// The hosts for which `parse` accepts http. A setting decides whether such a document is fetched.
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 impl DocumentUrl {
@@ -64,8 +66,8 @@ impl DocumentUrl {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether text that stands where a `client_id` does is meant to be such a URL, right or wrong.
-    pub fn is_meant_by(text: &str) -> bool {
+    /// Whether a `client_id` is a URL by its scheme. It need not be a valid one.
+    pub fn has_url_scheme(text: &str) -> bool {
         let begins_with = |start: &str| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
         begins_with("https:") || begins_with("http:")
     }
@@ -78,13 +80,15 @@ impl DocumentUrl {
         !self.0.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("http:"))
     }
 
-    /// What a person is shown of it: whoever holds this host answers for the client.
+    /// The host, which is the part that users see, because the owner of the host is responsible for
+    /// the client.
     pub fn host(&self) -> &str {
         let after_scheme = split_scheme(&self.0).map_or("", |(_, after_scheme)| after_scheme);
         Host::parse(after_scheme).map_or("", |host| host.text)
     }
 
-    /// A UUIDv8 (RFC 9562 section 5.8): such a client has an id like any other wherever a UUID is wanted.
+    /// The client's id as a UUIDv8 (RFC 9562 section 5.8), for everything that identifies clients
+    /// by UUID.
     pub fn client_id(&self) -> ClientId {
         self.digest().id()
     }
@@ -102,7 +106,8 @@ impl fmt::Display for DocumentUrl {
     }
 }
 
-/// Dot segments would be taken away on the way (RFC 3986 section 5.2.4), also where their dots are percent-encoded.
+/// HTTP clients remove dot segments (RFC 3986 section 5.2.4), even if the dots are percent-encoded,
+/// so the fetched URL would differ from the `client_id`.
 fn check_path(after_scheme: &str) -> Result<(), DocumentUrlError> {
     let after_slashes = after_scheme.strip_prefix("//").unwrap_or_default();
     let before_query = after_slashes.split('?').next().unwrap_or_default();
@@ -114,24 +119,28 @@ fn check_path(after_scheme: &str) -> Result<(), DocumentUrlError> {
     if path.split('/').any(is_dots) { Err(DocumentUrlError::DotSegments) } else { Ok(()) }
 }
 
-/// Why a document does not describe the client that names it. Constant words, as of a registration.
+/// The reason why a document is not accepted for its client. The texts are constant, like those for
+/// a registration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
     #[error(transparent)]
     Unreadable(#[from] UnreadableBody),
-    #[error("the document names client_id, client_secret or an auth method list twice: name each once")]
-    Twice,
-    #[error("client_id is missing: it has to be the URL of the document")]
+    #[error(
+        "the document repeats client_id, client_secret or token_endpoint_auth_methods_supported: \
+         write each once"
+    )]
+    DuplicateMember,
+    #[error("client_id is missing: it must be the URL of the document")]
     NoClientId,
-    #[error("client_id is another one than the URL of the document: both have to be the same, character for character")]
+    #[error("client_id is not the URL of the document: both must be the same, character for character")]
     OtherClientId,
-    #[error("client_secret is there: a document that everybody can read holds no secret")]
+    #[error("client_secret is present: remove it, because the document is public")]
     Secret,
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
 
-/// What only documents have, beside the members that a registration has too.
+/// The members that a document has in addition to those of a registration.
 #[derive(Deserialize)]
 struct OwnMembers {
     client_id: Option<Value>,
@@ -142,15 +151,15 @@ struct OwnMembers {
 pub struct ClientDocument;
 
 impl ClientDocument {
-    /// By the operator's rules for registrations, but for what is tolerated: a document can be right for this server and
-    /// others at once, and a method that needs a shared secret cannot be right for any.
+    /// Applies the rules for registrations, except that nothing is tolerated. A document can list
+    /// values for several servers, so it never needs a value that this server does not support.
     pub fn parse(
         url: &DocumentUrl,
         body: &[u8],
         rules: &RegistrationRules<'_>,
     ) -> Result<ClientMetadata, DocumentError> {
         let raw = RawClientMetadata::from_json(body)?;
-        let own: OwnMembers = serde_json::from_slice(body).map_err(|_| DocumentError::Twice)?;
+        let own: OwnMembers = serde_json::from_slice(body).map_err(|_| DocumentError::DuplicateMember)?;
         match &own.client_id {
             None => return Err(DocumentError::NoClientId),
             Some(Value::String(named)) if named == url.as_str() => {}
@@ -167,15 +176,17 @@ impl ClientDocument {
     }
 }
 
-/// A client that may use several methods lists them beside the one that it likes best (OpenID Connect RP Metadata
-/// Choices 1.0). The server's metadata offers `none` alone, so that is what such a client uses.
+/// A client can list all its supported methods in addition to the preferred one (OpenID Connect
+/// Relying Party Metadata Choices 1.0). The metadata of this server offers only `none`, so such a
+/// client uses `none`.
 fn with_auth_method(raw: RawClientMetadata, own: &OwnMembers) -> RawClientMetadata {
     let methods = own.token_endpoint_auth_methods_supported.as_ref().and_then(Value::as_array);
     let may_use_none = methods.is_some_and(|methods| methods.iter().any(|method| method == "none"));
     if may_use_none { raw.with(Member::TokenEndpointAuthMethod, "none".into()) } else { raw }
 }
 
-/// Without the names that are not supported, unless none is left: then the answer should name what was there.
+/// Removes the unsupported names from a list. If no name would remain, the list stays as it is, so
+/// that the error names an unsupported value.
 fn with_known_only(raw: RawClientMetadata, member: Member, is_known: impl Fn(&str) -> bool) -> RawClientMetadata {
     let items = raw.value(member).and_then(Value::as_array).cloned().unwrap_or_default();
     let known: Vec<Value> = items.into_iter().filter(|item| item.as_str().is_none_or(&is_known)).collect();
@@ -235,13 +246,13 @@ mod tests {
             "http://127.0.0.1/c",
             "http://[::1]:1/c",
         ] {
-            assert!(DocumentUrl::is_meant_by(text));
+            assert!(DocumentUrl::has_url_scheme(text));
             assert_eq!(DocumentUrl::parse(text).map(|url| url.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
-    fn no_other_url_can_be_one() {
+    fn other_urls_cannot_be_a_client() {
         use DocumentUrlError as Error;
         let long = format!("https://app.example/{}", "x".repeat(DocumentUrl::MAX_BYTES - 20));
         assert!(DocumentUrl::parse(&long).is_ok());
@@ -275,13 +286,13 @@ mod tests {
             assert_eq!(DocumentUrl::parse(text), Err(expected), "{text}");
         }
         for text in ["", "72b68208-36a6-11f0-b21b-da7ad0900002", "httpsx", "h", "ht\u{20ac}ps://x/y"] {
-            assert!(!DocumentUrl::is_meant_by(text), "{text}");
+            assert!(!DocumentUrl::has_url_scheme(text), "{text}");
         }
     }
 
-    /// In the hands of clients and of organisations that restrict them.
+    /// Clients and restrictions of organizations store these ids, so they must never change.
     #[test]
-    fn the_id_of_a_url_is_the_same_for_ever_and_every_other_spelling_has_another() {
+    fn the_id_of_a_url_never_changes_and_another_spelling_has_another_id() {
         assert_eq!(url(URL).client_id().to_string(), "73097ba8-73ab-8d6f-8c4d-0560237cbb93");
         for other in ["https://app.example/oauth/client.json?", "https://APP.example/oauth/client.json"] {
             assert_ne!(url(other).client_id(), url(URL).client_id(), "{other}");
@@ -291,12 +302,12 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_read_as_a_registration_is() {
+    fn a_document_is_parsed_like_a_registration() {
         let metadata =
             parse_with(json!({"client_uri": "https://app.example", "software_id": "x", "application_type": 7}));
 
         assert_eq!(
-            serde_json::to_value(metadata.expect("metadata")).expect("serialises"),
+            serde_json::to_value(metadata.expect("metadata")).expect("serializes"),
             json!({
                 "client_name": "App",
                 "redirect_uris": ["http://127.0.0.1/callback"],
@@ -309,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_describes_another_client_or_none_is_refused() {
+    fn a_document_that_does_not_describe_the_client_is_refused() {
         let unusable = |member, problem: Problem| DocumentError::Metadata(MetadataError::new(member, problem));
         let method = || unusable(Member::TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod);
         let cases = [
@@ -347,13 +358,13 @@ mod tests {
             assert_eq!(parse_with(members.clone()), Err(expected), "{members}");
         }
         let twice = format!(r#"{{"client_id": "{URL}", "client_id": "{URL}"}}"#);
-        assert_eq!(parse(&twice), Err(DocumentError::Twice));
+        assert_eq!(parse(&twice), Err(DocumentError::DuplicateMember));
         assert_eq!(parse("[]"), Err(UnreadableBody::NotAnObject.into()));
         assert_eq!(parse("<html>"), Err(UnreadableBody::NotJson.into()));
     }
 
     #[test]
-    fn what_other_servers_support_stands_beside_what_this_one_does() {
+    fn unsupported_values_next_to_supported_ones_are_ignored() {
         let metadata = parse_with(json!({
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
@@ -368,9 +379,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_accepted_has_a_host(text in "(https?:)?/{0,2}[a-z0-9.:@%\\[\\]#?/-]{0,24}") {
+        fn no_text_panics_and_an_accepted_url_has_a_host(text in "(https?:)?/{0,2}[a-z0-9.:@%\\[\\]#?/-]{0,24}") {
             if let Ok(url) = DocumentUrl::parse(&text) {
-                prop_assert!(DocumentUrl::is_meant_by(&text) && !url.host().is_empty() && url.as_str() == text);
+                prop_assert!(DocumentUrl::has_url_scheme(&text) && !url.host().is_empty() && url.as_str() == text);
             }
         }
     }

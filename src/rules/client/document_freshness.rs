@@ -1,39 +1,41 @@
-//! How long a document of a client is good for without asking for it again (RFC 9111), within bounds of our own.
+//! How long a client's metadata document is fresh (RFC 9111), within the limits of this server.
 
 use crate::rules::timestamp::Timestamp;
 
-/// Where the answer says nothing.
+/// Used if the response has no `max-age`.
 const DEFAULT: i64 = 3_600;
-/// Whatever the answer says: an authorization and its consent take a moment, and a page that is loaded again asks again.
-const LEAST: i64 = 60;
-const MOST: i64 = 86_400;
+/// One authorization loads several pages, and each page needs the document.
+const MIN_FRESH: i64 = 60;
+const MAX_FRESH: i64 = 86_400;
 
-/// A document that cannot be fetched any more works for so long as it was: a client's site that is down for an hour must
-/// not log its users out, and one that is down for longer than this has somebody else's mind on it.
+/// How long the last version stays usable if the document cannot be fetched. If a client's site is
+/// down for an hour, its users must not be signed out. After a week, the client is probably gone.
 const USABLE_FOR: i64 = 7 * 86_400;
 
-/// Seconds for which an answer with these `Cache-Control` directives is fresh. Of `Expires`, `Age` and what only shared
-/// caches obey nothing is read: the bounds make them small matters.
+/// The number of seconds for which a response with these `Cache-Control` directives is fresh.
+/// `Expires`, `Age` and the directives for shared caches are ignored, because the limits make them
+/// irrelevant.
 pub fn fresh_for(cache_control: Option<&str>) -> i64 {
     let mut fresh_for = DEFAULT;
     for directive in cache_control.unwrap_or_default().split(',') {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         match name.trim().to_ascii_lowercase().as_str() {
-            "no-store" | "no-cache" => return LEAST,
-            // What cannot be read counts as stale (RFC 9111 section 4.2.1); too large a number is no less than the most.
+            "no-store" | "no-cache" => return MIN_FRESH,
+            // An invalid number counts as stale (RFC 9111 section 4.2.1). A number that does not
+            // fit into 64 bits counts as the maximum.
             "max-age" => fresh_for = seconds(value.trim().trim_matches('"')),
             _ => {}
         }
     }
-    fresh_for.clamp(LEAST, MOST)
+    fresh_for.clamp(MIN_FRESH, MAX_FRESH)
 }
 
 fn seconds(text: &str) -> i64 {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { text.parse().unwrap_or(MOST) } else { 0 }
+    if is_number { text.parse().unwrap_or(MAX_FRESH) } else { 0 }
 }
 
-/// Whether what was fetched last still stands where nothing newer can be had.
+/// Whether the last fetched version is still usable if fetching fails.
 pub const fn is_usable(fetched_at: Timestamp, now: Timestamp) -> bool {
     now.seconds_since(fetched_at) <= USABLE_FOR
 }
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn max_age_counts_within_a_minute_and_a_day() {
+    fn max_age_is_limited_to_between_a_minute_and_a_day() {
         for (header, expected) in [
             (None, 3_600),
             (Some(""), 3_600),
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_cannot_be_had_any_more_works_for_a_week() {
+    fn a_document_that_cannot_be_fetched_is_usable_for_a_week() {
         let at = Timestamp::from_seconds;
         assert!(is_usable(at(100), at(100)) && is_usable(at(100), at(100 + 7 * 86_400)));
         assert!(!is_usable(at(100), at(101 + 7 * 86_400)));

@@ -1,11 +1,13 @@
-//! Who a client is that registers itself: its metadata, and nothing else.
+//! The identity of a registered client, which is derived from its metadata alone.
 //!
-//! RFC 7591 lets every registration make a new client, and clients register at every start. Here the `client_id` is
-//! derived from what was sent: the same metadata is the same client, on every replica and again after a lost database.
-//! The id is a UUIDv8 (RFC 9562 section 5.8) from the SHA-256 of a canonical form. It leaves out what does not tell
-//! clients apart: the order of lists that are sets, and the port of loopback redirects (RFC 8252 section 7.3).
+//! RFC 7591 allows every registration to create a new client, and many clients register at every
+//! start. Here the `client_id` is derived from the metadata that was sent: the same metadata is the
+//! same client, on every replica and even after the database was lost. The id is a UUIDv8 (RFC 9562
+//! section 5.8) made from the SHA-256 of a canonical form. The form ignores what does not
+//! distinguish clients: the order of lists that are sets, and the port of loopback redirects (RFC
+//! 8252 section 7.3).
 //!
-//! A form never changes: its ids are in the hands of clients. A better form gets a number of its own.
+//! A form never changes, because clients store its ids. An improved form gets a new version number.
 
 use std::borrow::Cow;
 
@@ -17,7 +19,8 @@ use crate::rules::client::ClientId;
 use crate::rules::client::metadata::{ClientMetadata, Member, RawClientMetadata};
 use crate::rules::redirect::uri::RedirectUri;
 
-/// SHA-256 of a canonical form. It is compared whole, since two clients could meet in the 122 bits of an id.
+/// The SHA-256 of a canonical form. All of it is compared, because two clients could share the 122
+/// bits of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientDigest([u8; 32]);
 
@@ -43,16 +46,17 @@ impl ClientDigest {
 }
 
 impl ClientIdentity {
-    /// Of metadata that was accepted, by what was sent: neither the catalog nor a setting can rename a client.
+    /// The identity of accepted metadata. It depends on the values that were sent, so neither the
+    /// scope catalog nor a setting can change a client's id.
     pub fn of(raw: &RawClientMetadata, accepted: &ClientMetadata) -> Self {
         let digest = ClientDigest(Sha256::digest(canonical_v1(raw, accepted)).into());
         Self { id: digest.id(), digest }
     }
 }
 
-/// Version 1: eleven members in a fixed order, each a text or a set of texts, each text behind its length, so that
-/// different metadata never have the same form. An absent member has the value that version 1 gives it, which is not
-/// necessarily today's default.
+/// Version 1 of the canonical form: eleven members in a fixed order. Each is a text or a set of
+/// texts, and each text is prefixed with its length, so different metadata never has the same form.
+/// An absent member has the value that version 1 defines, which can differ from today's default.
 pub fn canonical_v1(raw: &RawClientMetadata, accepted: &ClientMetadata) -> Vec<u8> {
     let mut form = CanonicalForm::begin(b"client metadata 1");
     form.text(sent_text(raw, Member::ClientName, ""));
@@ -94,7 +98,7 @@ impl CanonicalForm {
         Self(bytes)
     }
 
-    /// A body of 64 KiB holds no text whose length 64 bits do not.
+    /// The cast cannot truncate, because a body has at most 64 KiB.
     fn length(&mut self, length: usize) {
         self.0.extend_from_slice(&(length as u64).to_be_bytes());
     }
@@ -127,7 +131,7 @@ mod tests {
 
     const TOLERATED: &[&str] = &["client_secret_post", "device"];
 
-    /// What was sent and what an operator with this catalog and this tolerance registers.
+    /// The metadata that was sent, and the metadata that is registered with these rules.
     fn register(body: &Value, catalog: &str, tolerate: &[&str]) -> (RawClientMetadata, ClientMetadata) {
         let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
         let catalog = ScopeCatalog::from_toml(catalog).expect("a catalog");
@@ -165,9 +169,9 @@ mod tests {
         body
     }
 
-    /// These ids are in the hands of clients. Where this test fails, the change is wrong and not the test.
+    /// Clients store these ids. If this test fails, the change is wrong, not the test.
     #[test]
-    fn version_1_gives_these_ids_for_ever() {
+    fn the_ids_of_version_1_never_change() {
         let least = json!({"client_name": "Claude", "redirect_uris": ["http://localhost:3118/callback"]});
         let cases =
             [(example(), "b2e38099-1727-8391-9089-5a57e4e832a6"), (least, "888ddf43-f3bf-841f-bdbe-4d39121eb346")];
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_has_these_bytes_for_ever() {
+    fn the_bytes_of_version_1_never_change() {
         let texts = |texts: &[&str]| {
             let mut bytes = Vec::new();
             for text in texts {
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_a_uuid_of_version_8_from_the_first_half_of_the_digest() {
+    fn an_id_is_a_version_8_uuid_made_from_the_first_half_of_the_digest() {
         let digest = ClientDigest::from_bytes(std::array::from_fn(|index| if index < 16 { 0xFF } else { 0 }));
 
         assert_eq!(digest.id().to_string(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_null_or_empty_is_the_same_as_the_default_that_version_1_gives_it() {
+    fn an_absent_null_or_empty_member_equals_its_default_in_version_1() {
         let least = json!({"client_name": "App", "redirect_uris": ["https://app.example/cb"]});
         let spelled_out = [
             ("grant_types", json!(["refresh_token", "authorization_code"])),
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn order_repetition_and_loopback_ports_do_not_tell_clients_apart() {
+    fn order_repetition_and_loopback_ports_do_not_distinguish_clients() {
         let same = [
             ("scope", json!("openid profile"), json!(" profile  openid profile")),
             (
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_change_makes_another_client() {
+    fn any_other_difference_makes_a_different_client() {
         let changes = [
             ("client_name", json!("Example MCP client")),
             ("client_name", json!("Example MCP Client ")),
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_renames_a_client() {
+    fn settings_do_not_change_the_id_of_a_client() {
         let catalog = r#"[oidc]
             openid = { description = "Confirm who you are" }"#;
         let (raw, with_openid) = register(&example(), catalog, &[]);
@@ -336,13 +340,14 @@ mod tests {
         }
 
         #[test]
-        fn texts_never_run_into_one_another(left in "[ab]{1,3}", middle in "[ab]{1,3}", right in "[ab]{1,3}") {
+        fn adjacent_texts_are_never_confused(left in "[ab]{1,3}", middle in "[ab]{1,3}", right in "[ab]{1,3}") {
             let client = |name: &str, path: &str| {
                 let mut body = example_with("client_name", json!(name));
                 body["client_uri"] = json!(["https://e.example/", path].concat());
                 identity(&body)
             };
-            let (longer_name, longer_path) = ([left.as_str(), &middle].concat(), [middle.as_str(), &right].concat());
+            let longer_name = [left.as_str(), &middle].concat();
+            let longer_path = [middle.as_str(), &right].concat();
 
             prop_assert_ne!(client(&longer_name, &right), client(&left, &longer_path));
         }

@@ -1,8 +1,9 @@
-//! What the clients that people use register (RFC 7591 section 3.1), and what they are answered (section 3.2.1).
+//! The registration requests of widely used clients (RFC 7591 section 3.1) and the responses to
+//! them (section 3.2.1).
 //!
-//! Each file holds one client's body and the registered metadata of the answer. Which members a client sends, and what
-//! is odd about them, is as observed; names, ports and page addresses that were not observed are stand-ins. The operator
-//! is one who changed nothing.
+//! Each file contains the request body of one client and the metadata of the response. The members
+//! and their peculiarities were observed. Names, ports and page addresses that were not observed
+//! are placeholders. All settings have their default values.
 
 use std::collections::BTreeSet;
 
@@ -63,20 +64,20 @@ fn register(body: &Value) -> (ClientMetadata, ClientIdentity) {
 fn every_known_client_is_registered_as_it_expects() {
     for KnownClient { client, body, answer } in known_clients() {
         let (metadata, _) = register(&body);
-        assert_eq!(serde_json::to_value(metadata).expect("serialises"), answer, "{client}");
+        assert_eq!(serde_json::to_value(metadata).expect("serializes"), answer, "{client}");
     }
 }
 
 #[test]
-fn every_known_client_is_read_from_storage_as_it_was_registered() {
+fn the_stored_metadata_of_every_known_client_is_read_unchanged() {
     for KnownClient { client, answer, .. } in known_clients() {
         let stored = ClientMetadata::from_stored(&answer.to_string()).expect("stored metadata");
-        assert_eq!(serde_json::to_value(stored).expect("serialises"), answer, "{client}");
+        assert_eq!(serde_json::to_value(stored).expect("serializes"), answer, "{client}");
     }
 }
 
 #[test]
-fn a_client_is_the_same_at_every_start_whatever_port_it_got() {
+fn a_client_keeps_its_identity_if_it_registers_again_with_another_port() {
     for KnownClient { client, mut body, .. } in known_clients() {
         let (_, first) = register(&body);
         body["redirect_uris"] = body["redirect_uris"].as_array().into_iter().flatten().map(on_another_port).collect();
@@ -86,7 +87,7 @@ fn a_client_is_the_same_at_every_start_whatever_port_it_got() {
     }
 }
 
-/// Known clients put a port of four or five digits behind their loopback host.
+/// Replaces the port of an http URI.
 fn on_another_port(uri: &Value) -> Value {
     let uri = uri.as_str().unwrap_or_default();
     match uri.strip_prefix("http://").and_then(|rest| rest.split_once(':')) {
@@ -99,7 +100,7 @@ fn on_another_port(uri: &Value) -> Value {
 }
 
 #[test]
-fn no_two_known_programs_are_the_same_client() {
+fn known_clients_have_different_ids() {
     let programs = known_clients().filter(|known| !known.client.starts_with("Python SDK 2"));
     let ids: Vec<_> = programs.map(|known| register(&known.body).1.id).collect();
 

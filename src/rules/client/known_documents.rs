@@ -1,9 +1,9 @@
-//! The documents that clients which people use are described by, and what is made of them.
+//! The metadata documents of widely used clients, and the metadata that is stored for them.
 //!
-//! Each file holds the URL, a document and the metadata that is stored. URLs and auth methods are as observed, and so are the
-//! redirects of Claude Code, ChatGPT and OpenCode. The documents of claude.ai and VS Code were not seen: their redirects are
-//! those that the clients come with. All else, such as names, pages, keys and grant types, are stand-ins. The operator is one
-//! who changed nothing.
+//! Each file contains a URL, a document and the stored metadata. The URLs, the auth methods and the
+//! redirects of Claude Code, ChatGPT and OpenCode were observed. The documents of claude.ai and VS
+//! Code were not seen, so their redirects are those that the clients use. Everything else, such as
+//! names, pages, keys and grant types, is a placeholder. All settings have their default values.
 
 use std::collections::BTreeSet;
 
@@ -51,14 +51,14 @@ fn read(known: &KnownDocument) -> ClientMetadata {
 }
 
 #[test]
-fn every_known_document_is_read_as_its_client_expects() {
+fn every_known_document_is_parsed_as_its_client_expects() {
     for known in known_documents() {
-        assert_eq!(serde_json::to_value(read(&known)).expect("serialises"), known.metadata, "{}", known.client);
+        assert_eq!(serde_json::to_value(read(&known)).expect("serializes"), known.metadata, "{}", known.client);
     }
 }
 
 #[test]
-fn a_known_client_on_loopback_may_come_with_the_port_it_got() {
+fn a_known_client_on_loopback_may_use_any_port() {
     for known in known_documents() {
         for redirect in read(&known).redirect_uris() {
             let with_port =
@@ -71,7 +71,7 @@ fn a_known_client_on_loopback_may_come_with_the_port_it_got() {
 }
 
 #[test]
-fn nobody_passes_for_another_with_its_document() {
+fn a_document_is_refused_at_the_url_of_another_client() {
     for known in known_documents() {
         for other in known_documents().filter(|other| other.url != known.url) {
             let posing = read_at(&other.url, &known.document);

@@ -1,4 +1,5 @@
-//! What a client that registered itself is (RFC 7591 section 2): read from a request, answered, stored, read again.
+//! The metadata of a registered client (RFC 7591 section 2), as it is parsed from a request,
+//! returned in the response, stored, and read from storage.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +17,8 @@ use crate::rules::redirect::uri::RedirectUri;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::syntax::web_uri::{PublicHttpsUri, WebUri};
 
-/// Serialises as the members that are registered, in this order and never as `null`: clients refuse one where they
-/// expect text (RFC 7591 section 3.2.1).
+/// Serializes to the registered members, in this order. Absent members are omitted, because clients
+/// refuse a `null` where they expect a string (RFC 7591 section 3.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientMetadata {
     client_name: ClientName,
@@ -70,18 +71,18 @@ pub enum ResponseType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenEndpointAuthMethod {
-    /// A public client, which can keep no secret (RFC 6749 section 2.1).
+    /// A public client, which cannot keep a secret (RFC 6749 section 2.1).
     None,
 }
 
 impl ClientMetadata {
-    /// The first mistake is the one that is told.
+    /// Returns the first error, in the order of the members.
     pub fn parse(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
         let metadata = Self::parse_members(raw, rules)?;
-        let most = rules.bounds.metadata_bytes;
+        let max = rules.bounds.metadata_bytes;
         match metadata.stored_bytes() {
-            bytes if bytes <= most => Ok(metadata),
-            _ => Err(MetadataError::of_all(Problem::TooLarge { most })),
+            bytes if bytes <= max => Ok(metadata),
+            _ => Err(MetadataError::of_all(Problem::TooLarge { max })),
         }
     }
 
@@ -106,8 +107,9 @@ impl ClientMetadata {
         serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
     }
 
-    /// Reads what was serialised when the client registered, perhaps under other rules. What today's rules would refuse
-    /// is left out, so that a redirect that has become dangerous is no longer followed; the client itself lives on.
+    /// Reads metadata that was stored when the client registered, possibly under different rules.
+    /// Values that the current rules refuse are left out, so a redirect URI that is now considered
+    /// dangerous no longer works. The client itself stays valid.
     pub fn from_stored(json: &str) -> Result<Self, StoredMetadataError> {
         let stored: StoredMetadata = serde_json::from_str(json)?;
         let page = |text: Option<String>| text.and_then(|text| WebUri::parse(&text).ok());
@@ -151,7 +153,7 @@ impl ClientMetadata {
         self.token_endpoint_auth_method
     }
 
-    /// What an authorization request asks for when it names nothing; no ceiling.
+    /// The default scope of an authorization request. A request may ask for more.
     pub const fn scope(&self) -> &ScopeSet {
         &self.scope
     }
@@ -181,7 +183,8 @@ fn as_scope_parameter<S: Serializer>(scope: &ScopeSet, serializer: S) -> Result<
     serializer.collect_str(scope)
 }
 
-/// A stored row that is not the metadata of a client: a damaged database, or one that a later version wrote.
+/// The stored row is not client metadata: the database is damaged, or a later version wrote the
+/// row.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored metadata of a client cannot be read: {0}")]
 pub struct StoredMetadataError(#[from] serde_json::Error);
@@ -224,7 +227,7 @@ mod tests {
         api_keys_write = { description = "Create API keys", private = true }
     "#;
 
-    /// The operator of these tests, who can change one thing at a time.
+    /// The settings of a test.
     struct Operator {
         catalog: ScopeCatalog,
         tolerate: BTreeSet<String>,
@@ -260,12 +263,12 @@ mod tests {
             ClientMetadata::parse(&raw, &rules)
         }
 
-        fn answer(&self, body: &Value) -> Result<Value, MetadataError> {
-            self.parse(body).map(|metadata| serde_json::to_value(metadata).expect("serialises"))
+        fn response(&self, body: &Value) -> Result<Value, MetadataError> {
+            self.parse(body).map(|metadata| serde_json::to_value(metadata).expect("serializes"))
         }
     }
 
-    /// The least a client can send, and some more.
+    /// The smallest valid request, with additional members.
     fn body_with(members: Value) -> Value {
         let mut body = json!({"client_name": "App", "redirect_uris": ["https://app.example/cb"]});
         if let (Some(body), Value::Object(members)) = (body.as_object_mut(), members) {
@@ -274,21 +277,21 @@ mod tests {
         body
     }
 
-    /// What is registered for such a client.
-    fn answer_with(members: Value) -> Value {
-        let mut answer = body_with(json!({
+    /// The response to the smallest valid request, with additional members.
+    fn response_with(members: Value) -> Value {
+        let mut response = body_with(json!({
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
             "token_endpoint_auth_method": "none",
         }));
-        if let (Some(answer), Value::Object(members)) = (answer.as_object_mut(), members) {
-            answer.extend(members);
+        if let (Some(response), Value::Object(members)) = (response.as_object_mut(), members) {
+            response.extend(members);
         }
-        answer
+        response
     }
 
     #[test]
-    fn everything_that_was_registered_is_serialised_in_one_order_and_without_null() {
+    fn registered_members_are_serialized_in_a_fixed_order_and_without_null() {
         let body = json!({
             "tos_uri": "https://example.com/tos",
             "client_name": "Example MCP Client",
@@ -305,7 +308,7 @@ mod tests {
         let metadata = Operator::strict().parse(&body).expect("metadata");
 
         assert_eq!(
-            serde_json::to_string(&metadata).expect("serialises"),
+            serde_json::to_string(&metadata).expect("serializes"),
             concat!(
                 r#"{"client_name":"Example MCP Client","redirect_uris":["https://example.com/oauth/callback"],"#,
                 r#""grant_types":["authorization_code","refresh_token"],"response_types":["code"],"#,
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_null_or_empty_gets_its_default_or_stays_absent() {
+    fn an_absent_null_or_empty_member_gets_its_default_or_stays_absent() {
         let nothing = json!({});
         let nulls = json!({
             "grant_types": null, "response_types": null, "token_endpoint_auth_method": null, "scope": null,
@@ -327,58 +330,58 @@ mod tests {
             "scope": "", "client_uri": "", "logo_uri": "", "policy_uri": "", "tos_uri": "", "jwks_uri": "",
         });
         for members in [nothing, nulls, blanks] {
-            assert_eq!(Operator::strict().answer(&body_with(members)), Ok(answer_with(json!({}))));
+            assert_eq!(Operator::strict().response(&body_with(members)), Ok(response_with(json!({}))));
         }
     }
 
     #[test]
-    fn members_that_are_not_known_change_nothing() {
+    fn unknown_members_are_ignored() {
         let unknown = json!({
             "application_type": "native", "software_id": "x", "software_version": "1", "software_statement": "x.y.z",
             "client_id": "mine", "client_secret": "mine", "org_id": 7, "contacts": null, "client_name#de": "App",
             "jwks": {"keys": []},
         });
 
-        assert_eq!(Operator::strict().answer(&body_with(unknown)), Ok(answer_with(json!({}))));
+        assert_eq!(Operator::strict().response(&body_with(unknown)), Ok(response_with(json!({}))));
     }
 
     #[test]
-    fn metadata_may_take_eight_kilobytes_as_it_is_stored_and_not_one_byte_more() {
+    fn stored_metadata_is_limited_to_8192_bytes() {
         let with = |length: usize| {
             let long = |number: usize, length: usize| format!("https://app.example/{number}/{}", "x".repeat(length));
             let sent = json!([long(1, 1_900), long(2, 1_900), long(3, 1_900), long(4, 1_900), long(5, length)]);
-            Operator::strict().answer(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
+            Operator::strict().response(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
         };
         let fixed = with(1).expect("fits").to_string().len() - 1;
         let fits = 8_192 - fixed;
 
-        assert_eq!(with(fits).map(|answer| answer.to_string().len()), Ok(8_192));
-        assert_eq!(with(fits + 1), Err(MetadataError::of_all(Problem::TooLarge { most: 8_192 })));
+        assert_eq!(with(fits).map(|response| response.to_string().len()), Ok(8_192));
+        assert_eq!(with(fits + 1), Err(MetadataError::of_all(Problem::TooLarge { max: 8_192 })));
     }
 
     #[test]
-    fn redirects_keep_their_order_and_bytes_and_exact_repetitions_collapse() {
+    fn redirects_keep_their_order_and_bytes_and_duplicates_are_removed() {
         let sent = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb", "cursor://x/cb"];
         let registered = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb"];
 
         assert_eq!(
-            Operator::strict().answer(&body_with(json!({"redirect_uris": sent}))),
-            Ok(answer_with(json!({"redirect_uris": registered}))),
+            Operator::strict().response(&body_with(json!({"redirect_uris": sent}))),
+            Ok(response_with(json!({"redirect_uris": registered}))),
         );
     }
 
     #[test]
-    fn twenty_redirects_fit_and_one_more_does_not_even_if_it_repeats() {
+    fn at_most_20_redirects_are_accepted_including_duplicates() {
         let redirects = |count: usize| vec![json!("https://app.example/cb"); count];
-        let register = |count| Operator::strict().answer(&body_with(json!({"redirect_uris": redirects(count)})));
+        let register = |count| Operator::strict().response(&body_with(json!({"redirect_uris": redirects(count)})));
 
-        assert_eq!(register(20), Ok(answer_with(json!({}))));
-        let most = 20;
-        assert_eq!(register(21), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { most })));
+        assert_eq!(register(20), Ok(response_with(json!({}))));
+        let max = 20;
+        assert_eq!(register(21), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { max })));
     }
 
     #[test]
-    fn tolerated_values_are_replaced_or_left_out_and_the_answer_says_so() {
+    fn tolerated_values_are_replaced_or_left_out_and_the_response_shows_it() {
         let device = "urn:ietf:params:oauth:grant-type:device_code";
         let cases = [
             (json!({"token_endpoint_auth_method": "client_secret_post"}), json!({})),
@@ -388,17 +391,17 @@ mod tests {
         for (members, registered) in cases {
             let body = body_with(members);
 
-            assert_eq!(Operator::tolerant().answer(&body), Ok(answer_with(registered)), "{body}");
-            assert!(Operator::strict().answer(&body).is_err(), "{body}");
+            assert_eq!(Operator::tolerant().response(&body), Ok(response_with(registered)), "{body}");
+            assert!(Operator::strict().response(&body).is_err(), "{body}");
         }
         assert_eq!(
-            Operator::tolerant().answer(&body_with(json!({"grant_types": [device]}))),
+            Operator::tolerant().response(&body_with(json!({"grant_types": [device]}))),
             Err(MetadataError::new(Member::GrantTypes, Problem::NoAuthorizationCode)),
         );
     }
 
     #[test]
-    fn scopes_that_nobody_can_grant_to_this_client_are_left_out() {
+    fn scopes_that_cannot_be_granted_to_this_client_are_left_out() {
         let cases = [
             ("openid dashboards_read", Some("dashboards_read openid")),
             ("  openid   openid ", Some("openid")),
@@ -409,13 +412,13 @@ mod tests {
         ];
         for (sent, registered) in cases {
             let expected = registered.map_or(json!({}), |scope| json!({"scope": scope}));
-            let answer = Operator::strict().answer(&body_with(json!({"scope": sent})));
-            assert_eq!(answer, Ok(answer_with(expected)), "{sent}");
+            let response = Operator::strict().response(&body_with(json!({"scope": sent})));
+            assert_eq!(response, Ok(response_with(expected)), "{sent}");
         }
     }
 
     #[test]
-    fn a_list_of_private_schemes_narrows_them_and_nothing_else() {
+    fn a_list_of_private_schemes_limits_only_private_schemes() {
         let register = |schemes: &[&str], uri: &str| {
             Operator::with_private_schemes(schemes).parse(&body_with(json!({"redirect_uris": [uri]}))).map(|_| ())
         };
@@ -434,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_that_breaks_a_rule_is_named() {
+    fn the_first_invalid_value_is_reported() {
         use Member::*;
         let at = MetadataError::new;
         let long = "x".repeat(1001);
@@ -478,7 +481,7 @@ mod tests {
             (json!({"policy_uri": false}), at(PolicyUri, Problem::NotAString)),
             (json!({"tos_uri": "ftp://app.example/"}), at(TosUri, WebUriError::NotWeb.into())),
             (json!({"jwks_uri": "https://10.0.0.1/"}), at(JwksUri, WebUriError::PrivateAddress.into())),
-            (json!({"jwks_uri": "https://a.example/", "jwks": {"keys": []}}), at(JwksUri, Problem::BesideJwks)),
+            (json!({"jwks_uri": "https://a.example/", "jwks": {"keys": []}}), at(JwksUri, Problem::ConflictsWithJwks)),
             (json!({"tos_uri": 1, "scope": 1, "client_name": 1}), at(ClientName, Problem::NotAString)),
         ];
         for (members, expected) in cases {
@@ -488,19 +491,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_read_again_as_it_was() {
+    fn stored_metadata_is_read_unchanged() {
         let body = body_with(json!({
             "redirect_uris": ["http://localhost:2/cb", "cursor://x/cb"], "scope": "openid profile",
             "grant_types": ["authorization_code"], "logo_uri": "https://app.example/l", "tos_uri": "http://app.example",
         }));
         let metadata = Operator::strict().parse(&body).expect("metadata");
-        let stored = serde_json::to_string(&metadata).expect("serialises");
+        let stored = serde_json::to_string(&metadata).expect("serializes");
 
         assert_eq!(ClientMetadata::from_stored(&stored).expect("stored metadata"), metadata);
     }
 
     #[test]
-    fn a_stored_value_that_the_rules_now_refuse_is_left_out_and_the_client_lives_on() {
+    fn a_stored_value_that_is_no_longer_allowed_is_left_out_and_the_client_stays_valid() {
         let stored = json!({
             "client_name": "now\u{200B}refused", "redirect_uris": ["javascript:x", "https://app.example/cb"],
             "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
@@ -509,7 +512,7 @@ mod tests {
         let metadata = ClientMetadata::from_stored(&stored.to_string()).expect("stored metadata");
 
         assert_eq!(
-            serde_json::to_value(metadata).expect("serialises"),
+            serde_json::to_value(metadata).expect("serializes"),
             json!({
                 "client_name": "now\u{200B}refused", "redirect_uris": ["https://app.example/cb"],
                 "grant_types": ["authorization_code"], "response_types": ["code"],
@@ -519,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_no_metadata_is_an_error() {
+    fn a_row_that_is_not_metadata_is_an_error() {
         for stored in ["", "null", "[]", r#"{"client_name":"x"}"#] {
             assert!(ClientMetadata::from_stored(stored).is_err(), "{stored}");
         }
@@ -545,14 +548,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_json_panics_and_what_is_registered_can_be_registered_again(
+        fn no_json_panics_and_a_response_can_be_registered_again(
             values in proptest::collection::vec((proptest::sample::select(&Member::ALL[..]), any_json()), 0..3),
         ) {
             let operator = Operator::tolerant();
             let members: Value = values.into_iter().map(|(member, value)| (member.name().to_owned(), value)).collect();
-            if let Ok(answer) = operator.answer(&body_with(members)) {
-                prop_assert!(!answer.to_string().contains("null"));
-                prop_assert_eq!(operator.answer(&answer), Ok(answer.clone()));
+            if let Ok(response) = operator.response(&body_with(members)) {
+                prop_assert!(!response.to_string().contains("null"));
+                prop_assert_eq!(operator.response(&response), Ok(response.clone()));
             }
         }
     }

@@ -1,7 +1,8 @@
-//! What is wrong with client metadata, in the words of the answer (RFC 7591 section 3.2.2, `error_description`).
+//! Errors in client metadata, with the text of `error_description` (RFC 7591 section 3.2.2).
 //!
-//! The words name the member, the rule and the remedy. They are constants and never quote the input: printable ASCII
-//! without `"` and `\`, as RFC 6749 section 5.2 demands of the same member.
+//! A text names the member, the problem and the remedy. The texts are constant and never quote the
+//! input. They are printable ASCII without `"` and `\`, as RFC 6749 section 5.2 requires for this
+//! member.
 
 use std::fmt;
 
@@ -13,9 +14,9 @@ use crate::rules::syntax::web_uri::WebUriError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetadataError {
-    /// `None`: the metadata as a whole.
+    /// `None` if the error concerns the metadata as a whole.
     pub member: Option<Member>,
-    /// Which item of a list.
+    /// The position of the item, if the member is a list.
     pub index: Option<usize>,
     pub problem: Problem,
 }
@@ -28,36 +29,37 @@ pub enum Problem {
     NotAString,
     #[error("is not a list: send a JSON list of strings")]
     NotAList,
-    #[error("is an empty list: name at least one value")]
+    #[error("is an empty list: send at least one value")]
     EmptyList,
-    #[error("has more than {most} items: register fewer")]
-    TooManyItems { most: usize },
-    #[error("takes more than {most} bytes: shorten its values or register fewer redirect URIs")]
-    TooLarge { most: usize },
+    #[error("has more than {max} items: register fewer")]
+    TooManyItems { max: usize },
+    #[error("takes more than {max} bytes: shorten its values or register fewer redirect URIs")]
+    TooLarge { max: usize },
     #[error(transparent)]
     ClientName(#[from] ClientNameError),
     #[error(transparent)]
     RedirectUri(#[from] RedirectUriError),
     #[error(
-        "uses a private-use scheme that this server does not list: use https, or ask its operator to list the scheme"
+        "uses a private-use scheme that this server does not allow: use https, or ask its operator to \
+         allow the scheme"
     )]
     UnlistedScheme,
     #[error("is not supported: use authorization_code and refresh_token")]
     UnsupportedGrantType,
-    #[error("lacks authorization_code: add it")]
+    #[error("does not contain authorization_code: add it")]
     NoAuthorizationCode,
     #[error("is not supported: use code")]
     UnsupportedResponseType,
     #[error("is not supported: use none, since registered clients are public")]
     UnsupportedAuthMethod,
-    #[error("is longer than 1000 characters: name fewer scopes")]
+    #[error("is longer than 1000 characters: list fewer scopes")]
     ScopeTooLong,
-    #[error("is not a list of scope names with a space between them: {0}")]
+    #[error("is not a space-separated list of scope names: {0}")]
     Scope(#[from] ScopeError),
     #[error(transparent)]
     WebUri(#[from] WebUriError),
-    #[error("stands beside jwks: send only one of the two")]
-    BesideJwks,
+    #[error("conflicts with jwks: send only one of the two")]
+    ConflictsWithJwks,
 }
 
 impl MetadataError {
@@ -127,15 +129,15 @@ mod tests {
             Problem::NotAString,
             Problem::NotAList,
             Problem::EmptyList,
-            Problem::TooManyItems { most: 20 },
-            Problem::TooLarge { most: 8192 },
+            Problem::TooManyItems { max: 20 },
+            Problem::TooLarge { max: 8192 },
             Problem::UnlistedScheme,
             Problem::UnsupportedGrantType,
             Problem::NoAuthorizationCode,
             Problem::UnsupportedResponseType,
             Problem::UnsupportedAuthMethod,
             Problem::ScopeTooLong,
-            Problem::BesideJwks,
+            Problem::ConflictsWithJwks,
         ];
         own.into_iter()
             .chain(names.map(Problem::from))
@@ -148,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn every_description_is_what_an_error_description_may_hold_and_offers_a_remedy() {
+    fn every_description_has_only_allowed_characters_and_a_remedy() {
         for problem in every_problem() {
             let description = MetadataError::in_item(Member::RedirectUris, 49, problem).to_string();
 
             assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'));
             assert!(description.starts_with("redirect_uris[49] "), "{description}");
-            assert!(description.contains(": "), "{description}");
+            assert!(description.contains([':', ';']), "{description}");
         }
     }
 
@@ -168,7 +170,7 @@ mod tests {
             ),
             (
                 MetadataError::new(Member::Scope, ScopeError::TooManyNames),
-                "scope is not a list of scope names with a space between them: more than 100 scope names",
+                "scope is not a space-separated list of scope names: more than 100 scope names",
             ),
         ];
         for (error, expected) in cases {

@@ -1,4 +1,6 @@
-//! What a client is called: a UUID, whether it was derived from the client's metadata or drawn (RFC 9562).
+//! Clients: their ids, registration, metadata and metadata documents.
+//!
+//! A client id is a UUID (RFC 9562), derived from the client's metadata or random.
 
 pub mod document;
 pub mod document_freshness;
@@ -23,8 +25,8 @@ use uuid::Uuid;
 
 use crate::rules::timestamp::Timestamp;
 
-/// Whether a client sleeps: not seen for longer than `sleep_after` seconds, where 0 is never. Computed, not stored, and any
-/// use wakes it.
+/// Whether a client was not seen for more than `sleep_after` seconds. If `sleep_after` is 0,
+/// clients never sleep. The state is computed, not stored, so any use of the client ends it.
 pub const fn is_asleep(last_seen_at: Timestamp, now: Timestamp, sleep_after: i64) -> bool {
     sleep_after > 0 && now.seconds_since(last_seen_at) > sleep_after
 }
@@ -47,8 +49,9 @@ impl ClientId {
         self.0
     }
 
-    /// RFC 9562 section 4, in either case. The other spellings that a UUID library reads (braces, a URN, no hyphens) are
-    /// refused: of one client there should be one name.
+    /// Parses the format of RFC 9562 section 4, in upper or lower case. Other formats that UUID
+    /// libraries accept (braces, a URN, no hyphens) are refused, so that a client has only one
+    /// name.
     pub fn parse(text: &str) -> Result<Self, ClientIdError> {
         const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
         if text.len() != HYPHENATED {
@@ -57,7 +60,8 @@ impl ClientId {
         Uuid::try_parse(text).map(Self).map_err(|_| ClientIdError)
     }
 
-    /// The first and the last id that begin with this text. `None` if no id does, or if the text is too short to name one.
+    /// The lowest and the highest id that start with this text. `None` if no id can start with it,
+    /// or if the text is too short.
     pub fn range_of_prefix(text: &str) -> Option<(Self, Self)> {
         const MIN_PREFIX: usize = 4;
         const LOWEST: &str = "00000000-0000-0000-0000-000000000000";
@@ -83,7 +87,7 @@ mod tests {
     const ID: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
     #[test]
-    fn a_client_sleeps_when_it_was_not_seen_for_longer_than_allowed_and_never_where_that_is_0() {
+    fn a_client_sleeps_if_it_was_not_seen_for_too_long_and_never_if_the_limit_is_0() {
         let at = Timestamp::from_seconds;
         for (last_seen_at, sleep_after, asleep) in
             [(0, 100, false), (-1, 100, true), (50, 100, false), (200, 100, false), (-1_000_000, 0, false)]
@@ -93,15 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_read_in_either_case_and_written_in_lower_case() {
+    fn an_id_is_parsed_in_either_case_and_written_in_lower_case() {
         for text in [ID.to_owned(), ID.to_uppercase()] {
             assert_eq!(ClientId::parse(&text).map(|id| id.to_string()), Ok(ID.to_owned()));
         }
-        assert_eq!(serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serialises"), ID);
+        assert_eq!(serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serializes"), ID);
     }
 
     #[test]
-    fn a_prefix_names_the_ids_that_begin_with_it() {
+    fn a_prefix_gives_the_range_of_ids_that_start_with_it() {
         let range =
             |text: &str| ClientId::range_of_prefix(text).map(|(first, last)| (first.to_string(), last.to_string()));
         let of = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_spelling_is_refused() {
+    fn every_other_format_is_refused() {
         let spellings = [
             String::new(),
             ID.replace('-', ""),

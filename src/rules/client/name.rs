@@ -1,8 +1,10 @@
-//! The name a client gives itself (RFC 7591 section 2, `client_name`), kept and compared as sent.
+//! The name of a client (RFC 7591 section 2, `client_name`), stored and compared as it was sent.
 //!
-//! A stranger writes it and a user reads it on the consent page, so that whatever hides, reorders or overflows text is
-//! refused: control and format characters, line separators, unassigned and private code points, piles of marks. So are
-//! symbols that pose as a verification by this server. Every script, emoji and punctuation is allowed otherwise; nothing is normalised, since the answer says what was registered.
+//! An unknown party chooses the name, and users read it on the consent page. Everything that can
+//! hide, reorder or overflow text is therefore refused: control and format characters, line
+//! separators, unassigned and private code points, and stacks of combining marks. Symbols that look
+//! like a verification by this server are refused too. All scripts, emoji and punctuation are
+//! allowed. Names are not normalized, because the response must show what was registered.
 
 use std::fmt;
 
@@ -15,26 +17,28 @@ use crate::rules::client::verification_marks::poses_as_verified;
 #[serde(transparent)]
 pub struct ClientName(String);
 
-/// Why text is no client name: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+/// The reason why a name is refused: the problem, a colon, the remedy. The texts are constant and
+/// never quote the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientNameError {
-    #[error("is blank: write at least one visible character")]
+    #[error("is blank: use at least one visible character")]
     Blank,
     #[error("is longer than 1000 characters: shorten it")]
     TooLong,
-    #[error("holds a control character: remove it")]
+    #[error("contains a control character: remove it")]
     ControlCharacter,
-    #[error("holds an invisible formatting character: remove it")]
+    #[error("contains an invisible formatting character: remove it")]
     FormatCharacter,
-    #[error("holds a line or paragraph separator: replace it with a space")]
+    #[error("contains a line or paragraph separator: replace it with a space")]
     LineSeparator,
-    #[error("holds a code point that Unicode has not assigned to a character: remove it")]
+    #[error("contains a code point that Unicode has not assigned to a character: remove it")]
     UnassignedCharacter,
     #[error(
-        "holds a symbol that looks like a verification mark, such as a check mark, star, shield or lock: remove it"
+        "contains a symbol that looks like a verification mark, such as a check mark, star, shield \
+         or lock: remove it"
     )]
     VerificationMark,
-    #[error("piles more than 8 combining marks on one character: remove some")]
+    #[error("has more than 8 combining marks on one character: remove some")]
     TooManyMarks,
 }
 
@@ -56,8 +60,8 @@ impl ClientName {
         Ok(Self(text.to_owned()))
     }
 
-    /// A name that was accepted when its client registered, whatever has become of the rules: a client without a name
-    /// could not be shown to anyone.
+    /// A name that was accepted when its client registered. It is not checked against the current
+    /// rules, because a client must have a name to show.
     pub(in crate::rules) const fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -67,8 +71,8 @@ impl ClientName {
     }
 }
 
-/// Letters and symbols that are drawn as nothing: Hangul fillers, the empty Braille pattern, joiners, variation
-/// selectors. A name of nothing else would stand as a blank on the consent page.
+/// Whether a character is visible. Hangul fillers, the empty Braille pattern, joiners and variation
+/// selectors are not: a name made only of these would be blank on the consent page.
 const fn is_visible(character: char) -> bool {
     let is_invisible = matches!(
         character,
@@ -82,7 +86,7 @@ fn check_characters(text: &str) -> Result<(), ClientNameError> {
     let mut marks_in_a_row = 0;
     for character in text.chars() {
         marks_in_a_row = match character {
-            // Persian, Indic scripts and emoji are not written without these two. They end no row of marks.
+            // Persian, Indic scripts and emoji need these two. They do not end a row of marks.
             ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER => marks_in_a_row,
             _ if is_stacking_mark(character)? => marks_in_a_row + 1,
             _ => 0,
@@ -94,7 +98,8 @@ fn check_characters(text: &str) -> Result<(), ClientNameError> {
     Ok(())
 }
 
-/// Refuses a character that no name may hold; of the others, tells the marks that are drawn over their neighbour.
+/// Whether the character is a mark that is drawn over its neighbor. Characters that are not allowed
+/// in a name are an error.
 fn is_stacking_mark(character: char) -> Result<bool, ClientNameError> {
     use GeneralCategory as Category;
     if matches!(character, ' '..='~') {
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_or_reorders_text_is_refused() {
+    fn characters_that_hide_or_reorder_text_are_refused() {
         use ClientNameError as Error;
         let cases = [
             ('\0', Error::ControlCharacter),
@@ -188,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_that_poses_as_a_verification_is_refused_however_it_is_drawn() {
+    fn a_symbol_that_looks_like_a_verification_is_refused_in_every_style() {
         let names = [
             "Claude ✓",
             "✔\u{FE0F} Claude",
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_needs_something_to_see() {
+    fn a_name_needs_a_visible_character() {
         let invisible =
             ["\u{2800}", "\u{3164}", "\u{115F}\u{1160}", "\u{FFA0} ", "\u{200C}\u{200D}", "\u{FE0F}", "\u{E0100}"];
         for text in ["", " ", "\u{A0}\u{2003}\u{3000}", "\t\n"].into_iter().chain(invisible) {
@@ -228,20 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn eight_marks_in_a_row_are_a_script_and_nine_are_an_overflow() {
+    fn eight_combining_marks_in_a_row_are_accepted_and_nine_are_refused() {
         let piled = |mark: &str, count| format!("z{}", mark.repeat(count));
         for mark in ["\u{300}", "\u{20DD}"] {
             assert_eq!(name(&piled(mark, 8)), Ok(piled(mark, 8)));
             assert_eq!(name(&piled(mark, 9)), Err(ClientNameError::TooManyMarks));
             assert!(name(&format!("{}{}", piled(mark, 8), piled(mark, 8))).is_ok(), "a letter ends the row");
             let joined = format!("{}\u{200D}{mark}", piled(mark, 8));
-            assert_eq!(name(&joined), Err(ClientNameError::TooManyMarks), "a joiner does not");
+            assert_eq!(name(&joined), Err(ClientNameError::TooManyMarks), "a joiner does not end the row");
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_accepted_is_kept(text in any::<String>()) {
+        fn no_text_panics_and_an_accepted_name_is_unchanged(text in any::<String>()) {
             if let Ok(name) = ClientName::parse(&text) {
                 prop_assert_eq!(name.as_str(), text);
                 prop_assert!(!name.as_str().chars().any(char::is_control));
@@ -250,7 +255,7 @@ mod tests {
         }
 
         #[test]
-        fn a_verification_mark_is_refused_wherever_it_is_in_a_name(
+        fn a_verification_mark_is_refused_anywhere_in_a_name(
             before in "[a-zA-Z ]{0,8}", mark in proptest::sample::select(marks()),
             after in "[\u{FE0E}\u{FE0F}\u{200D}a-z]{0,4}",
         ) {

@@ -1,14 +1,17 @@
-//! What is proven about the client of a request. The consent page and the sign-in page speak of it accordingly.
+//! How far the identity of a client is proven for a request. The consent page and the sign-in page
+//! describe the client accordingly.
 
 use crate::rules::redirect::uri::RedirectKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientProof {
-    /// A metadata document on the host that receives access describes the client: whoever runs that host answers for it.
+    /// The client has a metadata document on the host of its redirect URI, so the owner of that
+    /// host is responsible for the client.
     Host,
-    /// Access is sent to a web server, and nothing proves who runs it.
+    /// The redirect goes to a web server whose owner is not proven.
     Unproven,
-    /// Access is sent to a program on the user's device, where any program can take the client's place (RFC 8252 section 8.6).
+    /// The redirect goes to a program on the user's device, where any program can impersonate the
+    /// client (RFC 8252 section 8.6).
     Device,
 }
 
@@ -16,8 +19,9 @@ impl ClientProof {
     /// `document` is the URL of the client's metadata document.
     pub fn of(document: Option<&str>, redirect: &str, kind: RedirectKind) -> Self {
         let describes_itself = || {
-            let (document, redirect) = (document.and_then(authority), authority(redirect));
-            document.zip(redirect).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
+            let document = document.and_then(authority);
+            let redirect = authority(redirect);
+            document.zip(redirect).is_some_and(|(document, redirect)| document.eq_ignore_ascii_case(redirect))
         };
         match kind {
             RedirectKind::Https if describes_itself() => Self::Host,
@@ -26,7 +30,8 @@ impl ClientProof {
         }
     }
 
-    /// Whether the user is warned before the facts. `is_used_here`: somebody in the organization has authorized the client.
+    /// Whether the page shows a warning before the details. `is_used_here` is true if a member of
+    /// the organization has authorized the client.
     pub const fn needs_a_warning(self, is_used_here: bool) -> bool {
         match self {
             Self::Host => false,
@@ -36,7 +41,7 @@ impl ClientProof {
     }
 }
 
-/// The host with its port, of a URI that was parsed before.
+/// The host and port of a valid URI.
 pub fn authority(uri: &str) -> Option<&str> {
     uri.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest))
 }
@@ -46,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_proven_only_by_a_document_on_the_host_that_receives_access() {
+    fn a_client_is_proven_only_by_a_document_on_the_host_of_its_redirect_uri() {
         use ClientProof::{Device, Host, Unproven};
         use RedirectKind::{Https, Loopback, PrivateUse};
         let cases = [
@@ -68,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_and_an_unproven_app_that_nobody_uses_come_with_a_warning() {
+    fn a_program_on_a_device_and_an_unproven_new_app_need_a_warning() {
         let cases = [
             (ClientProof::Device, true, true),
             (ClientProof::Device, false, true),

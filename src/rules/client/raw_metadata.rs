@@ -1,8 +1,9 @@
-//! The body of a registration as it came (RFC 7591 section 3.1): a JSON object, of which the known members are kept.
+//! The body of a registration request (RFC 7591 section 3.1): a JSON object, reduced to the known
+//! members.
 //!
-//! Members that the server does not know are ignored, as RFC 7591 section 2 demands. A known member that is there twice
-//! is refused, since two readers of the same body would register different clients. Types are checked later, member by
-//! member, so that the answer can say which one is wrong.
+//! Unknown members are ignored, as RFC 7591 section 2 requires. A known member that occurs twice is
+//! refused, because two parsers could read different clients from the same body. Types are checked
+//! later, for each member, so that the error can name the member.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::rules::client::metadata_error::{MetadataError, Problem};
 use crate::rules::syntax::json_text;
 use crate::rules::syntax::json_text::JsonTextError;
 
-/// The members of RFC 7591 section 2 that mean something here.
+/// The members of RFC 7591 section 2 that this server supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Member {
     ClientName,
@@ -29,7 +30,7 @@ pub enum Member {
     PolicyUri,
     TosUri,
     JwksUri,
-    /// Never registered; known only because it may not stand beside `jwks_uri`.
+    /// Never registered. It is known only because it must not be sent together with `jwks_uri`.
     Jwks,
 }
 
@@ -74,7 +75,8 @@ impl Member {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawClientMetadata([Option<Value>; Member::ALL.len()]);
 
-/// Why a body is no JSON object that everyone reads alike. The words never quote the body.
+/// The reason why a body is not a JSON object that all parsers read alike. The texts never quote
+/// the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableBody {
     #[error(transparent)]
@@ -83,7 +85,7 @@ pub enum UnreadableBody {
     NotJson,
     #[error("the body is not a JSON object: send the metadata as members of one object")]
     NotAnObject,
-    #[error("the body names {0} more than once: send it once")]
+    #[error("the body contains {0} more than once: send it once")]
     DuplicateMember(&'static str),
 }
 
@@ -100,7 +102,7 @@ impl RawClientMetadata {
         }
     }
 
-    /// With another value in a member's place.
+    /// Replaces the value of a member.
     pub(in crate::rules) fn with(mut self, member: Member, value: Value) -> Self {
         if let Some(slot) = self.0.get_mut(member as usize) {
             *slot = Some(value);
@@ -108,7 +110,7 @@ impl RawClientMetadata {
         self
     }
 
-    /// What was sent; `null` counts as nothing.
+    /// The value that was sent. `null` counts as absent.
     pub fn value(&self, member: Member) -> Option<&Value> {
         self.0.get(member as usize)?.as_ref().filter(|value| !value.is_null())
     }
@@ -118,7 +120,7 @@ impl RawClientMetadata {
         value.as_str().map(Some).ok_or_else(|| MetadataError::new(member, Problem::NotAString))
     }
 
-    /// The items of a list, each with its own name in errors.
+    /// The items of a list, which must not be empty.
     pub fn list(&self, member: Member) -> Result<Option<&[Value]>, MetadataError> {
         let Some(value) = self.value(member) else { return Ok(None) };
         let items = value.as_array().ok_or_else(|| MetadataError::new(member, Problem::NotAList))?;
@@ -129,7 +131,7 @@ impl RawClientMetadata {
     }
 }
 
-/// What one pass over the object finds.
+/// The result of one pass over the object.
 #[derive(Default)]
 struct KnownMembers {
     raw: RawClientMetadata,
@@ -175,7 +177,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// A member's name, recognised without a copy of it.
+/// The name of a member, recognized without copying it.
 struct Key(Option<Member>);
 
 impl<'de> Deserialize<'de> for Key {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_by_the_names_of_the_rfc_and_unknown_ones_are_ignored() {
+    fn members_have_the_names_of_the_rfc_and_unknown_ones_are_ignored() {
         for member in Member::ALL {
             let raw =
                 read(&json!({ member.name(): "here", "client_id": "x", "x": [{}] }).to_string()).expect("an object");
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_escaped_and_has_a_case() {
+    fn a_name_can_be_escaped_and_is_case_sensitive() {
         let raw = read(r#"{"sc\u006fpe": "openid", "Client_Name": "x"}"#).expect("an object");
 
         assert_eq!(raw.text(Member::Scope), Ok(Some("openid")));
@@ -231,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn null_counts_as_nothing() {
+    fn null_counts_as_absent() {
         for member in Member::ALL {
             assert_eq!(read(&json!({ member.name(): null }).to_string()).expect("an object").value(member), None);
         }
     }
 
     #[test]
-    fn a_known_member_that_is_there_twice_is_refused() {
+    fn a_known_member_that_occurs_twice_is_refused() {
         let cases = [
             (r#"{"scope":"a","scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
             (r#"{"scope":null,"scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_json_object_is_refused_with_its_reason() {
+    fn a_body_that_is_not_a_json_object_is_refused_with_a_reason() {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(32), "]".repeat(32));
         let cases = [
             ("", UnreadableBody::NotJson),
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_the_wrong_type_is_named() {
+    fn an_error_names_the_member_of_the_wrong_type() {
         let raw = read(r#"{"scope":["a"],"client_name":7,"redirect_uris":"x","grant_types":{},"response_types":[]}"#)
             .expect("an object");
         let described = |error: Option<MetadataError>| error.map(|error| error.to_string()).unwrap_or_default();
@@ -299,8 +301,12 @@ mod tests {
         assert_eq!(text(Member::ClientName), "client_name is not a string: send a JSON string");
         assert_eq!(list(Member::RedirectUris), "redirect_uris is not a list: send a JSON list of strings");
         assert_eq!(list(Member::GrantTypes), "grant_types is not a list: send a JSON list of strings");
-        assert_eq!(list(Member::ResponseTypes), "response_types is an empty list: name at least one value");
-        assert_eq!((text(Member::TosUri), list(Member::TosUri)), (String::new(), String::new()), "absent is no error");
+        assert_eq!(list(Member::ResponseTypes), "response_types is an empty list: send at least one value");
+        assert_eq!(
+            (text(Member::TosUri), list(Member::TosUri)),
+            (String::new(), String::new()),
+            "an absent member is not an error"
+        );
     }
 
     proptest! {
@@ -310,7 +316,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_strict_json_reader_refuses_is_refused(body in r#"\{("(x|scope)":(1|"a"|\[\]|NaN|01|"\\u0041"|null),?){0,3}\}?"#) {
+        fn text_that_a_strict_json_parser_refuses_is_refused(body in r#"\{("(x|scope)":(1|"a"|\[\]|NaN|01|"\\u0041"|null),?){0,3}\}?"#) {
             if read(&body).is_ok() {
                 prop_assert!(serde_json::from_str::<Value>(&body).is_ok());
             }

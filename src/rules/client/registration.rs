@@ -1,5 +1,5 @@
-//! What each member of a registration must be (RFC 7591 section 2): one step per member, called by
-//! `ClientMetadata::parse` in the order in which a caller hears of mistakes.
+//! The checks of a registration (RFC 7591 section 2), one function for each member.
+//! `ClientMetadata::parse` calls them in the order in which errors are reported.
 
 use std::collections::BTreeSet;
 
@@ -14,22 +14,22 @@ use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::syntax::web_uri::{PublicHttpsUri, WebUri, WebUriError};
 
-/// What the operator decides about registrations.
+/// The settings for registrations.
 #[derive(Clone, Copy, Debug)]
 pub struct RegistrationRules<'a> {
     pub catalog: &'a ScopeCatalog,
-    /// Auth methods that are answered with `none`, and grant types that are left out beside a supported one, where
-    /// anything else that is not supported is refused (RFC 7591 section 3.2.1 allows either).
+    /// Auth methods that are replaced with `none`, and grant types that are ignored next to a
+    /// supported one. All other unsupported values are refused. RFC 7591 section 3.2.1 allows both.
     pub tolerate: &'a BTreeSet<String>,
-    /// The private-use schemes that redirects may have; every one that is not denied where there is no list.
+    /// The private-use schemes that redirect URIs may have. `None` allows all that are not denied.
     pub private_schemes: Option<&'a [String]>,
     pub bounds: RegistrationBounds,
 }
 
-/// How much one registration may hold. Anybody may register, and what is registered is stored.
+/// The size limits of a registration. Registration is open to everyone and is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationBounds {
-    /// Of the metadata as it is stored.
+    /// The maximum size of the stored metadata.
     pub metadata_bytes: usize,
     pub redirect_uris: usize,
 }
@@ -42,23 +42,24 @@ impl Default for RegistrationBounds {
 
 const MAX_SCOPE_LENGTH: usize = 1000;
 
-/// RFC 7591 section 2 has it optional; here a user has to be told who asks.
+/// Optional in RFC 7591 section 2, but required here, because users must see which client asks.
 pub(in crate::rules) fn client_name(raw: &RawClientMetadata) -> Result<ClientName, MetadataError> {
     let member = Member::ClientName;
     let text = raw.text(member)?.ok_or_else(|| MetadataError::new(member, Problem::Missing))?;
     ClientName::parse(text).map_err(|error| MetadataError::new(member, error))
 }
 
-/// RFC 7591 sections 2 and 5. One bad item refuses them all; exact repetitions collapse; the order stays.
+/// RFC 7591 sections 2 and 5. One invalid item refuses the list. Duplicates are removed, and the
+/// order is kept.
 pub(in crate::rules) fn redirect_uris(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
 ) -> Result<Vec<RedirectUri>, MetadataError> {
     let member = Member::RedirectUris;
     let items = raw.list(member)?.ok_or_else(|| MetadataError::new(member, Problem::Missing))?;
-    let most = rules.bounds.redirect_uris;
-    if items.len() > most {
-        return Err(MetadataError::new(member, Problem::TooManyItems { most }));
+    let max = rules.bounds.redirect_uris;
+    if items.len() > max {
+        return Err(MetadataError::new(member, Problem::TooManyItems { max }));
     }
     let mut uris = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
@@ -79,7 +80,8 @@ fn redirect_uri(item: &Value, rules: &RegistrationRules<'_>) -> Result<RedirectU
     Ok(uri)
 }
 
-/// RFC 7591 sections 2 and 2.1: redirects are of use to the authorization code grant only, and so it must be there.
+/// RFC 7591 sections 2 and 2.1: only the authorization code grant uses redirect URIs, so it is
+/// required.
 pub(in crate::rules) fn grant_types(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
@@ -97,7 +99,7 @@ pub(in crate::rules) fn grant_types(
     Ok(grant_types)
 }
 
-/// None for a grant type that is tolerated, which is to say left out.
+/// Returns `None` for a tolerated grant type, which is left out.
 fn grant_type(item: &Value, rules: &RegistrationRules<'_>) -> Result<Option<GrantType>, Problem> {
     let name = item.as_str().ok_or(Problem::NotAString)?;
     match GrantType::named(name) {
@@ -106,7 +108,7 @@ fn grant_type(item: &Value, rules: &RegistrationRules<'_>) -> Result<Option<Gran
     }
 }
 
-/// RFC 7591 section 2.1: `code` belongs to the authorization code grant, which every client here has.
+/// RFC 7591 section 2.1: `code` belongs to the authorization code grant, which every client has.
 pub(in crate::rules) fn response_types(raw: &RawClientMetadata) -> Result<[ResponseType; 1], MetadataError> {
     let member = Member::ResponseTypes;
     for (index, item) in raw.list(member)?.unwrap_or_default().iter().enumerate() {
@@ -120,7 +122,8 @@ pub(in crate::rules) fn response_types(raw: &RawClientMetadata) -> Result<[Respo
     Ok([ResponseType::Code])
 }
 
-/// RFC 7591 section 2. Its default, `client_secret_basic`, is for confidential clients; no registered client is one.
+/// RFC 7591 section 2. The default of the RFC, `client_secret_basic`, is for confidential clients,
+/// but registered clients are public.
 pub(in crate::rules) fn token_endpoint_auth_method(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
@@ -133,8 +136,8 @@ pub(in crate::rules) fn token_endpoint_auth_method(
     }
 }
 
-/// RFC 7591 section 2 and RFC 6749 section 3.3: what the catalog does not know, or keeps for confidential clients, is
-/// left out, and the answer shows what was registered.
+/// RFC 7591 section 2 and RFC 6749 section 3.3: scopes that are not in the catalog, or that it
+/// reserves for confidential clients, are left out. The response shows the registered scopes.
 pub(in crate::rules) fn scope(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
@@ -157,17 +160,17 @@ pub(in crate::rules) fn logo_uri(raw: &RawClientMetadata) -> Result<Option<Publi
     optional_uri(raw, Member::LogoUri, PublicHttpsUri::parse)
 }
 
-/// RFC 7591 section 2: `jwks` and `jwks_uri` must not both be there.
+/// RFC 7591 section 2: `jwks` and `jwks_uri` must not both be present.
 pub(in crate::rules) fn jwks_uri(raw: &RawClientMetadata) -> Result<Option<PublicHttpsUri>, MetadataError> {
     let member = Member::JwksUri;
     let uri = optional_uri(raw, member, PublicHttpsUri::parse)?;
     if uri.is_some() && raw.value(Member::Jwks).is_some() {
-        return Err(MetadataError::new(member, Problem::BesideJwks));
+        return Err(MetadataError::new(member, Problem::ConflictsWithJwks));
     }
     Ok(uri)
 }
 
-/// Clients send `""` for a page that they do not have.
+/// Some clients send `""` for a page that they do not have.
 fn optional_uri<T>(
     raw: &RawClientMetadata,
     member: Member,

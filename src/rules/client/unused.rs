@@ -1,14 +1,16 @@
-//! How many clients that nobody ever authorized or restricted are kept: anybody may register one, so they must not fill the
-//! disk. If there are too many, the least recently seen ones are deleted; the same metadata brings the same `client_id` back.
+//! Limits for unused clients, which were never authorized or restricted. Registration is open to
+//! everyone, so these clients must not fill the disk. If there are too many, the least recently
+//! seen ones are deleted. A deleted client that registers the same metadata again gets the same
+//! `client_id`.
 
-/// How many such clients there are, and how many bytes their metadata takes.
+/// The number of unused clients and the total size of their metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unused {
     pub clients: u64,
     pub bytes: u64,
 }
 
-/// The most that is kept.
+/// The maximum that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusedBounds {
     pub clients: u64,
@@ -16,25 +18,28 @@ pub struct UnusedBounds {
 }
 
 impl UnusedBounds {
-    /// Once a bound is exceeded, one part in this many is freed, so that the next registration does not exceed it again.
+    /// When a bound is exceeded, this fraction of it is freed (1/16), so that the next registration
+    /// does not exceed it again.
     const SLACK: u64 = 16;
 
     pub const fn are_exceeded_by(&self, unused: Unused) -> bool {
         unused.clients > self.clients || unused.bytes > self.bytes
     }
 
-    /// From 80 % of either bound on.
+    /// Whether 80 % of either bound is reached.
     pub const fn are_nearly_reached_by(&self, unused: Unused) -> bool {
         unused.clients.saturating_mul(5) >= self.clients.saturating_mul(4)
             || unused.bytes.saturating_mul(5) >= self.bytes.saturating_mul(4)
     }
 
-    /// Whether so many new clients are worth another count: other servers add clients too.
-    pub const fn are_worth_a_count_after(&self, added: Unused) -> bool {
+    /// Whether so many clients were added that they must be counted again. Other servers add
+    /// clients too.
+    pub const fn need_a_recount_after(&self, added: Unused) -> bool {
         added.clients > self.clients / Self::SLACK || added.bytes > self.bytes / Self::SLACK
     }
 
-    /// How many of the least recently seen clients to delete, given their sizes in that order. None within the bounds.
+    /// How many of the least recently seen clients to delete. `sizes` are their sizes in that
+    /// order. Returns 0 within the bounds.
     pub fn how_many_to_delete(&self, unused: Unused, sizes: impl IntoIterator<Item = u64>) -> usize {
         if !self.are_exceeded_by(unused) {
             return 0;
@@ -62,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_itself_is_within_and_both_bounds_count() {
+    fn a_bound_is_exceeded_by_one_more_client_or_byte() {
         let cases = [((32, 3_200), false), ((33, 0), true), ((0, 3_201), true), ((0, 0), false)];
         for ((clients, bytes), expected) in cases {
             assert_eq!(BOUNDS.are_exceeded_by(unused(clients, bytes)), expected, "{clients} {bytes}");
@@ -70,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_reached_is_from_80_percent_of_either_on() {
+    fn a_bound_is_nearly_reached_at_80_percent() {
         let cases = [((25, 0), false), ((26, 0), true), ((0, 2_559), false), ((0, 2_560), true)];
         for ((clients, bytes), expected) in cases {
             assert_eq!(BOUNDS.are_nearly_reached_by(unused(clients, bytes)), expected, "{clients} {bytes}");
@@ -80,16 +85,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sixteenth_of_a_bound_is_worth_a_count() {
+    fn a_recount_is_needed_after_a_sixteenth_of_a_bound() {
         let cases = [((2, 200), false), ((3, 0), true), ((0, 201), true)];
         for ((clients, bytes), expected) in cases {
-            assert_eq!(BOUNDS.are_worth_a_count_after(unused(clients, bytes)), expected, "{clients} {bytes}");
+            assert_eq!(BOUNDS.need_a_recount_after(unused(clients, bytes)), expected, "{clients} {bytes}");
         }
     }
 
     #[test]
-    fn as_many_go_as_free_a_sixteenth_of_the_bound_that_was_exceeded() {
-        // Clients, bytes, the sizes of the oldest, how many go.
+    fn a_sixteenth_of_the_exceeded_bound_is_freed() {
+        // Clients, bytes, sizes of the oldest clients, number of deleted clients.
         let cases: [(u64, u64, &[u64], usize); 7] = [
             (32, 3_200, &[100; 9], 0),
             (33, 0, &[0; 9], 3),

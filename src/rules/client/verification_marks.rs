@@ -1,24 +1,25 @@
-//! Symbols that pose as a verification by this server: check marks, badges, stars, shields, locks, and the signs of a warning.
+//! Symbols that look like a verification by this server: check marks, badges, stars, shields, locks
+//! and warning signs.
 //!
-//! A client may not put one into its name, where a user would take it for a mark of the page. Whatever is drawn around such a
-//! symbol (a variation selector, an enclosing circle, a skin tone) does not change what it is.
+//! A client must not use them in its name, because users could take them for a part of the page.
+//! Variation selectors, enclosing circles and skin tones around a symbol make no difference.
 
-/// In the order of code points.
+/// The ranges are in the order of code points.
 pub const fn poses_as_verified(character: char) -> bool {
     matches!(
         character,
-        // A letterlike sign of information, and the square root, which is drawn as a check mark.
+        // The information sign, the square root, which looks like a check mark, and a star.
         '\u{2139}' | '\u{221A}' | '\u{22C6}'
         // Circled letters V and I.
         | '\u{24BE}' | '\u{24CB}' | '\u{24D8}' | '\u{24E5}'
-        // Stars, boxes with and without a mark, warnings, crosses on shields.
+        // Stars, ballot boxes, warning signs, crosses on shields.
         | '\u{2605}' | '\u{2606}' | '\u{2610}'..='\u{2612}' | '\u{26A0}' | '\u{26E8}' | '\u{26D4}'
-        // Check marks and stars among the dingbats.
+        // Check marks and stars from the dingbats.
         | '\u{2705}' | '\u{2713}' | '\u{2714}' | '\u{2729}'..='\u{2730}'
         | '\u{2B50}'..='\u{2B52}' | '\u{2BEA}' | '\u{2BEB}'
         // Circled ideographs: suitable, excellent, seal, correct.
         | '\u{329C}'..='\u{329E}' | '\u{32A3}'
-        // An Aegean numeral that is drawn as a check mark.
+        // An Aegean numeral that looks like a check mark.
         | '\u{10102}'
         // Squared and negative V, OK, "acceptable".
         | '\u{1F145}' | '\u{1F165}' | '\u{1F185}' | '\u{1F197}' | '\u{1F251}'
@@ -39,12 +40,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_are_told_from_letters_and_from_other_symbols() {
+    fn marks_are_distinguished_from_letters_and_other_symbols() {
         let marks = "✓✔✅☑☒🗸🗹🮱√𐄂★☆⭐🌟✩✪✯⋆🛡⛨🔒🔓🔏🔐🔑🗝🎖🏅🏆🥇💯👑🏵📛🪪🔰⚠⛔ℹⓘ🛈ⓥⓋ🅥🆅🅅🆗㊣㊝🉑";
         for mark in marks.chars() {
             assert!(poses_as_verified(mark), "{mark} {:?}", mark.escape_unicode());
         }
-        // Trademark signs are the business of whoever names the app, and sparkles promise nothing.
+        // Trademark signs and sparkles are allowed, because they do not suggest a verification.
         let others = "aZ09éß客キرह!?*+-–—·•°®™©℠✨🚀❤👩💻🤖☀→∑∞❌🔵♥☺";
         for other in others.chars() {
             assert!(!poses_as_verified(other), "{other} {:?}", other.escape_unicode());

@@ -3,11 +3,11 @@
 use crate::rules::id::UserId;
 use crate::rules::identity::permission::Role;
 
-/// Whether an organization still has an administrator after `who` gets another role, or with `None` leaves.
-/// `administrators` are its active ones: members with an account that is not disabled.
-pub fn keeps_an_administrator(administrators: &[UserId], who: UserId, role: Option<Role>) -> bool {
-    let is_one = administrators.contains(&who);
-    !is_one || role == Some(Role::Admin) || administrators.iter().any(|other| *other != who)
+/// Whether an organization still has an active administrator after `user` gets the new `role`, or
+/// leaves (`None`). `administrators` are the administrators whose accounts are not disabled.
+pub fn keeps_an_administrator(administrators: &[UserId], user: UserId, role: Option<Role>) -> bool {
+    let is_administrator = administrators.contains(&user);
+    !is_administrator || role == Some(Role::Admin) || administrators.iter().any(|other| *other != user)
 }
 
 #[cfg(test)]
@@ -29,11 +29,11 @@ mod tests {
             (&[2, 1], Some(Role::ReadOnly), true),
             (&[2], None, true),
             (&[2], Some(Role::Standard), true),
-            // A disabled administrator may leave an organization that has no active one.
+            // A disabled administrator may leave an organization without an active one.
             (&[], None, true),
         ];
-        for (active, role, kept) in cases {
-            assert_eq!(keeps_an_administrator(&administrators(active), user(1), role), kept, "{active:?} {role:?}");
+        for (active, role, expected) in cases {
+            assert_eq!(keeps_an_administrator(&administrators(active), user(1), role), expected, "{active:?} {role:?}");
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Who calls the operators' endpoints: one person, in one organisation, by the keys or the token that were presented.
+//! The caller of the organization API: one user in one organization, authenticated by keys or by an
+//! access token.
 
 use uuid::Uuid;
 
 use crate::rules::id::{FamilyId, KeyId, OrgId, UserId};
 use crate::rules::identity::permission::{Permission, Role};
 
+/// An authenticated caller of the organization API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operator {
     pub org_id: OrgId,
@@ -13,18 +15,19 @@ pub struct Operator {
     pub credential: Credential,
 }
 
-/// What they have shown.
+/// The credential in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
-    /// An API key and this application key.
+    /// An API key and the application key with this id.
     Keys(KeyId),
-    /// An access token of this family.
+    /// An access token of the family with this id.
     Token(FamilyId),
 }
 
 impl Operator {
-    /// What calls are counted by: the key; for tokens the user, who can have any number of them.
-    pub const fn counted_by(&self) -> Uuid {
+    /// The id to which calls are counted for rate limits: the application key, or the user for
+    /// access tokens, because a user can have any number of them.
+    pub const fn rate_limit_key(&self) -> Uuid {
         match self.credential {
             Credential::Keys(KeyId(id)) => id,
             Credential::Token(_) => self.user_id.0,

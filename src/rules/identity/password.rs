@@ -1,23 +1,30 @@
-//! Which passwords a person may choose: one rule, wherever one is chosen.
+//! Which passwords a user may choose. The same rule applies wherever a password is set.
 //!
-//! A password has [`MIN_LENGTH`] characters or more, and [`MIN_OWN`] of them must be its owner's idea. Characters are not,
-//! if they belong to a common word ([`common.txt`](password/common.txt)), to the address, the name or an organization of the
-//! person, to a run along the keyboard or the alphabet, to a repetition, or to a year. NIST SP 800-63B section 3.1.1.2 asks
-//! for such a list, and for no rules about kinds of characters.
+//! A password must have at least [`MIN_LENGTH`] characters, of which [`MIN_UNPREDICTABLE`] must not
+//! be predictable. A character is predictable if it is part of:
+//!
+//! * a common word ([`common.txt`](password/common.txt))
+//! * the email address, the name or an organization of the user
+//! * a run along the keyboard or the alphabet
+//! * a repetition
+//! * a year
+//!
+//! NIST SP 800-63B section 3.1.1.2 requires such a blocklist, and forbids rules about character
+//! classes.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 pub const MIN_LENGTH: usize = 12;
 pub const MAX_LENGTH: usize = 1024;
-/// Fewer characters than this can be tried by the million.
-const MIN_OWN: usize = 5;
-/// Shorter words are in every sentence.
-const SHORTEST_PIECE: usize = 3;
-/// Of the list.
-const LONGEST_WORD: usize = 24;
+/// With fewer unpredictable characters, an attacker can try all combinations.
+const MIN_UNPREDICTABLE: usize = 5;
+/// Shorter words are part of almost every sentence.
+const MIN_PIECE: usize = 3;
+/// The longest word in `common.txt` may have this many characters.
+const MAX_WORD: usize = 24;
 
-/// What is known about the person, and so to somebody who guesses.
+/// Facts about the user that an attacker may know.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Owner<'a> {
     pub email: &'a str,
@@ -27,9 +34,9 @@ pub struct Owner<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    #[error("the password needs at least 12 characters")]
+    #[error("the password must have at least 12 characters")]
     TooShort,
-    #[error("the password may have at most 1024 characters")]
+    #[error("the password must have at most 1024 characters")]
     TooLong,
     #[error("the password is too easy to guess: it consists of common words or patterns")]
     Common,
@@ -51,34 +58,35 @@ pub fn check(password: &str, owner: Owner<'_>) -> Result<(), PasswordError> {
 }
 
 fn is_weak(text: &[char], personal: &HashSet<String>) -> bool {
-    repeated_block(text).is_some_and(|length| length < MIN_LENGTH) || own_characters(text, personal) < MIN_OWN
+    repeated_block(text).is_some_and(|length| length < MIN_LENGTH)
+        || unpredictable_characters(text, personal) < MIN_UNPREDICTABLE
 }
 
-/// The length of the block of which the whole text is a repetition.
+/// The length of the block that the whole text repeats.
 fn repeated_block(text: &[char]) -> Option<usize> {
-    (1..=text.len() / 2).find(|length| text.iter().zip(text.iter().skip(*length)).all(|(one, next)| one == next))
+    (1..=text.len() / 2).find(|length| text.iter().zip(text.iter().skip(*length)).all(|(left, right)| left == right))
 }
 
-/// How many characters are left at least, where known pieces are taken out.
-fn own_characters(text: &[char], personal: &HashSet<String>) -> usize {
-    let longest = personal.iter().map(|word| word.chars().count()).fold(LONGEST_WORD, usize::max);
+/// The smallest number of characters that can remain after known pieces are removed.
+fn unpredictable_characters(text: &[char], personal: &HashSet<String>) -> usize {
+    let max_word = personal.iter().map(|word| word.chars().count()).fold(MAX_WORD, usize::max);
     let mut least = vec![usize::MAX; text.len() + 1];
     least[0] = 0;
     for start in 0..text.len() {
-        let (rest, so_far) = (&text[start..], least[start]);
+        let so_far = least[start];
         least[start + 1] = least[start + 1].min(so_far + 1);
-        for length in pieces(rest, longest, personal) {
+        for length in pieces(&text[start..], max_word, personal) {
             least[start + length] = least[start + length].min(so_far);
         }
     }
     least[text.len()]
 }
 
-/// The lengths of the pieces with which the text begins.
-fn pieces(text: &[char], longest: usize, personal: &HashSet<String>) -> Vec<usize> {
+/// The lengths of the known pieces at the start of the text.
+fn pieces(text: &[char], max_word: usize, personal: &HashSet<String>) -> Vec<usize> {
     let run = longest_run(text);
-    let words = (SHORTEST_PIECE..=longest.min(text.len())).filter(|length| is_known(&text[..*length], personal));
-    (2..=run).filter(|length| *length == run || *length >= SHORTEST_PIECE).chain(words).collect()
+    let words = (MIN_PIECE..=max_word.min(text.len())).filter(|length| is_known(&text[..*length], personal));
+    (2..=run).filter(|length| *length == run || *length >= MIN_PIECE).chain(words).collect()
 }
 
 fn is_known(piece: &[char], personal: &HashSet<String>) -> bool {
@@ -87,7 +95,7 @@ fn is_known(piece: &[char], personal: &HashSet<String>) -> bool {
     is_year(&plain) || [plain, spelled].iter().any(|word| COMMON.contains(word.as_str()) || personal.contains(word))
 }
 
-/// The letter for which a digit or a symbol stands.
+/// The letter that a digit or a symbol often replaces.
 const fn letter(c: char) -> char {
     match c {
         '0' => 'o',
@@ -106,18 +114,19 @@ fn is_year(word: &str) -> bool {
         && (word.starts_with("19") || word.starts_with("20"))
 }
 
-/// How far the text goes along the keyboard or the alphabet, forwards or backwards, or repeats one character.
+/// The length of the run at the start of the text: along the keyboard or the alphabet in either
+/// direction, or of one repeated character.
 fn longest_run(text: &[char]) -> usize {
     let Some(first) = text.first() else { return 0 };
     let repeated = text.iter().take_while(|c| *c == first).count();
-    let shortest_repetition = if first.is_alphabetic() { SHORTEST_PIECE } else { 2 };
-    let repeated = if repeated >= shortest_repetition { repeated } else { 0 };
+    let min_repetition = if first.is_alphabetic() { MIN_PIECE } else { 2 };
+    let repeated = if repeated >= min_repetition { repeated } else { 0 };
     let walked = WALKS.iter().map(|walk| along(text, walk)).max().unwrap_or(0);
-    repeated.max(if walked >= SHORTEST_PIECE { walked } else { 0 })
+    repeated.max(if walked >= MIN_PIECE { walked } else { 0 })
 }
 
 fn along(text: &[char], walk: &[char]) -> usize {
-    let common = |walk: &[char]| text.iter().zip(walk).take_while(|(one, other)| one == other).count();
+    let common = |walk: &[char]| text.iter().zip(walk).take_while(|(left, right)| left == right).count();
     (0..walk.len()).map(|start| common(&walk[start..])).max().unwrap_or(0)
 }
 
@@ -131,17 +140,17 @@ fn personal_words(owner: Owner<'_>) -> HashSet<String> {
         words.extend(text.split('@').map(str::to_owned));
         words.extend([text, together]);
     }
-    words.retain(|word| word.chars().count() >= SHORTEST_PIECE);
+    words.retain(|word| word.chars().count() >= MIN_PIECE);
     words
 }
 
-static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| listed().collect());
+static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| common_words().collect());
 
-fn listed() -> impl Iterator<Item = &'static str> {
+fn common_words() -> impl Iterator<Item = &'static str> {
     include_str!("password/common.txt").lines().filter(|line| !line.starts_with('#'))
 }
 
-/// Each in both directions.
+/// Rows of keyboards and alphabets, each in both directions.
 static WALKS: LazyLock<Vec<Vec<char>>> = LazyLock::new(|| {
     const FORWARDS: [&str; 20] = [
         "12345678901234567890",
@@ -175,13 +184,13 @@ mod tests {
 
     use super::*;
 
-    fn judged(password: &str) -> Result<(), PasswordError> {
+    fn checked(password: &str) -> Result<(), PasswordError> {
         let orgs = ["Acme Anvils".to_owned(), "Umbra".to_owned()];
         check(password, Owner { email: "ada.king@mail.example", name: Some("Ada Lovelace"), orgs: &orgs })
     }
 
     #[test]
-    fn a_password_of_its_owner_s_own_words_is_accepted() {
+    fn a_password_of_unpredictable_words_is_accepted() {
         for password in [
             "correct horse battery staple",
             "vierzehn Tassen im Schrank",
@@ -190,12 +199,12 @@ mod tests {
             "Acme sent me nine wrong parcels",
             "grüne Wolken über Köln",
         ] {
-            assert_eq!(judged(password), Ok(()), "{password}");
+            assert_eq!(checked(password), Ok(()), "{password}");
         }
     }
 
     #[test]
-    fn a_password_has_12_to_1024_characters_however_many_bytes_that_are() {
+    fn a_password_has_12_to_1024_characters_regardless_of_bytes() {
         let own: String = ('а'..='я').filter(|c| *c != 'ы').cycle().take(1025).collect();
         let first = |count: usize| own.chars().take(count).collect::<String>();
         for (length, expected) in [
@@ -205,12 +214,12 @@ mod tests {
             (1024, Ok(())),
             (1025, Err(PasswordError::TooLong)),
         ] {
-            assert_eq!(judged(&first(length)), expected, "{length}");
+            assert_eq!(checked(&first(length)), expected, "{length}");
         }
     }
 
     #[test]
-    fn a_common_password_is_refused_also_where_it_was_made_longer() {
+    fn a_common_password_is_refused_even_if_it_was_extended() {
         for password in [
             "password1234",
             "passwordpassword",
@@ -232,12 +241,12 @@ mod tests {
             "ichliebedich!",
             "Sommer-2026-a",
         ] {
-            assert_eq!(judged(password), Err(PasswordError::Common), "{password}");
+            assert_eq!(checked(password), Err(PasswordError::Common), "{password}");
         }
     }
 
     #[test]
-    fn a_password_is_not_the_address_the_name_or_the_organization() {
+    fn a_password_may_not_be_the_email_address_the_name_or_the_organization() {
         for password in [
             "ada.king@mail.example",
             "ADA.KING@MAIL.EXAMPLE",
@@ -249,34 +258,34 @@ mod tests {
             "Umbra-Umbra-1",
             "UmbraWelcome12",
         ] {
-            assert_eq!(judged(password), Err(PasswordError::Personal), "{password}");
+            assert_eq!(checked(password), Err(PasswordError::Personal), "{password}");
         }
     }
 
     #[test]
-    fn a_password_that_was_made_for_another_person_is_accepted() {
+    fn personal_words_of_another_user_are_accepted() {
         let owner = Owner { email: "bob@other.example", name: None, orgs: &[] };
         assert_eq!(check("AcmeAnvils2026", owner), Ok(()));
     }
 
     #[test]
-    fn the_list_is_sorted_and_in_lower_case() {
-        let words: Vec<&str> = listed().collect();
-        assert!(words.is_sorted_by(|one, next| one < next));
-        assert!(words.iter().all(|word| word.chars().count() >= SHORTEST_PIECE && *word == word.to_lowercase()));
-        assert!(words.iter().all(|word| word.chars().count() <= 24));
+    fn the_common_words_are_sorted_and_lowercase() {
+        let words: Vec<&str> = common_words().collect();
+        assert!(words.is_sorted_by(|word, next| word < next));
+        assert!(words.iter().all(|word| word.chars().count() >= MIN_PIECE && *word == word.to_lowercase()));
+        assert!(words.iter().all(|word| word.chars().count() <= MAX_WORD));
     }
 
     proptest! {
         #[test]
-        fn any_text_is_judged_and_a_longer_one_is_never_too_short(text in "\\PC{0,60}") {
+        fn a_text_is_too_short_exactly_if_it_has_fewer_characters(text in "\\PC{0,60}") {
             let is_short = text.chars().count() < MIN_LENGTH;
-            prop_assert_eq!(judged(&text) == Err(PasswordError::TooShort), is_short);
+            prop_assert_eq!(checked(&text) == Err(PasswordError::TooShort), is_short);
         }
 
         #[test]
         fn a_generated_password_is_accepted(text in "[a-km-z2-9]{24}") {
-            prop_assert_eq!(judged(&text), Ok(()));
+            prop_assert_eq!(checked(&text), Ok(()));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What a member may do in an organization, and what they may let an app do: three roles, each a fixed set of permissions.
+//! Roles and permissions: what a member may do in an organization, and what they may let an app do.
+//! Each of the three roles is a fixed set of permissions.
 //!
-//! A key carries the permissions of its user's role. A token carries less: it must hold the scope of the same name as
-//! well, since scopes only limit what the user who gave them may do (RFC 6749 section 3.3).
+//! A key has the permissions of its user's role. An access token also needs the scope of the same
+//! name, because scopes only limit what the user may do (RFC 6749 section 3.3).
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,15 +73,15 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What an operator is in an organisation.
+/// The role of a member in an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Runs the organisation: everything.
+    /// Administrators have every permission.
     Admin,
-    /// Builds things: integrations and own keys, and sees which apps are in use.
+    /// Standard members build integrations, create their own keys, and see which apps are in use.
     Standard,
-    /// Looks, and changes nothing.
+    /// Read-only members cannot change anything.
     ReadOnly,
 }
 
@@ -115,8 +116,8 @@ impl Role {
         }
     }
 
-    /// Whether a member may let an app have a scope. An app never gets a permission that its user lacks, and a read-only
-    /// member cannot let an app change anything either.
+    /// Whether a member may grant a scope to an app. An app never gets a permission that its user
+    /// does not have, and read-only members cannot let an app change anything.
     pub fn may_grant(self, scope: &Scope) -> bool {
         let has_permission = Permission::find(scope.name.as_str()).is_none_or(|permission| self.permits(permission));
         has_permission && !(self == Self::ReadOnly && scope.changes)
@@ -142,7 +143,7 @@ impl fmt::Display for Role {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a role is admin, standard or read_only")]
+#[error("the role must be admin, standard or read_only")]
 pub struct RoleError;
 
 #[cfg(test)]
@@ -155,27 +156,27 @@ mod tests {
     }
 
     #[test]
-    fn a_role_reads_as_it_is_written_and_serialises_alike() {
+    fn a_role_parses_and_serializes_as_its_name() {
         for role in Role::ALL {
             assert_eq!(Role::parse(role.as_str()), Ok(role));
-            assert_eq!(serde_json::to_value(role).expect("serialises"), role.as_str());
+            assert_eq!(serde_json::to_value(role).expect("serializes"), role.as_str());
         }
     }
 
     #[test]
-    fn another_word_is_no_role() {
+    fn any_other_word_is_refused() {
         for raw in ["", "Admin", "read-only", "readonly", " admin", "owner"] {
             assert_eq!(raw.parse::<Role>(), Err(RoleError), "{raw:?}");
         }
     }
 
     #[test]
-    fn an_administrator_may_do_everything() {
+    fn an_administrator_has_every_permission() {
         assert_eq!(Role::Admin.permissions().collect::<Vec<_>>(), Permission::ALL);
     }
 
     #[test]
-    fn a_developer_may_integrate_and_make_keys_but_not_govern() {
+    fn a_standard_member_may_build_integrations_and_create_keys_but_not_manage_members() {
         let expected = [
             "api_keys_read",
             "api_keys_write",
@@ -189,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_may_only_look_and_sees_no_secrets() {
+    fn a_read_only_member_cannot_change_anything_or_see_secrets() {
         assert_eq!(names(Role::ReadOnly), ["org_authorized_apps_read", "user_access_read"]);
     }
 
     #[test]
-    fn a_role_may_grant_what_it_permits_and_a_read_only_one_nothing_that_changes_something() {
+    fn a_role_may_grant_its_permissions_and_read_only_may_not_grant_changes() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        // Each scope with what `admin`, `standard` and `read_only` may grant.
+        // Each scope, and whether `admin`, `standard` and `read_only` may grant it.
         let cases = [
             ("openid", [true, true, true]),
             ("offline_access", [true, true, true]),
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_only_role_lacks_a_permission_even_if_the_catalog_says_that_its_scope_only_reads() {
+    fn a_role_never_grants_a_missing_permission_even_if_the_catalog_marks_the_scope_as_see() {
         let text = "[permission]\norg_management = { description = \"See settings\", changes = \"see\" }";
         let catalog = ScopeCatalog::from_toml(text).expect("a catalog");
         let scope = catalog.find("org_management").expect("a scope of the catalog");
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn every_permission_has_a_name_of_its_own_that_is_a_scope_of_the_shipped_catalog() {
+    fn every_permission_has_a_unique_name_and_a_scope_in_the_shipped_catalog() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         for (index, permission) in Permission::ALL.iter().enumerate() {
             let scope = catalog.find(permission.as_str());

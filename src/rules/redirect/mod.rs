@@ -1,4 +1,4 @@
-//! Where browsers may be sent: redirect URIs.
+//! Redirect URIs: which ones clients may register, and which one a response may be sent to.
 
 pub mod trusted;
 pub mod uri;

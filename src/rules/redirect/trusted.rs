@@ -1,7 +1,9 @@
-//! Where an answer may be sent: only to a redirect URI that the client registered (RFC 6749 section 3.1.2).
+//! Authorization responses are sent only to redirect URIs that the client registered (RFC 6749
+//! section 3.1.2).
 //!
-//! A [`TrustedRedirect`] can be made only by matching, so that nothing else can be redirected to (RFC 9700 section
-//! 4.11). Every answer says who gives it (`iss`, RFC 9207) and returns the `state` that was sent.
+//! A [`TrustedRedirect`] can be created only by matching a registered URI, so this server is not an
+//! open redirector (RFC 9700 section 4.11). Every response contains the issuer (`iss`, RFC 9207)
+//! and the `state` of the request.
 
 use crate::rules::authorization::refusal::Refusal;
 use crate::rules::authorization::request::AuthorizationRequest;
@@ -9,7 +11,8 @@ use crate::rules::client::metadata::ClientMetadata;
 use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::{RedirectKind, RedirectUri};
 
-/// The URI as requested: where only the port of a loopback address differs, the client listens on this one.
+/// The redirect URI as it was requested. For a loopback address it has the port on which the client
+/// listens, which can differ from the registered one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedRedirect {
     uri: RedirectUri,
@@ -20,23 +23,24 @@ pub struct TrustedRedirect {
 #[error("Mismatching redirect URI")]
 pub struct MismatchingRedirect;
 
-/// What a client is given when its user agreed: the code (RFC 6749 section 4.1.2) and where the user's data lives.
+/// A successful authorization response: the code (RFC 6749 section 4.1.2) and the site of the
+/// user's organization.
 #[derive(Clone, Copy)]
-pub struct CodeAnswer<'a> {
+pub struct CodeResponse<'a> {
     pub code: &'a str,
     pub state: Option<&'a str>,
     pub issuer: &'a str,
-    /// The bare domain of the user's site.
+    /// The domain of the user's site.
     pub domain: &'a str,
-    /// Its origin.
+    /// The origin of the user's site.
     pub site: &'a str,
     pub org_id: OrgId,
     pub org_name: &'a str,
 }
 
 impl TrustedRedirect {
-    /// `redirect_uri` may be left out where there is one to choose from (RFC 6749 section 3.1.2.3), unless its port
-    /// would be a guess.
+    /// A request may omit `redirect_uri` if the client registered exactly one (RFC 6749 section
+    /// 3.1.2.3), unless the port of that URI can vary.
     pub fn of(requested: Option<&str>, client: &ClientMetadata) -> Result<Self, MismatchingRedirect> {
         match (requested, client.redirect_uris()) {
             (None, [only]) if !only.has_free_port() => Ok(Self { uri: only.clone(), was_sent: false }),
@@ -49,7 +53,8 @@ impl TrustedRedirect {
         }
     }
 
-    /// Again for a request that was trusted before: the client's redirects may have changed since.
+    /// Checks the redirect URI of a stored request again, because the client's redirect URIs may
+    /// have changed since.
     pub fn from_stored(request: &AuthorizationRequest, client: &ClientMetadata) -> Option<Self> {
         let trusted = Self::of(Some(&request.redirect_uri), client).ok()?;
         Some(Self { was_sent: request.redirect_uri_was_sent, ..trusted })
@@ -63,14 +68,16 @@ impl TrustedRedirect {
         self.uri.as_str()
     }
 
-    /// Whether the request named it: then the token request must name it too (RFC 6749 section 4.1.3).
+    /// Whether the request contained `redirect_uri`. If so, the token request must contain it too
+    /// (RFC 6749 section 4.1.3).
     pub const fn was_sent(&self) -> bool {
         self.was_sent
     }
 
-    /// The URI with parameters behind those of its own query, which stay (RFC 6749 section 3.1.2). A registered URI has
-    /// no fragment, and what is added is encoded, so that none can begin.
-    pub fn with(&self, pairs: &[(&str, &str)]) -> String {
+    /// Appends parameters to the query of the URI, which is kept (RFC 6749 section 3.1.2). A
+    /// registered URI has no fragment, and the parameters are encoded, so the result has none
+    /// either.
+    pub fn with_parameters(&self, pairs: &[(&str, &str)]) -> String {
         let mut uri = self.as_str().to_owned();
         for (name, value) in pairs {
             match uri.split_once('?') {
@@ -89,25 +96,26 @@ impl TrustedRedirect {
         let mut pairs = vec![("error", refusal.code.as_str()), ("error_description", &refusal.description)];
         pairs.extend(state.map(|state| ("state", state)));
         pairs.push(("iss", issuer));
-        self.with(&pairs)
+        self.with_parameters(&pairs)
     }
 
-    pub fn with_code(&self, answer: &CodeAnswer<'_>) -> String {
-        let org_id = answer.org_id.to_string();
-        let mut pairs = vec![("code", answer.code)];
-        pairs.extend(answer.state.map(|state| ("state", state)));
+    pub fn with_code(&self, response: &CodeResponse<'_>) -> String {
+        let org_id = response.org_id.to_string();
+        let mut pairs = vec![("code", response.code)];
+        pairs.extend(response.state.map(|state| ("state", state)));
         pairs.extend([
-            ("iss", answer.issuer),
-            ("domain", answer.domain),
-            ("site", answer.site),
+            ("iss", response.issuer),
+            ("domain", response.domain),
+            ("site", response.site),
             ("dd_oid", &org_id),
-            ("dd_org_name", answer.org_name),
+            ("dd_org_name", response.org_name),
         ]);
-        self.with(&pairs)
+        self.with_parameters(&pairs)
     }
 }
 
-/// As in a form, but a space as `%20`, which both readers of forms and readers of URIs understand.
+/// Encodes like a form, except that a space becomes `%20`, which form parsers and URI parsers both
+/// accept.
 fn encode(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
@@ -134,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_client_registered_is_trusted_and_as_it_was_requested() {
+    fn only_registered_uris_are_trusted_and_they_are_used_as_requested() {
         let several =
             ["https://app.example/cb", "http://localhost/cb", "http://127.0.0.1:33418/", "cursor://anysphere/cb"];
         let cases = [
@@ -189,16 +197,16 @@ mod tests {
             ("app:cb?x", "&"),
         ];
         for (uri, separator) in cases {
-            assert_eq!(trusted(uri).with(&pairs), format!("{uri}{separator}{added}"));
-            assert_eq!(trusted(uri).with(&[]), uri);
+            assert_eq!(trusted(uri).with_parameters(&pairs), format!("{uri}{separator}{added}"));
+            assert_eq!(trusted(uri).with_parameters(&[]), uri);
         }
     }
 
     #[test]
-    fn every_answer_says_who_gives_it_and_returns_the_state() {
+    fn every_response_contains_the_issuer_and_the_state() {
         let redirect = trusted("https://app.example/cb?x=1");
         let refusal = Refusal::new(ErrorCode::AccessDenied, "the user said no");
-        let code = CodeAnswer {
+        let code = CodeResponse {
             code: "c0de",
             state: Some("s"),
             issuer: "https://id.example",
@@ -220,17 +228,17 @@ mod tests {
              &dd_org_name=Acme%20%26%20S%C3%B6hne",
         );
         assert!(!redirect.with_refusal(&refusal, None, code.issuer).contains("state"));
-        assert!(!redirect.with_code(&CodeAnswer { state: None, ..code }).contains("state"));
+        assert!(!redirect.with_code(&CodeResponse { state: None, ..code }).contains("state"));
     }
 
     proptest! {
         #[test]
-        fn what_is_added_is_read_back_and_begins_no_fragment(
+        fn added_parameters_are_read_back_and_do_not_start_a_fragment(
             uri in "(https://app[.]example|http://localhost:80|cursor://x|app:)/[a-z]{0,3}([?][a-z=&]{0,5})?",
             values in proptest::collection::vec(("[a-z_]{1,5}", "\\PC{0,8}|[\\x00-\\x7f]{0,8}"), 0..4),
         ) {
             let pairs: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let written = trusted(&uri).with(&pairs);
+            let written = trusted(&uri).with_parameters(&pairs);
             let query = written.split_once('?').map(|(_, query)| query).unwrap_or_default();
             let own = uri.split_once('?').map(|(_, query)| query).unwrap_or_default();
             let read: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();

@@ -1,8 +1,10 @@
-//! Where a client may have its users sent back to (RFC 6749 section 3.1.2, RFC 8252 section 7), byte for byte as sent.
+//! Redirect URIs of clients (RFC 6749 section 3.1.2, RFC 8252 section 7), stored byte for byte as
+//! sent.
 //!
-//! Accepted are `https`, `http` on the three names of the user's own machine, and the private-use schemes of native
-//! apps, except those that run code, read files or belong to the browser or the network. Compared are bytes; only the
-//! port of an `http` loopback address is free, since a native app takes whatever port it gets (RFC 8252 section 7.3).
+//! `https` is accepted, `http` for three names of the user's own machine, and the private-use
+//! schemes of native apps. Schemes that run code, read files or belong to the browser or the
+//! network are refused. URIs are compared byte for byte, except for the port of an `http` loopback
+//! address, because a native app uses any free port (RFC 8252 section 7.3).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,22 +19,23 @@ use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_charac
 #[serde(transparent)]
 pub struct RedirectUri(String);
 
-/// How the redirect reaches the client (RFC 8252 section 7), which is what a consent page warns about.
+/// How the redirect reaches the client (RFC 8252 section 7). The consent page warns accordingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectKind {
-    /// A web server: whoever holds the domain and its certificate.
+    /// A web server, which is identified by its domain and certificate.
     Https,
-    /// Whatever listens on that port of the user's machine (RFC 8252 section 7.3), also by `https`: a certificate for such
-    /// a name says nothing about the program.
+    /// Any program that listens on that port of the user's machine (RFC 8252 section 7.3). This
+    /// includes `https`, because a certificate for such a name does not identify the program.
     Loopback,
-    /// Whatever app claimed the scheme on the user's machine (RFC 8252 section 7.1).
+    /// Any app that claimed the scheme on the user's machine (RFC 8252 section 7.1).
     PrivateUse,
 }
 
-/// Why text is no redirect URI: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+/// The reason why a redirect URI is refused, with the remedy. The texts are constant and never
+/// quote the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectUriError {
-    #[error("is empty: write the whole URI")]
+    #[error("is empty: send the full URI")]
     Empty,
     #[error("is longer than 2048 bytes: shorten it")]
     TooLong,
@@ -40,20 +43,18 @@ pub enum RedirectUriError {
     Fragment,
     #[error(transparent)]
     Syntax(#[from] UriSyntaxError),
-    #[error("uses http for a host that is not 127.0.0.1, [::1] or localhost: use https")]
+    #[error("must use https; http is allowed only for 127.0.0.1, [::1] and localhost")]
     HttpBeyondLoopback,
-    #[error(
-        "uses a scheme that no client can own: use https, or a scheme of your app such as com.example.app:/callback"
-    )]
+    #[error("uses a reserved scheme: use https, or a scheme of your app, such as com.example.app:/callback")]
     DeniedScheme,
-    #[error("has a wildcard in its host: register every URI by itself")]
+    #[error("has a wildcard in its host: register each URI separately")]
     Wildcard,
     #[error("has nothing after its scheme: add a path, such as com.example.app:/callback")]
     NothingAfterScheme,
 }
 
-/// Schemes, in lower case, that run code, read files, or belong to the browser, the system or the network.
-/// `localhost` is what a forgotten `http://` leaves.
+/// Schemes that run code, read files, or belong to the browser, the system or the network, in lower
+/// case. `localhost` is the scheme of a URI whose `http://` was forgotten.
 const DENIED_SCHEMES: [&str; 58] = [
     "about",
     "afp",
@@ -115,7 +116,7 @@ const DENIED_SCHEMES: [&str; 58] = [
     "wss",
 ];
 
-/// The spellings that are accepted by `http`.
+/// The hosts that `http` accepts, in exactly this spelling.
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 impl RedirectUri {
@@ -148,11 +149,11 @@ impl RedirectUri {
         }
     }
 
-    /// In any spelling, since `https` accepts them all.
+    /// Recognizes all spellings, because `https` accepts all of them.
     fn is_on_loopback(&self) -> bool {
         let host = self.0.split_once(':').and_then(|(_, after_scheme)| Host::parse(after_scheme).ok());
         host.is_some_and(|host| match host.address {
-            // What has no address of its own is reached on this machine.
+            // The unspecified address connects to this machine too.
             Some(address) => {
                 matches!(address::kind_of(address), Some(AddressKind::Loopback | AddressKind::Unspecified))
             }
@@ -160,13 +161,13 @@ impl RedirectUri {
         })
     }
 
-    /// As written: a scheme has no case (RFC 3986 section 3.1).
+    /// The scheme as it was sent. Schemes are case-insensitive (RFC 3986 section 3.1).
     pub fn scheme(&self) -> &str {
         self.0.split(':').next().unwrap_or_default()
     }
 
-    /// Whether an authorization request may name `requested` where this URI is registered: equal bytes, or on loopback
-    /// equal but for the port (RFC 8252 section 7.3).
+    /// Whether an authorization request may use `requested` if this URI is registered. The bytes
+    /// must be equal, except for the port of an `http` loopback address (RFC 8252 section 7.3).
     pub fn matches(&self, requested: &str) -> bool {
         self.0 == requested
             || self.around_port().is_some_and(|registered| {
@@ -174,12 +175,12 @@ impl RedirectUri {
             })
     }
 
-    /// Whether a request may name another port than this one.
+    /// Whether a request may use a different port.
     pub fn has_free_port(&self) -> bool {
         self.around_port().is_some()
     }
 
-    /// The same text for every port of an `http` loopback address; any other URI as it is.
+    /// Removes the port of an `http` loopback address. All other URIs are returned unchanged.
     pub fn without_loopback_port(&self) -> Cow<'_, str> {
         match self.around_port() {
             Some((before, after)) if before.len() + after.len() < self.0.len() => Cow::Owned([before, after].concat()),
@@ -187,7 +188,8 @@ impl RedirectUri {
         }
     }
 
-    /// `http://localhost` and `/callback` of `http://localhost:8080/callback`; none where the port matters.
+    /// Returns `http://localhost` and `/callback` for `http://localhost:8080/callback`. `None` if
+    /// the port must match.
     fn around_port(&self) -> Option<(&str, &str)> {
         const BEFORE_HOST: usize = "http://".len();
         if Scheme::of(self.scheme()) != Scheme::Http {
@@ -204,7 +206,7 @@ impl RedirectUri {
     }
 }
 
-/// What the scheme alone says.
+/// The three kinds of schemes, which have different rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     Https,
@@ -224,12 +226,12 @@ impl Scheme {
     }
 }
 
-/// Whatever such a name resolves to, it is this machine (RFC 6761 section 6.3).
+/// `localhost` and its subdomains always mean this machine (RFC 6761 section 6.3).
 fn is_localhost(host: &str) -> bool {
     host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
-/// First of all, so that no later pass reads more than this.
+/// This is the first check, so that the later ones read a limited text.
 fn check_length(text: &str) -> Result<(), RedirectUriError> {
     match text.len() {
         0 => Err(RedirectUriError::Empty),
@@ -238,12 +240,13 @@ fn check_length(text: &str) -> Result<(), RedirectUriError> {
     }
 }
 
-/// RFC 6749 section 3.1.2; an empty fragment is one too.
+/// RFC 6749 section 3.1.2. An empty fragment is a fragment too.
 fn check_no_fragment(text: &str) -> Result<(), RedirectUriError> {
     if text.contains('#') { Err(RedirectUriError::Fragment) } else { Ok(()) }
 }
 
-/// For every scheme: nothing that makes one host look like another, nothing that looks like a pattern.
+/// For all schemes: refuses user information, which can make one host look like another, and
+/// wildcards.
 fn check_authority(after_scheme: &str) -> Result<(), RedirectUriError> {
     let authority = authority_of(after_scheme).unwrap_or_default();
     if authority.contains('*') {
@@ -261,14 +264,15 @@ fn check_https(after_scheme: &str) -> Result<(), RedirectUriError> {
     Ok(())
 }
 
-/// RFC 8252 sections 7.3 and 8.3. Other spellings of the same addresses are refused, since their bytes would have to be
-/// read to be compared.
+/// RFC 8252 sections 7.3 and 8.3. Other spellings of the same addresses are refused, because URIs
+/// are compared byte for byte.
 fn check_http(after_scheme: &str) -> Result<(), RedirectUriError> {
     let host = Host::parse(after_scheme)?;
     if LOOPBACK_HOSTS.contains(&host.text) { Ok(()) } else { Err(RedirectUriError::HttpBeyondLoopback) }
 }
 
-/// RFC 8252 section 7.1, but for its advice of a dot in the scheme, which well-known editors do not follow.
+/// RFC 8252 section 7.1. Its advice of a dot in the scheme is not enforced, because well-known
+/// editors do not follow it.
 fn check_private_use(scheme: &str, after_scheme: &str) -> Result<(), RedirectUriError> {
     if DENIED_SCHEMES.iter().any(|denied| scheme.eq_ignore_ascii_case(denied)) {
         return Err(RedirectUriError::DeniedScheme);
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_register_is_accepted_as_the_kind_it_is() {
+    fn valid_redirect_uris_are_accepted_with_their_kind() {
         let cases = [
             ("https://example.com/oauth/callback", RedirectKind::Https),
             ("https://example.com", RedirectKind::Https),
@@ -337,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redirect_is_refused_with_its_reason() {
+    fn invalid_redirect_uris_are_refused_with_a_reason() {
         use RedirectUriError as Error;
         let cases = [
             ("", Error::Empty),
@@ -387,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn every_denied_scheme_is_refused_in_any_case_and_form() {
+    fn every_denied_scheme_is_refused_in_any_case() {
         for scheme in DENIED_SCHEMES {
             for text in [format!("{scheme}:x"), format!("{scheme}://host/cb"), format!("{}:x", scheme.to_uppercase())] {
                 assert_eq!(RedirectUri::parse(&text), Err(RedirectUriError::DeniedScheme), "{text}");
@@ -397,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schemes_that_have_done_harm_are_on_the_list() {
+    fn dangerous_schemes_are_denied() {
         let expected = "javascript data vbscript file blob about filesystem view-source chrome chrome-extension resource \
                         jar intent ms-settings ms-appinstaller search-ms shell mailto tel sms urn tag ftp ftps sftp ws \
                         wss ldap ldaps gopher ssh telnet irc news nntp dict localhost afp chrome-devtools \
@@ -418,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_port_of_an_http_loopback_address_is_free() {
+    fn only_the_port_of_an_http_loopback_address_may_differ() {
         let cases = [
             ("http://localhost:3118/cb", "http://localhost:3118/cb", true),
             ("http://localhost:3118/cb", "http://localhost:49152/cb", true),
@@ -457,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_left_out_on_http_loopback_and_nowhere_else() {
+    fn the_port_is_removed_only_from_http_loopback_addresses() {
         let cases = [
             ("http://localhost:3118/cb?a=:9", "http://localhost/cb?a=:9"),
             ("http://127.0.0.1:1", "http://127.0.0.1"),
@@ -473,7 +477,7 @@ mod tests {
         }
     }
 
-    /// Text that is near the grammar, so that a good part of it is accepted.
+    /// Text that is close to the grammar, so that many cases are accepted.
     fn nearly_a_redirect() -> impl Strategy<Value = String> {
         let scheme = prop_oneof!["https", "http", "HTTP", "cursor", "[a-zA-Z][a-z0-9+.-]{0,8}", "javascript"];
         let authority = prop_oneof![
@@ -492,7 +496,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_accepted_keeps_its_bytes_and_holds_nothing_that_misleads(text in nearly_a_redirect()) {
+        fn an_accepted_uri_keeps_its_bytes_and_has_no_misleading_parts(text in nearly_a_redirect()) {
             if let Ok(uri) = RedirectUri::parse(&text) {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert_eq!(&RedirectUri::parse(uri.as_str()), &Ok(uri.clone()));

@@ -1,7 +1,9 @@
-//! The scope catalog: which scopes exist, and what a person reads about each (RFC 6749 section 3.3).
+//! The scope catalog: which scopes exist, and the text that a person reads about each (RFC 6749
+//! section 3.3).
 //!
-//! It is read once, from the TOML that ships with the server or from an operator's own. Whoever writes one wants to
-//! hear everything that is wrong with it at once, so reading collects mistakes instead of stopping at the first.
+//! The catalog is read once, from the TOML that ships with the server or from the operator's own
+//! file. Reading collects all mistakes instead of stopping at the first, so that the operator can
+//! correct them together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,23 +12,24 @@ use crate::rules::scope::{ScopeError, ScopeSet, ScopeToken};
 
 /// The catalog that ships with the server.
 pub const SHIPPED: &str = include_str!("../../../config/scopes.toml");
-/// The neutral catalog: the OpenID scopes, two scopes for MCP servers, and those of this server's own API.
+/// The minimal catalog: the OpenID scopes, two scopes for MCP servers, and the scopes of this
+/// server's own API.
 pub const MINIMAL: &str = include_str!("../../../config/scopes-minimal.toml");
 
-/// The scopes that OpenID Connect Core 1.0 gives a meaning to and this server knows.
+/// The scopes defined by OpenID Connect Core 1.0 that this server supports.
 const OIDC_NAMES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-/// A consent page shows each description on one line.
+/// In characters, because a consent page shows each description on one line.
 const MAX_DESCRIPTION: usize = 80;
 
-/// The heading over scopes whose catalog gives them none.
+/// The heading for scopes without a `group`.
 pub const OTHER_GROUP: &str = "Other";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeKind {
-    /// Says something about the person: OpenID Connect Core 1.0 sections 5.4 and 11.
+    /// Gives access to data about the user (OpenID Connect Core 1.0 sections 5.4 and 11).
     Oidc,
-    /// Lets an app do what a permission of the person allows.
+    /// Lets an app use one of the user's permissions.
     Permission,
 }
 
@@ -43,20 +46,20 @@ impl ScopeKind {
 pub struct Scope {
     pub name: ScopeToken,
     pub description: String,
-    /// The heading that it stands under on the consent page.
+    /// The heading above this scope on the consent page.
     pub group: String,
     pub kind: ScopeKind,
-    /// Whether an app with this scope can create, change or delete something, rather than only read.
+    /// Whether an app with this scope can create, change or delete something, not only read.
     pub changes: bool,
-    /// Only for approved confidential clients.
+    /// Private scopes are available only to approved confidential clients.
     pub private: bool,
-    /// In the server's metadata.
+    /// Advertised scopes are listed in `scopes_supported`.
     pub advertised: bool,
-    /// Granted when nothing names a scope.
+    /// Default scopes are requested if neither the request nor the registration names a scope.
     pub default: bool,
 }
 
-/// Every scope there is, in alphabetical order.
+/// All scopes, in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeCatalog {
     scopes: BTreeMap<ScopeToken, Scope>,
@@ -72,12 +75,12 @@ impl ScopeCatalog {
         if !reader.mistakes.is_empty() {
             return Err(CatalogError(reader.mistakes));
         }
-        let chosen = |rule: fn(&Scope) -> bool| {
+        let matching = |rule: fn(&Scope) -> bool| {
             reader.scopes.values().filter(|scope| rule(scope)).map(|scope| scope.name.clone()).collect()
         };
         Ok(Self {
-            advertised: chosen(|scope| scope.advertised),
-            defaults: chosen(|scope| scope.default),
+            advertised: matching(|scope| scope.advertised),
+            defaults: matching(|scope| scope.default),
             scopes: reader.scopes,
         })
     }
@@ -95,7 +98,7 @@ impl ScopeCatalog {
         &self.advertised
     }
 
-    /// What is granted when neither the request nor the registration names a scope.
+    /// The scopes to request if neither the request nor the registration names a scope.
     pub const fn defaults(&self) -> &ScopeSet {
         &self.defaults
     }
@@ -103,7 +106,7 @@ impl ScopeCatalog {
 
 #[derive(Default)]
 struct Reader {
-    /// Headings by the names that entries use for them.
+    /// Headings, by the names that entries refer to them by.
     groups: BTreeMap<String, String>,
     scopes: BTreeMap<ScopeToken, Scope>,
     mistakes: Vec<CatalogMistake>,
@@ -111,7 +114,7 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, mut tables: toml::Table) {
-        // The entries of the other tables name these.
+        // Groups come first: the entries of the other tables refer to them.
         match tables.remove("groups") {
             Some(toml::Value::Table(entries)) => self.read_groups(entries),
             Some(_) => self.mistakes.push(CatalogMistake::UnknownTable { name: "groups".to_owned() }),
@@ -132,7 +135,7 @@ impl Reader {
             match value {
                 toml::Value::String(title) if is_one_line(&title) => _ = self.groups.insert(name, title),
                 toml::Value::String(_) => self.mistakes.push(CatalogMistake::Title { path }),
-                _ => self.mistakes.push(CatalogMistake::Type { path, expected: "text" }),
+                _ => self.mistakes.push(CatalogMistake::Type { path, expected: "a string" }),
             }
         }
     }
@@ -171,7 +174,7 @@ impl Reader {
                 ("private", toml::Value::Boolean(flag)) => entry.private = flag,
                 ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
                 ("default", toml::Value::Boolean(flag)) => entry.default = flag,
-                ("description" | "group", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "text" }),
+                ("description" | "group", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "a string" }),
                 ("private" | "advertised" | "default", _) => {
                     self.mistakes.push(CatalogMistake::Type { path, expected: "true or false" });
                 }
@@ -222,12 +225,12 @@ impl Entry {
     }
 }
 
-/// The meaning of a scope whose catalog entry has no `changes`. The OpenID scopes only describe the user.
+/// The fallback for a catalog entry without `changes`. OpenID scopes only describe the user.
 fn only_reads(name: &str, kind: ScopeKind) -> bool {
     kind == ScopeKind::Oidc || name.ends_with("_read") || name.ends_with(":read")
 }
 
-/// Everything that is wrong with a catalog, one mistake a line.
+/// All mistakes in a catalog, displayed one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogError(Vec<CatalogMistake>);
 
@@ -248,27 +251,27 @@ impl fmt::Display for CatalogError {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogMistake {
-    #[error("this is not TOML: {0}")]
+    #[error("not valid TOML: {0}")]
     NotToml(toml::de::Error),
-    #[error("{name}: a catalog holds the tables [groups], [oidc] and [permission] and nothing else")]
+    #[error("{name}: a catalog has only the tables [groups], [oidc] and [permission]")]
     UnknownTable { name: String },
     #[error("{path}: {reason}")]
     Name { path: String, reason: ScopeError },
-    #[error("{path}: the names {} belong under [oidc], and only they do", OIDC_NAMES.join(", "))]
+    #[error("{path}: [oidc] is only for {}; all other scopes belong under [permission]", OIDC_NAMES.join(", "))]
     Kind { path: String },
-    #[error("{path}: write {{ description = \"…\" }}")]
+    #[error("{path}: must be a table such as {{ description = \"…\" }}")]
     NotATable { path: String },
     #[error("{path}: must be {expected}")]
     Type { path: String, expected: &'static str },
-    #[error("{path}: unknown; a scope has description, group, changes, private, advertised and default")]
+    #[error("{path}: unknown key; a scope has description, group, changes, private, advertised and default")]
     UnknownKey { path: String },
     #[error("{path}: needs a description of 1 to {MAX_DESCRIPTION} characters on one line")]
     Description { path: String },
     #[error("{path}: needs a title of 1 to {MAX_DESCRIPTION} characters on one line")]
     Title { path: String },
-    #[error("{path}: is none of the names under [groups]")]
+    #[error("{path}: not defined under [groups]")]
     Group { path: String },
-    #[error("{path}: a private scope can be neither advertised nor default")]
+    #[error("{path}: a private scope cannot be advertised or default")]
     PrivateButOffered { path: String },
 }
 
@@ -280,16 +283,16 @@ mod tests {
     use crate::rules::identity::permission::Permission;
 
     fn shipped() -> ScopeCatalog {
-        ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog is right")
+        ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog is valid")
     }
 
-    fn refused(text: &str) -> Vec<String> {
+    fn mistakes_in(text: &str) -> Vec<String> {
         let error = ScopeCatalog::from_toml(text).expect_err("a mistake");
         error.mistakes().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn an_entry_is_read_with_its_kind_and_flags_and_flags_left_out_are_false() {
+    fn an_entry_has_its_kind_and_flags_and_missing_flags_are_false() {
         let catalog = ScopeCatalog::from_toml(
             r#"
             [groups]
@@ -330,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_listed_at_once() {
+    fn all_mistakes_are_reported_together() {
         let text = r#"
             extra = 1
             [groups]
@@ -346,28 +349,28 @@ mod tests {
             lost = { description = "See lost things", group = "lgos" }
             strange = { description = "See strange things", group = true }
             long = { description = "See 12345678901234567890123456789012345678901234567890123456789012345678901234567" }
-            mixed = { description = 7, private = "yes", colour = "red" }
+            mixed = { description = 7, private = "yes", color = "red" }
             open = { description = "See\nlines", private = true, default = true }
         "#;
 
         assert_eq!(
-            refused(text).into_iter().collect::<BTreeSet<_>>(),
+            mistakes_in(text).into_iter().collect::<BTreeSet<_>>(),
             [
-                "extra: a catalog holds the tables [groups], [oidc] and [permission] and nothing else",
+                "extra: a catalog has only the tables [groups], [oidc] and [permission]",
                 "groups.blank: needs a title of 1 to 80 characters on one line",
-                "groups.listed: must be text",
-                "oidc.dashboards_read: the names openid, profile, email, offline_access belong under [oidc], and only they do",
-                "permission.email: the names openid, profile, email, offline_access belong under [oidc], and only they do",
-                "permission.two words: a scope name may hold only printable ASCII characters without space, quote and backslash",
-                "permission.flat: write { description = \"…\" }",
-                "permission.lost.group: is none of the names under [groups]",
-                "permission.strange.group: must be text",
+                "groups.listed: must be a string",
+                "oidc.dashboards_read: [oidc] is only for openid, profile, email, offline_access; all other scopes belong under [permission]",
+                "permission.email: [oidc] is only for openid, profile, email, offline_access; all other scopes belong under [permission]",
+                "permission.two words: a scope name may contain only printable ASCII characters except spaces, quotes and backslashes",
+                "permission.flat: must be a table such as { description = \"…\" }",
+                "permission.lost.group: not defined under [groups]",
+                "permission.strange.group: must be a string",
                 "permission.long: needs a description of 1 to 80 characters on one line",
                 "permission.mixed: needs a description of 1 to 80 characters on one line",
-                "permission.mixed.colour: unknown; a scope has description, group, changes, private, advertised and default",
-                "permission.mixed.description: must be text",
+                "permission.mixed.color: unknown key; a scope has description, group, changes, private, advertised and default",
+                "permission.mixed.description: must be a string",
                 "permission.mixed.private: must be true or false",
-                "permission.open: a private scope can be neither advertised nor default",
+                "permission.open: a private scope cannot be advertised or default",
                 "permission.open: needs a description of 1 to 80 characters on one line",
             ]
             .map(str::to_owned)
@@ -376,16 +379,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_and_text_that_is_no_toml_are_refused() {
+    fn a_repeated_name_and_invalid_toml_are_refused() {
         let twice = "[permission]\na = { description = \"See a\" }\na = { description = \"See b\" }";
         for text in [twice, "[permission"] {
-            let mistakes = refused(text);
-            assert!(mistakes.len() == 1 && mistakes[0].starts_with("this is not TOML"), "{mistakes:?}");
+            let mistakes = mistakes_in(text);
+            assert!(mistakes.len() == 1 && mistakes[0].starts_with("not valid TOML"), "{mistakes:?}");
         }
     }
 
     #[test]
-    fn a_scope_sees_or_changes_as_its_entry_says_and_else_by_its_name() {
+    fn an_entry_without_changes_is_classified_by_its_name() {
         let text = r#"
             [oidc]
             offline_access = { description = "Stay connected" }
@@ -403,12 +406,12 @@ mod tests {
         assert_eq!(changing, ["history_read", "query", "read_all"]);
         for wrong in ["true", "\"read\""] {
             let text = format!("[permission]\na = {{ description = \"Do a\", changes = {wrong} }}");
-            assert_eq!(refused(&text), ["permission.a.changes: must be \"see\" or \"change\""]);
+            assert_eq!(mistakes_in(&text), ["permission.a.changes: must be \"see\" or \"change\""]);
         }
     }
 
     #[test]
-    fn both_compiled_in_catalogs_say_for_every_scope_whether_it_changes_something() {
+    fn both_built_in_catalogs_set_changes_for_every_scope() {
         for text in [SHIPPED, MINIMAL] {
             let tables: toml::Table = text.parse().expect("TOML");
             for (name, entry) in
@@ -420,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn the_minimal_catalog_holds_scopes_of_the_shipped_one_as_they_are_there() {
+    fn the_minimal_catalog_is_a_subset_of_the_shipped_one() {
         let (minimal, shipped) = (ScopeCatalog::from_toml(MINIMAL).expect("a catalog"), shipped());
 
         assert!(minimal.iter().all(|scope| shipped.find(scope.name.as_str()) == Some(scope)));
@@ -433,14 +436,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_catalog_is_possible() {
+    fn an_empty_catalog_is_valid() {
         let catalog = ScopeCatalog::from_toml("").expect("a catalog");
 
         assert_eq!((catalog.iter().len(), catalog.advertised().len(), catalog.defaults().len()), (0, 0, 0));
     }
 
     #[test]
-    fn the_shipped_descriptions_differ_and_read_like_items_of_a_list() {
+    fn the_shipped_descriptions_are_distinct_and_read_like_list_items() {
         let catalog = shipped();
         let mut seen = BTreeSet::new();
         for Scope { name, description, .. } in catalog.iter() {
@@ -452,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_scope_stands_under_a_heading_and_every_heading_over_a_few_scopes() {
+    fn every_shipped_scope_has_a_heading_and_every_heading_has_a_few_scopes() {
         let catalog = shipped();
         let mut sizes = BTreeMap::<&str, usize>::new();
         for scope in catalog.iter() {
@@ -465,13 +468,13 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_are_no_table_are_a_mistake() {
-        let expected = "groups: a catalog holds the tables [groups], [oidc] and [permission] and nothing else";
-        assert_eq!(refused("groups = 1"), [expected]);
+    fn groups_must_be_a_table() {
+        let expected = "groups: a catalog has only the tables [groups], [oidc] and [permission]";
+        assert_eq!(mistakes_in("groups = 1"), [expected]);
     }
 
     #[test]
-    fn the_shipped_catalog_offers_little_by_itself() {
+    fn the_shipped_catalog_has_few_default_and_advertised_scopes() {
         let catalog = shipped();
 
         assert_eq!(catalog.defaults().to_string(), "email mcp_read openid profile");
@@ -481,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_catalog_holds_the_four_oidc_scopes() {
+    fn the_shipped_catalog_has_the_four_oidc_scopes() {
         let catalog = shipped();
         for name in OIDC_NAMES {
             assert_eq!(catalog.find(name).map(|scope| scope.kind), Some(ScopeKind::Oidc), "{name}");

@@ -1,8 +1,8 @@
 //! Scope names and sets of them (RFC 6749 section 3.3).
 //!
-//! A `scope` parameter is a list of case-sensitive names with one space between them, whose order does not matter. We
-//! read outer and doubled spaces too, since clients send them, and write single ones. Whether a name means anything is
-//! for the catalog to say.
+//! A `scope` parameter is a list of case-sensitive names separated by single spaces. Their order
+//! does not matter. Parsing accepts leading, trailing and repeated spaces, because clients send
+//! them; formatting writes single ones. The catalog decides which names exist.
 
 pub mod catalog;
 pub mod offered;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub struct ScopeToken(String);
 
 impl ScopeToken {
-    /// The RFC sets no bound; names in use are far shorter, and those written as URLs still fit.
+    /// The RFC sets no limit. Names in use are much shorter, and names that are URLs still fit.
     pub const MAX_LENGTH: usize = 128;
 
     pub fn parse(raw: &str) -> Result<Self, ScopeError> {
@@ -76,23 +76,24 @@ impl AsRef<str> for ScopeToken {
     }
 }
 
-/// Lets a set of tokens be asked for a plain `&str`; the derived order and hash are those of the text.
+/// Allows lookups by `&str`: the derived order and hash are those of the text.
 impl Borrow<str> for ScopeToken {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// Distinct scope names, in alphabetical order, so that equal sets are written alike.
+/// Distinct scope names in alphabetical order, so that equal sets have the same text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScopeSet(BTreeSet<ScopeToken>);
 
 impl ScopeSet {
-    /// How many names one `scope` parameter may hold. Sets from elsewhere, such as the catalog, may be larger.
+    /// The most names in one `scope` parameter. Sets from other places, such as the catalog, may be
+    /// larger.
     pub const MAX_PARSED: usize = 100;
 
-    /// Reads a `scope` parameter; `""` is the empty set.
+    /// Parses a `scope` parameter. `""` is the empty set.
     pub fn parse(raw: &str) -> Result<Self, ScopeError> {
         let mut names = raw.split(' ').filter(|name| !name.is_empty());
         let set = names.by_ref().take(Self::MAX_PARSED).map(ScopeToken::parse).collect::<Result<_, _>>()?;
@@ -102,9 +103,9 @@ impl ScopeSet {
         Ok(set)
     }
 
-    /// A set of any size from where it was kept, names with one space between them.
-    pub fn from_spaced(kept: &str) -> Result<Self, ScopeError> {
-        kept.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse).collect()
+    /// Parses a stored set of any size, separated by spaces.
+    pub fn from_spaced(stored: &str) -> Result<Self, ScopeError> {
+        stored.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse).collect()
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ScopeToken> {
@@ -135,7 +136,7 @@ impl ScopeSet {
         self.0.insert(name);
     }
 
-    /// For a sentence: the first few names, and how many more there are.
+    /// The first few names and the number of the others, for use in a sentence.
     pub fn in_words(&self) -> String {
         const FEW: usize = 5;
         let mut words: Vec<String> = self.names().take(FEW).map(str::to_owned).collect();
@@ -147,22 +148,20 @@ impl ScopeSet {
         }
     }
 
-    /// What either set holds.
     pub fn union(&self, other: &Self) -> Self {
         Self(&self.0 | &other.0)
     }
 
-    /// What both sets hold.
     pub fn intersection(&self, other: &Self) -> Self {
         Self(&self.0 & &other.0)
     }
 
-    /// What this set holds and the other does not.
+    /// The names in this set that are not in the other.
     pub fn difference(&self, other: &Self) -> Self {
         Self(&self.0 - &other.0)
     }
 
-    /// Splits into what the rule keeps and what it does not.
+    /// Splits the set into the names that `keep` accepts and the others.
     pub fn partition(self, keep: impl Fn(&ScopeToken) -> bool) -> (Self, Self) {
         let (kept, left) = self.0.into_iter().partition(keep);
         (Self(kept), Self(left))
@@ -193,7 +192,7 @@ impl<'a> IntoIterator for &'a ScopeSet {
     }
 }
 
-/// The form of the `scope` parameter: names with one space between them.
+/// Formats the set as a `scope` parameter: names separated by single spaces.
 impl fmt::Display for ScopeSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.0.iter().enumerate() {
@@ -206,14 +205,15 @@ impl fmt::Display for ScopeSet {
     }
 }
 
-/// Why text is no scope. The words never quote the text, so they may be shown to whoever sent it.
+/// Why a text is not a list of scopes. Messages never quote the text, so they are safe to return
+/// to the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
     #[error("a scope name is empty")]
     EmptyName,
     #[error("a scope name is longer than {} characters", ScopeToken::MAX_LENGTH)]
     NameTooLong,
-    #[error("a scope name may hold only printable ASCII characters without space, quote and backslash")]
+    #[error("a scope name may contain only printable ASCII characters except spaces, quotes and backslashes")]
     ForbiddenCharacter,
     #[error("more than {} scope names", ScopeSet::MAX_PARSED)]
     TooManyNames,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_holds_exactly_the_characters_of_the_grammar() {
+    fn a_name_may_contain_exactly_the_characters_of_the_grammar() {
         for byte in 0..=0x7F_u8 {
             let allowed = byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
             let name = format!("a{}b", char::from(byte));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused_with_its_reason() {
+    fn an_invalid_name_is_refused_with_the_reason() {
         let longest = "x".repeat(ScopeToken::MAX_LENGTH);
         let cases = [
             ("", Err(ScopeError::EmptyName)),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn outer_and_doubled_spaces_and_repeated_names_are_forgiven() {
+    fn extra_spaces_and_repeated_names_are_accepted() {
         let cases = [
             ("", ""),
             ("   ", ""),
@@ -280,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_names_are_read_and_one_more_is_refused_even_when_repeated() {
+    fn a_hundred_names_are_accepted_and_one_more_is_refused_even_if_repeated() {
         assert_eq!(ScopeSet::parse(&"a ".repeat(ScopeSet::MAX_PARSED)).map(|set| set.len()), Ok(1));
         assert_eq!(ScopeSet::parse(&"a ".repeat(ScopeSet::MAX_PARSED + 1)), Err(ScopeError::TooManyNames));
     }
 
     #[test]
-    fn sets_are_combined_as_in_mathematics() {
+    fn union_intersection_difference_and_partition() {
         let (left, right) = (set("a b c"), set("c d"));
 
         assert_eq!(left.union(&right), set("a b c d"));
@@ -298,10 +298,10 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_a_list_and_every_name_is_checked_when_it_is_read() {
+    fn json_is_a_list_and_parsing_it_checks_every_name() {
         let read = |json| serde_json::from_str::<ScopeSet>(json).map_err(|error| error.to_string());
 
-        assert_eq!(serde_json::to_string(&set("openid email")).expect("serialises"), r#"["email","openid"]"#);
+        assert_eq!(serde_json::to_string(&set("openid email")).expect("serializes"), r#"["email","openid"]"#);
         assert_eq!(read(r#"["openid","email"]"#), Ok(set("openid email")));
         assert!(read(r#"["openid email"]"#).is_err_and(|error| error.contains("printable ASCII")));
         assert!(read(r#"[""]"#).is_err_and(|error| error.contains("empty")));
@@ -309,14 +309,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_read_is_written_so_that_it_reads_the_same(raw in "[ -~\\t€]{0,80}") {
+        fn no_text_panics_and_a_formatted_set_parses_to_the_same_set(raw in "[ -~\\t€]{0,80}") {
             if let Ok(scopes) = ScopeSet::parse(&raw) {
                 prop_assert_eq!(ScopeSet::parse(&scopes.to_string()), Ok(scopes));
             }
         }
 
         #[test]
-        fn the_order_in_which_names_are_sent_does_not_matter(
+        fn the_order_of_names_does_not_matter(
             mut names in proptest::collection::vec("[!#-\\[\\]-~]{1,20}", 0..20),
         ) {
             let sent = set(&names.join(" "));

@@ -1,8 +1,8 @@
-//! What one organisation lets one client have at most.
+//! The scopes that an organization allows a client.
 //!
-//! Three states that must never be confused: no restriction (`Option::None`, everything the catalog offers), a
-//! restriction with names (exactly these), and a restriction with empty lists (nothing). Required scopes of a first-party
-//! client pass every restriction and are no part of it.
+//! Three states must not be confused: no restriction (`Option::None`: every scope of the catalog),
+//! a restriction with names (exactly these scopes), and a restriction with empty lists (no scopes).
+//! Required scopes of a first-party client are exempt from restrictions and are not part of them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,33 +11,34 @@ use crate::rules::id::OrgId;
 use crate::rules::scope::catalog::{ScopeCatalog, ScopeKind};
 use crate::rules::scope::{ScopeSet, ScopeToken};
 
-/// Lists as they were sent, without repetitions: an answer shows an operator what they wrote.
+/// The lists in the order in which they were sent, without duplicates, so that a response shows
+/// what the administrator wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopesRestriction {
     oidc_scopes: Vec<ScopeToken>,
     permission_scopes: Vec<ScopeToken>,
 }
 
-/// The member of a request that cannot be used, and why.
+/// Which member of a request is not valid, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestrictionError {
-    #[error("{list} has {count} items, at most {most} are allowed", list = .kind.list())]
-    TooLong { kind: ScopeKind, count: usize, most: usize },
-    #[error("{list}[{index}]{name} is no scope of the catalog; `scopes.toml` of this server lists them",
+    #[error("{list} has {count} items; at most {max} are allowed", list = .kind.list())]
+    TooLong { kind: ScopeKind, count: usize, max: usize },
+    #[error("{list}[{index}]{name} is not in the scope catalog; see `scopes.toml` of this server",
         list = .kind.list(), name = quoted(.name.as_ref()))]
     Unknown { kind: ScopeKind, index: usize, name: Option<ScopeToken> },
-    #[error("{list}[{index}] \"{name}\" is {article} scope and belongs into {other}",
+    #[error("{list}[{index}] \"{name}\" is {article} scope and belongs in {other}",
         list = .kind.list(), article = .kind.other().article(), other = .kind.other().list())]
     WrongKind { kind: ScopeKind, index: usize, name: ScopeToken },
 }
 
-/// Only what could be a scope name is quoted: it is short, and holds nothing that could break a line or a string.
+/// Quotes only a valid scope name: it is short and cannot break out of a line or a string.
 fn quoted(name: Option<&ScopeToken>) -> String {
     name.map(|name| format!(" \"{name}\"")).unwrap_or_default()
 }
 
-/// Names of the request's lists, as the wire has them.
 impl ScopeKind {
+    /// The member of the request and the response with scopes of this kind.
     pub const fn list(self) -> &'static str {
         match self {
             Self::Oidc => "oidc_scopes",
@@ -61,7 +62,7 @@ impl ScopeKind {
 }
 
 impl RestrictionError {
-    /// Where in the request it is, by RFC 6901.
+    /// JSON Pointer to the invalid member (RFC 6901).
     pub fn pointer(&self) -> String {
         match self {
             Self::TooLong { kind, .. } => format!("/data/attributes/{}", kind.list()),
@@ -73,7 +74,7 @@ impl RestrictionError {
 }
 
 impl ScopesRestriction {
-    const MOST_NAMES: usize = 500;
+    const MAX_NAMES: usize = 500;
 
     pub fn parse(
         oidc_scopes: &[String],
@@ -86,7 +87,8 @@ impl ScopesRestriction {
         })
     }
 
-    /// From the table, where names may be that the catalog has lost since.
+    /// Builds a restriction from a stored row, which may have names that are no longer in the
+    /// catalog.
     pub fn from_stored(oidc_scopes: Vec<ScopeToken>, permission_scopes: Vec<ScopeToken>) -> Self {
         Self { oidc_scopes, permission_scopes }
     }
@@ -99,7 +101,8 @@ impl ScopesRestriction {
         &self.permission_scopes
     }
 
-    /// The default of an organization as a restriction: what the catalog does not know any more counts as a permission.
+    /// Converts the default of an organization to a restriction. A name that is no longer in the
+    /// catalog counts as a permission scope.
     pub fn from_defaults(defaults: &ScopeSet, catalog: &ScopeCatalog) -> Self {
         let is_oidc =
             |name: &&ScopeToken| catalog.find(name.as_str()).is_some_and(|scope| scope.kind == ScopeKind::Oidc);
@@ -117,9 +120,10 @@ impl ScopesRestriction {
 }
 
 fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Result<Vec<ScopeToken>, RestrictionError> {
-    let (count, most) = (names.len(), ScopesRestriction::MOST_NAMES);
-    if count > most {
-        return Err(RestrictionError::TooLong { kind, count, most });
+    let count = names.len();
+    let max = ScopesRestriction::MAX_NAMES;
+    if count > max {
+        return Err(RestrictionError::TooLong { kind, count, max });
     }
     let mut list: Vec<ScopeToken> = Vec::with_capacity(count);
     for (index, name) in names.iter().enumerate() {
@@ -135,7 +139,7 @@ fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Resu
     Ok(list)
 }
 
-/// What a client may be granted in an organisation, whatever it asks for.
+/// The scopes that a client may be granted in an organization, whatever it requests.
 pub fn ceiling(
     restriction: Option<&ScopesRestriction>,
     default_client_scopes: Option<&ScopeSet>,
@@ -151,7 +155,7 @@ pub fn ceiling(
     allowed.iter().chain(required.iter()).cloned().collect()
 }
 
-/// What replacing one restriction by another gives and takes.
+/// The scopes that replacing a restriction adds and removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestrictionChange {
     pub scopes_added: ScopeSet,
@@ -159,7 +163,8 @@ pub struct RestrictionChange {
 }
 
 impl RestrictionChange {
-    /// From one ceiling to another: going from no restriction to lists removes everything that is not listed.
+    /// Compares two ceilings. Going from no restriction to lists removes every scope that is not
+    /// listed.
     pub fn between(before: &ScopeSet, after: &ScopeSet) -> Self {
         let lacking = |these: &ScopeSet, those: &ScopeSet| {
             these.iter().filter(|name| !those.contains(name.as_str())).cloned().collect()
@@ -168,9 +173,9 @@ impl RestrictionChange {
     }
 }
 
-/// A name for the state that a preview looked at, so that the change it announced can be tied to it.
-/// It covers what the client may get now, too: an organisation's defaults, the required scopes and the catalog decide
-/// what a change adds and removes.
+/// A digest of the state that a dry run was based on, so that the change can require the same
+/// state. The digest includes the current ceiling, because the organization's default, the required
+/// scopes and the catalog also affect what a change adds and removes.
 pub fn state_digest(
     org_id: OrgId,
     client_id: ClientId,
@@ -194,7 +199,8 @@ pub fn state_digest(
     hex(&hash.finalize())
 }
 
-/// The same for the default of an organization, which bounds every client that has no restriction of its own.
+/// The same digest for the default of an organization, which limits every client without a
+/// restriction of its own.
 pub fn defaults_digest(org_id: OrgId, defaults: Option<&ScopeSet>, catalog: &ScopeCatalog) -> String {
     let mut hash = Sha256::new_with_prefix("default scopes restriction v1");
     hash.update(org_id.0.as_bytes());

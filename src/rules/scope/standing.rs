@@ -1,7 +1,8 @@
 //! Whether tokens may be issued for a grant now, and with which scopes.
 //!
-//! A grant outlives its consent by months. Meanwhile the user, their role, the client's state in the organization, its
-//! restriction and the catalog change, so both grant types apply this rule before anything is redeemed or rotated.
+//! A grant lasts for months after the consent. Meanwhile the user, their role, the client's state
+//! in the organization, its restriction and the catalog can change. So both grant types apply this
+//! rule before a code is redeemed or a refresh token is rotated.
 
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
@@ -10,27 +11,28 @@ use crate::rules::scope::offered::still_permitted;
 use crate::rules::scope::restriction::{ScopesRestriction, ceiling};
 use crate::rules::timestamp::Timestamp;
 
-/// The rows that bound a grant, as they are now.
+/// The current rows that limit a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub user_disabled_at: Option<Timestamp>,
-    /// `None`: the user is not a member of the organization.
+    /// `None` if the user is not a member of the organization.
     pub role: Option<Role>,
     pub client_disabled_at: Option<Timestamp>,
     pub restriction: Option<ScopesRestriction>,
     pub default_client_scopes: Option<ScopeSet>,
 }
 
-/// The part of the server's configuration that bounds a grant.
+/// The server settings that limit a grant.
 #[derive(Clone, Copy, Debug)]
 pub struct ScopeLimits<'a> {
     pub catalog: &'a ScopeCatalog,
-    /// Scopes of a first-party client that pass every restriction.
+    /// Scopes of a first-party client that are exempt from every restriction.
     pub required: &'a ScopeSet,
 }
 
 impl Standing {
-    /// The granted scopes that are still permitted. `None`: the user or the client may not have tokens at all.
+    /// Returns the granted scopes that are still permitted, or `None` if the user or the client may
+    /// not have tokens at all.
     pub fn permitted(&self, granted: &ScopeSet, limits: ScopeLimits<'_>) -> Option<ScopeSet> {
         let role = self.role.filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
         let ScopeLimits { catalog, required } = limits;
@@ -55,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_bounded_by_user_role_client_restriction_and_defaults() {
+    fn scopes_are_limited_by_user_role_client_restriction_and_defaults() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let required = set("email");
         let member = || Standing { role: Some(Role::Standard), ..Standing::default() };

@@ -1,22 +1,24 @@
-//! Which addresses a request of this server may go to: those of the public internet, and what the operator lists.
+//! The addresses to which this server may send requests: the public internet, and networks that the
+//! operator allows.
 //!
-//! One rule for addresses that stand in a URL and for those that a name resolves to. An address that is not public tells
-//! or does something for whoever sits in the same network: another service, a cloud's metadata, the machine itself. The
-//! ranges are those of the IANA special-purpose registries (RFC 6890), and of IPv6 only 2000::/3 is given out at all.
+//! The same rule applies to addresses in URLs and to addresses that a host name resolves to.
+//! Services at addresses that are not public trust callers in the same network: internal services,
+//! the metadata service of a cloud, the machine itself. The ranges are those of the IANA
+//! special-purpose registries (RFC 6890). In IPv6, only 2000::/3 is allocated.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Why an address is not a public one.
+/// Why an address is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
     Loopback,
     Unspecified,
     /// RFC 1918.
     Private,
-    /// RFC 6598, between a provider and its customers.
+    /// RFC 6598: addresses between a provider and its customers.
     SharedSpace,
     LinkLocal,
     /// RFC 4193.
@@ -27,13 +29,14 @@ pub enum AddressKind {
     Documentation,
     /// RFC 2544, RFC 5180.
     Benchmarking,
-    /// What a cloud tells about a machine to whoever asks from it, its credentials among it.
+    /// The metadata service of a cloud, which returns the credentials of the machine to any process
+    /// on it.
     Metadata,
     Reserved,
 }
 
 impl AddressKind {
-    pub const fn words(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::Loopback => "a loopback address",
             Self::Unspecified => "an unspecified address",
@@ -53,43 +56,44 @@ impl AddressKind {
 
 impl fmt::Display for AddressKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.words())
+        formatter.write_str(self.description())
     }
 }
 
-/// What the operator lets requests reach beside the public internet.
+/// The addresses that the operator allows in addition to the public internet.
 #[derive(Clone, Debug, Default)]
 pub struct AddressRules {
     pub allow_networks: Vec<IpNet>,
-    /// For tests on one machine.
+    /// Loopback addresses are allowed for tests on one machine.
     pub allow_loopback: bool,
 }
 
 impl AddressRules {
-    /// A network that is listed holds what it holds, but for a metadata service: that one has to be listed by itself, so
-    /// that nobody opens it along with a large network.
+    /// Checks an address. A listed network allows all of its addresses except those of metadata
+    /// services: these must be listed as single addresses, so that a large network does not open
+    /// them by accident.
     pub fn check(&self, address: IpAddr) -> Result<(), AddressKind> {
         let address = address.to_canonical();
         match kind_of(address) {
             None => Ok(()),
             Some(AddressKind::Loopback) if self.allow_loopback => Ok(()),
             Some(kind) => {
-                let inside = embedded_in(address).iter().any(|inside| self.lists(*inside, kind));
-                if inside || self.lists(address, kind) { Ok(()) } else { Err(kind) }
+                let lists_embedded = embedded_in(address).iter().any(|embedded| self.lists(*embedded, kind));
+                if lists_embedded || self.lists(address, kind) { Ok(()) } else { Err(kind) }
             }
         }
     }
 
     fn lists(&self, address: IpAddr, kind: AddressKind) -> bool {
-        let holds = |network: &&IpNet| network.contains(&address);
+        let contains = |network: &&IpNet| network.contains(&address);
         let suffices =
             |network: &IpNet| kind != AddressKind::Metadata || network.prefix_len() == network.max_prefix_len();
-        self.allow_networks.iter().filter(holds).any(suffices)
+        self.allow_networks.iter().filter(contains).any(suffices)
     }
 }
 
-/// None for a public address. An IPv6 address that carries an IPv4 one to a translator or through a tunnel is what it
-/// carries: it ends there.
+/// Returns `None` for a public address. An IPv6 address with an embedded IPv4 address, for a
+/// translator or a tunnel, has the kind of that address, because packets end up there.
 pub fn kind_of(address: IpAddr) -> Option<AddressKind> {
     match address.to_canonical() {
         IpAddr::V4(address) => kind_of_v4(address),
@@ -97,10 +101,10 @@ pub fn kind_of(address: IpAddr) -> Option<AddressKind> {
     }
 }
 
-/// Azure's, Alibaba's and Oracle's; the one at 169.254.169.254 is everybody's.
+/// Most clouds use 169.254.169.254. The others are those of Azure, Alibaba and Oracle.
 const METADATA_V4: [[u8; 4]; 4] = [[169, 254, 169, 254], [168, 63, 129, 16], [100, 100, 100, 200], [192, 0, 0, 192]];
 
-/// Amazon's and Google's.
+/// The metadata services of Amazon and Google.
 const METADATA_V6: [[u16; 8]; 2] = [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
 
 fn kind_of_v4(address: Ipv4Addr) -> Option<AddressKind> {
@@ -115,7 +119,7 @@ fn kind_of_v4(address: Ipv4Addr) -> Option<AddressKind> {
         [127, ..] => Some(Kind::Loopback),
         [169, 254, ..] => Some(Kind::LinkLocal),
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Some(Kind::Documentation),
-        // Protocol assignments, and the relays of 6to4 that are no more (RFC 7526).
+        // Protocol assignments, and the deprecated 6to4 relays (RFC 7526).
         [192, 0, 0, _] | [192, 88, 99, _] => Some(Kind::Reserved),
         [198, 18..=19, ..] => Some(Kind::Benchmarking),
         [224..=239, ..] => Some(Kind::Multicast),
@@ -130,9 +134,9 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
     if METADATA_V6.contains(&address.segments()) {
         return Some(Kind::Metadata);
     }
-    let carried = embedded_in(address.into());
-    if !carried.is_empty() {
-        return carried.into_iter().find_map(kind_of);
+    let embedded = embedded_in(address.into());
+    if !embedded.is_empty() {
+        return embedded.into_iter().find_map(kind_of);
     }
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some(Kind::Unspecified),
@@ -142,16 +146,18 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
         [0xff00..=0xffff, ..] => Some(Kind::Multicast),
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => Some(Kind::Documentation),
         [0x2001, 2, 0, ..] => Some(Kind::Benchmarking),
-        // Protocol assignments: nothing there serves documents.
+        // Protocol assignments: no public service uses them.
         [0x2001, 0..=0x01ff, ..] => Some(Kind::Reserved),
         [0x2000..=0x3fff, ..] => None,
-        // Not given out, local translators (64:ff9b:1::/48), the discard prefix, IPv4-compatible addresses, site-local ones.
+        // Unallocated addresses, local translators (64:ff9b:1::/48), the discard prefix, and
+        // IPv4-compatible and site-local addresses.
         _ => Some(Kind::Reserved),
     }
 }
 
-/// The IPv4 addresses that an IPv6 address leads to: NAT64 (RFC 6052), 6to4 (RFC 3056), and of Teredo (RFC 4380) both the
-/// server and the client, whose bits are turned over. An IPv4-mapped address is an IPv4 address and has been read as one.
+/// The IPv4 addresses that are embedded in an IPv6 address: NAT64 (RFC 6052), 6to4 (RFC 3056), and
+/// Teredo (RFC 4380), with the server and the client, whose bits are inverted. The caller has
+/// already converted IPv4-mapped addresses.
 fn embedded_in(address: IpAddr) -> Vec<IpAddr> {
     let IpAddr::V6(address) = address else { return Vec::new() };
     let v4 = |high: u16, low: u16| IpAddr::from(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
@@ -176,9 +182,9 @@ mod tests {
         AddressRules { allow_networks: allow_networks.iter().map(network).collect(), allow_loopback }
     }
 
-    /// First and last of every range, and what stands just outside.
+    /// The first and last address of every range, and the addresses just outside.
     #[test]
-    fn every_ipv4_address_is_of_its_kind() {
+    fn every_ipv4_range_has_its_kind() {
         use AddressKind as Kind;
         let cases = [
             ("0.0.0.0", Some(Kind::Unspecified)),
@@ -244,13 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn every_ipv6_address_is_of_its_kind() {
+    fn every_ipv6_range_has_its_kind() {
         use AddressKind as Kind;
         let cases = [
             ("::", Some(Kind::Unspecified)),
             ("::1", Some(Kind::Loopback)),
             ("::2", Some(Kind::Reserved)),
-            // IPv4-compatible: deprecated, whatever it holds.
+            // IPv4-compatible addresses are deprecated.
             ("::8.8.8.8", Some(Kind::Reserved)),
             ("::127.0.0.1", Some(Kind::Reserved)),
             // The local translators' prefix.
@@ -286,7 +292,7 @@ mod tests {
             ("fe7f::1", Some(Kind::Reserved)),
             ("fe80::1", Some(Kind::LinkLocal)),
             ("febf::1", Some(Kind::LinkLocal)),
-            // Site-local: deprecated.
+            // Site-local addresses are deprecated.
             ("fec0::1", Some(Kind::Reserved)),
             ("ff02::1", Some(Kind::Multicast)),
             ("ffff::1", Some(Kind::Multicast)),
@@ -296,9 +302,9 @@ mod tests {
         }
     }
 
-    /// `hex` is the address in hexadecimal, `turned` the same with every bit turned over.
+    /// `hex` is the address in hexadecimal, `inverted` the same with all bits inverted.
     #[test]
-    fn an_address_that_carries_an_ipv4_address_is_what_it_carries() {
+    fn an_address_with_an_embedded_ipv4_address_has_its_kind() {
         use AddressKind as Kind;
         let cases = [
             ("8.8.8.8", "808:808", "f7f7:f7f7", None),
@@ -310,22 +316,22 @@ mod tests {
             ("0.0.0.0", "0:0", "ffff:ffff", Some(Kind::Unspecified)),
             ("255.255.255.255", "ffff:ffff", "0:0", Some(Kind::Broadcast)),
         ];
-        for (v4, hex, turned, kind) in cases {
-            let carriers = [
+        for (v4, hex, inverted, kind) in cases {
+            let addresses = [
                 format!("::ffff:{v4}"),
                 format!("64:ff9b::{v4}"),
                 format!("2002:{hex}::1"),
                 format!("2001:0:{hex}:8000:0:f7f7:f7f7"),
-                format!("2001:0:808:808:8000:0:{turned}"),
+                format!("2001:0:808:808:8000:0:{inverted}"),
             ];
-            for text in carriers {
+            for text in addresses {
                 assert_eq!(kind_of(address(&text)), kind, "{text}");
             }
         }
     }
 
     #[test]
-    fn what_is_not_public_is_refused_unless_it_is_listed() {
+    fn an_address_that_is_not_public_is_refused_unless_it_is_listed() {
         let cases: [(&str, &[&str], bool); 16] = [
             ("8.8.8.8", &[], true),
             ("2606:4700::1", &[], true),
@@ -344,13 +350,13 @@ mod tests {
             ("64:ff9b::169.254.169.254", &["::/0", "0.0.0.0/0"], false),
             ("fd00:ec2::254", &["fd00::/8"], false),
         ];
-        for (text, allowed, passes) in cases {
-            assert_eq!(rules(allowed, false).check(address(text)).is_ok(), passes, "{text} {allowed:?}");
+        for (text, allowed, expected) in cases {
+            assert_eq!(rules(allowed, false).check(address(text)).is_ok(), expected, "{text} {allowed:?}");
         }
     }
 
     #[test]
-    fn loopback_is_allowed_by_its_own_switch_and_nothing_else_by_it() {
+    fn allow_loopback_allows_loopback_addresses_only() {
         for text in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(rules(&[], false).check(address(text)), Err(AddressKind::Loopback), "{text}");
             assert_eq!(rules(&[], true).check(address(text)), Ok(()), "{text}");

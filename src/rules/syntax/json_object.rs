@@ -1,5 +1,5 @@
-//! A JSON object and nothing else: no list in its place, and no member twice, since readers disagree about which of the two
-//! counts (RFC 8259 section 4).
+//! A JSON object in which no member is repeated, because parsers disagree about which of two
+//! members counts (RFC 8259 section 4).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,18 +14,18 @@ use serde_json::error::Category;
 use crate::rules::syntax::json_text;
 use crate::rules::syntax::json_text::JsonTextError;
 
-/// Its members in the order of the text.
+/// A JSON object, with its members in the order of the text.
 #[derive(Clone, PartialEq, Default)]
 pub struct JsonObject(Vec<(String, Value)>);
 
-/// The words are about a body, and never quote it.
+/// Why a body is not a JSON object. Messages never quote the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonObjectError {
     #[error(transparent)]
     Text(#[from] JsonTextError),
     #[error("the body is not valid JSON: send one JSON object and nothing else")]
     NotJson,
-    #[error("the body is not a JSON object with each member at most once")]
+    #[error("the body is not a JSON object, or it repeats a member")]
     NotAnObject,
 }
 
@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for Members {
         let mut members = Vec::new();
         while let Some((name, value)) = object.next_entry::<String, Value>()? {
             if !names.insert(name.clone()) {
-                return Err(M::Error::custom("a member stands twice"));
+                return Err(M::Error::custom("a member is repeated"));
             }
             members.push((name, value));
         }
@@ -75,7 +75,8 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// A struct whose members are known. By itself serde takes a list for one too, as the values of its members in their order.
+/// Deserializes a struct from a JSON object only. Without this wrapper, serde also accepts a list
+/// with the values of the members in order.
 pub struct ObjectOf<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
@@ -98,7 +99,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Struct<T> {
     }
 }
 
-/// For a member that null is not the same as none for: with `default`, and this as `deserialize_with`.
+/// Distinguishes `null` from a missing member: use it as `deserialize_with`, together with
+/// `default`.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_come_in_the_order_of_the_text() {
+    fn members_keep_the_order_of_the_text() {
         let object = JsonObject::parse(br#" {"b": 1, "a": [null], "": {}} "#).expect("an object");
 
         assert_eq!(object.get("a"), Some(&json!([null])));
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_one_object_with_each_member_once_is_refused() {
+    fn everything_except_one_object_without_repeated_members_is_refused() {
         use JsonObjectError::{NotAnObject, NotJson, Text};
         let cases: [(&[u8], JsonObjectError); 9] = [
             (b"", NotJson),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_is_read_from_no_list_and_tells_null_from_nothing() {
+    fn a_struct_is_not_read_from_a_list_and_null_differs_from_a_missing_member() {
         let a = |text| serde_json::from_str::<ObjectOf<Known>>(text).ok().map(|ObjectOf(known)| known.a);
         let cases = [
             ("{}", Some(None)),

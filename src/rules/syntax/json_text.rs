@@ -1,12 +1,15 @@
-//! What text must be before it is read as JSON (RFC 8259 section 8): one linear pass that allocates nothing.
+//! Checks on a body before it is parsed as JSON (RFC 8259 section 8), in one linear pass without
+//! allocation.
 //!
-//! It refuses what JSON readers disagree about or pay for: a byte order mark, deep nesting, and escaped halves of
-//! surrogate pairs, which no UTF-8 string can hold (RFC 7493 section 2.1). Everything else is left to the reader.
+//! The checks refuse input on which JSON parsers disagree or spend too much: a byte order mark,
+//! deep nesting, and half of an escaped surrogate pair, which no UTF-8 string can represent (RFC
+//! 7493 section 2.1). Everything else is left to the parser.
 
-/// How deep objects and lists may be nested; what this server understands needs far less.
+/// The maximum nesting of objects and lists. Valid requests need much less.
 pub const MAX_DEPTH: usize = 32;
 
-/// Why a body is not read as JSON at all. The words never quote the body, so they may be shown to whoever sent it.
+/// Why a body is not parsed as JSON. Messages never quote the body, so they are safe to return to
+/// the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonTextError {
     #[error("the body is not UTF-8: encode it as UTF-8")]
@@ -19,7 +22,7 @@ pub enum JsonTextError {
     LoneSurrogate,
 }
 
-/// The body as text that is safe to hand to a JSON reader.
+/// Returns the body as text that is safe to pass to a JSON parser.
 pub fn check(body: &[u8]) -> Result<&str, JsonTextError> {
     let text = std::str::from_utf8(body).map_err(|_| JsonTextError::NotUtf8)?;
     if text.starts_with('\u{FEFF}') {
@@ -42,7 +45,7 @@ pub fn check(body: &[u8]) -> Result<&str, JsonTextError> {
     Ok(text)
 }
 
-/// What follows the closing quote, or nothing where there is none.
+/// Returns the text after the closing quote, or nothing if there is no closing quote.
 fn skip_string(mut rest: &[u8]) -> Result<&[u8], JsonTextError> {
     loop {
         rest = match rest {
@@ -54,7 +57,8 @@ fn skip_string(mut rest: &[u8]) -> Result<&[u8], JsonTextError> {
     }
 }
 
-/// What follows the digits of `\u`, and those of the second half where the first is half a pair.
+/// Returns the text after the digits of `\u`, and after the second half if this is the first half
+/// of a surrogate pair.
 fn skip_code_unit(after_u: &[u8]) -> Result<&[u8], JsonTextError> {
     let Some((unit, rest)) = code_unit(after_u) else { return Ok(after_u) };
     match unit {
@@ -70,7 +74,7 @@ fn skip_code_unit(after_u: &[u8]) -> Result<&[u8], JsonTextError> {
     }
 }
 
-/// Four hexadecimal digits and what follows them.
+/// Splits off four hexadecimal digits.
 fn code_unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
     let unit = digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))?;
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_readers_agree_on_passes_unchanged() {
+    fn text_that_parsers_agree_on_is_accepted_unchanged() {
         let texts = [
             "",
             "null",
@@ -105,20 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_refused_wherever_they_stand() {
+    fn bytes_that_are_not_utf_8_are_refused_anywhere() {
         for body in [&b"\xff"[..], b"{\"a\":\"\xc0\x80\"}", b"{\"\xed\xa0\x80\":1}", b"{}\xfe"] {
             assert_eq!(check(body), Err(JsonTextError::NotUtf8));
         }
     }
 
     #[test]
-    fn a_byte_order_mark_is_refused_only_where_it_marks() {
+    fn a_byte_order_mark_is_refused_only_at_the_start() {
         assert_eq!(check("\u{FEFF}{}".as_bytes()), Err(JsonTextError::ByteOrderMark));
         assert_eq!(check("\"\u{FEFF}\"".as_bytes()), Ok("\"\u{FEFF}\""));
     }
 
     #[test]
-    fn thirty_two_levels_pass_and_one_more_does_not() {
+    fn thirty_two_levels_are_accepted_and_one_more_is_refused() {
         let nested = |open: &str, levels| open.repeat(levels);
         for open in ["[", r#"{"a":"#, r#"[{"]":"#] {
             let levels_each = open.matches(['[', '{']).count();
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn width_is_not_depth_and_brackets_in_strings_do_not_count() {
+    fn siblings_and_brackets_in_strings_do_not_count_as_depth() {
         for text in [format!("[{}[]]", "[],".repeat(1000)), format!("\"{}\"", "[{".repeat(1000))] {
             assert_eq!(check(text.as_bytes()), Ok(text.as_str()));
         }
@@ -166,7 +170,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_a_json_reader_takes_passes_unless_it_is_deep(text in r#"([\[\]{}:,"0 ]|"a"|\\ud83d|\\ude00|\\u00e9|\\){0,12}"#) {
+        fn valid_json_is_accepted_unless_it_is_nested_too_deeply(text in r#"([\[\]{}:,"0 ]|"a"|\\ud83d|\\ude00|\\u00e9|\\){0,12}"#) {
             if serde_json::from_str::<Value>(&text).is_ok() {
                 prop_assert_eq!(check(text.as_bytes()), Ok(text.as_str()));
             }

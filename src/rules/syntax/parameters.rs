@@ -1,7 +1,9 @@
-//! The parameters of a request, from a query, a form or a JSON object (RFC 6749 sections 3.1 and 3.2, appendix B).
+//! The parameters of a request, from a query, a form or a JSON object (RFC 6749 sections 3.1 and
+//! 3.2, appendix B).
 //!
-//! Reading is strict where two readers could differ: bytes that are not UTF-8, broken percent-encoding, NUL and names
-//! that repeat are refused and never repaired. A parameter without a value counts as one that was not sent.
+//! Parsing is strict if two parsers could disagree: bytes that are not UTF-8, invalid
+//! percent-encoding, NUL characters and repeated names are refused, never repaired. A parameter
+//! without a value is treated as if it was not sent (RFC 6749 section 3.1).
 
 use std::fmt;
 
@@ -12,31 +14,33 @@ use serde_json::error::Category;
 use crate::rules::syntax::json_text;
 use crate::rules::syntax::json_text::JsonTextError;
 
-/// The one parameter of OAuth that may repeat (RFC 8707 section 2).
+/// The only OAuth parameter that may be repeated (RFC 8707 section 2).
 const RESOURCE: &str = "resource";
 
-/// `Debug` tells how many there are and none of them: codes, tokens and passwords come this way.
+/// The `Debug` output has only the number of parameters, because codes, tokens and passwords are
+/// sent as parameters.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
-    repeated: Option<ShownName>,
+    repeated: Option<SafeName>,
 }
 
-/// Why bytes are no parameters: the problem, a colon, the remedy, in the characters of `error_description`.
+/// Why parameters are not valid: the problem, a colon, and the remedy, in the characters that
+/// `error_description` allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
     #[error("the parameters are longer than {0} bytes: shorten them")]
     TooLong(usize),
     #[error("there are more than {} parameters: send fewer", Parameters::MAX_PAIRS)]
     TooMany,
-    #[error("the parameters hold a % that two hexadecimal digits do not follow: write %25 for a percent sign")]
+    #[error("the parameters contain a % that is not followed by two hexadecimal digits: write %25 for a percent sign")]
     BadPercentEncoding,
     #[error("the parameters are not UTF-8: encode them as UTF-8")]
     NotUtf8,
-    #[error("{0} holds a NUL character: remove it")]
-    Nul(ShownName),
+    #[error("{0} contains a NUL character: remove it")]
+    Nul(SafeName),
     #[error("{0} is sent more than once: send it once")]
-    Repeated(ShownName),
+    Repeated(SafeName),
     #[error(transparent)]
     JsonText(#[from] JsonTextError),
     #[error("the body is not valid JSON: send one JSON object and nothing else")]
@@ -44,24 +48,25 @@ pub enum ParametersError {
     #[error("the body is not a JSON object: send the parameters as members of one object")]
     NotAnObject,
     #[error("{0} is not a string: send a JSON string")]
-    NotAString(ShownName),
+    NotAString(SafeName),
 }
 
-/// The name of a parameter as a message may hold it: a stranger chose it, so that only a short and plain one is shown.
+/// The name of a parameter for use in a message. Anyone can choose it, so only a short name of
+/// plain characters is quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownName(Option<String>);
+pub struct SafeName(Option<String>);
 
-impl ShownName {
+impl SafeName {
     const MAX_LENGTH: usize = 40;
 
     fn of(name: &str) -> Self {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let is_shown = (1..=Self::MAX_LENGTH).contains(&name.len()) && name.bytes().all(is_plain);
-        Self(is_shown.then(|| name.to_owned()))
+        let is_safe = (1..=Self::MAX_LENGTH).contains(&name.len()) && name.bytes().all(is_plain);
+        Self(is_safe.then(|| name.to_owned()))
     }
 }
 
-impl fmt::Display for ShownName {
+impl fmt::Display for SafeName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.0.as_deref().unwrap_or("a parameter"))
     }
@@ -73,26 +78,28 @@ impl Parameters {
     pub const MAX_PAIRS: usize = 100;
 
     pub fn from_query(query: &str) -> Result<Self, ParametersError> {
-        Self::read(query.as_bytes(), Self::MAX_QUERY, &[])?.refusing_repetition()
+        Self::read(query.as_bytes(), Self::MAX_QUERY, &[])?.reject_repeated()
     }
 
     pub fn from_form(body: &[u8]) -> Result<Self, ParametersError> {
-        Self::form_with_lists(body, &[])
+        Self::from_form_with_lists(body, &[])
     }
 
-    /// A form of our own pages, in which boxes that share a name may be ticked.
-    pub fn form_with_lists(body: &[u8], lists: &[&str]) -> Result<Self, ParametersError> {
-        Self::read(body, Self::MAX_BODY, lists)?.refusing_repetition()
+    /// Parses a form of this server's own pages. The names in `lists` may be repeated, for example
+    /// for checkboxes.
+    pub fn from_form_with_lists(body: &[u8], lists: &[&str]) -> Result<Self, ParametersError> {
+        Self::read(body, Self::MAX_BODY, lists)?.reject_repeated()
     }
 
-    /// An authorization request, whose errors are told by a redirect where that can be trusted: a name that repeats is
-    /// as if it had not been sent, and [`Self::repeated`] tells it, so that the redirect can be found before the
-    /// request is refused (RFC 6749 section 4.1.2.1).
-    pub fn of_authorization(bytes: &[u8]) -> Result<Self, ParametersError> {
+    /// Parses an authorization request. Its errors are reported to the redirect URI if that is
+    /// valid (RFC 6749 section 4.1.2.1). So a repeated name is not an error here: it has no value,
+    /// and [`Self::repeated`] returns it after the redirect URI is known.
+    pub fn from_authorization_request(bytes: &[u8]) -> Result<Self, ParametersError> {
         Self::read(bytes, Self::MAX_QUERY, &[])
     }
 
-    /// An object of strings; `resource` may be a list of them, and `null` counts as nothing.
+    /// Parses an object of strings. `resource` may be a list of strings, and `null` counts as not
+    /// sent.
     pub fn from_json(body: &[u8]) -> Result<Self, ParametersError> {
         check_length(body, Self::MAX_BODY)?;
         let text = json_text::check(body)?;
@@ -106,40 +113,40 @@ impl Parameters {
         let mut parameters = Self::default();
         for (index, (name, value)) in members.iter().enumerate() {
             if members.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(ParametersError::Repeated(ShownName::of(name)));
+                return Err(ParametersError::Repeated(SafeName::of(name)));
             }
             parameters.push_json(name, value)?;
         }
         Ok(parameters)
     }
 
-    /// The value of a parameter that was sent, once and not empty.
+    /// The value of a parameter, if it was sent once and is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// Every value of a parameter that may repeat, in the order in which they were sent.
+    /// All values of a parameter that may be repeated, in the order in which they were sent.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter(move |(sent, _)| sent == name).map(|(_, value)| value.as_str())
     }
 
-    /// The error that a name which repeats is, where the constructor left it to the caller.
+    /// The error for a repeated name, if the constructor leaves it to the caller.
     pub fn repeated(&self) -> Option<ParametersError> {
         self.repeated.clone().map(ParametersError::Repeated)
     }
 
-    fn read(bytes: &[u8], most: usize, lists: &[&str]) -> Result<Self, ParametersError> {
-        check_length(bytes, most)?;
+    fn read(bytes: &[u8], max: usize, lists: &[&str]) -> Result<Self, ParametersError> {
+        check_length(bytes, max)?;
         let sent = decode(bytes)?;
         let may_repeat = |name: &str| name == RESOURCE || lists.contains(&name);
         let repeats = |name: &str| !may_repeat(name) && sent.iter().filter(|(other, _)| other == name).count() > 1;
-        let repeated = sent.iter().find(|(name, _)| repeats(name)).map(|(name, _)| ShownName::of(name));
+        let repeated = sent.iter().find(|(name, _)| repeats(name)).map(|(name, _)| SafeName::of(name));
         let kept = sent.iter().filter(|(name, value)| !value.is_empty() && !repeats(name));
         let pairs = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         Ok(Self { pairs, repeated })
     }
 
-    fn refusing_repetition(self) -> Result<Self, ParametersError> {
+    fn reject_repeated(self) -> Result<Self, ParametersError> {
         self.repeated().map_or(Ok(self), Err)
     }
 
@@ -152,7 +159,7 @@ impl Parameters {
     }
 
     fn push_text(&mut self, name: &str, value: &Value) -> Result<(), ParametersError> {
-        let text = value.as_str().ok_or_else(|| ParametersError::NotAString(ShownName::of(name)))?;
+        let text = value.as_str().ok_or_else(|| ParametersError::NotAString(SafeName::of(name)))?;
         check_no_nul(name, text)?;
         if self.pairs.len() == Self::MAX_PAIRS {
             return Err(ParametersError::TooMany);
@@ -170,16 +177,16 @@ impl fmt::Debug for Parameters {
     }
 }
 
-fn check_length(bytes: &[u8], most: usize) -> Result<(), ParametersError> {
-    if bytes.len() > most { Err(ParametersError::TooLong(most)) } else { Ok(()) }
+fn check_length(bytes: &[u8], max: usize) -> Result<(), ParametersError> {
+    if bytes.len() > max { Err(ParametersError::TooLong(max)) } else { Ok(()) }
 }
 
 fn check_no_nul(name: &str, value: &str) -> Result<(), ParametersError> {
     let has_nul = name.contains('\0') || value.contains('\0');
-    if has_nul { Err(ParametersError::Nul(ShownName::of(name))) } else { Ok(()) }
+    if has_nul { Err(ParametersError::Nul(SafeName::of(name))) } else { Ok(()) }
 }
 
-/// `application/x-www-form-urlencoded` (RFC 6749 appendix B).
+/// Decodes `application/x-www-form-urlencoded` (RFC 6749 appendix B).
 fn decode(bytes: &[u8]) -> Result<Vec<(String, String)>, ParametersError> {
     let mut pairs = Vec::new();
     for piece in bytes.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
@@ -195,7 +202,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<(String, String)>, ParametersError> {
     Ok(pairs)
 }
 
-/// Own code, since libraries repair what is refused here.
+/// Decodes one name or value. Libraries repair invalid input, which is refused here.
 fn decode_half(mut rest: &[u8]) -> Result<String, ParametersError> {
     let mut decoded = Vec::with_capacity(rest.len());
     while let [byte, after @ ..] = rest {
@@ -218,7 +225,7 @@ fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
     Some(digit(high)? * 16 + digit(low)?)
 }
 
-/// The members of an object in the order in which they stand, repeated names among them.
+/// The members of an object in their order, including repeated names.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -263,12 +270,12 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn shown(name: &str) -> ShownName {
-        ShownName(Some(name.to_owned()))
+    fn safe(name: &str) -> SafeName {
+        SafeName(Some(name.to_owned()))
     }
 
     #[test]
-    fn a_form_is_decoded_and_what_has_no_value_was_not_sent() {
+    fn a_form_is_decoded_and_parameters_without_a_value_are_dropped() {
         let cases = [
             ("", pairs(&[])),
             ("a=1&b=2", pairs(&[("a", "1"), ("b", "2")])),
@@ -286,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lenient_reader_would_repair_is_refused() {
+    fn input_that_lenient_parsers_repair_is_refused() {
         let cases = [
             (&b"a=%"[..], ParametersError::BadPercentEncoding),
             (b"a=%4", ParametersError::BadPercentEncoding),
@@ -297,8 +304,8 @@ mod tests {
             (b"a=\xff", ParametersError::NotUtf8),
             (b"%c3=%a4", ParametersError::NotUtf8),
             (b"a=%ed%a0%80", ParametersError::NotUtf8),
-            (b"code=x%00", ParametersError::Nul(shown("code"))),
-            (b"co%00de=x", ParametersError::Nul(ShownName(None))),
+            (b"code=x%00", ParametersError::Nul(safe("code"))),
+            (b"co%00de=x", ParametersError::Nul(SafeName(None))),
         ];
         for (body, expected) in cases {
             assert_eq!(Parameters::from_form(body), Err(expected), "{body:?}");
@@ -306,13 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_resource_may_be_named_twice() {
+    fn only_resource_may_be_repeated() {
         let cases = [
-            ("scope=a&scope=a", Err(shown("scope"))),
-            ("scope=&scope=a", Err(shown("scope"))),
-            ("scope&sc%6Fpe", Err(shown("scope"))),
-            ("unheard_of=1&unheard_of=2", Err(shown("unheard_of"))),
-            ("a+b=1&a+b=2", Err(ShownName(None))),
+            ("scope=a&scope=a", Err(safe("scope"))),
+            ("scope=&scope=a", Err(safe("scope"))),
+            ("scope&sc%6Fpe", Err(safe("scope"))),
+            ("unheard_of=1&unheard_of=2", Err(safe("unheard_of"))),
+            ("a+b=1&a+b=2", Err(SafeName(None))),
             ("Scope=a&scope=a", Ok(pairs(&[("Scope", "a"), ("scope", "a")]))),
             ("resource=a&resource=b&resource=", Ok(pairs(&[("resource", "a"), ("resource", "b")]))),
         ];
@@ -324,43 +331,47 @@ mod tests {
     }
 
     #[test]
-    fn the_boxes_of_a_form_may_share_a_name() {
+    fn checkboxes_of_a_form_may_share_a_name() {
         let body = b"scope=a&request=x&scope=b";
-        let parameters = Parameters::form_with_lists(body, &["scope"]).expect("parameters");
+        let parameters = Parameters::from_form_with_lists(body, &["scope"]).expect("parameters");
 
         assert_eq!(parameters.all("scope").collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(Parameters::from_form(body), Err(ParametersError::Repeated(shown("scope"))));
-        assert!(Parameters::form_with_lists(b"csrf=a&csrf=b", &["scope"]).is_err());
+        assert_eq!(Parameters::from_form(body), Err(ParametersError::Repeated(safe("scope"))));
+        assert!(Parameters::from_form_with_lists(b"csrf=a&csrf=b", &["scope"]).is_err());
     }
 
     #[test]
-    fn a_name_that_repeats_in_an_authorization_request_is_told_and_has_no_value() {
-        let parameters = Parameters::of_authorization(b"client_id=c&state=1&scope=a&state=2").expect("parameters");
+    fn a_repeated_name_in_an_authorization_request_is_reported_and_has_no_value() {
+        let parameters =
+            Parameters::from_authorization_request(b"client_id=c&state=1&scope=a&state=2").expect("parameters");
 
-        assert_eq!(parameters.repeated(), Some(ParametersError::Repeated(shown("state"))));
+        assert_eq!(parameters.repeated(), Some(ParametersError::Repeated(safe("state"))));
         assert_eq!((parameters.get("client_id"), parameters.get("state")), (Some("c"), None));
-        assert_eq!(Parameters::of_authorization(b"resource=a&resource=b").expect("parameters").repeated(), None);
+        assert_eq!(
+            Parameters::from_authorization_request(b"resource=a&resource=b").expect("parameters").repeated(),
+            None
+        );
     }
 
     #[test]
-    fn a_json_object_holds_strings_and_a_list_of_resources() {
+    fn a_json_object_may_have_strings_and_a_list_of_resources() {
         let cases = [
             ("{}", Ok(pairs(&[]))),
             (r#"{"a":"1","b":null,"c":""}"#, Ok(pairs(&[("a", "1")]))),
             (r#"{"resource":"r"}"#, Ok(pairs(&[("resource", "r")]))),
             (r#"{"resource":["r","s",""]}"#, Ok(pairs(&[("resource", "r"), ("resource", "s")]))),
             (r#"{"c\u006fde":"\u00e4"}"#, Ok(pairs(&[("code", "ä")]))),
-            (r#"{"a":1}"#, Err(ParametersError::NotAString(shown("a")))),
-            (r#"{"a":true}"#, Err(ParametersError::NotAString(shown("a")))),
-            (r#"{"a":{}}"#, Err(ParametersError::NotAString(shown("a")))),
-            (r#"{"scope":["a"]}"#, Err(ParametersError::NotAString(shown("scope")))),
-            (r#"{"resource":[1]}"#, Err(ParametersError::NotAString(shown("resource")))),
-            (r#"{"resource":[["r"]]}"#, Err(ParametersError::NotAString(shown("resource")))),
-            (r#"{"resource":[null]}"#, Err(ParametersError::NotAString(shown("resource")))),
-            (r#"{"a":"x","a":"x"}"#, Err(ParametersError::Repeated(shown("a")))),
-            (r#"{"a":null,"\u0061":"x"}"#, Err(ParametersError::Repeated(shown("a")))),
-            (r#"{"resource":"r","resource":"s"}"#, Err(ParametersError::Repeated(shown("resource")))),
-            (r#"{"a":"\u0000"}"#, Err(ParametersError::Nul(shown("a")))),
+            (r#"{"a":1}"#, Err(ParametersError::NotAString(safe("a")))),
+            (r#"{"a":true}"#, Err(ParametersError::NotAString(safe("a")))),
+            (r#"{"a":{}}"#, Err(ParametersError::NotAString(safe("a")))),
+            (r#"{"scope":["a"]}"#, Err(ParametersError::NotAString(safe("scope")))),
+            (r#"{"resource":[1]}"#, Err(ParametersError::NotAString(safe("resource")))),
+            (r#"{"resource":[["r"]]}"#, Err(ParametersError::NotAString(safe("resource")))),
+            (r#"{"resource":[null]}"#, Err(ParametersError::NotAString(safe("resource")))),
+            (r#"{"a":"x","a":"x"}"#, Err(ParametersError::Repeated(safe("a")))),
+            (r#"{"a":null,"\u0061":"x"}"#, Err(ParametersError::Repeated(safe("a")))),
+            (r#"{"resource":"r","resource":"s"}"#, Err(ParametersError::Repeated(safe("resource")))),
+            (r#"{"a":"\u0000"}"#, Err(ParametersError::Nul(safe("a")))),
             ("", Err(ParametersError::NotJson)),
             ("a=1", Err(ParametersError::NotJson)),
             ("{} {}", Err(ParametersError::NotJson)),
@@ -375,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_parameters_fit_and_one_more_does_not() {
+    fn a_hundred_parameters_are_accepted_and_one_more_is_refused() {
         let form_of = |count: usize| (0..count).map(|index| format!("p{index}=1&")).collect::<String>();
         let json_of = |count: usize| {
             let members: Vec<_> = (0..count).map(|index| format!("\"p{index}\":\"1\"")).collect();
@@ -394,25 +405,25 @@ mod tests {
     }
 
     #[test]
-    fn length_is_bounded_before_anything_is_read() {
+    fn the_length_is_checked_before_anything_is_parsed() {
         let long = |length: usize| format!("a={}", "x".repeat(length - 2));
 
         assert!(Parameters::from_query(&long(8192)).is_ok() && form(&long(65536)).is_ok());
         assert_eq!(Parameters::from_query(&long(8193)), Err(ParametersError::TooLong(8192)));
-        assert_eq!(Parameters::of_authorization(long(8193).as_bytes()), Err(ParametersError::TooLong(8192)));
+        assert_eq!(Parameters::from_authorization_request(long(8193).as_bytes()), Err(ParametersError::TooLong(8192)));
         assert_eq!(form(&long(65537)), Err(ParametersError::TooLong(65536)));
         assert_eq!(json(&" ".repeat(65537)), Err(ParametersError::TooLong(65536)));
     }
 
     #[test]
-    fn a_value_that_was_sent_does_not_print() {
+    fn debug_output_has_no_values() {
         let parameters = Parameters::from_form(b"password=hunter2&code=x").expect("parameters");
 
         assert_eq!(format!("{parameters:?}"), "Parameters(2 pairs)");
     }
 
     #[test]
-    fn a_message_names_a_parameter_only_where_its_name_is_short_and_plain() {
+    fn a_message_quotes_a_name_only_if_it_is_short_and_plain() {
         let long = "x".repeat(41);
         let cases = [
             ("scope", "scope is sent more than once: send it once"),
@@ -423,18 +434,19 @@ mod tests {
             (&long, "a parameter is sent more than once: send it once"),
         ];
         for (name, expected) in cases {
-            assert_eq!(ParametersError::Repeated(ShownName::of(name)).to_string(), expected);
+            assert_eq!(ParametersError::Repeated(SafeName::of(name)).to_string(), expected);
         }
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = (Parameters::from_form(&body), Parameters::from_json(&body), Parameters::of_authorization(&body));
+            let _ = (Parameters::from_form(&body), Parameters::from_json(&body));
+            let _ = Parameters::from_authorization_request(&body);
         }
 
         #[test]
-        fn what_is_accepted_is_what_every_reader_of_forms_reads(
+        fn an_accepted_form_parses_as_other_parsers_parse_it(
             body in "([a-c]|resource|=|&|[+]|%[0-9a-fA-F]{2}|%|ä){0,16}",
         ) {
             if let Ok(read) = form(&body) {
@@ -447,7 +459,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_as_a_form_is_read_as_it_was(
+        fn a_serialized_form_parses_to_the_same_values(
             values in proptest::collection::btree_map("[^\0]{0,6}", "[^\0]{1,8}", 0..5),
         ) {
             let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&values).finish();

@@ -1,24 +1,26 @@
-//! The grammar that redirect URIs and the URIs of a client's pages share (RFC 3986), read on the raw text.
+//! The URI grammar (RFC 3986) for redirect URIs, the URIs of a client's pages, and webhooks,
+//! applied to the raw text.
 //!
-//! No URL library: those repair what they read (`https:x` becomes `https://x`, a backslash a slash), so that the text
-//! that was checked is not the text that a browser gets later. Here nothing is repaired, and every pass is linear.
+//! URL libraries repair their input (`https:x` becomes `https://x`, a backslash becomes a slash),
+//! so the text that they check is not the text that a browser gets later. This parser repairs
+//! nothing, and every pass is linear.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::rules::syntax::address;
 
-/// Why text is no absolute URI: the problem, a colon, the remedy.
+/// Why a text is not an absolute URI: the problem, a colon, and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriSyntaxError {
-    #[error("holds a character that a URI may not hold: percent-encode it")]
+    #[error("contains a character that is not allowed in a URI: percent-encode it")]
     ForbiddenCharacter,
-    #[error("holds a % that two hexadecimal digits do not follow: write %25 for a percent sign")]
+    #[error("contains a % that is not followed by two hexadecimal digits: write %25 for a percent sign")]
     BadPercentEncoding,
-    #[error("is not an absolute URI: begin it with a scheme, such as https://")]
+    #[error("is not an absolute URI: start it with a scheme, such as https://")]
     NoScheme,
     #[error("has no host: write // and a host after the scheme")]
     NoHost,
-    #[error("holds user information: remove the @ and what stands before it")]
+    #[error("contains user information: remove the @ and everything before it")]
     UserInfo,
     #[error("has a malformed host: use a name of letters, digits, hyphens and dots, or a plain IP address")]
     BadHost,
@@ -26,7 +28,8 @@ pub enum UriSyntaxError {
     BadPort,
 }
 
-/// Only what RFC 3986 section 2 allows, and whole percent-encodings. `#` is left to the caller, who splits there.
+/// Accepts only the characters of RFC 3986 section 2 and complete percent-encodings. `#` is
+/// refused: callers that allow a fragment split it off first.
 pub fn check_characters(text: &str) -> Result<(), UriSyntaxError> {
     let mut rest = text.as_bytes();
     loop {
@@ -50,27 +53,29 @@ const fn is_uri_byte(byte: u8) -> bool {
 /// Splits at the first colon: `scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 section 3.1).
 pub fn split_scheme(text: &str) -> Result<(&str, &str), UriSyntaxError> {
     let (scheme, rest) = text.split_once(':').ok_or(UriSyntaxError::NoScheme)?;
-    let begins_with_letter = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
+    let starts_with_letter = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
     let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    if begins_with_letter && scheme.bytes().all(is_scheme_byte) {
+    if starts_with_letter && scheme.bytes().all(is_scheme_byte) {
         Ok((scheme, rest))
     } else {
         Err(UriSyntaxError::NoScheme)
     }
 }
 
-/// The text between `//` and the path, query or end; none where what follows the scheme does not begin with `//`.
+/// The text between `//` and the path, the query or the end. `None` if the scheme is not followed
+/// by `//`.
 pub fn authority_of(after_scheme: &str) -> Option<&str> {
     let rest = after_scheme.strip_prefix("//")?;
     rest.split(['/', '?', '#']).next()
 }
 
-/// The host of an `http` or `https` URI, whose authority has no user information and at most one port.
+/// The host of an `http` or `https` URI. Its authority has no user information and at most one
+/// port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host<'a> {
-    /// As written, with the brackets of an IPv6 address.
+    /// The host as written, with the brackets of an IPv6 address.
     pub text: &'a str,
-    /// Where the host is written as an address.
+    /// The address, if the host is an address and not a name.
     pub address: Option<IpAddr>,
 }
 
@@ -89,13 +94,14 @@ impl<'a> Host<'a> {
         Ok(Self { text, address })
     }
 
-    /// A literal address that is none of the public internet (`address.rs`).
+    /// Whether the host is an address that is not on the public internet (see [`address`]).
     pub fn is_private_address(&self) -> bool {
         self.address.is_some_and(|address| address::kind_of(address).is_some())
     }
 }
 
-/// The colons of an IPv6 address stand in brackets; the colon of a port follows them.
+/// Splits off the port. The colons of an IPv6 address are inside brackets; that of a port follows
+/// them.
 pub fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -123,8 +129,9 @@ fn parse_host(text: &str) -> Result<Option<IpAddr>, UriSyntaxError> {
     is_dns_name(text).then_some(None).ok_or(UriSyntaxError::BadHost)
 }
 
-/// Browsers read a host whose last label is a number as an IPv4 address, in any of its old spellings: `127.1`,
-/// `0x7f000001`, `2130706433`. Such a host is held to the plain spelling.
+/// Browsers parse a host whose last label is a number as an IPv4 address, even in old notations
+/// such as `127.1`, `0x7f000001` and `2130706433`. Such a host must use the dotted decimal
+/// notation.
 fn ends_in_number(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or(host);
     let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
@@ -132,7 +139,8 @@ fn ends_in_number(host: &str) -> bool {
     is_decimal || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1), those of internationalised names among them.
+/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1), including internationalized
+/// names in their ASCII form.
 fn is_dns_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -174,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_begins_with_a_letter_and_ends_at_the_first_colon() {
+    fn a_scheme_starts_with_a_letter_and_ends_at_the_first_colon() {
         let cases = [
             ("https://x", Ok(("https", "//x"))),
             ("com.example.app:/cb", Ok(("com.example.app", "/cb"))),
@@ -194,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_ends_where_the_path_or_the_query_begins() {
+    fn an_authority_ends_at_the_path_or_the_query() {
         let cases = [
             ("//host/path?q", Some("host")),
             ("//host?q/@", Some("host")),
@@ -210,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_name_or_a_plainly_written_address() {
+    fn a_host_is_a_name_or_an_address_in_its_usual_notation() {
         let name_of_253 = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
         let cases = [
             ("//example.com", Ok("example.com")),
@@ -266,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn private_addresses_are_told_from_public_ones() {
+    fn private_and_public_addresses_are_distinguished() {
         let private = [
             "127.0.0.1",
             "127.8.9.10",

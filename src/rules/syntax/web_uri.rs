@@ -1,7 +1,8 @@
-//! The URIs of a client's own pages (RFC 7591 section 2): shown to people as links, never fetched.
+//! The URIs of a client's own pages (RFC 7591 section 2). They are shown to users as links and
+//! never fetched.
 //!
-//! A registered client vouches for itself, so that its logo and keys are held to what a server could fetch one day
-//! without harm: https, and no address of somebody's private network (RFC 7591 section 5).
+//! Anyone can register a client, so the URIs of its logo and its keys must be safe to fetch in the
+//! future: https, and not an address in a private network (RFC 7591 section 5).
 
 use std::fmt;
 
@@ -19,14 +20,15 @@ pub struct WebUri(String);
 #[serde(transparent)]
 pub struct PublicHttpsUri(String);
 
-/// Why text is no such URI: the problem, a colon, the remedy. Constant, so that it never quotes what was sent.
+/// Why a text is not a valid URI: the problem, a colon, and the remedy. Messages are constant, so
+/// they never quote the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebUriError {
     #[error("is longer than 1000 characters: shorten it")]
     TooLong,
     #[error(transparent)]
     Syntax(#[from] UriSyntaxError),
-    #[error("is no web address: use https")]
+    #[error("is not a web address: use https")]
     NotWeb,
     #[error("does not use https: use https")]
     NotHttps,
@@ -65,9 +67,9 @@ impl PublicHttpsUri {
     }
 }
 
-/// The scheme and the host of `scheme://host…`, with a fragment or without.
+/// The scheme and the host of `scheme://host…`, with or without a fragment.
 fn read(text: &str) -> Result<(&str, Host<'_>), WebUriError> {
-    // Bytes count as characters here: a URI that holds anything but ASCII is refused in any case.
+    // Counting bytes is enough: a URI with characters that are not ASCII is refused in any case.
     if text.len() > MAX_LENGTH {
         return Err(WebUriError::TooLong);
     }
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_on_the_web_and_logos_and_keys_on_the_public_web() {
+    fn pages_use_http_or_https_and_logos_and_keys_use_public_https() {
         let same = |text: &str| Ok(text.to_owned());
         let cases = [
             ("https://example.com", same("https://example.com"), same("https://example.com")),
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_uri_is_refused_by_both() {
+    fn an_invalid_uri_is_refused_by_both() {
         let cases = [
             ("", UriSyntaxError::NoScheme),
             ("example.com", UriSyntaxError::NoScheme),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_characters_fit_and_one_more_does_not() {
+    fn a_thousand_characters_are_accepted_and_one_more_is_refused() {
         let longest = format!("https://example.com/{}", "x".repeat(980));
 
         assert_eq!(web(&longest).map(|text| text.len()), Ok(1000));
@@ -161,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_is_kept_as_sent_and_is_plain_ascii(text in "https?://[a-z0-9.:@-]{1,12}([/?#]\\PC{0,8})?") {
+        fn an_accepted_uri_is_unchanged_and_printable_ascii(text in "https?://[a-z0-9.:@-]{1,12}([/?#]\\PC{0,8})?") {
             if let Ok(uri) = WebUri::parse(&text) {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));

@@ -1,5 +1,6 @@
-//! What tokens say: access tokens (RFC 9068 section 2.2), ID tokens (OpenID Connect Core 1.0 section 2) and the answer
-//! about a user (section 5.3.2). What of a user is told depends on the scopes (section 5.4).
+//! The claims of access tokens (RFC 9068 section 2.2), of ID tokens (OpenID Connect Core 1.0
+//! section 2) and of the UserInfo response (section 5.3.2). The scopes decide which claims about
+//! the user are included (section 5.4).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -9,9 +10,9 @@ use crate::rules::id::{FamilyId, OrgId, UserId};
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 
-/// `typ` of an access token's header (RFC 9068 section 2.1).
+/// The `typ` header of access tokens (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
-/// `typ` of an ID token's header (RFC 7519 section 5.1).
+/// The `typ` header of ID tokens (RFC 7519 section 5.1).
 pub const ID_TOKEN_TYPE: &str = "JWT";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,24 +25,24 @@ pub struct AccessTokenClaims {
     /// When the user signed in.
     pub auth_time: Timestamp,
     pub jti: Uuid,
-    /// As the client names itself.
+    /// The `client_id` that the client uses, which can be a URL.
     pub client_id: String,
     #[serde(serialize_with = "write_scope", deserialize_with = "read_scope")]
     pub scope: ScopeSet,
     pub org_id: OrgId,
-    /// Says whether the token still lives.
+    /// The row of the family decides whether the token is still valid.
     pub family: FamilyId,
 }
 
 impl AccessTokenClaims {
-    /// Whether it was issued here and its time has not run out. For whom it is, and whether its family lives, is asked
-    /// besides.
-    pub fn holds(&self, issuer: &str, now: Timestamp) -> bool {
+    /// Whether this server issued the token and it has not expired. The audience and the family are
+    /// checked separately.
+    pub fn is_current(&self, issuer: &str, now: Timestamp) -> bool {
         self.iss == issuer && now < self.exp
     }
 }
 
-/// `aud` (RFC 7519 section 4.1.3): one is written as a string, several as a list.
+/// The `aud` claim (RFC 7519 section 4.1.3): a string for one audience, a list for several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
@@ -50,7 +51,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// The resources, and where none was named this server itself.
+    /// The resources of the request, or this server if it named none.
     pub fn of(resources: &[Resource], issuer: &str) -> Self {
         match resources {
             [] => Self::One(issuer.to_owned()),
@@ -60,17 +61,19 @@ impl Audience {
     }
 
     pub fn contains(&self, name: &str) -> bool {
-        self.names().iter().any(|one| one == name)
+        self.names().iter().any(|audience| audience == name)
     }
 
     pub fn is_only(&self, name: &str) -> bool {
         matches!(self.names(), [only] if only == name)
     }
 
-    /// In whichever spelling: a token outlives the one that its operator had chosen when it was made.
+    /// Whether the audience contains the resource, in any spelling. The declared spelling can
+    /// change while a token is valid.
     pub fn is_for(&self, resource: &Resource) -> bool {
-        let is_it = |one: &String| one == resource.as_str() || Resource::parse(one).is_ok_and(|one| one == *resource);
-        self.names().iter().any(is_it)
+        let is_same =
+            |name: &String| name == resource.as_str() || Resource::parse(name).is_ok_and(|named| named == *resource);
+        self.names().iter().any(is_same)
     }
 
     fn names(&self) -> &[String] {
@@ -81,8 +84,8 @@ impl Audience {
     }
 }
 
-/// All that [`IdTokenClaims`] and [`UserInfo`] can hold: what the metadata promises (OpenID Connect Discovery 1.0
-/// section 3).
+/// All claims of [`IdTokenClaims`] and [`UserInfo`], for `claims_supported` of the metadata (OpenID
+/// Connect Discovery 1.0 section 3).
 pub const CLAIMS: [&str; 11] =
     ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username", "email", "email_verified"];
 
@@ -90,7 +93,7 @@ pub const CLAIMS: [&str; 11] =
 pub struct IdTokenClaims {
     pub iss: String,
     pub sub: UserId,
-    /// The client, as it names itself.
+    /// The `client_id` that the client uses.
     pub aud: String,
     pub exp: Timestamp,
     pub iat: Timestamp,
@@ -101,7 +104,7 @@ pub struct IdTokenClaims {
     pub user: UserClaims,
 }
 
-/// The answer of the UserInfo endpoint.
+/// The response of the UserInfo endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserInfo {
     pub sub: UserId,
@@ -109,7 +112,7 @@ pub struct UserInfo {
     pub user: UserClaims,
 }
 
-/// What a client learns of a user.
+/// The claims about the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,8 +126,9 @@ pub struct UserClaims {
 }
 
 impl UserClaims {
-    /// `profile` does not give the address away: the user name is what stands before its `@`.
-    pub fn told(scopes: &ScopeSet, email: &str, name: Option<&str>) -> Self {
+    /// The claims that these scopes allow. `profile` does not reveal the email address: the user
+    /// name is the part before the `@`.
+    pub fn for_scopes(scopes: &ScopeSet, email: &str, name: Option<&str>) -> Self {
         let mut claims = Self::default();
         if scopes.contains("profile") {
             claims.name = name.map(str::to_owned);
@@ -142,7 +146,8 @@ fn write_scope<S: Serializer>(scope: &ScopeSet, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(scope)
 }
 
-/// Without the bound of a parameter: a token is ours, and a catalog may have more defaults than a request may name.
+/// Reads a scope without the limit for request parameters. This server issued the token, and a
+/// catalog can have more default scopes than a request may contain.
 fn read_scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D::Error> {
     let text = String::deserialize(deserializer)?;
     let names = text.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse);
@@ -198,11 +203,11 @@ mod tests {
     }
 
     fn written<T: Serialize>(claims: &T) -> Value {
-        serde_json::to_value(claims).expect("serialises")
+        serde_json::to_value(claims).expect("serializes")
     }
 
     #[test]
-    fn an_access_token_says_what_rfc_9068_asks_for_and_is_read_as_it_was() {
+    fn an_access_token_has_the_claims_of_rfc_9068_and_is_read_unchanged() {
         let claims = access_token(&resources(&["https://mcp.example/"]));
 
         assert_eq!(
@@ -213,7 +218,7 @@ mod tests {
                 "family": NIL,
             }),
         );
-        assert_eq!(serde_json::from_value::<AccessTokenClaims>(written(&claims)).expect("reads"), claims);
+        assert_eq!(serde_json::from_value::<AccessTokenClaims>(written(&claims)).expect("deserializes"), claims);
     }
 
     #[test]
@@ -227,7 +232,7 @@ mod tests {
             let audience = Audience::of(&resources(named), ISSUER);
 
             assert_eq!(written(&audience), expected);
-            assert_eq!(serde_json::from_value::<Audience>(expected).expect("reads"), audience);
+            assert_eq!(serde_json::from_value::<Audience>(expected).expect("deserializes"), audience);
             assert_eq!((audience.contains(ISSUER), audience.is_only(ISSUER)), (named.is_empty(), named.is_empty()));
             assert!(named.iter().all(|name| audience.contains(name)) && !audience.contains("https://c.example"));
         }
@@ -242,18 +247,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_holds_for_its_issuer_until_the_second_in_which_it_ends() {
+    fn a_token_is_current_for_its_issuer_until_it_expires() {
         let claims = access_token(&[]);
-        let holds = |issuer, now| claims.holds(issuer, Timestamp::from_seconds(now));
+        let is_current = |issuer, now| claims.is_current(issuer, Timestamp::from_seconds(now));
 
-        assert!(holds(ISSUER, 1_000) && holds(ISSUER, 4_599));
-        assert!(
-            !holds(ISSUER, 4_600) && !holds("https://id.example/", 1_000) && !holds("https://other.example", 1_000)
-        );
+        assert!(is_current(ISSUER, 1_000) && is_current(ISSUER, 4_599));
+        assert!(!is_current(ISSUER, 4_600));
+        assert!(!is_current("https://id.example/", 1_000) && !is_current("https://other.example", 1_000));
     }
 
     #[test]
-    fn more_scopes_than_a_parameter_may_name_are_read_and_no_other_text_is() {
+    fn more_scopes_than_a_parameter_allows_are_read_and_invalid_text_is_refused() {
         let names: Vec<_> = (0..150).map(|index| format!("scope_{index}")).collect();
         let mut token = written(&access_token(&[]));
         let mut read_with = |scope: String| {
@@ -261,25 +265,25 @@ mod tests {
             serde_json::from_value::<AccessTokenClaims>(token.clone()).map(|claims| claims.scope.len())
         };
 
-        assert_eq!(read_with(names.join(" ")).expect("reads"), 150);
-        assert_eq!(read_with(String::new()).expect("reads"), 0);
+        assert_eq!(read_with(names.join(" ")).expect("deserializes"), 150);
+        assert_eq!(read_with(String::new()).expect("deserializes"), 0);
         assert!(read_with("a\"b".to_owned()).is_err());
     }
 
     #[test]
-    fn the_claims_that_are_promised_are_those_that_there_are() {
-        let user = UserClaims::told(&set("openid profile email"), "ada@example.com", Some("Ada"));
-        let told = UserInfo { sub: UserId(Uuid::nil()), user: user.clone() };
+    fn the_supported_claims_are_exactly_those_that_exist() {
+        let user = UserClaims::for_scopes(&set("openid profile email"), "ada@example.com", Some("Ada"));
+        let user_info = UserInfo { sub: UserId(Uuid::nil()), user: user.clone() };
         let names = |claims: Value| claims.as_object().expect("claims").keys().cloned().collect::<BTreeSet<_>>();
 
-        let mut held = names(written(&id_token(Some("n"), user)));
-        held.extend(names(written(&told)));
+        let mut existing = names(written(&id_token(Some("n"), user)));
+        existing.extend(names(written(&user_info)));
 
-        assert_eq!(held, CLAIMS.map(str::to_owned).into());
+        assert_eq!(existing, CLAIMS.map(str::to_owned).into());
     }
 
     #[test]
-    fn each_scope_tells_its_part_of_a_user() {
+    fn each_scope_adds_its_claims_about_the_user() {
         let cases = [
             ("openid", Some("Ada"), json!({})),
             ("dashboards_read", Some("Ada"), json!({})),
@@ -295,7 +299,7 @@ mod tests {
             ),
         ];
         for (scopes, name, expected) in cases {
-            let user = UserClaims::told(&set(scopes), "ada@example.com", name);
+            let user = UserClaims::for_scopes(&set(scopes), "ada@example.com", name);
             let mut with_sub = expected.clone();
             with_sub["sub"] = json!(NIL);
 
@@ -305,9 +309,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_says_what_openid_connect_asks_for_and_has_no_null() {
+    fn an_id_token_has_the_claims_of_openid_connect_and_no_null() {
         let bare = id_token(None, UserClaims::default());
-        let full = id_token(Some("n"), UserClaims::told(&set("email"), "ada@example.com", None));
+        let full = id_token(Some("n"), UserClaims::for_scopes(&set("email"), "ada@example.com", None));
 
         assert_eq!(
             written(&bare),
@@ -321,7 +325,7 @@ mod tests {
             }),
         );
         for claims in [bare, full] {
-            assert_eq!(serde_json::from_value::<IdTokenClaims>(written(&claims)).expect("reads"), claims);
+            assert_eq!(serde_json::from_value::<IdTokenClaims>(written(&claims)).expect("deserializes"), claims);
         }
     }
 }

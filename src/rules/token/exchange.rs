@@ -1,8 +1,9 @@
-//! The one rule for the exchange of a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6): whether it is answered, with
-//! which tokens, and what it ends.
+//! The exchange of an authorization code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.6):
+//! whether the request succeeds, with which scopes and resources, and whether it revokes a family.
 //!
-//! It is applied to a row that was read, before anything changes. The code is redeemed only if nobody else redeemed it
-//! meanwhile and its grant is still live, so a refused request never uses a code up.
+//! The decision is made on the row as it was read, before anything is changed. The code is then
+//! redeemed only if it was not redeemed in the meantime and its grant is still active, so a refused
+//! request never uses up a code.
 
 use crate::rules::authorization::pkce::CodeChallenge;
 use crate::rules::authorization::resource::Resource;
@@ -14,7 +15,7 @@ use crate::rules::timestamp::Timestamp;
 use crate::rules::token::request::{TokenRefusal, narrower_resources};
 use crate::secret::Secret;
 
-/// The request of a client.
+/// The token request of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeRequest<'a> {
     pub client_id: ClientId,
@@ -23,30 +24,32 @@ pub struct ExchangeRequest<'a> {
     pub resources: &'a [Resource],
 }
 
-/// The code, as it was read.
+/// The row of the code, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredCode<'a> {
     pub client_id: ClientId,
-    /// `None`: the authorization request did not send one, so the exchange need not.
+    /// `None` if the authorization request had no `redirect_uri`. The exchange then needs none
+    /// either.
     pub redirect_uri: Option<&'a str>,
     pub code_challenge: Option<&'a CodeChallenge>,
     pub scopes: &'a ScopeSet,
     pub resources: &'a [Resource],
     pub expires_at: Timestamp,
-    /// The family that the first use began.
+    /// The family that the first use of the code created.
     pub used_by: Option<FamilyId>,
     pub standing: &'a Standing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExchangeDecision {
-    /// Redeem the code and begin a family. Scopes and resources are those of the access token.
+    /// Redeem the code and create a family. Scopes and resources are those of the access token.
     Issue {
         scopes: ScopeSet,
         resources: Vec<Resource>,
     },
     Refuse(TokenRefusal),
-    /// The code was used before (RFC 6749 section 4.1.2): revoke what its first use began and refuse the request.
+    /// The code was used before (RFC 6749 section 4.1.2). Revoke the family of the first use and
+    /// refuse the request.
     RevokeFamily(FamilyId),
 }
 
@@ -66,7 +69,8 @@ pub fn decide_exchange(
     }
 }
 
-/// Scopes and resources of the access token. Which of redirect URI and verifier is wrong is not reported.
+/// Returns the scopes and resources of the access token. The error does not reveal whether the
+/// redirect URI or the verifier was wrong.
 fn access(
     request: ExchangeRequest<'_>,
     code: Option<StoredCode<'_>>,
@@ -120,7 +124,7 @@ mod tests {
         Resource::parse_all(texts.iter().copied()).expect("resources")
     }
 
-    /// A code that ends at second 60, for one resource. Each case changes one thing.
+    /// A code that expires at second 60, for two resources. Each case changes one thing.
     struct Case {
         client_id: ClientId,
         redirect_uri: Option<&'static str>,
@@ -151,7 +155,9 @@ mod tests {
 
     fn decision(case: &Case) -> ExchangeDecision {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let (named, granted, scopes) = (resources(case.named), resources(case.granted), set("email org_management"));
+        let named = resources(case.named);
+        let granted = resources(case.granted);
+        let scopes = set("email org_management");
         let challenge = case.has_challenge.then(|| CodeChallenge::of_verifier(VERIFIER));
         let verifier = case.verifier.map(|text| Secret::new(text.to_owned()));
         let request = ExchangeRequest {
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_is_decided_by_code_client_redirect_verifier_user_and_resource() {
+    fn an_exchange_depends_on_code_client_redirect_verifier_user_and_resource() {
         let issue = |names: &[&str]| ExchangeDecision::Issue { scopes: set("email"), resources: resources(names) };
         let both = || issue(&["https://a.example", "https://b.example"]);
         let refuse = ExchangeDecision::Refuse;

@@ -1,4 +1,4 @@
-//! A public key as JSON (RFC 7517), its name (RFC 7638), and a set of them.
+//! JSON Web Keys (RFC 7517), their thumbprints (RFC 7638), and sets of keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
-/// The members that make the key, and no others. Numbers and points are base64url.
+/// A public key with only its required members. Numbers and coordinates are base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kty")]
 pub enum Jwk {
@@ -19,7 +19,7 @@ pub enum Jwk {
     Rsa { n: String, e: String },
 }
 
-/// The only curve of its kind that is used here.
+/// The only EC curve that this server uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum P256 {
     #[serde(rename = "P-256")]
@@ -31,7 +31,7 @@ pub enum Ed25519 {
     Ed25519,
 }
 
-/// How long a thumbprint is, which is how long every key id of ours is.
+/// The length of a thumbprint. The key ids of this server are thumbprints.
 pub const THUMBPRINT_LENGTH: usize = 43;
 
 impl Jwk {
@@ -47,7 +47,7 @@ impl Jwk {
         Self::Rsa { n: encode(n), e: encode(e) }
     }
 
-    /// RFC 7638 section 3: the SHA-256 of the members in the order of their names, without white space.
+    /// RFC 7638 section 3: the SHA-256 of the members, ordered by name and without white space.
     pub fn thumbprint(&self) -> String {
         let text = match self {
             Self::Ec { x, y, .. } => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
@@ -62,7 +62,7 @@ fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A key as it is published: what it is for, and how a token names it (RFC 7517 section 4).
+/// A published key, with its algorithm, id and use (RFC 7517 section 4).
 #[derive(Clone, Debug, Serialize)]
 pub struct PublishedJwk<'a> {
     #[serde(flatten)]
@@ -73,7 +73,7 @@ pub struct PublishedJwk<'a> {
     pub usage: &'static str,
 }
 
-/// RFC 7517 section 5.
+/// A JWK set (RFC 7517 section 5).
 #[derive(Clone, Debug, Serialize)]
 pub struct JwkSet<'a> {
     pub keys: Vec<PublishedJwk<'a>>,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbprint_is_the_one_of_the_standards_examples() {
+    fn the_thumbprints_match_the_examples_of_the_rfcs() {
         let rfc_7638_section_3_1 = jwk(json!({
             "kty": "RSA",
             "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n\
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_as_it_was_written() {
+    fn a_key_is_read_unchanged() {
         for key in [Jwk::ec(&[1; 32], &[2; 32]), Jwk::okp(&[3; 32]), Jwk::rsa(&[4; 256], &[1, 0, 1])] {
             assert_eq!(jwk(serde_json::to_value(&key).expect("JSON")), key);
         }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_published_key_says_what_it_is_for() {
+    fn a_published_key_has_its_algorithm_id_and_use() {
         let key = Jwk::okp(&[0]);
         let published = PublishedJwk { key: &key, alg: SigningAlgorithm::EdDsa, kid: "k", usage: "sig" };
 

@@ -1,4 +1,4 @@
-//! Codes, refresh tokens, access tokens and their keys.
+//! Tokens: code exchange, refresh, claims and signing keys.
 
 pub mod answer;
 pub mod claims;

@@ -1,7 +1,8 @@
-//! The one rule for a refresh (RFC 6749 section 6): whether it is answered, with which tokens, and what it ends.
+//! Refresh requests (RFC 6749 section 6): whether a request succeeds, with which tokens, and
+//! whether it revokes the family.
 //!
-//! It is applied to a row that was read, before anything changes. A rotation is stored only if the row is still the one
-//! that was decided on, so a refused request never uses a token up.
+//! The decision is made on the row as it was read, before anything is changed. A rotation is stored
+//! only if the row was not changed in the meantime, so a refused request never uses up a token.
 
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
@@ -11,7 +12,7 @@ use crate::rules::timestamp::Timestamp;
 use crate::rules::token::refresh_token::{Decision, FamilyState, RefreshRules, RefreshToken, decide};
 use crate::rules::token::request::{TokenRefusal, narrower_scope, refreshed_resources};
 
-/// The request of a client.
+/// The refresh request of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshRequest<'a> {
     pub client_id: ClientId,
@@ -20,7 +21,7 @@ pub struct RefreshRequest<'a> {
     pub resources: &'a [Resource],
 }
 
-/// The family that the token names, as it was read.
+/// The row of the token's family, as it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredFamily<'a> {
     pub client_id: ClientId,
@@ -39,22 +40,22 @@ pub enum RefreshDecision {
         resources: Vec<Resource>,
     },
     Refuse(TokenRefusal),
-    /// Two parties hold tokens of the family: revoke it and refuse the request.
+    /// Two parties have tokens of the family. Revoke it and refuse the request.
     RevokeFamily,
 }
 
 /// The refresh token of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuedRefreshToken {
-    /// The next one, after a rotation.
+    /// The next token, after a rotation.
     Next,
-    /// The family's current one again. Nothing changes.
+    /// The family's current token again. Nothing changes.
     Current,
-    /// The family's previous one again. Nothing changes.
+    /// The family's previous token again. Nothing changes.
     Previous,
 }
 
-/// `was_derived` says whether this server made the presented token.
+/// `was_derived` returns whether this server created the presented token.
 pub fn decide_refresh(
     request: RefreshRequest<'_>,
     family: Option<StoredFamily<'_>>,
@@ -78,7 +79,7 @@ pub fn decide_refresh(
     }
 }
 
-/// Scopes and resources of the new access token.
+/// Returns the scopes and resources of the new access token.
 fn access(
     request: RefreshRequest<'_>,
     family: StoredFamily<'_>,
@@ -88,7 +89,8 @@ fn access(
     let requested = narrower_scope(request.scope, family.scopes)?;
     let scopes = requested.intersection(&permitted);
     if scopes.is_empty() {
-        // A client that named no scope must send its user to authorize again, which clients do only after `invalid_grant`.
+        // A client that requested no scope must ask its user to authorize again, and clients do
+        // this only after `invalid_grant`.
         let named = request.scope.map(|scope| TokenRefusal::ScopeNotAllowed(scope.clone()));
         return Err(named.unwrap_or(TokenRefusal::InvalidRefreshToken));
     }
@@ -154,17 +156,20 @@ mod tests {
 
     fn decision(case: &Case) -> RefreshDecision {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let (token_3, token_2) = (token(3).digest(), token(2).digest());
-        let (scope, named, granted) = (case.scope.map(set), resources(case.named), resources(case.granted));
-        let (scopes, required, presented) = (set("email mcp_read org_management"), set(""), token(case.presented));
+        let scope = case.scope.map(set);
+        let named = resources(case.named);
+        let granted = resources(case.granted);
+        let scopes = set("email mcp_read org_management");
+        let required = set("");
+        let presented = token(case.presented);
         let request =
             RefreshRequest { client_id: case.client_id, token: &presented, scope: scope.as_ref(), resources: &named };
         let family = StoredFamily {
             client_id: client(1),
             state: FamilyState {
                 sequence: 3,
-                current_digest: Some(token_3),
-                previous_digest: Some(token_2),
+                current_digest: Some(token(3).digest()),
+                previous_digest: Some(token(2).digest()),
                 rotated_at: Timestamp::from_seconds(5_000),
                 previous_rotated_at: Some(Timestamp::from_seconds(5_000)),
                 ends_at: None,
@@ -184,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_is_decided_by_token_user_client_scope_and_resource() {
+    fn a_refresh_depends_on_token_user_client_scope_and_resource() {
         use IssuedRefreshToken::{Current, Next, Previous};
         const BOTH: &[&str] = &["https://a.example", "https://b.example"];
         let refuse = RefreshDecision::Refuse;

@@ -1,11 +1,14 @@
-//! Refresh tokens, and what to do with a presented one (RFC 6749 section 6, RFC 9700 section 4.14.2).
+//! Refresh tokens, and what to do with a presented one (RFC 6749 section 6, RFC 9700 section
+//! 4.14.2).
 //!
-//! All tokens of a family carry its seed. Each token is derived from the one before it, and a rotation makes the next
-//! token the current one. The family's row stores digests only, so a copy of the database does not contain a token.
+//! All tokens of a family contain its seed. Each token is derived from the one before it, and a
+//! rotation makes the next token the current one. The family's row stores only digests, so a copy
+//! of the database does not contain a token.
 //!
-//! A token is *used* when it is presented and the family rotates. Using its access token does not count: resource servers
-//! check access tokens without this server. The current token is never used, because its use makes the next one current.
-//! So the row always answers the question that decides a retry: was the successor of the presented token used?
+//! A token is *used* when it is presented and the family rotates. Using its access token does not
+//! count, because resource servers check access tokens without this server. The current token is
+//! never used, because its use makes the next one current. The row therefore always answers the
+//! question that decides a retry: was the successor of the presented token used?
 //!
 //! | presented token | its successor | time since it was replaced | decision |
 //! | --- | --- | --- | --- |
@@ -14,12 +17,13 @@
 //! | previous (the current one replaced it) | not used | at most `repeat` or `grace` | `RepeatCurrent`: return the current token again |
 //! | previous | not used | longer | `TooLate`: refuse, and revoke nothing; `Reused` if `repeat` is 0 |
 //! | the one before the previous | used | at most `grace` | `RepeatPrevious`: return the previous token again |
-//! | the one before the previous | used | longer | `Reused`: two parties hold the family, so revoke it |
+//! | the one before the previous | used | longer | `Reused`: two parties have tokens of the family, so revoke it |
 //! | older | used | unknown | `Reused` |
-//! | not derived by this server | | | `Foreign`: refuse, and revoke nothing, since anybody can invent one |
+//! | not derived by this server | | | `Foreign`: refuse, and revoke nothing, because anyone can invent one |
 //!
-//! Every repeated token is one that the family already has, so the chain never forks. After `RepeatPrevious` the client
-//! holds the previous token, whose own retry is the third line.
+//! A repeated token is always one that the family already has, so the chain never forks. After
+//! `RepeatPrevious` the client has the previous token, and the third row of the table applies to
+//! it.
 
 use std::fmt;
 
@@ -32,7 +36,7 @@ use crate::rules::id::FamilyId;
 use crate::rules::timestamp::Timestamp;
 use crate::secret::{Digest, Secret};
 
-/// What a key of the ring is used for when it makes a tag.
+/// The purpose for which a key of the key ring creates tags.
 pub const PURPOSE: &str = "refresh token";
 
 const PREFIX: &str = "rt_";
@@ -43,10 +47,11 @@ const TAG_BYTES: usize = 32;
 const BYTES: usize = FAMILY_BYTES + SEQUENCE_BYTES + SEED_BYTES + TAG_BYTES;
 const ENCODED: usize = (BYTES * 8).div_ceil(6);
 
-/// Drawn for each family, and in each of its tokens.
+/// A random value for each family, contained in all of its tokens.
 pub type Seed = [u8; SEED_BYTES];
 
-/// `rt_` and base64url without padding of the family, the place in it, its seed, and a tag that only this server can make.
+/// A refresh token: `rt_`, followed by the base64url encoding of the family, the sequence number,
+/// the seed, and a tag that only this server can create.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
     pub family: FamilyId,
@@ -60,13 +65,13 @@ pub struct RefreshToken {
 pub struct RefreshTokenError;
 
 impl RefreshToken {
-    /// `mac` is that of a key of the ring for [`PURPOSE`].
+    /// `mac` computes a MAC with a key of the key ring for [`PURPOSE`].
     pub fn derive(family: FamilyId, sequence: u32, seed: Seed, mac: impl FnOnce(&[u8]) -> [u8; TAG_BYTES]) -> Self {
         let tag = mac(&[family.0.as_bytes().as_slice(), &sequence.to_be_bytes(), &seed].concat());
         Self { family, sequence, seed, tag }
     }
 
-    /// The one that takes its place.
+    /// The token that replaces this one.
     pub fn successor(&self, mac: impl FnOnce(&[u8]) -> [u8; TAG_BYTES]) -> Self {
         Self::derive(self.family, self.sequence.saturating_add(1), self.seed, mac)
     }
@@ -78,11 +83,15 @@ impl RefreshToken {
         let (sequence, rest) = rest.split_first_chunk::<SEQUENCE_BYTES>().ok_or(RefreshTokenError)?;
         let (seed, rest) = rest.split_first_chunk::<SEED_BYTES>().ok_or(RefreshTokenError)?;
         let tag = rest.try_into().map_err(|_| RefreshTokenError)?;
-        let (family, sequence) = (FamilyId(Uuid::from_bytes(*family)), u32::from_be_bytes(*sequence));
-        Ok(Self { family, sequence, seed: *seed, tag })
+        Ok(Self {
+            family: FamilyId(Uuid::from_bytes(*family)),
+            sequence: u32::from_be_bytes(*sequence),
+            seed: *seed,
+            tag,
+        })
     }
 
-    /// The token as the client holds it.
+    /// The token as it is sent to the client.
     pub fn secret(&self) -> Secret {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend(self.family.0.as_bytes());
@@ -92,49 +101,51 @@ impl RefreshToken {
         Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&bytes)))
     }
 
-    /// Of the whole text: what the family's row holds.
+    /// The digest of the whole token, which is stored in the family's row.
     pub fn digest(&self) -> Digest {
         self.secret().digest()
     }
 
-    /// Whether the tag was made with this key.
+    /// Whether the tag was created with this key.
     pub fn was_derived(&self, mac: impl FnOnce(&[u8]) -> [u8; TAG_BYTES]) -> bool {
         let again = Self::derive(self.family, self.sequence, self.seed, mac);
         verify_slices_are_equal(&again.tag, &self.tag).is_ok()
     }
 }
 
-/// Seed and tag are the secret part.
+/// Omits the seed and the tag, which are secret.
 impl fmt::Debug for RefreshToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RefreshToken({}, {}, ***)", self.family, self.sequence)
     }
 }
 
-/// The part of a family's row that decides.
+/// The columns of a family's row on which the decision depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FamilyState {
     pub sequence: u32,
-    /// `None`: the family has no refresh token.
+    /// `None` if the family has no refresh token.
     pub current_digest: Option<Digest>,
     pub previous_digest: Option<Digest>,
-    /// When the current token was made.
+    /// When the current token was created.
     pub rotated_at: Timestamp,
-    /// When the token before it was made.
+    /// When the previous token was created.
     pub previous_rotated_at: Option<Timestamp>,
-    /// When the family ends, however often it is used.
+    /// When the family expires, even if it is in use.
     pub ends_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Seconds.
+/// The times that apply to refreshes, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshRules {
-    /// How long a token may stay unused. 0 is forever.
+    /// How long a token may stay unused. 0 means forever.
     pub idle: i64,
-    /// How long a replaced token is answered with its successor, even if the successor was used. 0 is not at all.
+    /// How long the successor of a replaced token is returned again, even if the successor was
+    /// used. 0 means not at all.
     pub grace: i64,
-    /// How long a replaced token is answered with its successor while the successor was not used. 0 is not at all.
+    /// How long the successor of a replaced token is returned again if the successor was not used.
+    /// 0 means not at all.
     pub repeat: i64,
 }
 
@@ -152,14 +163,14 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Revoked,
-    /// The family reached its absolute end.
+    /// The maximum lifetime of the family was reached.
     Expired,
     /// The current token was not used for too long.
     Idle,
 }
 
-/// Decides on a token that names this family. `was_derived` says whether any key of the ring gives its tag. It is called
-/// only if the answer matters.
+/// Decides on a presented token of this family. `was_derived` returns whether a key of the key ring
+/// created its tag. It is called only if the result matters.
 pub fn decide(
     presented: &RefreshToken,
     family: &FamilyState,
@@ -198,7 +209,8 @@ fn decide_on_older(presented: &RefreshToken, family: &FamilyState, rules: Refres
     if was_replaced_by_previous && is_in_grace { Decision::RepeatPrevious } else { Decision::Reused }
 }
 
-/// A clock that stepped back makes a token look fresh: it may live longer by the step, and never dies of it.
+/// If the clock was set back, a token looks new. It can stay valid longer, but it never expires
+/// because of the change.
 fn ending(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Option<Ending> {
     if family.revoked_at.is_some() {
         Some(Ending::Revoked)
@@ -211,8 +223,9 @@ fn ending(family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Option<E
     }
 }
 
-/// Near the rotation on either side. A clock slightly behind that of the replica that rotated must not end the family,
-/// and a clock that stepped back far must not extend the time until it catches up.
+/// Whether the rotation is at most this many seconds away, in the past or in the future. A clock
+/// slightly behind that of the replica that rotated must not revoke the family. A clock that was
+/// set back far must not extend the time.
 fn is_within(seconds: i64, replaced_at: Timestamp, now: Timestamp) -> bool {
     let apart = now.seconds_since(replaced_at).max(replaced_at.seconds_since(now));
     seconds > 0 && apart <= seconds
@@ -227,7 +240,7 @@ mod tests {
 
     const SEED: Seed = [7; 16];
     const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600 };
-    /// Without repetition outside the grace time.
+    /// No repetition after the grace period.
     const STRICT: RefreshRules = RefreshRules { repeat: 0, ..RULES };
     const ROTATED_AT: i64 = 5_000;
 
@@ -235,7 +248,7 @@ mod tests {
         FamilyId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001))
     }
 
-    /// Stands for a key of the ring.
+    /// Replaces a key of the key ring.
     fn mac(message: &[u8]) -> [u8; 32] {
         Sha256::new_with_prefix("key").chain_update(message).finalize().into()
     }
@@ -270,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_as_it_is_written() {
+    fn a_token_is_parsed_from_its_text() {
         for sequence in [0, 1, u32::MAX] {
             let text = token(sequence).secret();
 
@@ -284,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_spelling_is_no_token() {
+    fn every_other_text_is_refused() {
         let text = token(1).secret().expose().to_owned();
         let spellings = [
             String::new(),
@@ -299,7 +312,7 @@ mod tests {
             format!(" {text}"),
             format!("rt_{}", "ä".repeat(35)),
             format!("rt_{}/B", "A".repeat(89)),
-            // The last character carries two bits that no byte has.
+            // The last character has two excess bits, which must be zero.
             format!("rt_{}B", "A".repeat(90)),
         ];
         for spelling in spellings {
@@ -308,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_depends_on_seed_place_and_key_and_does_not_print() {
+    fn a_tag_depends_on_seed_sequence_and_key_and_is_not_printed() {
         let token = token(3);
 
         assert!(token.was_derived(mac));
@@ -322,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decision_depends_on_the_place_of_the_token_in_the_family() {
+    fn the_decision_depends_on_the_position_of_the_token_in_the_family() {
         let now = ROTATED_AT + 5;
         let after_grace = ROTATED_AT + 11;
         let cases = [
@@ -349,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_family_that_is_over_works() {
+    fn all_tokens_of_an_ended_family_are_refused() {
         let revoked = FamilyState { revoked_at: Some(at(1)), ..state() };
         let endless = FamilyState { ends_at: None, ..state() };
         let never_idle = RefreshRules { idle: 0, ..RULES };
@@ -375,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_without_a_refresh_token_has_none_to_present() {
+    fn tokens_for_a_family_without_a_refresh_token_are_foreign() {
         let bare = FamilyState { sequence: 0, current_digest: None, previous_digest: None, ..state() };
 
         for presented in [token(0), token(1), forged(0)] {
@@ -384,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_is_repeated_on_both_sides_of_the_rotation() {
+    fn a_successor_is_repeated_shortly_before_and_after_the_rotation() {
         let short = RefreshRules { repeat: 5, ..RULES };
         let no_grace = RefreshRules { grace: 0, ..RULES };
         let neither = RefreshRules { grace: 0, ..STRICT };
@@ -410,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_successor_is_repeated_only_within_the_grace_time() {
+    fn a_used_successor_is_repeated_only_within_the_grace_period() {
         let no_grace = RefreshRules { grace: 0, ..RULES };
         let never_rotated = FamilyState { previous_rotated_at: None, ..state() };
         let replaced_at = ROTATED_AT - 3;
@@ -429,27 +442,28 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stepped_back_does_not_end_a_family() {
+    fn a_clock_that_was_set_back_does_not_end_a_family() {
         for now in [ROTATED_AT - 1, 0, i64::MIN] {
             assert_eq!(decide_at(&token(3), &state(), RULES, now), Decision::Rotate, "{now}");
         }
     }
 
     #[test]
-    fn a_tag_is_derived_again_only_where_that_decides() {
-        let never_asked = || -> bool { panic!("asked") };
+    fn a_tag_is_derived_again_only_if_the_result_matters() {
+        let never_called = || -> bool { panic!("was_derived was called") };
         let now = at(ROTATED_AT);
 
         for presented in [token(3), token(2), token(4)] {
-            let _ = decide(&presented, &state(), RULES, now, never_asked);
+            let _ = decide(&presented, &state(), RULES, now, never_called);
         }
         let revoked = FamilyState { revoked_at: Some(now), ..state() };
-        let _ = decide(&token(1), &revoked, RULES, now, never_asked);
+        let _ = decide(&token(1), &revoked, RULES, now, never_called);
     }
 
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        /// The token so many places before the current one, or after it.
+        /// Present the token that is this many places before the current one. Negative numbers are
+        /// after it.
         Present(i64),
         Wait(i64),
     }
@@ -470,13 +484,13 @@ mod tests {
         }
 
         #[test]
-        fn in_no_sequence_of_tokens_is_an_older_one_answered_beyond_the_rules(
+        fn in_no_sequence_of_requests_is_an_older_token_accepted_against_the_rules(
             steps in proptest::collection::vec(any_step(), 1..60),
             rules in prop_oneof![Just(RULES), Just(STRICT), Just(RefreshRules { grace: 0, ..RULES })],
         ) {
             let mut now = ROTATED_AT;
             let mut family = state();
-            // What the client side knows: when each token was replaced.
+            // When each token was replaced.
             let mut replaced_at = vec![ROTATED_AT - 6, ROTATED_AT - 3, ROTATED_AT];
             for step in steps {
                 let behind = match step {

@@ -1,20 +1,21 @@
-//! How long a token that was just revoked still works for an API that only checks signatures, as people are told.
+//! The remaining lifetime of a token that was just revoked, as it is shown to users. APIs that
+//! check only signatures accept the token until it expires.
 
 use crate::rules::timestamp::Timestamp;
 
-/// Rounded up, so that it is never less than the truth.
+/// The remaining lifetime, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemainingLife {
-    /// From 1 to [`MAX_MINUTES`].
+    /// 1 to [`MAX_MINUTES`] minutes.
     Minutes(u64),
     Hours(u64),
 }
 
-/// Longer times are given in hours.
+/// Longer times are shown in hours.
 const MAX_MINUTES: u64 = 120;
 
 impl RemainingLife {
-    /// `None`: no token is left that any API accepts.
+    /// `None` if no API accepts a token any longer.
     pub fn until(ends_at: Option<Timestamp>, now: Timestamp) -> Option<Self> {
         let seconds = ends_at?.seconds_since(now).unsigned_abs();
         match seconds.div_ceil(60) {
@@ -30,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_rounded_up_and_nothing_is_left_after_the_end() {
+    fn the_remaining_life_is_rounded_up_and_absent_after_expiry() {
         let until = |seconds: i64| {
             RemainingLife::until(Some(Timestamp::from_seconds(1_000 + seconds)), Timestamp::from_seconds(1_000))
         };

@@ -1,4 +1,4 @@
-//! What a client asks of the token endpoint (RFC 6749 sections 4.1.3 and 6), and the errors of section 5.2.
+//! Requests to the token endpoint (RFC 6749 sections 4.1.3 and 6) and its errors (section 5.2).
 
 use crate::rules::authorization::pkce::is_verifier;
 use crate::rules::authorization::resource::{Resource, ResourceError};
@@ -12,7 +12,7 @@ pub enum TokenRequest {
         client_id: String,
         code: Secret,
         redirect_uri: Option<String>,
-        /// Of the right form (RFC 7636 section 4.1).
+        /// The syntax is valid (RFC 7636 section 4.1).
         code_verifier: Option<Secret>,
         resources: Vec<Resource>,
     },
@@ -24,7 +24,7 @@ pub enum TokenRequest {
     },
 }
 
-/// `error` (RFC 6749 section 5.2, RFC 8707 section 2.2).
+/// The `error` member (RFC 6749 section 5.2, RFC 8707 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
     InvalidRequest,
@@ -50,7 +50,8 @@ impl TokenError {
     }
 }
 
-/// Why there is no token: the words are `error_description`, and quote nothing that was sent but names of scopes.
+/// The reason why no token is issued. The texts are the `error_description`. They quote nothing
+/// from the request except scope names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
     #[error(transparent)]
@@ -61,33 +62,44 @@ pub enum TokenRefusal {
     UnsupportedGrantType,
     #[error("the client is not known: register it")]
     UnknownClient,
-    #[error("the client did not register this grant_type: register it with both")]
+    #[error(
+        "the client did not register this grant_type: register it with authorization_code and \
+         refresh_token"
+    )]
     UnregisteredGrantType,
-    /// For everything that can be wrong with a code, in the words of the compatible API: which one it is would help
-    /// only whoever has no right to the code.
+    /// All errors of a code have the same text, that of the compatible API. A more precise one
+    /// would only help an attacker who has a stolen code.
     #[error("Invalid code or code verifier")]
     InvalidCode,
-    /// The response to the first use may have been lost, so the text names the remedy. It begins as that of the others.
+    /// The response to the first use may have been lost, so the text contains a remedy. It begins
+    /// like the text for other errors of a code.
     #[error("Invalid code or code verifier: the code was already used, so start the authorization again")]
     UsedCode,
-    /// For everything that can be wrong with a refresh token.
-    #[error("Invalid refresh token: it was used, revoked or has ended, so the user has to authorize the client again")]
+    /// All errors of a refresh token have the same text.
+    #[error(
+        "Invalid refresh token: it was already used, was revoked or has expired, so the user must \
+         authorize the client again"
+    )]
     InvalidRefreshToken,
-    #[error("scope is not a list of scope names with a space between them: {0}")]
+    #[error("scope is not a space-separated list of scope names: {0}")]
     Scope(#[from] ScopeError),
-    #[error("scope names more than was granted, {}: name less, or have the user authorize the client again", .0.in_words())]
+    #[error(
+        "scope contains scopes that were not granted ({}): request fewer, or have the user authorize \
+         the client again",
+        .0.in_words()
+    )]
     ScopeNotGranted(ScopeSet),
     #[error(
-        "scope names only what is not allowed any more, {}: what the organization allows the client, or the role of the user, \
-         has changed, and its administrators can change that",
+        "scope contains only scopes that are no longer allowed ({}): the scopes allowed for the client \
+         or the role of the user changed, and an administrator of the organization can change that",
         .0.in_words()
     )]
     ScopeNotAllowed(ScopeSet),
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    #[error("resource was not granted: name one that the authorization request named")]
+    #[error("resource was not granted: use one from the authorization request")]
     ResourceNotGranted,
-    #[error("the authorization request named no resource: send resource with it, or leave it out here")]
+    #[error("the authorization request had no resource: send resource there too, or omit it here")]
     ResourceNotRequested,
 }
 
@@ -154,7 +166,8 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
-/// The scope of the next token: what was granted, or the part of it that is asked for (RFC 6749 section 6).
+/// The scope of the next token: the granted scope, or the requested part of it (RFC 6749 section
+/// 6).
 pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Result<ScopeSet, TokenRefusal> {
     match requested {
         None => Ok(granted.clone()),
@@ -163,8 +176,8 @@ pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Resul
     }
 }
 
-/// The resources of an access token: all that the authorization request named, or the requested ones of them (RFC 8707
-/// section 2.2).
+/// The resources of an access token: all those of the authorization request, or the requested
+/// subset (RFC 8707 section 2.2).
 pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
     if requested.is_empty() {
         return Ok(granted.to_vec());
@@ -172,12 +185,13 @@ pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Resul
     if granted.is_empty() {
         return Err(TokenRefusal::ResourceNotRequested);
     }
-    let as_granted = |resource: &Resource| resource.as_one_of(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
+    let as_granted = |resource: &Resource| resource.find_in(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
     requested.iter().map(as_granted).collect()
 }
 
-/// The same for a refresh. If the authorization request named no resource, a requested one is ignored and the token keeps
-/// its audience, this server. Old SDKs begin to send `resource` in the middle of a session, and a refusal would end it.
+/// The resources of an access token after a refresh. If the authorization request had no resource,
+/// a requested one is ignored and the audience stays this server. Some old SDKs start to send
+/// `resource` in the middle of a session, and a refusal would end the session.
 pub fn refreshed_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
     if granted.is_empty() { Ok(Vec::new()) } else { narrower_resources(requested, granted) }
 }
@@ -207,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_exchanged_with_what_belongs_to_it() {
-        let whole = format!(
+    fn the_parameters_of_a_code_exchange_are_parsed() {
+        let all_parameters = format!(
             "grant_type=authorization_code&client_id=c&code=x&redirect_uri=app:cb&code_verifier={VERIFIER}\
              &resource=https://a.example/&resource=https://b.example&client_secret=ignored&scope=%22"
         );
 
         assert_eq!(
-            parse(&whole),
+            parse(&all_parameters),
             Ok(TokenRequest::Code {
                 client_id: "c".to_owned(),
                 code: secret("x"),
@@ -236,20 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_presented_for_all_or_a_part_of_what_it_stands_for() {
+    fn the_parameters_of_a_refresh_are_parsed() {
         let refresh = |scope, resources| TokenRequest::Refresh {
             client_id: "c".to_owned(),
             refresh_token: secret("rt_x"),
             scope,
             resources,
         };
-        let begun = "grant_type=refresh_token&client_id=c&refresh_token=rt_x";
+        let required = "grant_type=refresh_token&client_id=c&refresh_token=rt_x";
         let cases = [
-            (begun.to_owned(), refresh(None, Vec::new())),
-            (format!("{begun}&scope=openid+email"), refresh(Some(set("email openid")), Vec::new())),
-            (format!("{begun}&scope=+"), refresh(None, Vec::new())),
-            (format!("{begun}&resource=https://a.example/"), refresh(None, resources(&["https://a.example"]))),
-            (format!("{begun}&code=x&code_verifier=short"), refresh(None, Vec::new())),
+            (required.to_owned(), refresh(None, Vec::new())),
+            (format!("{required}&scope=openid+email"), refresh(Some(set("email openid")), Vec::new())),
+            (format!("{required}&scope=+"), refresh(None, Vec::new())),
+            (format!("{required}&resource=https://a.example/"), refresh(None, resources(&["https://a.example"]))),
+            (format!("{required}&code=x&code_verifier=short"), refresh(None, Vec::new())),
         ];
         for (body, expected) in cases {
             assert_eq!(expected.client_id(), "c");
@@ -258,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_code_of_its_rule() {
+    fn each_error_has_the_code_of_its_rule() {
         use TokenError::*;
         let code = "grant_type=authorization_code&client_id=c&code=x";
         let refresh = "grant_type=refresh_token&client_id=c&refresh_token=x";
@@ -272,9 +286,9 @@ mod tests {
             (refresh.replace("client_id=c", ""), InvalidRequest, "client_id is missing"),
             (refresh.replace("refresh_token=x", ""), InvalidRequest, "refresh_token is missing"),
             (format!("{code}&code_verifier=short"), InvalidGrant, "Invalid code or code verifier"),
-            (format!("{code}&resource=urn:x"), InvalidTarget, "resource uses another scheme"),
+            (format!("{code}&resource=urn:x"), InvalidTarget, "resource must use https"),
             (format!("{refresh}&resource=x"), InvalidTarget, "resource is not an absolute URI"),
-            (format!("{refresh}&scope=%5C"), InvalidScope, "scope is not a list of scope names"),
+            (format!("{refresh}&scope=%5C"), InvalidScope, "scope is not a space-separated list of scope names"),
             (format!("{refresh}&client_id=c"), InvalidRequest, "client_id is sent more than once"),
             (format!("{refresh}%zz"), InvalidRequest, "the parameters hold a %"),
         ];
@@ -284,13 +298,18 @@ mod tests {
             assert_eq!(refusal.code(), code, "{body}");
             assert!(refusal.to_string().starts_with(beginning), "{refusal}");
         }
-        assert_eq!(TokenRefusal::InvalidCode.to_string(), "Invalid code or code verifier", "and nothing more");
-        let lenient = Parameters::of_authorization(b"grant_type=refresh_token&code=x&code=y").expect("parameters");
+        assert_eq!(
+            TokenRefusal::InvalidCode.to_string(),
+            "Invalid code or code verifier",
+            "the text of the compatible API"
+        );
+        let lenient =
+            Parameters::from_authorization_request(b"grant_type=refresh_token&code=x&code=y").expect("parameters");
         assert_eq!(TokenRequest::parse(&lenient).map_err(|refusal| refusal.code()), Err(InvalidRequest));
     }
 
     #[test]
-    fn every_code_is_written_as_the_rfc_writes_it() {
+    fn the_error_codes_are_those_of_the_rfcs() {
         let cases = [
             (TokenRefusal::Missing("code"), "invalid_request"),
             (TokenRefusal::UnknownClient, "invalid_client"),
@@ -313,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_of_a_request_prints() {
+    fn debug_output_contains_no_secret() {
         let code = parse(&format!("grant_type=authorization_code&client_id=c&code=c0de&code_verifier={VERIFIER}"));
         let refresh = parse("grant_type=refresh_token&client_id=c&refresh_token=rt_x");
 
@@ -323,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_can_shrink_and_never_grows() {
+    fn a_scope_can_be_narrowed_but_not_widened() {
         let granted = set("openid email dashboards_read");
         let cases = [
             (None, Ok(granted.clone())),
@@ -338,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_for_what_was_granted_or_for_less() {
+    fn a_token_is_for_the_granted_resources_or_a_subset() {
         let granted = resources(&["https://a.example", "https://b.example/mcp"]);
         let refused = Err(TokenRefusal::ResourceNotGranted);
         let cases = [
@@ -357,16 +376,16 @@ mod tests {
         }
         let late = resources(&["https://a.example"]);
         assert_eq!(narrower_resources(&late, &[]), Err(TokenRefusal::ResourceNotRequested));
-        assert_eq!(refreshed_resources(&late, &[]), Ok(Vec::new()), "for this server only");
-        let spelled = [Resource::parse("HTTPS://A.example/").expect("a resource")];
-        let told = narrower_resources(&resources(&["https://a.example"]), &spelled).expect("is granted");
-        assert_eq!(told[0].as_str(), "HTTPS://A.example/", "as it was granted");
+        assert_eq!(refreshed_resources(&late, &[]), Ok(Vec::new()), "the resource is ignored");
+        let granted = [Resource::parse("HTTPS://A.example/").expect("a resource")];
+        let narrowed = narrower_resources(&resources(&["https://a.example"]), &granted).expect("is granted");
+        assert_eq!(narrowed[0].as_str(), "HTTPS://A.example/", "the spelling of the grant");
         assert_eq!(narrower_resources(&[], &[]), Ok(Vec::new()));
     }
 
     proptest! {
         #[test]
-        fn no_request_panics_and_every_refusal_is_in_the_characters_of_the_rfc(
+        fn no_request_panics_and_refusals_have_only_allowed_characters(
             grant_type in "(grant_type=(authorization_code|refresh_token|x)&)?",
             rest in "((client_id|code|refresh_token|scope|resource|code_verifier)=(%22|%5C|%C3%A4|[a-z:/]|%)*&){0,5}",
         ) {

@@ -1,4 +1,4 @@
-//! What tokens are signed with: JWS algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
+//! The JWS algorithms with which tokens are signed (RFC 7518 section 3.1, RFC 8037 section 3.1).
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ pub enum SigningAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519.
+    /// EdDSA on Ed25519.
     #[serde(rename = "EdDSA")]
     EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, for what knows nothing newer.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, for verifiers that do not support the others.
     #[serde(rename = "RS256")]
     Rs256,
 }
@@ -20,7 +20,7 @@ pub enum SigningAlgorithm {
 impl SigningAlgorithm {
     pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
 
-    /// As `alg` of a header and of a JWK.
+    /// The `alg` value in token headers and JWKs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_algorithm_has_one_name_everywhere() {
+    fn an_algorithm_has_the_same_name_in_json_and_in_lookups() {
         for algorithm in SigningAlgorithm::ALL {
             assert_eq!(SigningAlgorithm::find(algorithm.name()), Some(algorithm));
             assert_eq!(serde_json::to_value(algorithm).expect("JSON"), algorithm.name());

@@ -1,16 +1,21 @@
-//! When a signing key is published, signs, and is published still: whoever checks tokens with a cached key set must never
-//! meet a key that it does not know, nor lose one that living tokens need.
+//! The periods in which a signing key is published and in which it signs. A key is published before
+//! it signs and as long as its tokens are valid, so APIs with a cached key set can always verify
+//! tokens.
 
 use crate::rules::timestamp::Timestamp;
 
-/// A new key is published for so many seconds before it signs: longer than the key set may be cached.
+/// The number of seconds for which a new key is published before it signs. This is longer than the
+/// key set may be cached.
 pub const PUBLISHED_BEFORE_USE: i64 = 600;
-/// For how long the key set may be cached. Short, so that a revoked key leaves caches soon.
+/// The number of seconds for which the key set may be cached. It is short, so that a revoked key
+/// disappears from caches soon.
 pub const KEY_SET_MAX_AGE: i64 = 60;
-/// How long after the last token of a key has ended the key stays, for clocks that are behind.
+/// The number of seconds for which a key stays published after its last token expired, for clocks
+/// that are slow.
 const KEPT_BEYOND_TOKENS: i64 = 3600;
 
-/// How long a key that signs no more is published still, where access tokens live for `access_ttl` seconds.
+/// The number of seconds for which a retired key stays published. `access_ttl` is the lifetime of
+/// access tokens.
 pub const fn kept_for(access_ttl: i64) -> i64 {
     access_ttl.saturating_add(KEPT_BEYOND_TOKENS)
 }
@@ -18,16 +23,16 @@ pub const fn kept_for(access_ttl: i64) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigningPeriod {
     pub signs_from: Timestamp,
-    /// When a younger key takes its place; none is not yet known.
+    /// When a newer key replaces this one. `None` if no replacement is planned.
     pub retired_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningState {
-    /// It will sign.
+    /// The key does not sign yet.
     Published,
     Signs,
-    /// It signs no more.
+    /// The key no longer signs.
     Retired,
 }
 
@@ -52,37 +57,38 @@ impl SigningPeriod {
         }
     }
 
-    /// False if a younger key replaced it before its time came.
+    /// False if a newer key replaced this one before it would have signed.
     fn will_sign(self) -> bool {
         self.retired_at.is_none_or(|at| at > self.signs_from)
     }
 
-    /// The last second at which a token that it signed can be valid. `None`: it has signed nothing yet.
+    /// When the last token that this key signed expires. `None` if it has not signed a token yet.
     pub fn last_token_ends_at(self, access_ttl: i64, now: Timestamp) -> Option<Timestamp> {
         let signed_until = self.retired_at.map_or(now, |at| at.min(now));
-        // Within one second a key may sign and be retired.
+        // A key can sign and be retired within the same second.
         let has_signed = self.signs_from <= now && self.retired_at.is_none_or(|at| at >= self.signs_from);
         has_signed.then(|| signed_until.plus(access_ttl))
     }
 
-    /// When nothing that it signed can live any more.
+    /// When the key is no longer published.
     pub fn ends_at(self, kept_for: i64) -> Option<Timestamp> {
         self.retired_at.map(|at| at.plus(kept_for))
     }
 }
 
-/// A key that remains when another one is revoked.
+/// A key that remains after another one was revoked.
 #[derive(Clone, Copy, Debug)]
 pub struct RemainingKey {
     pub period: SigningPeriod,
-    /// Whether the key ring opens its private half.
+    /// Whether the key ring can decrypt the private key.
     pub is_usable: bool,
 }
 
-/// What must change so that a key signs after another one was revoked. A number is an index into the remaining keys.
+/// The change that is needed so that a key signs after another one was revoked. The numbers are
+/// indexes into the remaining keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succession {
-    /// A key signs, and nothing planned depends on the revoked one.
+    /// A key signs, and no plan depends on the revoked key.
     Unchanged,
     /// The next key signs at once, earlier than planned.
     SignNow(usize),
@@ -116,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_published_then_signs_and_then_is_published_still() {
+    fn a_key_is_published_before_it_signs_and_after_it_is_retired() {
         use SigningState::{Published, Retired, Signs};
         let cases = [
             (100, None, 99, Published),
@@ -125,7 +131,7 @@ mod tests {
             (100, Some(200), 99, Published),
             (100, Some(200), 199, Signs),
             (100, Some(200), 200, Retired),
-            // Another one took its place before its time came.
+            // Another key replaced it before it signed.
             (100, Some(50), 49, Published),
             (100, Some(50), 50, Retired),
             (100, Some(50), 150, Retired),
@@ -137,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_ends_when_the_last_of_its_tokens_has_ended_and_an_hour_later() {
+    fn a_key_is_published_until_an_hour_after_its_last_token_expires() {
         let period = SigningPeriod { signs_from: at(0), retired_at: Some(at(1000)) };
 
         assert_eq!(period.ends_at(kept_for(900)), Some(at(1000 + 900 + 3600)));
@@ -155,14 +161,18 @@ mod tests {
         let cases = [
             ("no key remains", vec![], NewKey),
             ("only a retired key remains", vec![key(0, Some(50), true)], NewKey),
-            ("the ring does not open the next key", vec![key(200, None, false)], NewKey),
+            ("the key ring cannot decrypt the next key", vec![key(200, None, false)], NewKey),
             ("the next key was replaced before its time", vec![key(200, Some(150), true)], NewKey),
             ("the current key was revoked", vec![key(0, Some(50), true), key(200, None, true)], SignNow(1)),
-            ("two keys wait", vec![key(200, Some(300), true), key(300, None, true)], SignNow(0)),
+            ("two keys do not sign yet", vec![key(200, Some(300), true), key(300, None, true)], SignNow(0)),
             ("the next key was revoked", vec![key(0, Some(200), true)], KeepSigning(0)),
             ("a retired key was revoked", vec![key(50, None, true)], Unchanged),
             ("a rotation is under way", vec![key(0, Some(200), true), key(200, None, true)], Unchanged),
-            ("the current key cannot be opened", vec![key(0, Some(200), false), key(200, None, true)], SignNow(1)),
+            (
+                "the key ring cannot decrypt the current key",
+                vec![key(0, Some(200), false), key(200, None, true)],
+                SignNow(1),
+            ),
         ];
         for (name, keys, expected) in cases {
             assert_eq!(Succession::after_revocation(&keys, at(100)), expected, "{name}");
@@ -170,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_token_of_a_key_ends_one_lifetime_after_its_last_signature() {
+    fn the_last_token_of_a_key_expires_one_lifetime_after_its_last_signature() {
         let cases = [
             (0, None, Some(1_100)),
             (0, Some(40), Some(1_040)),

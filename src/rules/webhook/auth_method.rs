@@ -1,8 +1,8 @@
-//! How to get an access token for the receivers of webhooks, by client credentials (RFC 6749 section 4.4): what an operator
-//! may say of it.
+//! Auth methods: how this server gets access tokens for the receivers of webhooks, with the client
+//! credentials grant (RFC 6749 section 4.4).
 //!
-//! A mistake names its member and its rule and never quotes the value: one of them is a secret, and people put secrets into
-//! the wrong member.
+//! Errors name the member and the rule and never quote the value: one of the members is a secret,
+//! and people put secrets into the wrong member.
 
 use std::fmt;
 
@@ -16,10 +16,11 @@ use crate::rules::webhook::receiver_url::ReceiverUrlMistake;
 use crate::secret::Secret;
 
 /// In characters.
-const LONGEST_NAME: usize = 100;
-const LONGEST_VALUE: usize = 2048;
+const MAX_NAME_LENGTH: usize = 100;
+const MAX_VALUE_LENGTH: usize = 2048;
 
-/// The attributes as they came, each at most once. It has no `Debug`: the secret is among them.
+/// The attributes as they were sent, each at most once. The type has no `Debug`, because it
+/// contains the secret.
 #[derive(Default, Deserialize)]
 pub struct RawAuthMethod {
     #[serde(default, deserialize_with = "present")]
@@ -46,7 +47,7 @@ pub struct NewAuthMethod {
     pub scope: Option<String>,
 }
 
-/// `None` keeps what there is; `Some(None)` removes it.
+/// A change to an auth method. `None` does not change a member, and `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthMethodChange {
     pub name: Option<String>,
@@ -79,10 +80,10 @@ impl Member {
         }
     }
 
-    pub const fn longest(self) -> usize {
+    pub const fn max_length(self) -> usize {
         match self {
-            Self::Name => LONGEST_NAME,
-            _ => LONGEST_VALUE,
+            Self::Name => MAX_NAME_LENGTH,
+            _ => MAX_VALUE_LENGTH,
         }
     }
 
@@ -101,15 +102,15 @@ impl fmt::Display for Member {
 pub enum AuthMethodMistake {
     #[error("{0} is missing: send a string")]
     Missing(Member),
-    #[error("{0} is null: send a string, or leave it out of a change")]
+    #[error("{0} is null: send a string, or omit it in a change")]
     Null(Member),
     #[error("{0} is not a string: send a JSON string{or_null}", or_null = if .0.may_be_null() { " or null" } else { "" })]
     NotAString(Member),
     #[error("{0} is empty: {advice}", advice = if .0.may_be_null() { "send null for none" } else { "send at least one character" })]
     Empty(Member),
-    #[error("{0} is longer than {longest} characters: shorten it", longest = .0.longest())]
+    #[error("{0} is longer than {max} characters: shorten it", max = .0.max_length())]
     TooLong(Member),
-    #[error("{0} holds a control character, such as a line break: remove it")]
+    #[error("{0} contains a control character, such as a line break: remove it")]
     ControlCharacter(Member),
     #[error("{member} {0}", member = Member::AccessTokenUrl)]
     Url(ReceiverUrlMistake),
@@ -176,15 +177,16 @@ fn nullable(value: Option<Value>, member: Member) -> Result<Option<Option<String
     }
 }
 
-/// As it was sent. Control characters are in no such value (RFC 6749 appendix A), and Postgres could not store a NUL.
+/// Checks a text and returns it unchanged. Control characters are not allowed in these values (RFC
+/// 6749 appendix A), and Postgres cannot store a NUL.
 fn text(value: Value, member: Member) -> Result<String, AuthMethodMistake> {
     let Value::String(text) = value else { return Err(AuthMethodMistake::NotAString(member)) };
-    // Whatever is refused here is forgotten, in case it is the secret.
+    // A refused value is erased from memory, because it may be the secret.
     let mut text = Zeroizing::new(text);
     if text.chars().all(char::is_whitespace) {
         return Err(AuthMethodMistake::Empty(member));
     }
-    if text.chars().count() > member.longest() {
+    if text.chars().count() > member.max_length() {
         return Err(AuthMethodMistake::TooLong(member));
     }
     if text.chars().any(char::is_control) {
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_method_is_kept_as_it_was_sent() {
+    fn a_new_auth_method_is_kept_as_it_was_sent() {
         let expected = NewAuthMethod {
             name: "Größe".to_owned(),
             access_token_url: "https://auth.example/token".to_owned(),
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_tells_what_is_absent_from_what_is_null() {
+    fn a_change_distinguishes_missing_members_from_null() {
         let text = |text: &str| Some(text.to_owned());
         let nothing = AuthMethodChange::default();
         let cases = [
@@ -282,16 +284,16 @@ mod tests {
     }
 
     #[test]
-    fn each_member_has_its_rules_in_a_new_method_and_in_a_change() {
+    fn creating_and_changing_have_the_same_rules_for_each_member() {
         for member in MEMBERS {
-            let longest = |extra: usize| json!("é".repeat(member.longest() + extra));
+            let text_over_limit = |extra: usize| json!("é".repeat(member.max_length() + extra));
             let cases = [
                 (json!(7), NotAString(member)),
                 (json!(["a"]), NotAString(member)),
                 (json!({}), NotAString(member)),
                 (json!(""), Empty(member)),
                 (json!("\u{a0} \n"), Empty(member)),
-                (longest(1), TooLong(member)),
+                (text_over_limit(1), TooLong(member)),
                 (json!("a\u{0}"), ControlCharacter(member)),
                 (json!("a\nb"), ControlCharacter(member)),
                 (json!("\u{85}a"), ControlCharacter(member)),
@@ -302,13 +304,13 @@ mod tests {
                 assert_eq!(changed(attributes), Err(mistake.clone()));
                 assert_eq!(mistake.member(), member);
             }
-            let fits = member == Member::AccessTokenUrl || created(with(member, longest(0))).is_ok();
-            assert!(fits, "{member}");
+            let is_accepted = member == Member::AccessTokenUrl || created(with(member, text_over_limit(0))).is_ok();
+            assert!(is_accepted, "{member}");
         }
     }
 
     #[test]
-    fn what_is_required_is_there_and_what_may_be_null_is_not_required() {
+    fn required_members_cannot_be_missing_or_null() {
         for member in MEMBERS {
             let missing = created(without(member)).err();
             let null = (created(with(member, Value::Null)).err(), changed(with(member, Value::Null)).err());
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_one_that_a_receiver_may_have() {
+    fn the_url_must_be_a_valid_receiver_url() {
         for (url, strictly, with_loopback) in [
             ("https://auth.example/token", true, true),
             ("http://auth.example/token", false, false),
@@ -343,11 +345,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_names_its_member_and_what_to_do() {
+    fn an_error_names_the_member_and_the_remedy() {
         let url = ReceiverUrlMistake::NotHttps;
         let cases = [
             (Missing(Member::ClientId), "client_id is missing: send a string".to_owned()),
-            (Null(Member::Name), "name is null: send a string, or leave it out of a change".to_owned()),
+            (Null(Member::Name), "name is null: send a string, or omit it in a change".to_owned()),
             (NotAString(Member::Name), "name is not a string: send a JSON string".to_owned()),
             (NotAString(Member::Scope), "scope is not a string: send a JSON string or null".to_owned()),
             (Empty(Member::ClientSecret), "client_secret is empty: send at least one character".to_owned()),
@@ -355,12 +357,12 @@ mod tests {
             (TooLong(Member::Name), "name is longer than 100 characters: shorten it".to_owned()),
             (
                 ControlCharacter(Member::Scope),
-                "scope holds a control character, such as a line break: remove it".to_owned(),
+                "scope contains a control character, such as a line break: remove it".to_owned(),
             ),
             (AuthMethodMistake::Url(url), format!("access_token_url {url}")),
         ];
-        for (mistake, words) in cases {
-            assert_eq!(mistake.to_string(), words);
+        for (mistake, text) in cases {
+            assert_eq!(mistake.to_string(), text);
         }
     }
 }

@@ -1,8 +1,10 @@
-//! What webhooks are told, one kind each. This is the one file in which a kind is added: the compiler asks for its name, its
-//! sentence and its data, and a test for its words in `docs/webhook-events.md`.
+//! The events that are delivered to webhooks. To add one, edit only this file: the compiler
+//! requires its name, title and data, and a test requires its section on the reference page of
+//! webhook events.
 //!
-//! `data` is sent as it is, so nothing secret may stand in it. What is about one client names it, and arrives in the order
-//! in which it happened; what is about no client is in an order of its own.
+//! `data` is sent as it is, so it must not contain secrets. An event about one client names the
+//! client and is delivered in the order of that client's events. All other events have their own
+//! order.
 
 use std::borrow::Cow;
 
@@ -17,56 +19,58 @@ use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Some user of the organisation has let the client in, as nobody there had before.
+    /// The first user of the organization authorized the client.
     ClientFirstAuthorized {
-        grant: GrantTold<'a>,
+        grant: GrantInfo<'a>,
     },
-    /// What a client may have, or with [`Ceilings::Defaults`] every client that is not restricted by itself.
+    /// The restriction of a client changed, or with [`Ceilings::Defaults`] the default for clients
+    /// without a restriction.
     RestrictionChanged {
         org_id: OrgId,
         ceilings: Ceilings<'a>,
         grants_narrowed: u64,
         actor: &'a str,
     },
-    /// A client asked for more than the organisation lets it have.
+    /// A client requested scopes that the organization does not allow.
     RestrictionHit {
         org_id: OrgId,
-        client: ClientTold<'a>,
-        user: UserTold<'a>,
+        client: ClientInfo<'a>,
+        user: UserInfo<'a>,
         withheld: &'a ScopeSet,
         outcome: Outcome,
     },
-    /// A user has let a client in, or has given it something else than before.
+    /// A user authorized a client, or changed its scopes.
     GrantGiven {
-        grant: GrantTold<'a>,
+        grant: GrantInfo<'a>,
         before: Option<&'a ScopeSet>,
     },
     GrantRevoked {
-        grant: GrantTold<'a>,
-        cause: Ending,
+        grant: GrantInfo<'a>,
+        cause: RevocationCause,
         actor: &'a str,
     },
-    /// More of them at once than are told one by one.
+    /// Too many grants were revoked at once to report each of them.
     GrantsRevoked {
         org_id: OrgId,
-        client: ClientTold<'a>,
+        client: ClientInfo<'a>,
         grants: usize,
-        cause: Ending,
+        cause: RevocationCause,
         actor: &'a str,
     },
-    /// Somebody holds a copy (RFC 9700 section 4.14.2): what came of it has ended.
+    /// A refresh token was reused, so its family was revoked (RFC 9700 section 4.14.2).
     RefreshTokenReused {
-        grant: GrantTold<'a>,
+        grant: GrantInfo<'a>,
         family_id: FamilyId,
     },
-    /// Another key will take its place.
+    /// The signing key will be replaced.
     SigningKeyExpiring {
         key: &'a str,
         algorithm: SigningAlgorithm,
         signs_from: Timestamp,
         replaced_at: Timestamp,
     },
-    /// It goes on working, but an operator should put another in front of it.
+    /// The sealing key reaches its maximum age. It still works, but the operator should add a new
+    /// one.
     SealingKeyExpiring {
         key: &'a str,
         first_used_at: Timestamp,
@@ -75,56 +79,56 @@ pub enum Event<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct ClientTold<'a> {
+pub struct ClientInfo<'a> {
     pub id: ClientId,
     pub name: &'a str,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct UserTold<'a> {
+pub struct UserInfo<'a> {
     pub id: UserId,
     pub email: &'a str,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct GrantTold<'a> {
+pub struct GrantInfo<'a> {
     pub id: GrantId,
     pub org_id: OrgId,
-    pub client: ClientTold<'a>,
-    pub user: UserTold<'a>,
-    /// All that it holds, or held until it ended.
+    pub client: ClientInfo<'a>,
+    pub user: UserInfo<'a>,
+    /// All scopes of the grant, or those it had until it was revoked.
     pub scopes: &'a ScopeSet,
 }
 
-/// Before and after; `None` is no bound.
+/// The scopes that are allowed before and after a change. `None` means no restriction.
 #[derive(Clone, Copy, Debug)]
 pub enum Ceilings<'a> {
-    Client { client: ClientTold<'a>, before: Option<&'a ScopesRestriction>, after: Option<&'a ScopesRestriction> },
+    Client { client: ClientInfo<'a>, before: Option<&'a ScopesRestriction>, after: Option<&'a ScopesRestriction> },
     Defaults { before: Option<&'a ScopeSet>, after: Option<&'a ScopeSet> },
 }
 
-/// What became of a request for too much.
+/// The outcome of a request for scopes that are not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The rest was given.
+    /// The other scopes were granted.
     Narrowed,
     Refused,
 }
 
-/// Why a grant has ended.
+/// Why a grant was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Somebody took back this one.
+pub enum RevocationCause {
+    /// The user or an administrator revoked this grant.
     Revoked,
     RestrictionChanged,
     ClientDisabled,
     UserDisabled,
     UserRemoved,
-    /// The database is a backup, and what was revoked since it was made is unknown.
+    /// The operator restored a backup, which does not have the revocations since it was made.
     Restored,
-    /// The user does not belong to the organization anymore.
+    /// The user left or was removed from the organization.
     MembershipEnded,
-    /// The user's password was reset because somebody else may have known it.
+    /// The user's password was reset because another person may have known it.
     PasswordSet,
 }
 
@@ -137,7 +141,7 @@ impl Outcome {
     }
 }
 
-impl Ending {
+impl RevocationCause {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Revoked => "revoked",
@@ -151,22 +155,23 @@ impl Ending {
         }
     }
 
-    const fn in_words(self) -> &'static str {
+    /// The reason, to follow "was revoked".
+    const fn reason(self) -> &'static str {
         match self {
-            Self::Revoked => "was revoked",
-            Self::RestrictionChanged => "has ended, since the client may have less now",
-            Self::ClientDisabled => "has ended, since the client was disabled",
-            Self::UserDisabled => "has ended, since the user was disabled",
-            Self::UserRemoved => "has ended, since the user was removed",
-            Self::Restored => "was revoked because a backup was restored",
-            Self::MembershipEnded => "has ended, since the user left the organization",
-            Self::PasswordSet => "has ended, since the user's password was reset",
+            Self::Revoked => "",
+            Self::RestrictionChanged => " because its restriction was tightened",
+            Self::ClientDisabled => " because the client was disabled",
+            Self::UserDisabled => " because the user was disabled",
+            Self::UserRemoved => " because the user was removed",
+            Self::Restored => " because a backup was restored",
+            Self::MembershipEnded => " because the user left the organization",
+            Self::PasswordSet => " because the user's password was reset",
         }
     }
 }
 
 impl Event<'_> {
-    /// All there are, as webhooks name the ones that they want.
+    /// The names of all events, as they are used in the settings of a webhook.
     pub const KINDS: [&'static str; 8] = [
         "client.first_authorized",
         "restriction.changed",
@@ -179,7 +184,7 @@ impl Event<'_> {
     ];
 
     pub const fn kind(&self) -> &'static str {
-        let place = match self {
+        let index = match self {
             Self::ClientFirstAuthorized { .. } => 0,
             Self::RestrictionChanged { .. } => 1,
             Self::RestrictionHit { .. } => 2,
@@ -189,10 +194,10 @@ impl Event<'_> {
             Self::SigningKeyExpiring { .. } => 6,
             Self::SealingKeyExpiring { .. } => 7,
         };
-        Self::KINDS[place]
+        Self::KINDS[index]
     }
 
-    /// Who is told; `None`: every organisation.
+    /// The organization that gets the event. `None` means every organization.
     pub const fn org(&self) -> Option<OrgId> {
         match self {
             Self::RestrictionChanged { org_id, .. }
@@ -207,13 +212,13 @@ impl Event<'_> {
     }
 
     pub const fn client(&self) -> Option<ClientId> {
-        match self.client_told() {
+        match self.client_info() {
             Some(client) => Some(client.id),
             None => None,
         }
     }
 
-    const fn client_told(&self) -> Option<ClientTold<'_>> {
+    const fn client_info(&self) -> Option<ClientInfo<'_>> {
         match self {
             Self::RestrictionHit { client, .. }
             | Self::GrantsRevoked { client, .. }
@@ -228,52 +233,63 @@ impl Event<'_> {
         }
     }
 
-    /// One sentence, for people.
+    /// One sentence that describes the event to people.
     pub fn title(&self) -> String {
         match self {
             Self::ClientFirstAuthorized { grant } => {
-                let (client, user) = (grant.client.shown(), grant.user.email);
-                format!("{user} authorized {client}, which nobody in the organization had authorized before.")
+                format!(
+                    "{} was the first in the organization to authorize {}.",
+                    grant.user.email,
+                    grant.client.display_name()
+                )
             }
             Self::RestrictionChanged { ceilings: Ceilings::Client { client, after, .. }, .. } => {
                 let how = if after.is_some() { "was changed" } else { "was lifted" };
-                format!("The restriction of {} {how}.", client.shown())
+                format!("The restriction of {} {how}.", client.display_name())
             }
             Self::RestrictionChanged { ceilings: Ceilings::Defaults { .. }, .. } => {
-                "What clients may have that are not restricted by themselves was changed.".to_owned()
+                "The default client scopes changed.".to_owned()
             }
             Self::RestrictionHit { client, user, outcome, .. } => {
                 let outcome = match outcome {
-                    Outcome::Narrowed => "got a part of it",
+                    Outcome::Narrowed => "was granted the rest",
                     Outcome::Refused => "was refused",
                 };
-                let client = client.shown();
-                format!("{client} asked {} for more than the organization lets it have, and {outcome}.", user.email)
+                let client = client.display_name();
+                format!("{client} asked {} for scopes that the organization does not allow, and {outcome}.", user.email)
             }
             Self::GrantGiven { grant, .. } => {
-                format!("{} authorized {}.", grant.user.email, grant.client.shown())
+                format!("{} authorized {}.", grant.user.email, grant.client.display_name())
             }
             Self::GrantRevoked { grant, cause, .. } => {
-                let (user, client) = (grant.user.email, grant.client.shown());
-                format!("What {user} had authorized for {client} {}.", cause.in_words())
+                let client = grant.client.display_name();
+                format!("{}'s grant to {client} was revoked{}.", grant.user.email, cause.reason())
             }
             Self::GrantsRevoked { client, grants, cause, .. } => {
-                format!("What {grants} users had authorized for {} {}.", client.shown(), cause.in_words())
+                let client = client.display_name();
+                format!("The grants of {grants} users to {client} were revoked{}.", cause.reason())
             }
             Self::RefreshTokenReused { grant, .. } => {
-                let (user, client) = (grant.user.email, grant.client.shown());
-                format!("A refresh token of {client} for {user} was used twice: what came of it has ended.")
+                let client = grant.client.display_name();
+                format!(
+                    "A refresh token of {client} for {} was used twice, so its token family was revoked.",
+                    grant.user.email
+                )
             }
             Self::SigningKeyExpiring { replaced_at, .. } => {
                 format!("The key that signs tokens will be replaced at {}.", replaced_at.to_rfc3339())
             }
             Self::SealingKeyExpiring { key, expires_at, .. } => {
-                format!("The key {key}, which seals stored secrets, is old at {}.", expires_at.to_rfc3339())
+                format!(
+                    "The key {key}, which seals stored secrets, reaches its maximum age at {}.",
+                    expires_at.to_rfc3339()
+                )
             }
         }
     }
 
-    /// What is sent. Every kind has the title and the organisation, which is null where all are told.
+    /// The `data` member of the event. Every event has `title` and `org_id`, which is null if the
+    /// event is sent to every organization.
     pub fn data(&self) -> Value {
         let mut data = self.details();
         data["title"] = self.title().into();
@@ -283,11 +299,11 @@ impl Event<'_> {
 
     fn details(&self) -> Value {
         match self {
-            Self::ClientFirstAuthorized { grant } => grant.shown(),
+            Self::ClientFirstAuthorized { grant } => grant.as_json(),
             Self::RestrictionChanged { ceilings, grants_narrowed, actor, .. } => {
-                let (before, after) = ceilings.shown();
+                let (before, after) = ceilings.as_json();
                 json!({
-                    "client": self.client_told().map(ClientTold::as_json),
+                    "client": self.client_info().map(ClientInfo::as_json),
                     "before": before,
                     "after": after,
                     "grants_narrowed": grants_narrowed,
@@ -300,10 +316,10 @@ impl Event<'_> {
                 "withheld": withheld,
                 "outcome": outcome.as_str(),
             }),
-            Self::GrantGiven { grant, before } => with(grant.shown(), [("scopes_before", json!(before))]),
+            Self::GrantGiven { grant, before } => with(grant.as_json(), [("scopes_before", json!(before))]),
             Self::GrantRevoked { grant, cause, actor } => {
                 let more = [("grants", json!(1)), ("cause", json!(cause.as_str())), ("actor", json!(actor))];
-                with(grant.shown(), more)
+                with(grant.as_json(), more)
             }
             Self::GrantsRevoked { client, grants, cause, actor, .. } => json!({
                 "grant_id": null,
@@ -314,7 +330,7 @@ impl Event<'_> {
                 "cause": cause.as_str(),
                 "actor": actor,
             }),
-            Self::RefreshTokenReused { grant, family_id } => with(grant.shown(), [("family_id", json!(family_id))]),
+            Self::RefreshTokenReused { grant, family_id } => with(grant.as_json(), [("family_id", json!(family_id))]),
             Self::SigningKeyExpiring { key, algorithm, signs_from, replaced_at } => json!({
                 "signing_key": {"id": key, "algorithm": algorithm},
                 "signs_from": signs_from.to_rfc3339(),
@@ -336,29 +352,29 @@ fn with<const N: usize>(mut data: Value, members: [(&str, Value); N]) -> Value {
     data
 }
 
-impl ClientTold<'_> {
+impl ClientInfo<'_> {
     fn as_json(self) -> Value {
         json!({"id": self.id.to_string(), "name": self.name})
     }
 
-    /// Within a sentence. A stranger chose the name, which may be long.
-    fn shown(&self) -> Cow<'_, str> {
-        const MOST: usize = 80;
-        match self.name.char_indices().nth(MOST) {
+    /// The name for use in a sentence, cut if it is long, because the client chose it.
+    fn display_name(&self) -> Cow<'_, str> {
+        const MAX_CHARACTERS: usize = 80;
+        match self.name.char_indices().nth(MAX_CHARACTERS) {
             Some((end, _)) => Cow::Owned(format!("{}…", &self.name[..end])),
             None => Cow::Borrowed(self.name),
         }
     }
 }
 
-impl UserTold<'_> {
+impl UserInfo<'_> {
     fn as_json(self) -> Value {
         json!({"id": self.id, "email": self.email})
     }
 }
 
-impl GrantTold<'_> {
-    fn shown(&self) -> Value {
+impl GrantInfo<'_> {
+    fn as_json(&self) -> Value {
         json!({
             "grant_id": self.id,
             "client": self.client.as_json(),
@@ -369,7 +385,7 @@ impl GrantTold<'_> {
 }
 
 impl Ceilings<'_> {
-    fn shown(&self) -> (Value, Value) {
+    fn as_json(&self) -> (Value, Value) {
         match self {
             Self::Client { before, after, .. } => (restriction(*before), restriction(*after)),
             Self::Defaults { before, after } => (defaults(*before), defaults(*after)),
@@ -405,22 +421,23 @@ mod tests {
         ScopeSet::parse(names).expect("scopes")
     }
 
-    fn editor(name: &str) -> ClientTold<'_> {
-        ClientTold { id: ClientId::from_uuid(uuid(2)), name }
+    fn editor(name: &str) -> ClientInfo<'_> {
+        ClientInfo { id: ClientId::from_uuid(uuid(2)), name }
     }
 
-    const ADA: UserTold<'_> = UserTold { id: UserId(Uuid::from_u64_pair(0, 3)), email: "ada@acme.example" };
+    const ADA: UserInfo<'_> = UserInfo { id: UserId(Uuid::from_u64_pair(0, 3)), email: "ada@acme.example" };
     const ACME: OrgId = OrgId(Uuid::from_u64_pair(0, 1));
 
-    fn grant(scopes: &ScopeSet) -> GrantTold<'_> {
-        GrantTold { id: GrantId(uuid(4)), org_id: ACME, client: editor("Editor"), user: ADA, scopes }
+    fn grant(scopes: &ScopeSet) -> GrantInfo<'_> {
+        GrantInfo { id: GrantId(uuid(4)), org_id: ACME, client: editor("Editor"), user: ADA, scopes }
     }
 
-    /// Calls with one event of each kind, or more, in the order of the document.
-    fn each(told: impl FnMut(&Event<'_>)) {
+    /// Calls `check` with the events on the reference page, in their order.
+    fn for_each_event(check: impl FnMut(&Event<'_>)) {
         let (scopes, withheld) = (set("mcp_read openid"), set("mcp_write"));
-        let lists = (vec!["openid".parse().expect("a scope")], vec!["mcp_read".parse().expect("a scope")]);
-        let restriction = ScopesRestriction::from_stored(lists.0, lists.1);
+        let oidc_scopes = vec!["openid".parse().expect("a scope")];
+        let permission_scopes = vec!["mcp_read".parse().expect("a scope")];
+        let restriction = ScopesRestriction::from_stored(oidc_scopes, permission_scopes);
         let (grant, client) = (grant(&scopes), editor("Editor"));
         let ceilings = Ceilings::Client { client, before: None, after: Some(&restriction) };
         let defaults = Ceilings::Defaults { before: None, after: Some(&scopes) };
@@ -434,8 +451,14 @@ mod tests {
             changed(defaults),
             Event::RestrictionHit { org_id: ACME, client, user: ADA, withheld, outcome },
             Event::GrantGiven { grant, before: None },
-            Event::GrantRevoked { grant, cause: Ending::Revoked, actor: &actor },
-            Event::GrantsRevoked { org_id: ACME, client, grants: 501, cause: Ending::ClientDisabled, actor: &actor },
+            Event::GrantRevoked { grant, cause: RevocationCause::Revoked, actor: &actor },
+            Event::GrantsRevoked {
+                org_id: ACME,
+                client,
+                grants: 501,
+                cause: RevocationCause::ClientDisabled,
+                actor: &actor,
+            },
             Event::RefreshTokenReused { grant, family_id: FamilyId(uuid(5)) },
             Event::SigningKeyExpiring {
                 key: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
@@ -445,11 +468,11 @@ mod tests {
             },
             Event::SealingKeyExpiring { key: "2026", first_used_at: NEW_YEAR, expires_at: NEW_YEAR.plus(365 * 86_400) },
         ];
-        events.iter().for_each(told);
+        events.iter().for_each(check);
     }
 
     #[test]
-    fn the_document_has_a_row_and_a_section_for_each_kind_and_for_nothing_else() {
+    fn the_reference_page_has_a_row_and_a_section_for_each_event() {
         let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         let sections = DOCUMENT.lines().filter_map(|line| line.strip_prefix("## "));
 
@@ -458,9 +481,9 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_document_are_what_is_sent() {
+    fn the_examples_on_the_reference_page_match_the_events() {
         let mut examples = DOCUMENT.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
-        each(|event| {
+        for_each_event(|event| {
             let example: Value = serde_json::from_str(examples.next().expect("an example")).expect("JSON");
             assert_eq!(event.data(), example, "{}", event.kind());
         });
@@ -468,17 +491,17 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_own_name_and_every_one_is_made() {
+    fn every_event_has_its_own_name() {
         let mut kinds = Vec::new();
-        each(|event| kinds.push(event.kind()));
+        for_each_event(|event| kinds.push(event.kind()));
         kinds.dedup();
 
         assert_eq!(kinds, Event::KINDS);
     }
 
     #[test]
-    fn an_event_is_in_the_order_of_the_client_that_it_names() {
-        each(|event| {
+    fn an_event_has_the_client_and_the_organization_in_its_data() {
+        for_each_event(|event| {
             let named = event.data()["client"]["id"].as_str().map(|id| ClientId::parse(id).expect("an id"));
             assert_eq!(event.client(), named, "{}", event.kind());
             assert_eq!(json!(event.org()), event.data()["org_id"], "{}", event.kind());
@@ -486,13 +509,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_does_not_make_a_long_title() {
+    fn a_long_client_name_is_cut_in_the_title() {
         let scopes = ScopeSet::default();
         let cases = [("é".repeat(80), "é".repeat(80)), ("é".repeat(81), format!("{}…", "é".repeat(80)))];
-        for (name, shown) in cases {
+        for (name, displayed) in cases {
             let event =
-                Event::GrantGiven { grant: GrantTold { client: editor(&name), ..grant(&scopes) }, before: None };
-            assert_eq!(event.title(), format!("ada@acme.example authorized {shown}."));
+                Event::GrantGiven { grant: GrantInfo { client: editor(&name), ..grant(&scopes) }, before: None };
+            assert_eq!(event.title(), format!("ada@acme.example authorized {displayed}."));
             assert_eq!(event.data()["client"]["name"], json!(name));
         }
     }

@@ -1,4 +1,5 @@
-//! Webhooks as operators write them: to which URL an organisation's events go, and in which form.
+//! Webhooks: the URLs to which an organization's events are delivered, and the format of the
+//! requests.
 
 pub mod auth_method;
 pub mod client_secret_url;
@@ -22,15 +23,16 @@ use crate::rules::webhook::receiver_url::ReceiverUrlMistake;
 use crate::rules::webhook::template::{Headers, Payload, TemplateMistake};
 use crate::secret::Secret;
 
-/// In one organisation.
-pub const MOST: u64 = 100;
-pub const LONGEST_NAME: usize = 100;
-/// Longer names of events are not quoted in an error.
-const LONGEST_QUOTED: usize = 64;
-/// For how long a signing secret that was replaced signs beside the new one, in seconds.
-pub const FORMER_SIGNS_FOR: i64 = 24 * 60 * 60;
+/// The maximum number of webhooks in one organization.
+pub const MAX_WEBHOOKS: u64 = 100;
+/// In characters.
+pub const MAX_NAME_LENGTH: usize = 100;
+/// Longer event names are not quoted in errors.
+const MAX_QUOTED_LENGTH: usize = 64;
+/// Seconds during which a replaced signing secret is used in addition to the new one.
+pub const PREVIOUS_SECRET_LIFETIME: i64 = 24 * 60 * 60;
 
-/// How the body of a delivery is written.
+/// The format of the request body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     #[default]
@@ -53,21 +55,21 @@ impl Encoding {
     }
 }
 
-/// What is about to be made. Names and texts as they were sent.
+/// A webhook to create, with names and texts as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewWebhook {
     pub name: String,
     pub url: String,
     pub encode_as: Encoding,
     pub payload: Option<String>,
-    /// People put credentials there.
+    /// A secret, because headers often contain credentials.
     pub custom_headers: Option<Secret>,
     pub auth_method_id: Option<AuthMethodId>,
-    /// `None`: every kind.
+    /// `None` means every event.
     pub event_kinds: Option<Vec<String>>,
 }
 
-/// `None`: stays as it is. `Some(None)`: is cleared.
+/// A change to a webhook. `None` does not change a member, and `Some(None)` clears it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookChange {
     pub name: Option<String>,
@@ -80,12 +82,12 @@ pub struct WebhookChange {
     pub rotate_signing_secret: bool,
 }
 
-/// The first mistake, which is the one that is told.
+/// The first mistake in a request. Only the first one is reported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookMistake {
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("{0} is not {1}")]
+    #[error("{0} must be {1}")]
     Type(&'static str, &'static str),
     #[error("name {0}")]
     Name(NameMistake),
@@ -95,28 +97,28 @@ pub enum WebhookMistake {
     Payload(TemplateMistake),
     #[error("custom_headers {0}")]
     CustomHeaders(TemplateMistake),
-    #[error("events names no kind of event: name one at least, or send null for every kind")]
+    #[error("events is empty: name at least one event, or send null for all events")]
     NoEvents,
     #[error("events has more than {} items", Event::KINDS.len())]
     TooManyEvents,
-    #[error("events[{index}]{} is no kind of event: these are {}", quoted(.name), Event::KINDS.join(", "))]
+    #[error("events[{index}]{} is not an event: use one of {}", quoted(.name), Event::KINDS.join(", "))]
     UnknownEvent { index: usize, name: Option<String> },
 }
 
-/// What is wrong with a name, to follow the word.
+/// Why a name is not valid, to follow the word "name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameMistake {
-    #[error("is empty: write from 1 to {LONGEST_NAME} characters")]
+    #[error("is empty: send 1 to {MAX_NAME_LENGTH} characters")]
     Empty,
-    #[error("is longer than {LONGEST_NAME} characters: shorten it")]
+    #[error("is longer than {MAX_NAME_LENGTH} characters: shorten it")]
     TooLong,
-    #[error("begins or ends with white space: remove it")]
+    #[error("starts or ends with whitespace: remove it")]
     Padded,
-    #[error("holds a control character: remove it")]
+    #[error("contains a control character: remove it")]
     ControlCharacter,
-    #[error("holds a slash, which the path of a webhook has no place for: remove it")]
+    #[error("contains a slash, which is not allowed in the path of a webhook: remove it")]
     Slash,
-    #[error("is . or .., which the path of a webhook has no place for: choose another one")]
+    #[error("is . or .., which is not allowed in the path of a webhook: choose another name")]
     Dots,
 }
 
@@ -155,7 +157,8 @@ impl WebhookChange {
     }
 }
 
-/// Whether headers and auth method of one webhook go together, wherever each of them comes from.
+/// Checks that the headers and the auth method of a webhook do not conflict. A change may set only
+/// one of them, so each can come from the request or from the stored webhook.
 pub fn check_together(custom_headers: Option<&Secret>, has_auth_method: bool) -> Result<(), WebhookMistake> {
     match custom_headers {
         Some(text) if has_auth_method => Headers::parse(text.expose())
@@ -174,11 +177,11 @@ fn name(value: &Value) -> Result<String, WebhookMistake> {
     check_name(name).map(|()| name.to_owned()).map_err(WebhookMistake::Name)
 }
 
-/// It stands in paths, as one segment of them.
+/// Checks a name, which is also a segment of URL paths.
 fn check_name(name: &str) -> Result<(), NameMistake> {
     match name {
         _ if name.trim().is_empty() => Err(NameMistake::Empty),
-        _ if name.chars().count() > LONGEST_NAME => Err(NameMistake::TooLong),
+        _ if name.chars().count() > MAX_NAME_LENGTH => Err(NameMistake::TooLong),
         _ if name.chars().any(char::is_control) => Err(NameMistake::ControlCharacter),
         _ if name.trim() != name => Err(NameMistake::Padded),
         _ if name.contains('/') => Err(NameMistake::Slash),
@@ -210,7 +213,7 @@ fn auth_method(value: &Value) -> Result<AuthMethodId, WebhookMistake> {
     id.map(AuthMethodId).ok_or(WebhookMistake::Type("auth_method_id", "the id of an auth method or null"))
 }
 
-/// In the order in which they were sent, without repetitions.
+/// Returns the events in the order in which they were sent, without duplicates.
 fn events(value: &Value) -> Result<Vec<String>, WebhookMistake> {
     let items = value.as_array().ok_or(WebhookMistake::Type("events", "a list of strings or null"))?;
     match items.len() {
@@ -218,10 +221,11 @@ fn events(value: &Value) -> Result<Vec<String>, WebhookMistake> {
         count if count > Event::KINDS.len() => return Err(WebhookMistake::TooManyEvents),
         _ => {}
     }
-    let (mut known, mut kinds) = (BTreeSet::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    let mut kinds = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let kind = event(index, item)?;
-        if known.insert(kind) {
+        if seen.insert(kind) {
             kinds.push(kind.to_owned());
         }
     }
@@ -234,8 +238,8 @@ fn event(index: usize, item: &Value) -> Result<&str, WebhookMistake> {
         return Ok(name);
     }
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let is_shown = (1..=LONGEST_QUOTED).contains(&name.len()) && name.bytes().all(is_plain);
-    Err(WebhookMistake::UnknownEvent { index, name: is_shown.then(|| name.to_owned()) })
+    let is_safe = (1..=MAX_QUOTED_LENGTH).contains(&name.len()) && name.bytes().all(is_plain);
+    Err(WebhookMistake::UnknownEvent { index, name: is_safe.then(|| name.to_owned()) })
 }
 
 fn rotate(value: &Value) -> Result<bool, WebhookMistake> {
@@ -261,8 +265,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_a_url_are_enough() {
-        let least = new(json!({"name": "w", "url": "https://hooks.example", "unknown": 1, "signing_secret": "x"}));
+    fn only_name_and_url_are_required() {
+        let minimal = new(json!({"name": "w", "url": "https://hooks.example", "unknown": 1, "signing_secret": "x"}));
 
         let expected = NewWebhook {
             name: "w".to_owned(),
@@ -273,14 +277,14 @@ mod tests {
             auth_method_id: None,
             event_kinds: None,
         };
-        assert_eq!(least.as_ref(), Ok(&expected));
+        assert_eq!(minimal.as_ref(), Ok(&expected));
         let nulls = json!({"name": "w", "url": "https://hooks.example", "payload": null, "custom_headers": null,
             "auth_method_id": null, "events": null});
         assert_eq!(new(nulls), Ok(expected));
     }
 
     #[test]
-    fn everything_that_is_sent_is_kept_as_it_was_sent() {
+    fn all_members_are_kept_as_they_were_sent() {
         let id = "0197a3b0-0000-7000-8000-000000000001";
         let all = new(json!({
             "name": "Gr\u{f6}\u{df}e & more?#%", "url": "https://hooks.example/$x", "encode_as": "form",
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_change_leaves_out_stays_and_null_clears_what_can_be_absent() {
+    fn a_change_keeps_omitted_members_and_null_clears_optional_ones() {
         assert_eq!(change(json!({})), Ok(WebhookChange::default()));
         let cleared = WebhookChange {
             payload: Some(None),
@@ -317,52 +321,52 @@ mod tests {
     }
 
     #[test]
-    fn the_first_mistake_is_told() {
+    fn the_first_mistake_is_reported() {
         let long = "n".repeat(101);
         let url = "https://hooks.example";
         let events: Vec<&str> = [Event::KINDS[0]].repeat(9);
         let cases = [
             (json!({"url": url}), "name is missing"),
             (json!({"name": "w"}), "url is missing"),
-            (json!({"name": null, "url": url}), "name is not a string"),
-            (json!({"name": "", "url": url}), "name is empty: write from 1 to 100 characters"),
-            (json!({"name": " \t", "url": url}), "name is empty: write from 1 to 100 characters"),
+            (json!({"name": null, "url": url}), "name must be a string"),
+            (json!({"name": "", "url": url}), "name is empty: send 1 to 100 characters"),
+            (json!({"name": " \t", "url": url}), "name is empty: send 1 to 100 characters"),
             (json!({"name": long, "url": url}), "name is longer than 100 characters: shorten it"),
-            (json!({"name": " w", "url": url}), "name begins or ends with white space: remove it"),
-            (json!({"name": "a\nb", "url": url}), "name holds a control character: remove it"),
-            (json!({"name": "a\u{0}", "url": url}), "name holds a control character: remove it"),
+            (json!({"name": " w", "url": url}), "name starts or ends with whitespace: remove it"),
+            (json!({"name": "a\nb", "url": url}), "name contains a control character: remove it"),
+            (json!({"name": "a\u{0}", "url": url}), "name contains a control character: remove it"),
             (
                 json!({"name": "a/b", "url": url}),
-                "name holds a slash, which the path of a webhook has no place for: remove it",
+                "name contains a slash, which is not allowed in the path of a webhook: remove it",
             ),
             (
                 json!({"name": "..", "url": url}),
-                "name is . or .., which the path of a webhook has no place for: choose another one",
+                "name is . or .., which is not allowed in the path of a webhook: choose another name",
             ),
-            (json!({"name": "w", "url": 1}), "url is not a string"),
+            (json!({"name": "w", "url": 1}), "url must be a string"),
             (json!({"name": "w", "url": "http://hooks.example"}), "url does not use https: use https"),
             (
                 json!({"name": "w", "url": "https://10.0.0.1"}),
                 "url leads to an address of a private network, which this server does not call: use a host on the public internet",
             ),
-            (json!({"encode_as": "xml"}), "encode_as is not json or form"),
-            (json!({"encode_as": null}), "encode_as is not json or form"),
-            (json!({"payload": {}}), "payload is not a string"),
-            (json!({"payload": "[]"}), "payload is not the text of one JSON object with each member at most once"),
+            (json!({"encode_as": "xml"}), "encode_as must be json or form"),
+            (json!({"encode_as": null}), "encode_as must be json or form"),
+            (json!({"payload": {}}), "payload must be a string"),
+            (json!({"payload": "[]"}), "payload must contain one JSON object in which no member is repeated"),
             (
                 json!({"custom_headers": "{\"Host\": \"x\"}"}),
-                "custom_headers has the header \"Host\", which this server sets by itself: remove it",
+                "custom_headers has the header \"Host\", which this server sets itself: remove it",
             ),
-            (json!({"auth_method_id": "x"}), "auth_method_id is not the id of an auth method or null"),
+            (json!({"auth_method_id": "x"}), "auth_method_id must be the id of an auth method or null"),
             (
                 json!({"auth_method_id": "0197a3b000007000800000000000000a"}),
-                "auth_method_id is not the id of an auth method or null",
+                "auth_method_id must be the id of an auth method or null",
             ),
-            (json!({"events": []}), "events names no kind of event: name one at least, or send null for every kind"),
-            (json!({"events": "grant.given"}), "events is not a list of strings or null"),
-            (json!({"events": [1]}), "events is not a list of strings or null"),
+            (json!({"events": []}), "events is empty: name at least one event, or send null for all events"),
+            (json!({"events": "grant.given"}), "events must be a list of strings or null"),
+            (json!({"events": [1]}), "events must be a list of strings or null"),
             (json!({"events": events}), "events has more than 8 items"),
-            (json!({"rotate_signing_secret": 1}), "rotate_signing_secret is not true or false"),
+            (json!({"rotate_signing_secret": 1}), "rotate_signing_secret must be true or false"),
         ];
         for (body, expected) in cases {
             assert_eq!(new(body.clone()).expect_err(expected).to_string(), expected, "{body}");
@@ -370,30 +374,30 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_of_event_is_named_by_its_place_and_quoted_where_it_is_plain() {
-        for (kind, shown) in [("grant.gven", " \"grant.gven\""), ("a\"\r\nb", ""), (&"x".repeat(65), ""), ("", "")] {
-            let told = change(json!({"events": ["grant.given", kind]})).expect_err("is refused").to_string();
+    fn an_unknown_event_is_reported_with_its_index_and_quoted_if_it_is_plain() {
+        for (kind, quoted) in [("grant.gven", " \"grant.gven\""), ("a\"\r\nb", ""), (&"x".repeat(65), ""), ("", "")] {
+            let error = change(json!({"events": ["grant.given", kind]})).expect_err("unknown").to_string();
 
             let kinds = Event::KINDS.join(", ");
-            assert_eq!(told, format!("events[1]{shown} is no kind of event: these are {kinds}"));
+            assert_eq!(error, format!("events[1]{quoted} is not an event: use one of {kinds}"));
         }
     }
 
     #[test]
-    fn a_hundred_characters_are_counted_and_not_bytes() {
+    fn the_length_of_a_name_is_counted_in_characters() {
         let longest = "\u{1f600}".repeat(100);
         assert_eq!(change(json!({"name": longest})).map(|change| change.name), Ok(Some(longest)));
     }
 
     #[test]
-    fn headers_and_an_auth_method_go_together_unless_both_authorize() {
+    fn headers_and_an_auth_method_conflict_only_if_both_set_authorization() {
         let headers = |text: &str| Some(Secret::new(text.to_owned()));
         let (own, other) = (headers(r#"{"authorization": "a"}"#), headers(r#"{"X-A": "a"}"#));
 
-        for (headers, has_auth_method, fits) in
+        for (headers, has_auth_method, expected) in
             [(&own, true, false), (&own, false, true), (&other, true, true), (&None, true, true)]
         {
-            assert_eq!(check_together(headers.as_ref(), has_auth_method).is_ok(), fits, "{has_auth_method}");
+            assert_eq!(check_together(headers.as_ref(), has_auth_method).is_ok(), expected, "{has_auth_method}");
         }
     }
 }

@@ -1,23 +1,25 @@
-//! URLs that this server calls for an organisation: the receivers of webhooks, and where access tokens for them come from.
+//! URLs that this server calls for an organization: the receivers of webhooks, and the token
+//! endpoints of their auth methods.
 //!
-//! Whoever may write one must not look around with it where only this server can: https on the public internet, and what
-//! the operator of the server opens. What a name resolves to is checked again whenever it is called (`outgoing.rs`).
+//! These URLs must not give access to hosts that only this server can reach. So they must use https
+//! on the public internet, or a network that the operator of the server allows. The addresses that
+//! a name resolves to are checked again at each request (`outgoing.rs`).
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::rules::syntax::address::{AddressKind, AddressRules};
 use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_port, split_scheme};
 
-pub const LONGEST: usize = 2048;
+pub const MAX_LENGTH: usize = 2048;
 
-/// What is wrong, to follow the name of the member. Constant, so that it never quotes what was sent.
+/// Why a URL is not valid, to follow the name of the member. Messages never quote the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiverUrlMistake {
-    #[error("is longer than {LONGEST} characters: shorten it")]
+    #[error("is longer than {MAX_LENGTH} characters: shorten it")]
     TooLong,
     #[error(transparent)]
     Syntax(#[from] UriSyntaxError),
-    #[error("has a fragment, which is never sent: remove the # and what follows it")]
+    #[error("has a fragment, which is never sent: remove the # and everything after it")]
     Fragment,
     #[error("does not use https: use https")]
     NotHttps,
@@ -25,15 +27,15 @@ pub enum ReceiverUrlMistake {
     NotPublic(AddressKind),
 }
 
-/// With no network open but the public internet and, for tests, this machine.
+/// Parses a URL that may use the public internet and, for tests, loopback addresses.
 pub fn parse(url: &str, allow_loopback: bool) -> Result<String, ReceiverUrlMistake> {
     parse_within(url, &AddressRules { allow_networks: Vec::new(), allow_loopback })
 }
 
-/// The text as it was sent, which is what is called later.
+/// Checks a URL and returns it unchanged: the request is later sent to exactly this text.
 pub fn parse_within(url: &str, rules: &AddressRules) -> Result<String, ReceiverUrlMistake> {
-    // Bytes count as characters here: a URL that holds anything but ASCII is refused in any case.
-    if url.len() > LONGEST {
+    // Counting bytes is enough: a URL with characters that are not ASCII is refused in any case.
+    if url.len() > MAX_LENGTH {
         return Err(ReceiverUrlMistake::TooLong);
     }
     if url.contains('#') {
@@ -54,8 +56,8 @@ pub fn parse_within(url: &str, rules: &AddressRules) -> Result<String, ReceiverU
     Ok(url.to_owned())
 }
 
-/// The scheme, host and port of a URL that was parsed here, however they are spelt (RFC 6454 section 6.2). Text that is none
-/// stands for itself.
+/// The normalized scheme, host and port of a URL (RFC 6454 section 6.2). A text that is not a URL
+/// is returned unchanged.
 pub fn origin(url: &str) -> String {
     read_origin(url).unwrap_or_else(|| url.to_owned())
 }
@@ -67,13 +69,14 @@ fn read_origin(url: &str) -> Option<String> {
         Host { address: Some(IpAddr::V6(address)), .. } => format!("[{address}]"),
         Host { text, .. } => text.to_ascii_lowercase(),
     };
-    let usual = if scheme == "http" { 80 } else { 443 };
+    let default_port = if scheme == "http" { 80 } else { 443 };
     let (_, port) = split_port(authority_of(after_scheme)?);
-    let port = port.map_or(Ok(usual), str::parse::<u16>).ok()?;
-    Some(if port == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") })
+    let port = port.map_or(Ok(default_port), str::parse::<u16>).ok()?;
+    Some(if port == default_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") })
 }
 
-/// Without resolving anything: an address, or a name that means whoever reads it (RFC 6761 section 6.3).
+/// The address that is known without DNS: a literal address, or loopback for the names of RFC 6761
+/// section 6.3.
 fn known_address(host: Host<'_>) -> Option<IpAddr> {
     let name = host.text.to_ascii_lowercase();
     let is_local = name == "localhost" || name.ends_with(".localhost");
@@ -85,8 +88,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_on_a_public_host_is_kept_as_it_was_written() {
-        let longest = format!("https://hooks.example/{}", "a".repeat(LONGEST - 22));
+    fn a_url_with_https_and_a_public_host_is_returned_unchanged() {
+        let longest = format!("https://hooks.example/{}", "a".repeat(MAX_LENGTH - 22));
         for url in [
             "https://hooks.example",
             "HTTPS://Hooks.EXAMPLE:8443/a/$b?c=d&e=%20",
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_one_however_it_is_spelt() {
+    fn equivalent_urls_have_the_same_origin() {
         let cases = [
             (
                 "https://auth.example",
@@ -123,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_mistake_is_reported() {
         use ReceiverUrlMistake::{Fragment, NotHttps, Syntax, TooLong};
-        let too_long = format!("https://hooks.example/{}", "a".repeat(LONGEST - 21));
+        let too_long = format!("https://hooks.example/{}", "a".repeat(MAX_LENGTH - 21));
         let cases = [
             ("", Syntax(UriSyntaxError::NoScheme)),
             ("hooks.example/a", Syntax(UriSyntaxError::NoScheme)),
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_are_known_to_be_private_are_refused() {
+    fn private_hosts_are_refused() {
         for (host, kind) in [
             ("127.0.0.1", AddressKind::Loopback),
             ("localhost", AddressKind::Loopback),
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_for_tests_with_http_as_well_and_opens_nothing_else() {
+    fn allow_loopback_also_allows_http_but_no_other_private_address() {
         for url in ["http://127.0.0.1:8000/a", "http://localhost/a", "http://[::1]/a", "https://localhost/a"] {
             assert_eq!(parse(url, true).as_deref(), Ok(url));
         }
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_the_server_may_reach_is_open_to_literal_addresses_too() {
+    fn allowed_networks_apply_to_literal_addresses() {
         let network = "10.0.0.0/8".parse().expect("a network");
         let rules = AddressRules { allow_networks: vec![network], allow_loopback: false };
 

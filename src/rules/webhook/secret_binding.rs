@@ -1,18 +1,22 @@
 //! The origins that a stored secret of a webhook may be sent to.
 //!
-//! An operator can point a webhook anywhere. Without a bound, one who may not read a secret could have it sent to a server of
-//! their own. So an origin gets a value only if the same user sent this value and bound this origin: that user knows the
-//! value already, and chose where it goes.
+//! A member of an organization can point a webhook to any server. Without a limit, a member who may
+//! not read a secret could have it sent to their own server. So a value is sent to an origin only
+//! if the same user sent this value and bound this origin: that user knows the value and chose
+//! where it goes.
 //!
-//! * A user who sends a value may bind it to one new origin within a day, and to one more each time they send it again. Other
-//!   users may not, since a routine rotation would let them read it.
-//! * A different value goes only to the origins that its sender bound. Those of other users stay on record and get nothing. So
-//!   an operator who sends a wrong value to bind a server of their own does not get the value that its owner sends next.
-//! * An origin on record gets values again if a user who bound it sends one, or if the sender of the current value saves a
-//!   webhook there within a day. This does not use up the new origin.
-//! * Sending the current value again takes nothing from others: each of them sent it too.
+//! * A user who sends a value may bind it to one new origin within a day, and to one more each time
+//!   they send it again. Other users may not, because a routine rotation would let them read it.
+//! * A different value is sent only to the origins that its sender bound. The origins of other
+//!   users stay on record and get nothing. So a user who sends a wrong value to bind their own
+//!   server does not get the value that its owner sends next.
+//! * An origin on record gets values again if a user who bound it sends one, or if the sender of
+//!   the current value saves a webhook at that origin within a day. This does not use up the new
+//!   origin.
+//! * Sending the current value again takes nothing from other users: each of them also sent it.
 //!
-//! Releases before this rule recorded no users. Their origins keep the value they have until somebody sends a different one.
+//! Earlier releases recorded no users. Their origins keep the current value until a user sends a
+//! different one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,23 +25,24 @@ use serde::{Deserialize, Serialize};
 use crate::rules::id::UserId;
 use crate::rules::timestamp::Timestamp;
 
-/// How long after it was given a secret may be bound to one more origin, in seconds.
-pub const OPEN_FOR: i64 = 86_400;
+/// Seconds after a secret was sent during which it may be bound to one more origin.
+pub const BINDING_WINDOW: i64 = 86_400;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretBinding {
     pub record: Record,
-    /// If one more origin may be bound.
+    /// Whether one more origin may be bound, by whom, and until when.
     pub open: Option<Window>,
 }
 
-/// `None`: the command line, the server, or an unknown user of a release that recorded none.
+/// Users. `None` is the command line, the server, or an unknown user of a release that recorded
+/// none.
 pub type Users = BTreeSet<Option<UserId>>;
 
 /// Which users bound and sent a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The users who bound each origin, also of origins that do not get the current value.
+    /// The users who bound each origin, including origins that do not get the current value.
     pub bound_by: BTreeMap<String, Users>,
     /// The users who sent the current value.
     pub sent_by: Users,
@@ -52,21 +57,21 @@ impl Record {
 
     /// The origins that get the current value.
     fn origins(&self) -> BTreeSet<String> {
-        let getting = self.bound_by.iter().filter(|(_, users)| !users.is_disjoint(&self.sent_by));
-        getting.map(|(origin, _)| origin.clone()).collect()
+        let allowed = self.bound_by.iter().filter(|(_, users)| !users.is_disjoint(&self.sent_by));
+        allowed.map(|(origin, _)| origin.clone()).collect()
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub until: Timestamp,
-    /// The user who gave the secret. `None`: the command line or the server.
+    /// The user who sent the secret, or `None` for the command line or the server.
     pub to: Option<UserId>,
 }
 
 impl Window {
     fn opened(now: Timestamp, to: Option<UserId>) -> Self {
-        Self { until: now.plus(OPEN_FOR), to }
+        Self { until: now.plus(BINDING_WINDOW), to }
     }
 
     fn admits(&self, by: Option<UserId>, now: Timestamp) -> bool {
@@ -75,18 +80,19 @@ impl Window {
 }
 
 impl SecretBinding {
-    /// Of a secret that was given now, for the first time.
+    /// The binding of a secret that is sent now for the first time.
     pub fn given(by: Option<UserId>, now: Timestamp) -> Self {
         Self::default().given_again(false, by, now)
     }
 
-    /// Of a secret that is in use at these origins, and nobody knows who chose them.
+    /// The binding of a secret that is used at these origins, for which no users are recorded.
     pub fn in_use(origins: BTreeSet<String>) -> Self {
         Self { record: Record::of_unknown_users(origins), open: None }
     }
 
-    /// As it is stored. A release that records no users may run beside this one and change the origins or the sender alone. A
-    /// record that disagrees with them is out of date and does not count.
+    /// Restores a stored binding. An earlier release that records no users may run at the same time
+    /// and change only the origins or the sender. A record that disagrees with them is outdated and
+    /// ignored.
     pub fn stored(origins: BTreeSet<String>, record: Option<Record>, open: Option<Window>) -> Self {
         let sender = open.map(|window| window.to);
         let is_current =
@@ -96,7 +102,7 @@ impl SecretBinding {
         Self { record, open }
     }
 
-    /// After a user gave the secret again, the same value or a different one.
+    /// The binding after a user sent the secret again, with the same value or a different one.
     pub fn given_again(mut self, is_same: bool, by: Option<UserId>, now: Timestamp) -> Self {
         if !is_same {
             self.record.sent_by.clear();
@@ -115,7 +121,8 @@ impl SecretBinding {
         users.is_some_and(|users| !users.is_disjoint(&self.record.sent_by))
     }
 
-    /// After this user saved a webhook at this origin, if the webhook may use the secret.
+    /// The binding after this user saved a webhook at this origin, or `None` if the webhook may not
+    /// use the secret.
     pub fn with(mut self, origin: &str, by: Option<UserId>, now: Timestamp) -> Option<Self> {
         if !self.open.is_some_and(|window| window.admits(by, now)) {
             return self.allows(origin).then_some(self);
@@ -150,7 +157,7 @@ pub struct NotBound {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     Only(BTreeSet<String>),
-    /// The origin is on record, and its users did not send the current value.
+    /// The origin is on record, but its users did not send the current value.
     NoLonger,
 }
 
@@ -169,7 +176,7 @@ impl std::fmt::Display for Reach {
     }
 }
 
-/// As operators know the secret.
+/// The secret as it is named in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretName {
     Variable(String),
@@ -209,20 +216,20 @@ mod tests {
     const B: &str = "https://b.example";
     const C: &str = "https://c.example";
 
-    /// What a user does.
+    /// An action of a user.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Sends(Option<UserId>, &'static str),
-        /// Saves a webhook there, and may.
+        /// Saves a webhook at the origin, which is allowed.
         Saves(Option<UserId>, &'static str),
-        /// Saves a webhook there, and may not.
+        /// Saves a webhook at the origin, which is refused.
         Fails(Option<UserId>, &'static str),
     }
 
     use Step::{Fails, Saves, Sends};
 
     /// The binding after these steps. The current value is empty at first.
-    fn played(start: SecretBinding, steps: &[Step]) -> SecretBinding {
+    fn after(start: SecretBinding, steps: &[Step]) -> SecretBinding {
         let (mut binding, mut value) = (start, "");
         for step in steps {
             match *step {
@@ -262,7 +269,7 @@ mod tests {
             (&[Sends(BOB, "w"), Saves(BOB, B), Sends(BOB, "x"), Saves(BOB, C), Sends(ANN, "v")], &[]),
             // Bob creates the secret with a placeholder before Ann sends the value.
             (&[Sends(BOB, "todo"), Saves(BOB, B), Sends(ANN, "v"), Saves(ANN, A)], &[A]),
-            // Whoever knows the value loses nothing when another user sends it again.
+            // A user who knows the value loses nothing when another user sends it again.
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B)], &[A, B]),
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v")], &[A, B]),
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v2")], &[A]),
@@ -273,13 +280,13 @@ mod tests {
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A)], &[A]),
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A), Sends(ANN, "v3")], &[A]),
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A), Sends(BOB, "v3")], &[A]),
-            // Bob confirms them before he replaces the value, which he knows.
+            // Bob knows the value, and confirms the origins before he replaces it.
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, A), Sends(BOB, "v2")], &[A]),
-            // The command line is a sender of its own.
+            // The command line is a separate sender.
             (&[Sends(None, "v"), Saves(None, A), Fails(ANN, B), Sends(ANN, "w")], &[]),
         ];
         for (steps, expected) in cases {
-            assert_eq!(played(SecretBinding::default(), steps).origins(), set(expected), "{steps:?}");
+            assert_eq!(after(SecretBinding::default(), steps).origins(), set(expected), "{steps:?}");
         }
     }
 
@@ -290,7 +297,7 @@ mod tests {
             &[Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v"), Saves(ANN, B), Fails(ANN, C)],
             &[Sends(ANN, "v"), Fails(BOB, A), Fails(None, A)],
             &[Sends(None, "v"), Fails(BOB, A), Saves(None, A)],
-            // A use at a bound origin leaves the secret open.
+            // A use at a bound origin does not use up the new origin.
             &[Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v"), Saves(ANN, A), Saves(ANN, B)],
             // Only the last sender binds.
             &[Sends(ANN, "v"), Sends(BOB, "v"), Fails(ANN, A), Saves(BOB, A), Saves(ANN, A)],
@@ -309,13 +316,13 @@ mod tests {
             ],
         ];
         for steps in cases {
-            played(SecretBinding::default(), steps);
+            after(SecretBinding::default(), steps);
         }
     }
 
     #[test]
     fn an_origin_is_compared_as_a_whole() {
-        let bound = played(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A)]);
+        let bound = after(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A)]);
 
         for other in [B, "https://a.example:8443", "http://a.example", "https://a.example.evil"] {
             assert!(!bound.allows(other), "{other}");
@@ -324,17 +331,17 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_nobody_used_closes_after_a_day() {
+    fn an_unused_secret_cannot_be_bound_after_a_day() {
         let given = SecretBinding::given(ANN, NOW);
 
-        assert!(given.clone().with(A, ANN, NOW.plus(OPEN_FOR - 1)).is_some());
-        assert_eq!(given.with(A, ANN, NOW.plus(OPEN_FOR)), None);
-        let replaced = played(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w")]);
-        assert_eq!(replaced.with(A, BOB, NOW.plus(OPEN_FOR)), None);
+        assert!(given.clone().with(A, ANN, NOW.plus(BINDING_WINDOW - 1)).is_some());
+        assert_eq!(given.with(A, ANN, NOW.plus(BINDING_WINDOW)), None);
+        let replaced = after(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w")]);
+        assert_eq!(replaced.with(A, BOB, NOW.plus(BINDING_WINDOW)), None);
     }
 
     #[test]
-    fn origins_of_unknown_users_keep_the_value_they_have() {
+    fn origins_of_unknown_users_keep_the_current_value() {
         let cases: &[(&[Step], &[&str])] = &[
             (&[Saves(ANN, A), Fails(ANN, C)], &[A, B]),
             (&[Sends(ANN, ""), Saves(ANN, C)], &[A, B, C]),
@@ -343,13 +350,13 @@ mod tests {
             (&[Sends(ANN, "v2"), Saves(ANN, A), Sends(BOB, "w"), Sends(ANN, "v2")], &[A]),
         ];
         for (steps, expected) in cases {
-            assert_eq!(played(SecretBinding::in_use(set(&[A, B])), steps).origins(), set(expected), "{steps:?}");
+            assert_eq!(after(SecretBinding::in_use(set(&[A, B])), steps).origins(), set(expected), "{steps:?}");
         }
     }
 
     #[test]
-    fn a_stored_binding_counts_as_far_as_its_record_agrees_with_its_origins() {
-        let binding = played(
+    fn a_stored_record_that_disagrees_with_its_origins_is_ignored() {
+        let binding = after(
             SecretBinding::default(),
             &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, B), Sends(ANN, "v")],
         );
@@ -358,23 +365,23 @@ mod tests {
 
         assert_eq!(SecretBinding::stored(set(&[A]), record(), binding.open), binding);
         assert_eq!(SecretBinding::stored(set(&[A]), record(), None), SecretBinding { open: None, ..binding.clone() });
-        // An older release bound another origin, or took one away.
+        // An older release added or removed an origin.
         for origins in [set(&[A, C]), set(&[])] {
             let stored = SecretBinding::stored(origins.clone(), record(), None);
             assert_eq!(stored, SecretBinding::in_use(origins));
         }
-        // An older release, of before or beside this one, took a value of Bob.
+        // An older release, before or next to this one, stored a value of Bob.
         for record in [None, record()] {
             let stored = SecretBinding::stored(set(&[A]), record, of_bob);
             assert_eq!((stored.origins(), stored.open), (set(&[A]), of_bob));
-            assert_eq!(played(stored.clone(), &[Fails(ANN, C), Saves(BOB, C)]).origins(), set(&[A, C]));
-            assert_eq!(played(stored, &[Saves(BOB, C), Sends(BOB, "x")]).origins(), set(&[C]));
+            assert_eq!(after(stored.clone(), &[Fails(ANN, C), Saves(BOB, C)]).origins(), set(&[A, C]));
+            assert_eq!(after(stored, &[Saves(BOB, C), Sends(BOB, "x")]).origins(), set(&[C]));
         }
     }
 
     #[test]
     fn the_refusal_says_where_the_secret_may_go_and_what_to_do() {
-        let refused = |secret, steps: &[Step]| played(SecretBinding::default(), steps).refusal(secret, B).to_string();
+        let refused = |secret, steps: &[Step]| after(SecretBinding::default(), steps).refusal(secret, B).to_string();
         let key = || SecretName::Variable("KEY".to_owned());
         let at_a_and_c = [Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v"), Saves(ANN, C)];
 

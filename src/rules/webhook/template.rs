@@ -1,8 +1,9 @@
-//! Payloads and headers with variables in them, as an organisation writes them for the receivers of its webhooks.
+//! Templates for the payloads and headers of an organization's webhooks.
 //!
-//! `$NAME` stands for a value: the longest run of `A-Z`, `0-9` and `_` after the dollar sign is the name, so that `$ID` is
-//! not looked for in `$IDENTITY`. A name that has no value stays as it is. Replacing happens once, in the parsed text and
-//! not in its JSON: no value can end a string, add a member, or bring in another variable.
+//! `$NAME` is replaced by the value of a variable. The name is the longest run of `A-Z`, `0-9` and
+//! `_` after the dollar sign, so `$IDENTITY` does not contain `$ID`. An unknown name is left
+//! unchanged. Variables are replaced once, in the parsed strings and not in the JSON text: no value
+//! can end a string, add a member, or insert another variable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::{fmt, io};
@@ -12,55 +13,56 @@ use serde_json::{Map, Value};
 use crate::rules::syntax::json_object::{JsonObject, JsonObjectError};
 use crate::rules::syntax::json_text::{JsonTextError, MAX_DEPTH};
 
-/// By name, without the dollar sign.
+/// The values of variables, by name without the dollar sign.
 pub type Values = BTreeMap<String, Value>;
 
-pub const LONGEST_PAYLOAD: usize = 32 * 1024;
-pub const LONGEST_HEADERS: usize = 8 * 1024;
-pub const MOST_HEADERS: usize = 50;
-/// Of dollar signs in one template: so many values are looked up at most.
-pub const MOST_USES: usize = 256;
-/// Of all that is rendered from one template: values are longer than their names, and many deliveries are made at once.
-pub const LONGEST_RENDERED: usize = 256 * 1024;
-/// Of a rendered header: what common servers take.
-pub const LONGEST_VALUE: usize = 8 * 1024;
-/// Longer names of headers are not quoted in an error.
-const LONGEST_QUOTED: usize = 64;
+pub const MAX_PAYLOAD_LENGTH: usize = 32 * 1024;
+pub const MAX_HEADERS_LENGTH: usize = 8 * 1024;
+pub const MAX_HEADERS: usize = 50;
+/// The maximum number of dollar signs in one template, which limits the number of lookups.
+pub const MAX_USES: usize = 256;
+/// The maximum size in bytes of a rendered template. Values are longer than their names, and many
+/// deliveries are rendered at the same time.
+pub const MAX_RENDERED_LENGTH: usize = 256 * 1024;
+/// The maximum size in bytes of a rendered header, which common servers accept.
+pub const MAX_HEADER_VALUE_LENGTH: usize = 8 * 1024;
+/// Longer header names are not quoted in errors.
+const MAX_QUOTED_LENGTH: usize = 64;
 
-/// What is wrong with a template, to follow the name of the member.
+/// Why a template is not valid, to follow the name of the member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateMistake {
     #[error("is longer than {0} bytes: shorten it")]
     TooLong(usize),
-    #[error("is not the text of one JSON object with each member at most once")]
+    #[error("must contain one JSON object in which no member is repeated")]
     NotAnObject,
     #[error("is nested deeper than {MAX_DEPTH} levels: flatten it")]
     TooDeep,
-    #[error("holds more than {MOST_USES} dollar signs: use fewer variables")]
+    #[error("contains more than {MAX_USES} dollar signs: use fewer variables")]
     TooManyUses,
-    #[error("has more than {MOST_HEADERS} headers: remove some")]
+    #[error("has more than {MAX_HEADERS} headers: remove some")]
     TooManyHeaders,
-    #[error("has a header{0} whose name is not one that HTTP allows: use letters, digits and hyphens")]
+    #[error("has a header{0} with a name that HTTP does not allow: use letters, digits and hyphens")]
     HeaderName(Quoted),
-    #[error("has the header{0} more than once: case does not tell headers apart")]
+    #[error("has the header{0} more than once: header names are case-insensitive")]
     HeaderTwice(Quoted),
-    #[error("has the header{0}, which this server sets by itself: remove it")]
+    #[error("has the header{0}, which this server sets itself: remove it")]
     OwnHeader(Quoted),
-    #[error("has the header{0} beside an auth method, which sets it: remove one of the two")]
+    #[error("has the header{0}, which the auth method also sets: remove one of the two")]
     Authorization(Quoted),
-    #[error("has the header{0} whose value is not a string: write a JSON string")]
+    #[error("has the header{0} with a value that is not a string: use a JSON string")]
     HeaderType(Quoted),
-    #[error("has the header{0} whose value holds a control character: remove it")]
+    #[error("has the header{0} with a control character in its value: remove it")]
     ControlCharacter(Quoted),
 }
 
-/// The name of a header, where it is short and plain.
+/// The quoted name of a header, or nothing if the name is long or not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoted(Option<String>);
 
 impl Quoted {
     fn of(name: &str) -> Self {
-        Self((is_token(name) && name.len() <= LONGEST_QUOTED).then(|| name.to_owned()))
+        Self((is_token(name) && name.len() <= MAX_QUOTED_LENGTH).then(|| name.to_owned()))
     }
 }
 
@@ -70,23 +72,24 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// A JSON object with variables in its strings. The names of members are as they are.
+/// A JSON object with variables in its strings. The names of members are not replaced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payload(Map<String, Value>);
 
 impl Payload {
     pub fn parse(text: &str) -> Result<Self, TemplateMistake> {
-        let members = read(text, LONGEST_PAYLOAD)?.into_members();
+        let members = read(text, MAX_PAYLOAD_LENGTH)?.into_members();
         Ok(Self(members.into_iter().collect()))
     }
 
-    /// A string that is nothing but a variable becomes its value, of whatever type; within other text, strings are put in
-    /// as they are and all else as JSON. Where a name is in several of `values`, the first has it.
+    /// Renders the payload. A string that is only a variable becomes its value, of any type. In
+    /// other text, strings are inserted as they are and other values as JSON. If several of
+    /// `values` have a name, the first one is used.
     pub fn render(&self, values: &[&Values]) -> Result<Value, TooLong> {
-        rendered_object(&self.0, values, &mut Room::of(LONGEST_RENDERED))
+        rendered_object(&self.0, values, &mut SizeBudget::of(MAX_RENDERED_LENGTH))
     }
 
-    /// What it may look for in `values`.
+    /// The names of all variables in the payload.
     pub fn names(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         self.0.values().for_each(|value| collect_names(value, &mut names));
@@ -103,60 +106,66 @@ fn collect_names<'a>(value: &'a Value, names: &mut BTreeSet<&'a str>) {
     }
 }
 
-fn rendered(value: &Value, values: &[&Values], room: &mut Room) -> Result<Value, TooLong> {
+fn rendered(value: &Value, values: &[&Values], budget: &mut SizeBudget) -> Result<Value, TooLong> {
     match value {
         Value::String(text) => match text.strip_prefix('$').and_then(|name| find(values, name)) {
-            Some(value) => room.take_json(value).map(|()| value.clone()),
-            None => replaced(text, values, room).map(Value::String),
+            Some(value) => budget.take_json(value).map(|()| value.clone()),
+            None => replaced(text, values, budget).map(Value::String),
         },
-        Value::Array(items) => items.iter().map(|item| rendered(item, values, room)).collect(),
-        Value::Object(members) => rendered_object(members, values, room),
+        Value::Array(items) => items.iter().map(|item| rendered(item, values, budget)).collect(),
+        Value::Object(members) => rendered_object(members, values, budget),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.clone()),
     }
 }
 
-fn rendered_object(members: &Map<String, Value>, values: &[&Values], room: &mut Room) -> Result<Value, TooLong> {
+fn rendered_object(
+    members: &Map<String, Value>,
+    values: &[&Values],
+    budget: &mut SizeBudget,
+) -> Result<Value, TooLong> {
     let member = |(name, value): (&String, &Value)| {
-        room.take(name.len())?;
-        Ok((name.clone(), rendered(value, values, room)?))
+        budget.take(name.len())?;
+        Ok((name.clone(), rendered(value, values, budget)?))
     };
     members.iter().map(member).collect()
 }
 
-/// Why something is not rendered.
+/// A rendered text is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("longer than {0} bytes with its variables: use fewer or shorter ones")]
+#[error("longer than {0} bytes with its variables: use fewer or shorter variables")]
 pub struct TooLong(pub usize);
 
-/// As JSON, where that is short enough: quoting makes a text up to six times as long.
-pub fn json_within(value: &Value, most: usize) -> Result<String, TooLong> {
-    Room::of(most).take_json(value).map(|()| value.to_string())
+/// Formats a value as JSON if the result is short enough. Escaping makes a text up to six times as
+/// long.
+pub fn json_within(value: &Value, max: usize) -> Result<String, TooLong> {
+    SizeBudget::of(max).take_json(value).map(|()| value.to_string())
 }
 
-/// What may still be put in. Taken before it is put in, so that the memory for what is too long never is.
-struct Room {
-    most: usize,
+/// The remaining size of a rendered text. Bytes are subtracted before they are written, so a text
+/// that is too long is never allocated.
+struct SizeBudget {
+    max: usize,
     left: usize,
 }
 
-impl Room {
-    const fn of(most: usize) -> Self {
-        Self { most, left: most }
+impl SizeBudget {
+    const fn of(max: usize) -> Self {
+        Self { max, left: max }
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), TooLong> {
-        self.left = self.left.checked_sub(bytes).ok_or(TooLong(self.most))?;
+        self.left = self.left.checked_sub(bytes).ok_or(TooLong(self.max))?;
         Ok(())
     }
 
     fn take_json(&mut self, value: &Value) -> Result<(), TooLong> {
-        let most = self.most;
-        serde_json::to_writer(self, value).map_err(|_| TooLong(most))
+        let max = self.max;
+        serde_json::to_writer(self, value).map_err(|_| TooLong(max))
     }
 }
 
-/// Counts what is written, and keeps none of it.
-impl io::Write for Room {
+/// Counts the written bytes and discards them.
+impl io::Write for SizeBudget {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.take(bytes.len()).map_err(io::Error::other)?;
         Ok(bytes.len())
@@ -171,7 +180,7 @@ impl io::Write for Room {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
-/// The names alone: people put credentials into the values.
+/// Shows only the names, because values often contain credentials.
 impl fmt::Debug for Headers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
@@ -180,8 +189,8 @@ impl fmt::Debug for Headers {
 
 impl Headers {
     pub fn parse(text: &str) -> Result<Self, TemplateMistake> {
-        let members = read(text, LONGEST_HEADERS)?.into_members();
-        if members.len() > MOST_HEADERS {
+        let members = read(text, MAX_HEADERS_LENGTH)?.into_members();
+        if members.len() > MAX_HEADERS {
             return Err(TemplateMistake::TooManyHeaders);
         }
         let mut known = BTreeSet::new();
@@ -189,19 +198,20 @@ impl Headers {
         headers.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The access token goes where `Authorization` would.
+    /// Refuses `Authorization`, which an auth method sets to the access token.
     pub fn check_beside_auth_method(&self) -> Result<(), TemplateMistake> {
-        let own = self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        own.map_or(Ok(()), |(name, _)| Err(TemplateMistake::Authorization(Quoted::of(name))))
+        let authorization = self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        authorization.map_or(Ok(()), |(name, _)| Err(TemplateMistake::Authorization(Quoted::of(name))))
     }
 
-    /// What [`check_header_value`] refuses may be among it, since a value may be anything.
+    /// Renders the headers. The result must be checked with [`check_header_value`], because
+    /// variables can contain any characters.
     pub fn render(&self, values: &[&Values]) -> Result<Vec<(String, String)>, TooLong> {
-        let room = &mut Room::of(LONGEST_RENDERED);
-        self.0.iter().map(|(name, text)| Ok((name.clone(), replaced(text, values, room)?))).collect()
+        let budget = &mut SizeBudget::of(MAX_RENDERED_LENGTH);
+        self.0.iter().map(|(name, text)| Ok((name.clone(), replaced(text, values, budget)?))).collect()
     }
 
-    /// What it may look for in `values`.
+    /// The names of all variables in the headers.
     pub fn names(&self) -> BTreeSet<&str> {
         self.0.iter().flat_map(|(_, text)| names_in(text)).collect()
     }
@@ -210,15 +220,16 @@ impl Headers {
 /// Why a rendered header cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderValueMistake {
-    #[error("a variable brings a control character into it")]
+    #[error("a variable in it contains a control character")]
     ControlCharacter,
-    #[error("it is longer than {LONGEST_VALUE} bytes")]
+    #[error("it is longer than {MAX_HEADER_VALUE_LENGTH} bytes")]
     TooLong,
 }
 
-/// RFC 9110 section 5.5: what could end the header and begin another one is in no value.
+/// Refuses control characters, which could end the header and start another one (RFC 9110 section
+/// 5.5).
 pub fn check_header_value(value: &str) -> Result<(), HeaderValueMistake> {
-    if value.len() > LONGEST_VALUE {
+    if value.len() > MAX_HEADER_VALUE_LENGTH {
         return Err(HeaderValueMistake::TooLong);
     }
     if value.chars().any(char::is_control) { Err(HeaderValueMistake::ControlCharacter) } else { Ok(()) }
@@ -243,8 +254,8 @@ fn header(name: String, value: Value, known: &mut BTreeSet<String>) -> Result<(S
     Ok((name, text))
 }
 
-/// What says how the request is framed, and those between two neighbours on the way (RFC 9110 section 7.6.1), among them
-/// some that are registered no more and obeyed by some.
+/// Headers that control the framing of the request, and hop-by-hop headers (RFC 9110 section
+/// 7.6.1), including obsolete ones that some servers still obey.
 const OWN_HEADERS: [&str; 15] = [
     "connection",
     "content-encoding",
@@ -269,11 +280,11 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
-fn read(text: &str, longest: usize) -> Result<JsonObject, TemplateMistake> {
-    if text.len() > longest {
-        return Err(TemplateMistake::TooLong(longest));
+fn read(text: &str, max_length: usize) -> Result<JsonObject, TemplateMistake> {
+    if text.len() > max_length {
+        return Err(TemplateMistake::TooLong(max_length));
     }
-    if text.matches('$').count() > MOST_USES {
+    if text.matches('$').count() > MAX_USES {
         return Err(TemplateMistake::TooManyUses);
     }
     JsonObject::parse(text.as_bytes()).map_err(|error| match error {
@@ -284,8 +295,8 @@ fn read(text: &str, longest: usize) -> Result<JsonObject, TemplateMistake> {
     })
 }
 
-fn replaced(text: &str, values: &[&Values], room: &mut Room) -> Result<String, TooLong> {
-    room.take(text.len())?;
+fn replaced(text: &str, values: &[&Values], budget: &mut SizeBudget) -> Result<String, TooLong> {
+    budget.take(text.len())?;
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -293,11 +304,11 @@ fn replaced(text: &str, values: &[&Values], room: &mut Room) -> Result<String, T
         let (name, after) = split_name(after);
         match find(values, name) {
             Some(Value::String(value)) => {
-                room.take(value.len())?;
+                budget.take(value.len())?;
                 replaced.push_str(value);
             }
             Some(value) => {
-                room.take_json(value)?;
+                budget.take_json(value)?;
                 replaced.push_str(&value.to_string());
             }
             None => {
@@ -319,13 +330,13 @@ fn names_in(text: &str) -> impl Iterator<Item = &str> {
     text.split('$').skip(1).map(|after| split_name(after).0).filter(|name| !name.is_empty())
 }
 
-/// After a dollar sign: the name, and the rest.
+/// Splits the text after a dollar sign into the name of the variable and the rest.
 fn split_name(after: &str) -> (&str, &str) {
-    after.split_at(after.find(|c| !is_of_name(c)).unwrap_or(after.len()))
+    after.split_at(after.find(|c| !is_name_character(c)).unwrap_or(after.len()))
 }
 
-/// What the name of a variable is made of.
-pub const fn is_of_name(character: char) -> bool {
+/// Whether a character is allowed in the name of a variable.
+pub const fn is_name_character(character: char) -> bool {
     matches!(character, 'A'..='Z' | '0'..='9' | '_')
 }
 
@@ -340,11 +351,11 @@ mod tests {
     }
 
     fn payload(text: &str, with: Value) -> Value {
-        Payload::parse(text).expect(text).render(&[&values(with)]).expect("is short")
+        Payload::parse(text).expect(text).render(&[&values(with)]).expect("a short payload")
     }
 
     fn headers(text: &str, with: Value) -> Vec<(String, String)> {
-        Headers::parse(text).expect(text).render(&[&values(with)]).expect("are short")
+        Headers::parse(text).expect(text).render(&[&values(with)]).expect("short headers")
     }
 
     #[test]
@@ -373,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_is_a_variable_becomes_its_value_and_within_text_it_is_json() {
+    fn a_string_that_is_only_a_variable_becomes_its_value_and_other_text_gets_json() {
         let with = json!({"N": 1.5, "T": true, "Z": null, "O": {"a": ["b", 1]}, "S": "s"});
         let cases = [
             ("$N", json!(1.5)),
@@ -390,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found_in_lists_and_objects_at_any_depth_but_not_in_names() {
+    fn variables_are_replaced_at_any_depth_but_not_in_member_names() {
         let text = r#"{"$A": ["$A", ["$A", {"$A": "x$A", "n": 1}], null, true], "b": {"c": {"d": "$A"}}}"#;
 
         let rendered = payload(text, json!({"A": "v"}));
@@ -400,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_can_leave_its_string_or_bring_in_another_variable() {
+    fn no_value_can_end_its_string_or_insert_another_variable() {
         let hostile =
             ["\"", "\", \"admin\": true, \"x\": \"", "\\", "\n\r\t\0", "}]}", "\u{2028}", "$SECRET", "$", "</script>"];
         for value in hostile {
@@ -416,10 +427,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_payload_is_refused_by_name() {
+    fn an_invalid_payload_is_refused_with_the_reason() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(32), "]".repeat(32));
-        let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(LONGEST_PAYLOAD - 8));
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(LONGEST_PAYLOAD - 7));
+        let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_PAYLOAD_LENGTH - 8));
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_PAYLOAD_LENGTH - 7));
         let uses = |count| json!({"a": "$".repeat(count)}).to_string();
         let cases = [
             ("{}", None),
@@ -434,17 +445,17 @@ mod tests {
             ("{\"a\": 1, \"a\": 2}", Some(TemplateMistake::NotAnObject)),
             ("{\"a\": \"\n\"}", Some(TemplateMistake::NotAnObject)),
             (&deep, Some(TemplateMistake::TooDeep)),
-            (&long, Some(TemplateMistake::TooLong(LONGEST_PAYLOAD))),
+            (&long, Some(TemplateMistake::TooLong(MAX_PAYLOAD_LENGTH))),
             (&uses(257), Some(TemplateMistake::TooManyUses)),
         ];
         for (text, mistake) in cases {
-            let shown = text.get(..40).unwrap_or(text);
-            assert_eq!(Payload::parse(text).err(), mistake, "{shown}");
+            let start = text.get(..40).unwrap_or(text);
+            assert_eq!(Payload::parse(text).err(), mistake, "{start}");
         }
     }
 
     #[test]
-    fn headers_are_rendered_in_their_order_with_what_is_no_string_as_json() {
+    fn headers_are_rendered_in_their_order_and_values_that_are_not_strings_as_json() {
         let rendered =
             headers(r#"{"X-B": "$A", "x-a": "n $N o $O", "X-C": "$UNKNOWN"}"#, json!({"A": "a", "N": 1, "O": {}}));
 
@@ -453,19 +464,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_of_headers_is_refused_by_name() {
+    fn invalid_headers_are_refused_with_the_reason() {
         use TemplateMistake::{
             ControlCharacter, HeaderName, HeaderTwice, HeaderType, NotAnObject, OwnHeader, TooLong, TooManyHeaders,
         };
         let many = |count| (0..count).map(|n| (format!("X-{n}"), json!("v"))).collect::<Value>().to_string();
         let quoted = |name: &str| Quoted(Some(name.to_owned()));
-        let long = json!({"X": "x".repeat(LONGEST_HEADERS)}).to_string();
+        let long = json!({"X": "x".repeat(MAX_HEADERS_LENGTH)}).to_string();
         let endless = json!({("x".repeat(65)): 1}).to_string();
         let cases = [
             (r#"{"Authorization": "Basic abc", "Cookie": "a=b", "User-Agent": "x", "X-_.~": ""}"#, None),
             (&many(50), None),
             (&many(51), Some(TooManyHeaders)),
-            (&long, Some(TooLong(LONGEST_HEADERS))),
+            (&long, Some(TooLong(MAX_HEADERS_LENGTH))),
             ("[]", Some(NotAnObject)),
             (r#"{"": "a"}"#, Some(HeaderName(Quoted(None)))),
             (r#"{"X A": "a"}"#, Some(HeaderName(Quoted(None)))),
@@ -489,33 +500,30 @@ mod tests {
             (r#"{"Proxy-Authorization": "a"}"#, Some(OwnHeader(quoted("Proxy-Authorization")))),
         ];
         for (text, mistake) in cases {
-            let shown = text.get(..40).unwrap_or(text);
-            assert_eq!(Headers::parse(text).err(), mistake, "{shown}");
+            let start = text.get(..40).unwrap_or(text);
+            assert_eq!(Headers::parse(text).err(), mistake, "{start}");
         }
     }
 
     #[test]
-    fn authorization_is_for_one_of_the_two() {
+    fn authorization_conflicts_with_an_auth_method() {
         let with = Headers::parse(r#"{"X-A": "a", "AUTHORIZATION": "b"}"#).expect("headers");
         let without = Headers::parse(r#"{"X-A": "authorization"}"#).expect("headers");
 
-        let told = with.check_beside_auth_method().expect_err("is refused").to_string();
-        assert_eq!(
-            told,
-            "has the header \"AUTHORIZATION\" beside an auth method, which sets it: remove one of the two"
-        );
+        let error = with.check_beside_auth_method().expect_err("the header is refused").to_string();
+        assert_eq!(error, "has the header \"AUTHORIZATION\", which the auth method also sets: remove one of the two");
         assert_eq!(without.check_beside_auth_method(), Ok(()));
     }
 
     #[test]
-    fn a_value_that_would_begin_another_header_is_found_once_it_is_there() {
+    fn a_rendered_value_that_could_start_another_header_is_refused() {
         for (value, expected) in [
             ("plain", Ok(())),
             ("Gr\u{f6}\u{df}e \u{1f600}", Ok(())),
             ("a\r\nX-Admin: true", Err(HeaderValueMistake::ControlCharacter)),
             ("a\n", Err(HeaderValueMistake::ControlCharacter)),
             ("\0", Err(HeaderValueMistake::ControlCharacter)),
-            (&"x".repeat(LONGEST_VALUE + 1), Err(HeaderValueMistake::TooLong)),
+            (&"x".repeat(MAX_HEADER_VALUE_LENGTH + 1), Err(HeaderValueMistake::TooLong)),
         ] {
             let [(_, rendered)] = &headers(r#"{"X-A": "$V"}"#, json!({"V": value}))[..] else { panic!("one header") };
             assert_eq!((rendered.as_str(), check_header_value(rendered)), (value, expected));
@@ -523,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_has_a_name_gives_its_value() {
+    fn the_first_set_of_values_that_has_a_name_is_used() {
         let (first, second) = (values(json!({"A": 1})), values(json!({"A": 2, "B": 2})));
         let payload = Payload::parse(r#"{"a": "$A", "b": "$B"}"#).expect("a payload");
 
@@ -531,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_knows_the_names_that_it_looks_for() {
+    fn a_template_lists_its_variables() {
         let text = r#"{"$A": ["$B-$C", {"x": "$$D_1$", "y": "$e"}, 1], "z": "$B"}"#;
 
         assert_eq!(Payload::parse(text).expect("a payload").names(), BTreeSet::from(["B", "C", "D_1"]));
@@ -540,12 +548,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_ends_at_a_fixed_size() {
-        let too_long = Err(TooLong(LONGEST_RENDERED));
-        // 64 uses of 4096 bytes are all that fits, but for the name of the member and what stands between them.
+    fn the_size_of_a_rendered_template_is_limited() {
+        let too_long = Err(TooLong(MAX_RENDERED_LENGTH));
+        // 64 uses of 4096 bytes are the limit, minus the name of the member and the text of the
+        // template.
         let quarter = |bytes: usize| json!({"V": "x".repeat(bytes)});
         let text = "$V".repeat(64);
-        let fits = LONGEST_RENDERED / 64 - 3;
+        let fits = MAX_RENDERED_LENGTH / 64 - 3;
         let of = |text: &str, with: Value| {
             let payload = Payload::parse(&json!({"a": text}).to_string()).expect("a payload");
             payload.render(&[&values(with)]).map(|rendered| rendered.to_string().len())
@@ -553,19 +562,23 @@ mod tests {
         assert_eq!(of(&text, quarter(fits)), Ok(64 * fits + 8));
         assert_eq!(of(&text, quarter(fits + 2)), too_long);
         let object = |bytes: usize| json!({"V": {"k": "x".repeat(bytes)}});
-        assert_eq!(of("$V", object(LONGEST_RENDERED - 9)), Ok(LONGEST_RENDERED + 5), "the whole is measured as JSON");
-        assert_eq!(of("$V", object(LONGEST_RENDERED - 8)), too_long);
-        assert_eq!(of("$V $V", object(LONGEST_RENDERED / 2)), too_long);
+        assert_eq!(
+            of("$V", object(MAX_RENDERED_LENGTH - 9)),
+            Ok(MAX_RENDERED_LENGTH + 5),
+            "the size is measured as JSON"
+        );
+        assert_eq!(of("$V", object(MAX_RENDERED_LENGTH - 8)), too_long);
+        assert_eq!(of("$V $V", object(MAX_RENDERED_LENGTH / 2)), too_long);
 
         let list = json!({"a": vec!["$V"; 256]}).to_string();
         let list = Payload::parse(&list).expect("a payload");
         assert_eq!(list.render(&[&values(quarter(4096))]).map(drop), too_long.map(drop));
         let headers = Headers::parse(&json!({"X-A": "$V".repeat(128), "X-B": "$V"}).to_string()).expect("headers");
-        assert_eq!(headers.render(&[&values(quarter(4096))]), Err(TooLong(LONGEST_RENDERED)));
+        assert_eq!(headers.render(&[&values(quarter(4096))]), Err(TooLong(MAX_RENDERED_LENGTH)));
     }
 
     #[test]
-    fn json_is_measured_with_its_quoting() {
+    fn json_is_measured_after_escaping() {
         let value = json!("\u{1}".repeat(10));
 
         assert_eq!(json_within(&value, 62), Ok(value.to_string()));
@@ -573,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_print_their_names_only() {
+    fn debug_output_of_headers_has_only_names() {
         let headers = Headers::parse(r#"{"X-Key": "hunter2"}"#).expect("headers");
 
         assert_eq!(format!("{headers:?}"), r#"["X-Key"]"#);

@@ -1,28 +1,29 @@
-//! Variables that an organisation defines for the payloads and headers of its webhooks.
+//! Custom variables, which an organization defines for the payloads and headers of its webhooks.
 
 use serde_json::Value;
 
 use crate::rules::syntax::json_object::JsonObject;
-use crate::rules::webhook::template::is_of_name;
+use crate::rules::webhook::template::is_name_character;
 use crate::secret::Secret;
 
-/// In one organisation.
-pub const MOST: u64 = 500;
-pub const LONGEST_NAME: usize = 100;
-pub const LONGEST_VALUE: usize = 4096;
+/// The maximum number of custom variables in one organization.
+pub const MAX_VARIABLES: u64 = 500;
+pub const MAX_NAME_LENGTH: usize = 100;
+/// In characters.
+pub const MAX_VALUE_LENGTH: usize = 4096;
 
-/// What every template has without anybody defining it.
+/// The variables that every template can use.
 pub const BUILT_IN: [&str; 8] = ["ID", "EVENT_TYPE", "EVENT_TITLE", "DATE", "ORG_ID", "ORG_NAME", "CLIENT_ID", "EVENT"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewVariable {
     pub name: String,
-    /// Whether it is one or not, it is treated as one here.
+    /// The value is treated as a secret even if `is_secret` is false.
     pub value: Secret,
     pub is_secret: bool,
 }
 
-/// `None`: stays as it is.
+/// A change to a variable. A member that is `None` is not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VariableChange {
     pub name: Option<String>,
@@ -30,21 +31,21 @@ pub struct VariableChange {
     pub is_secret: Option<bool>,
 }
 
-/// The first mistake, which is the one that is told.
+/// The first mistake in a request. Only the first one is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VariableMistake {
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("{0} is not {1}")]
+    #[error("{0} must be {1}")]
     Type(&'static str, &'static str),
-    #[error("name is not from 1 to {LONGEST_NAME} of the characters A to Z, 0 to 9 and _")]
+    #[error("name must be 1 to {MAX_NAME_LENGTH} characters long and contain only A to Z, 0 to 9 and _")]
     Name,
-    #[error("name is that of a variable which every webhook has: choose another one")]
+    #[error("name is reserved for a built-in variable: choose another name")]
     BuiltIn,
-    #[error("value is longer than {LONGEST_VALUE} characters: shorten it")]
+    #[error("value is longer than {MAX_VALUE_LENGTH} characters: shorten it")]
     TooLong,
-    /// Nobody shall read a secret by calling it none.
-    #[error("is_secret cannot become false while the value stays: send a new value beside it")]
+    /// A user must not be able to read a secret by setting `is_secret` to false.
+    #[error("is_secret cannot be set to false for the current value: send a new value with it")]
     StaysSecret,
 }
 
@@ -68,7 +69,8 @@ impl VariableChange {
         })
     }
 
-    /// Whether a variable that is secret, or not, may be changed so; and what it is then.
+    /// Checks whether this change is allowed for a variable with this `is_secret`, and returns the
+    /// new `is_secret`.
     pub fn secrecy_after(&self, is_secret: bool) -> Result<bool, VariableMistake> {
         match self.is_secret {
             Some(false) if is_secret && self.value.is_none() => Err(VariableMistake::StaysSecret),
@@ -79,7 +81,7 @@ impl VariableChange {
 
 fn name(value: &Value) -> Result<String, VariableMistake> {
     let name = value.as_str().ok_or(VariableMistake::Type("name", "a string"))?;
-    if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(is_of_name) {
+    if !(1..=MAX_NAME_LENGTH).contains(&name.len()) || !name.chars().all(is_name_character) {
         return Err(VariableMistake::Name);
     }
     if BUILT_IN.contains(&name) { Err(VariableMistake::BuiltIn) } else { Ok(name.to_owned()) }
@@ -87,7 +89,7 @@ fn name(value: &Value) -> Result<String, VariableMistake> {
 
 fn value(value: &Value) -> Result<Secret, VariableMistake> {
     let value = value.as_str().ok_or(VariableMistake::Type("value", "a string"))?;
-    if value.chars().count() > LONGEST_VALUE {
+    if value.chars().count() > MAX_VALUE_LENGTH {
         return Err(VariableMistake::TooLong);
     }
     Ok(Secret::new(value.to_owned()))
@@ -108,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_a_name_a_value_and_a_say_about_its_secrecy() {
-        let longest = "\u{fc}".repeat(LONGEST_VALUE);
+    fn a_variable_has_a_name_a_value_and_is_secret() {
+        let longest = "\u{fc}".repeat(MAX_VALUE_LENGTH);
         for (name, value) in [("A", ""), ("_", "\n"), ("0", "x"), (&"N".repeat(100), &longest)] {
             let parsed = new(json!({"name": name, "value": value, "is_secret": true, "unknown": 1}));
 
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_mistake_is_told_and_never_the_value() {
+    fn the_first_mistake_is_reported_without_the_value() {
         use VariableMistake::{BuiltIn, Missing, Name, TooLong, Type};
         let too_long = "hunter2".repeat(586);
         let cases = [
@@ -141,15 +143,15 @@ mod tests {
             (json!({"name": "A", "value": "hunter2", "is_secret": "no"}), Type("is_secret", "true or false")),
         ];
         for (body, mistake) in cases {
-            let told = new(body.clone()).expect_err("is refused");
+            let error = new(body.clone()).expect_err("the request is refused");
 
-            assert_eq!(told, mistake, "{body}");
-            assert!(!told.to_string().contains("hunter2"), "{told}");
+            assert_eq!(error, mistake, "{body}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 
     #[test]
-    fn a_secret_is_made_known_only_by_replacing_it() {
+    fn a_secret_becomes_readable_only_if_its_value_is_replaced() {
         let value = Some(Secret::new("new".to_owned()));
         let change = |is_secret, value: &Option<Secret>| VariableChange { name: None, value: value.clone(), is_secret };
         let cases = [

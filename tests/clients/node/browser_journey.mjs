@@ -1,10 +1,10 @@
-// A person at a real browser: logs in, agrees to less than was asked for, refuses, does it all by keyboard and without
-// JavaScript, and ends the access on the account page.
-//
-// And a newcomer, who replaces a printed password first.
+// A user with a real browser signs in, allows less than the client requested, refuses, repeats it
+// with the keyboard only and without JavaScript, and ends the access on the account page. A new
+// user then replaces a printed password.
 //
 //   node browser_journey.mjs ISSUER EMAIL PASSWORD FOLDER NEWCOMER PRINTED
-//                                                            prints what happened, as JSON; pictures go to FOLDER
+//
+// Prints a report as JSON and writes screenshots to FOLDER.
 import { createHash, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { installed } from "./installed.mjs";
@@ -17,7 +17,7 @@ const CLIENT = "Browser journey";
 const ASKED = ["openid", "email", "mcp_read", "dashboards_read"];
 const UNTICKED = "dashboards_read";
 const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
-const MOST_TABS = 60;
+const MAX_TABS = 60;
 
 const AUTHORIZE = "button[name=decision][value=approve]";
 const DENY = "button[name=decision][value=deny]";
@@ -27,7 +27,7 @@ const PASSWORD = "input[type=password]";
 const screens = new Screens(folder);
 const complaints = [];
 
-// The client: an app on this machine, with a page that says that it has the answer
+// The client: an app on this machine. Its page confirms that the response arrived.
 
 const app = createServer((_, response) => {
   const page = "<!doctype html><html lang=en><title>Arrived</title><h1>Arrived</h1></html>";
@@ -67,11 +67,11 @@ function request() {
   return { url: url.href, state, verifier };
 }
 
-// The person
+// The user
 
 async function person(browser, options) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  // Whatever is waited for comes long before.
+  // Much longer than any step takes.
   context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.on("console", (message) => {
@@ -81,7 +81,7 @@ async function person(browser, options) {
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("response", (answer) => {
-    // A page may have a status of its own, and the browser asks for an icon by itself.
+    // Pages may have an error status, and the browser requests an icon on its own initiative.
     const counts = !answer.request().isNavigationRequest() && !answer.url().endsWith("/favicon.ico");
     if (counts && !answer.ok()) {
       complaints.push(`${answer.status()} for ${answer.url()}`);
@@ -96,7 +96,7 @@ async function person(browser, options) {
   return page;
 }
 
-// Does what leads to another page, until that is there: the one before it is loaded too.
+// Performs an action that leads to another page and waits until that page is loaded.
 async function goesOn(page, act) {
   const loaded = page.waitForEvent("load");
   await act();
@@ -111,17 +111,17 @@ async function logIn(page, secret = password) {
 
 const path = (page) => new URL(page.url()).pathname;
 
-// What the app was told, once the browser has come back to it.
-async function told(page, { state }) {
+// The parameters that the app receives when the browser returns to it.
+async function received(page, { state }) {
   await page.waitForURL(`${redirectUri}?**`);
   const answer = new URL(page.url()).searchParams;
-  const said = Object.fromEntries(answer);
+  const values = Object.fromEntries(answer);
   return {
     names: [...answer.keys()].sort(),
-    state_is_ours: said.state === state,
-    iss: said.iss,
-    error: said.error ?? null,
-    code: said.code,
+    state_is_ours: values.state === state,
+    iss: values.iss,
+    error: values.error ?? null,
+    code: values.code,
   };
 }
 
@@ -151,7 +151,7 @@ async function approves(page) {
   await screens.look(page, "consent");
   await page.uncheck(`input[name=scope][value=${UNTICKED}]`);
   await page.click(AUTHORIZE);
-  const back = await told(page, asked);
+  const back = await received(page, asked);
   const tokens = await token({
     grant_type: "authorization_code",
     code: back.code,
@@ -169,10 +169,10 @@ async function refuses(page) {
   const asked = request();
   await page.goto(asked.url);
   await page.click(DENY);
-  return without("code", await told(page, asked));
+  return without("code", await received(page, asked));
 }
 
-// Tab and Enter only, and what has the focus is always to be seen.
+// Uses only Tab, Space and Enter, and reports every element whose focus is not visible.
 async function byKeyboard(page) {
   const asked = request();
   await page.goto(asked.url);
@@ -190,7 +190,7 @@ async function byKeyboard(page) {
   const after_enter = { path: path(page), cleared: await cleared(page) };
   await tabTo(page, AUTHORIZE, unseen);
   await page.keyboard.press("Enter");
-  return { after_enter, back: without("code", await told(page, asked)), unseen };
+  return { after_enter, back: without("code", await received(page, asked)), unseen };
 }
 
 const box = (scope) => `input[name=scope][value=${scope}]`;
@@ -199,7 +199,7 @@ const cleared = (page) =>
   page.locator("input[name=scope]:not(:checked)").evaluateAll((found) => found.map(({ value }) => value).sort());
 
 async function tabTo(page, selector, unseen) {
-  for (let tabs = 0; tabs < MOST_TABS; tabs += 1) {
+  for (let tabs = 0; tabs < MAX_TABS; tabs += 1) {
     if (await page.locator(selector).evaluate((wanted) => wanted === document.activeElement)) {
       return;
     }
@@ -221,7 +221,7 @@ async function withoutJavaScript(page) {
   await page.goto(asked.url);
   await logIn(page);
   await page.click(AUTHORIZE);
-  return without("code", await told(page, asked));
+  return without("code", await received(page, asked));
 }
 
 async function endsTheAccess(page, tokens) {
@@ -229,7 +229,7 @@ async function endsTheAccess(page, tokens) {
   await screens.look(page, "account");
   const listed = async () => (await page.locator("main").innerText()).includes(CLIENT);
   const before = await listed();
-  const revoke = page.locator("li", { hasText: CLIENT }).getByRole("button", { name: "Revoke" });
+  const revoke = page.locator("li", { hasText: CLIENT }).getByRole("button", { name: "End access" });
   await goesOn(page, () => revoke.click());
   await screens.look(page, "account-revoked");
   await page.goto(`${issuer}/account`);
@@ -237,7 +237,7 @@ async function endsTheAccess(page, tokens) {
   return { listed: before, listed_after: await listed(), refresh: `${refused.status} ${refused.error}` };
 }
 
-// By keyboard alone: the page has one field, and it has the focus.
+// With the keyboard only: the page has one field, and it has the focus.
 async function replacesAPrintedPassword(page) {
   const asked = request();
   await page.goto(asked.url);
@@ -254,7 +254,7 @@ async function replacesAPrintedPassword(page) {
   await page.keyboard.press("Enter");
   await page.waitForSelector(AUTHORIZE);
   await page.click(AUTHORIZE);
-  return { first, refused, back: without("code", await told(page, asked)) };
+  return { first, refused, back: without("code", await received(page, asked)) };
 }
 
 async function meetsAStranger(page) {
@@ -298,7 +298,7 @@ const browser = await chromium.launch({
 try {
   await main(browser);
 } catch (error) {
-  console.error("the browser complained:", complaints);
+  console.error("the browser reported:", complaints);
   throw error;
 } finally {
   await browser.close();

@@ -1,4 +1,4 @@
-// Lists the clients that an organisation uses, looks at one, ends what was authorized, and disables a client.
+// Lists the clients that an organization uses, shows one, ends its authorizations, and disables it.
 "use strict";
 
 const assert = require("node:assert/strict");

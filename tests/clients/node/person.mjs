@@ -1,16 +1,19 @@
-// A person at a browser without JavaScript: follows redirects, keeps cookies, fills in the login form and says yes.
+// A user with a browser without JavaScript: follows redirects, keeps cookies, signs in and allows
+// access.
 //
-//   node person.mjs URL EMAIL PASSWORD     goes there and prints where the browser is sent away to at the end, as JSON
+//   node person.mjs URL EMAIL PASSWORD
+//
+// Opens the URL and prints, as JSON, the URL at another origin where the browser arrives.
 import { pathToFileURL } from "node:url";
 import { installed } from "./installed.mjs";
 
 const { parse } = await installed("node-html-parser");
 
 const AGREE = /^(i started it: )?allow access$/i;
-const MOST_STEPS = 20;
+const MAX_STEPS = 20;
 
 export class Person {
-  // What was done on the way, for the report.
+  // The steps taken, for the report.
   did = [];
   #cookies = new Map();
 
@@ -19,17 +22,17 @@ export class Person {
     this.password = password;
   }
 
-  // Goes to a URL and on from there, until the server sends the browser away to another origin.
+  // Opens a URL and continues until the server redirects the browser to another origin.
   async visit(url) {
     const { origin } = new URL(url);
     let step = { url: new URL(url) };
-    for (let steps = 0; steps < MOST_STEPS; steps += 1) {
+    for (let steps = 0; steps < MAX_STEPS; steps += 1) {
       if (step.url.origin !== origin) {
         return step.url;
       }
       step = await this.#take(step);
     }
-    throw new Error(`still at ${step.url.pathname} after ${MOST_STEPS} steps`);
+    throw new Error(`still at ${step.url.pathname} after ${MAX_STEPS} steps`);
   }
 
   async #take(step) {
@@ -78,8 +81,8 @@ export class Person {
         return this.#submit(form, url, button);
       }
     }
-    const said = page.structuredText.trim().replace(/\s+/g, " ").slice(0, 500);
-    throw new Error(`nothing to do at ${url.pathname}, which answered ${status}: ${said}`);
+    const text = page.structuredText.trim().replace(/\s+/g, " ").slice(0, 500);
+    throw new Error(`nothing to do at ${url.pathname}, which returned ${status}: ${text}`);
   }
 
   #buttons = (form) => form.querySelectorAll("button").filter((button) => button.getAttribute("type") !== "button");
@@ -95,7 +98,7 @@ export class Person {
     return { url: new URL(form.getAttribute("action") ?? "", url), form: fields };
   }
 
-  // A box is left as it was found, and unsent where it is not ticked.
+  // Boxes keep their state; an unticked box is not sent.
   #enter(input, fields) {
     const [name, type] = [input.getAttribute("name"), input.getAttribute("type") ?? "text"];
     const box = type === "checkbox" || type === "radio";

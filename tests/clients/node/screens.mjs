@@ -1,4 +1,5 @@
-// Looks at a page as it is: on a wide and a narrow screen, light and dark, by the rules of WCAG, and takes its picture.
+// Checks a page against the WCAG rules and takes screenshots, on a wide and a narrow screen, light
+// and dark.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { installed } from "./installed.mjs";
@@ -9,7 +10,7 @@ const SIZES = { wide: { width: 1280, height: 900 }, narrow: { width: 360, height
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 export class Screens {
-  // What is wrong, one line each.
+  // One line per fault.
   faults = [];
   seen = [];
 
@@ -32,7 +33,7 @@ export class Screens {
     this.seen.push(name);
   }
 
-  // Evaluated from outside, so that the page's own policy has no say in it.
+  // Evaluated by the browser driver, so that the page's content security policy does not block it.
   async #judge(page, what) {
     await page.evaluate(`${axe.source}; undefined`);
     const found = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), RULES);

@@ -41,7 +41,7 @@ async function aWebhookLives(operator) {
   assert.equal((await refusal(() => operator.createWebhooksIntegration({ body }))).code, 409);
   assert.equal(await operator.deleteWebhooksIntegration({ webhookName: NAME }), undefined);
   const gone = await refusal(() => operator.getWebhooksIntegration({ webhookName: NAME }));
-  assert.deepEqual([gone.code, gone.body.errors], [404, ["this organization has no webhook of this name"]]);
+  assert.deepEqual([gone.code, gone.body.errors], [404, ["this organization has no webhook with this name"]]);
 }
 
 async function aVariableLives(operator) {
@@ -62,7 +62,7 @@ async function aVariableLives(operator) {
   const customVariableName = "CRM_REGION";
   assert.equal(await operator.deleteWebhooksIntegrationCustomVariable({ customVariableName }), undefined);
   const gone = await refusal(() => operator.getWebhooksIntegrationCustomVariable({ customVariableName }));
-  assert.deepEqual([gone.code, gone.body.errors], [404, ["this organization has no custom variable of this name"]]);
+  assert.deepEqual([gone.code, gone.body.errors], [404, ["this organization has no custom variable with this name"]]);
 }
 
 async function refusalsAreUnderstood(operator, stranger) {

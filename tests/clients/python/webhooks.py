@@ -49,7 +49,7 @@ def a_webhook_lives(client):
     assert client.delete_webhooks_integration(NAME) is None
     assert refusal(NotFoundException, lambda: client.get_webhooks_integration(NAME)) == (
         404,
-        {"errors": ["this organization has no webhook of this name"]},
+        {"errors": ["this organization has no webhook with this name"]},
     )
 
 
@@ -70,7 +70,7 @@ def a_variable_lives(client):
     assert client.delete_webhooks_integration_custom_variable("CRM_REGION") is None
     assert refusal(NotFoundException, lambda: client.get_webhooks_integration_custom_variable("CRM_REGION")) == (
         404,
-        {"errors": ["this organization has no custom variable of this name"]},
+        {"errors": ["this organization has no custom variable with this name"]},
     )
 
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use grantor::actions::audit::{Actor, By};
+use grantor::actions::audit::{Actor, AuditActor};
 use grantor::actions::clients::restrict_scopes;
 use grantor::actions::clients::restrict_scopes::Bounds;
 use grantor::actions::keys::revoke_key;
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::support::{START, TestApp, TestOperator};
 
-const COMMAND_LINE: By = By::COMMAND_LINE;
+const COMMAND_LINE: AuditActor = AuditActor::COMMAND_LINE;
 
 /// What was done, to which thing, and how that was before and after.
 type Told = (String, String, Option<Value>, Option<Value>);
@@ -90,7 +90,7 @@ on_both! {
         let keys = (&acme.keys.api_key, &acme.keys.application_key);
         let operator = app.app.operators.find(app.db(), keys.0, keys.1).await.expect("is readable").expect("is named");
         app.hand.advance(Duration::from_secs(60));
-        let by = By {
+        let by = AuditActor {
             actor: Actor::Operator(operator),
             request_id: Some("0123456789abcdef".to_owned()),
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),

@@ -1,6 +1,6 @@
 //! What an organisation lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::NewDefaults;
 use grantor::db::{audit_events, grants};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Bearer, TestApp, TestOperator};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 
 async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> usize {
     let app = operator.app;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::sign_in::set_password;
-use grantor::actions::sign_in::set_password::{Keeping, NewPassword};
+use grantor::actions::sign_in::set_password::{KeptSession, NewPassword};
 use grantor::actions::upkeep::forget_expired;
 use grantor::actions::upkeep::forget_expired::Forgotten;
 use grantor::actions::users::create_user;
@@ -31,7 +31,7 @@ use uuid::Uuid;
 use crate::support::granted::asks;
 use crate::support::{START, TestApp};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
 
 fn uuid(number: u64) -> Uuid {
@@ -149,7 +149,7 @@ on_both! {
         let others = signed_in(&app, 3, other).await;
         let set = async |password: &str, keep: Option<SessionId>| {
             let known_browser = Digest::of("the next cookie");
-            let keep = keep.map(|session: SessionId| Keeping { session, browser: None, known_browser });
+            let keep = keep.map(|session: SessionId| KeptSession { session, browser: None, known_browser });
             let new = NewPassword { keep, ..NewPassword::chosen(Secret::new(password.to_owned())) };
             set_password::set_password(app.context(), EVE, new, &BY).await
         };

@@ -7,7 +7,7 @@ mod keys;
 mod refusals;
 mod restrictions;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::db::grants;
 use grantor::rules::client::ClientId;
 use grantor::rules::identity::permission::Role;
@@ -19,7 +19,7 @@ use crate::support::granted::Granted;
 use crate::support::outbox::{insert_webhook, told};
 use crate::support::{TestApp, TestOperator};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 /// All of it comes from one source, in no time.
 const NO_LIMIT: (&str, &str) = ("limits.token_per_minute", "0");
 const DAY: u64 = 86_400;

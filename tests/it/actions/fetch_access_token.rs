@@ -42,7 +42,7 @@ async fn fetch(reply: Reply) -> Result<AccessToken, TokenFetchError> {
 
 async fn failure(reply: Reply) -> String {
     let error = fetch(reply).await.expect_err("no token");
-    [error.to_string(), error.in_full()].iter().for_each(|words| {
+    [error.to_string(), error.log_message()].iter().for_each(|words| {
         assert!(!words.contains(CLIENT_SECRET) && !words.contains(TOKEN) && words.len() < 300, "{words}");
     });
     error.to_string()
@@ -64,7 +64,7 @@ async fn a_token_is_asked_for_with_the_secret_in_the_header() {
 
     let given = fetch_from(&endpoint.url("/token?x=1"), PATIENT).await.expect("a token");
 
-    assert_eq!((given.token.expose(), given.good_for, given.status), (TOKEN, 3_600, 200));
+    assert_eq!((given.token.expose(), given.lifetime, given.status), (TOKEN, 3_600, 200));
     assert_eq!(given.scope.as_deref(), Some("events"));
     let [asked] = &endpoint.asked()[..] else { panic!("one request is enough") };
     assert!(asked.head.starts_with("POST /token?x=1 HTTP/1.1\r\n"), "{}", asked.head);
@@ -105,7 +105,7 @@ async fn where_the_header_is_refused_the_secret_is_sent_in_the_body() {
         let given = fetch_from(&endpoint.url("/token"), PATIENT).await.expect("a token");
 
         let asked = endpoint.asked();
-        assert_eq!((given.good_for, asked.len(), asked[1].header("authorization")), (60, 2, None));
+        assert_eq!((given.lifetime, asked.len(), asked[1].header("authorization")), (60, 2, None));
         assert_eq!(asked[1].form("client_id").as_deref(), Some(CLIENT_ID));
         assert_eq!(asked[1].form("client_secret").as_deref(), Some(CLIENT_SECRET));
         assert_eq!(asked[1].connection, 1, "over the same connection");
@@ -130,7 +130,7 @@ async fn of_two_refusals_the_one_that_helps_is_told() {
 
         let refused = fetch_from(&endpoint.url("/token"), PATIENT).await.expect_err("is refused");
 
-        assert_eq!(refused.to_string(), format!("no access token: 127.0.0.1 answered with {told}"));
+        assert_eq!(refused.to_string(), format!("no access token: 127.0.0.1 responded with {told}"));
         assert_eq!(endpoint.asked().len(), 2);
     }
 }
@@ -156,7 +156,7 @@ async fn whatever_is_said_of_its_lifetime_a_token_is_good_for_a_day_at_most() {
         (json!("soon"), 300),
     ] {
         let given = fetch(Reply::json(token_answer(expires_in.clone()))).await.expect("a token");
-        assert_eq!(given.good_for, expected, "{expires_in}");
+        assert_eq!(given.lifetime, expected, "{expires_in}");
     }
 }
 
@@ -168,25 +168,26 @@ async fn what_is_no_token_is_told_in_words_of_our_own() {
     let to_elsewhere = Reply::status(307).with_header("location", elsewhere.url("/token"));
     let hostile = json!({"error": "<b>x</b>\u{1b}[2J", "error_description": TOKEN, "error_uri": "javascript:x"});
     let cases = [
-        (Reply::json("<html>"), "127.0.0.1 answered with something that is no JSON object"),
-        (Reply::json("[]"), "127.0.0.1 answered with something that is no JSON object"),
-        (Reply::json("{}"), "127.0.0.1 answered without an access_token"),
-        (Reply::json(mac), "127.0.0.1 answered with a token of another token_type than Bearer"),
+        (Reply::json("<html>"), "127.0.0.1 responded with a body that is not a JSON object"),
+        (Reply::json("[]"), "127.0.0.1 responded with a body that is not a JSON object"),
+        (Reply::json("{}"), "127.0.0.1 responded without an access_token"),
+        (Reply::json(mac), "127.0.0.1 responded with a token_type other than Bearer"),
         (
             Reply::json(split),
-            "127.0.0.1 answered with an access_token that is longer than 8192 bytes or no printable ASCII without spaces",
+            "127.0.0.1 responded with an access_token that is longer than 8192 bytes or contains characters other than \
+             visible ASCII",
         ),
-        (error(400, hostile), "127.0.0.1 answered with status 400"),
-        (error(400, json!({"error": "x".repeat(65)})), "127.0.0.1 answered with status 400"),
+        (error(400, hostile), "127.0.0.1 responded with status 400"),
+        (error(400, json!({"error": "x".repeat(65)})), "127.0.0.1 responded with status 400"),
         (
             error(400, json!({"error": "invalid_scope", "error_description": CLIENT_SECRET})),
-            "127.0.0.1 answered with status 400 (invalid_scope)",
+            "127.0.0.1 responded with status 400 (invalid_scope)",
         ),
-        (Reply::status(503).with_body(TOKEN), "127.0.0.1 answered with status 503"),
-        (to_elsewhere, "127.0.0.1 answered with a redirect, which is not followed"),
-        (Reply::json("x".repeat(65_537)), "127.0.0.1 answered with more than 65536 bytes"),
-        (Reply::Endless, "127.0.0.1 answered with more than 65536 bytes"),
-        (Reply::Broken, "127.0.0.1 did not finish its answer"),
+        (Reply::status(503).with_body(TOKEN), "127.0.0.1 responded with status 503"),
+        (to_elsewhere, "127.0.0.1 responded with a redirect, which is not followed"),
+        (Reply::json("x".repeat(65_537)), "127.0.0.1 responded with more than 65536 bytes"),
+        (Reply::Endless, "127.0.0.1 responded with more than 65536 bytes"),
+        (Reply::Broken, "127.0.0.1 did not finish its response"),
     ];
     for (reply, told) in cases {
         assert_eq!(failure(reply).await, format!("no access token: {told}"));
@@ -211,7 +212,7 @@ async fn an_endpoint_that_takes_its_time_gets_none_however_it_does_so() {
         let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), SHORT)).await;
 
         let error = asked.expect("ends by itself").expect_err("no token");
-        assert_eq!(error.to_string(), "no access token: 127.0.0.1 did not answer in time");
+        assert_eq!(error.to_string(), "no access token: 127.0.0.1 did not respond in time");
     }
 }
 
@@ -227,7 +228,7 @@ async fn the_time_is_for_both_requests_together() {
     let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), ENOUGH_FOR_ONE)).await;
 
     let error = asked.expect("ends by itself").expect_err("no token");
-    assert_eq!(error.to_string(), "no access token: 127.0.0.1 answered with status 401");
+    assert_eq!(error.to_string(), "no access token: 127.0.0.1 responded with status 401");
 }
 
 #[tokio::test]
@@ -245,12 +246,12 @@ async fn who_is_not_there_or_not_to_be_reached_is_told_without_what_is_inside() 
 
     let unreachable = fetch_from(&format!("http://127.0.0.1:{port}/token"), PATIENT).await.expect_err("nobody there");
     assert_eq!(unreachable.to_string(), "no access token: 127.0.0.1 could not be reached");
-    assert!(unreachable.in_full().contains("Connection refused"), "{}", unreachable.in_full());
+    assert!(unreachable.log_message().contains("Connection refused"), "{}", unreachable.log_message());
     for host in ["localhost", "127.0.0.1", "nobody.invalid"] {
         let told = refused(host).await.to_string();
         assert_eq!(told, format!("no access token: {host} has no address that this server connects to"));
     }
-    assert!(refused("localhost").await.in_full().contains("a loopback address"));
+    assert!(refused("localhost").await.log_message().contains("a loopback address"));
     assert_eq!(here.asked().len(), 0);
 }
 
@@ -272,11 +273,11 @@ async fn a_secret_that_was_given_for_another_server_is_not_asked_with() {
 
         let refused = refused.expect_err("is not sent");
         let expected = format!(
-            "no access token: the client_secret was given for {} and access_token_url leads to http://127.0.0.1:{port}: send \
+            "no access token: the client_secret is for {}, but access_token_url points to http://127.0.0.1:{port}: send \
              client_secret again, together with access_token_url",
             moved.secret_origin
         );
-        assert_eq!((refused.to_string(), refused.in_full(), refused.status()), (expected.clone(), expected, None));
+        assert_eq!((refused.to_string(), refused.log_message(), refused.status()), (expected.clone(), expected, None));
     }
     assert_eq!(endpoint.asked().len(), 0);
     assert!(fetch_from(&endpoint.url("/other"), PATIENT).await.is_ok());

@@ -190,7 +190,7 @@ on_both! {
     async fn a_host_in_trouble_is_asked_again_only_after_a_while(engine: Engine) {
         let (app, site, url) = stage(engine).await;
         site.answer(Reply::status(503));
-        let told = Err("127.0.0.1 answered with status 503 instead of its document".to_owned());
+        let told = Err("127.0.0.1 responded with status 503 instead of its document".to_owned());
 
         assert_eq!((name(&app, &url).await, name(&app, &url).await), (told.clone(), told));
         assert_eq!(site.asked().len(), 1);
@@ -210,14 +210,14 @@ on_both! {
         let wrong = "the document at 127.0.0.1 does not describe this client: ";
         let html = Reply::status(200).with_header("content-type", "text/html");
         let cases = [
-            (Reply::status(404), "its document is gone: 127.0.0.1 answered with status 404".to_owned()),
-            (Reply::status(410), "its document is gone: 127.0.0.1 answered with status 410".to_owned()),
-            (html, "127.0.0.1 serves its document as something else than application/json".to_owned()),
-            (Reply::Endless, "127.0.0.1 answered with more than 65536 bytes".to_owned()),
+            (Reply::status(404), "its document is gone: 127.0.0.1 responded with status 404".to_owned()),
+            (Reply::status(410), "its document is gone: 127.0.0.1 responded with status 410".to_owned()),
+            (html, "127.0.0.1 does not serve its document as application/json".to_owned()),
+            (Reply::Endless, "127.0.0.1 responded with more than 65536 bytes".to_owned()),
             (
                 document(&site.url("/another.json"), "App"),
-                format!("{wrong}client_id is another one than the URL of the document: both have to be the same, \
-                         character for character"),
+                format!("{wrong}client_id is not the URL of the document: both must be the same, character for \
+                         character"),
             ),
             (
                 Reply::json(json!({"client_id": url, "client_name": "App"})),
@@ -239,7 +239,7 @@ on_both! {
             site.answer(Reply::status(503));
             assert_eq!(name(&app, &url).await, Err(told));
             app.hand.advance(MINUTE);
-            let down = "127.0.0.1 answered with status 503 instead of its document".to_owned();
+            let down = "127.0.0.1 responded with status 503 instead of its document".to_owned();
             assert_eq!((name(&app, &url).await, name(&replica, &url).await), (Err(down.clone()), Err(down)));
             app.hand.advance(MINUTE);
             replica.hand.advance(MINUTE);
@@ -337,13 +337,13 @@ on_both! {
         let site = Site::answering(Reply::Silence).await;
         let port = site.address.port();
         let cases = [
-            (site.url("/c"), "the URL that is the client_id does not use https: use https"),
+            (site.url("/c"), "the client_id URL does not use https: use https"),
             (format!("https://127.0.0.1:{port}/c"), "127.0.0.1 has no address that this server connects to"),
             (format!("https://localhost:{port}/c"), "localhost has no address that this server connects to"),
             ("https://nobody.invalid/c".to_owned(), "nobody.invalid has no address that this server connects to"),
             (
                 "https://app.example".to_owned(),
-                "the URL that is the client_id has no path: put the document at a path of its own, such as /client.json",
+                "the client_id URL has no path: serve the document at a path such as /client.json",
             ),
         ];
         for (url, told) in cases {
@@ -385,7 +385,7 @@ on_both! {
 
         let refused = name(&app, &url).await;
 
-        assert_eq!(refused, Err("another client has the id that its URL leads to".to_owned()));
+        assert_eq!(refused, Err("another client already has the id of its URL".to_owned()));
         let other = clients::find(app.db(), id).await.expect("is readable").expect("is there");
         assert_eq!((other.metadata.client_name().as_str(), other.document), ("Other", None));
     }

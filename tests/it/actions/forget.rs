@@ -13,7 +13,7 @@ use grantor::rules::client::identity::ClientDigest;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::timestamp::Timestamp;
 use grantor::secret::hex;
-use grantor::sweeper::Turn;
+use grantor::sweeper::SweepOutcome;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -272,7 +272,7 @@ on_both! {
         let left = requests::count(app.db(), AT_ALL, 10).await.expect("are counted");
         let second = grantor::sweeper::sweep(&app.app).await;
 
-        assert_eq!((first, left, second), (Turn::CutShort, 1, Turn::Done));
+        assert_eq!((first, left, second), (SweepOutcome::CutShort, 1, SweepOutcome::Done));
         assert_eq!(requests::count(app.db(), AT_ALL, 10).await.expect("are counted"), 0);
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::clients::restrict_scopes;
 use grantor::actions::grants::end;
-use grantor::actions::grants::end::EndedAccess;
+use grantor::actions::grants::end::RevokedAccess;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::NewDefaults;
 use grantor::actions::users::change_membership;
@@ -22,22 +22,22 @@ const HOUR: i64 = 3_600;
 /// Added after a rotation, since not every repeated response is noted.
 const MINUTE: i64 = 60;
 
-async fn end(granted: &Granted<'_>) -> EndedAccess {
+async fn end(granted: &Granted<'_>) -> RevokedAccess {
     let app = granted.app;
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await.expect("is readable");
     let id = found.expect("a grant").id;
-    end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended")
+    end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended")
 }
 
-async fn disable(granted: &Granted<'_>) -> EndedAccess {
+async fn disable(granted: &Granted<'_>) -> RevokedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let (context, org_id) = (granted.app.context(), granted.org_id());
-    end::disable_client(context, org_id, client_id, &By::COMMAND_LINE).await.expect("is disabled")
+    end::disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled")
 }
 
-const fn ended(grants: usize, seconds: i64) -> EndedAccess {
-    EndedAccess { grants, last_token_ends_at: Some(START.plus(seconds)) }
+const fn ended(grants: usize, seconds: i64) -> RevokedAccess {
+    RevokedAccess { grants, last_token_ends_at: Some(START.plus(seconds)) }
 }
 
 fn after(app: &TestApp, seconds: u64) {
@@ -98,7 +98,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         granted.code("mcp_read").await;
 
-        assert_eq!(disable(&granted).await, EndedAccess { grants: 1, last_token_ends_at: None });
+        assert_eq!(disable(&granted).await, RevokedAccess { grants: 1, last_token_ends_at: None });
     }
 
     async fn a_membership_that_ends_says_it_of_its_own_grants(engine: Engine) {
@@ -108,7 +108,7 @@ on_both! {
         eve.tokens("mcp_read").await;
         after(&app, 600);
         granted.tokens("mcp_read").await;
-        let (operators, by) = (&app.app.operators, By::COMMAND_LINE);
+        let (operators, by) = (&app.app.operators, AuditActor::COMMAND_LINE);
 
         let removed = change_membership::remove_member(app.context(), operators, eve.org_id(), &eve.user.email, &by).await;
 
@@ -127,7 +127,7 @@ on_both! {
         let new = NewDefaults { org_id: granted.org_id(), scopes: Some(&scopes), config, catalog };
 
         let preview = default_client_scopes::preview_default_restriction(app.context(), new).await.expect("is previewed");
-        let done = default_client_scopes::restrict_by_default(app.context(), new, None, &By::COMMAND_LINE).await.expect("is set");
+        let done = default_client_scopes::restrict_by_default(app.context(), new, None, &AuditActor::COMMAND_LINE).await.expect("is set");
 
         assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));
         assert_eq!(preview, done);
@@ -140,7 +140,7 @@ on_both! {
         granted.tokens("mcp_read openid").await;
         let openid: Vec<_> = ScopeSet::parse("openid").expect("a scope").iter().cloned().collect();
         let restriction = ScopesRestriction::from_stored(openid, vec![]);
-        let (bounds, by) = (app.app.bounds(client_id), By::COMMAND_LINE);
+        let (bounds, by) = (app.app.bounds(client_id), AuditActor::COMMAND_LINE);
         let preview = restrict_scopes::preview_restriction(app.context(), bounds, granted.org_id(), client_id, &restriction);
         let preview = preview.await.expect("is previewed");
 
@@ -151,6 +151,6 @@ on_both! {
         let done = done.expect("is restricted");
         assert_eq!((done.ended, done.last_token_ends_at), (1, Some(START.plus(HOUR))));
         assert_eq!((preview.ended, preview.last_token_ends_at), (done.ended, done.last_token_ends_at));
-        assert_eq!(again.expect("is disabled"), EndedAccess::default());
+        assert_eq!(again.expect("is disabled"), RevokedAccess::default());
     }
 }

@@ -1,6 +1,6 @@
 //! Many grants that end at once are told client by client, so that their end does not take too long to be written.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::db::audit_events;
@@ -14,7 +14,7 @@ use crate::db::grant_by_hand::people_and_clients;
 use crate::support::outbox::{Delivery, deliveries, insert_webhook, lanes};
 use crate::support::{Engine, START, TestApp};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 
 /// In Acme, 501 people have authorised client One and all but one of them client Two. A webhook wants everything.
 async fn crowd(app: &TestApp, engine: Engine) {
@@ -75,7 +75,7 @@ on_both! {
         let together = deliveries(&app).await;
         assert_eq!(shown(&together), [("grant.revoked", lane(1), Some(501))]);
         let expected = json!({
-            "title": "What 501 users had authorized for One has ended, since the client was disabled.",
+            "title": "The grants of 501 users to One were revoked because the client was disabled.",
             "org_id": org_id(1),
             "grant_id": null,
             "client": {"id": client_id(1).to_string(), "name": "One"},

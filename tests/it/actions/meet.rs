@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::webhooks::create_webhook;
 use grantor::actions::webhooks::delete_webhook;
@@ -13,7 +13,7 @@ use grantor::rules::webhook::{Encoding, NewWebhook, WebhookChange};
 
 use crate::support::{Engine, TestApp, TestOperator, until_kept_waiting};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 const ROUNDS: usize = 40;
 
 /// By turns narrower and wider, so that there is news for the webhooks each time.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::offer_scopes;
 use grantor::actions::keys::create_key;
 use grantor::actions::orgs::create_org;
@@ -23,7 +23,7 @@ use crate::support::flow::{Form, McpClient};
 use crate::support::granted::{Granted, asks};
 use crate::support::{Bearer, TestApp, TestOperator, request};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
 const REDIRECT: &str = "https://app.example/cb";
 const CLIENTS: &str = "/api/v2/org_authorized_clients";
@@ -43,7 +43,7 @@ async fn end_membership(app: &TestApp, org_id: OrgId, email: &str) {
     let mut tx = app.db().begin().await.expect("begins");
     memberships::end(&mut tx, org_id, user.id, app.context().clock.now()).await.expect("is ended");
     tx.commit().await.expect("commits");
-    app.app.operators.forget_all();
+    app.app.operators.clear();
 }
 
 async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {

@@ -1,13 +1,13 @@
 //! People: in one organisation or several, with passwords and keys, and without either.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::create_key;
 use grantor::actions::keys::create_key::{CreateKeyError, NewKeys};
 use grantor::actions::keys::revoke_key;
 use grantor::actions::keys::revoke_key::RevokeKeyError;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::sign_in::set_password::NewPassword;
-use grantor::actions::sign_in::{SignInError, SigningIn, sign_in};
+use grantor::actions::sign_in::{SignInAttempt, SignInError, sign_in};
 use grantor::actions::users::create_user;
 use grantor::actions::users::create_user::CreateUserError;
 use grantor::actions::users::disable_user;
@@ -23,7 +23,7 @@ use grantor::secret::{Secret, password_matches};
 
 use crate::support::{Engine, START, TestApp};
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
 const ROUNDS: u32 = 10;
 
@@ -130,7 +130,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let eve = acme.colleague(EVE, Role::Standard).await;
         set_password::set_password(app.context(), EVE, chosen("correct horse"), &BY).await.expect("is set");
-        let attempt = || SigningIn {
+        let attempt = || SignInAttempt {
             email: EVE,
             password: Secret::new("correct horse".to_owned()),
             user_agent: "",
@@ -208,7 +208,7 @@ on_both! {
         for round in 0..ROUNDS {
             let (old, new) = (format!("phrase of round {round}"), format!("phrase of round {}", round + 1));
             set_password::set_password(app.context(), EVE, chosen(&old), &BY).await.expect("is set");
-            let attempt = SigningIn {
+            let attempt = SignInAttempt {
                 email: EVE,
                 password: Secret::new(old),
                 user_agent: "Browser",

@@ -1,6 +1,6 @@
 //! A person who was here for a moment only is removed with all that is theirs.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::users::remove_user;
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::users::sessions;
@@ -27,7 +27,7 @@ on_both! {
         };
         sessions::insert(db, &session).await.expect("is inserted");
 
-        let (org, client, by) = (org_id(1), Some(client_id(1)), By::COMMAND_LINE);
+        let (org, client, by) = (org_id(1), Some(client_id(1)), AuditActor::COMMAND_LINE);
         remove_user::remove_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
 
         assert_eq!(users::find(db, user_id(1)).await.expect("is readable"), None);

@@ -1,8 +1,8 @@
 //! Ending everything after a backup was restored.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::revoke_everything;
-use grantor::actions::grants::revoke_everything::{Kept, RevokedEverything};
+use grantor::actions::grants::revoke_everything::{KeptKeys, RevokedEverything};
 use grantor::actions::keys::rotate_signing_keys;
 use grantor::db::audit_events;
 use grantor::db::grants::everything::Access;
@@ -12,10 +12,11 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::granted::{Granted, asks};
 
-async fn revoke(app: &TestApp, kept: Kept) -> (RevokedEverything, Access) {
+async fn revoke(app: &TestApp, kept: KeptKeys) -> (RevokedEverything, Access) {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
     let done =
-        revoke_everything::revoke_everything(context, ring, app.app.signing_rules(), kept, &By::COMMAND_LINE).await;
+        revoke_everything::revoke_everything(context, ring, app.app.signing_rules(), kept, &AuditActor::COMMAND_LINE)
+            .await;
     app.app.issuer.signing.reload().await.expect("is readable");
     done.expect("is ended")
 }
@@ -36,8 +37,8 @@ on_both! {
         let before = kids(&app).await;
         assert_eq!(granted.operator.get("/api/v2/org_authorized_clients").await.status, 200);
 
-        let (done, left) = revoke(&app, Kept::default()).await;
-        let (again, _) = revoke(&app, Kept { signing_keys: true, ..Kept::default() }).await;
+        let (done, left) = revoke(&app, KeptKeys::default()).await;
+        let (again, _) = revoke(&app, KeptKeys { signing_keys: true, ..KeptKeys::default() }).await;
 
         assert_eq!((done.grants, done.operator_keys, done.signing_keys), (2, 2, 1));
         assert!(done.codes >= 1 && done.pending_requests >= 1, "{done:?}");
@@ -60,7 +61,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         let before = kids(&app).await;
 
-        let (done, left) = revoke(&app, Kept { operator_keys: true, signing_keys: true }).await;
+        let (done, left) = revoke(&app, KeptKeys { operator_keys: true, signing_keys: true }).await;
 
         assert_eq!((done.operator_keys, done.signing_keys, left.api_keys, left.application_keys), (0, 0, 1, 1));
         assert_eq!(kids(&app).await, before);
@@ -72,7 +73,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         granted.tokens("mcp_read").await;
 
-        let (done, _) = revoke(&app, Kept::default()).await;
+        let (done, _) = revoke(&app, KeptKeys::default()).await;
 
         let event = audit_events::list_of_server(app.db(), 10).await.expect("is readable").pop().expect("an event");
         assert_eq!((event.action.as_str(), event.actor.as_str()), ("server.restored", "command_line"));
@@ -85,13 +86,13 @@ on_both! {
     async fn signing_keys_end_also_while_a_rotation_is_under_way(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (context, ring, rules) = (app.context(), &app.app.issuer.ring, app.app.signing_rules());
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         for take_over in [rotate_signing_keys::TakeOver::Now, rotate_signing_keys::TakeOver::Published] {
             rotate_signing_keys::rotate_signing_keys(context, ring, rules.algorithm, take_over, &by).await.expect("a key");
         }
         let before = kids(&app).await;
 
-        let (done, _) = revoke(&app, Kept::default()).await;
+        let (done, _) = revoke(&app, KeptKeys::default()).await;
 
         let after = kids(&app).await;
         assert_eq!((done.signing_keys, before.len(), after.len()), (3, 3, 1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::revoke_signing_key;
 use grantor::actions::keys::revoke_signing_key::{RevokeSigningKeyError, RevokedSigningKey};
 use grantor::actions::keys::rotate_signing_keys;
@@ -23,7 +23,7 @@ async fn keys(app: &TestApp) -> Vec<SigningKey> {
 async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
     let algorithm = app.app.signing_rules().algorithm;
-    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &By::COMMAND_LINE)
+    let key = rotate_signing_keys::rotate_signing_keys(context, ring, algorithm, take_over, &AuditActor::COMMAND_LINE)
         .await
         .expect("a key");
     reload(app).await;
@@ -33,7 +33,8 @@ async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
 async fn revoke(app: &TestApp, id: &str) -> Result<RevokedSigningKey, RevokeSigningKeyError> {
     let (context, ring) = (app.context(), &app.app.issuer.ring);
     let revoked =
-        revoke_signing_key::revoke_signing_key(context, ring, app.app.signing_rules(), id, &By::COMMAND_LINE).await;
+        revoke_signing_key::revoke_signing_key(context, ring, app.app.signing_rules(), id, &AuditActor::COMMAND_LINE)
+            .await;
     reload(app).await;
     revoked
 }

@@ -1,6 +1,6 @@
 //! Organisations, and what bounds the clients that they have not restricted one by one.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::bootstrap;
 use grantor::actions::orgs::bootstrap::BootstrapError;
 use grantor::actions::orgs::create_org;
@@ -18,7 +18,7 @@ use grantor::secret::Secret;
 
 use crate::support::TestApp;
 
-const BY: By = By::COMMAND_LINE;
+const BY: AuditActor = AuditActor::COMMAND_LINE;
 
 async fn defaults(app: &TestApp, org_id: OrgId) -> Option<ScopeSet> {
     orgs::find(app.db(), org_id).await.expect("is readable").expect("is there").default_client_scopes

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::ApproveError;
 use grantor::actions::grants::end;
 use grantor::db::grants;
@@ -51,7 +51,7 @@ on_both! {
         granted.code_for(&request).await;
         let waiting = remembered(&granted, &request).await;
         let id = grant(&granted).await.id;
-        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         let silently = granted.answer(&waiting, None).await;
 
@@ -117,7 +117,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         granted.code_for(&asks("mcp_read email", &[MCP])).await;
         let id = grant(&granted).await.id;
-        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         granted.code_for(&asks("mcp_read", &[MCP])).await;
 

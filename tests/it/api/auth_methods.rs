@@ -183,7 +183,7 @@ on_both! {
         refuses(
             &operator.get(&format!("{LIST}?include=oauth2-client-credentials,webhooks")).await,
             400,
-            &strings("include is a list of these: oauth2-client-credentials"),
+            &strings("include must be a comma-separated list of these: oauth2-client-credentials"),
         );
     }
 
@@ -213,7 +213,7 @@ on_both! {
             operator.get(&path(&id)).await.is(200, &json!({"data": resource(&id, &expected)}));
         }
         assert_eq!(secret_of(&operator, &id).await, SECRET);
-        let changed = operator.patch(&path(&id), &request(json!({"client_secret": "another-5ecret"}))).await;
+        let changed = operator.patch(&path(&id), &request(json!({"client_secret": "another-5ecret", "access_token_url": "https://other.example/t?x=y"}))).await;
         changed.is(200, &json!({"data": resource(&id, &expected)}));
         assert_eq!(secret_of(&operator, &id).await, "another-5ecret");
     }
@@ -329,7 +329,8 @@ on_both! {
 
         assert_eq!(last.status, 201, "{}", last.text);
         refuses(&more, 409, &strings(
-            "this organization has 1000 auth methods, which is as many as it may: delete one that nothing uses",
+            "this organization already has 1000 auth methods, the maximum: delete one that no \
+             webhook uses",
         ));
         assert_eq!(operator.patch(&path(&id), &request(json!({"scope": null}))).await.status, 200);
         created(&other, "the first").await;
@@ -351,8 +352,8 @@ on_both! {
             said("audience", Some(json!(7)), "audience is not a string: send a JSON string or null"),
             said("scope", Some(json!("")), "scope is empty: send null for none"),
             said("scope", Some(json!("s".repeat(2049))), "scope is longer than 2048 characters: shorten it"),
-            said("name", Some(json!("a\nb")), "name holds a control character, such as a line break: remove it"),
-            said("client_secret", Some(json!(format!("{SECRET}\u{0}"))), "client_secret holds a control character, such as a line break: remove it"),
+            said("name", Some(json!("a\nb")), "name contains a control character, such as a line break: remove it"),
+            said("client_secret", Some(json!(format!("{SECRET}\u{0}"))), "client_secret contains a control character, such as a line break: remove it"),
             url("http://auth.example/token"),
             url("http://127.0.0.1:8000/token"),
             url("https://127.0.0.1/token"),
@@ -367,7 +368,7 @@ on_both! {
         ];
         for member in required {
             missing.push(said(member, None, &format!("{member} is missing: send a string")));
-            cases.push(said(member, Some(Value::Null), &format!("{member} is null: send a string, or leave it out of a change")));
+            cases.push(said(member, Some(Value::Null), &format!("{member} is null: send a string, or omit it in a change")));
             cases.push(said(member, Some(json!([SECRET])), &format!("{member} is not a string: send a JSON string")));
             cases.push(said(member, Some(json!("")), &format!("{member} is empty: send at least one character")));
             let too_long = json!("x".repeat(longest(member) + 1));
@@ -446,8 +447,8 @@ on_both! {
         let id = created(&operator, "A method").await;
         let reader = operator.colleague("reader@acme.example", Role::ReadOnly).await;
         let lacks = strings(
-            "the role of this user lacks the permission manage_integrations: someone with another role in the \
-             organisation has to do this",
+            "the role of this user lacks the permission manage_integrations: ask a member of the \
+             organization whose role has it",
         );
         for answer in [
             reader.get(LIST).await,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::actions::tokens::revoke_family;
-use grantor::actions::tokens::revoke_family::Why;
+use grantor::actions::tokens::revoke_family::RevocationReason;
 use grantor::actions::users::disable_user;
 use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
@@ -33,8 +33,8 @@ fn lacks_scope(answer: &Answer, scope: &str) {
 
 fn lacks_permission(answer: &Answer, permission: &str) {
     let detail = format!(
-        "the role of this user lacks the permission {permission}: someone with another role in the organisation has to \
-         do this"
+        "the role of this user lacks the permission {permission}: ask a member of the \
+         organization whose role has it"
     );
     answer.is(403, &json_api(403, "Forbidden", &detail));
 }
@@ -163,7 +163,7 @@ on_both! {
 
         let silently = ada.open(&client.url(&[scope, ("prompt", "none")])).await;
 
-        client.is_refused(&silently, "consent_required", "the user has to be asked");
+        client.is_refused(&silently, "consent_required", "the user has to consent");
         let agreed = ada.agrees(&client.url(&[scope])).await;
         let tokens = client.exchange(&client.code(&agreed), &[]).await.json();
         let request = |method, path: &str| {
@@ -181,7 +181,7 @@ on_both! {
         let elsewhere = || replica.ask(bearer.request(Method::GET, LIST));
         assert_eq!((bearer.get(LIST).await.status, elsewhere().await.status), (200.try_into().expect("a status"), 200.try_into().expect("a status")));
 
-        revoke_family::revoke_family(app.context(), &app.app.issuer, bearer.family_id, Why::CodeUsedTwice).await.expect("is revoked");
+        revoke_family::revoke_family(app.context(), &app.app.issuer, bearer.family_id, RevocationReason::CodeUsedTwice).await.expect("is revoked");
 
         is_unauthorized(&bearer.get(LIST).await);
         is_unauthorized(&elsewhere().await);
@@ -205,7 +205,7 @@ on_both! {
         let console = app.registered("A console").await;
         let of_colleague = Bearer::of(&colleague, &console, READ, &[]).await;
         let bearer = Bearer::of(&operator, &console, READ, &[]).await;
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
 
         disable_user::disable_user(app.context(), &app.app.operators, &colleague.email, &by).await.expect("is disabled");
         is_unauthorized(&of_colleague.get(LIST).await);
@@ -236,7 +236,8 @@ on_both! {
         let console = app.registered("A console").await;
         let bearer = Bearer::of(&acme, &console, &format!("{READ} {WRITE}"), &[]).await;
         let theirs = Bearer::of(&umbra, &console, READ, &[]).await;
-        let none = json_api(404, "Not Found", "no client of this organization is authorized under this id");
+        let none = json_api(404, "Not Found", "this organization has no authorized client with \
+                                               this id");
         let path = format!("{LIST}/{}", theirs.authorized_id);
 
         bearer.get(&path).await.is(404, &none);

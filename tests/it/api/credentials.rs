@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::create_key::NewKeys;
 use grantor::actions::keys::revoke_key;
 use grantor::actions::users::disable_user;
@@ -20,8 +20,8 @@ fn forbidden() -> Value {
 
 fn lacks(permission: &str) -> Value {
     let detail = format!(
-        "the role of this user lacks the permission {permission}: someone with another role in the \
-         organisation has to do this"
+        "the role of this user lacks the permission {permission}: ask a member of the \
+         organization whose role has it"
     );
     json_api(403, "Forbidden", &detail)
 }
@@ -127,7 +127,7 @@ on_both! {
         one.get(&path).await.is(200, &unrestricted(&client_id));
         other.get(&path).await.is(200, &unrestricted(&client_id));
 
-        let (context, operators, by) = (app.context(), &app.app.operators, By::COMMAND_LINE);
+        let (context, operators, by) = (app.context(), &app.app.operators, AuditActor::COMMAND_LINE);
         revoke_key::revoke_key(context, operators, one.keys.api_key_id, &by).await.expect("is revoked");
         revoke_key::revoke_key(context, operators, other.keys.application_key_id, &by).await.expect("is revoked");
 
@@ -142,7 +142,7 @@ on_both! {
         let (path, elsewhere) = (restriction_path(&client_id), operator.on(&replica));
         elsewhere.get(&path).await.is(200, &unrestricted(&client_id));
         let key = operator.keys.application_key_id;
-        revoke_key::revoke_key(app.context(), &app.app.operators, key, &By::COMMAND_LINE).await.expect("is revoked");
+        revoke_key::revoke_key(app.context(), &app.app.operators, key, &AuditActor::COMMAND_LINE).await.expect("is revoked");
 
         replica.hand.advance(Duration::from_secs(5));
 
@@ -157,7 +157,7 @@ on_both! {
         colleague.get(&path).await.is(200, &unrestricted(&client_id));
 
         let (context, operators) = (app.context(), &app.app.operators);
-        disable_user::disable_user(context, operators, &colleague.email, &By::COMMAND_LINE).await.expect("is disabled");
+        disable_user::disable_user(context, operators, &colleague.email, &AuditActor::COMMAND_LINE).await.expect("is disabled");
 
         colleague.get(&path).await.is(403, &forbidden());
         operator.get(&path).await.is(200, &unrestricted(&client_id));

@@ -18,7 +18,7 @@ async fn preview(operator: &TestOperator<'_>, upsert: &Value) -> Value {
 }
 
 fn is_moved(answer: &Answer) {
-    let detail = "the restriction is not the one that the preview with this digest looked at: preview it again";
+    let detail = "the restriction has changed since the preview with this digest: preview it again";
     answer.is(409, &json_api(409, "Conflict", detail));
 }
 
@@ -128,8 +128,8 @@ on_both! {
 
         for member in [&reader, &standard] {
             assert_eq!(member.get(PATH).await.status, 200);
-            let detail = "the role of this user lacks the permission org_management: someone with another role in the \
-                          organisation has to do this";
+            let detail = "the role of this user lacks the permission org_management: ask a member \
+                          of the organization whose role has it";
             member.post(PATH, &upsert(&[], &[])).await.is(403, &json_api(403, "Forbidden", detail));
             member.delete(PATH).await.is(403, &json_api(403, "Forbidden", detail));
         }
@@ -162,6 +162,6 @@ on_both! {
 
         assert_eq!(unknown.status, 400);
         assert_eq!(unknown.json()["errors"][0]["source"], json!({"pointer": "/data/attributes/permission_scopes/0"}));
-        assert_eq!(on_delete.json()["errors"][0]["detail"], "dry_run is for POST only");
+        assert_eq!(on_delete.json()["errors"][0]["detail"], "dry_run is allowed only with POST");
     }
 }

@@ -1,7 +1,7 @@
 //! `/api/v2/org_authorized_clients`: what operators see of the clients that their users have authorised, and how they cut
 //! them off.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
@@ -83,11 +83,11 @@ fn not_found(answer: &Answer, detail: &str) {
 }
 
 fn names_no_client(answer: &Answer) {
-    not_found(answer, "no client of this organization is authorized under this id");
+    not_found(answer, "this organization has no authorized client with this id");
 }
 
 fn names_no_authorization(answer: &Answer) {
-    not_found(answer, "no user has authorized this client under this id");
+    not_found(answer, "this client has no such authorization");
 }
 
 fn ids(answer: &Answer) -> Vec<String> {
@@ -138,7 +138,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let (reader, writer) = (given(&operator, "A Reader", "openid").await, given(&operator, "A 100% writer", "openid").await);
-        end::disable_client(app.context(), operator.org_id, writer.client_id, &By::COMMAND_LINE).await.expect("is disabled");
+        end::disable_client(app.context(), operator.org_id, writer.client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled");
         let cases = [
             ("filter=read", vec![&reader]),
             ("filter[oauth2_client][name]=WRITER", vec![&writer]),
@@ -248,7 +248,7 @@ on_both! {
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
         let (kept, ended) = (given(&operator, "App", "openid").await, given(&colleague, "App", "openid").await);
-        end::end_grant(app.context(), ended.grant_id, |_| true, &By::COMMAND_LINE).await.expect("ends");
+        end::revoke_grant(app.context(), ended.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
         let filter = "filter[user_authorized_clients][disabled]";
         let ask = async |query: &str| {
             let answer = operator.get(&format!("{}?include=user_authorized_clients.user&{query}", one(&kept))).await.json();
@@ -349,7 +349,7 @@ on_both! {
         let colleague = operator.colleague("zoe@acme.example", Role::Standard).await;
         let (first, second) = (given(&operator, "App", "openid").await, given(&colleague, "App", "mcp_read openid").await);
         given(&operator, "Other", "openid").await;
-        end::end_grant(app.context(), first.grant_id, |_| true, &By::COMMAND_LINE).await.expect("ends");
+        end::revoke_grant(app.context(), first.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
         let path = format!("{}/user_authorized_clients", one(&first));
         let ask = async |query: &str| operator.get(&format!("{path}?{query}")).await;
 

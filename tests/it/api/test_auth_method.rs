@@ -72,13 +72,13 @@ on_both! {
         let method = stored(&operator, &endpoint.url("/token")).await;
         let hostile = json!({"error": "invalid_scope", "error_description": format!("{TOKEN} {CLIENT_SECRET}")});
 
-        let words = "no access token: 127.0.0.1 answered with status 500";
+        let words = "no access token: 127.0.0.1 responded with status 500";
         tried(&operator, &method).await.is(200, &failed(&method, json!(500), words));
         endpoint.answer(Reply::status(400).with_body(hostile));
-        let words = "no access token: 127.0.0.1 answered with status 400 (invalid_scope)";
+        let words = "no access token: 127.0.0.1 responded with status 400 (invalid_scope)";
         tried(&operator, &method).await.is(200, &failed(&method, json!(400), words));
         endpoint.answer(Reply::json("no json"));
-        let words = "no access token: 127.0.0.1 answered with something that is no JSON object";
+        let words = "no access token: 127.0.0.1 responded with a body that is not a JSON object";
         tried(&operator, &method).await.is(200, &failed(&method, json!(200), words));
         endpoint.vanish().await;
         let answer = tried(&operator, &method).await.json();
@@ -112,7 +112,7 @@ on_both! {
 
         let (given_for, leads_to) = (endpoint.url(""), other.url(""));
         let words = format!(
-            "no access token: the client_secret was given for {given_for} and access_token_url leads to {leads_to}: send \
+            "no access token: the client_secret is for {given_for}, but access_token_url points to {leads_to}: send \
              client_secret again, together with access_token_url"
         );
         assert_eq!((refused.as_ref(), still.as_ref()), (Some(&words), Some(&words)));

@@ -51,9 +51,9 @@ fn shown(number: u64) -> Value {
     let (client_id, state, attempt) = match number {
         1 => (Some(client_id(1)), "waiting", waits),
         2 => (Some(client_id(1)), "delivered", over(204, Value::Null)),
-        3 => (Some(client_id(1)), "parked", over(500, json!("it answered 500"))),
+        3 => (Some(client_id(1)), "parked", over(500, json!("the receiver returned 500"))),
         4 => (None, "waiting", waits),
-        _ => (Some(client_id(2)), "parked", over(500, json!("it answered 500"))),
+        _ => (Some(client_id(2)), "parked", over(500, json!("the receiver returned 500"))),
     };
     let mut attributes = json!({
         "event": "grant.given", "client_id": client_id, "occurred_at": START.to_rfc3339(), "state": state,
@@ -73,11 +73,11 @@ fn replayed(number: u64) -> Value {
 }
 
 fn no_webhook() -> Value {
-    strings("this organization has no webhook of this name")
+    strings("this organization has no webhook with this name")
 }
 
 fn nothing_parked() -> Value {
-    strings("no parked delivery of this webhook has this id")
+    strings("this webhook has no parked delivery with this id")
 }
 
 async fn states(app: &TestApp) -> Vec<String> {
@@ -123,14 +123,14 @@ on_both! {
     async fn a_parameter_that_is_wrong_is_named(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
-        let (state, size) = ("state is waiting, delivered or parked", "page_size is a whole number from 1 to 1000");
+        let (state, size) = ("state must be waiting, delivered or parked", "page_size must be a whole number from 1 to 1000");
         let cases = [
             ("state=Parked", state),
             ("page_size=0", size),
             ("page_size=1001", size),
             ("page_size=-1", size),
             ("page_size=ten", size),
-            ("before=5", "before is the id of a delivery"),
+            ("before=5", "before must be the id of a delivery"),
         ];
         for (query, detail) in cases {
             operator.get(&path(NAME, &format!("?{query}"))).await.is(400, &strings(detail));
@@ -212,8 +212,8 @@ on_both! {
         let standard = admin.colleague("ada@acme.example", Role::Standard).await;
         let reader = admin.colleague("grace@acme.example", Role::ReadOnly).await;
         let lacks = strings(
-            "the role of this user lacks the permission manage_integrations: someone with another role in the organisation \
-             has to do this",
+            "the role of this user lacks the permission manage_integrations: ask a member of the \
+             organization whose role has it",
         );
 
         for answer in each(&reader, NAME).await.iter().chain(&each(&reader, "Nothing").await) {

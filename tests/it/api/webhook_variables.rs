@@ -32,7 +32,7 @@ fn hidden(name: &str) -> Value {
 }
 
 fn unknown() -> Value {
-    strings("this organization has no custom variable of this name")
+    strings("this organization has no custom variable with this name")
 }
 
 fn taken() -> Value {
@@ -79,7 +79,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &secret("KEY", "hunter2")).await.is(201, &hidden("KEY"));
-        let stays = strings("is_secret cannot become false while the value stays: send a new value beside it");
+        let stays = strings("is_secret cannot be set to false for the current value: send a new value with it");
 
         operator.put(&path("KEY"), &json!({"is_secret": false})).await.is(400, &stays);
         operator.put(&path("KEY"), &json!({"is_secret": false, "name": "OTHER"})).await.is(400, &stays);
@@ -132,7 +132,8 @@ on_both! {
 
         let answer = operator.get(&path("OPEN")).await;
 
-        answer.is(500, &strings("something went wrong inside the server: its operator finds the cause by the X-Request-Id"));
+        answer.is(500, &strings("internal server error; the operator can find the cause by the \
+                                 X-Request-Id"));
     }
 
     async fn a_variable_is_of_its_organisation_alone(engine: Engine) {
@@ -208,7 +209,8 @@ on_both! {
         for number in 0..500 {
             assert_eq!(operator.post(PATH, &open(&format!("V_{number}"), "")).await.status, 201);
         }
-        let enough = "this organization has 500 custom variables, which is as many as it may have: delete one first";
+        let enough = "this organization already has 500 custom variables, the maximum: delete one \
+                      first";
 
         operator.post(PATH, &open("ONE_MORE", "")).await.is(409, &strings(enough));
         operator.post(PATH, &open("V_0", "")).await.is(409, &taken());
@@ -221,12 +223,12 @@ on_both! {
         let operator = app.operator("Acme").await;
         operator.post(PATH, &open("ONE", "1")).await;
         let cases = [
-            (json!({"name": "a"}), "name is not from 1 to 100 of the characters A to Z, 0 to 9 and _"),
-            (json!({"name": "ORG_ID"}), "name is that of a variable which every webhook has: choose another one"),
-            (json!({"name": null}), "name is not a string"),
-            (json!({"value": 1}), "value is not a string"),
+            (json!({"name": "a"}), "name must be 1 to 100 characters long and contain only A to Z, 0 to 9 and _"),
+            (json!({"name": "ORG_ID"}), "name is reserved for a built-in variable: choose another name"),
+            (json!({"name": null}), "name must be a string"),
+            (json!({"value": 1}), "value must be a string"),
             (json!({"value": "v".repeat(4097)}), "value is longer than 4096 characters: shorten it"),
-            (json!({"is_secret": "true"}), "is_secret is not true or false"),
+            (json!({"is_secret": "true"}), "is_secret must be true or false"),
         ];
         for (wrong, detail) in cases {
             let mut new = open("TWO", "2");
@@ -238,7 +240,7 @@ on_both! {
         for (sent, missing) in [(json!({}), "name"), (json!({"name": "A"}), "value"), (json!({"name": "A", "value": ""}), "is_secret")] {
             operator.post(PATH, &sent).await.is(400, &strings(&format!("{missing} is missing")));
         }
-        operator.post(PATH, &json!([])).await.is(400, &strings("the body is not a JSON object with each member at most once"));
+        operator.post(PATH, &json!([])).await.is(400, &strings("the body is not a JSON object, or it repeats a member"));
         operator.get(PATH).await.is(200, &json!([open("ONE", "1")]));
     }
 
@@ -248,8 +250,8 @@ on_both! {
         let standard = admin.colleague("ada@acme.example", Role::Standard).await;
         let reader = admin.colleague("grace@acme.example", Role::ReadOnly).await;
         let lacks = strings(
-            "the role of this user lacks the permission manage_integrations: someone with another role in the organisation \
-             has to do this",
+            "the role of this user lacks the permission manage_integrations: ask a member of the \
+             organization whose role has it",
         );
 
         standard.post(PATH, &open("ONE", "1")).await.is(201, &open("ONE", "1"));

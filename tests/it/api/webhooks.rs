@@ -44,7 +44,7 @@ fn with(mut document: Value, member: &str, value: impl Into<Value>) -> Value {
 }
 
 fn unknown() -> Value {
-    strings("this organization has no webhook of this name")
+    strings("this organization has no webhook with this name")
 }
 
 fn taken() -> Value {

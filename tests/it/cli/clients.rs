@@ -110,7 +110,7 @@ on_both! {
         );
         program.execute(EVERYTHING_GRANTED).await;
         program.run(["client", "disable", "Editor"])
-            .failed(2, &format!("\"Editor\" means several apps; name one by its ID:\n{one}\n{two}"));
+            .failed(2, &format!("\"Editor\" matches several apps; use the ID of one:\n{one}\n{two}"));
     }
 
     async fn the_only_organization_is_the_default_and_of_several_one_is_named(engine: Engine) {

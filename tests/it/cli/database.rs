@@ -175,8 +175,8 @@ async fn a_command_that_looks_at_the_wrong_place_says_so_and_makes_no_database_t
 
     refused.failed(
         1,
-        "there is no database at data/grantor.db (`database.url`, where it is relative from this folder): run this where the \
-         server runs and on its settings, or start the server once",
+        "there is no database at data/grantor.db (`database.url`; a relative path starts at the current \
+         folder): run this command in the folder of the server and with its settings, or start the server once",
     );
     assert!(!program.folder().join("data").exists());
 }
@@ -192,7 +192,7 @@ async fn a_server_that_waits_for_its_migrations_is_not_ready() {
     dump.execute("BEGIN; SELECT count(*) FROM authorization_requests").await.expect("reads");
 
     let server = program.launch();
-    server.wait_for_log("the migrations wait for a lock");
+    server.wait_for_log("the migrations are waiting for a lock");
     let (waiting, public) = (server.management("/readyz"), server.get("/api/v2/oauth2/.well-known/sites"));
     dump.execute("COMMIT").await.expect("ends");
     server.wait_for_log("Grantor is ready");

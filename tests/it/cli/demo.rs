@@ -11,7 +11,7 @@ fn the_tour_works_when_it_is_pasted_and_nothing_is_left_behind() {
     fs::create_dir(&temporary).expect("a folder");
     let program = program.with("TMPDIR", temporary.to_str().expect("UTF-8"));
     let demo = program.launch_as("demo");
-    let printed = demo.stdout_with("# That was all of it.");
+    let printed = demo.stdout_with("# This is the end of the tour.");
 
     let mut shell = program.command("bash");
     shell.arg("-eu").env("PATH", std::env::var_os("PATH").expect("a PATH"));

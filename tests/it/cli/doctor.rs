@@ -27,7 +27,7 @@ on_both! {
 
         assert_eq!(problems(&report), Vec::<String>::new());
         let text = report.to_string();
-        assert!(text.contains("is the issuer of this server, character for character"), "{text}");
+        assert!(text.contains("is exactly the issuer of this server"), "{text}");
     }
 
     async fn an_mcp_server_that_names_another_spelling_is_told_the_difference(engine: Engine) {
@@ -35,9 +35,9 @@ on_both! {
         let _server = program.start();
         let url = program.url();
         let cases = [
-            (format!("{url}/"), "it ends with a slash too much"),
-            (format!("{url}/tenant"), "it has another path"),
-            (url.replace("http", "HTTP"), "it has letters in another case"),
+            (format!("{url}/"), "it has an extra trailing slash"),
+            (format!("{url}/tenant"), "its path differs"),
+            (url.replace("http", "HTTP"), "it differs in upper and lower case"),
         ];
         for (named, difference) in cases {
             let mcp = Mcp::naming(&named, |url| url.to_owned()).await;
@@ -66,10 +66,11 @@ async fn settings_that_name_another_database_than_the_server_uses_are_told_so() 
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 1), "{found:?}");
-    let begin = "the server at the public URL has another database than these settings name: none of its keys is there";
+    let begin =
+        "the server at the public URL uses another database than these settings: none of its keys is in this database";
     assert!(found[0].starts_with(begin), "{found:?}");
     assert_eq!(right, 0, "{told_right}");
-    assert!(told_right.to_string().contains("it is that of the database"), "{told_right}");
+    assert!(told_right.to_string().contains("it matches the database"), "{told_right}");
     assert_eq!(server.management("/readyz").status, 200);
 }
 
@@ -83,8 +84,11 @@ async fn an_mcp_server_whose_resource_is_another_is_told_so() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
-    assert!(found[0].starts_with("resource is another: it ends with a slash too much"), "{found:?}");
-    assert!(found[1].starts_with("aud of the tokens for it is not what the document says: it lacks"), "{found:?}");
+    assert!(
+        found[0].starts_with("resource is not the URL of the MCP server: it has an extra trailing slash"),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("aud of its tokens differs from the document: it lacks"), "{found:?}");
 }
 
 #[tokio::test]
@@ -99,7 +103,7 @@ async fn a_slash_at_the_end_of_a_resource_is_right_where_the_operator_has_writte
     program.run(["resource", "create", "--uri", &uri, "--name", "MCP"]).succeeded();
     let known = problems_of().await;
 
-    assert!(unknown.len() == 1 && unknown[0].starts_with("aud of the tokens for it"), "{unknown:?}");
+    assert!(unknown.len() == 1 && unknown[0].starts_with("aud of its tokens differs"), "{unknown:?}");
     assert_eq!(known, Vec::<String>::new());
 }
 
@@ -119,10 +123,9 @@ async fn members_that_clients_cannot_read_are_named_with_who_trips_over_them() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
-    let null =
-        "scopes_supported is null, where a list of strings is expected; it trips up clients on the TypeScript SDK";
+    let null = "scopes_supported must be a list of strings, but it is null; it trips up clients on the TypeScript SDK";
     assert!(found[0].starts_with(null), "{found:?}");
-    assert!(found[1].starts_with("resource_name is a number, where a string is expected"), "{found:?}");
+    assert!(found[1].starts_with("resource_name must be a string, but it is a number"), "{found:?}");
 }
 
 #[tokio::test]
@@ -135,7 +138,7 @@ async fn an_mcp_server_that_lets_everybody_in_is_told_so() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 1), "{found:?}");
-    assert!(found[0].starts_with("a request without a token is answered 200"), "{found:?}");
+    assert!(found[0].starts_with("a request without a token returns 200"), "{found:?}");
 }
 
 #[tokio::test]
@@ -160,7 +163,7 @@ async fn a_server_that_does_not_run_is_a_problem_and_nothing_is_made() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
-    assert_eq!(found[0], "there is no file data/grantor.db");
+    assert_eq!(found[0], "the file data/grantor.db does not exist");
     assert!(found[1].starts_with("no connection to 127.0.0.1"), "{found:?}");
     assert!(!program.folder().join("data").exists());
 }
@@ -205,7 +208,7 @@ async fn what_stands_in_front_and_answers_in_another_way_is_named() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 1), "{found:?}");
-    assert!(found[0].contains("answers 301 to https://elsewhere.example/"), "{found:?}");
+    assert!(found[0].contains("returns 301 to https://elsewhere.example/"), "{found:?}");
 }
 
 /// On a thread of its own, so that the sites here answer meanwhile.

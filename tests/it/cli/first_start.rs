@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::Program;
 
 /// The end of what is printed.
-const LAST_LINES: &str = "after a sign-in with the password above\n";
+const LAST_LINES: &str = "and sign in with the password above\n";
 
 #[test]
 fn the_first_start_prints_keys_and_lines_that_work_when_pasted() {
@@ -92,7 +92,7 @@ on_both! {
     async fn elsewhere_the_first_start_says_how_to_bootstrap_and_makes_nothing(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
-        server.stdout_with("grantor bootstrap --org 'My organisation' --email admin@example.com\n");
+        server.stdout_with("grantor bootstrap --org 'My organization' --email admin@example.com\n");
 
         let listed = program.json(&["org", "list"]);
         program.bootstrap();
@@ -100,7 +100,7 @@ on_both! {
         let second = program.start().stop();
 
         assert_eq!(listed, json!([]));
-        assert!(first.stdout.starts_with("There is no organisation yet."), "{}", first.stdout);
+        assert!(first.stdout.starts_with("There is no organization yet."), "{}", first.stdout);
         assert_eq!(second.stdout, "");
     }
     async fn a_trial_elsewhere_prints_keys_and_lines_to_paste_at_its_first_start_only(engine: Engine) {

@@ -73,7 +73,7 @@ on_both! {
         let listed = program.json(&["grant", "list"]);
         assert!(listed[0]["revoked_at"].is_string(), "{listed}");
         assert_eq!(listed, json!([shown(&client, "One", &listed[0]["revoked_at"])]));
-        program.run(["grant", "revoke", NOBODY]).failed(1, "there is no such grant; `grantor grant list` shows all");
+        program.run(["grant", "revoke", NOBODY]).failed(1, "there is no such grant; `grantor grant list` lists all grants");
     }
 
     async fn a_client_is_disabled_for_one_organisation_and_enabled_without_what_has_ended(engine: Engine) {

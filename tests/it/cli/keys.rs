@@ -14,11 +14,11 @@ const METHODS_LIST: &str = "/api/v2/integration/webhooks/configuration/auth-meth
 const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
 
-const OPENS: &str = "the ring opens what is sealed under \"old\", so nothing is lost: `grantor keys re-encrypt` moves it to \
-                     the newest key";
-const ASKS: &str = "this removes 1 auth method, 2 webhooks and 1 webhook variable, webhooks that use these auth methods, and what \
-                    waits to be sent to them. Their organisations have to make them again. Take a backup first, and then run \
-                    it again with --yes";
+const OPENS: &str = "the ring can open what is sealed under \"old\", so nothing is lost: `grantor keys re-encrypt` \
+                     re-encrypts it under the newest key";
+const ASKS: &str = "this deletes 1 auth method, 2 webhooks and 1 webhook variable, the webhooks that use these auth \
+                    methods, and their waiting deliveries. Their organizations must create them again. Take a \
+                    backup, then run this again with --yes";
 
 fn method() -> Value {
     json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": {
@@ -89,9 +89,9 @@ on_both! {
         let status = lost.json(&["keys", "status"]);
 
         let told = format!(
-            "the signing key {} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Put that \
-             ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the database. \
-             Where it is lost, `grantor keys rotate` makes a new signing key; what was signed before stays valid",
+            "the signing key {} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Add that \
+             ring key after the newest one in `secrets.key` or, if that is not set, in the key file next to the database. \
+             If it is lost, `grantor keys rotate` creates a new signing key; tokens that were already signed stay valid",
             kid.as_str().expect("an id")
         );
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
@@ -115,15 +115,15 @@ on_both! {
         let after = lost.start();
 
         assert_eq!((made.status.as_u16(), refused.code, refused.stdout.as_str()), (201, 1, ""));
-        let told = "the ring key \"old\" is not in the ring, and it seals 1 signing key and 1 auth method. Put what is missing \
-                    behind the newest key in `secrets.key`, or where no key is set into the key file beside the database. \
-                    `grantor keys status` shows what needs which key, and `grantor keys forget` removes what one that is \
-                    lost has sealed";
+        let told = "the ring key \"old\" is not in the ring, and it seals 1 signing key and 1 auth method. Add the missing keys \
+                    after the newest key in `secrets.key` or, if that is not set, in the key file next to the database. \
+                    `grantor keys status` shows what needs which key, and `grantor keys forget` deletes everything that \
+                    a lost key has sealed";
         assert!(refused.stderr.trim_end().ends_with(told), "{}", refused.stderr);
         assert_eq!(
             before.succeeded(),
-            "sealed again under new: 0\ncould not be opened with this ring and stay as they are: 2\nold: missing from the \
-             ring; it seals 1 signing key and 1 auth method, and no server starts without it\n"
+            "encrypted again with new: 0\ncould not be decrypted with this ring and were left unchanged: 2\nold: missing \
+             from the ring; it encrypts 1 signing key and 1 auth method, and no server starts without it\n"
         );
         assert_eq!(
             kept.succeeded().lines().nth(3),
@@ -156,7 +156,7 @@ on_both! {
         let server = lost.start();
         let left = server.ask_with(&keys, "GET", METHODS_LIST, "");
 
-        nothing.failed(1, "nothing of organisations is sealed under \"new\"; `grantor keys status` shows all keys");
+        nothing.failed(1, "no organization has secrets sealed under \"new\"; `grantor keys status` lists all keys");
         not_lost.failed(1, OPENS);
         asked.failed(2, ASKS);
         assert_eq!(done, json!({"auth_methods": 1, "webhooks": 2, "webhook_variables": 1}));
@@ -237,10 +237,13 @@ async fn keys_are_shown_to_people_in_two_tables_and_what_is_left_in_sentences() 
     assert_eq!(lines.len(), 8);
     assert_eq!(
         before.succeeded(),
-        "sealed again under new: 0\ncould not be opened with this ring and stay as they are: 1\nold: missing from the \
-         ring; it seals 1 signing key, which can check tokens and not sign them\n"
+        "encrypted again with new: 0\ncould not be decrypted with this ring and were left unchanged: 1\nold: missing \
+         from the ring; it encrypts 1 signing key, which can verify tokens but not sign them\n"
     );
-    assert_eq!(done.succeeded(), "sealed again under new: 1\nold: nothing needs it; it may be removed from the ring\n");
+    assert_eq!(
+        done.succeeded(),
+        "encrypted again with new: 1\nold: no longer needed; it can be removed from the ring\n"
+    );
     assert_eq!(done.stderr, "");
     assert!(rotated.succeeded().ends_with("servers see it within 30 seconds\n"), "{}", rotated.stdout);
 }
@@ -253,7 +256,7 @@ async fn beside_a_sqlite_file_a_key_file_is_made_once_and_told_where() {
     let second = program.start().stop();
 
     let mode = std::fs::metadata(program.folder().join("data/grantor.key")).expect("a file").permissions().mode();
-    let made = "a key that seals secrets was made: keep a copy of this file, apart from the backups of the database";
+    let made = "a key file was created: keep a copy of it, separate from the backups of the database";
     assert_eq!((mode & 0o777, text.lines().count()), (0o600, 1));
     assert!(first.stderr.contains(made) && first.stderr.contains("data/grantor.key"), "{}", first.stderr);
     assert!(!second.stderr.contains(made), "{}", second.stderr);
@@ -271,9 +274,9 @@ async fn on_postgres_a_server_that_is_reached_by_https_does_not_start_without_a_
     let checked = program.run(["config", "check"]);
     let with_key = with_ring(&program, OLD).start().stop();
 
-    let told = "`secrets.key` is not set, and servers that share a Postgres need one: set GRANTOR_SECRETS__KEY, or \
-                GRANTOR_SECRETS__KEY_FILE to the path of a file with it, to what `openssl rand -base64 32` prints, the same \
-                on every server";
+    let told = "`secrets.key` is not set, but servers that share a Postgres database need it: set \
+                GRANTOR_SECRETS__KEY to the output of `openssl rand -base64 32`, or GRANTOR_SECRETS__KEY_FILE to the path \
+                of a file with it. Use the same key on every server";
     refused.failed(1, told);
     checked.failed(3, told);
     assert_eq!(with_key.code, 0);
@@ -285,7 +288,7 @@ async fn on_postgres_a_trial_runs_on_a_key_that_everybody_knows_and_says_so_at_e
     for _ in 0..2 {
         let stopped = program.start().stop();
 
-        assert!(stopped.stderr.contains("sealed with a key that everybody knows"), "{}", stopped.stderr);
+        assert!(stopped.stderr.contains("sealed with a publicly known key"), "{}", stopped.stderr);
     }
     assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], "development");
 }

@@ -52,12 +52,12 @@ async fn where_nobody_watches_each_event_is_one_line_of_json() {
     let metadata =
         format!("for the RFC 9728 metadata of an MCP server: \"authorization_servers\": [\"{}\"]", program.url());
     let expected = [
-        "a key that seals secrets was made: keep a copy of this file, apart from the backups of the database",
-        "a signing key was made",
+        "a key file was created: keep a copy of it, separate from the backups of the database",
+        "a signing key was created",
         "Grantor is ready",
         &metadata,
         "client registered",
-        "stopping: finishing what is under way",
+        "stopping: finishing open requests",
         "stopped",
     ];
     assert_eq!(json!(messages), json!(expected));

@@ -34,7 +34,7 @@ on_both! {
 
         let again = bootstrap("Acme", "other@acme.example");
 
-        again.failed(1, "an organisation named \"Acme\" exists already; `grantor org list` shows all");
+        again.failed(1, "an organization named \"Acme\" already exists; `grantor org list` lists all organizations");
         let users = program.json(&["user", "list"]);
         assert_eq!(members(&users, "email"), ["admin@acme.example", "admin@globex.example"]);
     }
@@ -109,7 +109,7 @@ on_both! {
 
         let refused = program.run(["org", "set", "Acme", "--default-client-scopes", "openid nonsense"]);
 
-        refused.failed(1, "\"nonsense\" is no scope of the catalog");
+        refused.failed(1, "\"nonsense\" is not a scope of the catalog");
         assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], Value::Null);
     }
 
@@ -160,7 +160,7 @@ on_both! {
         program.bootstrap();
         weak(&create("eve@acme.example", "standard"), "Acme eve example").failed(1, personal);
         let set = ["user", "set-password", "--email", "admin@acme.example"];
-        weak(&set, "eleven char").failed(1, "the password needs at least 12 characters");
+        weak(&set, "eleven char").failed(1, "the password must have at least 12 characters");
         weak(&set, "admin@acme.example").failed(1, personal);
     }
 
@@ -170,7 +170,7 @@ on_both! {
 
         let set = program.run(["user", "set-password", "--email", "admin@acme.example", "--end-grants"]);
 
-        assert!(set.succeeded().contains("It has to be replaced at the next sign-in."), "{}", set.stdout);
+        assert!(set.succeeded().contains("It must be changed at the next sign-in."), "{}", set.stdout);
     }
 
     async fn a_person_is_disabled_and_enabled_again(engine: Engine) {
@@ -217,9 +217,9 @@ on_both! {
         let all = program.json(&["user", "list", "--all"]);
         assert!(all[1]["left_at"].is_string() && all[0]["left_at"].is_null(), "{all}");
         program.run(command("remove", &[]))
-            .failed(1, "reader@acme.example does not belong to this organization; `grantor user list --org …` shows who does");
+            .failed(1, "reader@acme.example is not a member of this organization; `grantor user list --org …` lists its members");
         program.run(["user", "remove", "--org", "Acme", "--email", "admin@acme.example"])
-            .failed(1, "admin@acme.example is the last active administrator of this organization: give somebody else the role admin first");
+            .failed(1, "admin@acme.example is the last active administrator of this organization: give another member the role admin first");
         assert_eq!(program.json(&create(email, "read_only"))["id"], *id);
         assert_eq!(members(&program.json(&["user", "list"]), "role"), ["admin", "read_only"]);
         assert_eq!(members(&program.json(&["user", "list"]), "id")[0], admin["user"]["id"]);
@@ -316,11 +316,11 @@ on_both! {
         program.run(["key", "list", "--org", "Nowhere"])
             .failed(1, "no organization is named \"Nowhere\"; `grantor org list` lists all");
         program.run(["key", "create", "--org", "Acme", "--user", "nobody@acme.example"])
-            .failed(1, "nobody@acme.example does not belong to this organisation; `grantor user list --org …` shows who does");
+            .failed(1, "nobody@acme.example is not a member of this organization; `grantor user list --org …` lists its members");
         program.run(["key", "revoke", nobody])
-            .failed(1, &format!("there is no key {nobody} that still works; `grantor key list --org …` shows all"));
+            .failed(1, &format!("there is no active key {nobody}; `grantor key list --org …` lists all keys"));
         program.run(["user", "disable", "--email", "nobody@acme.example"])
-            .failed(1, "there is no user nobody@acme.example; `grantor user list` shows all");
+            .failed(1, "there is no user nobody@acme.example; `grantor user list` lists all users");
     }
 }
 

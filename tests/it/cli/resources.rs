@@ -76,14 +76,14 @@ on_both! {
 
         let again = program.run(["resource", "create", "--uri", OTHER_SPELLING, "--name", "Again"]);
 
-        again.failed(1, "the resource https://mcp.example/mcp exists already; `grantor resource show` shows it");
+        again.failed(1, "the resource https://mcp.example/mcp already exists; `grantor resource show` shows it");
         let fails = |arguments: &[&str], code: i32, text: &str| program.run(arguments).failed(code, text);
         let other = ["resource", "create", "--uri", "https://other.example", "--name"];
         fails(&[&other[..], &["x", "--scopes", "no_such_scope"]].concat(), 1, "\"no_such_scope\" is not a scope of the catalog; to add it, copy config/scopes-minimal.toml or config/scopes.toml, \
              write \"no_such_scope\" = { description = \"Do what the scope is for\" } under [permission] in the copy, and set \
              scopes.catalog to its path");
-        fails(&[&other[..], &[" "]].concat(), 1, "the name of a resource has from 1 to 200 characters and is one line");
-        let none = "there is no resource \"https://other.example\"; `grantor resource list` shows all";
+        fails(&[&other[..], &[" "]].concat(), 1, "the name of a resource must be one line of 1 to 200 characters");
+        let none = "there is no resource \"https://other.example\"; `grantor resource list` lists all";
         fails(&["resource", "show", "https://other.example"], 1, none);
         fails(&["resource", "delete", "https://other.example"], 1, none);
         assert_eq!(program.json(&["resource", "list"]).as_array().map(Vec::len), Some(1));
@@ -116,7 +116,7 @@ on_both! {
         program.run(["resource", "create", "--uri", "https://declared.example/api", "--name", "x"])
             .failed(1, "the resource https://declared.example/api is declared in the settings, under resources.declared");
         program.run(["resource", "delete", "https://declared.example/api"])
-            .failed(1, "https://declared.example/api/ is declared in the settings: take it out of resources.declared");
+            .failed(1, "https://declared.example/api/ is declared in the settings: remove it from resources.declared");
     }
 }
 
@@ -141,7 +141,7 @@ async fn a_person_reads_what_to_serve_and_to_send_and_sees_the_secret_once() {
     let (made, shown) = (made.succeeded(), shown.succeeded());
     assert!(made.contains("Secret    rs_") && !shown.contains("rs_"), "{made}\n{shown}");
     for text in [
-        "Serve this at /.well-known/oauth-protected-resource/mcp/, as application/json, to everybody:",
+        "Serve this document publicly at /.well-known/oauth-protected-resource/mcp/, as application/json:",
         "\"resource\": \"https://MCP.example:443/mcp/\"",
         "WWW-Authenticate: Bearer resource_metadata=\"https://MCP.example:443/.well-known/oauth-protected-resource/mcp/\"\n",
         "curl --user \"resource:$SECRET\"",

@@ -72,8 +72,8 @@ async fn a_missing_key_file_beside_a_used_database_stops_every_command_that_need
     let server = program.start();
 
     let told = format!(
-        "the key file {} is missing, but the database beside it was used with one, and its signing keys and secrets cannot \
-         be opened without it. Put the file back from your copy of it. If it is lost for good, write a new one, ",
+        "the key file {} is missing. The database next to it was used with a key file, and its signing keys and secrets \
+         cannot be opened without it. Restore the file from your copy. If it is lost, create a new one with ",
         key.display()
     );
     assert!(refused.code == 1 && refused.stderr.contains(&told), "{}", refused.stderr);

@@ -36,9 +36,9 @@ on_both! {
         let failed = program.run(["selftest", "--url", &format!("{}/", program.url())]);
 
         assert_eq!(failed.code, 3, "{}", failed.stderr);
-        assert!(failed.stdout.contains("the issuer is another: it lacks the slash at the end"), "{}", failed.stdout);
+        assert!(failed.stdout.contains("the issuer differs: it lacks the trailing slash"), "{}", failed.stdout);
         assert!(failed.stdout.contains("trips up Codex"), "{}", failed.stdout);
-        assert!(failed.stderr.contains("steps did not go well"), "{}", failed.stderr);
+        assert!(failed.stderr.contains("steps failed"), "{}", failed.stderr);
         assert_eq!(program.json(&["user", "list"]), json!([]));
     }
 }
@@ -69,8 +69,8 @@ async fn whether_a_forged_address_is_believed_is_told() {
     let _server = program.start();
     let trusted = text(&program);
 
-    assert!(direct.contains("a forged address: not believed: the server saw 127.0.0.1"), "{direct}");
-    assert!(trusted.contains("a forged address: believed, since it came from a trusted proxy"), "{trusted}");
+    assert!(direct.contains("a forged address: ignored: the server saw 127.0.0.1"), "{direct}");
+    assert!(trusted.contains("a forged address: used, because it came from a trusted proxy"), "{trusted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,8 +91,11 @@ async fn of_a_broken_server_every_fault_is_named_with_who_trips_over_it() {
     assert_eq!(failed.code, 3, "{}", failed.stderr);
     let report: Value = serde_json::from_str(&failed.stdout).expect("JSON");
     let said = report["steps"][0]["said"].as_str().expect("a text");
-    for named in ["a slash too much", "null is the value of service_documentation", "registration_endpoint is missing"]
-    {
+    for named in [
+        "an extra trailing slash",
+        "null is not a valid value: service_documentation",
+        "registration_endpoint is missing",
+    ] {
         assert!(said.contains(named), "{named}: {said}");
     }
     assert!(said.contains("code_challenge_methods_supported does not list S256"), "{said}");
@@ -150,9 +153,9 @@ async fn what_a_proxy_does_to_the_consent_page_is_named() {
     };
     let cases: [(Change, Option<&str>); 4] = [
         (unchanged, None),
-        (with_form_action, Some("has form-action 'self', which something in front of this server adds")),
-        (with_a_second_policy, Some("has form-action 'self', which something in front of this server adds")),
-        (without_framing, Some("the consent page may be shown in a frame")),
+        (with_form_action, Some("has form-action 'self', added by something in front of this server")),
+        (with_a_second_policy, Some("has form-action 'self', added by something in front of this server")),
+        (without_framing, Some("the consent page can be shown in a frame")),
     ];
     for (change, fault) in cases {
         let step = step_behind(unchanged, change, "login and consent");
@@ -171,8 +174,8 @@ async fn a_proxy_that_keeps_the_secret_of_a_resource_to_itself_is_named() {
 
     assert_eq!(step["ok"], json!(false), "{step}");
     let said = step["said"].as_str().expect("a text");
-    assert!(said.starts_with("with the secret by HTTP Basic it answers 401"), "{said}");
-    assert!(said.contains("drops or changes the header Authorization"), "{said}");
+    assert!(said.starts_with("with the secret in HTTP Basic, it returns 401"), "{said}");
+    assert!(said.contains("removes or changes the Authorization header"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

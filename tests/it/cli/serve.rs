@@ -23,7 +23,7 @@ on_both! {
         let (mut stream, body) = half_a_registration(&program);
 
         server.terminate();
-        server.wait_for_log("stopping: finishing what is under way");
+        server.wait_for_log("stopping: finishing open requests");
         stream.write_all(&body.as_bytes()[10..]).expect("the other half is taken");
         let answer = plain_http::read_answer(&mut stream).expect("an answer");
 
@@ -142,7 +142,7 @@ async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
     let _under_way = half_a_registration(&program);
 
     server.terminate();
-    server.wait_for_log("stopping: finishing what is under way");
+    server.wait_for_log("stopping: finishing open requests");
     until("the listener closes", async || TcpStream::connect(program.address()).is_err()).await;
 
     server.management("/readyz").is(503, &json!({"status": "stopping"}));
@@ -161,7 +161,7 @@ async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
     let stopped = server.stop();
 
     assert_eq!(stopped.code, 0);
-    assert!(stopped.stderr.contains("some requests were still under way when the time to stop was up"));
+    assert!(stopped.stderr.contains("some requests were still running when the shutdown timeout expired"));
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can
     let registration = server.post("/api/v2/oauth2/register", &json!({}));
     let stopped = server.stop();
 
-    let description = "the server is starting and waits for its database: try again in a second";
+    let description = "the server is starting and waiting for its database; retry in a second";
     document.is(503, &json!({"errors": [description]}));
     registration.is(503, &oauth("temporarily_unavailable", description));
     assert_eq!(registration.header("retry-after"), Some("1"));

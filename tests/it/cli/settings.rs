@@ -1,4 +1,4 @@
-//! `grantor config`, and where settings come from.
+//! `grantor config`, and the sources of settings.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn config_example_is_the_reference_byte_for_byte() {
 }
 
 #[test]
-fn the_reference_can_be_used_as_it_is() {
+fn the_reference_is_valid() {
     let program = Program::on_the_default_file();
     program.write("default.toml", include_str!("../../../config/default.toml"));
 
@@ -21,11 +21,11 @@ fn the_reference_can_be_used_as_it_is() {
 }
 
 #[test]
-fn config_check_says_that_all_is_well() {
+fn config_check_reports_success() {
     let program = Program::on_the_default_file();
 
     assert_eq!(program.json(&["config", "check"]), json!({"ok": true}));
-    assert_eq!(program.run(["config", "check"]).stdout, "the settings can be used\n");
+    assert_eq!(program.run(["config", "check"]).stdout, "the settings are valid\n");
 }
 
 #[test]
@@ -39,45 +39,45 @@ fn config_check_lists_every_problem_at_once_and_exits_with_3() {
 
     checked.failed(
         3,
-        "the settings cannot be used:\n\
+        "the settings are not valid:\n\
          \x20 - tokens.access_ttl, from tokens.access_ttl in the file grantor.toml: is text in quotation marks, not a whole \
          number; allowed: whole seconds from 1 to 100 years\n\
-         \x20 - tokens.code_tll in the file grantor.toml is no setting; did you mean tokens.code_ttl?\n\
-         \x20 - environment variable GRANTOR_HTTP__LISEN is no setting; did you mean GRANTOR_HTTP__LISTEN?\n\
-         \x20 - limits.connections, from environment variable GRANTOR_LIMITS__CONNECTIONS: \"many\" is no whole number; \
-         allowed: a whole number; 0 is no limit\n\
-         \x20 - flag --set log.levle is no setting; did you mean log.level?",
+         \x20 - tokens.code_tll in the file grantor.toml is not a setting; did you mean tokens.code_ttl?\n\
+         \x20 - environment variable GRANTOR_HTTP__LISEN is not a setting; did you mean GRANTOR_HTTP__LISTEN?\n\
+         \x20 - limits.connections, from environment variable GRANTOR_LIMITS__CONNECTIONS: \"many\" is not a whole number; \
+         allowed: a whole number; 0 means no limit\n\
+         \x20 - flag --set log.levle is not a setting; did you mean log.level?",
     );
 }
 
 #[test]
-fn a_level_that_cannot_be_read_is_a_problem_too() {
+fn an_invalid_log_level_is_a_problem_too() {
     let checked = Program::on_the_default_file().run(["--set", "log.level=inof,grantor=debug", "config", "check"]);
 
-    checked.failed(3, "`log.level` cannot be read: \"inof\" is no level");
+    checked.failed(3, "`log.level` is not valid: \"inof\" is not a level");
 }
 
 #[test]
-fn a_problem_is_json_where_json_was_asked_for() {
+fn a_problem_is_json_if_json_was_requested() {
     let checked = Program::on_the_default_file().run(["--output", "json", "--set", "x=1", "config", "check"]);
 
-    checked.failed(3, &json!({"error": "the settings cannot be used:\n  - flag --set x is no setting"}).to_string());
+    checked.failed(3, &json!({"error": "the settings are not valid:\n  - flag --set x is not a setting"}).to_string());
 }
 
 #[test]
-fn every_other_command_refuses_wrong_settings_with_1() {
+fn every_other_command_exits_with_1_if_settings_are_invalid() {
     let program = Program::on_the_default_file().with("GRANTOR_DATABASE__ULR", "sqlite:x.db");
 
-    let told = "the settings cannot be used:\n  - environment variable GRANTOR_DATABASE__ULR is no setting; did you mean \
+    let text = "the settings are not valid:\n  - environment variable GRANTOR_DATABASE__ULR is not a setting; did you mean \
                 GRANTOR_DATABASE__URL?";
     for arguments in [["org", "list"], ["migrate", "up"], ["config", "print"]] {
-        program.run(arguments).failed(1, told);
+        program.run(arguments).failed(1, text);
     }
-    program.run(["serve"]).failed(1, told);
+    program.run(["serve"]).failed(1, text);
 }
 
 #[test]
-fn flags_go_before_the_environment_and_the_environment_before_the_file() {
+fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let program = Program::on_the_default_file().with("GRANTOR_CONFIG", "grantor.toml");
     program.write("grantor.toml", "[tokens]\naccess_ttl = 1\ncode_ttl = 1\nrefresh_grace = 1\n");
     let program = program.with("GRANTOR_TOKENS__ACCESS_TTL", "2").with("GRANTOR_TOKENS__CODE_TTL", "2");
@@ -97,7 +97,7 @@ fn flags_go_before_the_environment_and_the_environment_before_the_file() {
 }
 
 #[test]
-fn the_flag_names_the_file_before_the_variable_does() {
+fn the_config_flag_overrides_the_config_variable() {
     let program = Program::on_the_default_file().with("GRANTOR_CONFIG", "missing.toml");
     program.write("grantor.toml", "[tokens]\ncode_ttl = 7\n");
 
@@ -106,13 +106,13 @@ fn the_flag_names_the_file_before_the_variable_does() {
     assert_eq!(printed["tokens.code_ttl"]["value"], 7);
     program.run(["config", "check"]).failed(
         3,
-        "the settings cannot be used:\n  - environment variable GRANTOR_CONFIG: the file missing.toml cannot be read: No \
+        "the settings are not valid:\n  - environment variable GRANTOR_CONFIG: the file missing.toml cannot be read: No \
          such file or directory (os error 2)",
     );
 }
 
 #[test]
-fn lists_are_json_or_have_commas_between() {
+fn lists_are_json_or_separated_by_commas() {
     let program = Program::on_the_default_file()
         .with("GRANTOR_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, ::1")
         .with("GRANTOR_REGISTRATION__TOLERATE", r#"["client_secret_post"]"#);
@@ -158,7 +158,7 @@ fn config_print_shows_no_secret_in_either_form() {
 }
 
 #[test]
-fn a_secret_may_be_in_a_file_of_its_own() {
+fn a_secret_can_be_read_from_its_own_file() {
     let program = Program::on_the_default_file()
         .with("GRANTOR_SECRETS__KEY_FILE", "key")
         .with("GRANTOR_DATABASE__URL_FILE", "url");
@@ -175,7 +175,7 @@ fn a_secret_may_be_in_a_file_of_its_own() {
 }
 
 #[test]
-fn a_secret_and_its_file_are_not_both_taken() {
+fn a_secret_and_its_file_cannot_both_be_given() {
     let program = Program::on_the_default_file()
         .with("GRANTOR_DATABASE__URL", "sqlite:one.db")
         .with("GRANTOR_DATABASE__URL_FILE", "url");
@@ -183,13 +183,13 @@ fn a_secret_and_its_file_are_not_both_taken() {
 
     program.run(["config", "check"]).failed(
         3,
-        "the settings cannot be used:\n  - database.url: environment variable GRANTOR_DATABASE__URL and environment \
+        "the settings are not valid:\n  - database.url: environment variable GRANTOR_DATABASE__URL and environment \
          variable GRANTOR_DATABASE__URL_FILE are both given; keep one of them",
     );
 }
 
 #[test]
-fn a_secret_that_is_wrong_is_not_quoted() {
+fn an_invalid_secret_is_not_quoted() {
     let program = Program::on_the_default_file()
         .with("GRANTOR_DATABASE__URL", format!("postgres://grantor:{DATABASE_PASSWORD}/grantor"))
         .with("GRANTOR_SECRETS__KEY", "too-short-a-secret");
@@ -203,7 +203,7 @@ fn a_secret_that_is_wrong_is_not_quoted() {
 }
 
 #[test]
-fn database_url_is_taken_and_goes_behind_the_programs_own_variable() {
+fn database_url_is_used_and_our_own_variable_overrides_it() {
     let program = Program::on_the_default_file().with("DATABASE_URL", "sqlite:platform.db");
     let both = program.clone().with("GRANTOR_DATABASE__URL", "sqlite:own.db");
 
@@ -214,7 +214,7 @@ fn database_url_is_taken_and_goes_behind_the_programs_own_variable() {
 }
 
 #[test]
-fn an_issuer_that_nobody_could_reach_is_refused() {
+fn an_issuer_that_clients_cannot_reach_is_refused() {
     let program = Program::on_the_default_file().with("GRANTOR_HTTP__LISTEN", "0.0.0.0:8080");
 
     let refused = program.run(["config", "check"]);

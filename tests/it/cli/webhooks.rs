@@ -74,8 +74,8 @@ on_both! {
             assert_eq!(told, expected);
         }
         let text = text.succeeded();
-        assert!(text.starts_with("\"Receivers\" brought an access token in "), "{text}");
-        assert!(text.ends_with(" ms: good for 3600 seconds, scope events\n"), "{text}");
+        assert!(text.starts_with("\"Receivers\" returned an access token in "), "{text}");
+        assert!(text.ends_with(" ms: valid for 3600 seconds, scope events\n"), "{text}");
         assert_eq!(endpoint.asked().len(), 3);
     }
 
@@ -91,11 +91,11 @@ on_both! {
         .await
         .expect("ends");
 
-        text.failed(3, "no access token: 127.0.0.1 answered with status 401");
+        text.failed(3, "no access token: 127.0.0.1 responded with status 401");
         assert_eq!(as_json.code, 3);
         let told: Value = serde_json::from_str(&as_json.stdout).expect("JSON");
         assert_eq!((&told["succeeded"], &told["status"], &told["token"]), (&json!(false), &json!(401), &json!(null)));
-        assert_eq!(told["failure"], "no access token: 127.0.0.1 answered with status 401");
+        assert_eq!(told["failure"], "no access token: 127.0.0.1 responded with status 401");
         unknown.failed(1, "\"Acme\" has no auth method \"Others\"");
         no_org.failed(1, "no organization is named \"Nobody\"; `grantor org list` lists all");
     }
@@ -125,7 +125,7 @@ on_both! {
 
         let succeeded = answers.each_ref().map(|answer| answer.json()["data"]["attributes"]["succeeded"].clone());
         assert_eq!(succeeded, [json!(true), json!(false)], "{answers:?}");
-        assert!(stopped.stderr.contains("no access token was given"), "{}", stopped.stderr);
+        assert!(stopped.stderr.contains("could not get an access token"), "{}", stopped.stderr);
         let in_the_header = endpoint.asked()[0].header("authorization").expect("a header")["Basic ".len()..].to_owned();
         let in_the_body = endpoint.asked()[1].body.rsplit('=').next().expect("a secret").to_owned();
         // The end of the secret is written alike in every encoding but one.
@@ -188,7 +188,7 @@ on_both! {
         let expected = json!({
             "id": id, "event": "restriction.changed", "client_id": client, "occurred_at": oldest["occurred_at"],
             "state": "parked", "attempts": 1, "attempted_at": oldest["attempted_at"], "status": 410,
-            "failure": "it answered 410",
+            "failure": "the receiver returned 410",
         });
         assert_eq!(oldest, &expected);
         let text = program.run(DELIVERIES);
@@ -197,11 +197,11 @@ on_both! {
         let expected =
             ["ID", "EVENT", "CLIENT ID", "STATE", "ATTEMPTS", "ATTEMPTED AT", "STATUS", "FAILURE"];
         assert_eq!(columns, expected);
-        assert!(rest.starts_with(newest["id"].as_str().expect("an id")) && rest.contains("410     it answered 410"), "{rest}");
+        assert!(rest.starts_with(newest["id"].as_str().expect("an id")) && rest.contains("410     the receiver returned 410"), "{rest}");
 
         let replay = |more: &[&str]| program.run([&REPLAY[..], more].concat());
         assert_eq!(replay(&["--delivery", id]).succeeded(), "sent again: 1\n");
-        let none = format!("no parked delivery of \"Ours\" has the id {id}; `grantor webhook deliveries` shows all");
+        let none = format!("no parked delivery of \"Ours\" has the id {id}; `grantor webhook deliveries` lists all");
         replay(&["--delivery", id]).failed(1, &none);
         assert_eq!(program.json(&REPLAY), json!({"replayed": 1}));
         assert_eq!(replay(&[]).succeeded(), "sent again: 0\n");
@@ -216,7 +216,7 @@ on_both! {
         let program = Program::on(engine).await;
         program.bootstrap();
         let no_org = "no organization is named \"Nobody\"; `grantor org list` lists all";
-        let no_webhook = "\"Acme\" has no webhook \"Ours\"; `grantor webhook list` shows all";
+        let no_webhook = "\"Acme\" has no webhook \"Ours\"; `grantor webhook list` lists all";
 
         program.run(["webhook", "list", "--org", "Nobody"]).failed(1, no_org);
         for command in ["deliveries", "replay"] {

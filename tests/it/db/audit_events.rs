@@ -92,10 +92,10 @@ on_both! {
             let listed = audit_events::search(app.db(), &filter).await.expect("is readable");
             listed.into_iter().map(|listed| listed.event).filter(|event| event.actor != "server").collect()
         };
-        let all = || AuditFilter { most: 10, ..AuditFilter::default() };
+        let all = || AuditFilter { limit: 10, ..AuditFilter::default() };
 
         assert_eq!(found(all()).await, [four.clone(), three.clone(), two.clone(), one.clone()]);
-        assert_eq!(found(AuditFilter { most: 1, ..all() }).await, [four]);
+        assert_eq!(found(AuditFilter { limit: 1, ..all() }).await, [four]);
         assert_eq!(found(AuditFilter { org_id: Some(org_id(1)), ..all() }).await, [three.clone(), one.clone()]);
         assert_eq!(found(AuditFilter { actor: Some("user:1"), ..all() }).await, [three.clone(), one.clone()]);
         assert_eq!(found(AuditFilter { actions: &["key.revoked"], ..all() }).await, [two.clone(), one]);

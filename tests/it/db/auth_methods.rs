@@ -92,8 +92,8 @@ on_both! {
         let in_use = delete(1, used.id).await;
 
         assert!(matches!(in_use, Err(DbError::Reference)), "{in_use:?}");
-        assert_eq!(auth_methods::list_users(app.db(), used.id).await.expect("is readable"), ["webhook 11", "webhook 12"]);
-        assert_eq!(auth_methods::list_users(app.db(), free.id).await.expect("is readable"), Vec::<String>::new());
+        assert_eq!(auth_methods::list_webhooks(app.db(), used.id).await.expect("is readable"), ["webhook 11", "webhook 12"]);
+        assert_eq!(auth_methods::list_webhooks(app.db(), free.id).await.expect("is readable"), Vec::<String>::new());
         assert_eq!(delete(2, free.id).await.ok(), Some(false));
         assert_eq!((delete(1, free.id).await.ok(), delete(1, free.id).await.ok()), (Some(true), Some(false)));
         assert_eq!(auth_methods::list(app.db(), org_id(1)).await.expect("is readable"), [used]);

@@ -1,6 +1,6 @@
 //! The clients that users of an organisation authorised, as its operators see them.
 
-use grantor::db::authorizations::Related;
+use grantor::db::authorizations::RelatedGrants;
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::families::uses;
@@ -24,7 +24,7 @@ async fn authorize(db: &Db, org: u64, client: u64, at: Timestamp) -> AuthorizedC
     let (new, org_id, client_id) = (authorized_id(100 * org + client), org_id(org), client_id(client));
     let mut tx = db.begin().await.expect("begins");
     org_clients::lock(&mut tx, org_id, client_id, at).await.expect("is locked");
-    let id = org_clients::authorize(&mut tx, org_id, client_id, new, at).await.expect("is authorised");
+    let id = org_clients::assign_authorized_id(&mut tx, org_id, client_id, new, at).await.expect("is authorised");
     tx.commit().await.expect("commits");
     id
 }
@@ -79,8 +79,8 @@ on_both! {
         let mut tx = app.db().begin().await.expect("begins");
         let lock = org_clients::lock(&mut tx, org_id(1), client_id(1), after(9)).await;
         assert_eq!(lock.expect("is locked"), None);
-        let again = org_clients::authorize(&mut tx, org_id(1), client_id(1), authorized_id(7), after(9)).await;
-        let unmet = org_clients::authorize(&mut tx, org_id(1), client_id(2), authorized_id(8), after(9)).await;
+        let again = org_clients::assign_authorized_id(&mut tx, org_id(1), client_id(1), authorized_id(7), after(9)).await;
+        let unmet = org_clients::assign_authorized_id(&mut tx, org_id(1), client_id(2), authorized_id(8), after(9)).await;
         let nothing = ScopesRestriction::default();
         org_clients::update_restriction(&mut tx, org_id(1), client_id(1), Some(&nothing)).await.expect("is updated");
         tx.commit().await.expect("commits");
@@ -102,7 +102,7 @@ on_both! {
         let authorize = async |new| {
             let mut tx = app.db().begin().await.expect("begins");
             org_clients::lock(&mut tx, org_id(1), client_id(1), START).await.expect("is locked");
-            let id = org_clients::authorize(&mut tx, org_id(1), client_id(1), authorized_id(new), START).await;
+            let id = org_clients::assign_authorized_id(&mut tx, org_id(1), client_id(1), authorized_id(new), START).await;
             tx.commit().await.expect("commits");
             id.expect("is authorised")
         };
@@ -201,9 +201,9 @@ on_both! {
     async fn the_grants_of_clients_are_listed_of_each_the_oldest_first(engine: Engine) {
         let app = TestApp::start(engine).await;
         let [ada, eve, two, _] = authorized_clients(app.db()).await;
-        let list = async |clients: &[u64], revoked, most| {
+        let list = async |clients: &[u64], revoked, limit| {
             let clients: Vec<_> = clients.iter().map(|number| client_id(*number)).collect();
-            let related = Related { revoked, user_disabled: None, most };
+            let related = RelatedGrants { revoked, user_disabled: None, limit };
             let found = authorizations::list_of_clients(app.db(), org_id(1), &clients, related).await;
             found.expect("is readable").into_iter().map(|found| found.grant.id).collect::<Vec<_>>()
         };

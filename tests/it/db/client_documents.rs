@@ -98,7 +98,7 @@ on_both! {
         store(&app, &row).await;
         store(&app, &rows("b", "Other", 0)).await;
 
-        documents::distrust(app.db(), row.0.id).await.expect("is written");
+        documents::mark_stale(app.db(), row.0.id).await.expect("is written");
 
         let (document, client) = find(&app, "a").await.expect("is there");
         assert_eq!((document.etag, document.fetched_at.seconds(), document.fresh_until.seconds()), (None, 0, 0));

@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use grantor::db::orgs;
-use grantor::db::webhooks::deliveries::{Attempted, Delivery, State, Waiting};
+use grantor::db::webhooks::deliveries::{AttemptResult, Delivery, State, WaitingDelivery};
 use grantor::db::webhooks::lanes;
-use grantor::db::webhooks::lanes::{ClaimRules, Claimed, Lane, LaneReleases, Release, Released};
+use grantor::db::webhooks::lanes::{ClaimRules, ClaimedLane, Lane, LaneReleases, Release, Released};
 use grantor::db::webhooks::outbox::NewEvent;
 use grantor::db::webhooks::{deliveries, outbox};
 use grantor::rules::client::ClientId;
@@ -16,7 +16,7 @@ use super::by_hand::{after, org_id, uuid};
 use crate::support::outbox::{insert_webhook, webhook_id};
 use crate::support::{Engine, START, TestApp};
 
-const MOST: ClaimRules<'static> = ClaimRules { most: 10, most_of_webhook: 10, most_of_org: 10, held: &[] };
+const MOST: ClaimRules<'static> = ClaimRules { max_lanes: 10, max_per_webhook: 10, max_per_org: 10, held: &[] };
 const HOLDER: Uuid = Uuid::from_u128(900);
 const ANOTHER: Uuid = Uuid::from_u128(901);
 
@@ -65,17 +65,17 @@ impl Stage {
         tx.commit().await.expect("commits");
     }
 
-    async fn claim_at(&self, holder: Uuid, at: Timestamp, rules: ClaimRules<'_>) -> Vec<Claimed> {
+    async fn claim_at(&self, holder: Uuid, at: Timestamp, rules: ClaimRules<'_>) -> Vec<ClaimedLane> {
         let mut claimed = lanes::claim(self.app.db(), holder, at, at.plus(30), rules).await.expect("lanes are claimed");
         claimed.sort_by_key(|claimed| claimed.lane);
         claimed
     }
 
-    async fn claim(&self) -> Vec<Claimed> {
+    async fn claim(&self) -> Vec<ClaimedLane> {
         self.claim_at(HOLDER, START, MOST).await
     }
 
-    async fn waiting(&self, lane: Lane) -> Vec<Waiting> {
+    async fn waiting(&self, lane: Lane) -> Vec<WaitingDelivery> {
         let mut waiting = deliveries::list_waiting(self.app.db(), &[lane], 10).await.expect("is read");
         waiting.remove(&lane).unwrap_or_default()
     }
@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// A lane is given back empty.
-    async fn empty(&self, claimed: Claimed) -> Released {
+    async fn empty(&self, claimed: ClaimedLane) -> Released {
         let attempted = self.waiting(claimed.lane).await.iter().map(delivered).collect();
         self.release(Release { claimed, attempted, due_at: None, now: START }).await
     }
@@ -99,8 +99,8 @@ impl Stage {
     }
 }
 
-fn delivered(waiting: &Waiting) -> Attempted {
-    Attempted {
+fn delivered(waiting: &WaitingDelivery) -> AttemptResult {
+    AttemptResult {
         event_id: waiting.event_id,
         state: State::Delivered,
         attempts: waiting.attempts + 1,
@@ -110,11 +110,16 @@ fn delivered(waiting: &Waiting) -> Attempted {
     }
 }
 
-fn failed(waiting: &Waiting, state: State) -> Attempted {
-    Attempted { state, status: Some(500), failure: Some("it answered 500".to_owned()), ..delivered(waiting) }
+fn failed(waiting: &WaitingDelivery, state: State) -> AttemptResult {
+    AttemptResult {
+        state,
+        status: Some(500),
+        failure: Some("the receiver returned 500".to_owned()),
+        ..delivered(waiting)
+    }
 }
 
-fn lanes(claimed: &[Claimed]) -> Vec<Lane> {
+fn lanes(claimed: &[ClaimedLane]) -> Vec<Lane> {
     claimed.iter().map(|claimed| claimed.lane).collect()
 }
 
@@ -127,7 +132,7 @@ on_both! {
         let claimed = stage.claim().await;
         assert_eq!(lanes(&claimed), [lane(1, 1), lane(1, 2)]);
         assert_eq!(stage.claim_at(ANOTHER, after(29), MOST).await, []);
-        let theirs = Claimed { holder: ANOTHER, ..claimed[1] };
+        let theirs = ClaimedLane { holder: ANOTHER, ..claimed[1] };
         lanes::extend(stage.app.db(), &claimed[..1], after(50)).await.expect("is extended");
         lanes::extend(stage.app.db(), &[theirs], after(90)).await.expect("is not theirs");
         assert_eq!(lanes(&stage.claim_at(ANOTHER, after(30), MOST).await), [lane(1, 2)]);
@@ -139,7 +144,7 @@ on_both! {
         for number in 1..=40 {
             stage.add(number, lane(1, number)).await;
         }
-        let rules = ClaimRules { most: 5, most_of_webhook: 100, most_of_org: 100, held: &[] };
+        let rules = ClaimRules { max_lanes: 5, max_per_webhook: 100, max_per_org: 100, held: &[] };
 
         let claims = (0..12).map(|holder| stage.claim_at(Uuid::from_u128(holder), START, rules));
         let mut all: Vec<Lane> = join_all(claims).await.iter().flat_map(|claimed| lanes(claimed)).collect();
@@ -161,10 +166,10 @@ on_both! {
             stage.add(number, lane(1, number)).await;
             stage.add(10 + number, lane(2, number)).await;
         }
-        let of = |claimed: &[Claimed], number| claimed.iter().filter(|it| it.lane.webhook_id == webhook(number)).count();
-        let rules = ClaimRules { most_of_webhook: 3, ..MOST };
+        let of = |claimed: &[ClaimedLane], number| claimed.iter().filter(|it| it.lane.webhook_id == webhook(number)).count();
+        let rules = ClaimRules { max_per_webhook: 3, ..MOST };
 
-        let first = stage.claim_at(HOLDER, START, ClaimRules { most: 1, ..rules }).await;
+        let first = stage.claim_at(HOLDER, START, ClaimRules { max_lanes: 1, ..rules }).await;
         let claimed = stage.claim_at(HOLDER, START, ClaimRules { held: &first, ..rules }).await;
         assert_eq!((first.len(), claimed.len()), (1, 5));
         assert_eq!([of(&first, 1) + of(&claimed, 1), of(&first, 2) + of(&claimed, 2)], [3, 3]);
@@ -181,11 +186,11 @@ on_both! {
             stage.add(10 + number, lane(2, number)).await;
         }
         stage.add_for(org_id(2), 20, "restriction.hit", uuid(1)).await;
-        let of = |claimed: &[Claimed], org| claimed.iter().filter(|it| it.org_id == org).count();
+        let of = |claimed: &[ClaimedLane], org| claimed.iter().filter(|it| it.org_id == org).count();
 
-        let claimed = stage.claim_at(HOLDER, after(5), ClaimRules { most_of_org: 4, ..MOST }).await;
+        let claimed = stage.claim_at(HOLDER, after(5), ClaimRules { max_per_org: 4, ..MOST }).await;
         assert_eq!((of(&claimed, org_id(1)), of(&claimed, org_id(2))), (4, 1));
-        let more = stage.claim_at(HOLDER, after(5), ClaimRules { most_of_org: 4, held: &claimed, ..MOST }).await;
+        let more = stage.claim_at(HOLDER, after(5), ClaimRules { max_per_org: 4, held: &claimed, ..MOST }).await;
         assert_eq!(more, [], "as long as those are under way");
     }
 
@@ -197,7 +202,7 @@ on_both! {
         stage.add(4, lane(1, 2)).await;
 
         let waiting = stage.waiting(lane(1, 1)).await;
-        let expected = Waiting {
+        let expected = WaitingDelivery {
             position: waiting[0].position,
             event_id: event(3),
             kind: "grant.given".to_owned(),
@@ -217,7 +222,7 @@ on_both! {
         stage.add(1, lane(1, 1)).await;
         let claimed = stage.claim().await[0];
 
-        assert_eq!(stage.empty(claimed).await, Released::Noted);
+        assert_eq!(stage.empty(claimed).await, Released::Recorded);
         assert_eq!(stage.claim().await, []);
         stage.add(2, lane(1, 1)).await;
         assert_eq!(lanes(&stage.claim().await), [lane(1, 1)]);
@@ -227,11 +232,11 @@ on_both! {
         let stage = Stage::new(engine).await;
         stage.add(1, lane(1, 1)).await;
         let claimed = stage.claim().await[0];
-        let attempted: Vec<Attempted> = stage.waiting(lane(1, 1)).await.iter().map(delivered).collect();
+        let attempted: Vec<AttemptResult> = stage.waiting(lane(1, 1)).await.iter().map(delivered).collect();
         stage.add(2, lane(1, 1)).await;
 
         let release = Release { claimed, attempted, due_at: None, now: START };
-        assert_eq!(stage.release(release).await, Released::Noted);
+        assert_eq!(stage.release(release).await, Released::Recorded);
 
         assert_eq!(lanes(&stage.claim().await), [lane(1, 1)]);
         assert_eq!(stage.events(lane(1, 1)).await, [event(2)]);
@@ -241,7 +246,7 @@ on_both! {
         let stage = Stage::new(engine).await;
         stage.add(1, lane(1, 1)).await;
         let claimed = stage.claim().await[0];
-        let attempted: Vec<Attempted> = stage.waiting(lane(1, 1)).await.iter().map(delivered).collect();
+        let attempted: Vec<AttemptResult> = stage.waiting(lane(1, 1)).await.iter().map(delivered).collect();
         let taken_over = stage.claim_at(ANOTHER, after(30), MOST).await;
 
         let release = Release { claimed, attempted, due_at: None, now: after(31) };
@@ -250,7 +255,7 @@ on_both! {
         assert_eq!(stage.events(lane(1, 1)).await, [event(1)]);
         assert_eq!(stage.claim_at(HOLDER, after(31), MOST).await, []);
         let again = Release { claimed: taken_over[0], attempted: vec![], due_at: Some(START), now: START };
-        assert_eq!(stage.release(again).await, Released::Noted);
+        assert_eq!(stage.release(again).await, Released::Recorded);
     }
 
     async fn a_failure_puts_a_lane_off_and_a_parked_event_is_no_longer_in_the_way(engine: Engine) {
@@ -281,7 +286,7 @@ on_both! {
             attempts: 2,
             attempted_at: Some(after(1)),
             status: Some(500),
-            failure: Some("it answered 500".to_owned()),
+            failure: Some("the receiver returned 500".to_owned()),
             finished_at: Some(after(1)),
         };
         assert_eq!(stage.list(Some(State::Parked)).await, [parked]);

@@ -76,13 +76,13 @@ pub async fn consent(db: &Db, number: u64, parties: Parties, names: &str, at: Ti
 
 pub async fn end(db: &Db, ids: &[GrantId], at: Timestamp) {
     let mut tx = db.begin().await.expect("begins");
-    end::end(&mut tx, ids, at).await.expect("ends");
+    end::revoke(&mut tx, ids, at).await.expect("ends");
     tx.commit().await.expect("commits");
 }
 
 pub async fn take_scopes(db: &Db, ids: &[GrantId], names: &str) {
     let mut tx = db.begin().await.expect("begins");
-    end::take_scopes(&mut tx, ids, &scopes(names), after(500)).await.expect("are taken");
+    end::remove_scopes(&mut tx, ids, &scopes(names), after(500)).await.expect("are taken");
     tx.commit().await.expect("commits");
 }
 

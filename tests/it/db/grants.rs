@@ -274,7 +274,7 @@ on_both! {
         assert_eq!(grant(app.db(), three).await.revoked_at, None);
         assert_eq!(redeem(app.db(), "of one", 9).await, None);
         assert!(redeem(app.db(), "of three", 9).await.is_some());
-        let day_30 = after(5 + families::ENDED_FOR + 86_400);
+        let day_30 = after(5 + families::REVOKED_RETENTION + 86_400);
         assert_eq!(families::forget(app.db(), day_30, 10).await.expect("is asked"), 1, "the one that ended early");
         assert_eq!(families::forget(app.db(), day_30.plus(1), 10).await.expect("is asked"), 2);
     }

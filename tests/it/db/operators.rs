@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::create_key::NewKeys;
 use grantor::actions::keys::revoke_key;
 use grantor::db::engine::error::DbError;
@@ -30,7 +30,7 @@ fn role_of(operator: Option<Operator>) -> Option<Role> {
 
 async fn revoke(operator: &TestOperator<'_>) {
     let (app, id) = (operator.app, operator.keys.application_key_id);
-    revoke_key::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+    revoke_key::revoke_key(app.context(), &app.app.operators, id, &AuditActor::COMMAND_LINE).await.expect("is revoked");
 }
 
 on_both! {
@@ -121,7 +121,7 @@ on_both! {
         let reader = admin.colleague("reader@acme.example", Role::ReadOnly).await;
         let id = admin.keys.api_key_id;
 
-        revoke_key::revoke_key(app.context(), &app.app.operators, id, &By::COMMAND_LINE).await.expect("is revoked");
+        revoke_key::revoke_key(app.context(), &app.app.operators, id, &AuditActor::COMMAND_LINE).await.expect("is revoked");
 
         let with_revoked = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
         assert_eq!(with_revoked, None);

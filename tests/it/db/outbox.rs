@@ -246,7 +246,7 @@ on_both! {
 
             tokio::join!(enqueue(app.db(), &audit, &events, 0), deleting.commit());
 
-            let nothing = ClaimRules { most: 10, most_of_webhook: 10, most_of_org: 10, held: &[] };
+            let nothing = ClaimRules { max_lanes: 10, max_per_webhook: 10, max_per_org: 10, held: &[] };
             let claimed = claim(app.db(), Uuid::nil(), after(1), after(2), nothing).await.expect("is asked");
             assert_eq!(claimed, [], "nobody sends it");
             forget_expired::forget_deliveries(app.context(), 1_000, None).await.expect("is swept");

@@ -44,7 +44,7 @@ on_both! {
         insert(app.db(), 1, "https://mcp.example/mcp/").await;
         let named = vec![resource("https://MCP.example/mcp"), resource("https://other.example")];
 
-        let spelt = app.app.resource_servers.spell(app.context(), named).await.expect("is readable");
+        let spelt = app.app.resource_servers.with_registered_spelling(app.context(), named).await.expect("is readable");
 
         let texts: Vec<&str> = spelt.iter().map(Resource::as_str).collect();
         assert_eq!(texts, ["https://mcp.example/mcp/", "https://other.example"]);

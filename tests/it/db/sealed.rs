@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::forget_ring_key;
 use grantor::actions::keys::forget_ring_key::ForgottenWithKey;
 use grantor::actions::keys::prepare_key_ring;
@@ -46,7 +46,7 @@ async fn usage(app: &TestApp) -> BTreeMap<String, RingUsage> {
 }
 
 async fn rows(app: &TestApp, table: &SealedTable) -> Vec<SealedRow> {
-    sealed::list_of_other_keys(app.db(), table, "no key", Uuid::nil(), 1000).await.expect("is readable")
+    sealed::list_sealed_by_other_keys(app.db(), table, "no key", Uuid::nil(), 1000).await.expect("is readable")
 }
 
 /// Every sealed value of every table, opened.
@@ -169,8 +169,8 @@ on_both! {
 
         let gone = "the ring key \"gone\" is not in the ring, and it seals 1 webhook variable";
         let old = "the ring key \"old\" is not in the ring, and it seals 1 signing key, 2 auth methods and 2 webhooks";
-        assert!(told.starts_with(&format!("{gone}; {old}. Put what is missing behind the newest key")), "{told}");
-        assert!(less.starts_with(&format!("{gone}. Put")), "{less}");
+        assert!(told.starts_with(&format!("{gone}; {old}. Add the missing keys after the newest key")), "{told}");
+        assert!(less.starts_with(&format!("{gone}. Add")), "{less}");
     }
 
     async fn a_server_refuses_to_start_with_another_key_of_the_same_id(engine: Engine) {
@@ -179,7 +179,7 @@ on_both! {
         let start = async |ring: &KeyRing| prepare_key_ring::prepare_key_ring(app.context(), ring).await.map_err(|error| error.to_string());
         let another = ring(&format!("{NEW},old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="));
         let refused = |sealed: &str| {
-            let words = format!("the ring key \"old\" is another one than the key of this id that sealed {sealed}: none of it opens");
+            let words = format!("the ring key \"old\" is not the key with this id that sealed {sealed}: nothing can be opened");
             move |told: Result<(), String>| assert!(told.is_err_and(|told| told.starts_with(&words)), "{words}")
         };
 
@@ -216,7 +216,7 @@ on_both! {
         something_of_each(&app).await;
         insert_webhook(&app, &ring(NEW), 6, org_id(2), None, false).await;
 
-        let forgotten = forget_ring_key::forget_ring_key(app.context(), &ring(NEW), "old", &By::COMMAND_LINE).await.expect("is lost");
+        let forgotten = forget_ring_key::forget_ring_key(app.context(), &ring(NEW), "old", &AuditActor::COMMAND_LINE).await.expect("is lost");
 
         assert_eq!(forgotten, ForgottenWithKey { auth_methods: 2, webhooks: 2, webhook_variables: 1 });
         prepare_key_ring::prepare_key_ring(app.context(), &ring(NEW)).await.expect("starts");

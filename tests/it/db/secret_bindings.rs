@@ -50,13 +50,13 @@ async fn read(db: &Db, row: BoundRow) -> Result<Vec<SecretBinding>, DbError> {
         match row {
             BoundRow::Variable(_) => {
                 let names = BTreeSet::from(["VARIABLE_1", "OTHER"]);
-                let of_variables = secret_bindings::of_variables(db, org, &names).await?;
+                let of_variables = secret_bindings::find_for_variables(db, org, &names).await?;
                 found.extend(of_variables.into_values().filter_map(|(_, binding)| binding));
                 let named = secret_bindings::list_named(db, org, &names).await?;
                 found.extend(named.into_iter().filter_map(|(_, binding)| binding));
             }
             BoundRow::AuthMethod(id) => {
-                found.extend(secret_bindings::of_auth_method(db, org, id).await?.flatten());
+                found.extend(secret_bindings::find_for_auth_method(db, org, id).await?.flatten());
                 let whole = secret_bindings::find_auth_method(db, org, id).await?;
                 found.extend(whole.and_then(|(_, binding)| binding));
             }

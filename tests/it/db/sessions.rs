@@ -79,7 +79,7 @@ on_both! {
         people_and_clients(app.db()).await;
         let begins = async |number, user, hash| {
             let new = new(number, user, START);
-            sessions::insert_while_password_is(app.db(), &new, hash).await.expect("is asked")
+            sessions::insert_if_password_is(app.db(), &new, hash).await.expect("is asked")
         };
 
         assert!(begins(1, 1, "hash of ada").await);
@@ -109,7 +109,7 @@ on_both! {
             sessions::delete_all(&mut tx, user_id(1), None).await.expect("is asked");
 
             let new = new(round, 1, START);
-            let (begun, ()) = tokio::join!(sessions::insert_while_password_is(app.db(), &new, &old), async {
+            let (begun, ()) = tokio::join!(sessions::insert_if_password_is(app.db(), &new, &old), async {
                 for _ in 0..20 {
                     users::find(&mut tx, user_id(1)).await.expect("is readable");
                 }

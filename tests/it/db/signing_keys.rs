@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::reseal;
 use grantor::actions::keys::rotate_signing_keys;
 use grantor::actions::keys::rotate_signing_keys::{SigningRules, TakeOver};
@@ -55,7 +55,7 @@ async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
         &app.app.issuer.ring,
         rules.algorithm,
         take_over,
-        &By::COMMAND_LINE,
+        &AuditActor::COMMAND_LINE,
     )
     .await
     .expect("a new key")
@@ -296,12 +296,12 @@ on_both! {
         let refused = start_with(&app, &lost).await.err().expect("is refused").to_string();
         let both = start_with(&app, &ring(&format!("{NEW},{OLD}"))).await;
         let algorithm = SigningAlgorithm::Es256;
-        rotate_signing_keys::rotate_signing_keys(app.context(), &lost, algorithm, TakeOver::Published, &By::COMMAND_LINE)
+        rotate_signing_keys::rotate_signing_keys(app.context(), &lost, algorithm, TakeOver::Published, &AuditActor::COMMAND_LINE)
             .await
             .expect("a new key");
         let recovered = start_with(&app, &lost).await.expect("starts");
 
-        let told = format!("the signing key {kid} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Put");
+        let told = format!("the signing key {kid} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Add");
         assert!(refused.starts_with(&told) && refused.contains("grantor keys rotate"), "{refused}");
         assert!(both.is_ok());
         // Where no key can be opened the new one signs at once.

@@ -8,7 +8,7 @@ use super::{REGISTER, SITES, send};
 use crate::support::errors::{json_api, oauth};
 use crate::support::{Answer, Engine, TestApp, restriction_path};
 
-const REFUSAL: &str = "this path does not take this method: the Allow header names those it takes";
+const REFUSAL: &str = "this method is not allowed here: the Allow header lists the allowed methods";
 
 /// All but the id, which is another one each time.
 fn headers(answer: &Answer) -> axum::http::HeaderMap {

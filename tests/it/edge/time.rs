@@ -15,7 +15,7 @@ use crate::support::errors::oauth;
 use crate::support::{Engine, Reply, Site, TestApp, request, restriction_path, until};
 
 const ON_LOOPBACK: (&str, &str) = ("client_documents.allow_loopback", "true");
-const BUSY: &str = "the server has as many requests in hand as it may: try again in a second";
+const BUSY: &str = "the server is at its limit of concurrent requests; retry in a second";
 
 fn registration() -> String {
     json!({"client_name": "A client", "redirect_uris": ["https://example.com/callback"]}).to_string()
@@ -108,7 +108,7 @@ async fn more_bodies_than_may_be_arriving_are_sent_away_and_others_are_read() {
         answers = refused => answers,
     };
 
-    let words = "too many request bodies are still arriving: try again in a second";
+    let words = "too many request bodies are still arriving; retry in a second";
     second.is(503, &oauth("temporarily_unavailable", words));
     assert_eq!((second.header("retry-after"), whole.status.as_u16()), (Some("1"), 201));
 }
@@ -160,5 +160,5 @@ async fn a_body_that_breaks_off_is_refused() {
 
     let answer = app.send(request.body(broken).expect("a request")).await;
 
-    answer.is(400, &oauth("invalid_request", "the body did not arrive whole"));
+    answer.is(400, &oauth("invalid_request", "the body is incomplete"));
 }

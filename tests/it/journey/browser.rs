@@ -1,4 +1,5 @@
-//! A person at a real browser, against the program. Pictures of every page are left in `target/screenshots`.
+//! A user with a real browser against the program. Screenshots of every page are written to
+//! `target/screenshots`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::script::{node, target, text};
 use crate::support::{Engine, Program, Running};
 
 #[tokio::test]
-async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
+async fn a_user_signs_in_allows_less_refuses_and_ends_the_access() {
     let program = Program::on(Engine::Sqlite).await;
     let user = program.bootstrap()["user"].clone();
     let newcomer = ["user", "create", "--org", "Acme", "--email", "bob@acme.example", "--role", "standard"];
@@ -18,7 +19,7 @@ async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
         .args([program.url().as_str(), text(&user["email"]), text(&user["password"])])
         .arg(target().join("screenshots"))
         .args([text(&newcomer["email"]), text(&newcomer["password"])]);
-    let told = Running::spawn(browser, "").finish().json();
+    let report = Running::spawn(browser, "").finish().json();
 
     let agreed = back(&program, &["code", "dd_oid", "dd_org_name", "domain", "iss", "site", "state"], Value::Null);
     let expected = json!({
@@ -41,7 +42,7 @@ async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
             json!("access_denied"),
         ),
         "keyboard": {
-            // The first time, one box was cleared already.
+            // dashboards_read was already cleared on the first page.
             "after_enter": {"path": "/oauth2/v1/authorize", "cleared": ["dashboards_read", "email"]},
             "back": agreed,
             "unseen": [],
@@ -61,10 +62,10 @@ async fn a_person_logs_in_agrees_to_less_refuses_and_ends_the_access() {
         "faults": [],
         "complaints": [],
     });
-    assert_eq!(told, expected);
+    assert_eq!(report, expected);
 }
 
-/// What the client is told by the redirect.
+/// The parameters that the client receives in the redirect.
 fn back(program: &Program, names: &[&str], error: Value) -> Value {
     json!({"names": names, "state_is_ours": true, "iss": program.url(), "error": error})
 }

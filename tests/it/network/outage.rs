@@ -16,7 +16,7 @@ use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, r
 
 const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
-const AWAY: &str = "the server cannot reach its database at the moment: try again in a second";
+const AWAY: &str = "the server cannot reach its database; retry in a second";
 
 /// Less than twice what the default settings let it take to be given a connection, and an answer: who waits twice is found
 /// out, and who is only slow is not.

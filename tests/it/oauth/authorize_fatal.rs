@@ -47,8 +47,8 @@ on_both! {
         for client_id in ["", NOBODY, "Editor", "javascript:alert(1)", " ", "https://app.example", &long] {
             let words = match client_id {
                 "https://app.example" => {
-                    "invalid_request - The document of this client cannot be used: the URL that is the client_id has \
-                     no path: put the document at a path of its own, such as /client.json"
+                    "invalid_request - The document of this client cannot be used: the client_id URL has \
+                     no path: serve the document at a path such as /client.json"
                 }
                 _ => UNKNOWN_CLIENT,
             };
@@ -183,10 +183,10 @@ on_both! {
         let cases = [
             (
                 format!("{in_order}&x=%zz"),
-                "the parameters hold a % that two hexadecimal digits do not follow: write %25 for a percent sign",
+                "the parameters contain a % that is not followed by two hexadecimal digits: write %25 for a percent sign",
             ),
             (format!("{in_order}&x=%ff"), "the parameters are not UTF-8: encode them as UTF-8"),
-            (format!("{in_order}&x=%00"), "x holds a NUL character: remove it"),
+            (format!("{in_order}&x=%00"), "x contains a NUL character: remove it"),
             (format!("{in_order}&{many}"), "there are more than 100 parameters: send fewer"),
             (format!("{in_order}&x={}", "y".repeat(8_192)), "the parameters are longer than 8192 bytes: shorten them"),
         ];
@@ -218,7 +218,7 @@ on_both! {
         let pairs = [("client_id", url.as_str()), ("redirect_uri", REDIRECT), ("code_challenge", CHALLENGE)];
 
         let words = "invalid_request - The document of this client cannot be used: its document is gone: 127.0.0.1 \
-                     answered with status 404";
+                     responded with status 404";
         is_told(&app, &encoded(pairs.into_iter()), words).await;
     }
 

@@ -13,12 +13,12 @@ use crate::support::{Answer, Engine, TestApp};
 const REDIRECT: &str = "https://app.example/cb";
 const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
 const EVE: &str = "eve@mail.example";
-const OVER: &str = "the request has been answered already, has waited for too long, or began in another browser";
+const OVER: &str = "the request was already answered, has expired, or was started in another browser";
 
 /// As the page says it, and with nothing that leads anywhere.
 fn is_over(answer: &Answer) {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{}", answer.text);
-    assert!(answer.text.contains("This request is over"), "{}", answer.text);
+    assert!(answer.text.contains("This request is no longer valid"), "{}", answer.text);
 }
 
 fn handle(page: &Answer) -> String {
@@ -299,7 +299,7 @@ on_both! {
         let elsewhere = from("198.51.100.1").open(&client.url(&[])).await;
 
         assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("300")), "{}", refused.text);
-        assert!(refused.text.contains("Too many sign-ins are waiting"), "{}", refused.text);
+        assert!(refused.text.contains("Too many sign-ins are in progress"), "{}", refused.text);
         client.is_refused(&silent, "login_required", "the user has to sign in");
         assert_eq!(elsewhere.status, 303);
         assert_eq!(rows(&app).await, 3);
@@ -347,7 +347,7 @@ on_both! {
         let location = asked.header("location").unwrap_or_default();
         assert!(location.starts_with("/consent?request="), "{} {}", asked.status, asked.text);
         assert_eq!(one_too_many.status, 429, "{}", one_too_many.text);
-        client.is_refused(&silent, "consent_required", "the user has to be asked");
+        client.is_refused(&silent, "consent_required", "the user has to consent");
         assert_eq!(rows(&app).await, 1, "neither of the others waits");
         take_back_nothing_more(&app, engine).await;
         client.code(&eve.follow(asked).await);

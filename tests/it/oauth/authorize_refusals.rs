@@ -16,8 +16,8 @@ on_both! {
         let app = TestApp::with(engine, &[("resources.unknown", "refuse")]).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let no_challenge = format!("{PKCE}send code_challenge and code_challenge_method=S256");
-        let no_method = format!("{PKCE}a code_challenge without code_challenge_method means plain, so send S256");
-        let other_method = format!("{PKCE}code_challenge_method is something else");
+        let no_method = format!("{PKCE}without code_challenge_method the method is plain, so send code_challenge_method=S256");
+        let other_method = format!("{PKCE}send code_challenge_method=S256");
         let malformed = "code_challenge is not 43 characters of base64url: send the SHA-256 of the verifier, without \
                          padding";
         let longer = format!("{CHALLENGE}A");
@@ -69,13 +69,12 @@ on_both! {
             (
                 &[("scope", "openid unheard_of")],
                 "invalid_scope",
-                "unheard_of: the scope catalog of this server does not know it; its operator can add it",
+                "unheard_of is not in the scope catalog of this server: its operator can add it",
             ),
             (
                 &[("resource", "urn:x")],
                 "invalid_target",
-                "resource uses another scheme than https: use https, or http for a server on your own \
-                 machine",
+                "resource must use https; http is allowed only for 127.0.0.1, [::1] and localhost",
             ),
             (
                 &[("resource", "https://mcp.example/#x")],
@@ -98,7 +97,7 @@ on_both! {
                 "registration_not_supported",
                 "registration is not supported: send plain parameters",
             ),
-            (&[("prompt", "none login")], "invalid_request", "prompt holds none and another value: send none alone"),
+            (&[("prompt", "none login")], "invalid_request", "prompt combines none with another value: send none alone"),
             (&[("max_age", "-1")], "invalid_request", "max_age is not a number of seconds: send digits only"),
             (
                 &[("dd_oid", "acme")],
@@ -174,9 +173,9 @@ on_both! {
         umbra.takes_in(&eve, Role::Standard).await;
         let between_two = eve.open(&client.url(&[("prompt", "none")])).await;
 
-        client.is_refused(&unasked, "consent_required", "the user has to be asked");
+        client.is_refused(&unasked, "consent_required", "the user has to consent");
         client.code(&remembered);
-        client.is_refused(&for_more, "consent_required", "the user has to be asked");
+        client.is_refused(&for_more, "consent_required", "the user has to consent");
         client.is_refused(&too_old, "login_required", "the user has to sign in");
         client.is_refused(&between_two, "interaction_required", "the user has to choose an organization");
     }
@@ -192,8 +191,8 @@ on_both! {
         let told = eve.reaches_consent(&more).await;
         let less = eve.agrees(&client.url(&[("scope", "openid dashboards_read")])).await;
 
-        let description = "metrics_read is not in what the organization allows this client: its administrators can \
-                           change that";
+        let description = "metrics_read is not allowed for this client by the organization: its administrators can \
+                           change this";
         client.is_refused(&told, "invalid_scope", description);
         assert_eq!(client.scopes(&less).await, "dashboards_read openid");
     }
@@ -211,13 +210,13 @@ on_both! {
         client.is_refused(
             &beyond_role,
             "invalid_scope",
-            "user_access_manage is more than the role of the user permits: an administrator of the organization can \
+            "user_access_manage is not permitted by the role of the user: an administrator of the organization can \
              change the role",
         );
         client.is_refused(
             &private,
             "invalid_scope",
-            "api_keys_write is only for clients that the operator of this server approved: ask the operator",
+            "api_keys_write is available only to clients approved by the operator of this server: ask the operator",
         );
     }
 }
@@ -250,7 +249,7 @@ async fn the_reference_of_a_refusal_and_of_a_page_finds_its_line_in_the_log() {
         [&refusal["reference"], &refusal["error"], &refusal["reason"], &refusal["client.id"]],
         [reference, "unsupported_response_type", "response_type is not supported: use code", client_id],
     );
-    let of_page = &line("a page could not be shown")["reference"];
+    let of_page = &line("a page request failed")["reference"];
     assert_eq!(of_page.as_str(), page.header("x-request-id"));
     assert!(page.text.contains(of_page.as_str().expect("text")), "{}", page.text);
     assert!(!log.contains("the-state-of-the-client") && !log.contains(STATE), "{log}");

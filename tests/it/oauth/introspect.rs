@@ -22,7 +22,7 @@ fn inactive() -> Value {
 }
 
 fn assert_unknown_resource(answer: &Answer) {
-    let told = oauth("invalid_client", "no resource server has this secret: grantor resource create makes one");
+    let told = oauth("invalid_client", "no resource server has this secret: create one with grantor resource create");
     answer.is(401, &told);
     assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"grantor\""));
     assert_eq!(answer.header("cache-control"), Some("no-store"));

@@ -232,7 +232,7 @@ async fn a_revocation_that_could_not_be_committed_is_not_told_as_done() {
     proxy.forward().await;
 
     for answer in [by_refresh_token, by_access_token, refreshed, introspected] {
-        let away = "the server cannot reach its database at the moment: try again in a second";
+        let away = "the server cannot reach its database; retry in a second";
         answer.is(503, &crate::support::errors::oauth("temporarily_unavailable", away));
         assert_eq!(answer.header("retry-after"), Some("1"));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::upkeep::forget_expired;
@@ -25,19 +25,20 @@ const NEW_KEY: &str = "new:ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=";
 fn refused() -> Value {
     oauth(
         "invalid_grant",
-        "Invalid refresh token: it was used, revoked or has ended, so the user has to authorize the client again",
+        "Invalid refresh token: it was already used, was revoked or has expired, so the user must authorize the client \
+         again",
     )
 }
 
 fn not_granted(names: &str) -> Value {
-    let remedy = "name less, or have the user authorize the client again";
-    oauth("invalid_scope", &format!("scope names more than was granted, {names}: {remedy}"))
+    let remedy = "request fewer, or have the user authorize the client again";
+    oauth("invalid_scope", &format!("scope contains scopes that were not granted ({names}): {remedy}"))
 }
 
 fn not_allowed(names: &str) -> Value {
-    let rule = "what the organization allows the client, or the role of the user, has changed, and its administrators can \
-                change that";
-    oauth("invalid_scope", &format!("scope names only what is not allowed any more, {names}: {rule}"))
+    let rule = "the scopes allowed for the client or the role of the user changed, and an administrator of the \
+                organization can change that";
+    oauth("invalid_scope", &format!("scope contains only scopes that are no longer allowed ({names}): {rule}"))
 }
 
 async fn ok(granted: &Granted<'_>, refresh_token: &str) -> Tokens {
@@ -388,7 +389,7 @@ on_both! {
         assert_eq!(opened(&Tokens::of(&both).access).1["aud"], json!([MCP, SECOND]));
         for answer in [other, beside] {
             answer.is(400, &oauth(
-                "invalid_target", "resource was not granted: name one that the authorization request named",
+                "invalid_target", "resource was not granted: use one from the authorization request",
             ));
         }
         assert_eq!(granted.refreshed(&next).await.status, 200);
@@ -412,7 +413,7 @@ on_both! {
         let defaults = async |scopes: Option<&str>| {
             let scopes = scopes.map(|names| ScopeSet::parse(names).expect("scopes"));
             default_client_scopes::set_default_client_scopes(
-                app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
+                app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalog, &AuditActor::COMMAND_LINE,
             ).await.expect("are set");
         };
 
@@ -496,7 +497,7 @@ on_both! {
         let eve = granted.another_user("eve@acme.example").await;
         let (of_eve, of_admin) = (eve.tokens("mcp_read").await, granted.tokens("mcp_read").await);
 
-        disable_user::disable_user(app.context(), &app.app.operators, "eve@acme.example", &By::COMMAND_LINE)
+        disable_user::disable_user(app.context(), &app.app.operators, "eve@acme.example", &AuditActor::COMMAND_LINE)
             .await
             .expect("is disabled");
 
@@ -511,7 +512,7 @@ on_both! {
         let other = granted.another_client("Another").await;
         let (tokens, of_other) = (granted.tokens("mcp_read").await, other.tokens("mcp_read").await);
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
 
         let ended = end::disable_client(app.context(), granted.org_id(), client_id, &by).await;
         granted.refreshed(&tokens.refresh).await.is(400, &refused());

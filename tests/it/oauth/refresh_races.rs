@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::ApproveError;
 use grantor::actions::grants::end;
 use grantor::db::{families, grants};
@@ -284,7 +284,7 @@ on_both! {
             let (exchanged, disabled) = tokio::join!(
                 later(&random, granted.exchanged(&code)),
                 later(&random, end::disable_client(
-                    replica.context(), granted.org_id(), client_id, &By::COMMAND_LINE,
+                    replica.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE,
                 )),
             );
             disabled.expect("is disabled");
@@ -293,7 +293,7 @@ on_both! {
                 assert!(!granted.is_active(&tokens.access).await);
                 assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
             }
-            end::enable_client(app.context(), granted.org_id(), client_id, &By::COMMAND_LINE)
+            end::enable_client(app.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE)
                 .await
                 .expect("is enabled");
         }
@@ -315,7 +315,7 @@ on_both! {
 
             let (code, ended) = tokio::join!(
                 later(&random, granted.answer(&waiting, None)),
-                later(&random, end::end_grant(replica.context(), id, |_| true, &By::COMMAND_LINE)),
+                later(&random, end::revoke_grant(replica.context(), id, |_| true, &AuditActor::COMMAND_LINE)),
             );
             ended.expect("is ended");
 
@@ -334,7 +334,7 @@ on_both! {
         let eve = granted.another_user("eve@acme.example").await;
         let (there, eve_there) = (granted.on(&replica), eve.on(&replica));
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
-        let (path, by) = (restriction_path(&granted.client_id), By::COMMAND_LINE);
+        let (path, by) = (restriction_path(&granted.client_id), AuditActor::COMMAND_LINE);
         let request = asks("mcp_read email", &[MCP]);
         for _ in 0..ROUNDS / 2 {
             granted.operator.delete(&path).await;

@@ -165,8 +165,8 @@ on_both! {
         accepted.is(201, &answer_with(&accepted.json()["client_id"], uris));
         refused.is(400, &json!({
             "error": "invalid_client_metadata",
-            "error_description": "redirect_uris[1] uses a private-use scheme that this server does not list: use \
-                                  https, or ask its operator to list the scheme",
+            "error_description": "redirect_uris[1] uses a private-use scheme that this server does not allow: use \
+                                  https, or ask its operator to allow the scheme",
         }));
     }
 

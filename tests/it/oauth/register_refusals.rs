@@ -82,11 +82,11 @@ on_both! {
             (deep.into_bytes(), "the body is nested deeper than 32 levels: flatten it"),
             (
                 good.replace("{\"client_name\"", "{\"client_name\":\"B\",\"client_name\"").into_bytes(),
-                "the body names client_name more than once: send it once",
+                "the body contains client_name more than once: send it once",
             ),
             (
                 good.replace("{\"client_name\"", "{\"client_n\\u0061me\":null,\"client_name\"").into_bytes(),
-                "the body names client_name more than once: send it once",
+                "the body contains client_name more than once: send it once",
             ),
         ];
 
@@ -105,20 +105,20 @@ on_both! {
         let cases = [
             (json!({"client_name": null}), "client_name is missing: it is required"),
             (json!({"client_name": 7}), "client_name is not a string: send a JSON string"),
-            (json!({"client_name": " "}), "client_name is blank: write at least one visible character"),
-            (json!({"client_name": "a\u{0}b"}), "client_name holds a control character: remove it"),
-            (json!({"client_name": "a\nb"}), "client_name holds a control character: remove it"),
-            (json!({"client_name": "a\u{202E}b"}), "client_name holds an invisible formatting character: remove it"),
+            (json!({"client_name": " "}), "client_name is blank: use at least one visible character"),
+            (json!({"client_name": "a\u{0}b"}), "client_name contains a control character: remove it"),
+            (json!({"client_name": "a\nb"}), "client_name contains a control character: remove it"),
+            (json!({"client_name": "a\u{202E}b"}), "client_name contains an invisible formatting character: remove it"),
             (json!({"client_name": "x".repeat(1001)}), "client_name is longer than 1000 characters: shorten it"),
             (json!({"redirect_uris": null}), "redirect_uris is missing: it is required"),
             (json!({"redirect_uris": uri}), "redirect_uris is not a list: send a JSON list of strings"),
             (json!({"redirect_uris": {"0": uri}}), "redirect_uris is not a list: send a JSON list of strings"),
-            (json!({"redirect_uris": []}), "redirect_uris is an empty list: name at least one value"),
+            (json!({"redirect_uris": []}), "redirect_uris is an empty list: send at least one value"),
             (json!({"redirect_uris": [uri, 7]}), "redirect_uris[1] is not a string: send a JSON string"),
-            (json!({"redirect_uris": [""]}), "redirect_uris[0] is empty: write the whole URI"),
+            (json!({"redirect_uris": [""]}), "redirect_uris[0] is empty: send the full URI"),
             (
                 json!({"redirect_uris": ["/callback"]}),
-                "redirect_uris[0] is not an absolute URI: begin it with a scheme, such as https://",
+                "redirect_uris[0] is not an absolute URI: start it with a scheme, such as https://",
             ),
             (
                 json!({"redirect_uris": [uri, "https://app.example/#x"]}),
@@ -126,24 +126,24 @@ on_both! {
             ),
             (
                 json!({"redirect_uris": ["http://app.example/"]}),
-                "redirect_uris[0] uses http for a host that is not 127.0.0.1, [::1] or localhost: use https",
+                "redirect_uris[0] must use https; http is allowed only for 127.0.0.1, [::1] and localhost",
             ),
             (
                 json!({"redirect_uris": ["javascript:alert(1)"]}),
-                "redirect_uris[0] uses a scheme that no client can own: use https, or a scheme of your app such as \
+                "redirect_uris[0] uses a reserved scheme: use https, or a scheme of your app, such as \
                  com.example.app:/callback",
             ),
             (
                 json!({"redirect_uris": ["https://me@app.example/"]}),
-                "redirect_uris[0] holds user information: remove the @ and what stands before it",
+                "redirect_uris[0] contains user information: remove the @ and everything before it",
             ),
             (
                 json!({"redirect_uris": ["https://*.app.example/"]}),
-                "redirect_uris[0] has a wildcard in its host: register every URI by itself",
+                "redirect_uris[0] has a wildcard in its host: register each URI separately",
             ),
             (
                 json!({"redirect_uris": ["https://app.example/a\u{0}b"]}),
-                "redirect_uris[0] holds a character that a URI may not hold: percent-encode it",
+                "redirect_uris[0] contains a character that is not allowed in a URI: percent-encode it",
             ),
             (json!({"redirect_uris": vec![uri; 21]}), "redirect_uris has more than 20 items: register fewer"),
             (
@@ -151,12 +151,12 @@ on_both! {
                 "the metadata takes more than 8192 bytes: shorten its values or register fewer redirect URIs",
             ),
             (json!({"grant_types": "authorization_code"}), "grant_types is not a list: send a JSON list of strings"),
-            (json!({"grant_types": []}), "grant_types is an empty list: name at least one value"),
+            (json!({"grant_types": []}), "grant_types is an empty list: send at least one value"),
             (
                 json!({"grant_types": ["authorization_code", "implicit"]}),
                 "grant_types[1] is not supported: use authorization_code and refresh_token",
             ),
-            (json!({"grant_types": ["refresh_token"]}), "grant_types lacks authorization_code: add it"),
+            (json!({"grant_types": ["refresh_token"]}), "grant_types does not contain authorization_code: add it"),
             (json!({"response_types": ["token"]}), "response_types[0] is not supported: use code"),
             (json!({"response_types": ["code", null]}), "response_types[1] is not a string: send a JSON string"),
             (
@@ -164,12 +164,12 @@ on_both! {
                 "token_endpoint_auth_method is not supported: use none, since registered clients are public",
             ),
             (json!({"scope": ["openid"]}), "scope is not a string: send a JSON string"),
-            (json!({"scope": "a".repeat(1001)}), "scope is longer than 1000 characters: name fewer scopes"),
+            (json!({"scope": "a".repeat(1001)}), "scope is longer than 1000 characters: list fewer scopes"),
             (
                 json!({"client_uri": "example.com"}),
-                "client_uri is not an absolute URI: begin it with a scheme, such as https://",
+                "client_uri is not an absolute URI: start it with a scheme, such as https://",
             ),
-            (json!({"policy_uri": "ftp://example.com"}), "policy_uri is no web address: use https"),
+            (json!({"policy_uri": "ftp://example.com"}), "policy_uri is not a web address: use https"),
             (json!({"tos_uri": false}), "tos_uri is not a string: send a JSON string"),
             (json!({"logo_uri": "http://example.com/a.png"}), "logo_uri does not use https: use https"),
             (
@@ -178,7 +178,7 @@ on_both! {
             ),
             (
                 json!({"jwks_uri": "https://a.example/", "jwks": {}}),
-                "jwks_uri stands beside jwks: send only one of the two",
+                "jwks_uri conflicts with jwks: send only one of the two",
             ),
         ];
 
@@ -227,7 +227,7 @@ on_both! {
         let answer =
             app.send(post(&[("content-type", "application/json")], Body::from_stream(stream::iter(pieces)))).await;
 
-        assert_refused(&answer, "invalid_request", "the body did not arrive whole", "");
+        assert_refused(&answer, "invalid_request", "the body is incomplete", "");
         assert_nothing_is_stored(&app).await;
     }
 
@@ -243,7 +243,7 @@ on_both! {
             (&[("content-type", "multipart/form-data; boundary=application/json")], kind),
             (
                 &[("content-type", "application/json"), ("content-encoding", "gzip")],
-                "the body is sent compressed: leave Content-Encoding out",
+                "the body is compressed: send it without Content-Encoding",
             ),
         ];
 

@@ -44,7 +44,7 @@ on_both! {
         client.is_refused(
             &answer,
             "invalid_scope",
-            "mcp_write is more than the role of the user permits: an administrator of the organization can change the role",
+            "mcp_write is not permitted by the role of the user: an administrator of the organization can change the role",
         );
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::rotate_signing_keys;
 use grantor::actions::keys::rotate_signing_keys::TakeOver;
 use grantor::rules::authorization::request::AuthorizationRequest;
@@ -338,7 +338,7 @@ on_both! {
         let rules = app.app.signing_rules();
 
         rotate_signing_keys::rotate_signing_keys(
-            app.context(), &app.app.issuer.ring, rules.algorithm, TakeOver::Now, &By::COMMAND_LINE,
+            app.context(), &app.app.issuer.ring, rules.algorithm, TakeOver::Now, &AuditActor::COMMAND_LINE,
         ).await.expect("a new key");
         app.app.issuer.signing.reload().await.expect("is read");
         let after = granted.tokens("mcp_read").await;

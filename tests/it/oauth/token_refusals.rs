@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::actions::users::disable_user;
 use grantor::rules::authorization::request::AuthorizationRequest;
@@ -238,7 +238,7 @@ on_both! {
             (Some("application/json"), r#"{"code": 1}"#, "code is not a string: send a JSON string"),
             (Some("application/json"), r#"{"code": "a", "code": "b"}"#, "code is sent more than once: send it once"),
             (Some("application/x-www-form-urlencoded"), "code=%zz",
-             "the parameters hold a % that two hexadecimal digits do not follow: write %25 for a percent sign"),
+             "the parameters contain a % that is not followed by two hexadecimal digits: write %25 for a percent sign"),
             (Some("application/x-www-form-urlencoded"), "code=%ff",
              "the parameters are not UTF-8: encode them as UTF-8"),
             (Some("text/plain"), "grant_type=authorization_code", not_form),
@@ -276,8 +276,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read").await;
-        let not_https = "resource uses another scheme than https: use https, or http for a server on your own machine";
-        let not_granted = "resource was not granted: name one that the authorization request named";
+        let not_https = "resource must use https; http is allowed only for 127.0.0.1, [::1] and localhost";
+        let not_granted = "resource was not granted: use one from the authorization request";
         let cases = [
             ("https://other.example", not_granted),
             ("https://mcp.example", not_granted),
@@ -303,7 +303,7 @@ on_both! {
         let refused = form(&app, TOKEN, &exchange).await;
 
         assert_refused(&refused, 400, &oauth(
-            "invalid_target", "the authorization request named no resource: send resource with it, or leave it out here",
+            "invalid_target", "the authorization request had no resource: send resource there too, or omit it here",
         ));
         assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
     }
@@ -340,7 +340,7 @@ on_both! {
     async fn a_code_ends_with_the_grant_that_it_came_from(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
 
         let code = granted.code("mcp_read").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::users::create_user;
 use grantor::actions::users::disable_user;
 use grantor::rules::identity::permission::Role;
@@ -26,7 +26,7 @@ async fn told_of(app: &TestApp, access_token: &str) -> Answer {
 }
 
 fn assert_invalid(answer: &Answer) {
-    answer.is(401, &oauth("invalid_token", "the access token is unknown, revoked or has ended"));
+    answer.is(401, &oauth("invalid_token", "the access token is unknown, expired or revoked"));
     assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\", error=\"invalid_token\""));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
@@ -37,7 +37,7 @@ on_both! {
         let mut granted = Granted::new(&app).await;
         let eve = create_user::create_user(
             app.context(), granted.org_id(), "eve@mail.example", Some("Eve Example"), Role::Standard, None,
-            &By::COMMAND_LINE,
+            &AuditActor::COMMAND_LINE,
         ).await.expect("a user");
         granted.user = grantor::db::users::find(app.db(), eve.id).await.expect("is readable").expect("is there");
         let cases = [
@@ -84,7 +84,7 @@ on_both! {
             for method in [Method::GET, Method::POST] {
                 let answer = told(&app, method, authorization).await;
 
-                answer.is(401, &oauth("invalid_request", "no access token"));
+                answer.is(401, &oauth("invalid_request", "the access token is missing"));
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\""));
                 assert_eq!(answer.header("cache-control"), Some("no-store"));
             }
@@ -113,7 +113,7 @@ on_both! {
         let tokens = granted.tokens("openid").await;
         assert_eq!(told_of(&replica, &tokens.access).await.status, 200);
 
-        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &By::COMMAND_LINE)
+        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &AuditActor::COMMAND_LINE)
             .await
             .expect("is disabled");
 

@@ -1,4 +1,4 @@
-//! `/account`: what somebody has connected, where they are signed in, their password.
+//! `/account`: connected apps, sessions and the password.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn password_form(page: &Answer, current: &str, new: &str) -> Form {
 }
 
 on_both! {
-    async fn it_lists_what_oneself_has_connected_and_nobody_elses(engine: Engine) {
+    async fn the_page_lists_only_the_apps_of_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -59,13 +59,13 @@ on_both! {
         let (hers, his) = (account(&mut eve).await, account(&mut bob).await);
 
         assert_eq!(Form::all(&hers, "/account/revoke").len(), 2);
-        assert!(hers.text.contains("in <bdi>Acme</bdi>") && hers.text.contains("in <bdi>Umbra</bdi>"), "{}", hers.text);
+        assert!(hers.text.contains("at <bdi>Acme</bdi>") && hers.text.contains("at <bdi>Umbra</bdi>"), "{}", hers.text);
         assert!(hers.text.contains("See dashboards") && !hers.text.contains("bob@"), "{}", hers.text);
         assert_eq!(Form::all(&his, "/account/revoke").len(), 1);
         assert!(!his.text.contains(EVE) && !his.text.contains("Umbra"), "{}", his.text);
     }
 
-    async fn revoking_ends_every_token_and_the_remembered_consent(engine: Engine) {
+    async fn ending_access_ends_every_token_and_forgets_the_consent(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (_acme, client, mut eve) = stage(&app).await;
@@ -92,12 +92,12 @@ on_both! {
         }
         let asked = eve.visit(&client.url(&[])).await;
         assert!(asked.text.contains("Allow an unverified app"), "{}", asked.text);
-        // Once more does nothing, and is not an error.
+        // Ending it again changes nothing and is not an error.
         let again = eve.submit(&Form::on(&page, "/account/revoke")).await;
         assert_eq!(again.header("location"), Some(result.as_str()));
     }
 
-    async fn nobody_revokes_what_somebody_else_gave(engine: Engine) {
+    async fn a_user_cannot_end_the_access_that_another_user_gave(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let mut bob = acme.person("bob@mail.example", Role::Admin).await;
@@ -120,12 +120,12 @@ on_both! {
         assert_eq!(
             without_reference(&answers[0]),
             without_reference(&answers[1]),
-            "nobody learns which grants there are"
+            "the page does not reveal which grants exist"
         );
         assert_eq!(client.refresh(&token).await.status, 200);
     }
 
-    async fn it_lists_the_browsers_of_oneself_and_ends_them(engine: Engine) {
+    async fn a_user_can_list_and_end_their_own_sessions(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, eve) = stage(&app).await;
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -143,7 +143,7 @@ on_both! {
 
         assert!(page.text.contains("Firefox") && page.text.contains("this browser"), "{}", page.text);
         assert!(!page.text.contains("<script"), "{}", page.text);
-        assert_eq!(ends.len(), 2, "not the one that is here");
+        assert_eq!(ends.len(), 2, "not the current session");
         let left = [is_signed_in(&mut there).await, is_signed_in(&mut elsewhere).await];
         assert_eq!(left.iter().filter(|left| **left).count(), 1);
         leads_to(
@@ -154,7 +154,7 @@ on_both! {
         assert!(is_signed_in(&mut here).await);
     }
 
-    async fn nobody_ends_a_session_of_somebody_else(engine: Engine) {
+    async fn a_user_cannot_end_the_session_of_another_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, _client, mut eve) = stage(&app).await;
         let mut bob = acme.person("bob@mail.example", Role::Admin).await;
@@ -173,7 +173,7 @@ on_both! {
         assert!(is_signed_in(&mut eve).await && is_signed_in(&mut also_eve).await);
     }
 
-    async fn a_new_password_ends_every_other_session_and_no_app(engine: Engine) {
+    async fn a_new_password_ends_every_other_session_but_no_app_access(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (_acme, client, mut eve) = stage(&app).await;
@@ -192,7 +192,7 @@ on_both! {
         assert_eq!(client.refresh(&token).await.status, 200);
     }
 
-    async fn a_new_password_ends_the_access_of_all_apps_if_that_is_chosen(engine: Engine) {
+    async fn a_new_password_ends_the_access_of_all_apps_if_selected(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let token = refresh_token(&client, &mut eve).await;
@@ -207,7 +207,7 @@ on_both! {
         assert_eq!(events.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["grant.revoked", "user.password_set"]);
     }
 
-    async fn right_passwords_are_not_counted_as_guesses(engine: Engine) {
+    async fn correct_passwords_are_not_counted_as_guesses(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let page = eve.signs_in().await;
@@ -216,7 +216,7 @@ on_both! {
         }
     }
 
-    async fn a_password_is_not_changed_without_the_old_one_or_to_a_weak_one(engine: Engine) {
+    async fn changing_the_password_requires_the_current_one_and_a_strong_new_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let mut there = eve.elsewhere();
@@ -224,24 +224,24 @@ on_both! {
         let page = eve.signs_in().await;
         let long = "seven green kettles ".repeat(52);
         let cases = [
-            ("wrong", NEW, 403, "The current password is not right"),
-            ("", NEW, 403, "The current password is not right"),
-            (PASSWORD, "eleven char", 422, "needs 12 to 1024 characters"),
-            (PASSWORD, "", 422, "needs 12 to 1024 characters"),
-            (PASSWORD, &long, 422, "needs 12 to 1024 characters"),
+            ("wrong", NEW, 403, "That is not your password"),
+            ("", NEW, 403, "That is not your password"),
+            (PASSWORD, "eleven char", 422, "must be 12 to 1024 characters long"),
+            (PASSWORD, "", 422, "must be 12 to 1024 characters long"),
+            (PASSWORD, &long, 422, "must be 12 to 1024 characters long"),
             (PASSWORD, "Willkommen-2026", 422, "consists of common words or patterns"),
             (PASSWORD, "eve@mail.example", 422, "consists of your email address, your name or your organization"),
         ];
         for (current, new, status, words) in cases {
-            let told = eve.submit(&password_form(&page, current, new)).await;
-            assert_eq!(told.status.as_u16(), status, "{}", told.text);
-            assert!(told.text.contains(words) && !told.text.contains(NEW), "{}", told.text);
+            let answer = eve.submit(&password_form(&page, current, new)).await;
+            assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+            assert!(answer.text.contains(words) && !answer.text.contains(NEW), "{}", answer.text);
         }
         assert!(is_signed_in(&mut there).await);
         eve.elsewhere().signs_in().await;
     }
 
-    async fn who_guesses_the_old_password_at_an_open_browser_is_slowed_down(engine: Engine) {
+    async fn guesses_of_the_current_password_are_limited(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let page = eve.signs_in().await;
@@ -256,7 +256,7 @@ on_both! {
         assert_eq!(right.status, 429);
     }
 
-    async fn who_is_not_signed_in_sees_and_changes_nothing(engine: Engine) {
+    async fn the_account_requires_a_session(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let token = refresh_token(&client, &mut eve).await;
@@ -275,7 +275,7 @@ on_both! {
         assert_eq!(Form::all(&account(&mut eve).await, "/account/sessions/end").len(), 1);
     }
 
-    async fn a_notice_is_one_of_this_server(engine: Engine) {
+    async fn an_unknown_notice_is_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         eve.signs_in().await;

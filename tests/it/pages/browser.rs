@@ -1,4 +1,4 @@
-//! What holds on every page: cookies, forms that only this browser can send, and headers that keep a page to itself.
+//! Rules for every page: cookies, CSRF protection of forms, and security headers.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
     (acme, McpClient::registered(app, &[REDIRECT]).await, eve)
 }
 
-/// Every form there is, as the pages of a browser in which somebody is signed in carry it.
+/// Every form of every page, as a signed-in browser gets it.
 async fn forms(
     eve: &mut Person<'_>,
     (acme, umbra): (&TestOperator<'_>, &TestOperator<'_>),
@@ -54,7 +54,7 @@ fn is_forged(answer: &Answer, what: &str) {
 }
 
 on_both! {
-    async fn no_form_is_taken_without_the_token_of_this_browser(engine: Engine) {
+    async fn every_form_requires_the_csrf_token_of_its_browser(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -73,13 +73,13 @@ on_both! {
             without_binding.cookies.remove("browser");
             is_forged(&without_binding.submit(form).await, what);
         }
-        // None of it had an effect.
+        // None of them had an effect.
         client.code(&eve.submit(&forms[7]).await);
         assert_eq!(Form::all(&eve.open("/account").await, "/account/sessions/end").len(), 1);
         eve.elsewhere().signs_in().await;
     }
 
-    async fn no_form_is_taken_that_a_browser_says_was_sent_from_elsewhere(engine: Engine) {
+    async fn every_form_is_refused_if_the_browser_reports_another_origin(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -102,19 +102,19 @@ on_both! {
         client.code(&eve.submit(&forms[7]).await);
     }
 
-    async fn a_refusal_of_a_forged_form_tells_programs_the_same(engine: Engine) {
+    async fn the_refusal_of_a_forged_form_has_the_same_reason_for_programs(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
         let mut program = eve.with_header("accept", "application/json");
 
-        let told = program.submit(&Form::approving(&page).without("csrf")).await;
+        let answer = program.submit(&Form::approving(&page).without("csrf")).await;
 
         let words = "the form did not come from a page of this server in this browser";
-        told.is(403, &json!({"errors": [words]}));
+        answer.is(403, &json!({"errors": [words]}));
     }
 
-    async fn on_https_every_cookie_is_of_this_host_alone(engine: Engine) {
+    async fn on_https_every_cookie_has_the_host_prefix(engine: Engine) {
         let app = TestApp::with(engine, &[HTTPS]).await;
         let (_acme, client, mut eve) = stage(&app).await;
 
@@ -140,7 +140,7 @@ on_both! {
         assert_eq!(signed_in, owned(&[("__Host-sid", &session), ("__Host-known_browser", &known)]));
     }
 
-    async fn on_https_cookies_without_the_prefix_are_nobodys(engine: Engine) {
+    async fn on_https_cookies_without_the_prefix_are_ignored(engine: Engine) {
         let app = TestApp::with(engine, &[HTTPS]).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
@@ -155,7 +155,7 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&page)).await);
     }
 
-    async fn a_browser_keeps_its_binding_and_is_given_none_where_nothing_waits(engine: Engine) {
+    async fn a_browser_keeps_its_binding_and_gets_none_without_a_pending_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
 
@@ -172,14 +172,14 @@ on_both! {
         assert_eq!((set_cookies(&again), set_cookies(&fatal)), (Vec::new(), Vec::new()));
     }
 
-    async fn a_form_of_another_site_leaves_the_browser_its_binding_and_what_waits_in_it(engine: Engine) {
+    async fn a_form_of_another_site_keeps_the_binding_and_the_pending_requests(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
         let query = client.query(&[("state", "of another site"), ("scope", "openid email")]);
         let form = Form { action: AUTHORIZE.to_owned(), fields: pairs(&query) };
 
-        // Such a form comes without the cookies, which are SameSite=Lax.
+        // The browser sends such a form without the cookies, because they are SameSite=Lax.
         let mut cross_site = Person { cookies: BTreeMap::new(), ..eve.with_header("sec-fetch-site", "cross-site") };
         let answer = cross_site.submit(&form).await;
 
@@ -187,14 +187,14 @@ on_both! {
         let location = answer.header("location").expect("a location").to_owned();
         let (path, sent) = location.split_once('?').expect("a query");
         assert_eq!((path, pairs(sent)), (AUTHORIZE, pairs(&query)), "the same request");
-        // The address is opened with them.
+        // It follows the redirect with the cookies.
         let shown = eve.with_header("sec-fetch-site", "cross-site").visit(&location).await;
         assert_eq!((shown.status.as_u16(), set_cookies(&shown)), (200, Vec::new()), "{}", shown.text);
         client.code(&eve.submit(&Form::approving(&shown)).await);
         client.code(&eve.submit(&Form::approving(&page)).await);
     }
 
-    async fn a_browser_that_was_never_here_gets_its_binding_after_a_form(engine: Engine) {
+    async fn a_new_browser_gets_its_binding_after_a_form(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let form = Form { action: AUTHORIZE.to_owned(), fields: pairs(&client.query(&[])) };
@@ -205,7 +205,7 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&page)).await);
     }
 
-    async fn a_page_that_is_not_there_has_the_reference_of_its_request(engine: Engine) {
+    async fn the_not_found_page_shows_the_request_id_as_its_reference(engine: Engine) {
         let app = TestApp::start(engine).await;
         let page = Person::new(&app, EVE).open("/nowhere").await;
 
@@ -214,7 +214,7 @@ on_both! {
         assert!(page.text.contains(&format!("<code>{reference}</code>")), "{}", page.text);
     }
 
-    async fn every_page_keeps_to_itself(engine: Engine) {
+    async fn every_page_has_the_security_headers(engine: Engine) {
         let app = TestApp::with(engine, &[HTTPS, ("sites.hosts", "auth.example.com,us.example.com")]).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -233,7 +233,7 @@ on_both! {
 
         let strict =
             "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
-        // Browsers hold the client's redirect to form-action too.
+        // Browsers apply form-action to the client's redirect too.
         let to_client = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
         let pages = [
             (sites, 200, strict),
@@ -276,7 +276,7 @@ on_both! {
         }
     }
 
-    async fn a_program_of_another_origin_is_not_let_in_to_pages(engine: Engine) {
+    async fn pages_have_no_cors_headers(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, eve) = stage(&app).await;
         let mut script = eve.with_header("origin", "https://evil.example");
@@ -287,7 +287,7 @@ on_both! {
         }
     }
 
-    async fn the_style_is_served_from_here(engine: Engine) {
+    async fn the_stylesheet_is_served_by_this_server(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = Person::new(&app, EVE);
         let page = eve.open("/login").await;
@@ -300,7 +300,7 @@ on_both! {
         assert!(!style.text.contains("url(") && !style.text.contains("@import"), "{}", style.text);
     }
 
-    async fn a_browser_that_asks_too_much_sees_a_page_that_says_when_to_come_back(engine: Engine) {
+    async fn a_rate_limited_browser_gets_a_page_with_retry_after(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.requests_per_minute", "2")]).await;
         let mut eve = Person::new(&app, EVE).with_header("accept-language", "de");
         eve.open("/login").await;
@@ -313,7 +313,7 @@ on_both! {
         assert_eq!((program.status.as_u16(), program.header("content-type")), (429, Some("application/json")));
     }
 
-    async fn a_form_that_is_too_large_or_no_form_is_told_so_by_its_status(engine: Engine) {
+    async fn a_form_that_is_too_large_or_of_another_type_has_its_own_status(engine: Engine) {
         let app = TestApp::start(engine).await;
         let too_large = format!("email={}", "x".repeat(70_000));
         let cases = [("application/x-www-form-urlencoded", too_large.as_str(), 413), ("application/json", "{}", 415)];
@@ -326,7 +326,7 @@ on_both! {
         }
     }
 
-    async fn a_method_that_a_page_does_not_take_is_told_on_a_page(engine: Engine) {
+    async fn a_method_that_is_not_allowed_returns_a_page(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = Person::new(&app, EVE);
         for (path, allow) in [("/logout", "POST"), ("/account/password", "POST"), ("/account/revoke", "POST")] {
@@ -341,7 +341,7 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// One request to the program, with the cookies of the answers so far.
+/// Sends a request to the program with the cookies from the responses so far.
 fn ask(program: &Program, cookies: &mut Vec<String>, method: &str, path: &str, body: &str) -> Answer {
     let cookie = cookies.join("; ");
     let kind = "application/x-www-form-urlencoded";
@@ -352,7 +352,7 @@ fn ask(program: &Program, cookies: &mut Vec<String>, method: &str, path: &str, b
 }
 
 #[tokio::test]
-async fn nothing_that_a_browser_keeps_or_carries_is_in_the_log() {
+async fn no_cookie_code_or_password_is_in_the_log() {
     let program = Program::on(Engine::Sqlite).await.with("GRANTOR_LOG__LEVEL", "trace");
     let user = program.bootstrap()["user"].clone();
     let server = program.start();

@@ -1,12 +1,12 @@
-//! `/consent`: what a person is shown and may leave out, and when they are not asked. What changes while the page is
-//! open is in `consent_changes.rs`.
+//! `/consent`: what the page shows, what a user can leave out, and when consent is not needed.
+//! `consent_changes.rs` has the changes that happen while the page is open.
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::db::{audit_events, clients, grants, orgs};
-use grantor::rules::authorization::consent::{ConsentShown, Reach};
+use grantor::rules::authorization::consent::{ConsentContent, Reach};
 use grantor::rules::client::ClientId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
@@ -28,19 +28,19 @@ async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
     (acme, McpClient::registered(app, &[REDIRECT]).await, eve)
 }
 
-/// What a person reads, without markup.
+/// The text of a page without markup.
 fn words(page: &Answer) -> String {
     let body = page.text.split("<main>").nth(1).expect("a page");
     let texts = body.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text.trim()));
     unescaped(&texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
-/// The scopes that have a box, in the order of the page.
+/// The scopes that have a box, in the order on the page.
 fn boxes(page: &Answer) -> Vec<&str> {
     page.text.split("name=\"scope\" value=\"").skip(1).filter_map(|tail| tail.split('"').next()).collect()
 }
 
-/// Those whose box is ticked.
+/// The scopes whose box is ticked.
 fn ticked(page: &Answer) -> Vec<String> {
     Form::on(page, AUTHORIZE).all_of("scope").into_iter().map(str::to_owned).collect()
 }
@@ -50,7 +50,7 @@ fn is_asked(page: &Answer) -> bool {
 }
 
 on_both! {
-    async fn the_page_says_who_asks_whom_for_what_and_where_the_answer_goes(engine: Engine) {
+    async fn the_page_shows_the_client_the_user_the_scopes_and_the_destination(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         app.hand.advance(2 * DAY);
@@ -62,15 +62,15 @@ on_both! {
             "Allow an unverified app to act for you at Acme ? It calls itself “ Editor ”. No one has verified that. Access is \
              sent to app.example . No one at Acme uses this app. If you did not start this yourself, choose Cancel. \
              Where access is sent app.example Who is asking An app that calls itself “ Editor ” unverified name First seen \
-             here 2 days ago ( 2026-01-02 ). No one at Acme uses this app. Acting for eve@mail.example Not you? at Acme \
-             What it can reach this server What the app may do Clear the box of anything that you do not want to allow. \
+             here 2 days ago ( 2026-01-02 ). No one at Acme uses it. Acting for eve@mail.example Not you? at Acme \
+             What it can reach this server What the app can do Clear the box next to anything you do not want to allow. \
              You and this connection Confirm who you are openid · always included \
              Dashboards, notebooks and views See dashboards dashboards_read \
              You can end this access on your account page at any time. Cancel Allow access",
         );
     }
 
-    async fn a_program_on_this_computer_comes_with_a_warning(engine: Engine) {
+    async fn the_page_warns_about_a_program_on_the_users_device(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, web, mut eve) = stage(&app).await;
         let program = McpClient::registered(&app, &["http://localhost/cb"]).await;
@@ -79,7 +79,7 @@ on_both! {
         let both = McpClient::registered(&app, &["http://localhost/cb", REDIRECT]).await;
         let mut shown = async |client: &McpClient<'_>| words(&eve.reaches_consent(&client.url(&[])).await);
 
-        let warning = "Any program can call itself “ Editor ”, so this server cannot tell who is asking.";
+        let warning = "Any program can call itself “ Editor ”, so we cannot tell who this is.";
         assert!(!shown(&web).await.contains(warning));
         let of_program = shown(&program).await;
         assert!(of_program.contains("Where access is sent a program on this computer, at localhost Who") && of_program.contains(warning));
@@ -89,7 +89,7 @@ on_both! {
         assert!(of_scheme.contains("that opens cursor links") && of_scheme.contains(warning), "{of_scheme}");
         let of_both = shown(&both).await;
         assert!(of_both.contains("a program on this computer") && of_both.contains(warning), "{of_both}");
-        // The port that the program listens on this time.
+        // The page shows the port of this request.
         let here = McpClient::registered(&app, &["http://127.0.0.1/cb", "http://[::1]/cb"]).await;
         for (redirect, host) in [("http://127.0.0.1:33418/cb", "127.0.0.1:33418"), ("http://[::1]:9/cb", "[::1]:9")] {
             let page = words(&eve.visit(&here.url(&[("redirect_uri", redirect)])).await);
@@ -97,7 +97,7 @@ on_both! {
         }
     }
 
-    async fn a_hostile_name_is_text(engine: Engine) {
+    async fn a_hostile_name_is_shown_as_text(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let name = "<script>alert(1)</script>\"'&amp;{org}";
@@ -112,7 +112,7 @@ on_both! {
         assert!(!page.text.contains("<script") && !page.text.contains("evil.example"), "{}", page.text);
     }
 
-    async fn an_unproven_app_comes_with_a_warning_until_somebody_in_the_organization_uses_it(engine: Engine) {
+    async fn the_page_warns_about_an_unverified_app_until_someone_in_the_organization_uses_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -126,13 +126,13 @@ on_both! {
         eve.agrees(&client.url(&[("prompt", "consent")])).await;
         let (of_eve, of_bob) = (shown(&mut eve).await, shown(&mut bob).await);
 
-        assert!(of_nobody.contains(warning) && of_nobody.contains("No one at Acme uses this app."), "{of_nobody}");
-        assert!(!of_eve.contains(warning) && of_eve.contains("No one else at Acme uses this app."), "{of_eve}");
-        assert!(!of_bob.contains(warning) && of_bob.contains("One other person at Acme uses this app."), "{of_bob}");
+        assert!(of_nobody.contains(warning) && of_nobody.contains("No one at Acme uses it."), "{of_nobody}");
+        assert!(!of_eve.contains(warning) && of_eve.contains("No one else at Acme uses it."), "{of_eve}");
+        assert!(!of_bob.contains(warning) && of_bob.contains("One other person at Acme uses it."), "{of_bob}");
         assert!(of_bob.contains("unverified name"), "{of_bob}");
     }
 
-    async fn a_resource_is_shown_by_the_name_that_the_operator_gave_it(engine: Engine) {
+    async fn a_declared_resource_is_shown_with_the_name_from_the_operator(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         insert_resource(&app, 1, "https://notes.example/mcp", "secret").await;
@@ -146,7 +146,7 @@ on_both! {
         assert!(undeclared.starts_with("Allow an unverified app to act for you at Acme ?"), "{undeclared}");
     }
 
-    async fn a_name_that_was_registered_with_a_verification_mark_is_shown_without_it(engine: Engine) {
+    async fn a_verification_mark_in_an_old_name_is_not_shown(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, eve) = stage(&app).await;
         app.execute(match engine {
@@ -187,7 +187,7 @@ on_both! {
         assert_eq!(client.scopes(&eve.submit(&Form::approving(&again)).await).await, "email openid");
     }
 
-    async fn what_the_organisation_withholds_is_shown_and_not_given(engine: Engine) {
+    async fn a_scope_that_the_organization_withholds_is_shown_but_not_granted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
@@ -197,7 +197,7 @@ on_both! {
         let answer = eve.submit(&Form::approving(&page).and("scope", "metrics_read").and("scope", "email")).await;
 
         assert_eq!(boxes(&page), ["dashboards_read"]);
-        let who = "Acme does not allow this app to do it. An administrator of Acme can change that.";
+        let who = "Acme does not allow this app to do that. An administrator of Acme can change this.";
         assert!(
             withheld.contains(&format!(
                 "Requested but not allowed See your email address email {who} \
@@ -208,7 +208,7 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "dashboards_read openid");
     }
 
-    async fn another_organisations_restriction_binds_nobody_here(engine: Engine) {
+    async fn the_restriction_of_another_organization_has_no_effect(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         app.operator("Umbra").await.restrict(&client.id, &["openid"], &[]).await;
@@ -218,19 +218,19 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "metrics_read openid");
     }
 
-    async fn what_role_and_server_withhold_is_told_apart(engine: Engine) {
+    async fn the_page_distinguishes_scopes_withheld_by_the_role_and_by_the_server(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
 
         let page = eve.reaches_consent(&client.url(&[("scope", "openid api_keys_write user_access_manage")])).await;
         let shown = words(&page);
 
-        assert!(shown.contains("api_keys_write This server does not allow it to apps of this kind."), "{shown}");
-        assert!(shown.contains("user_access_manage Your role in Acme does not allow it."), "{shown}");
+        assert!(shown.contains("api_keys_write This server does not allow that for apps of this kind."), "{shown}");
+        assert!(shown.contains("user_access_manage Your role at Acme does not allow that."), "{shown}");
         assert_eq!(client.scopes(&eve.submit(&Form::approving(&page)).await).await, "openid");
     }
 
-    async fn what_is_unticked_stays_out_and_openid_does_not(engine: Engine) {
+    async fn cleared_scopes_are_not_granted_but_openid_always_is(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid email dashboards_read metrics_read")]);
@@ -245,7 +245,7 @@ on_both! {
         assert_eq!(client.scopes(&none).await, "openid");
     }
 
-    async fn who_unticks_everything_has_refused(engine: Engine) {
+    async fn clearing_every_box_is_a_refusal(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
 
@@ -258,7 +258,7 @@ on_both! {
         assert_eq!(grant, None);
     }
 
-    async fn what_a_first_party_client_always_carries_can_be_neither_unticked_nor_restricted(engine: Engine) {
+    async fn the_fixed_scopes_of_a_first_party_client_cannot_be_cleared_or_restricted(engine: Engine) {
         let before = TestApp::start(engine).await;
         let id = before.registered("Editor").await;
         let required = json!([{"client_id": id, "permission_scopes": ["mobile_app_access"]}]).to_string();
@@ -276,7 +276,7 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "mobile_app_access");
     }
 
-    async fn who_cancels_has_refused_and_is_asked_again_next_time(engine: Engine) {
+    async fn canceling_is_a_refusal_and_the_next_request_asks_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
 
@@ -285,10 +285,10 @@ on_both! {
         let again = eve.visit(&client.url(&[])).await;
 
         client.is_refused(&answer, "access_denied", "the user did not agree");
-        assert!(is_asked(&again) && !again.text.contains("You have authorized this app before"), "{}", again.text);
+        assert!(is_asked(&again) && !again.text.contains("You have allowed this app before"), "{}", again.text);
     }
 
-    async fn who_agreed_is_not_asked_again_for_the_same_or_less(engine: Engine) {
+    async fn a_user_who_agreed_is_not_asked_again_for_the_same_or_fewer_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let with = |scope| client.url(&[("scope", scope)]);
@@ -305,11 +305,11 @@ on_both! {
         assert_eq!(client.scopes(&less).await, "dashboards_read openid");
         assert_eq!(client.scopes(&at_another_browser).await, "email openid");
         for page in [more, wanted, account] {
-            assert!(is_asked(&page) && page.text.contains("You have authorized this app before"), "{}", page.text);
+            assert!(is_asked(&page) && page.text.contains("You have allowed this app before"), "{}", page.text);
         }
     }
 
-    async fn who_answered_the_same_page_is_not_asked_again_and_gives_no_more_than_then(engine: Engine) {
+    async fn the_same_page_is_not_shown_again_and_grants_no_more_than_before(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid email metrics_read")]);
@@ -325,7 +325,7 @@ on_both! {
         }
     }
 
-    async fn what_was_unticked_is_shown_so_wherever_it_is_asked_for_again(engine: Engine) {
+    async fn a_cleared_box_is_still_cleared_on_the_next_page(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let scope = ("scope", "openid email profile metrics_read");
@@ -338,18 +338,18 @@ on_both! {
 
         assert_eq!(boxes(&anyway), ["email", "profile", "metrics_read"]);
         assert_eq!(ticked(&anyway), ["email", "profile"]);
-        // What was never offered is ticked, as on the first page.
+        // A scope that was never offered is ticked, as on the first page.
         assert_eq!(boxes(&page), ["email", "dashboards_read", "metrics_read"]);
         assert_eq!(ticked(&page), ["email", "dashboards_read"]);
         assert_eq!(client.scopes(&eve.submit(&Form::approving(&page)).await).await, "dashboards_read email openid");
-        // Ticked at last, it is so from now on.
+        // A box that the user ticks stays ticked from then on.
         let page = eve.visit(&client.url(&[scope, ("prompt", "consent")])).await;
         eve.submit(&Form::approving_only(&page, &["email", "profile", "metrics_read"])).await;
         let page = eve.visit(&client.url(&[scope, ("prompt", "consent")])).await;
         assert_eq!(ticked(&page), ["email", "profile", "metrics_read"]);
     }
 
-    async fn who_took_all_back_is_asked_as_for_the_first_time(engine: Engine) {
+    async fn a_user_who_ended_access_is_asked_as_if_for_the_first_time(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid email metrics_read")]);
@@ -358,14 +358,14 @@ on_both! {
         let id = ClientId::parse(&client.id).expect("a UUID");
         let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
         let id = grant.expect("is there").id;
-        end::end_grant(app.context(), id, |_| true, &By::COMMAND_LINE).await.expect("is ended");
+        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         let page = eve.visit(&wanted).await;
 
         assert_eq!(ticked(&page), ["email", "metrics_read"]);
     }
 
-    async fn what_the_organisation_took_meanwhile_is_asked_about_although_the_page_is_the_same(engine: Engine) {
+    async fn scopes_that_the_organization_removed_meanwhile_require_consent_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid email dashboards_read metrics_read")]);
@@ -379,7 +379,7 @@ on_both! {
         assert_eq!(ticked(&page), ["email", "dashboards_read"]);
     }
 
-    async fn consent_to_one_client_person_or_organisation_is_none_to_another(engine: Engine) {
+    async fn consent_counts_only_for_its_client_user_and_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -395,7 +395,7 @@ on_both! {
         assert!(is_asked(&for_other) && is_asked(&by_bob) && is_asked(&in_umbra));
     }
 
-    async fn a_program_on_this_computer_and_an_app_are_asked_about_each_time(engine: Engine) {
+    async fn programs_on_the_users_device_require_consent_every_time(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
         let redirects =
@@ -407,17 +407,17 @@ on_both! {
             let again = eve.visit(&client.url(&[])).await;
             let silently = eve.open(&client.url(&[("prompt", "none")])).await;
 
-            assert!(is_asked(&again) && again.text.contains("You have authorized this app before"), "{redirect}");
-            client.is_refused(&silently, "consent_required", "the user has to be asked");
+            assert!(is_asked(&again) && again.text.contains("You have allowed this app before"), "{redirect}");
+            client.is_refused(&silently, "consent_required", "the user has to consent");
         }
-        // The same client by a redirect that nobody else on this computer receives.
+        // The same client with a redirect that no other program on this computer can receive.
         let both = McpClient::registered(&app, &[REDIRECT, "http://localhost/cb"]).await;
         eve.agrees(&both.url(&[])).await;
         both.code(&eve.visit(&both.url(&[])).await);
         assert!(is_asked(&eve.visit(&both.url(&[("redirect_uri", "http://localhost:1/cb")])).await));
     }
 
-    async fn a_user_who_clears_offline_access_gives_no_refresh_token_and_ends_those_of_before(engine: Engine) {
+    async fn clearing_offline_access_returns_no_refresh_token_and_ends_earlier_ones(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let wanted = [("scope", "openid email offline_access")];
@@ -429,14 +429,14 @@ on_both! {
         let silently = tokens(&eve.open(&client.url(&wanted)).await).await;
         let unasked = tokens(&eve.visit(&client.url(&[("scope", "openid email")])).await).await;
 
-        // Nor does the client get one by not asking.
+        // The client does not get one by omitting the scope either.
         for answer in [&cleared, &silently, &unasked] {
             assert_eq!((&answer["scope"], &answer["refresh_token"]), (&json!("email openid"), &json!(null)), "{answer}");
         }
         let before = client.refresh(connected["refresh_token"].as_str().expect("a token")).await;
         assert_eq!((before.status.as_u16(), before.json()["error"].as_str()), (400, Some("invalid_grant")));
 
-        // What the organization withholds is not given either, and the page says so.
+        // A withheld offline_access is not granted either, and the page says so.
         assert_eq!(acme.restrict(&client.id, &["openid", "email"], &[]).await.status, 200);
         let page = eve.visit(&client.url(&[wanted[0], ("prompt", "consent")])).await;
         assert!(words(&page).contains("offline_access Acme does not allow"), "{}", words(&page));
@@ -444,7 +444,7 @@ on_both! {
         assert_eq!((&withheld["scope"], &withheld["refresh_token"]), (&json!("email openid"), &json!(null)));
     }
 
-    async fn what_is_remembered_is_remembered_for_the_redirect_and_the_resource_that_were_shown(engine: Engine) {
+    async fn consent_is_remembered_only_for_its_redirect_and_resource(engine: Engine) {
         const OTHER_REDIRECT: &str = "https://app.example/other";
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
@@ -463,7 +463,7 @@ on_both! {
         client.code(&eve.visit(&client.url(&one)).await);
     }
 
-    async fn scopes_that_were_agreed_to_for_one_resource_are_not_given_for_another(engine: Engine) {
+    async fn scopes_allowed_for_one_resource_are_not_granted_for_another(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let (one, two) = (("resource", "https://one.example"), ("resource", "https://two.example"));
@@ -477,7 +477,7 @@ on_both! {
             let asked = eve.visit(&client.url(&reach)).await;
             let refused = eve.open(&client.url(&[reach.as_slice(), &[silently]].concat())).await;
             assert!(is_asked(&asked), "{reach:?}: {}", asked.text);
-            client.is_refused(&refused, "consent_required", "the user has to be asked");
+            client.is_refused(&refused, "consent_required", "the user has to consent");
         }
         assert_eq!(client.scopes(&eve.open(&client.url(&[one, wide, silently])).await).await, "email metrics_read openid");
         assert_eq!(client.scopes(&eve.open(&client.url(&[narrow, silently])).await).await, "openid");
@@ -485,7 +485,7 @@ on_both! {
         assert_eq!(client.scopes(&both).await, "openid", "agreed to for each of them");
     }
 
-    async fn a_consent_from_before_scopes_were_remembered_with_it_is_asked_for_again(engine: Engine) {
+    async fn a_consent_without_recorded_scopes_is_not_reused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let wanted = [("scope", "openid email"), ("resource", "https://one.example")];
@@ -496,13 +496,13 @@ on_both! {
         let page = eve.visit(&client.url(&wanted)).await;
         let agreed = eve.submit(&Form::approving(&page)).await;
 
-        client.is_refused(&silently, "consent_required", "the user has to be asked");
+        client.is_refused(&silently, "consent_required", "the user has to consent");
         assert!(is_asked(&page), "{}", page.text);
         assert_eq!(client.scopes(&agreed).await, "email openid");
         client.code(&eve.open(&client.url(&wanted)).await);
     }
 
-    async fn a_restriction_that_takes_a_scope_takes_it_from_everything_that_is_remembered(engine: Engine) {
+    async fn a_restriction_removes_its_scopes_from_every_remembered_consent(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let (acme, client, mut eve) = stage(&app).await;
         let (one, two) = (("resource", "https://one.example"), ("resource", "https://two.example"));
@@ -518,7 +518,7 @@ on_both! {
         client.code(&eve.visit(&client.url(&[two, wanted])).await);
     }
 
-    async fn a_client_that_can_reach_this_server_says_so(engine: Engine) {
+    async fn the_page_shows_that_a_client_can_reach_this_server(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let issuer = app.app.config.http.public_url.clone();
@@ -538,7 +538,7 @@ on_both! {
         assert!(words(&german).contains("Zugriff auf diesen Server"), "{}", words(&german));
     }
 
-    async fn an_operator_decides_what_is_remembered(engine: Engine) {
+    async fn the_settings_decide_which_consents_are_remembered(engine: Engine) {
         let app = TestApp::start(engine).await;
         let never = app.replica_with(&[("consent.remember", "never")]).await;
         let always = app.replica_with(&[("consent.remember", "always")]).await;
@@ -554,7 +554,7 @@ on_both! {
         assert!(is_asked(&eve.on(&always).visit(&local.url(&[("prompt", "consent")])).await));
     }
 
-    async fn what_was_shown_is_kept_as_a_digest_and_what_was_given_in_the_history(engine: Engine) {
+    async fn the_digest_of_the_page_is_stored_and_the_grant_is_audited(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[("scope", "openid email dashboards_read")])).await;
@@ -564,7 +564,7 @@ on_both! {
         let set = |names| ScopeSet::parse(names).expect("scopes");
         let offered =
             OfferedScopes { optional: set("email dashboards_read"), fixed: set("openid"), withheld: Vec::new() };
-        let shown = ConsentShown {
+        let shown = ConsentContent {
             client_id: id,
             client_name: "Editor",
             redirect: REDIRECT,
@@ -581,7 +581,7 @@ on_both! {
         assert!(clients::find(app.db(), id).await.expect("is readable").expect("is there").adopted_at.is_some());
     }
 
-    async fn the_page_is_german_for_who_reads_german(engine: Engine) {
+    async fn the_page_is_in_german_if_the_browser_prefers_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, eve) = stage(&app).await;
         let mut eve = eve.with_header("accept-language", "de");
@@ -594,7 +594,7 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&page)).await);
     }
 
-    async fn every_page_of_a_request_is_in_the_language_that_the_client_asks_for(engine: Engine) {
+    async fn ui_locales_sets_the_language_of_every_page_of_a_request(engine: Engine) {
         let sites = [("http.public_url", "https://eu.example.com"), ("sites.hosts", "eu.example.com,us.example.com")];
         let app = TestApp::with(engine, &sites).await;
         let (acme, client, eve) = stage(&app).await;
@@ -607,14 +607,14 @@ on_both! {
         let here = choice.text.split("href=\"").find(|tail| tail.contains("/login?request=")).expect("this site");
         let login = eve.open(here.split('"').next().expect("an address")).await;
         let mistyped = eve.submit(&eve.login(&login).with("password", "something else")).await;
-        let organisations = eve.logs_in(&mistyped).await;
-        let chosen = eve.submit(&choosing(&organisations, acme.org_id)).await;
+        let organizations = eve.logs_in(&mistyped).await;
+        let chosen = eve.submit(&choosing(&organizations, acme.org_id)).await;
         let consent = eve.follow(chosen).await;
         let account = eve.open("/account").await;
         let unknown = eve.visit(&client.url(&[("ui_locales", "fr tlh"), ("dd_oid", &acme.org_id.to_string())])).await;
 
         assert!(is_asked(&consent) && is_asked(&unknown), "{} {}", consent.text, unknown.text);
-        for page in [login, mistyped, organisations, consent] {
+        for page in [login, mistyped, organizations, consent] {
             assert_eq!(page.header("content-language"), Some("de"), "{}", page.text);
         }
         for page in [account, unknown] {
@@ -623,7 +623,7 @@ on_both! {
     }
 }
 
-/// No part of the program reads it, so it is told through a name that the program does read.
+/// The program never reads this column, so the test copies it to a column that it reads.
 async fn stored_digest(app: &TestApp, operator: &TestOperator<'_>, engine: crate::support::Engine) -> String {
     app.execute(match engine {
         crate::support::Engine::Sqlite => "UPDATE orgs SET name = (SELECT lower(hex(consent_digest)) FROM grants)",

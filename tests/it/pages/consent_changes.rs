@@ -1,6 +1,7 @@
-//! What an administrator decides while somebody looks at the consent page: what is given was allowed when it was given.
+//! Changes by an administrator while the consent page is open. The user grants only what is allowed
+//! at the time of the decision.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
 use grantor::db::grants;
 use grantor::db::grants::Grant;
@@ -30,7 +31,7 @@ async fn grant(acme: &TestOperator<'_>, client: &McpClient<'_>, person: &Person<
     grants::find(acme.app.db(), acme.org_id, id_of(client), user_id).await.expect("is readable")
 }
 
-/// What was on the page no longer holds, so it is shown anew.
+/// The page is out of date, so the user gets a new one and agrees to that.
 async fn agrees_to_what_is_shown_again(
     person: &mut Person<'_>,
     page: &crate::support::Answer,
@@ -42,7 +43,7 @@ async fn agrees_to_what_is_shown_again(
 }
 
 on_both! {
-    async fn a_scope_that_is_taken_away_meanwhile_is_not_given(engine: Engine) {
+    async fn a_scope_that_is_removed_meanwhile_is_not_granted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[("scope", "openid dashboards_read metrics_read")])).await;
@@ -53,7 +54,7 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "dashboards_read openid");
     }
 
-    async fn a_scope_that_is_allowed_meanwhile_is_shown_before_it_is_given(engine: Engine) {
+    async fn a_scope_that_is_allowed_meanwhile_is_shown_before_it_is_granted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         acme.restrict(&client.id, &["openid"], &["dashboards_read"]).await;
@@ -65,7 +66,7 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "dashboards_read metrics_read openid");
     }
 
-    async fn where_nothing_is_left_the_client_is_told_so(engine: Engine) {
+    async fn the_client_gets_an_error_if_no_scope_is_left(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[("scope", "metrics_read")])).await;
@@ -73,13 +74,13 @@ on_both! {
         acme.restrict(&client.id, &["openid"], &[]).await;
         let answer = eve.submit(&Form::approving(&page)).await;
 
-        let reason = "metrics_read is not in what the organization allows this client: its administrators can change \
-                      that";
+        let reason = "metrics_read is not allowed for this client by the organization: its administrators can change \
+                      this";
         client.is_refused(&answer, "invalid_scope", reason);
         assert_eq!(grant(&acme, &client, &eve).await, None);
     }
 
-    async fn a_code_from_before_the_restriction_gives_nothing_that_is_forbidden_now(engine: Engine) {
+    async fn a_code_from_before_the_restriction_grants_nothing_beyond_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let answer = eve.agrees(&client.url(&[("scope", "openid metrics_read")])).await;
@@ -90,7 +91,7 @@ on_both! {
         assert_eq!((tokens.status.as_u16(), tokens.json()["error"].as_str()), (400, Some("invalid_grant")));
     }
 
-    async fn what_is_approved_while_a_restriction_is_set_is_within_it(engine: Engine) {
+    async fn an_approval_during_a_restriction_stays_within_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (acme, _client, mut eve) = stage(&app).await;
@@ -108,7 +109,7 @@ on_both! {
 
             assert_eq!((answer.status.as_u16(), set.status.as_u16()), (303, 200), "{} {}", answer.text, set.text);
             let Some(grant) = grant(&acme, &client, &eve).await else {
-                // The restriction came first, and the page is shown again.
+                // The restriction came first, so the page is shown again.
                 assert!(answer.header("location").is_some_and(|to| to.starts_with("/consent?")), "{:?}", answer.headers);
                 continue;
             };
@@ -121,23 +122,23 @@ on_both! {
         }
     }
 
-    async fn a_client_that_the_organisation_disabled_is_told_so_and_nobody_is_asked(engine: Engine) {
+    async fn a_disabled_client_gets_an_error_without_a_consent_page(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
         let mut bob = umbra.person("bob@mail.example", Role::Standard).await;
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
 
         let refused = eve.reaches_consent(&client.url(&[])).await;
         let silently = eve.open(&client.url(&[("prompt", "none")])).await;
-        let in_another_organisation = bob.agrees(&client.url(&[])).await;
+        let in_another_organization = bob.agrees(&client.url(&[])).await;
         end::enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
         let enabled = eve.agrees(&client.url(&[])).await;
 
         client.is_refused(&refused, "access_denied", DISABLED);
         client.is_refused(&silently, "access_denied", DISABLED);
-        client.code(&in_another_organisation);
+        client.code(&in_another_organization);
         client.code(&enabled);
     }
 
@@ -146,7 +147,7 @@ on_both! {
         let (acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
 
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
         let answer = eve.submit(&Form::approving(&page)).await;
 
@@ -154,7 +155,7 @@ on_both! {
         assert_eq!(grant(&acme, &client, &eve).await, None);
     }
 
-    async fn a_consent_that_was_remembered_is_within_the_restriction_of_now(engine: Engine) {
+    async fn a_remembered_consent_stays_within_the_current_restriction(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let (acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid dashboards_read metrics_read")]);
@@ -166,10 +167,10 @@ on_both! {
         let lifted = eve.visit(&wanted).await;
 
         assert_eq!(client.scopes(&narrowed).await, "dashboards_read openid");
-        assert_eq!((lifted.status.as_u16(), lifted.header("location")), (200, None), "asks for what was taken");
+        assert_eq!((lifted.status.as_u16(), lifted.header("location")), (200, None), "the page asks for the scope again");
     }
 
-    async fn a_consent_that_was_revoked_is_asked_for_again(engine: Engine) {
+    async fn a_revoked_consent_requires_a_new_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let wanted = client.url(&[("scope", "openid metrics_read")]);
@@ -180,10 +181,10 @@ on_both! {
         let page = eve.visit(&wanted).await;
 
         assert_eq!(page.status, 200);
-        assert!(!page.text.contains("You have authorized this app before"), "{}", page.text);
+        assert!(!page.text.contains("You have allowed this app before"), "{}", page.text);
     }
 
-    async fn a_role_that_became_smaller_meanwhile_gives_less(engine: Engine) {
+    async fn a_role_that_is_reduced_meanwhile_grants_less(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[("scope", "openid manage_integrations")])).await;
@@ -194,7 +195,7 @@ on_both! {
         assert_eq!(client.scopes(&answer).await, "openid");
     }
 
-    async fn who_has_left_the_organisation_meanwhile_gives_nothing(engine: Engine) {
+    async fn a_user_who_left_the_organization_meanwhile_grants_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
@@ -206,7 +207,7 @@ on_both! {
         assert_eq!(grant(&acme, &client, &eve).await, None);
     }
 
-    async fn what_was_shown_for_one_organisation_is_not_given_for_another(engine: Engine) {
+    async fn a_consent_page_counts_only_for_its_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
@@ -223,7 +224,7 @@ on_both! {
         assert!(!location.contains("code="), "a code for Umbra, which was never shown: {location}");
     }
 
-    async fn what_was_shown_to_one_person_is_not_given_by_another(engine: Engine) {
+    async fn a_consent_page_counts_only_for_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let bob = acme.person("bob@mail.example", Role::Standard).await;
@@ -241,7 +242,7 @@ on_both! {
         assert!(!location.contains("code="), "a code of Bob's, where the page said Eve: {location}");
     }
 
-    async fn a_fixed_scope_that_was_shown_as_withheld_is_not_given(engine: Engine) {
+    async fn a_fixed_scope_that_was_shown_as_withheld_is_not_granted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         acme.restrict(&client.id, &[], &["dashboards_read"]).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::users::disable_user;
 use grantor::rules::identity::permission::Role;
 use serde_json::json;
@@ -14,7 +14,7 @@ const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// The tests come from this address, so that they may say where a browser is.
+/// The tests connect from this trusted address, so they can set the address of a browser.
 const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
 
 async fn tries(person: &mut Person<'_>, email: &str, password: &str) -> Answer {
@@ -27,11 +27,11 @@ async fn is_signed_in(person: &mut Person<'_>) -> bool {
 }
 
 fn is_wrong(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text.contains("do not belong together") && answer.header("set-cookie").is_none()
+    answer.status == 403 && answer.text.contains("Wrong email address") && answer.header("set-cookie").is_none()
 }
 
 on_both! {
-    async fn whoever_logs_in_without_a_request_sees_their_account(engine: Engine) {
+    async fn signing_in_without_a_request_leads_to_the_account(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
 
@@ -45,7 +45,7 @@ on_both! {
         assert!(is_signed_in(&mut eve).await);
     }
 
-    async fn an_address_is_read_as_people_write_it(engine: Engine) {
+    async fn the_case_of_an_email_address_and_spaces_around_it_do_not_matter(engine: Engine) {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         for email in [" eve@mail.example ", "EVE@Mail.Example"] {
@@ -53,19 +53,19 @@ on_both! {
         }
     }
 
-    async fn nobody_learns_which_accounts_there_are(engine: Engine) {
+    async fn a_failed_sign_in_does_not_reveal_whether_the_account_exists(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
         let disabled = acme.person("disabled@mail.example", Role::Standard).await;
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         disable_user::disable_user(app.context(), &app.app.operators, &disabled.email, &by).await.expect("is disabled");
 
         let wrong = tries(&mut eve, EVE, "another password").await;
         let others = [
             tries(&mut eve, "nobody@mail.example", PASSWORD).await,
             tries(&mut eve, &disabled.email, PASSWORD).await,
-            // Has keys, and no password that anybody knows.
+            // This account has keys but no known password.
             tries(&mut eve, &acme.email, PASSWORD).await,
         ];
         let emails = ["nobody@mail.example", &disabled.email, &acme.email];
@@ -80,7 +80,7 @@ on_both! {
         }
     }
 
-    async fn a_password_is_compared_whole_and_as_it_is(engine: Engine) {
+    async fn passwords_are_compared_exactly(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let (shorter, spaced, long) = (&PASSWORD[1..], format!("{PASSWORD} "), "x".repeat(10_000));
@@ -105,7 +105,7 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&consent)).await);
     }
 
-    async fn who_guesses_at_many_accounts_from_one_address_is_slowed_down(engine: Engine) {
+    async fn guesses_at_many_accounts_from_one_address_are_limited(engine: Engine) {
         let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
         let acme = app.operator("Acme").await;
         let eve = acme.person(EVE, Role::Standard).await;
@@ -125,7 +125,7 @@ on_both! {
         assert_eq!([same_address, other_address, later].map(|answer| answer.status.as_u16()), [429, 303, 303]);
     }
 
-    async fn a_session_that_was_planted_is_not_adopted_and_each_login_makes_a_new_one(engine: Engine) {
+    async fn a_planted_session_is_not_adopted_and_every_sign_in_creates_a_new_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         eve.cookies.insert("sid".to_owned(), "planted".to_owned());
@@ -133,7 +133,7 @@ on_both! {
         tries(&mut eve, EVE, PASSWORD).await;
         let first = eve.clone();
         app.hand.advance(MINUTE);
-        // Again, as after a request that asked for it.
+        // Signing in again, as after a request with prompt=login.
         let page = first.elsewhere().open("/login").await;
         assert_eq!(page.status, 200);
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -145,11 +145,11 @@ on_both! {
         let mut planted = first.elsewhere();
         planted.cookies.insert("sid".to_owned(), "planted".to_owned());
         assert!(!is_signed_in(&mut planted).await);
-        assert!(!is_signed_in(&mut first.clone()).await, "the session before has ended");
+        assert!(!is_signed_in(&mut first.clone()).await, "the previous session has ended");
         assert!(is_signed_in(&mut eve).await);
     }
 
-    async fn a_session_that_is_sent_twice_is_none(engine: Engine) {
+    async fn a_session_cookie_that_is_sent_twice_is_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         eve.signs_in().await;
@@ -159,7 +159,7 @@ on_both! {
         assert!(!is_signed_in(&mut eve).await);
     }
 
-    async fn a_session_that_nobody_uses_ends_after_eight_hours(engine: Engine) {
+    async fn an_unused_session_ends_after_eight_hours(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         eve.signs_in().await;
@@ -170,7 +170,7 @@ on_both! {
         assert!(!is_signed_in(&mut eve).await);
     }
 
-    async fn a_session_ends_after_a_day_however_much_it_is_used(engine: Engine) {
+    async fn a_session_ends_after_a_day_even_if_it_is_used(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
@@ -203,18 +203,18 @@ on_both! {
             ["sid=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"],
         );
         assert!(!is_signed_in(&mut stolen.clone()).await && !is_signed_in(&mut stolen.on(&replica)).await);
-        // Once more does nothing, and is no error.
+        // Signing out again changes nothing and is not an error.
         assert_eq!(eve.submit(&Form::on(&account, "/logout")).await.status, 200);
     }
 
-    async fn a_disabled_person_is_out_at_once(engine: Engine) {
+    async fn disabling_a_user_ends_their_sessions_immediately(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let page = eve.reaches_consent(&client.url(&[])).await;
 
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         disable_user::disable_user(app.context(), &app.app.operators, EVE, &by).await.expect("is disabled");
         let approved = eve.submit(&Form::approving(&page)).await;
 
@@ -223,7 +223,7 @@ on_both! {
         assert!(is_wrong(&tries(&mut eve.elsewhere(), EVE, PASSWORD).await));
     }
 
-    async fn somebody_else_may_answer_the_request_instead(engine: Engine) {
+    async fn another_user_can_sign_in_to_answer_the_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
@@ -246,7 +246,7 @@ on_both! {
         assert_eq!(eve_s_apps(&mut eve.elsewhere()).await, 0);
     }
 
-    async fn no_parameter_leads_elsewhere(engine: Engine) {
+    async fn no_parameter_redirects_to_another_site(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let evil = "https://evil.example/";
@@ -267,7 +267,7 @@ on_both! {
         assert_eq!((signed_out.status.as_u16(), signed_out.header("location")), (200, None));
     }
 
-    async fn a_handle_that_is_an_address_leads_to_a_page_of_this_server(engine: Engine) {
+    async fn a_url_as_the_request_handle_leads_to_a_page_of_this_server(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let account = eve.signs_in().await;
@@ -288,7 +288,7 @@ on_both! {
         }
     }
 
-    async fn nothing_in_the_address_of_the_page_signs_anybody_in(engine: Engine) {
+    async fn query_parameters_cannot_sign_a_user_in(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
 
@@ -300,7 +300,7 @@ on_both! {
         assert_eq!((program.status.as_u16() / 100, program.header("set-cookie")), (4, None), "{}", program.text);
     }
 
-    async fn the_page_is_german_for_who_reads_german(engine: Engine) {
+    async fn the_page_is_in_german_if_the_browser_prefers_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await.with_header("accept-language", "de");
 
@@ -311,7 +311,7 @@ on_both! {
         assert!(wrong.text.contains("Passwort") && !wrong.text.contains("Sign in"), "{}", wrong.text);
     }
 
-    async fn who_signs_in_in_the_place_of_somebody_else_ends_that_session(engine: Engine) {
+    async fn signing_in_as_another_user_ends_the_previous_session(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
@@ -326,11 +326,11 @@ on_both! {
         bob.logs_in(&page).await;
 
         assert!(is_signed_in(&mut bob).await);
-        assert!(!is_signed_in(&mut stolen.clone()).await, "nobody can sign it out any more");
+        assert!(!is_signed_in(&mut stolen.clone()).await, "the previous session must end");
     }
 }
 
-/// How many apps their account page lists.
+/// The number of apps on the user's account page.
 async fn eve_s_apps(person: &mut Person<'_>) -> usize {
     let account = person.signs_in().await;
     Form::all(&account, "/account/revoke").len()

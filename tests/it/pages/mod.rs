@@ -1,4 +1,4 @@
-//! What people see and do at a browser, by path.
+//! Tests of the pages for people, by path.
 
 mod account;
 mod browser;

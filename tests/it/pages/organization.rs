@@ -1,4 +1,4 @@
-//! `/organization`: for which of several organisations somebody acts.
+//! `/organization`: the choice of the organization to act in.
 
 use grantor::rules::identity::permission::Role;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::support::{TestApp, TestOperator};
 const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
 
-/// Somebody in two organisations, whose second one restricts the client.
+/// A user in two organizations, the second of which restricts the client.
 async fn stage(app: &TestApp) -> (TestOperator<'_>, TestOperator<'_>, McpClient<'_>, Person<'_>) {
     let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra & <Co>").await);
     let client = McpClient::registered(app, &[REDIRECT]).await;
@@ -20,7 +20,7 @@ async fn stage(app: &TestApp) -> (TestOperator<'_>, TestOperator<'_>, McpClient<
 }
 
 on_both! {
-    async fn who_belongs_to_several_chooses_and_what_holds_there_holds(engine: Engine) {
+    async fn a_member_of_several_organizations_chooses_one_and_its_restriction_applies(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (acme, umbra, client, mut eve) = stage(&app).await;
@@ -40,13 +40,13 @@ on_both! {
             consent.text.contains("act for you at <bdi>Umbra &#38; &#60;Co&#62;</bdi>?</h1>")
         );
         assert_eq!(Form::on(&consent, AUTHORIZE).all_of("scope"), [""; 0], "withheld in Umbra");
-        let told = client.told(&answer);
-        assert_eq!(told.get("dd_oid"), Some(umbra.org_id.to_string().as_str()));
-        assert_eq!(told.get("dd_org_name"), Some("Umbra & <Co>"));
+        let received = client.told(&answer);
+        assert_eq!(received.get("dd_oid"), Some(umbra.org_id.to_string().as_str()));
+        assert_eq!(received.get("dd_org_name"), Some("Umbra & <Co>"));
         assert_eq!(client.scopes(&answer).await, "openid");
     }
 
-    async fn nobody_chooses_an_organisation_of_others(engine: Engine) {
+    async fn a_user_cannot_choose_an_organization_they_do_not_belong_to(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _umbra, client, mut eve) = stage(&app).await;
         let initech = app.operator("Initech").await;
@@ -64,7 +64,7 @@ on_both! {
         assert_eq!(without_a_choice.header("location"), Some(again.as_str()));
     }
 
-    async fn who_belongs_to_one_is_not_asked(engine: Engine) {
+    async fn a_member_of_one_organization_does_not_have_to_choose(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -77,7 +77,7 @@ on_both! {
         assert_eq!(opened.header("location"), Some(format!("/consent?request={request}").as_str()));
     }
 
-    async fn who_belongs_to_none_is_told_so(engine: Engine) {
+    async fn a_user_without_an_organization_gets_an_error_page(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -91,7 +91,7 @@ on_both! {
         assert!(eve.open("/account").await.text.contains(EVE));
     }
 
-    async fn a_choice_holds_for_its_own_request_only(engine: Engine) {
+    async fn a_choice_counts_only_for_its_own_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra, client, mut eve) = stage(&app).await;
         let first = eve.reaches_consent(&client.url(&[("state", "first")])).await;
@@ -108,7 +108,7 @@ on_both! {
         assert_eq!((second.get("state"), second.get("dd_org_name")), (Some("second"), Some("Umbra & <Co>")));
     }
 
-    async fn a_consent_that_is_remembered_follows_the_choice_at_once(engine: Engine) {
+    async fn a_remembered_consent_applies_right_after_the_choice(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, _umbra, client, mut eve) = stage(&app).await;
         eve.signs_in().await;
@@ -120,7 +120,7 @@ on_both! {
         assert_eq!(client.told(&answer).get("dd_org_name"), Some("Acme"));
     }
 
-    async fn a_client_that_wants_no_page_is_told_that_its_user_belongs_to_none(engine: Engine) {
+    async fn prompt_none_returns_an_error_if_the_user_has_no_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;

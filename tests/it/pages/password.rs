@@ -1,6 +1,6 @@
-//! `/password`: who signs in with a printed password chooses another before anything else.
+//! `/password`: users who sign in with a printed password must choose another one first.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::actions::users::create_user;
@@ -13,9 +13,9 @@ const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
 const NEW: &str = "seven green kettles";
 
-/// A colleague, and the password that was printed for them.
+/// A new colleague and the password that was printed for them.
 async fn newcomer<'a>(acme: &TestOperator<'a>) -> (Person<'a>, String) {
-    let (context, by) = (acme.app.context(), By::COMMAND_LINE);
+    let (context, by) = (acme.app.context(), AuditActor::COMMAND_LINE);
     let user =
         create_user::create_user(context, acme.org_id, EVE, None, Role::Standard, None, &by).await.expect("joins");
     (Person::new(acme.app, EVE), user.password.expect("was made").expose().to_owned())
@@ -32,7 +32,7 @@ fn choosing(page: &Answer, new: &str) -> Form {
 }
 
 on_both! {
-    async fn a_printed_password_is_replaced_before_the_request_goes_on(engine: Engine) {
+    async fn a_printed_password_is_replaced_before_the_request_continues(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let (mut eve, printed) = newcomer(&acme).await;
@@ -76,10 +76,10 @@ on_both! {
         assert_eq!(ended.header("location"), Some("/login"));
         let signed_out = eve.submit(&others).await;
         assert_eq!(signed_out.status, 200, "{}", signed_out.text);
-        assert_eq!(eve.open("/password").await.header("location"), Some("/account"), "nobody is signed in");
+        assert_eq!(eve.open("/password").await.header("location"), Some("/account"), "no user is signed in");
     }
 
-    async fn a_request_that_waits_for_a_new_password_is_counted_as_waiting(engine: Engine) {
+    async fn a_request_that_waits_for_a_new_password_counts_as_waiting(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.waiting_requests_per_source", "1")]).await;
         let acme = app.operator("Acme").await;
         let (mut eve, printed) = newcomer(&acme).await;
@@ -95,7 +95,7 @@ on_both! {
         assert_eq!(one_too_many.status, 429, "{}", one_too_many.text);
     }
 
-    async fn the_new_password_is_another_one_by_the_rule(engine: Engine) {
+    async fn the_new_password_must_be_different_and_follow_the_rules(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let (mut eve, printed) = newcomer(&acme).await;
@@ -103,40 +103,40 @@ on_both! {
         let page = signs_in(&mut eve, &login, &printed).await;
 
         for (new, words) in [
-            (printed.as_str(), "the password that you have to replace"),
-            ("short", "needs 12 to 1024 characters"),
+            (printed.as_str(), "This is your current password"),
+            ("short", "must be 12 to 1024 characters long"),
             ("password1234", "common words or patterns"),
             ("eve@mail.example", "your email address, your name or your organization"),
             ("Acme-eve-2026", "your email address, your name or your organization"),
         ] {
-            let told = eve.submit(&choosing(&page, new)).await;
-            assert_eq!(told.status, 422, "{new}: {}", told.text);
-            assert!(told.text.contains(words) && !told.text.contains(&format!("value=\"{new}\"")) || new == EVE, "{new}: {}", told.text);
+            let answer = eve.submit(&choosing(&page, new)).await;
+            assert_eq!(answer.status, 422, "{new}: {}", answer.text);
+            assert!(answer.text.contains(words) && !answer.text.contains(&format!("value=\"{new}\"")) || new == EVE, "{new}: {}", answer.text);
         }
         assert_eq!(eve.submit(&choosing(&page, NEW)).await.header("location"), Some("/account"));
         assert_eq!(eve.open("/password").await.header("location"), Some("/account"));
     }
 
-    async fn a_printed_reset_signs_out_and_asks_again_and_a_given_one_does_not(engine: Engine) {
+    async fn a_generated_password_has_to_be_replaced_but_a_given_one_does_not(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
         eve.signs_in().await;
 
-        let made = set_password::set_password(app.context(), EVE, NewPassword::default(), &By::COMMAND_LINE).await;
+        let made = set_password::set_password(app.context(), EVE, NewPassword::default(), &AuditActor::COMMAND_LINE).await;
         let printed = made.expect("is set").expect("was made").expose().to_owned();
         let login = eve.visit("/account").await;
         let page = signs_in(&mut eve, &login, &printed).await;
         assert_eq!(Form::all(&page, "/password").len(), 1, "{}", page.text);
 
         let given = NewPassword::chosen(grantor::secret::Secret::new(NEW.to_owned()));
-        set_password::set_password(app.context(), EVE, given, &By::COMMAND_LINE).await.expect("is set");
+        set_password::set_password(app.context(), EVE, given, &AuditActor::COMMAND_LINE).await.expect("is set");
         let login = eve.visit("/account").await;
         let account = signs_in(&mut eve, &login, NEW).await;
         assert!(account.text.contains("Your account"), "{}", account.text);
     }
 
-    async fn the_form_is_taken_from_this_browser_only(engine: Engine) {
+    async fn the_form_is_accepted_only_from_its_own_browser(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let (mut eve, printed) = newcomer(&acme).await;

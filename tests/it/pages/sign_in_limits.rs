@@ -1,8 +1,9 @@
-//! Guessing is slowed down, an owner with the right password gets in, and failed attempts are audited.
+//! Limits on guessing passwords: guesses are limited, the owner can still sign in, and failed
+//! attempts are audited.
 
 use std::time::Duration;
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::sign_in::audit_refused;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::sign_in::set_password::NewPassword;
@@ -20,7 +21,7 @@ const BOB: &str = "bob@mail.example";
 const NEW: &str = "seven green kettles";
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// The tests come from this address, so that they may say where a browser is.
+/// The tests connect from this trusted address, so they can set the address of a browser.
 const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
 
 async fn tries(person: &mut Person<'_>, email: &str, password: &str) -> Answer {
@@ -29,7 +30,7 @@ async fn tries(person: &mut Person<'_>, email: &str, password: &str) -> Answer {
     person.submit(&Form::on(&page, "/login").with("email", email).with("password", password)).await
 }
 
-/// The statuses of so many wrong passwords.
+/// Tries `count` wrong passwords and returns the statuses.
 async fn guesses(person: &mut Person<'_>, email: &str, count: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for number in 0..count {
@@ -43,7 +44,7 @@ fn at<'a>(person: &Person<'a>, address: &str) -> Person<'a> {
 }
 
 on_both! {
-    async fn an_owner_gets_in_from_a_new_browser_while_many_sources_guess(engine: Engine) {
+    async fn the_owner_can_sign_in_from_a_new_browser_while_many_addresses_guess(engine: Engine) {
         let app = TestApp::with(engine, &[BEHIND_A_PROXY]).await;
         let acme = app.operator("Acme").await;
         let eve = acme.person(EVE, Role::Standard).await;
@@ -53,7 +54,7 @@ on_both! {
             let from = format!("203.0.113.{number}");
             assert_eq!(guesses(&mut at(&mallory, &from), EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "{from}");
         }
-        // All together have had a hundred: each has three from now on.
+        // Together they made a hundred attempts, so from now on each address has three.
         assert_eq!(guesses(&mut at(&mallory, "203.0.113.100"), EVE, 4).await, [403, 403, 403, 429]);
         let caught = tries(&mut at(&mallory, "203.0.113.1"), EVE, PASSWORD).await;
         let owner = tries(&mut at(&eve.elsewhere(), "198.51.100.2"), EVE, PASSWORD).await;
@@ -65,7 +66,7 @@ on_both! {
         assert_eq!(guesses(&mut at(&mallory, "203.0.113.1"), EVE, 1).await, [403]);
     }
 
-    async fn right_passwords_are_not_counted(engine: Engine) {
+    async fn correct_passwords_are_not_counted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         for round in 0..25 {
@@ -73,7 +74,7 @@ on_both! {
         }
     }
 
-    async fn attempts_at_once_are_counted_before_they_fail(engine: Engine) {
+    async fn concurrent_attempts_are_counted_before_they_fail(engine: Engine) {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let mut browsers: Vec<_> = (0..20).map(|_| eve.elsewhere()).collect();
@@ -84,7 +85,7 @@ on_both! {
         assert!(checked <= 10, "{checked} were checked");
     }
 
-    async fn a_known_browser_signs_in_while_somebody_guesses_from_the_same_network(engine: Engine) {
+    async fn a_known_browser_can_sign_in_while_an_attacker_guesses_from_the_same_network(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
@@ -93,10 +94,10 @@ on_both! {
         assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 429);
 
         assert_eq!(tries(&mut eve, EVE, PASSWORD).await.status, 303);
-        assert_eq!(guesses(&mut eve, EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "it has limits of its own");
+        assert_eq!(guesses(&mut eve, EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "a known browser has its own limits");
     }
 
-    async fn a_made_up_browser_or_one_of_another_account_gives_no_more_guesses(engine: Engine) {
+    async fn a_forged_browser_cookie_or_one_of_another_account_allows_no_more_guesses(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         acme.person(EVE, Role::Standard).await;
@@ -114,7 +115,7 @@ on_both! {
         assert_eq!(statuses, [[403; 10].as_slice(), &[429; 4]].concat());
     }
 
-    async fn several_people_may_be_known_in_one_browser_and_each_sign_in_draws_its_cookie_anew(engine: Engine) {
+    async fn a_browser_can_be_known_for_several_users_and_each_sign_in_renews_its_cookie(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
@@ -128,10 +129,10 @@ on_both! {
         for email in [EVE, BOB] {
             assert_eq!(tries(&mut eve.clone(), email, "wrong").await.status, 403, "{email} is known");
         }
-        assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the cookie before is worthless");
+        assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the previous cookie no longer counts");
     }
 
-    async fn a_browser_is_not_known_after_the_password_changed_or_half_a_year(engine: Engine) {
+    async fn a_browser_is_forgotten_after_a_password_change_or_half_a_year(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
@@ -149,14 +150,14 @@ on_both! {
         };
 
         assert!(is_known(&page).await, "the browser in which it was changed");
-        assert!(!is_known(&eve).await, "the former cookie");
+        assert!(!is_known(&eve).await, "the previous cookie");
         app.hand.advance(183 * DAY);
         assert!(!is_known(&page).await);
         let chosen = NewPassword::chosen(Secret::new(PASSWORD.to_owned()));
-        set_password::set_password(app.context(), EVE, chosen, &By::COMMAND_LINE).await.expect("is set");
+        set_password::set_password(app.context(), EVE, chosen, &AuditActor::COMMAND_LINE).await.expect("is set");
     }
 
-    async fn an_account_has_a_bounded_number_of_known_browsers_and_expired_ones_go(engine: Engine) {
+    async fn the_number_of_known_browsers_is_limited_and_expired_ones_are_deleted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         eve.signs_in().await;
@@ -172,7 +173,7 @@ on_both! {
         audit_refused::audit_refused_sign_ins(app.context()).await.expect("is swept");
     }
 
-    async fn failed_attempts_are_shown_to_the_owner_and_audited_once_for_each_hour(engine: Engine) {
+    async fn failed_attempts_are_shown_to_the_owner_and_audited_once_per_hour(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
@@ -192,7 +193,7 @@ on_both! {
             audit_refused::audit_refused_sign_ins(replica.context()),
         );
 
-        assert_eq!(here.expect("is done") + there.expect("is done"), 2, "of eve and of nobody");
+        assert_eq!(here.expect("is done") + there.expect("is done"), 2, "one for Eve, one for unknown accounts");
         let subject = format!("user:{}", eve.user_id().await);
         let hour = START.seconds() / 3_600 * 3_600;
         let hour = grantor::rules::timestamp::Timestamp::from_seconds(hour).to_rfc3339();

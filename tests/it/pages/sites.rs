@@ -1,4 +1,4 @@
-//! `/choose-site`: asked where the service has several sites, this one among them, and nothing tells which is meant.
+//! `/choose-site`: the choice of a site, if the service has several and the request names none.
 
 use grantor::rules::identity::permission::Role;
 
@@ -14,13 +14,13 @@ fn is_asked(page: &crate::support::Answer) -> bool {
     page.status == 200 && page.text.contains("Where is your account?")
 }
 
-/// The addresses of the buttons.
+/// The URLs of the links.
 fn links(page: &str) -> Vec<String> {
     page.split("href=\"").skip(2).filter_map(|tail| tail.split('"').next()).map(unescaped).collect()
 }
 
 on_both! {
-    async fn who_is_not_known_here_is_asked_and_the_request_goes_on_where_they_say(engine: Engine) {
+    async fn an_unknown_user_chooses_a_site_and_the_request_continues_there(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -57,18 +57,18 @@ on_both! {
         client.code(&eve.submit(&Form::approving(&consent)).await);
     }
 
-    async fn whoever_says_where_they_come_from_is_not_asked(engine: Engine) {
+    async fn a_request_that_names_its_site_shows_no_choice(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let org_id = acme.org_id.to_string();
-        let told = [
+        let hints = [
             ("resource", "https://mcp.example"),
             ("site", "https://eu.example.com"),
             ("domain", "eu.example.com"),
             ("dd_oid", org_id.as_str()),
         ];
-        for change in told {
+        for change in hints {
             let page = Person::new(&app, EVE).visit(&client.url(&[change])).await;
             assert!(!is_asked(&page) && page.text.contains("action=\"/login\""), "{change:?}: {}", page.text);
         }
@@ -76,7 +76,7 @@ on_both! {
         client.is_refused(&silently, "login_required", "the user has to sign in");
     }
 
-    async fn who_is_signed_in_here_is_not_asked(engine: Engine) {
+    async fn a_signed_in_user_does_not_choose_a_site(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -88,7 +88,7 @@ on_both! {
         assert!(page.text.contains("Allow an unverified app"), "{}", page.text);
     }
 
-    async fn where_this_site_is_alone_or_not_listed_nobody_is_asked(engine: Engine) {
+    async fn no_choice_is_shown_if_this_site_is_the_only_one_or_not_listed(engine: Engine) {
         let settings: [&[(&str, &str)]; 6] = [
             // The shipped list is an example.
             &[],
@@ -113,7 +113,7 @@ on_both! {
         }
     }
 
-    async fn what_the_client_asked_of_the_sign_in_holds_at_another_site_too(engine: Engine) {
+    async fn the_sign_in_parameters_of_the_client_are_kept_at_another_site(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
 
@@ -127,7 +127,7 @@ on_both! {
         }
     }
 
-    async fn what_the_client_left_out_is_left_out_at_another_site_too(engine: Engine) {
+    async fn omitted_parameters_stay_omitted_at_another_site(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
 
@@ -138,7 +138,7 @@ on_both! {
         }
     }
 
-    async fn the_site_that_was_chosen_does_not_ask_again(engine: Engine) {
+    async fn the_chosen_site_does_not_ask_again(engine: Engine) {
         let app = TestApp::with(engine, &[HERE, SITES]).await;
         let there = TestApp::with(engine, &[("http.public_url", "https://us.example.com"), SITES]).await;
         let acme = there.operator("Acme").await;

@@ -9,7 +9,7 @@ use axum::http::Method;
 use grantor::actions::context::Context;
 use grantor::actions::upkeep::follow_database_clock;
 use grantor::app::{App, database_target};
-use grantor::clock::{Clock, Hand};
+use grantor::clock::{Clock, ManualClock};
 use grantor::config::{Config, Loaded, Sources};
 use grantor::db::engine::Db;
 use grantor::db::engine::connect::{Location, Target};
@@ -34,7 +34,7 @@ pub enum Engine {
 
 pub struct TestApp {
     pub app: Arc<App>,
-    pub hand: Hand,
+    pub hand: ManualClock,
     pub target: Target,
     router: Router,
     _folder: TempDir,
@@ -86,7 +86,7 @@ impl TestApp {
         let target = Target { location, ..database_target(&loaded(&[]).config) };
         let db = Db::open(&target).expect("the database opens");
         let folder = TempDir::new().expect("a temporary folder");
-        Self::assembled(db, Clock::by_hand(START), (target, folder), &[])
+        Self::assembled(db, Clock::manual(START), (target, folder), &[])
     }
 
     /// A database that nobody has used, not even migrated.
@@ -104,7 +104,7 @@ impl TestApp {
     async fn on_host_off_by(seconds: i64, target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let db = Db::open(&target).expect("the database opens");
         let now = db.unix_millis().await.expect("the database answers") / 1000;
-        let (clock, hand) = Clock::by_hand(Timestamp::from_seconds(now).plus(seconds));
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(now).plus(seconds));
         let server = Self::assembled(db, (clock, hand), (target, folder), settings);
         follow_database_clock::follow_database_clock(server.context()).await.expect("the database answers");
         server.prepared().await
@@ -112,12 +112,12 @@ impl TestApp {
 
     async fn on(target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let db = Db::open(&target).expect("the database opens");
-        Self::assembled(db, Clock::by_hand(START), (target, folder), settings).prepared().await
+        Self::assembled(db, Clock::manual(START), (target, folder), settings).prepared().await
     }
 
     fn assembled(
         db: Db,
-        (clock, hand): (Clock, Hand),
+        (clock, hand): (Clock, ManualClock),
         (target, folder): (Target, TempDir),
         settings: &[(&str, &str)],
     ) -> Self {

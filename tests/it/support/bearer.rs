@@ -50,9 +50,11 @@ impl<'a> Bearer<'a> {
         org_clients::lock(&mut tx, person.org_id, client.id, now).await.expect("is locked");
         let grant_id = grants::upsert(&mut tx, &new).await.expect("is stored");
         let keys = if resources.is_empty() { &[""][..] } else { resources };
-        consents::agree(&mut tx, grant_id, "https://app.example/cb", keys, &scopes).await.expect("is remembered");
+        consents::add_agreed_scopes(&mut tx, grant_id, "https://app.example/cb", keys, &scopes)
+            .await
+            .expect("is remembered");
         let authorized_id = AuthorizedClientId(id);
-        let authorized = org_clients::authorize(&mut tx, person.org_id, client.id, authorized_id, now).await;
+        let authorized = org_clients::assign_authorized_id(&mut tx, person.org_id, client.id, authorized_id, now).await;
         let stored = AuthorizationCode {
             grant_id,
             client_id: client.id,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::users::create_user;
 use grantor::db::users;
 use grantor::rules::id::{OrgId, UserId};
@@ -44,7 +44,7 @@ impl<'a> TestOperator<'a> {
     /// A colleague who logs in.
     pub async fn person(&self, email: &str, role: Role) -> Person<'a> {
         let password = Some(Secret::new(PASSWORD.to_owned()));
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, email, None, role, password, &by)
             .await
             .expect("joins");
@@ -53,7 +53,7 @@ impl<'a> TestOperator<'a> {
 
     /// Somebody who logs in already, as a member of another organisation.
     pub async fn takes_in(&self, person: &Person<'_>, role: Role) {
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
             .await
             .expect("joins");

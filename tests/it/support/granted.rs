@@ -4,11 +4,11 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve;
 use grantor::actions::authorize::approve::{Approval, ApproveError, Requested};
 use grantor::actions::authorize::offer_scopes;
-use grantor::actions::authorize::offer_scopes::{Asking, Offer, OfferError};
+use grantor::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError};
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::authorizations::requests;
 use grantor::db::authorizations::requests::NewPendingRequest;
@@ -147,9 +147,15 @@ impl<'a> Granted<'a> {
         Waiting { handle, browser, client, request }
     }
 
-    fn asking<'b>(&'b self, waiting: &'b Waiting<'_>) -> Asking<'b> {
+    fn asking<'b>(&'b self, waiting: &'b Waiting<'_>) -> ConsentRequest<'b> {
         let issuer = &self.app.app.issuer.name;
-        Asking { client: &waiting.client, request: waiting.request, user: &self.user, org_id: self.org_id(), issuer }
+        ConsentRequest {
+            client: &waiting.client,
+            request: waiting.request,
+            user: &self.user,
+            org_id: self.org_id(),
+            issuer,
+        }
     }
 
     pub async fn offer(&self, waiting: &Waiting<'_>) -> Result<Offer, OfferError> {
@@ -164,18 +170,19 @@ impl<'a> Granted<'a> {
         shown_and_ticked: Option<(&Offer, &ScopeSet)>,
     ) -> Result<String, ApproveError> {
         let (app, context) = (&self.app.app, self.app.context());
-        let shown = |offer| self.asking(waiting).shown(offer);
+        let shown = |offer| self.asking(waiting).page_digest(offer);
         let approval = Approval {
             request: Requested::Waiting { handle: waiting.handle, browser: waiting.browser },
             client: &waiting.client,
             user: &self.user,
             signed_in_at: context.clock.now(),
             org_id: self.org_id(),
-            answer: shown_and_ticked.map(|(offer, ticked)| approve::Answer { shown: shown(offer), ticked }),
+            answer: shown_and_ticked
+                .map(|(offer, ticked)| approve::Answer { page_digest: shown(offer), chosen: ticked }),
             code_ttl: app.issuer.lifetimes.code,
         };
         let bounds = app.bounds(waiting.client.id);
-        let approved = approve::approve_request(context, bounds, approval, &By::COMMAND_LINE).await?;
+        let approved = approve::approve_request(context, bounds, approval, &AuditActor::COMMAND_LINE).await?;
         Ok(approved.code.expose().to_owned())
     }
 

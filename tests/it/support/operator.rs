@@ -1,7 +1,7 @@
 //! Someone with a pair of keys.
 
 use axum::http::Method;
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::create_key;
 use grantor::actions::keys::create_key::NewKeys;
 use grantor::actions::orgs::bootstrap;
@@ -24,7 +24,7 @@ impl<'a> TestOperator<'a> {
     pub async fn bootstrapped(app: &'a TestApp, org: &str) -> Self {
         let email = format!("admin@{}.example", org.to_lowercase().replace(' ', "-"));
         let Bootstrapped { org_id, keys, .. } =
-            bootstrap::bootstrap(app.context(), org, &email, None, &By::COMMAND_LINE)
+            bootstrap::bootstrap(app.context(), org, &email, None, &AuditActor::COMMAND_LINE)
                 .await
                 .expect("a new organisation");
         Self { app, org_id, email, keys }
@@ -32,7 +32,7 @@ impl<'a> TestOperator<'a> {
 
     /// A colleague in the same organisation.
     pub async fn colleague(&self, email: &str, role: Role) -> Self {
-        let by = By::COMMAND_LINE;
+        let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, email, None, role, None, &by)
             .await
             .expect("a new user");

@@ -71,7 +71,7 @@ pub async fn insert_delivery(app: &TestApp, webhook_id: Uuid, client_id: Uuid, e
     let (at, status, failure) = match state {
         "waiting" => (None, None, None),
         "delivered" => (Some(START.seconds()), Some(204), None),
-        _ => (Some(START.seconds()), Some(500), Some("it answered 500")),
+        _ => (Some(START.seconds()), Some(500), Some("the receiver returned 500")),
     };
     on_connection!(&app.target.location, |conn| sqlx::query(INSERT)
         .bind(webhook_id)

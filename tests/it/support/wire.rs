@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::Router;
 use grantor::http::{ConnectionBounds, ConnectionCounts, Listener};
-use grantor::stop::Stop;
+use grantor::stop::Shutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -14,7 +14,7 @@ use super::waiting::DEADLINE;
 
 pub struct Wire {
     pub address: SocketAddr,
-    pub stop: Stop,
+    pub stop: Shutdown,
     pub counts: ConnectionCounts,
     serving: JoinHandle<()>,
 }
@@ -37,7 +37,7 @@ impl Wire {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let counts = ConnectionCounts::default();
         let listener = Listener::bind(any, bounds, counts.clone()).await.expect("a free port");
-        let (address, stop) = (listener.address().expect("an address"), Stop::default());
+        let (address, stop) = (listener.address().expect("an address"), Shutdown::default());
         let serving = tokio::spawn(listener.serve(router, stop.clone()));
         Self { address, stop, counts, serving }
     }

@@ -34,7 +34,7 @@ on_both! {
         cause(&operator, &client_id, 1).await;
 
         stage.send().await;
-        let words = "the body would be longer than 262144 bytes with its variables: use fewer or shorter ones";
+        let words = "the body would be longer than 262144 bytes with its variables: use fewer or shorter variables";
         assert_eq!(told(&operator).await, ("waiting".to_owned(), 1, words.to_owned()));
         assert_eq!(stage.hook.asked().len(), 0);
         let shorter = operator.put(&format!("{VARIABLES}/LONG"), &json!({"value": "x".repeat(1000)})).await;

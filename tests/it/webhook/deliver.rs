@@ -108,7 +108,7 @@ on_both! {
         stage.hook.then([Reply::status(500), Reply::status(503), Reply::status(429)]);
 
         stage.send().await;
-        let waits = ("waiting".to_owned(), 1, Some(500), Some("it answered 500".to_owned()));
+        let waits = ("waiting".to_owned(), 1, Some(500), Some("the receiver returned 500".to_owned()));
         assert_eq!(told(&operator).await, waits);
         stage.send().await;
         assert_eq!(stage.hook.asked().len(), 1, "not before its time");
@@ -132,7 +132,7 @@ on_both! {
         let elsewhere = Site::answering(Reply::status(200)).await;
         let cases = [
             (Reply::status(302).with_header("location", elsewhere.url("/")), Some(302), "redirects are not followed"),
-            (Reply::status(404), Some(404), "it answered 404"),
+            (Reply::status(404), Some(404), "the receiver returned 404"),
         ];
         for (told_by, status, failure) in cases {
             stage.hook.then([told_by]);
@@ -169,7 +169,7 @@ on_both! {
 
         stage.send().await;
 
-        assert_eq!(told(&operator).await, ("parked".to_owned(), 1, Some(410), Some("it answered 410".to_owned())));
+        assert_eq!(told(&operator).await, ("parked".to_owned(), 1, Some(410), Some("the receiver returned 410".to_owned())));
     }
 
     async fn what_was_tried_often_enough_is_parked_and_an_operator_sends_it_again(engine: Engine) {
@@ -192,7 +192,7 @@ on_both! {
 
         assert_eq!(told(&operator).await, ("delivered".to_owned(), 1, Some(200), None));
         let nothing = operator.post(&replay(id), &json!({})).await;
-        assert_eq!((nothing.status.as_u16(), nothing.json()), (404, json!({"errors": ["no parked delivery of this webhook has this id"]})));
+        assert_eq!((nothing.status.as_u16(), nothing.json()), (404, json!({"errors": ["this webhook has no parked delivery with this id"]})));
     }
 
     async fn what_waited_for_too_long_is_parked_unsent(engine: Engine) {
@@ -222,7 +222,7 @@ on_both! {
 
         let sending = tokio::spawn({
             let sender = sender(&stage.app);
-            async move { sender.send_what_is_due().await.expect("the database answers") }
+            async move { sender.send_due().await.expect("the database answers") }
         });
         stage.hook.was_asked(10).await;
         assert_eq!(slow.asked().len(), 2, "no more at once than it may have");

@@ -25,7 +25,7 @@ on_both! {
         }
 
         let (one, other) = (sender(&stage.app), sender(&replica));
-        tokio::try_join!(one.send_what_is_due(), other.send_what_is_due()).expect("the database answers");
+        tokio::try_join!(one.send_due(), other.send_due()).expect("the database answers");
 
         let got = stage.hook.asked();
         let ids: HashSet<&str> = got.iter().map(Asked::event_id).collect();
@@ -45,7 +45,7 @@ on_both! {
         stage.hook.then([Reply::Silence]);
         let dying = tokio::spawn({
             let sender = sender(&stage.app);
-            async move { sender.send_what_is_due().await.expect("the database answers") }
+            async move { sender.send_due().await.expect("the database answers") }
         });
         stage.hook.was_asked(1).await;
         dying.abort();
@@ -79,7 +79,7 @@ on_both! {
 
         assert_eq!((hook.asked().len(), deliveries(&operator, "?state=delivered").await.len()), (1, 1));
         let next: TestApp = stage.app.replica_with(&SETTINGS).await;
-        sender(&next).send_what_is_due().await.expect("the database answers");
+        sender(&next).send_due().await.expect("the database answers");
         assert_eq!((hook.asked().len(), deliveries(&operator, "?state=delivered").await.len()), (2, 2));
     }
 

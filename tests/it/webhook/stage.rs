@@ -37,7 +37,7 @@ impl Stage {
 
     /// Sends what is due at this moment, to the end.
     pub async fn send(&self) {
-        sender(&self.app).send_what_is_due().await.expect("the database answers");
+        sender(&self.app).send_due().await.expect("the database answers");
     }
 }
 

@@ -121,7 +121,7 @@ async fn a_failure_is_shared_by_all_who_waited_and_for_a_second_after() {
     let later = stage.find_for(&stage.method).await;
 
     let failed = |found: &Result<Secret, TokenFetchError>| {
-        found.as_ref().is_err_and(|error| error.to_string() == "no access token: 127.0.0.1 answered with status 500")
+        found.as_ref().is_err_and(|error| error.to_string() == "no access token: 127.0.0.1 responded with status 500")
     };
     assert!(found.iter().all(failed) && failed(&soon), "{found:?} {soon:?}");
     assert_eq!((later.is_ok(), stage.endpoint.asked().len()), (true, 2));

@@ -59,7 +59,7 @@ on_both! {
         stage.send().await;
         assert_eq!(stage.hook.asked().len(), 4, "not for ever");
         let waiting = deliveries(&operator, "?state=waiting").await;
-        assert_eq!(waiting[0]["attributes"]["failure"], "it answered 401");
+        assert_eq!(waiting[0]["attributes"]["failure"], "the receiver returned 401");
     }
 
     async fn without_a_token_nothing_is_sent_and_the_operator_reads_why(engine: Engine) {

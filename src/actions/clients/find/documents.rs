@@ -1,8 +1,14 @@
-//! Clients that are described by a document at a URL: the stored one while it is fresh, asked again after that.
+//! Finds clients by the URL of their metadata document. The stored document is used while it is
+//! fresh, and then fetched again.
 //!
-//! One request at a time asks for a URL, and those that waited meanwhile find what it brought. What the host answers
-//! decides: the document, the same as before, another thing or nothing (then the client is refused, whatever is stored),
-//! or no answer of use (then what is stored works on for a time). Nothing is fetched within a transaction.
+//! Each URL is fetched by one request at a time; concurrent requests wait and share the result. The
+//! response decides:
+//!
+//! * a document, or 304: the client is found.
+//! * something else, or 404 or 410: the client is refused, even if a document is stored.
+//! * no usable response: the stored document remains valid for a limited time.
+//!
+//! Nothing is fetched within a transaction.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +22,7 @@ use crate::db::clients::documents::StoredDocument;
 use crate::db::clients::{Client, documents};
 use crate::db::engine::error::DbError;
 use crate::fair_pool::{FairPool, PoolRules};
-use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, Turns};
+use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, PerKeyLimit};
 use crate::rules::client::ClientId;
 use crate::rules::client::document::{ClientDocument, DocumentUrl};
 use crate::rules::client::document_freshness::{fresh_for, is_usable};
@@ -26,13 +32,13 @@ use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::syntax::network::Network;
 use crate::rules::timestamp::Timestamp;
 
-/// What the operator decides about such clients.
+/// The settings for these clients.
 #[derive(Clone, Debug)]
 pub struct DocumentRules {
     pub enabled: bool,
     pub allow_loopback: bool,
     pub catalog: ScopeCatalog,
-    /// As of registrations; none listed is every one.
+    /// The allowed private-use schemes, as for registrations. Empty allows all.
     pub private_schemes: Vec<String>,
     pub bounds: RegistrationBounds,
 }
@@ -40,56 +46,63 @@ pub struct DocumentRules {
 pub struct Documents {
     rules: DocumentRules,
     outgoing: Outgoing,
-    turns: Turns,
-    /// Requests that make the server ask for a document, or wait for one that it asks for.
-    asking: FairPool,
-    failures: Cache<ClientId, Failure>,
+    per_url: PerKeyLimit,
+    /// Requests that fetch a document, or wait for another request that fetches it.
+    fetching: FairPool,
+    failures: Cache<ClientId, RecentFailure>,
     unused: UnusedClients,
 }
 
-/// What went wrong lately, so that a page which is loaded again does not ask again.
+/// A recent failure, so that reloading a page does not fetch the document again.
 #[derive(Clone, Debug)]
-struct Failure {
+struct RecentFailure {
     until: Timestamp,
-    what: Unfit,
+    failure: FetchFailure,
 }
 
-/// No document of a client came of it, in words for whoever named its URL.
+/// Why there is no document, in words for anyone who sent the URL.
 #[derive(Clone, Debug)]
-enum Unfit {
-    /// The host says that this is no client of its own.
+enum FetchFailure {
+    /// The host has no valid document for this client.
     Refused(String),
-    /// The host says nothing of use.
-    Absent(String),
+    /// The host sent no usable response.
+    Unavailable(String),
 }
 
-/// What is known without asking the host.
-enum Known {
-    Answer(Client),
-    ToBeAsked(Option<(StoredDocument, Client)>),
+/// The result of a lookup without a request to the host.
+enum Lookup {
+    Found(Client),
+    MustFetch(Option<(StoredDocument, Client)>),
 }
 
 const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) };
-/// For the turn of whoever asks already: as long as that may take, and its storing.
-const WAITS_WITHIN: Duration = Duration::from_secs(7);
-/// One network may use at most a quarter of the places that are free.
-const ASKING: PoolRules = PoolRules { total: 32, part: 4, minimum: 1 };
+/// How long to wait for another request that fetches the same URL: its time limit, and time to
+/// store the document.
+const MAX_WAIT: Duration = Duration::from_secs(7);
+/// One network may use at most a quarter of the free places.
+const FETCHING: PoolRules = PoolRules { total: 32, part: 4, minimum: 1 };
 const REFUSED_FOR: i64 = 60;
-const ABSENT_FOR: i64 = 30;
-const FAILURES: usize = 4_096;
-const LONGEST_ETAG: usize = 256;
+const UNAVAILABLE_FOR: i64 = 30;
+const MAX_FAILURES: usize = 4_096;
+const MAX_ETAG_LENGTH: usize = 256;
 
 impl Documents {
     pub fn new(rules: DocumentRules, outgoing: Outgoing, unused: UnusedClients) -> Self {
-        let (turns, asking, failures) = (Turns::new(1), FairPool::new(ASKING), Cache::new(FAILURES));
-        Self { rules, outgoing, turns, asking, failures, unused }
+        Self {
+            rules,
+            outgoing,
+            per_url: PerKeyLimit::new(1),
+            fetching: FairPool::new(FETCHING),
+            failures: Cache::new(MAX_FAILURES),
+            unused,
+        }
     }
 
     pub fn url(&self, text: &str) -> Result<DocumentUrl, FindClientError> {
         if !self.rules.enabled {
             return Err(FindClientError::Unknown);
         }
-        let unusable = |words: String| FindClientError::Document(format!("the URL that is the client_id {words}"));
+        let unusable = |words: String| FindClientError::Document(format!("the client_id URL {words}"));
         let url = DocumentUrl::parse(text).map_err(|error| unusable(error.to_string()))?;
         if !url.is_https() && !self.rules.allow_loopback {
             return Err(unusable("does not use https: use https".to_owned()));
@@ -97,7 +110,7 @@ impl Documents {
         Ok(url)
     }
 
-    /// `network` is where the request came from that names the client.
+    /// Finds the client. `network` is the network of the request that names it.
     pub async fn find(
         &self,
         context: &Context,
@@ -105,58 +118,64 @@ impl Documents {
         network: Option<Network>,
     ) -> Result<Client, FindClientError> {
         let url = self.url(text)?;
-        let stored = match self.without_asking(context, &url).await? {
-            Known::Answer(client) => return Ok(client),
-            Known::ToBeAsked(stored) => stored,
+        let stored = match self.find_without_fetching(context, &url).await? {
+            Lookup::Found(client) => return Ok(client),
+            Lookup::MustFetch(stored) => stored,
         };
-        let share = network.map(|network| self.asking.take(network, 1));
+        let share = network.map(|network| self.fetching.take(network, 1));
         if share.as_ref().is_some_and(Option::is_none) {
             return usable(stored, context.clock.now()).ok_or(FindClientError::Busy);
         }
-        let _turn = self.turns.take(url.as_str(), WAITS_WITHIN).await.ok_or(FindClientError::Busy)?;
-        // Whoever had the turn before has asked.
-        match self.without_asking(context, &url).await? {
-            Known::Answer(client) => Ok(client),
-            Known::ToBeAsked(stored) => self.ask(context, &url, stored).await,
+        let _permit = self.per_url.take(url.as_str(), MAX_WAIT).await.ok_or(FindClientError::Busy)?;
+        // The request that held the permit before may have fetched the document.
+        match self.find_without_fetching(context, &url).await? {
+            Lookup::Found(client) => Ok(client),
+            Lookup::MustFetch(stored) => self.refresh(context, &url, stored).await,
         }
     }
 
-    async fn without_asking(&self, context: &Context, url: &DocumentUrl) -> Result<Known, FindClientError> {
+    async fn find_without_fetching(&self, context: &Context, url: &DocumentUrl) -> Result<Lookup, FindClientError> {
         let stored = documents::find_by_url(&context.db, url).await?;
         let now = context.clock.now();
         match stored {
-            Some((document, client)) if now < document.fresh_until => Ok(Known::Answer(client)),
+            Some((document, client)) if now < document.fresh_until => Ok(Lookup::Found(client)),
             stored => match self.failures.get(&url.client_id()).filter(|failure| now < failure.until) {
-                Some(failure) => without_document(failure.what, stored, now).map(Known::Answer),
-                None => Ok(Known::ToBeAsked(stored)),
+                Some(recent) => without_document(recent.failure, stored, now).map(Lookup::Found),
+                None => Ok(Lookup::MustFetch(stored)),
             },
         }
     }
 
-    async fn ask(
+    async fn refresh(
         &self,
         context: &Context,
         url: &DocumentUrl,
         stored: Option<(StoredDocument, Client)>,
     ) -> Result<Client, FindClientError> {
         let etag = stored.as_ref().and_then(|(document, _)| document.etag.as_deref());
-        let said = self.said(url, etag.is_some(), self.fetch(url, etag).await);
+        let response = self.interpret(url, etag.is_some(), self.fetch(url, etag).await);
         let now = context.clock.now();
-        match (said, stored) {
-            (Said::Same { fresh_for }, Some((_, client))) => {
+        match (response, stored) {
+            (DocumentResponse::NotModified { fresh_for }, Some((_, client))) => {
                 documents::renew(&context.db, client.id, now, now.plus(fresh_for)).await?;
                 Ok(client)
             }
-            (Said::New { metadata, etag, fresh_for }, stored) => {
+            (DocumentResponse::New { metadata, etag, fresh_for }, stored) => {
                 let (client_id, url_text) = (url.client_id(), url.as_str().to_owned());
                 let fresh_until = now.plus(fresh_for);
                 let document = StoredDocument { client_id, url: url_text, etag, fetched_at: now, fresh_until };
                 self.store(context, url, &metadata, document, stored.is_none()).await
             }
-            // This server's own doing, and over in a moment.
-            (Said::Busy, stored) => usable(stored, now).ok_or(FindClientError::Busy),
-            (Said::Unfit(unfit), stored) => self.without(context, url, unfit, stored, now).await,
-            (Said::Same { .. }, None) => self.without(context, url, not_a_document(url, NOT_MODIFIED), None, now).await,
+            // This is a limit of this server and passes quickly, so it is not remembered as a
+            // failure.
+            (DocumentResponse::Busy, stored) => usable(stored, now).ok_or(FindClientError::Busy),
+            (DocumentResponse::Failed(failure), stored) => {
+                self.handle_failure(context, url, failure, stored, now).await
+            }
+            (DocumentResponse::NotModified { .. }, None) => {
+                let failure = not_a_document(url, NOT_MODIFIED);
+                self.handle_failure(context, url, failure, None, now).await
+            }
         }
     }
 
@@ -166,30 +185,39 @@ impl Documents {
         self.outgoing.get(url.as_str(), &headers, BOUNDS).await
     }
 
-    fn said(&self, url: &DocumentUrl, on_condition: bool, answered: Result<Fetched, OutgoingError>) -> Said {
-        let fetched = match answered {
+    fn interpret(
+        &self,
+        url: &DocumentUrl,
+        is_conditional: bool,
+        result: Result<Fetched, OutgoingError>,
+    ) -> DocumentResponse {
+        let fetched = match result {
             Ok(fetched) => fetched,
-            Err(OutgoingError::Busy { .. }) => return Said::Busy,
-            Err(error) => return Said::Unfit(unfit_by(url, &error)),
+            Err(OutgoingError::Busy { .. }) => return DocumentResponse::Busy,
+            Err(error) => return DocumentResponse::Failed(fetch_failure(url, &error)),
         };
         let fresh_for = fresh_for(fetched.header("cache-control").as_deref());
         match fetched.status {
             200 => match self.read(url, &fetched) {
-                Ok(metadata) => Said::New { metadata: Box::new(metadata), etag: etag_of(&fetched), fresh_for },
-                Err(words) => Said::Unfit(Unfit::Refused(words)),
+                Ok(metadata) => {
+                    let etag = etag_of(&fetched);
+                    DocumentResponse::New { metadata: Box::new(metadata), etag, fresh_for }
+                }
+                Err(words) => DocumentResponse::Failed(FetchFailure::Refused(words)),
             },
-            NOT_MODIFIED if on_condition => Said::Same { fresh_for },
-            gone @ (404 | 410) => {
-                Said::Unfit(Unfit::Refused(format!("its document is gone: {} answered with status {gone}", url.host())))
-            }
-            status => Said::Unfit(not_a_document(url, status)),
+            NOT_MODIFIED if is_conditional => DocumentResponse::NotModified { fresh_for },
+            gone @ (404 | 410) => DocumentResponse::Failed(FetchFailure::Refused(format!(
+                "its document is gone: {} responded with status {gone}",
+                url.host()
+            ))),
+            status => DocumentResponse::Failed(not_a_document(url, status)),
         }
     }
 
     fn read(&self, url: &DocumentUrl, fetched: &Fetched) -> Result<ClientMetadata, String> {
         let host = url.host();
         if fetched.header("content-type").is_some_and(|name| !is_json(&name)) {
-            return Err(format!("{host} serves its document as something else than application/json"));
+            return Err(format!("{host} does not serve its document as application/json"));
         }
         let schemes = self.rules.private_schemes.as_slice();
         let rules = RegistrationRules {
@@ -216,7 +244,7 @@ impl Documents {
         let mut tx = context.db.begin().await?;
         let Some(stored) = documents::upsert(&mut tx, &client, &document).await? else {
             tx.roll_back().await?;
-            return Err(FindClientError::Document("another client has the id that its URL leads to".to_owned()));
+            return Err(FindClientError::Document("another client already has the id of its URL".to_owned()));
         };
         tx.commit().await?;
         if is_new {
@@ -226,44 +254,46 @@ impl Documents {
         Ok(stored)
     }
 
-    async fn without(
+    /// Remembers the failure for a while, and returns the stored client if it may still be used.
+    async fn handle_failure(
         &self,
         context: &Context,
         url: &DocumentUrl,
-        unfit: Unfit,
+        failure: FetchFailure,
         stored: Option<(StoredDocument, Client)>,
         now: Timestamp,
     ) -> Result<Client, FindClientError> {
-        let until = now.plus(match &unfit {
-            Unfit::Refused(_) => REFUSED_FOR,
-            Unfit::Absent(_) => ABSENT_FOR,
+        let until = now.plus(match &failure {
+            FetchFailure::Refused(_) => REFUSED_FOR,
+            FetchFailure::Unavailable(_) => UNAVAILABLE_FOR,
         });
-        self.failures.insert(url.client_id(), Failure { until, what: unfit.clone() });
-        if let (Unfit::Refused(_), Some((document, _))) = (&unfit, &stored) {
-            documents::distrust(&context.db, document.client_id).await?;
+        let recent = RecentFailure { until, failure: failure.clone() };
+        self.failures.insert(url.client_id(), recent);
+        if let (FetchFailure::Refused(_), Some((document, _))) = (&failure, &stored) {
+            documents::mark_stale(&context.db, document.client_id).await?;
         }
-        without_document(unfit, stored, now)
+        without_document(failure, stored, now)
     }
 }
 
-/// What a host said about a client, and for how many seconds that is good.
-enum Said {
-    Same { fresh_for: i64 },
+/// The meaning of a response for the client. `fresh_for` is in seconds.
+enum DocumentResponse {
+    NotModified { fresh_for: i64 },
     New { metadata: Box<ClientMetadata>, etag: Option<String>, fresh_for: i64 },
-    Unfit(Unfit),
+    Failed(FetchFailure),
     Busy,
 }
 
 const NOT_MODIFIED: u16 = 304;
 
 fn without_document(
-    unfit: Unfit,
+    failure: FetchFailure,
     stored: Option<(StoredDocument, Client)>,
     now: Timestamp,
 ) -> Result<Client, FindClientError> {
-    match unfit {
-        Unfit::Refused(words) => Err(FindClientError::Document(words)),
-        Unfit::Absent(words) => usable(stored, now).ok_or(FindClientError::Document(words)),
+    match failure {
+        FetchFailure::Refused(words) => Err(FindClientError::Document(words)),
+        FetchFailure::Unavailable(words) => usable(stored, now).ok_or(FindClientError::Document(words)),
     }
 }
 
@@ -271,26 +301,27 @@ fn usable(stored: Option<(StoredDocument, Client)>, now: Timestamp) -> Option<Cl
     stored.filter(|(document, _)| is_usable(document.fetched_at, now)).map(|(_, client)| client)
 }
 
-/// All of it goes to the log; the words are for whoever named the URL.
-fn unfit_by(url: &DocumentUrl, error: &OutgoingError) -> Unfit {
-    tracing::info!(host = url.host(), %error, "a document of a client was not fetched");
-    let words = error.told_to_strangers();
+/// Logs the full error. The returned words are for anyone who sent the URL.
+fn fetch_failure(url: &DocumentUrl, error: &OutgoingError) -> FetchFailure {
+    tracing::info!(host = url.host(), %error, "a client metadata document could not be fetched");
+    let words = error.public_message();
     match error {
-        OutgoingError::TooLarge { .. } => Unfit::Refused(words),
-        _ => Unfit::Absent(words),
+        OutgoingError::TooLarge { .. } => FetchFailure::Refused(words),
+        _ => FetchFailure::Unavailable(words),
     }
 }
 
-fn not_a_document(url: &DocumentUrl, status: u16) -> Unfit {
-    Unfit::Absent(format!("{} answered with status {status} instead of its document", url.host()))
+fn not_a_document(url: &DocumentUrl, status: u16) -> FetchFailure {
+    let host = url.host();
+    FetchFailure::Unavailable(format!("{host} responded with status {status} instead of its document"))
 }
 
 fn etag_of(fetched: &Fetched) -> Option<String> {
-    fetched.header("etag").filter(|etag| etag.len() <= LONGEST_ETAG)
+    fetched.header("etag").filter(|etag| etag.len() <= MAX_ETAG_LENGTH)
 }
 
-/// `application/json` or `application/…+json`, whatever its parameters. Files that strangers upload to a host are seldom
-/// served so.
+/// Accepts `application/json` and `application/…+json` with any parameters. Hosts rarely serve
+/// files that strangers uploaded with such a type.
 fn is_json(content_type: &str) -> bool {
     let name = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     name == "application/json" || (name.starts_with("application/") && name.ends_with("+json"))

@@ -20,7 +20,7 @@ on_both! {
         let hers = told_of(&app, async || eve.code("openid").await).await;
 
         let id = grant_id(&granted).await;
-        let title = "admin@acme.example authorized App, which nobody in the organization had authorized before.";
+        let title = "admin@acme.example was the first in the organization to authorize App.";
         let both = ["mcp_read", "openid"];
         let given = |held, before| {
             and(about(&granted, &id, held, "admin@acme.example authorized App."), [("scopes_before", before)])
@@ -73,7 +73,7 @@ on_both! {
         .await;
 
         assert_eq!(kinds_of(&given), ["client.first_authorized", "grant.given", "restriction.hit"]);
-        let title = "App asked admin@acme.example for more than the organization lets it have, and got a part of it.";
+        let title = "App asked admin@acme.example for scopes that the organization does not allow, and was granted the rest.";
         let expected = json!({
             "title": title,
             "org_id": granted.org_id(),

@@ -21,9 +21,9 @@ on_both! {
         granted.code("openid").await;
         let id = grants::find(app.db(), granted.org_id(), client_id(&granted), granted.user.id).await;
         let id = id.expect("is readable").expect("is there").id;
-        let end = async || end::end_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
+        let end = async || end::revoke_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
         let revoked = |cause: &str, words: &str| {
-            let title = format!("What admin@acme.example had authorized for App {words}.");
+            let title = format!("admin@acme.example's grant to App {words}.");
             let data = about(&granted, &json!(id), &["openid"], &title);
             let more = [("grants", json!(1)), ("cause", json!(cause)), ("actor", json!("command_line"))];
             [event("grant.revoked", and(data, more))]
@@ -35,7 +35,7 @@ on_both! {
         granted.code("openid").await;
         let (org_id, client) = (granted.org_id(), client_id(&granted));
         let disable = async || end::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
-        assert_eq!(told_of(&app, disable).await, revoked("client_disabled", "has ended, since the client was disabled"));
+        assert_eq!(told_of(&app, disable).await, revoked("client_disabled", "was revoked because the client was disabled"));
         assert_eq!(told_of(&app, disable).await, []);
         let enable = async || end::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
         assert_eq!(told_of(&app, enable).await, []);
@@ -43,7 +43,7 @@ on_both! {
         granted.code("openid").await;
         let (operators, email) = (&app.app.operators, granted.user.email.as_str());
         let disable = async || disable_user::disable_user(app.context(), operators, email, &BY).await.expect("is disabled");
-        assert_eq!(told_of(&app, disable).await, revoked("user_disabled", "has ended, since the user was disabled"));
+        assert_eq!(told_of(&app, disable).await, revoked("user_disabled", "was revoked because the user was disabled"));
         assert_eq!(told_of(&app, disable).await, []);
     }
 
@@ -106,7 +106,7 @@ on_both! {
         .await;
 
         let id = grant_id(&granted).await;
-        let title = "A refresh token of App for admin@acme.example was used twice: what came of it has ended.";
+        let title = "A refresh token of App for admin@acme.example was used twice, so its token family was revoked.";
         let [(kind, data)] = reused.as_slice() else { panic!("{reused:?}") };
         let family = data["family_id"].clone();
         assert!(family.as_str().is_some_and(|text| Uuid::parse_str(text).is_ok()), "{family}");

@@ -71,7 +71,7 @@ on_both! {
 
         assert_eq!(counts.iter().sum::<usize>(), 1);
         let expected = json!({
-            "title": "The key development, which seals stored secrets, is old at 2026-04-02T03:04:05Z.",
+            "title": "The key development, which seals stored secrets, reaches its maximum age at 2026-04-02T03:04:05Z.",
             "org_id": null,
             "sealing_key": {"id": "development"},
             "first_used_at": "2026-01-02T03:04:05Z",

@@ -33,7 +33,7 @@ on_both! {
         let later = told_of(&app, async || refused(&mut eve).await).await;
 
         let expected = json!({
-            "title": "Editor asked eve@acme.example for more than the organization lets it have, and was refused.",
+            "title": "Editor asked eve@acme.example for scopes that the organization does not allow, and was refused.",
             "org_id": granted.org_id(),
             "client": {"id": client.id, "name": "Editor"},
             "user": {"id": eve.user_id().await, "email": "eve@acme.example"},

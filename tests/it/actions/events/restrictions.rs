@@ -38,7 +38,7 @@ on_both! {
             event("restriction.changed", data)
         };
         let openid = json!({"oidc_scopes": ["openid"], "permission_scopes": []});
-        let title = "What admin@acme.example had authorized for App has ended, since the client may have less now.";
+        let title = "admin@acme.example's grant to App was revoked because its restriction was tightened.";
         let revoked = about(&granted, &id, &["mcp_read", "openid"], title);
         let revoked = and(revoked, [("grants", json!(1)), ("cause", json!("restriction_changed")), ("actor", json!(actor))]);
         assert_eq!(set, [
@@ -95,7 +95,7 @@ on_both! {
         assert_eq!(narrowed.expect("is set"), 2);
         let written = deliveries(&app).await.split_off(before);
         let expected = json!({
-            "title": "What clients may have that are not restricted by themselves was changed.",
+            "title": "The default client scopes changed.",
             "org_id": granted.org_id(),
             "client": null,
             "before": null,

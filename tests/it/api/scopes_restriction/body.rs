@@ -114,7 +114,7 @@ on_both! {
 
         let answer = app.send(request.body(Body::from("{}")).expect("a request")).await;
 
-        let refusal = "the body is sent compressed: leave Content-Encoding out";
+        let refusal = "the body is compressed: send it without Content-Encoding";
         answer.is(415, &json_api(415, "Unsupported Media Type", refusal));
     }
 

@@ -1,6 +1,6 @@
 //! `?dry_run=true` looks and stores nothing; `?if_digest=` ties the change to what was looked at.
 
-use grantor::actions::audit::By;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::rules::scope::{ScopeSet, ScopeToken};
 use serde_json::{Value, json};
@@ -24,11 +24,7 @@ fn if_digest(client_id: &str, digest: &str) -> String {
 }
 
 fn moved() -> Value {
-    json_api(
-        409,
-        "Conflict",
-        "the restriction is not the one that the preview with this digest looked at: preview it again",
-    )
+    json_api(409, "Conflict", "the restriction has changed since the preview with this digest: preview it again")
 }
 
 fn bad_parameter(name: &str, detail: &str) -> Value {
@@ -88,7 +84,7 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
         default_client_scopes::set_default_client_scopes(
-            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalog, &By::COMMAND_LINE,
+            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalog, &AuditActor::COMMAND_LINE,
         ).await.expect("is set");
 
         let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["teams_read"])).await;
@@ -148,7 +144,7 @@ on_both! {
             operator.org_id,
             Some(&only_email),
             &app.app.config, &app.app.catalog,
-            &By::COMMAND_LINE,
+            &AuditActor::COMMAND_LINE,
         )
         .await
         .expect("are set");
@@ -188,10 +184,10 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let twice = format!("if_digest={0}&if_digest={0}", digest(&operator, &client_id).await);
         let cases = [
-            ("dry_run=yes", "dry_run", "dry_run is neither true nor false"),
-            ("dry_run", "dry_run", "dry_run is neither true nor false"),
-            ("if_digest=", "if_digest", "if_digest is not a digest that a dry run answered"),
-            ("if_digest=abc", "if_digest", "if_digest is not a digest that a dry run answered"),
+            ("dry_run=yes", "dry_run", "dry_run must be true or false"),
+            ("dry_run", "dry_run", "dry_run must be true or false"),
+            ("if_digest=", "if_digest", "if_digest must be a digest returned by a dry run"),
+            ("if_digest=abc", "if_digest", "if_digest must be a digest returned by a dry run"),
             ("dry_run=true&dry_run=false", "dry_run", "dry_run is given more than once"),
             ("dry_run=true&dry%5Frun=true", "dry_run", "dry_run is given more than once"),
             (&twice, "if_digest", "if_digest is given more than once"),
@@ -231,8 +227,8 @@ on_both! {
         let tried = operator.delete(&format!("{path}?dry_run=true")).await;
         let compared = operator.delete(&if_digest(&client_id, &digest)).await;
 
-        tried.is(400, &bad_parameter("dry_run", "dry_run is for POST only"));
-        compared.is(400, &bad_parameter("if_digest", "if_digest is for POST only"));
+        tried.is(400, &bad_parameter("dry_run", "dry_run is allowed only with POST"));
+        compared.is(400, &bad_parameter("if_digest", "if_digest is allowed only with POST"));
         operator.get(&path).await.is(200, &restricted(&client_id, &["openid"], &[]));
     }
 }

@@ -113,7 +113,7 @@ on_both! {
         let (of_wide, of_narrow) = (wide.tokens("email mcp_read").await, narrow.tokens("email").await);
         let defaults = ScopeSet::parse("email").expect("scopes");
         grantor::actions::orgs::default_client_scopes::set_default_client_scopes(
-            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalog, &grantor::actions::audit::By::COMMAND_LINE,
+            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalog, &grantor::actions::audit::AuditActor::COMMAND_LINE,
         ).await.expect("are set");
 
         let lifted = granted.operator.delete(&restriction_path(&granted.client_id)).await;

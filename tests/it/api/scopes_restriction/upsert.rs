@@ -87,7 +87,7 @@ on_both! {
         most.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
         more.is(400, &json_api_at(
             "/data/attributes/permission_scopes",
-            "permission_scopes has 501 items, at most 500 are allowed",
+            "permission_scopes has 501 items; at most 500 are allowed",
         ));
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
     }
@@ -100,37 +100,37 @@ on_both! {
             (
                 &["openid", "address"], &[],
                 "/data/attributes/oidc_scopes/1",
-                "oidc_scopes[1] \"address\" is no scope of the catalog; `scopes.toml` of this server lists them",
+                "oidc_scopes[1] \"address\" is not in the scope catalog; see `scopes.toml` of this server",
             ),
             (
                 &[], &["mcp_read", "mcp_red"],
                 "/data/attributes/permission_scopes/1",
-                "permission_scopes[1] \"mcp_red\" is no scope of the catalog; `scopes.toml` of this server lists them",
+                "permission_scopes[1] \"mcp_red\" is not in the scope catalog; see `scopes.toml` of this server",
             ),
             (
                 &["OpenID"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] \"OpenID\" is no scope of the catalog; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] \"OpenID\" is not in the scope catalog; see `scopes.toml` of this server",
             ),
             (
                 &[""], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is no scope of the catalog; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] is not in the scope catalog; see `scopes.toml` of this server",
             ),
             (
                 &["two \"words\"\r\n"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] is no scope of the catalog; `scopes.toml` of this server lists them",
+                "oidc_scopes[0] is not in the scope catalog; see `scopes.toml` of this server",
             ),
             (
                 &["mcp_read"], &[],
                 "/data/attributes/oidc_scopes/0",
-                "oidc_scopes[0] \"mcp_read\" is a permission scope and belongs into permission_scopes",
+                "oidc_scopes[0] \"mcp_read\" is a permission scope and belongs in permission_scopes",
             ),
             (
                 &[], &["openid"],
                 "/data/attributes/permission_scopes/0",
-                "permission_scopes[0] \"openid\" is an OpenID Connect scope and belongs into oidc_scopes",
+                "permission_scopes[0] \"openid\" is an OpenID Connect scope and belongs in oidc_scopes",
             ),
         ];
         for (oidc_scopes, permission_scopes, pointer, detail) in cases {

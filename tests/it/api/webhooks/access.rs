@@ -15,8 +15,8 @@ on_both! {
         let standard = admin.colleague("ada@acme.example", Role::Standard).await;
         let reader = admin.colleague("grace@acme.example", Role::ReadOnly).await;
         let lacks = strings(
-            "the role of this user lacks the permission manage_integrations: someone with another role in the organisation \
-             has to do this",
+            "the role of this user lacks the permission manage_integrations: ask a member of the \
+             organization whose role has it",
         );
 
         standard.get(&path("CRM")).await.is(200, &shown("CRM"));
@@ -50,7 +50,7 @@ on_both! {
     async fn other_methods_are_told_which_there_are(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
-        let told = strings("this path does not take this method: the Allow header names those it takes");
+        let told = strings("this method is not allowed here: the Allow header lists the allowed methods");
 
         let of_all = operator.delete(PATH).await;
         let of_one = operator.post(&path("CRM"), &json!({})).await;

@@ -106,7 +106,7 @@ on_both! {
         let answers = join_all(bodies.iter().map(|body| operator.post(PATH, body))).await;
 
         let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
-        let enough = "this organization has 100 webhooks, which is as many as it may have: delete one first";
+        let enough = "this organization already has 100 webhooks, the maximum: delete one first";
         assert_eq!(refused.len(), 3, "{answers:?}");
         refused.iter().for_each(|answer| answer.is(409, &strings(enough)));
         operator.post(PATH, &least("0")).await.is(409, &taken());

@@ -32,7 +32,7 @@ on_both! {
         auth_method_of_each_org(&app, engine).await;
         let headers = "{\"authorization\": \"Basic abc\"}";
         let refused = strings(
-            "custom_headers has the header \"authorization\" beside an auth method, which sets it: remove one of the two",
+            "custom_headers has the header \"authorization\", which the auth method also sets: remove one of the two",
         );
         let both = with(with(least("Both"), "custom_headers", headers), "auth_method_id", operator.org_id.to_string());
         created(&operator, &with(least("Headers"), "custom_headers", headers)).await;
@@ -52,12 +52,12 @@ on_both! {
         let cases = [
             (json!({"encode_as": "form", "url": "http://hooks.example"}), "url does not use https: use https"),
             (json!({"rotate_signing_secret": true, "events": []}),
-                "events names no kind of event: name one at least, or send null for every kind"),
-            (json!({"encode_as": "form", "name": null}), "name is not a string"),
+                "events is empty: name at least one event, or send null for all events"),
+            (json!({"encode_as": "form", "name": null}), "name must be a string"),
         ];
         for (change, detail) in cases {
             operator.put(&path("CRM"), &change).await.is(400, &strings(detail));
-            operator.post(PATH, &with(with(least("New"), "x", 1), "payload", 7)).await.is(400, &strings("payload is not a string"));
+            operator.post(PATH, &with(with(least("New"), "x", 1), "payload", 7)).await.is(400, &strings("payload must be a string"));
         }
         operator.get(PATH).await.is(200, &json!([shown("CRM")]));
         assert_eq!(signing_secrets(&operator, "CRM").await, [secret]);
@@ -92,7 +92,7 @@ on_both! {
         let operator = app.operator("Acme").await;
         created(&operator, &least("CRM")).await;
         let not_json = "the body is not valid JSON: send one JSON object and nothing else";
-        let no_object = "the body is not a JSON object with each member at most once";
+        let no_object = "the body is not a JSON object, or it repeats a member";
         let cases = [
             ("", not_json),
             ("{", not_json),

@@ -99,7 +99,8 @@ on_both! {
 
         let answer = operator.get(&path("Two")).await;
 
-        answer.is(500, &strings("something went wrong inside the server: its operator finds the cause by the X-Request-Id"));
+        answer.is(500, &strings("internal server error; the operator can find the cause by the \
+                                 X-Request-Id"));
         assert_eq!(operator.delete(&path("Two")).await.status, 200);
     }
 

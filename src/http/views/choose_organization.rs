@@ -1,4 +1,4 @@
-//! Which organisation is a client to act in? Asked of whoever belongs to several.
+//! `/organization`: the choice of the organization to act in, for users who belong to several.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -11,7 +11,7 @@ use crate::http::views::words::{Phrase, Words};
 use crate::http::views::{answer, shown};
 use crate::rules::id::OrgId;
 
-pub struct ChooseOrganisationPage {
+pub struct ChooseOrganizationPage {
     pub request: String,
     pub csrf: String,
     pub app: AppName,
@@ -21,17 +21,17 @@ pub struct ChooseOrganisationPage {
 #[derive(Template)]
 #[template(path = "choose_organization.html")]
 struct Html<'a> {
-    page: &'a ChooseOrganisationPage,
+    page: &'a ChooseOrganizationPage,
     words: Words,
 }
 
 impl Html<'_> {
     fn intro(&self) -> Phrase {
-        self.page.app.say(self.words, "organization.intro_published", "organization.intro_unverified")
+        self.page.app.introduction(self.words, "organization.intro_published", "organization.intro_unverified")
     }
 }
 
-impl ChooseOrganisationPage {
+impl ChooseOrganizationPage {
     pub fn render(&self, language: Language) -> Response {
         let words = Words::new(language);
         answer::page(StatusCode::OK, &Html { page: self, words }, words, Forms::ThenToClient)
