@@ -4,7 +4,7 @@ use grantor::db::Location;
 use grantor::secret::Secret;
 use serde_json::json;
 
-use crate::support::{Engine, TestApp, restriction_path};
+use crate::support::{TestApp, restriction_path};
 
 on_both! {
     async fn a_server_that_serves_is_alive_and_ready(engine: Engine) {

@@ -211,7 +211,7 @@ on_both! {
             operator.get(&path(&id)).await.is(200, &json!({"data": resource(&id, &expected)}));
         }
         assert_eq!(secret_of(&operator, &id).await, SECRET);
-        let changed = operator.patch(&path(&id), &request(json!({"client_secret": "another-5ecret"}))).await;
+        let changed = operator.patch(&path(&id), &request(json!({"client_secret": "another-5ecret", "access_token_url": "https://other.example/t?x=y"}))).await;
         changed.is(200, &json!({"data": resource(&id, &expected)}));
         assert_eq!(secret_of(&operator, &id).await, "another-5ecret");
     }
