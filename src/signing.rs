@@ -58,7 +58,7 @@ pub enum SigningError {
 fn advice(cause: &SealError) -> &'static str {
     match cause {
         SealError::UnknownKey(id) if id == sealing::DEVELOPMENT => {
-            "That is the key of trials, which everybody knows: docs/operating.md says how to get from a trial to a key of your own"
+            "That is the publicly known key for trials: docs/operate/keys.md says how to get from a trial to your own key"
         }
         SealError::UnknownKey(_) => {
             "Put that ring key behind the newest one in `secrets.key`, or where no key is set into the key file beside the \

@@ -25,7 +25,7 @@ use crate::oauth::since::parse_since;
 pub enum Command {
     /// List audit events, the newest first.
     ///
-    /// docs/audit.md lists the names of events and their members.
+    /// docs/reference/audit-events.md lists the names of events and their members.
     List(List),
 }
 

@@ -133,12 +133,12 @@ pub enum DatabaseUrlError {
     NoServer,
     #[error(
         "names several hosts, but Grantor connects to one: name an address that always leads to the primary, such as that of \
-         HAProxy (docs/postgres.md)"
+         HAProxy (docs/operate/postgres.md)"
     )]
     SeveralHosts,
     #[error(
         "target_session_attrs is not supported: leave it out and name an address that always leads to the primary, such as \
-         that of HAProxy (docs/postgres.md)"
+         that of HAProxy (docs/operate/postgres.md)"
     )]
     SessionAttributes,
     #[error("the port is not a number from 0 to 65535; a password needs a user before it and @ after it")]

@@ -1,5 +1,5 @@
-//! Every kind of audit event: its name, its subject and the members of what was before and after. `docs/audit.md` holds the
-//! same table, and a test compares the two.
+//! Every kind of audit event: its name, its subject and the members of what was before and after.
+//! `docs/reference/audit-events.md` holds the same table, and a test compares the two.
 
 /// One kind of audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 //! What webhooks are told, one kind each. This is the one file in which a kind is added: the compiler asks for its name, its
-//! sentence and its data, and a test for its words in `docs/webhook-events.md`.
+//! sentence and its data, and a test for its words in `docs/reference/webhook-events.md`.
 //!
 //! `data` is sent as it is, so nothing secret may stand in it. What is about one client names it, and arrives in the order
 //! in which it happened; what is about no client is in an order of its own.
@@ -393,7 +393,7 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = include_str!("../../docs/webhook-events.md");
+    const DOCUMENT: &str = include_str!("../../docs/reference/webhook-events.md");
     const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_323_045);
 
     fn uuid(number: u64) -> Uuid {

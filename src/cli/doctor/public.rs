@@ -12,7 +12,8 @@ use crate::config::{Config, names_this_machine};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
-const PROXY: &str = "see docs/reverse-proxy.md: the proxy passes every path and header on, and changes no answer";
+const PROXY: &str =
+    "see docs/operate/reverse-proxy.md: the proxy passes every path and header on, and changes no answer";
 
 pub async fn examine(probe: &Probe, config: &Config, url: &str, stored: &Stored, findings: &mut Findings) {
     if let Some(difference) = difference(&config.http.public_url, url) {

@@ -138,7 +138,7 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
     };
     if ring.newest().id() == sealing::DEVELOPMENT {
         let advice =
-            "set `secrets.key`, the same on every server: docs/operating.md, \"From a trial to a key of your own\"";
+            "set `secrets.key`, the same on every server: docs/operate/keys.md, \"From a trial to your own key\"";
         findings.note("key ring", "what is sealed opens with a key that everybody knows, which is for trials", advice);
     }
     let now = context.clock.now();
