@@ -17,6 +17,8 @@ RUN mkdir -p src benches/http tests/it data \
 
 COPY migrations migrations
 COPY config config
+# Every user may read it, whatever the umask of the checkout.
+RUN install -D -m 644 config/container.toml /etc/grantor/grantor.toml
 COPY locales locales
 COPY templates templates
 COPY src src
@@ -33,19 +35,17 @@ LABEL org.opencontainers.image.title="Grantor" \
       org.opencontainers.image.licenses="Apache-2.0 OR MIT"
 
 COPY --from=build /build/target/release/grantor /usr/local/bin/grantor
+COPY --from=build /etc/grantor /etc/grantor
 # A new volume takes over the owner of the folder that it covers.
 COPY --from=build --chown=65532:65532 /build/data /data
 
 USER 65532:65532
-WORKDIR /data
+# If a mounted settings file names no database, the program uses data/grantor.db. From here, that is in the volume.
+WORKDIR /
 
-# A container is reached from outside only if it listens on every address, and then it has to be told what clients call
-# it. This is right for `docker run -p 8080:8080`; everywhere else set GRANTOR_HTTP__PUBLIC_URL. The management listener
-# keeps its default, which is loopback: only the health check below reaches it.
-# The database is named in full so that the first start prints no keys into the container's log.
-ENV GRANTOR_HTTP__LISTEN=0.0.0.0:8080 \
-    GRANTOR_HTTP__PUBLIC_URL=http://localhost:8080 \
-    GRANTOR_DATABASE__URL=sqlite:/data/grantor.db
+# The image's defaults are in a file and not in variables: variables would override a mounted settings file, and giving
+# GRANTOR_DATABASE__URL_FILE beside GRANTOR_DATABASE__URL is an error. To use your own file, mount it in place of this one.
+ENV GRANTOR_CONFIG=/etc/grantor/grantor.toml
 
 VOLUME /data
 EXPOSE 8080

@@ -62,7 +62,7 @@ pub enum SigningError {
 fn advice(cause: &SealError) -> &'static str {
     match cause {
         SealError::UnknownKey(id) if id == sealing::DEVELOPMENT => {
-            "That is the publicly known key for trials: docs/operating.md describes how to switch \
+            "That is the publicly known key for trials: docs/operate/keys.md describes how to switch \
              to a key of your own"
         }
         SealError::UnknownKey(_) => {

@@ -26,7 +26,7 @@ use crate::rules::id::UserId;
 pub enum Command {
     /// List audit events, the newest first.
     ///
-    /// docs/audit.md lists the names of events and their members.
+    /// docs/reference/audit-events.md lists the names of events and their members.
     List(List),
 }
 

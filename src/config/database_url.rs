@@ -134,12 +134,12 @@ pub enum DatabaseUrlError {
     NoServer,
     #[error(
         "names several hosts, but Grantor connects to one: use an address that always leads to the \
-         primary, such as that of HAProxy (docs/postgres.md)"
+         primary, such as that of HAProxy (docs/operate/postgres.md)"
     )]
     SeveralHosts,
     #[error(
         "target_session_attrs is not supported: remove it and use an address that always leads to \
-         the primary, such as that of HAProxy (docs/postgres.md)"
+         the primary, such as that of HAProxy (docs/operate/postgres.md)"
     )]
     SessionAttributes,
     #[error("the port must be a number from 0 to 65535; a password needs a user before it and @ after it")]

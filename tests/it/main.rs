@@ -11,6 +11,7 @@ mod api;
 mod cli;
 mod clocks;
 mod db;
+mod docs;
 mod edge;
 mod journey;
 mod management;

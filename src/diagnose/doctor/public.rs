@@ -12,7 +12,7 @@ use crate::diagnose::probe::{Fault, Probe, Response, difference, faults, faults_
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
-const PROXY: &str = "see docs/reverse-proxy.md: the proxy must forward every path and header, and \
+const PROXY: &str = "see docs/operate/reverse-proxy.md: the proxy must forward every path and header, and \
                      must not change responses";
 
 pub async fn examine(probe: &Probe, config: &Config, url: &str, stored: &Stored, findings: &mut Findings) {

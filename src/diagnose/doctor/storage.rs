@@ -157,7 +157,7 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
     };
     if ring.newest().id() == sealing::DEVELOPMENT {
         let advice =
-            "set `secrets.key`, the same on every server: docs/operating.md, \"From a trial to a key of your own\"";
+            "set `secrets.key`, the same on every server: docs/operate/keys.md, \"From a trial to your own key\"";
         findings.note("key ring", "secrets are encrypted with a well-known key, which is for trials only", advice);
     }
     let now = context.clock.now();

@@ -410,7 +410,7 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = include_str!("../../../docs/webhook-events.md");
+    const DOCUMENT: &str = include_str!("../../../docs/reference/webhook-events.md");
     const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_323_045);
 
     fn uuid(number: u64) -> Uuid {

@@ -4,64 +4,12 @@
 //
 // PACKAGE is `@modelcontextprotocol/sdk`, the first line of the SDK, or `@modelcontextprotocol/client`, the second.
 import assert from "node:assert/strict";
-import { installed } from "./installed.mjs";
-import { Person } from "./person.mjs";
+import { Provider, sdk } from "./mcp_client.mjs";
 
 const [packageName, resource, email, password] = process.argv.slice(2);
-const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await sdk();
+const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await sdk(packageName);
 
-// The second line has one entry for what the first one spreads over files.
-async function sdk() {
-  if (packageName === "@modelcontextprotocol/client") {
-    return installed(packageName);
-  }
-  const parts = ["index.js", "streamableHttp.js", "auth.js"].map((name) => installed(`${packageName}/client/${name}`));
-  return Object.assign({}, ...(await Promise.all(parts)));
-}
-
-const journey = { requests: [], did: [] };
-
-// Keeps everything in memory. The verifier, the registration and the tokens are stored exactly as they are given.
-class Provider {
-  redirectUrl = "http://localhost:33418/callback";
-  clientMetadata = {
-    client_name: "Journey",
-    redirect_uris: [this.redirectUrl],
-    grant_types: ["authorization_code", "refresh_token"],
-    token_endpoint_auth_method: "none",
-  };
-  #state = crypto.randomUUID();
-
-  state = () => this.#state;
-  clientInformation = () => this.client;
-  tokens = () => this.given;
-  codeVerifier = () => this.verifier;
-  discoveryState = () => this.discovered;
-
-  saveClientInformation(client) {
-    this.client = client;
-  }
-
-  saveTokens(tokens) {
-    this.given = tokens;
-  }
-
-  saveCodeVerifier(verifier) {
-    this.verifier = verifier;
-  }
-
-  saveDiscoveryState(discovered) {
-    this.discovered = discovered;
-  }
-
-  async redirectToAuthorization(url) {
-    const person = new Person(email, password);
-    this.callback = await person.visit(url);
-    journey.did.push(...person.did);
-    assert.equal(this.callback.origin + this.callback.pathname, this.redirectUrl);
-    assert.equal(this.callback.searchParams.get("state"), this.#state);
-  }
-}
+const journey = { requests: [] };
 
 async function watched(url, init) {
   const answer = await fetch(url, init);
@@ -84,7 +32,7 @@ async function connected(authProvider) {
 const whoami = async (client) => JSON.parse((await client.callTool({ name: "whoami", arguments: {} })).content[0].text);
 
 async function main() {
-  const provider = new Provider();
+  const provider = new Provider(email, password);
   await assert.rejects(connected(provider), UnauthorizedError);
   const { searchParams } = provider.callback;
   const answer = packageName.endsWith("/client") ? searchParams : searchParams.get("code");
@@ -100,6 +48,7 @@ async function main() {
   journey.called_again = await whoami(client);
   await client.close();
 
+  journey.did = provider.did;
   journey.client_id = provider.client.client_id;
   journey.scope = first.scope.split(" ").sort();
   journey.iss = searchParams.get("iss");

@@ -28,7 +28,7 @@ fn clients() -> PathBuf {
     target().join("clients")
 }
 
-fn installed(path: &str) -> PathBuf {
+pub fn installed(path: &str) -> PathBuf {
     let path = clients().join(path);
     assert!(
         path.exists(),

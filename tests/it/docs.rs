@@ -1,0 +1,5 @@
+//! The documentation: the pages of `docs/reference` that are generated, and the links between all pages.
+
+mod links;
+mod markdown;
+mod reference;
