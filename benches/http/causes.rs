@@ -1,4 +1,4 @@
-//! What a decision costs more where a webhook is told of it: the same decisions in an organisation without a webhook and in
+//! What a decision costs more where a webhook is told of it: the same decisions in an organization without a webhook and in
 //! one with a webhook that wants everything. Nobody sends meanwhile.
 
 use std::collections::BTreeMap;
@@ -142,7 +142,7 @@ impl<'a> Stage<'a> {
             Told::Nobody => &self.orgs.without,
             Told::AWebhook => &self.orgs.with,
         };
-        let bad = |_| Failure::Unexpected { what: "an organisation's id", came: id.clone() };
+        let bad = |_| Failure::Unexpected { what: "an organization's id", came: id.clone() };
         id.parse().map(OrgId).map_err(bad)
     }
 }

@@ -1,4 +1,4 @@
-//! This server's library in process: decisions of organisations and their people, without a request over the wire.
+//! This server's library in process: decisions of organizations and their people, without a request over the wire.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ pub fn token_server(
         query_timeout: Duration::from_secs(10),
     };
     let bad = |what| move || Failure::Unexpected { what, came: "text that is none".to_owned() };
-    let org_id = OrgId(org.parse().map_err(|_| bad("an organisation's id")())?);
+    let org_id = OrgId(org.parse().map_err(|_| bad("an organization's id")())?);
     let client_id = ClientId::parse(&client).map_err(|_| bad("a client's id")())?;
     let api = Resource::parse(API).map_err(|_| bad("the URI of an API")())?;
     let mint = Mint::open(&target, org_id, client_id, api)?;

@@ -1,4 +1,4 @@
-//! The people of an organisation and the requests that wait for them, written by SQL: many, and alike but for their number.
+//! The people of an organization and the requests that wait for them, written by SQL: many, and alike but for their number.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::subject::DATABASE;
 /// Of everybody.
 pub const BROWSER: &str = "b_of-everybody";
 
-/// Members of both organisations. Nobody signs in: the hash is of no password.
+/// Members of both organizations. Nobody signs in: the hash is of no password.
 pub fn insert(cluster: &Cluster, count: u64, orgs: [&str; 2]) -> Result<(), Failure> {
     let [first, second] = orgs;
     let now = now();

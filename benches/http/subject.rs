@@ -57,7 +57,7 @@ pub struct Subject {
 }
 
 pub struct Keys {
-    /// The organisation's id.
+    /// The organization's id.
     pub org: String,
     pub api: String,
     pub application: String,
@@ -111,7 +111,7 @@ impl Settings {
         self
     }
 
-    /// Makes the database, and in it an organisation with its first operator.
+    /// Makes the database, and in it an organization with its first operator.
     pub fn prepare(&self, cluster: &Cluster) -> Result<Keys, Failure> {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         process::run(self.command().args(["migrate", "up"]), "grantor migrate up")?;

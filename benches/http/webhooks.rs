@@ -19,7 +19,7 @@ use crate::subject::{self, DATABASE, Keys, Settings};
 use crate::{exchange, load, people, report};
 
 const WEBHOOKS_PATH: &str = "/api/v1/integration/webhooks/configuration/webhooks";
-/// Of the organisation without a webhook.
+/// Of the organization without a webhook.
 const WITHOUT: &str = "00000000-0000-0000-0000-00000000000a";
 const EVENTS: usize = 100_000;
 const EVENTS_QUICKLY: usize = 5_000;
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Failure> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A webhook that wants everything, an organisation without one, and clients; returns their ids, and how many errors there
+/// A webhook that wants everything, an organization without one, and clients; returns their ids, and how many errors there
 /// were.
 fn set(
     cluster: &Cluster,

@@ -1,7 +1,7 @@
 """A protected MCP server on the official Python SDK. Grantor checks its access tokens by introspection (RFC 7662).
 
 Settings, all from the environment:
-  GRANTOR_URL      http.public_url of Grantor, without a slash at the end
+  AUTH_SERVER_URL      http.public_url of Grantor, without a slash at the end
   RESOURCE_URL     URL of this server as clients know it, the --uri of `grantor resource create`
   RESOURCE_SECRET  the secret that `grantor resource create` prints
   PORT             port on 127.0.0.1 to listen on, 8000 by default
@@ -27,7 +27,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-GRANTOR_URL = os.environ["GRANTOR_URL"]
+AUTH_SERVER_URL = os.environ["AUTH_SERVER_URL"]
 RESOURCE_URL = os.environ["RESOURCE_URL"]
 RESOURCE_SECRET = os.environ["RESOURCE_SECRET"]
 PORT = int(os.environ.get("PORT", "8000"))
@@ -42,7 +42,7 @@ METADATA_ROOT = "/.well-known/oauth-protected-resource"
 METADATA_PATH = METADATA_ROOT + PATH.removesuffix("/")
 METADATA = {
     "resource": RESOURCE_URL,
-    "authorization_servers": [GRANTOR_URL],
+    "authorization_servers": [AUTH_SERVER_URL],
     "scopes_supported": SCOPES,
     "bearer_methods_supported": ["header"],
 }
@@ -74,7 +74,7 @@ grantor = httpx2.AsyncClient(timeout=5)
 async def introspect(token: str) -> AccessToken | None:
     """Ask Grantor about a token. None if it is invalid, expired, revoked, or issued for another server."""
     response = await grantor.post(
-        f"{GRANTOR_URL}/oauth2/v1/introspect", data={"token": token}, auth=("resource", RESOURCE_SECRET)
+        f"{AUTH_SERVER_URL}/oauth2/v1/introspect", data={"token": token}, auth=("resource", RESOURCE_SECRET)
     )
     response.raise_for_status()
     claims = response.json()

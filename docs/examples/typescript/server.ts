@@ -1,7 +1,7 @@
 // A protected MCP server on the official TypeScript SDK. Grantor checks its access tokens by introspection (RFC 7662).
 //
 // Settings, all from the environment:
-//   GRANTOR_URL      http.public_url of Grantor, without a slash at the end
+//   AUTH_SERVER_URL      http.public_url of Grantor, without a slash at the end
 //   RESOURCE_URL     URL of this server as clients know it, the --uri of `grantor resource create`
 //   RESOURCE_SECRET  the secret that `grantor resource create` prints
 //   PORT             port on 127.0.0.1 to listen on, 8000 by default
@@ -19,7 +19,7 @@ function setting(name: string): string {
   return value;
 }
 
-const GRANTOR_URL = setting("GRANTOR_URL");
+const AUTH_SERVER_URL = setting("AUTH_SERVER_URL");
 const RESOURCE_URL = setting("RESOURCE_URL");
 const RESOURCE_SECRET = setting("RESOURCE_SECRET");
 const PORT = Number(process.env.PORT ?? 8000);
@@ -33,7 +33,7 @@ const METADATA_ROOT = "/.well-known/oauth-protected-resource";
 const METADATA_PATH = METADATA_ROOT + pathname.replace(/\/$/, "");
 const METADATA = {
   resource: RESOURCE_URL,
-  authorization_servers: [GRANTOR_URL],
+  authorization_servers: [AUTH_SERVER_URL],
   scopes_supported: SCOPES,
   bearer_methods_supported: ["header"],
 };
@@ -65,7 +65,7 @@ function mcpServer(): McpServer {
 
 // Asks Grantor about a token. Undefined if it is invalid, expired, revoked, or issued for another server.
 async function introspect(token: string): Promise<AuthInfo | undefined> {
-  const response = await fetch(`${GRANTOR_URL}/oauth2/v1/introspect`, {
+  const response = await fetch(`${AUTH_SERVER_URL}/oauth2/v1/introspect`, {
     method: "POST",
     headers: { Authorization: `Basic ${btoa(`resource:${RESOURCE_SECRET}`)}` },
     body: new URLSearchParams({ token }),

@@ -290,7 +290,7 @@ mod tests {
             (format!("{refresh}&resource=x"), InvalidTarget, "resource is not an absolute URI"),
             (format!("{refresh}&scope=%5C"), InvalidScope, "scope is not a space-separated list of scope names"),
             (format!("{refresh}&client_id=c"), InvalidRequest, "client_id is sent more than once"),
-            (format!("{refresh}%zz"), InvalidRequest, "the parameters hold a %"),
+            (format!("{refresh}%zz"), InvalidRequest, "the parameters contain a %"),
         ];
         for (body, code, beginning) in cases {
             let refusal = parse(&body).expect_err(&body);

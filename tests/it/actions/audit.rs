@@ -46,7 +46,7 @@ fn assert_documented(event: &AuditEvent) {
     }
 }
 
-/// What `change` added to the record of an organisation.
+/// What `change` added to the record of an organization.
 async fn told_of(app: &TestApp, org_id: OrgId, change: impl AsyncFnOnce()) -> Vec<Told> {
     let before = events(app, org_id).await.len();
     change().await;
@@ -201,7 +201,7 @@ on_both! {
         assert_eq!(lifted, [told(action, subject, Some(some), none)]);
     }
 
-    async fn what_happens_to_a_person_is_recorded_in_each_of_their_organisations(engine: Engine) {
+    async fn what_happens_to_a_person_is_recorded_in_each_of_their_organizations(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         acme.colleague("eve@mail.example", Role::Standard).await;

@@ -1,4 +1,4 @@
-//! What an organisation lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
+//! What an organization lets clients have that it has not restricted one by one, and what is taken back when that shrinks.
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;

@@ -109,7 +109,7 @@ on_both! {
         assert_eq!(app.app.find_client.id_of(&url), Some(client.id));
         let head = site.asked()[0].head.to_lowercase();
         assert!(head.starts_with("get /client.json http/1.1\r\n") && head.contains("\r\naccept: application/json\r\n"));
-        // By its UUID it is a client of organisations, but none that asks.
+        // By its UUID it is a client of organizations, but none that asks.
         let by_uuid = find(&app, &client.id.to_string()).await;
         assert!(matches!(by_uuid, Err(FindClientError::Unknown)), "{by_uuid:?}");
     }
@@ -305,7 +305,7 @@ on_both! {
         assert_eq!(name(&app, &url).await, named("App"));
     }
 
-    async fn an_organisation_restricts_such_a_client_by_its_uuid_once_it_was_seen(engine: Engine) {
+    async fn an_organization_restricts_such_a_client_by_its_uuid_once_it_was_seen(engine: Engine) {
         let (app, _site, url) = stage(engine).await;
         let operator = app.operator("Acme").await;
         let id = app.app.find_client.id_of(&url).expect("an id").to_string();

@@ -1,4 +1,4 @@
-//! Changes of one organisation that meet in the database: each waits for the others, and none of them in a ring.
+//! Changes of one organization that meet in the database: each waits for the others, and none of them in a ring.
 
 use std::pin::pin;
 
@@ -63,7 +63,7 @@ async fn free_webhooks(app: &TestApp, engine: Engine) -> i64 {
 }
 
 on_both! {
-    async fn a_webhook_is_changed_and_deleted_while_its_organisation_changes_and_nobody_fails(engine: Engine) {
+    async fn a_webhook_is_changed_and_deleted_while_its_organization_changes_and_nobody_fails(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let replica = app.replica().await;
@@ -81,7 +81,7 @@ on_both! {
         }
     }
 
-    async fn what_an_organisation_has_is_taken_after_the_organisation(engine: Engine) {
+    async fn what_an_organization_has_is_taken_after_the_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         create(&app, &operator, "first").await;

@@ -1,4 +1,4 @@
-//! People: in one organisation or several, with passwords and keys, and without either.
+//! People: in one organization or several, with passwords and keys, and without either.
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::create_key;
@@ -75,7 +75,7 @@ async fn a_member_and_keys_are_created_after_two_attempts_met_another_transactio
 }
 
 on_both! {
-    async fn a_person_in_two_organisations_is_one_person_with_two_roles(engine: Engine) {
+    async fn a_person_in_two_organizations_is_one_person_with_two_roles(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let join = async |org_id, email, role, password| {
@@ -110,7 +110,7 @@ on_both! {
         assert_eq!(eves, [Role::Standard]);
     }
 
-    async fn a_person_who_is_disabled_loses_the_keys_of_every_organisation(engine: Engine) {
+    async fn a_person_who_is_disabled_loses_the_keys_of_every_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let in_acme = acme.colleague(EVE, Role::Standard).await;

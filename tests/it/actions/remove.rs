@@ -40,7 +40,7 @@ on_both! {
         assert_eq!(told.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["user.removed"]);
     }
 
-    async fn a_client_is_of_no_organisation_only_where_none_has_a_row_about_it(engine: Engine) {
+    async fn a_client_is_of_no_organization_only_where_none_has_a_row_about_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let db = app.db();
         people_and_clients(db).await;

@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(audit_events::list(app.db(), acme.org_id, 100).await.expect("is readable"), before);
     }
 
-    async fn a_bootstrap_that_fails_half_way_leaves_no_organisation(engine: Engine) {
+    async fn a_bootstrap_that_fails_half_way_leaves_no_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let email = bootstrap::bootstrap(app.context(), "Acme", "nobody", None, &BY).await;
@@ -67,7 +67,7 @@ on_both! {
         assert_eq!(memberships::list(app.db(), None).await.expect("is readable"), []);
     }
 
-    async fn two_bootstraps_of_one_name_at_once_make_one_organisation(engine: Engine) {
+    async fn two_bootstraps_of_one_name_at_once_make_one_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let bootstrap = |email| bootstrap::bootstrap(app.context(), "Acme", email, None, &BY);
 
@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(memberships::list(app.db(), None).await.expect("is readable").len(), 1);
     }
 
-    async fn an_organisation_needs_a_name_that_can_be_read(engine: Engine) {
+    async fn an_organization_needs_a_name_that_can_be_read(engine: Engine) {
         let app = TestApp::start(engine).await;
         let longest = "x".repeat(100);
 
@@ -114,7 +114,7 @@ on_both! {
         assert_eq!(defaults(&app, acme.org_id).await, None);
     }
 
-    async fn default_scopes_need_their_organisation(engine: Engine) {
+    async fn default_scopes_need_their_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let nobody = OrgId(uuid::Uuid::nil());
 

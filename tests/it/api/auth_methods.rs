@@ -269,7 +269,7 @@ on_both! {
         assert_eq!(events(&operator).await.len(), 1);
     }
 
-    async fn a_name_is_one_methods_in_an_organisation_when_it_is_made_and_when_it_is_changed(engine: Engine) {
+    async fn a_name_is_one_methods_in_an_organization_when_it_is_made_and_when_it_is_changed(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
         let (one, two) = (created(&operator, "one").await, created(&operator, "two").await);
@@ -318,7 +318,7 @@ on_both! {
         }
     }
 
-    async fn an_organisation_has_a_thousand_methods_at_most(engine: Engine) {
+    async fn an_organization_has_a_thousand_methods_at_most(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
         let id = created(&operator, "the first").await;
@@ -427,7 +427,7 @@ on_both! {
         answer.is(201, &json!({"data": resource(&id, &whole("A method"))}));
     }
 
-    async fn what_is_another_organisations_or_nobodys_is_not_there(engine: Engine) {
+    async fn what_is_another_organizations_or_nobodys_is_not_there(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let theirs = created(&umbra, "A method").await;

@@ -230,7 +230,7 @@ on_both! {
         ask(bearer.token.expose()).await.is(200, &unrestricted(&client));
     }
 
-    async fn what_belongs_to_another_organisation_is_not_there_for_a_token(engine: Engine) {
+    async fn what_belongs_to_another_organization_is_not_there_for_a_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let console = app.registered("A console").await;

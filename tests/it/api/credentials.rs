@@ -97,7 +97,7 @@ on_both! {
         }
     }
 
-    async fn keys_of_two_organisations_are_forbidden(engine: Engine) {
+    async fn keys_of_two_organizations_are_forbidden(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let path = restriction_path(&app.registered("A client").await);
@@ -109,7 +109,7 @@ on_both! {
         other.is(403, &forbidden());
     }
 
-    async fn two_keys_of_one_organisation_need_not_be_made_together(engine: Engine) {
+    async fn two_keys_of_one_organization_need_not_be_made_together(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let colleague = operator.colleague("ada@acme.example", Role::Admin).await;

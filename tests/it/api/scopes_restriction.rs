@@ -7,7 +7,7 @@ mod enforced;
 mod history;
 mod lift;
 mod narrowing;
-mod organisations;
+mod organizations;
 mod required;
 mod show;
 mod upsert;

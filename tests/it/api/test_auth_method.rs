@@ -141,7 +141,7 @@ on_both! {
         assert_eq!(inside.asked().len(), 0);
     }
 
-    async fn only_who_manages_integrations_of_its_organisation_may_test(engine: Engine) {
+    async fn only_who_manages_integrations_of_its_organization_may_test(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let (operator, stranger) = (app.operator("Acme").await, app.operator("Other").await);
         let colleague = operator.colleague("ada@acme.example", Role::ReadOnly).await;

@@ -190,7 +190,7 @@ on_both! {
         assert!(recorded.iter().all(|event| event.subject == subject && event.actor.starts_with("user:")), "{recorded:?}");
     }
 
-    async fn a_webhook_of_another_organisation_is_as_unknown_as_one_that_is_not_there(engine: Engine) {
+    async fn a_webhook_of_another_organization_is_as_unknown_as_one_that_is_not_there(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = stage(&app).await;
         let initech = app.operator("Initech").await;

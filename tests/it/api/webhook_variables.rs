@@ -136,7 +136,7 @@ on_both! {
                                  X-Request-Id"));
     }
 
-    async fn a_variable_is_of_its_organisation_alone(engine: Engine) {
+    async fn a_variable_is_of_its_organization_alone(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         acme.post(PATH, &open("REGION", "eu")).await;
@@ -155,7 +155,7 @@ on_both! {
         acme.get(&path("REGION%00")).await.is(404, &strings("there is nothing at this path"));
     }
 
-    async fn a_name_is_taken_once_in_an_organisation(engine: Engine) {
+    async fn a_name_is_taken_once_in_an_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &open("ONE", "1")).await;

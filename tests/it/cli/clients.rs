@@ -104,8 +104,8 @@ on_both! {
         program.run(["client", "disable", "Editor"]).failed(
             2,
             &format!(
-                "\"Acme\" uses no app named \"Editor\". 2 registered clients have this name; anyone can register one, so name \
-                 it by its ID:\n{one}\n{two}"
+                "\"Acme\" uses no app named \"Editor\". 2 registered clients have this name. Anyone can \
+                 register a name, so use the ID:\n{one}\n{two}"
             ),
         );
         program.execute(EVERYTHING_GRANTED).await;

@@ -65,7 +65,7 @@ on_both! {
             (status.code, status.stderr.trim_end()),
             (
                 3,
-                "a newer version of grantor added to the schema, up to migration 9999. This version works on it; finish \
+                "a newer version of grantor extended the schema, up to migration 9999. This version works with it; finish \
                  the upgrade"
             )
         );

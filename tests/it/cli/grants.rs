@@ -27,7 +27,7 @@ fn told(server: &Server, keys: &Value, client: &str) -> Value {
 }
 
 on_both! {
-    async fn grants_are_listed_by_organisation_person_and_client(engine: Engine) {
+    async fn grants_are_listed_by_organization_person_and_client(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let server = program.start();
@@ -76,7 +76,7 @@ on_both! {
         program.run(["grant", "revoke", NOBODY]).failed(1, "there is no such grant; `grantor grant list` lists all grants");
     }
 
-    async fn a_client_is_disabled_for_one_organisation_and_enabled_without_what_has_ended(engine: Engine) {
+    async fn a_client_is_disabled_for_one_organization_and_enabled_without_what_has_ended(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         let client = server.registered("One");

@@ -30,7 +30,7 @@ fn with_ring(program: &Program, ring: &str) -> Program {
     program.clone().with("GRANTOR_SECRETS__KEY", ring)
 }
 
-/// A key of the ring, as `keys status` shows it where organisations have sealed nothing under it.
+/// A key of the ring, as `keys status` shows it where organizations have sealed nothing under it.
 fn ring_key(id: &str, place: &str, signing_keys: u64) -> Value {
     json!({
         "id": id, "place": place, "signing_keys": signing_keys, "auth_methods": 0, "webhooks": 0, "webhook_variables": 0,
@@ -101,7 +101,7 @@ on_both! {
         assert_eq!(status["ring"][1], ring_key("old", "missing", 1));
     }
 
-    async fn a_server_without_a_key_that_organisations_need_names_it_and_re_encrypting_moves_what_it_sealed(engine: Engine) {
+    async fn a_server_without_a_key_that_organizations_need_names_it_and_re_encrypting_moves_what_it_sealed(engine: Engine) {
         let program = with_ring(&Program::on(engine).await, OLD);
         let (keys, server) = (program.bootstrap(), program.start());
         let made = server.ask_with(&keys, "POST", METHODS, &method().to_string());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{EVERYTHING_GRANTED, Engine, Program, TOKENS_UNTIL_2100};
 
 on_both! {
-    async fn bootstrap_makes_an_organisation_its_administrator_and_keys(engine: Engine) {
+    async fn bootstrap_makes_an_organization_its_administrator_and_keys(engine: Engine) {
         let program = Program::on(engine).await;
 
         let made = program.json(&["bootstrap", "--org", "Acme", "--email", "admin@acme.example"]);
@@ -26,7 +26,7 @@ on_both! {
         }));
     }
 
-    async fn bootstrap_makes_as_many_organisations_as_wanted_and_none_twice(engine: Engine) {
+    async fn bootstrap_makes_as_many_organizations_as_wanted_and_none_twice(engine: Engine) {
         let program = Program::on(engine).await;
         let bootstrap = |org, email| program.run(["bootstrap", "--org", org, "--email", email]);
         bootstrap("Acme", "admin@acme.example").succeeded();
@@ -39,7 +39,7 @@ on_both! {
         assert_eq!(members(&users, "email"), ["admin@acme.example", "admin@globex.example"]);
     }
 
-    async fn organisations_are_created_listed_and_bounded(engine: Engine) {
+    async fn organizations_are_created_listed_and_bounded(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
 
@@ -90,7 +90,7 @@ on_both! {
         assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], json!(["mcp_read", "openid"]));
     }
 
-    async fn an_organisation_may_be_bounded_by_the_whole_catalog(engine: Engine) {
+    async fn an_organization_may_be_bounded_by_the_whole_catalog(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
@@ -102,7 +102,7 @@ on_both! {
         assert_eq!(changed["default_client_scopes"], json!(names));
     }
 
-    async fn an_organisation_is_not_bounded_by_what_is_no_scope(engine: Engine) {
+    async fn an_organization_is_not_bounded_by_what_is_no_scope(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();

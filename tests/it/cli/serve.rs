@@ -149,7 +149,7 @@ async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
     server.management("/healthz").is(200, &json!({"status": "ok"}));
     let refused = program.run(["healthcheck"]);
     let management = program.variable("GRANTOR_HTTP__MANAGEMENT_LISTEN").expect("a listener");
-    refused.failed(3, &format!("not ready: {management}/readyz answered HTTP/1.1 503 Service Unavailable: stopping"));
+    refused.failed(3, &format!("not ready: {management}/readyz returned HTTP/1.1 503 Service Unavailable: stopping"));
 }
 
 #[tokio::test]

@@ -13,13 +13,13 @@ use crate::support::{Asked, Engine, Program, Reply, Server, Site, restriction_pa
 
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-/// With an organisation, its keys, and an auth method of it.
+/// With an organization, its keys, and an auth method of it.
 async fn stage(engine: Engine, access_token_url: &str) -> (Program, Value, AuthMethod) {
     let program =
         Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true").with("GRANTOR_SECRETS__KEY", KEY);
     let keys = program.bootstrap();
     let db = Db::open(&target(&program)).expect("the database opens");
-    let org = orgs::find_by_name(&db, "Acme").await.expect("answers").expect("an organisation");
+    let org = orgs::find_by_name(&db, "Acme").await.expect("answers").expect("an organization");
     let ring = KeyRing::parse(&Secret::new(KEY.to_owned())).expect("a ring");
     let method = auth_method(&ring, org.id, access_token_url);
     store(&db, &method).await;

@@ -25,7 +25,7 @@ async fn acme_and_umbra(db: &Db) {
 }
 
 on_both! {
-    async fn keys_are_listed_per_organisation_by_their_last_four_characters(engine: Engine) {
+    async fn keys_are_listed_per_organization_by_their_last_four_characters(engine: Engine) {
         let app = TestApp::start(engine).await;
         acme_and_umbra(app.db()).await;
         api_keys::insert(app.db(), key_id(2), org_id(1), &secret("key-two2"), START).await.expect("is inserted");
@@ -61,7 +61,7 @@ on_both! {
         assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
     }
 
-    async fn a_key_needs_its_organisation(engine: Engine) {
+    async fn a_key_needs_its_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let refused = api_keys::insert(app.db(), key_id(1), org_id(9), &secret("key-one1"), START).await;

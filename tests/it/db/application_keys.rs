@@ -60,7 +60,7 @@ on_both! {
         assert_eq!(listed, [shown(1, "one1", Some(after(10)))]);
     }
 
-    async fn a_key_needs_a_member_of_its_organisation(engine: Engine) {
+    async fn a_key_needs_a_member_of_its_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         ada_in_acme(app.db()).await;
         let stranger = (org_id(2), user_id(1));

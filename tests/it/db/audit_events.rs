@@ -37,7 +37,7 @@ on_both! {
         assert_eq!(listed, [event(1, 1), bare]);
     }
 
-    async fn the_newest_events_of_one_organisation_are_listed_oldest_first(engine: Engine) {
+    async fn the_newest_events_of_one_organization_are_listed_oldest_first(engine: Engine) {
         let app = TestApp::start(engine).await;
         orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
         orgs::insert(app.db(), org_id(2), "Umbra", START).await.expect("is inserted");
@@ -50,7 +50,7 @@ on_both! {
         assert_eq!(listed, [event(2, 1), event(3, 1)]);
     }
 
-    async fn an_event_outside_every_organisation_is_in_none(engine: Engine) {
+    async fn an_event_outside_every_organization_is_in_none(engine: Engine) {
         let app = TestApp::start(engine).await;
         orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
         let outside = AuditEvent { org_id: None, ..event(1, 1) };
@@ -60,7 +60,7 @@ on_both! {
         assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), []);
     }
 
-    async fn an_event_needs_its_organisation(engine: Engine) {
+    async fn an_event_needs_its_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let refused = audit_events::insert(app.db(), &event(1, 9)).await;

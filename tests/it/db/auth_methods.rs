@@ -16,7 +16,7 @@ async fn find(app: &TestApp, org: u64, id: AuthMethodId) -> Option<AuthMethod> {
 }
 
 on_both! {
-    async fn a_method_is_read_as_it_was_written_and_by_its_own_organisation_only(engine: Engine) {
+    async fn a_method_is_read_as_it_was_written_and_by_its_own_organization_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_orgs(app.db()).await;
         let (ring, acme, umbra) = (KeyRing::development(), org_id(1), org_id(2));
@@ -35,7 +35,7 @@ on_both! {
         assert_eq!((count(acme).await, count(umbra).await), (2, 0));
     }
 
-    async fn a_name_is_one_methods_in_an_organisation(engine: Engine) {
+    async fn a_name_is_one_methods_in_an_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_orgs(app.db()).await;
         let ring = KeyRing::development();
@@ -52,7 +52,7 @@ on_both! {
         assert!(matches!(renamed, Err(DbError::Duplicate)), "{renamed:?}");
     }
 
-    async fn every_column_but_the_ids_and_the_beginning_is_changed_and_in_its_own_organisation_only(engine: Engine) {
+    async fn every_column_but_the_ids_and_the_beginning_is_changed_and_in_its_own_organization_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_orgs(app.db()).await;
         let before = insert_auth_method(app.db(), &KeyRing::development(), 1, org_id(1)).await;
@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(locked, Some(after));
     }
 
-    async fn a_method_is_deleted_once_by_its_own_organisation_and_not_while_a_webhook_uses_it(engine: Engine) {
+    async fn a_method_is_deleted_once_by_its_own_organization_and_not_while_a_webhook_uses_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_orgs(app.db()).await;
         let ring = KeyRing::development();
@@ -99,7 +99,7 @@ on_both! {
         assert_eq!(auth_methods::list(app.db(), org_id(1)).await.expect("is readable"), [used]);
     }
 
-    async fn a_secret_that_was_moved_to_another_method_or_organisation_does_not_open(engine: Engine) {
+    async fn a_secret_that_was_moved_to_another_method_or_organization_does_not_open(engine: Engine) {
         let app = TestApp::start(engine).await;
         two_orgs(app.db()).await;
         let ring = KeyRing::development();

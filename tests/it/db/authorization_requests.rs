@@ -99,7 +99,7 @@ on_both! {
         assert!(find(app.db(), 1, 1, START).await.is_some());
     }
 
-    async fn the_organisation_is_chosen_in_the_same_browser(engine: Engine) {
+    async fn the_organization_is_chosen_in_the_same_browser(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
         insert(app.db(), 1, after(600)).await;

@@ -1,4 +1,4 @@
-//! The clients that users of an organisation authorised, as its operators see them.
+//! The clients that users of an organization authorised, as its operators see them.
 
 use grantor::db::authorizations::RelatedGrants;
 use grantor::db::engine::Db;

@@ -64,7 +64,7 @@ pub async fn execute(app: &TestApp, engine: Engine, sqlite: &'static str, postgr
     .await;
 }
 
-/// Each organisation has one, with the id of the organisation.
+/// Each organization has one, with the id of the organization.
 pub async fn auth_method_of_each_org(app: &TestApp, engine: Engine) {
     let (sqlite, postgres) = (
         "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,

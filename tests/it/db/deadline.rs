@@ -10,7 +10,7 @@ use grantor::db::orgs;
 use super::by_hand::{execute, org_id};
 use crate::support::{DEADLINE, Engine, START, TestApp};
 
-/// From here on an organisation named Slow takes the database far longer than [`impatient`] waits.
+/// From here on an organization named Slow takes the database far longer than [`impatient`] waits.
 async fn make_slow(app: &TestApp, engine: Engine) {
     execute(
         app,

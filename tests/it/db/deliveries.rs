@@ -37,7 +37,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Two webhooks of one organisation, which want different kinds.
+    /// Two webhooks of one organization, which want different kinds.
     async fn new(engine: Engine) -> Self {
         let app = TestApp::start(engine).await;
         orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
@@ -177,7 +177,7 @@ on_both! {
         assert_eq!(stage.claim_at(HOLDER, START, ClaimRules { held: &all, ..rules }).await, []);
     }
 
-    async fn a_backlog_of_one_organisation_holds_up_no_other(engine: Engine) {
+    async fn a_backlog_of_one_organization_holds_up_no_other(engine: Engine) {
         let stage = Stage::new(engine).await;
         orgs::insert(stage.app.db(), org_id(2), "Umbra", START).await.expect("is inserted");
         insert_webhook(&stage.app, 3, org_id(2), Some(&["restriction.hit"])).await;

@@ -1,4 +1,4 @@
-//! Two organisations with people and clients, and what is granted among them.
+//! Two organizations with people and clients, and what is granted among them.
 
 use grantor::db::authorizations::codes;
 use grantor::db::authorizations::codes::AuthorizationCode;

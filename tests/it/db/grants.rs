@@ -107,7 +107,7 @@ on_both! {
         assert_eq!((again, anew.revoked_at, anew.scopes), (id, None, scopes("mcp_write")));
     }
 
-    async fn a_grant_needs_a_member_and_a_client_that_the_organisation_has_met(engine: Engine) {
+    async fn a_grant_needs_a_member_and_a_client_that_the_organization_has_met(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
         consent(app.db(), 1, (1, 1, 1), "openid", START).await;
@@ -185,7 +185,7 @@ on_both! {
         assert_eq!(others((1, 1, 1), 9).await, 0);
     }
 
-    async fn a_list_is_of_an_organisation_a_user_a_client_or_of_all(engine: Engine) {
+    async fn a_list_is_of_an_organization_a_user_a_client_or_of_all(engine: Engine) {
         let app = TestApp::start(engine).await;
         let [one, two, three, four] = four_grants(app.db()).await;
         end(app.db(), &[one], after(5)).await;

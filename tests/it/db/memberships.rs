@@ -1,4 +1,4 @@
-//! Who belongs to which organisation.
+//! Who belongs to which organization.
 
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
@@ -11,7 +11,7 @@ use super::by_hand::{after, org_id, user_id};
 use crate::support::{START, TestApp};
 
 /// Ada in Acme and in Umbra, Eve in Umbra.
-async fn two_organisations(db: &Db) {
+async fn two_organizations(db: &Db) {
     orgs::insert(db, org_id(1), "Umbra", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Acme", START).await.expect("is inserted");
     users::insert(db, user_id(1), "eve@mail.example", None, "hash", START).await.expect("is inserted");
@@ -39,9 +39,9 @@ fn eve() -> Membership {
 }
 
 on_both! {
-    async fn a_person_has_a_role_of_their_own_in_each_organisation(engine: Engine) {
+    async fn a_person_has_a_role_of_their_own_in_each_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
 
         let role = async |org, user| {
             memberships::find(app.db(), org_id(org), user_id(user)).await.expect("is readable")
@@ -52,9 +52,9 @@ on_both! {
         assert_eq!(role(2, 1).await, None);
     }
 
-    async fn members_are_listed_by_organisation_and_address(engine: Engine) {
+    async fn members_are_listed_by_organization_and_address(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
         users::disable(app.db(), user_id(1), after(5)).await.expect("is disabled");
 
         let all = memberships::list(app.db(), None).await.expect("is readable");
@@ -66,18 +66,18 @@ on_both! {
         assert_eq!(nobodys, []);
     }
 
-    async fn the_organisations_of_a_person_are_listed(engine: Engine) {
+    async fn the_organizations_of_a_person_are_listed(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
 
         assert_eq!(memberships::list_orgs(app.db(), user_id(2)).await.expect("is readable"), [org_id(1), org_id(2)]);
         assert_eq!(memberships::list_orgs(app.db(), user_id(1)).await.expect("is readable"), [org_id(1)]);
         assert_eq!(memberships::list_orgs(app.db(), user_id(3)).await.expect("is readable"), []);
     }
 
-    async fn a_person_sees_their_organisations_by_name_with_their_roles(engine: Engine) {
+    async fn a_person_sees_their_organizations_by_name_with_their_roles(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
         let of = async |number| memberships::list_of_user(app.db(), user_id(number)).await.expect("is readable");
 
         let in_acme = (org_id(2), "Acme".to_owned(), Role::Admin);
@@ -87,7 +87,7 @@ on_both! {
 
     async fn a_person_joins_an_organization_once_until_they_leave_it(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
 
         let joins = async |role| {
             memberships::insert(app.db(), org_id(2), user_id(2), role, START).await.expect("is written")
@@ -104,9 +104,9 @@ on_both! {
         assert_eq!(role().await, Some(Role::ReadOnly));
     }
 
-    async fn a_membership_needs_its_organisation_and_its_person(engine: Engine) {
+    async fn a_membership_needs_its_organization_and_its_person(engine: Engine) {
         let app = TestApp::start(engine).await;
-        two_organisations(app.db()).await;
+        two_organizations(app.db()).await;
 
         let no_org = memberships::insert(app.db(), org_id(3), user_id(1), Role::Admin, START).await;
         let no_user = memberships::insert(app.db(), org_id(2), user_id(3), Role::Admin, START).await;

@@ -34,7 +34,7 @@ async fn revoke(operator: &TestOperator<'_>) {
 }
 
 on_both! {
-    async fn two_keys_of_one_organisation_name_the_operator(engine: Engine) {
+    async fn two_keys_of_one_organization_name_the_operator(engine: Engine) {
         let app = TestApp::start(engine).await;
         let admin = app.operator("Acme").await;
         let reader = admin.colleague("reader@acme.example", Role::ReadOnly).await;
@@ -44,7 +44,7 @@ on_both! {
         assert_eq!((found.org_id, found.role), (admin.org_id, Role::ReadOnly));
         assert_eq!(found.credential, Credential::Keys(reader.keys.application_key_id));
         let shared = ask(&app, &admin.keys.api_key, &reader.keys.application_key).await.expect("is readable");
-        assert_eq!(shared, Some(found), "the API key names only the organisation");
+        assert_eq!(shared, Some(found), "the API key names only the organization");
     }
 
     async fn keys_that_do_not_belong_together_name_nobody(engine: Engine) {

@@ -1,4 +1,4 @@
-//! What one organisation decided about one client.
+//! What one organization decided about one client.
 
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
@@ -18,8 +18,8 @@ fn restriction(oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
     ScopesRestriction::from_stored(tokens(oidc), tokens(permission))
 }
 
-/// Two organisations and two clients, none of them restricted.
-async fn organisations_and_clients(db: &Db) {
+/// Two organizations and two clients, none of them restricted.
+async fn organizations_and_clients(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
     clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")]).await.expect("are inserted");
@@ -39,7 +39,7 @@ async fn find(db: &Db, org: u64, client: u64) -> Option<Option<ScopesRestriction
 on_both! {
     async fn no_client_and_no_restriction_are_two_things(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
 
         assert_eq!(find(app.db(), 1, 1).await, Some(None));
         assert_eq!(find(app.db(), 1, 9).await, None);
@@ -47,7 +47,7 @@ on_both! {
 
     async fn no_lists_empty_lists_and_names_stay_apart(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
         let states = [
             Some(restriction(&[], &[])),
             None,
@@ -64,9 +64,9 @@ on_both! {
         }
     }
 
-    async fn a_restriction_binds_one_client_in_one_organisation(engine: Engine) {
+    async fn a_restriction_binds_one_client_in_one_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
 
         set(app.db(), org_id(1), client_id(1), Some(&restriction(&["openid"], &[]))).await;
 
@@ -77,7 +77,7 @@ on_both! {
 
     async fn a_lock_shows_what_was_decided_before(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
         set(app.db(), org_id(1), client_id(1), Some(&restriction(&[], &["mcp_read"]))).await;
         let mut tx = app.db().begin().await.expect("begins");
 
@@ -90,7 +90,7 @@ on_both! {
 
     async fn a_client_that_is_not_there_cannot_be_locked(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
         let mut tx = app.db().begin().await.expect("begins");
 
         let refused = org_clients::lock(&mut tx, org_id(1), client_id(9), START).await;
@@ -99,9 +99,9 @@ on_both! {
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
     }
 
-    async fn the_clients_that_an_organisation_restricts_are_listed(engine: Engine) {
+    async fn the_clients_that_an_organization_restricts_are_listed(engine: Engine) {
         let app = TestApp::start(engine).await;
-        organisations_and_clients(app.db()).await;
+        organizations_and_clients(app.db()).await;
         set(app.db(), org_id(1), client_id(2), Some(&restriction(&[], &[]))).await;
         set(app.db(), org_id(1), client_id(1), None).await;
         set(app.db(), org_id(2), client_id(1), Some(&restriction(&["openid"], &[]))).await;

@@ -20,7 +20,7 @@ async fn insert(db: &Db, org: &Org) -> Result<(), DbError> {
 }
 
 on_both! {
-    async fn an_organisation_is_found_by_its_id_and_by_its_name(engine: Engine) {
+    async fn an_organization_is_found_by_its_id_and_by_its_name(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (org(1, "Acme"), org(2, "Umbra"));
         insert(app.db(), &acme).await.expect("is inserted");
@@ -32,7 +32,7 @@ on_both! {
         assert_eq!(orgs::find(app.db(), org_id(3)).await.expect("is readable"), None);
     }
 
-    async fn organisations_are_listed_by_name(engine: Engine) {
+    async fn organizations_are_listed_by_name(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (zulu, acme) = (org(1, "Zulu"), org(2, "Acme"));
         insert(app.db(), &zulu).await.expect("is inserted");
@@ -41,7 +41,7 @@ on_both! {
         assert_eq!(orgs::list(app.db()).await.expect("is readable"), [acme, zulu]);
     }
 
-    async fn a_name_belongs_to_one_organisation(engine: Engine) {
+    async fn a_name_belongs_to_one_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         insert(app.db(), &org(1, "Acme")).await.expect("is inserted");
 
@@ -64,7 +64,7 @@ on_both! {
         }
     }
 
-    async fn locking_shows_the_organisation_and_changes_nothing(engine: Engine) {
+    async fn locking_shows_the_organization_and_changes_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = org(1, "Acme");
         insert(app.db(), &acme).await.expect("is inserted");

@@ -76,7 +76,7 @@ async fn start(engine: Engine) -> TestApp {
 }
 
 on_both! {
-    async fn an_event_is_written_whole_once_for_each_webhook_of_its_organisation(engine: Engine) {
+    async fn an_event_is_written_whole_once_for_each_webhook_of_its_organization(engine: Engine) {
         let app = start(engine).await;
         insert_webhook(&app, 1, org_id(1), None).await;
         insert_webhook(&app, 2, org_id(1), None).await;
@@ -134,7 +134,7 @@ on_both! {
         assert_eq!(waiting(&app).await.len(), 1);
     }
 
-    async fn what_belongs_to_no_client_and_to_no_organisation_goes_to_all_that_want_it(engine: Engine) {
+    async fn what_belongs_to_no_client_and_to_no_organization_goes_to_all_that_want_it(engine: Engine) {
         let app = start(engine).await;
         for (number, org, kinds) in [(1, 1, None), (2, 2, None), (3, 2, Some([GIVEN].as_slice()))] {
             insert_webhook(&app, number, org_id(org), kinds).await;
@@ -197,7 +197,7 @@ on_both! {
         assert_eq!(lanes(&app).await, [lane(1, uuid(1), Some(0), 2)]);
     }
 
-    async fn who_changes_the_organisation_and_then_tells_is_not_met_half_way(engine: Engine) {
+    async fn who_changes_the_organization_and_then_tells_is_not_met_half_way(engine: Engine) {
         let app = start(engine).await;
         insert_webhook(&app, 1, org_id(1), None).await;
         let mut tx = app.db().begin().await.expect("begins");

@@ -1,4 +1,4 @@
-//! All that organisations have sealed: counted by key, needed at the start, and sealed again.
+//! All that organizations have sealed: counted by key, needed at the start, and sealed again.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn both() -> KeyRing {
     ring(&format!("{NEW},{OLD}"))
 }
 
-/// In two organisations, all under the old key: two auth methods, two webhooks (one with all there may be), one variable.
+/// In two organizations, all under the old key: two auth methods, two webhooks (one with all there may be), one variable.
 async fn something_of_each(app: &TestApp) {
     two_orgs(app.db()).await;
     let old = ring(OLD);
@@ -157,7 +157,7 @@ on_both! {
         }
     }
 
-    async fn a_server_refuses_to_start_without_a_key_that_organisations_need_and_names_what_needs_it(engine: Engine) {
+    async fn a_server_refuses_to_start_without_a_key_that_organizations_need_and_names_what_needs_it(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
         something_of_each(&app).await;
         app.execute("UPDATE webhook_variables SET key_id = 'gone'").await;
@@ -183,7 +183,7 @@ on_both! {
             move |told: Result<(), String>| assert!(told.is_err_and(|told| told.starts_with(&words)), "{words}")
         };
 
-        assert_eq!(start(&another).await, Ok(()), "organisations have sealed nothing");
+        assert_eq!(start(&another).await, Ok(()), "organizations have sealed nothing");
         insert_variable(&app, &ring(OLD), 5, org_id(2)).await;
         refused("1 webhook variable")(start(&another).await);
         app.execute("DELETE FROM webhook_variables").await;
@@ -224,7 +224,7 @@ on_both! {
         assert_eq!(left, [Uuid::from_u64_pair(0, 6)]);
     }
 
-    async fn a_key_that_seals_nothing_of_organisations_holds_up_no_start_here(engine: Engine) {
+    async fn a_key_that_seals_nothing_of_organizations_holds_up_no_start_here(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
 
         prepare_key_ring::prepare_key_ring(app.context(), &ring(NEW)).await.expect("signing keys have a check of their own");

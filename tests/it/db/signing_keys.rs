@@ -314,7 +314,7 @@ on_both! {
 
         let refused = start_with(&app, &ring(&NEW.replace("new:", "old:"))).await.err().expect("is refused");
 
-        assert!(refused.to_string().contains("sealed elsewhere or under another key of the same id"), "{refused}");
+        assert!(refused.to_string().contains("sealed in another place or under another key with the same id"), "{refused}");
     }
 
     async fn what_is_sealed_under_an_old_key_is_sealed_again_under_the_newest(engine: Engine) {
@@ -349,7 +349,7 @@ on_both! {
         assert_eq!(counted, [("development", 1, 0), ("new", 0, 1), ("old", 0, 2)]);
     }
 
-    async fn every_new_key_is_on_record_outside_every_organisation(engine: Engine) {
+    async fn every_new_key_is_on_record_outside_every_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let first = keys(&app).await.remove(0);
         let second = rotate(&app, TakeOver::Now).await;

@@ -18,7 +18,7 @@ pub async fn two_orgs(db: &Db) {
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
 }
 
-/// What every value here is before it is sealed: of which column, row and organisation.
+/// What every value here is before it is sealed: of which column, row and organization.
 pub fn plain(table: &str, column: &str, id: Uuid) -> String {
     format!("{table} {column} {id}")
 }

@@ -11,7 +11,7 @@ use super::by_hand::{after, auth_method_of_each_org, org_id, uuid};
 use crate::support::outbox::{deliveries, lanes};
 use crate::support::{Engine, TestApp};
 
-/// Organisations 1 and 2, each with an auth method of its own that has the same id as the organisation.
+/// Organisations 1 and 2, each with an auth method of its own that has the same id as the organization.
 async fn start(engine: Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     for number in [1, 2] {
@@ -110,7 +110,7 @@ on_both! {
         assert!(!webhooks::update(app.db(), &Webhook { id: WebhookId(uuid(7)), ..changed }).await.expect("is asked"));
     }
 
-    async fn a_name_is_taken_once_in_an_organisation_and_an_auth_method_exists(engine: Engine) {
+    async fn a_name_is_taken_once_in_an_organization_and_an_auth_method_exists(engine: Engine) {
         let app = start(engine).await;
         webhooks::insert(app.db(), &least(1, org_id(1), "a")).await.expect("is inserted");
         webhooks::insert(app.db(), &least(2, org_id(1), "b")).await.expect("is inserted");
@@ -153,7 +153,7 @@ on_both! {
         assert_eq!((deliveries(&app).await, lanes(&app).await), (Vec::new(), Vec::new()));
     }
 
-    async fn a_variable_is_read_changed_and_deleted_in_its_organisation(engine: Engine) {
+    async fn a_variable_is_read_changed_and_deleted_in_its_organization(engine: Engine) {
         let app = start(engine).await;
         let (one, two, other) = (variable(1, org_id(1), "B"), variable(2, org_id(1), "A"), variable(3, org_id(2), "B"));
         for variable in [&one, &two, &other] {

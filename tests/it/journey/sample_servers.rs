@@ -59,7 +59,7 @@ impl Stage {
     }
 
     fn start(&self, mut server: Command) -> Running {
-        server.env("GRANTOR_URL", self.program.url()).env("RESOURCE_URL", self.uri());
+        server.env("AUTH_SERVER_URL", self.program.url()).env("RESOURCE_URL", self.uri());
         server.env("RESOURCE_SECRET", &self.secret).env("PORT", self.port.address.port().to_string());
         Running::spawn(server, "")
     }

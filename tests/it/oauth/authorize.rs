@@ -170,7 +170,7 @@ on_both! {
         let answer = eve.submit(&Form::approving(&page)).await;
 
         // Any program on this computer could have sent the same request.
-        assert!(page.text.contains(&format!("<bdi>{}</bdi> describes", site.address)), "{}", page.text);
+        assert!(page.text.contains(&format!("described at <bdi>{}</bdi>", site.address)), "{}", page.text);
         assert!(page.text.contains("unverified name") && !page.text.contains("published by"), "{}", page.text);
         let tokens = client.exchange(&client.code(&answer), &[]).await;
         assert_eq!(claims(&tokens.json())["client_id"], json!(url));
@@ -437,7 +437,7 @@ on_both! {
         assert!(!escaped.text.contains("<script"), "{}", escaped.text);
     }
 
-    async fn a_client_may_name_the_organisation_of_its_user(engine: Engine) {
+    async fn a_client_may_name_the_organization_of_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra, initech) =
             (app.operator("Acme").await, app.operator("Umbra").await, app.operator("Initech").await);

@@ -180,7 +180,7 @@ on_both! {
         client.is_refused(&between_two, "interaction_required", "the user has to choose an organization");
     }
 
-    async fn more_than_the_organisation_allows_is_refused_where_the_server_says_so(engine: Engine) {
+    async fn more_than_the_organization_allows_is_refused_where_the_server_says_so(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_excess", "refuse")]).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;

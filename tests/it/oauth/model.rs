@@ -209,7 +209,7 @@ impl Model<'_> {
         let granted = &self.pairs[pair];
         if lifts {
             after = SCOPES.into_iter().collect();
-            // Of an organisation whose operator is the first user.
+            // Of an organization whose operator is the first user.
             assert_eq!(self.pairs[0].operator.delete(&restriction_path(&granted.client_id)).await.status, 204);
         } else {
             let lists: Vec<_> = after.iter().copied().collect();

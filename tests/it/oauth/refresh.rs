@@ -406,7 +406,7 @@ on_both! {
         assert_eq!((scope(&refreshed), refreshed.json().get("id_token")), (both("mcp_read openid"), None));
     }
 
-    async fn the_organisations_default_scopes_narrow_the_next_token(engine: Engine) {
+    async fn the_organizations_default_scopes_narrow_the_next_token(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read email").await;
@@ -506,7 +506,7 @@ on_both! {
         assert_eq!(granted.refreshed(&of_admin.refresh).await.status, 200);
     }
 
-    async fn a_client_that_the_organisation_disabled_gets_no_more_also_when_it_is_enabled_again(engine: Engine) {
+    async fn a_client_that_the_organization_disabled_gets_no_more_also_when_it_is_enabled_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let other = granted.another_client("Another").await;

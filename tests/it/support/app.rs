@@ -192,7 +192,7 @@ impl TestApp {
         answer.json()["client_id"].as_str().expect("a client_id").to_owned()
     }
 
-    /// The administrator of a new organisation.
+    /// The administrator of a new organization.
     pub async fn operator(&self, org: &str) -> TestOperator<'_> {
         TestOperator::bootstrapped(self, org).await
     }

@@ -51,7 +51,7 @@ impl<'a> TestOperator<'a> {
         Person::new(self.app, email)
     }
 
-    /// Somebody who logs in already, as a member of another organisation.
+    /// Somebody who logs in already, as a member of another organization.
     pub async fn takes_in(&self, person: &Person<'_>, role: Role) {
         let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
@@ -377,7 +377,7 @@ pub fn encoded<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The form of the page that asks for which organisation, with this one chosen.
+/// The form of the page that asks for which organization, with this one chosen.
 pub fn choosing(page: &Answer, org_id: OrgId) -> Form {
     Form::on(page, "/organization").with("org", &org_id.to_string())
 }

@@ -37,7 +37,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub const MCP: &str = "https://mcp.example/v1";
 pub const MCP_SECRET: &str = "rs_the-secret-of-the-mcp-server";
 
-/// An organisation, its administrator, who is the user too, and a client with refresh tokens.
+/// An organization, its administrator, who is the user too, and a client with refresh tokens.
 pub struct Granted<'a> {
     pub app: &'a TestApp,
     pub operator: TestOperator<'a>,
@@ -74,7 +74,7 @@ impl<'a> Granted<'a> {
         Self::of(app, "Acme").await
     }
 
-    /// Another organisation with the same client.
+    /// Another organization with the same client.
     pub async fn of(app: &'a TestApp, org: &str) -> Self {
         Self::by(app.operator(org).await, "App").await
     }
@@ -84,7 +84,7 @@ impl<'a> Granted<'a> {
         Self::by(self.operator.on(self.app), name).await
     }
 
-    /// The client, and another user of the organisation.
+    /// The client, and another user of the organization.
     pub async fn another_user(&self, email: &str) -> Self {
         let role = grantor::rules::identity::permission::Role::Standard;
         let operator = self.operator.colleague(email, role).await;
@@ -231,7 +231,7 @@ impl<'a> Granted<'a> {
         self.introspected(token).await["active"] == json!(true)
     }
 
-    /// What happened to grants, codes and tokens of the organisation.
+    /// What happened to grants, codes and tokens of the organization.
     pub async fn history(&self) -> Vec<String> {
         let is_one = |action: &String| {
             ["grant.", "code.", "token.", "refresh_token."].iter().any(|kind| action.starts_with(kind))

@@ -3,7 +3,7 @@
 //! * [`TestApp`] is the server in process, with a clock that tests move, on an [`Engine`] of its own: a file for SQLite, a
 //!   schema for Postgres.
 //! * An **anonymous client** is [`TestApp::post`] and [`TestApp::get`].
-//! * An **operator** is [`TestApp::operator`]: the administrator of an organisation of their own, with keys.
+//! * An **operator** is [`TestApp::operator`]: the administrator of an organization of their own, with keys.
 //! * A [`Bearer`] is somebody with an access token instead.
 //! * The program itself, as an operator runs it, is a [`Program`], and while it serves a [`Server`].
 //! * A webhook without a receiver is made in [`outbox`], where what waits for it is read.

@@ -26,11 +26,11 @@ impl<'a> TestOperator<'a> {
         let Bootstrapped { org_id, keys, .. } =
             bootstrap::bootstrap(app.context(), org, &email, None, &AuditActor::COMMAND_LINE)
                 .await
-                .expect("a new organisation");
+                .expect("a new organization");
         Self { app, org_id, email, keys }
     }
 
-    /// A colleague in the same organisation.
+    /// A colleague in the same organization.
     pub async fn colleague(&self, email: &str, role: Role) -> Self {
         let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, email, None, role, None, &by)
@@ -100,7 +100,7 @@ pub fn restricted(client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&s
     }})
 }
 
-/// What is answered about a client that nobody in this organisation restricts.
+/// What is answered about a client that nobody in this organization restricts.
 pub fn unrestricted(client_id: &str) -> Value {
     json!({"data": {
         "id": client_id,

@@ -1,4 +1,4 @@
-//! An organisation with a webhook, and something that happens in it.
+//! An organization with a webhook, and something that happens in it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Stage {
         Self { app: TestApp::with(engine, &settings).await, hook: Site::answering(Reply::status(200)).await }
     }
 
-    /// An operator of an organisation with a webhook to the hook, and its signing secret.
+    /// An operator of an organization with a webhook to the hook, and its signing secret.
     pub async fn operator(&self) -> (TestOperator<'_>, String) {
         let operator = self.app.operator("Acme").await;
         let created = create(&operator, json!({"name": "events", "url": self.hook.url("/events")})).await;

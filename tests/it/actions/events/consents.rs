@@ -9,7 +9,7 @@ use crate::support::outbox::{deliveries, insert_webhook, kinds, lanes};
 use crate::support::{START, TestApp};
 
 on_both! {
-    async fn the_first_consent_of_an_organisation_and_each_that_gives_something_else_is_told(engine: Engine) {
+    async fn the_first_consent_of_an_organization_and_each_that_gives_something_else_is_told(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@acme.example").await;

@@ -63,7 +63,7 @@ on_both! {
         assert_eq!((&removed[0].1["cause"], &removed[0].1["user"]["email"]), (&json!("user_removed"), &json!("eve@acme.example")));
     }
 
-    async fn who_is_disabled_in_several_organisations_is_told_to_each_what_was_its_own(engine: Engine) {
+    async fn who_is_disabled_in_several_organizations_is_told_to_each_what_was_its_own(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@mail.example").await;

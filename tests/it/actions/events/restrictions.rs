@@ -1,4 +1,4 @@
-//! What an organisation lets clients have, before and after.
+//! What an organization lets clients have, before and after.
 
 use grantor::actions::authorize::approve::ApproveError;
 use grantor::actions::orgs::default_client_scopes;

@@ -79,7 +79,7 @@ on_both! {
         assert_eq!((&meta["scopes_added"], &meta["scopes_removed"]), (&json!([]), &json!(others)));
     }
 
-    async fn what_an_organisation_allows_by_default_bounds_what_a_first_restriction_takes(engine: Engine) {
+    async fn what_an_organization_allows_by_default_bounds_what_a_first_restriction_takes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
@@ -134,7 +134,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["email"], &["mcp_read"]));
     }
 
-    async fn a_change_of_the_organisations_default_scopes_moves_the_state_too(engine: Engine) {
+    async fn a_change_of_the_organizations_default_scopes_moves_the_state_too(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let digest = digest(&operator, &client_id).await;
@@ -166,7 +166,7 @@ on_both! {
         answer.is(409, &moved());
     }
 
-    async fn a_digest_of_another_organisation_or_client_fits_nowhere_else(engine: Engine) {
+    async fn a_digest_of_another_organization_or_client_fits_nowhere_else(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let (one, other) = (app.registered("One client").await, app.registered("Another client").await);

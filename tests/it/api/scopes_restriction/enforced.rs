@@ -84,7 +84,7 @@ on_both! {
         assert!(granted.is_active(&tokens.access).await);
     }
 
-    async fn a_restriction_holds_in_its_organisation_and_for_its_client(engine: Engine) {
+    async fn a_restriction_holds_in_its_organization_and_for_its_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = Granted::new(&app).await;
         let umbrella = Granted::of(&app, "Umbrella").await;

@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(events(&operator).await, []);
     }
 
-    async fn another_organisation_does_not_see_the_event(engine: Engine) {
+    async fn another_organization_does_not_see_the_event(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let client_id = app.registered("A client").await;

@@ -105,7 +105,7 @@ on_both! {
         assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
     }
 
-    async fn lifting_a_restriction_takes_what_the_organisations_defaults_do_not_allow(engine: Engine) {
+    async fn lifting_a_restriction_takes_what_the_organizations_defaults_do_not_allow(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;

@@ -1,4 +1,4 @@
-//! Scopes that a first-party client carries whatever an organisation decides.
+//! Scopes that a first-party client carries whatever an organization decides.
 
 use grantor::rules::scope::ScopeToken;
 use serde_json::{Value, json};

@@ -47,7 +47,7 @@ on_both! {
         operator.get(&path("CRM")).await.is(200, &shown("CRM"));
     }
 
-    async fn a_webhook_is_of_its_organisation_alone(engine: Engine) {
+    async fn a_webhook_is_of_its_organization_alone(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         created(&acme, &least("CRM")).await;
@@ -63,7 +63,7 @@ on_both! {
         acme.get(&path("CRM")).await.is(200, &shown("CRM"));
     }
 
-    async fn a_name_is_taken_once_in_an_organisation(engine: Engine) {
+    async fn a_name_is_taken_once_in_an_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &least("One")).await;

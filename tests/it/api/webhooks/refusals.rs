@@ -10,7 +10,7 @@ use crate::support::TestApp;
 use crate::support::errors::strings;
 
 on_both! {
-    async fn an_auth_method_is_of_the_same_organisation(engine: Engine) {
+    async fn an_auth_method_is_of_the_same_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         auth_method_of_each_org(&app, engine).await;

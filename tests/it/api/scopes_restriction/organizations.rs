@@ -1,9 +1,9 @@
-//! A restriction belongs to one organisation: no other sees it, and no other can touch it.
+//! A restriction belongs to one organization: no other sees it, and no other can touch it.
 
 use crate::support::{TestApp, restricted, restriction_path, unrestricted};
 
 on_both! {
-    async fn another_organisation_reads_null(engine: Engine) {
+    async fn another_organization_reads_null(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let client_id = app.registered("A client").await;
@@ -14,7 +14,7 @@ on_both! {
         answer.is(200, &unrestricted(&client_id));
     }
 
-    async fn what_another_organisation_sets_or_lifts_is_its_own(engine: Engine) {
+    async fn what_another_organization_sets_or_lifts_is_its_own(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let client_id = app.registered("A client").await;
