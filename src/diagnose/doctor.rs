@@ -52,7 +52,7 @@ async fn examine(arguments: &Arguments, loaded: &Loaded, findings: &mut Findings
     let url = arguments.url.as_deref().unwrap_or(&config.http.public_url);
     settings::examine(loaded, findings);
     let stored = storage::examine(config, findings).await?;
-    let probe = Probe::new();
+    let probe = Probe::for_operator();
     public::examine(&probe, config, url, &stored, findings).await;
     if let Some(mcp_server) = &arguments.mcp_server {
         mcp_server::examine(&probe, loaded, &stored.resources, mcp_server, findings).await;

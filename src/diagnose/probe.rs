@@ -50,7 +50,7 @@ pub struct Response {
 }
 
 impl Probe {
-    pub fn new() -> Self {
+    pub fn for_operator() -> Self {
         Self(Outgoing::for_operator())
     }
 

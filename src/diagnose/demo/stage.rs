@@ -79,8 +79,10 @@ async fn add_resource(app: &App, resource: &str, secret: &Secret) -> Result<(), 
 /// Registers the client over HTTP. The same metadata returns the same ID when the tour registers it
 /// again.
 async fn register(url: &str, client: &Value) -> Result<String, Failure> {
-    let response =
-        Probe::new().post_json(&format!("{url}/api/v2/oauth2/register"), client).await.map_err(Failure::failed)?;
+    let response = Probe::for_operator()
+        .post_json(&format!("{url}/api/v2/oauth2/register"), client)
+        .await
+        .map_err(Failure::failed)?;
     let client_id = response.json().and_then(|body| body["client_id"].as_str().map(str::to_owned));
     client_id.ok_or_else(|| Failure::Failed(format!("the demo's client was not registered: {}", response.summary())))
 }

@@ -52,7 +52,7 @@ pub struct Tokens {
 
 impl<'a> Journey<'a> {
     pub fn new(url: &'a str, stage: &'a Stage, context: &'a Context, grace: u64) -> Self {
-        let probe = Probe::new();
+        let probe = Probe::for_operator();
         let browser = Browser::new(probe.clone(), url);
         Self {
             url,
