@@ -34,6 +34,8 @@ static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = '500ms'";
 /// Twice the lock timeout, so that blocked queries can finish between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_FIRST_READS: u32 = 50;
+const FIRST_READ_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_ATTEMPTS: u32 = 40;
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +103,7 @@ struct Applied {
 impl Db {
     /// Runs the missing migrations. Fails if this version cannot work on the schema.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        for migration in self.applied_migrations().await? {
+        for migration in self.read_new_database().await? {
             let known = self.migrator().iter().find(|known| known.version == migration.version);
             if known.is_some_and(|known| *known.checksum != *migration.checksum) {
                 return Err(MigrateError::Changed(migration.version));
@@ -116,6 +118,19 @@ impl Db {
         }
         // A newer version may have migrated the schema in the meantime.
         self.is_schema_usable().await.map(drop)
+    }
+
+    /// Lists the applied migrations on the first connection. On a new file that connection turns on
+    /// SQLite's write-ahead log. SQLite does not wait for another connection that does the same, but
+    /// fails at once.
+    async fn read_new_database(&self) -> Result<Vec<Applied>, MigrateError> {
+        for _ in 0..MAX_FIRST_READS {
+            match self.applied_migrations().await {
+                Err(MigrateError::Db(DbError::Conflict(_))) => tokio::time::sleep(FIRST_READ_INTERVAL).await,
+                outcome => return outcome,
+            }
+        }
+        self.applied_migrations().await
     }
 
     /// Returns false if migrations are missing.
