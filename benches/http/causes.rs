@@ -1,4 +1,4 @@
-//! What a decision costs more where a webhook is told of it: the same decisions in an organization without a webhook and in
+//! The extra cost of a decision that is delivered to a webhook: the same decisions in an organization without a webhook and in
 //! one with a webhook that wants everything. Nobody sends meanwhile.
 
 use std::collections::BTreeMap;

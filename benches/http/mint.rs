@@ -25,7 +25,7 @@ use grantor::secret::{Random, Secret};
 use crate::failure::Failure;
 use crate::token_server::{CHALLENGE, REDIRECT_URI, SCOPE};
 
-/// Who authorised the client. An exchange takes the row of its grant, so those of one person would wait for each other.
+/// Who authorized the client. An exchange takes the row of its grant, so those of one person would wait for each other.
 const PEOPLE: usize = 256;
 /// Codes in a transaction.
 const TOGETHER: usize = 500;

@@ -1,4 +1,4 @@
-//! This server as one that issues tokens: a client of its own, people who authorised it, and an API that introspects.
+//! This server as one that issues tokens: a client of its own, people who authorized it, and an API that introspects.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What webhooks cost: whether a decision takes longer where a webhook is told of it, and how fast what waits is sent.
+//! What webhooks cost: whether a decision takes longer if a webhook receives it, and how fast queued events are sent.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -163,7 +163,7 @@ on_both! {
         set("battery staple", None).await.expect("is set");
 
         assert_eq!((sessions_of(&app, eve).await, sessions_of(&app, other).await), (vec![], vec![others]));
-        assert!(is_alive(&app, 1).await, "what was authorised goes on");
+        assert!(is_alive(&app, 1).await, "what was authorized goes on");
     }
 
     async fn somebody_new_is_called_by_their_name_and_somebody_known_keeps_it(engine: Engine) {

@@ -16,7 +16,7 @@ use crate::support::{Engine, START, TestApp};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 
-/// In Acme, 501 people have authorised client One and all but one of them client Two. A webhook wants everything.
+/// In Acme, 501 people have authorized client One and all but one of them client Two. A webhook wants everything.
 async fn crowd(app: &TestApp, engine: Engine) {
     people_and_clients(app.db()).await;
     let mut tx = app.db().begin().await.expect("begins");

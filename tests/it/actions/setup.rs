@@ -1,4 +1,4 @@
-//! Organisations, and what bounds the clients that they have not restricted one by one.
+//! Organizations, and what bounds the clients that they have not restricted one by one.
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::bootstrap;

@@ -1,4 +1,4 @@
-//! `/api/v2/org_authorized_clients`: what operators see of the clients that their users have authorised, and how they cut
+//! `/api/v2/org_authorized_clients`: what operators see of the clients that their users have authorized, and how they cut
 //! them off.
 
 use grantor::actions::audit::AuditActor;
@@ -101,7 +101,7 @@ async fn given<'a>(person: &TestOperator<'a>, client_name: &str, scopes: &str) -
 }
 
 on_both! {
-    async fn a_client_that_nobody_authorised_is_not_listed_and_one_that_somebody_did_is_told_whole(engine: Engine) {
+    async fn a_client_that_nobody_authorized_is_not_listed_and_one_that_somebody_did_is_told_whole(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;

@@ -1,4 +1,4 @@
-//! The clients that users of an organization authorised, as its operators see them.
+//! The clients that users of an organization authorized, as its operators see them.
 
 use grantor::db::authorizations::RelatedGrants;
 use grantor::db::engine::Db;
@@ -24,7 +24,7 @@ async fn authorize(db: &Db, org: u64, client: u64, at: Timestamp) -> AuthorizedC
     let (new, org_id, client_id) = (authorized_id(100 * org + client), org_id(org), client_id(client));
     let mut tx = db.begin().await.expect("begins");
     org_clients::lock(&mut tx, org_id, client_id, at).await.expect("is locked");
-    let id = org_clients::assign_authorized_id(&mut tx, org_id, client_id, new, at).await.expect("is authorised");
+    let id = org_clients::assign_authorized_id(&mut tx, org_id, client_id, new, at).await.expect("is authorized");
     tx.commit().await.expect("commits");
     id
 }
@@ -91,7 +91,7 @@ on_both! {
             restriction: Some(nothing),
             first_authorized_at: Some(after(5)),
         };
-        assert_eq!((first, again.expect("is authorised")), (authorized_id(101), first));
+        assert_eq!((first, again.expect("is authorized")), (authorized_id(101), first));
         assert!(matches!(unmet, Err(DbError::Reference)), "{unmet:?}");
         assert_eq!((find(1).await, find(2).await), (Some(expected), None));
     }
@@ -104,7 +104,7 @@ on_both! {
             org_clients::lock(&mut tx, org_id(1), client_id(1), START).await.expect("is locked");
             let id = org_clients::assign_authorized_id(&mut tx, org_id(1), client_id(1), authorized_id(new), START).await;
             tx.commit().await.expect("commits");
-            id.expect("is authorised")
+            id.expect("is authorized")
         };
 
         let (one, other) = tokio::join!(authorize(1), authorize(2));

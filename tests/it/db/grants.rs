@@ -1,4 +1,4 @@
-//! What users authorised.
+//! What users authorized.
 
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;

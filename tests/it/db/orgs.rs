@@ -1,4 +1,4 @@
-//! Organisations.
+//! Organizations.
 
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;

@@ -11,7 +11,7 @@ use super::by_hand::{after, auth_method_of_each_org, org_id, uuid};
 use crate::support::outbox::{deliveries, lanes};
 use crate::support::{Engine, TestApp};
 
-/// Organisations 1 and 2, each with an auth method of its own that has the same id as the organization.
+/// Organizations 1 and 2, each with an auth method of its own that has the same id as the organization.
 async fn start(engine: Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     for number in [1, 2] {

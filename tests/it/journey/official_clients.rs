@@ -82,7 +82,7 @@ on_both! {
     }
 }
 
-/// Three clients, each authorised by the administrator.
+/// Three clients, each authorized by the administrator.
 async fn authorized(program: &Program, server: &Server) {
     for name in ["One", "Two", "Three"] {
         server.registered(name);

@@ -22,7 +22,7 @@ const WHOLE_RUN: Duration = Duration::from_secs(300);
 /// In every Postgres URL here, so that no log may hold it.
 pub const DATABASE_PASSWORD: &str = "pw-0d1fb9c2-never-shown";
 
-/// SQL after which every person has authorised every client, in every organization. A grant has the id of its client.
+/// SQL after which every person has authorized every client, in every organization. A grant has the id of its client.
 pub const EVERYTHING_GRANTED: &str = "
     INSERT INTO org_clients (org_id, client_id, changed_at, authorized_id, first_authorized_at)
         SELECT o.id, c.id, 1767323045, c.id, 1767323045 FROM orgs o, clients c;

@@ -47,7 +47,7 @@ on_both! {
         assert_eq!(told_of(&app, disable).await, []);
     }
 
-    async fn who_is_removed_ends_what_they_had_authorised(engine: Engine) {
+    async fn who_is_removed_ends_what_they_had_authorized(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
