@@ -14,9 +14,10 @@ use crate::config::{Config, DatabaseUrl};
 use crate::db::engine::Db;
 use crate::db::engine::error::DbError;
 use crate::db::keys::ring_usage;
+use crate::random::Random;
+use crate::rules::secret::Secret;
 use crate::sealing;
 use crate::sealing::KeyRing;
-use crate::secret::{Random, Secret};
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
@@ -29,14 +30,14 @@ pub enum KeyRingError {
     #[error("the key file {} cannot be {attempt}: {cause}", .path.display())]
     File { path: PathBuf, attempt: &'static str, cause: std::io::Error },
     #[error(
-        "the key file {} is empty, since its creation was interrupted. Delete it if it never sealed \
+        "the key file {} is empty, since its creation was interrupted. Delete it if it never encrypted \
          anything",
         .path.display()
     )]
     Empty { path: PathBuf },
     #[error(
         "the key file {} is missing. The database next to it was used with a key file, and its \
-         signing keys and secrets cannot be opened without it. Restore the file from your copy. If \
+         signing keys and secrets cannot be decrypted without it. Restore the file from your copy. If \
          it is lost, create a new one with `(umask 077; openssl rand -base64 32 > {})`, run `grantor \
          keys rotate --now`, and run `grantor keys forget` for each key that the server then reports",
         .path.display(),
@@ -67,7 +68,7 @@ pub fn ring_for(config: &Config, random: &Random) -> Result<KeyRing, KeyRingErro
         (None, DatabaseUrl::Sqlite(path)) => from_file(&beside(path), random),
         (None, DatabaseUrl::Postgres(_)) => {
             tracing::warn!(
-                "`secrets.key` is not set, so secrets in the database are sealed with a publicly \
+                "`secrets.key` is not set, so secrets in the database are encrypted with a publicly \
                  known key: use this only for trials"
             );
             Ok(KeyRing::development())

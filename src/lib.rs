@@ -4,27 +4,27 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`app`] | what all requests share; start and graceful shutdown |
+//! | [`serve`] | starts the server, runs its tasks and shuts it down |
 //! | [`http`] | WHAT IS ANSWERED: routes, middleware, extractors, responses; mirrors the URLs |
+//! | [`app`], [`limits`] | the state that all requests share, and its limits |
 //! | [`actions`] | WHAT IS DONE: verbs, each in one transaction |
 //! | [`rules`] | WHAT IS ALLOWED: pure decisions on values |
 //! | [`db`] | WHAT IS STORED: all SQL, for both engines |
 //! | [`outgoing`] | the guarded HTTP client, the only one |
 //! | [`delivery`] | sends webhooks: in order, signed, with the access tokens that receivers require |
-//! | [`cli`] | one file per command |
+//! | [`cli`] | one file or folder per command: `grantor user create` is `cli/user/create.rs` |
 //! | [`diagnose`] | the commands that look for faults: `doctor`, `selftest`, `demo` |
 //! | [`config`] | settings: read in layers, validated once |
 //! | [`sweeper`] | removes expired rows on a timer |
 //! | [`timekeeper`] | keeps the clock at the database's time |
-//! | [`stop`] | the signal that the server is shutting down |
-//! | [`fair_pool`] | slots and bytes that networks share fairly |
+//! | [`shutdown`] | the signal that stops every task of the server |
 //! | [`metrics`], [`telemetry`] | counters, logs and traces |
 //! | [`passwords`] | hashes and verifies passwords, a few at a time, on threads of their own |
-//! | [`clock`], [`secret`] | the only readers of time and randomness |
+//! | [`clock`], [`random`] | the only readers of time and randomness |
 //! | [`sealing`], [`key_ring`] | secrets at rest, and the keys that seal them |
 //! | [`signing`] | signs and verifies tokens with keys that all servers share |
 //!
-//! `main -> cli -> app -> http -> actions -> { rules, db, outgoing }`, `delivery` beside `http`, and `{ db, outgoing } -> rules`.
+//! `main -> cli -> serve -> http -> app -> actions -> { rules, db, outgoing }`, `delivery` beside `http`, and `{ db, outgoing } -> rules`.
 //! `tests/architecture.rs` enforces this.
 //!
 //! Where a rule of a standard lives and what proves it:
@@ -33,35 +33,35 @@
 //! | --- | --- | --- |
 //! | RFC 7591 §2 client metadata | `rules/client/metadata.rs`, `rules/client/registration.rs` | there, `tests/it/oauth/register.rs` |
 //! | RFC 7591 §3.2.1 the answer, the same client again | `rules/client/identity.rs`, `actions/clients/register.rs` | there, `tests/it/oauth/register.rs` |
-//! | RFC 7591 §3.2.2, RFC 6749 §5.2 errors | `http/error.rs` | `tests/it/oauth/register.rs` |
+//! | RFC 7591 §3.2.2, RFC 6749 §5.2 errors | `http/error/mod.rs` | `tests/it/oauth/register.rs` |
 //! | RFC 6749 §3.1.2, RFC 8252 §7 redirect URIs | `rules/redirect/uri.rs` | there |
 //! | RFC 6749 §3.3 scope, what is offered of it | `rules/scope/mod.rs`, `rules/scope/offered.rs` | there |
-//! | RFC 6749 §3.1, §4.1.1 authorization requests | `rules/authorization/request.rs`, `http/oauth/authorize.rs` | there, `tests/it/oauth/authorize.rs`, `tests/it/oauth/authorize_pending.rs` |
-//! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 answers and where they may go | `rules/redirect/trusted.rs`, `http/oauth/pending.rs` | there, `tests/it/oauth/authorize_refusals.rs`, `tests/it/oauth/authorize_fatal.rs` |
-//! | RFC 6749 §4.1.3 a code, once | `rules/token/exchange.rs`, `actions/tokens/exchange.rs`, `db/families/redemptions.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorization_codes.rs` |
-//! | RFC 6749 §4.4, §2.3.1, §5 as a client: tokens for receivers of webhooks | `rules/token/answer.rs`, `actions/webhooks/fetch_access_token.rs` | there, `tests/it/actions/fetch_access_token.rs` |
-//! | RFC 6749 §5 token answers and errors | `rules/token/request.rs`, `http/oauth/token.rs`, `http/error/token.rs` | there, `tests/it/oauth/token_refusals.rs` |
-//! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `rules/token/refresh.rs`, `rules/token/refresh_token.rs`, `actions/tokens/refresh.rs`, `db/families/rotations.rs` | there, `tests/it/oauth/refresh.rs`, `tests/it/oauth/refresh_races.rs` |
-//! | RFC 6750 bearer tokens | `http/extract/basic.rs`, `http/error/token.rs` | there, `tests/it/oauth/userinfo.rs` |
+//! | RFC 6749 §3.1, §4.1.1 authorization requests | `rules/authorization/request.rs`, `http/oauth/authorize/begin.rs` | there, `tests/it/oauth/authorize/mod.rs`, `tests/it/oauth/authorize/pending.rs` |
+//! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 answers and where they may go | `rules/redirect/trusted.rs`, `http/oauth/authorize/respond.rs` | there, `tests/it/oauth/authorize/refusals.rs`, `tests/it/oauth/authorize/fatal.rs` |
+//! | RFC 6749 §4.1.3 a code, once | `rules/token/exchange.rs`, `actions/tokens/exchange.rs`, `db/families/redemptions.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorizations/codes.rs` |
+//! | RFC 6749 §4.4, §2.3.1, §5 as a client: tokens for receivers of webhooks | `rules/token/answer.rs`, `actions/webhooks/fetch_access_token.rs` | there, `tests/it/actions/webhooks/fetch_access_token.rs` |
+//! | RFC 6749 §5 token answers and errors | `rules/token/request.rs`, `http/oauth/token.rs`, `http/error/oauth.rs` | there, `tests/it/oauth/token_refusals.rs` |
+//! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `rules/token/refresh.rs`, `rules/token/refresh_token.rs`, `actions/tokens/refresh.rs`, `db/families/rotations.rs` | there, `tests/it/oauth/refresh/mod.rs`, `tests/it/oauth/refresh/races.rs` |
+//! | RFC 6750 bearer tokens | `http/extract/basic.rs`, `http/error/oauth.rs` | there, `tests/it/oauth/userinfo.rs` |
 //! | RFC 7009 revocation | `actions/tokens/revoke_token.rs`, `http/oauth/revoke.rs` | `tests/it/oauth/revoke.rs` |
 //! | RFC 7636 PKCE | `rules/authorization/pkce.rs` | there |
 //! | RFC 7662 introspection | `actions/tokens/check.rs`, `http/oauth/introspect.rs` | `tests/it/oauth/introspect.rs` |
-//! | RFC 8252 §8.6, RFC 6749 §10.2 consent, remembered or not | `rules/authorization/consent.rs`, `actions/authorize/approve.rs` | there, `tests/it/pages/consent.rs`, `tests/it/journey/browser.rs` |
+//! | RFC 8252 §8.6, RFC 6749 §10.2 consent, remembered or not | `rules/authorization/consent.rs`, `actions/authorize/approve.rs` | there, `tests/it/pages/consent/mod.rs`, `tests/it/journey/browser.rs` |
 //! | RFC 8707 resources | `rules/authorization/resource.rs`, `actions/resources/find_resource.rs` | there, `tests/it/db/resources.rs` |
-//! | RFC 9068 access tokens | `rules/token/claims.rs`, `actions/tokens/issue.rs` | there, `tests/it/oauth/life_of_tokens.rs` |
-//! | RFC 9700 §4.7, §4.12 forms and browsers | `http/extract/browser.rs`, `http/views/answer.rs` | there, `tests/it/pages/login.rs`, `tests/it/pages/consent.rs` |
-//! | OpenID Connect Core 1.0 §2, §3.1, §5.3 ID token, `prompt`, `ui_locales`, user information | `rules/token/claims.rs`, `rules/authorization/language.rs`, `http/oauth/pending.rs`, `http/oauth/userinfo.rs` | there, `tests/it/journey/openid_client.rs` |
-//! | RFC 9562 §5.7, §5.8 ids | `secret.rs`, `rules/client/identity.rs` | there |
-//! | Client ID Metadata Documents | `rules/client/document.rs`, `actions/clients/find.rs` | there, `rules/client/known_documents.rs`, `tests/it/actions/find_client.rs` |
-//! | RFC 9111 §4.2 freshness, §4.3 validation | `rules/client/document_freshness.rs`, `actions/clients/find/documents.rs` | there, `tests/it/actions/find_client.rs` |
+//! | RFC 9068 access tokens | `rules/token/claims.rs`, `actions/tokens/issue.rs` | there, `tests/it/oauth/token_lifetime.rs` |
+//! | RFC 9700 §4.7, §4.12 forms and browsers | `http/extract/browser.rs`, `http/redirect.rs`, `http/views/answer.rs` | there, `tests/it/pages/login.rs`, `tests/it/pages/consent/mod.rs` |
+//! | OpenID Connect Core 1.0 §2, §3.1, §5.3 ID token, `prompt`, `ui_locales`, user information | `rules/token/claims.rs`, `rules/authorization/next_step.rs`, `rules/authorization/language.rs`, `http/oauth/userinfo.rs` | there, `tests/it/journey/openid_client.rs` |
+//! | RFC 9562 §5.7, §5.8 ids | `random.rs`, `rules/client/identity.rs` | there |
+//! | Client ID Metadata Documents | `rules/client/document.rs`, `actions/clients/find/mod.rs` | there, `rules/client/known_documents.rs`, `tests/it/actions/clients/find.rs` |
+//! | RFC 9111 §4.2 freshness, §4.3 validation | `rules/client/document_freshness.rs`, `actions/clients/find/documents.rs` | there, `tests/it/actions/clients/find.rs` |
 //! | RFC 6890 addresses that are not public | `rules/syntax/address.rs`, `outgoing/resolver.rs` | there, `tests/it/outgoing.rs` |
-//! | RFC 9112 §3.2 one Host | `http/middleware/edge.rs` | `tests/it/edge.rs` |
+//! | RFC 9112 §3.2 one Host | `http/middleware/edge.rs` | `tests/it/middleware/mod.rs` |
 //! | RFC 8259, I-JSON (RFC 7493) bodies | `rules/syntax/json_text.rs` | there |
 //! | RFC 8414 §2, OpenID Connect Discovery 1.0 §3 metadata | `http/oauth/discovery.rs` | `tests/it/oauth/discovery.rs` |
-//! | RFC 7515 §3.1, RFC 7519, RFC 8725 signed tokens | `signing.rs`, `signing/jwt.rs` | there, `tests/it/db/signing_keys.rs` |
-//! | Standard Webhooks signatures | `delivery/signature.rs`, `actions/webhooks/secrets.rs` | there, `tests/it/webhook/deliver.rs`, `tests/it/journey/webhooks.rs` |
-//! | events once in their transaction, in order, sent at least once (decision 0016) | `db/webhooks/outbox.rs`, `db/webhooks/lanes.rs`, `delivery/sender.rs`, `rules/webhook/delivery.rs` | there, `tests/it/db/outbox.rs`, `tests/it/webhook/order.rs`, `tests/it/webhook/several_servers.rs` |
-//! | RFC 5116 secrets at rest, bound to their place | `sealing.rs`, `actions/keys/reseal.rs` | there, `tests/it/db/sealed.rs` |
+//! | RFC 7515 §3.1, RFC 7519, RFC 8725 signed tokens | `signing/mod.rs`, `signing/jwt.rs` | there, `tests/it/db/keys/signing_keys.rs` |
+//! | Standard Webhooks signatures | `delivery/signature.rs`, `actions/webhooks/secrets.rs` | there, `tests/it/delivery/deliver.rs`, `tests/it/journey/webhooks.rs` |
+//! | events once in their transaction, in order, sent at least once (decision 0016) | `db/webhooks/outbox.rs`, `db/webhooks/lanes.rs`, `delivery/sender.rs`, `rules/webhook/delivery.rs` | there, `tests/it/db/webhooks/outbox.rs`, `tests/it/delivery/order.rs`, `tests/it/delivery/several_servers.rs` |
+//! | RFC 5116 secrets at rest, bound to their place | `sealing.rs`, `actions/keys/reseal.rs` | there, `tests/it/db/keys/sealed.rs` |
 //! | RFC 7517, RFC 7638 keys | `rules/token/jwk.rs` | there, `tests/it/oauth/jwks.rs` |
 
 pub mod actions;
@@ -72,17 +72,19 @@ pub mod config;
 pub mod db;
 pub mod delivery;
 pub mod diagnose;
-pub mod fair_pool;
 pub mod http;
 pub mod key_ring;
+pub mod limits;
 pub mod metrics;
 pub mod outgoing;
 pub mod passwords;
-pub mod rules;
+pub mod random;
 pub mod sealing;
-pub mod secret;
+pub mod serve;
+pub mod shutdown;
 pub mod signing;
-pub mod stop;
 pub mod sweeper;
 pub mod telemetry;
 pub mod timekeeper;
+
+pub use grantor_rules as rules;

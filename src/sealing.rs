@@ -14,8 +14,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::random::Random;
 use crate::rules::id::OrgId;
-use crate::secret::{Random, Secret, hex};
+use crate::rules::secret::{Secret, hex};
 
 const KEY_LENGTH: usize = 32;
 const MIN_PASSPHRASE_LENGTH: usize = 32;
@@ -99,6 +100,12 @@ impl KeyRing {
         Self(Arc::new([RingKey::new(DEVELOPMENT.to_owned(), bytes)]))
     }
 
+    /// Returns a ring without keys, for commands that neither encrypt nor decrypt anything.
+    pub fn none() -> Self {
+        Self(Vec::<RingKey>::new().into())
+    }
+
+    /// The key that encrypts. Not to be called on [`Self::none`].
     pub fn newest(&self) -> &RingKey {
         &self.0[0]
     }
@@ -240,9 +247,9 @@ pub struct Sealed {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    #[error("it is sealed under the ring key \"{}\", which is not in the ring", .0.escape_debug())]
+    #[error("it is encrypted with the ring key \"{}\", which is not in the ring", .0.escape_debug())]
     UnknownKey(String),
-    #[error("it is damaged, or was sealed in another place or under another key with the same id")]
+    #[error("it is damaged, or was encrypted for another place or with another key of the same id")]
     Damaged,
 }
 

@@ -83,7 +83,7 @@ async fn maintain_keys(app: &App) {
     if let Err(error) = sweep_signing_keys(app).await {
         tracing::warn!(%error, "could not rotate or delete signing keys");
     }
-    match announce_expiring_keys(&app.context, &app.issuer.ring, app.signing_rules(), app.sealing_max_age()).await {
+    match announce_expiring_keys(&app.context, app.signing_rules(), app.sealing_max_age()).await {
         Ok(0) => {}
         Ok(announced) => tracing::info!(announced, "expiring keys were announced to webhooks"),
         Err(error) => tracing::warn!(%error, "could not announce expiring keys to webhooks"),
@@ -195,7 +195,7 @@ fn log_unwritten(written: Result<(), DbError>) {
 
 async fn sweep_signing_keys(app: &App) -> Result<(), SigningError> {
     let rules = app.signing_rules();
-    let created = rotate_aged_signing_keys(&app.context, &app.issuer.ring, rules).await?;
+    let created = rotate_aged_signing_keys(&app.context, rules).await?;
     let forgotten = forget_signing_keys(&app.context, rules).await?;
     if created.is_some() || forgotten > 0 {
         app.issuer.signing.reload().await?;

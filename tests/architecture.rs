@@ -1,12 +1,17 @@
-//! The shape of the house, held by reading the files: who may import whom, where SQL may stand, and that the two folders
-//! of migrations are a pair.
+//! Rules about the files of this repository: which layer may import which, where SQL is allowed, and
+//! the words of texts.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says why and ends")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails with a reason")]
+
+#[path = "architecture/imports.rs"]
+mod imports;
+#[path = "architecture/words.rs"]
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder, and what nothing in it may name.
+/// A folder, and the names that its files must not use.
 const RULES: &[(&str, &[&str])] = &[
     (
         "src/rules",
@@ -25,7 +30,9 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/db", &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli", "crate::delivery"]),
     ("src/actions", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "crate::delivery", "StatusCode"]),
     ("src/delivery", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode", "Tx"]),
-    ("src/http", &["sqlx", "crate::cli", "Tx"]),
+    ("src/http", &["sqlx", "crate::cli", "crate::serve", "Tx"]),
+    ("src/app", &["axum", "sqlx", "crate::http", "crate::cli", "crate::serve"]),
+    ("src/limits", &["axum", "sqlx", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::cli"]),
     (
         "src/outgoing",
         &[
@@ -48,11 +55,11 @@ const RULES: &[(&str, &[&str])] = &[
     ("src/diagnose", &["sqlx"]),
 ];
 
-/// Nothing but these names `http`.
-const MAY_NAME_HTTP: &[&str] = &["src/app.rs", "src/app/serve.rs", "src/cli/openapi.rs", "src/lib.rs"];
+/// The only files outside `src/http` that may import it.
+const MAY_NAME_HTTP: &[&str] = &["src/serve.rs", "src/cli/server/openapi.rs", "src/lib.rs"];
 
 #[test]
-fn nobody_imports_what_is_not_theirs() {
+fn no_layer_imports_from_a_forbidden_layer() {
     let mut broken = Vec::new();
     for (folder, forbidden) in RULES {
         for (file, number, line) in code_lines(folder) {
@@ -65,7 +72,7 @@ fn nobody_imports_what_is_not_theirs() {
 }
 
 #[test]
-fn only_the_app_imports_http() {
+fn only_the_server_imports_http() {
     let outside = code_lines("src").into_iter().filter(|(file, _, line)| {
         let inside = file.starts_with("src/http") || MAY_NAME_HTTP.iter().any(|allowed| file == Path::new(allowed));
         !inside && line.contains("crate::http")
@@ -74,15 +81,16 @@ fn only_the_app_imports_http() {
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// Whoever has another client can send requests anywhere. Spans go to the collector that the operator names.
+/// Another client could send requests to any address. Spans are sent only to the configured
+/// collector.
 #[test]
 fn there_is_one_http_client() {
     const CLIENTS: [&str; 5] =
         ["reqwest", "hyper::client", "hyper_util::client", "opentelemetry_http", "opentelemetry_otlp"];
     let mut found = Vec::new();
     for (file, number, line) in code_lines("src") {
-        let guarded = file.starts_with("src/outgoing") || file == Path::new("src/outgoing.rs");
-        let exports = |name: &str| name == "opentelemetry_otlp" && file == Path::new("src/telemetry.rs");
+        let guarded = file.starts_with("src/outgoing") || file == Path::new("src/outgoing/mod.rs");
+        let exports = |name: &str| name == "opentelemetry_otlp" && file == Path::new("src/telemetry/mod.rs");
         for name in CLIENTS.iter().filter(|name| names(&line, name) && !exports(name)) {
             if !(guarded && *name == "reqwest") {
                 found.push(format!("{}:{number} names {name}: {line}", file.display()));
@@ -93,7 +101,7 @@ fn there_is_one_http_client() {
 }
 
 #[test]
-fn sql_stands_in_db_and_nowhere_else() {
+fn only_db_contains_sql() {
     const WORDS: [&str; 5] = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE"];
     let outside = code_lines("src").into_iter().filter(|(file, _, line)| {
         !file.starts_with("src/db") && WORDS.iter().any(|word| line.contains(&format!("\"{word}")))
@@ -102,9 +110,9 @@ fn sql_stands_in_db_and_nowhere_else() {
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// A newcomer looks through a folder before the search: it must be short enough to be read.
+/// A newcomer reads a folder before searching, so it must be short.
 #[test]
-fn a_folder_holds_at_most_as_many_files_as_can_be_read_at_a_glance() {
+fn no_folder_has_too_many_entries() {
     const MAX_ENTRIES: usize = 31;
     let mut folders = vec![PathBuf::from("src")];
     let mut crowded = Vec::new();
@@ -117,6 +125,16 @@ fn a_folder_holds_at_most_as_many_files_as_can_be_read_at_a_glance() {
         folders.extend(entries.into_iter().filter(|path| path.is_dir()));
     }
     assert_eq!(crowded, Vec::<String>::new());
+}
+
+/// Other transactions would not be retried after a conflict, and not counted.
+#[test]
+fn actions_run_their_transactions_with_transact() {
+    let outside = code_lines("src/actions")
+        .into_iter()
+        .filter(|(file, _, line)| file != Path::new("src/actions/transact.rs") && line.contains("db.begin()"));
+    let found: Vec<String> = outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]
@@ -134,7 +152,7 @@ fn both_engines_have_the_same_migrations() {
 }
 
 #[test]
-fn templates_escape_everything_and_hold_no_script_no_style_and_no_address_of_elsewhere() {
+fn templates_contain_no_script_style_or_external_url_and_escape_everything() {
     const FORBIDDEN: [&str; 8] = ["safe", "escape", "<script", "<style", "style=", "javascript:", "http:", "https:"];
     let mut found = Vec::new();
     for entry in fs::read_dir("templates").expect("the folder exists") {
@@ -154,7 +172,7 @@ fn templates_escape_everything_and_hold_no_script_no_style_and_no_address_of_els
 }
 
 #[test]
-fn one_type_writes_markup_of_its_own_and_no_template_chooses_how_it_is_escaped() {
+fn only_one_type_writes_raw_markup_and_no_template_sets_its_escaping() {
     let lines = code_lines("src/http");
     let naming = |word: &str| lines.iter().filter(|(_, _, line)| line.contains(word)).count();
 
@@ -162,7 +180,7 @@ fn one_type_writes_markup_of_its_own_and_no_template_chooses_how_it_is_escaped()
 }
 
 #[test]
-fn every_file_says_first_what_it_is_about() {
+fn every_file_begins_with_a_module_comment() {
     let silent: Vec<PathBuf> = rust_files(Path::new("src"))
         .into_iter()
         .filter(|file| !fs::read_to_string(file).expect("is readable").starts_with("//! "))
@@ -170,7 +188,7 @@ fn every_file_says_first_what_it_is_about() {
     assert_eq!(silent, Vec::<PathBuf>::new());
 }
 
-/// Lines outside comments and tests, numbered.
+/// The numbered lines outside of comments and tests.
 fn code_lines(folder: &str) -> Vec<(PathBuf, usize, String)> {
     let mut files = rust_files(Path::new(folder));
     let module = PathBuf::from(format!("{folder}.rs"));
@@ -204,7 +222,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a line names a path or a type, and not merely a longer word that holds it.
+/// Whether a line contains a path or type as a whole word.
 fn names(line: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(name).any(|(at, _)| {

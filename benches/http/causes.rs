@@ -1,5 +1,6 @@
-//! The extra cost of a decision that is delivered to a webhook: the same decisions in an organization without a webhook and in
-//! one with a webhook that wants everything. Nobody sends meanwhile.
+//! The extra cost of decisions that are delivered to a webhook: the same decisions in an
+//! organization without a webhook and in one with a webhook for all events. Nothing is sent
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use crate::people;
 use crate::report::{self, figure};
 use crate::results::{median, ratio};
 
-/// Who decide at the same time, each about clients of its own.
+/// The number of concurrent callers, each with its own clients.
 const TASKS: usize = 16;
 pub const CLIENTS: usize = 4 * TASKS;
-/// More consents in a second than any machine has time for. A turn ends early where everybody has consented.
-const MOST_CONSENTS: u64 = 4_000;
+/// More consents per second than any machine can make. A turn ends early when all users have
+/// consented.
+const MAX_CONSENTS_PER_SECOND: u64 = 4_000;
 const AT_LEAST: f64 = 0.9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +37,9 @@ enum Cause {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Told {
-    Nobody,
-    AWebhook,
+enum Audience {
+    NoWebhook,
+    Webhook,
 }
 
 impl Cause {
@@ -51,11 +53,11 @@ impl Cause {
     }
 }
 
-impl Told {
+impl Audience {
     fn name(self) -> &'static str {
         match self {
-            Self::Nobody => "no webhook",
-            Self::AWebhook => "a webhook",
+            Self::NoWebhook => "none",
+            Self::Webhook => "all events",
         }
     }
 }
@@ -65,9 +67,9 @@ pub struct Orgs {
     pub with: String,
 }
 
-/// One measurement a round.
+/// One measurement per round.
 #[derive(Default)]
-pub struct Causes(BTreeMap<(Cause, Told), Vec<Measurement>>);
+pub struct Causes(BTreeMap<(Cause, Audience), Vec<Measurement>>);
 
 struct Stage<'a> {
     cluster: &'a Cluster,
@@ -75,50 +77,50 @@ struct Stage<'a> {
     library: Arc<Library>,
     clients: &'a [String],
     orgs: &'a Orgs,
-    /// Who may consent in a turn.
+    /// The users who can consent in a turn.
     people: u64,
 }
 
 pub fn run(cluster: &Cluster, orgs: &Orgs, clients: &[String], options: &Options) -> Result<Causes, Failure> {
     let stage = Stage::set(cluster, orgs, clients, options)?;
-    // Not counted: the first to come finds a database that has done nothing yet.
+    // Not counted, because the first caller finds a cold database.
     for cause in Cause::ALL {
-        stage.turn(cause, Told::AWebhook, options)?;
+        stage.turn(cause, Audience::Webhook, options)?;
     }
     let mut causes = Causes::default();
     for round in 1..=options.rounds() {
         for cause in Cause::ALL {
-            // Whoever comes second finds the disk busier, or idler: each in turn.
-            let mut order = [Told::Nobody, Told::AWebhook];
+            // Alternates the order, because the state of the disk differs for the second one.
+            let mut order = [Audience::NoWebhook, Audience::Webhook];
             order.rotate_left((round % 2) as usize);
-            for told in order {
-                eprint!("round {round}, {:<19} {:<10} ", cause.name(), told.name());
-                let measured = stage.turn(cause, told, options)?;
+            for audience in order {
+                eprint!("round {round}, {:<19} {:<10} ", cause.name(), audience.name());
+                let measured = stage.turn(cause, audience, options)?;
                 eprintln!("{:>6.0}/s, p99 {:.2} ms, {} errors", measured.per_second, measured.p99_ms, measured.errors);
-                causes.0.entry((cause, told)).or_default().push(measured);
+                causes.0.entry((cause, audience)).or_default().push(measured);
             }
         }
     }
-    people::forget_decisions(cluster)?;
+    people::reset_decisions(cluster)?;
     Ok(causes)
 }
 
 impl<'a> Stage<'a> {
     fn set(cluster: &'a Cluster, orgs: &'a Orgs, clients: &'a [String], options: &Options) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let people = MOST_CONSENTS * (options.warm_up() + options.turn()).as_secs().max(1);
+        let people = MAX_CONSENTS_PER_SECOND * (options.warm_up() + options.turn()).as_secs().max(1);
         people::insert(cluster, people, [&orgs.without, &orgs.with])?;
         let library = runtime.block_on(Library::open(cluster.url(crate::subject::DATABASE), clients))?;
         Ok(Self { cluster, runtime, library: Arc::new(library), clients, orgs, people })
     }
 
-    fn turn(&self, cause: Cause, told: Told, options: &Options) -> Result<Measurement, Failure> {
-        people::forget_decisions(self.cluster)?;
-        let org_id = self.org_id(told)?;
+    fn turn(&self, cause: Cause, audience: Audience, options: &Options) -> Result<Measurement, Failure> {
+        people::reset_decisions(self.cluster)?;
+        let org_id = self.org_id(audience)?;
         let offers = match cause {
             Cause::Restriction => Vec::new(),
             Cause::Consent => {
-                people::let_requests_wait(self.cluster, self.people, self.clients, &self.library.request()?)?;
+                people::insert_pending_requests(self.cluster, self.people, self.clients, &self.library.request()?)?;
                 self.runtime.block_on(self.library.offers(org_id))?
             }
         };
@@ -137,17 +139,17 @@ impl<'a> Stage<'a> {
         stopwatch.stop(tally, None)
     }
 
-    fn org_id(&self, told: Told) -> Result<OrgId, Failure> {
-        let id = match told {
-            Told::Nobody => &self.orgs.without,
-            Told::AWebhook => &self.orgs.with,
+    fn org_id(&self, audience: Audience) -> Result<OrgId, Failure> {
+        let id = match audience {
+            Audience::NoWebhook => &self.orgs.without,
+            Audience::Webhook => &self.orgs.with,
         };
         let bad = |_| Failure::Unexpected { what: "an organization's id", came: id.clone() };
         id.parse().map(OrgId).map_err(bad)
     }
 }
 
-/// A connection goes back to its pool by a task, so the runtime must be there still.
+/// A task returns a connection to its pool, so the runtime must still be running.
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
         self.runtime.block_on(self.library.close());
@@ -158,15 +160,15 @@ struct Turn {
     library: Arc<Library>,
     cause: Cause,
     org_id: OrgId,
-    /// Of each client, where people consent.
+    /// The requests of each client, if users consent.
     offers: Vec<Offer>,
     people: u64,
-    /// Somebody had nothing left to do.
+    /// A caller had nothing left to do.
     is_over: AtomicBool,
 }
 
 impl Turn {
-    /// Each task goes on where it was, and says where it stopped.
+    /// Each task continues where it stopped and returns its new position.
     async fn take(self: Arc<Self>, from: [u64; TASKS], time: Duration) -> ([u64; TASKS], Tally) {
         let began = Instant::now();
         let tasks: Vec<_> =
@@ -208,7 +210,7 @@ impl Turn {
         (at, tally)
     }
 
-    /// `None`: everybody has consented.
+    /// `None` if all users have consented.
     async fn decide_one(&self, task: usize, at: u64) -> Option<Result<(), String>> {
         let number = at * TASKS as u64 + task as u64;
         let client = (number % CLIENTS as u64) as usize;
@@ -222,18 +224,18 @@ impl Turn {
 
 #[rustfmt::skip]
 const COLUMNS: [&str; 12] = [
-    "cause", "told", "a second", "the rounds", "p50 ms", "p99 ms", "errors",
+    "cause", "webhook", "a second", "the rounds", "p50 ms", "p99 ms", "errors",
     "CPU µs library", "CPU µs Postgres", "cores of others", "ratio", "ratio of CPU",
 ];
 
 impl Causes {
-    fn rounds(&self, cause: Cause, told: Told) -> &[Measurement] {
-        self.0.get(&(cause, told)).map_or(&[], Vec::as_slice)
+    fn rounds(&self, cause: Cause, audience: Audience) -> &[Measurement] {
+        self.0.get(&(cause, audience)).map_or(&[], Vec::as_slice)
     }
 
-    /// What is told to a webhook to what is told to nobody.
+    /// The ratio of the rate with a webhook to the rate without one.
     fn ratio(&self, cause: Cause, figure: fn(&Measurement) -> f64) -> Option<f64> {
-        ratio([Told::AWebhook, Told::Nobody].map(|told| self.rounds(cause, told)), figure)
+        ratio([Audience::Webhook, Audience::NoWebhook].map(|audience| self.rounds(cause, audience)), figure)
     }
 
     pub fn errors(&self) -> u64 {
@@ -245,15 +247,15 @@ impl Causes {
     }
 
     pub fn print(&self) {
-        let rows = self.0.iter().map(|(&(cause, told), rounds)| {
+        let rows = self.0.iter().map(|(&(cause, audience), rounds)| {
             let middle = |figure: fn(&Measurement) -> f64| median(rounds.iter().map(figure));
             let each: Vec<String> = rounds.iter().map(|round| format!("{:.0}", round.per_second)).collect();
             let compared = |measured: fn(&Measurement) -> f64| {
-                if told == Told::AWebhook { figure(self.ratio(cause, measured), 2) } else { String::new() }
+                if audience == Audience::Webhook { figure(self.ratio(cause, measured), 2) } else { String::new() }
             };
             vec![
                 cause.name().to_owned(),
-                told.name().to_owned(),
+                audience.name().to_owned(),
                 figure(middle(|round| round.per_second), 0),
                 each.join(" "),
                 figure(middle(|round| round.p50_ms), 2),
@@ -263,7 +265,7 @@ impl Causes {
                 figure(middle(|round| round.postgres_us), 1),
                 figure(middle(|round| round.others), 2),
                 compared(|round| round.per_second),
-                // Says more where others were busy.
+                // The ratio is less reliable if other processes used the machine.
                 compared(|round| round.load_us + round.postgres_us),
             ]
         });
@@ -272,8 +274,8 @@ impl Causes {
 
     pub fn goals(&self) -> Vec<Goal> {
         let goal = |cause: Cause| {
-            let name = format!("{}, told to a webhook / to nobody", cause.name());
-            let both = [Told::Nobody, Told::AWebhook].map(|told| self.rounds(cause, told));
+            let name = format!("{}, with a webhook / without", cause.name());
+            let both = [Audience::NoWebhook, Audience::Webhook].map(|audience| self.rounds(cause, audience));
             let others = median(both.into_iter().flatten().map(|round| round.others)).unwrap_or_default();
             Goal::new(&name, Limit::AtLeast(AT_LEAST), self.ratio(cause, |round| round.per_second), others)
         };

@@ -1,5 +1,6 @@
-//! A temporary Postgres with its defaults (so every commit is on the disk before it is answered), in a folder that goes
-//! when the benchmark does. Only `max_connections` is raised, for 64 connections of `pgbench` beside two pools of 16.
+//! A temporary Postgres with its default settings, so every commit is on the disk before its
+//! response. Its folder is removed at the end of the benchmark. Only `max_connections` is raised,
+//! for 64 connections of `pgbench` and two pools of 16.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +20,7 @@ pub struct Cluster {
     server: Process,
     tools: Tools,
     port: u16,
-    // Removed last: fields are dropped in the order in which they are declared.
+    // Dropped last, because fields are dropped in their order.
     folder: TempDir,
 }
 
@@ -30,7 +31,7 @@ impl Cluster {
         interrupt::remove_when_interrupted(folder.path());
         runs_as.own(folder.path())?;
         let data = folder.path().join("data");
-        initialise(&tools, &runs_as, &data)?;
+        initialize(&tools, &runs_as, &data)?;
         let port = free_port()?;
         let server = serve(&tools, &runs_as, &data, port)?;
         let mut cluster = Self { server, tools, port, folder };
@@ -50,13 +51,13 @@ impl Cluster {
         Err(Failure::Silent { program: "postgres", seconds: 30 })
     }
 
-    /// Runs statements and returns the unadorned rows.
+    /// Runs statements and returns the unaligned rows.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String, Failure> {
         let mut psql = self.client("psql", database);
         process::run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statements]), "psql")
     }
 
-    /// One of Postgres's own programs, told where this cluster is.
+    /// A Postgres program, configured for this cluster.
     pub fn client(&self, tool: &str, database: &str) -> Command {
         let mut command = Command::new(self.tools.path(tool));
         command.env("PGHOST", Ipv4Addr::LOCALHOST.to_string()).env("PGPORT", self.port.to_string());
@@ -81,7 +82,7 @@ impl Cluster {
     }
 }
 
-fn initialise(tools: &Tools, runs_as: &RunsAs, data: &Path) -> Result<(), Failure> {
+fn initialize(tools: &Tools, runs_as: &RunsAs, data: &Path) -> Result<(), Failure> {
     let mut initdb = process::bound_to_us(tools.path("initdb"), runs_as.privileges(), Ending::Quit);
     initdb.arg("-D").arg(data).args([
         "--username=postgres",
@@ -102,7 +103,7 @@ fn serve(tools: &Tools, runs_as: &RunsAs, data: &Path, port: u16) -> Result<Proc
     Process::start(postgres, "postgres", Ending::Quit)
 }
 
-/// A port that nobody listens on. Somebody else could take it before we do; then what we start says so and ends.
+/// A free port. Another process may take it first; then starting Postgres fails with an error.
 pub fn free_port() -> Result<u16, Failure> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,4 +1,5 @@
-//! Who is measured, in the order of their turns: neighbours are those whose ratio is asked for.
+//! The measured contenders in the order of their turns. Contenders whose ratio is computed are
+//! neighbors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub enum Contender {
 }
 
 impl Contender {
-    /// Endpoints that are limited by Postgres stand beside its limits.
+    /// Endpoints that are limited by Postgres come next to its limits.
     pub fn all() -> Vec<Self> {
         let tokens = |endpoint| [Issuer::Ours, Issuer::Peer].map(|issuer| Self::Tokens(endpoint, issuer));
         let mut all = vec![Self::PgbenchInsert, Self::Register, Self::RegisterAgain];
@@ -71,12 +72,12 @@ impl Contender {
         }
     }
 
-    /// Then a warm-up would take what the turn needs; an earlier turn has warmed the same path up.
+    /// A warm-up would use up the tokens of the turn; an earlier turn has warmed up the same path.
     pub fn uses_up_what_others_left(self) -> bool {
         matches!(self, Self::Tokens(Endpoint::IntrospectNew, _))
     }
 
-    /// Whose rate this one's is divided by in the table.
+    /// The contender that the rate of this one is divided by in the table.
     pub fn baseline(self) -> Option<Self> {
         match self {
             Self::Register => Some(Self::PgbenchInsert),
@@ -95,7 +96,7 @@ impl Contender {
     }
 }
 
-/// Where the load of an HTTP contender goes.
+/// The target of the load of an HTTP contender.
 pub struct Target {
     pub address: SocketAddr,
     pub process: u32,

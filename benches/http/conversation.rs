@@ -1,11 +1,11 @@
-//! What one connection says next, which may follow from what it heard last.
+//! The next request of a connection, which may depend on its last response.
 
 use crate::request::{Request, Varies};
 
 pub struct Conversation<'a> {
     request: &'a Request,
     bytes: Vec<u8>,
-    /// The token that the last answer brought.
+    /// The token of the last response.
     held: Option<String>,
 }
 
@@ -14,7 +14,7 @@ impl<'a> Conversation<'a> {
         Self { request, bytes: request.bytes(), held: None }
     }
 
-    /// `None`: nothing is left to say.
+    /// `None` if nothing is left to send.
     pub fn next(&mut self) -> Option<&[u8]> {
         match &self.request.varies {
             Varies::Never => {}
@@ -27,7 +27,7 @@ impl<'a> Conversation<'a> {
         Some(&self.bytes)
     }
 
-    /// What came when all went well.
+    /// Handles a successful response.
     pub fn hear(&mut self, answer: &[u8]) {
         if let Varies::Token(form) = &self.request.varies {
             self.held = form.next(answer);
@@ -35,7 +35,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Another turn goes on with the token.
+/// Another turn continues with the token.
 impl Drop for Conversation<'_> {
     fn drop(&mut self) {
         if let (Varies::Token(form), Some(token)) = (&self.request.varies, self.held.take()) {

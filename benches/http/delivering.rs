@@ -1,4 +1,5 @@
-//! How fast what waits for a webhook is sent: events written by SQL before the server starts, and a receiver that counts.
+//! The delivery rate of waiting events: they are inserted by SQL before the server starts, and the
+//! receiver counts them.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,17 +12,17 @@ use crate::report::figure;
 use crate::subject::{DATABASE, Settings};
 use crate::usage::{self, Usage};
 
-/// After so long without a request nothing more is waited for.
+/// The benchmark stops waiting after this time without a request.
 const SILENCE: Duration = Duration::from_secs(30);
 
 pub struct Delivered {
     pub lanes: usize,
     events: usize,
     log: Log,
-    /// As the database says.
+    /// The number according to the database.
     noted: usize,
     pub peak_mb: f64,
-    /// Microseconds of processor time a delivery.
+    /// Microseconds of CPU time per delivery.
     server_us: f64,
     postgres_us: f64,
     receiver_us: f64,
@@ -56,7 +57,8 @@ pub fn run(
     })
 }
 
-/// Each lane has its turn. A table that filled by itself would have been looked at by the autovacuum.
+/// Distributes the events over the lanes. Analyzes the table, as autovacuum would do for a table
+/// that filled up slowly.
 fn insert(cluster: &Cluster, events: usize, lanes: usize) -> Result<(), Failure> {
     let now = people::now();
     cluster.sql(
@@ -82,16 +84,16 @@ fn insert(cluster: &Cluster, events: usize, lanes: usize) -> Result<(), Failure>
 }
 
 fn watch(receiver: &Receiver, events: usize, lanes: usize) {
-    const TOLD_EVERY: Duration = Duration::from_secs(2);
-    let (mut came, mut last, mut told) = (0, Instant::now(), Instant::now());
+    const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+    let (mut came, mut last, mut last_report) = (0, Instant::now(), Instant::now());
     while came < events && last.elapsed() < SILENCE {
         thread::sleep(Duration::from_millis(50));
         let now = receiver.distinct();
         if now > came {
             (came, last) = (now, Instant::now());
         }
-        if told.elapsed() > TOLD_EVERY {
-            told = Instant::now();
+        if last_report.elapsed() > REPORT_INTERVAL {
+            last_report = Instant::now();
             eprintln!("{}: {came} of {events} delivered", count_of(lanes));
         }
     }
@@ -101,7 +103,7 @@ pub fn count_of(lanes: usize) -> String {
     if lanes == 1 { "1 lane".to_owned() } else { format!("{lanes} lanes") }
 }
 
-/// How many are, at the end.
+/// The number of events in this state at the end.
 fn wait_until_noted(cluster: &Cluster, events: usize) -> Result<usize, Failure> {
     const TRIES: u32 = 50;
     let mut noted = 0;

@@ -1,4 +1,4 @@
-//! What is asked of a server that issues tokens, and which server that is.
+//! The measured endpoints of a server that issues tokens, and the server.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Issuer {
@@ -11,7 +11,7 @@ pub enum Issuer {
 pub enum Endpoint {
     /// A code for tokens.
     Exchange,
-    /// Before [`Self::IntrospectNew`], which asks about the access tokens that come of it.
+    /// Precedes [`Self::IntrospectNew`], which introspects the resulting access tokens.
     Refresh,
     /// The same token again.
     IntrospectSeen,

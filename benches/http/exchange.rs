@@ -1,4 +1,4 @@
-//! One request and its answer on a connection of their own: for setting the stage, not for measuring.
+//! One request and its response on a new connection, for setup and not for measurements.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
-//! Why a benchmark could not be run. What a contender did wrong while it ran is counted, not raised.
+//! The reason why a benchmark could not run. Errors of a contender while it runs are counted
+//! instead.
 
 use std::io;
 

@@ -1,6 +1,6 @@
-//! The floor: the least that an axum and sqlx server does, as a measure for ours. No middleware, no tracing, no rules:
-//! a static document from memory, one client read by its key with one prepared statement, and a POST of JSON that is
-//! parsed into typed fields.
+//! The floor: the minimal work of an axum and sqlx server. Without middleware, tracing and rules,
+//! it serves a static document from memory, one client by its key with one prepared statement, and
+//! a POST whose JSON is parsed into typed fields.
 
 use std::net::Ipv4Addr;
 
@@ -20,7 +20,7 @@ use crate::options::Floor;
 pub const STATIC_PATH: &str = "/static";
 pub const PARSE_PATH: &str = "/parse";
 
-/// As many as our own server has by default.
+/// The default number of our own server.
 const POOL: u32 = 16;
 
 pub fn serve(floor: &Floor) -> Result<(), Failure> {
@@ -62,7 +62,7 @@ async fn read_client(State(pool): State<PgPool>, Path(id): Path<Uuid>) -> Respon
     }
 }
 
-/// What a registration holds (RFC 7591 section 2).
+/// The members of a registration (RFC 7591 section 2).
 #[derive(Deserialize)]
 struct Registration {
     client_name: String,
@@ -77,7 +77,7 @@ struct Registration {
     tos_uri: String,
 }
 
-/// The same answer for every registration in which something stands.
+/// The same response for every registration with at least one member.
 async fn parse(Json(registration): Json<Registration>) -> Response {
     let Registration { client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, .. } = &registration;
     let texts = [client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, &registration.policy_uri];

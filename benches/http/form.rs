@@ -1,4 +1,4 @@
-//! A form that is posted with another token each time: taken from a queue, or from the answer before.
+//! A form that is posted with another token each time, from a queue or from the previous response.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::tokens::Tokens;
 
 pub struct Form {
     head: String,
-    /// All of the body but the token, which stands last.
+    /// The body without the token, which comes last.
     body: String,
-    /// Where a connection finds its next token, or its first.
+    /// The source of the next token of a connection, or of its first one.
     pub tokens: Arc<Tokens>,
-    /// Present where the answer holds the connection's next token: where the access tokens go.
+    /// The queue for access tokens, if the response contains the next token of the connection.
     access_tokens: Option<Arc<Tokens>>,
 }
 
@@ -27,20 +27,21 @@ impl Form {
         Self { head, body, tokens: Arc::clone(tokens), access_tokens: None }
     }
 
-    /// Each connection goes on with the refresh token of its last answer (RFC 6749 section 6).
+    /// Each connection continues with the refresh token of its last response (RFC 6749 section 6).
     pub fn chained(self, access_tokens: &Arc<Tokens>) -> Self {
         Self { access_tokens: Some(Arc::clone(access_tokens)), ..self }
     }
 
-    /// The whole request. Tokens need no escape: both servers make them of letters, digits, `-`, `_` and `.`.
+    /// The whole request. Tokens need no escaping: both servers use only letters, digits, `-`, `_`
+    /// and `.`.
     pub fn write(&self, token: &str, bytes: &mut Vec<u8>) {
         let Self { head, body, .. } = self;
         bytes.clear();
-        // A vector takes everything.
+        // Writing to a vector cannot fail.
         let _ = write!(bytes, "{head}content-length: {}\r\n\r\n{body}{token}", body.len() + token.len());
     }
 
-    /// The token for the connection's next request, where the answer brings it.
+    /// The token for the next request of the connection, if the response contains it.
     pub fn next(&self, answer: &[u8]) -> Option<String> {
         let access_tokens = self.access_tokens.as_ref()?;
         let answer = std::str::from_utf8(answer).ok()?;
@@ -55,7 +56,7 @@ pub fn encode(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The text of a member of a JSON object, found without parsing the whole: there is no other place for these names.
+/// The text of a member of a JSON object, found by searching: the names occur nowhere else.
 pub fn member<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = json.split_once(&format!("\"{name}\":"))?;
     let (text, _) = after.trim_start().strip_prefix('"')?.split_once('"')?;

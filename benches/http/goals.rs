@@ -1,4 +1,5 @@
-//! The goals, each a ratio between contenders of the same run, a cost, or a size; and whether they were reached.
+//! The goals, and whether they were reached. Each is a ratio between contenders of the same run, a
+//! cost, or a size.
 
 use crate::contender::Contender;
 use crate::contender::Contender::{
@@ -10,19 +11,20 @@ use crate::results::{Results, median};
 use crate::rounds::Memory;
 use crate::token_goals;
 
-/// Where others use more of the machine than this, nothing can be said about us: one writer gets fewer turns than many.
+/// If other processes use more of the machine than this, the result is not judged: one writer gets
+/// fewer turns than many.
 pub const NOISY: f64 = 0.5;
 
 pub struct Goal {
     pub name: String,
-    /// `None`: the goal is about no load.
+    /// `None` if the goal is not about a load.
     pub connections: Option<usize>,
     pub limit: Limit,
-    /// `None`: not measured in this run.
+    /// `None` if it was not measured in this run.
     pub measured: Option<f64>,
-    /// Cores that others used while this was measured.
+    /// The number of cores that other processes used meanwhile.
     pub others: f64,
-    /// Beyond this many the goal is not judged.
+    /// The goal is not judged beyond this number of cores.
     bearable: f64,
 }
 
@@ -41,7 +43,7 @@ pub enum Verdict {
 }
 
 impl Goal {
-    /// One about no number of connections.
+    /// A goal that does not depend on the number of connections.
     pub fn new(name: &str, limit: Limit, measured: Option<f64>, others: f64) -> Self {
         Self { name: name.to_owned(), connections: None, limit, measured, others, bearable: NOISY }
     }
@@ -79,7 +81,7 @@ pub fn judge(results: &Results, memory: &Memory, options: &Options) -> Vec<Goal>
     goals
 }
 
-/// The goals at one number of connections.
+/// The goals for one number of connections.
 pub struct At<'a> {
     results: &'a Results,
     connections: usize,
@@ -105,8 +107,9 @@ impl At<'_> {
         goals
     }
 
-    /// One connection leaves nothing to commit together. With more, a machine that others use up to 0.8 of a core of
-    /// lowers the goal: pgbench's many backends get more turns than one committer.
+    /// A single connection has nothing to commit together. With several, the goal is lower if other
+    /// processes use up to 0.8 of a core: pgbench's many backends get more turns than one
+    /// committer.
     fn registration(&self) -> Goal {
         const QUIET: f64 = 0.3;
         const CROWDED: f64 = 0.8;

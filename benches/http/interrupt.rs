@@ -1,5 +1,5 @@
-//! Ctrl-C and a polite kill run no destructors, so the temporary folder is removed here. The child processes need no
-//! help: the kernel ends them with us.
+//! Ctrl-C and SIGTERM run no destructors, so the temporary folder is removed here. The kernel ends
+//! the child processes.
 
 use std::path::Path;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What a shell reports for a program that Ctrl-C ended.
+/// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
 pub fn remove_when_interrupted(folder: &Path) {
@@ -32,7 +32,7 @@ fn wait_for_interrupt() -> std::io::Result<()> {
     })
 }
 
-/// Postgres may still be writing its last files into the folder, hence the patience.
+/// Retries, because Postgres may still be writing files into the folder.
 fn remove(folder: &Path) {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {

@@ -1,8 +1,8 @@
-//! How long each request took, and the percentiles of that.
+//! The durations of the requests, and their percentiles.
 
 use std::time::Duration;
 
-/// Whole microseconds: four bytes a request, so a million requests are four megabytes.
+/// Microseconds in four bytes per request, so a million requests use four megabytes.
 #[derive(Default)]
 pub struct Latencies(Vec<u32>);
 
@@ -19,7 +19,8 @@ impl Latencies {
         self.0.len()
     }
 
-    /// Milliseconds that this share of the requests (0.5, 0.99) did not exceed; 0 where there were none.
+    /// The percentile in milliseconds for this share of the requests (0.5, 0.99), or 0 without
+    /// requests.
     pub fn percentiles(mut self, shares: [f64; 2]) -> [f64; 2] {
         self.0.sort_unstable();
         shares.map(|share| {

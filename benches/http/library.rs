@@ -1,4 +1,4 @@
-//! This server's library in process: decisions of organizations and their people, without a request over the wire.
+//! This server's library in process: decisions of organizations and their users without HTTP.
 
 use std::time::Duration;
 
@@ -14,20 +14,23 @@ use grantor::db::clients::Client;
 use grantor::db::engine::Db;
 use grantor::db::engine::connect::{Location, Target};
 use grantor::db::users::User;
+use grantor::metrics::transactions::TransactionMetrics;
 use grantor::passwords::Passwords;
+use grantor::random::Random;
 use grantor::rules::authorization::pkce::CodeChallenge;
 use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
 use grantor::rules::client::ClientId;
 use grantor::rules::id::OrgId;
 use grantor::rules::scope::restriction::ScopesRestriction;
 use grantor::rules::scope::{ScopeSet, ScopeToken};
-use grantor::secret::{Digest, Random, Secret};
+use grantor::rules::secret::{Digest, Secret};
+use grantor::sealing::KeyRing;
 
 use crate::failure::Failure;
 use crate::people;
 use crate::token_server::{CHALLENGE, REDIRECT_URI};
 
-/// As many as the server has by default.
+/// The default number of the server.
 const POOL: u32 = 16;
 const SCOPE: &str = "openid profile email";
 const CODE_TTL: i64 = 60;
@@ -41,7 +44,7 @@ pub struct Library {
     clients: Vec<Client>,
 }
 
-/// Why it was not done, in words.
+/// The text of the error.
 pub type Refused = String;
 
 impl Library {
@@ -58,8 +61,9 @@ impl Library {
             clients.push(find_client(&db, id).await?);
         }
         let (clock, random, passwords) = (Clock::system(), Random::system(), Passwords::default());
+        let transactions = TransactionMetrics::default();
         Ok(Self {
-            context: Context { db, clock, random, passwords },
+            context: Context { db, clock, random, passwords, ring: KeyRing::none(), transactions },
             loaded: default_settings()?,
             required: ScopeSet::default(),
             restrictions: [
@@ -75,7 +79,7 @@ impl Library {
         Bounds::of(&self.loaded.config, &self.loaded.catalog, &self.required)
     }
 
-    /// One restriction and the other in turn, so that each is news.
+    /// Alternates between two restrictions, so that each is a change.
     pub async fn restrict(&self, org_id: OrgId, client: usize, time: u64) -> Result<(), Refused> {
         let (client_id, restriction) = (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
         let (bounds, by) = (self.bounds(), AuditActor::COMMAND_LINE);
@@ -83,7 +87,7 @@ impl Library {
         restricted.map(drop).map_err(|error| error.to_string())
     }
 
-    /// The request that waits for each person, as it is stored.
+    /// The stored request of each user.
     pub fn request(&self) -> Result<String, Failure> {
         serde_json::to_string(&self.request)
             .map_err(|error| Failure::Unexpected { what: "a request as JSON", came: error.to_string() })
@@ -99,7 +103,7 @@ impl Library {
         }
     }
 
-    /// What each client may be given. It is the same for whoever has given nothing yet.
+    /// The scopes that each client can get. They are the same for every user without a grant.
     pub async fn offers(&self, org_id: OrgId) -> Result<Vec<Offer>, Failure> {
         let person = people::person(0);
         let mut offers = Vec::with_capacity(self.clients.len());
@@ -113,7 +117,7 @@ impl Library {
         Ok(offers)
     }
 
-    /// A person gives all that is asked of them.
+    /// A user approves everything.
     pub async fn consent(&self, org_id: OrgId, client: usize, number: u64, offer: &Offer) -> Result<(), Refused> {
         let user = people::person(number);
         let asking = self.asking(org_id, client, &user);

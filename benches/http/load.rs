@@ -1,6 +1,6 @@
-//! A closed-loop load generator: every connection sends its next request as soon as the last is answered. One thread,
-//! keep-alive, and as little work a request as possible, since it shares the cores with what it measures. A turn ends
-//! early where nothing is left to send, once every connection has found so.
+//! A closed-loop load generator: every connection sends its next request as soon as the last is
+//! answered. It uses one thread, keep-alive, and little work per request, because it shares the
+//! cores with the server. A turn ends early when no connection has anything left to send.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,14 +17,14 @@ use crate::latencies::Latencies;
 use crate::request::Request;
 use crate::response::Head;
 
-/// How long an answer may take once the turn is over. Whoever waits longer is counted as one error.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for responses after the end of a turn. Later ones count as one error.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub struct Tally {
     pub latencies: Latencies,
     pub errors: u64,
-    /// One status that was not the expected one.
+    /// One unexpected status.
     pub wrong_status: Option<u16>,
     pub took: Duration,
 }
@@ -35,7 +35,7 @@ pub fn run(address: SocketAddr, request: &Arc<Request>, connections: usize, turn
         let began = Instant::now();
         let drivers: Vec<_> =
             (0..connections).map(|_| tokio::spawn(drive(address, Arc::clone(request), began + turn))).collect();
-        let mut total = collect(drivers, turn + PATIENCE).await;
+        let mut total = collect(drivers, turn + MAX_WAIT).await;
         total.took = began.elapsed();
         Ok(total)
     })
@@ -56,7 +56,7 @@ async fn collect(drivers: Vec<JoinHandle<Tally>>, longest: Duration) -> Tally {
     total
 }
 
-/// Keeps one connection busy, and makes a new one where the old one broke.
+/// Keeps one connection busy, and opens a new one if it breaks.
 async fn drive(address: SocketAddr, request: Arc<Request>, until: Instant) -> Tally {
     let mut tally = Tally::default();
     while Instant::now() < until {
@@ -92,7 +92,7 @@ async fn converse(address: SocketAddr, request: &Request, until: Instant, tally:
     }
 }
 
-/// The head of the next answer, once the whole of it is here.
+/// The header section of the next response, once it is complete.
 async fn answer(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Head> {
     received.clear();
     loop {

@@ -1,10 +1,10 @@
-//! What this server costs beside what the machine can do and what a peer does: `pgbench`, a bare axum server,
-//! oidc-provider and this server, measured in turn in one run against one temporary Postgres. `scripts/bench` runs it and
-//! explains what it prints.
+//! The speed and cost of this server compared with the limits of the machine and with a peer. In
+//! one run and on one temporary Postgres, it measures `pgbench`, a bare axum server, oidc-provider
+//! and this server in turn. `scripts/bench` runs it and explains its output.
 //!
-//! Linux only: processor time and memory are read from `/proc`.
+//! Linux only: CPU time and memory are read from `/proc`.
 
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, so it asks the system for it")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod causes;
 mod cluster;

@@ -1,4 +1,4 @@
-//! What one turn of one contender showed.
+//! The result of one turn of one contender.
 
 use std::time::{Duration, Instant};
 
@@ -12,24 +12,24 @@ pub struct Measurement {
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// Microseconds of processor time a request. pgbench has no server.
+    /// Microseconds of CPU time per request. pgbench has no server.
     pub server_us: Option<f64>,
     pub postgres_us: f64,
-    /// What the load generator, or pgbench, took for itself.
+    /// The CPU time of the load generator or pgbench.
     pub load_us: f64,
-    /// Cores that processes other than ours kept busy meanwhile.
+    /// Cores that other processes kept busy meanwhile.
     pub others: f64,
     pub resident_mb: Option<f64>,
 }
 
 impl Measurement {
-    /// What a request costs in the server and in Postgres together.
+    /// The CPU time of a request in the server and Postgres together.
     pub fn processor_us(&self) -> f64 {
         self.server_us.unwrap_or_default() + self.postgres_us
     }
 }
 
-/// Processor time between two moments.
+/// The CPU time between two moments.
 pub struct Stopwatch {
     server: Option<u32>,
     postgres: u32,

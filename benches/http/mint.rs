@@ -1,4 +1,5 @@
-//! Authorization codes of this server without a browser: written to its database by its own library, as a consent would.
+//! Authorization codes of this server without a browser: its own library stores them like a
+//! consent.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,21 +14,23 @@ use grantor::db::grants::NewGrant;
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::resources::StoredResource;
 use grantor::db::{grants, resources, users};
+use grantor::random::Random;
 use grantor::rules::authorization::pkce::CodeChallenge;
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::client::ClientId;
 use grantor::rules::id::{AuthorizedClientId, GrantId, OrgId, ResourceId, UserId};
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
+use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
-use grantor::secret::{Random, Secret};
 
 use crate::failure::Failure;
 use crate::token_server::{CHALLENGE, REDIRECT_URI, SCOPE};
 
-/// Who authorized the client. An exchange takes the row of its grant, so those of one person would wait for each other.
+/// The users who authorized the client. An exchange locks the row of its grant, so exchanges of one
+/// user would wait for each other.
 const PEOPLE: usize = 256;
-/// Codes in a transaction.
+/// The number of codes per transaction.
 const TOGETHER: usize = 500;
 
 pub struct Mint {
@@ -36,7 +39,8 @@ pub struct Mint {
     random: Random,
     client_id: ClientId,
     scopes: ScopeSet,
-    /// What the tokens are for, and who introspects them: an API learns nothing of tokens for another.
+    /// The resource of the tokens, which also introspects them: a resource gets no information
+    /// about tokens for others.
     api: Resource,
     grants: Vec<GrantId>,
 }
@@ -48,7 +52,7 @@ impl Mint {
         let scopes = ScopeSet::parse(SCOPE).unwrap_or_default();
         let (db, grants) = runtime.block_on(async {
             let db = Db::open(target)?;
-            let grants = authorise(&db, &random, org_id, client_id, &scopes).await?;
+            let grants = authorize(&db, &random, org_id, client_id, &scopes).await?;
             Ok::<_, DbError>((db, grants))
         })?;
         Ok(Self { runtime, db, random, client_id, scopes, api, grants })
@@ -86,8 +90,8 @@ impl Mint {
         }
     }
 
-    /// Lets the API introspect: its id, and its secret.
-    pub fn tell_of_the_api(&self) -> Result<(ResourceId, Secret), Failure> {
+    /// Allows the resource to introspect. Returns its id and its secret.
+    pub fn insert_resource(&self) -> Result<(ResourceId, Secret), Failure> {
         let secret = self.random.application_key();
         let resource = StoredResource {
             id: ResourceId(self.random.uuid_v7(millis())),
@@ -101,14 +105,14 @@ impl Mint {
     }
 }
 
-/// A connection goes back to its pool by a task, so the runtime must be there still.
+/// A task returns a connection to its pool, so the runtime must still be running.
 impl Drop for Mint {
     fn drop(&mut self) {
         self.runtime.block_on(self.db.close());
     }
 }
 
-async fn authorise(
+async fn authorize(
     db: &Db,
     random: &Random,
     org_id: OrgId,
@@ -122,7 +126,7 @@ async fn authorise(
     org_clients::assign_authorized_id(&mut tx, org_id, client_id, AuthorizedClientId(id()), now()).await?;
     for person in 0..PEOPLE {
         let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
-        // Nobody signs in: the hash is of no password.
+        // Nobody signs in, so the hash matches no password.
         users::insert(&mut tx, user_id, &email, None, "-", now()).await?;
         memberships::insert(&mut tx, org_id, user_id, Role::Standard, now()).await?;
         let id = GrantId(id());
@@ -142,7 +146,7 @@ fn now() -> Timestamp {
     Timestamp::from_seconds((millis() / 1_000) as i64)
 }
 
-/// The end of a code, far enough away for a whole run.
+/// The expiry of a code, later than a whole run.
 fn later() -> Timestamp {
     const A_DAY: i64 = 86_400;
     Timestamp::from_seconds(now().seconds() + A_DAY)

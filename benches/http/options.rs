@@ -1,4 +1,5 @@
-//! The command line. `cargo bench` adds `--bench`, `cargo test` does not; the bare server is this same program again.
+//! The command line. `cargo bench` adds `--bench`, `cargo test` does not. The bare server is this
+//! program too.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::contender::Contender;
 
-/// Where registrations are measured, unless told otherwise.
+/// The numbers of connections for registrations, by default.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
-/// And tokens: a slow peer has its turn beside each of them.
+/// The numbers of connections for tokens: a slow peer has a turn at each of them.
 const CONNECTIONS_FOR_TOKENS: [usize; 1] = [16];
 
 #[derive(Parser, Debug)]
@@ -29,11 +30,11 @@ pub struct Options {
     #[arg(long)]
     pub million: bool,
 
-    /// Only what is about tokens
+    /// Only the token endpoints
     #[arg(long)]
     pub tokens: bool,
 
-    /// Instead of the rounds, refreshes tokens for so long and reads the memory each minute
+    /// Instead of the rounds, refreshes tokens for this time and reads the memory each minute
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub soak: Option<u32>,
 
@@ -41,11 +42,11 @@ pub struct Options {
     #[arg(long, conflicts_with = "soak")]
     pub webhooks: bool,
 
-    /// How often each contender has its turn; medians are printed
+    /// The number of turns of each contender; medians are printed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
-    /// How long each turn takes
+    /// The duration of each turn
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
 
@@ -58,7 +59,7 @@ pub struct Options {
     only: Vec<Group>,
 }
 
-/// What is left out together by `--only`.
+/// Contenders that `--only` selects together.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Pgbench,
@@ -67,7 +68,7 @@ pub enum Group {
     Peer,
 }
 
-/// What a contender is there for.
+/// The purpose of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Registrations,
@@ -77,7 +78,7 @@ pub enum Part {
 
 #[derive(Subcommand, Debug)]
 pub enum Role {
-    /// The bare axum server that this program starts of itself
+    /// The bare axum server that this program starts
     #[command(hide = true)]
     Floor(Floor),
 }
@@ -88,7 +89,7 @@ pub struct Floor {
     pub port: u16,
     #[arg(long)]
     pub database: String,
-    /// How long the static document is
+    /// The length of the static document
     #[arg(long)]
     pub bytes: usize,
 }
@@ -102,7 +103,7 @@ impl Options {
         Duration::from_secs(if self.quick { 1 } else { self.seconds })
     }
 
-    /// What goes before each turn and is not counted.
+    /// The warm-up before each turn, which is not counted.
     pub fn warm_up(&self) -> Duration {
         (self.turn() / 10).max(Duration::from_millis(300))
     }
@@ -111,11 +112,11 @@ impl Options {
         match self.connections.as_slice() {
             [] if self.tokens => CONNECTIONS_FOR_TOKENS.into(),
             [] => CONNECTIONS.into(),
-            told => told.into(),
+            given => given.into(),
         }
     }
 
-    /// Whether tokens are measured at so many connections.
+    /// Whether tokens are measured at this number of connections.
     pub fn measures_tokens_at(&self, connections: usize) -> bool {
         !self.connections.is_empty() || CONNECTIONS_FOR_TOKENS.contains(&connections)
     }

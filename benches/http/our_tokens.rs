@@ -1,4 +1,5 @@
-//! This server as one that issues tokens: a client of its own, people who authorized it, and an API that introspects.
+//! This server as a token server: its client, users who authorized it, and a resource that
+//! introspects.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use grantor::db::engine::connect::{Location, Target};
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::client::ClientId;
 use grantor::rules::id::OrgId;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 
 use crate::endpoint::Issuer;
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ pub fn token_server(
     let client_id = ClientId::parse(&client).map_err(|_| bad("a client's id")())?;
     let api = Resource::parse(API).map_err(|_| bad("the URI of an API")())?;
     let mint = Mint::open(&target, org_id, client_id, api)?;
-    let (id, secret) = mint.tell_of_the_api()?;
+    let (id, secret) = mint.insert_resource()?;
     Ok(TokenServer {
         issuer: Issuer::Ours,
         address,

@@ -1,5 +1,5 @@
-//! oidc-provider, which `benches/oidc-provider` sets up, in a Node process of its own on a database of its own in the
-//! same Postgres. `scripts/bench` installs it.
+//! oidc-provider, which `benches/oidc-provider` sets up, in a Node.js process with its own database
+//! in the same Postgres. `scripts/bench` installs it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ pub struct Peer {
     _process: Process,
 }
 
-/// Where `scripts/bench` put it. `None`: it did not, for want of Node.
+/// The folder where `scripts/bench` installed it, or `None` if Node.js is missing.
 pub fn installed() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("oidc-provider");
     folder.join("node_modules/oidc-provider").is_dir().then_some(folder)
 }
 
-/// What runs, as it was installed.
+/// The installed script.
 pub fn version() -> Result<String, Failure> {
     let manifest = installed().map(|folder| folder.join("node_modules/oidc-provider/package.json"));
     let manifest = std::fs::read_to_string(manifest.unwrap_or_default())?;
@@ -79,7 +79,7 @@ fn token_server(address: SocketAddr, process: u32) -> Result<TokenServer, Failur
     })
 }
 
-/// Asks the server for codes, a thousand at a time.
+/// Requests codes from the server, a thousand at a time.
 pub fn codes(address: SocketAddr, count: usize) -> Result<Vec<String>, Failure> {
     #[derive(serde::Deserialize)]
     struct Minted {

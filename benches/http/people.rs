@@ -1,21 +1,22 @@
-//! The people of an organization and the requests that wait for them, written by SQL: many, and alike but for their number.
+//! The users of an organization and their pending requests, inserted by SQL: many, and alike except
+//! for their number.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grantor::db::users::User;
 use grantor::rules::id::UserId;
+use grantor::rules::secret::Digest;
 use grantor::rules::timestamp::Timestamp;
-use grantor::secret::Digest;
 use uuid::Uuid;
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::subject::DATABASE;
 
-/// Of everybody.
+/// The scopes of every user.
 pub const BROWSER: &str = "b_of-everybody";
 
-/// Members of both organizations. Nobody signs in: the hash is of no password.
+/// Members of both organizations. Nobody signs in, so the hash matches no password.
 pub fn insert(cluster: &Cluster, count: u64, orgs: [&str; 2]) -> Result<(), Failure> {
     let [first, second] = orgs;
     let now = now();
@@ -43,13 +44,13 @@ pub fn person(number: u64) -> User {
     }
 }
 
-/// The handle of the request that waits for this person.
+/// The handle of the pending request of this user.
 pub fn handle(number: u64) -> Digest {
     Digest::of(&format!("ar_{number}"))
 }
 
-/// As if nobody had ever decided anything, so that no turn meets what another left behind.
-pub fn forget_decisions(cluster: &Cluster) -> Result<(), Failure> {
+/// Resets all decisions, so that no turn depends on an earlier one.
+pub fn reset_decisions(cluster: &Cluster) -> Result<(), Failure> {
     cluster.sql(
         DATABASE,
         "TRUNCATE org_clients, grants, authorization_requests, audit_events, deliveries, delivery_lanes CASCADE",
@@ -57,8 +58,13 @@ pub fn forget_decisions(cluster: &Cluster) -> Result<(), Failure> {
     cluster.sql(DATABASE, "CHECKPOINT").map(drop)
 }
 
-/// One request for each person, of each client in turn.
-pub fn let_requests_wait(cluster: &Cluster, count: u64, clients: &[String], request: &str) -> Result<(), Failure> {
+/// One request per user, for each client in turn.
+pub fn insert_pending_requests(
+    cluster: &Cluster,
+    count: u64,
+    clients: &[String],
+    request: &str,
+) -> Result<(), Failure> {
     const A_DAY: i64 = 86_400;
     let (now, each, clients) = (now(), clients.len(), clients.join(","));
     cluster.sql(

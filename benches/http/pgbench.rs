@@ -1,8 +1,9 @@
-//! The limits that a registration and a refresh are held against: `pgbench` inserts one client a transaction, each with
-//! its own commit; or takes one refresh token out of use and inserts its successor, in one statement.
+//! The limits for registrations and refreshes: `pgbench` inserts one client per transaction, or
+//! replaces one refresh token by its successor in one statement.
 //!
-//! The key is a UUIDv7 (RFC 9562 section 5.7) put together from two numbers, because inserts in the order of time are
-//! what this server's row keys would do at best, and because older Postgres has no function that makes one.
+//! The key is a UUIDv7 (RFC 9562 section 5.7) composed of two numbers. Inserts in the order of time
+//! are the best case for this server's keys, and older versions of Postgres have no function that
+//! creates such keys.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::latencies::Latencies;
 use crate::load::Tally;
 use crate::process;
 
-/// Also holds the bare server's client.
+/// Also contains the client of the bare server.
 pub const DATABASE: &str = "limits";
 
 const TABLES: &str = "
@@ -26,8 +27,8 @@ const TABLES: &str = "
         id UUID PRIMARY KEY, family UUID NOT NULL, digest BYTEA NOT NULL, scope TEXT NOT NULL, rest JSONB NOT NULL,
         created_at TIMESTAMPTZ NOT NULL, consumed_at TIMESTAMPTZ)";
 
-/// A client makes fewer than eight rows a millisecond, so its time runs no faster than the clock; what is left of the
-/// count goes behind the version, so that its keys stay in order.
+/// A client inserts fewer than eight rows per millisecond, so its time is not ahead of the clock.
+/// The rest of the counter goes behind the version, so that its keys stay ordered.
 const INSERT: &str = r"
 \set n :n + 1
 \set high ((:started + :n / 8) << 16) + 28672 + (:n % 8) * 512 + :client_id
@@ -36,7 +37,7 @@ INSERT INTO clients VALUES (('0' || to_hex(:high::bigint) || to_hex(:low::bigint
     :name, :redirect_uris, :grant_types, :scope, :auth_method, :secret_hash, :rest, :created_at);
 ";
 
-/// The first rotation of each client finds nothing to take out of use.
+/// The first rotation of each client has no token to replace.
 const ROTATE: &str = r"
 \set old_high :high
 \set old_low :low
@@ -98,7 +99,7 @@ impl Pgbench {
         pgbench.args(["-n", "-M", "prepared", "-j", "1", "-l", "--log-prefix"]).arg(&log);
         pgbench.args(["-c", &connections.to_string(), "-T", &turn.as_secs().to_string()]);
         pgbench.args(["-D", "n=0", "-D", &format!("started={started}")]);
-        // The key before the first: a time, the version of a UUIDv7, and its variant.
+        // The key before the first one: a time, the version of a UUIDv7, and its variant.
         let before = (started << 16) + 28672;
         pgbench.args(["-D", &format!("high={before}"), "-D", &format!("low={}", -i64::MAX)]);
         for (column, value) in COLUMNS.into_iter().chain([("family", FAMILY)]) {
@@ -124,18 +125,18 @@ pub fn insert_one(cluster: &Cluster) -> Result<&'static str, Failure> {
     Ok(ID)
 }
 
-/// The number behind `label` in what pgbench printed.
+/// The number after `label` in the output of pgbench.
 fn figure(printed: &str, label: &str) -> Result<f64, Failure> {
     let value = printed.split(label).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
     value.ok_or_else(|| Failure::Unexpected { what: "a rate from pgbench", came: printed.to_owned() })
 }
 
-/// Before Postgres 15 pgbench has no such line: there a failed transaction ends the run.
+/// Before Postgres 15, pgbench does not print this line, and a failed transaction ends the run.
 fn failed(printed: &str) -> u64 {
     figure(printed, "number of failed transactions: ").map_or(0, |failed| failed as u64)
 }
 
-/// pgbench writes a line for each transaction: client, number, microseconds, and what else we do not need.
+/// pgbench writes a line per transaction: client, number, microseconds, and further columns.
 fn read_and_remove_logs(prefix: &Path) -> Result<Latencies, Failure> {
     let mut latencies = Latencies::default();
     for entry in fs::read_dir(prefix.with_file_name(""))?.flatten() {

@@ -1,4 +1,4 @@
-//! A child process that ends with the benchmark, however the benchmark ends: dropped, interrupted or killed.
+//! A child process that ends with the benchmark, whether that is dropped, interrupted or killed.
 
 use std::ffi::OsStr;
 use std::process::{Child, Command, Output};
@@ -11,11 +11,11 @@ pub struct Process {
     ending: Ending,
 }
 
-/// The signal that a process ends on.
+/// The signal that ends the process.
 #[derive(Clone, Copy)]
 pub enum Ending {
     Kill,
-    /// Postgres gives its shared memory back on this one, and does not write its tables out first.
+    /// On this signal, Postgres releases its shared memory and does not write its tables first.
     Quit,
 }
 
@@ -43,7 +43,7 @@ impl Process {
         self.program
     }
 
-    /// Fails once the process has ended, so that nobody waits for what cannot come.
+    /// Fails if the process has ended, so that nothing waits for it.
     pub fn must_run(&mut self) -> Result<(), Failure> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -54,20 +54,20 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already; there is nobody left to tell.
+        // The process may have ended already, and the error cannot be reported.
         let _ = Command::new("kill").args(["-s", self.ending.name(), &self.id().to_string()]).output();
         let _ = self.child.wait();
     }
 }
 
-/// A command that `setpriv` replaces itself with, after asking the kernel to end it when its parent is gone.
+/// A command that `setpriv` runs after asking the kernel to end it when its parent ends.
 pub fn bound_to_us(program: impl AsRef<OsStr>, privileges: &[&str], ending: Ending) -> Command {
     let mut command = Command::new("setpriv");
     command.args(privileges).args(["--pdeathsig", ending.name(), "--"]).arg(program);
     command
 }
 
-/// Runs to the end and returns what was printed.
+/// Runs the command to its end and returns its output.
 pub fn run(command: &mut Command, program: &'static str) -> Result<String, Failure> {
     let Output { status, stdout, stderr } = command.output().map_err(|cause| Failure::NotStarted { program, cause })?;
     if status.success() {

@@ -1,5 +1,5 @@
-//! A receiver of webhooks that answers at once and remembers which events it was sent, and in which order. It has a thread
-//! of its own, and does as little as possible, since it shares the cores with what it measures.
+//! A receiver of webhooks that responds immediately and records the events and their order. It has
+//! its own thread and does as little as possible, because it shares the cores with the server.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::response::content_length;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-/// What an event's id begins with; its number follows, in hexadecimal digits.
+/// The beginning of an event id, followed by its number in hexadecimal digits.
 pub const ID: &str = "01990000-0000-7000-8000-";
 
 pub struct Receiver {
@@ -24,17 +24,17 @@ pub struct Receiver {
     _runtime: Runtime,
 }
 
-/// What came, of events that are numbered from 0 and belong to each lane in turn.
+/// The received events. They are numbered from 0 and distributed over the lanes in turn.
 #[derive(Clone, Default)]
 pub struct Log {
     came: Vec<bool>,
-    /// The number that a lane expects at least.
+    /// The smallest number that each lane still expects.
     next: Vec<usize>,
     span: Option<(Instant, Instant)>,
     pub distinct: usize,
-    /// Came again, or was never sent.
+    /// The number of repeated or unknown events.
     pub unexpected: u64,
-    /// After a later one of its lane.
+    /// The number of events that came after a later one of their lane.
     pub out_of_order: u64,
 }
 
@@ -108,12 +108,12 @@ async fn converse(mut stream: TcpStream, log: Arc<Mutex<Log>>) -> io::Result<()>
 
 struct Delivery {
     number: Option<usize>,
-    /// Where the next one begins.
+    /// The start of the next request.
     end: usize,
 }
 
 impl Delivery {
-    /// `None` while it has not arrived whole.
+    /// `None` until the request is complete.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let text = String::from_utf8_lossy(&bytes[..head]);

@@ -1,4 +1,4 @@
-//! What is printed on standard output, as tables that Markdown understands.
+//! The printed report, as tables in Markdown.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::peer;
 use crate::process;
 use crate::results::{Results, median};
 
-/// What the figures must be read with: the machine, and the disk that the commits went to.
+/// The context of the figures: the machine, and the disk of the commits.
 pub fn print_machine(cluster: &Cluster, has_peer: bool) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = process::run(Command::new("uname").arg("-sr"), "uname").unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn figure(figure: Option<f64>, digits: usize) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.digits$}"))
 }
 
-/// What was not measured is only counted.
+/// Goals that were not measured are only counted.
 pub fn print_goals(goals: &[Goal], errors: u64, others: f64) {
     let measured = goals.iter().filter(|goal| goal.measured.is_some());
     print(

@@ -1,5 +1,6 @@
-//! The bytes of a request, made once. Of a registration only the digits in the client's name change, in place, because
-//! making JSON anew each time would cost the load generator more than sending it; of a form only the token behind it.
+//! The bytes of a request, made once. For a registration, only the digits in the client's name
+//! change, in place, because building JSON each time would cost the load generator more than
+//! sending it. For a form, only the token at its end changes.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,18 +17,18 @@ pub struct Request {
     pub expected_status: u16,
 }
 
-/// What makes one request unlike the next.
+/// The part that differs between requests.
 pub enum Varies {
     Never,
     Number(Number),
     Token(Form),
 }
 
-/// Hexadecimal digits that count.
+/// Hexadecimal digits of a counter.
 pub struct Number {
     digits: Range<usize>,
     next: AtomicU64,
-    /// After so many, the numbers begin again.
+    /// The numbers start again after this many.
     distinct: u64,
 }
 
@@ -50,8 +51,8 @@ impl Request {
         Self { bytes: text.into_bytes(), varies: Varies::Never, expected_status }
     }
 
-    /// A registration (RFC 7591 section 3.1) with everything that a careful client sends. `distinct` says how many
-    /// different clients there are before the first comes back.
+    /// A registration (RFC 7591 section 3.1) with all common members. `distinct` is the number of
+    /// different clients before they repeat.
     pub fn register(path: &str, client: &str, distinct: u64) -> Self {
         let bytes = text("POST", path, &[JSON], &registration(client)).into_bytes();
         let start = bytes.windows(DIGITS.len()).position(|window| window == DIGITS.as_bytes()).unwrap_or_default();
@@ -65,7 +66,7 @@ impl Request {
 }
 
 impl Number {
-    /// Makes `bytes` the next request.
+    /// Turns `bytes` into the next request.
     pub fn write(&self, bytes: &mut [u8]) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut rest = self.next.fetch_add(1, Ordering::Relaxed) % self.distinct;

@@ -1,5 +1,6 @@
-//! As much of an HTTP/1.1 answer as a benchmark must read: the status and where the body ends (RFC 9112 sections 4
-//! and 6.3). Only answers with a Content-Length, or without a body, are understood.
+//! The parts of an HTTP/1.1 response that a benchmark needs: the status and the end of the body
+//! (RFC 9112 sections 4 and 6.3). Only responses with a Content-Length or without a body are
+//! supported.
 
 use std::ops::Range;
 
@@ -8,11 +9,11 @@ pub struct Head {
     pub body: Range<usize>,
 }
 
-/// The bytes are no answer that we understand.
+/// The bytes are not a supported response.
 pub struct Malformed;
 
 impl Head {
-    /// `None` while the head has not arrived whole.
+    /// `None` until the header section is complete.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let head = std::str::from_utf8(&bytes[..end]).map_err(|_| Malformed)?;

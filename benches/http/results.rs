@@ -1,12 +1,12 @@
-//! All measurements of a run, and their medians. A ratio is taken within each round first, since the contenders of one
-//! round met the same weather; the median of those is told.
+//! All measurements of a run, and their medians. Ratios are computed within each round first,
+//! because the contenders of one round had the same conditions. The reported ratio is their median.
 
 use std::collections::BTreeMap;
 
 use crate::contender::Contender;
 use crate::measurement::Measurement;
 
-/// One measurement a round, in the order of the rounds.
+/// One measurement per round, in order.
 #[derive(Default)]
 pub struct Results(BTreeMap<(usize, Contender), Vec<Measurement>>);
 
@@ -36,7 +36,7 @@ impl Results {
         self.0.values().flatten().map(|measurement| measurement.errors).sum()
     }
 
-    /// Cores that others used in a typical turn.
+    /// The median number of cores that other processes used.
     pub fn others(&self) -> Option<f64> {
         median(self.0.values().flatten().map(|measurement| measurement.others))
     }
@@ -44,7 +44,7 @@ impl Results {
 
 pub fn ratio([above, below]: [&[Measurement]; 2], figure: impl Fn(&Measurement) -> f64) -> Option<f64> {
     let ratios = above.iter().zip(below).map(|(above, below)| figure(above) / figure(below));
-    // Of a round in which one of them was not answered at all, nothing can be said.
+    // A round in which one of them got no response has no ratio.
     median(ratios.filter(|ratio| ratio.is_finite()))
 }
 

@@ -1,5 +1,5 @@
-//! The rounds: at each number of connections every contender has its turn, then all over again, so that a noisy minute
-//! meets all of them.
+//! The rounds: at each number of connections, every contender has one turn per round, so that noise
+//! affects all of them.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub fn run(stage: &Stage, options: &Options) -> Result<Results, Failure> {
             turn += 1;
             eprint!("[{turn:>3}/{turns}] round {round}, {connections:>2} conns, {:<33} ", contender.name());
             let measured = stage.turn(contender, connections, options)?;
-            eprintln!("{}", told(&measured));
+            eprintln!("{}", summary(&measured));
             results.add(connections, contender, measured);
         }
     }
@@ -39,13 +39,13 @@ fn order(stage: &Stage, options: &Options) -> Vec<(usize, Contender)> {
     all.filter(|(connections, contender)| options.takes_turns(*contender, *connections)).collect()
 }
 
-fn told(measured: &Measurement) -> String {
+fn summary(measured: &Measurement) -> String {
     let Measurement { per_second, p99_ms, errors, .. } = measured;
     let status = measured.wrong_status.map_or_else(String::new, |status| format!(", status {status} among them"));
     format!("{per_second:>8.0}/s, p99 {p99_ms:.2} ms, {errors} errors{status}")
 }
 
-/// What this server keeps resident and how soon it answers. `None` where it is not measured.
+/// The memory of this server and its start time, or `None` if they are not measured.
 #[derive(Default)]
 pub struct Memory {
     pub first_answer: Option<Duration>,

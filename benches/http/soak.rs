@@ -1,4 +1,5 @@
-//! A long run of refreshes: does the server's memory, or the table of token families, grow with them?
+//! A long run of refreshes that checks whether the server's memory or the table of token families
+//! grows.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use crate::subject::{self, Subject};
 use crate::{load, usage};
 
 const CONNECTIONS: usize = 16;
-/// Memory moves a little by itself. What a refresh leaves behind would show many times over.
-const BEARABLE: f64 = 1.05;
+/// Memory varies a little. A leak per refresh would be much larger.
+const MAX_GROWTH: f64 = 1.05;
 
 pub fn run(minutes: u32) -> Result<ExitCode, Failure> {
     let cluster = Cluster::start()?;
@@ -38,15 +39,15 @@ pub fn run(minutes: u32) -> Result<ExitCode, Failure> {
     Ok(verdict(&resident, errors))
 }
 
-/// From a quarter of the time on, when every buffer has been used, to the end.
+/// From a quarter of the time, when every buffer has been used, to the end.
 fn verdict(resident: &[f64], errors: u64) -> ExitCode {
     let (Some(early), Some(late)) = (resident.get(resident.len() / 4), resident.last()) else {
         return ExitCode::FAILURE;
     };
-    let grew = late / early > BEARABLE;
-    let said = if grew { "GREW" } else { "did not grow" };
+    let has_grown = late / early > MAX_GROWTH;
+    let said = if has_grown { "GREW" } else { "did not grow" };
     println!(
         "\nresident memory {said}: {early:.1} MB after a quarter of the time, {late:.1} MB at the end; {errors} errors"
     );
-    if grew || errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if has_grown || errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

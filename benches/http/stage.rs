@@ -1,4 +1,4 @@
-//! Everything that runs while the turns are taken: Postgres, the bare server, the peer, and this server.
+//! Everything that runs during the turns: Postgres, the bare server, the peer, and this server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
@@ -20,9 +20,10 @@ use crate::subject::{self, Subject};
 use crate::token_server::TokenServer;
 use crate::{load, usage};
 
-/// As long as the sites answer is by default, for when this server is not measured.
+/// The default length of the sites document, for runs that do not measure this server.
 const USUAL_BYTES: usize = 170;
-/// How many different clients the repeated registrations come from. All of them are known after the warm-up.
+/// The number of different clients in repeated registrations. All of them are known after the
+/// warm-up.
 const KNOWN_CLIENTS: u64 = 64;
 
 pub struct Stage {
@@ -32,7 +33,7 @@ pub struct Stage {
     pub peer: Option<Peer>,
     // Held for its `Drop`.
     _floor: Option<Process>,
-    // Dropped last: the others are connected to it.
+    // Dropped last, because the others are connected to it.
     pub cluster: Cluster,
 }
 
@@ -83,7 +84,7 @@ impl Stage {
         let pgbench = self
             .pgbench
             .as_ref()
-            .ok_or(Failure::Unexpected { what: "somebody to measure", came: contender.name().to_owned() })?;
+            .ok_or(Failure::Unexpected { what: "a server to measure", came: contender.name().to_owned() })?;
         let stopwatch = Stopwatch::start(None, postgres)?;
         let script = if contender == Contender::PgbenchRotate { Script::Rotate } else { Script::Insert };
         let tally = pgbench.run(&self.cluster, script, connections, options.turn())?;
@@ -97,7 +98,7 @@ impl Stage {
         server.map_or(Ok(()), |server| server.stock_up(endpoint, options.warm_up() + options.turn()))
     }
 
-    /// New registrations only, for the memory that they leave behind; returns how many were answered.
+    /// Sends new registrations only, to measure their memory. Returns the number of responses.
     pub fn register_for(&self, turn: Duration) -> Result<u64, Failure> {
         const CONNECTIONS: usize = 64;
         let Some(target) = self.target(Contender::Register) else { return Ok(0) };
@@ -134,7 +135,7 @@ fn token_servers<'a>(subject: Option<&'a Subject>, peer: Option<&'a Peer>) -> im
 }
 
 fn token_targets(server: &TokenServer, options: &Options) -> Result<Vec<(Contender, Target)>, Failure> {
-    /// For chains that break.
+    /// The number of families to replace broken ones.
     const SPARE: usize = 16;
     let most = options.connections().into_iter().max().unwrap_or_default();
     server.begin_chains(most + SPARE)?;

@@ -1,5 +1,5 @@
-//! This server, as an operator would run it: the release binary on the temporary Postgres, rate limits off because one
-//! source sends everything, and its log thrown away.
+//! This server as an operator runs it: the release binary on the temporary Postgres, without rate
+//! limits because all requests come from one address, and without a log.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -22,7 +22,8 @@ const STARTS: usize = 5;
 
 pub const REGISTER_PATH: &str = "/api/v2/oauth2/register";
 pub const SITES_PATH: &str = "/api/v2/oauth2/.well-known/sites";
-/// An unknown path: it passes all of the middleware, touches no database, and its answer is always the same bytes.
+/// An unknown path: it passes all of the middleware, uses no database, and always has the same
+/// response.
 pub const SAME_MIDDLEWARE: (&str, u16) = ("/.well-known/nothing-here", 404);
 
 const LIMITS_OFF: [&str; 9] = [
@@ -36,7 +37,7 @@ const LIMITS_OFF: [&str; 9] = [
     "GRANTOR_LIMITS__WAITING_REQUESTS_PER_SOURCE",
     "GRANTOR_LIMITS__WAITING_REQUESTS_TOTAL",
 ];
-/// Far more than any run registers: the cost of a registration is measured, not that of deleting the oldest.
+/// More than any run registers, so that the cost of deleting the oldest clients is not measured.
 const BOUNDS_FAR: [(&str, &str); 2] = [
     ("GRANTOR_REGISTRATION__MAX_UNUSED_CLIENTS", "1000000000"),
     ("GRANTOR_REGISTRATION__MAX_UNUSED_BYTES", "1000000000000"),
@@ -47,12 +48,12 @@ pub struct Subject {
     pub address: SocketAddr,
     pub keys: Keys,
     pub restricted_client: String,
-    /// From the start of the process to its first answer, on a migrated database: the median of some.
+    /// The median time from the start of the process to its first response, on a migrated database.
     pub first_answer: Duration,
-    /// Megabytes, before anybody asked for much.
+    /// The resident memory in megabytes, after few requests.
     pub idle_mb: f64,
     pub tokens: TokenServer,
-    /// How long the sites answer's body is, so that the bare server can send as much.
+    /// The length of the sites document, so that the bare server can send as much.
     pub sites_bytes: usize,
 }
 
@@ -88,7 +89,7 @@ impl Keys {
     }
 }
 
-/// Where and how the binary runs; nothing of our own environment reaches it.
+/// The command of the binary, without the environment of the benchmark.
 pub struct Settings {
     pub address: SocketAddr,
     management: SocketAddr,
@@ -105,13 +106,13 @@ impl Settings {
         Ok(Self { address, management, database, folder, more: Vec::new() })
     }
 
-    /// One more variable of its environment.
+    /// Adds a variable to its environment.
     pub fn with(mut self, variable: &'static str, value: &'static str) -> Self {
         self.more.push((variable, value));
         self
     }
 
-    /// Makes the database, and in it an organization with its first operator.
+    /// Creates the database, and in it an organization with its first operator.
     pub fn prepare(&self, cluster: &Cluster) -> Result<Keys, Failure> {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         process::run(self.command().args(["migrate", "up"]), "grantor migrate up")?;
@@ -158,7 +159,7 @@ impl Settings {
     }
 }
 
-/// Asks until the answer is 200.
+/// Retries until the status is 200.
 pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -> Result<(), Failure> {
     const SECONDS: u64 = 20;
     let began = Instant::now();
@@ -172,7 +173,7 @@ pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -
     Err(Failure::Silent { program: process.program(), seconds: SECONDS })
 }
 
-/// Megabytes of the table that refreshes write to, with its indexes.
+/// The size in megabytes of the table that refreshes write to, with its indexes.
 pub fn families_mb(cluster: &Cluster) -> Result<f64, Failure> {
     let printed = cluster.sql(DATABASE, "SELECT pg_total_relation_size('families')")?;
     let bytes: f64 =
@@ -186,7 +187,7 @@ pub fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
     text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")
 }
 
-/// Registers a client and narrows what it may ask for; returns its id.
+/// Registers a client, restricts its scopes, and returns its id.
 fn restrict_a_client(address: SocketAddr, keys: &Keys) -> Result<String, Failure> {
     let client = register(address, "Restricted client")?;
     let lists = json!({"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read", "metrics_read"]});

@@ -1,11 +1,12 @@
-//! The goals of what is about tokens: beside the limits of the machine, and beside the peer on the same Postgres.
+//! The goals for tokens, compared with the limits of the machine and with the peer on the same
+//! Postgres.
 
 use crate::contender::Contender;
 use crate::contender::Contender::{FloorParse, FloorRead, PgbenchRotate, SameMiddleware};
 use crate::endpoint::{Endpoint, Issuer};
 use crate::goals::{At, Goal};
 
-/// How much faster than the peer each answer is, and how much less it costs.
+/// The ratios of rate and CPU time to those of the peer.
 const FASTER: f64 = 5.0;
 
 pub fn at(at: &At) -> Vec<Goal> {

@@ -1,5 +1,5 @@
-//! A server that issues tokens, this one or its peer, and what is asked of it. No browser takes part: codes are made
-//! behind its back, and everything else comes of them, over HTTP.
+//! A server that issues tokens, this one or its peer, and its requests. No browser takes part:
+//! codes are inserted directly, and everything else happens over HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ pub const REDIRECT_URI: &str = "https://client.example.com/oauth/callback";
 /// The pair of RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// With it oidc-provider signs an ID token for each answer, so that either server signs at least one token.
+/// With this scope, oidc-provider signs an ID token for each response, so that either server signs
+/// at least one token.
 pub const SCOPE: &str = "openid";
 
-/// OpenID Connect Discovery 1.0 section 4: both servers answer there, and say where the rest is.
+/// OpenID Connect Discovery 1.0 section 4: both servers respond there and list the other endpoints.
 pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Of the endpoints.
+/// The URLs of the endpoints.
 pub struct Paths {
     token: String,
     introspection: String,
@@ -44,7 +45,7 @@ impl Paths {
     }
 }
 
-/// How codes are made.
+/// The way to create codes.
 pub enum Codes {
     Ours(Box<Mint>),
     Peers,
@@ -57,23 +58,23 @@ pub struct TokenServer {
     pub paths: Paths,
     /// The client that the codes are for.
     pub client_id: String,
-    /// What an API says of itself when it introspects.
+    /// The credentials of the resource for introspection.
     pub authorization: String,
     pub codes: Codes,
     pub stock: Stock,
 }
 
-/// What later requests are made of.
+/// The tokens for later requests.
 #[derive(Default)]
 pub struct Stock {
     codes: Arc<Tokens>,
     refresh_tokens: Arc<Tokens>,
-    /// That nobody asked about yet.
+    /// Tokens that were not introspected yet.
     access_tokens: Arc<Tokens>,
 }
 
 impl TokenServer {
-    /// Begins as many chains of refresh tokens as there will be connections.
+    /// Creates one token family per connection.
     pub fn begin_chains(&self, connections: usize) -> Result<(), Failure> {
         for code in self.make_codes(connections)? {
             let body = form::encode(&[self.exchange_pairs().as_slice(), &[("code", &code)]].concat());
@@ -99,7 +100,8 @@ impl TokenServer {
         }
     }
 
-    /// Codes for a turn of so long, if it is not faster than any that was seen; else the turn ends early.
+    /// Enough codes for a turn of this length at the highest rate seen so far. If the turn is
+    /// faster, it ends early.
     pub fn stock_up(&self, endpoint: Endpoint, turn: Duration) -> Result<(), Failure> {
         let per_second = match self.issuer {
             Issuer::Ours => 4_000.0,
@@ -145,7 +147,7 @@ impl TokenServer {
         Form::new(&self.paths.token, &[], &pairs, "refresh_token", &stock.refresh_tokens).chained(&stock.access_tokens)
     }
 
-    /// A token that lives: both servers answer 200 for one that does not, too.
+    /// An active token: both servers return 200 for an inactive one, too.
     fn introspect_the_same(&self) -> Result<Request, Failure> {
         let token = self.stock.access_tokens.take().unwrap_or_default();
         let headers = [("authorization", self.authorization.as_str()), FORM];

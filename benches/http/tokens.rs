@@ -1,9 +1,9 @@
-//! Tokens and codes on their way from one answer to a later request.
+//! Queues that carry tokens and codes from responses to later requests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Those of which nobody has more use are dropped, so that a long run stays small.
-const MOST: usize = 100_000;
+/// Tokens beyond the needed number are dropped, so that a long run uses little memory.
+const MAX_TOKENS: usize = 100_000;
 
 #[derive(Default)]
 pub struct Tokens(Mutex<Vec<String>>);
@@ -15,7 +15,7 @@ impl Tokens {
 
     pub fn give(&self, token: String) {
         let mut tokens = self.lock();
-        if tokens.len() < MOST {
+        if tokens.len() < MAX_TOKENS {
             tokens.push(token);
         }
     }

@@ -1,4 +1,4 @@
-//! Where Postgres is installed, and as whom it must run: it refuses to run as root.
+//! The folder of the Postgres programs, and their user: Postgres refuses to run as root.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// The first folder of `PATH` that has them all, else the newest version where Debian puts them.
+    /// The first folder of `PATH` with all of them, or else the newest version of Debian.
     pub fn find() -> Result<Self, Failure> {
         let on_path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&on_path).chain(packaged());
@@ -31,7 +31,7 @@ impl Tools {
     }
 }
 
-/// `/usr/lib/postgresql/*/bin`, newest version first.
+/// The folders `/usr/lib/postgresql/*/bin`, newest version first.
 fn packaged() -> Vec<PathBuf> {
     let version = |folder: &Path| folder.file_name()?.to_str()?.parse::<u32>().ok();
     let entries = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

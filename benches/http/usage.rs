@@ -1,20 +1,20 @@
-//! Processor time and memory, as the kernel counts them in `/proc` (proc(5)).
+//! CPU time and memory of processes from `/proc` (proc(5)).
 
 use std::fs;
 use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Processor time used since the machine, or a process, started.
+/// CPU time since the start of the machine or a process.
 #[derive(Clone, Copy, Default)]
 pub struct Usage {
     pub server: Duration,
     pub postgres: Duration,
-    /// The benchmark with everything that it started, the two above included.
+    /// The benchmark with all of its child processes, including the two above.
     pub ours: Duration,
-    /// All processes that can be seen from here.
+    /// All visible processes.
     seen: Duration,
-    /// All cores, also for processes that cannot be seen.
+    /// All cores, including invisible processes.
     machine: Duration,
 }
 
@@ -40,8 +40,9 @@ impl Usage {
         }
     }
 
-    /// What everybody else used. The sum over processes is exact, but blind to other containers and to other guests of
-    /// the same host; the machine's own count sees those, but samples, and so misses short naps. Both err downwards.
+    /// The CPU time of other processes. The sum over processes is exact, but does not include other
+    /// containers and other guests of the host. The machine's own counters include those, but they
+    /// are sampled and miss short pauses. Both are lower bounds.
     pub fn others(&self) -> Duration {
         self.seen.max(self.machine).saturating_sub(self.ours)
     }
@@ -50,16 +51,16 @@ impl Usage {
 struct Process {
     id: u32,
     parent: u32,
-    /// Its own ticks and those of children that ended and were waited for, so that none is lost when a backend ends.
+    /// The ticks of the process and of its children that ended, so that no ended backend is lost.
     ticks: u64,
 }
 
-/// Every process once: `/proc/self` is another name of one that has a numbered folder too.
+/// Every process once: `/proc/self` is an alias of a numbered folder.
 fn processes() -> Result<Vec<Process>, Failure> {
     let is_numbered =
         |folder: &fs::DirEntry| folder.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
     let folders = fs::read_dir("/proc")?.flatten().filter(is_numbered);
-    // One that ends meanwhile has no file left to read.
+    // A process that ended meanwhile has no file.
     let stats = folders.filter_map(|folder| fs::read_to_string(folder.path().join("stat")).ok());
     Ok(stats.filter_map(|stat| Process::parse(&stat)).collect())
 }
@@ -81,8 +82,9 @@ fn of_tree(processes: &[Process], root: u32) -> Duration {
     from_ticks(own) + children.map(|child| of_tree(processes, child.id)).sum::<Duration>()
 }
 
-/// User, nice, system and stolen time of all cores. Interrupts are left out: most of them carry our own loopback
-/// traffic, and some kernels charge that to nobody's process, so that it would look like somebody else's work.
+/// User, nice, system and stolen time of all cores. Interrupts are omitted: most of them are our
+/// own loopback traffic, and some kernels attribute that to no process, so it would count as the
+/// work of others.
 fn of_machine(stat: &str) -> Duration {
     let all_cores = stat.lines().next().unwrap_or_default().split_whitespace();
     let ticks: Vec<u64> = all_cores.filter_map(|ticks| ticks.parse().ok()).collect();
@@ -90,17 +92,17 @@ fn of_machine(stat: &str) -> Duration {
     from_ticks(user + nice + system + stolen)
 }
 
-/// Times in `/proc` count in hundredths of a second, whatever the kernel's own tick is.
+/// Times in `/proc` are in hundredths of a second, whatever the tick of the kernel is.
 fn from_ticks(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Megabytes of memory that a process has resident.
+/// The resident memory of a process in megabytes.
 pub fn resident_mb(process: u32) -> Result<f64, Failure> {
     megabytes(process, "VmRSS:")
 }
 
-/// The most that it ever had.
+/// The peak resident memory.
 pub fn peak_mb(process: u32) -> Result<f64, Failure> {
     megabytes(process, "VmHWM:")
 }

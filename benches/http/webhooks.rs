@@ -19,11 +19,11 @@ use crate::subject::{self, DATABASE, Keys, Settings};
 use crate::{exchange, load, people, report};
 
 const WEBHOOKS_PATH: &str = "/api/v1/integration/webhooks/configuration/webhooks";
-/// Of the organization without a webhook.
+/// The id of the organization without a webhook.
 const WITHOUT: &str = "00000000-0000-0000-0000-00000000000a";
 const EVENTS: usize = 100_000;
 const EVENTS_QUICKLY: usize = 5_000;
-/// As many clients have something to tell; and one client alone.
+/// Restricts this many clients concurrently, and one client alone.
 const LANES: [usize; 2] = [1_000, 1];
 
 pub fn run(options: &Options) -> Result<ExitCode, Failure> {
@@ -54,8 +54,8 @@ pub fn run(options: &Options) -> Result<ExitCode, Failure> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A webhook that wants everything, an organization without one, and clients; returns their ids, and how many errors there
-/// were.
+/// Creates a webhook for all events, an organization without one, and clients. Returns their ids
+/// and the number of errors.
 fn set(
     cluster: &Cluster,
     settings: &Settings,
@@ -74,7 +74,8 @@ fn set(
     Ok((clients, register_many(cluster, settings)?))
 }
 
-/// A registration is an event for nobody, so it can cost nothing here; this looks whether it is. Returns errors.
+/// A registration causes no event, so a webhook must not make it slower. This checks it and returns
+/// the number of errors.
 fn register_many(cluster: &Cluster, settings: &Settings) -> Result<u64, Failure> {
     const CONNECTIONS: usize = 16;
     let request = Arc::new(Request::register(subject::REGISTER_PATH, "New client", u64::MAX));

@@ -18,7 +18,7 @@ fuzz_target!(|body: &[u8]| {
     let Ok(raw) = RawClientMetadata::from_json(body) else { return };
     match ClientMetadata::parse(&raw, &rules) {
         Ok(metadata) => {
-            let answer = serde_json::to_string(&metadata).expect("serialises");
+            let answer = serde_json::to_string(&metadata).expect("serializes");
             let again = RawClientMetadata::from_json(answer.as_bytes()).expect("an object");
             assert_eq!(ClientMetadata::parse(&again, &rules).as_ref(), Ok(&metadata));
             assert_eq!(ClientMetadata::from_stored(&answer).expect("stored metadata"), metadata);

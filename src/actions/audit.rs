@@ -11,7 +11,7 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, UserId};
-use crate::rules::identity::operator::{Credential, Operator};
+use crate::rules::identity::api_caller::{ApiCaller, Credential};
 
 /// The actor of an action and the request it came from, as the audit event records them.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub enum Actor {
     CommandLine,
     /// The server itself.
     Server,
-    Operator(Operator),
+    ApiCaller(ApiCaller),
     /// A signed-in user in a browser.
     User(UserId),
     /// A person who is not signed in.
@@ -45,7 +45,7 @@ impl Actor {
     /// The user behind the action, if there is one.
     pub(super) const fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::Operator(operator) => Some(operator.user_id),
+            Self::ApiCaller(caller) => Some(caller.user_id),
             Self::User(id) => Some(*id),
             Self::CommandLine | Self::Server | Self::Anonymous | Self::Client(_) => None,
         }
@@ -55,10 +55,10 @@ impl Actor {
         match self {
             Self::CommandLine => "command_line".to_owned(),
             Self::Server => "server".to_owned(),
-            Self::Operator(Operator { user_id, credential: Credential::Keys(id), .. }) => {
+            Self::ApiCaller(ApiCaller { user_id, credential: Credential::Keys(id), .. }) => {
                 format!("user:{user_id} application_key:{id}")
             }
-            Self::Operator(Operator { user_id, credential: Credential::Token(id), .. }) => {
+            Self::ApiCaller(ApiCaller { user_id, credential: Credential::Token(id), .. }) => {
                 format!("user:{user_id} family:{id}")
             }
             Self::User(id) => format!("user:{id}"),

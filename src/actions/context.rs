@@ -2,8 +2,10 @@
 
 use crate::clock::Clock;
 use crate::db::engine::Db;
+use crate::metrics::transactions::TransactionMetrics;
 use crate::passwords::Passwords;
-use crate::secret::Random;
+use crate::random::Random;
+use crate::sealing::KeyRing;
 use uuid::Uuid;
 
 /// The dependencies of every action. They include the clock and the random generator, so that tests
@@ -14,6 +16,8 @@ pub struct Context {
     pub clock: Clock,
     pub random: Random,
     pub passwords: Passwords,
+    pub ring: KeyRing,
+    pub transactions: TransactionMetrics,
 }
 
 impl Context {

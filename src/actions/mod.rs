@@ -5,7 +5,6 @@
 pub mod audit;
 pub mod authorize;
 pub mod clients;
-pub mod conflict;
 pub mod context;
 pub mod grants;
 pub mod keys;
@@ -13,6 +12,7 @@ pub mod orgs;
 pub mod resources;
 pub mod sign_in;
 pub mod tokens;
+pub mod transact;
 pub mod upkeep;
 pub mod users;
 pub mod webhooks;

@@ -109,7 +109,6 @@ impl App {
         };
         Sender::new(
             self.context.clone(),
-            self.issuer.ring.clone(),
             webhooks_outgoing(&self.config),
             rules,
             self.metrics.deliveries.clone(),

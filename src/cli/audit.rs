@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::actions::context::Context;
-use crate::cli::chosen::OrgFilter;
+use crate::cli::arguments::org::OrgFilter;
 use crate::cli::output::{Output, Page, escaped, facts, quoted};
 use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;

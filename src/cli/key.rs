@@ -9,14 +9,16 @@ use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::create_key;
 use crate::actions::keys::revoke_key;
-use crate::cli::chosen::OrgFlag;
+use crate::cli::arguments::org::OrgFlag;
 use crate::cli::output::{Output, Page};
 use crate::cli::{Failure, block_on, database, output};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::db::keys::operators::OperatorCache;
+use crate::db::keys::callers::CallerCache;
+use crate::db::keys::listed_key::ListedKey;
 use crate::db::keys::{api_keys, application_keys};
 use crate::rules::id::{KeyId, OrgId};
+use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -53,6 +55,19 @@ struct KeyRow {
     revoked_at: Option<String>,
 }
 
+impl KeyRow {
+    fn new(kind: &'static str, key: ListedKey) -> Self {
+        Self {
+            id: key.id,
+            kind,
+            user: key.email,
+            last_four: key.last_four,
+            created_at: key.created_at.to_rfc3339(),
+            revoked_at: key.revoked_at.map(Timestamp::to_rfc3339),
+        }
+    }
+}
+
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
     block_on(async {
         let context = database::open(&loaded.config).await?;
@@ -85,8 +100,8 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::Revoke { id } => {
                 // This process serves no requests. Running servers notice within five seconds.
-                let operators = OperatorCache::new(Clock::system());
-                revoke_key::revoke_key(&context, &operators, KeyId(id), &AuditActor::COMMAND_LINE)
+                let callers = CallerCache::new(Clock::system());
+                revoke_key::revoke_key(&context, &callers, KeyId(id), &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
                 output::item(output, &json!({"id": id, "revoked": true}), || {
@@ -98,21 +113,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
 }
 
 async fn list(context: &Context, org_id: OrgId) -> Result<Vec<KeyRow>, Failure> {
-    let api_keys = api_keys::list(&context.db, org_id).await?.into_iter().map(|key| KeyRow {
-        id: key.id,
-        kind: "api_key",
-        user: None,
-        last_four: key.last_four,
-        created_at: key.created_at.to_rfc3339(),
-        revoked_at: key.revoked_at.map(|at| at.to_rfc3339()),
-    });
-    let application_keys = application_keys::list(&context.db, org_id).await?.into_iter().map(|key| KeyRow {
-        id: key.id,
-        kind: "application_key",
-        user: Some(key.email),
-        last_four: key.last_four,
-        created_at: key.created_at.to_rfc3339(),
-        revoked_at: key.revoked_at.map(|at| at.to_rfc3339()),
-    });
+    let api_keys = api_keys::list(&context.db, org_id).await?;
+    let application_keys = application_keys::list(&context.db, org_id).await?;
+    let api_keys = api_keys.into_iter().map(|key| KeyRow::new("api_key", key));
+    let application_keys = application_keys.into_iter().map(|key| KeyRow::new("application_key", key));
     Ok(api_keys.chain(application_keys).collect())
 }

@@ -1,30 +1,21 @@
-//! The command line, one file per command. Scripts rely on the output of `--output json` and the
-//! exit codes.
+//! The command line: `grantor user create` is in `user/create.rs`. Commands about the database as a
+//! whole are in `database/`, and those about the server in `server/`. Scripts rely on the output of
+//! `--output json` and the exit codes.
 
+pub mod arguments;
 mod audit;
-mod backup;
 mod bootstrap;
-pub mod chosen;
 mod client;
-mod config;
 pub mod database;
-mod effect;
-mod exit;
+mod failure;
 mod grant;
-mod healthcheck;
 mod key;
 mod keys;
-mod migrate;
-mod openapi;
 mod org;
 pub mod output;
-mod password;
 mod resource;
-mod restore;
 mod restriction;
-pub mod serve;
-mod sqlite_lock;
-mod suggest;
+pub mod server;
 mod user;
 mod webhook;
 
@@ -33,8 +24,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use crate::cli::exit::Failure;
+use crate::cli::arguments::suggest;
+use crate::cli::database::{backup, migrate, restore};
+pub use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::server::{config, healthcheck, openapi, serve};
 use crate::config::{Config, Loaded, Sources};
 use crate::diagnose::{demo, doctor, selftest};
 

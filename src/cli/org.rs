@@ -10,10 +10,10 @@ use crate::actions::orgs::create_org;
 use crate::actions::orgs::default_client_scopes;
 use crate::actions::orgs::default_client_scopes::NewDefaults;
 use crate::actions::orgs::rename_org;
-use crate::cli::effect::last_token;
+use crate::cli::arguments::org::find_org;
 use crate::cli::output::Output;
-use crate::cli::restriction::{LAST_TOKENS, add_effect};
-use crate::cli::{Failure, block_on, chosen, database, output};
+use crate::cli::output::effect::{LAST_TOKENS, add_members, last_token};
+use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
 use crate::db::orgs;
 use crate::db::orgs::Org;
@@ -90,7 +90,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
             }
             Command::Rename { org, name } => {
-                let org = chosen::find_org(&context, &org).await?;
+                let org = find_org(&context, &org).await?;
                 let renamed = rename_org::rename_org(&context, &org, &name, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
@@ -100,7 +100,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             }
             Command::Set { org, default_client_scopes, dry_run, if_digest } => {
                 let scopes = parse_scopes(&default_client_scopes)?;
-                let org = chosen::find_org(&context, &org).await?;
+                let org = find_org(&context, &org).await?;
                 let (config, catalog) = (&loaded.config, &loaded.catalog);
                 let new = NewDefaults { org_id: org.id, scopes: scopes.as_ref(), config, catalog };
                 let effect = if dry_run {
@@ -117,7 +117,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let effect = effect.map_err(Failure::failed)?;
                 let shown = OrgRow::from(Org { default_client_scopes: scopes, ..org });
                 let mut value = serde_json::to_value(&shown).map_err(Failure::failed)?;
-                add_effect(&mut value, &effect, dry_run);
+                add_members(&mut value, &effect, dry_run);
                 output::item(output, &value, || in_words(&shown, &effect, dry_run, context.clock.now()))
             }
         }

@@ -111,7 +111,7 @@ async fn create(
     context: &Context,
     loaded: &Loaded,
     new: &New,
-) -> Result<(StoredResource, crate::secret::Secret), Failure> {
+) -> Result<(StoredResource, crate::rules::secret::Secret), Failure> {
     let names = new.scopes.split([' ', ',']).filter(|name| !name.is_empty());
     let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
     let scopes: ScopeSet = names.map(token).collect::<Result<_, _>>()?;

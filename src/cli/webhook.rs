@@ -10,7 +10,7 @@ use crate::actions::context::Context;
 use crate::actions::webhooks::replay_deliveries;
 use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
 use crate::app::webhooks_outgoing;
-use crate::cli::chosen::OrgFlag;
+use crate::cli::arguments::org::OrgFlag;
 use crate::cli::output::{Output, Page};
 use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
@@ -84,10 +84,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let org = org.find(&context).await?;
                 let method = find(&context, &org, &auth_method).await?;
                 let ring = ring_for_database(&loaded.config, &context.random, &context.db).await;
-                let ring = ring.map_err(Failure::failed)?;
+                let context = Context { ring: ring.map_err(Failure::failed)?, ..context };
                 let outgoing = webhooks_outgoing(&loaded.config);
                 let timeout = loaded.config.webhooks.timeout;
-                let test = test_auth_method(&context, &outgoing, &ring, &method, timeout).await;
+                let test = test_auth_method(&context, &outgoing, &method, timeout).await;
                 print_test(&method, &test, output)
             }
         }

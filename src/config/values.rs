@@ -4,7 +4,7 @@
 //! the setting.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::config::sections::CatalogSource;
 use crate::rules::authorization::resource::Resource;
+use crate::rules::secret::{Digest, Secret};
+use crate::rules::syntax::uri::{Uri, UriSyntaxError, is_host_name};
 use crate::sealing::KeyRing;
-use crate::secret::{Digest, Secret};
 
 const DAY: u64 = 86_400;
 /// More than any setting needs, and small enough that sums of times cannot overflow.
@@ -119,7 +120,7 @@ pub fn proxy_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !user.contains(['/', '?', '#', '@', '\\']);
-    if is_plain && is_origin(&format!("{scheme}://{host}")) {
+    if is_plain && is_equivalent_to_an_origin(&format!("{scheme}://{host}")) {
         return Ok(Some(Secret::new(text)));
     }
     Err(Error::custom("is not the URL of an http or https proxy"))
@@ -176,43 +177,31 @@ fn each<'de, D: Deserializer<'de>, T>(
 /// The issuer of RFC 8414 section 2, without a path, kept byte for byte: clients compare it as a string.
 pub fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
-    if text.is_empty() || is_origin(&text) {
+    if text.is_empty() {
         return Ok(text);
     }
-    Err(Error::custom(format!("{text:?} is not an origin")))
-}
-
-fn is_origin(text: &str) -> bool {
-    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    authority.is_some_and(|authority| {
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority, None),
-        };
-        is_host(host) && port.is_none_or(is_port)
-    })
-}
-
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-fn is_host(text: &str) -> bool {
-    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_host_name(text),
+    match web_origin(&text) {
+        Ok(Some(origin)) if origin == text => Ok(text),
+        Ok(_) => Err(Error::custom(format!("{text:?} is not an origin"))),
+        Err(error) => Err(Error::custom(format!("{text:?} {error}"))),
     }
 }
 
-/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1). IPv4 addresses match too.
-fn is_host_name(text: &str) -> bool {
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
+/// The origin of an http or https URL.
+fn web_origin(text: &str) -> Result<Option<String>, UriSyntaxError> {
+    let uri = Uri::parse(text)?;
+    uri.host()?;
+    Ok(is_web(&uri).then(|| uri.origin()))
+}
+
+/// Like an origin, but also with uppercase letters or the default port.
+fn is_equivalent_to_an_origin(text: &str) -> bool {
+    let has_path = |uri: &Uri| uri.path() != "/" || uri.query().is_some() || text.ends_with('/') || text.contains('#');
+    Uri::parse_equivalent(text).is_ok_and(|uri| is_web(&uri) && uri.host().is_ok() && !has_path(&uri))
+}
+
+fn is_web(uri: &Uri) -> bool {
+    matches!(uri.scheme(), "https" | "http")
 }
 
 fn is_word(text: &str) -> bool {
@@ -244,7 +233,6 @@ mod tests {
             "",
             "https://auth.example.com",
             "https://auth.example.com:8443",
-            "https://AUTH.example.com:443",
             "http://localhost:8080",
             "http://192.0.2.1",
             "http://[::1]",
@@ -253,28 +241,44 @@ mod tests {
             assert_eq!(public_url(text(raw)), Ok(raw.to_owned()));
         }
         for raw in [
-            "auth.example.com",
-            "HTTPS://auth.example.com",
             "ftp://auth.example.com",
-            "https://",
             "https://auth.example.com/",
             "https://auth.example.com/oauth",
             "https://auth.example.com?a",
             "https://auth.example.com#a",
-            "https://user@auth.example.com",
-            "https://auth.example.com:",
-            "https://auth.example.com:0",
-            "https://auth.example.com:+80",
-            "https://auth.example.com:65536",
-            "https://auth..example.com",
-            "https://-auth.example.com",
-            "https://auth.example.com ",
-            "https://[::1",
-            "https://[::g]",
-            "https://::1",
         ] {
             let refused = public_url(text(raw)).expect_err(raw);
             assert_eq!(refused.to_string(), format!("{raw:?} is not an origin"));
+        }
+    }
+
+    #[test]
+    fn a_malformed_public_url_is_refused_with_the_reason() {
+        use UriSyntaxError::{
+            BadHost, BadPort, DefaultPort, ForbiddenCharacter, NoHost, NoScheme, Uppercase, UserInfo,
+        };
+        let cases = [
+            ("auth.example.com", NoScheme),
+            ("HTTPS://auth.example.com", Uppercase),
+            ("https://AUTH.example.com", Uppercase),
+            ("https://auth.example.com:443", DefaultPort),
+            ("http://auth.example.com:80", DefaultPort),
+            ("https://", NoHost),
+            ("https://user@auth.example.com", UserInfo),
+            ("https://auth.example.com:", BadPort),
+            ("https://auth.example.com:0", BadPort),
+            ("https://auth.example.com:+80", BadPort),
+            ("https://auth.example.com:65536", BadPort),
+            ("https://auth..example.com", BadHost),
+            ("https://-auth.example.com", BadHost),
+            ("https://auth.example.com ", ForbiddenCharacter),
+            ("https://[::1", BadHost),
+            ("https://[::g]", BadHost),
+            ("https://::1", NoHost),
+        ];
+        for (raw, reason) in cases {
+            let refused = public_url(text(raw)).expect_err(raw);
+            assert_eq!(refused.to_string(), format!("{raw:?} {reason}"));
         }
     }
 
@@ -359,7 +363,7 @@ mod tests {
     #[test]
     fn a_proxy_is_an_origin_with_an_optional_user_and_is_never_shown() {
         assert_eq!(proxy_or_none(text("")), Ok(None));
-        for raw in ["http://proxy:3128", "https://proxy.example", "http://user:p%40ss@[::1]:8080", "http://a@10.0.0.1"]
+        for raw in ["http://proxy:3128", "https://proxy.example", "http://user:p%40ss@[::1]:8080", "http://a@PROXY:80"]
         {
             assert_eq!(proxy_or_none(text(raw)), Ok(Some(Secret::new(raw.to_owned()))), "{raw}");
         }
@@ -370,6 +374,9 @@ mod tests {
             "http://hunter2@",
             "http://a b",
             "http://a/b@proxy",
+            "http://proxy/",
+            "http://proxy#a",
+            "http:proxy",
         ] {
             let refused = proxy_or_none(text(raw)).expect_err(raw);
             assert_eq!(refused.to_string(), "is not the URL of an http or https proxy");

@@ -154,28 +154,24 @@ pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<L
     let first_id = since.map(first_id_since);
     let rows: Vec<ListedRow> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(search_events!("= ANY($3)"))
-                .bind(org_id.map(|id| id.0))
-                .bind(*actor)
-                .bind((!actions.is_empty()).then(|| actions.to_vec()))
-                .bind(since.map(Timestamp::seconds))
-                .bind(first_id)
-                .bind(i64::from(*limit))
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(search_events!("IN (SELECT value FROM json_each($3))"))
-                .bind(org_id.map(|id| id.0))
-                .bind(*actor)
-                .bind((!actions.is_empty()).then(|| json!(actions).to_string()))
-                .bind(since.map(Timestamp::seconds))
-                .bind(first_id)
-                .bind(i64::from(*limit))
-                .fetch_all(conn)
-                .await
+        |postgres| sqlx::query_as(search_events!("= ANY($3)"))
+            .bind(org_id.map(|id| id.0))
+            .bind(*actor)
+            .bind((!actions.is_empty()).then(|| actions.to_vec()))
+            .bind(since.map(Timestamp::seconds))
+            .bind(first_id)
+            .bind(i64::from(*limit))
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as(search_events!("IN (SELECT value FROM json_each($3))"))
+            .bind(org_id.map(|id| id.0))
+            .bind(*actor)
+            .bind((!actions.is_empty()).then(|| json!(actions).to_string()))
+            .bind(since.map(Timestamp::seconds))
+            .bind(first_id)
+            .bind(i64::from(*limit))
+            .fetch_all(sqlite)
+            .await
     )?;
     Ok(rows.into_iter().map(|row| ListedEvent { event: row.event.into(), org_name: row.org_name }).collect())
 }

@@ -13,8 +13,8 @@ use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::id::ResourceId;
 use crate::rules::scope::ScopeSet;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResource {

@@ -10,9 +10,9 @@ use crate::db::webhooks::lanes::{ClaimedLane, Release};
 use crate::delivery::message::Message;
 use crate::delivery::sender::Sender;
 use crate::outgoing::{Bounds, Method, OutgoingError, Request};
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::delivery::{Next, Outcome};
-use crate::secret::Secret;
 
 /// The limit of time for one lane, after which other lanes get their chance.
 const MAX_LANE_TIME: Duration = Duration::from_secs(15);
@@ -143,7 +143,7 @@ impl Sender {
     }
 
     async fn token(&self, method: &AuthMethod) -> Result<Result<Secret, Outcome>, Busy> {
-        let found = self.tokens.find(&self.context, &self.outgoing, &self.ring, method, self.rules.timeout).await;
+        let found = self.tokens.find(&self.context, &self.outgoing, method, self.rules.timeout).await;
         match found {
             Ok(token) => Ok(Ok(token)),
             Err(TokenFetchError::Busy | TokenFetchError::Outgoing(OutgoingError::Busy { .. })) => Err(Busy),

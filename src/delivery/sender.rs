@@ -25,8 +25,7 @@ use crate::metrics::DeliveryCounts;
 use crate::outgoing::Outgoing;
 use crate::rules::id::WebhookId;
 use crate::rules::webhook::delivery::DeliveryRules;
-use crate::sealing::KeyRing;
-use crate::stop::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// How long a lane is held, in seconds.
 const LEASE: i64 = 30;
@@ -57,7 +56,6 @@ pub struct SenderRules {
 
 pub struct Sender {
     pub(in crate::delivery) context: Context,
-    pub(in crate::delivery) ring: KeyRing,
     pub(in crate::delivery) outgoing: Outgoing,
     pub(in crate::delivery) tokens: Tokens,
     pub(in crate::delivery) rules: SenderRules,
@@ -83,7 +81,6 @@ impl Sender {
     /// Must be called within a runtime.
     pub fn new(
         context: Context,
-        ring: KeyRing,
         outgoing: Outgoing,
         rules: SenderRules,
         deliveries: DeliveryCounts,
@@ -91,7 +88,7 @@ impl Sender {
     ) -> Self {
         let releases = LaneReleases::start(context.db.clone());
         let tokens = Tokens::default();
-        Self { context, ring, outgoing, tokens, rules, deliveries, stop, releases }
+        Self { context, outgoing, tokens, rules, deliveries, stop, releases }
     }
 
     /// Sends due events until the server shuts down. Batches in flight then have `drain` to finish.
@@ -209,7 +206,7 @@ impl Sender {
 
     /// Returns `None` if the webhook was deleted.
     async fn receiver(&self, id: WebhookId) -> Result<Option<Receiver>, DbError> {
-        match load_webhook(&self.context, &self.ring, id).await {
+        match load_webhook(&self.context, id).await {
             Ok(loaded) => Ok(loaded.map(Ok)),
             Err(LoadWebhookError::Db(error)) if error.is_transient() => Err(error),
             // Retrying does not help, so its deliveries fail until an operator fixes the cause.

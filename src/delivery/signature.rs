@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Secret;
 
 const PREFIX: &str = "whsec_";
 

@@ -13,8 +13,7 @@ use crate::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError,
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::{Outgoing, PerKeyLimit};
 use crate::rules::id::AuthMethodId;
-use crate::sealing::KeyRing;
-use crate::secret::{Digest, Secret, hex};
+use crate::rules::secret::{Digest, Secret, hex};
 
 /// Cheap to clone; all clones share the cache.
 #[derive(Clone)]
@@ -56,7 +55,6 @@ impl Tokens {
         &self,
         context: &Context,
         outgoing: &Outgoing,
-        ring: &KeyRing,
         method: &AuthMethod,
         within: Duration,
     ) -> Result<Secret, TokenFetchError> {
@@ -74,7 +72,7 @@ impl Tokens {
         if let Some(known) = self.known(method, version).filter(is_fresh) {
             return known.outcome;
         }
-        let fetched = fetch_access_token(outgoing, ring, method, within).await;
+        let fetched = fetch_access_token(outgoing, &context.ring, method, within).await;
         let known = Known::new(version, fetched, context.clock.elapsed());
         self.0.known.insert(method.id, known.clone());
         known.outcome

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::outgoing::{Bounds, Method, Outgoing, Request};
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_secs(5) };
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";

@@ -10,8 +10,6 @@ use crate::rules::syntax::uri::UriSyntaxError;
 pub enum OutgoingError {
     #[error("the URL {0}")]
     Syntax(#[from] UriSyntaxError),
-    #[error("the URL of {host} is ambiguous: URL parsers disagree about its host or scheme")]
-    Ambiguous { host: String },
     #[error(
         "the URL of {host} does not use https: http is allowed only for loopback addresses, if \
          `client_documents.allow_loopback` (or `webhooks.allow_loopback` for webhooks) is true"
@@ -72,7 +70,6 @@ impl OutgoingError {
             Self::NotHttps { host } => format!("the URL of {host} does not use https"),
             Self::Syntax(_)
             | Self::BadHeader { .. }
-            | Self::Ambiguous { .. }
             | Self::TimedOut { .. }
             | Self::Redirected { .. }
             | Self::TooLarge { .. }

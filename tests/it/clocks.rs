@@ -1,19 +1,19 @@
-//! Servers on hosts whose clocks are wrong by a day. All of them go by the time of the database that they share.
+//! Servers on hosts whose clocks are a day off. All of them use the time of their database.
 
 use std::time::Duration;
 
 use grantor::{sweeper, timekeeper};
 use serde_json::json;
 
+use crate::delivery::stage::{SETTINGS, cause, create, deliveries, sender};
 use crate::support::granted::{Granted, Tokens, opened};
 use crate::support::{Engine, Reply, Site, TestApp, TestOperator};
-use crate::webhook::stage::{SETTINGS, cause, create, deliveries, sender};
 
 const DAY: i64 = 86_400;
-/// Servers whose hosts were read at different moments may disagree by this many seconds, on a busy machine.
+/// The allowed difference, in seconds, between servers that read the time at different moments.
 const BUSY: i64 = 20;
 
-/// One server with a right clock, one a day ahead, one a day behind.
+/// One server with the correct time, one a day ahead, one a day behind.
 async fn three_servers(engine: Engine, settings: &[(&str, &str)]) -> [TestApp; 3] {
     let right = TestApp::by_database_time(engine, settings).await;
     let ahead = right.replica_on_host_off_by(DAY, settings).await;
@@ -25,7 +25,7 @@ async fn database_seconds(app: &TestApp) -> i64 {
     app.db().unix_millis().await.expect("answers") / 1000
 }
 
-/// The clocks here stand still. This is what a serving server does every few seconds.
+/// Manual clocks do not move. A running server does this every few seconds.
 async fn read_the_time(servers: [&TestApp; 3]) {
     for server in servers {
         grantor::actions::upkeep::follow_database_clock::follow_database_clock(server.context())
@@ -39,7 +39,7 @@ async fn organization(app: &TestApp) -> TestOperator<'_> {
 }
 
 on_both! {
-    async fn tokens_issued_on_a_host_a_day_off_have_the_times_of_the_database(engine: Engine) {
+    async fn tokens_have_the_time_of_the_database_even_if_the_host_is_a_day_off(engine: Engine) {
         let [right, ahead, behind] = three_servers(engine, &[]).await;
         let granted = Granted::new(&right).await;
         read_the_time([&right, &ahead, &behind]).await;
@@ -59,7 +59,7 @@ on_both! {
         }
     }
 
-    async fn hosts_a_day_off_end_no_family(engine: Engine) {
+    async fn a_host_a_day_off_ends_no_family(engine: Engine) {
         let [right, ahead, behind] = three_servers(engine, &[("tokens.refresh_grace", "60")]).await;
         let granted = Granted::new(&right).await;
         let first = granted.tokens("mcp_read").await;
@@ -76,7 +76,7 @@ on_both! {
         assert!(!granted.history().await.iter().any(|action| action.contains("reuse") || action.contains("ended")));
     }
 
-    async fn hosts_a_day_off_delete_nothing_that_is_still_valid(engine: Engine) {
+    async fn a_host_a_day_off_deletes_nothing_that_is_valid(engine: Engine) {
         let [right, ahead, behind] = three_servers(engine, &[]).await;
         let granted = Granted::new(&right).await;
         let (tokens, code) = (granted.tokens("mcp_read").await, granted.code_of_mcp("mcp_read").await);
@@ -96,7 +96,7 @@ on_both! {
         Tokens::of(&granted.refreshed(&tokens.refresh).await);
     }
 
-    async fn a_lane_claimed_on_a_host_a_day_ahead_is_free_half_a_minute_later(engine: Engine) {
+    async fn a_lane_claimed_by_a_host_a_day_ahead_expires_after_half_a_minute(engine: Engine) {
         let [right, ahead, behind] = three_servers(engine, &SETTINGS).await;
         let hook = Site::answering(Reply::status(200)).await;
         let operator = organization(&right).await;
@@ -109,19 +109,19 @@ on_both! {
             let sender = sender(&ahead);
             async move { sender.send_due().await.expect("the database answers") }
         });
-        hook.was_asked(1).await;
+        hook.wait_for_requests(1).await;
         dying.abort();
         assert!(dying.await.expect_err("is gone").is_cancelled());
 
         read_the_time([&right, &ahead, &behind]).await;
-        behind.hand.advance(Duration::from_secs(31));
+        behind.clock.advance(Duration::from_secs(31));
         sender(&behind).send_due().await.expect("the database answers");
 
-        assert_eq!(hook.asked().len(), 2, "the one that died, and the one that sent it again");
+        assert_eq!(hook.requests().len(), 2, "the one that died, and the one that sent it again");
         assert_eq!(deliveries(&operator, "?state=delivered").await.len(), 1);
     }
 
-    async fn events_caused_and_sent_on_hosts_a_day_off_are_delivered_at_once(engine: Engine) {
+    async fn events_of_hosts_a_day_off_are_delivered_immediately(engine: Engine) {
         let [right, ahead, behind] = three_servers(engine, &SETTINGS).await;
         let hook = Site::answering(Reply::status(200)).await;
         let operator = organization(&right).await;
@@ -132,11 +132,11 @@ on_both! {
             cause(&operator.on(caused_on), &client_id, number).await;
             read_the_time([&right, &ahead, &behind]).await;
             sender(sent_by).send_due().await.expect("the database answers");
-            assert_eq!(hook.asked().len(), number + 1);
+            assert_eq!(hook.requests().len(), number + 1);
         }
     }
 
-    async fn a_host_a_day_off_is_seen_in_the_metrics_and_in_verbose_readiness(engine: Engine) {
+    async fn the_metrics_and_verbose_readiness_show_a_host_a_day_off(engine: Engine) {
         let right = TestApp::by_database_time(engine, &[]).await;
         let ahead = right.replica_on_host_off_by(DAY, &[]).await;
 

@@ -1,7 +1,7 @@
-//! The one integration binary. The tree mirrors the URLs; `db` is what every engine must do; `cli` and `journey` run the
-//! program itself.
+//! The integration tests. The tree mirrors `src` and the URLs; `cli` and `journey` run the program
+//! itself.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails with a reason")]
 
 #[macro_use]
 mod support;
@@ -11,13 +11,14 @@ mod api;
 mod cli;
 mod clocks;
 mod db;
+mod delivery;
 mod docs;
-mod edge;
 mod journey;
 mod management;
+mod middleware;
 mod network;
 mod oauth;
 mod openapi;
 mod outgoing;
 mod pages;
-mod webhook;
+mod release;

@@ -1,13 +1,13 @@
-//! What whoever runs the server asks of it: `/healthz`, `/readyz`, `/metrics`.
+//! The management listener: `/healthz`, `/readyz` and `/metrics`.
 
 use grantor::db::engine::connect::Location;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::json;
 
 use crate::support::{TestApp, restriction_path};
 
 on_both! {
-    async fn a_server_that_serves_is_alive_and_ready(engine: Engine) {
+    async fn a_running_server_is_alive_and_ready(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let (alive, ready) = (app.manage("/healthz").await, app.manage("/readyz").await);
@@ -16,7 +16,7 @@ on_both! {
         ready.is(200, &json!({"status": "ready"}));
     }
 
-    async fn a_server_that_stops_is_alive_and_no_more_ready(engine: Engine) {
+    async fn a_stopping_server_is_alive_but_not_ready(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         app.app.stop.stop();
@@ -25,7 +25,7 @@ on_both! {
         app.manage("/readyz").await.is(503, &json!({"status": "stopping"}));
     }
 
-    async fn a_schema_that_is_behind_is_not_ready(engine: Engine) {
+    async fn a_server_with_an_old_schema_is_not_ready(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.execute("DELETE FROM _sqlx_migrations WHERE version = 3").await;
 
@@ -34,7 +34,7 @@ on_both! {
         answer.is(503, &json!({"status": "migrations are missing: run `grantor migrate up`"}));
     }
 
-    async fn an_older_server_stays_ready_when_a_newer_one_has_migrated(engine: Engine) {
+    async fn an_older_server_stays_ready_after_a_newer_one_migrated(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                      VALUES (9999, 'from the future', TRUE, '', 0)").await;
@@ -54,7 +54,7 @@ on_both! {
         answer.is(503, &json!({"status": "the schema requires a newer version of grantor"}));
     }
 
-    async fn the_metrics_count_what_was_served_and_what_was_refused(engine: Engine) {
+    async fn the_metrics_count_served_and_refused_requests(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.operator_per_minute", "6")]).await;
         let operator = app.operator("Acme").await;
         let client_id = app.registered("A client").await;
@@ -95,7 +95,7 @@ on_both! {
         }
     }
 
-    async fn no_name_or_id_that_came_from_outside_is_in_the_metrics(engine: Engine) {
+    async fn the_metrics_contain_no_names_or_ids_from_requests(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client of mine").await);
         operator.get(&restriction_path(&client_id)).await;
@@ -108,7 +108,7 @@ on_both! {
         }
     }
 
-    async fn nothing_public_is_served_beside_them_and_they_are_not_public(engine: Engine) {
+    async fn the_management_and_public_listeners_have_different_routes(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let elsewhere = app.manage("/openapi.json").await;
@@ -119,8 +119,8 @@ on_both! {
     }
 }
 
-/// The same database, which takes no writes: on Postgres as after a failover, while its name still leads to a standby; on
-/// SQLite as if the file may only be read. Its rights would not do, since the tests may run as root.
+/// A server on the same database without writes: Postgres as a standby after a failover, SQLite as
+/// a read-only file. File permissions would not work, because the tests may run as root.
 fn read_only(location: &Location) -> Location {
     match location {
         Location::Postgres { url, schema } => {

@@ -1,16 +1,17 @@
-//! The guarded client against real hosts on this machine: slow, huge, broken, redirecting, and where it must not go.
+//! The guarded HTTP client against real hosts on this machine: slow, huge, broken, redirecting and
+//! forbidden ones.
 
 mod webhooks;
 
 use std::time::Duration;
 
 use grantor::outgoing::{Bounds, Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request};
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 
 use crate::support::{DEADLINE, Reply, Site};
 
 const BOUNDS: Bounds = Bounds { bytes: 64 * 1024, time: DEADLINE };
-/// For hosts that let this time pass, and for nobody else.
+/// A time limit for hosts that exceed it.
 const SHORT: Bounds = Bounds { bytes: 64 * 1024, time: Duration::from_millis(300) };
 
 fn outgoing() -> Outgoing {
@@ -26,7 +27,7 @@ fn host() -> String {
 }
 
 #[tokio::test]
-async fn an_answer_comes_with_its_status_headers_and_body() {
+async fn a_response_has_its_status_headers_and_body() {
     let reply = Reply::json("{}").with_header("vary", "a").with_header("vary", "b");
     let site = Site::answering(reply).await;
 
@@ -45,11 +46,11 @@ async fn an_answer_comes_with_its_status_headers_and_body() {
         lines.sort();
         lines
     };
-    assert_eq!(sorted(&site.asked()[0].head), sorted(&expected), "nothing else is told, no cookie and no encoding");
+    assert_eq!(sorted(&site.requests()[0].head), sorted(&expected), "no other header is sent");
 }
 
 #[tokio::test]
-async fn a_host_has_two_seconds_for_the_first_byte_of_a_document_and_the_whole_time_for_the_rest() {
+async fn the_first_byte_of_a_document_has_a_time_limit_of_two_seconds() {
     let silent = Site::answering(Reply::Silence).await;
     let slow = Site::answering(Reply::SlowHead).await;
     let began = tokio::time::Instant::now();
@@ -64,7 +65,7 @@ async fn a_host_has_two_seconds_for_the_first_byte_of_a_document_and_the_whole_t
 }
 
 #[tokio::test]
-async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
+async fn every_status_is_returned_and_redirects_are_errors() {
     let elsewhere = Site::answering(Reply::json("{}")).await;
     for status in [200, 204, 304, 400, 404, 410, 503] {
         let site = Site::answering(Reply::status(status)).await;
@@ -77,11 +78,11 @@ async fn every_status_is_an_answer_but_a_redirect_which_is_not_followed() {
     }
     let own = Site::answering(Reply::status(302).with_header("location", "/d")).await;
     assert_eq!(get(&own, BOUNDS).await.map(drop), Err(OutgoingError::Redirected { host: host() }));
-    assert_eq!((own.asked().len(), elsewhere.asked().len()), (1, 0));
+    assert_eq!((own.requests().len(), elsewhere.requests().len()), (1, 0));
 }
 
 #[tokio::test]
-async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
+async fn a_response_that_is_too_large_is_refused_with_and_without_a_length() {
     let too_large = Err(OutgoingError::TooLarge { host: host(), status: 200, max_bytes: 65_536 });
     let fits = Site::answering(Reply::json("x".repeat(65_536))).await;
     let announced = Site::answering(Reply::json("x".repeat(65_537))).await;
@@ -93,32 +94,32 @@ async fn an_answer_of_more_bytes_than_allowed_is_cut_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_host_that_takes_its_time_gets_none() {
+async fn a_slow_host_times_out() {
     for reply in [Reply::Silence, Reply::Trickle] {
         let site = Site::answering(reply).await;
         let asked = tokio::time::timeout(DEADLINE, get(&site, SHORT)).await;
 
-        assert_eq!(asked.expect("ends by itself").map(drop), Err(OutgoingError::TimedOut { host: host() }));
+        assert_eq!(asked.expect("ends in time").map(drop), Err(OutgoingError::TimedOut { host: host() }));
     }
 }
 
 #[tokio::test]
-async fn a_host_that_breaks_off_or_is_not_there_is_an_error_that_says_so() {
+async fn an_incomplete_response_and_an_unreachable_host_are_reported() {
     let broken = Site::answering(Reply::Broken).await;
     let mut gone = Site::answering(Reply::json("{}")).await;
-    gone.vanish().await;
+    gone.shut_down().await;
 
     assert!(matches!(get(&broken, BOUNDS).await, Err(OutgoingError::Broken { .. })));
-    let error = get(&gone, BOUNDS).await.expect_err("nobody there");
+    let error = get(&gone, BOUNDS).await.expect_err("nothing listens");
     assert!(error.to_string().starts_with("no connection to 127.0.0.1: Connection refused"), "{error}");
 }
 
 #[tokio::test]
-async fn this_machine_is_not_reached_by_address_or_by_name_unless_that_is_allowed() {
+async fn loopback_addresses_and_names_require_the_setting() {
     let site = Site::answering(Reply::json("{}")).await;
     let port = site.address.port();
     let strict = Outgoing::new(OutgoingRules::default());
-    let urls = ["127.0.0.1", "127.1.2.3", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"];
+    let urls = ["127.0.0.1", "127.1.2.3", "localhost", "[::1]", "[::ffff:7f00:1]", "0.0.0.0"];
 
     for url in urls.map(|host| format!("https://{host}:{port}/c")) {
         let refused = strict.get(&url, &[], BOUNDS).await.expect_err(&url);
@@ -129,29 +130,29 @@ async fn this_machine_is_not_reached_by_address_or_by_name_unless_that_is_allowe
     assert!(matches!(refused, OutgoingError::Refused { .. }), "{refused}");
     let by_name = format!("http://localhost:{port}/c");
     assert!(matches!(strict.get(&by_name, &[], BOUNDS).await, Err(OutgoingError::NotHttps { .. })));
-    assert_eq!(site.asked().len(), 0);
+    assert_eq!(site.requests().len(), 0);
 
     assert_eq!(outgoing().get(&by_name, &[], BOUNDS).await.map(|fetched| fetched.status), Ok(200));
 }
 
 #[tokio::test]
-async fn a_network_that_is_listed_is_connected_to() {
+async fn an_allowed_network_is_contacted() {
     let mut site = Site::answering(Reply::json("{}")).await;
     let allow_networks = vec!["127.0.0.0/8".parse().expect("a network")];
     let rules = OutgoingRules { allow_networks, ..OutgoingRules::default() };
     let url = format!("https://localhost:{}/c", site.address.port());
 
-    // What is there speaks no TLS, so that is as far as it goes.
+    // The host does not speak TLS, so the request stops there.
     let error = Outgoing::new(rules.clone()).get(&url, &[], SHORT).await.expect_err("no TLS");
-    site.vanish().await;
-    let gone = Outgoing::new(rules).get(&url, &[], BOUNDS).await.expect_err("nobody there");
+    site.shut_down().await;
+    let gone = Outgoing::new(rules).get(&url, &[], BOUNDS).await.expect_err("nothing listens");
 
     assert!(matches!(error, OutgoingError::TimedOut { .. } | OutgoingError::Unreachable { .. }), "{error}");
     assert!(matches!(gone, OutgoingError::Unreachable { .. }), "{gone}");
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_an_error_that_says_so() {
+async fn an_unknown_host_name_is_reported() {
     let error = outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
 
     assert!(matches!(error, OutgoingError::Unresolved { .. }), "{error}");
@@ -159,23 +160,23 @@ async fn a_name_that_nobody_has_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn of_one_host_two_are_asked_at_once_and_of_all_thirty_two() {
+async fn requests_are_limited_to_two_per_host_and_thirty_two_in_total() {
     let site = Site::answering(Reply::json("{}")).await;
     site.close();
-    // The same bounds as for documents, but any time for the first byte.
+    // The limits of documents, without the limit for the first byte.
     let outgoing = Outgoing::for_operator();
     let ask = |last: u8| {
         let (outgoing, url) = (outgoing.clone(), format!("http://127.0.0.{last}:{}/c", site.address.port()));
         tokio::spawn(async move { outgoing.get(&url, &[], BOUNDS).await.map(|fetched| fetched.status) })
     };
     let of_one: Vec<_> = (0..2).map(|_| ask(1)).collect();
-    site.was_asked(2).await;
+    site.wait_for_requests(2).await;
 
     let third = ask(1).await.expect("ends");
     assert_eq!(third, Err(OutgoingError::Busy { host: host() }));
 
     let of_others: Vec<_> = (2..=16).flat_map(|last| [ask(last), ask(last)]).collect();
-    site.was_asked(32).await;
+    site.wait_for_requests(32).await;
     let one_more = ask(17).await.expect("ends");
     assert_eq!(one_more, Err(OutgoingError::Busy { host: "127.0.0.17".to_owned() }));
 
@@ -187,8 +188,8 @@ async fn of_one_host_two_are_asked_at_once_and_of_all_thirty_two() {
 }
 
 #[tokio::test]
-async fn everything_goes_through_the_proxy_where_there_is_one() {
-    // It parts with whoever takes its answer for a tunnel.
+async fn a_configured_proxy_is_used_for_every_request() {
+    // The proxy disconnects clients that treat its response as a tunnel.
     let proxy = Site::answering(Reply::Parting).await;
     let url = format!("http://user:secret@{}", proxy.address);
     let rules = |allow_loopback| OutgoingRules {
@@ -203,18 +204,18 @@ async fn everything_goes_through_the_proxy_where_there_is_one() {
 
     assert_eq!(plain, Ok(200));
     assert!(tunnelled.is_err());
-    let asked: Vec<String> = proxy.asked().into_iter().map(|asked| asked.head).collect();
+    let asked: Vec<String> = proxy.requests().into_iter().map(|asked| asked.head).collect();
     assert!(asked[0].starts_with("GET http://127.0.0.1:9/c HTTP/1.1\r\n"), "{asked:?}");
     assert!(asked[1].starts_with("CONNECT app.example:443 HTTP/1.1\r\n"), "{asked:?}");
     assert!(asked.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic ")), "{asked:?}");
     for url in ["https://localhost/c", "https://10.0.0.1/c", "https://a.localhost/c"] {
         assert!(matches!(strict.get(url, &[], BOUNDS).await, Err(OutgoingError::Refused { .. })), "{url}");
     }
-    assert_eq!(proxy.asked().len(), 2);
+    assert_eq!(proxy.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
+async fn diagnosis_sees_every_response_including_redirects() {
     let reply = Reply::status(303)
         .with_header("location", "/d")
         .with_header("set-cookie", "a=1")
@@ -228,14 +229,14 @@ async fn an_operator_is_shown_every_answer_of_this_machine_a_redirect_too() {
 
     assert_eq!((fetched.status, fetched.header("location").as_deref()), (303, Some("/d")));
     assert_eq!(fetched.header_lines("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
-    let [asked] = &site.asked()[..] else { panic!("one request is enough") };
+    let [asked] = &site.requests()[..] else { panic!("one request is enough") };
     assert!(asked.head.starts_with("POST /c HTTP/1.1\r\n"), "{asked:?}");
     assert_eq!((asked.header("content-type"), asked.body.as_str()), (Some("text/plain"), "x=1"));
     assert!(matches!(guarded, Err(OutgoingError::Refused { .. })), "{guarded:?}");
 }
 
 #[tokio::test]
-async fn an_operator_waits_for_nobody_for_ever_and_reads_nothing_without_an_end() {
+async fn diagnosis_limits_the_time_and_size_of_responses() {
     for (reply, bounds, error) in [
         (Reply::Silence, SHORT, OutgoingError::TimedOut { host: host() }),
         (Reply::Endless, BOUNDS, OutgoingError::TooLarge { host: host(), status: 200, max_bytes: BOUNDS.bytes }),

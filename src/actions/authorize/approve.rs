@@ -18,7 +18,7 @@ use crate::db::clients::Client;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants::NewGrant;
-use crate::db::grants::end;
+use crate::db::grants::revocations;
 use crate::db::orgs::org_clients;
 use crate::db::users::User;
 use crate::db::{clients, families, grants, users};
@@ -26,9 +26,9 @@ use crate::rules::authorization::request::AuthorizationRequest;
 use crate::rules::id::{AuthorizedClientId, GrantId, OrgId};
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::{OFFLINE_ACCESS, withheld_by_organization};
+use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::{Event, GrantInfo, Outcome};
-use crate::secret::{Digest, Secret};
 
 /// A user's answer to an authorization request.
 #[derive(Clone, Copy, Debug)]
@@ -100,28 +100,28 @@ pub async fn approve_request(
     approval: Approval<'_>,
     by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
-    crate::actions::conflict::retry_on_conflict(context, || approve(context, bounds, approval, by)).await
+    context.transact("request.approve", |tx| Box::pin(approve(context, tx, bounds, approval, by))).await
 }
 
 async fn approve(
     context: &Context,
+    tx: &mut Tx,
     bounds: Bounds<'_>,
     approval: Approval<'_>,
     by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
     let Approval { client, user, org_id, .. } = approval;
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    match org_clients::lock(&mut tx, org_id, client.id, now).await {
+    match org_clients::lock(tx, org_id, client.id, now).await {
         Err(DbError::Reference) => return Err(ApproveError::NotPending),
         outcome => drop(outcome?),
     }
-    if !users::lock_enabled(&mut tx, user.id).await? {
+    if !users::lock_enabled(tx, user.id).await? {
         return Err(ApproveError::NotPending);
     }
-    let request = take_request(&mut tx, approval, now).await?;
+    let request = take_request(tx, approval, now).await?;
     let consent = ConsentRequest { client, request: &request, user, org_id, issuer: bounds.issuer };
-    let offer = offer_scopes(&mut tx, bounds, consent).await?;
+    let offer = offer_scopes(&mut *tx, bounds, consent).await?;
     // This is checked again here, since a grant may have been revoked or a restriction changed.
     let is_current =
         approval.answer.map_or(offer.is_remembered, |answer| answer.page_digest == consent.page_digest(&offer));
@@ -135,7 +135,7 @@ async fn approve(
     }
     let stored = match (&offer.granted, approval.answer) {
         (Some(granted), None) => Stored { id: granted.id, is_first: false },
-        _ => store_grant(context, &mut tx, consent, &offer, &scopes).await?,
+        _ => store_grant(context, tx, consent, &offer, &scopes).await?,
     };
     let code = context.random.token("ac_");
     let issued = AuthorizationCode {
@@ -150,11 +150,11 @@ async fn approve(
         expires_at: now.plus(approval.code_ttl),
         may_refresh: offer.scopes.allows_refresh(&scopes) && !offer.declined_now(&scopes).contains(OFFLINE_ACCESS),
     };
-    codes::insert(&mut tx, code.digest(), &issued).await?;
+    codes::insert(tx, code.digest(), &issued).await?;
     if approval.answer.is_some() {
-        publish(context, &mut tx, approval, &offer, &scopes, stored, by).await?;
+        let given = Given { approval, offer: &offer, scopes: &scopes, stored };
+        publish(context, tx, given, by).await?;
     }
-    tx.commit().await?;
     Ok(Approved { code, org_name: offer.org_name, scopes })
 }
 
@@ -205,7 +205,7 @@ async fn store_grant(
     let cleared = cleared(offer, scopes);
     if !cleared.is_empty() {
         end_connections(&mut *tx, id, &cleared, now).await?;
-        end::remove_scopes(tx, &[id], &cleared, now).await?;
+        revocations::remove_scopes(tx, &[id], &cleared, now).await?;
     }
     let new = AuthorizedClientId(context.new_id());
     let is_first = org_clients::assign_authorized_id(&mut *tx, org_id, client.id, new, now).await? == new;
@@ -217,7 +217,7 @@ async fn store_grant(
 /// it.
 async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
     match cleared.contains(OFFLINE_ACCESS) {
-        true => families::revoke_with_scope(tx, id, OFFLINE_ACCESS, now).await,
+        true => families::revocations::revoke_with_scope(tx, id, OFFLINE_ACCESS, now).await,
         false => Ok(()),
     }
 }
@@ -229,17 +229,19 @@ fn cleared(offer: &Offer, scopes: &ScopeSet) -> ScopeSet {
     before.unwrap_or_default().difference(scopes)
 }
 
+/// The consent that the user gave.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    approval: Approval<'a>,
+    offer: &'a Offer,
+    scopes: &'a ScopeSet,
+    stored: Stored,
+}
+
 /// Records and publishes the consent, as the last step of the transaction. A consent that changes
 /// nothing is not published, but a restriction that withheld scopes is.
-async fn publish(
-    context: &Context,
-    tx: &mut Tx,
-    approval: Approval<'_>,
-    offer: &Offer,
-    scopes: &ScopeSet,
-    stored: Stored,
-    by: &AuditActor,
-) -> Result<(), DbError> {
+async fn publish(context: &Context, tx: &mut Tx, given: Given<'_>, by: &AuditActor) -> Result<(), DbError> {
+    let Given { approval, offer, scopes, stored } = given;
     let org_id = approval.org_id;
     let (client, user) = client_and_user_info(approval.client, approval.user);
     let before = offer.granted.as_ref().map(|granted| &granted.scopes);

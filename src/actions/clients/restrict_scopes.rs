@@ -1,10 +1,11 @@
 //! Restricts the scopes that one client can get in an organization, previews that change, or
 //! removes the restriction.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::{RevokedGrants, narrow_or_revoke};
 use crate::actions::webhooks::announce::record_and_publish;
@@ -56,7 +57,7 @@ pub struct Restricted {
 /// The settings that decide what a restriction allows and what it does to existing grants.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
-    pub catalog: &'a ScopeCatalog,
+    pub catalog: &'a Arc<ScopeCatalog>,
     pub required: &'a ScopeSet,
     pub on_excess: Excess,
     pub on_narrow: OnNarrow,
@@ -70,7 +71,7 @@ impl<'a> Bounds<'a> {
         ScopeLimits { catalog: self.catalog, required: self.required }
     }
 
-    pub fn of(config: &'a Config, catalog: &'a ScopeCatalog, required: &'a ScopeSet) -> Self {
+    pub fn of(config: &'a Config, catalog: &'a Arc<ScopeCatalog>, required: &'a ScopeSet) -> Self {
         let Restriction { on_excess, on_narrow, .. } = config.restriction;
         let (remember, issuer) = (config.consent.remember, config.http.public_url.as_str());
         Self { catalog, required, on_excess, on_narrow, remember, issuer }
@@ -95,7 +96,7 @@ pub async fn preview_restriction(
         OnNarrow::Revoke => affected.grants,
         OnNarrow::NarrowGrants => affected.without_other_scopes,
     };
-    let ids = grants::ids_with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
+    let ids = grants::ids::with_any_scope(&context.db, org_id, client_id, &change.scopes_removed).await?;
     let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
     Ok(Restricted { change, digest, affected, ended, last_token_ends_at })
 }
@@ -110,24 +111,15 @@ pub async fn restrict_scopes(
     if_digest: Option<&str>,
     by: &AuditActor,
 ) -> Result<Restricted, RestrictScopesError> {
-    retry_on_conflict(context, || replace(context, bounds, org_id, client_id, restriction, if_digest, by)).await
-}
-
-async fn replace(
-    context: &Context,
-    bounds: Bounds<'_>,
-    org_id: OrgId,
-    client_id: ClientId,
-    restriction: &ScopesRestriction,
-    if_digest: Option<&str>,
-    by: &AuditActor,
-) -> Result<Restricted, RestrictScopesError> {
-    let mut tx = context.db.begin().await?;
-    let before = lock(context, &mut tx, org_id, client_id).await?;
-    let after = Some(restriction);
-    let decided = change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), after, if_digest, by).await?;
-    tx.commit().await?;
-    Ok(decided)
+    context
+        .transact("client.restrict", |tx| {
+            Box::pin(async move {
+                let before = lock(context, tx, org_id, client_id).await?;
+                let after = Some(restriction);
+                change(context, tx, bounds, (org_id, client_id), before.as_ref(), after, if_digest, by).await
+            })
+        })
+        .await
 }
 
 /// Removes the restriction. Without one, this changes nothing and succeeds.
@@ -141,25 +133,23 @@ pub async fn lift_restriction(
     match org_clients::find_restriction(&context.db, org_id, client_id).await? {
         None => Err(RestrictScopesError::NoSuchClient),
         Some(None) => Ok(()),
-        Some(Some(_)) => retry_on_conflict(context, || lift(context, bounds, org_id, client_id, by)).await,
+        Some(Some(_)) => {
+            context
+                .transact("client.lift_restriction", |tx| {
+                    Box::pin(async move {
+                        let before = lock(context, tx, org_id, client_id).await?;
+                        if before.is_none() {
+                            // Another request removed it in the meantime.
+                            return Ok(());
+                        }
+                        change(context, tx, bounds, (org_id, client_id), before.as_ref(), None, None, by)
+                            .await
+                            .map(drop)
+                    })
+                })
+                .await
+        }
     }
-}
-
-async fn lift(
-    context: &Context,
-    bounds: Bounds<'_>,
-    org_id: OrgId,
-    client_id: ClientId,
-    by: &AuditActor,
-) -> Result<(), RestrictScopesError> {
-    let mut tx = context.db.begin().await?;
-    let before = lock(context, &mut tx, org_id, client_id).await?;
-    if before.is_none() {
-        // Another request removed it in the meantime.
-        return Ok(tx.roll_back().await?);
-    }
-    change(context, &mut tx, bounds, (org_id, client_id), before.as_ref(), None, None, by).await?;
-    Ok(tx.commit().await?)
 }
 
 /// Stores the new state and removes the scopes that it no longer allows from the grants. Lifting a
@@ -184,7 +174,7 @@ async fn change(
     let affected = affected::find(&mut *tx, org_id, client_id, removed).await?;
     let (mut ended, mut last_token_ends_at) = (Vec::new(), None);
     if affected.grants > 0 {
-        let ids = grants::ids_with_any_scope(&mut *tx, org_id, client_id, removed).await?;
+        let ids = grants::ids::with_any_scope(&mut *tx, org_id, client_id, removed).await?;
         ended = narrow_or_revoke(tx, &ids, (bounds.on_narrow, removed), context.clock.now()).await?;
         last_token_ends_at = last_tokens::latest_end(&mut *tx, &ids).await?;
     }

@@ -1,5 +1,5 @@
-//! Revokes grants with all their tokens, on request of a user, of an organization's operator, or of
-//! the operator of this server.
+//! Revokes grants with all their tokens, on request of a user, of a caller of the API, or of the
+//! operator of this server.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::db::engine::transaction::Tx;
 use crate::db::families::last_tokens;
 use crate::db::grants;
 use crate::db::grants::Grant;
-use crate::db::grants::end;
 use crate::db::grants::named::NamedGrant;
+use crate::db::grants::revocations;
 use crate::db::orgs::org_clients;
 use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId};
@@ -56,26 +56,23 @@ pub async fn revoke_grant(
     by: &AuditActor,
 ) -> Result<RevokedAccess, RevokeGrantError> {
     let found = grants::find_by_id(&context.db, id).await?;
-    let grant = found.filter(is_own).ok_or(RevokeGrantError::NoSuchGrant)?;
-    crate::actions::conflict::retry_on_conflict(context, || revoke_in_transaction(context, &grant, by)).await
-}
-
-async fn revoke_in_transaction(
-    context: &Context,
-    grant: &Grant,
-    by: &AuditActor,
-) -> Result<RevokedAccess, RevokeGrantError> {
-    let mut tx = context.db.begin().await?;
-    org_clients::lock(&mut tx, grant.org_id, grant.client_id, context.clock.now()).await?;
-    let is_active = grants::find_by_id(&mut tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
-    if is_active {
-        let ended = end::revoke(&mut tx, &[grant.id], context.clock.now()).await?;
-        let revoked = RevokedGrants::of(context, &ended, RevocationCause::Revoked, by);
-        record_and_publish(context, &mut tx, by, revoked.changes(), &revoked.events()).await?;
-    }
-    let last_token_ends_at = last_tokens::latest_end(&mut tx, &[grant.id]).await?;
-    tx.commit().await?;
-    Ok(RevokedAccess { grants: usize::from(is_active), last_token_ends_at })
+    let grant = &found.filter(is_own).ok_or(RevokeGrantError::NoSuchGrant)?;
+    context
+        .transact("grant.revoke", |tx| {
+            Box::pin(async move {
+                org_clients::lock(tx, grant.org_id, grant.client_id, context.clock.now()).await?;
+                let is_active =
+                    grants::find_by_id(&mut *tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
+                if is_active {
+                    let ended = revocations::revoke(tx, &[grant.id], context.clock.now()).await?;
+                    let revoked = RevokedGrants::of(context, &ended, RevocationCause::Revoked, by);
+                    record_and_publish(context, tx, by, revoked.changes(), &revoked.events()).await?;
+                }
+                let last_token_ends_at = last_tokens::latest_end(&mut *tx, &[grant.id]).await?;
+                Ok(RevokedAccess { grants: usize::from(is_active), last_token_ends_at })
+            })
+        })
+        .await
 }
 
 /// Removes scopes from grants as part of a larger change, which records and publishes it. The
@@ -91,11 +88,11 @@ pub(in crate::actions) async fn narrow_or_revoke(
         return Ok(Vec::new());
     }
     if on_narrow == OnNarrow::Revoke {
-        return end::revoke(tx, ids, now).await;
+        return revocations::revoke(tx, ids, now).await;
     }
-    end::remove_scopes(&mut *tx, ids, scopes, now).await?;
-    let empty = grants::ids_without_scopes(&mut *tx, ids).await?;
-    if empty.is_empty() { Ok(Vec::new()) } else { end::revoke(tx, &empty, now).await }
+    revocations::remove_scopes(&mut *tx, ids, scopes, now).await?;
+    let empty = grants::ids::without_scopes(&mut *tx, ids).await?;
+    if empty.is_empty() { Ok(Vec::new()) } else { revocations::revoke(tx, &empty, now).await }
 }
 
 /// If more grants are revoked in one transaction, there is one event per client instead of one per
@@ -191,7 +188,7 @@ pub async fn disable_client(
     client_id: ClientId,
     by: &AuditActor,
 ) -> Result<RevokedAccess, DisableClientError> {
-    crate::actions::conflict::retry_on_conflict(context, || set_disabled(context, org_id, client_id, true, by)).await
+    set_disabled(context, org_id, client_id, true, by).await
 }
 
 /// Lets users authorize the client again. Revoked grants stay revoked.
@@ -201,9 +198,7 @@ pub async fn enable_client(
     client_id: ClientId,
     by: &AuditActor,
 ) -> Result<(), DisableClientError> {
-    crate::actions::conflict::retry_on_conflict(context, || set_disabled(context, org_id, client_id, false, by))
-        .await
-        .map(drop)
+    set_disabled(context, org_id, client_id, false, by).await.map(drop)
 }
 
 async fn set_disabled(
@@ -213,30 +208,33 @@ async fn set_disabled(
     disabled: bool,
     by: &AuditActor,
 ) -> Result<RevokedAccess, DisableClientError> {
-    let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    match org_clients::lock(&mut tx, org_id, client_id, now).await {
-        Err(DbError::Reference) => return Err(DisableClientError::NoSuchClient),
-        outcome => drop(outcome?),
-    }
-    let mut ended = Vec::new();
-    if org_clients::set_disabled(&mut tx, org_id, client_id, disabled.then_some(now)).await? {
-        crate::db::clients::adopt(&mut tx, client_id, now).await?;
-        if disabled {
-            let ids = grants::ids_of_client(&mut tx, org_id, client_id).await?;
-            ended = end::revoke(&mut tx, &ids, now).await?;
-        }
-        let subject = format!("client:{client_id}");
-        let action = if disabled { "client.disabled" } else { "client.enabled" };
-        let after = Some(json!({"disabled": disabled, "grants_ended": ended.len()}));
-        let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
-        let mut changes = revoked.changes();
-        changes.push(Change { org_id, action, subject: &subject, before: None, after });
-        record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
-    }
-    let access = RevokedAccess::of(&mut tx, &ended).await?;
-    tx.commit().await?;
-    Ok(access)
+    context
+        .transact("client.set_disabled", |tx| {
+            Box::pin(async move {
+                let now = context.clock.now();
+                match org_clients::lock(tx, org_id, client_id, now).await {
+                    Err(DbError::Reference) => return Err(DisableClientError::NoSuchClient),
+                    outcome => drop(outcome?),
+                }
+                let mut ended = Vec::new();
+                if org_clients::set_disabled(tx, org_id, client_id, disabled.then_some(now)).await? {
+                    crate::db::clients::adopt(&mut *tx, client_id, now).await?;
+                    if disabled {
+                        let ids = grants::ids::of_client(tx, org_id, client_id).await?;
+                        ended = revocations::revoke(tx, &ids, now).await?;
+                    }
+                    let subject = format!("client:{client_id}");
+                    let action = if disabled { "client.disabled" } else { "client.enabled" };
+                    let after = Some(json!({"disabled": disabled, "grants_ended": ended.len()}));
+                    let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
+                    let mut changes = revoked.changes();
+                    changes.push(Change { org_id, action, subject: &subject, before: None, after });
+                    record_and_publish(context, tx, by, changes, &revoked.events()).await?;
+                }
+                Ok(RevokedAccess::of(tx, &ended).await?)
+            })
+        })
+        .await
 }
 
 #[cfg(test)]

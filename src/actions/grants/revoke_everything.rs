@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, ServerChange};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::RevokedGrants;
 use crate::actions::keys::revoke_key::{RevokeKeyError, revoke_key};
@@ -16,16 +15,15 @@ use crate::actions::keys::rotate_signing_keys::SigningRules;
 use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::authorizations::{codes, requests};
 use crate::db::engine::error::DbError;
-use crate::db::grants::end;
-use crate::db::grants::everything;
-use crate::db::grants::everything::Access;
-use crate::db::keys::operators::OperatorCache;
+use crate::db::grants::all_access;
+use crate::db::grants::all_access::Access;
+use crate::db::grants::revocations;
+use crate::db::keys::callers::CallerCache;
 use crate::db::keys::signing_keys;
 use crate::db::users::sessions;
 use crate::rules::id::GrantId;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::RevocationCause;
-use crate::sealing::KeyRing;
 
 /// Small enough that a batch does not hold locks for long.
 const BATCH: u32 = 200;
@@ -64,13 +62,12 @@ pub enum RevokeEverythingError {
 /// Returns what was revoked, and the access that the database still holds afterwards.
 pub async fn revoke_everything(
     context: &Context,
-    ring: &KeyRing,
     rules: SigningRules,
     kept: KeptKeys,
     by: &AuditActor,
 ) -> Result<(RevokedEverything, Access), RevokeEverythingError> {
     let mut done = RevokedEverything::default();
-    // Operator keys come first, so that no operator can undo the rest.
+    // Keys come first, so that no API caller can undo the rest.
     if !kept.operator_keys {
         done.operator_keys = revoke_operator_keys(context, by).await?;
     }
@@ -79,17 +76,17 @@ pub async fn revoke_everything(
     // A consent that was in progress may have issued one more code.
     delete_unfinished(context, &mut done).await?;
     if !kept.signing_keys {
-        done.signing_keys = revoke_signing_keys(context, ring, rules, by).await?;
+        done.signing_keys = revoke_signing_keys(context, rules, by).await?;
     }
     record(context, by, &done).await?;
-    Ok((done, everything::count(&context.db).await?))
+    Ok((done, all_access::count(&context.db).await?))
 }
 
 async fn revoke_operator_keys(context: &Context, by: &AuditActor) -> Result<u64, RevokeEverythingError> {
-    let operators = OperatorCache::new(context.clock.clone());
+    let callers = CallerCache::new(context.clock.clone());
     let mut revoked = 0;
-    for id in everything::list_keys(&context.db).await? {
-        match revoke_key(context, &operators, id, by).await {
+    for id in all_access::list_keys(&context.db).await? {
+        match revoke_key(context, &callers, id, by).await {
             Ok(()) => revoked += 1,
             // Another process revoked it first.
             Err(RevokeKeyError::NoSuchKey(_)) => {}
@@ -121,26 +118,29 @@ async fn repeat_until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl
 async fn end_grants(context: &Context, by: &AuditActor) -> Result<u64, DbError> {
     let (mut after, mut ended) = (GrantId(Uuid::nil()), 0);
     loop {
-        let ids = everything::list_grants(&context.db, after, BATCH).await?;
+        let ids = all_access::list_grants(&context.db, after, BATCH).await?;
         let Some(last) = ids.last() else { return Ok(ended) };
         after = *last;
-        ended += retry_on_conflict(context, || end_batch(context, &ids, by)).await?;
+        ended += end_batch(context, &ids, by).await?;
     }
 }
 
 async fn end_batch(context: &Context, ids: &[GrantId], by: &AuditActor) -> Result<u64, DbError> {
-    let mut tx = context.db.begin().await?;
-    let ended = end::revoke(&mut tx, ids, context.clock.now()).await?;
-    let revoked = RevokedGrants::of(context, &ended, RevocationCause::Restored, by);
-    record_and_publish(context, &mut tx, by, revoked.changes(), &revoked.events()).await?;
-    tx.commit().await?;
-    Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+    context
+        .transact("grants.revoke_all", |tx| {
+            Box::pin(async move {
+                let ended = revocations::revoke(tx, ids, context.clock.now()).await?;
+                let revoked = RevokedGrants::of(context, &ended, RevocationCause::Restored, by);
+                record_and_publish(context, tx, by, revoked.changes(), &revoked.events()).await?;
+                Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+            })
+        })
+        .await
 }
 
 /// Revokes the keys that existed before, but not the keys that replace them.
 async fn revoke_signing_keys(
     context: &Context,
-    ring: &KeyRing,
     rules: SigningRules,
     by: &AuditActor,
 ) -> Result<u64, RevokeEverythingError> {
@@ -149,7 +149,7 @@ async fn revoke_signing_keys(
     // The newest key goes first, so that it does not replace an older one.
     keys.reverse();
     for key in keys {
-        match revoke_signing_key(context, ring, rules, &key.id, by).await {
+        match revoke_signing_key(context, rules, &key.id, by).await {
             Ok(_) => revoked += 1,
             Err(RevokeSigningKeyError::NoSuchKey(_)) => {}
             Err(error) => return Err(error.into()),
@@ -159,14 +159,18 @@ async fn revoke_signing_keys(
 }
 
 async fn record(context: &Context, by: &AuditActor, done: &RevokedEverything) -> Result<(), DbError> {
-    let mut tx = context.db.begin().await?;
-    let at: Timestamp = context.clock.now();
-    let change = ServerChange {
-        action: "server.restored",
-        subject: "server",
-        before: None,
-        after: Some(json!({"at": at, "revoked": done})),
-    };
-    audit::record_of_server(context, &mut tx, by, change).await?;
-    tx.commit().await
+    context
+        .transact("server.restore", |tx| {
+            Box::pin(async move {
+                let at: Timestamp = context.clock.now();
+                let change = ServerChange {
+                    action: "server.restored",
+                    subject: "server",
+                    before: None,
+                    after: Some(json!({"at": at, "revoked": done})),
+                };
+                audit::record_of_server(context, tx, by, change).await
+            })
+        })
+        .await
 }

@@ -9,7 +9,6 @@ use crate::db::keys::{sealing_keys, signing_keys};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
 use crate::rules::webhook::event::Event;
-use crate::sealing::KeyRing;
 
 /// How long before another key signs, in seconds.
 const SIGNING: i64 = 7 * 86_400;
@@ -19,12 +18,11 @@ const SEALING: i64 = 30 * 86_400;
 /// Returns the number of announced keys. `sealing_max_age` is `secrets.key_max_age`; 0 means never.
 pub async fn announce_expiring_keys(
     context: &Context,
-    ring: &KeyRing,
     rules: SigningRules,
     sealing_max_age: i64,
 ) -> Result<usize, DbError> {
     let signing = announce_signing_keys(context, rules.max_age).await?;
-    let sealing = announce_sealing_key(context, ring.newest().id(), sealing_max_age).await?;
+    let sealing = announce_sealing_key(context, context.ring.newest().id(), sealing_max_age).await?;
     Ok(signing + sealing)
 }
 
@@ -33,12 +31,16 @@ async fn announce_signing_keys(context: &Context, max_age: i64) -> Result<usize,
         return Ok(0);
     }
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let keys = signing_keys::announce(&mut tx, now.minus(max_age).plus(SIGNING), now).await?;
-    let events: Vec<Event<'_>> = keys.iter().map(|key| signing_key_expiring(key, max_age)).collect();
-    publish_events(context, &mut tx, &events).await?;
-    tx.commit().await?;
-    Ok(keys.len())
+    context
+        .transact("signing_keys.announce", |tx| {
+            Box::pin(async move {
+                let keys = signing_keys::announce(tx, now.minus(max_age).plus(SIGNING), now).await?;
+                let events: Vec<Event<'_>> = keys.iter().map(|key| signing_key_expiring(key, max_age)).collect();
+                publish_events(context, tx, &events).await?;
+                Ok(keys.len())
+            })
+        })
+        .await
 }
 
 fn signing_key_expiring(
@@ -57,13 +59,17 @@ async fn announce_sealing_key(context: &Context, newest: &str, max_age: i64) -> 
     let now = context.clock.now();
     let due = sealing_keys::list_due(&context.db, now.minus(max_age).plus(SEALING)).await?;
     let Some((key, first_used_at)) = due.into_iter().find(|(key, _)| key == newest) else { return Ok(0) };
-    let mut tx = context.db.begin().await?;
-    if !sealing_keys::set_announced(&mut tx, &key, now).await? {
-        tx.roll_back().await?;
-        return Ok(0);
-    }
-    let event = Event::SealingKeyExpiring { key: &key, first_used_at, expires_at: first_used_at.plus(max_age) };
-    publish_events(context, &mut tx, &[event]).await?;
-    tx.commit().await?;
-    Ok(1)
+    let key = &key;
+    context
+        .transact("sealing_key.announce", |tx| {
+            Box::pin(async move {
+                if !sealing_keys::set_announced(tx, key, now).await? {
+                    return Ok(0);
+                }
+                let event = Event::SealingKeyExpiring { key, first_used_at, expires_at: first_used_at.plus(max_age) };
+                publish_events(context, tx, &[event]).await?;
+                Ok(1)
+            })
+        })
+        .await
 }

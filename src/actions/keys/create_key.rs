@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::users::create_user::parse_email;
 use crate::db::engine::error::DbError;
@@ -14,7 +13,7 @@ use crate::db::keys::{api_keys, application_keys};
 use crate::db::orgs::memberships;
 use crate::db::users;
 use crate::rules::id::{KeyId, OrgId, UserId};
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct NewKeys {
@@ -40,23 +39,22 @@ pub async fn create_key(
     email: &str,
     by: &AuditActor,
 ) -> Result<NewKeys, CreateKeyError> {
-    retry_on_conflict(context, || create(context, org_id, email, by)).await
-}
-
-async fn create(context: &Context, org_id: OrgId, email: &str, by: &AuditActor) -> Result<NewKeys, CreateKeyError> {
     let no_such_user = || CreateKeyError::NoSuchUser(email.escape_debug().to_string());
-    let address = parse_email(email).map_err(|_| no_such_user())?;
-    let mut tx = context.db.begin().await?;
-    let user = users::find_by_email(&mut tx, &address).await?.ok_or_else(no_such_user)?;
-    // This lock comes first: a concurrent removal either revokes the new key or is visible here.
-    users::lock(&mut tx, user.id).await?;
-    memberships::find(&mut tx, org_id, user.id).await?.ok_or_else(no_such_user)?;
-    if user.disabled_at.is_some() {
-        return Err(CreateKeyError::Disabled(user.email));
-    }
-    let keys = create_in(context, &mut tx, org_id, user.id, by).await?;
-    tx.commit().await?;
-    Ok(keys)
+    let address = &parse_email(email).map_err(|_| no_such_user())?;
+    context
+        .transact("keys.create", |tx| {
+            Box::pin(async move {
+                let user = users::find_by_email(&mut *tx, address).await?.ok_or_else(no_such_user)?;
+                // This lock comes first: a concurrent removal either revokes the new key or is visible here.
+                users::lock(tx, user.id).await?;
+                memberships::find(&mut *tx, org_id, user.id).await?.ok_or_else(no_such_user)?;
+                if user.disabled_at.is_some() {
+                    return Err(CreateKeyError::Disabled(user.email));
+                }
+                Ok(create_in(context, tx, org_id, user.id, by).await?)
+            })
+        })
+        .await
 }
 
 /// Creates the keys as part of a larger transaction, such as a bootstrap.

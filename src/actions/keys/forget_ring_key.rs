@@ -16,7 +16,6 @@ use crate::db::keys::{ring_usage, sealed};
 use crate::db::webhooks;
 use crate::db::webhooks::{auth_methods, variables};
 use crate::rules::id::OrgId;
-use crate::sealing::KeyRing;
 
 /// What was deleted. Webhooks are also deleted if they use a deleted auth method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -29,13 +28,13 @@ pub struct ForgottenWithKey {
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetRingKeyError {
     #[error(
-        "no organization has secrets sealed under \"{}\"; `grantor keys status` lists all keys",
+        "no organization has secrets encrypted with \"{}\"; `grantor keys status` lists all keys",
         .0.escape_debug()
     )]
     SealsNothing(String),
     #[error(
-        "the ring can open what is sealed under \"{}\", so nothing is lost: `grantor keys \
-         re-encrypt` re-encrypts it under the newest key",
+        "the ring can decrypt what is encrypted with \"{}\", so nothing is lost: `grantor keys \
+         re-encrypt` re-encrypts it with the newest key",
         .0.escape_debug()
     )]
     IsThere(String),
@@ -53,12 +52,12 @@ pub enum ForgetRingKeyError {
 const MAX_TRIED: i64 = 10_000;
 
 /// Returns what a lost key seals. Fails if the ring can open any of it.
-pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
+pub async fn find_lost(context: &Context, key_id: &str) -> Result<RingUsage, ForgetRingKeyError> {
     let usage = ring_usage::count_sealed(&context.db).await?.remove(key_id).unwrap_or_default();
     if usage.org_secrets() == 0 {
         return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
     }
-    if ring.find(key_id).is_some() && opens_any(&context.db, ring, key_id, MAX_TRIED).await? {
+    if context.ring.find(key_id).is_some() && opens_any(&context.db, &context.ring, key_id, MAX_TRIED).await? {
         return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
     }
     Ok(usage)
@@ -67,11 +66,10 @@ pub async fn find_lost(context: &Context, ring: &KeyRing, key_id: &str) -> Resul
 /// Works through the organizations one by one. If it is interrupted, running it again continues.
 pub async fn forget_ring_key(
     context: &Context,
-    ring: &KeyRing,
     key_id: &str,
     by: &AuditActor,
 ) -> Result<ForgottenWithKey, ForgetRingKeyError> {
-    find_lost(context, ring, key_id).await?;
+    find_lost(context, key_id).await?;
     let mut forgotten = ForgottenWithKey::default();
     for table in sealed::ALL {
         while let Some(row) = sealed::list_sealed_by_key(&context.db, table, key_id, 1).await?.first() {

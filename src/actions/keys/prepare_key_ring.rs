@@ -17,15 +17,15 @@ pub enum PrepareKeyRingError {
     #[error(
         "{0}. Add the missing keys after the newest key in `secrets.key` or, if that is not set, in \
          the key file next to the database. `grantor keys status` shows what needs which key, and \
-         `grantor keys forget` deletes everything that a lost key has sealed"
+         `grantor keys forget` deletes everything that a lost key has encrypted"
     )]
     Missing(MissingRingKeys),
     /// Every row that was tried failed to open.
     #[error(
-        "the ring key \"{0}\" is not the key with this id that sealed {1}: nothing can be opened. \
-         Put the original key back into `secrets.key` or, if that is not set, into the key file next \
-         to the database. If that key is lost, `grantor keys forget` deletes everything that it has \
-         sealed"
+        "the ring key \"{0}\" is not the key with this id that encrypted {1}: nothing can be \
+         decrypted. Put the original key back into `secrets.key` or, if that is not set, into the key \
+         file next to the database. If that key is lost, `grantor keys forget` deletes everything \
+         that it has encrypted"
     )]
     AnotherKey(String, String),
     #[error(transparent)]
@@ -41,7 +41,7 @@ impl fmt::Display for MissingRingKeys {
         for (index, (id, usage)) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             let (id, sealed) = (id.escape_debug(), usage.describe_sealed());
-            write!(formatter, "{separator}the ring key \"{id}\" is not in the ring, and it seals {sealed}")?;
+            write!(formatter, "{separator}the ring key \"{id}\" is not in the ring, and it encrypts {sealed}")?;
         }
         Ok(())
     }
@@ -52,22 +52,22 @@ const MAX_TRIED: i64 = 10;
 
 /// Signing keys are checked elsewhere, since a key that cannot be opened still verifies what it
 /// signed.
-pub async fn prepare_key_ring(context: &Context, ring: &KeyRing) -> Result<(), PrepareKeyRingError> {
+pub async fn prepare_key_ring(context: &Context) -> Result<(), PrepareKeyRingError> {
     let mut needed: Vec<_> = ring_usage::count_sealed(&context.db).await?.into_iter().collect();
     needed.retain(|(_, usage)| usage.org_secrets() > 0);
-    let (present, missing): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(id, _)| ring.find(id).is_some());
+    let (present, missing): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(id, _)| context.ring.find(id).is_some());
     if !missing.is_empty() {
         return Err(PrepareKeyRingError::Missing(MissingRingKeys(missing)));
     }
     for (id, usage) in present {
-        if !opens_any(&context.db, ring, &id, MAX_TRIED).await? {
+        if !opens_any(&context.db, &context.ring, &id, MAX_TRIED).await? {
             let of_orgs = RingUsage { signing_keys: 0, ..usage };
             return Err(PrepareKeyRingError::AnotherKey(id, of_orgs.describe_sealed()));
         }
     }
-    let newest = ring.newest().id();
+    let newest = context.ring.newest().id();
     if sealing_keys::insert(&context.db, newest, context.clock.now()).await? {
-        tracing::debug!(ring_key = newest, "a new key of the ring seals from now on");
+        tracing::debug!(ring_key = newest, "a new key of the ring encrypts from now on");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::db::engine::Db;
 use crate::db::engine::error::DbError;
 use crate::db::keys::sealed::{SealedRow, SealedTable};
 use crate::db::keys::{sealed, signing_keys};
-use crate::sealing::{KeyRing, Place, SealError};
+use crate::sealing::{Place, SealError};
 use crate::{sealing, signing};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,17 +22,13 @@ pub struct Resealed {
 const BATCH: i64 = 100;
 
 /// `progress` is called with the number of finished rows and the number of all rows.
-pub async fn reseal(
-    context: &Context,
-    ring: &KeyRing,
-    progress: impl FnMut(usize, usize),
-) -> Result<Resealed, DbError> {
-    let newest = ring.newest().id();
+pub async fn reseal(context: &Context, progress: impl FnMut(usize, usize)) -> Result<Resealed, DbError> {
+    let newest = context.ring.newest().id();
     // There are only a few signing keys, so they are not read in batches.
     let mut keys = signing_keys::list(&context.db).await?;
     keys.retain(|row| row.key_id != newest);
     let total = keys.len() + count_of_orgs(&context.db, newest).await?;
-    let mut pass = Pass { context, ring, progress, done: 0, total, outcome: Resealed::default() };
+    let mut pass = Pass { context, progress, done: 0, total, outcome: Resealed::default() };
     for row in keys {
         pass.reseal_signing_key(&row).await?;
     }
@@ -55,7 +51,6 @@ async fn count_of_orgs(db: &Db, newest: &str) -> Result<usize, DbError> {
 
 struct Pass<'a, P> {
     context: &'a Context,
-    ring: &'a KeyRing,
     progress: P,
     done: usize,
     total: usize,
@@ -66,9 +61,9 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
     async fn reseal_signing_key(&mut self, row: &signing_keys::SigningKey) -> Result<(), DbError> {
         self.begin_row();
         let place = signing::place_of(&row.id);
-        match sealing::open(self.ring, place, &row.sealed) {
+        match sealing::open(&self.context.ring, place, &row.sealed) {
             Ok(plain) => {
-                let sealed = sealing::seal(self.ring, &self.context.random, place, &plain);
+                let sealed = sealing::seal(&self.context.ring, &self.context.random, place, &plain);
                 let replaced = signing_keys::reseal(&self.context.db, row, &sealed.bytes, &sealed.key_id).await?;
                 self.outcome.resealed += u64::from(replaced);
             }
@@ -81,7 +76,7 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         // Ids are never nil.
         let mut after = Uuid::nil();
         loop {
-            let newest = self.ring.newest().id();
+            let newest = self.context.ring.newest().id();
             let batch = sealed::list_sealed_by_other_keys(&self.context.db, table, newest, after, BATCH).await?;
             let Some(last) = batch.last() else { return Ok(()) };
             after = last.id;
@@ -95,7 +90,7 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         self.begin_row();
         match self.sealed_again(table, row) {
             Ok(values) => {
-                let newest = self.ring.newest().id();
+                let newest = self.context.ring.newest().id();
                 // If another process was faster, there is nothing left to do.
                 let replaced = sealed::reseal(&self.context.db, table, row, &values, newest).await?;
                 self.outcome.resealed += u64::from(replaced);
@@ -111,8 +106,8 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         let values = table.columns.iter().zip(&row.values).map(|(column, value)| {
             let Some(value) = value else { return Ok(None) };
             let place = Place { table: table.name, column, row: &id, org: Some(row.org_id) };
-            let plain = sealing::open(self.ring, place, value)?;
-            Ok(Some(sealing::seal(self.ring, &self.context.random, place, &plain).bytes))
+            let plain = sealing::open(&self.context.ring, place, value)?;
+            Ok(Some(sealing::seal(&self.context.ring, &self.context.random, place, &plain).bytes))
         });
         values.collect()
     }

@@ -6,7 +6,7 @@ use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
-use crate::db::keys::operators::OperatorCache;
+use crate::db::keys::callers::CallerCache;
 use crate::db::keys::{api_keys, application_keys};
 use crate::rules::id::KeyId;
 
@@ -22,25 +22,29 @@ pub enum RevokeKeyError {
 /// seconds.
 pub async fn revoke_key(
     context: &Context,
-    operators: &OperatorCache,
+    callers: &CallerCache,
     id: KeyId,
     by: &AuditActor,
 ) -> Result<(), RevokeKeyError> {
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let (kind, org_id) = match api_keys::revoke(&mut tx, id, now).await? {
-        Some(org_id) => ("api_key", org_id),
-        None => match application_keys::revoke(&mut tx, id, now).await? {
-            Some(org_id) => ("application_key", org_id),
-            None => return Err(RevokeKeyError::NoSuchKey(id)),
-        },
-    };
-    let subject = format!("{kind}:{id}");
-    let after = Some(json!({"revoked_at": now}));
-    let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
-    audit::record(context, &mut tx, by, change).await?;
-    let committed = tx.commit().await;
+    let revoked = context
+        .transact("key.revoke", |tx| {
+            Box::pin(async move {
+                let (kind, org_id) = match api_keys::revoke(&mut *tx, id, now).await? {
+                    Some(org_id) => ("api_key", org_id),
+                    None => match application_keys::revoke(&mut *tx, id, now).await? {
+                        Some(org_id) => ("application_key", org_id),
+                        None => return Err(RevokeKeyError::NoSuchKey(id)),
+                    },
+                };
+                let subject = format!("{kind}:{id}");
+                let after = Some(json!({"revoked_at": now}));
+                let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
+                Ok(audit::record(context, tx, by, change).await?)
+            })
+        })
+        .await;
     // This also runs if the outcome is unknown: the key may have been revoked.
-    operators.clear();
-    Ok(committed?)
+    callers.clear();
+    revoked
 }

@@ -12,12 +12,11 @@ use crate::actions::context::Context;
 use crate::actions::keys::rotate_signing_keys::{SigningRules, new_key};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
-use crate::db::families::living_tokens;
+use crate::db::families::active_tokens;
 use crate::db::keys::signing_keys;
 use crate::db::keys::signing_keys::SigningKey;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_period::{RemainingKey, SigningPeriod, Succession};
-use crate::sealing::KeyRing;
 use crate::signing;
 use crate::signing::{KeyPair, SigningError};
 
@@ -67,21 +66,25 @@ pub struct RevokedSigningKey {
 /// ([`crate::signing::RELOAD_EVERY`]).
 pub async fn revoke_signing_key(
     context: &Context,
-    ring: &KeyRing,
     rules: SigningRules,
     id: &str,
     by: &AuditActor,
 ) -> Result<RevokedSigningKey, RevokeSigningKeyError> {
     // Before the transaction: generating an RSA key is slow.
     let pair = KeyPair::generate(rules.algorithm).map_err(SigningError::NotMade)?;
-    let mut tx = context.db.begin().await?;
-    signing_keys::lock(&mut tx).await?;
-    let mut remaining = signing_keys::list(&mut tx).await?;
-    let key = remaining.remove(find(&remaining, id)?);
-    signing_keys::delete(&mut tx, &key.id).await?;
-    let (signs_now, is_new) = succeed(context, &mut tx, ring, &pair, &remaining).await?;
-    record(context, &mut tx, by, &key, &signs_now).await?;
-    tx.commit().await?;
+    let pair = &pair;
+    let replace = context.transact::<_, RevokeSigningKeyError, _>("signing_key.revoke", |tx| {
+        Box::pin(async move {
+            signing_keys::lock(tx).await?;
+            let mut remaining = signing_keys::list(&mut *tx).await?;
+            let key = remaining.remove(find(&remaining, id)?);
+            signing_keys::delete(&mut *tx, &key.id).await?;
+            let (signs_now, is_new) = succeed(context, tx, pair, &remaining).await?;
+            record(context, tx, by, &key, &signs_now).await?;
+            Ok((key, signs_now, is_new))
+        })
+    });
+    let (key, signs_now, is_new) = replace.await?;
     tracing::info!(kid = key.id, signs_now, "a signing key was revoked");
     let (families, last_token_ends_at) = ended_tokens(context, rules, key.period).await?;
     Ok(RevokedSigningKey { key, signs_now, is_new, families, last_token_ends_at })
@@ -106,18 +109,17 @@ fn find(keys: &[SigningKey], id: &str) -> Result<usize, RevokeSigningKeyError> {
 async fn succeed(
     context: &Context,
     tx: &mut Tx,
-    ring: &KeyRing,
     pair: &KeyPair,
     remaining: &[SigningKey],
 ) -> Result<(String, bool), RevokeSigningKeyError> {
     let now = context.clock.now();
     let of_rule: Vec<RemainingKey> = remaining
         .iter()
-        .map(|key| RemainingKey { period: key.period, is_usable: signing::open(ring, key).is_ok() })
+        .map(|key| RemainingKey { period: key.period, is_usable: signing::open(&context.ring, key).is_ok() })
         .collect();
     let (key, period) = match Succession::after_revocation(&of_rule, now) {
         Succession::NewKey => {
-            let key = new_key(context, ring, pair, SigningPeriod { signs_from: now, retired_at: None })?;
+            let key = new_key(context, pair, SigningPeriod { signs_from: now, retired_at: None })?;
             signing_keys::retire(&mut *tx, now).await?;
             signing_keys::insert(&mut *tx, &key).await?;
             return Ok((key.id, true));
@@ -169,5 +171,5 @@ async fn ended_tokens(
         return Ok((0, None));
     };
     let since = now.minus(rules.access_ttl).max(period.signs_from);
-    Ok((living_tokens::count_families(&context.db, since).await?, Some(end)))
+    Ok((active_tokens::count_families(&context.db, since).await?, Some(end)))
 }

@@ -54,7 +54,6 @@ pub enum TakeOver {
 /// open them. Servers that start at the same time create only one key.
 pub async fn prepare_signing_keys(
     context: &Context,
-    ring: &KeyRing,
     keys: &SigningKeys,
     rules: SigningRules,
 ) -> Result<(), SigningError> {
@@ -64,7 +63,7 @@ pub async fn prepare_signing_keys(
     let is_needed = |all: &[SigningKey]| !all.iter().any(is_in_use);
     if is_needed(&signing_keys::list(&context.db).await?) {
         let by = AuditActor::SERVER;
-        create(context, ring, rules.algorithm, TakeOver::Published, &by, is_needed).await?;
+        create(context, rules.algorithm, TakeOver::Published, &by, is_needed).await?;
     }
     // The keys are always read again, since another server may have created one in the meantime.
     keys.reload().await?;
@@ -74,19 +73,17 @@ pub async fn prepare_signing_keys(
 /// Creates a new key, even if the current one is not old.
 pub async fn rotate_signing_keys(
     context: &Context,
-    ring: &KeyRing,
     algorithm: SigningAlgorithm,
     take_over: TakeOver,
     by: &AuditActor,
 ) -> Result<SigningKey, SigningError> {
-    let created = create(context, ring, algorithm, take_over, by, |_| true).await?;
+    let created = create(context, algorithm, take_over, by, |_| true).await?;
     created.ok_or(SigningError::NoKey)
 }
 
 /// Creates a new key if every key in use has reached its maximum age.
 pub async fn rotate_aged_signing_keys(
     context: &Context,
-    ring: &KeyRing,
     rules: SigningRules,
 ) -> Result<Option<SigningKey>, SigningError> {
     if rules.max_age == 0 {
@@ -99,7 +96,7 @@ pub async fn rotate_aged_signing_keys(
     if !is_needed(&signing_keys::list(&context.db).await?) {
         return Ok(None);
     }
-    create(context, ring, rules.algorithm, TakeOver::Published, &AuditActor::SERVER, is_needed).await
+    create(context, rules.algorithm, TakeOver::Published, &AuditActor::SERVER, is_needed).await
 }
 
 /// Deletes keys whose last token has expired, and returns how many.
@@ -111,36 +108,39 @@ pub async fn forget_signing_keys(context: &Context, rules: SigningRules) -> Resu
 /// the lock, since another server may have been faster.
 async fn create(
     context: &Context,
-    ring: &KeyRing,
     algorithm: SigningAlgorithm,
     take_over: TakeOver,
     by: &AuditActor,
-    is_needed: impl Fn(&[SigningKey]) -> bool,
+    is_needed: impl Fn(&[SigningKey]) -> bool + Sync,
 ) -> Result<Option<SigningKey>, SigningError> {
     // Before the transaction: generating an RSA key is slow.
     let pair = KeyPair::generate(algorithm).map_err(SigningError::NotMade)?;
-    let mut tx = context.db.begin().await?;
-    signing_keys::lock(&mut tx).await?;
-    let all = signing_keys::list(&mut tx).await?;
-    if !is_needed(&all) {
-        tx.roll_back().await?;
-        return Ok(None);
-    }
-    let now = context.clock.now();
-    let signs_from = if take_over == TakeOver::Published && some_key_signs(ring, &all, now) {
-        now.plus(PUBLISHED_BEFORE_USE)
-    } else {
-        now
-    };
-    let key = new_key(context, ring, &pair, SigningPeriod { signs_from, retired_at: None })?;
-    signing_keys::retire(&mut tx, signs_from).await?;
-    signing_keys::insert(&mut tx, &key).await?;
-    record(context, &mut tx, by, &all, &key).await?;
-    tx.commit().await?;
+    let (pair, is_needed) = (&pair, &is_needed);
+    let create = context.transact::<_, SigningError, _>("signing_key.create", |tx| {
+        Box::pin(async move {
+            signing_keys::lock(tx).await?;
+            let all = signing_keys::list(&mut *tx).await?;
+            if !is_needed(&all) {
+                return Ok(None);
+            }
+            let now = context.clock.now();
+            let signs_from = if take_over == TakeOver::Published && some_key_signs(&context.ring, &all, now) {
+                now.plus(PUBLISHED_BEFORE_USE)
+            } else {
+                now
+            };
+            let key = new_key(context, pair, SigningPeriod { signs_from, retired_at: None })?;
+            signing_keys::retire(&mut *tx, signs_from).await?;
+            signing_keys::insert(&mut *tx, &key).await?;
+            record(context, tx, by, &all, &key).await?;
+            Ok(Some(key))
+        })
+    });
+    let Some(key) = create.await? else { return Ok(None) };
     tracing::info!(
         kid = key.id,
         algorithm = algorithm.name(),
-        signs_from = %signs_from.to_rfc3339(),
+        signs_from = %key.period.signs_from.to_rfc3339(),
         "a signing key was created"
     );
     Ok(Some(key))
@@ -153,14 +153,13 @@ fn some_key_signs(ring: &KeyRing, all: &[SigningKey], now: Timestamp) -> bool {
 
 pub(in crate::actions) fn new_key(
     context: &Context,
-    ring: &KeyRing,
     pair: &KeyPair,
     period: SigningPeriod,
 ) -> Result<SigningKey, SigningError> {
     let public_jwk = pair.public_jwk().map_err(SigningError::NotMade)?;
     let id = public_jwk.thumbprint();
     let document = pair.to_pkcs8().map_err(SigningError::NotMade)?;
-    let sealed = sealing::seal(ring, &context.random, signing::place_of(&id), &document);
+    let sealed = sealing::seal(&context.ring, &context.random, signing::place_of(&id), &document);
     Ok(SigningKey {
         id,
         algorithm: pair.algorithm(),

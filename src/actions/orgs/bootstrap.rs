@@ -11,7 +11,7 @@ use crate::actions::users::create_user::{CreateUserError, NewUser};
 use crate::db::engine::error::DbError;
 use crate::rules::id::OrgId;
 use crate::rules::identity::permission::Role;
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct Bootstrapped {
@@ -39,11 +39,15 @@ pub async fn bootstrap(
     password: Option<Secret>,
     by: &AuditActor,
 ) -> Result<Bootstrapped, BootstrapError> {
-    let newcomer = create_user::prepare(context, email, None, password, org_name).await?;
-    let mut tx = context.db.begin().await?;
-    let org_id = create_org::create_in(context, &mut tx, org_name, by).await?;
-    let user = create_user::create_in(context, &mut tx, org_id, newcomer, Role::Admin, by).await?;
-    let keys = create_key::create_in(context, &mut tx, org_id, user.id, by).await?;
-    tx.commit().await?;
-    Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
+    let newcomer = &create_user::prepare(context, email, None, password, org_name).await?;
+    context
+        .transact("org.bootstrap", |tx| {
+            Box::pin(async move {
+                let org_id = create_org::create_in(context, tx, org_name, by).await?;
+                let user = create_user::create_in(context, tx, org_id, newcomer.clone(), Role::Admin, by).await?;
+                let keys = create_key::create_in(context, tx, org_id, user.id, by).await?;
+                Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
+            })
+        })
+        .await
 }

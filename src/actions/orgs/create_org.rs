@@ -21,10 +21,7 @@ pub enum CreateOrgError {
 }
 
 pub async fn create_org(context: &Context, name: &str, by: &AuditActor) -> Result<OrgId, CreateOrgError> {
-    let mut tx = context.db.begin().await?;
-    let id = create_in(context, &mut tx, name, by).await?;
-    tx.commit().await?;
-    Ok(id)
+    context.transact("org.create", |tx| Box::pin(create_in(context, tx, name, by))).await
 }
 
 /// Creates the organization as part of a larger transaction, such as a bootstrap.

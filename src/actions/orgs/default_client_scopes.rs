@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes::{Restricted, publish_change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::narrow_or_revoke;
 use crate::config::{Config, OnNarrow};
@@ -83,8 +82,8 @@ pub async fn preview_default_restriction(
             OnNarrow::Revoke => affected.grants,
             OnNarrow::NarrowGrants => affected.without_other_scopes,
         };
-        users.extend(grants::users_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
-        ids.extend(grants::ids_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
+        users.extend(grants::ids::users_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
+        ids.extend(grants::ids::with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
     }
     let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
     let (grants, users) = (ids.len() as u64, users.len() as u64);
@@ -93,6 +92,10 @@ pub async fn preview_default_restriction(
 }
 
 /// Replaces the default. With `if_digest`, fails unless the state still has this digest.
+///
+/// Locks all client rows of the organization, and then its own row. Granting a scope locks the row
+/// of the client, or inserts it, which waits for the row of the organization. So later grants
+/// follow the new default.
 pub async fn restrict_by_default(
     context: &Context,
     new: NewDefaults<'_>,
@@ -100,33 +103,28 @@ pub async fn restrict_by_default(
     by: &AuditActor,
 ) -> Result<Restricted, SetDefaultsError> {
     new.check()?;
-    retry_on_conflict(context, || replace(context, new, if_digest, by)).await
-}
-
-/// Locks all client rows of the organization, and then its own row. Granting a scope locks the row
-/// of the client, or inserts it, which waits for the row of the organization. So later grants
-/// follow the new default.
-async fn replace(
-    context: &Context,
-    new: NewDefaults<'_>,
-    if_digest: Option<&str>,
-    by: &AuditActor,
-) -> Result<Restricted, SetDefaultsError> {
-    let org_id = new.org_id;
-    let mut tx = context.db.begin().await?;
-    org_clients::lock_all(&mut tx, org_id).await?;
-    let before = orgs::lock(&mut tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
-    let before = before.default_client_scopes.as_ref();
-    if if_digest.is_some_and(|named| !named.eq_ignore_ascii_case(&defaults_digest(org_id, before, new.catalog))) {
-        return Err(SetDefaultsError::Moved);
-    }
-    orgs::update_default_client_scopes(&mut tx, org_id, new.scopes).await?;
-    let removed = remove_exceeding_scopes(context, &mut tx, new).await?;
-    let ceilings = Ceilings::Defaults { before, after: new.scopes };
-    publish_change(context, &mut tx, org_id, ceilings, (removed.grants, &removed.ended), by).await?;
-    tx.commit().await?;
-    let affected = AffectedGrants { grants: removed.grants, users: removed.users, ..AffectedGrants::default() };
-    Ok(new.effect(before, affected, removed.ended.len() as u64, removed.last_token_ends_at))
+    context
+        .transact("org.restrict_by_default", |tx| {
+            Box::pin(async move {
+                let org_id = new.org_id;
+                org_clients::lock_all(tx, org_id).await?;
+                let before = orgs::lock(tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
+                let before = before.default_client_scopes.as_ref();
+                if if_digest
+                    .is_some_and(|named| !named.eq_ignore_ascii_case(&defaults_digest(org_id, before, new.catalog)))
+                {
+                    return Err(SetDefaultsError::Moved);
+                }
+                orgs::update_default_client_scopes(&mut *tx, org_id, new.scopes).await?;
+                let removed = remove_exceeding_scopes(context, tx, new).await?;
+                let ceilings = Ceilings::Defaults { before, after: new.scopes };
+                publish_change(context, tx, org_id, ceilings, (removed.grants, &removed.ended), by).await?;
+                let affected =
+                    AffectedGrants { grants: removed.grants, users: removed.users, ..AffectedGrants::default() };
+                Ok(new.effect(before, affected, removed.ended.len() as u64, removed.last_token_ends_at))
+            })
+        })
+        .await
 }
 
 struct RemovedScopes {
@@ -147,8 +145,8 @@ async fn remove_exceeding_scopes(
     let on_narrow = new.config.restriction.on_narrow;
     for client_id in new.affected_clients(&mut *tx).await? {
         let exceeding = new.exceeding(client_id);
-        users.extend(grants::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
-        let ids = grants::ids_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
+        users.extend(grants::ids::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
+        let ids = grants::ids::with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
         let now = context.clock.now();
         ended.extend(narrow_or_revoke(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
         all.extend(ids);

@@ -15,7 +15,7 @@ use crate::rules::authorization::resource::Resource;
 use crate::rules::id::ResourceId;
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::{ScopeSet, ScopeToken};
-use crate::secret::Secret;
+use crate::rules::secret::{Digest, Secret};
 
 const MAX_NAME_LENGTH: usize = 200;
 
@@ -69,27 +69,40 @@ pub async fn create_resource(
         created_at: context.clock.now(),
     };
     let secret = context.random.token("rs_");
-    let mut tx = context.db.begin().await?;
-    match resources::insert(&mut tx, &resource, secret.digest()).await {
-        Err(DbError::Duplicate) => return Err(CreateResourceError::Exists(resource.uri)),
+    let digest = secret.digest();
+    context.transact("resource.create", |tx| Box::pin(store(context, tx, &resource, digest, by))).await?;
+    Ok((resource, secret))
+}
+
+async fn store(
+    context: &Context,
+    tx: &mut Tx,
+    resource: &StoredResource,
+    secret_digest: Digest,
+    by: &AuditActor,
+) -> Result<(), CreateResourceError> {
+    match resources::insert(&mut *tx, resource, secret_digest).await {
+        Err(DbError::Duplicate) => return Err(CreateResourceError::Exists(resource.uri.clone())),
         outcome => outcome?,
     }
     let after = json!({"uri": resource.uri.as_str(), "name": resource.name, "scopes": resource.scopes});
-    record(context, &mut tx, by, "resource.created", resource.id, Some(after)).await?;
-    tx.commit().await?;
-    Ok((resource, secret))
+    Ok(record(context, tx, by, "resource.created", resource.id, Some(after)).await?)
 }
 
 /// Deletes a resource. Its secret is refused within five seconds, and tokens for it are issued only
 /// if the settings accept unknown resources. Returns false if there is no such resource.
 pub async fn delete_resource(context: &Context, id: ResourceId, by: &AuditActor) -> Result<bool, DbError> {
-    let mut tx = context.db.begin().await?;
-    let deleted = resources::delete(&mut tx, id).await?;
-    if deleted {
-        record(context, &mut tx, by, "resource.deleted", id, None).await?;
-    }
-    tx.commit().await?;
-    Ok(deleted)
+    context
+        .transact("resource.delete", |tx| {
+            Box::pin(async move {
+                let deleted = resources::delete(&mut *tx, id).await?;
+                if deleted {
+                    record(context, tx, by, "resource.deleted", id, None).await?;
+                }
+                Ok(deleted)
+            })
+        })
+        .await
 }
 
 async fn record(

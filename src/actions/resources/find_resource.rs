@@ -10,7 +10,7 @@ use crate::config::DeclaredResource;
 use crate::db::engine::error::DbError;
 use crate::db::resources;
 use crate::rules::authorization::resource::Resource;
-use crate::secret::{Digest, Secret};
+use crate::rules::secret::{Digest, Secret};
 
 /// The list is cached this long, so that a created or deleted resource is noticed within five
 /// seconds.

@@ -24,17 +24,23 @@ const BY: AuditActor = AuditActor { actor: Actor::Anonymous, request_id: None, a
 pub async fn audit_refused_sign_ins(context: &Context) -> Result<usize, DbError> {
     let (db, now) = (&context.db, context.clock.now());
     let mut written = 0;
-    for failures in sign_in_failures::list_unaudited(db, now, BATCH).await? {
-        let mut tx = db.begin().await?;
-        if sign_in_failures::mark_audited(&mut tx, &failures, now).await? {
-            record(context, &mut tx, &failures).await?;
-            written += 1;
-        }
-        tx.commit().await?;
+    for failures in &sign_in_failures::list_unaudited(db, now, BATCH).await? {
+        let is_new =
+            context.transact("sign_in.audit_refused", |tx| Box::pin(audit_once(context, tx, failures))).await?;
+        written += usize::from(is_new);
     }
     in_batches(|| sign_in_failures::delete_old(db, now.minus(KEPT_FOR), BATCH)).await?;
     in_batches(|| known_browsers::delete_expired(db, now.minus(KNOWN_FOR), BATCH)).await?;
     Ok(written)
+}
+
+/// Returns false if another server was faster.
+async fn audit_once(context: &Context, tx: &mut Tx, failures: &Failures) -> Result<bool, DbError> {
+    let is_new = sign_in_failures::mark_audited(tx, failures, context.clock.now()).await?;
+    if is_new {
+        record(context, tx, failures).await?;
+    }
+    Ok(is_new)
 }
 
 /// Writes the event for every organization of the user. Attempts on unknown accounts are events of

@@ -6,17 +6,17 @@ pub mod set_password;
 use std::net::IpAddr;
 
 use crate::actions::audit::AuditActor;
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::sign_in::set_password::{KeptSession, NewPassword, set_password};
 use crate::actions::users::disable_user::UserError;
 use crate::db::engine::error::DbError;
+use crate::db::engine::transaction::Tx;
 use crate::db::users;
 use crate::db::users::{User, known_browsers, sessions, sign_in_failures};
 use crate::passwords::{AttemptSource, Busy};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::identity::password::PasswordError;
-use crate::secret::{Digest, Secret};
+use crate::rules::secret::{Digest, Secret};
 
 /// How long a browser is known after an account last signed in with it, in seconds: half a year.
 pub const KNOWN_FOR: i64 = 182 * 86_400;
@@ -85,7 +85,8 @@ pub async fn sign_in(context: &Context, attempt: SignInAttempt<'_>) -> Result<Si
     };
     let known_browser = signed_in.known_browser.digest();
     let hash = hash.unwrap_or_default();
-    let begun = retry_on_conflict(context, || begin(context, &session, &hash, known_browser, &attempt)).await?;
+    let begin = context.transact("sign_in", |tx| Box::pin(begin(tx, &session, &hash, known_browser, &attempt)));
+    let begun = begin.await?;
     if !begun {
         return Err(SignInError::Refused);
     }
@@ -96,25 +97,22 @@ pub async fn sign_in(context: &Context, attempt: SignInAttempt<'_>) -> Result<Si
 /// Stores the session only if the password is still the one that was checked. The user may have
 /// changed it in the meantime, because it was stolen.
 async fn begin(
-    context: &Context,
+    tx: &mut Tx,
     session: &sessions::NewSession<'_>,
     hash: &str,
     known_browser: Digest,
     attempt: &SignInAttempt<'_>,
 ) -> Result<bool, DbError> {
-    let mut tx = context.db.begin().await?;
-    if !sessions::insert_if_password_is(&mut tx, session, hash).await? {
-        tx.roll_back().await?;
+    if !sessions::insert_if_password_is(&mut *tx, session, hash).await? {
         return Ok(false);
     }
     if let Some(before) = attempt.browser {
-        known_browsers::replace(&mut tx, before, known_browser).await?;
+        known_browsers::replace(tx, before, known_browser).await?;
     }
-    known_browsers::remember(&mut tx, known_browser, session.user_id, session.now).await?;
+    known_browsers::remember(tx, known_browser, session.user_id, session.now).await?;
     if let Some((replaced, user_id)) = attempt.replaces {
-        sessions::delete(&mut tx, replaced, user_id).await?;
+        sessions::delete(&mut *tx, replaced, user_id).await?;
     }
-    tx.commit().await?;
     Ok(true)
 }
 

@@ -4,21 +4,20 @@
 use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::RevokedGrants;
 use crate::actions::users::create_user::{HashedPassword, parse_email};
 use crate::actions::users::disable_user::UserError;
 use crate::actions::webhooks::announce::record_and_publish;
-use crate::db::grants::end;
+use crate::db::grants::revocations;
 use crate::db::orgs::memberships;
 use crate::db::users::{User, known_browsers, sessions};
 use crate::db::{grants, users};
 use crate::rules::id::{GrantId, OrgId, SessionId};
 use crate::rules::identity::password;
 use crate::rules::identity::password::Owner;
+use crate::rules::secret::{Digest, Secret};
 use crate::rules::webhook::event::RevocationCause;
-use crate::secret::{Digest, Secret};
 
 #[derive(Clone, Debug, Default)]
 pub struct NewPassword {
@@ -60,8 +59,43 @@ pub async fn set_password(
         check(context, &user, chosen).await?;
     }
     let hashed = HashedPassword::new(context, new.password.clone()).await?;
-    retry_on_conflict(context, || replace(context, &user, &hashed, &new, by)).await?;
-    Ok(hashed.generated)
+    let (user, hashed, new) = (&user, &hashed, &new);
+    context
+        .transact("user.set_password", |tx| {
+            Box::pin(async move {
+                let now = context.clock.now();
+                let generated_at = hashed.generated.as_ref().map(|_| now);
+                users::update_password_hash(&mut *tx, user.id, &hashed.hash, generated_at).await?;
+                let sessions = sessions::delete_all(&mut *tx, user.id, new.keep.map(|keep| keep.session)).await?;
+                known_browsers::forget_all(tx, user.id).await?;
+                if let Some(KeptSession { browser, known_browser, .. }) = new.keep {
+                    if let Some(before) = browser {
+                        known_browsers::replace(tx, before, known_browser).await?;
+                    }
+                    known_browsers::remember(tx, known_browser, user.id, now).await?;
+                }
+                let mut ended = Vec::new();
+                if new.end_grants {
+                    let ids = grants::ids::of_user(tx, user.id).await?;
+                    let ids: Vec<GrantId> = ids.into_iter().map(|(id, _)| id).collect();
+                    ended = revocations::revoke(tx, &ids, now).await?;
+                }
+                let revoked = RevokedGrants::of(context, &ended, RevocationCause::PasswordSet, by);
+                let subject = format!("user:{}", user.id);
+                let of_org = |org_id: OrgId| {
+                    let grants = ended.iter().filter(|grant| grant.org_id == org_id).count();
+                    let made_by_server = hashed.generated.is_some();
+                    let after =
+                        json!({"made_by_server": made_by_server, "sessions_ended": sessions, "grants_ended": grants});
+                    Change { org_id, action: "user.password_set", subject: &subject, before: None, after: Some(after) }
+                };
+                let mut changes = revoked.changes();
+                changes.extend(memberships::list_orgs(&mut *tx, user.id).await?.into_iter().map(of_org));
+                record_and_publish(context, tx, by, changes, &revoked.events()).await?;
+                Ok(hashed.generated.clone())
+            })
+        })
+        .await
 }
 
 async fn check(context: &Context, user: &User, chosen: &Secret) -> Result<(), UserError> {
@@ -69,43 +103,4 @@ async fn check(context: &Context, user: &User, chosen: &Secret) -> Result<(), Us
     let orgs: Vec<String> = orgs.into_iter().map(|(_, name, _)| name).collect();
     let owner = Owner { email: &user.email, name: user.name.as_deref(), orgs: &orgs };
     Ok(password::check(chosen.expose(), owner)?)
-}
-
-async fn replace(
-    context: &Context,
-    user: &User,
-    hashed: &HashedPassword,
-    new: &NewPassword,
-    by: &AuditActor,
-) -> Result<(), UserError> {
-    let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let generated_at = hashed.generated.as_ref().map(|_| now);
-    users::update_password_hash(&mut tx, user.id, &hashed.hash, generated_at).await?;
-    let sessions = sessions::delete_all(&mut tx, user.id, new.keep.map(|keep| keep.session)).await?;
-    known_browsers::forget_all(&mut tx, user.id).await?;
-    if let Some(KeptSession { browser, known_browser, .. }) = new.keep {
-        if let Some(before) = browser {
-            known_browsers::replace(&mut tx, before, known_browser).await?;
-        }
-        known_browsers::remember(&mut tx, known_browser, user.id, now).await?;
-    }
-    let mut ended = Vec::new();
-    if new.end_grants {
-        let ids = grants::ids_of_user(&mut tx, user.id).await?;
-        let ids: Vec<GrantId> = ids.into_iter().map(|(id, _)| id).collect();
-        ended = end::revoke(&mut tx, &ids, now).await?;
-    }
-    let revoked = RevokedGrants::of(context, &ended, RevocationCause::PasswordSet, by);
-    let subject = format!("user:{}", user.id);
-    let of_org = |org_id: OrgId| {
-        let grants = ended.iter().filter(|grant| grant.org_id == org_id).count();
-        let after =
-            json!({"made_by_server": hashed.generated.is_some(), "sessions_ended": sessions, "grants_ended": grants});
-        Change { org_id, action: "user.password_set", subject: &subject, before: None, after: Some(after) }
-    };
-    let mut changes = revoked.changes();
-    changes.extend(memberships::list_orgs(&mut tx, user.id).await?.into_iter().map(of_org));
-    record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
-    Ok(tx.commit().await?)
 }

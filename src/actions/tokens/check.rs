@@ -14,8 +14,8 @@ use crate::rules::client::ClientId;
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::permitted_by_role;
+use crate::rules::secret::Digest;
 use crate::rules::token::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims};
-use crate::secret::Digest;
 use crate::signing::SigningKeys;
 
 /// Tokens of this server are never longer.
@@ -23,7 +23,7 @@ const MAX_TOKEN_LENGTH: usize = 8_192;
 
 /// A valid access token.
 #[derive(Clone, Debug)]
-pub struct LiveToken {
+pub struct ActiveToken {
     pub claims: AccessTokenClaims,
     /// The scopes of the token, without those that were removed from its grant since or that the
     /// role of its user does not permit.
@@ -41,7 +41,7 @@ impl Issuer {
         context: &Context,
         bounds: impl FnOnce(ClientId) -> Bounds<'a>,
         token: &str,
-    ) -> Result<Option<LiveToken>, DbError> {
+    ) -> Result<Option<ActiveToken>, DbError> {
         let Some(claims) = self.verify(token).await else { return Ok(None) };
         let now = context.clock.now();
         if !claims.is_current(&self.name, now) {
@@ -53,7 +53,7 @@ impl Issuer {
         let Bounds { required, catalog, .. } = bounds(liveness.client_id);
         let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalog);
         self.uses.note(claims.family, now);
-        Ok(Some(LiveToken { claims, scopes, role, liveness }))
+        Ok(Some(ActiveToken { claims, scopes, role, liveness }))
     }
 
     /// Returns the claims if this server signed the token, which may have expired or been revoked.

@@ -4,6 +4,8 @@
 //! concurrent request redeemed it and its grant is still active. The usual exchange is batched with
 //! others that wait (`FamilyQueues`).
 
+use std::sync::Arc;
+
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
@@ -11,23 +13,28 @@ use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
 use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::db::authorizations::codes::FoundCode;
 use crate::db::clients::Client;
+use crate::db::engine::decisions::Decision;
 use crate::db::engine::error::DbError;
-use crate::db::engine::read_then_swap::{Read, Store};
 use crate::db::families::Family;
-use crate::db::families::redemptions;
+use crate::db::families::queues::Attempt;
 use crate::db::families::redemptions::Redemption;
+use crate::db::users::User;
 use crate::rules::authorization::resource::Resource;
+use crate::rules::client::ClientId;
 use crate::rules::client::metadata::GrantType;
 use crate::rules::id::FamilyId;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::scope::standing::ScopeLimits;
+use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::exchange::{ExchangeDecision, ExchangeRequest, StoredCode, decide_exchange};
 use crate::rules::token::request::TokenRefusal;
-use crate::secret::Secret;
 
 /// The first attempt is batched, and the second one waits for the transaction that holds the row.
 /// After a conflict, the third attempt waits again. The last one only reads the result of the
 /// others.
-const MAX_ATTEMPTS: u32 = 4;
+const ATTEMPTS: [Attempt; 4] = [Attempt::First, Attempt::Again, Attempt::Again, Attempt::Again];
 
 /// The request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -41,41 +48,121 @@ pub struct Exchange<'a> {
 
 pub async fn exchange_code(
     context: &Context,
-    issuer: &Issuer,
+    issuer: &Arc<Issuer>,
     bounds: Bounds<'_>,
     exchange: Exchange<'_>,
 ) -> Result<Issued, TokenError> {
-    let mut beginning = Beginning::new(context, issuer, exchange.client);
-    for attempt in 0..MAX_ATTEMPTS {
-        let Read { found, store } = issuer.families.find_code(exchange.code.digest()).await?;
-        let (scopes, resources) = match decide(found.as_ref(), bounds, exchange, beginning.now) {
-            ExchangeDecision::Issue { scopes, resources } => (scopes, resources),
-            ExchangeDecision::Refuse(refusal) => return Err(refusal.into()),
-            ExchangeDecision::RevokeFamily(id) => {
-                drop(store);
+    let code = exchange.code.digest();
+    let deciding = Arc::new(Deciding {
+        issuer: Arc::clone(issuer),
+        catalog: Arc::clone(bounds.catalog),
+        required: bounds.required.clone(),
+        client_id: exchange.client.id,
+        code,
+        redirect_uri: exchange.redirect_uri.map(str::to_owned),
+        code_verifier: exchange.code_verifier.cloned(),
+        resources: exchange.resources.to_vec(),
+        new_family: NewFamily::of(context, issuer, exchange.client),
+    });
+    let mut conflict = None;
+    for attempt in ATTEMPTS {
+        let deciding = Arc::clone(&deciding);
+        let decided = issuer.families.decide_exchange(code, attempt, move |found| deciding.decide(found)).await;
+        match decided {
+            Ok(Some(Answer::Issue(exchanged))) => return exchanged.issue(context, issuer, &exchange.client.wire_id()),
+            Ok(Some(Answer::Refuse(refusal))) => return Err(refusal.into()),
+            Ok(Some(Answer::RevokeFamily(id))) => {
                 revoke_family(context, issuer, id, RevocationReason::CodeUsedTwice).await?;
                 return Err(TokenRefusal::UsedCode.into());
             }
-        };
-        let Some(found) = found else { continue };
-        if !found.code.may_refresh {
-            beginning.without_refresh_token(issuer);
-        }
-        let redemption = beginning.redemption(&found, exchange.code);
-        if redeem(context, store, redemption, attempt).await? {
-            let client = exchange.client.wire_id();
-            let narrowed = Narrowed { client: &client, scopes: &scopes, resources: &resources };
-            return issue(context, issuer, beginning, found, narrowed);
+            // Another request redeemed the code, or its grant was revoked.
+            Ok(None) => conflict = None,
+            // A deadlock or a lock timeout: nothing changed.
+            Err(error @ DbError::Conflict(_)) => conflict = Some(error),
+            Err(error) => return Err(error.into()),
         }
     }
-    // The code is unused, so its grant was revoked.
-    Err(TokenRefusal::InvalidCode.into())
+    // Without a conflict, the code is unused, so its grant was revoked.
+    Err(conflict.map_or(TokenRefusal::InvalidCode.into(), TokenError::from))
 }
 
-fn decide(found: Option<&FoundCode>, bounds: Bounds<'_>, exchange: Exchange<'_>, now: Timestamp) -> ExchangeDecision {
-    let Exchange { client, redirect_uri, code_verifier, resources, .. } = exchange;
-    let request = ExchangeRequest { client_id: client.id, redirect_uri, code_verifier, resources };
-    decide_exchange(request, found.map(stored), bounds.limits(), now)
+/// The answer of a decision.
+enum Answer {
+    Issue(Box<Exchanged>),
+    Refuse(TokenRefusal),
+    RevokeFamily(FamilyId),
+}
+
+/// Everything needed to issue the tokens of the response.
+struct Exchanged {
+    family: Family,
+    refresh_token: Option<Secret>,
+    /// Scopes and resources of the access token.
+    scopes: ScopeSet,
+    resources: Vec<Resource>,
+    nonce: Option<String>,
+    user: User,
+}
+
+impl Exchanged {
+    fn issue(self, context: &Context, issuer: &Issuer, client: &str) -> Result<Issued, TokenError> {
+        let Self { family, refresh_token, scopes, resources, nonce, user } = self;
+        let narrowed = Narrowed { client, scopes: &scopes, resources: &resources };
+        let access_token = issuer.access_token(context, &family, narrowed)?;
+        let id_token = issuer.id_token(context, &family, client, &scopes, nonce, &user)?;
+        issuer.uses.note(family.id, family.created_at);
+        Ok(Issued { access_token, expires_in: issuer.lifetimes.access, refresh_token, scope: scopes, id_token })
+    }
+}
+
+/// A token request with everything needed to decide it.
+struct Deciding {
+    issuer: Arc<Issuer>,
+    catalog: Arc<ScopeCatalog>,
+    required: ScopeSet,
+    client_id: ClientId,
+    code: Digest,
+    redirect_uri: Option<String>,
+    code_verifier: Option<Secret>,
+    resources: Vec<Resource>,
+    new_family: NewFamily,
+}
+
+impl Deciding {
+    fn decide(&self, found: Option<FoundCode>) -> Decision<Redemption, Answer> {
+        let (scopes, resources) = match self.apply_rules(found.as_ref()) {
+            ExchangeDecision::Issue { scopes, resources } => (scopes, resources),
+            ExchangeDecision::Refuse(refusal) => return Decision::Keep(Answer::Refuse(refusal)),
+            ExchangeDecision::RevokeFamily(id) => return Decision::Keep(Answer::RevokeFamily(id)),
+        };
+        let Some(found) = found else { return Decision::Keep(Answer::Refuse(TokenRefusal::InvalidCode)) };
+        let mut new_family = self.new_family.clone();
+        if !found.code.may_refresh {
+            new_family.omit_refresh_token(&self.issuer);
+        }
+        let family = new_family.family(&found);
+        let redemption = Redemption { code: self.code, family: family.clone(), forget_at: new_family.forget_at };
+        let exchanged = Exchanged {
+            family,
+            refresh_token: new_family.refresh_token,
+            scopes,
+            resources,
+            nonce: found.code.nonce,
+            user: found.user,
+        };
+        Decision::Swap(redemption, Answer::Issue(Box::new(exchanged)))
+    }
+
+    fn apply_rules(&self, found: Option<&FoundCode>) -> ExchangeDecision {
+        let request = ExchangeRequest {
+            client_id: self.client_id,
+            redirect_uri: self.redirect_uri.as_deref(),
+            code_verifier: self.code_verifier.as_ref(),
+            resources: &self.resources,
+        };
+        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
+        decide_exchange(request, found.map(stored), limits, self.new_family.now)
+    }
 }
 
 fn stored(found: &FoundCode) -> StoredCode<'_> {
@@ -92,48 +179,9 @@ fn stored(found: &FoundCode) -> StoredCode<'_> {
     }
 }
 
-/// Returns false if another request redeemed the code, or if its grant was revoked. On Postgres,
-/// the first attempt skips rows that another transaction holds; the next ones wait for it.
-async fn redeem(
-    context: &Context,
-    store: Store<Redemption>,
-    redemption: Redemption,
-    attempt: u32,
-) -> Result<bool, TokenError> {
-    if attempt == 0 {
-        return Ok(store.swap(redemption).await?);
-    }
-    drop(store);
-    match redemptions::begin(&context.db, &redemption).await {
-        // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
-        Err(DbError::Conflict(_)) if attempt + 1 < MAX_ATTEMPTS => Ok(false),
-        outcome => Ok(outcome?),
-    }
-}
-
-fn issue(
-    context: &Context,
-    issuer: &Issuer,
-    beginning: Beginning,
-    found: FoundCode,
-    narrowed: Narrowed<'_>,
-) -> Result<Issued, TokenError> {
-    let family = beginning.family(&found);
-    let Narrowed { client, scopes, .. } = narrowed;
-    let access_token = issuer.access_token(context, &family, narrowed)?;
-    let id_token = issuer.id_token(context, &family, client, scopes, found.code.nonce, &found.user)?;
-    issuer.uses.note(family.id, beginning.now);
-    Ok(Issued {
-        access_token,
-        expires_in: issuer.lifetimes.access,
-        refresh_token: beginning.refresh_token,
-        scope: scopes.clone(),
-        id_token,
-    })
-}
-
-/// The token family that is about to be created.
-struct Beginning {
+/// The token family that the exchange creates.
+#[derive(Clone)]
+struct NewFamily {
     id: FamilyId,
     key_id: String,
     refresh_token: Option<Secret>,
@@ -142,8 +190,8 @@ struct Beginning {
     forget_at: Option<Timestamp>,
 }
 
-impl Beginning {
-    fn new(context: &Context, issuer: &Issuer, client: &Client) -> Self {
+impl NewFamily {
+    fn of(context: &Context, issuer: &Issuer, client: &Client) -> Self {
         let (id, now, key) = (FamilyId(context.new_id()), context.clock.now(), issuer.ring.newest());
         let may_refresh = client.metadata.may_use(GrantType::RefreshToken);
         let refresh_token = may_refresh.then(|| issuer.refresh_token(key, id, context.random.bytes()));
@@ -153,13 +201,9 @@ impl Beginning {
     }
 
     /// The user declined `offline_access`.
-    fn without_refresh_token(&mut self, issuer: &Issuer) {
+    fn omit_refresh_token(&mut self, issuer: &Issuer) {
         self.refresh_token = None;
         self.forget_at = issuer.forget_at(self.now, false, self.ends_at);
-    }
-
-    fn redemption(&self, found: &FoundCode, code: &Secret) -> Redemption {
-        Redemption { code: code.digest(), family: self.family(found), forget_at: self.forget_at }
     }
 
     fn family(&self, found: &FoundCode) -> Family {

@@ -10,13 +10,13 @@ use crate::db::users::User;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::id::FamilyId;
 use crate::rules::scope::ScopeSet;
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::claims::{
     ACCESS_TOKEN_TYPE, AccessTokenClaims, Audience, ID_TOKEN_TYPE, IdTokenClaims, UserClaims,
 };
 use crate::rules::token::refresh_token::{PURPOSE, RefreshToken, Seed};
 use crate::sealing::{KeyRing, RingKey};
-use crate::secret::Secret;
 use crate::signing::{SigningError, SigningKeys};
 
 /// The lifetimes from the settings, in seconds. Each setting documents what 0 means.

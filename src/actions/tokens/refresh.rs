@@ -4,29 +4,34 @@
 //! The family is read, `rules::token::refresh` decides, and the rotation is stored only if the row
 //! did not change in between. Of two concurrent refreshes, on any replica, one rotates. The other
 //! one finds a changed row, reads again, and gets the same successor. The usual refresh is batched
-//! with others that wait (`FamilyQueues`).
+//! with others that wait (`FamilyQueues`), so its decision owns everything that it needs.
+
+use std::sync::Arc;
 
 use crate::actions::clients::restrict_scopes::Bounds;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
 use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
 use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
+use crate::clock::Clock;
+use crate::db::engine::decisions::Decision;
 use crate::db::engine::error::DbError;
-use crate::db::engine::read_then_swap::{Read, Store};
-use crate::db::families::rotations;
+use crate::db::families::queues::Attempt;
 use crate::db::families::rotations::Rotation;
 use crate::db::families::{Family, ForRefresh, last_tokens};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
 use crate::rules::scope::ScopeSet;
+use crate::rules::scope::catalog::ScopeCatalog;
+use crate::rules::scope::standing::ScopeLimits;
+use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::refresh::{IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh};
 use crate::rules::token::refresh_token::{FamilyState, PURPOSE, RefreshRules, RefreshToken};
 use crate::rules::token::request::TokenRefusal;
-use crate::secret::{Digest, Secret};
 
 /// Each further attempt means that another request changed the row, so this is enough.
-const MAX_ATTEMPTS: u32 = 5;
+const ATTEMPTS: [Attempt; 5] = [Attempt::First, Attempt::Again, Attempt::Again, Attempt::Again, Attempt::Again];
 
 /// The request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -41,40 +46,85 @@ pub struct Refreshing<'a> {
 
 pub async fn refresh_tokens(
     context: &Context,
-    issuer: &Issuer,
+    issuer: &Arc<Issuer>,
     bounds: Bounds<'_>,
     refreshing: Refreshing<'_>,
 ) -> Result<Issued, TokenError> {
     let token =
         RefreshToken::parse(refreshing.refresh_token.expose()).map_err(|_| TokenRefusal::InvalidRefreshToken)?;
-    for attempt in 0..MAX_ATTEMPTS {
-        let Read { found, store } = issuer.families.find_for_refresh(token.family).await?;
-        let decision = decide(context, issuer, bounds, found.as_ref(), &token, refreshing);
-        let (refresh_token, scopes, resources) = match decision {
-            RefreshDecision::Issue { refresh_token, scopes, resources } => (refresh_token, scopes, resources),
-            RefreshDecision::Refuse(refusal) => return Err(refusal.into()),
-            RefreshDecision::RevokeFamily => {
-                drop(store);
+    let deciding = Arc::new(Deciding {
+        issuer: Arc::clone(issuer),
+        clock: context.clock.clone(),
+        catalog: Arc::clone(bounds.catalog),
+        required: bounds.required.clone(),
+        client_id: refreshing.client_id,
+        token,
+        scope: refreshing.scope.cloned(),
+        resources: refreshing.resources.to_vec(),
+    });
+    for attempt in ATTEMPTS {
+        let deciding = Arc::clone(&deciding);
+        let decided = issuer.families.decide_refresh(token.family, attempt, move |found| deciding.decide(found)).await;
+        match decided {
+            Ok(Some(Answer::Issue(refreshed))) => {
+                return refreshed.issue(context, issuer, refreshing.client).await;
+            }
+            Ok(Some(Answer::Refuse(refusal))) => return Err(refusal.into()),
+            Ok(Some(Answer::RevokeFamily)) => {
                 revoke_family(context, issuer, token.family, RevocationReason::RefreshTokenReused).await?;
                 return Err(TokenRefusal::InvalidRefreshToken.into());
             }
-        };
-        let Some(ForRefresh { family, reissued_at, .. }) = found else { continue };
-        let is_repeated = refresh_token != IssuedRefreshToken::Next;
-        let refresh_token = match refresh_token {
-            IssuedRefreshToken::Next => rotate(context, issuer, store, &family, &token, attempt).await?,
-            IssuedRefreshToken::Current => Some(repeat(issuer, store, family.current_digest, &token)?),
-            IssuedRefreshToken::Previous => Some(repeat(issuer, store, family.previous_digest, &token)?),
-        };
-        if let Some(refresh_token) = refresh_token {
-            if is_repeated {
-                note_reissue(context, &family, reissued_at).await;
-            }
-            let narrowed = Narrowed { client: refreshing.client, scopes: &scopes, resources: &resources };
-            return issue(context, issuer, &family, narrowed, refresh_token);
+            // The row changed. After a deadlock or a lock timeout, nothing did. Either way, the
+            // next attempt reads again.
+            Ok(None) | Err(DbError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Err(TokenError::Busy)
+}
+
+/// The answer of a decision.
+enum Answer {
+    Issue(Box<Refreshed>),
+    Refuse(TokenRefusal),
+    RevokeFamily,
+}
+
+/// Everything needed to issue the tokens of the response.
+struct Refreshed {
+    family: Family,
+    refresh_token: Secret,
+    /// Scopes and resources of the access token.
+    scopes: ScopeSet,
+    resources: Vec<Resource>,
+    repeats: Option<RepeatedResponse>,
+}
+
+/// An earlier response is repeated. Nothing was rotated.
+struct RepeatedResponse {
+    /// When a repeated response last issued an access token.
+    reissued_at: Option<Timestamp>,
+}
+
+impl Refreshed {
+    /// A refresh returns no ID token, since it does not sign the user in (optional by OpenID Connect
+    /// Core section 12.2).
+    async fn issue(self, context: &Context, issuer: &Issuer, client: &str) -> Result<Issued, TokenError> {
+        let Self { family, refresh_token, scopes, resources, repeats } = self;
+        if let Some(RepeatedResponse { reissued_at }) = repeats {
+            note_reissue(context, &family, reissued_at).await;
+        }
+        let access_token =
+            issuer.access_token(context, &family, Narrowed { client, scopes: &scopes, resources: &resources })?;
+        issuer.uses.note(family.id, context.clock.now());
+        Ok(Issued {
+            access_token,
+            expires_in: issuer.lifetimes.access,
+            refresh_token: Some(refresh_token),
+            scope: scopes,
+            id_token: None,
+        })
+    }
 }
 
 /// The response does not depend on this note. Without it, commands and pages report an earlier end
@@ -89,20 +139,78 @@ async fn note_reissue(context: &Context, family: &Family, reissued_at: Option<Ti
     }
 }
 
-fn decide(
-    context: &Context,
-    issuer: &Issuer,
-    bounds: Bounds<'_>,
-    found: Option<&ForRefresh>,
-    token: &RefreshToken,
-    refreshing: Refreshing<'_>,
-) -> RefreshDecision {
-    let Refreshing { client_id, scope, resources, .. } = refreshing;
-    let request = RefreshRequest { client_id, token, scope, resources };
-    let lifetimes = issuer.lifetimes;
-    let rules = RefreshRules { idle: lifetimes.refresh_idle, grace: lifetimes.grace, repeat: lifetimes.repeat };
-    let now = context.clock.now();
-    decide_refresh(request, found.map(stored), rules, bounds.limits(), now, || was_derived(issuer, token))
+/// A refresh request with everything needed to decide it.
+struct Deciding {
+    issuer: Arc<Issuer>,
+    clock: Clock,
+    catalog: Arc<ScopeCatalog>,
+    required: ScopeSet,
+    client_id: ClientId,
+    token: RefreshToken,
+    scope: Option<ScopeSet>,
+    resources: Vec<Resource>,
+}
+
+impl Deciding {
+    fn decide(&self, found: Option<ForRefresh>) -> Decision<Rotation, Answer> {
+        let now = self.clock.now();
+        let (refresh_token, scopes, resources) = match self.apply_rules(found.as_ref(), now) {
+            RefreshDecision::Issue { refresh_token, scopes, resources } => (refresh_token, scopes, resources),
+            RefreshDecision::Refuse(refusal) => return Decision::Keep(Answer::Refuse(refusal)),
+            RefreshDecision::RevokeFamily => return Decision::Keep(Answer::RevokeFamily),
+        };
+        let refused = || Decision::Keep(Answer::Refuse(TokenRefusal::InvalidRefreshToken));
+        let Some(ForRefresh { family, reissued_at, .. }) = found else { return refused() };
+        let issue = |family, refresh_token, repeats| {
+            Answer::Issue(Box::new(Refreshed { family, refresh_token, scopes, resources, repeats }))
+        };
+        let repeated = match refresh_token {
+            IssuedRefreshToken::Next => {
+                let key = self.issuer.ring.newest();
+                let successor = self.issuer.successor(key, &self.token);
+                let rotation = self.rotation(&family, key.id(), &successor, now);
+                return Decision::Swap(rotation, issue(family, successor, None));
+            }
+            IssuedRefreshToken::Current => family.current_digest,
+            IssuedRefreshToken::Previous => family.previous_digest,
+        };
+        match self.derive_again(repeated) {
+            Some(successor) => Decision::Keep(issue(family, successor, Some(RepeatedResponse { reissued_at }))),
+            None => refused(),
+        }
+    }
+
+    fn apply_rules(&self, found: Option<&ForRefresh>, now: Timestamp) -> RefreshDecision {
+        let request = RefreshRequest {
+            client_id: self.client_id,
+            token: &self.token,
+            scope: self.scope.as_ref(),
+            resources: &self.resources,
+        };
+        let lifetimes = self.issuer.lifetimes;
+        let rules = RefreshRules { idle: lifetimes.refresh_idle, grace: lifetimes.grace, repeat: lifetimes.repeat };
+        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
+        decide_refresh(request, found.map(stored), rules, limits, now, || was_derived(&self.issuer, &self.token))
+    }
+
+    fn rotation(&self, family: &Family, key_id: &str, successor: &Secret, now: Timestamp) -> Rotation {
+        Rotation {
+            id: family.id,
+            from_sequence: family.sequence,
+            scopes: family.scopes.clone(),
+            key_id: key_id.to_owned(),
+            new_digest: successor.digest(),
+            now,
+            forget_at: self.issuer.forget_at(now, true, family.ends_at),
+        }
+    }
+
+    /// Derives the successor of the presented token again. Returns `None` if its key is no longer in
+    /// the ring.
+    fn derive_again(&self, successor: Option<Digest>) -> Option<Secret> {
+        let mut candidates = self.issuer.ring.keys().map(|key| self.issuer.successor(key, &self.token));
+        candidates.find(|candidate| Some(candidate.digest()) == successor)
+    }
 }
 
 fn stored(found: &ForRefresh) -> StoredFamily<'_> {
@@ -124,26 +232,6 @@ fn stored(found: &ForRefresh) -> StoredFamily<'_> {
     }
 }
 
-/// A refresh returns no ID token, since it does not sign the user in (optional by OpenID Connect
-/// Core section 12.2).
-fn issue(
-    context: &Context,
-    issuer: &Issuer,
-    family: &Family,
-    narrowed: Narrowed<'_>,
-    refresh_token: Secret,
-) -> Result<Issued, TokenError> {
-    let access_token = issuer.access_token(context, family, narrowed)?;
-    issuer.uses.note(family.id, context.clock.now());
-    Ok(Issued {
-        access_token,
-        expires_in: issuer.lifetimes.access,
-        refresh_token: Some(refresh_token),
-        scope: narrowed.scopes.clone(),
-        id_token: None,
-    })
-}
-
 /// Whether this server derived the token under any key of its ring.
 fn was_derived(issuer: &Issuer, token: &RefreshToken) -> bool {
     issuer.ring.keys().any(|key| token.was_derived(|message| key.mac(PURPOSE, message)))
@@ -153,53 +241,4 @@ fn was_derived(issuer: &Issuer, token: &RefreshToken) -> bool {
 pub(in crate::actions) fn is_authentic(issuer: &Issuer, family: &Family, token: &RefreshToken) -> bool {
     let digest = Some(token.digest());
     digest == family.current_digest || digest == family.previous_digest || was_derived(issuer, token)
-}
-
-/// Derives the successor of the presented token again. This fails if its key is no longer in the
-/// ring.
-fn repeat(
-    issuer: &Issuer,
-    store: Store<Rotation>,
-    successor: Option<Digest>,
-    token: &RefreshToken,
-) -> Result<Secret, TokenRefusal> {
-    drop(store);
-    let mut candidates = issuer.ring.keys().map(|key| issuer.successor(key, token));
-    candidates.find(|candidate| Some(candidate.digest()) == successor).ok_or(TokenRefusal::InvalidRefreshToken)
-}
-
-/// Returns `None` if the row changed after it was read. On Postgres, the first attempt skips rows
-/// that another transaction holds; the next ones wait for it.
-async fn rotate(
-    context: &Context,
-    issuer: &Issuer,
-    store: Store<Rotation>,
-    family: &Family,
-    token: &RefreshToken,
-    attempt: u32,
-) -> Result<Option<Secret>, TokenError> {
-    let now = context.clock.now();
-    let key = issuer.ring.newest();
-    let successor = issuer.successor(key, token);
-    let rotation = Rotation {
-        id: family.id,
-        from_sequence: family.sequence,
-        scopes: family.scopes.clone(),
-        key_id: key.id().to_owned(),
-        new_digest: successor.digest(),
-        now,
-        forget_at: issuer.forget_at(now, true, family.ends_at),
-    };
-    let happened = match attempt {
-        0 => store.swap(rotation).await?,
-        _ => {
-            drop(store);
-            match rotations::rotate(&context.db, &rotation).await {
-                // A deadlock or a lock timeout: nothing changed, so the next attempt reads again.
-                Err(DbError::Conflict(_)) => false,
-                outcome => outcome?,
-            }
-        }
-    };
-    Ok(happened.then_some(successor))
 }

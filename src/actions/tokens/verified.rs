@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::secret::Digest;
+use crate::rules::secret::Digest;
 
 /// At least this many digests are cached, and at most twice as many, at about twenty bytes each.
 const GENERATION: usize = 131_072;

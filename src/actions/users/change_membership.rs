@@ -8,17 +8,16 @@ use serde_json::json;
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
 use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
-use crate::db::grants::end;
 use crate::db::grants::named::NamedGrant;
+use crate::db::grants::revocations;
 use crate::db::keys::application_keys;
-use crate::db::keys::operators::OperatorCache;
+use crate::db::keys::callers::CallerCache;
 use crate::db::orgs::memberships;
 use crate::db::users::User;
 use crate::db::{grants, orgs, users};
@@ -62,79 +61,75 @@ pub struct Removed {
 /// seconds.
 pub async fn set_role(
     context: &Context,
-    operators: &OperatorCache,
+    callers: &CallerCache,
     org_id: OrgId,
     email: &str,
     role: Role,
     by: &AuditActor,
 ) -> Result<RoleSet, MembershipError> {
-    let set = retry_on_conflict(context, || replace_role(context, org_id, email, role, by)).await;
+    let set = context
+        .transact("member.set_role", |tx| {
+            Box::pin(async move {
+                let (user, before) = lock_member(tx, org_id, email, Some(role)).await?;
+                if before != role {
+                    memberships::update_role(tx, org_id, user.id, role).await?;
+                    let subject = format!("user:{}", user.id);
+                    let change = Change {
+                        org_id,
+                        action: "member.role_changed",
+                        subject: &subject,
+                        before: Some(json!({"role": before})),
+                        after: Some(json!({"role": role})),
+                    };
+                    audit::record(context, tx, by, change).await?;
+                }
+                Ok(RoleSet { user_id: user.id, before, after: role })
+            })
+        })
+        .await;
     // This also runs if the outcome is unknown: the role may have changed.
-    operators.clear();
+    callers.clear();
     set
 }
 
 /// The account and its other memberships are not affected. `create_user` adds the person again.
 pub async fn remove_member(
     context: &Context,
-    operators: &OperatorCache,
+    callers: &CallerCache,
     org_id: OrgId,
     email: &str,
     by: &AuditActor,
 ) -> Result<Removed, MembershipError> {
-    let removed = retry_on_conflict(context, || remove(context, org_id, email, by)).await;
-    operators.clear();
-    removed
-}
-
-async fn replace_role(
-    context: &Context,
-    org_id: OrgId,
-    email: &str,
-    role: Role,
-    by: &AuditActor,
-) -> Result<RoleSet, MembershipError> {
-    let mut tx = context.db.begin().await?;
-    let (user, before) = lock_member(&mut tx, org_id, email, Some(role)).await?;
-    if before != role {
-        memberships::update_role(&mut tx, org_id, user.id, role).await?;
-        let subject = format!("user:{}", user.id);
-        let change = Change {
-            org_id,
-            action: "member.role_changed",
-            subject: &subject,
-            before: Some(json!({"role": before})),
-            after: Some(json!({"role": role})),
-        };
-        audit::record(context, &mut tx, by, change).await?;
-    }
-    tx.commit().await?;
-    Ok(RoleSet { user_id: user.id, before, after: role })
-}
-
-async fn remove(context: &Context, org_id: OrgId, email: &str, by: &AuditActor) -> Result<Removed, MembershipError> {
-    let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let (user, role) = lock_member(&mut tx, org_id, email, None).await?;
-    memberships::end(&mut tx, org_id, user.id, now).await?;
-    let access = end_access(&mut tx, org_id, user.id, now).await?;
-    let revoked = RevokedGrants::of(context, &access.grants, RevocationCause::MembershipEnded, by);
-    let keys = access.key_subjects();
-    let mut changes = revoked.changes();
-    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
-    let subject = format!("user:{}", user.id);
-    let RevokedAccess { grants, last_token_ends_at } = RevokedAccess::of(&mut tx, &access.grants).await?;
-    let removed = Removed { user_id: user.id, grants, application_keys: access.keys.len(), last_token_ends_at };
-    changes.push(Change {
+    let removed =
+        context
+            .transact("member.remove", |tx| {
+                Box::pin(async move {
+                    let now = context.clock.now();
+                    let (user, role) = lock_member(tx, org_id, email, None).await?;
+                    memberships::end(tx, org_id, user.id, now).await?;
+                    let access = end_access(tx, org_id, user.id, now).await?;
+                    let revoked = RevokedGrants::of(context, &access.grants, RevocationCause::MembershipEnded, by);
+                    let keys = access.key_subjects();
+                    let mut changes = revoked.changes();
+                    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
+                    let subject = format!("user:{}", user.id);
+                    let RevokedAccess { grants, last_token_ends_at } = RevokedAccess::of(tx, &access.grants).await?;
+                    let removed =
+                        Removed { user_id: user.id, grants, application_keys: access.keys.len(), last_token_ends_at };
+                    changes.push(Change {
         org_id,
         action: "member.left",
         subject: &subject,
         before: Some(json!({"email": user.email, "role": role})),
         after: Some(json!({"grants_ended": removed.grants, "application_keys_revoked": removed.application_keys})),
     });
-    record_and_publish(context, &mut tx, by, changes, &revoked.events()).await?;
-    tx.commit().await?;
-    Ok(removed)
+                    record_and_publish(context, tx, by, changes, &revoked.events()).await?;
+                    Ok(removed)
+                })
+            })
+            .await;
+    callers.clear();
+    removed
 }
 
 /// The keys and grants that were revoked with a membership.
@@ -159,13 +154,13 @@ pub(in crate::actions) async fn end_access(
     now: Timestamp,
 ) -> Result<MemberAccess, DbError> {
     let keys = application_keys::revoke_of_member(&mut *tx, org_id, user_id, now).await?;
-    let ids: Vec<GrantId> = grants::ids_of_user(&mut *tx, user_id)
+    let ids: Vec<GrantId> = grants::ids::of_user(&mut *tx, user_id)
         .await?
         .into_iter()
         .filter(|(_, org)| *org == org_id)
         .map(|(id, _)| id)
         .collect();
-    let grants = end::revoke(tx, &ids, now).await?;
+    let grants = revocations::revoke(tx, &ids, now).await?;
     Ok(MemberAccess { grants, keys })
 }
 

@@ -4,7 +4,6 @@
 use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::RevokedGrants;
 use crate::actions::users::change_membership::{MemberAccess, end_access, key_revoked};
@@ -18,8 +17,8 @@ use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::password;
 use crate::rules::identity::password::{Owner, PasswordError};
 use crate::rules::identity::permission::Role;
+use crate::rules::secret::Secret;
 use crate::rules::webhook::event::RevocationCause;
-use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct NewUser {
@@ -61,21 +60,8 @@ pub async fn create_user(
     by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
     let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
-    let newcomer = prepare(context, email, name, password, &org_name).await?;
-    retry_on_conflict(context, || create(context, org_id, newcomer.clone(), role, by)).await
-}
-
-async fn create(
-    context: &Context,
-    org_id: OrgId,
-    newcomer: Newcomer,
-    role: Role,
-    by: &AuditActor,
-) -> Result<NewUser, CreateUserError> {
-    let mut tx = context.db.begin().await?;
-    let user = create_in(context, &mut tx, org_id, newcomer, role, by).await?;
-    tx.commit().await?;
-    Ok(user)
+    let newcomer = &prepare(context, email, name, password, &org_name).await?;
+    context.transact("user.create", |tx| Box::pin(create_in(context, tx, org_id, newcomer.clone(), role, by))).await
 }
 
 /// A person who may be new to this server. Everything slow, such as hashing, is already done.

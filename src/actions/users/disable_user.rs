@@ -4,15 +4,14 @@ use serde_json::json;
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
 use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
-use crate::db::grants::end;
-use crate::db::keys::operators::OperatorCache;
+use crate::db::grants::revocations;
+use crate::db::keys::callers::CallerCache;
 use crate::db::orgs::memberships;
 use crate::db::users::{User, sessions};
 use crate::db::{grants, users};
@@ -38,13 +37,25 @@ pub enum UserError {
 /// out. Disabling a user twice is fine.
 pub async fn disable_user(
     context: &Context,
-    operators: &OperatorCache,
+    callers: &CallerCache,
     email: &str,
     by: &AuditActor,
 ) -> Result<RevokedAccess, UserError> {
-    let disabled = retry_on_conflict(context, || disable(context, email, by)).await;
+    let disabled = context
+        .transact("user.disable", |tx| {
+            Box::pin(async move {
+                let user = find_named(tx, email).await?;
+                let now = context.clock.now();
+                let mut access = RevokedAccess::default();
+                if users::disable(&mut *tx, user.id, now).await? {
+                    access = take_everything(context, tx, user.id, now, by).await?;
+                }
+                Ok(access)
+            })
+        })
+        .await;
     // This also runs if the outcome is unknown: the user may have been disabled.
-    operators.clear();
+    callers.clear();
     disabled
 }
 
@@ -52,40 +63,34 @@ pub async fn disable_user(
 /// twice is fine.
 pub async fn enable_user(
     context: &Context,
-    operators: &OperatorCache,
+    callers: &CallerCache,
     email: &str,
     by: &AuditActor,
 ) -> Result<(), UserError> {
-    retry_on_conflict(context, || enable(context, email, by)).await?;
-    operators.clear();
-    Ok(())
-}
-
-async fn disable(context: &Context, email: &str, by: &AuditActor) -> Result<RevokedAccess, UserError> {
-    let mut tx = context.db.begin().await?;
-    let user = find_named(&mut tx, email).await?;
-    let now = context.clock.now();
-    let mut access = RevokedAccess::default();
-    if users::disable(&mut tx, user.id, now).await? {
-        access = take_everything(context, &mut tx, user.id, now, by).await?;
-    }
-    tx.commit().await?;
-    Ok(access)
-}
-
-async fn enable(context: &Context, email: &str, by: &AuditActor) -> Result<(), UserError> {
-    let mut tx = context.db.begin().await?;
-    let user = find_named(&mut tx, email).await?;
-    if users::enable(&mut tx, user.id).await? {
-        let subject = format!("user:{}", user.id);
-        let before = Some(json!({"disabled_at": user.disabled_at}));
-        for org_id in memberships::list_orgs(&mut tx, user.id).await? {
-            let change =
-                Change { org_id, action: "user.enabled", subject: &subject, before: before.clone(), after: None };
-            audit::record(context, &mut tx, by, change).await?;
-        }
-    }
-    Ok(tx.commit().await?)
+    let enabled = context
+        .transact("user.enable", |tx| {
+            Box::pin(async move {
+                let user = find_named(tx, email).await?;
+                if users::enable(&mut *tx, user.id).await? {
+                    let subject = format!("user:{}", user.id);
+                    let before = Some(json!({"disabled_at": user.disabled_at}));
+                    for org_id in memberships::list_orgs(&mut *tx, user.id).await? {
+                        let change = Change {
+                            org_id,
+                            action: "user.enabled",
+                            subject: &subject,
+                            before: before.clone(),
+                            after: None,
+                        };
+                        audit::record(context, tx, by, change).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await;
+    callers.clear();
+    enabled
 }
 
 async fn find_named(tx: &mut Tx, email: &str) -> Result<User, UserError> {
@@ -101,8 +106,8 @@ async fn take_everything(
     now: Timestamp,
     by: &AuditActor,
 ) -> Result<RevokedAccess, DbError> {
-    let ids: Vec<GrantId> = grants::ids_of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
-    let ended = end::revoke(tx, &ids, now).await?;
+    let ids: Vec<GrantId> = grants::ids::of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+    let ended = revocations::revoke(tx, &ids, now).await?;
     let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
     let subject = format!("user:{user_id}");
     let change = |org_id| {

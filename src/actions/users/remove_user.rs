@@ -2,12 +2,11 @@
 //! removed. Real users are disabled instead, so that the audit trail can still name them.
 
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::grants::end::RevokedGrants;
 use crate::actions::webhooks::announce::record_and_publish;
 use crate::db::engine::error::DbError;
-use crate::db::grants::end;
+use crate::db::grants::revocations;
 use crate::db::orgs::org_clients;
 use crate::db::{clients, grants, users};
 use crate::rules::client::ClientId;
@@ -22,31 +21,30 @@ pub async fn remove_user(
     client_id: Option<ClientId>,
     by: &AuditActor,
 ) -> Result<(), DbError> {
-    retry_on_conflict(context, || remove(context, org_id, user_id, client_id, by)).await
-}
-
-async fn remove(
-    context: &Context,
-    org_id: OrgId,
-    user_id: UserId,
-    client_id: Option<ClientId>,
-    by: &AuditActor,
-) -> Result<(), DbError> {
-    let mut tx = context.db.begin().await?;
-    // The lock keeps the user from granting anything else.
-    users::lock_enabled(&mut tx, user_id).await?;
-    let ids: Vec<GrantId> = grants::ids_of_user(&mut tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
-    let ended = end::revoke(&mut tx, &ids, context.clock.now()).await?;
-    users::delete(&mut tx, user_id).await?;
-    let subject = format!("user:{user_id}");
-    let change = Change { org_id, action: "user.removed", subject: &subject, before: None, after: None };
-    let events = RevokedGrants::of(context, &ended, RevocationCause::UserRemoved, by);
-    record_and_publish(context, &mut tx, by, vec![change], &events.events()).await?;
-    tx.commit().await?;
+    remove(context, org_id, user_id, by).await?;
     match client_id {
         Some(client_id) => forget(context, org_id, client_id).await,
         None => Ok(()),
     }
+}
+
+async fn remove(context: &Context, org_id: OrgId, user_id: UserId, by: &AuditActor) -> Result<(), DbError> {
+    context
+        .transact("user.remove", |tx| {
+            Box::pin(async move {
+                // The lock keeps the user from granting anything else.
+                users::lock_enabled(tx, user_id).await?;
+                let ids: Vec<GrantId> =
+                    grants::ids::of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+                let ended = revocations::revoke(tx, &ids, context.clock.now()).await?;
+                users::delete(tx, user_id).await?;
+                let subject = format!("user:{user_id}");
+                let change = Change { org_id, action: "user.removed", subject: &subject, before: None, after: None };
+                let events = RevokedGrants::of(context, &ended, RevocationCause::UserRemoved, by);
+                record_and_publish(context, tx, by, vec![change], &events.events()).await
+            })
+        })
+        .await
 }
 
 /// Keeps the client if another user or organization began to use it in the meantime.

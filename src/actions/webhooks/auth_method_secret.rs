@@ -4,9 +4,9 @@
 use crate::actions::context::Context;
 use crate::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
 use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::secret::Secret;
 use crate::sealing;
 use crate::sealing::{KeyRing, Place, SealError, Sealed};
-use crate::secret::Secret;
 
 /// The place of the secret in the database. `row` is the id of the auth method as text.
 pub fn secret_place(row: &str, org: OrgId) -> Place<'_> {
@@ -15,12 +15,11 @@ pub fn secret_place(row: &str, org: OrgId) -> Place<'_> {
 
 pub(in crate::actions) fn seal_client_secret(
     context: &Context,
-    ring: &KeyRing,
     (id, org): (AuthMethodId, OrgId),
     secret: &Secret,
 ) -> SealedSecret {
     let (row, plain) = (id.to_string(), secret.expose().as_bytes());
-    let Sealed { bytes, key_id } = sealing::seal(ring, &context.random, secret_place(&row, org), plain);
+    let Sealed { bytes, key_id } = sealing::seal(&context.ring, &context.random, secret_place(&row, org), plain);
     SealedSecret { bytes, key_id }
 }
 
@@ -36,8 +35,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::random::Random;
     use crate::rules::timestamp::Timestamp;
-    use crate::secret::Random;
 
     fn method(id: u128, org: u128, bytes: Vec<u8>) -> AuthMethod {
         let now = Timestamp::from_seconds(0);

@@ -13,11 +13,11 @@ use crate::db::webhooks::variables::Variable;
 use crate::db::webhooks::{Webhook, secret_bindings};
 use crate::db::{orgs, webhooks};
 use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::secret::Secret;
 use crate::rules::webhook::receiver_url;
 use crate::rules::webhook::secret_binding::{NotBound, SecretBinding, SecretName};
 use crate::rules::webhook::template::{Headers, Payload};
 use crate::sealing::KeyRing;
-use crate::secret::Secret;
 
 /// Why a webhook cannot be stored.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +36,12 @@ pub(in crate::actions) enum BindError {
 /// would be bound to this origin without a check.
 pub(in crate::actions) async fn bind_secrets(
     context: &Context,
-    ring: &KeyRing,
     tx: &mut Tx,
     webhook: &Webhook,
     custom_headers: Option<&Secret>,
     by: &AuditActor,
 ) -> Result<Vec<String>, BindError> {
-    bind_unbound_of(tx, ring, webhook.org_id).await?;
+    bind_unbound_of(tx, &context.ring, webhook.org_id).await?;
     let origin = receiver_url::origin(&webhook.url);
     let names = names_in(webhook.payload.as_deref(), custom_headers);
     let names = names.iter().map(String::as_str).collect();
@@ -82,12 +81,16 @@ async fn bind(
 }
 
 /// Binds the secrets of older releases, which had no bindings, to the origins that use them now.
-pub async fn bind_unbound_secrets(context: &Context, ring: &KeyRing) -> Result<(), DbError> {
+pub async fn bind_unbound_secrets(context: &Context) -> Result<(), DbError> {
     for org_id in secret_bindings::list_unbound_orgs(&context.db).await? {
-        let mut tx = context.db.begin().await?;
-        orgs::lock_for_change(&mut tx, org_id).await?;
-        bind_unbound_of(&mut tx, ring, org_id).await?;
-        tx.commit().await?;
+        context
+            .transact("webhook_secrets.bind", |tx| {
+                Box::pin(async move {
+                    orgs::lock_for_change(tx, org_id).await?;
+                    bind_unbound_of(tx, &context.ring, org_id).await
+                })
+            })
+            .await?;
         tracing::info!(%org_id, "webhook secrets were bound to the origins that use them");
     }
     Ok(())
@@ -111,16 +114,15 @@ pub(in crate::actions) async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org
     Ok(())
 }
 
-/// Binds a variable that every operator could read and that becomes secret. It stays usable by the
+/// Binds a variable that every API caller could read and that becomes secret. It stays usable by the
 /// webhooks that use it. If no webhook uses it, it is treated as if it were provided now.
 pub(in crate::actions) async fn bind_where_used(
     context: &Context,
     tx: &mut Tx,
-    ring: &KeyRing,
     variable: &Variable,
     by: &AuditActor,
 ) -> Result<(), DbError> {
-    let origins = SecretUsage::of_org(tx, ring, variable.org_id).await?.of_variable(&variable.name);
+    let origins = SecretUsage::of_org(tx, &context.ring, variable.org_id).await?.of_variable(&variable.name);
     let binding = match origins.is_empty() {
         true => SecretBinding::given(by.actor.user_id(), context.clock.now()),
         false => SecretBinding::in_use(origins),

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::seal_client_secret;
 use crate::db::engine::error::DbError;
@@ -18,7 +17,6 @@ use crate::rules::webhook::auth_method::NewAuthMethod;
 use crate::rules::webhook::client_secret_url::UrlMissing;
 use crate::rules::webhook::receiver_url;
 use crate::rules::webhook::secret_binding::SecretBinding;
-use crate::sealing::KeyRing;
 
 /// The limit of auth methods in one organization.
 pub const MAX_AUTH_METHODS: u64 = 1_000;
@@ -42,17 +40,6 @@ pub enum AuthMethodError {
 
 pub async fn create_auth_method(
     context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    new: &NewAuthMethod,
-    by: &AuditActor,
-) -> Result<AuthMethod, AuthMethodError> {
-    retry_on_conflict(context, || create(context, ring, org_id, new, by)).await
-}
-
-async fn create(
-    context: &Context,
-    ring: &KeyRing,
     org_id: OrgId,
     new: &NewAuthMethod,
     by: &AuditActor,
@@ -64,25 +51,27 @@ async fn create(
         name: new.name.clone(),
         access_token_url: new.access_token_url.clone(),
         client_id: new.client_id.clone(),
-        client_secret: seal_client_secret(context, ring, (id, org_id), &new.client_secret),
+        client_secret: seal_client_secret(context, (id, org_id), &new.client_secret),
         secret_origin: receiver_url::origin(&new.access_token_url),
         audience: new.audience.clone(),
         scope: new.scope.clone(),
         created_at: now,
         modified_at: now,
     };
-    let mut tx = context.db.begin().await?;
+    context.transact("auth_method.create", |tx| Box::pin(store(context, tx, &method, by))).await?;
+    Ok(method)
+}
+
+async fn store(context: &Context, tx: &mut Tx, method: &AuthMethod, by: &AuditActor) -> Result<(), AuthMethodError> {
     // The lock keeps two concurrent requests from both creating the last auth method.
-    orgs::lock_for_change(&mut tx, org_id).await?;
-    if auth_methods::count_of_org(&mut tx, org_id).await? >= MAX_AUTH_METHODS {
+    orgs::lock_for_change(tx, method.org_id).await?;
+    if auth_methods::count_of_org(&mut *tx, method.org_id).await? >= MAX_AUTH_METHODS {
         return Err(AuthMethodError::TooMany);
     }
-    name_taken(auth_methods::insert(&mut tx, &method).await)?;
-    let binding = SecretBinding::given(by.actor.user_id(), now);
-    secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
-    record(context, &mut tx, by, &method, "auth_method.created", (None, Some(audited(&method)))).await?;
-    tx.commit().await?;
-    Ok(method)
+    name_taken(auth_methods::insert(&mut *tx, method).await)?;
+    let binding = SecretBinding::given(by.actor.user_id(), method.created_at);
+    secret_bindings::set(&mut *tx, BoundRow::AuthMethod(method.id), &binding).await?;
+    Ok(record(context, tx, by, method, "auth_method.created", (None, Some(audited(method)))).await?)
 }
 
 /// The table itself keeps names unique, which no concurrent request can bypass.

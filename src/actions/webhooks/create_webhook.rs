@@ -4,66 +4,57 @@ use serde_json::{Value, json};
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::bind_secrets;
-use crate::actions::webhooks::find_webhook::{ShownWebhook, WebhookError};
+use crate::actions::webhooks::find_webhook::{DecryptedWebhook, WebhookError};
 use crate::actions::webhooks::secrets::{WebhookSecrets, new_signing_secret};
 use crate::db::engine::transaction::Tx;
 use crate::db::webhooks::Webhook;
 use crate::db::{orgs, webhooks};
 use crate::rules::id::{AuthMethodId, OrgId, WebhookId};
-use crate::rules::syntax::uri::authority_of;
-use crate::rules::webhook::{MAX_WEBHOOKS, NewWebhook, check_together};
-use crate::sealing::KeyRing;
+use crate::rules::webhook::{MAX_WEBHOOKS, NewWebhook, check_together, receiver_url};
 
 /// Returns the webhook with its signing secret, which cannot be read again.
 pub async fn create_webhook(
     context: &Context,
-    ring: &KeyRing,
     org_id: OrgId,
     new: &NewWebhook,
     by: &AuditActor,
-) -> Result<ShownWebhook, WebhookError> {
+) -> Result<DecryptedWebhook, WebhookError> {
     check_together(new.custom_headers.as_ref(), new.auth_method_id.is_some())?;
-    retry_on_conflict(context, || create(context, ring, org_id, new, by)).await
-}
-
-async fn create(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    new: &NewWebhook,
-    by: &AuditActor,
-) -> Result<ShownWebhook, WebhookError> {
     let secrets = WebhookSecrets {
         custom_headers: new.custom_headers.clone(),
         signing: new_signing_secret(&context.random),
         former: None,
     };
-    let webhook = sealed(context, ring, org_id, new, &secrets);
-    let mut tx = context.db.begin().await?;
-    // The lock makes the count below exact.
-    orgs::lock_for_change(&mut tx, org_id).await?;
-    check_auth_method(&mut tx, org_id, new.auth_method_id).await?;
-    let others = webhooks::count(&mut tx, org_id).await?;
-    let bound = bind_secrets(context, ring, &mut tx, &webhook, new.custom_headers.as_ref(), by).await?;
-    webhooks::insert(&mut tx, &webhook).await.map_err(WebhookError::of_row)?;
-    if others >= MAX_WEBHOOKS {
-        return Err(WebhookError::TooMany);
-    }
-    let subject = format!("webhook:{}", webhook.id);
-    let after = Some(with_bound(recorded(&webhook), &bound));
-    let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
-    audit::record(context, &mut tx, by, change).await?;
-    tx.commit().await?;
+    let webhook = sealed(context, org_id, new, &secrets);
+    let stored = &webhook;
+    context
+        .transact("webhook.create", |tx| {
+            Box::pin(async move {
+                // The lock makes the count below exact.
+                orgs::lock_for_change(tx, org_id).await?;
+                check_auth_method(tx, org_id, new.auth_method_id).await?;
+                let others = webhooks::count(&mut *tx, org_id).await?;
+                let bound = bind_secrets(context, tx, stored, new.custom_headers.as_ref(), by).await?;
+                webhooks::insert(&mut *tx, stored).await.map_err(WebhookError::of_row)?;
+                if others >= MAX_WEBHOOKS {
+                    return Err(WebhookError::TooMany);
+                }
+                let subject = format!("webhook:{}", stored.id);
+                let after = Some(with_bound(recorded(stored), &bound));
+                let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
+                Ok(audit::record(context, tx, by, change).await?)
+            })
+        })
+        .await?;
     let WebhookSecrets { custom_headers, signing, former: _ } = secrets;
-    Ok(ShownWebhook { webhook, custom_headers, signing_secret: Some(signing) })
+    Ok(DecryptedWebhook { webhook, custom_headers, signing_secret: Some(signing) })
 }
 
-fn sealed(context: &Context, ring: &KeyRing, org_id: OrgId, new: &NewWebhook, secrets: &WebhookSecrets) -> Webhook {
+fn sealed(context: &Context, org_id: OrgId, new: &NewWebhook, secrets: &WebhookSecrets) -> Webhook {
     let (id, now) = (WebhookId(context.new_id()), context.clock.now());
-    let sealed = secrets.seal(context, ring, id, org_id);
+    let sealed = secrets.seal(context, id, org_id);
     Webhook {
         id,
         org_id,
@@ -105,10 +96,9 @@ pub(in crate::actions) fn with_bound(mut recorded: Value, bound: &[String]) -> V
 /// The webhook in the audit trail: without headers and payload, and with only the host of the URL,
 /// since the path is often the credential.
 pub(in crate::actions) fn recorded(webhook: &Webhook) -> Value {
-    let host = webhook.url.split_once(':').and_then(|(_, after_scheme)| authority_of(after_scheme));
     json!({
         "name": webhook.name,
-        "host": host,
+        "host": receiver_url::host_and_port(&webhook.url),
         "encode_as": webhook.encode_as.name(),
         "auth_method_id": webhook.auth_method_id,
         "events": webhook.event_kinds,

@@ -2,7 +2,6 @@
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::create_webhook::recorded;
 use crate::actions::webhooks::find_webhook::WebhookError;
@@ -17,7 +16,18 @@ pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &A
     if let Some(webhook) = webhooks::find(&context.db, org_id, name).await? {
         forget_deliveries_of(context, webhook.id).await?;
     }
-    retry_on_conflict(context, || delete(context, org_id, name, by)).await
+    context
+        .transact("webhook.delete", |tx| {
+            Box::pin(async move {
+                orgs::lock_for_change(tx, org_id).await?;
+                let webhook = webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+                webhooks::delete(tx, org_id, webhook.id).await?;
+                let (subject, before) = (format!("webhook:{}", webhook.id), Some(recorded(&webhook)));
+                let change = Change { org_id, action: "webhook.deleted", subject: &subject, before, after: None };
+                Ok(audit::record(context, tx, by, change).await?)
+            })
+        })
+        .await
 }
 
 /// Deletes in batches, since a busy webhook has more deliveries than one transaction can delete in
@@ -25,15 +35,4 @@ pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &A
 async fn forget_deliveries_of(context: &Context, id: WebhookId) -> Result<(), DbError> {
     while deliveries::delete_batch(&context.db, id, BATCH).await? == u64::from(BATCH) {}
     Ok(())
-}
-
-async fn delete(context: &Context, org_id: OrgId, name: &str, by: &AuditActor) -> Result<(), WebhookError> {
-    let mut tx = context.db.begin().await?;
-    orgs::lock_for_change(&mut tx, org_id).await?;
-    let webhook = webhooks::lock(&mut tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
-    webhooks::delete(&mut tx, org_id, webhook.id).await?;
-    let (subject, before) = (format!("webhook:{}", webhook.id), Some(recorded(&webhook)));
-    let change = Change { org_id, action: "webhook.deleted", subject: &subject, before, after: None };
-    audit::record(context, &mut tx, by, change).await?;
-    Ok(tx.commit().await?)
 }

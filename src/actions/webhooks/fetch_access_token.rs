@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 use crate::actions::webhooks::auth_method_secret::open_client_secret;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::{Bounds, Method, Outgoing, OutgoingError, Request};
+use crate::rules::secret::Secret;
 use crate::rules::token::answer;
 use crate::rules::token::answer::{ReceivedToken, TokenResponseError};
 use crate::rules::webhook::receiver_url;
 use crate::sealing::{KeyRing, SealError};
-use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct AccessToken {
@@ -32,7 +32,7 @@ pub struct AccessToken {
     pub status: u16,
 }
 
-/// Why there is no token. The messages are for operators of the organization, who must not learn
+/// Why there is no token. The messages are for API callers of the organization, who must not learn
 /// about the network of this server. So they contain no secret, and no text of the endpoint.
 /// [`Self::log_message`] is for the operator of the server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum TokenFetchError {
     Outgoing(#[from] OutgoingError),
     #[error("no access token: {host} responded {cause}")]
     Answered { host: String, status: u16, cause: TokenResponseError },
-    #[error("no access token: this server cannot open the client secret")]
+    #[error("no access token: this server cannot decrypt the client secret")]
     Seal(#[from] SealError),
     /// Both members are origins.
     #[error(
@@ -177,7 +177,7 @@ impl TokenFetchError {
     pub fn log_message(&self) -> String {
         match self {
             Self::Outgoing(cause) => format!("no access token: {cause}"),
-            Self::Seal(cause) => format!("no access token: the client secret cannot be opened: {cause}"),
+            Self::Seal(cause) => format!("no access token: the client secret cannot be decrypted: {cause}"),
             Self::Answered { .. } | Self::SecretForElsewhere { .. } | Self::Busy => self.to_string(),
         }
     }

@@ -1,4 +1,4 @@
-//! Finds variables as operators see them. The value of a secret variable is not even opened.
+//! Finds variables as API callers see them. The value of a secret variable is not even opened.
 
 use crate::actions::context::Context;
 use crate::actions::webhooks::secrets::open_value;
@@ -6,9 +6,9 @@ use crate::db::engine::error::DbError;
 use crate::db::webhooks::variables;
 use crate::db::webhooks::variables::Variable;
 use crate::rules::id::OrgId;
+use crate::rules::secret::Secret;
 use crate::rules::webhook::variable::VariableMistake;
 use crate::sealing::{KeyRing, SealError};
-use crate::secret::Secret;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VariableError {
@@ -34,35 +34,26 @@ impl VariableError {
 }
 
 #[derive(Debug)]
-pub struct ShownVariable {
+pub struct DecryptedVariable {
     pub variable: Variable,
     /// `None` if the variable is secret.
     pub value: Option<Secret>,
 }
 
-impl ShownVariable {
+impl DecryptedVariable {
     pub(in crate::actions) fn of(ring: &KeyRing, variable: Variable) -> Result<Self, VariableError> {
         let value = (!variable.is_secret).then(|| open_value(ring, &variable)).transpose()?;
         Ok(Self { variable, value })
     }
 }
 
-pub async fn find_variable(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    name: &str,
-) -> Result<ShownVariable, VariableError> {
+pub async fn find_variable(context: &Context, org_id: OrgId, name: &str) -> Result<DecryptedVariable, VariableError> {
     let found = variables::find(&context.db, org_id, name).await?;
-    ShownVariable::of(ring, found.ok_or(VariableError::NoSuchVariable)?)
+    DecryptedVariable::of(&context.ring, found.ok_or(VariableError::NoSuchVariable)?)
 }
 
 /// Returns the variables ordered by name.
-pub async fn list_variables(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-) -> Result<Vec<ShownVariable>, VariableError> {
+pub async fn list_variables(context: &Context, org_id: OrgId) -> Result<Vec<DecryptedVariable>, VariableError> {
     let variables = variables::list(&context.db, org_id).await?;
-    variables.into_iter().map(|variable| ShownVariable::of(ring, variable)).collect()
+    variables.into_iter().map(|variable| DecryptedVariable::of(&context.ring, variable)).collect()
 }

@@ -1,4 +1,4 @@
-//! Finds webhooks as operators see them, with their headers opened.
+//! Finds webhooks as API callers see them, with their headers opened.
 
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::BindError;
@@ -7,10 +7,10 @@ use crate::db::engine::error::DbError;
 use crate::db::webhooks;
 use crate::db::webhooks::Webhook;
 use crate::rules::id::OrgId;
+use crate::rules::secret::Secret;
 use crate::rules::webhook::WebhookMistake;
 use crate::rules::webhook::secret_binding::NotBound;
 use crate::sealing::{KeyRing, SealError};
-use crate::secret::Secret;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
@@ -54,36 +54,27 @@ impl WebhookError {
 }
 
 #[derive(Debug)]
-pub struct ShownWebhook {
+pub struct DecryptedWebhook {
     pub webhook: Webhook,
     pub custom_headers: Option<Secret>,
     /// A new signing secret, which is returned only once.
     pub signing_secret: Option<Secret>,
 }
 
-impl ShownWebhook {
+impl DecryptedWebhook {
     fn of(ring: &KeyRing, webhook: Webhook) -> Result<Self, WebhookError> {
         let custom_headers = open_custom_headers(ring, &webhook)?;
         Ok(Self { webhook, custom_headers, signing_secret: None })
     }
 }
 
-pub async fn find_webhook(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    name: &str,
-) -> Result<ShownWebhook, WebhookError> {
+pub async fn find_webhook(context: &Context, org_id: OrgId, name: &str) -> Result<DecryptedWebhook, WebhookError> {
     let webhook = webhooks::find(&context.db, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
-    ShownWebhook::of(ring, webhook)
+    DecryptedWebhook::of(&context.ring, webhook)
 }
 
 /// Returns the webhooks ordered by name.
-pub async fn list_webhooks(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-) -> Result<Vec<ShownWebhook>, WebhookError> {
+pub async fn list_webhooks(context: &Context, org_id: OrgId) -> Result<Vec<DecryptedWebhook>, WebhookError> {
     let webhooks = webhooks::list(&context.db, org_id).await?;
-    webhooks.into_iter().map(|webhook| ShownWebhook::of(ring, webhook)).collect()
+    webhooks.into_iter().map(|webhook| DecryptedWebhook::of(&context.ring, webhook)).collect()
 }

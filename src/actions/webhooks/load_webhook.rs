@@ -11,11 +11,11 @@ use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::{Webhook, secret_bindings};
 use crate::db::{orgs, webhooks};
 use crate::rules::id::{AuthMethodId, OrgId, WebhookId};
+use crate::rules::secret::Secret;
 use crate::rules::webhook::receiver_url;
 use crate::rules::webhook::secret_binding::{NotBound, SecretBinding, SecretName};
 use crate::rules::webhook::template::{Headers, Payload, TemplateMistake, Values};
-use crate::sealing::{KeyRing, SealError};
-use crate::secret::Secret;
+use crate::sealing::SealError;
 
 /// A webhook that is ready to send. It has no `Debug`, since variables may be secret.
 pub struct LoadedWebhook {
@@ -42,14 +42,10 @@ pub enum LoadWebhookError {
 }
 
 /// Returns `None` if the webhook was deleted.
-pub async fn load_webhook(
-    context: &Context,
-    ring: &KeyRing,
-    id: WebhookId,
-) -> Result<Option<LoadedWebhook>, LoadWebhookError> {
+pub async fn load_webhook(context: &Context, id: WebhookId) -> Result<Option<LoadedWebhook>, LoadWebhookError> {
     let Some(webhook) = webhooks::find_by_id(&context.db, id).await? else { return Ok(None) };
     let Some(org) = orgs::find(&context.db, webhook.org_id).await? else { return Ok(None) };
-    let secrets = WebhookSecrets::open(ring, &webhook)?;
+    let secrets = WebhookSecrets::open(&context.ring, &webhook)?;
     let now = context.clock.now();
     let former = secrets.former.filter(|(_, until)| now < *until).map(|(former, _)| former);
     let headers = secrets.custom_headers.as_ref().map(|text| Headers::parse(text.expose())).transpose();
@@ -59,7 +55,7 @@ pub async fn load_webhook(
     let origin = receiver_url::origin(&webhook.url);
     let mut names = payload.as_ref().map(Payload::names).unwrap_or_default();
     names.extend(headers.iter().flat_map(Headers::names));
-    let variables = variables(context, ring, webhook.org_id, &names, &origin).await?;
+    let variables = variables(context, webhook.org_id, &names, &origin).await?;
     let auth_method = match webhook.auth_method_id {
         Some(id) => auth_method(context, webhook.org_id, id, &origin).await?,
         None => None,
@@ -99,7 +95,6 @@ fn check(binding: Option<SecretBinding>, secret: SecretName, origin: &str) -> Re
 /// or renamed after the webhook was stored.
 async fn variables(
     context: &Context,
-    ring: &KeyRing,
     org_id: OrgId,
     names: &BTreeSet<&str>,
     origin: &str,
@@ -112,7 +107,7 @@ async fn variables(
         if variable.is_secret {
             check(binding, SecretName::Variable(variable.name.clone()), origin)?;
         }
-        let value = open_value(ring, &variable)?;
+        let value = open_value(&context.ring, &variable)?;
         Ok((variable.name, Value::from(value.expose())))
     });
     opened.collect()

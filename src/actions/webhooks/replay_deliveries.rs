@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::db::engine::error::DbError;
 use crate::db::webhooks::{Webhook, deliveries};
@@ -17,25 +16,25 @@ pub async fn replay_deliveries(
     event_id: Option<EventId>,
     by: &AuditActor,
 ) -> Result<u64, DbError> {
-    retry_on_conflict(context, || replay(context, webhook, event_id, by)).await
-}
-
-async fn replay(
-    context: &Context,
-    webhook: &Webhook,
-    event_id: Option<EventId>,
-    by: &AuditActor,
-) -> Result<u64, DbError> {
-    let mut tx = context.db.begin().await?;
-    let replayed = deliveries::replay(&mut tx, webhook.id, event_id, context.clock.now()).await?;
-    if replayed == 0 {
-        tx.roll_back().await?;
-        return Ok(0);
-    }
-    let subject = format!("webhook:{}", webhook.id);
-    let after = Some(json!({"deliveries": replayed, "event": event_id}));
-    let change = Change { org_id: webhook.org_id, action: "webhook.replayed", subject: &subject, before: None, after };
-    audit::record(context, &mut tx, by, change).await?;
-    tx.commit().await?;
-    Ok(replayed)
+    context
+        .transact("webhook.replay", |tx| {
+            Box::pin(async move {
+                let replayed = deliveries::replay(tx, webhook.id, event_id, context.clock.now()).await?;
+                if replayed == 0 {
+                    return Ok(0);
+                }
+                let subject = format!("webhook:{}", webhook.id);
+                let after = Some(json!({"deliveries": replayed, "event": event_id}));
+                let change = Change {
+                    org_id: webhook.org_id,
+                    action: "webhook.replayed",
+                    subject: &subject,
+                    before: None,
+                    after,
+                };
+                audit::record(context, tx, by, change).await?;
+                Ok(replayed)
+            })
+        })
+        .await
 }

@@ -8,11 +8,12 @@ use zeroize::Zeroizing;
 use crate::actions::context::Context;
 use crate::db::webhooks::Webhook;
 use crate::db::webhooks::variables::Variable;
+use crate::random::Random;
 use crate::rules::id::{OrgId, VariableId, WebhookId};
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
 use crate::sealing;
 use crate::sealing::{KeyRing, Place, SealError};
-use crate::secret::{Random, Secret};
 
 /// The prefix of secrets in Standard Webhooks, which the libraries of receivers expect.
 const PREFIX: &str = "whsec_";
@@ -50,11 +51,11 @@ impl WebhookSecrets {
         })
     }
 
-    pub fn seal(&self, context: &Context, ring: &KeyRing, id: WebhookId, org_id: OrgId) -> SealedSecrets {
+    pub fn seal(&self, context: &Context, id: WebhookId, org_id: OrgId) -> SealedSecrets {
         let seal = |column, secret: &Secret| {
             let row = id.to_string();
             let place = Place { table: TABLE, column, row: &row, org: Some(org_id) };
-            sealing::seal(ring, &context.random, place, secret.expose().as_bytes())
+            sealing::seal(&context.ring, &context.random, place, secret.expose().as_bytes())
         };
         let signing = seal(SIGNING, &self.signing);
         SealedSecrets {
@@ -91,13 +92,12 @@ const VALUE: &str = "value_sealed";
 /// Returns the value of a variable as it is stored, and the id of the ring key.
 pub(in crate::actions) fn seal_value(
     context: &Context,
-    ring: &KeyRing,
     (id, org_id): (VariableId, OrgId),
     value: &Secret,
 ) -> (Vec<u8>, String) {
     let row = id.to_string();
     let place = Place { table: VARIABLES, column: VALUE, row: &row, org: Some(org_id) };
-    let sealed = sealing::seal(ring, &context.random, place, value.expose().as_bytes());
+    let sealed = sealing::seal(&context.ring, &context.random, place, value.expose().as_bytes());
     (sealed.bytes, sealed.key_id)
 }
 

@@ -14,14 +14,14 @@ pub async fn report_restriction_hit(
     consent: ConsentRequest<'_>,
     withheld: &ScopeSet,
 ) -> Result<(), DbError> {
-    crate::actions::conflict::retry_on_conflict(context, || publish(context, consent, withheld)).await
-}
-
-async fn publish(context: &Context, consent: ConsentRequest<'_>, withheld: &ScopeSet) -> Result<(), DbError> {
-    let (client, user) = client_and_user_info(consent.client, consent.user);
-    let org_id = consent.org_id;
-    let hit = Event::RestrictionHit { org_id, client, user, withheld, outcome: Outcome::Refused };
-    let mut tx = context.db.begin().await?;
-    publish_events(context, &mut tx, &[hit]).await?;
-    tx.commit().await
+    context
+        .transact("restriction.report_hit", |tx| {
+            Box::pin(async move {
+                let (client, user) = client_and_user_info(consent.client, consent.user);
+                let org_id = consent.org_id;
+                let hit = Event::RestrictionHit { org_id, client, user, withheld, outcome: Outcome::Refused };
+                publish_events(context, tx, &[hit]).await
+            })
+        })
+        .await
 }

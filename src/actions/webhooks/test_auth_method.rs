@@ -8,7 +8,6 @@ use crate::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError,
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::Outgoing;
 use crate::rules::timestamp::Timestamp;
-use crate::sealing::KeyRing;
 
 #[derive(Debug)]
 pub struct AuthMethodTest {
@@ -20,12 +19,11 @@ pub struct AuthMethodTest {
 pub async fn test_auth_method(
     context: &Context,
     outgoing: &Outgoing,
-    ring: &KeyRing,
     method: &AuthMethod,
     within: Duration,
 ) -> AuthMethodTest {
     let (requested_at, began) = (context.clock.now(), context.clock.elapsed());
-    let outcome = fetch_access_token(outgoing, ring, method, within).await;
+    let outcome = fetch_access_token(outgoing, &context.ring, method, within).await;
     AuthMethodTest { outcome, requested_at, took: context.clock.elapsed().saturating_sub(began) }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::actions::audit::AuditActor;
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::{open_client_secret, seal_client_secret};
 use crate::actions::webhooks::bind_secrets::bind_unbound_of;
@@ -13,67 +12,61 @@ use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::secret_bindings::BoundRow;
 use crate::db::webhooks::{auth_methods, secret_bindings};
 use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::secret::Secret;
 use crate::rules::webhook::auth_method::AuthMethodChange;
 use crate::rules::webhook::client_secret_url::{UrlMissing, may_omit_url};
 use crate::rules::webhook::receiver_url;
 use crate::sealing::KeyRing;
-use crate::secret::Secret;
 
 pub async fn update_auth_method(
     context: &Context,
-    ring: &KeyRing,
     org_id: OrgId,
     id: AuthMethodId,
     change: &AuthMethodChange,
     by: &AuditActor,
 ) -> Result<AuthMethod, AuthMethodError> {
-    retry_on_conflict(context, || update(context, ring, org_id, id, change, by)).await
-}
-
-async fn update(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    id: AuthMethodId,
-    change: &AuthMethodChange,
-    by: &AuditActor,
-) -> Result<AuthMethod, AuthMethodError> {
-    let mut tx = context.db.begin().await?;
-    orgs::lock_for_change(&mut tx, org_id).await?;
-    let before = auth_methods::lock(&mut tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
-    let mut after = with_change(&before, change);
-    if let Some(secret) = &change.client_secret {
-        after.client_secret = seal_client_secret(context, ring, (id, org_id), secret);
-        after.secret_origin = receiver_url::origin(&after.access_token_url);
-    }
-    if after == before {
-        tx.roll_back().await?;
-        return Ok(before);
-    }
-    after.modified_at = context.clock.now().max(before.modified_at.plus(1));
-    if !name_taken(auth_methods::update(&mut tx, &after).await)? {
-        return Err(AuthMethodError::NoSuchMethod);
-    }
-    if let Some(secret) = &change.client_secret {
-        bind_unbound_of(&mut tx, ring, org_id).await?;
-        let binding = secret_bindings::find_for_auth_method(&mut tx, org_id, id).await?.flatten().unwrap_or_default();
-        let user_id = by.actor.user_id();
-        if change.access_token_url.is_none()
-            && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
-        {
-            return Err(UrlMissing.into());
-        }
-        let is_same = is_same_secret(ring, &before, &after, secret);
-        let binding = binding.given_again(is_same, user_id, context.clock.now());
-        secret_bindings::set(&mut tx, BoundRow::AuthMethod(id), &binding).await?;
-    }
-    let (old, mut new) = difference(&before, &after);
-    if change.client_secret.is_some() {
-        new["client_secret"] = json!("changed");
-    }
-    record(context, &mut tx, by, &after, "auth_method.changed", (Some(old), Some(new))).await?;
-    tx.commit().await?;
-    Ok(after)
+    context
+        .transact("auth_method.update", |tx| {
+            Box::pin(async move {
+                orgs::lock_for_change(tx, org_id).await?;
+                let before = auth_methods::lock(tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
+                let mut after = with_change(&before, change);
+                if let Some(secret) = &change.client_secret {
+                    after.client_secret = seal_client_secret(context, (id, org_id), secret);
+                    after.secret_origin = receiver_url::origin(&after.access_token_url);
+                }
+                if after == before {
+                    return Ok(before);
+                }
+                after.modified_at = context.clock.now().max(before.modified_at.plus(1));
+                if !name_taken(auth_methods::update(&mut *tx, &after).await)? {
+                    return Err(AuthMethodError::NoSuchMethod);
+                }
+                if let Some(secret) = &change.client_secret {
+                    bind_unbound_of(tx, &context.ring, org_id).await?;
+                    let binding = secret_bindings::find_for_auth_method(&mut *tx, org_id, id)
+                        .await?
+                        .flatten()
+                        .unwrap_or_default();
+                    let user_id = by.actor.user_id();
+                    if change.access_token_url.is_none()
+                        && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
+                    {
+                        return Err(UrlMissing.into());
+                    }
+                    let is_same = is_same_secret(&context.ring, &before, &after, secret);
+                    let binding = binding.given_again(is_same, user_id, context.clock.now());
+                    secret_bindings::set(&mut *tx, BoundRow::AuthMethod(id), &binding).await?;
+                }
+                let (old, mut new) = difference(&before, &after);
+                if change.client_secret.is_some() {
+                    new["client_secret"] = json!("changed");
+                }
+                record(context, tx, by, &after, "auth_method.changed", (Some(old), Some(new))).await?;
+                Ok(after)
+            })
+        })
+        .await
 }
 
 /// A stored secret that cannot be opened counts as different. A secret for another server also

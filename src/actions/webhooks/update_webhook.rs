@@ -4,69 +4,60 @@ use serde_json::{Value, json};
 
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::conflict::retry_on_conflict;
 use crate::actions::context::Context;
 use crate::actions::webhooks::bind_secrets::bind_secrets;
 use crate::actions::webhooks::create_webhook::{check_auth_method, recorded, with_bound};
-use crate::actions::webhooks::find_webhook::{ShownWebhook, WebhookError};
+use crate::actions::webhooks::find_webhook::{DecryptedWebhook, WebhookError};
 use crate::actions::webhooks::secrets::{WebhookSecrets, new_signing_secret};
 use crate::db::webhooks::Webhook;
 use crate::db::{orgs, webhooks};
 use crate::rules::id::OrgId;
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::{PREVIOUS_SECRET_LIFETIME, WebhookChange, check_together};
-use crate::sealing::KeyRing;
-use crate::secret::Secret;
 
 /// Members that the change omits stay as they are. Returns a signing secret only if a new one was
 /// requested.
 pub async fn update_webhook(
     context: &Context,
-    ring: &KeyRing,
     org_id: OrgId,
     name: &str,
     change: &WebhookChange,
     by: &AuditActor,
-) -> Result<ShownWebhook, WebhookError> {
-    retry_on_conflict(context, || update(context, ring, org_id, name, change, by)).await
-}
-
-async fn update(
-    context: &Context,
-    ring: &KeyRing,
-    org_id: OrgId,
-    name: &str,
-    change: &WebhookChange,
-    by: &AuditActor,
-) -> Result<ShownWebhook, WebhookError> {
-    let mut tx = context.db.begin().await?;
-    orgs::lock_for_change(&mut tx, org_id).await?;
-    let before = webhooks::lock(&mut tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
-    let mut secrets = WebhookSecrets::open(ring, &before)?;
-    let headers_before = secrets.custom_headers.clone();
-    let signing_secret = change_secrets(context, &mut secrets, change);
-    let mut after = merged(&before, change);
-    check_together(secrets.custom_headers.as_ref(), after.auth_method_id.is_some())?;
-    if after.auth_method_id != before.auth_method_id {
-        check_auth_method(&mut tx, org_id, after.auth_method_id).await?;
-    }
-    let replaced = replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
-    let bound = bind_secrets(context, ring, &mut tx, &after, secrets.custom_headers.as_ref(), by).await?;
-    if after == before && replaced.is_empty() && bound.is_empty() {
-        tx.roll_back().await?;
-        return Ok(ShownWebhook { webhook: before, custom_headers: headers_before, signing_secret });
-    }
-    seal_again(context, ring, &secrets, &mut after);
-    if !webhooks::update(&mut tx, &after).await.map_err(WebhookError::of_row)? {
-        return Err(WebhookError::NoSuchWebhook);
-    }
-    let (subject, recorded_before) = (format!("webhook:{}", after.id), Some(recorded(&before)));
-    let recorded_after = Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
-    let action = "webhook.changed";
-    let change = Change { org_id, action, subject: &subject, before: recorded_before, after: recorded_after };
-    audit::record(context, &mut tx, by, change).await?;
-    tx.commit().await?;
-    Ok(ShownWebhook { webhook: after, custom_headers: secrets.custom_headers, signing_secret })
+) -> Result<DecryptedWebhook, WebhookError> {
+    context
+        .transact("webhook.update", |tx| {
+            Box::pin(async move {
+                orgs::lock_for_change(tx, org_id).await?;
+                let before = webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+                let mut secrets = WebhookSecrets::open(&context.ring, &before)?;
+                let headers_before = secrets.custom_headers.clone();
+                let signing_secret = change_secrets(context, &mut secrets, change);
+                let mut after = merged(&before, change);
+                check_together(secrets.custom_headers.as_ref(), after.auth_method_id.is_some())?;
+                if after.auth_method_id != before.auth_method_id {
+                    check_auth_method(tx, org_id, after.auth_method_id).await?;
+                }
+                let replaced =
+                    replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
+                let bound = bind_secrets(context, tx, &after, secrets.custom_headers.as_ref(), by).await?;
+                if after == before && replaced.is_empty() && bound.is_empty() {
+                    return Ok(DecryptedWebhook { webhook: before, custom_headers: headers_before, signing_secret });
+                }
+                seal_again(context, &secrets, &mut after);
+                if !webhooks::update(&mut *tx, &after).await.map_err(WebhookError::of_row)? {
+                    return Err(WebhookError::NoSuchWebhook);
+                }
+                let (subject, recorded_before) = (format!("webhook:{}", after.id), Some(recorded(&before)));
+                let recorded_after = Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
+                let action = "webhook.changed";
+                let change =
+                    Change { org_id, action, subject: &subject, before: recorded_before, after: recorded_after };
+                audit::record(context, tx, by, change).await?;
+                Ok(DecryptedWebhook { webhook: after, custom_headers: secrets.custom_headers, signing_secret })
+            })
+        })
+        .await
 }
 
 /// Returns the new signing secret if one was requested. Only the last former secret is kept, for as
@@ -100,8 +91,8 @@ fn merged(before: &Webhook, change: &WebhookChange) -> Webhook {
 }
 
 /// Seals all secrets under the newest key, since one column names the key of all of them.
-fn seal_again(context: &Context, ring: &KeyRing, secrets: &WebhookSecrets, webhook: &mut Webhook) {
-    let sealed = secrets.seal(context, ring, webhook.id, webhook.org_id);
+fn seal_again(context: &Context, secrets: &WebhookSecrets, webhook: &mut Webhook) {
+    let sealed = secrets.seal(context, webhook.id, webhook.org_id);
     webhook.custom_headers = sealed.custom_headers;
     webhook.signing_secret = sealed.signing;
     webhook.former_secret = sealed.former;

@@ -12,20 +12,13 @@ use crate::cli::{Failure, output};
 use crate::config::Config;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
-use crate::sealing::KeyRing;
 
 /// The documented limit. Servers read the keys more often.
 const SERVERS_WITHIN: u64 = 30;
 
-pub async fn revoke(
-    context: &Context,
-    ring: &KeyRing,
-    config: &Config,
-    id: &str,
-    output: Output,
-) -> Result<(), Failure> {
+pub async fn revoke(context: &Context, config: &Config, id: &str, output: Output) -> Result<(), Failure> {
     let rules = SigningRules::of(config);
-    let done = revoke_signing_key::revoke_signing_key(context, ring, rules, id, &AuditActor::COMMAND_LINE).await;
+    let done = revoke_signing_key::revoke_signing_key(context, rules, id, &AuditActor::COMMAND_LINE).await;
     let done = done.map_err(Failure::failed)?;
     let shown = json!({
         "revoked": {"id": done.key.id, "algorithm": done.key.algorithm},

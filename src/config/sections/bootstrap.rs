@@ -14,8 +14,8 @@ section! {
             SWITCH,
             "Create an organization with an administrator and keys at the first start, and print \
              them to standard output. This is for trials: logs of containers keep what is printed, \
-             so it is allowed only if public_url is on this machine. The default database file is \
-             always set up this way. In production, run `grantor bootstrap` instead.",
+             so it is allowed only if public_url is on this machine. There, the default database \
+             file is always set up this way. In production, run `grantor bootstrap` instead.",
         ),
     }
 }

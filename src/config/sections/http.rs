@@ -1,6 +1,6 @@
 //! `[http]`: addresses, the public URL, timeouts and request sizes.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::config::setting::Setting;
 use crate::config::values;
 use crate::config::values::{COUNT, NETWORKS, SWITCH, TIMEOUT};
+use crate::rules::syntax::uri::Uri;
 
 section! {
     "http",
@@ -150,14 +151,10 @@ impl Http {
     }
 }
 
-/// Whether the host of a URL without a path is a loopback address.
+/// Whether the host of a URL is `localhost` or a loopback address.
 pub fn names_this_machine(url: &str) -> bool {
-    let Some((_, authority)) = url.split_once("://") else { return false };
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    let known_address = Uri::parse_equivalent(url).ok().and_then(|uri| uri.host().ok()?.known_address());
+    known_address.is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

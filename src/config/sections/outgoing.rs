@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use crate::config::setting::Setting;
 use crate::config::values;
 use crate::config::values::NETWORKS;
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 section! {
     "outgoing",

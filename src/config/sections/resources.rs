@@ -6,7 +6,7 @@ use crate::config::setting::Setting;
 use crate::config::values;
 use crate::rules::authorization::resource::{Resource, UnknownResources};
 use crate::rules::scope::ScopeSet;
-use crate::secret::Digest;
+use crate::rules::secret::Digest;
 
 section! {
     "resources",

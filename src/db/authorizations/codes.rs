@@ -17,8 +17,8 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{FamilyId, GrantId, OrgId};
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::standing::Standing;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 const TABLE: &str = "authorization_codes";
 
@@ -187,19 +187,17 @@ pub(in crate::db) async fn find_batch(
 ) -> Result<Vec<Result<Option<FoundCode>, DbError>>, DbError> {
     let rows: Vec<PositionedRow> = read_with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(concat!(
-                "SELECT asked.position, ",
-                found_columns!(),
-                " FROM UNNEST($1::bytea[]) WITH ORDINALITY AS asked (digest, position)
+        |postgres| sqlx::query_as(concat!(
+            "SELECT asked.position, ",
+            found_columns!(),
+            " FROM UNNEST($1::bytea[]) WITH ORDINALITY AS asked (digest, position)
                   JOIN authorization_codes c ON c.digest = asked.digest JOIN grants g ON g.id = c.grant_id",
-                standing_joins!("g")
-            ))
-            .bind(digests.iter().map(|digest| digest.bytes().as_slice()).collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite | _conn | Ok(Vec::new())
+            standing_joins!("g")
+        ))
+        .bind(digests.iter().map(|digest| digest.bytes().as_slice()).collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
+        |_sqlite| Ok(Vec::new())
     )?;
     let rows = rows.into_iter().map(|found| (found.position, found.row));
     Ok(in_order(digests.len(), rows, FoundCode::try_from))
@@ -231,28 +229,24 @@ pub(in crate::db) async fn delete_unused_of_grants(tx: &mut Tx, grants: &[GrantI
 async fn delete(tx: &mut Tx, grants: &[GrantId], used_too: bool) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "DELETE FROM authorization_codes WHERE digest IN (
+        |postgres| sqlx::query(
+            "DELETE FROM authorization_codes WHERE digest IN (
                SELECT digest FROM authorization_codes
                 WHERE grant_id = ANY($1) AND ($2 OR family_id IS NULL) ORDER BY digest FOR UPDATE)",
-            )
-            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(used_too)
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "DELETE FROM authorization_codes
+        )
+        .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(used_too)
+        .execute(postgres)
+        .await
+        .map(drop),
+        |sqlite| sqlx::query(
+            "DELETE FROM authorization_codes
               WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND ($2 OR family_id IS NULL)",
-            )
-            .bind(ids_as_json(grants.iter().map(|id| id.0)))
-            .bind(used_too)
-            .execute(conn)
-            .await
-            .map(drop)
+        )
+        .bind(ids_as_json(grants.iter().map(|id| id.0)))
+        .bind(used_too)
+        .execute(sqlite)
+        .await
+        .map(drop)
     )
 }

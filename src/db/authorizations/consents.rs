@@ -195,29 +195,25 @@ pub(in crate::db) async fn remove_scopes_of_grants(
 ) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "UPDATE consents SET scopes = scopes - $2::text[]
+        |postgres| sqlx::query(
+            "UPDATE consents SET scopes = scopes - $2::text[]
               WHERE grant_id = ANY($1) AND scopes ?| $2::text[]",
-            )
-            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "UPDATE consents
+        )
+        .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(scopes.names().collect::<Vec<_>>())
+        .execute(postgres)
+        .await
+        .map(drop),
+        |sqlite| sqlx::query(
+            "UPDATE consents
                 SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(consents.scopes)
                                WHERE value NOT IN (SELECT value FROM json_each($2)))
               WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND scopes IS NOT NULL",
-            )
-            .bind(ids_as_json(grants.iter().map(|id| id.0)))
-            .bind(Json(scopes))
-            .execute(conn)
-            .await
-            .map(drop)
+        )
+        .bind(ids_as_json(grants.iter().map(|id| id.0)))
+        .bind(Json(scopes))
+        .execute(sqlite)
+        .await
+        .map(drop)
     )
 }

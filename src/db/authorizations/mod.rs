@@ -92,26 +92,22 @@ pub async fn list_of_clients(
 ) -> Result<Vec<Authorization>, DbError> {
     let rows: Vec<Row> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(list_of_clients!("= ANY($2)"))
-                .bind(org_id.0)
-                .bind(clients.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
-                .bind(related.revoked)
-                .bind(related.user_disabled)
-                .bind(i64::from(related.limit))
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(list_of_clients!("IN (SELECT unhex(value) FROM json_each($2))"))
-                .bind(org_id.0)
-                .bind(ids_as_json(clients.iter().map(|id| id.uuid())))
-                .bind(related.revoked)
-                .bind(related.user_disabled)
-                .bind(i64::from(related.limit))
-                .fetch_all(conn)
-                .await
+        |postgres| sqlx::query_as(list_of_clients!("= ANY($2)"))
+            .bind(org_id.0)
+            .bind(clients.iter().map(|id| id.uuid()).collect::<Vec<Uuid>>())
+            .bind(related.revoked)
+            .bind(related.user_disabled)
+            .bind(i64::from(related.limit))
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as(list_of_clients!("IN (SELECT unhex(value) FROM json_each($2))"))
+            .bind(org_id.0)
+            .bind(ids_as_json(clients.iter().map(|id| id.uuid())))
+            .bind(related.revoked)
+            .bind(related.user_disabled)
+            .bind(i64::from(related.limit))
+            .fetch_all(sqlite)
+            .await
     )?;
     rows.into_iter().map(Authorization::try_from).collect()
 }

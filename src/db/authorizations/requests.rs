@@ -11,8 +11,8 @@ use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::authorization::request::AuthorizationRequest;
 use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, SessionId};
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingRequest {
@@ -136,6 +136,24 @@ pub async fn take(
     .fetch_optional(conn)
     .await)?;
     row.map(PendingRequest::try_from).transpose()
+}
+
+/// Deletes the request. Returns false if the browser has no such request.
+pub async fn delete(
+    db: impl DbHandle,
+    digest: Digest,
+    browser_digest: Digest,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM authorization_requests WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3"
+    )
+    .bind(digest.bytes().as_slice())
+    .bind(browser_digest.bytes().as_slice())
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Counts the requests that have not expired, but at most `limit`.

@@ -18,8 +18,8 @@ use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::client::ClientId;
 use crate::rules::client::identity::ClientDigest;
 use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::hex;
 
 /// A client to insert.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub struct Sighting {
 pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
-        postgres |conn| {
+        |postgres| {
             let column = Columns::of(clients);
             sqlx::query_scalar(
                 "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
@@ -82,18 +82,20 @@ pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> R
             .bind(column.metadata)
             .bind(column.seen_at)
             .bind(column.registrations)
-            .fetch_all(conn)
+            .fetch_all(postgres)
             .await
         },
-        sqlite |conn| sqlx::query_scalar(
+        |sqlite| {
+            sqlx::query_scalar(
             "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
              SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 4, value ->> 5
                FROM json_each($1) WHERE TRUE
              ON CONFLICT (id) DO NOTHING RETURNING id",
         )
         .bind(as_json_rows(clients))
-        .fetch_all(conn)
+        .fetch_all(sqlite)
         .await
+        }
     )?;
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }
@@ -147,21 +149,17 @@ pub async fn list_sightings(db: &Db, ids: &[ClientId]) -> Result<Vec<Sighting>, 
     }
     let rows: Vec<Row> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as("SELECT id, digest, registered_at, last_seen_at FROM clients WHERE id = ANY($1)")
-                .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT id, digest, registered_at, last_seen_at FROM clients
+        |postgres| sqlx::query_as("SELECT id, digest, registered_at, last_seen_at FROM clients WHERE id = ANY($1)")
+            .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as(
+            "SELECT id, digest, registered_at, last_seen_at FROM clients
               WHERE id IN (SELECT unhex(value) FROM json_each($1))"
-            )
-            .bind(json!(ids.iter().map(|id| hex(id.uuid().as_bytes())).collect::<Vec<_>>()).to_string())
-            .fetch_all(conn)
-            .await
+        )
+        .bind(json!(ids.iter().map(|id| hex(id.uuid().as_bytes())).collect::<Vec<_>>()).to_string())
+        .fetch_all(sqlite)
+        .await
     )?;
     rows.into_iter()
         .map(|row| {
@@ -186,7 +184,7 @@ fn digest(bytes: &[u8]) -> Result<ClientDigest, DbError> {
 pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
-        postgres |conn| sqlx::query_scalar(
+        |postgres| sqlx::query_scalar(
             "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
                FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[]) AS seen (id, at, registrations)
               WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $4
@@ -196,9 +194,10 @@ pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64
         .bind(clients.iter().map(|client| client.seen_at.seconds()).collect::<Vec<_>>())
         .bind(clients.iter().map(|client| client.registrations).collect::<Vec<_>>())
         .bind(fresh_for)
-        .fetch_all(conn)
+        .fetch_all(postgres)
         .await,
-        sqlite |conn| sqlx::query_scalar(
+        |sqlite| {
+            sqlx::query_scalar(
             "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
                FROM (SELECT unhex(value ->> 0) AS id, value ->> 4 AS at, value ->> 5 AS registrations FROM json_each($1))
                  AS seen
@@ -207,8 +206,9 @@ pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64
         )
         .bind(as_json_rows(clients))
         .bind(fresh_for)
-        .fetch_all(conn)
+        .fetch_all(sqlite)
         .await
+        }
     )?;
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }
@@ -280,20 +280,16 @@ pub async fn list(db: impl DbHandle, name: &str, limit: u32) -> Result<Vec<Clien
 pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as("SELECT id, client_name FROM clients WHERE id = ANY($1)")
-                .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))"
-            )
-            .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
-            .fetch_all(conn)
-            .await
+        |postgres| sqlx::query_as("SELECT id, client_name FROM clients WHERE id = ANY($1)")
+            .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as(
+            "SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))"
+        )
+        .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
+        .fetch_all(sqlite)
+        .await
     )?;
     Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
 }

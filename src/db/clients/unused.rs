@@ -9,8 +9,8 @@ use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, read_with_conn, with_conn};
 use crate::rules::client::ClientId;
 use crate::rules::client::unused::Unused;
+use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::hex;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusedClient {
@@ -44,10 +44,8 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows: Vec<Row> = read_with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(
-                "WITH newest AS MATERIALIZED (
+        |postgres| sqlx::query_as(
+            "WITH newest AS MATERIALIZED (
                SELECT pg_column_size(metadata)::bigint AS bytes FROM clients WHERE adopted_at IS NULL
                 ORDER BY last_seen_at DESC LIMIT $1)
              SELECT id, last_seen_at, pg_column_size(metadata)::bigint AS bytes,
@@ -56,15 +54,13 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
                FROM clients
               WHERE adopted_at IS NULL
               ORDER BY last_seen_at, id LIMIT $2"
-            )
-            .bind(limit)
-            .bind(i64::from(listed))
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "WITH newest AS MATERIALIZED (
+        )
+        .bind(limit)
+        .bind(i64::from(listed))
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_as(
+            "WITH newest AS MATERIALIZED (
                SELECT octet_length(metadata) AS bytes FROM clients WHERE adopted_at IS NULL
                 ORDER BY last_seen_at DESC LIMIT $1)
              SELECT id, last_seen_at, octet_length(metadata) AS bytes,
@@ -73,11 +69,11 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
                FROM clients
               WHERE adopted_at IS NULL
               ORDER BY last_seen_at, id LIMIT $2"
-            )
-            .bind(limit)
-            .bind(i64::from(listed))
-            .fetch_all(conn)
-            .await
+        )
+        .bind(limit)
+        .bind(i64::from(listed))
+        .fetch_all(sqlite)
+        .await
     )?;
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
     let unused = rows.first().map(|row| Unused { clients: number(row.all_clients), bytes: number(row.all_bytes) });
@@ -138,61 +134,53 @@ pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timesta
 async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "DELETE FROM authorization_requests WHERE digest IN (
+        |postgres| sqlx::query(
+            "DELETE FROM authorization_requests WHERE digest IN (
                SELECT r.digest FROM authorization_requests r JOIN clients c ON c.id = r.client_id
                 WHERE c.id = ANY($1) AND c.adopted_at IS NULL AND c.last_seen_at <= $2
                   FOR UPDATE OF r SKIP LOCKED)"
-            )
-            .bind(locked)
-            .bind(seen_until.seconds())
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "DELETE FROM authorization_requests WHERE client_id IN (
+        )
+        .bind(locked)
+        .bind(seen_until.seconds())
+        .execute(postgres)
+        .await
+        .map(drop),
+        |sqlite| sqlx::query(
+            "DELETE FROM authorization_requests WHERE client_id IN (
                SELECT id FROM clients
                 WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2)"
-            )
-            .bind(as_json(locked))
-            .bind(seen_until.seconds())
-            .execute(conn)
-            .await
-            .map(drop)
+        )
+        .bind(as_json(locked))
+        .bind(seen_until.seconds())
+        .execute(sqlite)
+        .await
+        .map(drop)
     )
 }
 
 async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<u64, DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "DELETE FROM clients
+        |postgres| sqlx::query(
+            "DELETE FROM clients
               WHERE id = ANY($1) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
-            )
-            .bind(locked)
-            .bind(seen_until.seconds())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected()),
-        sqlite
-            | conn
-            | sqlx::query(
-                "DELETE FROM clients
+        )
+        .bind(locked)
+        .bind(seen_until.seconds())
+        .execute(postgres)
+        .await
+        .map(|done| done.rows_affected()),
+        |sqlite| sqlx::query(
+            "DELETE FROM clients
               WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
-            )
-            .bind(as_json(locked))
-            .bind(seen_until.seconds())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected())
+        )
+        .bind(as_json(locked))
+        .bind(seen_until.seconds())
+        .execute(sqlite)
+        .await
+        .map(|done| done.rows_affected())
     )
 }
 
@@ -207,14 +195,12 @@ async fn lock(tx: &mut Tx, ids: &[ClientId]) -> Result<Vec<Uuid>, DbError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query_scalar(
-                "SELECT id FROM clients WHERE id = ANY($1) AND adopted_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED"
-            )
-            .bind(&ids)
-            .fetch_all(conn)
-            .await,
-        sqlite | _conn | Ok::<_, sqlx::Error>(ids)
+        |postgres| sqlx::query_scalar(
+            "SELECT id FROM clients WHERE id = ANY($1) AND adopted_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED"
+        )
+        .bind(&ids)
+        .fetch_all(postgres)
+        .await,
+        |_sqlite| Ok::<_, sqlx::Error>(ids)
     )
 }

@@ -30,22 +30,9 @@ pub(in crate::db) struct Batcher<J, A> {
 
 /// A job and the channel on which its caller waits for the answer.
 #[derive(Debug)]
-pub struct QueuedJob<J, A> {
-    pub(in crate::db) job: J,
-    pub(in crate::db) answer: oneshot::Sender<Result<A, DbError>>,
-}
-
-/// Jobs and their callers, in the same order.
-pub(in crate::db) struct Batch<J, A> {
-    pub jobs: Vec<J>,
-    pub callers: Vec<oneshot::Sender<Result<A, DbError>>>,
-}
-
-impl<J, A> Batch<J, A> {
-    pub fn of(queued: impl IntoIterator<Item = QueuedJob<J, A>>) -> Self {
-        let (jobs, callers) = queued.into_iter().map(|queued| (queued.job, queued.answer)).unzip();
-        Self { jobs, callers }
-    }
+struct QueuedJob<J, A> {
+    job: J,
+    answer: oneshot::Sender<Result<A, DbError>>,
 }
 
 impl<J, A> Clone for Batcher<J, A> {
@@ -61,19 +48,6 @@ impl<J: Send + 'static, A: Send + 'static> Batcher<J, A> {
     where
         W: Fn(Vec<J>) -> F + Clone + Send + 'static,
         F: Future<Output = Vec<Result<A, DbError>>> + Send + 'static,
-    {
-        Self::start_answering(queue_length, concurrency, move |batch| {
-            let work = work.clone();
-            async move { answer_all(batch.callers, work(batch.jobs).await) }
-        })
-    }
-
-    /// `work` sends the answers to the callers of its batch. At most `concurrency` batches run at
-    /// the same time.
-    pub fn start_answering<W, F>(queue_length: usize, concurrency: usize, work: W) -> Self
-    where
-        W: Fn(Batch<J, A>) -> F + Clone + Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
     {
         let (queue, queued) = mpsc::channel(queue_length.max(1));
         let queued = Arc::new(Mutex::new(queued));
@@ -104,32 +78,28 @@ type Queue<J, A> = Arc<Mutex<mpsc::Receiver<QueuedJob<J, A>>>>;
 async fn run_batches<J, A, W, F>(queue: Queue<J, A>, work: W)
 where
     A: Send + 'static,
-    W: Fn(Batch<J, A>) -> F,
-    F: Future<Output = ()>,
+    W: Fn(Vec<J>) -> F,
+    F: Future<Output = Vec<Result<A, DbError>>>,
 {
     let mut queued = Vec::with_capacity(MAX_BATCH_SIZE);
     while queue.lock().await.recv_many(&mut queued, MAX_BATCH_SIZE).await > 0 {
         // A caller that timed out already has its error. Doing its job would delay the others.
-        let batch = Batch::of(queued.drain(..).filter(|queued: &QueuedJob<J, A>| !queued.answer.is_closed()));
-        if batch.jobs.is_empty() {
+        let waiting = queued.drain(..).filter(|queued: &QueuedJob<J, A>| !queued.answer.is_closed());
+        let (jobs, callers): (Vec<J>, Vec<_>) = waiting.map(|queued| (queued.job, queued.answer)).unzip();
+        if jobs.is_empty() {
             continue;
         }
         // A panic ends only this batch, whose callers get a transient error, and not the queue. The
         // batch does not run in a task of its own, because moving to another thread and back costs
         // more than the statement.
-        if AssertUnwindSafe(work(batch)).catch_unwind().await.is_err() {
+        let Ok(answers) = AssertUnwindSafe(work(jobs)).catch_unwind().await else {
             tracing::error!("a batch of database work panicked");
+            continue;
+        };
+        // A caller that stopped waiting is ignored.
+        for (caller, answer) in callers.into_iter().zip(answers) {
+            let _ = caller.send(answer);
         }
-    }
-}
-
-/// Sends each caller its answer. A caller that stopped waiting is ignored.
-pub(in crate::db) fn answer_all<A>(
-    callers: Vec<oneshot::Sender<Result<A, DbError>>>,
-    answers: impl IntoIterator<Item = Result<A, DbError>>,
-) {
-    for (caller, answer) in callers.into_iter().zip(answers) {
-        let _ = caller.send(answer);
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::engine::error::DbError;
 use crate::rules::scope::{ScopeSet, ScopeToken};
-use crate::secret::{Digest, hex};
+use crate::rules::secret::{Digest, hex};
 
 /// A JSON column as the driver returns it, not parsed yet.
 pub type JsonText = Json<Box<RawValue>>;

@@ -17,7 +17,7 @@ use crate::db::engine::backends::Watch;
 use crate::db::engine::error::DbError;
 use crate::db::engine::pool::Pool;
 use crate::db::engine::{Db, Engine};
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 /// The location of the database and its limits.
 #[derive(Clone, Debug)]

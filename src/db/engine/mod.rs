@@ -9,12 +9,12 @@ pub mod backup;
 pub mod batching;
 pub mod column;
 pub mod connect;
+pub mod decisions;
 pub mod error;
 pub mod migrate;
 pub mod pool;
 pub mod pooler;
 pub mod reach;
-pub mod read_then_swap;
 pub mod transaction;
 
 use std::time::Duration;
@@ -100,11 +100,11 @@ impl Db {
         const POSTGRES: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         const SQLITE: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
         let db = self;
-        with_conn!(
-            db,
-            postgres | conn | sqlx::query_scalar(POSTGRES).fetch_one(conn).await,
-            sqlite | conn | sqlx::query_scalar(SQLITE).fetch_one(conn).await
+        with_conn!(db, |postgres| sqlx::query_scalar(POSTGRES).fetch_one(postgres).await, |sqlite| sqlx::query_scalar(
+            SQLITE
         )
+        .fetch_one(sqlite)
+        .await)
     }
 
     /// Closes the pool after the statements that are running, each of which has a deadline.
@@ -182,6 +182,8 @@ pub trait DbHandle {
     fn conn(&mut self) -> impl Future<Output = Result<Conn<'_>, DbError>> + Send;
     /// The time by which the statement must have finished.
     fn deadline(&self) -> Instant;
+    /// Called if a statement conflicted with another transaction.
+    fn note_conflict(&mut self) {}
 }
 
 impl DbHandle for &Db {
@@ -198,12 +200,12 @@ impl DbHandle for &Db {
 }
 
 /// Runs one query on a [`DbHandle`] within its deadline. Evaluates to a `Result<_, DbError>`. The
-/// two engines may run different queries: `with_conn!(db, postgres |conn| …, sqlite |conn| …)`.
+/// two engines may run different queries: `with_conn!(db, |postgres| …, |sqlite| …)`.
 macro_rules! with_conn {
-    ($handle:expr, |$conn:ident| $query:expr) => {
-        $crate::db::engine::with_conn!($handle, postgres | $conn | $query, sqlite | $conn | $query)
+    ($handle:expr, |$conn:ident| $query:expr $(,)?) => {
+        $crate::db::engine::with_conn!($handle, |$conn| $query, |$conn| $query)
     };
-    ($handle:expr, postgres |$pg:ident| $on_postgres:expr, sqlite |$lite:ident| $on_sqlite:expr) => {{
+    ($handle:expr, |$postgres:ident| $on_postgres:expr, |$sqlite:ident| $on_sqlite:expr $(,)?) => {{
         let mut handle = $handle;
         let deadline = $crate::db::engine::DbHandle::deadline(&handle);
         let work = async {
@@ -211,11 +213,11 @@ macro_rules! with_conn {
             let answer = async {
                 match &mut lease {
                     $crate::db::engine::Conn::Postgres(lease) => {
-                        let $pg = lease.connection();
+                        let $postgres = lease.connection();
                         $on_postgres
                     }
                     $crate::db::engine::Conn::Sqlite(lease) => {
-                        let $lite = lease.connection();
+                        let $sqlite = lease.connection();
                         $on_sqlite
                     }
                 }
@@ -231,20 +233,24 @@ macro_rules! with_conn {
             }
             outcome
         };
-        work.await
+        let outcome = work.await;
+        if let Err($crate::db::engine::error::DbError::Conflict(_)) = &outcome {
+            $crate::db::engine::DbHandle::note_conflict(&mut handle);
+        }
+        outcome
     }};
 }
 
 /// Like [`with_conn!`], for a single read. If the connection is lost, the query runs again on
 /// another one, because a restart of the database breaks every connection in the pool.
 macro_rules! read_with_conn {
-    ($db:expr, |$conn:ident| $query:expr) => {
-        $crate::db::engine::read_with_conn!($db, postgres | $conn | $query, sqlite | $conn | $query)
+    ($db:expr, |$conn:ident| $query:expr $(,)?) => {
+        $crate::db::engine::read_with_conn!($db, |$conn| $query, |$conn| $query)
     };
-    ($db:expr, postgres |$pg:ident| $on_postgres:expr, sqlite |$lite:ident| $on_sqlite:expr) => {{
+    ($db:expr, |$postgres:ident| $on_postgres:expr, |$sqlite:ident| $on_sqlite:expr $(,)?) => {{
         let mut attempt = 1;
         loop {
-            match $crate::db::engine::with_conn!($db, postgres | $pg | $on_postgres, sqlite | $lite | $on_sqlite) {
+            match $crate::db::engine::with_conn!($db, |$postgres| $on_postgres, |$sqlite| $on_sqlite) {
                 Err(lost @ $crate::db::engine::error::DbError::ConnectionLost(_)) if attempt < $crate::db::engine::READ_ATTEMPTS => {
                     attempt += 1;
                     tracing::debug!(error = %lost, attempt, "retrying a read on another connection");

@@ -5,6 +5,8 @@
 //! rollback is rolled back in the background. If that takes longer than a second, its connection is
 //! closed, which makes the server roll back.
 
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sqlx::{Postgres, Sqlite};
@@ -22,6 +24,7 @@ pub struct Tx {
     connection: Option<Connection>,
     deadline: Instant,
     state: State,
+    has_conflicted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl Db {
             Connection::Postgres(_) => "BEGIN",
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         };
-        let mut tx = Tx { connection: Some(connection), deadline, state: State::Open };
+        let mut tx = Tx { connection: Some(connection), deadline, state: State::Open, has_conflicted: false };
         tx.execute(begin).await?;
         Ok(tx)
     }
@@ -73,6 +76,12 @@ impl Tx {
     /// them, because it has only one writing transaction at a time.
     pub(in crate::db) fn locks_rows(&self) -> bool {
         matches!(self.connection, Some(Connection::Postgres(_)))
+    }
+
+    /// Returns true if a statement conflicted with another transaction, so that this one can only
+    /// be rolled back and run again.
+    pub fn has_conflicted(&self) -> bool {
+        self.has_conflicted
     }
 
     /// Commits. After an error the outcome is unknown only if the connection was lost.
@@ -96,15 +105,60 @@ impl Tx {
 
 impl DbHandle for &mut Tx {
     async fn conn(&mut self) -> Result<Conn<'_>, DbError> {
-        match &mut self.connection {
-            Some(Connection::Postgres(connection)) => Ok(Conn::Postgres(Lease::Lent(connection))),
-            Some(Connection::Sqlite(connection)) => Ok(Conn::Sqlite(Lease::Lent(connection))),
-            None => Err(DbError::TimedOut),
-        }
+        self.lend()
     }
 
     fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    fn note_conflict(&mut self) {
+        self.has_conflicted = true;
+    }
+}
+
+/// A transaction for work that borrows from its caller. `'scope` is the time for which the borrows
+/// are valid, as in [`std::thread::Scope`].
+pub struct ScopedTx<'scope> {
+    tx: Tx,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl ScopedTx<'_> {
+    pub fn new(tx: Tx) -> Self {
+        Self { tx, scope: PhantomData }
+    }
+
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for ScopedTx<'_> {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for ScopedTx<'_> {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
+impl DbHandle for &mut ScopedTx<'_> {
+    async fn conn(&mut self) -> Result<Conn<'_>, DbError> {
+        self.tx.lend()
+    }
+
+    fn deadline(&self) -> Instant {
+        self.tx.deadline
+    }
+
+    fn note_conflict(&mut self) {
+        self.tx.has_conflicted = true;
     }
 }
 
@@ -118,7 +172,9 @@ impl Drop for Tx {
             return connection.check_in();
         }
         let deadline = Instant::now() + ROLLBACK_TIMEOUT;
-        let mut unfinished = Self { connection: Some(connection), deadline, state: State::RollingBack };
+        let state = State::RollingBack;
+        let mut unfinished =
+            Self { connection: Some(connection), deadline, state, has_conflicted: self.has_conflicted };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move { unfinished.roll_back_or_close().await })),
             Err(_) => unfinished.close(),
@@ -127,6 +183,14 @@ impl Drop for Tx {
 }
 
 impl Tx {
+    fn lend(&mut self) -> Result<Conn<'_>, DbError> {
+        match &mut self.connection {
+            Some(Connection::Postgres(connection)) => Ok(Conn::Postgres(Lease::Lent(connection))),
+            Some(Connection::Sqlite(connection)) => Ok(Conn::Sqlite(Lease::Lent(connection))),
+            None => Err(DbError::TimedOut),
+        }
+    }
+
     async fn roll_back_or_close(&mut self) {
         match self.execute("ROLLBACK").await {
             Ok(()) => self.state = State::Finished,

@@ -77,22 +77,18 @@ macro_rules! select_latest_end {
 pub async fn latest_end(db: impl DbHandle, grants: &[GrantId]) -> Result<Option<Timestamp>, DbError> {
     let at: Option<i64> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_scalar(select_latest_end!("= ANY($1)"))
-                .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
-                .bind(REPORTS_LAG)
-                .bind(REISSUES_LAG)
-                .fetch_one(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_scalar(select_latest_end!("IN (SELECT unhex(value) FROM json_each($1))"))
-                .bind(ids_as_json(grants.iter().map(|id| id.0)))
-                .bind(REPORTS_LAG)
-                .bind(REISSUES_LAG)
-                .fetch_one(conn)
-                .await
+        |postgres| sqlx::query_scalar(select_latest_end!("= ANY($1)"))
+            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(REPORTS_LAG)
+            .bind(REISSUES_LAG)
+            .fetch_one(postgres)
+            .await,
+        |sqlite| sqlx::query_scalar(select_latest_end!("IN (SELECT unhex(value) FROM json_each($1))"))
+            .bind(ids_as_json(grants.iter().map(|id| id.0)))
+            .bind(REPORTS_LAG)
+            .bind(REISSUES_LAG)
+            .fetch_one(sqlite)
+            .await
     )?;
     Ok(at.map(Timestamp::from_seconds))
 }

@@ -6,25 +6,24 @@
 //! succeeds, and none after the family was revoked or lost scopes. On Postgres a rotation usually
 //! changes no indexed column, so it writes no index.
 
+pub mod active_tokens;
 pub mod last_tokens;
 pub mod last_uses;
-pub mod living_tokens;
 pub mod queues;
 pub mod redemptions;
+pub mod revocations;
 pub mod rotations;
 pub mod uses;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::db::engine::batching::in_order;
-use crate::db::engine::column::{Column, JsonText, ids_as_json};
+use crate::db::engine::column::{Column, JsonText};
 use crate::db::engine::error::DbError;
-use crate::db::engine::transaction::Tx;
-use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
+use crate::db::engine::{Db, read_with_conn, with_conn};
 use crate::db::grants::standing::{StandingRow, standing_columns, standing_joins};
 use crate::db::orgs::memberships;
 use crate::rules::authorization::resource::Resource;
@@ -33,8 +32,8 @@ use crate::rules::id::{FamilyId, GrantId, OrgId, UserId};
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::standing::Standing;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 const TABLE: &str = "families";
 
@@ -198,18 +197,16 @@ pub(super) async fn find_for_refresh_batch(
 ) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
     let rows: Vec<PositionedRow> = read_with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(concat!(
-                "SELECT asked.position, ",
-                for_refresh_columns!(),
-                " FROM UNNEST($1::uuid[]) WITH ORDINALITY AS asked (id, position) JOIN families f ON f.id = asked.id",
-                standing_joins!("f")
-            ))
-            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite | _conn | Ok(Vec::new())
+        |postgres| sqlx::query_as(concat!(
+            "SELECT asked.position, ",
+            for_refresh_columns!(),
+            " FROM UNNEST($1::uuid[]) WITH ORDINALITY AS asked (id, position) JOIN families f ON f.id = asked.id",
+            standing_joins!("f")
+        ))
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
+        |_sqlite| Ok(Vec::new())
     )?;
     let rows = rows.into_iter().map(|found| (found.position, found.row));
     Ok(in_order(ids.len(), rows, ForRefresh::try_from))
@@ -285,129 +282,14 @@ pub(super) async fn find_liveness_batch(
 ) -> Result<Vec<Result<Option<Liveness>, DbError>>, DbError> {
     let rows: Vec<LivenessRow> = read_with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(select_liveness!(" WHERE f.id = ANY($1)"))
-                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite | _conn | Ok(Vec::new())
+        |postgres| sqlx::query_as(select_liveness!(" WHERE f.id = ANY($1)"))
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |_sqlite| Ok(Vec::new())
     )?;
     let found: HashMap<FamilyId, LivenessRow> = rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();
     Ok(ids.iter().map(|id| found.get(id).cloned().map(Liveness::try_from).transpose()).collect())
-}
-
-/// Returns false if the family is already revoked or does not exist.
-pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: Timestamp) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE id = $1 AND revoked_at IS NULL"
-    )
-    .bind(id.0)
-    .bind(now.seconds())
-    .bind(forget_at.seconds())
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
-}
-
-/// Revokes the families of grants that this transaction has locked.
-pub(super) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), DbError> {
-    let forget_at = now.plus(REVOKED_RETENTION).seconds();
-    let now = now.seconds();
-    with_conn!(
-        tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE grant_id = ANY($1) AND revoked_at IS NULL",
-            )
-            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(now)
-            .bind(forget_at)
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "UPDATE families SET revoked_at = $2, forget_at = $3
-              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
-            )
-            .bind(ids_as_json(grants.iter().map(|id| id.0)))
-            .bind(now)
-            .bind(forget_at)
-            .execute(conn)
-            .await
-            .map(drop)
-    )
-}
-
-/// Revokes the families of a grant that have a scope. The transaction must have locked the grant.
-pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Timestamp) -> Result<(), DbError> {
-    let forget_at = now.plus(REVOKED_RETENTION).seconds();
-    let now = now.seconds();
-    with_conn!(
-        tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "UPDATE families SET revoked_at = $2, forget_at = $3
-              WHERE grant_id = $1 AND revoked_at IS NULL AND scopes ? $4",
-            )
-            .bind(grant.0)
-            .bind(now)
-            .bind(forget_at)
-            .bind(scope)
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "UPDATE families SET revoked_at = $2, forget_at = $3
-              WHERE grant_id = $1 AND revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM json_each(families.scopes) WHERE value = $4)",
-            )
-            .bind(grant.0)
-            .bind(now)
-            .bind(forget_at)
-            .bind(scope)
-            .execute(conn)
-            .await
-            .map(drop)
-    )
-}
-
-/// Removes scopes from the families of grants that this transaction has locked. The remaining
-/// scopes keep their order.
-pub(super) async fn remove_scopes_of_grants(tx: &mut Tx, grants: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
-    with_conn!(
-        tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "UPDATE families SET scopes = scopes - $2::text[]
-              WHERE grant_id = ANY($1) AND revoked_at IS NULL AND scopes ?| $2::text[]",
-            )
-            .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "UPDATE families
-                SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(families.scopes)
-                               WHERE value NOT IN (SELECT value FROM json_each($2)))
-              WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
-            )
-            .bind(ids_as_json(grants.iter().map(|id| id.0)))
-            .bind(Json(scopes))
-            .execute(conn)
-            .await
-            .map(drop)
-    )
 }
 
 /// Deletes at most `limit` families whose retention is over. The condition is repeated because a

@@ -6,14 +6,14 @@ use crate::db::authorizations::codes;
 use crate::db::authorizations::codes::FoundCode;
 use crate::db::engine::Db;
 use crate::db::engine::batching::{Batcher, fail_all};
+use crate::db::engine::decisions::{Decision, Decisions, decide_alone, decide_batch};
 use crate::db::engine::error::DbError;
-use crate::db::engine::read_then_swap::{Read, Reads, read_then_swap};
 use crate::db::families;
 use crate::db::families::redemptions::Redemption;
 use crate::db::families::rotations::Rotation;
 use crate::db::families::{ForRefresh, Liveness};
 use crate::rules::id::FamilyId;
-use crate::secret::Digest;
+use crate::rules::secret::Digest;
 
 /// Further callers get a transient error.
 const MAX_QUEUED: usize = 4_096;
@@ -26,17 +26,26 @@ const CONCURRENT_BATCHES: usize = 2;
 pub struct FamilyQueues {
     db: Db,
     liveness: Batcher<FamilyId, Option<Liveness>>,
-    refreshes: Reads<FamilyId, ForRefresh, Rotation>,
-    codes: Reads<Digest, FoundCode, Redemption>,
+    refreshes: Decisions<FamilyId, ForRefresh, Rotation>,
+    exchanges: Decisions<Digest, FoundCode, Redemption>,
+}
+
+/// How a decision is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// On Postgres, together with other callers. Skips a row that another transaction has locked.
+    First,
+    /// Alone, since the first attempt found a row that had changed or was locked. Waits for locks.
+    Again,
 }
 
 /// Starts a queue whose waiting callers share one pair of statements.
-macro_rules! reads {
+macro_rules! decisions {
     ($db:ident, $find_batch:path) => {{
         let db = $db.clone();
-        Batcher::start_answering(MAX_QUEUED, CONCURRENT_BATCHES, move |batch| {
+        Batcher::start(MAX_QUEUED, CONCURRENT_BATCHES, move |questions| {
             let db = db.clone();
-            async move { read_then_swap(&db, batch, async |keys: &[_]| $find_batch(&db, keys).await).await }
+            async move { decide_batch(&db, questions, async |keys: &[_]| $find_batch(&db, keys).await).await }
         })
     }};
 }
@@ -54,8 +63,8 @@ impl FamilyQueues {
         });
         Self {
             liveness,
-            refreshes: reads!(db, families::find_for_refresh_batch),
-            codes: reads!(db, codes::find_batch),
+            refreshes: decisions!(db, families::find_for_refresh_batch),
+            exchanges: decisions!(db, codes::find_batch),
             db,
         }
     }
@@ -69,19 +78,31 @@ impl FamilyQueues {
         self.liveness.submit(id).await
     }
 
-    /// Finds a family with everything needed to decide a refresh. The read starts after the call.
-    pub async fn find_for_refresh(&self, id: FamilyId) -> Result<Read<ForRefresh, Rotation>, DbError> {
-        if !self.db.is_postgres() {
-            return Ok(Read::unbatched(families::find_for_refresh(&self.db, id).await?, &self.db));
+    /// Decides a refresh on the row of the family, and stores the decision. The read starts after
+    /// the call. Returns `None` if the decision could not be stored, so that the caller may try
+    /// again.
+    pub async fn decide_refresh<A: Send + 'static>(
+        &self,
+        id: FamilyId,
+        attempt: Attempt,
+        decide: impl FnOnce(Option<ForRefresh>) -> Decision<Rotation, A> + Send + 'static,
+    ) -> Result<Option<A>, DbError> {
+        if attempt == Attempt::First && self.db.is_postgres() {
+            return self.refreshes.decide(id, decide).await;
         }
-        self.refreshes.submit(id).await
+        decide_alone(&self.db, families::find_for_refresh(&self.db, id).await?, decide).await
     }
 
-    /// Finds a code with everything needed to decide its exchange. The read starts after the call.
-    pub async fn find_code(&self, digest: Digest) -> Result<Read<FoundCode, Redemption>, DbError> {
-        if !self.db.is_postgres() {
-            return Ok(Read::unbatched(codes::find(&self.db, digest).await?, &self.db));
+    /// Like [`Self::decide_refresh`] for the exchange of a code.
+    pub async fn decide_exchange<A: Send + 'static>(
+        &self,
+        code: Digest,
+        attempt: Attempt,
+        decide: impl FnOnce(Option<FoundCode>) -> Decision<Redemption, A> + Send + 'static,
+    ) -> Result<Option<A>, DbError> {
+        if attempt == Attempt::First && self.db.is_postgres() {
+            return self.exchanges.decide(code, decide).await;
         }
-        self.codes.submit(digest).await
+        decide_alone(&self.db, codes::find(&self.db, code).await?, decide).await
     }
 }

@@ -9,14 +9,14 @@ use sqlx::types::Json;
 
 use crate::db::authorizations::codes;
 use crate::db::engine::batching::in_order;
+use crate::db::engine::decisions::CompareAndSwap;
 use crate::db::engine::error::DbError;
-use crate::db::engine::read_then_swap::CompareAndSwap;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, with_conn};
 use crate::db::families::Family;
 use crate::db::grants;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 /// Inserts a family. The transaction must have locked the grant with `grants::lock_live`, so that
 /// no family is created under a revoked grant.
@@ -119,24 +119,17 @@ async fn begin_batch(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<b
     let refresh_tokens = || families().map(|family| family.current_digest.as_ref());
     let positions: Vec<i64> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_scalar(BEGIN_BATCH)
-                .bind(families().map(|family| family.id.0).collect::<Vec<_>>())
-                .bind(redemptions.iter().map(|redemption| redemption.code.bytes().as_slice()).collect::<Vec<_>>())
-                .bind(families().map(|family| family.created_at.seconds()).collect::<Vec<_>>())
-                .bind(families().map(|family| family.key_id.as_str()).collect::<Vec<_>>())
-                .bind(refresh_tokens().map(|token| token.map(|digest| digest.bytes().as_slice())).collect::<Vec<_>>())
-                .bind(families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-                .bind(
-                    redemptions
-                        .iter()
-                        .map(|redemption| redemption.forget_at.map(Timestamp::seconds))
-                        .collect::<Vec<_>>()
-                )
-                .fetch_all(conn)
-                .await,
-        sqlite | _conn | Ok(Vec::new())
+        |postgres| sqlx::query_scalar(BEGIN_BATCH)
+            .bind(families().map(|family| family.id.0).collect::<Vec<_>>())
+            .bind(redemptions.iter().map(|redemption| redemption.code.bytes().as_slice()).collect::<Vec<_>>())
+            .bind(families().map(|family| family.created_at.seconds()).collect::<Vec<_>>())
+            .bind(families().map(|family| family.key_id.as_str()).collect::<Vec<_>>())
+            .bind(refresh_tokens().map(|token| token.map(|digest| digest.bytes().as_slice())).collect::<Vec<_>>())
+            .bind(families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+            .bind(redemptions.iter().map(|redemption| redemption.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |_sqlite| Ok(Vec::new())
     )?;
     let begun = in_order(redemptions.len(), positions.into_iter().map(|position| (position, ())), Ok);
     Ok(begun.into_iter().map(|outcome| outcome.map(|begun| begun.is_some())).collect())

@@ -8,13 +8,13 @@ use sqlx::types::Json;
 
 use crate::db::engine::batching::in_order;
 use crate::db::engine::column::json;
+use crate::db::engine::decisions::CompareAndSwap;
 use crate::db::engine::error::DbError;
-use crate::db::engine::read_then_swap::CompareAndSwap;
 use crate::db::engine::{Db, with_conn};
 use crate::rules::id::FamilyId;
 use crate::rules::scope::ScopeSet;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 /// Seconds. `forget_at` is indexed, so it is updated at most once a day and not by each rotation.
 /// Other rotations change no index.
@@ -94,20 +94,18 @@ async fn rotate_batch(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool
     let each = || rotations.iter();
     let positions: Vec<i64> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_scalar(ROTATE_BATCH)
-                .bind(each().map(|rotation| rotation.id.0).collect::<Vec<_>>())
-                .bind(each().map(|rotation| i64::from(rotation.from_sequence)).collect::<Vec<_>>())
-                .bind(each().map(|rotation| json(&rotation.scopes)).collect::<Vec<_>>())
-                .bind(each().map(|rotation| rotation.key_id.as_str()).collect::<Vec<_>>())
-                .bind(each().map(|rotation| rotation.new_digest.bytes().as_slice()).collect::<Vec<_>>())
-                .bind(each().map(|rotation| rotation.now.seconds()).collect::<Vec<_>>())
-                .bind(each().map(|rotation| rotation.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-                .bind(FORGET_AT_TOLERANCE)
-                .fetch_all(conn)
-                .await,
-        sqlite | _conn | Ok(Vec::new())
+        |postgres| sqlx::query_scalar(ROTATE_BATCH)
+            .bind(each().map(|rotation| rotation.id.0).collect::<Vec<_>>())
+            .bind(each().map(|rotation| i64::from(rotation.from_sequence)).collect::<Vec<_>>())
+            .bind(each().map(|rotation| json(&rotation.scopes)).collect::<Vec<_>>())
+            .bind(each().map(|rotation| rotation.key_id.as_str()).collect::<Vec<_>>())
+            .bind(each().map(|rotation| rotation.new_digest.bytes().as_slice()).collect::<Vec<_>>())
+            .bind(each().map(|rotation| rotation.now.seconds()).collect::<Vec<_>>())
+            .bind(each().map(|rotation| rotation.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+            .bind(FORGET_AT_TOLERANCE)
+            .fetch_all(postgres)
+            .await,
+        |_sqlite| Ok(Vec::new())
     )?;
     let done = in_order(rotations.len(), positions.into_iter().map(|position| (position, ())), Ok);
     Ok(done.into_iter().map(|outcome| outcome.map(|done| done.is_some())).collect())

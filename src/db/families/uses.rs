@@ -8,8 +8,8 @@ use sqlx::types::Json;
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, with_conn};
 use crate::rules::id::FamilyId;
+use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::hex;
 
 /// Records when families, their grants and, at most hourly, their clients were last used, with one
 /// statement for each table. An earlier time than the stored one changes nothing. Rows are locked
@@ -95,17 +95,15 @@ const UPDATE_CLIENTS: Statement = Statement {
 async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, statement: Statement) -> Result<(), DbError> {
     with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query(statement.postgres)
-                .bind(latest.keys().map(|id| id.0).collect::<Vec<_>>())
-                .bind(latest.values().map(|at| at.seconds()).collect::<Vec<_>>())
-                .execute(conn)
-                .await
-                .map(drop),
-        sqlite | conn | {
+        |postgres| sqlx::query(statement.postgres)
+            .bind(latest.keys().map(|id| id.0).collect::<Vec<_>>())
+            .bind(latest.values().map(|at| at.seconds()).collect::<Vec<_>>())
+            .execute(postgres)
+            .await
+            .map(drop),
+        |sqlite| {
             let rows: Vec<_> = latest.iter().map(|(id, at)| json!([hex(id.0.as_bytes()), at])).collect();
-            sqlx::query(statement.sqlite).bind(Json(rows)).execute(conn).await.map(drop)
+            sqlx::query(statement.sqlite).bind(Json(rows)).execute(sqlite).await.map(drop)
         }
     )
 }

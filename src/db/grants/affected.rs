@@ -69,27 +69,23 @@ pub async fn find(
     let limit = i64::try_from(MAX_PEOPLE).unwrap_or(i64::MAX);
     let row: Row = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(select_affected!("= ANY($3)", "<> ALL($3)"))
-                .bind(org_id.0)
-                .bind(client_id.uuid())
-                .bind(scopes.names().collect::<Vec<_>>())
-                .bind(limit)
-                .fetch_one(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(select_affected!(
-                "IN (SELECT value FROM json_each($3))",
-                "NOT IN (SELECT value FROM json_each($3))"
-            ))
+        |postgres| sqlx::query_as(select_affected!("= ANY($3)", "<> ALL($3)"))
             .bind(org_id.0)
             .bind(client_id.uuid())
-            .bind(Json(scopes))
+            .bind(scopes.names().collect::<Vec<_>>())
             .bind(limit)
-            .fetch_one(conn)
-            .await
+            .fetch_one(postgres)
+            .await,
+        |sqlite| sqlx::query_as(select_affected!(
+            "IN (SELECT value FROM json_each($3))",
+            "NOT IN (SELECT value FROM json_each($3))"
+        ))
+        .bind(org_id.0)
+        .bind(client_id.uuid())
+        .bind(Json(scopes))
+        .bind(limit)
+        .fetch_one(sqlite)
+        .await
     )?;
     let mut people: Vec<String> = row.people.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     people.sort();

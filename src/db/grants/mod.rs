@@ -2,15 +2,16 @@
 //! the row of a revoked grant.
 
 pub mod affected;
-pub mod end;
-pub mod everything;
+pub mod all_access;
+pub mod ids;
 pub mod named;
+pub mod revocations;
 pub mod standing;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::db::engine::column::{Column, count, ids_as_json};
+use crate::db::engine::column::{Column, count};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{DbHandle, with_conn};
@@ -275,27 +276,23 @@ async fn renew(tx: &mut Tx, id: GrantId) -> Result<(), DbError> {
 async fn insert_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query(
-                "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, UNNEST($2::text[]) ON CONFLICT DO NOTHING",
-            )
-            .bind(id.0)
-            .bind(scopes.names().collect::<Vec<_>>())
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, value FROM json_each($2) WHERE TRUE
+        |postgres| sqlx::query(
+            "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, UNNEST($2::text[]) ON CONFLICT DO NOTHING",
+        )
+        .bind(id.0)
+        .bind(scopes.names().collect::<Vec<_>>())
+        .execute(postgres)
+        .await
+        .map(drop),
+        |sqlite| sqlx::query(
+            "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, value FROM json_each($2) WHERE TRUE
              ON CONFLICT DO NOTHING",
-            )
-            .bind(id.0)
-            .bind(Json(scopes))
-            .execute(conn)
-            .await
-            .map(drop)
+        )
+        .bind(id.0)
+        .bind(Json(scopes))
+        .execute(sqlite)
+        .await
+        .map(drop)
     )
 }
 
@@ -308,125 +305,4 @@ pub async fn lock_live(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<bool,
         .execute(conn)
         .await
         .map(|done| done.rows_affected() == 1))
-}
-
-/// Returns the given grants that have no scopes left.
-pub async fn ids_without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<GrantId>, DbError> {
-    let with_scopes: Vec<Uuid> =
-        with_conn!(
-        tx,
-        postgres |conn| sqlx::query_scalar("SELECT DISTINCT grant_id FROM grant_scopes WHERE grant_id = ANY($1)")
-            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite |conn| sqlx::query_scalar(
-            "SELECT DISTINCT grant_id FROM grant_scopes WHERE grant_id IN (SELECT unhex(value) FROM json_each($1))"
-        )
-        .bind(ids_as_json(ids.iter().map(|id| id.0)))
-        .fetch_all(conn)
-        .await
-    )?;
-    let with_scopes: std::collections::HashSet<Uuid> = with_scopes.into_iter().collect();
-    Ok(ids.iter().copied().filter(|id| !with_scopes.contains(&id.0)).collect())
-}
-
-/// Returns the live grants of a client that have at least one of the scopes.
-pub async fn ids_with_any_scope(
-    db: impl DbHandle,
-    org_id: OrgId,
-    client_id: ClientId,
-    scopes: &ScopeSet,
-) -> Result<Vec<GrantId>, DbError> {
-    let ids: Vec<Uuid> = with_conn!(
-        db,
-        postgres
-            | conn
-            | sqlx::query_scalar(
-                "SELECT g.id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))
-              ORDER BY g.id",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_scalar(
-                "SELECT g.id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s
-                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))
-              ORDER BY g.id",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(Json(scopes))
-            .fetch_all(conn)
-            .await
-    )?;
-    Ok(ids.into_iter().map(GrantId).collect())
-}
-
-/// Returns the user of each live grant of a client that has at least one of the scopes.
-pub async fn users_with_any_scope(
-    db: impl DbHandle,
-    org_id: OrgId,
-    client_id: ClientId,
-    scopes: &ScopeSet,
-) -> Result<Vec<UserId>, DbError> {
-    let users: Vec<Uuid> = with_conn!(
-        db,
-        postgres
-            | conn
-            | sqlx::query_scalar(
-                "SELECT g.user_id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_scalar(
-                "SELECT g.user_id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s
-                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))",
-            )
-            .bind(org_id.0)
-            .bind(client_id.uuid())
-            .bind(Json(scopes))
-            .fetch_all(conn)
-            .await
-    )?;
-    Ok(users.into_iter().map(UserId).collect())
-}
-
-/// Returns the live grants of a client in one organization.
-pub async fn ids_of_client(tx: &mut Tx, org_id: OrgId, client_id: ClientId) -> Result<Vec<GrantId>, DbError> {
-    let ids: Vec<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
-        "SELECT id FROM grants WHERE org_id = $1 AND client_id = $2 AND revoked_at IS NULL ORDER BY id"
-    )
-    .bind(org_id.0)
-    .bind(client_id.uuid())
-    .fetch_all(conn)
-    .await)?;
-    Ok(ids.into_iter().map(GrantId).collect())
-}
-
-/// Returns the live grants of a user in all organizations.
-pub async fn ids_of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<(GrantId, OrgId)>, DbError> {
-    let ids: Vec<(Uuid, Uuid)> = with_conn!(tx, |conn| sqlx::query_as(
-        "SELECT id, org_id FROM grants WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id"
-    )
-    .bind(user_id.0)
-    .fetch_all(conn)
-    .await)?;
-    Ok(ids.into_iter().map(|(id, org_id)| (GrantId(id), OrgId(org_id))).collect())
 }

@@ -4,37 +4,10 @@ use uuid::Uuid;
 
 use crate::db::engine::error::DbError;
 use crate::db::engine::{DbHandle, with_conn};
+use crate::db::keys::listed_key::{ListedKey, Row};
 use crate::rules::id::{KeyId, OrgId};
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Secret;
-
-/// An API key as shown in lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    pub id: KeyId,
-    pub last_four: String,
-    pub created_at: Timestamp,
-    pub revoked_at: Option<Timestamp>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    last_four: String,
-    created_at: i64,
-    revoked_at: Option<i64>,
-}
-
-impl From<Row> for ApiKey {
-    fn from(row: Row) -> Self {
-        Self {
-            id: KeyId(row.id),
-            last_four: row.last_four,
-            created_at: Timestamp::from_seconds(row.created_at),
-            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
-        }
-    }
-}
 
 pub async fn insert(
     db: impl DbHandle,
@@ -56,14 +29,14 @@ pub async fn insert(
     .map(drop))
 }
 
-pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApiKey>, DbError> {
+pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id"
     )
     .bind(org_id.0)
     .fetch_all(conn)
     .await)?;
-    Ok(rows.into_iter().map(ApiKey::from).collect())
+    Ok(rows.into_iter().map(ListedKey::from).collect())
 }
 
 /// Returns the organization of the key, or `None` if there is no such key or it is already revoked.

@@ -4,40 +4,10 @@ use uuid::Uuid;
 
 use crate::db::engine::error::DbError;
 use crate::db::engine::{DbHandle, with_conn};
+use crate::db::keys::listed_key::{ListedKey, Row};
 use crate::rules::id::{KeyId, OrgId, UserId};
+use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Secret;
-
-/// An application key as shown in lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApplicationKey {
-    pub id: KeyId,
-    pub email: String,
-    pub last_four: String,
-    pub created_at: Timestamp,
-    pub revoked_at: Option<Timestamp>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    email: String,
-    last_four: String,
-    created_at: i64,
-    revoked_at: Option<i64>,
-}
-
-impl From<Row> for ApplicationKey {
-    fn from(row: Row) -> Self {
-        Self {
-            id: KeyId(row.id),
-            email: row.email,
-            last_four: row.last_four,
-            created_at: Timestamp::from_seconds(row.created_at),
-            revoked_at: row.revoked_at.map(Timestamp::from_seconds),
-        }
-    }
-}
 
 pub async fn insert(
     db: impl DbHandle,
@@ -61,7 +31,7 @@ pub async fn insert(
     .map(drop))
 }
 
-pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApplicationKey>, DbError> {
+pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
         "SELECT k.id, u.email, k.last_four, k.created_at, k.revoked_at
            FROM application_keys k JOIN users u ON u.id = k.user_id
@@ -70,7 +40,7 @@ pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ApplicationKey
     .bind(org_id.0)
     .fetch_all(conn)
     .await)?;
-    Ok(rows.into_iter().map(ApplicationKey::from).collect())
+    Ok(rows.into_iter().map(ListedKey::from).collect())
 }
 
 /// Returns the organization of the key, or `None` if there is no such key or it is already revoked.

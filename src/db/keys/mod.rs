@@ -2,7 +2,8 @@
 
 pub mod api_keys;
 pub mod application_keys;
-pub mod operators;
+pub mod callers;
+pub mod listed_key;
 pub mod ring_usage;
 pub mod sealed;
 pub mod sealing_keys;

@@ -90,13 +90,11 @@ pub async fn is_used(db: &Db) -> Result<bool, DbError> {
 async fn has_table(db: &Db, name: &'static str) -> Result<bool, DbError> {
     with_conn!(
         db,
-        postgres | conn | sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(name).fetch_one(conn).await,
-        sqlite
-            | conn
-            | sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)")
-                .bind(name)
-                .fetch_one(conn)
-                .await
+        |postgres| sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(name).fetch_one(postgres).await,
+        |sqlite| sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)")
+            .bind(name)
+            .fetch_one(sqlite)
+            .await
     )
 }
 

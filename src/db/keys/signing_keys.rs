@@ -65,10 +65,8 @@ impl TryFrom<Row> for SigningKey {
 pub async fn lock(tx: &mut Tx) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").execute(conn).await.map(drop),
-        sqlite | _conn | Ok(())
+        |postgres| sqlx::query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").execute(postgres).await.map(drop),
+        |_sqlite| Ok(())
     )
 }
 

@@ -83,18 +83,16 @@ pub async fn find(db: impl DbHandle, id: OrgId) -> Result<Option<Org>, DbError> 
 pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
     let row: Option<Row> = with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1 FOR UPDATE")
-                .bind(id.0)
-                .fetch_optional(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1")
-                .bind(id.0)
-                .fetch_optional(conn)
-                .await
+        |postgres| sqlx::query_as(
+            "SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1 FOR UPDATE"
+        )
+        .bind(id.0)
+        .fetch_optional(postgres)
+        .await,
+        |sqlite| sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(sqlite)
+            .await
     )?;
     row.map(Org::try_from).transpose()
 }
@@ -106,15 +104,13 @@ pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
 pub async fn lock_for_change(tx: &mut Tx, id: OrgId) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query("SELECT 1 FROM orgs WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(id.0)
-                .execute(conn)
-                .await
-                .map(drop),
+        |postgres| sqlx::query("SELECT 1 FROM orgs WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(id.0)
+            .execute(postgres)
+            .await
+            .map(drop),
         // SQLite has only one writing transaction at a time.
-        sqlite | conn | sqlx::query("SELECT 1 FROM orgs WHERE id = $1").bind(id.0).execute(conn).await.map(drop)
+        |sqlite| sqlx::query("SELECT 1 FROM orgs WHERE id = $1").bind(id.0).execute(sqlite).await.map(drop)
     )
 }
 

@@ -77,15 +77,15 @@ pub async fn lock(
 pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     with_conn!(
         tx,
-        postgres
-            | conn
-            | sqlx::query("SELECT client_id FROM org_clients WHERE org_id = $1 ORDER BY client_id FOR NO KEY UPDATE")
-                .bind(org_id.0)
-                .execute(conn)
-                .await
-                .map(drop),
+        |postgres| sqlx::query(
+            "SELECT client_id FROM org_clients WHERE org_id = $1 ORDER BY client_id FOR NO KEY UPDATE"
+        )
+        .bind(org_id.0)
+        .execute(postgres)
+        .await
+        .map(drop),
         // SQLite has only one writing transaction at a time.
-        sqlite | _conn | Ok::<(), sqlx::Error>(())
+        |_sqlite| Ok::<(), sqlx::Error>(())
     )
 }
 

@@ -4,8 +4,8 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, read_with_conn, with_conn};
 use crate::rules::id::UserId;
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 /// The limit per user. The least recently used browser is removed first.
 pub const MAX_KNOWN_BROWSERS: u32 = 20;

@@ -111,18 +111,14 @@ pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User
 pub async fn list_emails(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as("SELECT id, email FROM users WHERE id = ANY($1)")
-                .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as("SELECT id, email FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))")
-                .bind(ids_as_json(ids.iter().map(|id| id.0)))
-                .fetch_all(conn)
-                .await
+        |postgres| sqlx::query_as("SELECT id, email FROM users WHERE id = ANY($1)")
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as("SELECT id, email FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))")
+            .bind(ids_as_json(ids.iter().map(|id| id.0)))
+            .fetch_all(sqlite)
+            .await
     )?;
     Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }

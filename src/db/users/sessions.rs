@@ -8,8 +8,8 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::db::users::{JoinedUser, User};
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::secret::Digest;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -107,11 +107,10 @@ pub async fn insert_if_password_is(
                 .map(|done| done.rows_affected() == 1)
         };
     }
-    with_conn!(
-        db,
-        postgres | conn | run!(insert_if_password_is!(" FOR SHARE"), conn),
-        sqlite | conn | run!(insert_if_password_is!(""), conn)
-    )
+    with_conn!(db, |postgres| run!(insert_if_password_is!(" FOR SHARE"), postgres), |sqlite| run!(
+        insert_if_password_is!(""),
+        sqlite
+    ))
 }
 
 /// Finds a session with its user, and whether the user must first choose a password. The caller

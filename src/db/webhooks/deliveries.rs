@@ -115,7 +115,7 @@ pub async fn list_waiting(
 async fn list_of_lanes(db: &Db, lanes: &[Lane], limit_per_lane: u32) -> Result<Vec<WaitingRow>, DbError> {
     read_with_conn!(
         db,
-        postgres |conn| sqlx::query_as(
+        |postgres| sqlx::query_as(
             "SELECT d.webhook_id, d.client_id, d.position, d.event_id, d.kind, d.data, d.occurred_at, d.waiting_since,
                     d.attempts
                FROM UNNEST($1::uuid[], $2::uuid[]) AS lane (webhook_id, client_id)
@@ -128,9 +128,9 @@ async fn list_of_lanes(db: &Db, lanes: &[Lane], limit_per_lane: u32) -> Result<V
         .bind(lanes.iter().map(|lane| lane.webhook_id.0).collect::<Vec<_>>())
         .bind(lanes.iter().map(|lane| lane.client_id).collect::<Vec<_>>())
         .bind(i64::from(limit_per_lane))
-        .fetch_all(conn)
+        .fetch_all(postgres)
         .await,
-        sqlite |_conn| Ok(Vec::new())
+        |_sqlite| Ok(Vec::new())
     )
 }
 

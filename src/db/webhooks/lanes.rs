@@ -12,8 +12,8 @@ use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, with_conn};
 use crate::db::webhooks::deliveries::{AttemptResult, State};
 use crate::rules::id::{OrgId, WebhookId};
+use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::hex;
 
 /// The events of one client for one webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,31 +114,27 @@ pub async fn claim(
 ) -> Result<Vec<ClaimedLane>, DbError> {
     let rows: Vec<ClaimedRow> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(CLAIM_ON_POSTGRES)
-                .bind(holder)
-                .bind(now.seconds())
-                .bind(leased_until.seconds())
-                .bind(i64::from(rules.max_lanes))
-                .bind(i64::from(rules.max_per_webhook))
-                .bind(i64::from(rules.max_per_org))
-                .bind(rules.held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
-                .bind(rules.held.iter().map(|held| held.org_id.0).collect::<Vec<_>>())
-                .fetch_all(conn)
-                .await,
-        sqlite
-            | conn
-            | sqlx::query_as(CLAIM_ON_SQLITE)
-                .bind(holder)
-                .bind(now.seconds())
-                .bind(leased_until.seconds())
-                .bind(i64::from(rules.max_lanes))
-                .bind(i64::from(rules.max_per_webhook))
-                .bind(i64::from(rules.max_per_org))
-                .bind(held_as_json(rules))
-                .fetch_all(conn)
-                .await
+        |postgres| sqlx::query_as(CLAIM_ON_POSTGRES)
+            .bind(holder)
+            .bind(now.seconds())
+            .bind(leased_until.seconds())
+            .bind(i64::from(rules.max_lanes))
+            .bind(i64::from(rules.max_per_webhook))
+            .bind(i64::from(rules.max_per_org))
+            .bind(rules.held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
+            .bind(rules.held.iter().map(|held| held.org_id.0).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await,
+        |sqlite| sqlx::query_as(CLAIM_ON_SQLITE)
+            .bind(holder)
+            .bind(now.seconds())
+            .bind(leased_until.seconds())
+            .bind(i64::from(rules.max_lanes))
+            .bind(i64::from(rules.max_per_webhook))
+            .bind(i64::from(rules.max_per_org))
+            .bind(held_as_json(rules))
+            .fetch_all(sqlite)
+            .await
     )?;
     Ok(rows.into_iter().map(|row| row.claimed_by(holder)).collect())
 }
@@ -153,36 +149,32 @@ fn held_as_json(rules: ClaimRules<'_>) -> String {
 pub async fn extend(db: &Db, held: &[ClaimedLane], leased_until: Timestamp) -> Result<(), DbError> {
     with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query(
-                "UPDATE delivery_lanes l SET leased_until = $4
+        |postgres| sqlx::query(
+            "UPDATE delivery_lanes l SET leased_until = $4
                FROM (SELECT l.webhook_id, l.client_id
                        FROM delivery_lanes l
                        JOIN UNNEST($1::uuid[], $2::uuid[], $3::uuid[]) AS mine (webhook_id, client_id, holder)
                          ON l.webhook_id = mine.webhook_id AND l.client_id = mine.client_id AND l.holder = mine.holder
                       ORDER BY l.webhook_id, l.client_id FOR NO KEY UPDATE OF l) AS mine
               WHERE l.webhook_id = mine.webhook_id AND l.client_id = mine.client_id",
-            )
-            .bind(held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
-            .bind(held.iter().map(|held| held.lane.client_id).collect::<Vec<_>>())
-            .bind(held.iter().map(|held| held.holder).collect::<Vec<_>>())
-            .bind(leased_until.seconds())
-            .execute(conn)
-            .await
-            .map(drop),
-        sqlite
-            | conn
-            | sqlx::query(
-                "UPDATE delivery_lanes SET leased_until = $2
+        )
+        .bind(held.iter().map(|held| held.lane.webhook_id.0).collect::<Vec<_>>())
+        .bind(held.iter().map(|held| held.lane.client_id).collect::<Vec<_>>())
+        .bind(held.iter().map(|held| held.holder).collect::<Vec<_>>())
+        .bind(leased_until.seconds())
+        .execute(postgres)
+        .await
+        .map(drop),
+        |sqlite| sqlx::query(
+            "UPDATE delivery_lanes SET leased_until = $2
               WHERE (webhook_id, client_id, holder) IN (
                 SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($1))",
-            )
-            .bind(json(&held.iter().map(ClaimedLane::as_hex).collect::<Vec<_>>()))
-            .bind(leased_until.seconds())
-            .execute(conn)
-            .await
-            .map(drop)
+        )
+        .bind(json(&held.iter().map(ClaimedLane::as_hex).collect::<Vec<_>>()))
+        .bind(leased_until.seconds())
+        .execute(sqlite)
+        .await
+        .map(drop)
     )
 }
 
@@ -297,7 +289,8 @@ async fn release_batch(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbErr
     };
     let rows: Vec<(Uuid, Uuid)> = with_conn!(
         db,
-        postgres |conn| sqlx::query_as(
+        |postgres| {
+            sqlx::query_as(
             "WITH given AS (
                SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[])
                  AS g (holder, webhook_id, client_id, version, due_at, now)),
@@ -334,9 +327,10 @@ async fn release_batch(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbErr
         .bind(attempted().map(|(_, result)| result.at.seconds()).collect::<Vec<_>>())
         .bind(attempted().map(|(_, result)| result.status.map(i64::from)).collect::<Vec<_>>())
         .bind(attempted().map(|(_, result)| result.failure.as_deref()).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await,
-        sqlite |_conn| Ok(Vec::new())
+        .fetch_all(postgres)
+        .await
+        },
+        |_sqlite| Ok(Vec::new())
     )?;
     let lane = |(webhook_id, client_id)| Lane { webhook_id: WebhookId(webhook_id), client_id };
     Ok(rows.into_iter().map(lane).collect())

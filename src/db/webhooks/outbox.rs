@@ -23,8 +23,8 @@ use crate::db::engine::transaction::Tx;
 use crate::db::engine::with_conn;
 use crate::rules::client::ClientId;
 use crate::rules::id::{EventId, OrgId};
+use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
-use crate::secret::hex;
 
 /// An event to insert, once for each webhook that receives its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub async fn enqueue(tx: &mut Tx, recorded: &[AuditEvent], events: &[NewEvent], 
     let (of_orgs, of_all): (Vec<&NewEvent>, Vec<&NewEvent>) = events.iter().partition(|event| event.org_id.is_some());
     let recorded = with_conn!(
         &mut *tx,
-        postgres | conn | enqueue_on_postgres(conn, recorded, &of_orgs, &of_all, now).await,
-        sqlite | conn | enqueue_on_sqlite(conn, &of_orgs, &of_all, now).await.map(|()| recorded)
+        |postgres| enqueue_on_postgres(postgres, recorded, &of_orgs, &of_all, now).await,
+        |sqlite| enqueue_on_sqlite(sqlite, &of_orgs, &of_all, now).await.map(|()| recorded)
     )?;
     for event in recorded {
         audit_events::insert(&mut *tx, event).await?;

@@ -59,26 +59,22 @@ pub async fn find_for_variables(
 ) -> Result<BTreeMap<String, (VariableId, Option<SecretBinding>)>, DbError> {
     let rows: Vec<Row> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
+        |postgres| sqlx::query_as(
+            "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret AND name = ANY($2)"
-            )
-            .bind(org_id.0)
-            .bind(names.iter().copied().collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
+        )
+        .bind(org_id.0)
+        .bind(names.iter().copied().collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_as(
+            "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret = 1 AND name IN (SELECT value FROM json_each($2))"
-            )
-            .bind(org_id.0)
-            .bind(Json(names))
-            .fetch_all(conn)
-            .await
+        )
+        .bind(org_id.0)
+        .bind(Json(names))
+        .fetch_all(sqlite)
+        .await
     )?;
     let read = |row: Row| -> Result<_, DbError> {
         Ok((row.name, (VariableId(row.id), row.columns.binding("webhook_variables")?)))
@@ -103,29 +99,25 @@ pub async fn list_named(
     }
     let rows: Vec<Named> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(
-                "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
+        |postgres| sqlx::query_as(
+            "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
                         bound_origins, open_until, open_to, binding_record
                    FROM webhook_variables WHERE org_id = $1 AND name = ANY($2) ORDER BY name"
-            )
-            .bind(org_id.0)
-            .bind(names.iter().copied().collect::<Vec<_>>())
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
+        )
+        .bind(org_id.0)
+        .bind(names.iter().copied().collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_as(
+            "SELECT id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at,
                         bound_origins, open_until, open_to, binding_record
                    FROM webhook_variables
                   WHERE org_id = $1 AND name IN (SELECT value FROM json_each($2)) ORDER BY name"
-            )
-            .bind(org_id.0)
-            .bind(Json(names))
-            .fetch_all(conn)
-            .await
+        )
+        .bind(org_id.0)
+        .bind(Json(names))
+        .fetch_all(sqlite)
+        .await
     )?;
     let read = |row: Named| -> Result<_, DbError> {
         Ok((Variable::from(row.variable), row.columns.binding("webhook_variables")?))
@@ -206,22 +198,18 @@ pub async fn set(db: impl DbHandle, row: BoundRow, binding: &SecretBinding) -> R
 pub async fn list_unbound_orgs(db: &Db) -> Result<Vec<OrgId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_scalar(
-                "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret
+        |postgres| sqlx::query_scalar(
+            "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret
                   UNION SELECT org_id FROM auth_methods WHERE bound_origins IS NULL"
-            )
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_scalar(
-                "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret = 1
+        )
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_scalar(
+            "SELECT org_id FROM webhook_variables WHERE bound_origins IS NULL AND is_secret = 1
                   UNION SELECT org_id FROM auth_methods WHERE bound_origins IS NULL"
-            )
-            .fetch_all(conn)
-            .await
+        )
+        .fetch_all(sqlite)
+        .await
     )?;
     Ok(ids.into_iter().map(OrgId).collect())
 }
@@ -237,26 +225,22 @@ pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(Bound
     }
     let rows: Vec<Unbound> = with_conn!(
         db,
-        postgres
-            | conn
-            | sqlx::query_as(
-                "SELECT id, name, TRUE AS is_variable FROM webhook_variables
+        |postgres| sqlx::query_as(
+            "SELECT id, name, TRUE AS is_variable FROM webhook_variables
                   WHERE org_id = $1 AND bound_origins IS NULL AND is_secret
                   UNION ALL SELECT id, name, FALSE FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
-            )
-            .bind(org_id.0)
-            .fetch_all(conn)
-            .await,
-        sqlite
-            | conn
-            | sqlx::query_as(
-                "SELECT id, name, 1 AS is_variable FROM webhook_variables
+        )
+        .bind(org_id.0)
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_as(
+            "SELECT id, name, 1 AS is_variable FROM webhook_variables
                   WHERE org_id = $1 AND bound_origins IS NULL AND is_secret = 1
                   UNION ALL SELECT id, name, 0 FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
-            )
-            .bind(org_id.0)
-            .fetch_all(conn)
-            .await
+        )
+        .bind(org_id.0)
+        .fetch_all(sqlite)
+        .await
     )?;
     let read = |row: Unbound| {
         let bound = if row.is_variable {

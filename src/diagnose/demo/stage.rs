@@ -17,7 +17,7 @@ use crate::rules::client::ClientId;
 use crate::rules::id::ResourceId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::restriction::ScopesRestriction;
-use crate::secret::{Digest, Secret};
+use crate::rules::secret::{Digest, Secret};
 
 pub struct Stage {
     pub url: String,

@@ -16,7 +16,6 @@ pub enum Level {
 pub struct Finding {
     pub about: &'static str,
     pub level: Level,
-    #[serde(rename = "said")]
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
@@ -42,7 +41,7 @@ impl Findings {
 
     /// Adds a problem that affects clients.
     pub fn fault(&mut self, about: &'static str, fault: Fault, advice: &str) {
-        self.problem(about, format!("{}; it trips up {}", fault.message, fault.trips), advice);
+        self.problem(about, format!("{}; this affects {}", fault.message, fault.affects), advice);
     }
 
     /// Adds a fault, or a finding that all is well.

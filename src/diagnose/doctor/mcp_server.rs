@@ -1,5 +1,5 @@
 //! Checks an MCP server as its clients do: its challenge, its metadata, and the link to this
-//! server.
+//! server. An API is checked in the same way.
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,7 @@ use crate::diagnose::doctor::finding::Findings;
 use crate::diagnose::doctor::members;
 use crate::diagnose::doctor::protected::{parameter, well_known};
 use crate::diagnose::probe::{ALL_CLIENTS, Fault, Probe, Response, difference, preflight, text};
+use crate::outgoing::OutgoingError;
 use crate::rules::authorization::resource::{Resource, admit};
 
 const ABOUT: &str = "MCP server";
@@ -39,10 +40,7 @@ pub async fn examine(probe: &Probe, loaded: &Loaded, known: &[Resource], url: &s
 
 /// Returns the challenge that the server sends to requests without a token.
 async fn challenge(probe: &Probe, url: &str, findings: &mut Findings) -> Option<String> {
-    let client = json!({"name": "grantor doctor", "version": env!("CARGO_PKG_VERSION")});
-    let parameters = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters});
-    let response = match probe.post_json(url, &initialize).await {
+    let response = match request_without_token(probe, url, findings).await {
         Ok(response) => response,
         Err(error) => {
             findings.problem(
@@ -69,6 +67,24 @@ async fn challenge(probe: &Probe, url: &str, findings: &mut Findings) -> Option<
         findings.ok(ABOUT, "requests without a token get 401 with a challenge");
     }
     Some(header)
+}
+
+/// Sends the first request of an MCP client, and GET if the server does not accept POST there.
+async fn request_without_token(probe: &Probe, url: &str, findings: &mut Findings) -> Result<Response, OutgoingError> {
+    let client = json!({"name": "grantor doctor", "version": env!("CARGO_PKG_VERSION")});
+    let parameters = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters});
+    let posted = probe.post_json(url, &initialize).await?;
+    if !matches!(posted.status, 404 | 405 | 501) {
+        return Ok(posted);
+    }
+    let response = probe.get(url, &[]).await?;
+    if response.status == 401 {
+        let message = format!("POST returns {}, so this is an API and not an MCP server", posted.status);
+        findings.note(ABOUT, message, "check the URL if it should be an MCP server: MCP clients send POST");
+        return Ok(response);
+    }
+    Ok(posted)
 }
 
 /// Fetches the metadata from the URL in the challenge, or from the URLs that clients guess.
@@ -151,8 +167,8 @@ fn audience(loaded: &Loaded, known: &[Resource], named: &str, findings: &mut Fin
             None => findings.ok(DOCUMENT, format!("this server issues tokens for it, with aud {resource}")),
             Some(difference) => {
                 let message = format!("aud of its tokens differs from the document: {difference}");
-                let trips = "MCP servers that compare aud with their resource exactly";
-                findings.fault(DOCUMENT, Fault::new(message, trips), spelling_advice(is_known));
+                let affects = "MCP servers that compare aud with their resource exactly";
+                findings.fault(DOCUMENT, Fault::new(message, affects), spelling_advice(is_known));
             }
         }
         if !is_known {
@@ -191,9 +207,9 @@ fn authorization_server(issuer: &str, document: &Value, findings: &mut Findings)
     match difference(issuer, first) {
         None => findings.ok(DOCUMENT, "authorization_servers[0] is exactly the issuer of this server"),
         Some(difference) => {
-            let trips = "Codex, VS Code, Claude Code, Cursor and Inspector, which compare it with the issuer";
+            let affects = "Codex, VS Code, Claude Code, Cursor and Inspector, which compare it with the issuer";
             let message = format!("authorization_servers[0] is not the issuer of this server: {difference}");
-            findings.fault(DOCUMENT, Fault::new(message, trips), &advice);
+            findings.fault(DOCUMENT, Fault::new(message, affects), &advice);
         }
     }
     if servers.is_some_and(|servers| servers.len() > 1) {

@@ -2,9 +2,9 @@
 //! do.
 
 use serde_json::Value;
+use url::Url;
 
 use crate::diagnose::probe::Fault;
-use crate::rules::syntax::uri::{check_characters, split_scheme};
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -53,7 +53,7 @@ impl Kind {
     fn holds(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_string(),
-            Self::Url => value.as_str().is_some_and(is_url),
+            Self::Url => value.as_str().is_some_and(|text| Url::parse(text).is_ok()),
             Self::Texts => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
             Self::Boolean => value.is_boolean(),
         }
@@ -67,10 +67,6 @@ impl Kind {
             Self::Boolean => "true or false",
         }
     }
-}
-
-fn is_url(text: &str) -> bool {
-    check_characters(text).is_ok() && split_scheme(text).is_ok()
 }
 
 const fn found(value: &Value) -> &'static str {
@@ -114,7 +110,7 @@ mod tests {
             let found = faults(&json!({ member: value }));
 
             assert!(found.len() == 1 && found[0].message.starts_with(message), "{member}: {found:?}");
-            assert_eq!(found[0].trips.contains("Python"), !value.is_null(), "{member}");
+            assert_eq!(found[0].affects.contains("Python"), !value.is_null(), "{member}");
         }
     }
 

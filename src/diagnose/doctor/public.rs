@@ -78,8 +78,8 @@ async fn openid(probe: &Probe, base: &str, metadata: &Value, findings: &mut Find
             None => Err(format!("it returns {}", response.summary())),
         },
     };
-    let trips = "clients that request it first, such as Codex";
-    let outcome = outcome.map_err(|message| Fault::new(format!("{OPENID}: {message}"), trips));
+    let affects = "clients that request it first, such as Codex";
+    let outcome = outcome.map_err(|message| Fault::new(format!("{OPENID}: {message}"), affects));
     findings.judge("discovery", "openid-configuration returns the same document", outcome, PROXY);
 }
 
@@ -150,8 +150,8 @@ async fn token_endpoint(probe: &Probe, document: &Value, findings: &mut Findings
         Ok(response) => Err(format!("{url} does not return a JSON error for an empty request: {}", response.summary())),
         Err(error) => Err(error.to_string()),
     };
-    let trips = "every client: Codex follows no redirects here, the others only within the origin";
-    let outcome = outcome.map_err(|message| Fault::new(message, trips));
+    let affects = "every client: Codex follows no redirects here, the others only within the origin";
+    let outcome = outcome.map_err(|message| Fault::new(message, affects));
     let advice = "set `http.public_url` to the URL at which the server responds, after all \
                   redirects";
     findings.judge("token endpoint", "it responds without a redirect", outcome, advice);

@@ -22,21 +22,12 @@ pub fn examine(loaded: &Loaded, findings: &mut Findings) {
     sites(loaded, findings);
 }
 
-/// A path or a trailing slash is refused when the settings are read.
+/// A path, a trailing slash, uppercase letters and a default port are refused when the settings are
+/// read.
 fn issuer(config: &Config, findings: &mut Findings) {
     let url = &config.http.public_url;
-    if url.chars().any(|c| c.is_ascii_uppercase()) {
-        findings.problem(
-            "issuer",
-            format!("{url} has capital letters, which clients change to lower case when they build URLs from it"),
-            "write `http.public_url` in lower case",
-        );
-    } else if is_https(url) {
+    if is_https(url) {
         findings.ok("issuer", format!("{url}; for MCP servers: {}", config.http.authorization_servers()));
-        if url.ends_with(":443") {
-            let advice = "remove the port: clients omit it and then compare the URLs";
-            findings.problem("issuer", format!("{url} contains the default port of https"), advice);
-        }
     } else if config.http.is_on_this_machine() {
         let advice = "set `http.public_url` to the https URL of the server before other people use \
                       it";

@@ -4,7 +4,7 @@ use crate::diagnose::probe::{Fault, Probe};
 
 /// An origin that is unrelated to the server.
 pub const ORIGIN: &str = "https://a-page-elsewhere.example";
-const TRIPS: &str = "clients that run in a browser: the Inspector, web interfaces of MCP servers";
+const AFFECTED: &str = "clients that run in a browser: the Inspector, web interfaces of MCP servers";
 const NEEDED: [&str; 3] = ["authorization", "content-type", "mcp-protocol-version"];
 
 pub async fn preflight(probe: &Probe, url: &str, method: &str) -> Result<(), Fault> {
@@ -13,8 +13,8 @@ pub async fn preflight(probe: &Probe, url: &str, method: &str) -> Result<(), Fau
         ("access-control-request-method", method),
         ("access-control-request-headers", "authorization, content-type, mcp-protocol-version"),
     ];
-    let response = probe.options(url, &headers).await.map_err(|error| Fault::new(error.to_string(), TRIPS))?;
-    let wrong = |what: &str| Fault::new(format!("the preflight of {method} {url} {what}"), TRIPS);
+    let response = probe.options(url, &headers).await.map_err(|error| Fault::new(error.to_string(), AFFECTED))?;
+    let wrong = |what: &str| Fault::new(format!("the preflight of {method} {url} {what}"), AFFECTED);
     if !(200..300).contains(&response.status) {
         return Err(wrong(&format!("returns {}", response.summary())));
     }

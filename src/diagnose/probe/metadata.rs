@@ -22,8 +22,8 @@ pub fn faults(document: &Value, issuer: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     let found = text(document, "issuer").unwrap_or_default();
     if let Some(difference) = difference(issuer, found) {
-        let trips = "Codex, VS Code and clients on the current SDKs, which refuse the document";
-        faults.push(Fault::new(format!("the issuer differs: {difference}"), trips));
+        let affects = "Codex, VS Code and clients on the current SDKs, which refuse the document";
+        faults.push(Fault::new(format!("the issuer differs: {difference}"), affects));
     }
     faults.extend(nulls(document));
     faults.extend(endpoints(document, found));
@@ -74,7 +74,7 @@ fn lists(document: &Value) -> Vec<Fault> {
     let mut faults: Vec<Fault> = needed
         .into_iter()
         .filter(|(member, value, _)| !has(document, member, value))
-        .map(|(member, value, trips)| Fault::new(format!("{member} does not list {value}"), trips))
+        .map(|(member, value, affects)| Fault::new(format!("{member} does not list {value}"), affects))
         .collect();
     if document.get("scopes_supported").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         faults

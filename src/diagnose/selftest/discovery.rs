@@ -65,8 +65,8 @@ impl Journey<'_> {
         let response = self.probe.get(&url, &[]).await?;
         let keys = response.json().and_then(|set| Some(set.get("keys")?.as_array()?.len())).unwrap_or(0);
         if response.status != 200 || keys == 0 {
-            let trips = "APIs and MCP servers that check signatures";
-            return Err(wrong(format!("expected a key set, not {}", response.summary()), trips));
+            let affects = "APIs and MCP servers that check signatures";
+            return Err(wrong(format!("expected a key set, not {}", response.summary()), affects));
         }
         self.key_set = Some(response.body);
         Ok(format!("{keys} published"))
@@ -90,7 +90,7 @@ impl Journey<'_> {
 fn none_of(faults: Vec<Fault>) -> Result<(), crate::diagnose::selftest::report::Trouble> {
     let Some(first) = faults.first() else { return Ok(()) };
     let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
-    Err(wrong(messages.join("; "), first.trips))
+    Err(wrong(messages.join("; "), first.affects))
 }
 
 impl From<Fault> for crate::diagnose::selftest::report::Trouble {

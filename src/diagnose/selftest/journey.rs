@@ -11,7 +11,7 @@ use crate::diagnose::probe::Probe;
 use crate::diagnose::selftest::browser::Browser;
 use crate::diagnose::selftest::report::Report;
 use crate::diagnose::selftest::stage::Stage;
-use crate::secret::Digest;
+use crate::rules::secret::Digest;
 
 /// The MCP revision that clients send during discovery.
 pub const REVISION: &str = "2026-07-28";

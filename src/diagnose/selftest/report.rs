@@ -19,8 +19,8 @@ pub enum Trouble {
 /// The outcome of a step, with a summary if it succeeded.
 pub type Outcome = Result<String, Trouble>;
 
-pub fn wrong(message: impl Into<String>, trips: &'static str) -> Trouble {
-    Trouble::Wrong(Fault::new(message, trips))
+pub fn wrong(message: impl Into<String>, affects: &'static str) -> Trouble {
+    Trouble::Wrong(Fault::new(message, affects))
 }
 
 impl From<OutgoingError> for Trouble {
@@ -40,10 +40,9 @@ pub struct Step {
     /// `None` if the step was skipped.
     pub ok: Option<bool>,
     pub took_ms: u64,
-    #[serde(rename = "said")]
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trips: Option<&'static str>,
+    pub affects: Option<&'static str>,
 }
 
 pub struct Report {
@@ -66,13 +65,13 @@ impl Report {
     }
 
     fn add(&mut self, step: &'static str, took: Duration, outcome: Outcome) -> Result<(), Failure> {
-        let (ok, message, trips) = match outcome {
+        let (ok, message, affects) = match outcome {
             Ok(message) => (Some(true), message, None),
-            Err(Trouble::Wrong(Fault { message, trips })) => (Some(false), message, Some(trips)),
+            Err(Trouble::Wrong(Fault { message, affects })) => (Some(false), message, Some(affects)),
             Err(Trouble::NotTried) => (None, "skipped: an earlier step failed".to_owned(), None),
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let step = Step { step, ok, took_ms, message, trips };
+        let step = Step { step, ok, took_ms, message, affects };
         if self.output == Output::Text {
             output::line(&step.as_text())?;
         }
@@ -93,7 +92,7 @@ impl Step {
             Some(false) => "FAIL",
             None => "-",
         };
-        let trips = self.trips.map(|trips| format!("\n{:15}trips up {trips}", "")).unwrap_or_default();
-        format!("{mark:5} {took_ms:5} ms {step}: {message}{trips}")
+        let affects = self.affects.map(|affects| format!("\n{:15}affects {affects}", "")).unwrap_or_default();
+        format!("{mark:5} {took_ms:5} ms {step}: {message}{affects}")
     }
 }

@@ -34,13 +34,13 @@ impl Journey<'_> {
             return Err(wrong(format!("expected 201, not {}", response.summary()), ALL_CLIENTS));
         };
         if registered["token_endpoint_auth_method"] != "none" || registered.get("client_secret").is_some() {
-            let trips = "hosted Claude, which requests client_secret_post and accepts none if the \
+            let affects = "hosted Claude, which requests client_secret_post and accepts none if the \
                          response says so";
-            return Err(wrong("the response does not have the auth method none", trips));
+            return Err(wrong("the response does not have the auth method none", affects));
         }
         if registered["redirect_uris"] != json!([REGISTERED_REDIRECT]) || has_null(&registered) {
-            let trips = "the TypeScript SDK (Claude Code, Cursor, Inspector) and mcp-remote";
-            return Err(wrong("the response contains a null, or redirect URIs that were not sent", trips));
+            let affects = "the TypeScript SDK (Claude Code, Cursor, Inspector) and mcp-remote";
+            return Err(wrong("the response contains a null, or redirect URIs that were not sent", affects));
         }
         let client_id = registered["client_id"].as_str().unwrap_or_default().to_owned();
         self.client_id = Some(client_id.clone());
@@ -186,8 +186,8 @@ impl Journey<'_> {
             return Err(wrong("state was changed", ALL_CLIENTS));
         }
         if let Some(difference) = difference(self.url, value("iss").unwrap_or_default()) {
-            let trips = "Codex and clients of the current MCP revision, which compare it exactly";
-            return Err(wrong(format!("iss differs: {difference}"), trips));
+            let affects = "Codex and clients of the current MCP revision, which compare it exactly";
+            return Err(wrong(format!("iss differs: {difference}"), affects));
         }
         value("code").map(str::to_owned).ok_or_else(|| wrong("the client received no code", ALL_CLIENTS))
     }

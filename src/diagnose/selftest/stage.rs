@@ -13,7 +13,7 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, ResourceId, UserId};
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
-use crate::secret::{Secret, hex};
+use crate::rules::secret::{Secret, hex};
 
 pub struct Stage {
     org_id: OrgId,
@@ -81,7 +81,7 @@ async fn org(context: &Context) -> Result<OrgId, Failure> {
     match create_org::create_org(context, ORG, &AuditActor::COMMAND_LINE).await {
         Ok(id) => Ok(id),
         // Another self-test created it at the same time.
-        Err(create_org::CreateOrgError::Exists(_)) => Ok(crate::cli::chosen::find_org(context, ORG).await?.id),
+        Err(create_org::CreateOrgError::Exists(_)) => Ok(crate::cli::arguments::org::find_org(context, ORG).await?.id),
         Err(error) => Err(Failure::failed(error)),
     }
 }

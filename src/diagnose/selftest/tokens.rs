@@ -221,9 +221,9 @@ fn tokens_of(response: &Response) -> Result<Tokens, Trouble> {
         return Err(wrong(format!("expected tokens, not {}", response.summary()), ALL_CLIENTS));
     };
     if has_null(&body) || !body["expires_in"].is_u64() {
-        let trips = "the TypeScript SDK, which refuses null, and Codex, which needs expires_in as \
+        let affects = "the TypeScript SDK, which refuses null, and Codex, which needs expires_in as \
                      a number";
-        return Err(wrong("the response contains a null, or expires_in is not a number", trips));
+        return Err(wrong("the response contains a null, or expires_in is not a number", affects));
     }
     if !response.header("cache-control").unwrap_or_default().contains("no-store") {
         return Err(wrong("the response has no Cache-Control: no-store", "users behind a shared cache"));

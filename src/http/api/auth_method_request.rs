@@ -1,54 +1,33 @@
 //! Parses the JSON:API document of a new or changed auth method.
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use crate::http::api::auth_methods::CREDENTIALS;
-use crate::http::error::{About, ApiError};
+use crate::http::error::ApiError;
+use crate::http::extract::{JsonBody, attributes_of};
 use crate::rules::syntax::json_object::ObjectOf;
-use crate::rules::syntax::json_text;
 use crate::rules::webhook::auth_method::RawAuthMethod;
 
-/// serde rejects duplicate members of a struct; a `Value` would accept them.
-#[derive(Deserialize)]
-struct RawDocument {
-    data: Option<ObjectOf<RawData>>,
-}
-
-#[derive(Deserialize)]
-struct RawData {
-    r#type: Option<Value>,
-    attributes: Option<ObjectOf<RawAuthMethod>>,
-}
-
-/// Returns the attributes without checking them. Unknown members are ignored, and so is the id,
-/// which is in the path.
-pub fn attributes(bytes: &[u8]) -> Result<RawAuthMethod, ApiError> {
-    json_text::check(bytes).map_err(|error| bad_request(&error.to_string(), ""))?;
-    // The message of serde may quote the body, so it is not used.
-    let ObjectOf(document): ObjectOf<RawDocument> =
-        serde_json::from_slice(bytes).map_err(|_| bad_request(SHAPE, ""))?;
-    let ObjectOf(data) = document.data.ok_or_else(|| bad_request("data is missing", "/data"))?;
-    if data.r#type.as_ref().and_then(Value::as_str) != Some(CREDENTIALS) {
-        return Err(bad_request(&format!("data.type is not {CREDENTIALS}"), "/data/type"));
+/// The attributes without checks. Unknown members are ignored, and so is the id, which is in the
+/// path.
+impl JsonBody for RawAuthMethod {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let attributes: Option<ObjectOf<Self>> = attributes_of(bytes, CREDENTIALS, SHAPE)?;
+        let attributes = attributes.map(|ObjectOf(attributes)| attributes);
+        attributes.ok_or_else(|| ApiError::bad_member("data.attributes is missing", "/data/attributes"))
     }
-    let attributes = data.attributes.ok_or_else(|| bad_request("data.attributes is missing", "/data/attributes"))?;
-    Ok(attributes.0)
 }
 
 const SHAPE: &str = "the body is not {\"data\": {\"type\": \"webhooks-auth-method-oauth2-client-credentials\", \
                      \"attributes\": {...}}} with each member at most once";
-
-fn bad_request(detail: &str, pointer: &str) -> ApiError {
-    ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn mistake(body: &str) -> Option<String> {
-        attributes(body.as_bytes()).err().map(|error| error.to_string())
+        RawAuthMethod::parse(body.as_bytes()).err().map(|error| match error {
+            ApiError::BadRequest { detail, .. } => detail,
+            other => panic!("{other:?} is not a bad request"),
+        })
     }
 
     #[test]

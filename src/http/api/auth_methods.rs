@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,14 +17,11 @@ use crate::actions::webhooks::update_auth_method;
 use crate::app::App;
 use crate::db::webhooks::auth_methods;
 use crate::db::webhooks::auth_methods::AuthMethod;
-use crate::http::api::auth_method_request::attributes;
-use crate::http::api::page::bad_parameter;
-use crate::http::error::{ApiError, JSON_API, StringsError};
-use crate::http::extract::MayManageIntegrations;
-use crate::http::middleware::body;
+use crate::http::error::{ApiError, JSON_API};
+use crate::http::extract::{Caller, Integrations, JsonApi, Query};
 use crate::rules::id::AuthMethodId;
 use crate::rules::syntax::parameters::Parameters;
-use crate::rules::webhook::auth_method::{AuthMethodChange, NewAuthMethod};
+use crate::rules::webhook::auth_method::{AuthMethodChange, NewAuthMethod, RawAuthMethod};
 
 /// The only protocol. It is also the name of the relationship, and the value of `include`.
 pub const PROTOCOL: &str = "oauth2-client-credentials";
@@ -33,57 +31,52 @@ pub const METHOD: &str = "webhooks-auth-method";
 
 pub async fn create(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
-    request: Request,
-) -> Result<Response, StringsError> {
-    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let new = NewAuthMethod::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
-    let method =
-        create_auth_method::create_auth_method(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    caller: Caller<Integrations>,
+    JsonApi(attributes): JsonApi<RawAuthMethod>,
+) -> Result<Response, ApiError> {
+    let new = NewAuthMethod::parse(attributes, app.config.webhooks.allow_loopback)?;
+    let method = create_auth_method::create_auth_method(&app.context, caller.org_id, &new, &caller.by()).await?;
     Ok(response(StatusCode::CREATED, &json!({"data": credentials(&method)})))
 }
 
 pub async fn show(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
-    Path(id): Path<String>,
-) -> Result<Response, StringsError> {
-    let found = auth_methods::find(&app.context.db, operator.org_id, parse_id(&id)?).await?;
+    caller: Caller<Integrations>,
+    MethodId(id): MethodId,
+) -> Result<Response, ApiError> {
+    let found = auth_methods::find(&app.context.db, caller.org_id, id).await?;
     let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
     Ok(response(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
 pub async fn update(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, StringsError> {
-    let id = parse_id(&id)?;
-    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let change = AuthMethodChange::parse(attributes(&bytes)?, app.config.webhooks.allow_loopback)?;
-    let (context, ring) = (&app.context, &app.issuer.ring);
-    let method = update_auth_method::update_auth_method(context, ring, operator.org_id, id, &change, &by).await?;
+    caller: Caller<Integrations>,
+    MethodId(id): MethodId,
+    JsonApi(attributes): JsonApi<RawAuthMethod>,
+) -> Result<Response, ApiError> {
+    let change = AuthMethodChange::parse(attributes, app.config.webhooks.allow_loopback)?;
+    let method = update_auth_method::update_auth_method(&app.context, caller.org_id, id, &change, &caller.by()).await?;
     Ok(response(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
 pub async fn delete(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
-    Path(id): Path<String>,
-) -> Result<StatusCode, StringsError> {
-    delete_auth_method::delete_auth_method(&app.context, operator.org_id, parse_id(&id)?, &by).await?;
+    caller: Caller<Integrations>,
+    MethodId(id): MethodId,
+) -> Result<StatusCode, ApiError> {
+    delete_auth_method::delete_auth_method(&app.context, caller.org_id, id, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns all auth methods without paging, since an organization has few.
 pub async fn list(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
-    RawQuery(query): RawQuery,
-) -> Result<Response, StringsError> {
-    let include_credentials = includes_credentials(query.as_deref().unwrap_or_default())?;
-    let methods = auth_methods::list(&app.context.db, operator.org_id).await?;
+    caller: Caller<Integrations>,
+    Query(query): Query,
+) -> Result<Response, ApiError> {
+    let include_credentials = includes_credentials(&query)?;
+    let methods = auth_methods::list(&app.context.db, caller.org_id).await?;
     let mut list = json!({"data": methods.iter().map(method_resource).collect::<Vec<_>>()});
     if include_credentials {
         list["included"] = methods.iter().map(credentials).collect();
@@ -91,19 +84,29 @@ pub async fn list(
     Ok(response(StatusCode::OK, &list))
 }
 
-fn includes_credentials(query: &str) -> Result<bool, ApiError> {
-    let query = Parameters::from_query(query).map_err(|error| bad_parameter("query", error.to_string()))?;
+fn includes_credentials(query: &Parameters) -> Result<bool, ApiError> {
     let Some(text) = query.get("include") else { return Ok(false) };
     match text.split(',').all(|name| name.trim() == PROTOCOL) {
         true => Ok(true),
-        false => Err(bad_parameter("include", format!("include must be a comma-separated list of these: {PROTOCOL}"))),
+        false => Err(ApiError::bad_parameter(
+            "include",
+            format!("include must be a comma-separated list of these: {PROTOCOL}"),
+        )),
     }
 }
 
-/// A malformed id gets 404, since the operations do not document 400.
-pub(super) fn parse_id(text: &str) -> Result<AuthMethodId, ApiError> {
-    let id = Uuid::try_parse(text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH);
-    id.map(AuthMethodId).ok_or(ApiError::NoSuchAuthMethod)
+/// The id in the path. A malformed one gets 404, since the operations do not document 400.
+pub struct MethodId(AuthMethodId);
+
+impl<S: Send + Sync> FromRequestParts<S> for MethodId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|_| ApiError::NoSuchAuthMethod)?;
+        let id = Uuid::try_parse(&text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH);
+        id.map(AuthMethodId).map(Self).ok_or(ApiError::NoSuchAuthMethod)
+    }
 }
 
 fn credentials(method: &AuthMethod) -> Value {

@@ -2,7 +2,7 @@
 
 use crate::db::authorizations::{AuthorizationFilter, Order};
 use crate::db::orgs::org_clients::AuthorizedFilter;
-use crate::http::api::page::{Page, bad_parameter, flag};
+use crate::http::api::page::{Page, flag};
 use crate::http::error::ApiError;
 use crate::rules::syntax::parameters::Parameters;
 
@@ -38,7 +38,7 @@ impl Include {
         let mut include = Self::default();
         for name in text.split(',').map(str::trim) {
             if !known.contains(&name) {
-                return Err(bad_parameter(
+                return Err(ApiError::bad_parameter(
                     "include",
                     format!("include must be a comma-separated list of these: {}", known.join(", ")),
                 ));
@@ -94,7 +94,7 @@ fn sort(query: &Parameters, known: &[&'static str]) -> Result<Option<(&'static s
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let found = known.iter().find(|known| **known == name);
     let found = found.ok_or_else(|| {
-        bad_parameter(
+        ApiError::bad_parameter(
             "sort",
             format!("sort must be one of these, with a leading - for descending order: {}", known.join(", ")),
         )

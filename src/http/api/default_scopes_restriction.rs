@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -15,44 +15,45 @@ use crate::db::orgs;
 use crate::http::api::scopes_restriction::{Meta, document};
 use crate::http::api::upsert_request::{Options, UpsertRequest};
 use crate::http::error::ApiError;
-use crate::http::extract::{MayManageOrg, MayRead};
-use crate::http::middleware::body;
+use crate::http::extract::{AppsRead, Caller, JsonApi, OrgManagement};
 use crate::rules::id::OrgId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::restriction::ScopesRestriction;
 
-pub async fn show(State(app): State<Arc<App>>, MayRead(operator): MayRead) -> Result<Response, ApiError> {
-    let org = orgs::find(&app.context.db, operator.org_id).await?.ok_or(ApiError::NotFound)?;
-    Ok(restriction_response(&app, operator.org_id, org.default_client_scopes.as_ref(), None))
+pub async fn show(State(app): State<Arc<App>>, caller: Caller<AppsRead>) -> Result<Response, ApiError> {
+    let org = orgs::find(&app.context.db, caller.org_id).await?.ok_or(ApiError::NotFound)?;
+    Ok(restriction_response(&app, caller.org_id, org.default_client_scopes.as_ref(), None))
 }
 
 pub async fn upsert(
     State(app): State<Arc<App>>,
-    MayManageOrg(operator, by): MayManageOrg,
-    RawQuery(query): RawQuery,
-    request: Request,
+    caller: Caller<OrgManagement>,
+    options: Options,
+    JsonApi(body): JsonApi<UpsertRequest>,
 ) -> Result<Response, ApiError> {
-    let options = Options::parse(query.as_deref().unwrap_or_default())?;
-    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let body = UpsertRequest::parse(&bytes)?;
     let scopes = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?.to_defaults();
-    let new = new_defaults(&app, operator.org_id, Some(&scopes));
+    let new = new_defaults(&app, caller.org_id, Some(&scopes));
     if options.dry_run {
         let preview = default_client_scopes::preview_default_restriction(&app.context, new).await?;
-        return Ok(restriction_response(&app, operator.org_id, Some(&scopes), Some(Meta::from(&preview))));
+        return Ok(restriction_response(&app, caller.org_id, Some(&scopes), Some(Meta::from(&preview))));
     }
-    default_client_scopes::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &by).await?;
-    Ok(restriction_response(&app, operator.org_id, Some(&scopes), None))
+    default_client_scopes::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
+    Ok(restriction_response(&app, caller.org_id, Some(&scopes), None))
 }
 
 pub async fn lift(
     State(app): State<Arc<App>>,
-    MayManageOrg(operator, by): MayManageOrg,
-    RawQuery(query): RawQuery,
+    caller: Caller<OrgManagement>,
+    options: Options,
 ) -> Result<StatusCode, ApiError> {
-    Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
-    default_client_scopes::restrict_by_default(&app.context, new_defaults(&app, operator.org_id, None), None, &by)
-        .await?;
+    options.are_absent()?;
+    default_client_scopes::restrict_by_default(
+        &app.context,
+        new_defaults(&app, caller.org_id, None),
+        None,
+        &caller.by(),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

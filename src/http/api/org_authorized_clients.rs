@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -18,12 +18,10 @@ use crate::db::orgs::org_clients::AuthorizedClient;
 use crate::db::{authorizations, clients, grants};
 use crate::http::api::authorized_query::{Include, authorization_filter, authorized_filter};
 use crate::http::api::authorized_resources::{self as resources, Included};
-use crate::http::api::page::{Page, bad_parameter, flag};
+use crate::http::api::page::{Page, flag};
 use crate::http::error::{ApiError, JSON_API};
-use crate::http::extract::{MayManageApps, MayRead, MayWrite};
+use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Query};
 use crate::rules::id::{AuthorizedClientId, GrantId, OrgId, UserId};
-use crate::rules::identity::operator::Operator;
-use crate::rules::syntax::parameters::Parameters;
 
 /// The number of authorizations per client in a response. The link and `user_count` cover the rest.
 const MAX_RELATED: u32 = 100;
@@ -32,16 +30,15 @@ const ACTIVE: RelatedGrants = RelatedGrants { revoked: Some(false), user_disable
 
 pub async fn list(
     State(app): State<Arc<App>>,
-    MayManageApps(operator): MayManageApps,
-    RawQuery(query): RawQuery,
+    caller: Caller<AppsReadOrIntegrations>,
+    Query(query): Query,
 ) -> Result<Response, ApiError> {
-    let query = parameters(query.as_deref())?;
     let include = Include::for_list(&query)?;
     let filter = authorized_filter(&query, Page::parse(&query)?)?;
     let db = &app.context.db;
-    let (found, total, filtered) = org_clients::list_authorized(db, operator.org_id, &filter).await?;
+    let (found, total, filtered) = org_clients::list_authorized(db, caller.org_id, &filter).await?;
     let ids: Vec<_> = found.iter().map(|authorized| authorized.client_id).collect();
-    let related = authorizations::list_of_clients(db, operator.org_id, &ids, ACTIVE).await?;
+    let related = authorizations::list_of_clients(db, caller.org_id, &ids, ACTIVE).await?;
     let data: Vec<Value> = found.iter().map(|authorized| resources::org_client(authorized, &related)).collect();
     let mut document = json!({"data": data, "meta": counts(total, filtered)});
     add_included(&app, &mut document, include, &found, &related).await?;
@@ -50,18 +47,17 @@ pub async fn list(
 
 pub async fn show(
     State(app): State<Arc<App>>,
-    MayRead(operator): MayRead,
+    caller: Caller<AppsRead>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
 ) -> Result<Response, ApiError> {
-    let query = parameters(query.as_deref())?;
     let include = Include::for_client(&query)?;
     let revoked = flag(&query, "filter[user_authorized_clients][disabled]")?;
     let user_disabled = flag(&query, "filter[user_authorized_clients][user][disabled]")?;
     let related = RelatedGrants { revoked: revoked.or(ACTIVE.revoked), user_disabled, ..ACTIVE };
-    let authorized = find(&app, operator.org_id, &id).await?;
+    let authorized = find(&app, caller.org_id, &id).await?;
     let db = &app.context.db;
-    let related = authorizations::list_of_clients(db, operator.org_id, &[authorized.client_id], related).await?;
+    let related = authorizations::list_of_clients(db, caller.org_id, &[authorized.client_id], related).await?;
     let mut document = json!({"data": resources::org_client(&authorized, &related)});
     add_included(&app, &mut document, include, &[authorized], &related).await?;
     Ok(json_api_response(&document))
@@ -71,26 +67,25 @@ pub async fn show(
 /// and every authorization ends. The operation is idempotent.
 pub async fn delete(
     State(app): State<Arc<App>>,
-    MayWrite(operator, by): MayWrite,
+    caller: Caller<AppsWrite>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let authorized = find(&app, operator.org_id, &id).await?;
-    disable_client(&app.context, operator.org_id, authorized.client_id, &by).await?;
+    let authorized = find(&app, caller.org_id, &id).await?;
+    disable_client(&app.context, caller.org_id, authorized.client_id, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Lists the authorizations of the client, including revoked ones.
 pub async fn list_users(
     State(app): State<Arc<App>>,
-    MayRead(operator): MayRead,
+    caller: Caller<AppsRead>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
 ) -> Result<Response, ApiError> {
-    let query = parameters(query.as_deref())?;
     let filter = authorization_filter(&query, Page::parse(&query)?)?;
-    let authorized = find(&app, operator.org_id, &id).await?;
+    let authorized = find(&app, caller.org_id, &id).await?;
     let (page, total, filtered) =
-        authorizations::list(&app.context.db, operator.org_id, authorized.client_id, &filter).await?;
+        authorizations::list(&app.context.db, caller.org_id, authorized.client_id, &filter).await?;
     let org_disabled = authorized.disabled_at.is_some();
     let data: Vec<Value> = page.iter().map(|found| resources::user_client(found, org_disabled)).collect();
     Ok(json_api_response(&json!({"data": data, "meta": counts(total, filtered)})))
@@ -99,36 +94,35 @@ pub async fn list_users(
 /// Ends one authorization by its id. The operation is idempotent.
 pub async fn delete_authorization(
     State(app): State<Arc<App>>,
-    MayWrite(operator, by): MayWrite,
+    caller: Caller<AppsWrite>,
     Path((id, authorization)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let authorized = find(&app, operator.org_id, &id).await?;
+    let authorized = find(&app, caller.org_id, &id).await?;
     let grant_id = GrantId(uuid(&authorization).ok_or(ApiError::NoSuchAuthorization)?);
-    end(&app, &operator, &authorized, grant_id, &by).await
+    end(&app, &caller, &authorized, grant_id).await
 }
 
 /// Ends the authorization of one user.
 pub async fn delete_of_user(
     State(app): State<Arc<App>>,
-    MayWrite(operator, by): MayWrite,
+    caller: Caller<AppsWrite>,
     Path((id, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let authorized = find(&app, operator.org_id, &id).await?;
+    let authorized = find(&app, caller.org_id, &id).await?;
     let user_id = UserId(uuid(&user).ok_or(ApiError::NoSuchAuthorization)?);
-    let found = grants::find(&app.context.db, operator.org_id, authorized.client_id, user_id).await?;
+    let found = grants::find(&app.context.db, caller.org_id, authorized.client_id, user_id).await?;
     let grant = found.ok_or(ApiError::NoSuchAuthorization)?;
-    end(&app, &operator, &authorized, grant.id, &by).await
+    end(&app, &caller, &authorized, grant.id).await
 }
 
 async fn end(
     app: &App,
-    operator: &Operator,
+    caller: &Caller<AppsWrite>,
     authorized: &AuthorizedClient,
     grant_id: GrantId,
-    by: &crate::actions::audit::AuditActor,
 ) -> Result<StatusCode, ApiError> {
-    let belongs = |grant: &grants::Grant| grant.org_id == operator.org_id && grant.client_id == authorized.client_id;
-    revoke_grant(&app.context, grant_id, belongs, by).await?;
+    let belongs = |grant: &grants::Grant| grant.org_id == caller.org_id && grant.client_id == authorized.client_id;
+    revoke_grant(&app.context, grant_id, belongs, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -170,10 +164,6 @@ async fn add_included(
     }
     document["included"] = included.into_value();
     Ok(())
-}
-
-fn parameters(query: Option<&str>) -> Result<Parameters, ApiError> {
-    Parameters::from_query(query.unwrap_or_default()).map_err(|error| bad_parameter("query", error.to_string()))
 }
 
 fn counts(total: u64, filtered: u64) -> Value {

@@ -1,6 +1,6 @@
 //! The JSON:API query parameters for paging, and helpers for sorting and filtering.
 
-use crate::http::error::{About, ApiError};
+use crate::http::error::ApiError;
 use crate::rules::syntax::parameters::Parameters;
 
 /// `page[number]` counts from 0. The paginators of the published clients stop at the first page
@@ -24,7 +24,7 @@ impl Page {
             parsed.ok_or_else(|| {
                 let min = allowed.start();
                 let max = allowed.end();
-                bad_parameter(name, format!("{name} must be a whole number from {min} to {max}"))
+                ApiError::bad_parameter(name, format!("{name} must be a whole number from {min} to {max}"))
             })
         };
         Ok(Self {
@@ -40,12 +40,8 @@ pub fn flag(query: &Parameters, name: &'static str) -> Result<Option<bool>, ApiE
         None => Ok(None),
         Some("true") => Ok(Some(true)),
         Some("false") => Ok(Some(false)),
-        Some(_) => Err(bad_parameter(name, format!("{name} must be true or false"))),
+        Some(_) => Err(ApiError::bad_parameter(name, format!("{name} must be true or false"))),
     }
-}
-
-pub fn bad_parameter(name: &'static str, detail: String) -> ApiError {
-    ApiError::BadRequest { detail, about: About::Parameter(name) }
 }
 
 #[cfg(test)]

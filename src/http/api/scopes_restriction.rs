@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +15,7 @@ use crate::app::App;
 use crate::db::orgs::org_clients;
 use crate::http::api::upsert_request::{Options, UpsertRequest};
 use crate::http::error::{ApiError, JSON_API};
-use crate::http::extract::{ClientUuid, MayRead, MayWrite};
-use crate::http::middleware::body;
+use crate::http::extract::{AppsRead, AppsWrite, Caller, ClientUuid, JsonApi};
 use crate::rules::client::ClientId;
 use crate::rules::scope::restriction::ScopesRestriction;
 use crate::rules::scope::{ScopeSet, ScopeToken};
@@ -24,10 +23,10 @@ use crate::rules::timestamp::Timestamp;
 
 pub async fn show(
     State(app): State<Arc<App>>,
-    MayRead(operator): MayRead,
+    caller: Caller<AppsRead>,
     ClientUuid(client_id): ClientUuid,
 ) -> Result<Response, ApiError> {
-    let restriction = org_clients::find_restriction(&app.context.db, operator.org_id, client_id)
+    let restriction = org_clients::find_restriction(&app.context.db, caller.org_id, client_id)
         .await?
         .ok_or(ApiError::NoSuchClient)?;
     Ok(restriction_response(&app, client_id, restriction.as_ref(), None))
@@ -35,16 +34,13 @@ pub async fn show(
 
 pub async fn upsert(
     State(app): State<Arc<App>>,
-    MayWrite(operator, by): MayWrite,
+    caller: Caller<AppsWrite>,
     ClientUuid(client_id): ClientUuid,
-    RawQuery(query): RawQuery,
-    request: Request,
+    options: Options,
+    JsonApi(body): JsonApi<UpsertRequest>,
 ) -> Result<Response, ApiError> {
-    let options = Options::parse(query.as_deref().unwrap_or_default())?;
-    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    let body = UpsertRequest::parse(&bytes)?;
     let restriction = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?;
-    let org_id = operator.org_id;
+    let org_id = caller.org_id;
     let bounds = app.bounds(client_id);
     if options.dry_run {
         let preview =
@@ -52,18 +48,20 @@ pub async fn upsert(
         return Ok(restriction_response(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
     let if_digest = options.if_digest.as_deref();
-    restrict_scopes::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &by).await?;
+    restrict_scopes::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &caller.by())
+        .await?;
     Ok(restriction_response(&app, client_id, Some(&restriction), None))
 }
 
 pub async fn lift(
     State(app): State<Arc<App>>,
-    MayWrite(operator, by): MayWrite,
+    caller: Caller<AppsWrite>,
     ClientUuid(client_id): ClientUuid,
-    RawQuery(query): RawQuery,
+    options: Options,
 ) -> Result<StatusCode, ApiError> {
-    Options::parse(query.as_deref().unwrap_or_default())?.are_absent()?;
-    restrict_scopes::lift_restriction(&app.context, app.bounds(client_id), operator.org_id, client_id, &by).await?;
+    options.are_absent()?;
+    restrict_scopes::lift_restriction(&app.context, app.bounds(client_id), caller.org_id, client_id, &caller.by())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,9 +14,9 @@ use crate::actions::webhooks::fetch_access_token::AccessToken;
 use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
 use crate::app::App;
 use crate::db::webhooks::auth_methods;
-use crate::http::error::{ApiError, JSON_API, StringsError};
-use crate::http::extract::MayManageIntegrations;
-use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::http::error::{ApiError, JSON_API};
+use crate::http::extract::{Caller, Integrations};
+use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::id::AuthMethodId;
 
 /// The part of the request time limit that is kept for everything but the token request.
@@ -24,16 +24,16 @@ const RESERVED_TIME: Duration = Duration::from_secs(1);
 
 pub async fn test(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Path(id): Path<String>,
-) -> Result<Response, StringsError> {
+) -> Result<Response, ApiError> {
     // A malformed id gets 404.
     let id = Uuid::try_parse(&id).map(AuthMethodId).map_err(|_| ApiError::NoSuchAuthMethod)?;
-    let found = auth_methods::find(&app.context.db, operator.org_id, id).await?;
+    let found = auth_methods::find(&app.context.db, caller.org_id, id).await?;
     let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
     app.limits.take(Class::AuthMethodTest, Counted::Key(id.0)).map_err(ApiError::RateLimited)?;
     let within = app.config.webhooks.timeout.min(app.config.http.request_timeout.saturating_sub(RESERVED_TIME));
-    let test = test_auth_method(&app.context, &app.webhooks_outgoing, &app.issuer.ring, &method, within).await;
+    let test = test_auth_method(&app.context, &app.webhooks_outgoing, &method, within).await;
     let mut response = axum::Json(document(id, &test)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, JSON_API);
     Ok(response)

@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http::error::{About, ApiError};
+use crate::http::error::ApiError;
+use crate::http::extract::{JsonBody, attributes_of};
 use crate::rules::syntax::json_object::{ObjectOf, present};
-use crate::rules::syntax::json_text;
 
 const TYPE: &str = "upsert_scopes_restriction";
 
@@ -19,20 +21,8 @@ pub struct UpsertRequest {
     pub permission_scopes: Vec<String>,
 }
 
-/// serde rejects duplicate members of a struct; a `Value` would accept them. Neither `attributes`
-/// nor its lists may be null, since null could mean "no restriction" or "no scopes".
-#[derive(Deserialize)]
-struct RawDocument {
-    data: Option<ObjectOf<RawData>>,
-}
-
-#[derive(Deserialize)]
-struct RawData {
-    r#type: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    attributes: Option<ObjectOf<RawAttributes>>,
-}
-
+/// Neither `attributes` nor its lists may be null, since null could mean "no restriction" or "no
+/// scopes".
 #[derive(Default, Deserialize)]
 struct RawAttributes {
     #[serde(default, deserialize_with = "present")]
@@ -41,17 +31,9 @@ struct RawAttributes {
     permission_scopes: Option<Value>,
 }
 
-impl UpsertRequest {
-    pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        json_text::check(bytes).map_err(|error| bad_request(&error.to_string(), ""))?;
-        let ObjectOf(document): ObjectOf<RawDocument> =
-            serde_json::from_slice(bytes).map_err(|_| bad_request(SHAPE, ""))?;
-        let ObjectOf(data) = document.data.ok_or_else(|| bad_request("data is missing", "/data"))?;
-        match data.r#type.as_ref().and_then(Value::as_str) {
-            Some(TYPE) => {}
-            _ => return Err(bad_request("data.type is not upsert_scopes_restriction", "/data/type")),
-        }
-        let attributes = data.attributes.map(|ObjectOf(attributes)| attributes).unwrap_or_default();
+impl JsonBody for UpsertRequest {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        let ObjectOf(attributes): ObjectOf<RawAttributes> = attributes_of(bytes, TYPE, SHAPE)?;
         Ok(Self {
             oidc_scopes: list(attributes.oidc_scopes, "oidc_scopes")?,
             permission_scopes: list(attributes.permission_scopes, "permission_scopes")?,
@@ -65,12 +47,7 @@ const SHAPE: &str = "the body is not {\"data\": {\"type\": \"upsert_scopes_restr
 fn list(value: Option<Value>, member: &str) -> Result<Vec<String>, ApiError> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let strings: Result<Vec<String>, _> = serde_json::from_value(value);
-    strings
-        .map_err(|_| bad_request(&format!("{member} is not a list of strings"), &format!("/data/attributes/{member}")))
-}
-
-fn bad_request(detail: &str, pointer: &str) -> ApiError {
-    ApiError::BadRequest { detail: detail.to_owned(), about: About::Pointer(pointer.to_owned()) }
+    strings.map_err(|_| ApiError::bad_attribute(format!("{member} is not a list of strings"), member))
 }
 
 /// With `?dry_run=true`, nothing is stored. With `?if_digest=`, the change applies only to the
@@ -81,11 +58,17 @@ pub struct Options {
     pub if_digest: Option<String>,
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for Options {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::parse(parts.uri.query().unwrap_or_default())
+    }
+}
+
 impl Options {
-    pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let bad_request = |detail: &str, parameter| {
-            Err(ApiError::BadRequest { detail: detail.to_owned(), about: About::Parameter(parameter) })
-        };
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let bad_request = |detail: &str, parameter| Err(ApiError::bad_parameter(parameter, detail));
         let mut dry_run = None;
         let mut if_digest = None;
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -118,8 +101,7 @@ impl Options {
             Self { if_digest: Some(_), .. } => "if_digest",
             Self { dry_run: false, if_digest: None } => return Ok(()),
         };
-        let detail = format!("{parameter} is allowed only with POST");
-        Err(ApiError::BadRequest { detail, about: About::Parameter(parameter) })
+        Err(ApiError::bad_parameter(parameter, format!("{parameter} is allowed only with POST")))
     }
 }
 
@@ -154,16 +136,17 @@ fn is_digest(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::error::Source;
 
-    fn parsed(body: &str) -> Result<UpsertRequest, (String, About)> {
+    fn parsed(body: &str) -> Result<UpsertRequest, (String, Source)> {
         UpsertRequest::parse(body.as_bytes()).map_err(|error| match error {
-            ApiError::BadRequest { detail, about } => (detail, about),
+            ApiError::BadRequest { detail, source } => (detail, source),
             other => panic!("{other:?} is not a bad request"),
         })
     }
 
-    fn at(pointer: &str) -> About {
-        About::Pointer(pointer.to_owned())
+    fn at(pointer: &str) -> Source {
+        Source::Pointer(pointer.to_owned())
     }
 
     #[test]

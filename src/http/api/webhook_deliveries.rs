@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,11 +14,9 @@ use crate::app::App;
 use crate::db::webhooks;
 use crate::db::webhooks::deliveries::Delivery;
 use crate::db::webhooks::{Webhook, deliveries};
-use crate::http::api::page::bad_parameter;
-use crate::http::error::{ApiError, StringsError};
-use crate::http::extract::{MayManageIntegrations, Named, NamedWithId};
+use crate::http::error::ApiError;
+use crate::http::extract::{Caller, Integrations, Named, NamedWithId, Query};
 use crate::rules::id::{EventId, OrgId};
-use crate::rules::syntax::parameters::Parameters;
 
 pub const DEFAULT_SIZE: u32 = 100;
 pub const MAX_SIZE: u32 = 1_000;
@@ -26,29 +24,26 @@ pub const MAX_SIZE: u32 = 1_000;
 /// Lists deliveries, newest first. `before` is the id of the last delivery on the previous page.
 pub async fn list(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Named(name): Named,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, StringsError> {
-    let query = Parameters::from_query(query.as_deref().unwrap_or_default())
-        .map_err(|error| bad_parameter("query", error.to_string()))?;
+    Query(query): Query,
+) -> Result<Json<Value>, ApiError> {
     let state = query.get("state").map(deliveries::State::parse);
     let state = state.map(|state| {
-        state.ok_or_else(|| bad_parameter("state", "state must be waiting, delivered or parked".to_owned()))
+        state.ok_or_else(|| ApiError::bad_parameter("state", "state must be waiting, delivered or parked"))
     });
-    let before = query.get("before").map(|id| {
-        parse_id(id).ok_or_else(|| bad_parameter("before", "before must be the id of a delivery".to_owned()))
-    });
+    let before = query
+        .get("before")
+        .map(|id| parse_id(id).ok_or_else(|| ApiError::bad_parameter("before", "before must be the id of a delivery")));
     let size = match query.get("page_size").map(str::parse) {
         None => DEFAULT_SIZE,
         Some(Ok(size @ 1..=MAX_SIZE)) => size,
         Some(_) => {
-            return Err(
-                bad_parameter("page_size", format!("page_size must be a whole number from 1 to {MAX_SIZE}")).into()
-            );
+            let detail = format!("page_size must be a whole number from 1 to {MAX_SIZE}");
+            return Err(ApiError::bad_parameter("page_size", detail));
         }
     };
-    let webhook = find_webhook(&app, operator.org_id, &name).await?;
+    let webhook = find_webhook(&app, caller.org_id, &name).await?;
     let listed = deliveries::list(&app.context.db, webhook.id, state.transpose()?, before.transpose()?, size).await?;
     let data: Vec<Value> = listed.iter().map(resource).collect();
     Ok(Json(json!({"data": data})))
@@ -56,13 +51,13 @@ pub async fn list(
 
 pub async fn replay_one(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
+    caller: Caller<Integrations>,
     NamedWithId { name, id }: NamedWithId,
-) -> Result<(StatusCode, Json<Value>), StringsError> {
-    let webhook = find_webhook(&app, operator.org_id, &name).await?;
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let webhook = find_webhook(&app, caller.org_id, &name).await?;
     let event_id = parse_id(&id).ok_or(ApiError::NoSuchDelivery)?;
-    match replay_deliveries(&app.context, &webhook, Some(event_id), &by).await? {
-        0 => Err(ApiError::NoSuchDelivery.into()),
+    match replay_deliveries(&app.context, &webhook, Some(event_id), &caller.by()).await? {
+        0 => Err(ApiError::NoSuchDelivery),
         replayed => Ok(accepted(replayed)),
     }
 }
@@ -70,11 +65,11 @@ pub async fn replay_one(
 /// Replays all parked deliveries of the webhook.
 pub async fn replay(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Named(name): Named,
-) -> Result<(StatusCode, Json<Value>), StringsError> {
-    let webhook = find_webhook(&app, operator.org_id, &name).await?;
-    Ok(accepted(replay_deliveries(&app.context, &webhook, None, &by).await?))
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let webhook = find_webhook(&app, caller.org_id, &name).await?;
+    Ok(accepted(replay_deliveries(&app.context, &webhook, None, &caller.by()).await?))
 }
 
 async fn find_webhook(app: &App, org_id: OrgId, name: &str) -> Result<Webhook, ApiError> {

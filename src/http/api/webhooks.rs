@@ -5,75 +5,65 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::actions::webhooks::create_webhook;
 use crate::actions::webhooks::delete_webhook;
 use crate::actions::webhooks::find_webhook;
-use crate::actions::webhooks::find_webhook::ShownWebhook;
+use crate::actions::webhooks::find_webhook::DecryptedWebhook;
 use crate::actions::webhooks::update_webhook;
 use crate::app::App;
-use crate::http::error::StringsError;
-use crate::http::extract::{MayManageIntegrations, Named};
-use crate::http::middleware::body;
+use crate::http::error::ApiError;
+use crate::http::extract::{Caller, Integrations, JsonApi, Named};
 use crate::rules::syntax::address::AddressRules;
 use crate::rules::syntax::json_object::JsonObject;
 use crate::rules::webhook::{NewWebhook, WebhookChange};
 
 pub async fn create(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
-    request: Request,
-) -> Result<(StatusCode, Json<Value>), StringsError> {
-    let new = NewWebhook::parse(&object(&app, request).await?, &addresses(&app))?;
-    let created = create_webhook::create_webhook(&app.context, &app.issuer.ring, operator.org_id, &new, &by).await?;
+    caller: Caller<Integrations>,
+    JsonApi(body): JsonApi<JsonObject>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let new = NewWebhook::parse(&body, &addresses(&app))?;
+    let created = create_webhook::create_webhook(&app.context, caller.org_id, &new, &caller.by()).await?;
     Ok((StatusCode::CREATED, Json(document(&created))))
 }
 
-pub async fn list(
-    State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
-) -> Result<Json<Value>, StringsError> {
-    let webhooks = find_webhook::list_webhooks(&app.context, &app.issuer.ring, operator.org_id).await?;
+pub async fn list(State(app): State<Arc<App>>, caller: Caller<Integrations>) -> Result<Json<Value>, ApiError> {
+    let webhooks = find_webhook::list_webhooks(&app.context, caller.org_id).await?;
     Ok(Json(webhooks.iter().map(document).collect()))
 }
 
 pub async fn show(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, _): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Named(name): Named,
-) -> Result<Json<Value>, StringsError> {
-    let webhook = find_webhook::find_webhook(&app.context, &app.issuer.ring, operator.org_id, &name).await?;
+) -> Result<Json<Value>, ApiError> {
+    let webhook = find_webhook::find_webhook(&app.context, caller.org_id, &name).await?;
     Ok(Json(document(&webhook)))
 }
 
 /// Changes only the members that are sent.
 pub async fn update(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Named(name): Named,
-    request: Request,
-) -> Result<Json<Value>, StringsError> {
-    let change = WebhookChange::parse(&object(&app, request).await?, &addresses(&app))?;
-    let ring = &app.issuer.ring;
-    let changed = update_webhook::update_webhook(&app.context, ring, operator.org_id, &name, &change, &by).await?;
+    JsonApi(body): JsonApi<JsonObject>,
+) -> Result<Json<Value>, ApiError> {
+    let change = WebhookChange::parse(&body, &addresses(&app))?;
+    let changed = update_webhook::update_webhook(&app.context, caller.org_id, &name, &change, &caller.by()).await?;
     Ok(Json(document(&changed)))
 }
 
 pub async fn delete(
     State(app): State<Arc<App>>,
-    MayManageIntegrations(operator, by): MayManageIntegrations,
+    caller: Caller<Integrations>,
     Named(name): Named,
-) -> Result<StatusCode, StringsError> {
-    delete_webhook::delete_webhook(&app.context, operator.org_id, &name, &by).await?;
+) -> Result<StatusCode, ApiError> {
+    delete_webhook::delete_webhook(&app.context, caller.org_id, &name, &caller.by()).await?;
     Ok(StatusCode::OK)
-}
-
-pub async fn object(app: &App, request: Request) -> Result<JsonObject, StringsError> {
-    let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
-    Ok(JsonObject::parse(&bytes)?)
 }
 
 /// The rules for addresses in the URL. The addresses of a host name are checked on each delivery.
@@ -84,8 +74,8 @@ fn addresses(app: &App) -> AddressRules {
     }
 }
 
-fn document(shown: &ShownWebhook) -> Value {
-    let ShownWebhook { webhook, custom_headers, signing_secret } = shown;
+fn document(shown: &DecryptedWebhook) -> Value {
+    let DecryptedWebhook { webhook, custom_headers, signing_secret } = shown;
     let mut document = json!({
         "name": webhook.name,
         "url": webhook.url,

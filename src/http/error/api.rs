@@ -1,6 +1,10 @@
-//! Errors of the management API, in the shape that the path's group uses.
+//! Errors of the management API, in the shape that the route declares.
 
-use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -10,79 +14,77 @@ use crate::actions::grants::end::{DisableClientError, RevokeGrantError};
 use crate::actions::orgs::default_client_scopes::SetDefaultsError;
 use crate::actions::webhooks::create_auth_method::{AuthMethodError, MAX_AUTH_METHODS};
 use crate::db::engine::error::DbError;
+use crate::http::error::oauth::code_of;
 use crate::http::error::page::PageError;
-use crate::http::error::{INTERNAL, JSON, JSON_API, NO_STORE, add_retry_after, log, public_text};
+use crate::http::error::{
+    INTERNAL, JSON, JSON_API, METHOD, NO_STORE, NOTHING_HERE, TOO_MANY, add_retry_after, log_database, of_database,
+};
 use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body::BodyError;
-use crate::http::middleware::rate_limit::TooManyRequests;
+use crate::limits::rate_limit::TooManyRequests;
 use crate::rules::identity::permission::Permission;
 use crate::rules::scope::restriction::RestrictionError;
 use crate::rules::webhook::auth_method::{AuthMethodMistake, Member};
 use crate::sealing::SealError;
 
-/// Errors of the management API. The path's audience decides their shape.
-#[derive(Debug, thiserror::Error)]
+/// Errors of the management API and of the middleware. The audience of the route decides their
+/// shape.
+#[derive(Debug)]
 pub enum ApiError {
-    #[error(transparent)]
-    Body(#[from] BodyError),
+    Body(BodyError),
     /// No credentials, or a token that is not valid.
-    #[error("no credentials")]
     Unauthorized,
-    #[error("unknown or revoked keys")]
+    /// Unknown or revoked keys.
     UnknownKeys,
-    #[error("the user's role lacks a permission")]
+    /// The user's role lacks the permission.
     Lacks(Permission),
-    #[error("the access token lacks a scope")]
+    /// The access token lacks the scope.
     LacksScope(Permission),
-    #[error("this operation requires keys, not an access token")]
+    /// The operation requires keys, not an access token.
     KeysOnly,
-    #[error("{detail}")]
-    BadRequest { detail: String, about: About },
-    #[error(transparent)]
-    Restriction(#[from] RestrictionError),
-    #[error("there is no such client")]
+    BadRequest {
+        detail: String,
+        source: Source,
+    },
     NoSuchClient,
-    #[error("there is no such authorized client")]
     NoSuchAuthorizedClient,
-    #[error("there is no such authorization")]
     NoSuchAuthorization,
-    #[error("there is no such auth method")]
     NoSuchAuthMethod,
-    #[error("another auth method has this name")]
-    AuthMethodNameTaken,
-    #[error("the organization has the maximum number of auth methods")]
-    TooManyAuthMethods,
-    /// Holds the names of the webhooks that use it.
-    #[error("the auth method is in use")]
-    AuthMethodInUse(Vec<String>),
-    #[error("there is no such webhook")]
     NoSuchWebhook,
-    #[error("there is no such variable")]
     NoSuchVariable,
-    #[error("there is no such delivery, or it is not parked")]
     NoSuchDelivery,
-    #[error("{0}")]
-    Conflict(String),
-    #[error("a sealed value cannot be opened: {0}")]
+    Conflict(Cow<'static, str>),
+    /// A sealed value in the database cannot be opened.
     Unopened(SealError),
-    #[error("there is nothing at this path")]
     NotFound,
-    #[error("method not allowed")]
     Method,
-    #[error("the state has changed since the preview")]
-    Moved,
-    #[error("too many requests")]
     RateLimited(TooManyRequests),
-    #[error("{0}")]
-    Db(#[from] DbError),
-    #[error("the server is at its limit of concurrent requests")]
+    Db(DbError),
     Busy,
-    #[error("the server is waiting for its database")]
+    /// The server is waiting for its database.
     Starting,
-    #[error("the request took too long")]
     TookTooLong,
-    #[error("a panic was caught")]
     Panicked,
+}
+
+/// The part of the request that an error is about: the `source` of a JSON:API error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A JSON Pointer into the body (RFC 6901).
+    Pointer(String),
+    /// A parameter of the query or of the path.
+    Parameter(&'static str),
+    Header(&'static str),
+}
+
+impl Source {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Pointer(pointer) => json!({"pointer": pointer}),
+            Self::Parameter(name) => json!({"parameter": name}),
+            Self::Header(name) => json!({"header": name}),
+        }
+    }
 }
 
 /// For errors of the middleware on paths that people open in a browser.
@@ -92,26 +94,37 @@ impl From<ApiError> for PageError {
             ApiError::RateLimited(refusal) => Self::TooMany(refusal),
             ApiError::Panicked => Self::Internal,
             ApiError::NotFound => Self::NotFound,
-            error if error.status() == StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable(error.detail()),
-            error => Self::Unreadable(error.detail()),
+            error => match error.response() {
+                (StatusCode::SERVICE_UNAVAILABLE, text, _) => Self::Unavailable(text.into_owned()),
+                (_, text, _) => Self::Unreadable(text.into_owned()),
+            },
         }
     }
 }
 
-/// The part of the request that an error is about: the `source` of a JSON:API error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    Pointer(String),
-    Parameter(&'static str),
-    Header(&'static str),
-    Path(&'static str),
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(cause: DbError) -> Self {
+        Self::Db(cause)
+    }
+}
+
+impl From<RestrictionError> for ApiError {
+    fn from(error: RestrictionError) -> Self {
+        Self::bad_member(&error, error.pointer())
+    }
 }
 
 impl From<RestrictScopesError> for ApiError {
     fn from(error: RestrictScopesError) -> Self {
         match error {
             RestrictScopesError::NoSuchClient => Self::NoSuchClient,
-            RestrictScopesError::Moved => Self::Moved,
+            RestrictScopesError::Moved => Self::Conflict(MOVED.into()),
             RestrictScopesError::Db(cause) => Self::Db(cause),
         }
     }
@@ -120,7 +133,7 @@ impl From<RestrictScopesError> for ApiError {
 impl From<SetDefaultsError> for ApiError {
     fn from(error: SetDefaultsError) -> Self {
         match error {
-            SetDefaultsError::Moved => Self::Moved,
+            SetDefaultsError::Moved => Self::Conflict(MOVED.into()),
             // The request's lists were checked before, and the organization is the caller's.
             SetDefaultsError::UnknownScope(_) | SetDefaultsError::NoSuchOrg => Self::NotFound,
             SetDefaultsError::Db(cause) => Self::Db(cause),
@@ -148,8 +161,7 @@ impl From<RevokeGrantError> for ApiError {
 
 impl From<AuthMethodMistake> for ApiError {
     fn from(mistake: AuthMethodMistake) -> Self {
-        let pointer = format!("/data/attributes/{}", mistake.member());
-        Self::BadRequest { detail: mistake.to_string(), about: About::Pointer(pointer) }
+        Self::bad_attribute(&mistake, mistake.member())
     }
 }
 
@@ -157,106 +169,76 @@ impl From<AuthMethodError> for ApiError {
     fn from(error: AuthMethodError) -> Self {
         match error {
             AuthMethodError::NoSuchMethod => Self::NoSuchAuthMethod,
-            AuthMethodError::NameTaken => Self::AuthMethodNameTaken,
-            AuthMethodError::TooMany => Self::TooManyAuthMethods,
-            AuthMethodError::InUse(webhooks) => Self::AuthMethodInUse(webhooks),
-            AuthMethodError::UrlMissing(cause) => {
-                let about = About::Pointer(format!("/data/attributes/{}", Member::AccessTokenUrl));
-                Self::BadRequest { detail: cause.to_string(), about }
+            AuthMethodError::NameTaken => {
+                Self::Conflict("another auth method of this organization has this name: choose another name".into())
             }
+            AuthMethodError::TooMany => {
+                let detail = format!(
+                    "this organization already has {MAX_AUTH_METHODS} auth methods, the maximum: delete one that no \
+                     webhook uses"
+                );
+                Self::Conflict(detail.into())
+            }
+            AuthMethodError::InUse(webhooks) => Self::Conflict(in_use(&webhooks).into()),
+            AuthMethodError::UrlMissing(cause) => Self::bad_attribute(cause, Member::AccessTokenUrl),
             AuthMethodError::Db(cause) => Self::Db(cause),
         }
     }
 }
 
+const MOVED: &str = "the restriction has changed since the preview with this digest: preview it again";
+const KEYS_ONLY: &str = "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead";
+
 impl ApiError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Body(error) => error.status(),
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::UnknownKeys | Self::Lacks(_) | Self::LacksScope(_) | Self::KeysOnly => StatusCode::FORBIDDEN,
-            Self::BadRequest { .. } | Self::Restriction(_) => StatusCode::BAD_REQUEST,
-            Self::NoSuchClient
-            | Self::NoSuchAuthorizedClient
-            | Self::NoSuchAuthorization
-            | Self::NoSuchAuthMethod
-            | Self::NoSuchWebhook
-            | Self::NoSuchVariable
-            | Self::NoSuchDelivery
-            | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Moved
-            | Self::Conflict(_)
-            | Self::AuthMethodNameTaken
-            | Self::TooManyAuthMethods
-            | Self::AuthMethodInUse(_) => StatusCode::CONFLICT,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Db(cause) if cause.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Busy | Self::Starting | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Db(_) | Self::Unopened(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+    /// An error in the member of the body at a JSON Pointer (RFC 6901).
+    pub fn bad_member(detail: impl ToString, pointer: impl Into<String>) -> Self {
+        Self::BadRequest { detail: detail.to_string(), source: Source::Pointer(pointer.into()) }
     }
 
-    fn detail(&self) -> String {
-        match self {
-            Self::Body(error) => error.to_string(),
-            Self::Unauthorized => "Unauthorized".to_owned(),
-            Self::UnknownKeys => "Forbidden".to_owned(),
-            Self::Lacks(permission) => {
-                let name = permission.as_str();
-                format!(
-                    "the role of this user lacks the permission {name}: ask a member of the organization \
-                     whose role has it"
-                )
-            }
-            Self::LacksScope(permission) => {
-                format!("the access token lacks the scope {permission}: have its user authorize the client for it")
-            }
-            Self::KeysOnly => {
-                "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead".to_owned()
-            }
-            Self::BadRequest { detail, .. } => detail.clone(),
-            Self::Restriction(error) => error.to_string(),
-            Self::NoSuchClient => "there is no client with this id".to_owned(),
-            Self::NoSuchAuthorizedClient => "this organization has no authorized client with this id".to_owned(),
-            Self::NoSuchAuthorization => "this client has no such authorization".to_owned(),
-            Self::NoSuchAuthMethod => "there is no auth method with this id".to_owned(),
-            Self::AuthMethodNameTaken => {
-                "another auth method of this organization has this name: choose another name".to_owned()
-            }
-            Self::TooManyAuthMethods => format!(
-                "this organization already has {MAX_AUTH_METHODS} auth methods, the maximum: \
-                 delete one that no webhook uses"
-            ),
-            Self::AuthMethodInUse(webhooks) => in_use(webhooks),
-            Self::NoSuchWebhook => "this organization has no webhook with this name".to_owned(),
-            Self::NoSuchDelivery => "this webhook has no parked delivery with this id".to_owned(),
-            Self::NoSuchVariable => "this organization has no custom variable with this name".to_owned(),
-            Self::Conflict(detail) => detail.clone(),
-            Self::NotFound => "there is nothing at this path".to_owned(),
-            Self::Method => "this method is not allowed here: the Allow header lists the allowed methods".to_owned(),
-            Self::Moved => {
-                "the restriction has changed since the preview with this digest: preview it again".to_owned()
-            }
-            Self::RateLimited(_) => "Too many requests".to_owned(),
-            Self::Db(cause) => public_text(cause).to_owned(),
-            Self::Busy => "the server is at its limit of concurrent requests; retry in a second".to_owned(),
-            Self::Starting => "the server is starting and waiting for its database; retry in a second".to_owned(),
-            Self::TookTooLong => "the request took longer than the server allows".to_owned(),
-            Self::Unopened(_) | Self::Panicked => INTERNAL.to_owned(),
-        }
+    /// An error in an attribute of a JSON:API resource.
+    pub fn bad_attribute(detail: impl ToString, name: impl Display) -> Self {
+        Self::bad_member(detail, format!("/data/attributes/{name}"))
     }
 
-    fn source(&self) -> Option<Value> {
-        match self {
-            Self::BadRequest { about: About::Pointer(pointer), .. } => Some(json!({"pointer": pointer})),
-            Self::BadRequest { about: About::Parameter(name) | About::Path(name), .. } => {
-                Some(json!({"parameter": name}))
+    /// An error in a parameter of the query or of the path.
+    pub fn bad_parameter(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::BadRequest { detail: detail.into(), source: Source::Parameter(name) }
+    }
+
+    /// The status, the text and, for JSON:API, the part of the request that the error is about.
+    fn response(&self) -> (StatusCode, Cow<'_, str>, Option<&Source>) {
+        const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        let (status, text): (StatusCode, Cow<'_, str>) = match self {
+            Self::BadRequest { detail, source } => return (StatusCode::BAD_REQUEST, detail.into(), Some(source)),
+            Self::Body(error) => (error.status(), error.to_string().into()),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized".into()),
+            Self::UnknownKeys => (StatusCode::FORBIDDEN, "Forbidden".into()),
+            Self::Lacks(permission) => (StatusCode::FORBIDDEN, lacks(*permission).into()),
+            Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(*scope).into()),
+            Self::KeysOnly => (StatusCode::FORBIDDEN, KEYS_ONLY.into()),
+            Self::NoSuchClient => not_found("there is no client with this id"),
+            Self::NoSuchAuthorizedClient => not_found("this organization has no authorized client with this id"),
+            Self::NoSuchAuthorization => not_found("this client has no such authorization"),
+            Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),
+            Self::NoSuchWebhook => not_found("this organization has no webhook with this name"),
+            Self::NoSuchVariable => not_found("this organization has no custom variable with this name"),
+            Self::NoSuchDelivery => not_found("this webhook has no parked delivery with this id"),
+            Self::NotFound => not_found(NOTHING_HERE),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, METHOD.into()),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, (&**detail).into()),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY.into()),
+            Self::Db(cause) => {
+                let (status, text) = of_database(cause);
+                (status, text.into())
             }
-            Self::BadRequest { about: About::Header(name), .. } => Some(json!({"header": name})),
-            Self::Restriction(error) => Some(json!({"pointer": error.pointer()})),
-            _ => None,
-        }
+            Self::Busy => (UNAVAILABLE, BodyError::Busy.to_string().into()),
+            Self::Starting => {
+                (UNAVAILABLE, "the server is starting and waiting for its database; retry in a second".into())
+            }
+            Self::TookTooLong => (UNAVAILABLE, "the request took longer than the server allows".into()),
+            Self::Unopened(_) | Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.into()),
+        };
+        (status, text, None)
     }
 
     /// Failed credentials and too many requests are plain strings for every audience.
@@ -264,29 +246,32 @@ impl ApiError {
         matches!(self, Self::Unauthorized | Self::UnknownKeys | Self::RateLimited(_))
     }
 
-    /// The response in the shape of an audience. Errors of the middleware use the path's audience.
-    pub fn response_for(self, audience: Audience) -> Response {
+    /// The response in the shape of an audience.
+    pub fn response_for(&self, audience: Audience) -> Response {
         if let Self::RateLimited(refusal) = self {
             return refusal.into_response();
         }
-        let status = self.status();
-        if let Self::Db(cause) = &self {
-            log(status, cause);
-        }
-        if let Self::Unopened(cause) = &self {
-            tracing::error!(error = %cause, "a sealed value in the database could not be opened");
+        let (status, text, source) = self.response();
+        match self {
+            Self::Db(cause) => log_database(status, cause),
+            Self::Unopened(cause) => {
+                tracing::error!(error = %cause, "an encrypted value in the database could not be decrypted");
+            }
+            _ => {}
         }
         let (content_type, body) = match audience {
-            Audience::JsonApi if !self.is_always_strings() => (JSON_API, json!({"errors": [self.as_item(status)]})),
+            Audience::JsonApi if !self.is_always_strings() => {
+                (JSON_API, json!({"errors": [item(status, &text, source)]}))
+            }
             Audience::OAuth if !self.is_always_strings() => {
-                (JSON, json!({"error": oauth_code(status), "error_description": self.detail()}))
+                (JSON, json!({"error": code_of(status), "error_description": text}))
             }
             Audience::Strings | Audience::JsonApi | Audience::OAuth | Audience::Page => {
-                (JSON, json!({"errors": [self.detail()]}))
+                (JSON, json!({"errors": [text]}))
             }
         };
         let mut response = (status, body.to_string()).into_response();
-        response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
@@ -294,18 +279,31 @@ impl ApiError {
         add_retry_after(&mut response);
         response
     }
+}
 
-    fn as_item(&self, status: StatusCode) -> Value {
-        let mut item = json!({
-            "status": status.as_str(),
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "detail": self.detail(),
-        });
-        if let (Some(source), Some(members)) = (self.source(), item.as_object_mut()) {
-            members.insert("source".to_owned(), source);
-        }
-        item
+fn item(status: StatusCode, text: &str, source: Option<&Source>) -> Value {
+    let mut item = json!({
+        "status": status.as_str(),
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "detail": text,
+    });
+    if let (Some(source), Some(members)) = (source, item.as_object_mut()) {
+        members.insert("source".to_owned(), source.to_json());
     }
+    item
+}
+
+fn not_found(text: &'static str) -> (StatusCode, Cow<'static, str>) {
+    (StatusCode::NOT_FOUND, text.into())
+}
+
+fn lacks(permission: Permission) -> String {
+    let name = permission.as_str();
+    format!("the role of this user lacks the permission {name}: ask a member of the organization whose role has it")
+}
+
+fn lacks_scope(scope: Permission) -> String {
+    format!("the access token lacks the scope {scope}: have its user authorize the client for it")
 }
 
 /// Names are short enough to quote, since their length is checked on creation.
@@ -320,17 +318,21 @@ fn in_use(webhooks: &[String]) -> String {
     }
 }
 
-fn oauth_code(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
-        status if status.is_server_error() => "server_error",
-        _ => "invalid_request",
+/// An empty response with the error in its extensions. The route declares the audience, so
+/// [`shaped_for`] renders the error.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, ..) = self.response();
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
     }
 }
 
-/// In the JSON:API shape, which most endpoints of this enum use.
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        self.response_for(Audience::JsonApi)
+/// Renders the error of a handler, if the response holds one, in the shape of the audience.
+pub fn shaped_for(audience: Audience, mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Arc<ApiError>>() {
+        Some(error) => error.response_for(audience),
+        None => response,
     }
 }

@@ -1,6 +1,9 @@
 //! Errors of the pages: browsers get a page with a reference code. Other clients on the same paths
 //! get the same text as `{"errors": ["text"]}`.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -10,61 +13,52 @@ use serde_json::json;
 
 use crate::actions::authorize::approve::ApproveError;
 use crate::actions::authorize::offer_scopes::OfferError;
+use crate::actions::authorize::pending::PendingError;
 use crate::actions::clients::find::FindClientError;
 use crate::actions::grants::end::RevokeGrantError;
 use crate::db::engine::error::DbError;
-use crate::http::error::{JSON, add_retry_after, log, public_text};
+use crate::http::error::{
+    JSON, METHOD, NOTHING_HERE, OVERLOADED, TOO_MANY, add_retry_after, log_database, of_database,
+};
 use crate::http::extract::browser::wants_a_page;
+use crate::http::extract::preferred_language;
 use crate::http::middleware::body::BodyError;
 use crate::http::middleware::edge::Origin;
-use crate::http::middleware::rate_limit::TooManyRequests;
-use crate::http::views::{Language, Problem, ProblemPage};
+use crate::http::views::{Problem, ProblemPage};
+use crate::limits::rate_limit::TooManyRequests;
 use crate::passwords::Busy;
+use crate::rules::authorization::language::Language;
 use crate::rules::authorization::refused_request::RefusedRequest;
 use crate::rules::syntax::parameters::ParametersError;
 
-#[derive(Clone, Debug, thiserror::Error)]
+/// The middleware [`render_page_errors`] takes errors out of the response, so they can be cloned.
+#[derive(Clone, Debug)]
 pub enum PageError {
     /// RFC 6749 section 4.1.2.1: this error and the next are never sent to a redirect URI. The
     /// texts are those of the compatible API.
-    #[error("invalid_request - Invalid client_id parameter value.")]
     UnknownClient(Box<RefusedRequest>),
-    #[error("invalid_request - Mismatching redirect URI.")]
     MismatchingRedirect(Box<RefusedRequest>),
-    #[error("invalid_request - {0}")]
     Unreadable(String),
-    #[error("invalid_request - The document of this client cannot be used: {0}")]
+    /// The reason why the document of the client cannot be used.
     Document(String),
-    #[error("the request was already answered, has expired, or was started in another browser")]
     NotPending,
-    #[error("the form did not come from a page of this server in this browser")]
     Forged,
-    #[error("this account does not belong to an organization that can be used here")]
     NoOrganization,
-    #[error("there is nothing at this path")]
     NotFound,
-    #[error("this method is not allowed here: the Allow header lists the allowed methods")]
     Method,
-    #[error(transparent)]
     Body(BodyError),
-    #[error("too many requests")]
     TooMany(TooManyRequests),
-    #[error("too many authorization requests are pending; retry after the time in Retry-After")]
     TooManyWaiting(TooManyRequests),
-    #[error("the server is overloaded; retry in a second")]
     Busy,
+    Db(Arc<DbError>),
     /// Holds the text that API clients get.
-    #[error("{0}")]
     Unavailable(String),
-    #[error("internal server error")]
     Internal,
 }
 
 impl From<DbError> for PageError {
     fn from(cause: DbError) -> Self {
-        let transient = cause.is_transient();
-        log(if transient { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }, &cause);
-        if transient { Self::Unavailable(public_text(&cause).to_owned()) } else { Self::Internal }
+        Self::Db(Arc::new(cause))
     }
 }
 
@@ -109,38 +103,59 @@ impl From<RevokeGrantError> for PageError {
     }
 }
 
-impl PageError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::UnknownClient(_)
-            | Self::MismatchingRedirect(_)
-            | Self::Unreadable(_)
-            | Self::Document(_)
-            | Self::NotPending => StatusCode::BAD_REQUEST,
-            Self::Forged | Self::NoOrganization => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Body(error) => error.status(),
-            Self::TooMany(_) | Self::TooManyWaiting(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+/// What the response contains.
+struct Answer<'a> {
+    status: StatusCode,
+    problem: Problem,
+    /// For clients that are not browsers.
+    text: Cow<'a, str>,
+    /// Whether the page shows the text too, so that people can search for it.
+    shows_text: bool,
+}
+
+impl<'a> Answer<'a> {
+    fn new(status: StatusCode, problem: Problem, text: impl Into<Cow<'a, str>>) -> Self {
+        Self { status, problem, text: text.into(), shows_text: false }
     }
 
-    fn problem(&self) -> Problem {
+    fn showing_text(self) -> Self {
+        Self { shows_text: true, ..self }
+    }
+}
+
+impl PageError {
+    fn response(&self) -> Answer<'_> {
+        const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
         match self {
-            Self::UnknownClient(_) => Problem::UnknownClient,
-            Self::MismatchingRedirect(_) => Problem::MismatchingRedirect,
-            Self::Unreadable(detail) => Problem::BadRequest(detail.clone()),
-            Self::Document(reason) => Problem::DocumentUnusable(reason.clone()),
-            Self::NotPending => Problem::RequestExpired,
-            Self::Forged => Problem::Forbidden,
-            Self::NoOrganization => Problem::NoOrganization,
-            Self::Body(error) => Problem::BadRequest(error.to_string()),
-            Self::NotFound | Self::Method => Problem::NotFound,
-            Self::TooMany(_) => Problem::TooMany,
-            Self::TooManyWaiting(_) => Problem::TooManyWaiting,
-            Self::Busy | Self::Unavailable(_) | Self::Internal => Problem::Unavailable,
+            Self::UnknownClient(_) => Answer::new(BAD_REQUEST, Problem::UnknownClient, UNKNOWN_CLIENT).showing_text(),
+            Self::MismatchingRedirect(_) => {
+                Answer::new(BAD_REQUEST, Problem::MismatchingRedirect, MISMATCHING_REDIRECT).showing_text()
+            }
+            Self::Unreadable(detail) => {
+                let text = format!("invalid_request - {detail}");
+                Answer::new(BAD_REQUEST, Problem::BadRequest(detail.clone()), text).showing_text()
+            }
+            Self::Document(reason) => {
+                let text = format!("invalid_request - The document of this client cannot be used: {reason}");
+                Answer::new(BAD_REQUEST, Problem::DocumentUnusable(reason.clone()), text).showing_text()
+            }
+            Self::NotPending => Answer::new(BAD_REQUEST, Problem::RequestExpired, NOT_PENDING),
+            Self::Forged => Answer::new(StatusCode::FORBIDDEN, Problem::Forbidden, FORGED),
+            Self::NoOrganization => Answer::new(StatusCode::FORBIDDEN, Problem::NoOrganization, NO_ORGANIZATION),
+            Self::NotFound => Answer::new(StatusCode::NOT_FOUND, Problem::NotFound, NOTHING_HERE),
+            Self::Method => Answer::new(StatusCode::METHOD_NOT_ALLOWED, Problem::NotFound, METHOD),
+            Self::Body(error) => Answer::new(error.status(), Problem::BadRequest(error.to_string()), error.to_string()),
+            Self::TooMany(_) => Answer::new(StatusCode::TOO_MANY_REQUESTS, Problem::TooMany, TOO_MANY),
+            Self::TooManyWaiting(_) => {
+                Answer::new(StatusCode::TOO_MANY_REQUESTS, Problem::TooManyWaiting, TOO_MANY_WAITING)
+            }
+            Self::Busy => Answer::new(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable, OVERLOADED),
+            Self::Db(cause) => match of_database(cause) {
+                (StatusCode::SERVICE_UNAVAILABLE, text) => unavailable(text),
+                _ => internal(),
+            },
+            Self::Unavailable(text) => unavailable(text.as_str()),
+            Self::Internal => internal(),
         }
     }
 
@@ -150,25 +165,28 @@ impl PageError {
             _ => None,
         }
     }
+}
 
-    /// The text that API clients get. The page shows it so that people can search for it.
-    fn exact_words(&self) -> Option<String> {
-        match self {
-            Self::UnknownClient(_)
-            | Self::MismatchingRedirect(_)
-            | Self::Unreadable(_)
-            | Self::Document(_)
-            | Self::Unavailable(_) => Some(self.to_string()),
-            _ => None,
-        }
-    }
+const UNKNOWN_CLIENT: &str = "invalid_request - Invalid client_id parameter value.";
+const MISMATCHING_REDIRECT: &str = "invalid_request - Mismatching redirect URI.";
+const NOT_PENDING: &str = "the request was already answered, has expired, or was started in another browser";
+const FORGED: &str = "the form did not come from a page of this server in this browser";
+const NO_ORGANIZATION: &str = "this account does not belong to an organization that can be used here";
+const TOO_MANY_WAITING: &str = "too many authorization requests are pending; retry after the time in Retry-After";
+
+fn unavailable(text: &str) -> Answer<'_> {
+    Answer::new(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable, text).showing_text()
+}
+
+fn internal() -> Answer<'static> {
+    Answer::new(StatusCode::INTERNAL_SERVER_ERROR, Problem::Unavailable, "internal server error")
 }
 
 /// An empty response with the error in its extensions. [`render_page_errors`] knows the request and
 /// renders it.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
+        let mut response = self.response().status.into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -177,7 +195,7 @@ impl IntoResponse for PageError {
 /// Middleware around every page that renders its errors as HTML or JSON, in the browser's language.
 pub async fn render_page_errors(request: Request, next: Next) -> Response {
     let as_page = wants_a_page(request.method(), request.headers());
-    let language = Language::of(request.headers());
+    let language = preferred_language(request.headers());
     let origin = request.extensions().get::<Origin>().cloned();
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<PageError>() {
@@ -192,43 +210,67 @@ pub async fn render_page_errors(request: Request, next: Next) -> Response {
 }
 
 /// The facts about the refused request are already escaped and bounded.
-fn log_page(error: &PageError, reference: Option<&str>) {
+fn log(error: &PageError, answer: &Answer<'_>, reference: Option<&str>) {
+    if let PageError::Db(cause) = error {
+        log_database(answer.status, cause);
+    }
+    let text = &*answer.text;
     match error.facts() {
         Some(facts) => {
-            tracing::info!(%error, reference, client.id = facts.client_id, redirect_uri = facts.redirect_uri,
-            registered = facts.registered.join(" "), more = facts.more, "a page request failed")
+            tracing::info!(
+                error = text,
+                reference,
+                client.id = facts.client_id,
+                redirect_uri = facts.redirect_uri,
+                registered = facts.registered.join(" "),
+                more = facts.more,
+                "a page request failed"
+            )
         }
-        None => tracing::info!(%error, reference, "a page request failed"),
+        None => tracing::info!(error = text, reference, "a page request failed"),
     }
 }
 
 pub fn page_response(error: &PageError, as_page: bool, language: Language, origin: Option<&Origin>) -> Response {
     let reference = origin.map(|origin| &*origin.request_id);
-    log_page(error, reference);
+    let answer = error.response();
+    log(error, &answer, reference);
     if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, as_page) {
         return refusal.into_response();
     }
+    let status = answer.status;
     let mut response = if as_page {
         let page = ProblemPage {
-            status: error.status(),
-            problem: error.problem(),
-            exact_words: error.exact_words(),
+            status,
+            problem: answer.problem,
+            error_text: answer.shows_text.then(|| answer.text.into_owned()),
             reference: reference.map(str::to_owned),
             facts: error.facts().cloned(),
         };
         page.render(language)
     } else {
-        let mut response = json!({"errors": [error.to_string()]}).to_string().into_response();
+        let mut response = json!({"errors": [answer.text]}).to_string().into_response();
         response.headers_mut().insert(CONTENT_TYPE, JSON);
         response
     };
-    *response.status_mut() = error.status();
+    *response.status_mut() = status;
     if let PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal) = error {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refusal.reset));
         response.extensions_mut().insert(refusal.class);
     }
     add_retry_after(&mut response);
     response
+}
+
+impl From<PendingError> for PageError {
+    fn from(error: PendingError) -> Self {
+        match error {
+            PendingError::NotPending => Self::NotPending,
+            PendingError::UnknownClient(facts) => Self::UnknownClient(facts),
+            PendingError::MismatchingRedirect(facts) => Self::MismatchingRedirect(facts),
+            PendingError::Db(cause) => cause.into(),
+        }
+    }
 }
 
 impl From<OfferError> for PageError {

@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::secret::Secret;
+use crate::rules::secret::Secret;
 
 /// The possible readings of the Basic password, or the bearer token. The caller tries each of them,
 /// since not every client form-encodes both halves (RFC 6749 section 2.3.1), and a user name that

@@ -12,8 +12,11 @@
 //! With https, all have the `__Host-` prefix, so that a sibling host cannot overwrite them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::header::{COOKIE, ORIGIN, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use base64::Engine as _;
@@ -25,12 +28,13 @@ use crate::app::App;
 use crate::db::users::sessions::Session;
 use crate::db::users::{User, sessions};
 use crate::http::error::PageError;
+use crate::http::extract::preferred_language;
 use crate::http::middleware::edge::Origin;
-use crate::http::views::Language;
+use crate::rules::authorization::language::Language;
 use crate::rules::identity::session::{ABSOLUTE_TIMEOUT, is_expired};
+use crate::rules::secret::{Digest, Secret};
 use crate::rules::syntax::parameters::Parameters;
 use crate::sealing::constant_time_eq;
-use crate::secret::{Digest, Secret};
 
 const SESSION: &str = "sid";
 const BINDING: &str = "browser";
@@ -61,6 +65,14 @@ pub struct SignedIn {
     pub user: User,
 }
 
+impl FromRequestParts<Arc<App>> for Browser {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        Self::of(app, &parts.headers, Origin::of(parts)).await
+    }
+}
+
 impl Browser {
     pub async fn of(app: &App, headers: &HeaderMap, origin: Option<Origin>) -> Result<Self, PageError> {
         let is_secure = app.config.http.public_url.starts_with("https://");
@@ -71,7 +83,7 @@ impl Browser {
         };
         let binding = cookie(BINDING);
         Ok(Self {
-            language: Language::of(headers),
+            language: preferred_language(headers),
             signed_in,
             choosing_password,
             known: cookie(KNOWN_BROWSER),

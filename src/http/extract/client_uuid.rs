@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use crate::http::error::{About, ApiError};
+use crate::http::error::ApiError;
 use crate::rules::client::ClientId;
 
 pub struct ClientUuid(pub ClientId);
@@ -12,9 +12,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientUuid {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let bad_request = || ApiError::BadRequest {
-            detail: "client_uuid is not a UUID: 36 characters such as 72b68208-36a6-11f0-b21b-da7ad0900002".to_owned(),
-            about: About::Path("client_uuid"),
+        let bad_request = || {
+            let detail = "client_uuid is not a UUID: 36 characters such as 72b68208-36a6-11f0-b21b-da7ad0900002";
+            ApiError::bad_parameter("client_uuid", detail)
         };
         let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_request())?;
         let text = params.iter().find_map(|(name, value)| (name == "client_uuid").then_some(value));

@@ -4,7 +4,7 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::http::middleware::rate_limit::{Class, Counted, RateLimits};
+use crate::limits::rate_limit::{Class, Counted, RateLimits};
 
 /// The number of concurrent lookups for all sources that have used up their limits.
 const MAX_AT_ONCE: usize = 4;

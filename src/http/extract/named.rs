@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use crate::http::error::{ApiError, StringsError};
+use crate::http::error::ApiError;
 
 /// The last path parameter: the name of a webhook or custom variable.
 pub struct Named(pub String);
@@ -15,18 +15,18 @@ pub struct NamedWithId {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = StringsError;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, StringsError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let name = names(parts, state).await?.pop();
-        Ok(Self(name.ok_or(ApiError::NotFound)?))
+        name.map(Self).ok_or(ApiError::NotFound)
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for NamedWithId {
-    type Rejection = StringsError;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, StringsError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let names: Result<[String; 2], _> = names(parts, state).await?.try_into();
         let [name, id] = names.map_err(|_| ApiError::NotFound)?;
         Ok(Self { name, id })

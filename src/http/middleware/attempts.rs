@@ -7,8 +7,8 @@
 
 use std::net::IpAddr;
 
-use crate::http::middleware::rate_limit::{Class, Counted, RateLimits, TooManyRequests};
-use crate::secret::Digest;
+use crate::limits::rate_limit::{Class, Counted, RateLimits, TooManyRequests};
+use crate::rules::secret::Digest;
 
 /// An attempt in progress.
 #[must_use = "an attempt that did not fail must be given back"]

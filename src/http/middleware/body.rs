@@ -11,7 +11,8 @@ use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
-use crate::http::middleware::intake::{Arrival, Arriving};
+use crate::app::App;
+use crate::limits::intake::{Arrival, Arriving, IntakeError};
 
 pub const JSON: &str = "application/json";
 pub const JSON_API: &str = "application/vnd.api+json";
@@ -35,11 +36,26 @@ pub enum BodyError {
     Busy,
 }
 
+impl From<IntakeError> for BodyError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::TooManyPending => Self::TooManyPending,
+            IntakeError::Busy => Self::Busy,
+        }
+    }
+}
+
 /// The limits on one request body.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyBounds {
     pub max_bytes: usize,
     pub timeout: Duration,
+}
+
+impl App {
+    pub fn body_bounds(&self) -> BodyBounds {
+        BodyBounds { max_bytes: self.config.http.max_body_bytes, timeout: self.config.http.header_timeout }
+    }
 }
 
 impl BodyBounds {

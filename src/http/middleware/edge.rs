@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
@@ -20,19 +20,17 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::app::App;
-use crate::http::error::{About, ApiError, page_response};
+use crate::http::error::{ApiError, Source, page_response, shaped_for};
 use crate::http::extract::browser::wants_a_page;
+use crate::http::extract::preferred_language;
 use crate::http::extract::presents_credentials;
-use crate::http::middleware::audience::{
-    Audience, has_own_rate_limit, has_reserved_capacity, is_management_api, is_open_to_scripts,
-};
+use crate::http::middleware::audience::Audience;
 use crate::http::middleware::client_ip::{Peer, client_address};
 use crate::http::middleware::cors;
-use crate::http::middleware::intake::{Arrival, Precedence, Slot};
-use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::http::middleware::policy::{Cors, Limit, Policy};
 use crate::http::middleware::unread::UnreadBody;
-use crate::http::routes::known_route;
-use crate::http::views::Language;
+use crate::limits::intake::{Arrival, Precedence, Slot};
+use crate::limits::rate_limit::{Class, Counted};
 use crate::telemetry::{RequestSource, with_request_source};
 
 /// The id and the client address of a request, in its extensions.
@@ -56,8 +54,8 @@ pub struct DeferredCount {
 }
 
 impl DeferredCount {
-    fn of(request: &Request) -> Option<Self> {
-        let is_deferred = is_management_api(request.uri().path()) && presents_credentials(request.headers());
+    fn of(request: &Request, limit: Limit) -> Option<Self> {
+        let is_deferred = limit == Limit::Caller && presents_credentials(request.headers());
         is_deferred.then(Self::default)
     }
 
@@ -67,14 +65,35 @@ impl DeferredCount {
     }
 }
 
+/// The middleware around one route, or around all unknown paths.
+#[derive(Clone)]
+pub struct Edge {
+    app: Arc<App>,
+    /// The label of the route in metrics and logs. Unknown paths share one, so that the number of
+    /// labels is bounded.
+    label: &'static str,
+    /// `None` for unknown paths, whose policy depends on the path.
+    policy: Option<Policy>,
+}
+
+impl Edge {
+    pub fn of_route(app: &Arc<App>, path: &'static str, policy: Policy) -> Self {
+        Self { app: Arc::clone(app), label: path, policy: Some(policy) }
+    }
+
+    pub fn of_unknown_paths(app: &Arc<App>) -> Self {
+        Self { app: Arc::clone(app), label: "unknown", policy: None }
+    }
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let Edge { app, label: route, policy } = edge;
+    let policy = policy.unwrap_or_else(|| Policy::of_unknown(request.uri().path()));
     let started = app.context.clock.elapsed();
     let origin = origin(&app, &request);
     let method = method_label(request.method());
-    let route = known_route(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
-    let open_to_scripts = is_open_to_scripts(request.uri().path());
     let span = tracing::info_span!(
         "request",
         request.id = &*origin.request_id,
@@ -87,9 +106,9 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
 
     let source = RequestSource { route, network: origin.address.into() };
     let mut response =
-        with_request_source(source, guarded(&app, request, next, &origin)).instrument(span.clone()).await;
+        with_request_source(source, guarded(&app, policy, request, next, &origin)).instrument(span.clone()).await;
 
-    add_headers(&app, response.headers_mut(), &origin, open_to_scripts);
+    add_headers(&app, policy, response.headers_mut(), &origin);
     let took = app.context.clock.elapsed().saturating_sub(started);
     let status = response.status().as_u16();
     app.metrics.request(route, method, status, took);
@@ -106,33 +125,32 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
 }
 
 /// Runs the checks before the route, then the route with a time limit.
-async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -> Response {
-    let path = request.uri().path();
-    let audience = Audience::of(path);
-    let language = Language::of(request.headers());
-    let as_page = audience == Audience::Page && wants_a_page(request.method(), request.headers());
+async fn guarded(app: &App, policy: Policy, mut request: Request, next: Next, origin: &Origin) -> Response {
+    let is_page = policy.audience == Audience::Page && wants_a_page(request.method(), request.headers());
+    let as_page = is_page.then(|| preferred_language(request.headers()));
     let respond = |error: ApiError| match as_page {
-        true => page_response(&error.into(), true, language, Some(origin)),
-        false => error.response_for(audience),
+        Some(language) => page_response(&error.into(), true, language, Some(origin)),
+        None => error.response_for(policy.audience),
     };
-    let deferred = DeferredCount::of(&request);
-    if let Err(refused) = check(app, &request, origin, deferred.is_some()) {
+    let deferred = DeferredCount::of(&request, policy.limit);
+    let is_counted = deferred.is_none() && policy.limit != Limit::Handler;
+    if let Err(refused) = check(app, &request, origin, is_counted) {
         return respond(refused);
     }
     if let Some(deferred) = deferred.clone() {
         request.extensions_mut().insert(deferred);
     }
-    if is_open_to_scripts(request.uri().path()) && cors::is_preflight(request.method(), request.headers()) {
+    if policy.cors == Cors::AnyOrigin && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
     }
-    let Some(slot) = slot(app, &request) else { return respond(ApiError::Busy) };
+    let Some(slot) = slot(app, policy.limit) else { return respond(ApiError::Busy) };
     let (_owned, _shared) = match request.body().is_end_stream() {
         true => (Some(slot), None),
         false => (None, Some(attach_slot(app, slot, &mut request, origin))),
     };
     let response = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(app.config.http.request_timeout, response).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => shaped_for(policy.audience, response),
         // A bug becomes a 500 and the connection stays open. The panic hook has logged the
         // location.
         Ok(Err(_)) => respond(ApiError::Panicked),
@@ -146,9 +164,8 @@ async fn guarded(app: &App, mut request: Request, next: Next, origin: &Origin) -
     }
 }
 
-fn slot(app: &App, request: &Request) -> Option<Slot> {
-    let reserved = has_reserved_capacity(request.uri().path());
-    app.intake.enter(if reserved { Precedence::Reserved } else { Precedence::Normal })
+fn slot(app: &App, limit: Limit) -> Option<Slot> {
+    app.intake.enter(if limit.has_reserved_capacity() { Precedence::Reserved } else { Precedence::Normal })
 }
 
 /// Shares the slot with the function that reads the body, which releases it while the body arrives.
@@ -159,15 +176,15 @@ fn attach_slot(app: &App, slot: Slot, request: &mut Request, origin: &Origin) ->
     slot
 }
 
-fn check(app: &App, request: &Request, origin: &Origin, is_deferred: bool) -> Result<(), ApiError> {
+fn check(app: &App, request: &Request, origin: &Origin, is_counted: bool) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(HOST).iter().count();
     // RFC 9112 section 3.2: exactly one, or a proxy and this server may route the request
     // differently.
     if request.version() == Version::HTTP_11 && hosts != 1 {
         let detail = "an HTTP/1.1 request must have exactly one Host header".to_owned();
-        return Err(ApiError::BadRequest { detail, about: About::Header("Host") });
+        return Err(ApiError::BadRequest { detail, source: Source::Header("Host") });
     }
-    if !is_deferred && !has_own_rate_limit(request.uri().path()) {
+    if is_counted {
         count(app, origin)?;
     }
     if app.is_starting() { Err(ApiError::Starting) } else { Ok(()) }
@@ -199,19 +216,19 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-fn add_headers(app: &App, headers: &mut HeaderMap, origin: &Origin, open_to_scripts: bool) {
+fn add_headers(app: &App, policy: Policy, headers: &mut HeaderMap, origin: &Origin) {
     if let Ok(id) = HeaderValue::from_str(&origin.request_id) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.config.http.public_url.starts_with("https://") {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    if open_to_scripts {
+    if policy.cors == Cors::AnyOrigin {
         cors::allow_any_origin(headers);
     }
 }

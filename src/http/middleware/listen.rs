@@ -22,14 +22,14 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use crate::clock::Clock;
-use crate::fair_pool::{FairPool, PoolRules, Share};
-use crate::http::middleware::bounded_writes::BoundedWrites;
 use crate::http::middleware::client_ip::Peer;
+use crate::limits::fair_pool::{FairPool, PoolRules, Share};
 use crate::rules::syntax::network::Network;
-use crate::stop::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// The limits on connections. For both numbers of connections, 0 means no limit.
 #[derive(Clone, Debug)]
@@ -189,12 +189,16 @@ async fn serve_connection(
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request)
     });
+    // hyper limits how long a client may take to send, but not how long it may take to read. A
+    // client that keeps sending requests and never reads would keep its connection open forever.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(bounds.headers));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.headers)
         .max_buf_size(bounds.header_bytes)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(BoundedWrites::new(stream, bounds.headers)), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

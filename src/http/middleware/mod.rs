@@ -3,12 +3,9 @@
 pub mod attempts;
 pub mod audience;
 pub mod body;
-pub mod bounded_writes;
 pub mod client_ip;
 pub mod cors;
 pub mod edge;
-pub mod intake;
 pub mod listen;
-pub mod rate_limit;
+pub mod policy;
 pub mod unread;
-pub mod waiting;

@@ -52,8 +52,7 @@ struct Document<'a> {
     client_id_metadata_document_supported: bool,
 }
 
-/// Builds the document.
-pub fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
+fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
     let issuer = config.http.public_url.as_str();
     let at = |path: &str| format!("{issuer}{path}");
     let document = Document {
@@ -89,7 +88,8 @@ pub fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
 }
 
 pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let mut response = app.discovery.clone().into_response();
+    let document = app.discovery.get_or_init(|| document(&app.config, &app.catalog));
+    let mut response = document.clone().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response

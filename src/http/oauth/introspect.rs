@@ -7,29 +7,27 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actions::tokens::check::LiveToken;
+use crate::actions::tokens::check::ActiveToken;
 use crate::app::App;
-use crate::http::error::TokenEndpointError;
-use crate::http::extract::basic;
+use crate::http::error::OAuthError;
 use crate::http::extract::look_ups::wait_for_turn;
-use crate::http::middleware::body;
-use crate::http::middleware::edge::Origin;
-use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::http::extract::{Authorization, ClientIp, OAuthForm, basic};
+use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::id::{FamilyId, OrgId, UserId};
+use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::claims::Audience;
 use crate::rules::token::request::TokenRefusal;
-use crate::secret::Secret;
 
 /// The response of RFC 7662 section 2.2 for an active token.
 #[derive(Serialize)]
@@ -49,13 +47,13 @@ struct IntrospectionResponse<'a> {
     family: FamilyId,
 }
 
-pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
-    let headers = request.headers().clone();
-    let origin = request.extensions().get::<Origin>().cloned();
-    let source = origin.as_ref().map(|origin| Counted::Network(origin.address.into()));
-    let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
-    let parameters = Parameters::from_form(&bytes)?;
-    let resource = authenticate(&app, &headers, source, &parameters).await?;
+pub async fn introspect(
+    State(app): State<Arc<App>>,
+    source: ClientIp,
+    Authorization(header): Authorization,
+    OAuthForm(parameters): OAuthForm,
+) -> Result<Response, OAuthError> {
+    let resource = authenticate(&app, header.as_ref(), source.counted(), &parameters).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.claims.aud.is_for(&resource));
@@ -67,13 +65,13 @@ pub async fn introspect(State(app): State<Arc<App>>, request: Request) -> Result
 /// token is checked. Valid ones are never refused.
 async fn authenticate(
     app: &App,
-    headers: &HeaderMap,
+    header: Option<&HeaderValue>,
     source: Option<Counted>,
     parameters: &Parameters,
-) -> Result<Resource, TokenEndpointError> {
+) -> Result<Resource, OAuthError> {
     let in_body = parameters.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
-    let secrets = match headers.get(AUTHORIZATION) {
-        Some(_) if in_body.is_some() => return Err(TokenEndpointError::TwoCredentials),
+    let secrets = match header {
+        Some(_) if in_body.is_some() => return Err(OAuthError::TwoCredentials),
         Some(value) => basic::secrets_of(value),
         None => in_body.into_iter().collect(),
     };
@@ -84,14 +82,14 @@ async fn authenticate(
     if found.is_none()
         && let Some(source) = source
     {
-        app.limits.take(Class::FailedKeys, source).map_err(TokenEndpointError::RateLimited)?;
+        app.limits.take(Class::FailedKeys, source).map_err(OAuthError::RateLimited)?;
     }
-    found.ok_or(TokenEndpointError::UnknownResource)
+    found.ok_or(OAuthError::UnknownResource)
 }
 
-fn introspection_response(live: Option<&LiveToken>) -> Response {
+fn introspection_response(live: Option<&ActiveToken>) -> Response {
     let no_store = [(CACHE_CONTROL, "no-store")];
-    let Some(LiveToken { claims, scopes, .. }) = live else {
+    let Some(ActiveToken { claims, scopes, .. }) = live else {
         return (no_store, Json(json!({"active": false}))).into_response();
     };
     let body = IntrospectionResponse {

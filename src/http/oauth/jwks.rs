@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
+use crate::signing::SigningKeys;
 
-pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let mut response = app.issuer.signing.jwks().into_response();
+impl FromRef<Arc<App>> for SigningKeys {
+    fn from_ref(app: &Arc<App>) -> Self {
+        app.issuer.signing.clone()
+    }
+}
+
+pub async fn show(State(keys): State<SigningKeys>) -> Response {
+    let mut response = keys.jwks().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, MAX_AGE);
     response

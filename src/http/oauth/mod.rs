@@ -1,7 +1,5 @@
 //! The OAuth and OpenID Connect endpoints.
 
-pub mod pending;
-
 pub mod authorize;
 pub mod discovery;
 pub mod introspect;

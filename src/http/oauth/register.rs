@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::actions::clients::register::{Dedup, RegisterError, Registered};
+use crate::actions::clients::register::{Dedup, Registered};
 use crate::app::App;
 use crate::http::error::OAuthError;
+use crate::http::extract::ClientIp;
 use crate::http::middleware::body;
-use crate::http::middleware::edge::Origin;
-use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::client::identity::ClientIdentity;
 use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
 use crate::rules::syntax::network::Network;
@@ -27,8 +27,12 @@ struct RegistrationResponse<'a> {
     metadata: &'a ClientMetadata,
 }
 
-pub async fn register(State(app): State<Arc<App>>, request: Request) -> Result<impl IntoResponse, OAuthError> {
-    let outcome = handle(&app, request).await;
+pub async fn register(
+    State(app): State<Arc<App>>,
+    source: ClientIp,
+    request: Request,
+) -> Result<impl IntoResponse, OAuthError> {
+    let outcome = handle(&app, source.network(), request).await;
     match &outcome {
         Ok((registered, _)) => app.metrics.registration("ok", Some(registered.dedup)),
         Err(error) => app.metrics.registration(error.code(), None),
@@ -36,8 +40,11 @@ pub async fn register(State(app): State<Arc<App>>, request: Request) -> Result<i
     outcome.map(|(_, response)| response)
 }
 
-async fn handle(app: &App, request: Request) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
-    let network = request.extensions().get::<Origin>().map(|origin| Network::from(origin.address));
+async fn handle(
+    app: &App,
+    network: Option<Network>,
+    request: Request,
+) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
     limit(app, network)?;
     let bytes = body::read(request, &[body::JSON], app.body_bounds()).await?;
     let raw = RawClientMetadata::from_json(&bytes)?;
@@ -68,7 +75,7 @@ async fn limit_new(app: &App, network: Option<Network>, identity: &ClientIdentit
         return Ok(());
     }
     let Err(refusal) = app.limits.take_registration(network) else { return Ok(()) };
-    let is_stored = app.registrar.is_stored(&app.context, identity).await.map_err(RegisterError::from)?;
+    let is_stored = app.registrar.is_stored(&app.context, identity).await?;
     if is_stored { Ok(()) } else { Err(OAuthError::RateLimited(refusal)) }
 }
 

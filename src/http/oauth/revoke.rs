@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::actions::tokens::revoke_token::revoke_token;
 use crate::app::App;
-use crate::http::error::TokenEndpointError;
-use crate::http::oauth::token::parameters;
+use crate::http::error::OAuthError;
+use crate::http::extract::ClientForm;
 use crate::rules::token::request::TokenRefusal;
 
 /// Returns 200 for any token, even if it is unknown or belongs to another client (RFC 7009 section
 /// 2.2). The response is sent after the commit.
-pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, TokenEndpointError> {
-    let parameters = parameters(&app, request).await?;
+pub async fn revoke(State(app): State<Arc<App>>, ClientForm(parameters): ClientForm) -> Result<StatusCode, OAuthError> {
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let client_id = parameters.get("client_id").ok_or(TokenRefusal::Missing("client_id"))?;
     let client = app.find_client.find_known(&app.context, client_id).await?;

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, PRAGMA};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -15,13 +14,9 @@ use crate::actions::tokens::exchange::{Exchange, exchange_code};
 use crate::actions::tokens::issue::Issued;
 use crate::actions::tokens::refresh::{Refreshing, refresh_tokens};
 use crate::app::App;
-use crate::http::error::TokenEndpointError;
-use crate::http::extract::basic::bearer_token;
-use crate::http::middleware::body;
-use crate::http::middleware::edge::Origin;
-use crate::http::middleware::rate_limit::{Class, Counted};
+use crate::http::error::OAuthError;
+use crate::http::extract::ClientForm;
 use crate::rules::client::ClientId;
-use crate::rules::syntax::parameters::Parameters;
 use crate::rules::token::request::{TokenRefusal, TokenRequest};
 
 /// The response of RFC 6749 section 5.1. Absent members are omitted: some clients fail on null.
@@ -37,8 +32,8 @@ struct TokenResponse<'a> {
     id_token: Option<&'a str>,
 }
 
-pub async fn token(State(app): State<Arc<App>>, request: Request) -> Result<Response, TokenEndpointError> {
-    let outcome = handle(&app, request).await;
+pub async fn token(State(app): State<Arc<App>>, form: Result<ClientForm, OAuthError>) -> Result<Response, OAuthError> {
+    let outcome = handle(&app, form).await;
     match &outcome {
         Ok(_) => app.metrics.token("ok"),
         Err(error) => app.metrics.token(error.code()),
@@ -46,8 +41,8 @@ pub async fn token(State(app): State<Arc<App>>, request: Request) -> Result<Resp
     outcome
 }
 
-async fn handle(app: &App, request: Request) -> Result<Response, TokenEndpointError> {
-    let parameters = parameters(app, request).await?;
+async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Response, OAuthError> {
+    let ClientForm(parameters) = form?;
     let issued = match TokenRequest::parse(&parameters)? {
         TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
             let client = app.find_client.find_known(&app.context, &client_id).await?;
@@ -92,7 +87,7 @@ async fn handle(app: &App, request: Request) -> Result<Response, TokenEndpointEr
 }
 
 /// Reports an unknown client as `invalid_client`, since that makes most clients register again.
-async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, TokenEndpointError> {
+async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, OAuthError> {
     match refresh_tokens(&app.context, &app.issuer, app.bounds(refreshing.client_id), refreshing).await {
         Err(error @ TokenError::Refused(TokenRefusal::InvalidRefreshToken)) => {
             app.find_client.find_known(&app.context, refreshing.client).await?;
@@ -100,25 +95,6 @@ async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, TokenE
         }
         outcome => Ok(outcome?),
     }
-}
-
-/// Applies the rate limit before the body is read. The body may be a form or JSON, which the
-/// compatible API's troubleshooting page describes.
-pub async fn parameters(app: &App, request: Request) -> Result<Parameters, TokenEndpointError> {
-    if let Some(origin) = request.extensions().get::<Origin>() {
-        let source = Counted::Network(origin.address.into());
-        app.limits.take(Class::Token, source).map_err(TokenEndpointError::RateLimited)?;
-    }
-    // All clients are public, so this server never issued a secret to one that authenticates. A
-    // bearer token is ignored, since the compatible API's example sends one.
-    let is_bearer = |value: &HeaderValue| bearer_token(value).is_some();
-    if request.headers().get(AUTHORIZATION).is_some_and(|value| !is_bearer(value)) {
-        return Err(TokenEndpointError::Authenticated);
-    }
-    let is_json = body::is_sent_as(request.headers(), body::JSON);
-    let bytes = body::read(request, &[body::FORM, body::JSON], app.body_bounds()).await?;
-    let parameters = if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? };
-    Ok(parameters)
 }
 
 fn token_response(issued: &Issued) -> Response {

@@ -7,24 +7,27 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::db::users;
-use crate::http::error::BearerError;
+use crate::http::error::OAuthError;
+use crate::http::extract::Authorization;
 use crate::http::extract::basic::bearer_token;
 use crate::rules::token::claims::{UserClaims, UserInfo};
 
-pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Result<Response, BearerError> {
-    let header = request.headers().get(AUTHORIZATION).ok_or(BearerError::Missing)?;
-    let token = bearer_token(header).ok_or(BearerError::Missing)?;
-    let live = app.find_live(token).await?.ok_or(BearerError::Invalid)?;
+pub async fn userinfo(
+    State(app): State<Arc<App>>,
+    Authorization(header): Authorization,
+) -> Result<Response, OAuthError> {
+    let token = header.as_ref().and_then(bearer_token).ok_or(OAuthError::NoAccessToken)?;
+    let live = app.find_live(token).await?.ok_or(OAuthError::BadAccessToken)?;
     if !live.scopes.contains("openid") {
-        return Err(BearerError::Lacks("openid"));
+        return Err(OAuthError::LacksScope("openid"));
     }
-    let user = users::find(&app.context.db, live.claims.sub).await?.ok_or(BearerError::Invalid)?;
+    let user = users::find(&app.context.db, live.claims.sub).await?.ok_or(OAuthError::BadAccessToken)?;
     let claims = UserClaims::for_scopes(&live.scopes, &user.email, user.name.as_deref());
     let body = UserInfo { sub: user.id, user: claims };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())

@@ -12,13 +12,14 @@ use serde_json::json;
 use crate::app::App;
 use crate::http::error::JSON_API;
 
-/// Builds the document, which changes only with the settings.
-pub fn document(environment: &str, hosts: &[String]) -> Bytes {
+/// The document changes only with the settings.
+fn document(environment: &str, hosts: &[String]) -> Bytes {
     json!({"data": {"id": environment, "type": "env", "attributes": {"sites": hosts}}}).to_string().into()
 }
 
 pub async fn sites(State(app): State<Arc<App>>) -> Response {
-    let mut response = app.sites.clone().into_response();
+    let document = app.sites.get_or_init(|| document(&app.config.sites.environment, &app.config.sites.hosts));
+    let mut response = document.clone().into_response();
     response.headers_mut().insert(CONTENT_TYPE, JSON_API);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response

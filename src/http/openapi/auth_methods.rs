@@ -4,25 +4,10 @@ use serde_json::{Value, json};
 
 use crate::actions::webhooks::create_auth_method::MAX_AUTH_METHODS;
 use crate::http::api::auth_methods::{CREDENTIALS, METHOD, PROTOCOL};
-use crate::http::openapi::{json_api_of, json_of};
-use crate::rules::identity::permission::Permission;
+use crate::http::openapi::content::{json_api_of, json_of};
 use crate::rules::webhook::auth_method::Member;
 
-pub fn paths() -> Value {
-    let id = json!({"name": "auth_method_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});
-    json!({
-        "/api/v2/integration/webhooks/configuration/auth-method": {"get": list()},
-        "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials": {"post": create()},
-        "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}": {
-            "parameters": [id],
-            "get": show(),
-            "patch": update(),
-            "delete": delete(),
-        },
-    })
-}
-
-fn list() -> Value {
+pub fn list() -> Value {
     let include = json!({"type": "array", "items": {"enum": [PROTOCOL]}});
     operation(
         &["400"],
@@ -37,7 +22,7 @@ fn list() -> Value {
     )
 }
 
-fn create() -> Value {
+pub fn create() -> Value {
     let limit = format!("The name is taken, or there are already {MAX_AUTH_METHODS} auth methods");
     operation(
         &["400", "413", "415"],
@@ -57,7 +42,7 @@ fn create() -> Value {
     )
 }
 
-fn show() -> Value {
+pub fn show() -> Value {
     operation(
         &["404"],
         json!({
@@ -73,7 +58,7 @@ fn show() -> Value {
     )
 }
 
-fn update() -> Value {
+pub fn update() -> Value {
     operation(
         &["400", "404", "413", "415"],
         json!({
@@ -94,7 +79,7 @@ fn update() -> Value {
     )
 }
 
-fn delete() -> Value {
+pub fn delete() -> Value {
     operation(
         &["404"],
         json!({
@@ -111,10 +96,8 @@ fn delete() -> Value {
     )
 }
 
-/// Adds the security schemes and the errors, which are plain strings.
+/// Adds the errors, which are plain strings.
 fn operation(errors: &[&str], mut operation: Value) -> Value {
-    let scope = Permission::ManageIntegrations.as_str();
-    operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [scope]}]);
     for status in errors.iter().chain(&["403", "503"]) {
         operation["responses"][*status] = json!({"$ref": "#/components/responses/Errors"});
     }

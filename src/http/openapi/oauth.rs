@@ -2,32 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::http::openapi::{json_api_of, json_of};
+use crate::http::openapi::content::{form_or_json_of, json_api_of, json_of};
 
-pub fn paths() -> Value {
-    json!({
-        "/api/v2/oauth2/register": {"post": register()},
-        "/api/v2/oauth2/.well-known/sites": {"get": sites()},
-        "/.well-known/oauth-authorization-server": {"get": metadata_at("GetServerMetadata", "RFC 8414")},
-        "/.well-known/openid-configuration": {"get": metadata_at("GetOpenIdConfiguration", "OpenID Connect Discovery 1.0")},
-        "/api/v2/oauth2/.well-known/openid-configuration": {
-            "get": metadata_at("GetOAuthOpenIdConfiguration", "OpenID Connect Discovery 1.0"),
-        },
-        "/oauth2/v1/jwks": {"get": jwks()},
-        "/oauth2/v1/token": {"post": token_at("CreateToken")},
-        "/api/v2/oauth2/token": {"post": token_at("CreateOAuthToken")},
-        "/oauth2/v1/revoke": {"post": revoke()},
-        "/oauth2/v1/introspect": {"post": introspect()},
-        "/oauth2/v1/userinfo": {"get": userinfo_by("GetUserInfo"), "post": userinfo_by("PostUserInfo")},
-    })
-}
-
-fn register() -> Value {
+pub fn register() -> Value {
     json!({
         "operationId": "RegisterOAuthClient",
         "summary": "Register an OAuth 2 client (RFC 7591)",
         "description": "Registering the same metadata again returns the same client_id.",
-        "security": [],
         "requestBody": {"required": true, "content": json_of("ClientMetadata")},
         "responses": {
             "201": {
@@ -43,11 +24,10 @@ fn register() -> Value {
     })
 }
 
-fn sites() -> Value {
+pub fn sites() -> Value {
     json!({
         "operationId": "ListOAuthSites",
         "summary": "List the sites of this service",
-        "security": [],
         "responses": {
             "200": {"description": "Host names", "content": json_api_of("Sites")},
             "429": {"$ref": "#/components/responses/TooManyRequests"},
@@ -56,11 +36,10 @@ fn sites() -> Value {
 }
 
 /// All metadata paths return the same document.
-fn metadata_at(name: &str, standard: &str) -> Value {
+pub fn metadata(name: &str, standard: &str) -> Value {
     json!({
         "operationId": name,
         "summary": format!("Get the server metadata ({standard})"),
-        "security": [],
         "responses": {
             "200": {
                 "description": "The server metadata, the same at every path",
@@ -71,13 +50,12 @@ fn metadata_at(name: &str, standard: &str) -> Value {
     })
 }
 
-fn jwks() -> Value {
+pub fn jwks() -> Value {
     json!({
         "operationId": "GetJsonWebKeySet",
         "summary": "Get the keys that verify tokens (RFC 7517)",
         "description": "A new key is published ten minutes before it signs, so do not cache longer \
                         than Cache-Control allows.",
-        "security": [],
         "responses": {
             "200": {"description": "A JWK set", "content": json_of("JsonWebKeySet")},
             "429": {"$ref": "#/components/responses/TooManyRequests"},
@@ -86,19 +64,18 @@ fn jwks() -> Value {
 }
 
 /// Both token paths have the same handler.
-fn token_at(name: &str) -> Value {
+pub fn token(name: &str) -> Value {
     with_errors(json!({
         "operationId": name,
         "summary": "Exchange a code or a refresh token for tokens (RFC 6749 section 3.2)",
         "description": "PKCE is required. Each use replaces the refresh token. A replaced token \
                         returns the same successor until the successor is used.",
-        "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("TokenRequest")},
         "responses": {"200": {"description": "RFC 6749 section 5.1", "content": json_of("Tokens")}},
     }))
 }
 
-fn revoke() -> Value {
+pub fn revoke() -> Value {
     with_errors(json!({
         "operationId": "RevokeToken",
         "summary": "Revoke a token (RFC 7009)",
@@ -106,30 +83,27 @@ fn revoke() -> Value {
                         them. Introspection reports them as inactive immediately. APIs that only \
                         check signatures may accept an access token until its `exp`, so use \
                         introspection or a short `tokens.access_ttl`.",
-        "security": [],
         "requestBody": {"required": true, "content": form_or_json_of("RevocationRequest")},
         "responses": {"200": {"description": "Revoked, or not a token of this client"}},
     }))
 }
 
-fn introspect() -> Value {
+pub fn introspect() -> Value {
     with_errors(json!({
         "operationId": "IntrospectToken",
         "summary": "Check an access token (RFC 7662)",
         "description": "The resource server authenticates with its own secret, by HTTP Basic or as \
                         client_secret. A token for another resource is reported as inactive.",
-        "security": [{"resourceAuth": []}, {}],
         "requestBody": {"required": true, "content": {
             "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/IntrospectionRequest"}}}},
         "responses": {"200": {"description": "RFC 7662 section 2.2", "content": json_of("Introspection")}},
     }))
 }
 
-fn userinfo_by(name: &str) -> Value {
+pub fn userinfo(name: &str) -> Value {
     json!({
         "operationId": name,
         "summary": "Get the user of an access token (OpenID Connect Core section 5.3)",
-        "security": [{"bearerAuth": ["openid"]}],
         "responses": {
             "200": {
                 "description": "The claims that the scopes of the token allow",
@@ -155,9 +129,4 @@ fn with_errors(mut operation: Value) -> Value {
         operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
-}
-
-fn form_or_json_of(schema: &str) -> Value {
-    let schema = json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}});
-    json!({"application/x-www-form-urlencoded": schema, "application/json": schema})
 }

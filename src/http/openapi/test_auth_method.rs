@@ -2,34 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::http::openapi::json_api_of;
-use crate::rules::identity::permission::Permission;
+use crate::http::openapi::content::json_api_of;
 
-pub fn paths() -> Value {
-    let permission = Permission::ManageIntegrations.as_str();
+pub fn test() -> Value {
     json!({
-        "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}/test": {
-            "parameters": [
-                {"name": "auth_method_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
-            ],
-            "post": {
-                "operationId": "TestOAuth2ClientCredentials",
-                "summary": "Test an auth method",
-                "description": "Requests an access token and reports the result. The token itself \
-                                is never returned. At most ten tests a minute per auth method.",
-                "security": [{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}],
-                "responses": {
-                    "200": {
-                        "description": "The result, whether the test succeeded or failed",
-                        "content": json_api_of("AuthMethodTest"),
-                    },
-                    "401": {"$ref": "#/components/responses/Unauthorized"},
-                    "403": {"$ref": "#/components/responses/Errors"},
-                    "404": {"$ref": "#/components/responses/Errors"},
-                    "429": {"$ref": "#/components/responses/TooManyRequests"},
-                    "503": {"$ref": "#/components/responses/Errors"},
-                },
+        "operationId": "TestOAuth2ClientCredentials",
+        "summary": "Test an auth method",
+        "description": "Requests an access token and reports the result. The token itself is never \
+                        returned. At most ten tests a minute per auth method.",
+        "responses": {
+            "200": {
+                "description": "The result, whether the test succeeded or failed",
+                "content": json_api_of("AuthMethodTest"),
             },
+            "401": {"$ref": "#/components/responses/Unauthorized"},
+            "403": {"$ref": "#/components/responses/Errors"},
+            "404": {"$ref": "#/components/responses/Errors"},
+            "429": {"$ref": "#/components/responses/TooManyRequests"},
+            "503": {"$ref": "#/components/responses/Errors"},
         },
     })
 }

@@ -4,32 +4,8 @@ use serde_json::{Value, json};
 
 use crate::db::webhooks::deliveries::State;
 use crate::http::api::webhook_deliveries::{DEFAULT_SIZE, MAX_SIZE};
-use crate::http::openapi::json_of;
-use crate::rules::identity::permission::Permission;
+use crate::http::openapi::content::json_of;
 use crate::rules::webhook::event::Event;
-
-pub fn paths() -> Value {
-    json!({
-        "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries": {
-            "parameters": [webhook_name()],
-            "get": listing(),
-        },
-        "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/replay": {
-            "parameters": [webhook_name()],
-            "post": replaying(
-                "ReplayWebhookDeliveries",
-                "Replay all parked deliveries of a webhook",
-            ),
-        },
-        "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/{delivery_id}/replay": {
-            "parameters": [
-                webhook_name(),
-                {"name": "delivery_id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}},
-            ],
-            "post": replaying("ReplayWebhookDelivery", "Replay one parked delivery"),
-        },
-    })
-}
 
 pub fn schemas() -> Value {
     json!({
@@ -96,7 +72,7 @@ fn attributes() -> Value {
     })
 }
 
-fn listing() -> Value {
+pub fn list() -> Value {
     let size = json!({
         "type": "integer",
         "minimum": 1,
@@ -125,6 +101,14 @@ fn listing() -> Value {
     listing
 }
 
+pub fn replay() -> Value {
+    replaying("ReplayWebhookDeliveries", "Replay all parked deliveries of a webhook")
+}
+
+pub fn replay_one() -> Value {
+    replaying("ReplayWebhookDelivery", "Replay one parked delivery")
+}
+
 fn replaying(name: &str, summary: &str) -> Value {
     operation(json!({
         "operationId": name,
@@ -138,10 +122,8 @@ fn replaying(name: &str, summary: &str) -> Value {
     }))
 }
 
-/// Adds the security schemes and the errors that all operations share.
+/// Adds the errors that all operations share.
 fn operation(mut operation: Value) -> Value {
-    let permission = Permission::ManageIntegrations.as_str();
-    operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}]);
     for status in ["403", "404", "503"] {
         operation["responses"][status] = json!({"$ref": "#/components/responses/Errors"});
     }
@@ -149,10 +131,6 @@ fn operation(mut operation: Value) -> Value {
         operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
-}
-
-fn webhook_name() -> Value {
-    json!({"name": "webhook_name", "in": "path", "required": true, "schema": {"type": "string"}})
 }
 
 fn in_query(name: &str, schema: &Value) -> Value {

@@ -2,69 +2,51 @@
 
 use serde_json::{Value, json};
 
-use crate::http::openapi::json_of;
-use crate::rules::identity::permission::Permission;
+use crate::http::openapi::content::json_of;
 use crate::rules::webhook::event::Event;
 use crate::rules::webhook::{Encoding, MAX_NAME_LENGTH, receiver_url, variable};
 
-pub fn paths() -> Value {
-    json!({
-        "/api/v1/integration/webhooks/configuration/webhooks": {
-            "get": listing(
-                "ListWebhooksIntegrations",
-                "List the webhooks of this organization by name",
-                "Webhooks",
-            ),
-            "post": creating(
-                "CreateWebhooksIntegration",
-                "Create a webhook",
-                "NewWebhook",
-                "Webhook",
-            ),
-        },
-        "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}": {
-            "parameters": [in_path("webhook_name")],
-            "get": showing("GetWebhooksIntegration", "Get a webhook", "Webhook"),
-            "put": updating(
-                "UpdateWebhooksIntegration",
-                "Update a webhook",
-                "WebhookChange",
-                "Webhook",
-            ),
-            "delete": deleting(
-                "DeleteWebhooksIntegration",
-                "Delete a webhook and its waiting deliveries",
-            ),
-        },
-        "/api/v1/integration/webhooks/configuration/custom-variables": {
-            "get": listing(
-                "ListWebhooksIntegrationCustomVariables",
-                "List the custom variables of this organization by name",
-                "WebhookVariables",
-            ),
-            "post": creating(
-                "CreateWebhooksIntegrationCustomVariable",
-                "Create a custom variable",
-                "NewWebhookVariable",
-                "WebhookVariable",
-            ),
-        },
-        "/api/v1/integration/webhooks/configuration/custom-variables/{custom_variable_name}": {
-            "parameters": [in_path("custom_variable_name")],
-            "get": showing(
-                "GetWebhooksIntegrationCustomVariable",
-                "Get a custom variable",
-                "WebhookVariable",
-            ),
-            "put": updating(
-                "UpdateWebhooksIntegrationCustomVariable",
-                "Update a custom variable",
-                "WebhookVariableChange",
-                "WebhookVariable",
-            ),
-            "delete": deleting("DeleteWebhooksIntegrationCustomVariable", "Delete a custom variable"),
-        },
-    })
+pub fn list_webhooks() -> Value {
+    listing("ListWebhooksIntegrations", "List the webhooks of this organization by name", "Webhooks")
+}
+
+pub fn create_webhook() -> Value {
+    creating("CreateWebhooksIntegration", "Create a webhook", "NewWebhook", "Webhook")
+}
+
+pub fn show_webhook() -> Value {
+    showing("GetWebhooksIntegration", "Get a webhook", "Webhook")
+}
+
+pub fn update_webhook() -> Value {
+    updating("UpdateWebhooksIntegration", "Update a webhook", "WebhookChange", "Webhook")
+}
+
+pub fn delete_webhook() -> Value {
+    deleting("DeleteWebhooksIntegration", "Delete a webhook and its waiting deliveries")
+}
+
+pub fn list_variables() -> Value {
+    let summary = "List the custom variables of this organization by name";
+    listing("ListWebhooksIntegrationCustomVariables", summary, "WebhookVariables")
+}
+
+pub fn create_variable() -> Value {
+    let name = "CreateWebhooksIntegrationCustomVariable";
+    creating(name, "Create a custom variable", "NewWebhookVariable", "WebhookVariable")
+}
+
+pub fn show_variable() -> Value {
+    showing("GetWebhooksIntegrationCustomVariable", "Get a custom variable", "WebhookVariable")
+}
+
+pub fn update_variable() -> Value {
+    let name = "UpdateWebhooksIntegrationCustomVariable";
+    updating(name, "Update a custom variable", "WebhookVariableChange", "WebhookVariable")
+}
+
+pub fn delete_variable() -> Value {
+    deleting("DeleteWebhooksIntegrationCustomVariable", "Delete a custom variable")
 }
 
 pub fn schemas() -> Value {
@@ -202,10 +184,8 @@ fn deleting(name: &str, summary: &str) -> Value {
     )
 }
 
-/// Adds the security schemes and the errors that all operations share.
+/// Adds the errors that all operations share.
 fn operation(errors: &[&str], mut operation: Value) -> Value {
-    let permission = Permission::ManageIntegrations.as_str();
-    operation["security"] = json!([{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": [permission]}]);
     for status in errors.iter().chain(&["403", "503"]) {
         operation["responses"][*status] = json!({"$ref": "#/components/responses/Errors"});
     }
@@ -213,8 +193,4 @@ fn operation(errors: &[&str], mut operation: Value) -> Value {
         operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
-}
-
-fn in_path(name: &str) -> Value {
-    json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
 }

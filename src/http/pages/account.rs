@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use crate::actions::grants::end::revoke_grant;
@@ -13,27 +13,30 @@ use crate::db::grants;
 use crate::db::grants::Grant;
 use crate::db::users::{sessions, sign_in_failures};
 use crate::http::error::PageError;
+use crate::http::extract::PageForm;
 use crate::http::extract::browser::{Browser, SignedIn};
-use crate::http::middleware::rate_limit::{Class, Counted};
-use crate::http::oauth::pending::see_other;
-use crate::http::pages::{read_browser, read_form};
+use crate::http::redirect::see_other;
 use crate::http::views::{AccountPage, AppEntry, AppName, Notice, SessionEntry};
+use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::client::ClientId;
 use crate::rules::client::proof::authority;
 use crate::rules::id::{GrantId, SessionId};
 use crate::rules::identity::password::PasswordError;
 use crate::rules::scope::ScopeSet;
+use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
 use crate::rules::token::remaining_life::RemainingLife;
-use crate::secret::Secret;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let browser = read_browser(&app, &request).await?;
+pub async fn show(
+    State(app): State<Arc<App>>,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
     match &browser.signed_in {
         Some(signed_in) => {
-            let query = Parameters::from_query(request.uri().query().unwrap_or_default())?;
+            let query = Parameters::from_query(query.as_deref().unwrap_or_default())?;
             let notice = query.get("notice").and_then(Notice::parse);
             let ended =
                 notice.filter(|notice| *notice == Notice::AppRevoked).and_then(|_| uuid_parameter(&query, "grant"));
@@ -44,16 +47,17 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     }
 }
 
-pub async fn revoke(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = read_form(&app, request).await?;
+pub async fn revoke(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let id = uuid_parameter(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
     revoke_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
     Ok(see_other(&format!("/account?notice={}&grant={id}", Notice::AppRevoked.as_str())))
 }
 
-pub async fn end_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = read_form(&app, request).await?;
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let id = uuid_parameter(&form, "session").map(SessionId).ok_or(PageError::NotFound)?;
     sign_out(&app.context, id, signed_in.user.id).await?;
@@ -63,8 +67,10 @@ pub async fn end_session(State(app): State<Arc<App>>, request: Request) -> Resul
     Ok(redirect_with_notice(Notice::SessionEnded))
 }
 
-pub async fn end_others(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, _) = read_form(&app, request).await?;
+pub async fn end_others(
+    State(app): State<Arc<App>>,
+    PageForm { browser, .. }: PageForm,
+) -> Result<Response, PageError> {
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     end_other_sessions(&app.context, signed_in.user.id, signed_in.session.id).await?;
     Ok(redirect_with_notice(Notice::OtherSessionsEnded))
@@ -72,8 +78,10 @@ pub async fn end_others(State(app): State<Arc<App>>, request: Request) -> Result
 
 /// Requires the current password and counts failures, so that a browser left open is not enough to
 /// take over the account.
-pub async fn password(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = read_form(&app, request).await?;
+pub async fn password(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let account = Counted::Key(signed_in.user.id.0);
     if app.limits.take(Class::LoginAccount, account).is_err() {

@@ -2,29 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 
+use crate::actions::authorize::next_step::NextStep;
 use crate::actions::sign_in::{SignInAttempt, SignInError, SignedIn, is_known_browser, sign_in, sign_out};
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
+use crate::http::extract::{PageForm, RequestHandle};
 use crate::http::middleware::attempts::Attempt;
-use crate::http::oauth::authorize::continue_flow;
-use crate::http::oauth::pending::{Next, Pending, see_other};
-use crate::http::pages::{read_browser, read_form, request_handle};
+use crate::http::oauth::authorize::flow::Flow;
+use crate::http::redirect::see_other;
 use crate::http::views::{LoginFailure, LoginPage};
+use crate::rules::authorization::next_step::Interaction;
+use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
-use crate::secret::Secret;
 
-pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let browser = read_browser(&app, &request).await?;
-    match request_handle(&request)? {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    browser: Browser,
+    RequestHandle(handle): RequestHandle,
+) -> Result<Response, PageError> {
+    match handle {
         Some(handle) => {
-            let pending = Pending::find(&app, &browser, &handle).await?;
-            match pending.next(&app, &browser).await? {
-                Next::SignIn | Next::ChooseSite => Ok(page(&browser, Some(&pending), String::new(), None)),
-                next => continue_flow(&app, &browser, &pending, next).await,
+            let flow = Flow::find(&app, &browser, &handle).await?;
+            match flow.next_step().await? {
+                NextStep::SignIn | NextStep::ChooseSite => Ok(page(&browser, Some(&flow), String::new(), None)),
+                step => flow.go_to(step).await,
             }
         }
         None if browser.signed_in.is_some() => Ok(see_other("/account")),
@@ -33,10 +38,9 @@ pub async fn show(State(app): State<Arc<App>>, request: Request) -> Result<Respo
     }
 }
 
-pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = read_form(&app, request).await?;
-    let pending = match form.get("request") {
-        Some(handle) => Some(Pending::find(&app, &browser, handle).await?),
+pub async fn submit(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
+    let flow = match form.get("request") {
+        Some(handle) => Some(Flow::find(&app, &browser, handle).await?),
         None => None,
     };
     let email = form.get("email").unwrap_or_default().trim().to_lowercase();
@@ -49,7 +53,7 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
             app.metrics.refused(refusal.class.name());
             tracing::warn!(reference = browser.reference(), "too many sign-in attempts");
             let failure = LoginFailure::TooMany { seconds: refusal.reset };
-            return Ok(page(&browser, pending.as_ref(), email, Some(failure)));
+            return Ok(page(&browser, flow.as_ref(), email, Some(failure)));
         }
     };
     let outcome = attempt(&app, &browser, &form, &email, is_known).await;
@@ -57,20 +61,22 @@ pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Res
         counted.give_back();
     }
     match outcome {
-        Ok(made) => Ok(signed_in(&app, &browser, pending.as_ref(), &made)),
+        Ok(made) => Ok(signed_in(&app, &browser, flow.as_ref(), &made)),
         Err(SignInError::Refused) => {
             app.metrics.login("refused");
             // The log has no email address: people sometimes type their password into that field.
             tracing::warn!(reference = browser.reference(), "sign-in refused");
-            Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::WrongCredentials)))
+            Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::WrongCredentials)))
         }
-        Err(SignInError::Busy(_)) => Ok(page(&browser, pending.as_ref(), email, Some(LoginFailure::Busy))),
+        Err(SignInError::Busy(_)) => Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::Busy))),
         Err(SignInError::Db(cause)) => Err(cause.into()),
     }
 }
 
-pub async fn sign_out_here(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
-    let (browser, form) = read_form(&app, request).await?;
+pub async fn sign_out_here(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     if let Some(signed_in) = browser.session() {
         sign_out(&app.context, signed_in.session.id, signed_in.user.id).await?;
     }
@@ -108,24 +114,21 @@ async fn attempt(
 
 /// Continues the pending request, or opens the account, with a new session. A session that an
 /// attacker planted is never reused (RFC 6819 section 4.4.1.10).
-fn signed_in(app: &App, browser: &Browser, pending: Option<&Pending>, made: &SignedIn) -> Response {
+fn signed_in(app: &App, browser: &Browser, flow: Option<&Flow<'_>>, made: &SignedIn) -> Response {
     app.metrics.login("ok");
-    let to = match pending {
-        Some(pending) => format!("/consent?request={}", pending.handle.expose()),
-        None => "/account".to_owned(),
-    };
-    let answer = browser.with_session(see_other(&to), &made.session);
+    let next = flow.map_or_else(|| see_other("/account"), |flow| flow.to_page(Interaction::Consent));
+    let answer = browser.with_session(next, &made.session);
     browser.with_known_browser(answer, &made.known_browser)
 }
 
-fn page(browser: &Browser, pending: Option<&Pending>, email: String, failure: Option<LoginFailure>) -> Response {
-    let hint = pending.and_then(|pending| pending.stored.request.login_hint.clone());
+fn page(browser: &Browser, flow: Option<&Flow<'_>>, email: String, failure: Option<LoginFailure>) -> Response {
+    let hint = flow.and_then(|flow| flow.pending.request.login_hint.clone());
     let page = LoginPage {
-        request: pending.map(|pending| pending.handle.expose().to_owned()),
+        request: flow.map(|flow| flow.pending.handle.expose().to_owned()),
         csrf: browser.csrf(),
         email: if email.is_empty() { hint.unwrap_or_default() } else { email },
-        app: pending.map(Pending::app_name),
+        app: flow.map(Flow::app_name),
         failure,
     };
-    browser.bound(page.render(pending.map_or(browser.language, |pending| pending.language(browser))))
+    browser.bound(page.render(flow.map_or(browser.language, Flow::language)))
 }

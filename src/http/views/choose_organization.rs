@@ -6,9 +6,9 @@ use axum::response::Response;
 
 use crate::http::views::answer::Forms;
 use crate::http::views::app_name::AppName;
-use crate::http::views::language::Language;
 use crate::http::views::words::{Phrase, Words};
 use crate::http::views::{answer, shown};
+use crate::rules::authorization::language::Language;
 use crate::rules::id::OrgId;
 
 pub struct ChooseOrganizationPage {

@@ -6,8 +6,8 @@ use axum::response::Response;
 
 use crate::http::views::answer;
 use crate::http::views::answer::Forms;
-use crate::http::views::language::Language;
 use crate::http::views::words::Words;
+use crate::rules::authorization::language::Language;
 use crate::rules::identity::password::PasswordError;
 
 pub struct ChoosePasswordPage {

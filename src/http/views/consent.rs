@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::http::views::answer::Forms;
-use crate::http::views::language::Language;
 use crate::http::views::scope_groups::ScopeGroup;
 use crate::http::views::words::{Phrase, Words};
 use crate::http::views::{answer, shown};
+use crate::rules::authorization::language::Language;
 use crate::rules::client::proof::ClientProof;
 use crate::rules::scope::offered::WithheldBy;
 use crate::rules::timestamp::Timestamp;

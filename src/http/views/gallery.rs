@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::*;
+use crate::rules::authorization::language::Language;
 use crate::rules::authorization::refused_request::RefusedRequest;
 use crate::rules::client::proof::ClientProof;
 use crate::rules::id::{GrantId, OrgId, SessionId};
@@ -177,6 +178,11 @@ fn groups(optional: &str, fixed: &str) -> Vec<ScopeGroup> {
 type MakesConsent = (&'static str, fn() -> ConsentPage);
 
 fn consents() -> Vec<MakesConsent> {
+    [known_clients(), destinations(), extremes()].concat()
+}
+
+/// What the page shows about the client and its use.
+fn known_clients() -> Vec<MakesConsent> {
     vec![
         ("", consent),
         ("_plain", || ConsentPage {
@@ -195,6 +201,12 @@ fn consents() -> Vec<MakesConsent> {
             ..consent()
         }),
         ("_used", || ConsentPage { usage: Usage { by_this_person: false, others: 1 }, ..consent() }),
+    ]
+}
+
+/// Where the code is sent, and where the tokens are accepted.
+fn destinations() -> Vec<MakesConsent> {
+    vec![
         ("_here", || ConsentPage {
             reach: ReachSummary { this_server: true, resources: vec![] },
             withheld: vec![],
@@ -221,6 +233,12 @@ fn consents() -> Vec<MakesConsent> {
             },
             ..consent()
         }),
+    ]
+}
+
+/// Nothing, as much as possible, and hostile texts.
+fn extremes() -> Vec<MakesConsent> {
+    vec![
         ("_nothing", || ConsentPage { groups: vec![], withheld: vec![], ..consent() }),
         ("_many", || {
             let optional = catalog().iter().map(|scope| scope.name.clone()).collect();
@@ -332,7 +350,7 @@ pub fn problems() -> Vec<Problem> {
 
 fn problem_page(problem: Problem) -> ProblemPage {
     let is_redirect = problem == Problem::MismatchingRedirect;
-    let exact_words = is_redirect.then(|| "invalid_request - Mismatching redirect URI.".to_owned());
+    let error_text = is_redirect.then(|| "invalid_request - Mismatching redirect URI.".to_owned());
     let facts = is_redirect.then(|| RefusedRequest {
         client_id: Some("0f0f0f0f-36a6-41f0-b21b-da7ad0900002".to_owned()),
         redirect_uri: Some(format!("https://assistant.example/{}", "callback/".repeat(20))),
@@ -340,7 +358,7 @@ fn problem_page(problem: Problem) -> ProblemPage {
         more: 3,
     });
     let reference = (problem != Problem::NotFound).then(|| "9f86d081884c7d65".to_owned());
-    ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words, reference, facts }
+    ProblemPage { status: StatusCode::BAD_REQUEST, problem, error_text, reference, facts }
 }
 
 #[test]

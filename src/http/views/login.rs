@@ -7,8 +7,8 @@ use axum::response::Response;
 use crate::http::views::answer;
 use crate::http::views::answer::Forms;
 use crate::http::views::app_name::AppName;
-use crate::http::views::language::Language;
 use crate::http::views::words::{Phrase, Words};
+use crate::rules::authorization::language::Language;
 
 pub struct LoginPage {
     /// The handle of the authorization request that continues after this step.

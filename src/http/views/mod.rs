@@ -14,7 +14,6 @@ mod consent;
 mod device;
 #[cfg(test)]
 mod gallery;
-mod language;
 mod login;
 mod problem;
 mod scope_groups;
@@ -31,7 +30,6 @@ pub use crate::http::views::choose_site::{ChooseSitePage, SiteLink};
 pub use crate::http::views::consent::{
     ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, Usage, WithheldScope,
 };
-pub use crate::http::views::language::Language;
 pub use crate::http::views::login::{LoginFailure, LoginPage};
 pub use crate::http::views::problem::{Problem, ProblemPage};
 pub use crate::http::views::scope_groups::ScopeGroup;

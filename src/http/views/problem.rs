@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::http::views::answer::Forms;
-use crate::http::views::language::Language;
 use crate::http::views::words::Words;
 use crate::http::views::{answer, shown};
+use crate::rules::authorization::language::Language;
 use crate::rules::authorization::refused_request::RefusedRequest;
 
 pub struct ProblemPage {
@@ -15,7 +15,7 @@ pub struct ProblemPage {
     pub problem: Problem,
     /// The error text that a program would receive, for example
     /// `invalid_request - Invalid client_id parameter value`.
-    pub exact_words: Option<String>,
+    pub error_text: Option<String>,
     /// The code by which an operator finds the log line.
     pub reference: Option<String>,
     pub facts: Option<RefusedRequest>,
@@ -78,7 +78,7 @@ struct Html<'a> {
 
 impl Html<'_> {
     fn has_details(&self) -> bool {
-        self.page.exact_words.is_some() || self.page.reference.is_some() || self.page.facts.is_some()
+        self.page.error_text.is_some() || self.page.reference.is_some() || self.page.facts.is_some()
     }
 
     fn text(&self, key: &str) -> &'static str {
@@ -99,7 +99,7 @@ mod tests {
     use crate::http::views::gallery::{html, problems};
 
     fn page_of(problem: Problem) -> ProblemPage {
-        ProblemPage { status: StatusCode::BAD_REQUEST, problem, exact_words: None, reference: None, facts: None }
+        ProblemPage { status: StatusCode::BAD_REQUEST, problem, error_text: None, reference: None, facts: None }
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         let page = ProblemPage {
             status: StatusCode::BAD_REQUEST,
             problem: Problem::UnknownClient,
-            exact_words: Some("invalid_request - Invalid client_id parameter value".to_owned()),
+            error_text: Some("invalid_request - Invalid client_id parameter value".to_owned()),
             reference: Some("0123456789abcdef".to_owned()),
             facts: None,
         };

@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::secret::{Digest, hex};
+use crate::rules::secret::{Digest, hex};
 
 const STYLE: &str = include_str!("../../../templates/style.css");
 

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::http::views::language::Language;
 use crate::http::views::{shown, style};
+use crate::rules::authorization::language::Language;
 use crate::rules::timestamp::Timestamp;
 
 static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/en.toml")));

@@ -1,6 +1,6 @@
 //! The actor in a search for audit events.
 
-use crate::rules::client::ClientId;
+use crate::client::ClientId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActorFilter {

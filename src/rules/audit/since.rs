@@ -1,6 +1,6 @@
 //! The start of a time range, as a person writes it: an RFC 3339 time, a date, or an age.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a time such as 2026-11-30T08:00:00Z, a date such as 2026-11-30, or an age such as 30m, 24h or 7d")]

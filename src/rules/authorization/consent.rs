@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::rules::authorization::request::Prompt;
-use crate::rules::authorization::resource::Resource;
-use crate::rules::client::ClientId;
-use crate::rules::id::{OrgId, UserId};
-use crate::rules::redirect::uri::RedirectKind;
-use crate::rules::scope::ScopeSet;
-use crate::rules::scope::offered::{OfferedScopes, WithheldBy};
+use crate::authorization::request::Prompt;
+use crate::authorization::resource::Resource;
+use crate::client::ClientId;
+use crate::id::{OrgId, UserId};
+use crate::redirect::uri::RedirectKind;
+use crate::scope::ScopeSet;
+use crate::scope::offered::{OfferedScopes, WithheldBy};
 
 /// The content of a consent page.
 #[derive(Clone, Copy, Debug)]
@@ -162,8 +162,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::rules::scope::ScopeToken;
-    use crate::rules::scope::offered::Withheld;
+    use crate::scope::ScopeToken;
+    use crate::scope::offered::Withheld;
 
     const ISSUER: &str = "https://id.example";
 

@@ -1,7 +1,10 @@
 //! Authorization requests, consent and resources.
 
+mod accept_language;
 pub mod consent;
 pub mod language;
+pub mod next_step;
+pub mod other_site;
 pub mod pkce;
 pub mod protected_resource;
 pub mod refusal;

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use crate::rules::authorization::resource::Resource;
-use crate::rules::scope::ScopeSet;
+use crate::authorization::resource::Resource;
+use crate::scope::ScopeSet;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 

@@ -69,6 +69,19 @@ impl Refusal {
         let plain = |character| if is_allowed(character) { character } else { '?' };
         Self { code, description: description.to_string().chars().map(plain).collect() }
     }
+
+    pub fn user_denied() -> Self {
+        Self::new(ErrorCode::AccessDenied, "the user did not agree")
+    }
+
+    pub fn no_organization() -> Self {
+        Self::new(ErrorCode::AccessDenied, "the user does not belong to an organization")
+    }
+
+    pub fn client_disabled() -> Self {
+        let reason = "the organization of the user has disabled this client: its administrators can enable it again";
+        Self::new(ErrorCode::AccessDenied, reason)
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! The values come from an unknown party, so their length is limited and everything except
 //! printable ASCII is escaped. Queries can contain secrets and are left out.
 
-use crate::rules::client::metadata::ClientMetadata;
-use crate::rules::redirect::uri::RedirectUri;
+use crate::client::metadata::ClientMetadata;
+use crate::redirect::uri::RedirectUri;
 
 const MAX_CLIENT_ID: usize = 200;
 const MAX_URI: usize = 300;

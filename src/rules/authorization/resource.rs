@@ -1,11 +1,11 @@
 //! Resource indicators (RFC 8707): the URI of the API or MCP server that a token is for.
 //!
 //! Clients spell the same resource in different ways, so resources are compared in a canonical
-//! form: scheme and host in lower case, no default port, and no slash at the end of the path. Paths
-//! and queries are not normalized further, because only the resource server knows what they mean
-//! (RFC 3986 section 6). The URI of a known resource is used byte for byte as it was declared,
-//! because its clients compare it that way (RFC 9728 section 3.3). For an unknown resource, the
-//! canonical form is used.
+//! form: scheme and host in lower case, no default port, and no slash at the end of the path. Other
+//! spellings are refused like those of any URI (`syntax/uri.rs`), because only the resource server
+//! knows what its paths and queries mean (RFC 3986 section 6). The URI of a known resource is used
+//! byte for byte as it was declared, because its clients compare it that way (RFC 9728 section
+//! 3.3). For an unknown resource, the canonical form is used.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_port, split_scheme};
+use crate::syntax::uri::{Uri, UriSyntaxError};
 
 /// A resource, spelled as in `aud`. Two resources that differ only in their spelling are equal.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,8 +49,6 @@ pub enum ResourceError {
     Unknown,
 }
 
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
-
 impl Resource {
     pub const MAX_BYTES: usize = 2048;
     /// The maximum number of resources in one request.
@@ -65,23 +63,12 @@ impl Resource {
         if text.contains('#') {
             return Err(ResourceError::Fragment);
         }
-        check_characters(text)?;
-        let (scheme, after_scheme) = split_scheme(text)?;
-        let scheme = scheme.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "https" => 443,
-            "http" => 80,
-            _ => return Err(ResourceError::NotHttps),
-        };
-        let host = Host::parse(after_scheme)?.text.to_ascii_lowercase();
-        if scheme == "http" && !LOOPBACK_HOSTS.contains(&host.as_str()) {
+        let uri = Uri::parse_equivalent(text)?;
+        if uri.scheme() != "https" && !uri.is_http_on_loopback() {
             return Err(ResourceError::NotHttps);
         }
-        let authority = authority_of(after_scheme).unwrap_or_default();
-        let port = other_port(authority, default_port);
-        let rest = after_scheme.get("//".len() + authority.len()..).unwrap_or_default();
-        let canonical = format!("{scheme}://{host}{port}{}", without_last_slash(rest));
-        Ok(Self { spelling: text.to_owned(), canonical })
+        uri.host()?;
+        Ok(Self { spelling: text.to_owned(), canonical: canonical(&uri) })
     }
 
     /// Parses the resources of a request, in canonical form and without duplicates. The spelling of
@@ -152,18 +139,12 @@ impl Serialize for Resource {
     }
 }
 
-/// The port with its colon, or nothing for the default port of the scheme.
-fn other_port(authority: &str, default_port: u16) -> String {
-    let port = split_port(authority).1.and_then(|port| port.parse::<u16>().ok());
-    port.filter(|port| *port != default_port).map(|port| format!(":{port}")).unwrap_or_default()
-}
-
 /// Removes the slash at the end of the path. Two slashes are both kept, because otherwise the
 /// canonical form of a canonical form would differ from it.
-fn without_last_slash(path_and_query: &str) -> String {
-    let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
-    let path = if path.ends_with("//") { path } else { path.strip_suffix('/').unwrap_or(path) };
-    format!("{path}{query}")
+fn canonical(uri: &Uri) -> String {
+    let path = if uri.path().ends_with("//") { uri.path() } else { uri.path().trim_end_matches('/') };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}{path}{query}", uri.origin())
 }
 
 /// The requested resources, with the spelling of the known ones. An unknown resource is an error
@@ -203,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    fn canonical(text: &str) -> Result<String, ResourceError> {
+    fn canonical_form(text: &str) -> Result<String, ResourceError> {
         Resource::parse(text).map(|resource| resource.canonical().to_owned())
     }
 
@@ -217,12 +198,12 @@ mod tests {
             ("https://mcp.example", "https://mcp.example"),
             ("https://mcp.example/", "https://mcp.example"),
             ("HTTPS://MCP.Example:443/", "https://mcp.example"),
-            ("https://mcp.example:0443", "https://mcp.example"),
+            ("https://mcp.example:443", "https://mcp.example"),
             ("https://mcp.example:8443/", "https://mcp.example:8443"),
             ("https://mcp.example:80", "https://mcp.example:80"),
             ("https://mcp.example/MCP/", "https://mcp.example/MCP"),
             ("https://mcp.example/a//", "https://mcp.example/a//"),
-            ("https://mcp.example/a/../b/./%7Ec%2f", "https://mcp.example/a/../b/./%7Ec%2f"),
+            ("https://mcp.example/a...b/%7Ec%2f", "https://mcp.example/a...b/%7Ec%2f"),
             ("https://mcp.example/mcp?Tenant=A/", "https://mcp.example/mcp?Tenant=A/"),
             ("https://mcp.example/mcp/?x", "https://mcp.example/mcp?x"),
             ("https://mcp.example?x=/", "https://mcp.example?x=/"),
@@ -234,7 +215,7 @@ mod tests {
             ("http://[::1]:3000", "http://[::1]:3000"),
         ];
         for (text, expected) in cases {
-            assert_eq!(canonical(text), Ok(expected.to_owned()), "{text}");
+            assert_eq!(canonical_form(text), Ok(expected.to_owned()), "{text}");
         }
     }
 
@@ -257,13 +238,18 @@ mod tests {
             ("https:/mcp.example", Syntax(UriSyntaxError::NoHost)),
             ("https://", Syntax(UriSyntaxError::NoHost)),
             ("https://mcp.example:0", Syntax(UriSyntaxError::BadPort)),
+            ("https://mcp.example:0443", Syntax(UriSyntaxError::BadPort)),
+            ("https://mcp.example/a/../b", Syntax(UriSyntaxError::DotSegments)),
+            ("https://mcp.example/./b", Syntax(UriSyntaxError::DotSegments)),
+            ("https://mcp.example?a='b'", Syntax(UriSyntaxError::Apostrophe)),
+            ("https://[2001:db8:0::1]", Syntax(UriSyntaxError::AddressNotation)),
             ("https://*.example", Syntax(UriSyntaxError::BadHost)),
             ("https://mcp.example/ x", Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("https://mcp.example/ä", Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("https://mcp.example/%", Syntax(UriSyntaxError::BadPercentEncoding)),
         ];
         for (text, expected) in cases {
-            assert_eq!(canonical(text), Err(expected), "{text}");
+            assert_eq!(canonical_form(text), Err(expected), "{text}");
         }
     }
 
@@ -290,8 +276,8 @@ mod tests {
         let numbered: Vec<_> = (0..11).map(|index| format!("https://a.example/{index}")).collect();
         let all = |count: usize| Resource::parse_all(numbered.iter().take(count).map(String::as_str));
 
-        assert_eq!(canonical(&longest).map(|text| text.len()), Ok(2048));
-        assert_eq!(canonical(&format!("{longest}x")), Err(ResourceError::TooLong));
+        assert_eq!(canonical_form(&longest).map(|text| text.len()), Ok(2048));
+        assert_eq!(canonical_form(&format!("{longest}x")), Err(ResourceError::TooLong));
         assert_eq!(all(10).map(|resources| resources.len()), Ok(10));
         assert_eq!(all(11), Err(ResourceError::TooMany));
     }
@@ -353,7 +339,7 @@ mod tests {
         ) {
             if let Ok(resource) = Resource::parse(&text) {
                 prop_assert_eq!(resource.as_str(), &text);
-                prop_assert_eq!(canonical(resource.canonical()), Ok(resource.canonical().to_owned()));
+                prop_assert_eq!(canonical_form(resource.canonical()), Ok(resource.canonical().to_owned()));
                 prop_assert!(resource.canonical().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
                 prop_assert!(resource.canonical().len() <= text.len());
             }

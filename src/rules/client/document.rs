@@ -13,16 +13,17 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::rules::client::ClientId;
-use crate::rules::client::identity::ClientDigest;
-use crate::rules::client::metadata::{ClientMetadata, GrantType, MetadataError};
-use crate::rules::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
-use crate::rules::client::registration::RegistrationRules;
-use crate::rules::syntax::uri::{Host, UriSyntaxError, check_characters, split_scheme};
+use crate::client::ClientId;
+use crate::client::identity::ClientDigest;
+use crate::client::metadata::{ClientMetadata, GrantType, MetadataError};
+use crate::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
+use crate::client::registration::RegistrationRules;
+use crate::syntax::uri::{Uri, UriSyntaxError};
 
-/// The URL as the client sent it. URLs are compared byte for byte and never normalized.
+/// The URL as the client sent it. URLs are compared byte for byte and never normalized. It has a
+/// path, so the URL parser returns it unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DocumentUrl(String);
+pub struct DocumentUrl(Uri);
 
 /// The reason why a URL cannot be the URL of a document: the problem, a colon, the remedy. The
 /// texts are constant and never quote the input.
@@ -38,16 +39,12 @@ pub enum DocumentUrlError {
     NotHttps,
     #[error("has no path: serve the document at a path such as /client.json")]
     NoPath,
-    #[error("has . or .. in its path: use the resolved path")]
-    DotSegments,
 }
-
-/// The hosts for which `parse` accepts http. A setting decides whether such a document is fetched.
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 impl DocumentUrl {
     pub const MAX_BYTES: usize = 2048;
 
+    /// Accepts http on loopback too. A setting decides whether such a document is fetched.
     pub fn parse(text: &str) -> Result<Self, DocumentUrlError> {
         if text.len() > Self::MAX_BYTES {
             return Err(DocumentUrlError::TooLong);
@@ -55,15 +52,15 @@ impl DocumentUrl {
         if text.contains('#') {
             return Err(DocumentUrlError::Fragment);
         }
-        check_characters(text)?;
-        let (scheme, after_scheme) = split_scheme(text)?;
-        let host = Host::parse(after_scheme)?;
-        let on_loopback = scheme.eq_ignore_ascii_case("http") && LOOPBACK_HOSTS.contains(&host.text);
-        if !scheme.eq_ignore_ascii_case("https") && !on_loopback {
+        let uri = Uri::parse(text)?;
+        uri.host()?;
+        if uri.scheme() != "https" && !uri.is_http_on_loopback() {
             return Err(DocumentUrlError::NotHttps);
         }
-        check_path(after_scheme)?;
-        Ok(Self(text.to_owned()))
+        if uri.path() == "/" {
+            return Err(DocumentUrlError::NoPath);
+        }
+        Ok(Self(uri))
     }
 
     /// Whether a `client_id` is a URL by its scheme. It need not be a valid one.
@@ -73,18 +70,17 @@ impl DocumentUrl {
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     pub fn is_https(&self) -> bool {
-        !self.0.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("http:"))
+        self.0.scheme() == "https"
     }
 
     /// The host, which is the part that users see, because the owner of the host is responsible for
     /// the client.
     pub fn host(&self) -> &str {
-        let after_scheme = split_scheme(&self.0).map_or("", |(_, after_scheme)| after_scheme);
-        Host::parse(after_scheme).map_or("", |host| host.text)
+        self.0.host_text()
     }
 
     /// The client's id as a UUIDv8 (RFC 9562 section 5.8), for everything that identifies clients
@@ -95,28 +91,15 @@ impl DocumentUrl {
 
     pub fn digest(&self) -> ClientDigest {
         let mut hash = Sha256::new_with_prefix(b"client document v1");
-        hash.update(self.0.as_bytes());
+        hash.update(self.as_str().as_bytes());
         ClientDigest::from_bytes(hash.finalize().into())
     }
 }
 
 impl fmt::Display for DocumentUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(self.as_str())
     }
-}
-
-/// HTTP clients remove dot segments (RFC 3986 section 5.2.4), even if the dots are percent-encoded,
-/// so the fetched URL would differ from the `client_id`.
-fn check_path(after_scheme: &str) -> Result<(), DocumentUrlError> {
-    let after_slashes = after_scheme.strip_prefix("//").unwrap_or_default();
-    let before_query = after_slashes.split('?').next().unwrap_or_default();
-    let (_, path) = before_query.split_once('/').ok_or(DocumentUrlError::NoPath)?;
-    if path.is_empty() {
-        return Err(DocumentUrlError::NoPath);
-    }
-    let is_dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-    if path.split('/').any(is_dots) { Err(DocumentUrlError::DotSegments) } else { Ok(()) }
 }
 
 /// The reason why a document is not accepted for its client. The texts are constant, like those for
@@ -199,10 +182,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rules::client::metadata_error::Problem;
-    use crate::rules::client::registration::RegistrationBounds;
-    use crate::rules::redirect::uri::RedirectUriError;
-    use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+    use crate::client::metadata_error::Problem;
+    use crate::client::registration::RegistrationBounds;
+    use crate::redirect::uri::RedirectUriError;
+    use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
     const URL: &str = "https://app.example/oauth/client.json";
 
@@ -240,7 +223,6 @@ mod tests {
             "https://app.example/c?next=/../x",
             "https://app.example/...",
             "https://app.example/.well-known/client",
-            "HTTPS://APP.example/c",
             "https://8.8.8.8/c",
             "http://localhost:8000/c",
             "http://127.0.0.1/c",
@@ -265,12 +247,16 @@ mod tests {
             ("https://app.example/?c", Error::NoPath),
             ("https://app.example/c#", Error::Fragment),
             ("https://app.example/c#x", Error::Fragment),
-            ("https://app.example/./c", Error::DotSegments),
-            ("https://app.example/a/../c", Error::DotSegments),
-            ("https://app.example/a/..", Error::DotSegments),
-            ("https://app.example/a/%2e%2E/c", Error::DotSegments),
-            ("https://app.example/a/.%2e", Error::DotSegments),
-            ("https://app.example/%2e?x", Error::DotSegments),
+            ("https://app.example/./c", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://app.example/a/../c", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://app.example/a/..", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://app.example/a/%2e%2E/c", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://app.example/a/.%2e", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://app.example/%2e?x", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("HTTPS://app.example/c", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("https://APP.example/c", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("https://app.example:443/c", Error::Syntax(UriSyntaxError::DefaultPort)),
+            ("https://app.example/c?a='b'", Error::Syntax(UriSyntaxError::Apostrophe)),
             ("http://app.example/c", Error::NotHttps),
             ("http://127.0.0.2/c", Error::NotHttps),
             ("http://localhost.app.example/c", Error::NotHttps),
@@ -294,7 +280,7 @@ mod tests {
     #[test]
     fn the_id_of_a_url_never_changes_and_another_spelling_has_another_id() {
         assert_eq!(url(URL).client_id().to_string(), "73097ba8-73ab-8d6f-8c4d-0560237cbb93");
-        for other in ["https://app.example/oauth/client.json?", "https://APP.example/oauth/client.json"] {
+        for other in ["https://app.example/oauth/client.json?", "https://app.example/oauth/Client.json"] {
             assert_ne!(url(other).client_id(), url(URL).client_id(), "{other}");
         }
         assert_eq!((url(URL).host(), url("http://[::1]:1/c").host()), ("app.example", "[::1]"));
@@ -382,6 +368,7 @@ mod tests {
         fn no_text_panics_and_an_accepted_url_has_a_host(text in "(https?:)?/{0,2}[a-z0-9.:@%\\[\\]#?/-]{0,24}") {
             if let Ok(url) = DocumentUrl::parse(&text) {
                 prop_assert!(DocumentUrl::has_url_scheme(&text) && !url.host().is_empty() && url.as_str() == text);
+                prop_assert_eq!(url::Url::parse(&text).map(String::from), Ok(text));
             }
         }
     }

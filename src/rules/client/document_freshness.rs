@@ -1,6 +1,6 @@
 //! How long a client's metadata document is fresh (RFC 9111), within the limits of this server.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Used if the response has no `max-age`.
 const DEFAULT: i64 = 3_600;

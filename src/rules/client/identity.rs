@@ -15,9 +15,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Builder;
 
-use crate::rules::client::ClientId;
-use crate::rules::client::metadata::{ClientMetadata, Member, RawClientMetadata};
-use crate::rules::redirect::uri::RedirectUri;
+use crate::client::ClientId;
+use crate::client::metadata::{ClientMetadata, Member, RawClientMetadata};
+use crate::redirect::uri::RedirectUri;
 
 /// The SHA-256 of a canonical form. All of it is compared, because two clients could share the 122
 /// bits of an id.
@@ -39,7 +39,7 @@ impl ClientDigest {
         &self.0
     }
 
-    pub(in crate::rules) fn id(self) -> ClientId {
+    pub(crate) fn id(self) -> ClientId {
         let first_half = std::array::from_fn(|index| self.0[index]);
         ClientId::from_uuid(Builder::from_custom_bytes(first_half).into_uuid())
     }
@@ -126,8 +126,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rules::client::metadata::{RegistrationBounds, RegistrationRules};
-    use crate::rules::scope::catalog::ScopeCatalog;
+    use crate::client::metadata::{RegistrationBounds, RegistrationRules};
+    use crate::scope::catalog::ScopeCatalog;
 
     const TOLERATED: &[&str] = &["client_secret_post", "device"];
 
@@ -272,8 +272,8 @@ mod tests {
             ("client_name", json!("Example MCP client")),
             ("client_name", json!("Example MCP Client ")),
             ("redirect_uris", json!(["https://example.com/oauth/callback/"])),
-            ("redirect_uris", json!(["https://EXAMPLE.com/oauth/callback"])),
-            ("redirect_uris", json!(["https://example.com:443/oauth/callback"])),
+            ("redirect_uris", json!(["https://example.com/OAuth/callback"])),
+            ("redirect_uris", json!(["https://example.com:8443/oauth/callback"])),
             ("redirect_uris", json!(["https://example.com/oauth/callback", "https://example.com/"])),
             ("redirect_uris", json!(["https://localhost:1/cb"])),
             ("redirect_uris", json!(["https://localhost:2/cb"])),

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::rules::client::identity::ClientIdentity;
-use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
-use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+use crate::client::identity::ClientIdentity;
+use crate::client::metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
+use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
 struct KnownClient {

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::rules::client::document::{ClientDocument, DocumentError, DocumentUrl};
-use crate::rules::client::metadata::ClientMetadata;
-use crate::rules::client::registration::{RegistrationBounds, RegistrationRules};
-use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+use crate::client::document::{ClientDocument, DocumentError, DocumentUrl};
+use crate::client::metadata::ClientMetadata;
+use crate::client::registration::{RegistrationBounds, RegistrationRules};
+use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]
 struct KnownDocument {

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use crate::rules::client::metadata_error::{MetadataError, Problem};
-use crate::rules::client::name::ClientName;
-pub use crate::rules::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
-pub use crate::rules::client::registration::{RegistrationBounds, RegistrationRules};
-use crate::rules::client::registration::{
+pub use crate::client::metadata_error::{MetadataError, Problem};
+use crate::client::name::ClientName;
+pub use crate::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
+pub use crate::client::registration::{RegistrationBounds, RegistrationRules};
+use crate::client::registration::{
     client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope, token_endpoint_auth_method,
     web_uri,
 };
-use crate::rules::redirect::uri::RedirectUri;
-use crate::rules::scope::{ScopeSet, ScopeToken};
-use crate::rules::syntax::web_uri::{PublicHttpsUri, WebUri};
+use crate::redirect::uri::RedirectUri;
+use crate::scope::{ScopeSet, ScopeToken};
+use crate::syntax::web_uri::{PublicHttpsUri, WebUri};
 
 /// Serializes to the registered members, in this order. Absent members are omitted, because clients
 /// refuse a `null` where they expect a string (RFC 7591 section 3.2.1).
@@ -211,12 +211,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::rules::client::name::ClientNameError;
-    use crate::rules::redirect::uri::RedirectUriError;
-    use crate::rules::scope::ScopeError;
-    use crate::rules::scope::catalog::ScopeCatalog;
-    use crate::rules::syntax::uri::UriSyntaxError;
-    use crate::rules::syntax::web_uri::WebUriError;
+    use crate::client::name::ClientNameError;
+    use crate::redirect::uri::RedirectUriError;
+    use crate::scope::ScopeError;
+    use crate::scope::catalog::ScopeCatalog;
+    use crate::syntax::uri::UriSyntaxError;
+    use crate::syntax::web_uri::WebUriError;
 
     const CATALOG: &str = r#"
         [oidc]
@@ -425,7 +425,7 @@ mod tests {
         let refused = Err(MetadataError::in_item(Member::RedirectUris, 0, Problem::UnlistedScheme));
 
         assert_eq!(register(&["cursor"], "cursor://x/cb"), Ok(()));
-        assert_eq!(register(&["Cursor"], "CURSOR://x/cb"), Ok(()));
+        assert_eq!(register(&["Cursor"], "cursor://x/cb"), Ok(()));
         assert_eq!(register(&["cursor"], "vscode://x/cb"), refused);
         assert_eq!(register(&[], "cursor://x/cb"), refused);
         assert_eq!(register(&[], "https://app.example/cb"), Ok(()));

@@ -6,11 +6,11 @@
 
 use std::fmt;
 
-use crate::rules::client::name::ClientNameError;
-use crate::rules::client::raw_metadata::Member;
-use crate::rules::redirect::uri::RedirectUriError;
-use crate::rules::scope::ScopeError;
-use crate::rules::syntax::web_uri::WebUriError;
+use crate::client::name::ClientNameError;
+use crate::client::raw_metadata::Member;
+use crate::redirect::uri::RedirectUriError;
+use crate::scope::ScopeError;
+use crate::syntax::web_uri::WebUriError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetadataError {
@@ -91,7 +91,7 @@ impl fmt::Display for MetadataError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::syntax::uri::UriSyntaxError;
+    use crate::syntax::uri::UriSyntaxError;
 
     fn every_problem() -> Vec<Problem> {
         let names = [
@@ -119,7 +119,12 @@ mod tests {
             UriSyntaxError::NoHost,
             UriSyntaxError::UserInfo,
             UriSyntaxError::BadHost,
+            UriSyntaxError::AddressNotation,
             UriSyntaxError::BadPort,
+            UriSyntaxError::DefaultPort,
+            UriSyntaxError::Uppercase,
+            UriSyntaxError::DotSegments,
+            UriSyntaxError::Apostrophe,
         ];
         let pages = [WebUriError::TooLong, WebUriError::NotWeb, WebUriError::NotHttps, WebUriError::PrivateAddress];
         let scopes =

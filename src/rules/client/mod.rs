@@ -23,7 +23,7 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Whether a client was not seen for more than `sleep_after` seconds. If `sleep_after` is 0,
 /// clients never sleep. The state is computed, not stored, so any use of the client ends it.

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-use crate::rules::client::verification_marks::poses_as_verified;
+use crate::client::verification_marks::poses_as_verified;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -62,7 +62,7 @@ impl ClientName {
 
     /// A name that was accepted when its client registered. It is not checked against the current
     /// rules, because a client must have a name to show.
-    pub(in crate::rules) const fn from_stored(text: String) -> Self {
+    pub(crate) const fn from_stored(text: String) -> Self {
         Self(text)
     }
 

@@ -1,7 +1,7 @@
 //! How far the identity of a client is proven for a request. The consent page and the sign-in page
 //! describe the client accordingly.
 
-use crate::rules::redirect::uri::RedirectKind;
+use crate::redirect::uri::RedirectKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientProof {

@@ -8,13 +8,13 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde_json::Value;
-use serde_json::error::Category;
 
-use crate::rules::client::metadata_error::{MetadataError, Problem};
-use crate::rules::syntax::json_text;
-use crate::rules::syntax::json_text::JsonTextError;
+use crate::client::metadata_error::{MetadataError, Problem};
+use crate::syntax::json_object;
+use crate::syntax::json_object::{Members, NOT_JSON, Object, ReadError};
+use crate::syntax::json_text::JsonTextError;
 
 /// The members of RFC 7591 section 2 that this server supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,8 @@ pub struct RawClientMetadata([Option<Value>; Member::ALL.len()]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableBody {
     #[error(transparent)]
-    Text(#[from] JsonTextError),
-    #[error("the body is not valid JSON: send one JSON object and nothing else")]
+    Text(JsonTextError),
+    #[error("{NOT_JSON}")]
     NotJson,
     #[error("the body is not a JSON object: send the metadata as members of one object")]
     NotAnObject,
@@ -89,21 +89,27 @@ pub enum UnreadableBody {
     DuplicateMember(&'static str),
 }
 
+impl From<ReadError> for UnreadableBody {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Text(error) => Self::Text(error),
+            ReadError::NotJson => Self::NotJson,
+            ReadError::NotAnObject => Self::NotAnObject,
+        }
+    }
+}
+
 impl RawClientMetadata {
     pub fn from_json(body: &[u8]) -> Result<Self, UnreadableBody> {
-        let text = json_text::check(body)?;
-        let known: KnownMembers = serde_json::from_str(text).map_err(|error| match error.classify() {
-            Category::Data => UnreadableBody::NotAnObject,
-            Category::Syntax | Category::Eof | Category::Io => UnreadableBody::NotJson,
-        })?;
-        match known.duplicate {
-            Some(member) => Err(UnreadableBody::DuplicateMember(member.name())),
-            None => Ok(known.raw),
+        let Object { members, repeated } = json_object::read::<Self>(body)?;
+        match repeated {
+            Some(Key(Some(member))) => Err(UnreadableBody::DuplicateMember(member.name())),
+            Some(Key(None)) | None => Ok(members),
         }
     }
 
     /// Replaces the value of a member.
-    pub(in crate::rules) fn with(mut self, member: Member, value: Value) -> Self {
+    pub(crate) fn with(mut self, member: Member, value: Value) -> Self {
         if let Some(slot) = self.0.get_mut(member as usize) {
             *slot = Some(value);
         }
@@ -131,54 +137,27 @@ impl RawClientMetadata {
     }
 }
 
-/// The result of one pass over the object.
-#[derive(Default)]
-struct KnownMembers {
-    raw: RawClientMetadata,
-    duplicate: Option<Member>,
-}
+impl Members for RawClientMetadata {
+    type Name = Key;
 
-impl KnownMembers {
-    fn insert(&mut self, member: Member, value: Value) {
-        if let Some(slot) = self.raw.0.get_mut(member as usize)
+    fn keeps(name: &Key) -> bool {
+        name.0.is_some()
+    }
+
+    fn add(&mut self, name: Key, value: Value) -> Result<(), Key> {
+        if let Key(Some(member)) = name
+            && let Some(slot) = self.0.get_mut(member as usize)
             && slot.replace(value).is_some()
         {
-            self.duplicate.get_or_insert(member);
+            return Err(name);
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for KnownMembers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = KnownMembers;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<KnownMembers, M::Error> {
-        let mut known = KnownMembers::default();
-        while let Some(Key(member)) = object.next_key()? {
-            match member {
-                Some(member) => known.insert(member, object.next_value()?),
-                None => {
-                    object.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(known)
+        Ok(())
     }
 }
 
 /// The name of a member, recognized without copying it.
-struct Key(Option<Member>);
+#[derive(Clone, Copy)]
+pub struct Key(Option<Member>);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::rules::client::metadata::{GrantType, ResponseType, TokenEndpointAuthMethod};
-use crate::rules::client::metadata_error::{MetadataError, Problem};
-use crate::rules::client::name::ClientName;
-use crate::rules::client::raw_metadata::{Member, RawClientMetadata};
-use crate::rules::redirect::uri::{RedirectKind, RedirectUri};
-use crate::rules::scope::ScopeSet;
-use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::syntax::web_uri::{PublicHttpsUri, WebUri, WebUriError};
+use crate::client::metadata::{GrantType, ResponseType, TokenEndpointAuthMethod};
+use crate::client::metadata_error::{MetadataError, Problem};
+use crate::client::name::ClientName;
+use crate::client::raw_metadata::{Member, RawClientMetadata};
+use crate::redirect::uri::{RedirectKind, RedirectUri};
+use crate::scope::ScopeSet;
+use crate::scope::catalog::ScopeCatalog;
+use crate::syntax::web_uri::{PublicHttpsUri, WebUri, WebUriError};
 
 /// The settings for registrations.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Default for RegistrationBounds {
 const MAX_SCOPE_LENGTH: usize = 1000;
 
 /// Optional in RFC 7591 section 2, but required here, because users must see which client asks.
-pub(in crate::rules) fn client_name(raw: &RawClientMetadata) -> Result<ClientName, MetadataError> {
+pub(crate) fn client_name(raw: &RawClientMetadata) -> Result<ClientName, MetadataError> {
     let member = Member::ClientName;
     let text = raw.text(member)?.ok_or_else(|| MetadataError::new(member, Problem::Missing))?;
     ClientName::parse(text).map_err(|error| MetadataError::new(member, error))
@@ -51,7 +51,7 @@ pub(in crate::rules) fn client_name(raw: &RawClientMetadata) -> Result<ClientNam
 
 /// RFC 7591 sections 2 and 5. One invalid item refuses the list. Duplicates are removed, and the
 /// order is kept.
-pub(in crate::rules) fn redirect_uris(
+pub(crate) fn redirect_uris(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
 ) -> Result<Vec<RedirectUri>, MetadataError> {
@@ -82,7 +82,7 @@ fn redirect_uri(item: &Value, rules: &RegistrationRules<'_>) -> Result<RedirectU
 
 /// RFC 7591 sections 2 and 2.1: only the authorization code grant uses redirect URIs, so it is
 /// required.
-pub(in crate::rules) fn grant_types(
+pub(crate) fn grant_types(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
 ) -> Result<BTreeSet<GrantType>, MetadataError> {
@@ -109,7 +109,7 @@ fn grant_type(item: &Value, rules: &RegistrationRules<'_>) -> Result<Option<Gran
 }
 
 /// RFC 7591 section 2.1: `code` belongs to the authorization code grant, which every client has.
-pub(in crate::rules) fn response_types(raw: &RawClientMetadata) -> Result<[ResponseType; 1], MetadataError> {
+pub(crate) fn response_types(raw: &RawClientMetadata) -> Result<[ResponseType; 1], MetadataError> {
     let member = Member::ResponseTypes;
     for (index, item) in raw.list(member)?.unwrap_or_default().iter().enumerate() {
         let problem = match item.as_str() {
@@ -124,7 +124,7 @@ pub(in crate::rules) fn response_types(raw: &RawClientMetadata) -> Result<[Respo
 
 /// RFC 7591 section 2. The default of the RFC, `client_secret_basic`, is for confidential clients,
 /// but registered clients are public.
-pub(in crate::rules) fn token_endpoint_auth_method(
+pub(crate) fn token_endpoint_auth_method(
     raw: &RawClientMetadata,
     rules: &RegistrationRules<'_>,
 ) -> Result<TokenEndpointAuthMethod, MetadataError> {
@@ -138,10 +138,7 @@ pub(in crate::rules) fn token_endpoint_auth_method(
 
 /// RFC 7591 section 2 and RFC 6749 section 3.3: scopes that are not in the catalog, or that it
 /// reserves for confidential clients, are left out. The response shows the registered scopes.
-pub(in crate::rules) fn scope(
-    raw: &RawClientMetadata,
-    rules: &RegistrationRules<'_>,
-) -> Result<ScopeSet, MetadataError> {
+pub(crate) fn scope(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<ScopeSet, MetadataError> {
     let member = Member::Scope;
     let text = raw.text(member)?.unwrap_or_default();
     if text.chars().nth(MAX_SCOPE_LENGTH).is_some() {
@@ -152,16 +149,16 @@ pub(in crate::rules) fn scope(
     Ok(sent.into_iter().filter(|token| is_open(token.as_str())).collect())
 }
 
-pub(in crate::rules) fn web_uri(raw: &RawClientMetadata, member: Member) -> Result<Option<WebUri>, MetadataError> {
+pub(crate) fn web_uri(raw: &RawClientMetadata, member: Member) -> Result<Option<WebUri>, MetadataError> {
     optional_uri(raw, member, WebUri::parse)
 }
 
-pub(in crate::rules) fn logo_uri(raw: &RawClientMetadata) -> Result<Option<PublicHttpsUri>, MetadataError> {
+pub(crate) fn logo_uri(raw: &RawClientMetadata) -> Result<Option<PublicHttpsUri>, MetadataError> {
     optional_uri(raw, Member::LogoUri, PublicHttpsUri::parse)
 }
 
 /// RFC 7591 section 2: `jwks` and `jwks_uri` must not both be present.
-pub(in crate::rules) fn jwks_uri(raw: &RawClientMetadata) -> Result<Option<PublicHttpsUri>, MetadataError> {
+pub(crate) fn jwks_uri(raw: &RawClientMetadata) -> Result<Option<PublicHttpsUri>, MetadataError> {
     let member = Member::JwksUri;
     let uri = optional_uri(raw, member, PublicHttpsUri::parse)?;
     if uri.is_some() && raw.value(Member::Jwks).is_some() {

@@ -1,7 +1,7 @@
 //! Who may lose a role: an organization keeps at least one active administrator.
 
-use crate::rules::id::UserId;
-use crate::rules::identity::permission::Role;
+use crate::id::UserId;
+use crate::identity::permission::Role;
 
 /// Whether an organization still has an active administrator after `user` gets the new `role`, or
 /// leaves (`None`). `administrators` are the administrators whose accounts are not disabled.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::scope::catalog::Scope;
+use crate::scope::catalog::Scope;
 
 /// The permissions that this server checks for its own API. Each is also a scope of the catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +149,7 @@ pub struct RoleError;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+    use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
     fn names(role: Role) -> Vec<&'static str> {
         role.permissions().map(Permission::as_str).collect()

@@ -1,6 +1,6 @@
 //! How long a user stays signed in in a browser.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Seconds without use after which a session expires.
 pub const IDLE_TIMEOUT: i64 = 8 * 3_600;

@@ -9,18 +9,20 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::rules::syntax::address;
-use crate::rules::syntax::address::AddressKind;
-use crate::rules::syntax::uri::{Host, UriSyntaxError, authority_of, check_characters, split_scheme};
+use crate::syntax::address;
+use crate::syntax::address::AddressKind;
+use crate::syntax::uri::{Host, LOOPBACK_HOSTS, Uri, UriSyntaxError};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct RedirectUri(String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RedirectUri {
+    text: String,
+    kind: RedirectKind,
+}
 
 /// How the redirect reaches the client (RFC 8252 section 7). The consent page warns accordingly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RedirectKind {
     /// A web server, which is identified by its domain and certificate.
     Https,
@@ -116,60 +118,41 @@ const DENIED_SCHEMES: [&str; 58] = [
     "wss",
 ];
 
-/// The hosts that `http` accepts, in exactly this spelling.
-const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
-
 impl RedirectUri {
     pub const MAX_BYTES: usize = 2048;
 
     pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
         check_length(text)?;
         check_no_fragment(text)?;
-        check_characters(text)?;
-        let (scheme, after_scheme) = split_scheme(text)?;
-        check_authority(after_scheme)?;
-        match Scheme::of(scheme) {
-            Scheme::Https => check_https(after_scheme)?,
-            Scheme::Http => check_http(after_scheme)?,
-            Scheme::PrivateUse => check_private_use(scheme, after_scheme)?,
+        check_scheme(text)?;
+        let uri = Uri::parse(text)?;
+        if uri.host_text().contains('*') {
+            return Err(RedirectUriError::Wildcard);
         }
-        Ok(Self(text.to_owned()))
+        let kind = match uri.scheme() {
+            "https" => kind_of_https(uri.host()?),
+            "http" => kind_of_http(&uri)?,
+            _ => RedirectKind::PrivateUse,
+        };
+        Ok(Self { text: text.to_owned(), kind })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    pub fn kind(&self) -> RedirectKind {
-        match Scheme::of(self.scheme()) {
-            Scheme::Https if self.is_on_loopback() => RedirectKind::Loopback,
-            Scheme::Https => RedirectKind::Https,
-            Scheme::Http => RedirectKind::Loopback,
-            Scheme::PrivateUse => RedirectKind::PrivateUse,
-        }
+    pub const fn kind(&self) -> RedirectKind {
+        self.kind
     }
 
-    /// Recognizes all spellings, because `https` accepts all of them.
-    fn is_on_loopback(&self) -> bool {
-        let host = self.0.split_once(':').and_then(|(_, after_scheme)| Host::parse(after_scheme).ok());
-        host.is_some_and(|host| match host.address {
-            // The unspecified address connects to this machine too.
-            Some(address) => {
-                matches!(address::kind_of(address), Some(AddressKind::Loopback | AddressKind::Unspecified))
-            }
-            None => is_localhost(host.text),
-        })
-    }
-
-    /// The scheme as it was sent. Schemes are case-insensitive (RFC 3986 section 3.1).
     pub fn scheme(&self) -> &str {
-        self.0.split(':').next().unwrap_or_default()
+        self.text.split(':').next().unwrap_or_default()
     }
 
     /// Whether an authorization request may use `requested` if this URI is registered. The bytes
     /// must be equal, except for the port of an `http` loopback address (RFC 8252 section 7.3).
     pub fn matches(&self, requested: &str) -> bool {
-        self.0 == requested
+        self.text == requested
             || self.around_port().is_some_and(|registered| {
                 Self::parse(requested).is_ok_and(|requested| requested.around_port() == Some(registered))
             })
@@ -183,52 +166,26 @@ impl RedirectUri {
     /// Removes the port of an `http` loopback address. All other URIs are returned unchanged.
     pub fn without_loopback_port(&self) -> Cow<'_, str> {
         match self.around_port() {
-            Some((before, after)) if before.len() + after.len() < self.0.len() => Cow::Owned([before, after].concat()),
-            _ => Cow::Borrowed(&self.0),
+            Some((before, after)) if before.len() + after.len() < self.text.len() => {
+                Cow::Owned([before, after].concat())
+            }
+            _ => Cow::Borrowed(&self.text),
         }
     }
 
     /// Returns `http://localhost` and `/callback` for `http://localhost:8080/callback`. `None` if
     /// the port must match.
     fn around_port(&self) -> Option<(&str, &str)> {
-        const BEFORE_HOST: usize = "http://".len();
-        if Scheme::of(self.scheme()) != Scheme::Http {
-            return None;
-        }
-        let from_host = self.0.get(BEFORE_HOST..)?;
+        const BEFORE_HOST: &str = "http://";
+        let from_host = self.text.strip_prefix(BEFORE_HOST)?;
         let host = LOOPBACK_HOSTS.iter().find(|host| from_host.starts_with(**host))?;
-        let (before_port, rest) = self.0.split_at_checked(BEFORE_HOST + host.len())?;
+        let (before_port, rest) = self.text.split_at_checked(BEFORE_HOST.len() + host.len())?;
         let after_port = match rest.strip_prefix(':') {
             Some(port) => port.trim_start_matches(|digit: char| digit.is_ascii_digit()),
             None => rest,
         };
         Some((before_port, after_port))
     }
-}
-
-/// The three kinds of schemes, which have different rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Https,
-    Http,
-    PrivateUse,
-}
-
-impl Scheme {
-    fn of(scheme: &str) -> Self {
-        if scheme.eq_ignore_ascii_case("https") {
-            Self::Https
-        } else if scheme.eq_ignore_ascii_case("http") {
-            Self::Http
-        } else {
-            Self::PrivateUse
-        }
-    }
-}
-
-/// `localhost` and its subdomains always mean this machine (RFC 6761 section 6.3).
-fn is_localhost(host: &str) -> bool {
-    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// This is the first check, so that the later ones read a limited text.
@@ -245,47 +202,45 @@ fn check_no_fragment(text: &str) -> Result<(), RedirectUriError> {
     if text.contains('#') { Err(RedirectUriError::Fragment) } else { Ok(()) }
 }
 
-/// For all schemes: refuses user information, which can make one host look like another, and
-/// wildcards.
-fn check_authority(after_scheme: &str) -> Result<(), RedirectUriError> {
-    let authority = authority_of(after_scheme).unwrap_or_default();
-    if authority.contains('*') {
-        return Err(RedirectUriError::Wildcard);
-    }
-    if authority.contains('@') {
-        return Err(UriSyntaxError::UserInfo.into());
-    }
-    Ok(())
-}
-
-/// RFC 8252 section 7.2.
-fn check_https(after_scheme: &str) -> Result<(), RedirectUriError> {
-    Host::parse(after_scheme)?;
-    Ok(())
-}
-
-/// RFC 8252 sections 7.3 and 8.3. Other spellings of the same addresses are refused, because URIs
-/// are compared byte for byte.
-fn check_http(after_scheme: &str) -> Result<(), RedirectUriError> {
-    let host = Host::parse(after_scheme)?;
-    if LOOPBACK_HOSTS.contains(&host.text) { Ok(()) } else { Err(RedirectUriError::HttpBeyondLoopback) }
-}
-
-/// RFC 8252 section 7.1. Its advice of a dot in the scheme is not enforced, because well-known
-/// editors do not follow it.
-fn check_private_use(scheme: &str, after_scheme: &str) -> Result<(), RedirectUriError> {
+/// RFC 8252 section 7.1. Its advice of a dot in a private-use scheme is not enforced, because
+/// well-known editors do not follow it. This check is first, so that a denied scheme is named as
+/// the problem in any spelling.
+fn check_scheme(text: &str) -> Result<(), RedirectUriError> {
+    let Some((scheme, after_scheme)) = text.split_once(':') else { return Ok(()) };
     if DENIED_SCHEMES.iter().any(|denied| scheme.eq_ignore_ascii_case(denied)) {
         return Err(RedirectUriError::DeniedScheme);
     }
-    if after_scheme.is_empty() {
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    if after_scheme.is_empty() && !is_web {
         return Err(RedirectUriError::NothingAfterScheme);
     }
     Ok(())
 }
 
+/// RFC 8252 section 7.2.
+fn kind_of_https(host: Host<'_>) -> RedirectKind {
+    match host.known_address().and_then(address::kind_of) {
+        // The unspecified address connects to this machine too.
+        Some(AddressKind::Loopback | AddressKind::Unspecified) => RedirectKind::Loopback,
+        _ => RedirectKind::Https,
+    }
+}
+
+/// RFC 8252 sections 7.3 and 8.3.
+fn kind_of_http(uri: &Uri) -> Result<RedirectKind, RedirectUriError> {
+    uri.host()?;
+    if uri.is_http_on_loopback() { Ok(RedirectKind::Loopback) } else { Err(RedirectUriError::HttpBeyondLoopback) }
+}
+
+impl Serialize for RedirectUri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
 impl fmt::Display for RedirectUri {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
@@ -308,27 +263,24 @@ mod tests {
             ("https://example.com:8443/a@b/*", RedirectKind::Https),
             ("https://[2001:db8::1]:8443/cb", RedirectKind::Https),
             ("https://192.0.2.1/cb", RedirectKind::Https),
-            ("HTTPS://EXAMPLE.com/cb", RedirectKind::Https),
             ("https://localhost.example/cb", RedirectKind::Https),
             ("https://example.com/?at=//localhost", RedirectKind::Https),
             ("https://127.0.0.1.example.com/cb", RedirectKind::Https),
             ("https://localhost/cb", RedirectKind::Loopback),
             ("https://localhost:8443", RedirectKind::Loopback),
-            ("HTTPS://LocalHost/cb", RedirectKind::Loopback),
             ("https://app.localhost/cb", RedirectKind::Loopback),
             ("https://127.0.0.1:8443/cb", RedirectKind::Loopback),
             ("https://127.0.0.2/cb", RedirectKind::Loopback),
             ("https://0.0.0.0/cb", RedirectKind::Loopback),
             ("https://10.0.0.1/cb", RedirectKind::Https),
             ("https://[::1]:8443/cb", RedirectKind::Loopback),
-            ("https://[0:0:0:0:0:0:0:1]/cb", RedirectKind::Loopback),
-            ("https://[::ffff:127.0.0.1]/cb", RedirectKind::Loopback),
+            ("https://[::1]/cb", RedirectKind::Loopback),
+            ("https://[::ffff:7f00:1]/cb", RedirectKind::Loopback),
             ("http://127.0.0.1/", RedirectKind::Loopback),
             ("http://127.0.0.1:33418/", RedirectKind::Loopback),
             ("http://[::1]:1/cb", RedirectKind::Loopback),
             ("http://localhost", RedirectKind::Loopback),
             ("http://localhost:65535/callback?x=1", RedirectKind::Loopback),
-            ("HTTP://localhost/cb", RedirectKind::Loopback),
             ("cursor://anysphere.cursor-mcp/oauth/callback", RedirectKind::PrivateUse),
             ("vscode://vscode.github-authentication/did-authenticate", RedirectKind::PrivateUse),
             ("com.example.app:/callback", RedirectKind::PrivateUse),
@@ -373,12 +325,24 @@ mod tests {
             ("http://example.com/cb", Error::HttpBeyondLoopback),
             ("http://0.0.0.0/cb", Error::HttpBeyondLoopback),
             ("http://127.0.0.2/cb", Error::HttpBeyondLoopback),
-            ("http://LOCALHOST/cb", Error::HttpBeyondLoopback),
+            ("http://LOCALHOST/cb", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("HTTP://localhost/cb", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("HTTPS://EXAMPLE.com/cb", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("HTTPS://LocalHost/cb", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("Cursor://host/cb", Error::Syntax(UriSyntaxError::Uppercase)),
+            ("https://example.com:443/cb", Error::Syntax(UriSyntaxError::DefaultPort)),
+            ("http://localhost:80/cb", Error::Syntax(UriSyntaxError::DefaultPort)),
+            ("https://example.com/a/../cb", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("cursor://host/./cb", Error::Syntax(UriSyntaxError::DotSegments)),
+            ("https://example.com/cb?a='b'", Error::Syntax(UriSyntaxError::Apostrophe)),
+            ("https://[0:0:0:0:0:0:0:1]/cb", Error::Syntax(UriSyntaxError::AddressNotation)),
+            ("https://[::ffff:127.0.0.1]/cb", Error::Syntax(UriSyntaxError::AddressNotation)),
             ("http://x.localhost/cb", Error::HttpBeyondLoopback),
             ("http://localhost.evil.example/cb", Error::HttpBeyondLoopback),
             ("http://127.0.0.1.evil.example/cb", Error::HttpBeyondLoopback),
-            ("http://[0:0:0:0:0:0:0:1]/cb", Error::HttpBeyondLoopback),
-            ("http://[::ffff:127.0.0.1]/cb", Error::HttpBeyondLoopback),
+            ("http://[::ffff:7f00:1]/cb", Error::HttpBeyondLoopback),
+            ("http://[0:0:0:0:0:0:0:1]/cb", Error::Syntax(UriSyntaxError::AddressNotation)),
+            ("http://[::ffff:127.0.0.1]/cb", Error::Syntax(UriSyntaxError::AddressNotation)),
             ("http://localhost./cb", Error::Syntax(UriSyntaxError::BadHost)),
             ("http://2130706433/cb", Error::Syntax(UriSyntaxError::BadHost)),
             ("http://0177.0.0.1/cb", Error::Syntax(UriSyntaxError::BadHost)),
@@ -501,8 +465,9 @@ mod tests {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert_eq!(&RedirectUri::parse(uri.as_str()), &Ok(uri.clone()));
                 prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
-                let authority = text.split_once(':').and_then(|(_, rest)| authority_of(rest)).unwrap_or_default();
-                prop_assert!(!authority.contains(['@', '*']));
+                let url = url::Url::parse(&text).expect("a URL");
+                prop_assert!(url.as_str() == text || url.as_str().len() == text.len() + 1 && url.path() == "/");
+                prop_assert!(url.username().is_empty() && !url.host_str().unwrap_or_default().contains('*'));
             }
         }
 
@@ -514,6 +479,8 @@ mod tests {
                 prop_assert!(uri.matches(&text) && uri.matches(&portless));
                 prop_assert_eq!(again.without_loopback_port(), portless.as_ref());
                 match uri.around_port() {
+                    // Port 80 is the default of http, which must not be written.
+                    Some(_) if port == 80 => {}
                     Some((before, after)) => prop_assert!(uri.matches(&[before, ":", &port.to_string(), after].concat())),
                     None => prop_assert_eq!(portless, text),
                 }

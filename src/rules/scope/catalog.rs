@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::rules::scope::{ScopeError, ScopeSet, ScopeToken};
+use crate::scope::{ScopeError, ScopeSet, ScopeToken};
 
 /// The catalog that ships with the server.
 pub const SHIPPED: &str = include_str!("../../../config/scopes.toml");
@@ -280,7 +280,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::rules::identity::permission::Permission;
+    use crate::identity::permission::Permission;
 
     fn shipped() -> ScopeCatalog {
         ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog is valid")

@@ -12,17 +12,17 @@
 
 use serde::Deserialize;
 
-use crate::rules::authorization::refusal::{ErrorCode, Refusal};
-use crate::rules::identity::permission::Role;
-use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::authorization::refusal::{ErrorCode, Refusal};
+use crate::identity::permission::Role;
+use crate::scope::catalog::ScopeCatalog;
+use crate::scope::{ScopeSet, ScopeToken};
 
 /// A request for scopes, and the limits that apply to it.
 #[derive(Clone, Copy, Debug)]
 pub struct ScopeRequest<'a> {
     pub requested: Option<&'a ScopeSet>,
     pub registered: &'a ScopeSet,
-    /// See [`crate::rules::scope::restriction::ceiling`].
+    /// See [`crate::scope::restriction::ceiling`].
     pub ceiling: &'a ScopeSet,
     pub required: &'a ScopeSet,
     pub role: Role,
@@ -203,8 +203,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::scope::catalog::SHIPPED;
-    use crate::rules::scope::restriction::{ScopesRestriction, ceiling};
+    use crate::scope::catalog::SHIPPED;
+    use crate::scope::restriction::{ScopesRestriction, ceiling};
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")

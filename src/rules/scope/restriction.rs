@@ -6,10 +6,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::rules::client::ClientId;
-use crate::rules::id::OrgId;
-use crate::rules::scope::catalog::{ScopeCatalog, ScopeKind};
-use crate::rules::scope::{ScopeSet, ScopeToken};
+use crate::client::ClientId;
+use crate::id::OrgId;
+use crate::scope::catalog::{ScopeCatalog, ScopeKind};
+use crate::scope::{ScopeSet, ScopeToken};
 
 /// The lists in the order in which they were sent, without duplicates, so that a response shows
 /// what the administrator wrote.

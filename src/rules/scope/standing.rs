@@ -4,12 +4,12 @@
 //! in the organization, its restriction and the catalog can change. So both grant types apply this
 //! rule before a code is redeemed or a refresh token is rotated.
 
-use crate::rules::identity::permission::Role;
-use crate::rules::scope::ScopeSet;
-use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::scope::offered::still_permitted;
-use crate::rules::scope::restriction::{ScopesRestriction, ceiling};
-use crate::rules::timestamp::Timestamp;
+use crate::identity::permission::Role;
+use crate::scope::ScopeSet;
+use crate::scope::catalog::ScopeCatalog;
+use crate::scope::offered::still_permitted;
+use crate::scope::restriction::{ScopesRestriction, ceiling};
+use crate::timestamp::Timestamp;
 
 /// The current rows that limit a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::scope::ScopeToken;
-    use crate::rules::scope::catalog::SHIPPED;
+    use crate::scope::ScopeToken;
+    use crate::scope::catalog::SHIPPED;
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("scopes")

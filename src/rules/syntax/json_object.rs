@@ -1,5 +1,5 @@
-//! A JSON object in which no member is repeated, because parsers disagree about which of two
-//! members counts (RFC 8259 section 4).
+//! JSON objects. Repeated members are found, because parsers disagree about which of two members
+//! counts (RFC 8259 section 4).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,35 +7,141 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
-use crate::rules::syntax::json_text;
-use crate::rules::syntax::json_text::JsonTextError;
+use crate::syntax::json_text;
+use crate::syntax::json_text::JsonTextError;
+
+/// Where the members of an object go.
+pub trait Members: Default {
+    /// What identifies a member, read from its name.
+    type Name: DeserializeOwned;
+
+    /// Whether the member is kept. The value of another one is skipped without reading it.
+    fn keeps(name: &Self::Name) -> bool;
+
+    /// Adds a member, or returns its name if there is already one with this name.
+    fn add(&mut self, name: Self::Name, value: Value) -> Result<(), Self::Name>;
+}
+
+/// An object that was read to its end.
+pub struct Object<M: Members> {
+    pub members: M,
+    /// The first name that occurs twice.
+    pub repeated: Option<M::Name>,
+}
+
+/// Why a body is not one JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    Text(JsonTextError),
+    NotJson,
+    NotAnObject,
+}
+
+/// Reads a body that is one JSON object and nothing else.
+pub fn read<M: Members>(body: &[u8]) -> Result<Object<M>, ReadError> {
+    let text = json_text::check(body).map_err(ReadError::Text)?;
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        Category::Data => ReadError::NotAnObject,
+        Category::Io | Category::Syntax | Category::Eof => ReadError::NotJson,
+    })
+}
+
+impl<'de, M: Members> Deserialize<'de> for Object<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<M>(PhantomData<M>);
+
+impl<'de, M: Members> Visitor<'de> for ObjectVisitor<M> {
+    type Value = Object<M>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<M>, A::Error> {
+        let mut object = Object { members: M::default(), repeated: None };
+        while let Some(name) = map.next_key::<M::Name>()? {
+            if !M::keeps(&name) {
+                map.next_value::<IgnoredAny>()?;
+            } else if let Err(name) = object.members.add(name, map.next_value()?) {
+                object.repeated.get_or_insert(name);
+            }
+        }
+        Ok(object)
+    }
+}
+
+/// All members, in the order of the text.
+#[derive(Default)]
+pub struct AllMembers {
+    names: BTreeSet<String>,
+    members: Vec<(String, Value)>,
+}
+
+impl Members for AllMembers {
+    type Name = String;
+
+    fn keeps(_name: &String) -> bool {
+        true
+    }
+
+    fn add(&mut self, name: String, value: Value) -> Result<(), String> {
+        if !self.names.insert(name.clone()) {
+            return Err(name);
+        }
+        self.members.push((name, value));
+        Ok(())
+    }
+}
+
+impl AllMembers {
+    pub fn into_vec(self) -> Vec<(String, Value)> {
+        self.members
+    }
+}
 
 /// A JSON object, with its members in the order of the text.
 #[derive(Clone, PartialEq, Default)]
 pub struct JsonObject(Vec<(String, Value)>);
 
-/// Why a body is not a JSON object. Messages never quote the body.
+/// Why a body is not a JSON object without repeated members. Messages never quote the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonObjectError {
     #[error(transparent)]
-    Text(#[from] JsonTextError),
-    #[error("the body is not valid JSON: send one JSON object and nothing else")]
+    Text(JsonTextError),
+    #[error("{NOT_JSON}")]
     NotJson,
     #[error("the body is not a JSON object, or it repeats a member")]
     NotAnObject,
 }
 
+/// The text of all errors for a body that is not JSON.
+pub const NOT_JSON: &str = "the body is not valid JSON: send one JSON object and nothing else";
+
+impl From<ReadError> for JsonObjectError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Text(error) => Self::Text(error),
+            ReadError::NotJson => Self::NotJson,
+            ReadError::NotAnObject => Self::NotAnObject,
+        }
+    }
+}
+
 impl JsonObject {
     pub fn parse(body: &[u8]) -> Result<Self, JsonObjectError> {
-        let text = json_text::check(body)?;
-        serde_json::from_str(text).map_err(|error| match error.classify() {
-            Category::Data => JsonObjectError::NotAnObject,
-            Category::Io | Category::Syntax | Category::Eof => JsonObjectError::NotJson,
-        })
+        let Object { members, repeated } = read::<AllMembers>(body)?;
+        match repeated {
+            None => Ok(Self(members.into_vec())),
+            Some(_) => Err(JsonObjectError::NotAnObject),
+        }
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -47,36 +153,9 @@ impl JsonObject {
     }
 }
 
-impl<'de> Deserialize<'de> for JsonObject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
-    }
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = JsonObject;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<JsonObject, M::Error> {
-        let mut names = BTreeSet::new();
-        let mut members = Vec::new();
-        while let Some((name, value)) = object.next_entry::<String, Value>()? {
-            if !names.insert(name.clone()) {
-                return Err(M::Error::custom("a member is repeated"));
-            }
-            members.push((name, value));
-        }
-        Ok(JsonObject(members))
-    }
-}
-
 /// Deserializes a struct from a JSON object only. Without this wrapper, serde also accepts a list
 /// with the values of the members in order.
+#[derive(Default)]
 pub struct ObjectOf<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {

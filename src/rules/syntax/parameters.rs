@@ -7,12 +7,11 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::error::Category;
 
-use crate::rules::syntax::json_text;
-use crate::rules::syntax::json_text::JsonTextError;
+use crate::syntax::json_object;
+use crate::syntax::json_object::{AllMembers, NOT_JSON, Object, ReadError};
+use crate::syntax::json_text::JsonTextError;
 
 /// The only OAuth parameter that may be repeated (RFC 8707 section 2).
 const RESOURCE: &str = "resource";
@@ -42,13 +41,23 @@ pub enum ParametersError {
     #[error("{0} is sent more than once: send it once")]
     Repeated(SafeName),
     #[error(transparent)]
-    JsonText(#[from] JsonTextError),
-    #[error("the body is not valid JSON: send one JSON object and nothing else")]
+    JsonText(JsonTextError),
+    #[error("{NOT_JSON}")]
     NotJson,
     #[error("the body is not a JSON object: send the parameters as members of one object")]
     NotAnObject,
     #[error("{0} is not a string: send a JSON string")]
     NotAString(SafeName),
+}
+
+impl From<ReadError> for ParametersError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Text(error) => Self::JsonText(error),
+            ReadError::NotJson => Self::NotJson,
+            ReadError::NotAnObject => Self::NotAnObject,
+        }
+    }
 }
 
 /// The name of a parameter for use in a message. Anyone can choose it, so only a short name of
@@ -102,19 +111,16 @@ impl Parameters {
     /// sent.
     pub fn from_json(body: &[u8]) -> Result<Self, ParametersError> {
         check_length(body, Self::MAX_BODY)?;
-        let text = json_text::check(body)?;
-        let Members(members) = serde_json::from_str(text).map_err(|error| match error.classify() {
-            Category::Data => ParametersError::NotAnObject,
-            Category::Syntax | Category::Eof | Category::Io => ParametersError::NotJson,
-        })?;
+        let Object { members, repeated } = json_object::read::<AllMembers>(body)?;
+        let members = members.into_vec();
         if members.len() > Self::MAX_PAIRS {
             return Err(ParametersError::TooMany);
         }
+        if let Some(name) = repeated {
+            return Err(ParametersError::Repeated(SafeName::of(&name)));
+        }
         let mut parameters = Self::default();
-        for (index, (name, value)) in members.iter().enumerate() {
-            if members.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(ParametersError::Repeated(SafeName::of(name)));
-            }
+        for (name, value) in &members {
             parameters.push_json(name, value)?;
         }
         Ok(parameters)
@@ -223,33 +229,6 @@ fn decode_half(mut rest: &[u8]) -> Result<String, ParametersError> {
 fn hex_byte([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? * 16 + digit(low)?)
-}
-
-/// The members of an object in their order, including repeated names.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Members;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut object: M) -> Result<Members, M::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = object.next_entry()? {
-            members.push(member);
-        }
-        Ok(Members(members))
-    }
 }
 
 #[cfg(test)]

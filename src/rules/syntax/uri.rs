@@ -1,15 +1,18 @@
-//! The URI grammar (RFC 3986) for redirect URIs, the URIs of a client's pages, and webhooks,
-//! applied to the raw text.
+//! URIs (RFC 3986), read by the parser of the `url` crate, which also sends our requests.
 //!
-//! URL libraries repair their input (`https:x` becomes `https://x`, a backslash becomes a slash),
-//! so the text that they check is not the text that a browser gets later. This parser repairs
-//! nothing, and every pass is linear.
+//! URL parsers repair their input: `https:x` becomes `https://x`, a backslash becomes a slash, and
+//! `127.1` becomes `127.0.0.1`. A host that was checked in a repaired text can differ from the one
+//! that another parser finds in it. So a URI is accepted only if the parser returns every byte of
+//! it unchanged. The only exception is the slash that it adds to an empty path
+//! (`https://example.com`).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::rules::syntax::address;
+use url::{ParseError, Position, Url};
 
-/// Why a text is not an absolute URI: the problem, a colon, and the remedy.
+use crate::syntax::address;
+
+/// Why a text is not accepted as an absolute URI: the problem, a colon, and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriSyntaxError {
     #[error("contains a character that is not allowed in a URI: percent-encode it")]
@@ -24,13 +27,147 @@ pub enum UriSyntaxError {
     UserInfo,
     #[error("has a malformed host: use a name of letters, digits, hyphens and dots, or a plain IP address")]
     BadHost,
-    #[error("has a malformed port: use a number from 1 to 65535")]
+    #[error("has an IPv6 address in an unusual notation: write it in its shortest form, such as [2001:db8::1]")]
+    AddressNotation,
+    #[error("has a malformed port: use a number from 1 to 65535 without leading zeros")]
     BadPort,
+    #[error("has the default port of its scheme: remove the colon and the port")]
+    DefaultPort,
+    #[error("has uppercase letters in its scheme or host: use lowercase letters")]
+    Uppercase,
+    #[error("has . or .. in its path: use the resolved path")]
+    DotSegments,
+    #[error("has an apostrophe in its query: write %27")]
+    Apostrophe,
 }
 
-/// Accepts only the characters of RFC 3986 section 2 and complete percent-encodings. `#` is
-/// refused: callers that allow a fragment split it off first.
-pub fn check_characters(text: &str) -> Result<(), UriSyntaxError> {
+impl From<ParseError> for UriSyntaxError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::RelativeUrlWithoutBase => Self::NoScheme,
+            ParseError::EmptyHost => Self::NoHost,
+            ParseError::InvalidPort => Self::BadPort,
+            _ => Self::BadHost,
+        }
+    }
+}
+
+/// The hosts for which `http` can be accepted, because they are always on the user's own machine.
+pub const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+/// An absolute URI without user information, spelled as URL parsers spell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Uri(Url);
+
+impl Uri {
+    /// Accepts a text that the parser returns unchanged.
+    pub fn parse(text: &str) -> Result<Self, UriSyntaxError> {
+        let uri = Self::parse_equivalent(text)?;
+        Written::split(text).check_before_path(&uri.0)?;
+        Ok(uri)
+    }
+
+    /// Also accepts uppercase letters in the scheme and the host, and the default port of the
+    /// scheme (RFC 3986 section 6.2).
+    pub fn parse_equivalent(text: &str) -> Result<Self, UriSyntaxError> {
+        let (before_fragment, fragment) = text.split_once('#').unwrap_or((text, ""));
+        check_characters(before_fragment)?;
+        check_characters(fragment)?;
+        let url = Url::parse(text)?;
+        let written = Written::split(text);
+        written.check_authority(&url)?;
+        written.check_path_and_query(&url)?;
+        Ok(Self(url))
+    }
+
+    /// The URI with the slash of an empty path.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub fn into_url(self) -> Url {
+        self.0
+    }
+
+    /// The scheme in lower case.
+    pub fn scheme(&self) -> &str {
+        self.0.scheme()
+    }
+
+    /// The scheme, the host and the port (RFC 6454 section 6.2) of an `http` or `https` URI.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    pub fn query(&self) -> Option<&str> {
+        self.0.query()
+    }
+
+    /// The text of the host, which is empty if there is none.
+    pub fn host_text(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The host of an `http` or `https` URI. The parser accepts more names than DNS does.
+    pub fn host(&self) -> Result<Host<'_>, UriSyntaxError> {
+        let text = self.0.host_str().ok_or(UriSyntaxError::NoHost)?;
+        let address = match self.0.host() {
+            Some(url::Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(url::Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            _ if is_host_name(text) => None,
+            _ => return Err(UriSyntaxError::BadHost),
+        };
+        Ok(Host { text, address })
+    }
+
+    /// Whether this is an `http` URI on the user's own machine.
+    pub fn is_http_on_loopback(&self) -> bool {
+        self.scheme() == "http" && LOOPBACK_HOSTS.contains(&self.host_text())
+    }
+}
+
+/// The host of an `http` or `https` URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host<'a> {
+    /// The host in lower case, with the brackets of an IPv6 address.
+    pub text: &'a str,
+    /// The address, if the host is an address and not a name.
+    pub address: Option<IpAddr>,
+}
+
+impl Host<'_> {
+    /// Whether the host is an address that is not on the public internet (see [`address`]).
+    pub fn is_private_address(&self) -> bool {
+        self.address.is_some_and(|address| address::kind_of(address).is_some())
+    }
+
+    /// The address that is known without DNS: a literal address, or loopback for `localhost` and
+    /// the names below it (RFC 6761 section 6.3).
+    pub fn known_address(&self) -> Option<IpAddr> {
+        let is_localhost = self.text.rsplit('.').next() == Some("localhost");
+        self.address.or_else(|| is_localhost.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+    }
+}
+
+/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1), including internationalized
+/// names in their ASCII form. IPv4 addresses match too.
+pub fn is_host_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+/// Accepts only the characters of RFC 3986 section 2 and complete percent-encodings, which the
+/// parser does not check.
+fn check_characters(text: &str) -> Result<(), UriSyntaxError> {
     let mut rest = text.as_bytes();
     loop {
         rest = match rest {
@@ -50,113 +187,87 @@ const fn is_uri_byte(byte: u8) -> bool {
     unreserved || gen_delim || sub_delim
 }
 
-/// Splits at the first colon: `scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 section 3.1).
-pub fn split_scheme(text: &str) -> Result<(&str, &str), UriSyntaxError> {
-    let (scheme, rest) = text.split_once(':').ok_or(UriSyntaxError::NoScheme)?;
-    let starts_with_letter = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-    let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    if starts_with_letter && scheme.bytes().all(is_scheme_byte) {
-        Ok((scheme, rest))
-    } else {
-        Err(UriSyntaxError::NoScheme)
+/// The components of a text as it was written, to compare them with those that the parser returns.
+struct Written<'a> {
+    scheme: &'a str,
+    /// The host and the port. `None` if the scheme is not followed by `//`.
+    authority: Option<&'a str>,
+    /// The path, the query and the fragment.
+    rest: &'a str,
+}
+
+impl<'a> Written<'a> {
+    fn split(text: &'a str) -> Self {
+        let (scheme, after_scheme) = text.split_once(':').unwrap_or(("", text));
+        let Some(after_slashes) = after_scheme.strip_prefix("//") else {
+            return Self { scheme, authority: None, rest: after_scheme };
+        };
+        let end = after_slashes.find(['/', '?', '#']).unwrap_or(after_slashes.len());
+        let (authority, rest) = after_slashes.split_at(end);
+        Self { scheme, authority: Some(authority), rest }
     }
-}
 
-/// The text between `//` and the path, the query or the end. `None` if the scheme is not followed
-/// by `//`.
-pub fn authority_of(after_scheme: &str) -> Option<&str> {
-    let rest = after_scheme.strip_prefix("//")?;
-    rest.split(['/', '?', '#']).next()
-}
-
-/// The host of an `http` or `https` URI. Its authority has no user information and at most one
-/// port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Host<'a> {
-    /// The host as written, with the brackets of an IPv6 address.
-    pub text: &'a str,
-    /// The address, if the host is an address and not a name.
-    pub address: Option<IpAddr>,
-}
-
-impl<'a> Host<'a> {
-    pub fn parse(after_scheme: &'a str) -> Result<Self, UriSyntaxError> {
-        let authority = authority_of(after_scheme).ok_or(UriSyntaxError::NoHost)?;
+    /// The host and the port may differ from those of the parser only in their case, and in a
+    /// default port.
+    fn check_authority(&self, url: &Url) -> Result<(), UriSyntaxError> {
+        let authority = self.authority.unwrap_or_default();
         if authority.contains('@') {
             return Err(UriSyntaxError::UserInfo);
         }
-        let (text, port) = split_port(authority);
-        if text.is_empty() {
+        let Some(host) = url.host_str() else { return Ok(()) };
+        let (written_host, port) = split_port(authority);
+        if written_host.is_empty() {
             return Err(UriSyntaxError::NoHost);
         }
-        let address = parse_host(text)?;
-        port.map_or(Ok(()), check_port)?;
-        Ok(Self { text, address })
+        if !written_host.eq_ignore_ascii_case(host) {
+            let is_ipv6 = host.starts_with('[');
+            return Err(if is_ipv6 { UriSyntaxError::AddressNotation } else { UriSyntaxError::BadHost });
+        }
+        // The parser has checked that a port is a number, but it accepts an empty one, leading
+        // zeros and 0.
+        if port.is_some_and(|port| port.is_empty() || port.starts_with('0')) {
+            return Err(UriSyntaxError::BadPort);
+        }
+        Ok(())
     }
 
-    /// Whether the host is an address that is not on the public internet (see [`address`]).
-    pub fn is_private_address(&self) -> bool {
-        self.address.is_some_and(|address| address::kind_of(address).is_some())
+    fn check_path_and_query(&self, url: &Url) -> Result<(), UriSyntaxError> {
+        let (from_path, after_path) = (&url[Position::BeforePath..], &url[Position::AfterPath..]);
+        if self.rest == from_path || (url.path() == "/" && self.rest == after_path) {
+            return Ok(());
+        }
+        let path = self.rest.split(['?', '#']).next().unwrap_or_default();
+        let is_same_path = path.is_empty() || path == url.path();
+        Err(if is_same_path { UriSyntaxError::Apostrophe } else { UriSyntaxError::DotSegments })
+    }
+
+    fn check_before_path(&self, url: &Url) -> Result<(), UriSyntaxError> {
+        let authority = url.has_authority().then(|| &url[Position::BeforeHost..Position::AfterPort]);
+        if self.scheme == url.scheme() && self.authority == authority {
+            return Ok(());
+        }
+        let has_port = self.authority.is_some_and(|authority| split_port(authority).1.is_some());
+        Err(if has_port && url.port().is_none() { UriSyntaxError::DefaultPort } else { UriSyntaxError::Uppercase })
     }
 }
 
 /// Splits off the port. The colons of an IPv6 address are inside brackets; that of a port follows
 /// them.
-pub fn split_port(authority: &str) -> (&str, Option<&str>) {
+fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     }
 }
 
-fn check_port(port: &str) -> Result<(), UriSyntaxError> {
-    let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(1..) if digits => Ok(()),
-        _ => Err(UriSyntaxError::BadPort),
-    }
-}
-
-fn parse_host(text: &str) -> Result<Option<IpAddr>, UriSyntaxError> {
-    let bad_host = |_| UriSyntaxError::BadHost;
-    if let Some(literal) = text.strip_prefix('[') {
-        let inside = literal.strip_suffix(']').ok_or(UriSyntaxError::BadHost)?;
-        return inside.parse::<Ipv6Addr>().map(|address| Some(address.into())).map_err(bad_host);
-    }
-    if ends_in_number(text) {
-        return text.parse::<Ipv4Addr>().map(|address| Some(address.into())).map_err(bad_host);
-    }
-    is_dns_name(text).then_some(None).ok_or(UriSyntaxError::BadHost)
-}
-
-/// Browsers parse a host whose last label is a number as an IPv4 address, even in old notations
-/// such as `127.1`, `0x7f000001` and `2130706433`. Such a host must use the dotted decimal
-/// notation.
-fn ends_in_number(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or(host);
-    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
-    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    is_decimal || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Labels of letters, digits and inner hyphens (RFC 1123 section 2.1), including internationalized
-/// names in their ASCII form.
-fn is_dns_name(host: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn host(after_scheme: &str) -> Result<&str, UriSyntaxError> {
-        Host::parse(after_scheme).map(|host| host.text)
+    fn host(text: &str) -> Result<String, UriSyntaxError> {
+        Uri::parse(text)?.host().map(|host| host.text.to_owned())
     }
 
     #[test]
@@ -184,10 +295,10 @@ mod tests {
     #[test]
     fn a_scheme_starts_with_a_letter_and_ends_at_the_first_colon() {
         let cases = [
-            ("https://x", Ok(("https", "//x"))),
-            ("com.example.app:/cb", Ok(("com.example.app", "/cb"))),
-            ("a+b-c.9:", Ok(("a+b-c.9", ""))),
-            ("a:b:c", Ok(("a", "b:c"))),
+            ("https://x", Ok("https")),
+            ("com.example.app:/cb", Ok("com.example.app")),
+            ("a+b-c.9:", Ok("a+b-c.9")),
+            ("a:b:c", Ok("a")),
             ("/path", Err(UriSyntaxError::NoScheme)),
             ("//host/a:b", Err(UriSyntaxError::NoScheme)),
             ("example.com/cb", Err(UriSyntaxError::NoScheme)),
@@ -197,23 +308,17 @@ mod tests {
             ("", Err(UriSyntaxError::NoScheme)),
         ];
         for (text, expected) in cases {
-            assert_eq!(split_scheme(text), expected, "{text}");
+            assert_eq!(Uri::parse(text).as_ref().map(Uri::scheme).map_err(|error| *error), expected, "{text}");
         }
     }
 
     #[test]
-    fn an_authority_ends_at_the_path_or_the_query() {
-        let cases = [
-            ("//host/path?q", Some("host")),
-            ("//host?q/@", Some("host")),
-            ("//host#f@", Some("host")),
-            ("//user@host:1", Some("user@host:1")),
-            ("///path", Some("")),
-            ("/path", None),
-            ("opaque", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(authority_of(text), expected, "{text}");
+    fn a_host_ends_at_the_path_or_the_query() {
+        for text in ["https://host/path?q", "https://host?q/@", "https://host#f@", "https://host", "https://host/a@b"] {
+            assert_eq!(host(text).as_deref(), Ok("host"), "{text}");
+        }
+        for text in ["a:/path", "a:opaque", "a:///path", "a:user@host"] {
+            assert_eq!(host(text), Err(UriSyntaxError::NoHost), "{text}");
         }
     }
 
@@ -223,10 +328,11 @@ mod tests {
         let cases = [
             ("//example.com", Ok("example.com")),
             ("//intranet/x", Ok("intranet")),
-            ("//xn--bcher-kva.example:443/x", Ok("xn--bcher-kva.example")),
+            ("//xn--bcher-kva.example:8443/x", Ok("xn--bcher-kva.example")),
             ("//192.0.2.1:8080", Ok("192.0.2.1")),
             ("//[2001:db8::1]:8080/x", Ok("[2001:db8::1]")),
             ("//[2001:db8::1]", Ok("[2001:db8::1]")),
+            ("//[::ffff:7f00:1]", Ok("[::ffff:7f00:1]")),
             (&format!("//{name_of_253}"), Ok(name_of_253.as_str())),
             (&format!("//{name_of_253}d"), Err(UriSyntaxError::BadHost)),
             (&format!("//{}.example", "a".repeat(64)), Err(UriSyntaxError::BadHost)),
@@ -234,6 +340,7 @@ mod tests {
             ("example.com", Err(UriSyntaxError::NoHost)),
             ("///example.com", Err(UriSyntaxError::NoHost)),
             ("//:443/x", Err(UriSyntaxError::NoHost)),
+            ("//::1", Err(UriSyntaxError::NoHost)),
             ("//?x", Err(UriSyntaxError::NoHost)),
             ("//good.example@evil.example/", Err(UriSyntaxError::UserInfo)),
             ("//@example.com/", Err(UriSyntaxError::UserInfo)),
@@ -245,6 +352,8 @@ mod tests {
             ("//a-.example", Err(UriSyntaxError::BadHost)),
             ("//ex%61mple.com", Err(UriSyntaxError::BadHost)),
             ("//a_b.example", Err(UriSyntaxError::BadHost)),
+            // An A-label that no name encodes to.
+            ("//xn--a.example", Err(UriSyntaxError::BadHost)),
             ("//2130706433", Err(UriSyntaxError::BadHost)),
             ("//0x7f000001", Err(UriSyntaxError::BadHost)),
             ("//0X7F.1", Err(UriSyntaxError::BadHost)),
@@ -255,21 +364,130 @@ mod tests {
             ("//[::1]x", Err(UriSyntaxError::BadHost)),
             ("//[fe80::1%25eth0]", Err(UriSyntaxError::BadHost)),
             ("//[127.0.0.1]", Err(UriSyntaxError::BadHost)),
-            ("//::1", Err(UriSyntaxError::BadHost)),
             ("//[]", Err(UriSyntaxError::BadHost)),
         ];
-        for (text, expected) in cases {
-            assert_eq!(host(text), expected, "{text}");
+        for (after_scheme, expected) in cases {
+            assert_eq!(host(&format!("https:{after_scheme}")).as_deref(), expected.as_ref().map(|host| *host));
         }
     }
 
     #[test]
-    fn a_port_is_a_number_from_1_to_65535() {
-        for port in ["1", "80", "65535", "08080"] {
-            assert_eq!(host(&format!("//example.com:{port}/")), Ok("example.com"), "{port}");
+    fn a_port_is_a_number_from_1_to_65535_that_is_not_the_default() {
+        for port in ["1", "80", "8080", "65535"] {
+            assert_eq!(host(&format!("https://example.com:{port}/")).as_deref(), Ok("example.com"), "{port}");
         }
-        for port in ["", "0", "00000", "65536", "000001", "+80", "-1", "8 0", "http"] {
-            assert_eq!(host(&format!("//example.com:{port}/")), Err(UriSyntaxError::BadPort), "{port}");
+        for port in ["", "0", "00000", "65536", "000001", "08080", "0443", "+80", "-1", "http"] {
+            assert_eq!(host(&format!("https://example.com:{port}/")), Err(UriSyntaxError::BadPort), "{port}");
+            assert_eq!(Uri::parse(&format!("app://example.com:{port}/")), Err(UriSyntaxError::BadPort), "{port}");
+        }
+        for text in ["https://example.com:443/", "http://localhost:80", "HTTPS://EXAMPLE.com:443"] {
+            assert_eq!(host(text), Err(UriSyntaxError::DefaultPort), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_uri_that_the_parser_would_change_is_refused() {
+        use UriSyntaxError::{AddressNotation, Apostrophe, DotSegments, ForbiddenCharacter, Uppercase};
+        let cases = [
+            ("HTTPS://example.com/", Uppercase),
+            ("https://Example.com/", Uppercase),
+            ("https://[2001:DB8::1]/", Uppercase),
+            ("App:/callback", Uppercase),
+            ("https://[2001:db8:0::1]/", AddressNotation),
+            ("https://[0:0:0:0:0:0:0:1]/", AddressNotation),
+            ("https://[::ffff:127.0.0.1]/", AddressNotation),
+            ("https://example.com/a/../b", DotSegments),
+            ("https://example.com/a/./b", DotSegments),
+            ("https://example.com/..", DotSegments),
+            ("https://example.com/.", DotSegments),
+            ("https://example.com/%2e%2E/b", DotSegments),
+            ("https://example.com/.%2e?x", DotSegments),
+            ("app://host/a/../b", DotSegments),
+            ("app:/a/../b", DotSegments),
+            ("https://example.com?a='b'", Apostrophe),
+            ("https://example.com/a?a='b'", Apostrophe),
+            ("https://example.com\\a", ForbiddenCharacter),
+            ("https://exa\tmple.com/", ForbiddenCharacter),
+            (" https://example.com/", ForbiddenCharacter),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Uri::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_uri_that_the_parser_returns_unchanged_is_accepted() {
+        for text in [
+            "https://example.com/",
+            "https://example.com//a//b/",
+            "https://example.com/...",
+            "https://example.com/%7Ea%2f?b=%20&c=/../d#e'f",
+            "https://example.com/a'b?",
+            "https://example.com/#",
+            "http://localhost:8080/a[b]",
+            "app://Host/Path?a='b'",
+            "app://",
+            "app:///a",
+            "app:a/../b",
+            "app:a@b:c",
+        ] {
+            assert_eq!(Uri::parse(text).as_ref().map(Uri::as_str), Ok(text));
+        }
+    }
+
+    #[test]
+    fn an_empty_path_may_be_written_without_its_slash() {
+        let cases = [
+            ("https://example.com", "https://example.com/"),
+            ("https://example.com:8443?a=b", "https://example.com:8443/?a=b"),
+            ("https://example.com#a", "https://example.com/#a"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Uri::parse(text).as_ref().map(Uri::as_str), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn equivalent_spellings_differ_in_case_and_default_port_only() {
+        for text in ["HTTPS://Example.COM:443/A?b", "https://example.com:443/A?b", "https://example.com/A?b"] {
+            assert_eq!(Uri::parse_equivalent(text).as_ref().map(Uri::as_str), Ok("https://example.com/A?b"), "{text}");
+        }
+        for text in ["https://example.com/A/../B", "https://127.1/", "https:example.com", "https://example.com:0443"] {
+            assert!(Uri::parse_equivalent(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn http_on_loopback_has_three_spellings() {
+        let cases = [
+            ("http://localhost:3000", true),
+            ("http://127.0.0.1/", true),
+            ("http://[::1]:1/", true),
+            ("https://localhost", false),
+            ("http://127.0.0.2/", false),
+            ("http://x.localhost/", false),
+            ("http://localhost.example/", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Uri::parse(text).map(|uri| uri.is_http_on_loopback()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn localhost_and_literal_addresses_are_known_without_dns() {
+        let cases = [
+            ("localhost", Some("127.0.0.1")),
+            ("app.localhost", Some("127.0.0.1")),
+            ("localhost.example", None),
+            ("notlocalhost", None),
+            ("8.8.8.8", Some("8.8.8.8")),
+            ("[::1]", Some("::1")),
+        ];
+        for (name, expected) in cases {
+            let uri = Uri::parse(&format!("https://{name}/")).expect(name);
+            let known = uri.host().expect(name).known_address().map(|address| address.to_string());
+
+            assert_eq!(known.as_deref(), expected, "{name}");
         }
     }
 
@@ -287,21 +505,57 @@ mod tests {
             "[::]",
             "[fd00::1]",
             "[fe80::1]",
-            "[::ffff:127.0.0.1]",
-            "[::ffff:10.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:a00:1]",
             "100.64.0.1",
             "192.0.2.1",
             "224.0.0.1",
             "[2001:db8::1]",
-            "[64:ff9b::10.0.0.1]",
+            "[64:ff9b::a00:1]",
         ];
-        let public = ["8.8.8.8", "172.32.0.1", "[2606:4700::1]", "[::ffff:8.8.8.8]", "localhost", "a.example"];
+        let public = ["8.8.8.8", "172.32.0.1", "[2606:4700::1]", "[::ffff:808:808]", "localhost", "a.example"];
         for (hosts, expected) in [(&private[..], true), (&public[..], false)] {
             for text in hosts {
-                let after_scheme = format!("//{text}/");
-                let host = Host::parse(&after_scheme).expect("a host");
+                let uri = Uri::parse(&format!("https://{text}/")).expect(text);
 
-                assert_eq!(host.is_private_address(), expected, "{text}");
+                assert_eq!(uri.host().expect("a host").is_private_address(), expected, "{text}");
+            }
+        }
+    }
+
+    /// Text that is close to the grammar, so that many cases are accepted.
+    fn nearly_a_uri() -> impl Strategy<Value = String> {
+        let scheme = prop_oneof!["https?", "HTTPS", "app", "file", "ws"];
+        let authority = prop_oneof!["//[a-zA-Z0-9.:@%\\[\\]-]{0,12}", "//[a-z]{1,4}(:[0-9]{0,5})?", "/{0,3}"];
+        (scheme, authority, "([/?#.][/?#.%2e':a-z]{0,12})?|\\PC{0,6}")
+            .prop_map(|(scheme, authority, rest)| format!("{scheme}:{authority}{rest}"))
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*|[\\x00-\\x7f]{0,60}") {
+            let _ = Uri::parse(&text);
+        }
+
+        #[test]
+        fn the_parser_returns_an_accepted_uri_unchanged(text in nearly_a_uri()) {
+            if Uri::parse(&text).is_ok() {
+                let url = Url::parse(&text).expect("a URL");
+                let without_slash = [&url[..Position::BeforePath], &url[Position::AfterPath..]].concat();
+
+                prop_assert!(url.as_str() == text || (url.path() == "/" && without_slash == text));
+                prop_assert!(url.username().is_empty() && url.password().is_none());
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+
+        #[test]
+        fn what_the_parser_returns_is_accepted_if_its_characters_are(text in nearly_a_uri()) {
+            if let Ok(url) = Url::parse(&text)
+                && let Ok(uri) = Uri::parse_equivalent(&text)
+            {
+                prop_assert_eq!(uri.as_str(), url.as_str());
+                prop_assert_eq!(Uri::parse(url.as_str()), Ok(uri));
             }
         }
     }

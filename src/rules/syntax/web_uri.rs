@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::rules::syntax::uri::{Host, UriSyntaxError, check_characters, split_scheme};
+use crate::syntax::uri::{Uri, UriSyntaxError};
 
 /// `client_uri`, `policy_uri`, `tos_uri`: http or https.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,9 +40,9 @@ const MAX_LENGTH: usize = 1000;
 
 impl WebUri {
     pub fn parse(text: &str) -> Result<Self, WebUriError> {
-        let (scheme, _) = read(text)?;
-        let is_web = ["https", "http"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-        is_web.then(|| Self(text.to_owned())).ok_or(WebUriError::NotWeb)
+        let uri = read(text)?;
+        uri.host()?;
+        matches!(uri.scheme(), "https" | "http").then(|| Self(text.to_owned())).ok_or(WebUriError::NotWeb)
     }
 
     pub fn as_str(&self) -> &str {
@@ -52,8 +52,9 @@ impl WebUri {
 
 impl PublicHttpsUri {
     pub fn parse(text: &str) -> Result<Self, WebUriError> {
-        let (scheme, host) = read(text)?;
-        if !scheme.eq_ignore_ascii_case("https") {
+        let uri = read(text)?;
+        let host = uri.host()?;
+        if uri.scheme() != "https" {
             return Err(WebUriError::NotHttps);
         }
         if host.is_private_address() {
@@ -67,17 +68,13 @@ impl PublicHttpsUri {
     }
 }
 
-/// The scheme and the host of `scheme://host…`, with or without a fragment.
-fn read(text: &str) -> Result<(&str, Host<'_>), WebUriError> {
+/// Parses a text of limited length, with or without a fragment.
+fn read(text: &str) -> Result<Uri, WebUriError> {
     // Counting bytes is enough: a URI with characters that are not ASCII is refused in any case.
     if text.len() > MAX_LENGTH {
         return Err(WebUriError::TooLong);
     }
-    let (before_fragment, fragment) = text.split_once('#').unwrap_or((text, ""));
-    check_characters(before_fragment)?;
-    check_characters(fragment)?;
-    let (scheme, after_scheme) = split_scheme(before_fragment)?;
-    Ok((scheme, Host::parse(after_scheme)?))
+    Ok(Uri::parse(text)?)
 }
 
 impl fmt::Display for WebUri {
@@ -111,7 +108,7 @@ mod tests {
         let same = |text: &str| Ok(text.to_owned());
         let cases = [
             ("https://example.com", same("https://example.com"), same("https://example.com")),
-            ("HTTPS://example.com/A#b", same("HTTPS://example.com/A#b"), same("HTTPS://example.com/A#b")),
+            ("https://example.com/A#b", same("https://example.com/A#b"), same("https://example.com/A#b")),
             ("https://8.8.8.8:8443/x", same("https://8.8.8.8:8443/x"), same("https://8.8.8.8:8443/x")),
             ("http://example.com/", same("http://example.com/"), Err(WebUriError::NotHttps)),
             ("http://localhost:3000", same("http://localhost:3000"), Err(WebUriError::NotHttps)),
@@ -144,6 +141,9 @@ mod tests {
             ("https://example.com/#%4", UriSyntaxError::BadPercentEncoding),
             ("https://0x7f.1/", UriSyntaxError::BadHost),
             ("https://example.com:0/", UriSyntaxError::BadPort),
+            ("https://example.com:443/", UriSyntaxError::DefaultPort),
+            ("HTTPS://example.com/A#b", UriSyntaxError::Uppercase),
+            ("https://example.com/a/../b", UriSyntaxError::DotSegments),
         ];
         for (text, expected) in cases {
             let expected = WebUriError::Syntax(expected);
@@ -167,6 +167,8 @@ mod tests {
             if let Ok(uri) = WebUri::parse(&text) {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+                let url = url::Url::parse(&text).expect("a URL");
+                prop_assert!(url.as_str().starts_with(text.split(['?', '#']).next().unwrap_or_default()));
             }
             if PublicHttpsUri::parse(&text).is_ok() {
                 prop_assert!(WebUri::parse(&text).is_ok() && text.starts_with("https"));

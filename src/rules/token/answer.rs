@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::rules::syntax::json_text;
 use crate::secret::Secret;
+use crate::syntax::json_text;
 
 /// A bearer token and its lifetime.
 #[derive(Clone, Debug, PartialEq, Eq)]

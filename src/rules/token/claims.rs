@@ -5,10 +5,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::rules::authorization::resource::Resource;
-use crate::rules::id::{FamilyId, OrgId, UserId};
-use crate::rules::scope::{ScopeSet, ScopeToken};
-use crate::rules::timestamp::Timestamp;
+use crate::authorization::resource::Resource;
+use crate::id::{FamilyId, OrgId, UserId};
+use crate::scope::{ScopeSet, ScopeToken};
+use crate::timestamp::Timestamp;
 
 /// The `typ` header of access tokens (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";

@@ -5,15 +5,15 @@
 //! redeemed only if it was not redeemed in the meantime and its grant is still active, so a refused
 //! request never uses up a code.
 
-use crate::rules::authorization::pkce::CodeChallenge;
-use crate::rules::authorization::resource::Resource;
-use crate::rules::client::ClientId;
-use crate::rules::id::FamilyId;
-use crate::rules::scope::ScopeSet;
-use crate::rules::scope::standing::{ScopeLimits, Standing};
-use crate::rules::timestamp::Timestamp;
-use crate::rules::token::request::{TokenRefusal, narrower_resources};
+use crate::authorization::pkce::CodeChallenge;
+use crate::authorization::resource::Resource;
+use crate::client::ClientId;
+use crate::id::FamilyId;
+use crate::scope::ScopeSet;
+use crate::scope::standing::{ScopeLimits, Standing};
 use crate::secret::Secret;
+use crate::timestamp::Timestamp;
+use crate::token::request::{TokenRefusal, narrower_resources};
 
 /// The token request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +106,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::rules::identity::permission::Role;
-    use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+    use crate::identity::permission::Role;
+    use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const REDIRECT: &str = "https://app.example/callback";

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::rules::token::signing_algorithm::SigningAlgorithm;
+use crate::token::signing_algorithm::SigningAlgorithm;
 
 /// A public key with only its required members. Numbers and coordinates are base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

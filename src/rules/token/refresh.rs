@@ -4,13 +4,13 @@
 //! The decision is made on the row as it was read, before anything is changed. A rotation is stored
 //! only if the row was not changed in the meantime, so a refused request never uses up a token.
 
-use crate::rules::authorization::resource::Resource;
-use crate::rules::client::ClientId;
-use crate::rules::scope::ScopeSet;
-use crate::rules::scope::standing::{ScopeLimits, Standing};
-use crate::rules::timestamp::Timestamp;
-use crate::rules::token::refresh_token::{Decision, FamilyState, RefreshRules, RefreshToken, decide};
-use crate::rules::token::request::{TokenRefusal, narrower_scope, refreshed_resources};
+use crate::authorization::resource::Resource;
+use crate::client::ClientId;
+use crate::scope::ScopeSet;
+use crate::scope::standing::{ScopeLimits, Standing};
+use crate::timestamp::Timestamp;
+use crate::token::refresh_token::{Decision, FamilyState, RefreshRules, RefreshToken, decide};
+use crate::token::request::{TokenRefusal, narrower_scope, refreshed_resources};
 
 /// The refresh request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +103,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::rules::id::FamilyId;
-    use crate::rules::identity::permission::Role;
-    use crate::rules::scope::catalog::{SHIPPED, ScopeCatalog};
+    use crate::id::FamilyId;
+    use crate::identity::permission::Role;
+    use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
     const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600 };
 

@@ -32,9 +32,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use crate::rules::id::FamilyId;
-use crate::rules::timestamp::Timestamp;
+use crate::id::FamilyId;
 use crate::secret::{Digest, Secret};
+use crate::timestamp::Timestamp;
 
 /// The purpose for which a key of the key ring creates tags.
 pub const PURPOSE: &str = "refresh token";

@@ -1,7 +1,7 @@
 //! The remaining lifetime of a token that was just revoked, as it is shown to users. APIs that
 //! check only signatures accept the token until it expires.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// The remaining lifetime, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

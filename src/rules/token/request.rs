@@ -1,10 +1,10 @@
 //! Requests to the token endpoint (RFC 6749 sections 4.1.3 and 6) and its errors (section 5.2).
 
-use crate::rules::authorization::pkce::is_verifier;
-use crate::rules::authorization::resource::{Resource, ResourceError};
-use crate::rules::scope::{ScopeError, ScopeSet};
-use crate::rules::syntax::parameters::{Parameters, ParametersError};
+use crate::authorization::pkce::is_verifier;
+use crate::authorization::resource::{Resource, ResourceError};
+use crate::scope::{ScopeError, ScopeSet};
 use crate::secret::Secret;
+use crate::syntax::parameters::{Parameters, ParametersError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRequest {

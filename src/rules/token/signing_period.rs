@@ -2,7 +2,7 @@
 //! it signs and as long as its tokens are valid, so APIs with a cached key set can always verify
 //! tokens.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// The number of seconds for which a new key is published before it signs. This is longer than the
 /// key set may be cached.

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::rules::syntax::json_object::present;
-use crate::rules::webhook::receiver_url;
-use crate::rules::webhook::receiver_url::ReceiverUrlMistake;
 use crate::secret::Secret;
+use crate::syntax::json_object::present;
+use crate::webhook::receiver_url;
+use crate::webhook::receiver_url::ReceiverUrlMistake;
 
 /// In characters.
 const MAX_NAME_LENGTH: usize = 100;

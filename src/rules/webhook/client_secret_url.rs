@@ -5,8 +5,8 @@
 //! send the real one. So a user who sends a secret must also send the URL. Only a user who sent the
 //! stored secret for the same origin may omit it, for example in a routine rotation.
 
-use crate::rules::id::UserId;
-use crate::rules::webhook::secret_binding::SecretBinding;
+use crate::id::UserId;
+use crate::webhook::secret_binding::SecretBinding;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("access_token_url is missing: send it together with client_secret, because another user may have changed it")]
@@ -25,7 +25,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::rules::timestamp::Timestamp;
+    use crate::timestamp::Timestamp;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
     const ANN: Option<UserId> = Some(UserId(Uuid::from_u128(1)));

@@ -1,7 +1,7 @@
 //! The next step after an attempt to deliver an event to a webhook: the delivery is done, retried
 //! after a growing pause, or parked until a person looks at it.
 
-use crate::rules::timestamp::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// In seconds.
 const FIRST_PAUSE: i64 = 5;

@@ -15,13 +15,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::rules::id::AuthMethodId;
-use crate::rules::syntax::address::AddressRules;
-use crate::rules::syntax::json_object::JsonObject;
-use crate::rules::webhook::event::Event;
-use crate::rules::webhook::receiver_url::ReceiverUrlMistake;
-use crate::rules::webhook::template::{Headers, Payload, TemplateMistake};
+use crate::id::AuthMethodId;
 use crate::secret::Secret;
+use crate::syntax::address::AddressRules;
+use crate::syntax::json_object::JsonObject;
+use crate::webhook::event::Event;
+use crate::webhook::receiver_url::ReceiverUrlMistake;
+use crate::webhook::template::{Headers, Payload, TemplateMistake};
 
 /// The maximum number of webhooks in one organization.
 pub const MAX_WEBHOOKS: u64 = 100;

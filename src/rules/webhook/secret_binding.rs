@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::id::UserId;
-use crate::rules::timestamp::Timestamp;
+use crate::id::UserId;
+use crate::timestamp::Timestamp;
 
 /// Seconds after a secret was sent during which it may be bound to one more origin.
 pub const BINDING_WINDOW: i64 = 86_400;

@@ -10,8 +10,8 @@ use std::{fmt, io};
 
 use serde_json::{Map, Value};
 
-use crate::rules::syntax::json_object::{JsonObject, JsonObjectError};
-use crate::rules::syntax::json_text::{JsonTextError, MAX_DEPTH};
+use crate::syntax::json_object::{JsonObject, JsonObjectError};
+use crate::syntax::json_text::{JsonTextError, MAX_DEPTH};
 
 /// The values of variables, by name without the dollar sign.
 pub type Values = BTreeMap<String, Value>;

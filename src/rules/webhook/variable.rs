@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::rules::syntax::json_object::JsonObject;
-use crate::rules::webhook::template::is_name_character;
 use crate::secret::Secret;
+use crate::syntax::json_object::JsonObject;
+use crate::webhook::template::is_name_character;
 
 /// The maximum number of custom variables in one organization.
 pub const MAX_VARIABLES: u64 = 500;

@@ -1,4 +1,4 @@
-//! Every change leaves an event: who, what, to which thing, before and after.
+//! Every change records an audit event with its actor, target, and the values before and after.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -20,15 +20,15 @@ use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
 use grantor::rules::scope::restriction::ScopesRestriction;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::{START, TestApp, TestOperator};
 
 const COMMAND_LINE: AuditActor = AuditActor::COMMAND_LINE;
 
-/// What was done, to which thing, and how that was before and after.
-type Told = (String, String, Option<Value>, Option<Value>);
+/// Action, target, and the values before and after.
+type Recorded = (String, String, Option<Value>, Option<Value>);
 
 async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
     let events = audit_events::list(app.db(), org_id, 100).await.expect("is readable");
@@ -36,7 +36,7 @@ async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
     events
 }
 
-/// The catalog has the event with all of its members.
+/// Asserts that the catalog lists the event and all of its members.
 fn assert_documented(event: &AuditEvent) {
     let kind = AUDIT_EVENTS.iter().find(|kind| kind.name == event.action);
     let kind = kind.unwrap_or_else(|| panic!("{} is not in the catalog of audit events", event.action));
@@ -46,15 +46,15 @@ fn assert_documented(event: &AuditEvent) {
     }
 }
 
-/// What `change` added to the record of an organization.
-async fn told_of(app: &TestApp, org_id: OrgId, change: impl AsyncFnOnce()) -> Vec<Told> {
+/// The events that `change` adds to the audit trail of an organization.
+async fn events_of(app: &TestApp, org_id: OrgId, change: impl AsyncFnOnce()) -> Vec<Recorded> {
     let before = events(app, org_id).await.len();
     change().await;
-    let told = |event: AuditEvent| (event.action, event.subject, event.before, event.after);
-    events(app, org_id).await.into_iter().skip(before).map(told).collect()
+    let recorded = |event: AuditEvent| (event.action, event.subject, event.before, event.after);
+    events(app, org_id).await.into_iter().skip(before).map(recorded).collect()
 }
 
-fn told(action: &str, subject: String, before: Option<Value>, after: Value) -> Told {
+fn recorded(action: &str, subject: String, before: Option<Value>, after: Value) -> Recorded {
     (action.to_owned(), subject, before, Some(after))
 }
 
@@ -84,14 +84,14 @@ async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction:
 }
 
 on_both! {
-    async fn an_event_says_who_did_it_when_and_from_where(engine: Engine) {
+    async fn an_event_records_its_actor_time_and_address(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let keys = (&acme.keys.api_key, &acme.keys.application_key);
-        let operator = app.app.operators.find(app.db(), keys.0, keys.1).await.expect("is readable").expect("is named");
-        app.hand.advance(Duration::from_secs(60));
+        let operator = app.app.callers.find(app.db(), keys.0, keys.1).await.expect("is readable").expect("is named");
+        app.clock.advance(Duration::from_secs(60));
         let by = AuditActor {
-            actor: Actor::Operator(operator),
+            actor: Actor::ApiCaller(operator),
             request_id: Some("0123456789abcdef".to_owned()),
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         };
@@ -116,7 +116,7 @@ on_both! {
         assert_eq!(event, expected);
     }
 
-    async fn a_bootstrap_is_three_events_of_the_command_line_in_the_order_they_were_made(engine: Engine) {
+    async fn a_bootstrap_records_three_events_in_order(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let made =
@@ -125,7 +125,7 @@ on_both! {
         let listed = events(&app, made.org_id).await;
         assert!(listed.iter().all(|event| event.actor == "command_line" && event.at == START));
         assert!(listed.iter().all(|event| event.request_id.is_none() && event.address.is_none()));
-        let listed: Vec<Told> =
+        let listed: Vec<Recorded> =
             listed.into_iter().map(|event| (event.action, event.subject, event.before, event.after)).collect();
         let keys = json!({
             "api_key_id": made.keys.api_key_id,
@@ -133,13 +133,13 @@ on_both! {
         });
         let user = format!("user:{}", made.user.id);
         assert_eq!(listed, [
-            told("org.created", format!("org:{}", made.org_id), None, json!({"name": "Acme"})),
-            told("member.joined", user.clone(), None, json!({"email": "ada@acme.example", "role": "admin"})),
-            told("keys.created", user, None, keys),
+            recorded("org.created", format!("org:{}", made.org_id), None, json!({"name": "Acme"})),
+            recorded("member.joined", user.clone(), None, json!({"email": "ada@acme.example", "role": "admin"})),
+            recorded("keys.created", user, None, keys),
         ]);
     }
 
-    async fn a_restriction_is_recorded_before_and_after(engine: Engine) {
+    async fn a_restriction_event_has_the_values_before_and_after(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client_id) = (app.operator("Acme").await, client(&app).await);
         let subject = format!("client:{client_id}");
@@ -148,28 +148,28 @@ on_both! {
         let second = json!({"scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["mcp_read"]}});
 
         let openid = restriction(&app, &["openid"], &[]);
-        let set = told_of(&app, acme.org_id, async || restrict(&acme, client_id, &openid).await).await;
-        assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(nothing.clone()), first.clone())]);
+        let set = events_of(&app, acme.org_id, async || restrict(&acme, client_id, &openid).await).await;
+        assert_eq!(set, [recorded("scopes_restriction.set", subject.clone(), Some(nothing.clone()), first.clone())]);
 
         let mcp_read = restriction(&app, &[], &["mcp_read"]);
-        let set = told_of(&app, acme.org_id, async || restrict(&acme, client_id, &mcp_read).await).await;
-        assert_eq!(set, [told("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
+        let set = events_of(&app, acme.org_id, async || restrict(&acme, client_id, &mcp_read).await).await;
+        assert_eq!(set, [recorded("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
 
         let lift = async || {
             restrict_scopes::lift_restriction(app.context(), app.app.bounds(client_id), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
         };
-        let lifted = told_of(&app, acme.org_id, lift).await;
-        assert_eq!(lifted, [told("scopes_restriction.lifted", subject, Some(second), nothing)]);
-        assert_eq!(told_of(&app, acme.org_id, lift).await, [], "lifting what is not there changes nothing");
+        let lifted = events_of(&app, acme.org_id, lift).await;
+        assert_eq!(lifted, [recorded("scopes_restriction.lifted", subject, Some(second), nothing)]);
+        assert_eq!(events_of(&app, acme.org_id, lift).await, [], "deleting a missing restriction changes nothing");
     }
 
-    async fn a_preview_and_a_refusal_leave_no_event(engine: Engine) {
+    async fn a_preview_or_a_refusal_records_no_event(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client_id) = (app.operator("Acme").await, client(&app).await);
         let wanted = restriction(&app, &["openid"], &[]);
         let bounds = app.app.bounds(client_id);
 
-        let told = told_of(&app, acme.org_id, async || {
+        let events = events_of(&app, acme.org_id, async || {
             let context = app.context();
             restrict_scopes::preview_restriction(context, bounds, acme.org_id, client_id, &wanted).await.expect("is shown");
             restrict_scopes::restrict_scopes(context, bounds, acme.org_id, client_id, &wanted, Some("moved"), &COMMAND_LINE)
@@ -178,10 +178,10 @@ on_both! {
         })
         .await;
 
-        assert_eq!(told, []);
+        assert_eq!(events, []);
     }
 
-    async fn default_scopes_are_recorded_before_and_after(engine: Engine) {
+    async fn a_default_scopes_event_has_the_values_before_and_after(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
@@ -191,17 +191,17 @@ on_both! {
                 .expect("is set");
         };
 
-        let bound = told_of(&app, acme.org_id, async || set(Some(&scopes)).await).await;
-        let lifted = told_of(&app, acme.org_id, async || set(None).await).await;
+        let bound = events_of(&app, acme.org_id, async || set(Some(&scopes)).await).await;
+        let lifted = events_of(&app, acme.org_id, async || set(None).await).await;
 
         let (action, subject) = ("org.default_client_scopes_set", format!("org:{}", acme.org_id));
         let none = json!({"default_client_scopes": null});
         let some = json!({"default_client_scopes": ["mcp_read", "openid"]});
-        assert_eq!(bound, [told(action, subject.clone(), Some(none.clone()), some.clone())]);
-        assert_eq!(lifted, [told(action, subject, Some(some), none)]);
+        assert_eq!(bound, [recorded(action, subject.clone(), Some(none.clone()), some.clone())]);
+        assert_eq!(lifted, [recorded(action, subject, Some(some), none)]);
     }
 
-    async fn what_happens_to_a_person_is_recorded_in_each_of_their_organizations(engine: Engine) {
+    async fn changes_to_a_user_are_recorded_in_each_of_their_organizations(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         acme.colleague("eve@mail.example", Role::Standard).await;
@@ -209,7 +209,7 @@ on_both! {
         let eve = grantor::db::users::find_by_email(app.db(), "eve@mail.example").await.expect("is readable");
         let subject = format!("user:{}", eve.expect("is there").id);
         let disable = async || {
-            disable_user::disable_user(app.context(), &app.app.operators, "eve@mail.example", &COMMAND_LINE)
+            disable_user::disable_user(app.context(), &app.app.callers, "eve@mail.example", &COMMAND_LINE)
                 .await
                 .expect("is disabled");
         };
@@ -219,35 +219,35 @@ on_both! {
         };
 
         let before = events(&app, umbra.org_id).await.len();
-        let password = told_of(&app, acme.org_id, set_password).await;
-        let disabled = told_of(&app, acme.org_id, disable).await;
-        let again = told_of(&app, acme.org_id, disable).await;
+        let password = events_of(&app, acme.org_id, set_password).await;
+        let disabled = events_of(&app, acme.org_id, disable).await;
+        let again = events_of(&app, acme.org_id, disable).await;
 
         let now = json!({"disabled_at": START.seconds(), "grants_ended": 0, "sessions_ended": 0});
-        assert_eq!(password, [told("user.password_set", subject.clone(), None, json!({"made_by_server": false, "sessions_ended": 0, "grants_ended": 0}))]);
-        assert_eq!(disabled, [told("user.disabled", subject, None, now)]);
+        assert_eq!(password, [recorded("user.password_set", subject.clone(), None, json!({"made_by_server": false, "sessions_ended": 0, "grants_ended": 0}))]);
+        assert_eq!(disabled, [recorded("user.disabled", subject, None, now)]);
         assert_eq!(again, [], "disabling twice changes nothing");
         let in_umbra = events(&app, umbra.org_id).await.into_iter().skip(before).map(|event| event.action);
         assert_eq!(in_umbra.collect::<Vec<_>>(), ["user.password_set", "user.disabled"]);
     }
 
-    async fn a_revoked_key_is_recorded_by_its_kind(engine: Engine) {
+    async fn revoking_a_key_records_its_kind(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let revoke = async |id| {
-            revoke_key::revoke_key(app.context(), &app.app.operators, id, &COMMAND_LINE).await.expect("is revoked");
+            revoke_key::revoke_key(app.context(), &app.app.callers, id, &COMMAND_LINE).await.expect("is revoked");
         };
 
-        let application_key = told_of(&app, acme.org_id, async || revoke(acme.keys.application_key_id).await).await;
-        let api_key = told_of(&app, acme.org_id, async || revoke(acme.keys.api_key_id).await).await;
+        let application_key = events_of(&app, acme.org_id, async || revoke(acme.keys.application_key_id).await).await;
+        let api_key = events_of(&app, acme.org_id, async || revoke(acme.keys.api_key_id).await).await;
 
         let now = json!({"revoked_at": START.seconds()});
         let subject = format!("application_key:{}", acme.keys.application_key_id);
-        assert_eq!(application_key, [told("key.revoked", subject, None, now.clone())]);
-        assert_eq!(api_key, [told("key.revoked", format!("api_key:{}", acme.keys.api_key_id), None, now)]);
+        assert_eq!(application_key, [recorded("key.revoked", subject, None, now.clone())]);
+        assert_eq!(api_key, [recorded("key.revoked", format!("api_key:{}", acme.keys.api_key_id), None, now)]);
     }
 
-    async fn no_event_holds_a_secret(engine: Engine) {
+    async fn no_event_contains_a_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         let made =
             bootstrap::bootstrap(app.context(), "Acme", "ada@acme.example", None, &COMMAND_LINE).await.expect("is made");

@@ -1,4 +1,4 @@
-//! What webhooks are told: each kind with all that it says, from each of its causes.
+//! The events for webhooks: every kind with its complete data, for each of its causes.
 
 mod concurrency;
 mod consents;
@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::support::flow::Person;
 use crate::support::granted::Granted;
-use crate::support::outbox::{insert_webhook, told};
+use crate::support::outbox::{insert_webhook, queued_events};
 use crate::support::{TestApp, TestOperator};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
-/// All of it comes from one source, in no time.
+/// The test sends many requests from one address without moving the clock.
 const NO_LIMIT: (&str, &str) = ("limits.token_per_minute", "0");
 const DAY: u64 = 86_400;
 
@@ -32,7 +32,7 @@ fn client_id(granted: &Granted<'_>) -> ClientId {
     ClientId::parse(&granted.client_id).expect("an id")
 }
 
-/// What every event about a grant says of it.
+/// The members that every event about a grant has.
 fn about(granted: &Granted<'_>, grant_id: &Value, held: &[&str], title: &str) -> Value {
     json!({
         "title": title,
@@ -55,7 +55,7 @@ fn event(kind: &str, data: Value) -> (String, Value) {
     (kind.to_owned(), data)
 }
 
-/// With a webhook that wants everything.
+/// An app whose organization has a webhook for all kinds of events.
 async fn started(app: &TestApp) -> Granted<'_> {
     let granted = Granted::new(app).await;
     insert_webhook(app, 1, granted.org_id(), None).await;
@@ -67,18 +67,18 @@ async fn grant_id(granted: &Granted<'_>) -> Value {
     json!(found.expect("is readable").expect("is there").id)
 }
 
-/// What `change` added.
-async fn told_of<T>(app: &TestApp, change: impl AsyncFnOnce() -> T) -> Vec<(String, Value)> {
-    let before = told(app).await.len();
+/// The events that `change` adds.
+async fn events_of<T>(app: &TestApp, change: impl AsyncFnOnce() -> T) -> Vec<(String, Value)> {
+    let before = queued_events(app).await.len();
     change().await;
-    told(app).await.split_off(before)
+    queued_events(app).await.split_off(before)
 }
 
-fn kinds_of(told: &[(String, Value)]) -> Vec<&str> {
-    told.iter().map(|(kind, _)| kind.as_str()).collect()
+fn kinds_of(queued_events: &[(String, Value)]) -> Vec<&str> {
+    queued_events.iter().map(|(kind, _)| kind.as_str()).collect()
 }
 
-/// By the number of what `actor` is given in the API.
+/// The client, or the URL of its document, in the `actor` of the API.
 fn actor(operator: &TestOperator<'_>, granted: &Granted<'_>) -> String {
     format!("user:{} application_key:{}", granted.user.id, operator.keys.application_key_id)
 }

@@ -1,18 +1,13 @@
+//! Actions, below HTTP.
+
 mod audit;
 mod audit_catalog;
-mod default_scopes;
-mod ends;
+mod authorize;
+mod clients;
 mod events;
-mod fetch_access_token;
-mod find_client;
-mod forget;
-mod last_tokens;
-mod many_ended;
-mod meet;
-mod membership;
-mod people;
-mod remove;
-mod revoke_everything;
-mod revoke_signing_key;
-mod setup;
-mod silent_approval;
+mod grants;
+mod keys;
+mod orgs;
+mod transact;
+mod users;
+mod webhooks;

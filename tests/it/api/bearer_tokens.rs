@@ -1,4 +1,4 @@
-//! Operators who come with an access token: it opens what its scope and its user's role both allow, and only while it lives.
+//! Operators with an access token: it allows what both its scopes and its user's role permit.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ on_both! {
         assert_eq!(event.actor, format!("user:{} family:{}", bearer.user_id, bearer.family_id));
     }
 
-    async fn a_token_opens_the_list_of_clients_by_either_scope_and_one_of_them_by_the_first_only(engine: Engine) {
+    async fn either_scope_allows_the_list_of_clients_but_only_one_allows_a_single_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let reader = Bearer::of(&operator, &app.registered("A reader").await, READ, &[]).await;
@@ -79,7 +79,7 @@ on_both! {
         assert!(reader.lives().await);
     }
 
-    async fn a_token_without_the_scope_is_forbidden_in_the_shape_of_the_group(engine: Engine) {
+    async fn a_token_without_the_scope_is_forbidden_in_the_error_format_of_the_api(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
         let bearer = Bearer::of(&operator, &app.registered("A console").await, "openid", &[]).await;
@@ -92,7 +92,7 @@ on_both! {
         operator.get(&path).await.is(200, &unrestricted(&client));
     }
 
-    async fn a_token_whose_user_lacks_the_permission_is_forbidden_whatever_its_scopes(engine: Engine) {
+    async fn a_token_is_forbidden_if_its_user_lacks_the_permission(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
         let reader = operator.colleague("reader@acme.example", Role::ReadOnly).await;
@@ -106,7 +106,7 @@ on_both! {
         operator.get(&path).await.is(200, &unrestricted(&client));
     }
 
-    async fn a_token_for_a_resource_is_no_credential_here(engine: Engine) {
+    async fn a_token_for_a_resource_is_not_a_credential_here(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
         let console = app.registered("A console").await;
@@ -132,14 +132,14 @@ on_both! {
         let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
         assert_eq!(bearer.get(LIST).await.status, 200);
 
-        // As a release wrote it that did not say so on the page.
+        // A release without this notice on the page stored it like this.
         app.execute("UPDATE consents SET scopes = NULL").await;
 
         is_unauthorized(&bearer.get(LIST).await);
         assert!(bearer.lives().await, "for everything else");
     }
 
-    async fn a_token_opens_only_what_was_agreed_to_for_this_server(engine: Engine) {
+    async fn a_token_allows_only_the_scopes_granted_for_this_server(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let bearer = Bearer::of(&operator, &app.registered("A console").await, &format!("{READ} {WRITE}"), &[]).await;
@@ -152,19 +152,19 @@ on_both! {
         assert!(bearer.lives().await);
     }
 
-    async fn scopes_that_were_given_for_a_resource_do_not_open_this_server_even_silently(engine: Engine) {
+    async fn scopes_granted_for_a_resource_do_not_apply_here_after_a_silent_approval(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let mut ada = acme.person("ada@mail.example", Role::Admin).await;
         let victim = Bearer::of(&acme, &app.registered("A victim").await, "openid", &[]).await;
         let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
         let scope = ("scope", "org_authorized_apps_read org_authorized_apps_write");
-        ada.agrees(&client.url(&[scope, ("resource", "https://mcp.example/mcp")])).await;
+        ada.approves(&client.url(&[scope, ("resource", "https://mcp.example/mcp")])).await;
 
         let silently = ada.open(&client.url(&[scope, ("prompt", "none")])).await;
 
         client.is_refused(&silently, "consent_required", "the user has to consent");
-        let agreed = ada.agrees(&client.url(&[scope])).await;
+        let agreed = ada.approves(&client.url(&[scope])).await;
         let tokens = client.exchange(&client.code(&agreed), &[]).await.json();
         let request = |method, path: &str| {
             let token = tokens["access_token"].as_str().expect("a token");
@@ -174,7 +174,7 @@ on_both! {
         assert_eq!(app.ask(delete).await.status, 204, "once that was shown and agreed to");
     }
 
-    async fn a_token_that_was_revoked_is_no_credential_at_once_and_on_every_replica(engine: Engine) {
+    async fn a_revoked_token_is_refused_immediately_on_every_replica(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, replica) = (app.operator("Acme").await, app.replica().await);
         let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
@@ -187,18 +187,18 @@ on_both! {
         is_unauthorized(&elsewhere().await);
     }
 
-    async fn a_token_that_has_ended_is_no_credential(engine: Engine) {
+    async fn an_expired_token_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let bearer = Bearer::of(&operator, &app.registered("A console").await, READ, &[]).await;
         assert_eq!(bearer.get(LIST).await.status, 200);
 
-        app.hand.advance(Duration::from_secs(3_600));
+        app.clock.advance(Duration::from_secs(3_600));
 
         is_unauthorized(&bearer.get(LIST).await);
     }
 
-    async fn a_token_of_a_disabled_user_and_of_a_disabled_client_is_no_credential(engine: Engine) {
+    async fn tokens_of_disabled_users_and_clients_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
@@ -207,14 +207,14 @@ on_both! {
         let bearer = Bearer::of(&operator, &console, READ, &[]).await;
         let by = AuditActor::COMMAND_LINE;
 
-        disable_user::disable_user(app.context(), &app.app.operators, &colleague.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.callers, &colleague.email, &by).await.expect("is disabled");
         is_unauthorized(&of_colleague.get(LIST).await);
         assert_eq!(bearer.get(LIST).await.status, 200);
         end::disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
         is_unauthorized(&bearer.get(LIST).await);
     }
 
-    async fn beside_a_bad_token_the_keys_decide_and_a_good_one_goes_before_them(engine: Engine) {
+    async fn a_valid_token_is_preferred_to_keys_and_an_invalid_one_is_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client) = (app.operator("Acme").await, app.registered("A client").await);
         let other = app.operator("Umbra").await;
@@ -230,7 +230,7 @@ on_both! {
         ask(bearer.token.expose()).await.is(200, &unrestricted(&client));
     }
 
-    async fn what_belongs_to_another_organization_is_not_there_for_a_token(engine: Engine) {
+    async fn a_token_cannot_see_other_organizations(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let console = app.registered("A console").await;

@@ -1,4 +1,4 @@
-//! Who may call the operators' endpoints. Keys come first: before the path, the parameters and the body are looked at.
+//! Credentials of the operator API. Keys are checked before the path, the parameters and the body.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use grantor::actions::keys::create_key::NewKeys;
 use grantor::actions::keys::revoke_key;
 use grantor::actions::users::disable_user;
 use grantor::rules::identity::permission::Role;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
@@ -32,14 +32,14 @@ async fn get_with(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer
     app.ask(request).await
 }
 
-/// Someone with the keys of several people.
+/// An operator whose two keys belong to different users.
 fn with_keys<'a>(operator: &TestOperator<'a>, api_key: &Secret, application_key: &Secret) -> TestOperator<'a> {
     let keys = NewKeys { api_key: api_key.clone(), application_key: application_key.clone(), ..operator.keys.clone() };
     TestOperator { app: operator.app, org_id: operator.org_id, email: operator.email.clone(), keys }
 }
 
 on_both! {
-    async fn without_both_keys_nobody_is_let_in(engine: Engine) {
+    async fn both_keys_are_required(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
@@ -63,7 +63,7 @@ on_both! {
         }
     }
 
-    async fn keys_in_the_query_are_no_keys(engine: Engine) {
+    async fn keys_in_the_query_are_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let (api_key, application_key) = (operator.keys.api_key.expose(), operator.keys.application_key.expose());
@@ -74,11 +74,11 @@ on_both! {
         answer.is(401, &json!({"errors": ["Unauthorized"]}));
     }
 
-    async fn keys_that_name_nobody_are_forbidden(engine: Engine) {
+    async fn unknown_key_pairs_are_forbidden(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
-        let random = grantor::secret::Random::seeded(1);
+        let random = grantor::random::Random::seeded(1);
         let truncated = Secret::new(operator.keys.api_key.expose()[1..].to_owned());
         let endless = Secret::new("0".repeat(257));
         let swapped = with_keys(&operator, &operator.keys.application_key, &operator.keys.api_key);
@@ -109,7 +109,7 @@ on_both! {
         other.is(403, &forbidden());
     }
 
-    async fn two_keys_of_one_organization_need_not_be_made_together(engine: Engine) {
+    async fn keys_created_separately_in_one_organization_work_together(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
@@ -119,7 +119,7 @@ on_both! {
         mixed.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_revoked_key_is_forbidden_at_once_where_it_was_revoked(engine: Engine) {
+    async fn a_revoked_key_is_forbidden_immediately_on_the_server_that_revoked_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (one, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let other = app.operator("Umbrella").await;
@@ -127,7 +127,7 @@ on_both! {
         one.get(&path).await.is(200, &unrestricted(&client_id));
         other.get(&path).await.is(200, &unrestricted(&client_id));
 
-        let (context, operators, by) = (app.context(), &app.app.operators, AuditActor::COMMAND_LINE);
+        let (context, operators, by) = (app.context(), &app.app.callers, AuditActor::COMMAND_LINE);
         revoke_key::revoke_key(context, operators, one.keys.api_key_id, &by).await.expect("is revoked");
         revoke_key::revoke_key(context, operators, other.keys.application_key_id, &by).await.expect("is revoked");
 
@@ -135,35 +135,35 @@ on_both! {
         other.get(&path).await.is(403, &forbidden());
     }
 
-    async fn a_revoked_key_is_forbidden_on_every_other_replica_within_five_seconds(engine: Engine) {
+    async fn a_revoked_key_is_forbidden_on_other_replicas_within_five_seconds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let (path, elsewhere) = (restriction_path(&client_id), operator.on(&replica));
         elsewhere.get(&path).await.is(200, &unrestricted(&client_id));
         let key = operator.keys.application_key_id;
-        revoke_key::revoke_key(app.context(), &app.app.operators, key, &AuditActor::COMMAND_LINE).await.expect("is revoked");
+        revoke_key::revoke_key(app.context(), &app.app.callers, key, &AuditActor::COMMAND_LINE).await.expect("is revoked");
 
-        replica.hand.advance(Duration::from_secs(5));
+        replica.clock.advance(Duration::from_secs(5));
 
         elsewhere.get(&path).await.is(403, &forbidden());
     }
 
-    async fn a_disabled_user_is_forbidden_and_a_colleague_is_not(engine: Engine) {
+    async fn a_disabled_user_is_forbidden_but_a_colleague_is_not(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
         let path = restriction_path(&client_id);
         colleague.get(&path).await.is(200, &unrestricted(&client_id));
 
-        let (context, operators) = (app.context(), &app.app.operators);
+        let (context, operators) = (app.context(), &app.app.callers);
         disable_user::disable_user(context, operators, &colleague.email, &AuditActor::COMMAND_LINE).await.expect("is disabled");
 
         colleague.get(&path).await.is(403, &forbidden());
         operator.get(&path).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn who_may_not_write_may_read_and_changes_nothing(engine: Engine) {
+    async fn a_read_only_user_can_read_but_not_write(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
@@ -184,10 +184,10 @@ on_both! {
         operator.get(&path).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn keys_are_looked_at_before_anything_else(engine: Engine) {
+    async fn keys_are_checked_before_anything_else(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
-        let stranger = with_keys(&operator, &grantor::secret::Random::seeded(1).api_key(), &operator.keys.application_key);
+        let stranger = with_keys(&operator, &grantor::random::Random::seeded(1).api_key(), &operator.keys.application_key);
         let reader = operator.colleague("reader@acme.example", Role::ReadOnly).await;
         let nonsense = restriction_path("no-uuid");
 

@@ -1,4 +1,5 @@
-//! `/api/v2/oauth2/default_scopes_restriction`: the scopes that clients without a restriction of their own may get.
+//! `/api/v2/oauth2/default_scopes_restriction`: the scopes of clients without their own
+//! restriction.
 
 use axum::http::Method;
 use grantor::db::audit_events;
@@ -23,7 +24,7 @@ fn is_moved(answer: &Answer) {
 }
 
 on_both! {
-    async fn a_default_is_set_read_and_removed_in_the_shapes_of_a_restriction(engine: Engine) {
+    async fn a_default_is_set_read_and_removed_with_the_bodies_of_a_restriction(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
         let org = operator.org_id.to_string();
@@ -41,7 +42,7 @@ on_both! {
         operator.get(PATH).await.is(200, &unrestricted(&org));
     }
 
-    async fn a_dry_run_counts_grants_and_people_and_changes_nothing(engine: Engine) {
+    async fn a_dry_run_counts_grants_and_users_and_changes_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let operator = &granted.operator;
@@ -70,24 +71,24 @@ on_both! {
         assert_eq!(audit_events::list(app.db(), operator.org_id, 100).await.expect("are listed"), events);
     }
 
-    async fn a_dry_run_says_how_many_grants_end_and_when_the_last_token_expires(engine: Engine) {
+    async fn a_dry_run_returns_the_ended_grants_and_the_expiry_of_the_last_token(engine: Engine) {
         for (on_narrow, ended) in [("revoke", 2), ("narrow_grants", 1)] {
             let app = TestApp::with(engine, &[("restriction.on_narrow", on_narrow)]).await;
             let granted = Granted::new(&app).await;
             granted.tokens("mcp_read email").await;
             granted.another_client("Other").await.tokens("email").await;
-            let told = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
+            let effect = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
 
             let removes_email = preview(&granted.operator, &upsert(&[], &["mcp_read"])).await;
             let removes_nothing_in_use = preview(&granted.operator, &upsert(&["email"], &["mcp_read"])).await;
 
             let end = json!(START.plus(3_600).to_rfc3339());
-            assert_eq!(told(&removes_email), (json!(ended), end), "{on_narrow}");
-            assert_eq!(told(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
+            assert_eq!(effect(&removes_email), (json!(ended), end), "{on_narrow}");
+            assert_eq!(effect(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
         }
     }
 
-    async fn a_change_does_what_its_dry_run_said(engine: Engine) {
+    async fn a_change_does_what_its_dry_run_predicted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read email").await;
@@ -104,7 +105,7 @@ on_both! {
         assert_eq!(event.after, Some(json!({"default_client_scopes": ["mcp_read", "openid"], "grants_narrowed": 1})));
     }
 
-    async fn a_change_tied_to_a_state_that_moved_is_refused(engine: Engine) {
+    async fn a_change_with_a_stale_digest_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let wanted = upsert(&["openid"], &[]);
@@ -120,7 +121,7 @@ on_both! {
         is_moved(&other.post(&tied, &wanted).await);
     }
 
-    async fn reading_takes_one_permission_and_changing_another(engine: Engine) {
+    async fn reading_and_changing_require_different_permissions(engine: Engine) {
         let app = TestApp::start(engine).await;
         let admin = app.operator("Acme").await;
         let reader = admin.colleague("reader@mail.example", Role::ReadOnly).await;
@@ -138,7 +139,7 @@ on_both! {
         anonymous.is(401, &json!({"errors": ["Unauthorized"]}));
     }
 
-    async fn a_token_may_read_and_never_change(engine: Engine) {
+    async fn a_token_can_read_but_never_change(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let client = app.registered("A console").await;
@@ -153,7 +154,7 @@ on_both! {
         operator.get(PATH).await.is(200, &unrestricted(&operator.org_id.to_string()));
     }
 
-    async fn a_wrong_list_is_refused_where_it_is_wrong(engine: Engine) {
+    async fn an_invalid_list_is_refused_with_its_location(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
 

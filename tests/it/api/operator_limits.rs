@@ -1,12 +1,12 @@
-//! How much one application key may ask, and how often one source may guess.
+//! Rate limits of application keys and of failed attempts per address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::Method;
 use grantor::http::Peer;
+use grantor::random::Random;
 use grantor::rules::identity::permission::Role;
-use grantor::secret::Random;
 use serde_json::json;
 
 use crate::support::{Answer, Bearer, TestApp, TestOperator, restriction_path, unrestricted};
@@ -17,7 +17,7 @@ async fn get_from(operator: &TestOperator<'_>, peer: &str, path: &str) -> Answer
     operator.app.ask(request).await
 }
 
-/// 429 in the one shape that it has everywhere, with everything that clients wait by.
+/// Asserts a complete 429 response with the headers that clients use to wait.
 fn assert_too_many(answer: &Answer, limit: &str, reset: &str) {
     answer.is(429, &json!({"errors": ["Too many requests"]}));
     let names =
@@ -27,7 +27,7 @@ fn assert_too_many(answer: &Answer, limit: &str, reset: &str) {
 }
 
 on_both! {
-    async fn a_key_that_asks_too_much_waits_and_others_do_not(engine: Engine) {
+    async fn a_key_over_its_limit_does_not_affect_other_keys(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.operator_per_minute", "6")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let colleague = operator.colleague("ada@acme.example", Role::Admin).await;
@@ -36,7 +36,7 @@ on_both! {
 
         let refused = operator.get(&path).await;
         let other_key = colleague.get(&path).await;
-        app.hand.advance(Duration::from_secs(10));
+        app.clock.advance(Duration::from_secs(10));
         let later = operator.get(&path).await;
 
         assert_too_many(&refused, "6", "10");
@@ -44,7 +44,7 @@ on_both! {
         later.is(200, &unrestricted(&client_id));
     }
 
-    async fn wrong_keys_of_a_source_are_limited_and_right_ones_from_it_are_accepted_all_the_same(engine: Engine) {
+    async fn invalid_keys_of_an_address_are_limited_but_valid_ones_are_accepted(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "2")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let mut guess = operator.on(&app);
@@ -55,7 +55,7 @@ on_both! {
 
         let third_guess = get_from(&guess, here, &path).await;
         let right = get_from(&operator, here, &path).await;
-        app.hand.advance(Duration::from_secs(30));
+        app.clock.advance(Duration::from_secs(30));
         let later_guess = get_from(&guess, here, &path).await;
 
         assert_too_many(&third_guess, "2", "30");
@@ -63,7 +63,7 @@ on_both! {
         later_guess.is(403, &json!({"errors": ["Forbidden"]}));
     }
 
-    async fn right_keys_are_accepted_when_wrong_ones_have_used_up_the_requests_of_their_source(engine: Engine) {
+    async fn valid_keys_are_accepted_when_invalid_ones_used_up_the_limit_of_their_address(engine: Engine) {
         let settings = [("limits.requests_per_minute", "4"), ("limits.failed_keys_per_minute", "0")];
         let app = TestApp::with(engine, &settings).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
@@ -100,7 +100,7 @@ on_both! {
         by_key.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_call_without_keys_is_no_guess(engine: Engine) {
+    async fn a_request_without_keys_is_not_counted_as_a_guess(engine: Engine) {
         let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "1")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);

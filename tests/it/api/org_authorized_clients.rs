@@ -1,5 +1,4 @@
-//! `/api/v2/org_authorized_clients`: what operators see of the clients that their users have authorized, and how they cut
-//! them off.
+//! `/api/v2/org_authorized_clients`: operators list authorized clients and end their access.
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::end;
@@ -18,7 +17,7 @@ fn one(bearer: &Bearer<'_>) -> String {
     format!("{PATH}/{}", bearer.authorized_id)
 }
 
-/// The client as it is told while these authorizations of it live.
+/// The response for the client with these active authorizations.
 fn resource(of: &[&Bearer<'_>], disabled: bool, last_exercised: Value) -> Value {
     let first = of[0];
     let id = first.authorized_id;
@@ -101,7 +100,7 @@ async fn given<'a>(person: &TestOperator<'a>, client_name: &str, scopes: &str) -
 }
 
 on_both! {
-    async fn a_client_that_nobody_authorized_is_not_listed_and_one_that_somebody_did_is_told_whole(engine: Engine) {
+    async fn only_authorized_clients_are_listed(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
@@ -118,7 +117,7 @@ on_both! {
         operator.get(&one(&first)).await.is(200, &json!({"data": both}));
     }
 
-    async fn pages_count_from_0_and_end_with_a_short_one(engine: Engine) {
+    async fn pages_are_numbered_from_0_and_the_last_one_is_short(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let mut expected = Vec::new();
@@ -134,7 +133,7 @@ on_both! {
         ask("page[size]=2&page[number]=9").await.is(200, &page(json!([]), 3, 3));
     }
 
-    async fn filters_are_joined_and_the_counts_tell_both(engine: Engine) {
+    async fn filters_are_combined_and_both_counts_are_returned(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let (reader, writer) = (given(&operator, "A Reader", "openid").await, given(&operator, "A 100% writer", "openid").await);
@@ -159,7 +158,7 @@ on_both! {
         }
     }
 
-    async fn a_query_that_means_nothing_is_refused_and_names_the_parameter(engine: Engine) {
+    async fn an_invalid_query_is_refused_with_the_name_of_the_parameter(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let bearer = given(&operator, "App", "openid").await;
@@ -191,7 +190,7 @@ on_both! {
         }
     }
 
-    async fn a_list_includes_clients_and_users_where_it_is_asked_to_and_each_once(engine: Engine) {
+    async fn a_list_includes_each_client_and_user_once_on_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
@@ -218,7 +217,7 @@ on_both! {
         assert_eq!(included, expected);
     }
 
-    async fn one_client_includes_the_scopes_that_it_registered(engine: Engine) {
+    async fn a_client_includes_its_registered_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let metadata = json!({
@@ -243,7 +242,7 @@ on_both! {
         shown.is(200, &json!({"data": resource(&[&bearer], false, Value::Null), "included": expected}));
     }
 
-    async fn one_client_tells_ended_authorizations_where_it_is_asked_to(engine: Engine) {
+    async fn a_client_includes_ended_authorizations_on_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
@@ -255,17 +254,17 @@ on_both! {
             let related = answer["data"]["relationships"]["user_authorized_clients"]["data"].clone();
             (answer["data"]["attributes"]["user_count"].clone(), related[0]["id"].clone(), answer["included"].clone())
         };
-        let told = |bearer: &Bearer<'_>, email, ended| {
+        let page_of = |bearer: &Bearer<'_>, email, ended| {
             (json!(1), json!(bearer.grant_id), json!([of_user(bearer, &["openid"], ended, false), user(bearer, email)]))
         };
 
-        assert_eq!(ask("").await, told(&kept, "admin@acme.example", false));
-        assert_eq!(ask(&format!("{filter}=false")).await, told(&kept, "admin@acme.example", false));
-        assert_eq!(ask(&format!("{filter}=true")).await, told(&ended, "ada@acme.example", true));
+        assert_eq!(ask("").await, page_of(&kept, "admin@acme.example", false));
+        assert_eq!(ask(&format!("{filter}=false")).await, page_of(&kept, "admin@acme.example", false));
+        assert_eq!(ask(&format!("{filter}=true")).await, page_of(&ended, "ada@acme.example", true));
         assert_eq!(ask("filter[user_authorized_clients][user][disabled]=true").await.2, json!([]));
     }
 
-    async fn the_last_use_is_told_once_there_was_one(engine: Engine) {
+    async fn the_last_use_is_returned_once_there_was_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let bearer = given(&operator, "App", "org_authorized_apps_read").await;
@@ -277,7 +276,7 @@ on_both! {
         operator.get(&one(&bearer)).await.is(200, &json!({"data": expected}));
     }
 
-    async fn deleting_disables_the_client_ends_every_access_and_may_be_done_twice(engine: Engine) {
+    async fn deleting_a_client_disables_it_ends_its_access_and_can_be_repeated(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
@@ -297,7 +296,7 @@ on_both! {
         assert!(disabled[0].actor.contains("application_key:"), "{}", disabled[0].actor);
     }
 
-    async fn what_is_no_id_and_what_is_not_there_is_not_found(engine: Engine) {
+    async fn invalid_and_unknown_ids_are_not_found(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, other) = (app.operator("Acme").await, app.operator("Umbra").await);
         let (ours, theirs) = (given(&operator, "App", "openid").await, given(&other, "App", "openid").await);
@@ -320,7 +319,7 @@ on_both! {
         assert!(ours.lives().await && theirs.lives().await);
     }
 
-    async fn one_authorization_is_ended_by_its_id_or_by_its_user_and_no_other(engine: Engine) {
+    async fn an_authorization_can_be_ended_by_its_id_or_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
@@ -343,7 +342,7 @@ on_both! {
         }));
     }
 
-    async fn users_of_a_client_are_listed_filtered_sorted_and_paged(engine: Engine) {
+    async fn users_of_a_client_can_be_filtered_sorted_and_paged(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("zoe@acme.example", Role::Standard).await;
@@ -366,7 +365,7 @@ on_both! {
         ask("sort=user.name&page[size]=1&page[number]=1").await.is(200, &page(json!([lives]), 2, 2));
     }
 
-    async fn who_may_not_write_may_look_and_ends_nothing(engine: Engine) {
+    async fn a_read_only_user_can_list_but_not_end_authorizations(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let reader = operator.colleague("reader@acme.example", Role::ReadOnly).await;

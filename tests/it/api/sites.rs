@@ -7,7 +7,7 @@ use crate::support::{Engine, TestApp};
 const PATH: &str = "/api/v2/oauth2/.well-known/sites";
 
 #[tokio::test]
-async fn the_sites_are_host_names_in_the_order_of_the_settings() {
+async fn the_sites_are_listed_in_the_order_of_the_settings() {
     let settings = [("sites.environment", "staging"), ("sites.hosts", "b.example.com,a.example.com")];
     let app = TestApp::with(Engine::Sqlite, &settings).await;
 
@@ -20,7 +20,7 @@ async fn the_sites_are_host_names_in_the_order_of_the_settings() {
 }
 
 #[tokio::test]
-async fn without_hosts_the_list_is_empty_and_the_shape_the_same() {
+async fn without_hosts_the_list_is_empty() {
     let app = TestApp::with(Engine::Sqlite, &[("sites.hosts", "[]")]).await;
 
     let answer = app.get(PATH).await;
@@ -30,7 +30,7 @@ async fn without_hosts_the_list_is_empty_and_the_shape_the_same() {
 }
 
 #[tokio::test]
-async fn the_shipped_sites_are_the_eight_of_the_compatible_api() {
+async fn the_default_sites_are_the_eight_of_the_compatible_api() {
     let app = TestApp::start(Engine::Sqlite).await;
 
     let answer = app.get(PATH).await;
@@ -45,7 +45,7 @@ async fn the_shipped_sites_are_the_eight_of_the_compatible_api() {
 }
 
 #[tokio::test]
-async fn no_credential_is_asked_for_and_one_that_comes_is_not_looked_at() {
+async fn credentials_are_neither_required_nor_checked() {
     let app = TestApp::start(Engine::Sqlite).await;
     let request = crate::support::request(axum::http::Method::GET, PATH)
         .header("DD-API-KEY", "nonsense")

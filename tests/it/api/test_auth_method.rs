@@ -33,7 +33,7 @@ async fn tried(operator: &TestOperator<'_>, method: &AuthMethod) -> Answer {
     answer
 }
 
-fn told(method: &AuthMethod, attributes: &Value) -> Value {
+fn report(method: &AuthMethod, attributes: &Value) -> Value {
     let mut whole = json!({"duration_ms": 0, "requested_at": "2026-01-02T03:04:05Z"});
     for (name, value) in attributes.as_object().expect("members") {
         whole[name] = value.clone();
@@ -42,11 +42,11 @@ fn told(method: &AuthMethod, attributes: &Value) -> Value {
 }
 
 fn failed(method: &AuthMethod, status: Value, failure: &str) -> Value {
-    told(method, &json!({"succeeded": false, "status": status, "failure": failure, "token": null}))
+    report(method, &json!({"succeeded": false, "status": status, "failure": failure, "token": null}))
 }
 
 on_both! {
-    async fn a_method_that_works_is_told_without_its_token(engine: Engine) {
+    async fn a_successful_test_is_reported_without_the_token(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
         let endpoint = Site::answering(Reply::json(token_answer(3_600))).await;
@@ -57,15 +57,15 @@ on_both! {
 
         let token = json!({"type": "Bearer", "expires_in": 3_600, "scope": "events"});
         let expected =
-            told(&method, &json!({"succeeded": true, "status": 200, "failure": null, "token": token}));
+            report(&method, &json!({"succeeded": true, "status": 200, "failure": null, "token": token}));
         answer.is(200, &expected);
         again.is(200, &expected);
         assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(endpoint.asked().len(), 2, "each test asks");
+        assert_eq!(endpoint.requests().len(), 2, "each test asks");
     }
 
-    async fn a_method_that_does_not_work_is_told_why(engine: Engine) {
+    async fn a_failed_test_is_reported_with_its_cause(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
         let mut endpoint = Site::answering(Reply::status(500)).await;
@@ -80,13 +80,13 @@ on_both! {
         endpoint.answer(Reply::json("no json"));
         let words = "no access token: 127.0.0.1 responded with a body that is not a JSON object";
         tried(&operator, &method).await.is(200, &failed(&method, json!(200), words));
-        endpoint.vanish().await;
+        endpoint.shut_down().await;
         let answer = tried(&operator, &method).await.json();
         let attributes = &answer["data"]["attributes"];
         assert_eq!((&attributes["succeeded"], &attributes["status"]), (&json!(false), &json!(null)), "{answer}");
     }
 
-    async fn a_secret_is_not_sent_to_another_server_than_it_was_given_for(engine: Engine) {
+    async fn a_secret_is_sent_only_to_the_server_it_was_set_for(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
         let endpoint = Site::answering(Reply::json(token_answer(60))).await;
@@ -116,19 +116,19 @@ on_both! {
              client_secret again, together with access_token_url"
         );
         assert_eq!((refused.as_ref(), still.as_ref()), (Some(&words), Some(&words)));
-        assert_eq!((endpoint.asked().len(), other.asked().len()), (0, 0));
+        assert_eq!((endpoint.requests().len(), other.requests().len()), (0, 0));
         change(json!({"access_token_url": endpoint.url("/b?c")})).await;
-        assert_eq!((failure().await, endpoint.asked().len()), (None, 1));
+        assert_eq!((failure().await, endpoint.requests().len()), (None, 1));
         change(json!({"access_token_url": other.url("/a")})).await;
         let alone = operator.patch(&format!("{CREDENTIALS}/{id}"), &request(&json!({"client_secret": CLIENT_SECRET}))).await;
-        assert_eq!((alone.status.as_u16(), failure().await, other.asked().len()), (400, Some(words), 0));
+        assert_eq!((alone.status.as_u16(), failure().await, other.requests().len()), (400, Some(words), 0));
         change(json!({"access_token_url": other.url("/a"), "client_secret": CLIENT_SECRET})).await;
-        assert_eq!((failure().await, other.asked().len()), (None, 1));
+        assert_eq!((failure().await, other.requests().len()), (None, 1));
         change(json!({"access_token_url": endpoint.url("/a"), "client_secret": CLIENT_SECRET})).await;
-        assert_eq!((failure().await, endpoint.asked().len(), other.asked().len()), (None, 2, 1));
+        assert_eq!((failure().await, endpoint.requests().len(), other.requests().len()), (None, 2, 1));
     }
 
-    async fn what_is_inside_is_not_reached_and_not_told(engine: Engine) {
+    async fn internal_addresses_are_neither_contacted_nor_reported(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let inside = Site::answering(Reply::json(token_answer(60))).await;
@@ -138,10 +138,10 @@ on_both! {
 
         let words = "no access token: localhost has no address that this server connects to";
         answer.is(200, &failed(&method, Value::Null, words));
-        assert_eq!(inside.asked().len(), 0);
+        assert_eq!(inside.requests().len(), 0);
     }
 
-    async fn only_who_manages_integrations_of_its_organization_may_test(engine: Engine) {
+    async fn testing_requires_the_manage_integrations_permission_of_the_organization(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let (operator, stranger) = (app.operator("Acme").await, app.operator("Other").await);
         let colleague = operator.colleague("ada@acme.example", Role::ReadOnly).await;
@@ -161,10 +161,10 @@ on_both! {
         for id in ["not-an-id", "00000000-0000-0000-0000-000000000000"] {
             operator.post(&self::path(id), &json!({})).await.is(404, &foreign.json());
         }
-        assert_eq!(endpoint.asked().len(), 0);
+        assert_eq!(endpoint.requests().len(), 0);
     }
 
-    async fn a_method_is_tested_ten_times_a_minute_and_others_do_not_wait_for_it(engine: Engine) {
+    async fn a_method_can_be_tested_ten_times_a_minute_independently_of_others(engine: Engine) {
         let app = TestApp::with(engine, &[ON_LOOPBACK]).await;
         let operator = app.operator("Acme").await;
         let endpoint = Site::answering(Reply::status(500)).await;
@@ -177,12 +177,12 @@ on_both! {
 
         let refused = tried(&operator, &method).await;
         let of_other = tried(&operator, &other).await;
-        app.hand.advance(Duration::from_secs(6));
+        app.clock.advance(Duration::from_secs(6));
         let later = tried(&operator, &method).await;
 
         refused.is(429, &json!({"errors": ["Too many requests"]}));
         assert_eq!((refused.header("x-ratelimit-limit"), refused.header("retry-after")), (Some("10"), Some("6")));
         assert_eq!((of_other.status.as_u16(), later.status.as_u16()), (200, 200));
-        assert_eq!(endpoint.asked().len(), 12);
+        assert_eq!(endpoint.requests().len(), 12);
     }
 }

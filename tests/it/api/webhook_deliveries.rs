@@ -1,4 +1,5 @@
-//! `/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries`: what was sent, and sending it again.
+//! `/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries`: past
+//! deliveries, and sending them again.
 
 use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
@@ -24,8 +25,9 @@ fn client_id(number: u64) -> Uuid {
     Uuid::from_u64_pair(3, number)
 }
 
-/// An operator with the webhook `Webhook 1`, and what it was sent: 1 and 4 wait, 2 was delivered, 3 and 5 are parked. The
-/// first three are about one client, 4 about no client, 5 about another one.
+/// An operator with the webhook `Webhook 1` and five events: 1 and 4 are waiting, 2 was delivered,
+/// 3 and 5 are parked. The first three are about one client, 4 is about no client, and 5 is about
+/// another one.
 async fn stage(app: &TestApp) -> TestOperator<'_> {
     let operator = app.operator("Acme").await;
     insert_webhook(app, 1, operator.org_id, None).await;
@@ -84,7 +86,7 @@ async fn states(app: &TestApp) -> Vec<String> {
     outbox::deliveries(app).await.into_iter().map(|delivery| delivery.state).collect()
 }
 
-/// Every path, as it is asked.
+/// The URL of a path of this API.
 async fn each(operator: &TestOperator<'_>, name: &str) -> [Answer; 3] {
     let one = format!("/{}/replay", event_id(3));
     [
@@ -95,7 +97,7 @@ async fn each(operator: &TestOperator<'_>, name: &str) -> [Answer; 3] {
 }
 
 on_both! {
-    async fn deliveries_are_listed_newest_first_by_state_and_page_by_page(engine: Engine) {
+    async fn deliveries_are_listed_newest_first_by_state_and_in_pages(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
         let before = |number: u64| format!("?page_size=2&before={}", event_id(number));
@@ -120,7 +122,7 @@ on_both! {
         }
     }
 
-    async fn a_parameter_that_is_wrong_is_named(engine: Engine) {
+    async fn an_invalid_parameter_is_named(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
         let (state, size) = ("state must be waiting, delivered or parked", "page_size must be a whole number from 1 to 1000");
@@ -139,7 +141,7 @@ on_both! {
         assert_eq!(twice.status, 400, "{}", twice.text);
     }
 
-    async fn one_that_is_parked_is_sent_again(engine: Engine) {
+    async fn a_parked_delivery_can_be_sent_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
         let one = |id: &str| path(NAME, &format!("/{id}/replay"));
@@ -157,7 +159,7 @@ on_both! {
         assert_eq!(states(&app).await, ["waiting", "delivered", "waiting", "waiting", "parked"]);
     }
 
-    async fn all_that_are_parked_are_sent_again(engine: Engine) {
+    async fn all_parked_deliveries_can_be_sent_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
         insert_webhook(&app, 2, operator.org_id, None).await;
@@ -171,7 +173,7 @@ on_both! {
         assert_eq!(lanes, [client_id(1), client_id(2)]);
     }
 
-    async fn who_sent_again_is_recorded_where_something_was(engine: Engine) {
+    async fn a_redelivery_is_recorded_if_something_was_sent(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
         let one = path(NAME, &format!("/{}/replay", event_id(5)));
@@ -183,14 +185,14 @@ on_both! {
         let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
         let mut recorded: Vec<_> = events.into_iter().filter(|event| event.action == "webhook.replayed").collect();
         recorded.sort_by_key(|event| event.id);
-        let told: Vec<Option<Value>> = recorded.iter().map(|event| event.after.clone()).collect();
+        let after: Vec<Option<Value>> = recorded.iter().map(|event| event.after.clone()).collect();
         let expected = [event_id(5).to_string().into(), Value::Null].map(|event| Some(json!({"deliveries": 1, "event": event})));
-        assert_eq!(told, expected);
+        assert_eq!(after, expected);
         let subject = format!("webhook:{}", webhook_id(1));
         assert!(recorded.iter().all(|event| event.subject == subject && event.actor.starts_with("user:")), "{recorded:?}");
     }
 
-    async fn a_webhook_of_another_organization_is_as_unknown_as_one_that_is_not_there(engine: Engine) {
+    async fn a_webhook_of_another_organization_is_not_found(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = stage(&app).await;
         let initech = app.operator("Initech").await;
@@ -206,7 +208,7 @@ on_both! {
         assert_eq!(states(&app).await, ["waiting", "delivered", "parked", "waiting", "parked"]);
     }
 
-    async fn only_who_may_manage_integrations_sees_and_sends(engine: Engine) {
+    async fn deliveries_require_the_manage_integrations_permission(engine: Engine) {
         let app = TestApp::start(engine).await;
         let admin = stage(&app).await;
         let standard = admin.colleague("ada@acme.example", Role::Standard).await;
@@ -247,7 +249,7 @@ on_both! {
         without.get(&path(NAME, "")).await.is(403, &strings(lacks));
     }
 
-    async fn other_methods_are_told_which_there_are(engine: Engine) {
+    async fn other_methods_are_refused_with_allow(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = stage(&app).await;
 

@@ -1,4 +1,4 @@
-//! `/api/v1/integration/webhooks/configuration/custom-variables`: what templates of webhooks may name.
+//! `/api/v1/integration/webhooks/configuration/custom-variables`: variables for webhook templates.
 
 use futures_util::future::join_all;
 use grantor::actions::webhooks::load_webhook::load_webhook;
@@ -26,7 +26,7 @@ fn secret(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value, "is_secret": true})
 }
 
-/// What is answered about a secret one.
+/// The response for a secret variable.
 fn hidden(name: &str) -> Value {
     json!({"name": name, "is_secret": true})
 }
@@ -43,19 +43,19 @@ async fn stored(operator: &TestOperator<'_>, name: &str) -> Variable {
     variables::find(operator.app.db(), operator.org_id, name).await.expect("is readable").expect("is there")
 }
 
-/// As a template gets it, secret or not.
+/// The value that a template gets, secret or not.
 async fn value_of(operator: &TestOperator<'_>, name: &str) -> Value {
     let app = operator.app;
     let payload = json!({"value": format!("${name}")}).to_string();
     let body = json!({"name": name, "url": "https://hooks.example", "payload": payload});
     operator.post("/api/v1/integration/webhooks/configuration/webhooks", &body).await;
     let webhook = webhooks::find(app.db(), operator.org_id, name).await.expect("is readable").expect("is there");
-    let loaded = load_webhook(app.context(), &app.app.issuer.ring, webhook.id).await.expect("is readable");
+    let loaded = load_webhook(app.context(), webhook.id).await.expect("is readable");
     loaded.expect("is there").variables[name].clone()
 }
 
 on_both! {
-    async fn a_variable_is_made_shown_listed_changed_and_deleted(engine: Engine) {
+    async fn a_variable_can_be_created_read_listed_changed_and_deleted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
 
@@ -75,7 +75,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([hidden("KEY")]));
     }
 
-    async fn the_value_of_a_secret_one_is_never_told_again(engine: Engine) {
+    async fn the_value_of_a_secret_variable_is_never_returned_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &secret("KEY", "hunter2")).await.is(201, &hidden("KEY"));
@@ -93,7 +93,7 @@ on_both! {
         operator.get(&path("SECRET")).await.is(200, &hidden("SECRET"));
     }
 
-    async fn no_value_is_in_the_table_and_none_in_the_record(engine: Engine) {
+    async fn no_value_is_in_the_table_or_the_audit_trail(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &open("OPEN", "hunter2hunter2")).await;
@@ -108,20 +108,20 @@ on_both! {
         let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
         let events = events.into_iter().filter(|event| event.subject.starts_with("webhook_variable:"));
         let events: Vec<_> = events.map(|event| (event.action, event.before, event.after)).collect();
-        let told = |name: &str, is_secret: bool| Some(json!({"name": name, "is_secret": is_secret}));
+        let attributes = |name: &str, is_secret: bool| Some(json!({"name": name, "is_secret": is_secret}));
         assert_eq!(events, [
-            ("webhook_variable.created".to_owned(), None, told("OPEN", false)),
-            ("webhook_variable.created".to_owned(), None, told("KEY", true)),
+            ("webhook_variable.created".to_owned(), None, attributes("OPEN", false)),
+            ("webhook_variable.created".to_owned(), None, attributes("KEY", true)),
             (
                 "webhook_variable.changed".to_owned(),
-                told("KEY", true),
+                attributes("KEY", true),
                 Some(json!({"name": "NEW_KEY", "is_secret": true, "value": "changed"})),
             ),
-            ("webhook_variable.deleted".to_owned(), told("NEW_KEY", true), None),
+            ("webhook_variable.deleted".to_owned(), attributes("NEW_KEY", true), None),
         ]);
     }
 
-    async fn a_value_cannot_be_moved_to_a_variable_that_shows_it(engine: Engine) {
+    async fn a_sealed_value_cannot_be_moved_to_a_visible_variable(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &secret("KEY", "hunter2")).await;
@@ -136,7 +136,7 @@ on_both! {
                                  X-Request-Id"));
     }
 
-    async fn a_variable_is_of_its_organization_alone(engine: Engine) {
+    async fn a_variable_belongs_to_its_organization_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         acme.post(PATH, &open("REGION", "eu")).await;
@@ -155,7 +155,7 @@ on_both! {
         acme.get(&path("REGION%00")).await.is(404, &strings("there is nothing at this path"));
     }
 
-    async fn a_name_is_taken_once_in_an_organization(engine: Engine) {
+    async fn a_name_is_unique_in_an_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &open("ONE", "1")).await;
@@ -168,7 +168,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([open("ONE", "1"), open("TWO", "2")]));
     }
 
-    async fn of_many_that_are_made_at_once_with_one_name_there_is_one(engine: Engine) {
+    async fn concurrent_creations_with_one_name_create_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let operator = app.operator("Acme").await;
@@ -185,7 +185,7 @@ on_both! {
         assert_eq!(statuses, [201, 409, 409, 409, 409, 409]);
     }
 
-    async fn of_many_changes_at_once_none_is_lost(engine: Engine) {
+    async fn concurrent_changes_are_all_kept(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let operator = app.operator("Acme").await;
@@ -203,7 +203,7 @@ on_both! {
         }
     }
 
-    async fn five_hundred_variables_are_enough(engine: Engine) {
+    async fn an_organization_has_at_most_five_hundred_variables(engine: Engine) {
         let app = TestApp::with(engine, &UNLIMITED).await;
         let operator = app.operator("Acme").await;
         for number in 0..500 {
@@ -218,7 +218,7 @@ on_both! {
         operator.post(PATH, &open("ONE_MORE", "")).await.is(201, &open("ONE_MORE", ""));
     }
 
-    async fn what_is_no_variable_is_refused_in_words_and_changes_nothing(engine: Engine) {
+    async fn an_invalid_variable_is_refused_with_an_explanation(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         operator.post(PATH, &open("ONE", "1")).await;
@@ -244,7 +244,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([open("ONE", "1")]));
     }
 
-    async fn variables_are_for_those_who_may_manage_integrations(engine: Engine) {
+    async fn variables_require_the_manage_integrations_permission(engine: Engine) {
         let app = TestApp::start(engine).await;
         let admin = app.operator("Acme").await;
         let standard = admin.colleague("ada@acme.example", Role::Standard).await;

@@ -25,12 +25,12 @@ fn path(name: &str) -> String {
     format!("{PATH}/{name}")
 }
 
-/// A name and a URL, which is what has to be sent.
+/// The required attributes: a name and a URL.
 fn least(name: &str) -> Value {
     json!({"name": name, "url": "https://hooks.example/services/T0"})
 }
 
-/// What is answered about it, but for its signing secret.
+/// The response, without the signing secret.
 fn shown(name: &str) -> Value {
     json!({
         "name": name, "url": "https://hooks.example/services/T0", "encode_as": "json", "payload": null,
@@ -51,14 +51,14 @@ fn taken() -> Value {
     strings("another webhook of this organization has this name: choose another one")
 }
 
-/// The secret of an answer, and the answer without it.
+/// The signing secret of a response, and the response without it.
 fn without_secret(answer: &Answer) -> (String, Value) {
     let mut document = answer.json();
     let secret = document.as_object_mut().expect("an object").remove("signing_secret").expect("a signing secret");
     (secret.as_str().expect("text").to_owned(), document)
 }
 
-/// Makes one and returns its signing secret.
+/// Creates a webhook and returns its signing secret.
 async fn created(operator: &TestOperator<'_>, body: &Value) -> String {
     let answer = operator.post(PATH, body).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -72,14 +72,14 @@ async fn stored(operator: &TestOperator<'_>, name: &str) -> Webhook {
 async fn loaded(operator: &TestOperator<'_>, name: &str) -> LoadedWebhook {
     let app = operator.app;
     let id = stored(operator, name).await.id;
-    load_webhook(app.context(), &app.app.issuer.ring, id).await.expect("is readable").expect("is there")
+    load_webhook(app.context(), id).await.expect("is readable").expect("is there")
 }
 
 async fn signing_secrets(operator: &TestOperator<'_>, name: &str) -> Vec<String> {
     loaded(operator, name).await.signing_secrets.iter().map(|secret| secret.expose().to_owned()).collect()
 }
 
-/// The record of webhooks: what was done, before and after.
+/// The audit events of webhooks: action, and the values before and after.
 async fn recorded(app: &TestApp, org_id: OrgId) -> Vec<(String, Option<Value>, Option<Value>)> {
     let events = audit_events::list(app.db(), org_id, 100).await.expect("is readable");
     let events = events.into_iter().filter(|event| event.subject.starts_with("webhook:"));

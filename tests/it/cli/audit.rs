@@ -1,4 +1,4 @@
-//! `grantor audit`: the trail as a person and as a script reads it.
+//! `grantor audit` prints the audit trail for people and for scripts.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn names(events: &Value) -> Vec<&str> {
 }
 
 on_both! {
-    async fn the_trail_is_listed_newest_first_and_filtered(engine: Engine) {
+    async fn the_audit_trail_is_listed_newest_first_and_can_be_filtered(engine: Engine) {
         let program = Program::on(engine).await;
         let made = program.bootstrap();
         let client = program.start().registered("Editor");
@@ -47,7 +47,7 @@ on_both! {
         assert_eq!(list(&["--actor", "admin@acme.example"]), list(&["--actor", &format!("user:{admin}")]));
     }
 
-    async fn what_an_operator_did_with_keys_is_found_by_their_address(engine: Engine) {
+    async fn changes_made_with_keys_are_found_by_the_email_of_their_owner(engine: Engine) {
         let program = Program::on(engine).await;
         let keys = program.bootstrap();
         let server = program.start();
@@ -69,7 +69,7 @@ on_both! {
         assert!(text.contains("  Organization  \"Acme\"\n  Before        scopes_restriction: null\n"), "{text}");
     }
 
-    async fn a_long_trail_says_that_there_is_more(engine: Engine) {
+    async fn a_long_audit_trail_mentions_that_there_is_more(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 
@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(page.stderr.trim_end(), note.to_string());
     }
 
-    async fn a_filter_that_cannot_be_read_is_wrong_usage(engine: Engine) {
+    async fn an_invalid_filter_is_a_usage_error(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let refused = |more: [&str; 2]| {

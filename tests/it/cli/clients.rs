@@ -1,4 +1,4 @@
-//! `grantor client` and `grantor restriction`, beside the server that registers the clients.
+//! `grantor client` and `grantor restriction`, while a server registers the clients.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ on_both! {
         assert_eq!(one.stderr, "There is more: only the first 1 are shown. Raise --limit to see the rest.\n");
     }
 
-    async fn an_organization_lists_the_apps_that_it_uses(engine: Engine) {
+    async fn an_organization_lists_its_apps(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let server = program.start();
@@ -70,7 +70,7 @@ on_both! {
         assert_eq!(list(&["--name", "nothing"]), "\"Acme\" uses no app with this text in its name; --all lists every registered client\n");
     }
 
-    async fn an_app_is_selected_by_its_name_or_by_the_beginning_of_its_id(engine: Engine) {
+    async fn an_app_is_selected_by_its_name_or_an_id_prefix(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let server = program.start();
@@ -100,7 +100,7 @@ on_both! {
         candidates.sort();
         let [one, two] = candidates.map(|(id, host)| format!("  {id}  {host}  \"Editor\""));
 
-        // Anyone can register a client under any name.
+        // Any client can register under any name.
         program.run(["client", "disable", "Editor"]).failed(
             2,
             &format!(
@@ -113,7 +113,7 @@ on_both! {
             .failed(2, &format!("\"Editor\" matches several apps; use the ID of one:\n{one}\n{two}"));
     }
 
-    async fn the_only_organization_is_the_default_and_of_several_one_is_named(engine: Engine) {
+    async fn the_only_organization_is_the_default_and_one_of_several_must_be_named(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         // `grantor selftest` leaves this one behind.
@@ -155,7 +155,7 @@ on_both! {
             format!(
                 "Preview for \"Editor\" ({client}) in \"Acme\". Nothing is stored. Takes away 1 scope in use: mcp_read. Takes \
                  away 1 scope that no grant holds: email. Ends 1 grant: admin@acme.example. To apply exactly this, run `grantor \
-                 restriction set` with --if-digest {digest}."
+                 restriction set` with:   --if-digest={digest}"
             )
         );
         assert_eq!(
@@ -169,7 +169,7 @@ on_both! {
         assert_eq!(run("set", &openid).split(". ").last(), Some("Changed nothing."));
     }
 
-    async fn a_client_is_shown_with_what_it_may_get(engine: Engine) {
+    async fn a_client_is_shown_with_its_allowed_scopes(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let client = program.start().registered("A client");
@@ -187,7 +187,7 @@ on_both! {
         assert!(text.ends_with("May get       2 scopes: mcp_read, openid\n"), "{text}");
     }
 
-    async fn a_restriction_is_set_read_by_the_server_and_deleted(engine: Engine) {
+    async fn a_restriction_set_on_the_command_line_is_used_by_the_server(engine: Engine) {
         let program = Program::on(engine).await;
         let keys = program.bootstrap();
         let server = program.start();
@@ -213,7 +213,7 @@ on_both! {
         assert_eq!(program.json(&get), restriction(&Value::Null));
     }
 
-    async fn a_preview_stores_nothing_and_binds_the_change_to_what_it_saw(engine: Engine) {
+    async fn a_preview_stores_nothing_and_its_digest_guards_the_change(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let client = program.start().registered("A client");
@@ -247,7 +247,7 @@ on_both! {
         moved.failed(1, &json!({"error": "the restriction has changed since the preview"}).to_string());
     }
 
-    async fn a_restriction_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+    async fn a_restriction_reports_how_long_the_last_tokens_stay_valid(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let client = program.start().registered("Editor");
@@ -262,12 +262,12 @@ on_both! {
         let expected = "APIs that only check signatures may accept tokens with the removed scopes for up to ";
         assert!(in_words.contains(expected), "{in_words}");
         for value in [&preview, &done] {
-            let told = (&value["grants_ended"], &value["last_token_expires_at"]);
-            assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+            let effect = (&value["grants_ended"], &value["last_token_expires_at"]);
+            assert_eq!(effect, (&json!(1), &json!("2100-01-01T00:00:00Z")));
         }
     }
 
-    async fn a_restriction_to_what_is_no_scope_is_wrong_usage_and_stores_nothing(engine: Engine) {
+    async fn a_restriction_to_an_unknown_scope_is_a_usage_error(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let client = program.start().registered("A client");
@@ -280,7 +280,7 @@ on_both! {
         assert_eq!(stored["scopes_restriction"], Value::Null);
     }
 
-    async fn a_restriction_of_no_client_fails(engine: Engine) {
+    async fn a_restriction_of_an_unknown_client_fails(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 

@@ -1,4 +1,4 @@
-//! A registration that was answered is kept, however the server ends.
+//! An acknowledged registration survives every end of the server.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ const CALLERS: usize = 4;
 const ANSWERS_BEFORE_THE_CRASH: usize = 100;
 
 on_both! {
-    async fn every_registration_that_was_answered_is_there_after_a_kill(engine: Engine) {
+    async fn every_acknowledged_registration_survives_a_kill(engine: Engine) {
         let program = Program::on(engine).await
             .with("GRANTOR_LIMITS__REGISTER_PER_MINUTE", "0")
             .with("GRANTOR_LIMITS__REGISTER_PER_SECOND_TOTAL", "0")
@@ -46,8 +46,13 @@ on_both! {
     }
 }
 
-/// Each registration is a client of its own; the first that gets no answer is the last.
-fn register_until_it_dies(address: SocketAddr, caller: usize, answered: &Mutex<BTreeSet<String>>, told: &Sender<()>) {
+/// Registers different clients until a registration gets no response.
+fn register_until_it_dies(
+    address: SocketAddr,
+    caller: usize,
+    answered: &Mutex<BTreeSet<String>>,
+    answers: &Sender<()>,
+) {
     let headers = [("Content-Type", "application/json")];
     for number in 0.. {
         let name = format!("Client {number} of caller {caller}");
@@ -57,6 +62,6 @@ fn register_until_it_dies(address: SocketAddr, caller: usize, answered: &Mutex<B
         let id = answer.json()["client_id"].as_str().expect("a client_id").to_owned();
         answered.lock().expect("no caller panicked").insert(id);
         // The test stops listening once it has seen enough.
-        let _ = told.send(());
+        let _ = answers.send(());
     }
 }

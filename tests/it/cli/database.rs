@@ -1,4 +1,4 @@
-//! `grantor migrate`, `backup` and `healthcheck`, and a schema that is not this program's.
+//! `grantor migrate`, `backup` and `healthcheck`, and the schemas of other versions.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -6,15 +6,15 @@ use grantor::db::engine::connect::Location;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
-use crate::db::migrate::UNDO_SESSION_OF_REQUEST;
+use crate::db::engine::migrate::UNDO_SESSION_OF_REQUEST;
 use crate::support::{Engine, Program, connection};
 
-/// A migration that no program knows yet.
+/// A migration that this version does not know.
 const FROM_THE_FUTURE: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
      VALUES (9999, 'from the future', TRUE, '', 0)";
 
 on_both! {
-    async fn migrations_are_listed_run_and_listed_again(engine: Engine) {
+    async fn migrations_can_be_listed_and_run(engine: Engine) {
         let program = Program::on(engine).await;
 
         let before = program.run(["--output", "json", "migrate", "status"]);
@@ -31,7 +31,7 @@ on_both! {
         assert_eq!(after[0], json!({"version": 1, "name": "operators", "applied": true, "known": true}));
     }
 
-    async fn commands_say_which_database_lacks_migrations(engine: Engine) {
+    async fn commands_name_the_database_that_lacks_migrations(engine: Engine) {
         let program = Program::on(engine).await;
         let url = program.variable("GRANTOR_DATABASE__URL").expect("a database of its own").to_owned();
         if let Some(path) = url.strip_prefix("sqlite:") {
@@ -73,7 +73,7 @@ on_both! {
         assert_eq!(last, ["9999", "from", "the", "future", "yes", "no"]);
     }
 
-    async fn a_schema_that_requires_a_newer_version_is_refused_by_the_server_and_by_every_command(engine: Engine) {
+    async fn the_server_and_every_command_refuse_a_schema_that_requires_a_newer_version(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.execute(FROM_THE_FUTURE).await;
@@ -84,16 +84,16 @@ on_both! {
         let migrated = program.run(["migrate", "up"]);
         let status = program.run(["migrate", "status"]);
 
-        let told = "a newer version of grantor changed this database: it requires a version that knows migration 9999. \
+        let message = "a newer version of grantor changed this database: it requires a version that knows migration 9999. \
                     Run the newer version, or restore a backup from before the upgrade";
         assert_eq!((served.code, served.stdout.as_str()), (1, ""));
-        assert!(served.stderr.contains(told), "{}", served.stderr);
-        listed.failed(1, told);
-        migrated.failed(1, told);
-        assert_eq!((status.code, status.stderr.trim_end()), (3, told));
+        assert!(served.stderr.contains(message), "{}", served.stderr);
+        listed.failed(1, message);
+        migrated.failed(1, message);
+        assert_eq!((status.code, status.stderr.trim_end()), (3, message));
     }
 
-    async fn a_running_server_is_healthy_and_a_stopped_one_is_not(engine: Engine) {
+    async fn the_healthcheck_succeeds_only_while_the_server_runs(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
 
@@ -110,7 +110,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_backup_made_beside_a_writing_server_is_a_whole_database_for_its_owner_only() {
+async fn a_backup_of_a_busy_server_is_complete_and_private() {
     let program = Program::on(Engine::Sqlite).await;
     program.bootstrap();
     let server = program.start();
@@ -129,7 +129,7 @@ async fn a_backup_made_beside_a_writing_server_is_a_whole_database_for_its_owner
 }
 
 #[tokio::test]
-async fn a_database_file_wherever_it_is_and_what_stands_beside_it_is_only_its_owners() {
+async fn a_database_file_and_its_companions_are_private() {
     let program = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", "sqlite:elsewhere.db");
     let _server = program.start();
 
@@ -150,17 +150,17 @@ async fn a_backup_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_backup_of_postgres_is_left_to_its_own_tools() {
+async fn a_backup_of_postgres_is_refused() {
     let program = Program::on(Engine::Postgres).await;
     program.run(["migrate", "up"]).succeeded();
 
-    let told = "backups of Postgres are made with pg_dump or pg_basebackup; `grantor backup` is for SQLite";
-    program.run(["backup", "copy.db"]).failed(1, told);
+    let message = "backups of Postgres are made with pg_dump or pg_basebackup; `grantor backup` is for SQLite";
+    program.run(["backup", "copy.db"]).failed(1, message);
     assert!(!program.folder().join("copy.db").exists());
 }
 
 #[tokio::test]
-async fn without_a_management_listener_the_healthcheck_asks_the_public_one() {
+async fn without_a_management_listener_the_healthcheck_uses_the_public_one() {
     let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__MANAGEMENT_LISTEN", "");
     let _server = program.start();
 
@@ -168,7 +168,7 @@ async fn without_a_management_listener_the_healthcheck_asks_the_public_one() {
 }
 
 #[tokio::test]
-async fn a_command_that_looks_at_the_wrong_place_says_so_and_makes_no_database_there() {
+async fn a_command_reports_a_missing_database_and_does_not_create_one() {
     let program = Program::on_the_default_file();
 
     let refused = program.run(["user", "list"]);
@@ -181,13 +181,13 @@ async fn a_command_that_looks_at_the_wrong_place_says_so_and_makes_no_database_t
     assert!(!program.folder().join("data").exists());
 }
 
-/// Requests are answered 503 until the migrations have run, and so is the probe.
+/// Requests and the readiness probe return 503 until the migrations have run.
 #[tokio::test]
-async fn a_server_that_waits_for_its_migrations_is_not_ready() {
+async fn a_server_with_missing_migrations_is_not_ready() {
     let program = Program::on(Engine::Postgres).await;
     program.run(["migrate", "up"]).succeeded();
     program.execute(UNDO_SESSION_OF_REQUEST).await;
-    let Location::Postgres { url, .. } = program.location() else { panic!("Postgres is asked for") };
+    let Location::Postgres { url, .. } = program.location() else { panic!("the engine is not Postgres") };
     let mut dump = connection::open_postgres(&url, None).await;
     dump.execute("BEGIN; SELECT count(*) FROM authorization_requests").await.expect("reads");
 

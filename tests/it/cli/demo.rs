@@ -1,11 +1,11 @@
-//! `grantor demo`: what it prints is pasted into a shell, line by line, and works.
+//! `grantor demo` prints commands that work when they are pasted line by line.
 
 use std::fs;
 
 use crate::support::{Program, Running};
 
 #[test]
-fn the_tour_works_when_it_is_pasted_and_nothing_is_left_behind() {
+fn the_demo_tour_can_be_pasted_and_leaves_nothing_behind() {
     let program = Program::on_the_default_file();
     let temporary = program.folder().join("tmp");
     fs::create_dir(&temporary).expect("a folder");

@@ -1,11 +1,11 @@
-//! `grantor doctor`: what is right is said to be, and what clients trip over is named.
+//! `grantor doctor` confirms correct setups and reports what breaks clients.
 
 use serde_json::{Value, json};
 
 use crate::support::{Program, Reply, Site};
 
 on_both! {
-    async fn a_server_that_is_right_has_no_problem(engine: Engine) {
+    async fn a_correct_server_has_no_problem(engine: Engine) {
         let program = Program::on(engine).await;
         let _server = program.start();
 
@@ -18,7 +18,7 @@ on_both! {
         }
     }
 
-    async fn an_mcp_server_that_names_this_one_has_no_problem(engine: Engine) {
+    async fn an_mcp_server_that_references_this_server_has_no_problem(engine: Engine) {
         let program = Program::on(engine).await;
         let _server = program.start();
         let mcp = Mcp::naming(&program.url(), |url| url.to_owned()).await;
@@ -30,7 +30,7 @@ on_both! {
         assert!(text.contains("is exactly the issuer of this server"), "{text}");
     }
 
-    async fn an_mcp_server_that_names_another_spelling_is_told_the_difference(engine: Engine) {
+    async fn another_spelling_of_the_issuer_in_an_mcp_server_is_reported(engine: Engine) {
         let program = Program::on(engine).await;
         let _server = program.start();
         let url = program.url();
@@ -54,7 +54,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn settings_that_name_another_database_than_the_server_uses_are_told_so() {
+async fn settings_with_another_database_than_the_server_are_reported() {
     let program = Program::on_the_default_file();
     let server = program.start();
     let other = Program::on_the_default_file();
@@ -62,20 +62,20 @@ async fn settings_that_name_another_database_than_the_server_uses_are_told_so() 
     let looking = other.with("GRANTOR_HTTP__PUBLIC_URL", program.url());
 
     let (code, report) = examined(&looking, &["doctor"]).await;
-    let (right, told_right) = examined(&program, &["doctor"]).await;
+    let (right, correct_report) = examined(&program, &["doctor"]).await;
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 1), "{found:?}");
     let begin =
         "the server at the public URL uses another database than these settings: none of its keys is in this database";
     assert!(found[0].starts_with(begin), "{found:?}");
-    assert_eq!(right, 0, "{told_right}");
-    assert!(told_right.to_string().contains("it matches the database"), "{told_right}");
+    assert_eq!(right, 0, "{correct_report}");
+    assert!(correct_report.to_string().contains("it matches the database"), "{correct_report}");
     assert_eq!(server.management("/readyz").status, 200);
 }
 
 #[tokio::test]
-async fn an_mcp_server_whose_resource_is_another_is_told_so() {
+async fn another_resource_of_an_mcp_server_is_reported() {
     let program = Program::on_the_default_file();
     let _server = program.start();
     let mcp = Mcp::naming(&program.url(), |url| format!("{url}/")).await;
@@ -92,7 +92,7 @@ async fn an_mcp_server_whose_resource_is_another_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_of_a_resource_is_right_where_the_operator_has_written_it() {
+async fn a_trailing_slash_of_a_resource_is_accepted_if_it_is_configured() {
     let program = Program::on_the_default_file();
     let _server = program.start();
     let mcp = Mcp::naming(&program.url(), |url| format!("{url}/")).await;
@@ -108,7 +108,7 @@ async fn a_slash_at_the_end_of_a_resource_is_right_where_the_operator_has_writte
 }
 
 #[tokio::test]
-async fn members_that_clients_cannot_read_are_named_with_who_trips_over_them() {
+async fn members_that_clients_cannot_read_are_named_with_the_affected_clients() {
     let program = Program::on_the_default_file();
     let _server = program.start();
     let mcp = Mcp::naming(&program.url(), |url| url.to_owned()).await;
@@ -123,13 +123,13 @@ async fn members_that_clients_cannot_read_are_named_with_who_trips_over_them() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
-    let null = "scopes_supported must be a list of strings, but it is null; it trips up clients on the TypeScript SDK";
+    let null = "scopes_supported must be a list of strings, but it is null; this affects clients on the TypeScript SDK";
     assert!(found[0].starts_with(null), "{found:?}");
     assert!(found[1].starts_with("resource_name must be a string, but it is a number"), "{found:?}");
 }
 
 #[tokio::test]
-async fn an_mcp_server_that_lets_everybody_in_is_told_so() {
+async fn an_mcp_server_without_access_control_is_reported() {
     let program = Program::on_the_default_file();
     let _server = program.start();
     let open = Site::answering(Reply::json("{}")).await;
@@ -142,7 +142,20 @@ async fn an_mcp_server_that_lets_everybody_in_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_refused_resource_and_an_unknown_scope_are_named() {
+async fn an_api_without_post_has_no_problem() {
+    let program = Program::on_the_default_file();
+    let _server = program.start();
+    let api = Mcp::naming(&program.url(), |url| url.to_owned()).await;
+    api.server.then([Reply::status(405)]);
+
+    let (_, report) = examined(&program, &["doctor", "--mcp-server", &api.url()]).await;
+
+    assert_eq!(problems(&report), Vec::<String>::new());
+    assert!(report.to_string().contains("POST returns 405, so this is an API and not an MCP server"), "{report}");
+}
+
+#[tokio::test]
+async fn a_refused_resource_and_an_unknown_scope_are_reported() {
     let program = Program::on_the_default_file().with("GRANTOR_RESOURCES__UNKNOWN", "refuse");
     let _server = program.start();
     let mcp = Mcp::with(&program.url(), |url| url.to_owned(), &["mcp_read", "nonsense"]).await;
@@ -156,7 +169,7 @@ async fn a_refused_resource_and_an_unknown_scope_are_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_run_is_a_problem_and_nothing_is_made() {
+async fn a_stopped_server_is_a_problem_and_nothing_is_created() {
     let program = Program::on_the_default_file();
 
     let (code, report) = examined(&program, &["doctor"]).await;
@@ -169,7 +182,7 @@ async fn a_server_that_does_not_run_is_a_problem_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_read_are_a_problem() {
+async fn unreadable_settings_are_a_problem() {
     let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example/");
 
     let (code, report) = examined(&program, &["doctor"]).await;
@@ -181,7 +194,7 @@ async fn settings_that_cannot_be_read_are_a_problem() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_key_file_that_others_may_read_and_settings_that_trip_clients_are_named() {
+async fn a_readable_key_file_and_settings_that_break_clients_are_reported() {
     use std::os::unix::fs::PermissionsExt as _;
     let program = Program::on_the_default_file()
         .with("GRANTOR_TOKENS__REFRESH_GRACE", "0")
@@ -199,7 +212,7 @@ async fn a_key_file_that_others_may_read_and_settings_that_trip_clients_are_name
 }
 
 #[tokio::test]
-async fn what_stands_in_front_and_answers_in_another_way_is_named() {
+async fn a_proxy_that_changes_responses_is_reported() {
     let program = Program::on_the_default_file();
     let _server = program.start();
     let proxy = Site::answering(Reply::status(301).with_header("location", "https://elsewhere.example/")).await;
@@ -211,7 +224,7 @@ async fn what_stands_in_front_and_answers_in_another_way_is_named() {
     assert!(found[0].contains("returns 301 to https://elsewhere.example/"), "{found:?}");
 }
 
-/// On a thread of its own, so that the sites here answer meanwhile.
+/// Runs on its own thread, so that the sites of the test can respond meanwhile.
 async fn examined(program: &Program, arguments: &[&str]) -> (i32, Value) {
     let program = program.clone();
     let arguments: Vec<String> = ["--output", "json"].iter().chain(arguments).map(|one| (*one).to_owned()).collect();
@@ -225,10 +238,10 @@ fn of_level<'a>(report: &'a Value, level: &'a str) -> impl Iterator<Item = &'a V
 }
 
 fn problems(report: &Value) -> Vec<String> {
-    of_level(report, "problem").filter_map(|finding| finding["said"].as_str().map(str::to_owned)).collect()
+    of_level(report, "problem").filter_map(|finding| finding["message"].as_str().map(str::to_owned)).collect()
 }
 
-/// An MCP server as a client meets it: one site for its challenge, another for its metadata.
+/// An MCP server for a client: one site with its challenge, another with its metadata.
 struct Mcp {
     server: Site,
     metadata: Site,

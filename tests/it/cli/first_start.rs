@@ -1,4 +1,4 @@
-//! What the first start sets up and prints, and that what it prints works.
+//! The first start creates an organization and prints working commands.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::support::Program;
 
-/// The end of what is printed.
+/// The last part of the printed text.
 const LAST_LINES: &str = "and sign in with the password above\n";
 
 #[test]
-fn the_first_start_prints_keys_and_lines_that_work_when_pasted() {
+fn the_first_start_prints_keys_and_working_commands() {
     let program = Program::on_the_default_file();
     let server = program.start();
     let printed = server.stdout_with(LAST_LINES);
@@ -38,7 +38,7 @@ fn the_first_start_prints_keys_and_lines_that_work_when_pasted() {
 }
 
 #[test]
-fn the_lines_to_paste_name_scopes_of_the_catalog_in_use() {
+fn the_printed_commands_use_scopes_of_the_configured_catalog() {
     let program = Program::on_the_default_file();
     program.write(
         "scopes.toml",
@@ -59,7 +59,7 @@ fn the_lines_to_paste_name_scopes_of_the_catalog_in_use() {
 }
 
 #[test]
-fn what_the_first_start_prints_is_printed_once_and_never_logged() {
+fn the_first_start_prints_its_secrets_once_and_never_logs_them() {
     let program = Program::on_the_default_file();
     let first = program.start();
     first.stdout_with(LAST_LINES);
@@ -79,7 +79,7 @@ fn what_the_first_start_prints_is_printed_once_and_never_logged() {
 }
 
 #[test]
-fn the_folder_of_the_default_file_is_only_its_owners() {
+fn the_default_data_folder_is_private() {
     let program = Program::on_the_default_file();
 
     program.start().stop();
@@ -89,7 +89,7 @@ fn the_folder_of_the_default_file_is_only_its_owners() {
 }
 
 on_both! {
-    async fn elsewhere_the_first_start_says_how_to_bootstrap_and_makes_nothing(engine: Engine) {
+    async fn with_a_configured_database_the_first_start_only_explains_bootstrap(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
         server.stdout_with("grantor bootstrap --org 'My organization' --email admin@example.com\n");
@@ -103,7 +103,7 @@ on_both! {
         assert!(first.stdout.starts_with("There is no organization yet."), "{}", first.stdout);
         assert_eq!(second.stdout, "");
     }
-    async fn a_trial_elsewhere_prints_keys_and_lines_to_paste_at_its_first_start_only(engine: Engine) {
+    async fn a_trial_with_a_configured_database_prints_keys_at_its_first_start_only(engine: Engine) {
         let program = Program::on(engine).await.with("GRANTOR_BOOTSTRAP__AUTOMATIC", "true");
         let first = program.start();
         first.stdout_with(LAST_LINES);
@@ -119,19 +119,31 @@ on_both! {
 }
 
 #[test]
+fn on_another_host_the_default_file_prints_how_to_bootstrap_and_no_keys() {
+    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+    let server = program.start();
+    server.stdout_with("grantor bootstrap --org 'My organization' --email admin@example.com\n");
+
+    let stopped = server.stop();
+
+    assert!(stopped.stdout.starts_with("There is no organization yet."), "{}", stopped.stdout);
+    assert_eq!(program.json(&["org", "list"]), json!([]));
+}
+
+#[test]
 fn a_trial_is_refused_on_another_host() {
     let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
     let automatic = program.clone().with("GRANTOR_BOOTSTRAP__AUTOMATIC", "true");
     let password =
         program.with("GRANTOR_DATABASE__URL", "postgres://grantor:grantor-trial-on-this-machine@127.0.0.1:1/grantor");
 
-    for (program, told) in [
+    for (program, message) in [
         (automatic, "set bootstrap.automatic to false and run `grantor bootstrap` once"),
         (password, "choose a password of your own, POSTGRES_PASSWORD in .env"),
     ] {
         let refused = program.launch().finish();
 
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
     }
 }

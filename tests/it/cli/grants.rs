@@ -1,4 +1,4 @@
-//! `grantor grant`, and `grantor client disable` and `enable`, beside a server that shows what they did.
+//! `grantor grant` and `grantor client disable` and `enable`, checked through a server.
 
 use serde_json::{Value, json};
 
@@ -20,14 +20,14 @@ fn shown(client: &str, name: &str, revoked_at: &Value) -> Value {
     })
 }
 
-/// What the server tells operators of the client.
-fn told(server: &Server, keys: &Value, client: &str) -> Value {
+/// The client in the response of the operator API.
+fn authorized_client(server: &Server, keys: &Value, client: &str) -> Value {
     let answer = server.ask_with(keys, "GET", &format!("/api/v2/org_authorized_clients/{client}"), "");
     answer.json()["data"]["attributes"].clone()
 }
 
 on_both! {
-    async fn grants_are_listed_by_organization_person_and_client(engine: Engine) {
+    async fn grants_are_listed_by_organization_user_and_client(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let server = program.start();
@@ -48,12 +48,12 @@ on_both! {
             .failed(1, "no organization is named \"Nowhere\"; `grantor org list` lists all");
     }
 
-    async fn a_grant_is_revoked_beside_a_running_server_and_a_second_time_too(engine: Engine) {
+    async fn a_grant_can_be_revoked_twice_while_a_server_runs(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         let client = server.registered("One");
         program.execute(EVERYTHING_GRANTED).await;
-        assert_eq!(told(&server, &keys, &client)["user_count"], 1);
+        assert_eq!(authorized_client(&server, &keys, &client)["user_count"], 1);
 
         let revoked = program.json(&["grant", "revoke", &client]);
         let again = program.json(&["grant", "revoke", &client]);
@@ -69,14 +69,14 @@ on_both! {
         assert_eq!((&revoked, &again), (&expected, &expected));
         let said = program.run(["grant", "revoke", &client]).succeeded().replace('\n', " ");
         assert_eq!(said, format!("Access of \"One\" ({client}) for admin@acme.example had already ended. "));
-        assert_eq!(told(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
+        assert_eq!(authorized_client(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
         let listed = program.json(&["grant", "list"]);
         assert!(listed[0]["revoked_at"].is_string(), "{listed}");
         assert_eq!(listed, json!([shown(&client, "One", &listed[0]["revoked_at"])]));
         program.run(["grant", "revoke", NOBODY]).failed(1, "there is no such grant; `grantor grant list` lists all grants");
     }
 
-    async fn a_client_is_disabled_for_one_organization_and_enabled_without_what_has_ended(engine: Engine) {
+    async fn a_client_is_disabled_for_one_organization_and_enabled_without_its_old_grants(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         let client = server.registered("One");
@@ -99,7 +99,7 @@ on_both! {
             "last_token_expires_at": null,
         });
         assert_eq!((disabled, again), (done(1), done(0)));
-        assert_eq!(told(&server, &keys, &client), json!({"disabled": true, "last_exercised": null, "user_count": 0}));
+        assert_eq!(authorized_client(&server, &keys, &client), json!({"disabled": true, "last_exercised": null, "user_count": 0}));
         let shown = show("Acme");
         assert_eq!(decided(&shown), [authorized[0].clone(), authorized[1].clone(), json!(true)]);
         assert!(shown["disabled_at"].is_string(), "{shown}");
@@ -108,7 +108,7 @@ on_both! {
         let enabled = program.json(&["client", "enable", "--org", "Acme", &client]);
 
         assert_eq!(enabled, json!({"id": client, "org": "Acme", "disabled": false}));
-        assert_eq!(told(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
+        assert_eq!(authorized_client(&server, &keys, &client), json!({"disabled": false, "last_exercised": null, "user_count": 0}));
         assert_eq!(decided(&show("Acme")), [authorized[0].clone(), authorized[1].clone(), json!(false)]);
         for command in ["disable", "enable"] {
             program.run(["client", command, "--org", "Acme", NOBODY])

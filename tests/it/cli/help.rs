@@ -1,9 +1,9 @@
-//! Every command explains itself, and wrong usage is told apart from failure.
+//! Every command has help, and usage errors have their own exit code.
 
 use crate::support::Program;
 
 #[test]
-fn every_command_and_subcommand_answers_help() {
+fn every_command_and_subcommand_has_help() {
     let program = Program::on_the_default_file();
     let mut found = Vec::new();
 
@@ -75,9 +75,9 @@ fn every_command_and_subcommand_answers_help() {
     assert_eq!(missing, [""; 0], "of {found:?}");
 }
 
-/// Flags in scripts must not disappear.
+/// Scripts depend on these flags.
 #[test]
-fn the_flags_that_scripts_rely_on_are_there() {
+fn the_flags_used_by_scripts_exist() {
     let program = Program::on_the_default_file();
     let promised: [(&[&str], &[&str]); 18] = [
         (&[], &["--config", "--set", "--output"]),
@@ -91,7 +91,7 @@ fn the_flags_that_scripts_rely_on_are_there() {
         (&["client", "list"], &["--org", "--all", "--name", "--limit"]),
         (&["client", "disable"], &["--org"]),
         (&["restriction", "set"], &["--org", "--oidc-scopes", "--permission-scopes", "--if-digest"]),
-        (&["restriction", "preview"], &["--org", "--oidc-scopes", "--permission-scopes"]),
+        (&["restriction", "preview"], &["--org", "--oidc-scopes", "--permission-scopes", "--all"]),
         (&["grant", "list"], &["--org", "--user", "--client", "--limit"]),
         (&["audit", "list"], &["--org", "--actor", "--event", "--since", "--limit"]),
         (&["resource", "create"], &["--uri", "--name", "--scopes"]),
@@ -111,7 +111,7 @@ fn the_flags_that_scripts_rely_on_are_there() {
 }
 
 #[test]
-fn the_variable_that_names_the_organization_is_in_the_help() {
+fn the_help_mentions_the_organization_variable() {
     let program = Program::on_the_default_file();
     for command in [["client", "list"], ["restriction", "get"], ["key", "list"], ["grant", "list"], ["audit", "list"]] {
         let help = program.run(command.iter().chain(&["--help"])).stdout;
@@ -120,7 +120,7 @@ fn the_variable_that_names_the_organization_is_in_the_help() {
     }
 }
 
-/// Asks a command for its help, and each command that this names for its own.
+/// Reads the help of a command, and that of each of its subcommands.
 fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
     let help = program.run(path.iter().chain(&["--help"]));
     assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{path:?}");
@@ -130,7 +130,7 @@ fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
     }
     let commands = help.stdout.split_once("\nCommands:\n").map_or("", |(_, commands)| commands);
     let lines = commands.lines().take_while(|line| !line.is_empty());
-    // A longer description goes on in lines that are indented further.
+    // Further lines of a description are indented more.
     let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     for name in names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help") {
         let path: Vec<&str> = path.iter().copied().chain([name]).collect();
@@ -140,21 +140,21 @@ fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_help_names_the_exit_codes() {
+fn the_help_lists_the_exit_codes() {
     let help = Program::on_the_default_file().run(["--help"]);
 
     assert!(help.stdout.contains("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem"), "{}", help.stdout);
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_that_of_the_package() {
     let version = Program::on_the_default_file().run(["--version"]);
 
     assert_eq!((version.code, version.stdout), (0, format!("grantor {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
-fn wrong_usage_exits_with_2_and_touches_nothing() {
+fn a_usage_error_exits_with_2_and_changes_nothing() {
     let program = Program::on_the_default_file();
     let cases: [&[&str]; 7] = [
         &["sevre"],
@@ -176,14 +176,14 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
 }
 
 #[test]
-fn a_misspelt_command_is_told_the_nearest() {
+fn a_misspelled_command_suggests_the_nearest() {
     let refused = Program::on_the_default_file().run(["sevre"]);
 
     assert!(refused.stderr.contains("'serve'"), "{}", refused.stderr);
 }
 
 #[test]
-fn what_other_servers_call_it_is_answered_with_its_name_here() {
+fn command_names_of_other_servers_are_answered_with_ours() {
     let program = Program::on_the_default_file();
     let cases: [(&[&str], &str); 6] = [
         (&["--listen", "127.0.0.1:9000"], "did you mean '--set http.listen=127.0.0.1:8080'?"),

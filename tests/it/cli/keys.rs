@@ -14,8 +14,8 @@ const METHODS_LIST: &str = "/api/v2/integration/webhooks/configuration/auth-meth
 const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
 
-const OPENS: &str = "the ring can open what is sealed under \"old\", so nothing is lost: `grantor keys re-encrypt` \
-                     re-encrypts it under the newest key";
+const OPENS: &str = "the ring can decrypt what is encrypted with \"old\", so nothing is lost: `grantor keys re-encrypt` \
+                     re-encrypts it with the newest key";
 const ASKS: &str = "this deletes 1 auth method, 2 webhooks and 1 webhook variable, the webhooks that use these auth \
                     methods, and their waiting deliveries. Their organizations must create them again. Take a \
                     backup, then run this again with --yes";
@@ -30,7 +30,7 @@ fn with_ring(program: &Program, ring: &str) -> Program {
     program.clone().with("GRANTOR_SECRETS__KEY", ring)
 }
 
-/// A key of the ring, as `keys status` shows it where organizations have sealed nothing under it.
+/// A key of the ring in `keys status`, without values of organizations.
 fn ring_key(id: &str, place: &str, signing_keys: u64) -> Value {
     json!({
         "id": id, "place": place, "signing_keys": signing_keys, "auth_methods": 0, "webhooks": 0, "webhook_variables": 0,
@@ -49,7 +49,7 @@ fn states(status: &Value) -> Vec<(&str, &str)> {
 }
 
 on_both! {
-    async fn keys_are_shown_rotated_and_sealed_again_beside_a_running_server(engine: Engine) {
+    async fn keys_can_be_shown_rotated_and_resealed_while_a_server_runs(engine: Engine) {
         let program = with_ring(&Program::on(engine).await, OLD);
         let server = program.start();
         let first = program.json(&["keys", "status"]);
@@ -76,7 +76,7 @@ on_both! {
         assert_eq!(kids(&after).len(), 3);
     }
 
-    async fn a_server_whose_ring_lacks_a_key_refuses_to_start_and_says_what_to_do(engine: Engine) {
+    async fn a_server_with_a_missing_key_refuses_to_start_with_a_remedy(engine: Engine) {
         let program = Program::on(engine).await;
         let first = with_ring(&program, OLD).start();
         let kid = kids(&first).remove(0);
@@ -88,20 +88,20 @@ on_both! {
         let server = lost.start();
         let status = lost.json(&["keys", "status"]);
 
-        let told = format!(
-            "the signing key {} cannot be opened: it is sealed under the ring key \"old\", which is not in the ring. Add that \
+        let message = format!(
+            "the signing key {} cannot be decrypted: it is encrypted with the ring key \"old\", which is not in the ring. Add that \
              ring key after the newest one in `secrets.key` or, if that is not set, in the key file next to the database. \
              If it is lost, `grantor keys rotate` creates a new signing key; tokens that were already signed stay valid",
             kid.as_str().expect("an id")
         );
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-        assert!(refused.stderr.trim_end().ends_with(&told), "{}", refused.stderr);
+        assert!(refused.stderr.trim_end().ends_with(&message), "{}", refused.stderr);
         assert_eq!((kids(&server).len(), kids(&server).contains(&kid)), (2, true));
         assert_eq!(states(&status), [("retired", "old"), ("signs", "new")]);
         assert_eq!(status["ring"][1], ring_key("old", "missing", 1));
     }
 
-    async fn a_server_without_a_key_that_organizations_need_names_it_and_re_encrypting_moves_what_it_sealed(engine: Engine) {
+    async fn a_missing_key_of_organizations_is_named_and_re_encrypting_replaces_it(engine: Engine) {
         let program = with_ring(&Program::on(engine).await, OLD);
         let (keys, server) = (program.bootstrap(), program.start());
         let made = server.ask_with(&keys, "POST", METHODS, &method().to_string());
@@ -115,11 +115,11 @@ on_both! {
         let after = lost.start();
 
         assert_eq!((made.status.as_u16(), refused.code, refused.stdout.as_str()), (201, 1, ""));
-        let told = "the ring key \"old\" is not in the ring, and it seals 1 signing key and 1 auth method. Add the missing keys \
+        let message = "the ring key \"old\" is not in the ring, and it encrypts 1 signing key and 1 auth method. Add the missing keys \
                     after the newest key in `secrets.key` or, if that is not set, in the key file next to the database. \
                     `grantor keys status` shows what needs which key, and `grantor keys forget` deletes everything that \
-                    a lost key has sealed";
-        assert!(refused.stderr.trim_end().ends_with(told), "{}", refused.stderr);
+                    a lost key has encrypted";
+        assert!(refused.stderr.trim_end().ends_with(message), "{}", refused.stderr);
         assert_eq!(
             before.succeeded(),
             "encrypted again with new: 0\ncould not be decrypted with this ring and were left unchanged: 2\nold: missing \
@@ -133,7 +133,7 @@ on_both! {
         assert_eq!(kids(&after).len(), 1);
     }
 
-    async fn what_a_lost_key_sealed_is_forgotten_once_somebody_says_so_and_then_servers_start(engine: Engine) {
+    async fn forgetting_the_secrets_of_a_lost_key_lets_servers_start(engine: Engine) {
         let program = with_ring(&Program::on(engine).await, OLD);
         let (keys, server) = (program.bootstrap(), program.start());
         let create = |path: &str, body: Value| {
@@ -156,14 +156,14 @@ on_both! {
         let server = lost.start();
         let left = server.ask_with(&keys, "GET", METHODS_LIST, "");
 
-        nothing.failed(1, "no organization has secrets sealed under \"new\"; `grantor keys status` lists all keys");
+        nothing.failed(1, "no organization has secrets encrypted with \"new\"; `grantor keys status` lists all keys");
         not_lost.failed(1, OPENS);
         asked.failed(2, ASKS);
         assert_eq!(done, json!({"auth_methods": 1, "webhooks": 2, "webhook_variables": 1}));
         assert_eq!((left.status.as_u16(), &left.json()["data"]), (200, &json!([])));
     }
 
-    async fn a_leaked_key_leaves_the_key_set_of_a_running_server_within_thirty_seconds(engine: Engine) {
+    async fn a_revoked_key_leaves_the_key_set_of_a_running_server_within_thirty_seconds(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
         let old = kids(&server).remove(0);
@@ -184,14 +184,14 @@ on_both! {
             "key_set_cached_for_seconds": 60,
         }));
         assert_eq!(kids(&server), [revoked["signs_now"]["id"].clone()]);
-        let told = text.succeeded();
+        let message = text.succeeded();
         for part in ["Revoked the signing key ", ", a new key, signs now.", "within 30 seconds", "at most 60 seconds",
             "no access token that Grantor signed with it is still valid", "grantor restore --revoke-everything"] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(message.contains(part), "{part}: {message}");
         }
     }
 
-    async fn a_server_says_how_an_mcp_server_names_it(engine: Engine) {
+    async fn the_server_prints_the_settings_for_mcp_servers(engine: Engine) {
         let program = Program::on(engine).await.with("GRANTOR_LOG__FORMAT", "text");
         let server = program.start();
 
@@ -202,7 +202,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn two_servers_started_at_once_have_the_same_keys() {
+async fn servers_started_concurrently_share_their_keys() {
     let program = Program::on(Engine::Postgres).await;
     let (one, other) = (program.launch(), program.replica().launch());
     one.wait_for_log("Grantor is ready");
@@ -212,7 +212,7 @@ async fn two_servers_started_at_once_have_the_same_keys() {
 }
 
 #[tokio::test]
-async fn keys_are_shown_to_people_in_two_tables_and_what_is_left_in_sentences() {
+async fn keys_are_printed_as_two_tables_and_a_summary() {
     let program = with_ring(&Program::on(Engine::Sqlite).await, OLD);
     program.start().stop();
     let both = with_ring(&program, &format!("{NEW},{OLD}"));
@@ -249,7 +249,7 @@ async fn keys_are_shown_to_people_in_two_tables_and_what_is_left_in_sentences() 
 }
 
 #[tokio::test]
-async fn beside_a_sqlite_file_a_key_file_is_made_once_and_told_where() {
+async fn a_key_file_next_to_a_sqlite_file_is_created_once_and_reported() {
     let program = Program::on_the_default_file();
     let first = program.start().stop();
     let text = std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file");
@@ -267,28 +267,28 @@ async fn beside_a_sqlite_file_a_key_file_is_made_once_and_told_where() {
 }
 
 #[tokio::test]
-async fn on_postgres_a_server_that_is_reached_by_https_does_not_start_without_a_key() {
+async fn on_postgres_an_https_server_requires_a_key() {
     let program = Program::on(Engine::Postgres).await.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
 
     let refused = program.launch().finish();
     let checked = program.run(["config", "check"]);
     let with_key = with_ring(&program, OLD).start().stop();
 
-    let told = "`secrets.key` is not set, but servers that share a Postgres database need it: set \
+    let message = "`secrets.key` is not set, but servers that share a Postgres database need it: set \
                 GRANTOR_SECRETS__KEY to the output of `openssl rand -base64 32`, or GRANTOR_SECRETS__KEY_FILE to the path \
                 of a file with it. Use the same key on every server";
-    refused.failed(1, told);
-    checked.failed(3, told);
+    refused.failed(1, message);
+    checked.failed(3, message);
     assert_eq!(with_key.code, 0);
 }
 
 #[tokio::test]
-async fn on_postgres_a_trial_runs_on_a_key_that_everybody_knows_and_says_so_at_every_start() {
+async fn on_postgres_a_trial_uses_a_public_key_and_warns_at_every_start() {
     let program = Program::on(Engine::Postgres).await;
     for _ in 0..2 {
         let stopped = program.start().stop();
 
-        assert!(stopped.stderr.contains("sealed with a publicly known key"), "{}", stopped.stderr);
+        assert!(stopped.stderr.contains("encrypted with a publicly known key"), "{}", stopped.stderr);
     }
     assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], "development");
 }

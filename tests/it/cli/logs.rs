@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{DATABASE_PASSWORD, Engine, Port, Program, restriction_path};
 
 on_both! {
-    async fn no_secret_is_in_any_log_or_answer_of_a_whole_run(engine: Engine) {
+    async fn no_log_or_response_contains_a_secret(engine: Engine) {
         let sealing_key = "a-sealing-key-of-more-than-32-characters";
         let program = Program::on(engine).await
             .with("GRANTOR_LOG__LEVEL", "trace")
@@ -34,7 +34,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn where_nobody_watches_each_event_is_one_line_of_json() {
+async fn without_a_terminal_each_event_is_one_line_of_json() {
     let program = Program::on(Engine::Sqlite).await;
     let server = program.start();
     server.wait_for_log("for the RFC 9728 metadata");
@@ -64,7 +64,7 @@ async fn where_nobody_watches_each_event_is_one_line_of_json() {
 }
 
 #[tokio::test]
-async fn as_text_an_event_is_one_line_too_whatever_a_stranger_sends() {
+async fn a_text_event_is_one_line_whatever_a_client_sends() {
     let program =
         Program::on(Engine::Sqlite).await.with("GRANTOR_LOG__FORMAT", "text").with("GRANTOR_LOG__LEVEL", "debug");
     let server = program.start();
@@ -84,7 +84,7 @@ async fn as_text_an_event_is_one_line_too_whatever_a_stranger_sends() {
 }
 
 #[tokio::test]
-async fn a_password_behind_a_misspelt_parameter_of_the_database_url_is_not_logged() {
+async fn a_password_in_a_misspelled_database_url_parameter_is_not_logged() {
     let nobody = Port::pick();
     let url = format!("postgres://grantor@{}/grantor?pasword={DATABASE_PASSWORD}", nobody.address);
     let program = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url);

@@ -1,7 +1,6 @@
-//! The program's command line: what it prints, how it exits, and how it serves.
+//! The command line of the program: output, exit codes, and the server.
 
 mod audit;
-mod beside_a_server;
 mod clients;
 mod crash;
 mod database;
@@ -15,6 +14,7 @@ mod logs;
 mod operators;
 mod resources;
 mod restore;
+mod running_server;
 mod selftest;
 mod serve;
 mod settings;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{EVERYTHING_GRANTED, Engine, Program, TOKENS_UNTIL_2100};
 
 on_both! {
-    async fn bootstrap_makes_an_organization_its_administrator_and_keys(engine: Engine) {
+    async fn bootstrap_creates_an_organization_an_administrator_and_keys(engine: Engine) {
         let program = Program::on(engine).await;
 
         let made = program.json(&["bootstrap", "--org", "Acme", "--email", "admin@acme.example"]);
@@ -26,7 +26,7 @@ on_both! {
         }));
     }
 
-    async fn bootstrap_makes_as_many_organizations_as_wanted_and_none_twice(engine: Engine) {
+    async fn bootstrap_creates_several_organizations_but_none_twice(engine: Engine) {
         let program = Program::on(engine).await;
         let bootstrap = |org, email| program.run(["bootstrap", "--org", org, "--email", email]);
         bootstrap("Acme", "admin@acme.example").succeeded();
@@ -39,7 +39,7 @@ on_both! {
         assert_eq!(members(&users, "email"), ["admin@acme.example", "admin@globex.example"]);
     }
 
-    async fn organizations_are_created_listed_and_bounded(engine: Engine) {
+    async fn organizations_can_be_created_listed_and_limited(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
 
@@ -57,13 +57,13 @@ on_both! {
             "created_at": listed[0]["created_at"],
         });
         assert_eq!(listed, json!([org]));
-        let told = |changed: &Value| (changed["id"].clone(), changed["default_client_scopes"].clone());
-        assert_eq!(told(&bounded), (org["id"].clone(), json!(["mcp_read", "openid"])));
-        assert_eq!(told(&closed), (org["id"].clone(), json!([])));
-        assert_eq!(told(&unbounded), (org["id"].clone(), Value::Null));
+        let summary = |changed: &Value| (changed["id"].clone(), changed["default_client_scopes"].clone());
+        assert_eq!(summary(&bounded), (org["id"].clone(), json!(["mcp_read", "openid"])));
+        assert_eq!(summary(&closed), (org["id"].clone(), json!([])));
+        assert_eq!(summary(&unbounded), (org["id"].clone(), Value::Null));
     }
 
-    async fn a_default_is_previewed_and_then_changed_only_if_nobody_else_changed_it(engine: Engine) {
+    async fn a_previewed_default_is_applied_only_if_it_did_not_change_meanwhile(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
@@ -90,7 +90,7 @@ on_both! {
         assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], json!(["mcp_read", "openid"]));
     }
 
-    async fn an_organization_may_be_bounded_by_the_whole_catalog(engine: Engine) {
+    async fn the_default_scopes_may_be_the_whole_catalog(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
@@ -102,7 +102,7 @@ on_both! {
         assert_eq!(changed["default_client_scopes"], json!(names));
     }
 
-    async fn an_organization_is_not_bounded_by_what_is_no_scope(engine: Engine) {
+    async fn unknown_scopes_are_refused_as_default_scopes(engine: Engine) {
         let program = Program::on(engine).await;
         program.run(["migrate", "up"]).succeeded();
         program.run(["org", "create", "Acme"]).succeeded();
@@ -113,7 +113,7 @@ on_both! {
         assert_eq!(program.json(&["org", "list"])[0]["default_client_scopes"], Value::Null);
     }
 
-    async fn people_are_created_with_a_role_and_listed(engine: Engine) {
+    async fn users_are_created_with_a_role_and_listed(engine: Engine) {
         let program = Program::on(engine).await;
         let admin = program.bootstrap();
 
@@ -136,7 +136,7 @@ on_both! {
         ]));
     }
 
-    async fn a_password_is_set_and_told_only_where_it_was_made_here(engine: Engine) {
+    async fn only_a_generated_password_is_printed(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let set = ["--output", "json", "user", "set-password", "--email", "admin@acme.example"];
@@ -148,7 +148,7 @@ on_both! {
         assert_eq!(given, json!({"email": "admin@acme.example", "password": null}));
     }
 
-    async fn a_weak_password_is_refused_wherever_one_is_chosen(engine: Engine) {
+    async fn a_weak_password_is_refused_everywhere(engine: Engine) {
         let program = Program::on(engine).await;
         let weak = |arguments: &[&str], password: &str| {
             program.run_with_input(arguments.iter().chain(&["--password-stdin"]), &format!("{password}\n"))
@@ -164,7 +164,7 @@ on_both! {
         weak(&set, "admin@acme.example").failed(1, personal);
     }
 
-    async fn a_password_reset_may_end_everything_that_the_person_authorized(engine: Engine) {
+    async fn a_password_reset_can_end_all_grants_of_the_user(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 
@@ -173,7 +173,7 @@ on_both! {
         assert!(set.succeeded().contains("It must be changed at the next sign-in."), "{}", set.stdout);
     }
 
-    async fn a_person_is_disabled_and_enabled_again(engine: Engine) {
+    async fn a_user_can_be_disabled_and_enabled(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 
@@ -193,7 +193,7 @@ on_both! {
         assert_eq!(program.json(&["user", "list"])[0]["disabled_at"], json!(null));
     }
 
-    async fn a_member_gets_another_role_leaves_and_comes_back(engine: Engine) {
+    async fn a_member_can_change_roles_leave_and_return(engine: Engine) {
         let program = Program::on(engine).await;
         let admin = program.bootstrap();
         let made = program.json(&create("reader@acme.example", "read_only"));
@@ -225,7 +225,7 @@ on_both! {
         assert_eq!(members(&program.json(&["user", "list"]), "id")[0], admin["user"]["id"]);
     }
 
-    async fn a_membership_that_ends_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+    async fn ending_a_membership_reports_how_long_the_last_tokens_stay_valid(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         program.start().registered("Editor");
@@ -241,14 +241,14 @@ on_both! {
         program.execute(GRANTED_BY_THE_READER).await;
         let in_words = program.run(remove).succeeded().replace('\n', " ");
 
-        let told = (&removed["grants_ended"], &removed["last_token_expires_at"]);
-        assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+        let effect = (&removed["grants_ended"], &removed["last_token_expires_at"]);
+        assert_eq!(effect, (&json!(1), &json!("2100-01-01T00:00:00Z")));
         let expected = "reader@acme.example was removed from \"Acme\". Access ended for 1 app. Revoked no application keys. \
                         APIs that only check signatures may accept their last tokens for up to ";
         assert!(in_words.starts_with(expected), "{in_words}");
     }
 
-    async fn a_change_of_the_default_says_how_long_the_last_tokens_may_still_be_accepted(engine: Engine) {
+    async fn changing_the_default_reports_how_long_the_last_tokens_stay_valid(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         program.start().registered("Editor");
@@ -266,13 +266,13 @@ on_both! {
         assert!(previewed_in_words.contains("Grants that would end: 1\n"), "{previewed_in_words}");
         assert!(previewed_in_words.contains(sentence), "{previewed_in_words}");
         for value in [&preview, &done] {
-            let told = (&value["grants_ended"], &value["last_token_expires_at"]);
-            assert_eq!(told, (&json!(1), &json!("2100-01-01T00:00:00Z")));
+            let effect = (&value["grants_ended"], &value["last_token_expires_at"]);
+            assert_eq!(effect, (&json!(1), &json!("2100-01-01T00:00:00Z")));
         }
         assert!(nothing_left.ends_with("Grants ended: 0\n"), "{nothing_left}");
     }
 
-    async fn an_organization_is_renamed(engine: Engine) {
+    async fn an_organization_can_be_renamed(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
 
@@ -282,7 +282,7 @@ on_both! {
         assert_eq!(members(&program.json(&["org", "list"]), "name"), ["Acme Ltd"]);
     }
 
-    async fn keys_are_created_listed_without_themselves_and_revoked(engine: Engine) {
+    async fn keys_are_created_listed_without_secrets_and_revoked(engine: Engine) {
         let program = Program::on(engine).await;
         let first = program.bootstrap();
 
@@ -308,7 +308,7 @@ on_both! {
         }
     }
 
-    async fn who_or_what_does_not_exist_is_named_and_so_is_where_to_look(engine: Engine) {
+    async fn unknown_names_are_reported_with_the_command_that_lists_them(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let nobody = "00000000-0000-4000-8000-000000000000";
@@ -325,7 +325,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn an_empty_password_is_wrong_usage() {
+async fn an_empty_password_is_a_usage_error() {
     let program = Program::on(Engine::Sqlite).await;
     program.bootstrap();
 
@@ -336,7 +336,7 @@ async fn an_empty_password_is_wrong_usage() {
 }
 
 #[tokio::test]
-async fn a_table_for_people_has_one_line_for_each_thing() {
+async fn a_printed_table_has_one_line_per_row() {
     let program = Program::on(Engine::Sqlite).await;
     program.bootstrap();
 
@@ -348,7 +348,7 @@ async fn a_table_for_people_has_one_line_for_each_thing() {
     assert_eq!(heading, ["ID", "EMAIL", "ORG", "ROLE", "DISABLED", "AT"]);
 }
 
-/// SQL after which the reader has authorized everything, and nothing has ended.
+/// SQL that lets the reader have authorized everything, with nothing ended.
 const GRANTED_BY_THE_READER: &str = "
     UPDATE grants SET revoked_at = NULL, user_id = (SELECT id FROM users WHERE email = 'reader@acme.example')";
 
@@ -358,17 +358,17 @@ fn create<'a>(email: &'a str, role: &'a str) -> [&'a str; 8] {
 
 /// The value, if it is a UUID.
 fn id(value: &Value) -> &str {
-    let id = value.as_str().unwrap_or_else(|| panic!("{value} is no id"));
+    let id = value.as_str().unwrap_or_else(|| panic!("{value} is not an id"));
     uuid::Uuid::parse_str(id).unwrap_or_else(|error| panic!("{id}: {error}"));
     id
 }
 
-/// The value, if it is text that says something.
+/// The value if it is a text that is not empty.
 fn text(value: &Value) -> &str {
-    value.as_str().filter(|text| text.len() >= 20).unwrap_or_else(|| panic!("{value} is no secret"))
+    value.as_str().filter(|text| text.len() >= 20).unwrap_or_else(|| panic!("{value} is not a secret"))
 }
 
 fn members<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {
-    let items = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
+    let items = list.as_array().unwrap_or_else(|| panic!("{list} is not a list"));
     items.iter().map(|item| item[name].as_str().expect("text")).collect()
 }

@@ -1,4 +1,4 @@
-//! `grantor resource`, beside a server that then knows the resource.
+//! `grantor resource`, while a server uses the resource.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Program, plain_http, until};
 
-/// As the operator writes it, which is how it is told byte for byte.
+/// The operator's spelling, which is used byte for byte.
 const URI: &str = "https://MCP.example:443/mcp/";
 const OTHER_SPELLING: &str = "https://mcp.example/mcp";
 
@@ -14,7 +14,7 @@ fn create<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["resource", "create", "--uri", URI, "--name", "Docs"], more].concat()
 }
 
-/// What is told to whoever asks about some token with this secret.
+/// The introspection response for some token with this secret.
 fn introspect(program: &Program, secret: &str) -> (u16, Value) {
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("resource:{secret}")));
     let headers = [("Authorization", basic.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
@@ -24,7 +24,7 @@ fn introspect(program: &Program, secret: &str) -> (u16, Value) {
 }
 
 on_both! {
-    async fn a_resource_is_created_with_a_secret_that_opens_introspection_until_it_is_deleted(engine: Engine) {
+    async fn the_secret_of_a_resource_allows_introspection_until_the_resource_is_deleted(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let _server = program.start();
@@ -65,11 +65,11 @@ on_both! {
 
         assert_eq!(deleted, json!({"id": id, "uri": URI, "deleted": true}));
         assert_eq!(program.json(&["resource", "list"]), json!([]));
-        // How soon is told where clocks can be moved; the program has none that a test could move.
+        // Other tests check the exact time with a manual clock.
         until("the secret is refused", async || introspect(&program, secret).0 == 401).await;
     }
 
-    async fn a_resource_that_exists_is_told_and_so_is_what_cannot_be_one(engine: Engine) {
+    async fn existing_and_invalid_resources_are_reported(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         program.run(create(&[])).succeeded();
@@ -89,7 +89,7 @@ on_both! {
         assert_eq!(program.json(&["resource", "list"]).as_array().map(Vec::len), Some(1));
     }
 
-    async fn resources_of_the_settings_are_listed_and_stay(engine: Engine) {
+    async fn resources_from_the_settings_are_listed_and_cannot_be_deleted(engine: Engine) {
         let declared = json!([{
             "uri": "https://declared.example/api/", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": "0".repeat(64),
         }]);
@@ -121,7 +121,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn what_is_no_resource_is_wrong_usage() {
+async fn an_invalid_resource_is_a_usage_error() {
     let program = Program::on(Engine::Sqlite).await;
     for uri in ["http://mcp.example/", "mcp.example", "https://mcp.example/#x"] {
         let refused = program.run(["resource", "create", "--uri", uri, "--name", "x"]);
@@ -131,7 +131,7 @@ async fn what_is_no_resource_is_wrong_usage() {
 }
 
 #[tokio::test]
-async fn a_person_reads_what_to_serve_and_to_send_and_sees_the_secret_once() {
+async fn a_created_resource_is_printed_with_instructions_and_its_secret_once() {
     let program = Program::on(Engine::Sqlite).await;
     program.bootstrap();
 

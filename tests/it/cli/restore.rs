@@ -1,4 +1,4 @@
-//! The drill of the docs: a backup is restored, and everything that it brought back to life is ended.
+//! The restore drill of the docs: a backup is restored, and everything that it revived is revoked.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ async fn a_restored_backup_brings_revoked_keys_back_until_everything_is_revoked(
 }
 
 #[test]
-fn a_restore_is_not_run_on_a_database_that_is_not_there() {
+fn a_restore_requires_an_existing_database() {
     let refused = Program::on_the_default_file().run(["restore", "--revoke-everything"]);
 
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
@@ -58,7 +58,7 @@ fn a_restore_is_not_run_on_a_database_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_missing_key_file_beside_a_used_database_stops_every_command_that_needs_it() {
+async fn a_missing_key_file_of_a_used_database_stops_every_command_that_needs_it() {
     let program = Program::on(Engine::Sqlite).await;
     program.start().stop();
     let key = program.folder().join("grantor.key");
@@ -71,19 +71,19 @@ async fn a_missing_key_file_beside_a_used_database_stops_every_command_that_need
     std::fs::write(&key, copy).expect("is put back");
     let server = program.start();
 
-    let told = format!(
+    let message = format!(
         "the key file {} is missing. The database next to it was used with a key file, and its signing keys and secrets \
-         cannot be opened without it. Restore the file from your copy. If it is lost, create a new one with ",
+         cannot be decrypted without it. Restore the file from your copy. If it is lost, create a new one with ",
         key.display()
     );
-    assert!(refused.code == 1 && refused.stderr.contains(&told), "{}", refused.stderr);
-    assert!(rotated.code == 1 && rotated.stderr.starts_with(&told), "{}", rotated.stderr);
+    assert!(refused.code == 1 && refused.stderr.contains(&message), "{}", refused.stderr);
+    assert!(rotated.code == 1 && rotated.stderr.starts_with(&message), "{}", rotated.stderr);
     assert!(!is_made);
     assert_eq!(server.management("/readyz").status, 200);
 }
 
 #[tokio::test]
-async fn a_lost_key_file_is_replaced_as_the_refusal_says() {
+async fn a_lost_key_file_can_be_replaced_as_the_error_describes() {
     let program = Program::on(Engine::Sqlite).await;
     program.start().stop();
     let key = program.folder().join("grantor.key");

@@ -1,4 +1,4 @@
-//! `grantor selftest`: what an MCP client goes through, at a server that is right, and at ones that are not.
+//! `grantor selftest` runs the steps of an MCP client against correct and broken servers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Program, Reply, Site};
 
 on_both! {
-    async fn a_server_that_is_right_passes_and_nobody_stays_behind(engine: Engine) {
+    async fn a_correct_server_passes_and_no_test_data_remains(engine: Engine) {
         let program = Program::on(engine).await;
         let _server = program.start();
 
@@ -24,12 +24,12 @@ on_both! {
         assert_eq!(program.json(&["user", "list"]), json!([]));
         let orgs = program.json(&["org", "list"]);
         assert_eq!(orgs.as_array().map(Vec::len), Some(1), "one for all self-tests: {orgs}");
-        // What is left of it is forgotten like any client that nobody uses.
+        // The remaining client is deleted like any unused client.
         let clients = program.json(&["client", "list", "--all", "--org", "grantor selftest"]);
         assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
     }
 
-    async fn an_issuer_that_differs_by_a_slash_is_named_and_nobody_stays_behind(engine: Engine) {
+    async fn an_issuer_that_differs_by_a_slash_is_reported_and_no_test_data_remains(engine: Engine) {
         let program = Program::on(engine).await;
         let _server = program.start();
 
@@ -37,7 +37,7 @@ on_both! {
 
         assert_eq!(failed.code, 3, "{}", failed.stderr);
         assert!(failed.stdout.contains("the issuer differs: it lacks the trailing slash"), "{}", failed.stdout);
-        assert!(failed.stdout.contains("trips up Codex"), "{}", failed.stdout);
+        assert!(failed.stdout.contains("affects Codex"), "{}", failed.stdout);
         assert!(failed.stderr.contains("steps failed"), "{}", failed.stderr);
         assert_eq!(program.json(&["user", "list"]), json!([]));
     }
@@ -58,7 +58,7 @@ async fn a_service_without_other_sites_passes() {
 }
 
 #[tokio::test]
-async fn whether_a_forged_address_is_believed_is_told() {
+async fn a_server_that_believes_a_forged_address_is_reported() {
     let program = Program::on_the_default_file();
     let server = program.start();
     let text = |program: &Program| program.run(["selftest"]).succeeded().to_owned();
@@ -74,7 +74,7 @@ async fn whether_a_forged_address_is_believed_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_broken_server_every_fault_is_named_with_who_trips_over_it() {
+async fn of_a_broken_server_every_fault_is_named_with_the_affected_clients() {
     let program = Program::on_the_default_file();
     program.run(["migrate", "up"]).succeeded();
     let site = Site::answering(Reply::status(404)).await;
@@ -90,7 +90,7 @@ async fn of_a_broken_server_every_fault_is_named_with_who_trips_over_it() {
 
     assert_eq!(failed.code, 3, "{}", failed.stderr);
     let report: Value = serde_json::from_str(&failed.stdout).expect("JSON");
-    let said = report["steps"][0]["said"].as_str().expect("a text");
+    let said = report["steps"][0]["message"].as_str().expect("a text");
     for named in [
         "an extra trailing slash",
         "null is not a valid value: service_documentation",
@@ -112,7 +112,7 @@ async fn one_that_is_stopped_half_way_removes_whom_it_has_made() {
         let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", silent.url(""));
         program.run(["migrate", "up"]).succeeded();
         let selftest = program.launch_as("selftest");
-        silent.was_asked(1).await;
+        silent.wait_for_requests(1).await;
         assert_eq!(program.json(&["user", "list"]).as_array().map(Vec::len), Some(1));
 
         selftest.signal(signal);
@@ -133,11 +133,11 @@ async fn refreshes_that_cannot_be_repeated_are_named() {
 
     assert_eq!(failed.code, 3, "{}", failed.stderr);
     assert!(failed.stdout.contains("`tokens.refresh_grace` and `tokens.refresh_repeat` are 0"), "{}", failed.stdout);
-    assert!(failed.stdout.contains("trips up Claude Code, Codex and OpenCode"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("affects Claude Code, Codex and OpenCode"), "{}", failed.stdout);
 }
 
 #[tokio::test]
-async fn what_a_proxy_does_to_the_consent_page_is_named() {
+async fn a_proxy_that_changes_the_consent_page_is_reported() {
     let unchanged = |line: &str| Some(line.to_owned());
     let with_form_action = |line: &str| match is_header(line, "content-security-policy") {
         true => Some(format!("{line}; form-action 'self'")),
@@ -161,19 +161,19 @@ async fn what_a_proxy_does_to_the_consent_page_is_named() {
         let step = step_behind(unchanged, change, "login and consent");
 
         assert_eq!(step["ok"], json!(fault.is_none()), "{step}");
-        let said = step["said"].as_str().expect("a text");
+        let said = step["message"].as_str().expect("a text");
         assert!(fault.is_none_or(|fault| said.contains(fault)), "{step}");
     }
 }
 
 #[tokio::test]
-async fn a_proxy_that_keeps_the_secret_of_a_resource_to_itself_is_named() {
+async fn a_proxy_that_drops_the_authorization_header_is_reported() {
     let keeps = |line: &str| (!is_header(line, "authorization")).then(|| line.to_owned());
 
     let step = step_behind(keeps, |line| Some(line.to_owned()), "introspection");
 
     assert_eq!(step["ok"], json!(false), "{step}");
-    let said = step["said"].as_str().expect("a text");
+    let said = step["message"].as_str().expect("a text");
     assert!(said.starts_with("with the secret in HTTP Basic, it returns 401"), "{said}");
     assert!(said.contains("removes or changes the Authorization header"), "{said}");
 }
@@ -193,14 +193,14 @@ async fn a_page_in_the_way_is_named_by_its_title() {
     assert!(!failed.stdout.contains("<html"), "{}", failed.stdout);
 }
 
-/// What becomes of a line of a head; none: it is left out.
+/// Changes a line of a header section, or removes it by returning `None`.
 type Change = fn(&str) -> Option<String>;
 
 fn is_header(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
 }
 
-/// How a step of the self-test goes behind a proxy that changes heads.
+/// The result of a step of the self-test behind a proxy that changes headers.
 fn step_behind(of_requests: Change, of_answers: Change, step: &str) -> Value {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -221,7 +221,7 @@ fn step_behind(of_requests: Change, of_answers: Change, step: &str) -> Value {
     found.unwrap_or_else(|| panic!("no step {step}: {report}")).clone()
 }
 
-/// One request, and its answer to the end.
+/// Forwards one request and its complete response.
 fn pass_on(mut client: TcpStream, to: SocketAddr, of_request: Change, of_answer: Change) {
     let Some((head, mut body)) = read_head(&mut client) else { return };
     let length = head.lines().find(|line| is_header(line, "content-length"));
@@ -235,7 +235,7 @@ fn pass_on(mut client: TcpStream, to: SocketAddr, of_request: Change, of_answer:
     let Some((head, mut body)) = read_head(&mut server) else { return };
     server.read_to_end(&mut body).expect("the rest of the answer");
     let head = changed(&head, of_answer) + "\r\n";
-    // Whoever asked may have gone.
+    // The client may have disconnected.
     let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
 }
 
@@ -243,7 +243,7 @@ fn changed(head: &str, change: Change) -> String {
     head.lines().filter_map(change).map(|line| line + "\r\n").collect()
 }
 
-/// The lines of a head, and what has come of the body with it.
+/// The header lines, and the part of the body that arrived with them.
 fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! `grantor serve`: how it starts, and how it stops without losing a request.
+//! `grantor serve` starts, and stops without losing a request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::support::errors::oauth;
 use crate::support::{Engine, Port, Program, plain_http, until};
 
 on_both! {
-    async fn a_server_is_ready_once_it_says_so(engine: Engine) {
+    async fn a_server_is_ready_when_it_logs_so(engine: Engine) {
         let server = Program::on(engine).await.start();
 
         server.management("/readyz").is(200, &json!({"status": "ready"}));
@@ -17,7 +17,7 @@ on_both! {
         assert_eq!(server.get("/api/v2/oauth2/.well-known/sites").status, 200);
     }
 
-    async fn a_request_under_way_is_answered_before_the_server_stops(engine: Engine) {
+    async fn a_running_request_is_answered_before_the_server_stops(engine: Engine) {
         let program = Program::on(engine).await;
         let server = program.start();
         let (mut stream, body) = half_a_registration(&program);
@@ -33,7 +33,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn two_servers_started_at_once_on_an_empty_postgres_both_come_up() {
+async fn two_servers_can_start_concurrently_on_an_empty_postgres() {
     let program = Program::on(Engine::Postgres).await;
     let (one, other) = (program.launch(), program.replica().launch());
     one.wait_for_log("Grantor is ready");
@@ -45,7 +45,7 @@ async fn two_servers_started_at_once_on_an_empty_postgres_both_come_up() {
 }
 
 #[tokio::test]
-async fn a_second_server_on_one_sqlite_file_is_refused_and_commands_are_not() {
+async fn a_second_server_on_one_sqlite_file_is_refused_but_commands_are_not() {
     let program = Program::on(Engine::Sqlite).await;
     let link = program.folder().join("link.db");
     let first = program.start();
@@ -57,15 +57,15 @@ async fn a_second_server_on_one_sqlite_file_is_refused_and_commands_are_not() {
     let refused_by_link = by_link.launch().finish();
     let beside = program.run(["org", "list"]);
 
-    let told = |path: &std::path::Path| {
+    let message = |path: &std::path::Path| {
         format!(
             "another server already uses the SQLite file {}: stop it first, or use Postgres, which any number of servers \
              can share",
             path.display()
         )
     };
-    refused.failed(1, &told(&program.folder().join("grantor.db")));
-    refused_by_link.failed(1, &told(&link));
+    refused.failed(1, &message(&program.folder().join("grantor.db")));
+    refused_by_link.failed(1, &message(&link));
     beside.succeeded();
     assert_eq!(first.management("/readyz").status, 200);
 }
@@ -81,7 +81,7 @@ async fn a_crash_releases_the_sqlite_file() {
     assert_eq!(second.management("/readyz").status, 200);
 }
 
-/// The system releases the lock when it has ended the process, a moment after the signal.
+/// The system releases the lock a moment after the signal, when the process has ended.
 fn until_started(program: &Program) -> crate::support::Server {
     loop {
         let server = program.launch();
@@ -92,7 +92,7 @@ fn until_started(program: &Program) -> crate::support::Server {
 }
 
 #[tokio::test]
-async fn http_on_another_host_is_warned_of_at_the_start_and_on_this_machine_is_not() {
+async fn http_on_a_public_host_logs_a_warning_and_on_localhost_does_not() {
     let program = Program::on(Engine::Sqlite).await;
     let warning = "`http.public_url` is http on another host";
 
@@ -104,9 +104,9 @@ async fn http_on_another_host_is_warned_of_at_the_start_and_on_this_machine_is_n
     assert!(!trial.stderr.contains(warning) && !encrypted.stderr.contains(warning));
 }
 
-/// The system sends this signal at the write that would make a file larger than the process may.
+/// The system sends this signal at a write beyond the maximum file size.
 #[tokio::test]
-async fn a_file_that_may_not_grow_does_not_end_the_server() {
+async fn a_database_file_that_cannot_grow_does_not_stop_the_server() {
     let server = Program::on(Engine::Sqlite).await.start();
     let before = server.registered("A client");
 
@@ -117,7 +117,7 @@ async fn a_file_that_may_not_grow_does_not_end_the_server() {
     assert_eq!(server.finish().code, 0);
 }
 
-/// A registration whose body has begun: the server has said that it waits for the rest.
+/// A registration whose body is incomplete: the server has confirmed that it waits for the rest.
 fn half_a_registration(program: &Program) -> (TcpStream, String) {
     let body = json!({"client_name": "In time", "redirect_uris": ["https://example.com/callback"]}).to_string();
     let mut stream = TcpStream::connect(program.address()).expect("connects");
@@ -128,15 +128,15 @@ fn half_a_registration(program: &Program) -> (TcpStream, String) {
         body.len()
     );
     stream.write_all(head.as_bytes()).expect("the head is taken");
-    let mut told = [0; 25];
-    stream.read_exact(&mut told).expect("the server wants the body");
-    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut response = [0; 25];
+    stream.read_exact(&mut response).expect("the server wants the body");
+    assert_eq!(&response, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body.as_bytes()[..10]).expect("half of the body is taken");
     (stream, body)
 }
 
 #[tokio::test]
-async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
+async fn a_stopping_server_accepts_no_connections_and_is_not_ready() {
     let program = Program::on(Engine::Sqlite).await;
     let server = program.start();
     let _under_way = half_a_registration(&program);
@@ -153,7 +153,7 @@ async fn a_stopping_server_takes_no_new_connections_and_is_not_ready() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
+async fn an_endless_request_does_not_prevent_shutdown() {
     let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__SHUTDOWN_TIMEOUT", "1");
     let server = program.start();
     let _never_sent_whole = half_a_registration(&program);
@@ -165,7 +165,7 @@ async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
 }
 
 #[tokio::test]
-async fn ctrl_c_stops_it_too() {
+async fn ctrl_c_stops_the_server() {
     let server = Program::on(Engine::Sqlite).await.start();
 
     server.signal("INT");
@@ -174,7 +174,7 @@ async fn ctrl_c_stops_it_too() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
+async fn a_port_in_use_is_reported_with_its_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let program = Program::on(Engine::Sqlite).await.with("GRANTOR_HTTP__LISTEN", &address);
@@ -192,7 +192,7 @@ async fn a_port_that_is_taken_is_named_and_so_is_the_setting() {
 }
 
 #[tokio::test]
-async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can_be_stopped_meanwhile() {
+async fn a_server_waits_for_its_database_returns_503_and_can_be_stopped() {
     let nobody = Port::pick();
     let url = format!("postgres://grantor@{}/grantor", nobody.address);
     let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
@@ -213,7 +213,7 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet_answers_503_and_can
 }
 
 #[test]
-fn a_command_names_host_port_and_cause_of_a_postgres_that_does_not_answer() {
+fn a_command_reports_host_port_and_cause_if_postgres_is_unreachable() {
     let nobody = Port::pick();
     let url = format!("postgres://grantor:hunter2@{}/grantor", nobody.address);
 

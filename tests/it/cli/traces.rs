@@ -1,8 +1,8 @@
-//! Spans leave the server by OTLP where a collector is named, and only there.
+//! Spans are sent by OTLP, and only if a collector is configured.
 
 use crate::support::{Engine, Program, Reply, Site};
 
-/// Which takes whatever is posted, with thanks.
+/// A collector that accepts everything.
 async fn collector() -> Site {
     Site::answering(Reply::status(200).with_header("content-type", "application/x-protobuf")).await
 }
@@ -16,13 +16,13 @@ async fn spans_arrive_at_the_collector_that_is_named() {
 
     assert_eq!(server.stop().code, 0);
 
-    let posted = &collector.asked()[0];
+    let posted = &collector.requests()[0];
     assert!(posted.head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{posted:?}");
     assert!(posted.body.contains("service.name") && posted.body.contains("grantor"), "{posted:?}");
     assert!(posted.body.contains("/api/v2/oauth2/register"), "{posted:?}");
 }
 
-/// Whatever it exports without being told where goes to the proxy, and so would be seen.
+/// Exports without a configured collector would go to this proxy and be noticed.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_variable_nothing_leaves_the_server() {
     let collector = collector().await;
@@ -32,7 +32,7 @@ async fn without_the_variable_nothing_leaves_the_server() {
 
     assert_eq!(server.stop().code, 0);
 
-    assert_eq!(collector.asked().len(), 0);
+    assert_eq!(collector.requests().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,5 +47,5 @@ async fn the_sdk_can_be_disabled_by_its_own_variable() {
 
     assert_eq!(server.stop().code, 0);
 
-    assert_eq!(collector.asked().len(), 0);
+    assert_eq!(collector.requests().len(), 0);
 }

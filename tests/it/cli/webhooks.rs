@@ -4,16 +4,16 @@ use grantor::db::engine::Db;
 use grantor::db::engine::connect::Target;
 use grantor::db::orgs;
 use grantor::db::webhooks::auth_methods::AuthMethod;
+use grantor::rules::secret::Secret;
 use grantor::sealing::KeyRing;
-use grantor::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::auth_method::{CLIENT_SECRET, TOKEN, auth_method, store, token_answer};
-use crate::support::{Asked, Engine, Program, Reply, Server, Site, restriction_path, upsert};
+use crate::support::{Engine, Program, ReceivedRequest, Reply, Server, Site, restriction_path, upsert};
 
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-/// With an organization, its keys, and an auth method of it.
+/// A server with an organization, its keys, and an auth method.
 async fn stage(engine: Engine, access_token_url: &str) -> (Program, Value, AuthMethod) {
     let program =
         Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true").with("GRANTOR_SECRETS__KEY", KEY);
@@ -44,7 +44,7 @@ const REPLAY: [&str; 6] = ["webhook", "replay", "--org", "Acme", "--webhook", "O
 const TEST: [&str; 5] = ["webhook", "test", "--org", "Acme", "--auth-method"];
 
 on_both! {
-    async fn an_auth_method_is_tested_by_name_and_by_id(engine: Engine) {
+    async fn an_auth_method_can_be_tested_by_name_or_id(engine: Engine) {
         let endpoint = Site::answering(Reply::json(token_answer(3_600))).await;
         let (program, _, method) = stage(engine, &endpoint.url("/token")).await;
         let id = method.id.0.to_string();
@@ -56,8 +56,8 @@ on_both! {
         .await
         .expect("ends");
 
-        for mut told in [by_name, by_id] {
-            assert!(told["duration_ms"].is_u64() && told["requested_at"].is_string(), "{told}");
+        for mut report in [by_name, by_id] {
+            assert!(report["duration_ms"].is_u64() && report["requested_at"].is_string(), "{report}");
             let token = json!({"type": "Bearer", "expires_in": 3_600, "scope": "events"});
             let expected = json!({
                 "id": method.id,
@@ -66,20 +66,20 @@ on_both! {
                 "status": 200,
                 "failure": null,
                 "token": token,
-                "duration_ms": told["duration_ms"].take(),
-                "requested_at": told["requested_at"].take(),
+                "duration_ms": report["duration_ms"].take(),
+                "requested_at": report["requested_at"].take(),
             });
-            told["duration_ms"] = expected["duration_ms"].clone();
-            told["requested_at"] = expected["requested_at"].clone();
-            assert_eq!(told, expected);
+            report["duration_ms"] = expected["duration_ms"].clone();
+            report["requested_at"] = expected["requested_at"].clone();
+            assert_eq!(report, expected);
         }
         let text = text.succeeded();
         assert!(text.starts_with("\"Receivers\" returned an access token in "), "{text}");
         assert!(text.ends_with(" ms: valid for 3600 seconds, scope events\n"), "{text}");
-        assert_eq!(endpoint.asked().len(), 3);
+        assert_eq!(endpoint.requests().len(), 3);
     }
 
-    async fn one_that_fails_exits_with_3_and_says_why(engine: Engine) {
+    async fn a_failed_test_exits_with_3_and_its_cause(engine: Engine) {
         let endpoint = Site::answering(Reply::status(401)).await;
         let (program, _, _) = stage(engine, &endpoint.url("/token")).await;
 
@@ -93,14 +93,14 @@ on_both! {
 
         text.failed(3, "no access token: 127.0.0.1 responded with status 401");
         assert_eq!(as_json.code, 3);
-        let told: Value = serde_json::from_str(&as_json.stdout).expect("JSON");
-        assert_eq!((&told["succeeded"], &told["status"], &told["token"]), (&json!(false), &json!(401), &json!(null)));
-        assert_eq!(told["failure"], "no access token: 127.0.0.1 responded with status 401");
+        let report: Value = serde_json::from_str(&as_json.stdout).expect("JSON");
+        assert_eq!((&report["succeeded"], &report["status"], &report["token"]), (&json!(false), &json!(401), &json!(null)));
+        assert_eq!(report["failure"], "no access token: 127.0.0.1 responded with status 401");
         unknown.failed(1, "\"Acme\" has no auth method \"Others\"");
         no_org.failed(1, "no organization is named \"Nobody\"; `grantor org list` lists all");
     }
 
-    async fn no_secret_and_no_token_is_in_any_log_or_answer(engine: Engine) {
+    async fn no_log_or_response_contains_a_secret_or_token(engine: Engine) {
         let hostile = format!("{TOKEN} {CLIENT_SECRET}");
         let tokens_given = std::sync::atomic::AtomicBool::new(false);
         let endpoint = Site::deciding(move |asked| match asked.form("client_secret") {
@@ -126,9 +126,9 @@ on_both! {
         let succeeded = answers.each_ref().map(|answer| answer.json()["data"]["attributes"]["succeeded"].clone());
         assert_eq!(succeeded, [json!(true), json!(false)], "{answers:?}");
         assert!(stopped.stderr.contains("could not get an access token"), "{}", stopped.stderr);
-        let in_the_header = endpoint.asked()[0].header("authorization").expect("a header")["Basic ".len()..].to_owned();
-        let in_the_body = endpoint.asked()[1].body.rsplit('=').next().expect("a secret").to_owned();
-        // The end of the secret is written alike in every encoding but one.
+        let in_the_header = endpoint.requests()[0].header("authorization").expect("a header")["Basic ".len()..].to_owned();
+        let in_the_body = endpoint.requests()[1].body.rsplit('=').next().expect("a secret").to_owned();
+        // The end of the secret is the same in every encoding except one.
         for secret in ["never shown", TOKEN, &in_the_header, &in_the_body] {
             for text in [&answers[0].text, &answers[1].text, &command.stdout, &command.stderr, &stopped.stderr] {
                 assert_eq!(text.lines().find(|line| line.contains(secret)), None, "{secret}");
@@ -164,7 +164,7 @@ on_both! {
         assert!(lines[2].starts_with("Two   https://two.example/  grant.given"), "{lines:?}");
     }
 
-    async fn what_was_given_up_is_listed_and_sent_again(engine: Engine) {
+    async fn parked_deliveries_can_be_listed_and_sent_again(engine: Engine) {
         let hook = Site::answering(Reply::status(410)).await;
         let program = Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
         let keys = program.bootstrap();
@@ -175,7 +175,7 @@ on_both! {
             let body = upsert(&[], &scopes).to_string();
             assert_eq!(server.ask_with(&keys, "POST", &restriction_path(&client), &body).status, 200);
         }
-        hook.was_asked(2).await;
+        hook.wait_for_requests(2).await;
         server.stop();
 
         let all = program.json(&DELIVERIES);
@@ -207,12 +207,12 @@ on_both! {
         assert_eq!(replay(&[]).succeeded(), "sent again: 0\n");
         hook.answer(Reply::status(204));
         let _restarted = program.start();
-        let got = hook.was_asked(4).await;
-        let ids: Vec<&str> = got[2..].iter().map(Asked::event_id).collect();
+        let got = hook.wait_for_requests(4).await;
+        let ids: Vec<&str> = got[2..].iter().map(ReceivedRequest::event_id).collect();
         assert_eq!(json!(ids), json!([oldest["id"], newest["id"]]), "in the order in which they happened");
     }
 
-    async fn names_that_are_unknown_are_named_and_states_that_are_none_are_wrong_usage(engine: Engine) {
+    async fn unknown_names_are_reported_and_invalid_states_are_usage_errors(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
         let no_org = "no organization is named \"Nobody\"; `grantor org list` lists all";

@@ -1,4 +1,4 @@
-//! The record of changes.
+//! The audit trail.
 
 use grantor::db::audit_events::{AuditEvent, AuditFilter};
 use grantor::db::engine::error::DbError;
@@ -6,7 +6,7 @@ use grantor::db::{audit_events, orgs};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::by_hand::{after, org_id, uuid};
+use crate::db::fixtures::{after, org_id, uuid};
 use crate::support::{START, TestApp};
 
 fn event(number: u64, org: u64) -> AuditEvent {
@@ -50,7 +50,7 @@ on_both! {
         assert_eq!(listed, [event(2, 1), event(3, 1)]);
     }
 
-    async fn an_event_outside_every_organization_is_in_none(engine: Engine) {
+    async fn an_event_without_an_organization_is_listed_in_none(engine: Engine) {
         let app = TestApp::start(engine).await;
         orgs::insert(app.db(), org_id(1), "Acme", START).await.expect("is inserted");
         let outside = AuditEvent { org_id: None, ..event(1, 1) };
@@ -60,7 +60,7 @@ on_both! {
         assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), []);
     }
 
-    async fn an_event_needs_its_organization(engine: Engine) {
+    async fn an_event_requires_an_existing_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let refused = audit_events::insert(app.db(), &event(1, 9)).await;

@@ -1,4 +1,4 @@
-//! APIs and MCP servers that tokens are for.
+//! Resources: the APIs and MCP servers that tokens are for.
 
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
@@ -7,8 +7,8 @@ use grantor::db::resources::StoredResource;
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::id::ResourceId;
 
-use super::by_hand::{after, uuid};
-use super::grant_by_hand::{digest, resource, scopes};
+use crate::db::fixtures::{after, uuid};
+use crate::db::grant_fixtures::{digest, resource, scopes};
 use crate::support::TestApp;
 
 fn stored(number: u64, uri: &str) -> StoredResource {
@@ -28,7 +28,7 @@ async fn insert(db: &Db, number: u64, uri: &str) -> StoredResource {
 }
 
 on_both! {
-    async fn every_resource_is_read_and_so_is_the_digest_of_its_secret(engine: Engine) {
+    async fn resources_are_read_with_the_digests_of_their_secrets(engine: Engine) {
         let app = TestApp::start(engine).await;
         let one = insert(app.db(), 1, "https://mcp.example/mcp").await;
         let other = insert(app.db(), 2, "https://api.example").await;
@@ -39,18 +39,18 @@ on_both! {
         assert_eq!(resources::list(app.db()).await.expect("is readable"), [other, one]);
     }
 
-    async fn what_is_named_at_the_token_endpoint_is_spelt_as_its_grants_hold_it(engine: Engine) {
+    async fn the_token_endpoint_uses_the_spelling_stored_in_the_grant(engine: Engine) {
         let app = TestApp::start(engine).await;
         insert(app.db(), 1, "https://mcp.example/mcp/").await;
         let named = vec![resource("https://MCP.example/mcp"), resource("https://other.example")];
 
-        let spelt = app.app.resource_servers.with_registered_spelling(app.context(), named).await.expect("is readable");
+        let respelled = app.app.resource_servers.with_registered_spelling(app.context(), named).await.expect("is readable");
 
-        let texts: Vec<&str> = spelt.iter().map(Resource::as_str).collect();
+        let texts: Vec<&str> = respelled.iter().map(Resource::as_str).collect();
         assert_eq!(texts, ["https://mcp.example/mcp/", "https://other.example"]);
     }
 
-    async fn a_uri_and_a_secret_belong_to_one_resource(engine: Engine) {
+    async fn the_uri_and_secret_of_a_resource_are_unique(engine: Engine) {
         let app = TestApp::start(engine).await;
         insert(app.db(), 1, "https://mcp.example/mcp").await;
 
@@ -77,11 +77,11 @@ on_both! {
         assert_eq!(secrets.iter().map(|(uri, _)| uri.as_str()).collect::<Vec<_>>(), spellings);
     }
 
-    async fn a_resource_is_deleted_once(engine: Engine) {
+    async fn a_resource_can_be_deleted_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let one = insert(app.db(), 1, "https://mcp.example/mcp").await;
         let other = insert(app.db(), 2, "https://api.example").await;
-        let delete = async || resources::delete(app.db(), one.id).await.expect("is asked");
+        let delete = async || resources::delete(app.db(), one.id).await.expect("succeeds");
 
         assert_eq!((delete().await, delete().await), (true, false));
         assert_eq!(resources::list(app.db()).await.expect("is readable"), [other]);

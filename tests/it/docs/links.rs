@@ -30,7 +30,7 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn no_page_is_too_long_to_read() {
+fn no_page_is_too_long() {
     let is_too_long = |page: &PathBuf| {
         let limit = if page.starts_with("docs/decisions") { MAX_LINES_OF_A_DECISION } else { MAX_LINES };
         let lines = read(page).lines().count();
@@ -54,7 +54,7 @@ fn links_are_found_outside_code_only() {
 }
 
 #[test]
-fn a_heading_that_occurs_twice_gets_a_number() {
+fn a_repeated_heading_gets_a_number() {
     let page = "# One\n## Two\n```sh\n# a comment\n```\n## [Two](two.md)\n";
 
     assert_eq!(anchors(page), ["one", "two", "two-1"]);

@@ -1,4 +1,4 @@
-//! What a page of Markdown is made of.
+//! The parts of a Markdown page.
 
 const MAX_LINE: usize = 118;
 
@@ -69,7 +69,7 @@ fn anchors_are_lower_case_without_punctuation() {
 }
 
 #[test]
-fn a_cell_keeps_code_and_escapes_what_would_end_it() {
+fn a_cell_keeps_code_and_escapes_pipes() {
     assert_eq!(escape("`<NAME|ID>` or <NAME>"), "`<NAME\\|ID>` or \\<NAME>");
 }
 

@@ -39,7 +39,7 @@ fn compare(pages: &[Page]) {
     }
 }
 
-/// Fails if a folder holds a page that is not rendered any more.
+/// Fails if a folder contains a page that is no longer rendered.
 fn has_no_other_page(folder: &str, pages: &[Page]) {
     let rendered: Vec<PathBuf> = pages.iter().map(|page| Path::new(FOLDER).join(&page.path)).collect();
     for entry in fs::read_dir(Path::new(FOLDER).join(folder)).expect("the folder exists") {

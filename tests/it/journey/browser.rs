@@ -7,7 +7,7 @@ use super::script::{node, target, text};
 use crate::support::{Engine, Program, Running};
 
 #[tokio::test]
-async fn a_user_signs_in_allows_less_refuses_and_ends_the_access() {
+async fn a_user_can_sign_in_allow_less_refuse_and_end_access() {
     let program = Program::on(Engine::Sqlite).await;
     let user = program.bootstrap()["user"].clone();
     let newcomer = ["user", "create", "--org", "Acme", "--email", "bob@acme.example", "--role", "standard"];

@@ -1,5 +1,5 @@
-//! The official MCP clients, unmodified, with a protected MCP server that trusts the program: they find it, register,
-//! send a person to log in and agree, call a tool, and refresh.
+//! The official MCP clients, unmodified, with a protected MCP server that uses the program. They
+//! discover it, register, send a user to sign in and consent, call a tool, and refresh.
 
 use std::process::Command;
 
@@ -13,12 +13,12 @@ on_both! {
         connects_calls_and_refreshes(engine, typescript("@modelcontextprotocol/sdk"), &["mcp_read"]).await;
     }
 
-    async fn the_second_typescript_sdk_asks_to_stay_connected_besides(engine: Engine) {
+    async fn the_second_typescript_sdk_also_requests_offline_access(engine: Engine) {
         let client = typescript("@modelcontextprotocol/client");
         connects_calls_and_refreshes(engine, client, &["mcp_read", "offline_access"]).await;
     }
 
-    async fn the_python_sdk_asks_to_stay_connected_besides(engine: Engine) {
+    async fn the_python_sdk_also_requests_offline_access(engine: Engine) {
         connects_calls_and_refreshes(engine, python("mcp_journey.py"), &["mcp_read", "offline_access"]).await;
     }
 }
@@ -37,9 +37,9 @@ async fn connects_calls_and_refreshes(engine: Engine, mut client: Command, scope
     let resource = protected.first_line();
 
     client.args([resource.as_str(), text(&user["email"]), text(&user["password"])]);
-    let told = Running::spawn(client, "").finish().json();
+    let output = Running::spawn(client, "").finish().json();
 
-    let client_id = text(&told["client_id"]);
+    let client_id = text(&output["client_id"]);
     let token = json!({
         "iss": program.url(),
         "aud": resource,
@@ -59,10 +59,10 @@ async fn connects_calls_and_refreshes(engine: Engine, mut client: Command, scope
         "new_access_token": true,
         "new_refresh_token": true,
     });
-    assert_eq!(told, expected);
+    assert_eq!(output, expected);
 }
 
-/// An MCP server that says on its first line where it is.
+/// An MCP server that prints its URL on its first line.
 fn protected_resource(program: &Program) -> Running {
     let mut command = node("protected_resource.mjs");
     command.arg(program.url());

@@ -8,7 +8,7 @@ use super::script::{node, python};
 use crate::support::{EVERYTHING_GRANTED, Engine, Program, Running, Server};
 
 on_both! {
-    async fn the_python_client_registers_restricts_and_understands_every_refusal(engine: Engine) {
+    async fn the_python_client_can_register_restrict_and_parse_every_refusal(engine: Engine) {
         let program = Program::on(engine).await;
         let keys = program.bootstrap();
         let _server = program.start();
@@ -16,7 +16,7 @@ on_both! {
         ends_well(python("journey.py"), &program, &keys);
     }
 
-    async fn the_node_client_registers_restricts_and_understands_every_refusal(engine: Engine) {
+    async fn the_node_client_can_register_restrict_and_parse_every_refusal(engine: Engine) {
         let program = Program::on(engine).await;
         let keys = program.bootstrap();
         let _server = program.start();
@@ -26,7 +26,7 @@ on_both! {
 }
 
 on_both! {
-    async fn the_python_client_lists_looks_at_and_cuts_off_authorized_clients(engine: Engine) {
+    async fn the_python_client_can_list_read_and_delete_authorized_clients(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         authorized(&program, &server).await;
@@ -34,7 +34,7 @@ on_both! {
         ends_well(python("org_clients.py"), &program, &keys);
     }
 
-    async fn the_node_client_lists_looks_at_and_cuts_off_authorized_clients(engine: Engine) {
+    async fn the_node_client_can_list_read_and_delete_authorized_clients(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         authorized(&program, &server).await;
@@ -44,11 +44,11 @@ on_both! {
 }
 
 on_both! {
-    async fn the_python_client_looks_after_auth_methods_and_no_secret_is_logged(engine: Engine) {
+    async fn the_python_client_can_manage_auth_methods_and_no_secret_is_logged(engine: Engine) {
         auth_methods_are_looked_after(engine, python("auth_methods.py")).await;
     }
 
-    async fn the_node_client_looks_after_auth_methods_and_no_secret_is_logged(engine: Engine) {
+    async fn the_node_client_can_manage_auth_methods_and_no_secret_is_logged(engine: Engine) {
         auth_methods_are_looked_after(engine, node("auth_methods.js")).await;
     }
 }
@@ -67,14 +67,14 @@ async fn auth_methods_are_looked_after(engine: Engine, mut script: Command) {
 }
 
 on_both! {
-    async fn the_python_client_makes_changes_and_deletes_webhooks_and_their_variables(engine: Engine) {
+    async fn the_python_client_can_manage_webhooks_and_their_variables(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, _server) = (program.bootstrap(), program.start());
 
         ends_well(python("webhooks.py"), &program, &keys);
     }
 
-    async fn the_node_client_makes_changes_and_deletes_webhooks_and_their_variables(engine: Engine) {
+    async fn the_node_client_can_manage_webhooks_and_their_variables(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, _server) = (program.bootstrap(), program.start());
 
@@ -82,7 +82,7 @@ on_both! {
     }
 }
 
-/// Three clients, each authorized by the administrator.
+/// Three clients that the administrator authorized.
 async fn authorized(program: &Program, server: &Server) {
     for name in ["One", "Two", "Three"] {
         server.registered(name);
@@ -91,7 +91,7 @@ async fn authorized(program: &Program, server: &Server) {
 }
 
 #[tokio::test]
-async fn the_python_client_understands_that_it_asks_too_much() {
+async fn the_python_client_understands_rate_limits() {
     let program = limited().await;
     let keys = program.bootstrap();
     let _server = program.start();
@@ -100,7 +100,7 @@ async fn the_python_client_understands_that_it_asks_too_much() {
 }
 
 #[tokio::test]
-async fn the_node_client_understands_that_it_asks_too_much() {
+async fn the_node_client_understands_rate_limits() {
     let program = limited().await;
     let keys = program.bootstrap();
     let _server = program.start();

@@ -1,4 +1,4 @@
-//! A certified OpenID Connect client with all of its checks on, against the program.
+//! A certified OpenID Connect client with all of its checks enabled, against the program.
 
 use serde_json::json;
 
@@ -6,16 +6,16 @@ use super::script::{node, text};
 use crate::support::{Program, Running};
 
 on_both! {
-    async fn a_certified_client_logs_in_refreshes_revokes_and_is_refused_from_then_on(engine: Engine) {
+    async fn a_certified_client_can_sign_in_refresh_and_revoke(engine: Engine) {
         let program = Program::on(engine).await;
         let user = program.bootstrap()["user"].clone();
         let _server = program.start();
 
         let mut client = node("openid_journey.mjs");
         client.args([program.url().as_str(), text(&user["email"]), text(&user["password"])]);
-        let told = Running::spawn(client, "").finish().json();
+        let output = Running::spawn(client, "").finish().json();
 
-        let client_id = text(&told["client_id"]);
+        let client_id = text(&output["client_id"]);
         let expected = json!({
             "did": ["logged in", "authorized"],
             "client_id": client_id,
@@ -43,6 +43,6 @@ on_both! {
             "id_token_after_refresh": false,
             "refused": {"refresh": "400 invalid_grant", "userinfo": "401 invalid_token", "code": "400 invalid_grant"},
         });
-        assert_eq!(told, expected);
+        assert_eq!(output, expected);
     }
 }

@@ -32,7 +32,7 @@ async fn the_typescript_sample_server_lets_each_user_call_what_the_scopes_allow(
     stage.each_user_calls_what_the_scopes_allow(|| node("sample_journey.mjs"));
 }
 
-/// Grantor with an administrator, a user who may only read, and a resource at a port of its own.
+/// Grantor with an administrator, a read-only user, and a resource at its own port.
 struct Stage {
     program: Program,
     _grantor: Server,
@@ -90,7 +90,8 @@ fn python_server() -> Command {
     server
 }
 
-/// Node.js looks for packages in the folders above a file, so the server is copied to where they are linked.
+/// Node.js looks for packages in the parent folders of a file, so the server is copied next to the
+/// installed ones.
 fn typescript_server(folder: &Path) -> Command {
     for file in ["server.ts", "package.json"] {
         std::fs::copy(sample("typescript").join(file), folder.join(file)).expect("the sample can be copied");

@@ -11,7 +11,7 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// Which Node.js is the machine's business: the packages alone are installed.
+/// The Node.js of this machine is used. Only the packages are installed.
 pub fn node(script: &str) -> Command {
     installed("node/node_modules");
     let mut command = Command::new("node");
@@ -19,7 +19,7 @@ pub fn node(script: &str) -> Command {
     command
 }
 
-/// Beside the programs that Cargo built.
+/// Next to the programs that Cargo built.
 pub fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned()
 }
@@ -41,7 +41,7 @@ fn source(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language)
 }
 
-/// What has to be a string in what a script or a command has told.
+/// A member that must be a string, from the output of a script or command.
 pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }

@@ -1,4 +1,4 @@
-//! Webhooks of the program itself: a receiver as the guide shows it, and a server that is killed.
+//! Webhooks of the program: the receiver of the guide, and a server that is killed.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use crate::support::{
 
 const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const CALLERS: usize = 4;
-/// More than are restricted before the server is killed.
+/// More clients than can be restricted before the server is killed.
 const CLIENTS: usize = 200;
 const ANSWERS_BEFORE_THE_KILL: usize = 40;
 
@@ -30,7 +30,7 @@ fn restrict(server: &Server, keys: &Value, client_id: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-/// One client after the other; the first without an answer is the last.
+/// Restricts one client after the other until a request gets no response.
 fn restrict_until_it_dies(address: SocketAddr, keys: &Value, clients: &[String], answered: &Sender<()>) {
     let key = |name: &str| keys[name].as_str().expect("a key");
     let headers = [
@@ -59,7 +59,7 @@ fn client_of(event: &Value) -> String {
     event["data"]["client"]["id"].as_str().expect("a client").to_owned()
 }
 
-/// The first Python that the guide shows.
+/// The first Python example of the guide.
 fn receiver_of_the_guide() -> String {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md")).expect("the guide");
     let (_, from) = guide.split_once("```python\n").expect("a receiver");
@@ -67,7 +67,7 @@ fn receiver_of_the_guide() -> String {
 }
 
 on_both! {
-    async fn a_receiver_as_the_guide_shows_it_takes_what_is_signed(engine: Engine) {
+    async fn the_receiver_of_the_guide_accepts_signed_events(engine: Engine) {
         let program = Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
         let (keys, server) = (program.bootstrap(), program.start());
         let port = Port::pick();
@@ -87,7 +87,7 @@ on_both! {
         assert!(metrics.contains("grantor_webhook_attempts_total{outcome=\"delivered\"} 1"), "{metrics}");
     }
 
-    async fn what_had_happened_at_a_kill_is_told_after_it_and_nothing_else(engine: Engine) {
+    async fn committed_events_are_delivered_after_a_kill(engine: Engine) {
         let program = Program::on(engine).await
             .with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true")
             .with("GRANTOR_LIMITS__REGISTER_PER_MINUTE", "0")
@@ -115,10 +115,10 @@ on_both! {
         let restarted = program.start();
 
         let restricted: BTreeSet<String> = clients.into_iter().filter(|id| is_restricted(&restarted, &keys, id)).collect();
-        let got = hook.was_asked(restricted.len()).await;
-        let told: BTreeSet<String> = got.iter().map(|got| client_of(&got.json())).collect();
+        let got = hook.wait_for_requests(restricted.len()).await;
+        let delivered: BTreeSet<String> = got.iter().map(|got| client_of(&got.json())).collect();
         assert!((ANSWERS_BEFORE_THE_KILL..CLIENTS).contains(&restricted.len()), "{}", restricted.len());
-        assert_eq!(told, restricted);
+        assert_eq!(delivered, restricted);
         let all = program.json(&["webhook", "deliveries", "--org", "Acme", "--webhook", "events", "--limit", "1000"]);
         assert_eq!(all.as_array().expect("a list").len(), restricted.len());
     }

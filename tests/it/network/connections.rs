@@ -1,4 +1,4 @@
-//! How long a connection may do nothing, and how many there may be.
+//! Idle time and number of connections.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::support::{DEADLINE, Wire, until};
 
-/// After which somebody is cut off.
+/// The time after which the server disconnects a client.
 const A_WHILE: Duration = Duration::from_millis(200);
-/// Within which somebody does something, however busy this machine is.
+/// A time limit that is long enough on a busy machine.
 const A_LONG_WHILE: Duration = Duration::from_secs(3);
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LAST_REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -23,7 +23,7 @@ fn router() -> Router {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed() {
+async fn a_silent_connection_is_closed() {
     let wire = Wire::serve(router(), ConnectionBounds { first_byte: A_WHILE, ..Wire::bounds() }).await;
     let began = Instant::now();
 
@@ -34,7 +34,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn a_client_that_trickles_its_headers_is_cut_off() {
+async fn a_client_that_sends_its_headers_too_slowly_is_disconnected() {
     let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
     connection.write("GET / HTTP/1.1\r\nX: ").await;
@@ -42,7 +42,7 @@ async fn a_client_that_trickles_its_headers_is_cut_off() {
     let began = Instant::now();
 
     let trickling = tokio::spawn(async move {
-        // To be slow is what is wanted of it.
+        // The client is slow on purpose.
         let mut tick = interval(Duration::from_millis(10));
         while writer.write_all(b"x").await.is_ok() {
             tick.tick().await;
@@ -56,7 +56,7 @@ async fn a_client_that_trickles_its_headers_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_its_answers_is_cut_off() {
+async fn a_client_that_does_not_read_its_responses_is_disconnected() {
     let large = Router::new().route("/", get(async || "x".repeat(1 << 20)));
     let wire = Wire::serve(large, ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
@@ -67,7 +67,7 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_gets_its_whole_answer() {
+async fn a_client_that_reads_slowly_gets_its_whole_response() {
     let large = Router::new().route("/", get(async || "x".repeat(16 << 20)));
     let wire = Wire::serve(large, ConnectionBounds { headers: A_LONG_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
@@ -79,7 +79,8 @@ async fn a_client_that_reads_slowly_gets_its_whole_answer() {
             0 => break,
             count => taken += count,
         }
-        // To be slow is what is wanted of it: longer than is waited for it in all, but never at once.
+        // The client is slow on purpose: in total it takes longer than the limit, but it never
+        // pauses that long.
         tokio::time::sleep(A_LONG_WHILE / 10).await;
     }
 
@@ -87,7 +88,7 @@ async fn a_client_that_reads_slowly_gets_its_whole_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_the_next_request() {
+async fn a_connection_is_reused_for_the_next_request() {
     let wire = Wire::serve(router(), Wire::bounds()).await;
     let mut connection = wire.connect().await;
 
@@ -101,7 +102,7 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_kept_for_ever() {
+async fn an_idle_connection_is_closed() {
     let wire = Wire::serve(router(), ConnectionBounds { headers: A_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
 
@@ -114,7 +115,7 @@ async fn a_connection_is_not_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_place_comes_back() {
+async fn a_connection_over_the_limit_is_closed_until_another_one_ends() {
     let wire = Wire::serve(router(), ConnectionBounds { connections: 1, ..Wire::bounds() }).await;
     let mut first = wire.connect().await;
     first.write(REQUEST).await;
@@ -132,7 +133,7 @@ async fn a_connection_beyond_all_that_there_may_be_is_closed_at_once_and_its_pla
     assert!(third.ends_with("hello"), "{third}");
 }
 
-/// The server gives a place back a moment after the client saw the end.
+/// The server frees the connection a moment after the client sees the end.
 async fn served_before_long(wire: &Wire) -> String {
     let mut said = String::new();
     until("the place comes back", async || {
@@ -146,24 +147,24 @@ async fn served_before_long(wire: &Wire) -> String {
 }
 
 #[tokio::test]
-async fn one_source_cannot_take_every_place() {
+async fn one_address_cannot_take_every_connection() {
     let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, ..Wire::bounds() }).await;
     let mut first = wire.connect().await;
     first.write(REQUEST).await;
     first.answer().await;
 
     let second = wire.connect().await.rest().await;
-    let mut neighbour = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await;
-    neighbour.write(REQUEST).await;
-    let neighbour = neighbour.answer().await;
+    let mut neighbor = wire.connect_from(Ipv4Addr::new(127, 0, 0, 2)).await;
+    neighbor.write(REQUEST).await;
+    let neighbor = neighbor.answer().await;
 
     assert_eq!(second, "");
     assert_eq!((wire.counts.refused.get(), wire.counts.refused_of_source.get()), (0, 1));
-    assert!(neighbour.ends_with("hello"), "{neighbour}");
+    assert!(neighbor.ends_with("hello"), "{neighbor}");
 }
 
 #[tokio::test]
-async fn a_source_leaves_connections_to_others_before_it_reaches_its_own_bound() {
+async fn an_address_leaves_connections_to_others_below_its_own_limit() {
     let bounds = ConnectionBounds { connections: 33, connections_per_source: 100, ..Wire::bounds() };
     let wire = Wire::serve(router(), bounds).await;
     let mut held = Vec::new();

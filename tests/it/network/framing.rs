@@ -1,4 +1,4 @@
-//! Requests on the wire: where one ends and the next begins, and how large a head may be.
+//! Requests on the wire: their framing, and the maximum size of their headers.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ async fn said_to(request: &str) -> String {
 }
 
 #[tokio::test]
-async fn requests_sent_at_once_are_answered_one_by_one_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let requests = "GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n\
                     POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\ntwo\
                     GET /three HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -34,9 +34,9 @@ async fn requests_sent_at_once_are_answered_one_by_one_in_order() {
     assert_eq!(bodies, ["/one", "two", "/three"]);
 }
 
-/// The server stops reading long before the end, so the answer may be lost to the reset that follows.
+/// The server stops reading early, so a connection reset may destroy the response.
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_before_it_is_read_to_its_end() {
+async fn headers_that_are_too_large_are_refused_early() {
     let wire = Wire::serve(echo(), Wire::bounds()).await;
     let mut connection = wire.connect().await;
     let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(4_000_000));
@@ -49,7 +49,7 @@ async fn a_head_that_is_too_large_is_refused_before_it_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_head_of_too_many_fields_is_refused() {
+async fn too_many_headers_are_refused() {
     let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: x\r\n".repeat(101));
 
     let said = said_to(&request).await;
@@ -58,7 +58,7 @@ async fn a_head_of_too_many_fields_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_whose_length_is_said_in_two_ways_is_refused_and_what_follows_is_not_read() {
+async fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for framing in [
         "Content-Length: 3\r\nContent-Length: 4",
@@ -80,7 +80,7 @@ async fn a_request_whose_length_is_said_in_two_ways_is_refused_and_what_follows_
 }
 
 #[tokio::test]
-async fn after_a_request_with_both_a_length_and_chunks_nothing_more_is_read() {
+async fn a_request_with_a_length_and_chunks_closes_the_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
     for framing in
         ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
@@ -102,7 +102,7 @@ async fn after_a_request_with_both_a_length_and_chunks_nothing_more_is_read() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_request_are_refused() {
+async fn bytes_that_are_not_a_request_are_refused() {
     for bytes in ["nonsense\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
         let said = said_to(bytes).await;
 
@@ -114,7 +114,7 @@ async fn bytes_that_are_no_request_are_refused() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_refused_without_its_body_leaves_the_connection_to_the_next_one() {
+async fn a_request_refused_before_its_body_keeps_the_connection_open() {
     let app = TestApp::start(Engine::Sqlite).await;
     let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
     let mut connection = wire.connect().await;
@@ -122,7 +122,7 @@ async fn a_request_that_is_refused_without_its_body_leaves_the_connection_to_the
                 Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n";
 
     connection.write(head).await;
-    // Time enough to refuse it, as long as nobody waits for the body.
+    // Enough time for the refusal, because the server does not wait for the body.
     let mut another = wire.connect().await;
     another.write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     another.answer().await;
@@ -137,7 +137,7 @@ async fn a_request_that_is_refused_without_its_body_leaves_the_connection_to_the
 }
 
 #[tokio::test]
-async fn where_what_is_left_of_a_body_is_not_read_the_answer_says_that_the_connection_ends() {
+async fn a_response_before_the_end_of_a_long_body_announces_the_close() {
     let app = TestApp::start(Engine::Sqlite).await;
     let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
     for left in ["Content-Length: 20\r\nExpect: 100-continue", "Content-Length: 65537"] {

@@ -1,4 +1,4 @@
-//! What half-sent headers cost, measured in a server of its own: the memory that its process holds.
+//! The memory that incomplete headers use, measured as the resident memory of a separate server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::support::{Program, Server};
 const CONNECTIONS: usize = 400;
 const OF_ONE_SOURCE: usize = 100;
 /// 40 MB for 2,000 connections.
-const MOST_EACH: usize = 20 * 1024;
-/// A head below the limit is kept. On a quiet machine it costs about 24 kilobytes.
-const MOST_EACH_BELOW_THE_LIMIT: usize = 40 * 1024;
+const MAX_EACH: usize = 20 * 1024;
+/// The server buffers headers below the limit. On a quiet machine this uses about 24 KB.
+const MAX_EACH_BELOW_THE_LIMIT: usize = 40 * 1024;
 
 #[tokio::test]
-async fn half_sent_headers_cost_little_memory() {
-    // Longer than the test takes.
+async fn incomplete_headers_use_little_memory() {
+    // Longer than the test runs.
     let program = Program::on_the_default_file().with("GRANTOR_HTTP__HEADER_TIMEOUT", "600");
     let server = program.start();
     for _ in 0..100 {
@@ -26,12 +26,12 @@ async fn half_sent_headers_cost_little_memory() {
     }
     let before = resident(&server);
 
-    for (bytes, most) in [(60_000, MOST_EACH), (16_000, MOST_EACH_BELOW_THE_LIMIT)] {
+    for (bytes, most) in [(60_000, MAX_EACH), (16_000, MAX_EACH_BELOW_THE_LIMIT)] {
         let mut held = Vec::new();
         for number in 0..CONNECTIONS {
             held.push(half_sent(program.address(), number, bytes).await);
         }
-        // By then the server has read everything that came before.
+        // The server has read everything that was sent earlier.
         for _ in 0..50 {
             assert_eq!(server.get("/openapi.json").status, 200);
         }
@@ -41,7 +41,8 @@ async fn half_sent_headers_cost_little_memory() {
     }
 }
 
-/// The beginning of a request whose headers do not end. The server may close the connection before it has all of it.
+/// Sends the beginning of a request with endless headers. The server may close the connection
+/// first.
 async fn half_sent(address: SocketAddr, number: usize, bytes: usize) -> TcpStream {
     let source = u8::try_from(number / OF_ONE_SOURCE).expect("few sources");
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -53,7 +54,7 @@ async fn half_sent(address: SocketAddr, number: usize, bytes: usize) -> TcpStrea
     stream
 }
 
-/// In bytes.
+/// The resident memory in bytes.
 fn resident(server: &Server) -> usize {
     let path = format!("/proc/{}/status", server.process_id());
     let status = std::fs::read_to_string(path).expect("the process is there");

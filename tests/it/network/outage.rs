@@ -1,11 +1,11 @@
-//! The database goes away, or does not answer, and comes back. Nobody restarts anything.
+//! The database becomes unreachable or silent and returns, without a restart of the server.
 
 use std::time::Duration;
 
 use futures_util::poll;
 use grantor::app::App;
 use grantor::db::engine::connect::Location;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout};
@@ -18,14 +18,14 @@ const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
 const AWAY: &str = "the server cannot reach its database; retry in a second";
 
-/// Less than twice what the default settings let it take to be given a connection, and an answer: who waits twice is found
-/// out, and who is only slow is not.
+/// Less than twice the default time limits for a connection and a response: a server that waits
+/// twice fails the test, a slow one does not.
 const WHEN_REFUSED: Duration = Duration::from_millis(2_900);
 const WHEN_SILENT: Duration = Duration::from_millis(9_500);
-/// What the drain may take, and nothing on top of it that a service manager would notice.
+/// The allowed time of a shutdown, plus a margin that a service manager would not notice.
 const WHEN_STOPPED: Duration = Duration::from_secs(9);
 
-/// The URL of the test database, by way of the proxy.
+/// The URL of the test database behind the proxy.
 fn proxied(proxy: &Proxy) -> Secret {
     let (scheme, rest) = postgres_url().split_once("://").expect("a URL");
     let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -42,14 +42,14 @@ async fn behind_a_proxy_with(settings: &[(&str, &str)]) -> (TestApp, Proxy) {
     let proxy = Proxy::before(format!("{}:{}", server.get_host(), server.get_port())).await;
     let folder = tempfile::TempDir::new().expect("a folder");
     let Location::Postgres { schema, .. } = TestApp::target(Engine::Postgres, &folder).await.location else {
-        panic!("Postgres is asked for")
+        panic!("the engine is not Postgres")
     };
     let location = Location::Postgres { url: proxied(&proxy), schema };
     let free_ports = [("http.listen", "127.0.0.1:0"), ("http.management_listen", "")];
     (TestApp::on_location(location, &[&free_ports[..], settings].concat()).await, proxy)
 }
 
-/// A client that is not known yet, so that the database must be asked.
+/// Registers an unknown client, which requires the database.
 fn new_client(name: &str) -> Value {
     json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]})
 }
@@ -73,13 +73,13 @@ fn away_for_operators() -> Value {
     json_api(503, "Service Unavailable", AWAY)
 }
 
-/// Asks until it works, as clients do.
+/// Retries until it succeeds, as clients do.
 async fn comes_back(attempt: impl AsyncFnMut() -> bool) {
     until("the server finds its database again", attempt).await;
 }
 
 #[tokio::test]
-async fn while_the_database_refuses_everyone_is_told_so_in_time_and_served_again_when_it_is_back() {
+async fn while_the_database_refuses_connections_requests_fail_quickly_until_it_returns() {
     let (app, mut proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let restriction = restriction_path(&client_id);
@@ -90,7 +90,7 @@ async fn while_the_database_refuses_everyone_is_told_so_in_time_and_served_again
     let read = within(WHEN_REFUSED, operator.get(&restriction)).await;
     let written = within(WHEN_REFUSED, operator.restrict(&client_id, &["openid"], &[])).await;
     let lifted = within(WHEN_REFUSED, operator.delete(&restriction)).await;
-    app.hand.advance(Duration::from_secs(5));
+    app.clock.advance(Duration::from_secs(5));
     let read_by_forgotten_keys = within(WHEN_REFUSED, operator.get(&restriction)).await;
     proxy.forward().await;
 
@@ -103,7 +103,7 @@ async fn while_the_database_refuses_everyone_is_told_so_in_time_and_served_again
 }
 
 #[tokio::test]
-async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_again_when_it_is_back() {
+async fn while_the_database_is_silent_requests_fail_in_time_until_it_returns() {
     let (app, mut proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let restriction = restriction_path(&client_id);
@@ -128,9 +128,10 @@ async fn while_the_database_says_nothing_everyone_is_told_so_in_time_and_served_
     comes_back(async || operator.get(&restriction).await.status == 200).await;
 }
 
-/// By query and by form, to programs in the words of every other endpoint, to a person on a page.
+/// Errors for query and form requests: for programs in the format of the other endpoints, for users
+/// as a page.
 #[tokio::test]
-async fn while_the_database_refuses_whoever_is_sent_to_authorize_is_told_so_as_they_can_read_it() {
+async fn while_the_database_refuses_connections_authorize_shows_an_error_page() {
     let (app, mut proxy) = behind_a_proxy().await;
     let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
     let mut person = Person::new(&app, "");
@@ -152,9 +153,9 @@ async fn while_the_database_refuses_whoever_is_sent_to_authorize_is_told_so_as_t
     comes_back(async || person.visit(&client.url(&[])).await.status == 200).await;
 }
 
-/// Every connection in hand is dead once, and the first change finds that out by itself.
+/// All open connections are dead, and the first change must recover from that.
 #[tokio::test]
-async fn a_change_right_after_the_database_was_restarted_is_made() {
+async fn a_change_right_after_a_database_restart_succeeds() {
     let (app, mut proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let restriction = restriction_path(&client_id);
@@ -167,9 +168,9 @@ async fn a_change_right_after_the_database_was_restarted_is_made() {
     written.is(200, &restricted(&client_id, &["openid"], &[]));
 }
 
-/// Connections that have rested are asked whether they live before they are used, and a dead one does not answer.
+/// Idle connections are tested before their use, and a dead one does not respond.
 #[tokio::test]
-async fn a_database_that_fell_silent_while_nobody_asked_keeps_nobody_waiting() {
+async fn a_database_that_became_silent_while_idle_does_not_block_requests() {
     let (app, mut proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let restriction = restriction_path(&client_id);
@@ -177,7 +178,7 @@ async fn a_database_that_fell_silent_while_nobody_asked_keeps_nobody_waiting() {
     assert_eq!([one.status.as_u16(), other.status.as_u16()], [200, 200]);
 
     proxy.hang();
-    // The rest itself: it is measured by the pool's own clock, which no test moves.
+    // The idle time. It is measured by the pool's own clock, which tests cannot move.
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let read = within(WHEN_SILENT, operator.get(&restriction)).await;
     let written = within(WHEN_SILENT, operator.restrict(&client_id, &["openid"], &[])).await;
@@ -189,9 +190,9 @@ async fn a_database_that_fell_silent_while_nobody_asked_keeps_nobody_waiting() {
     comes_back(async || operator.get(&restriction).await.status == 200).await;
 }
 
-/// Whoever asks may leave before there is an answer: what they held must not stay with them.
+/// Callers may disconnect before the response, and must release their connections.
 #[tokio::test]
-async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
+async fn canceled_requests_to_a_silent_database_leak_no_connection() {
     let (app, proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let restriction = restriction_path(&client_id);
@@ -212,7 +213,7 @@ async fn callers_who_leave_a_silent_database_take_no_connection_with_them() {
 }
 
 #[tokio::test]
-async fn what_needs_no_database_is_served_while_it_refuses() {
+async fn requests_without_a_query_are_served_while_the_database_refuses_connections() {
     let (app, mut proxy) = behind_a_proxy_with(&[("database.acquire_timeout_ms", "60000")]).await;
     let client_id = app.registered("A client").await;
 
@@ -230,7 +231,7 @@ async fn what_needs_no_database_is_served_while_it_refuses() {
 }
 
 #[tokio::test]
-async fn readiness_follows_a_database_that_refuses() {
+async fn readiness_follows_a_database_that_refuses_connections() {
     let (app, mut proxy) = behind_a_proxy().await;
     app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
 
@@ -243,7 +244,7 @@ async fn readiness_follows_a_database_that_refuses() {
 }
 
 #[tokio::test]
-async fn readiness_follows_a_database_that_says_nothing() {
+async fn readiness_follows_a_silent_database() {
     let (app, mut proxy) = behind_a_proxy().await;
     app.manage("/readyz").await.is(200, &json!({"status": "ready"}));
 
@@ -260,11 +261,11 @@ async fn readiness_follows_a_database_that_says_nothing() {
 }
 
 #[tokio::test]
-async fn stopping_does_not_wait_for_a_database_that_says_nothing() {
+async fn shutdown_does_not_wait_for_a_silent_database() {
     let (app, proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let serving = tokio::spawn(app.app.clone().serve(async move |_: &App| ready.send(()).expect("somebody waits")));
+    let serving = tokio::spawn(app.app.clone().serve(async move |_: &App| ready.send(()).expect("the test waits")));
     is_ready.await.expect("it serves");
 
     proxy.hang();

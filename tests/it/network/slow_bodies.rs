@@ -1,4 +1,4 @@
-//! Clients that send the body of a request slowly or not at all, beside everybody else.
+//! Clients that send the body of a request slowly or not at all do not affect others.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,14 +19,15 @@ use crate::support::{Connection, Engine, TestApp, Wire, request, restriction_pat
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const ATTACKERS: u8 = 10;
-/// On a quiet machine everybody else is answered within 20 milliseconds; others may use this one.
+/// On a quiet machine, other clients get a response within 20 milliseconds. This limit allows for a
+/// busy one.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 fn head(path: &str, kind: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
 }
 
-/// Half a request, whose rest never comes, from an address of its own.
+/// An incomplete request from its own address.
 async fn attack(wire: &Wire, attacker: u8, number: usize) -> Connection {
     let mut connection = wire.connect_from(Ipv4Addr::new(127, 0, 1, attacker)).await;
     let (path, kind) = match number % 3 {
@@ -38,7 +39,7 @@ async fn attack(wire: &Wire, attacker: u8, number: usize) -> Connection {
     connection
 }
 
-/// A request as many clients send it: the headers first, the body in a packet of its own.
+/// A request as many clients send it: the headers first, the body in a separate packet.
 async fn post(wire: &Wire, path: &str, headers: &str, body: &str) -> String {
     let mut connection = wire.connect().await;
     let head = head(path, FORM, body.len());
@@ -50,7 +51,7 @@ async fn post(wire: &Wire, path: &str, headers: &str, body: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
     let settings = [
-        // A tenth of the defaults, so that the test needs a tenth of the sockets.
+        // A tenth of the default limits, so that the test needs a tenth of the sockets.
         ("http.max_in_flight", "51"),
         ("http.max_pending_bodies", "204"),
         ("limits.login_per_minute", "1000"),
@@ -99,7 +100,7 @@ async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
     until("nothing is left of the attack", async || app.app.intake.pending() == (0, 0)).await;
 }
 
-/// Sends the form of a login page, as the browser that was shown it.
+/// Sends the form of a login page like a browser.
 async fn signs_in(wire: &Wire, page: &str, email: &str) -> String {
     let cookie = page.split("set-cookie: ").nth(1).expect("a cookie").split(';').next().expect("its end");
     let csrf = page.split("name=\"csrf\" value=\"").nth(1).expect("a field").split('"').next().expect("its end");
@@ -109,9 +110,9 @@ async fn signs_in(wire: &Wire, page: &str, email: &str) -> String {
     post(wire, "/login", &format!("Cookie: {cookie}\r\nOrigin: {origin}\r\nAccept: text/html\r\n"), &body).await
 }
 
-/// The attack as it was found, in full: the router takes requests whose bodies never come from any address.
+/// The complete attack: incomplete requests from many addresses, sent through the router.
 #[tokio::test]
-async fn with_185_half_sent_requests_from_each_of_ten_networks_a_refresh_is_answered() {
+async fn a_refresh_succeeds_despite_185_incomplete_requests_from_each_of_ten_networks() {
     let app = Arc::new(TestApp::start(Engine::Sqlite).await);
     let granted = Granted::new(&app).await;
     let mut tokens = granted.tokens("mcp_read").await;

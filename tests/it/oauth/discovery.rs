@@ -13,8 +13,8 @@ const PATHS: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn the_document_says_what_the_server_does_under_the_configured_name() {
-    let issuer = "https://AUTH.example.com:443";
+async fn the_document_describes_the_server_under_the_configured_issuer() {
+    let issuer = "https://auth.example.com:8443";
     let app = TestApp::with(Engine::Sqlite, &[("http.public_url", issuer)]).await;
 
     let mut document = app.get(PATHS[0]).await.json();
@@ -60,7 +60,7 @@ async fn the_document_says_what_the_server_does_under_the_configured_name() {
 }
 
 #[tokio::test]
-async fn every_path_answers_the_same_bytes_and_they_may_be_kept_for_a_while() {
+async fn every_path_returns_the_same_cacheable_bytes() {
     let app = TestApp::start(Engine::Sqlite).await;
     let first = app.get(PATHS[0]).await;
 
@@ -92,9 +92,9 @@ async fn the_document_follows_the_settings_and_never_the_request() {
     assert_eq!(document["client_id_metadata_document_supported"], false);
 }
 
-/// Whoever asks at a form that is not there tries the next one; a page in its place would break that.
+/// Clients that get a 404 for one form try the next one. A page would break that.
 #[tokio::test]
-async fn every_other_form_is_not_there_and_says_so_in_json() {
+async fn other_well_known_paths_return_404_in_json() {
     let app = TestApp::start(Engine::Sqlite).await;
     let nothing = oauth("invalid_request", "there is nothing at this path");
     for path in [
@@ -124,7 +124,7 @@ async fn every_other_form_is_not_there_and_says_so_in_json() {
 }
 
 #[tokio::test]
-async fn head_is_answered_as_get_and_other_methods_are_refused() {
+async fn head_works_like_get_and_other_methods_are_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
     let send = |method, path| app.ask(request(method, path));
     for path in PATHS {
@@ -139,9 +139,9 @@ async fn head_is_answered_as_get_and_other_methods_are_refused() {
     }
 }
 
-/// Browser-based MCP clients send their version with discovery, and so a preflight before it.
+/// Browser-based MCP clients send their version header with discovery, so a preflight comes first.
 #[tokio::test]
-async fn a_page_of_any_origin_may_ask_with_the_header_of_mcp_clients() {
+async fn any_origin_can_send_the_header_of_mcp_clients() {
     let app = TestApp::start(Engine::Sqlite).await;
     for path in PATHS
         .into_iter()

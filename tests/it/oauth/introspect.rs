@@ -22,8 +22,9 @@ fn inactive() -> Value {
 }
 
 fn assert_unknown_resource(answer: &Answer) {
-    let told = oauth("invalid_client", "no resource server has this secret: create one with grantor resource create");
-    answer.is(401, &told);
+    let response =
+        oauth("invalid_client", "no resource server has this secret: create one with grantor resource create");
+    answer.is(401, &response);
     assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"grantor\""));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
@@ -33,7 +34,7 @@ async fn asked_by(app: &TestApp, secret: &str, token: &str) -> Answer {
 }
 
 on_both! {
-    async fn a_token_that_lives_is_told_whole(engine: Engine) {
+    async fn an_active_token_is_returned_completely(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read email").await;
@@ -60,7 +61,7 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
 
-    async fn a_resource_says_who_it_is_by_basic_by_bearer_or_in_the_body(engine: Engine) {
+    async fn a_resource_authenticates_by_basic_bearer_or_in_the_body(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -82,7 +83,7 @@ on_both! {
         assert_eq!(in_body.json()["active"], json!(true));
     }
 
-    async fn whoever_is_no_resource_of_ours_is_told_nothing(engine: Engine) {
+    async fn callers_without_a_resource_secret_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -99,7 +100,7 @@ on_both! {
         assert_unknown_resource(&asked_by(&app, "", &tokens.access).await);
     }
 
-    async fn two_secrets_at_once_and_a_missing_token_are_mistakes(engine: Engine) {
+    async fn two_secrets_or_a_missing_token_are_errors(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -122,7 +123,7 @@ on_both! {
         ));
     }
 
-    async fn whatever_does_not_live_for_whoever_asks_is_told_alike(engine: Engine) {
+    async fn every_inactive_token_has_the_same_response(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
@@ -144,11 +145,11 @@ on_both! {
             asked_by(&app, MCP_SECRET, token).await.is(200, &inactive());
         }
         assert!(granted.is_active(&tokens.access).await);
-        app.hand.advance(Duration::from_secs(3_600));
+        app.clock.advance(Duration::from_secs(3_600));
         asked_by(&app, MCP_SECRET, &tokens.access).await.is(200, &inactive());
     }
 
-    async fn a_token_for_two_resources_lives_for_both_and_for_no_third(engine: Engine) {
+    async fn a_token_for_two_resources_is_active_for_exactly_those(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
@@ -156,13 +157,13 @@ on_both! {
         let tokens = Tokens::of(&granted.exchanged(&granted.code_for(&asks("mcp_read", &[MCP, SECOND])).await).await);
 
         for secret in [MCP_SECRET, SECOND_SECRET] {
-            let told = asked_by(&app, secret, &tokens.access).await.json();
-            assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!([MCP, SECOND])));
+            let response = asked_by(&app, secret, &tokens.access).await.json();
+            assert_eq!((&response["active"], &response["aud"]), (&json!(true), &json!([MCP, SECOND])));
         }
         asked_by(&app, "rs_third", &tokens.access).await.is(200, &inactive());
     }
 
-    async fn a_token_lives_for_its_resource_also_when_the_operator_now_spells_it_otherwise(engine: Engine) {
+    async fn a_token_stays_active_after_a_new_spelling_of_its_resource(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         insert_resource(&app, 2, "https://SECOND.example:443/", SECOND_SECRET).await;
@@ -174,7 +175,7 @@ on_both! {
         assert_eq!(asked_by(&app, SECOND_SECRET, &before.access).await.json()["active"], json!(true));
     }
 
-    async fn what_was_taken_from_a_grant_is_missing_from_its_tokens_at_once(engine: Engine) {
+    async fn scopes_removed_from_a_grant_are_missing_immediately(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;
@@ -187,7 +188,7 @@ on_both! {
         assert_eq!(granted.on(&replica).introspected(&tokens.access).await["scope"], json!("email mcp_read"));
     }
 
-    async fn a_resource_that_was_added_is_known_within_five_seconds_and_one_that_was_removed_is_not(engine: Engine) {
+    async fn added_and_removed_resources_take_effect_within_five_seconds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;
@@ -195,10 +196,10 @@ on_both! {
         assert_unknown_resource(&asked_by(&replica, SECOND_SECRET, &tokens.access).await);
 
         insert_resource(&app, 2, SECOND, SECOND_SECRET).await;
-        replica.hand.advance(Duration::from_secs(5));
+        replica.clock.advance(Duration::from_secs(5));
         let added = asked_by(&replica, SECOND_SECRET, &tokens.access).await;
         app.execute("DELETE FROM resources WHERE name = 'A resource'").await;
-        replica.hand.advance(Duration::from_secs(5));
+        replica.clock.advance(Duration::from_secs(5));
         let removed = asked_by(&replica, SECOND_SECRET, &tokens.access).await;
 
         assert_eq!(added.json()["active"], json!(true));
@@ -206,7 +207,7 @@ on_both! {
     }
 
     async fn a_resource_of_the_settings_is_known_from_the_start(engine: Engine) {
-        let digest = grantor::secret::hex(grantor::secret::Digest::of("rs_declared").bytes());
+        let digest = grantor::rules::secret::hex(grantor::rules::secret::Digest::of("rs_declared").bytes());
         let declared = json!([{
             "uri": "https://declared.example", "name": "Declared", "scopes": ["mcp_read"], "secret_sha256": digest,
         }]);
@@ -215,9 +216,9 @@ on_both! {
         let code = granted.code_for(&asks("mcp_read", &["https://declared.example"])).await;
         let tokens = Tokens::of(&granted.exchanged(&code).await);
 
-        let told = asked_by(&app, "rs_declared", &tokens.access).await.json();
+        let response = asked_by(&app, "rs_declared", &tokens.access).await.json();
 
-        assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!("https://declared.example")));
+        assert_eq!((&response["active"], &response["aud"]), (&json!(true), &json!("https://declared.example")));
     }
 }
 
@@ -225,7 +226,7 @@ on_both! {
     /// RFC 6749 section 2.3.1: name and secret are form-encoded before they are joined.
     async fn a_secret_in_basic_is_form_encoded_and_may_be_any_text(engine: Engine) {
         let secret = "a+b/c=:%41 \u{e4}";
-        let digest = grantor::secret::hex(grantor::secret::Digest::of(secret).bytes());
+        let digest = grantor::rules::secret::hex(grantor::rules::secret::Digest::of(secret).bytes());
         let declared = json!([{"uri": SECOND, "name": "Second", "scopes": [], "secret_sha256": digest}]);
         let app = TestApp::with(engine, &[("resources.declared", &declared.to_string())]).await;
         let granted = Granted::new(&app).await;
@@ -242,7 +243,7 @@ on_both! {
 
 const TWO_WRONG: [(&str, &str); 1] = [("limits.failed_keys_per_minute", "2")];
 
-/// The status for a secret that comes from this address.
+/// The status for this secret from this address.
 async fn status(app: &TestApp, secret: &str, token: &str, peer: &str) -> u16 {
     let peer = grantor::http::Peer(peer.parse().expect("an address"));
     let kind = "application/x-www-form-urlencoded";
@@ -252,7 +253,7 @@ async fn status(app: &TestApp, secret: &str, token: &str, peer: &str) -> u16 {
 }
 
 on_both! {
-    async fn a_wrong_secret_costs_the_database_nothing_whether_it_is_counted_or_refused(engine: Engine) {
+    async fn a_wrong_secret_causes_no_query(engine: Engine) {
         let app = TestApp::with(engine, &TWO_WRONG).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -270,7 +271,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn wrong_secrets_of_one_network_are_limited_together_and_right_ones_from_it_pass() {
+async fn wrong_secrets_of_one_network_are_limited_but_correct_ones_are_accepted() {
     let app = TestApp::with(crate::support::Engine::Sqlite, &TWO_WRONG).await;
     let granted = Granted::new(&app).await;
     let tokens = granted.tokens("mcp_read").await;
@@ -281,13 +282,13 @@ async fn wrong_secrets_of_one_network_are_limited_together_and_right_ones_from_i
 
     assert_eq!(wrong, [401, 401, 429]);
     for _ in 0..5 {
-        assert_eq!(ask(MCP_SECRET, "[2001:db8::4]:1").await, 200, "wrong secrets keep nobody out");
+        assert_eq!(ask(MCP_SECRET, "[2001:db8::4]:1").await, 200, "correct secrets are still accepted");
     }
     assert_eq!(ask("wrong", "[2001:db8:1::1]:1").await, 401, "another network");
 }
 
 #[tokio::test]
-async fn wrong_secrets_count_as_failed_keys_and_right_ones_do_not() {
+async fn wrong_secrets_count_as_failed_keys_but_correct_ones_do_not() {
     let app = TestApp::with(crate::support::Engine::Sqlite, &TWO_WRONG).await;
     let granted = Granted::new(&app).await;
     let tokens = granted.tokens("mcp_read").await;
@@ -298,8 +299,8 @@ async fn wrong_secrets_count_as_failed_keys_and_right_ones_do_not() {
         assert_eq!(ask(MCP_SECRET, here).await, 200);
     }
     assert_eq!([ask("wrong", here).await, ask("wrong", here).await, ask("wrong", here).await], [401, 401, 429]);
-    assert_eq!(ask(MCP_SECRET, here).await, 200, "wrong secrets keep nobody out");
+    assert_eq!(ask(MCP_SECRET, here).await, 200, "correct secrets are still accepted");
     assert_eq!(ask("wrong", elsewhere).await, 401);
-    app.hand.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_secs(60));
     assert_eq!(ask("wrong", here).await, 401);
 }

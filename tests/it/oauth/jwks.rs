@@ -18,7 +18,7 @@ fn members(key: &Value) -> Vec<&str> {
 }
 
 on_both! {
-    async fn the_key_set_holds_the_public_key_and_nothing_of_the_private_one(engine: Engine) {
+    async fn the_key_set_contains_only_the_public_key(engine: Engine) {
         let cases = [
             ("ES256", ["alg", "crv", "kid", "kty", "use", "x", "y"].as_slice()),
             ("EdDSA", ["alg", "crv", "kid", "kty", "use", "x"].as_slice()),
@@ -40,16 +40,16 @@ on_both! {
         }
     }
 
-    async fn a_key_that_will_sign_and_one_that_has_signed_are_in_the_set(engine: Engine) {
+    async fn the_next_and_the_previous_key_are_in_the_set(engine: Engine) {
         let app = TestApp::start(engine).await;
         let first = app.get(PATH).await.json()["keys"][0].clone();
         let algorithm = app.app.signing_rules().algorithm;
 
-        let made = rotate_signing_keys::rotate_signing_keys(app.context(), &app.app.issuer.ring, algorithm, TakeOver::Published, &AuditActor::SERVER);
+        let made = rotate_signing_keys::rotate_signing_keys(app.context(), algorithm, TakeOver::Published, &AuditActor::SERVER);
         let second = made.await.expect("a new key").id;
         app.app.issuer.signing.reload().await.expect("is readable");
         let waiting = app.get(PATH).await.json();
-        app.hand.advance(Duration::from_secs(601));
+        app.clock.advance(Duration::from_secs(601));
         app.app.issuer.signing.reload().await.expect("is readable");
         let retired = app.get(PATH).await.json();
 
@@ -60,7 +60,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn head_and_options_are_answered_and_any_page_may_read_it() {
+async fn head_and_options_work_and_any_origin_can_read_the_set() {
     let app = TestApp::start(Engine::Sqlite).await;
     let send = |method| app.ask(request(method, PATH));
 

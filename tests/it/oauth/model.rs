@@ -1,9 +1,10 @@
-//! The server against a small model of sets: whatever happens in whatever order, the two say the same of every token.
+//! The server against a small model of sets: after any sequence of operations, both agree about
+//! every token.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use grantor::secret::Random;
+use grantor::random::Random;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, MCP, Tokens, asks};
@@ -21,13 +22,13 @@ type Scopes = BTreeSet<&'static str>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnNarrow {
     Revoke,
-    /// Here every consent and every restriction holds the first scope, so that no grant is left with nothing.
+    /// Every consent and restriction contains the first scope, so that no grant becomes empty.
     NarrowGrants,
 }
 
-/// A code, or the tokens that came of one.
+/// A code, or the tokens it was exchanged for.
 struct Chain {
-    /// Of a user and a client.
+    /// The grant of a user for a client.
     pair: usize,
     scopes: Scopes,
     code: String,
@@ -35,14 +36,14 @@ struct Chain {
     is_exchanged: bool,
     is_alive: bool,
     refresh_tokens: Vec<String>,
-    /// Seconds since the last rotation and since the one before it.
+    /// Seconds since the last two rotations.
     rotated_ago: u64,
     rotated_before_ago: u64,
     access_tokens: Vec<(String, Scopes)>,
 }
 
 struct Model<'a> {
-    /// By user and client: 0 and 1 are those of one client.
+    /// Pairs of user and client. Pairs 0 and 1 have the same client.
     pairs: Vec<Granted<'a>>,
     random: Random,
     on_narrow: OnNarrow,
@@ -117,7 +118,7 @@ impl Model<'_> {
         if self.chains.is_empty() {
             return;
         }
-        // Codes that wait are more likely than used ones.
+        // Unused codes are more likely than used ones.
         let waiting: Vec<_> = (0..self.chains.len()).filter(|index| !self.chains[*index].is_exchanged).collect();
         let index = match waiting.as_slice() {
             [.., newest] if self.below(4) > 0 => *newest,
@@ -155,8 +156,8 @@ impl Model<'_> {
 
         let answer = self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
 
-        // The token before the last is unused, so its own retry is answered for an hour. The one before that was followed by a
-        // use, so its retry is answered within the grace time.
+        // The previous token is unused, so its retry is answered for an hour. The successor of the
+        // one before was used, so its retry is answered only within the grace time.
         let is_too_late = age == 1 && chain.rotated_ago > REPEAT;
         let is_reuse = age > 2 || age == 2 && chain.rotated_before_ago > GRACE;
         if !chain.is_alive || is_too_late || is_reuse {
@@ -196,7 +197,7 @@ impl Model<'_> {
             _ => &chain.access_tokens[place % chain.access_tokens.len()].0,
         };
 
-        // Now and then another client does.
+        // Sometimes, another client sends it.
         assert_eq!(self.pairs[pair].revoked(token).await.status, 200);
 
         chain.is_alive &= client_of(pair) != client_of(chain.pair);
@@ -209,7 +210,7 @@ impl Model<'_> {
         let granted = &self.pairs[pair];
         if lifts {
             after = SCOPES.into_iter().collect();
-            // Of an organization whose operator is the first user.
+            // Restricts a client in the organization of the first user, who is its operator.
             assert_eq!(self.pairs[0].operator.delete(&restriction_path(&granted.client_id)).await.status, 204);
         } else {
             let lists: Vec<_> = after.iter().copied().collect();
@@ -223,7 +224,7 @@ impl Model<'_> {
         }
     }
 
-    /// What a narrower restriction takes from one user's grant.
+    /// The effect of a narrower restriction on the grant of one user.
     fn take(&mut self, pair: usize, removed: &Scopes) {
         let Some(scopes) = self.grants[pair].as_mut().filter(|scopes| !scopes.is_disjoint(removed)) else { return };
         let chains = self.chains.iter_mut().filter(|chain| chain.pair == pair);
@@ -238,7 +239,7 @@ impl Model<'_> {
                 scopes.retain(|scope| !removed.contains(scope));
                 let is_left = !scopes.is_empty();
                 for chain in chains {
-                    // Codes that wait are lost; a second use of the others is still noticed.
+                    // Unused codes become invalid. A second use of the others is still detected.
                     chain.is_alive &= chain.is_exchanged && is_left;
                     chain.code_is_known &= chain.is_exchanged && is_left;
                     if chain.is_alive {
@@ -252,10 +253,10 @@ impl Model<'_> {
         }
     }
 
-    /// Beyond the grace time, and now and then beyond the time in which a successor is repeated.
+    /// Longer than the grace time, and sometimes longer than the time to repeat a response.
     fn wait(&mut self) {
         let seconds = if self.below(4) == 0 { REPEAT + 1 } else { GRACE + 1 };
-        self.pairs[0].app.hand.advance(Duration::from_secs(seconds));
+        self.pairs[0].app.clock.advance(Duration::from_secs(seconds));
         for chain in &mut self.chains {
             for ago in [&mut chain.rotated_ago, &mut chain.rotated_before_ago] {
                 *ago = ago.saturating_add(seconds);
@@ -264,13 +265,13 @@ impl Model<'_> {
     }
 
     async fn check(&self, chain: &Chain, token: &str, scopes: &Scopes) {
-        let told = self.pairs[chain.pair].introspected(token).await;
+        let response = self.pairs[chain.pair].introspected(token).await;
         if !chain.is_alive {
-            assert_eq!(told, json!({"active": false}));
+            assert_eq!(response, json!({"active": false}));
             return;
         }
         let expected: Scopes = scopes.intersection(&chain.scopes).copied().collect();
-        assert_eq!((&told["active"], &told["scope"]), (&json!(true), &json!(words(&expected))), "{told}");
+        assert_eq!((&response["active"], &response["scope"]), (&json!(true), &json!(words(&expected))), "{response}");
     }
 
     async fn check_some(&self) {
@@ -291,12 +292,12 @@ impl Model<'_> {
     }
 }
 
-/// Chains that were exchanged, that are still alive, and all of them.
+/// The numbers of exchanged, active and all families.
 type Counts = (usize, usize, usize);
 
 async fn run(engine: Engine, on_narrow: OnNarrow, seed: u64) -> Counts {
     let setting = if on_narrow == OnNarrow::Revoke { "revoke" } else { "narrow_grants" };
-    // Nothing ends by itself, since every token is looked at to the end.
+    // Nothing expires, because every token is checked until the end.
     let settings = [
         ("restriction.on_narrow", setting),
         ("tokens.code_ttl", "600"),
@@ -340,11 +341,11 @@ async fn run_all(engine: Engine, on_narrow: OnNarrow) {
 }
 
 on_both! {
-    async fn introspection_agrees_with_the_model_where_grants_end(engine: Engine) {
+    async fn introspection_agrees_with_the_model_if_grants_end(engine: Engine) {
         run_all(engine, OnNarrow::Revoke).await;
     }
 
-    async fn introspection_agrees_with_the_model_where_grants_are_narrowed(engine: Engine) {
+    async fn introspection_agrees_with_the_model_if_grants_are_narrowed(engine: Engine) {
         run_all(engine, OnNarrow::NarrowGrants).await;
     }
 }

@@ -1,5 +1,5 @@
-//! `POST /api/v2/oauth2/register`: what is registered, and what is answered. The same client again is in
-//! `register_again.rs`, what is refused in `register_refusals.rs`.
+//! `POST /api/v2/oauth2/register`: registered metadata and the response. `register_again.rs` has
+//! repeated registrations, `register_refusals.rs` the errors.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::support::{START, TestApp, request};
 
 const PATH: &str = "/api/v2/oauth2/register";
 
-/// The least a client can send, and more.
+/// The minimal metadata with these additional members.
 fn body_with(members: Value) -> Value {
     let mut body = json!({"client_name": "App", "redirect_uris": ["https://app.example/callback"]});
     merge(&mut body, members);
     body
 }
 
-/// What such a client is answered.
+/// The response for such a client.
 fn answer_with(client_id: &Value, members: Value) -> Value {
     let mut answer = body_with(json!({
         "client_id": client_id,
@@ -56,7 +56,7 @@ fn known_clients() -> Vec<KnownClient> {
 }
 
 on_both! {
-    async fn a_client_is_registered_with_everything_that_was_registered(engine: Engine) {
+    async fn a_registration_returns_all_registered_metadata(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let answer = app.post(PATH, &json!({
@@ -82,24 +82,24 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
 
-    async fn every_known_client_is_answered_as_it_expects(engine: Engine) {
+    async fn every_known_client_gets_the_response_it_expects(engine: Engine) {
         let app = TestApp::start(engine).await;
         let known_clients = known_clients();
         assert!(known_clients.len() >= 18, "the known clients are there");
 
         for KnownClient { file, body, mut answer } in known_clients {
-            let told = app.post(PATH, &body).await;
+            let response = app.post(PATH, &body).await;
 
             merge(&mut answer, json!({
-                "client_id": told.json()["client_id"],
+                "client_id": response.json()["client_id"],
                 "client_id_issued_at": START.seconds(),
             }));
-            assert_eq!((told.status.as_u16(), told.json()), (201, answer), "{file}");
-            assert_eq!(told.json()["client_id"].as_str().map(str::len), Some(36), "{file}");
+            assert_eq!((response.status.as_u16(), response.json()), (201, answer), "{file}");
+            assert_eq!(response.json()["client_id"].as_str().map(str::len), Some(36), "{file}");
         }
     }
 
-    async fn what_is_tolerated_is_answered_with_what_was_registered_instead(engine: Engine) {
+    async fn tolerated_values_are_replaced_in_the_response(engine: Engine) {
         let app = TestApp::start(engine).await;
         let device = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -111,7 +111,7 @@ on_both! {
         answer.is(201, &answer_with(&answer.json()["client_id"], json!({"grant_types": ["authorization_code"]})));
     }
 
-    async fn an_operator_who_tolerates_nothing_refuses_both(engine: Engine) {
+    async fn without_tolerance_both_are_refused(engine: Engine) {
         let app = TestApp::with(engine, &[("registration.tolerate", "[]")]).await;
 
         let method = app.post(PATH, &body_with(json!({"token_endpoint_auth_method": "client_secret_post"}))).await;
@@ -130,7 +130,7 @@ on_both! {
         }));
     }
 
-    async fn an_empty_scope_and_none_are_the_same_client_without_a_scope(engine: Engine) {
+    async fn an_empty_and_an_omitted_scope_are_the_same_client(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let absent = app.post(PATH, &body_with(json!({}))).await;
@@ -143,7 +143,7 @@ on_both! {
         null.is(201, &expected);
     }
 
-    async fn scopes_that_nobody_knows_and_private_ones_are_left_out(engine: Engine) {
+    async fn unknown_and_private_scopes_are_omitted(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let some = app.post(PATH, &body_with(json!({"scope": "unheard_of openid api_keys_write metrics_read"}))).await;
@@ -153,7 +153,7 @@ on_both! {
         none.is(201, &answer_with(&none.json()["client_id"], json!({})));
     }
 
-    async fn an_operator_may_list_the_private_use_schemes(engine: Engine) {
+    async fn the_settings_can_list_the_private_use_schemes(engine: Engine) {
         let app = TestApp::with(engine, &[("registration.private_schemes", r#"["cursor"]"#)]).await;
         let listed = body_with(json!({"redirect_uris": ["cursor://app/callback"]}));
         let unlisted = body_with(json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/callback"]}));
@@ -170,7 +170,7 @@ on_both! {
         }));
     }
 
-    async fn credentials_that_are_sent_anyway_change_nothing(engine: Engine) {
+    async fn unneeded_credentials_are_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let plain = app.post(PATH, &body_with(json!({}))).await;
         let credentials = [
@@ -190,7 +190,7 @@ on_both! {
         }
     }
 
-    async fn a_media_type_has_no_case_and_may_have_parameters(engine: Engine) {
+    async fn a_media_type_is_case_insensitive_and_may_have_parameters(engine: Engine) {
         let app = TestApp::start(engine).await;
         let post = request(Method::POST, PATH).header("content-type", "APPLICATION/JSON; charset=utf-8");
 
@@ -199,7 +199,7 @@ on_both! {
         answer.is(201, &answer_with(&answer.json()["client_id"], json!({})));
     }
 
-    async fn a_body_of_exactly_the_largest_size_is_read(engine: Engine) {
+    async fn a_body_of_exactly_the_maximum_size_is_accepted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let empty = body_with(json!({"padding": ""})).to_string().len();
         let largest = body_with(json!({"padding": "x".repeat(65_536 - empty)})).to_string();

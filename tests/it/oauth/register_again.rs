@@ -1,4 +1,4 @@
-//! `POST /api/v2/oauth2/register` once more: the same metadata is the same client, and costs as little as it can.
+//! Repeated registrations: the same metadata is the same client, at the lowest cost.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PATH: &str = "/api/v2/oauth2/register";
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The id of [`desktop_app`], for ever: ids are in the hands of clients.
+/// The id of [`desktop_app`]. It must never change, because clients store their ids.
 const DESKTOP_APP: &str = "888ddf43-f3bf-841f-bdbe-4d39121eb346";
 
 fn desktop_app() -> Value {
@@ -58,7 +58,7 @@ async fn stored(app: &TestApp, client_id: &str) -> Client {
     clients::find(app.db(), id(client_id)).await.expect("is readable").expect("is there")
 }
 
-/// When it was seen last, in seconds since the start of the test, and how often it was registered.
+/// The last use, in seconds since the start of the test, and the number of registrations.
 async fn sightings(app: &TestApp, client_id: &str) -> (i64, i64) {
     let client = stored(app, client_id).await;
     (client.last_seen_at.seconds_since(START), client.registrations)
@@ -71,10 +71,10 @@ fn count(app: &TestApp, dedup: &str) -> u64 {
 }
 
 on_both! {
-    async fn the_same_metadata_is_answered_alike(engine: Engine) {
+    async fn the_same_metadata_returns_the_same_response(engine: Engine) {
         let app = TestApp::start(engine).await;
         let first = app.post(PATH, &everything()).await;
-        app.hand.advance(Duration::from_secs(90));
+        app.clock.advance(Duration::from_secs(90));
 
         let second = app.post(PATH, &everything()).await;
 
@@ -85,7 +85,7 @@ on_both! {
 
     async fn another_replica_knows_the_client(engine: Engine) {
         let app = TestApp::start(engine).await;
-        app.hand.advance(Duration::from_secs(90));
+        app.clock.advance(Duration::from_secs(90));
         let first = app.post(PATH, &everything()).await;
         let replica = app.replica().await;
 
@@ -101,14 +101,14 @@ on_both! {
         let first = app.post(PATH, &everything()).await;
         app.db().close().await;
         let restarted = app.replica().await;
-        restarted.hand.advance(Duration::from_secs(90));
+        restarted.clock.advance(Duration::from_secs(90));
 
         let second = restarted.post(PATH, &everything()).await;
 
         second.is(201, &first.json());
     }
 
-    async fn a_lost_database_costs_no_client_its_id(engine: Engine) {
+    async fn a_client_keeps_its_id_after_the_database_was_lost(engine: Engine) {
         let (one, other) = (TestApp::start(engine).await, TestApp::start(engine).await);
 
         let ids = (register(&one, &desktop_app()).await, register(&other, &desktop_app()).await);
@@ -116,7 +116,7 @@ on_both! {
         assert_eq!(ids, (DESKTOP_APP.to_owned(), DESKTOP_APP.to_owned()));
     }
 
-    async fn another_loopback_port_is_the_same_client_and_is_echoed_as_sent(engine: Engine) {
+    async fn another_loopback_port_is_the_same_client_and_returned_as_sent(engine: Engine) {
         let app = TestApp::start(engine).await;
         let first = app.post(PATH, &desktop_app()).await;
         let redirect_uris = json!(["http://localhost:49152/callback"]);
@@ -128,7 +128,7 @@ on_both! {
         second.is(201, &expected);
     }
 
-    async fn the_order_of_a_set_makes_no_other_client(engine: Engine) {
+    async fn the_order_of_a_set_does_not_change_the_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let known = register(&app, &everything()).await;
         let reordered = [
@@ -145,7 +145,7 @@ on_both! {
         }
     }
 
-    async fn a_member_that_means_nothing_here_makes_no_other_client(engine: Engine) {
+    async fn an_unknown_member_does_not_change_the_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let known = register(&app, &everything()).await;
 
@@ -154,7 +154,7 @@ on_both! {
         assert_eq!(again, known);
     }
 
-    async fn any_other_change_makes_another_client(engine: Engine) {
+    async fn any_other_change_registers_another_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut ids = BTreeSet::from([register(&app, &everything()).await]);
         let changes = [
@@ -162,7 +162,7 @@ on_both! {
             ("redirect_uris", json!(["https://example.com/oauth/callback"])),
             ("redirect_uris", json!(["https://example.com/oauth/callback/", "http://127.0.0.1:8000/callback"])),
             ("redirect_uris", json!(["https://example.com/oauth/callback", "http://localhost:8000/callback"])),
-            ("redirect_uris", json!(["https://example.com:443/oauth/callback", "http://127.0.0.1:8000/callback"])),
+            ("redirect_uris", json!(["https://example.com:8443/oauth/callback", "http://127.0.0.1:8000/callback"])),
             ("grant_types", json!(["authorization_code"])),
             ("token_endpoint_auth_method", json!("client_secret_post")),
             ("scope", json!("openid")),
@@ -182,27 +182,27 @@ on_both! {
         }
     }
 
-    async fn a_known_and_fresh_registration_asks_no_database(engine: Engine) {
+    async fn a_recent_registration_causes_no_query(engine: Engine) {
         let app = TestApp::start(engine).await;
         let first = app.post(PATH, &everything()).await;
         app.db().close().await;
-        app.hand.advance(HOUR - Duration::from_secs(1));
+        app.clock.advance(HOUR - Duration::from_secs(1));
 
         let second = app.post(PATH, &everything()).await;
 
         second.is(201, &first.json());
     }
 
-    async fn sightings_are_written_hourly_and_count_what_was_not_written(engine: Engine) {
+    async fn repeated_registrations_are_written_hourly_with_their_count(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client_id = register(&app, &desktop_app()).await;
 
-        app.hand.advance(HOUR - Duration::from_secs(1));
+        app.clock.advance(HOUR - Duration::from_secs(1));
         register(&app, &desktop_app()).await;
         register(&app, &desktop_app()).await;
         assert_eq!(sightings(&app, &client_id).await, (0, 1));
 
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
         register(&app, &desktop_app()).await;
         assert_eq!(sightings(&app, &client_id).await, (3_600, 4));
 
@@ -210,11 +210,11 @@ on_both! {
         assert_eq!(sightings(&app, &client_id).await, (3_600, 4));
     }
 
-    async fn what_was_not_written_is_not_lost_where_the_hourly_write_fails(engine: Engine) {
+    async fn counts_are_kept_if_the_hourly_write_fails(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client_id = register(&app, &desktop_app()).await;
         register(&app, &desktop_app()).await;
-        app.hand.advance(HOUR);
+        app.clock.advance(HOUR);
 
         app.execute("ALTER TABLE clients RENAME TO clients_away").await;
         let refused = app.post(PATH, &desktop_app()).await;
@@ -225,41 +225,41 @@ on_both! {
         assert_eq!(sightings(&app, &client_id).await, (3_600, 3));
     }
 
-    async fn replicas_write_a_sighting_once_an_hour_together(engine: Engine) {
+    async fn replicas_together_write_a_registration_once_an_hour(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let client_id = register(&app, &desktop_app()).await;
         register(&replica, &desktop_app()).await;
         assert_eq!(sightings(&app, &client_id).await, (0, 1));
-        app.hand.advance(HOUR);
-        replica.hand.advance(HOUR);
+        app.clock.advance(HOUR);
+        replica.clock.advance(HOUR);
 
         register(&app, &desktop_app()).await;
         register(&replica, &desktop_app()).await;
         assert_eq!(sightings(&app, &client_id).await, (3_600, 2));
 
-        replica.hand.advance(HOUR);
+        replica.clock.advance(HOUR);
         register(&replica, &desktop_app()).await;
         assert_eq!(sightings(&app, &client_id).await, (7_200, 5));
     }
 
-    async fn registrations_at_once_of_a_client_that_another_replica_knows_are_all_counted(engine: Engine) {
+    async fn concurrent_registrations_of_a_client_known_elsewhere_are_all_counted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client_id = register(&app, &desktop_app()).await;
         let (replica, body) = (app.replica().await, desktop_app());
         tokio::join!(register(&replica, &body), register(&replica, &body), register(&replica, &body));
         assert_eq!(sightings(&app, &client_id).await, (0, 1));
-        replica.hand.advance(HOUR);
+        replica.clock.advance(HOUR);
 
         register(&replica, &body).await;
 
         assert_eq!(sightings(&app, &client_id).await, (3_600, 5));
     }
 
-    async fn a_client_that_is_asleep_wakes_when_it_registers_again(engine: Engine) {
+    async fn a_sleeping_client_wakes_when_it_registers_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client_id = register(&app, &desktop_app()).await;
-        app.hand.advance(90 * DAY + Duration::from_secs(1));
+        app.clock.advance(90 * DAY + Duration::from_secs(1));
 
         let again = register(&app, &desktop_app()).await;
 
@@ -268,17 +268,17 @@ on_both! {
         assert_eq!((count(&app, "new"), count(&app, "woken"), count(&app, "known")), (1, 1, 0));
     }
 
-    async fn where_sleeping_is_switched_off_no_client_is_ever_woken(engine: Engine) {
+    async fn clients_never_sleep_if_sleeping_is_switched_off(engine: Engine) {
         let app = TestApp::with(engine, &[("registration.sleep_after", "0")]).await;
         register(&app, &desktop_app()).await;
-        app.hand.advance(100 * DAY);
+        app.clock.advance(100 * DAY);
 
         register(&app, &desktop_app()).await;
 
         assert_eq!((count(&app, "woken"), count(&app, "known")), (0, 1));
     }
 
-    async fn two_metadata_that_meet_in_one_id_never_share_a_client(engine: Engine) {
+    async fn different_metadata_with_one_id_never_share_a_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = NewClient {
             id: id(DESKTOP_APP),
@@ -295,7 +295,7 @@ on_both! {
             registrations: 1,
         };
         clients::insert_new(app.db(), &[other]).await.expect("is inserted");
-        app.hand.advance(2 * HOUR);
+        app.clock.advance(2 * HOUR);
 
         let first = app.post(PATH, &desktop_app()).await;
         let second = app.post(PATH, &desktop_app()).await;
@@ -310,7 +310,7 @@ on_both! {
         assert_eq!(stored(&app, DESKTOP_APP).await.metadata.client_name().as_str(), "Somebody else");
     }
 
-    async fn without_deduplication_every_registration_is_a_client_of_its_own(engine: Engine) {
+    async fn without_deduplication_every_registration_creates_a_client(engine: Engine) {
         let app = TestApp::with(engine, &[("registration.deduplicate", "false")]).await;
 
         let ids = [register(&app, &desktop_app()).await, register(&app, &desktop_app()).await];
@@ -322,12 +322,12 @@ on_both! {
         assert_eq!((count(&app, "new"), count(&app, "known")), (2, 0));
     }
 
-    async fn what_is_stored_is_what_was_answered(engine: Engine) {
+    async fn the_stored_metadata_matches_the_response(engine: Engine) {
         let app = TestApp::start(engine).await;
         let answer = app.post(PATH, &everything()).await.json();
         let client = stored(&app, answer["client_id"].as_str().expect("an id")).await;
 
-        let mut shown = serde_json::to_value(&client.metadata).expect("serialises");
+        let mut shown = serde_json::to_value(&client.metadata).expect("serializes");
         shown["client_id"] = json!(client.id);
         shown["client_id_issued_at"] = json!(client.registered_at);
 

@@ -1,4 +1,4 @@
-//! `POST /api/v2/oauth2/register`: what is refused, in which words, and that nothing is stored of it.
+//! `POST /api/v2/oauth2/register`: refused requests, their errors, and that they store nothing.
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -47,7 +47,7 @@ fn good_body() -> String {
     json!({"client_name": "App", "redirect_uris": ["https://app.example/callback"]}).to_string()
 }
 
-/// A good body but for these members; `null` is as good as absent.
+/// A valid body with these members; `null` removes one.
 fn good_body_with(members: Value) -> Value {
     let mut body: Value = good_body().parse().expect("JSON");
     let (Some(object), Value::Object(members)) = (body.as_object_mut(), members) else { panic!("objects") };
@@ -56,7 +56,7 @@ fn good_body_with(members: Value) -> Value {
 }
 
 on_both! {
-    async fn a_body_that_is_no_json_object_is_refused(engine: Engine) {
+    async fn a_body_that_is_not_a_json_object_is_refused(engine: Engine) {
         let app = TestApp::with(engine, NO_LIMITS).await;
         let deep = format!("{{\"client_name\":{}{}}}", "[".repeat(32), "]".repeat(32));
         let good = good_body();
@@ -99,7 +99,7 @@ on_both! {
         assert_nothing_is_stored(&app).await;
     }
 
-    async fn metadata_that_cannot_be_registered_is_refused(engine: Engine) {
+    async fn invalid_metadata_is_refused(engine: Engine) {
         let app = TestApp::with(engine, NO_LIMITS).await;
         let uri = "https://app.example/callback";
         let cases = [
@@ -192,7 +192,7 @@ on_both! {
         assert_nothing_is_stored(&app).await;
     }
 
-    async fn a_body_that_is_announced_too_large_is_refused_unread(engine: Engine) {
+    async fn a_body_with_a_content_length_that_is_too_large_is_refused_unread(engine: Engine) {
         let app = TestApp::start(engine).await;
         let headers = [("content-type", "application/json"), ("content-length", "65537")];
 
@@ -205,7 +205,7 @@ on_both! {
         assert_nothing_is_stored(&app).await;
     }
 
-    async fn a_body_that_turns_out_too_large_is_refused(engine: Engine) {
+    async fn a_chunked_body_that_is_too_large_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let chunk = Bytes::from(vec![b' '; 16_384]);
         let chunks = [chunk.clone(), chunk.clone(), chunk.clone(), chunk, Bytes::from_static(b" ")];
@@ -220,7 +220,7 @@ on_both! {
         assert_nothing_is_stored(&app).await;
     }
 
-    async fn a_body_that_breaks_off_is_refused(engine: Engine) {
+    async fn an_incomplete_body_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let pieces = [Ok(Bytes::from(good_body())), Err(std::io::Error::other("gone"))];
 
@@ -231,7 +231,7 @@ on_both! {
         assert_nothing_is_stored(&app).await;
     }
 
-    async fn a_body_of_another_kind_is_refused_unread(engine: Engine) {
+    async fn a_body_of_another_media_type_is_refused_unread(engine: Engine) {
         let app = TestApp::start(engine).await;
         let kind = "the body is not sent as JSON: set the header Content-Type: application/json";
         let cases: [(&[(&str, &str)], &str); 7] = [
@@ -289,7 +289,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What could stand there, so that a good part of the objects gets past the first rule.
+/// Plausible values, so that many of the objects pass the first checks.
 fn something_usual() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<String>().prop_map(Value::from),
@@ -335,7 +335,7 @@ fn metadata() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn whatever_object_is_sent_is_registered_or_refused() {
+fn every_object_is_registered_or_refused() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let app = runtime.block_on(TestApp::with(Engine::Sqlite, NO_LIMITS));
     let mut runner = TestRunner::new(Config::with_cases(200));

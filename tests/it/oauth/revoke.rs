@@ -9,7 +9,7 @@ use crate::support::granted::{Granted, REVOKE, Tokens, form, form_with, opened};
 const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
 
 on_both! {
-    async fn either_token_ends_the_whole_chain_and_no_other_one(engine: Engine) {
+    async fn revoking_either_token_ends_its_family_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let other = granted.tokens("mcp_read").await;
@@ -31,7 +31,7 @@ on_both! {
         assert_eq!(granted.refreshed(&other.refresh).await.status, 200);
     }
 
-    async fn a_revocation_is_recorded_once_and_revoking_again_is_fine(engine: Engine) {
+    async fn a_revocation_is_recorded_once_and_can_be_repeated(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -49,7 +49,7 @@ on_both! {
         assert_eq!(event.after, Some(json!({"revoked_at": crate::support::START.seconds()})));
     }
 
-    async fn a_refresh_token_that_was_rotated_away_ends_the_chain_as_well(engine: Engine) {
+    async fn revoking_a_replaced_refresh_token_ends_the_family(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let first = granted.tokens("mcp_read").await;
@@ -62,18 +62,18 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given", "token.revoked"]);
     }
 
-    async fn an_access_token_that_has_ended_still_ends_its_chain(engine: Engine) {
+    async fn revoking_an_expired_access_token_ends_its_family(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
-        app.hand.advance(std::time::Duration::from_secs(3_601));
+        app.clock.advance(std::time::Duration::from_secs(3_601));
 
         assert_eq!(granted.revoked(&tokens.access).await.status, 200);
 
         assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
     }
 
-    async fn a_wrong_hint_changes_nothing(engine: Engine) {
+    async fn a_wrong_token_type_hint_is_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         for hint in ["access_token", "refresh_token", "nonsense", ""] {
@@ -87,7 +87,7 @@ on_both! {
         }
     }
 
-    async fn text_that_is_no_token_of_ours_is_answered_alike_and_does_nothing(engine: Engine) {
+    async fn an_unknown_token_gets_the_same_response_and_has_no_effect(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -107,7 +107,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200);
     }
 
-    async fn a_token_of_another_client_is_left_alone(engine: Engine) {
+    async fn a_token_of_another_client_is_not_revoked(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let stranger = granted.another_client("Another").await;
@@ -121,7 +121,7 @@ on_both! {
         assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
     }
 
-    async fn what_is_missing_repeated_or_unknown_is_told(engine: Engine) {
+    async fn missing_repeated_and_unknown_parameters_are_reported(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -147,7 +147,7 @@ on_both! {
         assert!(granted.is_active(&tokens.access).await);
     }
 
-    async fn a_revocation_on_one_replica_is_seen_at_once_on_another(engine: Engine) {
+    async fn a_revocation_takes_effect_immediately_on_other_replicas(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;

@@ -1,4 +1,4 @@
-//! What the role of a user lets a client have, at authorization and at refresh.
+//! The effect of the user's role on the scopes of a client, at authorization and refresh.
 
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
@@ -10,7 +10,7 @@ use crate::support::granted::Granted;
 const REDIRECT: &str = "https://app.example/cb";
 
 on_both! {
-    async fn a_read_only_user_is_not_offered_a_scope_that_changes_something(engine: Engine) {
+    async fn a_read_only_user_is_not_offered_write_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
@@ -18,8 +18,8 @@ on_both! {
         let mut reader = acme.person("reader@mail.example", Role::ReadOnly).await;
         let mut developer = acme.person("developer@mail.example", Role::Standard).await;
 
-        let page = reader.reaches_consent(&client.url(&[("scope", scope)])).await;
-        let of_developer = developer.reaches_consent(&client.url(&[("scope", scope)])).await;
+        let page = reader.opens_consent(&client.url(&[("scope", scope)])).await;
+        let of_developer = developer.opens_consent(&client.url(&[("scope", scope)])).await;
 
         let offered = |page: &str, name: &str| page.contains(&format!("name=\"scope\" value=\"{name}\""));
         for name in ["mcp_write", "monitors_downtime"] {
@@ -28,12 +28,12 @@ on_both! {
         for name in ["mcp_read", "timeseries_query"] {
             assert!(offered(&page.text, name) && offered(&of_developer.text, name), "{name}");
         }
-        // What a form adds to the page is not granted either.
+        // Scopes that a form adds to those of the page are not granted either.
         let form = Form::approving(&page).and("scope", "mcp_write");
         assert_eq!(client.scopes(&reader.submit(&form).await).await, "mcp_read openid timeseries_query");
     }
 
-    async fn only_scopes_that_change_something_are_refused_to_a_read_only_user(engine: Engine) {
+    async fn only_write_scopes_are_refused_to_a_read_only_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let mut reader = app.operator("Acme").await.person("reader@mail.example", Role::ReadOnly).await;
@@ -48,7 +48,7 @@ on_both! {
         );
     }
 
-    async fn a_refresh_obeys_the_role_that_the_user_has_now(engine: Engine) {
+    async fn a_refresh_uses_the_current_role_of_the_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read mcp_write").await;

@@ -1,4 +1,4 @@
-//! `POST /oauth2/v1/token` with an authorization code: what it gives.
+//! `POST /oauth2/v1/token` with an authorization code: successful responses.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::support::{Answer, Engine, START, TestApp, request};
 
 const SECOND: &str = "https://second.example";
 
-/// What every answer with a refresh token looks like, whatever its tokens are.
+/// The members of every response with a refresh token, whatever its tokens are.
 fn answer_with(answer: &Answer, scope: &str, more: Value) -> Value {
-    let told = answer.json();
+    let response = answer.json();
     let mut expected = json!({
-        "access_token": told["access_token"],
+        "access_token": response["access_token"],
         "token_type": "Bearer",
         "expires_in": 3600,
-        "refresh_token": told["refresh_token"],
+        "refresh_token": response["refresh_token"],
         "scope": scope,
     });
     for (name, value) in more.as_object().expect("members") {
@@ -31,7 +31,7 @@ fn answer_with(answer: &Answer, scope: &str, more: Value) -> Value {
     expected
 }
 
-fn access_token_claims(granted: &Granted<'_>, told: &Value, audience: Value, scope: &str) -> Value {
+fn access_token_claims(granted: &Granted<'_>, response: &Value, audience: Value, scope: &str) -> Value {
     json!({
         "iss": granted.app.app.issuer.name,
         "sub": granted.user.id,
@@ -39,11 +39,11 @@ fn access_token_claims(granted: &Granted<'_>, told: &Value, audience: Value, sco
         "exp": START.seconds() + 3_600,
         "iat": START.seconds(),
         "auth_time": START.seconds(),
-        "jti": told["jti"],
+        "jti": response["jti"],
         "client_id": granted.client_id,
         "scope": scope,
         "org_id": granted.org_id(),
-        "family": told["family"],
+        "family": response["family"],
     })
 }
 
@@ -65,7 +65,7 @@ fn kids(jwks: &Value) -> Vec<Value> {
 }
 
 on_both! {
-    async fn a_code_gives_tokens_and_nothing_else(engine: Engine) {
+    async fn a_code_can_be_exchanged_for_tokens(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 
@@ -77,7 +77,7 @@ on_both! {
         assert!(Tokens::of(&answer).refresh.starts_with("rt_"), "{}", answer.text);
     }
 
-    async fn an_access_token_says_what_rfc_9068_asks_and_where_it_came_from(engine: Engine) {
+    async fn an_access_token_has_the_claims_of_rfc_9068_and_its_origin(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 
@@ -89,7 +89,7 @@ on_both! {
         assert_eq!(claims, access_token_claims(&granted, &claims, json!(MCP), "mcp_read openid"));
     }
 
-    async fn what_signs_is_what_the_setting_names(engine: Engine) {
+    async fn the_setting_selects_the_signing_algorithm(engine: Engine) {
         for algorithm in ["ES256", "EdDSA", "RS256"] {
             let app = TestApp::with(engine, &[("tokens.signing_algorithm", algorithm)]).await;
             let granted = Granted::new(&app).await;
@@ -126,7 +126,7 @@ on_both! {
         }
     }
 
-    async fn a_token_is_for_every_resource_that_the_user_agreed_to(engine: Engine) {
+    async fn a_token_is_for_every_granted_resource(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 
@@ -135,7 +135,7 @@ on_both! {
         assert_eq!(opened(&Tokens::of(&answer).access).1["aud"], json!([MCP, SECOND]));
     }
 
-    async fn a_resource_is_the_same_however_a_client_spells_it(engine: Engine) {
+    async fn every_spelling_of_a_resource_is_the_same_resource(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         for spelling in [MCP, "https://mcp.example/v1/", "HTTPS://MCP.example/v1", "https://mcp.example:443/v1"] {
@@ -148,7 +148,7 @@ on_both! {
         }
     }
 
-    async fn a_resource_that_nobody_told_this_server_about_is_for_the_setting_to_decide(engine: Engine) {
+    async fn the_setting_decides_about_unknown_resources(engine: Engine) {
         for (policy, expected) in [("accept", None), ("refuse", Some("invalid_target"))] {
             let app = TestApp::with(engine, &[("resources.unknown", policy)]).await;
             let granted = Granted::new(&app).await;
@@ -171,7 +171,7 @@ on_both! {
         }
     }
 
-    async fn one_of_several_resources_may_be_named_and_a_refresh_has_all_again(engine: Engine) {
+    async fn an_exchange_can_select_one_resource_and_a_refresh_has_all_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_for(&asks("mcp_read", &[MCP, SECOND])).await;
@@ -183,7 +183,7 @@ on_both! {
         assert_eq!(opened(&Tokens::of(&refreshed).access).1["aud"], json!([MCP, SECOND]));
     }
 
-    async fn a_json_body_does_as_well_at_both_paths(engine: Engine) {
+    async fn a_json_body_works_at_both_paths(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         for path in [TOKEN, "/api/v2/oauth2/token"] {
@@ -196,7 +196,7 @@ on_both! {
         }
     }
 
-    async fn the_path_of_the_first_mcp_revision_is_there_where_the_setting_says_so(engine: Engine) {
+    async fn the_setting_enables_the_path_of_the_first_mcp_revision(engine: Engine) {
         for (setting, expected) in [("true", 200), ("false", 404)] {
             let app = TestApp::with(engine, &[("http.fallback_paths", setting)]).await;
             let granted = Granted::new(&app).await;
@@ -208,7 +208,7 @@ on_both! {
         }
     }
 
-    async fn who_asked_for_openid_is_told_who_the_user_is(engine: Engine) {
+    async fn the_openid_scope_returns_an_id_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let request = AuthorizationRequest { nonce: Some("n-0S6".to_owned()), ..asks("openid email", &[MCP]) };
@@ -232,7 +232,7 @@ on_both! {
         }));
     }
 
-    async fn an_id_token_has_a_nonce_only_where_one_was_sent(engine: Engine) {
+    async fn an_id_token_has_a_nonce_only_if_one_was_sent(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let request = AuthorizationRequest { nonce: Some("n-0S6".to_owned()), ..asks("openid", &[]) };
@@ -247,17 +247,17 @@ on_both! {
         assert_eq!([nonce(&with), nonce(&without)], [Some(json!("n-0S6")), None]);
     }
 
-    async fn no_id_token_is_taken_for_an_access_token(engine: Engine) {
+    async fn an_id_token_is_not_accepted_as_an_access_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let answer = granted.exchanged(&granted.code_of_mcp("openid").await).await;
 
-        let told = granted.introspected(answer.json()["id_token"].as_str().expect("an ID token")).await;
+        let response = granted.introspected(answer.json()["id_token"].as_str().expect("an ID token")).await;
 
-        assert_eq!(told, json!({"active": false}));
+        assert_eq!(response, json!({"active": false}));
     }
 
-    async fn a_client_that_does_not_ask_for_offline_access_gets_a_refresh_token_all_the_same(engine: Engine) {
+    async fn a_client_without_offline_access_gets_a_refresh_token(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 
@@ -268,7 +268,7 @@ on_both! {
         without.is(200, &answer_with(&without, "mcp_read", json!({})));
     }
 
-    async fn a_client_that_registered_no_refresh_tokens_gets_none(engine: Engine) {
+    async fn a_client_that_did_not_register_refresh_tokens_gets_none(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut granted = Granted::new(&app).await;
         granted.client_id = registered(&app, "Without", &["authorization_code"]).await;
@@ -283,7 +283,7 @@ on_both! {
         }));
     }
 
-    async fn how_long_an_access_token_lives_is_a_setting(engine: Engine) {
+    async fn the_setting_limits_how_long_an_access_token_is_valid(engine: Engine) {
         let app = TestApp::with(engine, &[("tokens.access_ttl", "60")]).await;
         let granted = Granted::new(&app).await;
 
@@ -292,21 +292,21 @@ on_both! {
         let tokens = Tokens::of(&answer);
         assert_eq!((&answer.json()["expires_in"], &opened(&tokens.access).1["exp"]),
             (&json!(60), &json!(START.seconds() + 60)));
-        app.hand.advance(Duration::from_secs(59));
+        app.clock.advance(Duration::from_secs(59));
         assert!(granted.is_active(&tokens.access).await);
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
         assert!(!granted.is_active(&tokens.access).await);
     }
 
-    async fn a_code_lives_for_a_minute_and_as_long_as_the_setting_says(engine: Engine) {
+    async fn a_code_is_valid_for_a_minute_or_the_configured_time(engine: Engine) {
         for (settings, seconds) in [(vec![], 60), (vec![("tokens.code_ttl", "600")], 600)] {
             let app = TestApp::with(engine, &settings).await;
             let granted = Granted::new(&app).await;
             let (early, late) = (granted.code("mcp_read").await, granted.code("mcp_read").await);
 
-            app.hand.advance(Duration::from_secs(seconds - 1));
+            app.clock.advance(Duration::from_secs(seconds - 1));
             let in_time = granted.exchanged(&early).await;
-            app.hand.advance(Duration::from_secs(2));
+            app.clock.advance(Duration::from_secs(2));
             let too_late = granted.exchanged(&late).await;
 
             assert_eq!(in_time.status, 200, "{}", in_time.text);
@@ -314,7 +314,7 @@ on_both! {
         }
     }
 
-    async fn every_grant_of_a_user_is_recorded_once(engine: Engine) {
+    async fn every_consent_of_a_user_is_recorded_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
 
@@ -331,14 +331,14 @@ on_both! {
         assert!(first.subject.ends_with(&format!(" client:{}", granted.client_id)), "{}", first.subject);
     }
 
-    async fn tokens_of_an_older_key_live_on_when_a_new_one_signs(engine: Engine) {
+    async fn tokens_of_an_older_key_stay_valid_after_a_rotation(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let before = granted.tokens("mcp_read").await;
         let rules = app.app.signing_rules();
 
         rotate_signing_keys::rotate_signing_keys(
-            app.context(), &app.app.issuer.ring, rules.algorithm, TakeOver::Now, &AuditActor::COMMAND_LINE,
+            app.context(), rules.algorithm, TakeOver::Now, &AuditActor::COMMAND_LINE,
         ).await.expect("a new key");
         app.app.issuer.signing.reload().await.expect("is read");
         let after = granted.tokens("mcp_read").await;
@@ -354,7 +354,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_source_that_asks_for_too_many_tokens_is_told_when_to_come_back() {
+async fn token_requests_over_the_limit_get_retry_after() {
     let app = TestApp::with(Engine::Sqlite, &[("limits.token_per_minute", "2")]).await;
     let peer = grantor::http::Peer("192.0.2.1:1".parse().expect("an address"));
     let post = async || {
@@ -363,7 +363,7 @@ async fn a_source_that_asks_for_too_many_tokens_is_told_when_to_come_back() {
     };
 
     let (first, second) = (post().await, post().await);
-    app.hand.advance(Duration::from_secs(30));
+    app.clock.advance(Duration::from_secs(30));
     let later = post().await;
 
     first.is(400, &oauth("invalid_request", "grant_type is missing: it is required"));

@@ -1,4 +1,4 @@
-//! `POST /oauth2/v1/token` with an authorization code: what it refuses, and what that ends.
+//! `POST /oauth2/v1/token` with an authorization code: refusals, and the tokens that they end.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn unknown_client() -> Value {
     oauth("invalid_client", "the client is not known: register it")
 }
 
-/// The exchange with one parameter in place of another; `None` leaves it out.
+/// The exchange with one parameter replaced, or removed if the value is `None`.
 fn with<'a>(
     exchange: &[(&'static str, &'a str)],
     name: &'static str,
@@ -46,7 +46,7 @@ fn assert_refused(answer: &Answer, status: u16, body: &Value) {
 }
 
 on_both! {
-    async fn a_code_that_is_used_again_is_refused_and_what_it_gave_ends(engine: Engine) {
+    async fn reusing_a_code_is_refused_and_ends_its_tokens(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read").await;
@@ -63,13 +63,13 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given", "code.used_twice"], "a third use changes nothing");
     }
 
-    async fn a_second_use_ends_what_the_first_gave_also_when_it_comes_late_or_without_proof(engine: Engine) {
+    async fn a_late_second_use_or_one_without_proof_ends_the_tokens_too(engine: Engine) {
         for advance in [0, 600] {
             let app = TestApp::start(engine).await;
             let granted = Granted::new(&app).await;
             let code = granted.code_of_mcp("mcp_read").await;
             let tokens = Tokens::of(&granted.exchanged(&code).await);
-            app.hand.advance(Duration::from_secs(advance));
+            app.clock.advance(Duration::from_secs(advance));
 
             let again = form(&app, TOKEN, &with(&granted.exchange(&code), "code_verifier", None)).await;
 
@@ -78,7 +78,7 @@ on_both! {
         }
     }
 
-    async fn what_another_code_gave_outlives_a_second_use(engine: Engine) {
+    async fn tokens_of_another_code_survive_a_second_use(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let (code, other) = (granted.code_of_mcp("mcp_read").await, granted.tokens("mcp_read").await);
@@ -90,7 +90,7 @@ on_both! {
         assert_eq!(granted.refreshed(&other.refresh).await.status, 200);
     }
 
-    async fn of_two_exchanges_at_once_on_two_replicas_exactly_one_succeeds(engine: Engine) {
+    async fn only_one_of_two_exchanges_on_two_replicas_succeeds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;
@@ -108,7 +108,7 @@ on_both! {
         }
     }
 
-    async fn a_code_of_another_client_is_refused_and_stays_its_own(engine: Engine) {
+    async fn a_code_of_another_client_is_refused_and_stays_valid(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let thief = granted.another_client("Another").await;
@@ -123,7 +123,7 @@ on_both! {
         assert!(granted.is_active(&tokens.access).await);
     }
 
-    async fn a_code_needs_its_own_verifier_and_redirect_uri_and_survives_wrong_ones(engine: Engine) {
+    async fn a_code_requires_its_verifier_and_redirect_uri_and_survives_wrong_ones(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read").await;
@@ -151,7 +151,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200, "the right ones still do");
     }
 
-    async fn a_code_whose_request_named_no_redirect_uri_needs_none(engine: Engine) {
+    async fn a_code_requested_without_a_redirect_uri_needs_none(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let request = AuthorizationRequest { redirect_uri_was_sent: false, ..asks("mcp_read", &[]) };
@@ -164,7 +164,7 @@ on_both! {
         }
     }
 
-    async fn a_code_that_nobody_made_is_refused(engine: Engine) {
+    async fn an_unknown_code_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read").await;
@@ -179,7 +179,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200);
     }
 
-    async fn a_client_that_nobody_knows_is_told_so_that_it_registers_again(engine: Engine) {
+    async fn an_unknown_client_gets_invalid_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read").await;
@@ -196,7 +196,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200);
     }
 
-    async fn a_parameter_that_is_missing_repeated_or_strange_is_named(engine: Engine) {
+    async fn missing_repeated_and_invalid_parameters_are_named(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("mcp_read").await;
@@ -256,7 +256,7 @@ on_both! {
         }
     }
 
-    async fn whoever_authenticates_is_told_that_clients_have_no_secrets(engine: Engine) {
+    async fn client_authentication_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("mcp_read").await;
@@ -272,7 +272,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200);
     }
 
-    async fn a_resource_that_the_user_did_not_agree_to_is_refused(engine: Engine) {
+    async fn a_resource_without_consent_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read").await;
@@ -294,7 +294,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
     }
 
-    async fn a_resource_that_is_first_named_at_the_exchange_is_refused_and_the_code_stays(engine: Engine) {
+    async fn a_resource_first_named_at_the_exchange_is_refused_and_the_code_stays_valid(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("mcp_read").await;
@@ -308,7 +308,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200, "the code is not used up");
     }
 
-    async fn an_exchange_is_refused_as_long_as_user_role_or_client_do_not_permit_it(engine: Engine) {
+    async fn an_exchange_is_refused_while_user_role_or_client_forbid_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("org_authorized_apps_write").await;
@@ -326,7 +326,7 @@ on_both! {
         assert_eq!(granted.exchanged(&code).await.status, 200, "no refusal used the code up");
     }
 
-    async fn an_exchange_gives_only_the_scopes_that_the_role_still_permits(engine: Engine) {
+    async fn an_exchange_returns_only_the_scopes_that_the_role_still_permits(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("mcp_read org_authorized_apps_write").await;
@@ -337,7 +337,7 @@ on_both! {
         assert_eq!((answer.status.as_u16(), &answer.json()["scope"]), (200, &json!("mcp_read")), "{}", answer.text);
     }
 
-    async fn a_code_ends_with_the_grant_that_it_came_from(engine: Engine) {
+    async fn a_code_ends_with_its_grant(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let by = AuditActor::COMMAND_LINE;
@@ -349,7 +349,7 @@ on_both! {
         end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         let of_an_enabled_one = granted.exchanged(&code).await;
         let code = granted.code("mcp_read").await;
-        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.callers, &granted.user.email, &by).await.expect("is disabled");
         let of_a_disabled_user = granted.exchanged(&code).await;
 
         for answer in [of_a_disabled_client, of_an_enabled_one, of_a_disabled_user] {
@@ -357,7 +357,7 @@ on_both! {
         }
     }
 
-    async fn a_second_use_at_the_same_moment_ends_what_the_first_gave_as_a_later_one_does(engine: Engine) {
+    async fn a_concurrent_second_use_ends_the_tokens_of_the_first(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;

@@ -15,14 +15,14 @@ use crate::support::{Answer, TestApp, request};
 
 const PATH: &str = "/oauth2/v1/userinfo";
 
-async fn told(app: &TestApp, method: Method, authorization: Option<&str>) -> Answer {
+async fn userinfo_with(app: &TestApp, method: Method, authorization: Option<&str>) -> Answer {
     let request = request(method, PATH);
     let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
     app.ask(request).await
 }
 
-async fn told_of(app: &TestApp, access_token: &str) -> Answer {
-    told(app, Method::GET, Some(&format!("Bearer {access_token}"))).await
+async fn userinfo(app: &TestApp, access_token: &str) -> Answer {
+    userinfo_with(app, Method::GET, Some(&format!("Bearer {access_token}"))).await
 }
 
 fn assert_invalid(answer: &Answer) {
@@ -32,7 +32,7 @@ fn assert_invalid(answer: &Answer) {
 }
 
 on_both! {
-    async fn what_a_client_learns_depends_on_the_scopes(engine: Engine) {
+    async fn the_claims_depend_on_the_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut granted = Granted::new(&app).await;
         let eve = create_user::create_user(
@@ -49,7 +49,7 @@ on_both! {
             expected["sub"] = json!(eve.id);
             let tokens = Tokens::of(&granted.exchanged(&granted.code(scope).await).await);
             for method in [Method::GET, Method::POST] {
-                let answer = told(&app, method, Some(&format!("Bearer {}", tokens.access))).await;
+                let answer = userinfo_with(&app, method, Some(&format!("Bearer {}", tokens.access))).await;
 
                 answer.is(200, &expected);
                 assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -58,31 +58,31 @@ on_both! {
         }
     }
 
-    async fn a_user_without_a_name_has_none_rather_than_null(engine: Engine) {
+    async fn a_user_without_a_name_has_no_name_member(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let tokens = Tokens::of(&granted.exchanged(&granted.code("openid profile").await).await);
 
-        let answer = told_of(&app, &tokens.access).await;
+        let answer = userinfo(&app, &tokens.access).await;
 
         answer.is(200, &json!({"sub": granted.user.id, "preferred_username": "admin"}));
     }
 
-    async fn a_token_for_an_mcp_server_tells_it_whom_it_serves(engine: Engine) {
+    async fn a_token_for_an_mcp_server_returns_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_for(&asks("openid mcp_read", &[MCP])).await;
 
-        let answer = told_of(&app, &Tokens::of(&granted.exchanged(&code).await).access).await;
+        let answer = userinfo(&app, &Tokens::of(&granted.exchanged(&code).await).access).await;
 
         answer.is(200, &json!({"sub": granted.user.id}));
     }
 
-    async fn whoever_brings_no_token_is_asked_for_one(engine: Engine) {
+    async fn a_request_without_a_token_is_challenged(engine: Engine) {
         let app = TestApp::start(engine).await;
         for authorization in [None, Some("Basic eDp5"), Some("Bearer"), Some("Bearer "), Some("x")] {
             for method in [Method::GET, Method::POST] {
-                let answer = told(&app, method, authorization).await;
+                let answer = userinfo_with(&app, method, authorization).await;
 
                 answer.is(401, &oauth("invalid_request", "the access token is missing"));
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\""));
@@ -91,7 +91,7 @@ on_both! {
         }
     }
 
-    async fn a_token_that_does_not_live_is_refused(engine: Engine) {
+    async fn an_inactive_token_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let (revoked, expired) = (granted.tokens("openid").await, granted.tokens("openid").await);
@@ -99,11 +99,11 @@ on_both! {
         granted.revoked(&revoked.access).await;
 
         for token in [revoked.access.as_str(), &revoked.refresh, &expired.refresh, &code, "x", "a.b.c", MCP_SECRET] {
-            assert_invalid(&told_of(&app, token).await);
+            assert_invalid(&userinfo(&app, token).await);
         }
-        assert_eq!(told_of(&app, &expired.access).await.status, 200);
-        app.hand.advance(Duration::from_secs(3_600));
-        assert_invalid(&told_of(&app, &expired.access).await);
+        assert_eq!(userinfo(&app, &expired.access).await.status, 200);
+        app.clock.advance(Duration::from_secs(3_600));
+        assert_invalid(&userinfo(&app, &expired.access).await);
     }
 
     async fn a_token_of_a_disabled_user_is_refused_on_every_replica(engine: Engine) {
@@ -111,25 +111,25 @@ on_both! {
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("openid").await;
-        assert_eq!(told_of(&replica, &tokens.access).await.status, 200);
+        assert_eq!(userinfo(&replica, &tokens.access).await.status, 200);
 
-        disable_user::disable_user(app.context(), &app.app.operators, &granted.user.email, &AuditActor::COMMAND_LINE)
+        disable_user::disable_user(app.context(), &app.app.callers, &granted.user.email, &AuditActor::COMMAND_LINE)
             .await
             .expect("is disabled");
 
-        assert_invalid(&told_of(&app, &tokens.access).await);
-        assert_invalid(&told_of(&replica, &tokens.access).await);
+        assert_invalid(&userinfo(&app, &tokens.access).await);
+        assert_invalid(&userinfo(&replica, &tokens.access).await);
     }
 
-    async fn a_token_without_openid_is_told_what_it_lacks(engine: Engine) {
+    async fn a_token_without_openid_gets_insufficient_scope(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let granted = Granted::new(&app).await;
         let (without, narrowed) = (granted.tokens("mcp_read").await, granted.tokens("openid mcp_read").await);
-        assert_eq!(told_of(&app, &narrowed.access).await.status, 200);
+        assert_eq!(userinfo(&app, &narrowed.access).await.status, 200);
         granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
 
         for tokens in [without, narrowed] {
-            let answer = told_of(&app, &tokens.access).await;
+            let answer = userinfo(&app, &tokens.access).await;
 
             answer.is(403, &oauth("insufficient_scope", "the access token lacks the scope openid"));
             assert_eq!(

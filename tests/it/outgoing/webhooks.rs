@@ -1,4 +1,4 @@
-//! What is different for webhooks: connections that are kept, and how many requests there are at once.
+//! Connection reuse and concurrency of requests to webhooks.
 
 use grantor::outgoing::{Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request, WebhookBounds};
 
@@ -15,7 +15,7 @@ async fn post(outgoing: &Outgoing, url: &str, headers: &[(&str, &str)]) -> Resul
 }
 
 #[tokio::test]
-async fn one_request_after_the_other_goes_over_one_connection() {
+async fn consecutive_requests_share_one_connection() {
     let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = outgoing(8, 2);
 
@@ -23,12 +23,12 @@ async fn one_request_after_the_other_goes_over_one_connection() {
         assert_eq!(post(&outgoing, &receiver.url("/a"), &[]).await.map(|fetched| fetched.status), Ok(200));
     }
 
-    let connections: Vec<usize> = receiver.asked().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1; 5]);
 }
 
 #[tokio::test]
-async fn for_others_no_connection_is_kept() {
+async fn other_clients_keep_no_connection() {
     let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = super::outgoing();
 
@@ -36,12 +36,12 @@ async fn for_others_no_connection_is_kept() {
         assert!(post(&outgoing, &receiver.url("/a"), &[]).await.is_ok());
     }
 
-    let connections: Vec<usize> = receiver.asked().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn a_connection_on_which_an_answer_went_wrong_is_not_used_again() {
+async fn a_connection_is_not_reused_after_a_failed_response() {
     let receiver = Site::answering(Reply::json("x".repeat(65_537))).await;
     let outgoing = outgoing(8, 2);
     let url = receiver.url("/a");
@@ -56,12 +56,12 @@ async fn a_connection_on_which_an_answer_went_wrong_is_not_used_again() {
     assert!(status(Reply::Broken, BOUNDS).await.is_err());
     assert_eq!(status(Reply::json("{}"), BOUNDS).await, Ok(200));
 
-    let connections: Vec<usize> = receiver.asked().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1, 2, 3, 4]);
 }
 
 #[tokio::test]
-async fn a_receiver_that_closes_its_connections_without_a_word_is_connected_to_again() {
+async fn a_silently_closed_connection_is_reopened() {
     let receiver = Site::answering(Reply::Parting).await;
     let outgoing = outgoing(8, 2);
 
@@ -71,7 +71,7 @@ async fn a_receiver_that_closes_its_connections_without_a_word_is_connected_to_a
 }
 
 #[tokio::test]
-async fn so_many_are_under_way_to_one_destination_and_so_many_in_all() {
+async fn requests_are_limited_per_destination_and_in_total() {
     let (one, other, third) = (
         Site::answering(Reply::json("{}")).await,
         Site::answering(Reply::json("{}")).await,
@@ -86,21 +86,21 @@ async fn so_many_are_under_way_to_one_destination_and_so_many_in_all() {
     let busy = Err(OutgoingError::Busy { host: "127.0.0.1".to_owned() });
 
     let mut under_way: Vec<_> = (0..3).map(|_| ask(&one)).collect();
-    one.was_asked(3).await;
+    one.wait_for_requests(3).await;
     assert_eq!(ask(&one).await.expect("ends"), busy, "a fourth to one destination");
     under_way.push(ask(&other));
-    other.was_asked(1).await;
+    other.wait_for_requests(1).await;
     assert_eq!(ask(&third).await.expect("ends"), busy, "a fifth in all");
 
     [&one, &other, &third].into_iter().for_each(Site::open);
     for asked in under_way {
         assert_eq!(asked.await.expect("ends"), Ok(200));
     }
-    assert_eq!((one.asked().len(), other.asked().len(), third.asked().len()), (3, 1, 0));
+    assert_eq!((one.requests().len(), other.requests().len(), third.requests().len()), (3, 1, 0));
 }
 
 #[tokio::test]
-async fn the_address_is_checked_although_connections_are_kept() {
+async fn the_address_is_checked_even_with_open_connections() {
     let receiver = Site::answering(Reply::json("{}")).await;
     let strict = Outgoing::for_webhooks(OutgoingRules::default(), WebhookBounds { at_once: 4, at_once_per_host: 4 });
 
@@ -108,11 +108,11 @@ async fn the_address_is_checked_although_connections_are_kept() {
         let refused = post(&strict, &format!("https://{host}:{}/a", receiver.address.port()), &[]).await;
         assert!(matches!(refused, Err(OutgoingError::Refused { .. })), "{host}: {refused:?}");
     }
-    assert_eq!(receiver.asked().len(), 0);
+    assert_eq!(receiver.requests().len(), 0);
 }
 
 #[tokio::test]
-async fn headers_are_sent_by_whatever_name_and_a_bad_one_fails_the_request() {
+async fn headers_are_sent_as_named_and_an_invalid_one_fails_the_request() {
     let receiver = Site::answering(Reply::json("{}")).await;
     let outgoing = outgoing(8, 2);
     let name = format!("X-{}", "team".to_uppercase());
@@ -124,12 +124,12 @@ async fn headers_are_sent_by_whatever_name_and_a_bad_one_fails_the_request() {
         assert!(matches!(refused, Err(OutgoingError::BadHeader { .. })), "{name:?}: {value:?}");
     }
 
-    let asked = receiver.asked();
+    let asked = receiver.requests();
     assert_eq!((asked.len(), asked[0].header("x-team"), asked[0].header("x-other")), (1, Some("a"), Some("b")));
 }
 
 #[tokio::test]
-async fn what_was_answered_is_not_printed() {
+async fn responses_are_not_printed() {
     let reply = Reply::json("t0ken").with_header("x-token", "t0ken");
     let receiver = Site::answering(reply).await;
 

@@ -25,7 +25,7 @@ async fn account(person: &mut Person<'_>) -> Answer {
 }
 
 async fn refresh_token(client: &McpClient<'_>, person: &mut Person<'_>) -> String {
-    let answer = person.agrees(&client.url(&[])).await;
+    let answer = person.approves(&client.url(&[])).await;
     let tokens = client.exchange(&client.code(&answer), &[]).await;
     tokens.json()["refresh_token"].as_str().expect("a refresh token").to_owned()
 }
@@ -49,12 +49,12 @@ on_both! {
         let umbra = app.operator("Umbra").await;
         let mut bob = acme.person("bob@mail.example", Role::Standard).await;
         let other = McpClient::registered(&app, &["https://other.example/cb"]).await;
-        umbra.takes_in(&eve, Role::Standard).await;
+        umbra.adds_member(&eve, Role::Standard).await;
         eve.signs_in().await;
         for org in [&acme, &umbra] {
-            eve.agrees(&client.url(&[("dd_oid", &org.org_id.to_string()), ("scope", "openid dashboards_read")])).await;
+            eve.approves(&client.url(&[("dd_oid", &org.org_id.to_string()), ("scope", "openid dashboards_read")])).await;
         }
-        bob.agrees(&other.url(&[])).await;
+        bob.approves(&other.url(&[])).await;
 
         let (hers, his) = (account(&mut eve).await, account(&mut bob).await);
 
@@ -72,7 +72,7 @@ on_both! {
         let token = refresh_token(&client, &mut eve).await;
         let page = account(&mut eve).await;
 
-        app.hand.advance(Duration::from_secs(18 * 60));
+        app.clock.advance(Duration::from_secs(18 * 60));
         let revoked = eve.submit(&Form::on(&page, "/account/revoke")).await;
 
         let result = revoked.header("location").expect("a redirect").to_owned();
@@ -81,7 +81,7 @@ on_both! {
         let text = after.text.replace("<bdi>", "").replace("</bdi>", "");
         let said = "Access ended. APIs that only check signatures may accept its last token for up to 42 minutes.";
         assert!(text.contains(said), "{text}");
-        app.hand.advance(Duration::from_secs(42 * 60));
+        app.clock.advance(Duration::from_secs(42 * 60));
         let later = eve.open(&result).await;
         assert!(later.text.contains("Access ended.") && !later.text.contains("signatures"), "{}", later.text);
         assert_eq!(Form::all(&after, "/account/revoke"), []);
@@ -103,7 +103,7 @@ on_both! {
         let mut bob = acme.person("bob@mail.example", Role::Admin).await;
         let other = McpClient::registered(&app, &["https://other.example/cb"]).await;
         let token = refresh_token(&client, &mut eve).await;
-        bob.agrees(&other.url(&[])).await;
+        bob.approves(&other.url(&[])).await;
         let hers = Form::on(&account(&mut eve).await, "/account/revoke").all_of("grant")[0].to_owned();
         let his = Form::on(&account(&mut bob).await, "/account/revoke");
 
@@ -130,11 +130,11 @@ on_both! {
         let (_acme, _client, eve) = stage(&app).await;
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
         let mut here = eve.with_header("user-agent", firefox);
-        let mut there = eve.elsewhere().with_header("user-agent", "<script>alert(1)</script>");
-        let mut elsewhere = eve.elsewhere();
+        let mut there = eve.in_new_browser().with_header("user-agent", "<script>alert(1)</script>");
+        let mut elsewhere = eve.in_new_browser();
         for browser in [&mut here, &mut there, &mut elsewhere] {
             browser.signs_in().await;
-            app.hand.advance(Duration::from_secs(1));
+            app.clock.advance(Duration::from_secs(1));
         }
 
         let page = account(&mut here).await;
@@ -158,11 +158,11 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, _client, mut eve) = stage(&app).await;
         let mut bob = acme.person("bob@mail.example", Role::Admin).await;
-        let mut also_eve = eve.elsewhere();
+        let mut also_eve = eve.in_new_browser();
         eve.signs_in().await;
         also_eve.signs_in().await;
         bob.signs_in().await;
-        bob.elsewhere().signs_in().await;
+        bob.in_new_browser().signs_in().await;
         let hers = Form::on(&account(&mut eve).await, "/account/sessions/end").all_of("session")[0].to_owned();
         let his = Form::on(&account(&mut bob).await, "/account/sessions/end");
 
@@ -178,7 +178,7 @@ on_both! {
         let replica = app.replica().await;
         let (_acme, client, mut eve) = stage(&app).await;
         let token = refresh_token(&client, &mut eve).await;
-        let mut there = eve.elsewhere();
+        let mut there = eve.in_new_browser();
         there.signs_in().await;
         let page = account(&mut eve).await;
 
@@ -219,7 +219,7 @@ on_both! {
     async fn changing_the_password_requires_the_current_one_and_a_strong_new_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, _client, mut eve) = stage(&app).await;
-        let mut there = eve.elsewhere();
+        let mut there = eve.in_new_browser();
         there.signs_in().await;
         let page = eve.signs_in().await;
         let long = "seven green kettles ".repeat(52);
@@ -238,7 +238,7 @@ on_both! {
             assert!(answer.text.contains(words) && !answer.text.contains(NEW), "{}", answer.text);
         }
         assert!(is_signed_in(&mut there).await);
-        eve.elsewhere().signs_in().await;
+        eve.in_new_browser().signs_in().await;
     }
 
     async fn guesses_of_the_current_password_are_limited(engine: Engine) {
@@ -260,7 +260,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
         let token = refresh_token(&client, &mut eve).await;
-        eve.elsewhere().signs_in().await;
+        eve.in_new_browser().signs_in().await;
         let page = account(&mut eve).await;
         let mut signed_out = eve.clone();
         signed_out.cookies.remove("sid");

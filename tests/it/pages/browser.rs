@@ -28,9 +28,9 @@ async fn forms(
 ) -> Vec<Form> {
     let login = eve.open("/login").await;
     let login = eve.login(&login);
-    let consent = eve.reaches_consent(&client.url(&[("dd_oid", &acme.org_id.to_string())])).await;
-    eve.elsewhere().signs_in().await;
-    umbra.takes_in(eve, Role::Standard).await;
+    let consent = eve.opens_consent(&client.url(&[("dd_oid", &acme.org_id.to_string())])).await;
+    eve.in_new_browser().signs_in().await;
+    umbra.adds_member(eve, Role::Standard).await;
     let other = eve.visit(&client.url(&[("state", "other")])).await;
     let choice = Form::on(&other, "/organization").with("org", &umbra.org_id.to_string());
     let account = eve.open("/account").await;
@@ -76,7 +76,7 @@ on_both! {
         // None of them had an effect.
         client.code(&eve.submit(&forms[7]).await);
         assert_eq!(Form::all(&eve.open("/account").await, "/account/sessions/end").len(), 1);
-        eve.elsewhere().signs_in().await;
+        eve.in_new_browser().signs_in().await;
     }
 
     async fn every_form_is_refused_if_the_browser_reports_another_origin(engine: Engine) {
@@ -105,7 +105,7 @@ on_both! {
     async fn the_refusal_of_a_forged_form_has_the_same_reason_for_programs(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
         let mut program = eve.with_header("accept", "application/json");
 
         let answer = program.submit(&Form::approving(&page).without("csrf")).await;
@@ -143,7 +143,7 @@ on_both! {
     async fn on_https_cookies_without_the_prefix_are_ignored(engine: Engine) {
         let app = TestApp::with(engine, &[HTTPS]).await;
         let (_acme, client, mut eve) = stage(&app).await;
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
         let mut planted = eve.clone();
         planted.cookies =
             eve.cookies.iter().map(|(name, value)| (name.replace("__Host-", ""), value.clone())).collect();
@@ -161,7 +161,7 @@ on_both! {
 
         let begun = eve.open(&client.url(&[])).await;
         let again = eve.open(&client.url(&[])).await;
-        let fatal = eve.elsewhere().open(AUTHORIZE).await;
+        let fatal = eve.in_new_browser().open(AUTHORIZE).await;
 
         let binding = set_cookies(&begun);
         assert_eq!(binding.len(), 1);
@@ -175,7 +175,7 @@ on_both! {
     async fn a_form_of_another_site_keeps_the_binding_and_the_pending_requests(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_acme, client, mut eve) = stage(&app).await;
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
         let query = client.query(&[("state", "of another site"), ("scope", "openid email")]);
         let form = Form { action: AUTHORIZE.to_owned(), fields: pairs(&query) };
 
@@ -201,7 +201,7 @@ on_both! {
 
         let begun = eve.submit(&form).await;
         let login = eve.follow(begun).await;
-        let page = eve.logs_in(&login).await;
+        let page = eve.signs_in_on(&login).await;
         client.code(&eve.submit(&Form::approving(&page)).await);
     }
 
@@ -224,8 +224,8 @@ on_both! {
         let plain_login = eve.open("/login").await;
         let login = eve.visit(&client.url(&to_login)).await;
         let failed = eve.submit(&eve.login(&login).with("password", "wrong")).await;
-        let consent = eve.logs_in(&login).await;
-        umbra.takes_in(&eve, Role::Standard).await;
+        let consent = eve.signs_in_on(&login).await;
+        umbra.adds_member(&eve, Role::Standard).await;
         let organization = eve.visit(&client.url(&to_login)).await;
         let account = eve.open("/account").await;
         let problem = eve.open(AUTHORIZE).await;

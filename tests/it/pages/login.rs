@@ -49,7 +49,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         for email in [" eve@mail.example ", "EVE@Mail.Example"] {
-            assert_eq!(tries(&mut eve.elsewhere(), email, PASSWORD).await.status, 303, "{email}");
+            assert_eq!(tries(&mut eve.in_new_browser(), email, PASSWORD).await.status, 303, "{email}");
         }
     }
 
@@ -59,7 +59,7 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         let disabled = acme.person("disabled@mail.example", Role::Standard).await;
         let by = AuditActor::COMMAND_LINE;
-        disable_user::disable_user(app.context(), &app.app.operators, &disabled.email, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.callers, &disabled.email, &by).await.expect("is disabled");
 
         let wrong = tries(&mut eve, EVE, "another password").await;
         let others = [
@@ -99,7 +99,7 @@ on_both! {
 
         let page = eve.visit(&client.url(&[])).await;
         let wrong = eve.submit(&eve.login(&page).with("password", "mistyped")).await;
-        let consent = eve.logs_in(&wrong).await;
+        let consent = eve.signs_in_on(&wrong).await;
 
         assert!(is_wrong(&wrong) && wrong.text.contains("Editor"), "{}", wrong.text);
         client.code(&eve.submit(&Form::approving(&consent)).await);
@@ -114,11 +114,11 @@ on_both! {
         let mut statuses = Vec::new();
         for number in 0..12 {
             let email = format!("user{number}@mail.example");
-            statuses.push(tries(&mut mallory.elsewhere(), &email, "Passw0rd").await.status.as_u16());
+            statuses.push(tries(&mut mallory.in_new_browser(), &email, "Passw0rd").await.status.as_u16());
         }
         let same_address = tries(&mut eve.with_header("x-forwarded-for", "203.0.113.1"), EVE, PASSWORD).await;
         let other_address = tries(&mut eve.with_header("x-forwarded-for", "203.0.113.2"), EVE, PASSWORD).await;
-        app.hand.advance(MINUTE);
+        app.clock.advance(MINUTE);
         let later = tries(&mut eve.with_header("x-forwarded-for", "203.0.113.1"), EVE, PASSWORD).await;
 
         assert_eq!(statuses, [[403; 10].as_slice(), &[429; 2]].concat());
@@ -132,17 +132,17 @@ on_both! {
 
         tries(&mut eve, EVE, PASSWORD).await;
         let first = eve.clone();
-        app.hand.advance(MINUTE);
+        app.clock.advance(MINUTE);
         // Signing in again, as after a request with prompt=login.
-        let page = first.elsewhere().open("/login").await;
+        let page = first.in_new_browser().open("/login").await;
         assert_eq!(page.status, 200);
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let page = eve.visit(&client.url(&[("prompt", "login")])).await;
-        eve.logs_in(&page).await;
+        eve.signs_in_on(&page).await;
 
         let sids = [&first.cookies["sid"], &eve.cookies["sid"]];
         assert!(sids[0] != sids[1] && !sids.contains(&&"planted".to_owned()) && sids.iter().all(|sid| sid.len() >= 43));
-        let mut planted = first.elsewhere();
+        let mut planted = first.in_new_browser();
         planted.cookies.insert("sid".to_owned(), "planted".to_owned());
         assert!(!is_signed_in(&mut planted).await);
         assert!(!is_signed_in(&mut first.clone()).await, "the previous session has ended");
@@ -164,9 +164,9 @@ on_both! {
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         eve.signs_in().await;
 
-        app.hand.advance(8 * HOUR);
+        app.clock.advance(8 * HOUR);
         assert!(is_signed_in(&mut eve).await);
-        app.hand.advance(8 * HOUR + Duration::from_secs(1));
+        app.clock.advance(8 * HOUR + Duration::from_secs(1));
         assert!(!is_signed_in(&mut eve).await);
     }
 
@@ -177,12 +177,12 @@ on_both! {
         eve.signs_in().await;
 
         for _ in 0..4 {
-            app.hand.advance(6 * HOUR);
-            replica.hand.advance(6 * HOUR);
+            app.clock.advance(6 * HOUR);
+            replica.clock.advance(6 * HOUR);
             assert!(is_signed_in(&mut eve).await);
         }
-        app.hand.advance(Duration::from_secs(1));
-        replica.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
+        replica.clock.advance(Duration::from_secs(1));
         assert!(!is_signed_in(&mut eve).await && !is_signed_in(&mut eve.on(&replica)).await);
     }
 
@@ -212,15 +212,15 @@ on_both! {
         let replica = app.replica().await;
         let mut eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
 
         let by = AuditActor::COMMAND_LINE;
-        disable_user::disable_user(app.context(), &app.app.operators, EVE, &by).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.callers, EVE, &by).await.expect("is disabled");
         let approved = eve.submit(&Form::approving(&page)).await;
 
         assert!(approved.header("location").is_some_and(|to| to.starts_with("/login?request=")), "{approved:?}");
         assert!(!is_signed_in(&mut eve.clone()).await && !is_signed_in(&mut eve.on(&replica)).await);
-        assert!(is_wrong(&tries(&mut eve.elsewhere(), EVE, PASSWORD).await));
+        assert!(is_wrong(&tries(&mut eve.in_new_browser(), EVE, PASSWORD).await));
     }
 
     async fn another_user_can_sign_in_to_answer_the_request(engine: Engine) {
@@ -229,12 +229,12 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         let bob = acme.person("bob@mail.example", Role::Standard).await;
         let client = McpClient::registered(&app, &[REDIRECT]).await;
-        let page = eve.reaches_consent(&client.url(&[("login_hint", EVE)])).await;
+        let page = eve.opens_consent(&client.url(&[("login_hint", EVE)])).await;
 
         let signed_out = eve.submit(&Form::on(&page, "/logout")).await;
         let login = eve.follow(signed_out).await;
         let mut bob = Person { cookies: eve.cookies.clone(), ..bob };
-        let consent = bob.logs_in(&login).await;
+        let consent = bob.signs_in_on(&login).await;
         let answer = bob.submit(&Form::approving(&consent)).await;
 
         assert!(
@@ -243,7 +243,7 @@ on_both! {
             consent.text
         );
         client.code(&answer);
-        assert_eq!(eve_s_apps(&mut eve.elsewhere()).await, 0);
+        assert_eq!(eve_s_apps(&mut eve.in_new_browser()).await, 0);
     }
 
     async fn no_parameter_redirects_to_another_site(engine: Engine) {
@@ -319,11 +319,11 @@ on_both! {
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         eve.signs_in().await;
         let stolen = eve.clone();
-        app.hand.advance(MINUTE);
+        app.clock.advance(MINUTE);
 
         let page = eve.visit(&client.url(&[("prompt", "login")])).await;
         let mut bob = Person { cookies: eve.cookies.clone(), ..bob };
-        bob.logs_in(&page).await;
+        bob.signs_in_on(&page).await;
 
         assert!(is_signed_in(&mut bob).await);
         assert!(!is_signed_in(&mut stolen.clone()).await, "the previous session must end");

@@ -3,7 +3,6 @@
 mod account;
 mod browser;
 mod consent;
-mod consent_changes;
 mod login;
 mod organization;
 mod password;

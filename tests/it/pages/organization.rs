@@ -15,7 +15,7 @@ async fn stage(app: &TestApp) -> (TestOperator<'_>, TestOperator<'_>, McpClient<
     let client = McpClient::registered(app, &[REDIRECT]).await;
     umbra.restrict(&client.id, &["openid"], &[]).await;
     let eve = acme.person(EVE, Role::Standard).await;
-    umbra.takes_in(&eve, Role::ReadOnly).await;
+    umbra.adds_member(&eve, Role::ReadOnly).await;
     (acme, umbra, client, eve)
 }
 
@@ -26,7 +26,7 @@ on_both! {
         let (acme, umbra, client, mut eve) = stage(&app).await;
         app.operator("Initech").await;
 
-        let page = eve.reaches_consent(&client.url(&[("scope", "openid email")])).await;
+        let page = eve.opens_consent(&client.url(&[("scope", "openid email")])).await;
         let chosen = eve.on(&replica).submit(&choosing(&page, umbra.org_id)).await;
         let consent = eve.follow(chosen).await;
         let answer = eve.submit(&Form::approving(&consent)).await;
@@ -40,7 +40,7 @@ on_both! {
             consent.text.contains("act for you at <bdi>Umbra &#38; &#60;Co&#62;</bdi>?</h1>")
         );
         assert_eq!(Form::on(&consent, AUTHORIZE).all_of("scope"), [""; 0], "withheld in Umbra");
-        let received = client.told(&answer);
+        let received = client.redirect_params(&answer);
         assert_eq!(received.get("dd_oid"), Some(umbra.org_id.to_string().as_str()));
         assert_eq!(received.get("dd_org_name"), Some("Umbra & <Co>"));
         assert_eq!(client.scopes(&answer).await, "openid");
@@ -50,7 +50,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (_acme, _umbra, client, mut eve) = stage(&app).await;
         let initech = app.operator("Initech").await;
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
         let form = Form::on(&page, "/organization");
         let again = format!("/organization?request={}", form.all_of("request")[0]);
 
@@ -70,7 +70,7 @@ on_both! {
         let client = McpClient::registered(&app, &[REDIRECT]).await;
         let mut eve = acme.person(EVE, Role::Standard).await;
 
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
         let request = Form::on(&page, AUTHORIZE).all_of("request")[0].to_owned();
         let opened = eve.open(&format!("/organization?request={request}")).await;
 
@@ -84,7 +84,7 @@ on_both! {
         let mut eve = acme.person(EVE, Role::Standard).await;
         app.execute("DELETE FROM memberships WHERE role = 'standard'").await;
 
-        let page = eve.reaches_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
 
         assert_eq!((page.status.as_u16(), page.header("location")), (403, None), "{}", page.text);
         assert!(page.text.contains("organization") && !page.text.contains("cookies"), "{}", page.text);
@@ -94,15 +94,15 @@ on_both! {
     async fn a_choice_counts_only_for_its_own_request(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbra, client, mut eve) = stage(&app).await;
-        let first = eve.reaches_consent(&client.url(&[("state", "first")])).await;
+        let first = eve.opens_consent(&client.url(&[("state", "first")])).await;
         let second = eve.visit(&client.url(&[("state", "second")])).await;
 
         let chosen = eve.submit(&choosing(&first, acme.org_id)).await;
         let to_first = eve.follow(chosen).await;
         let chosen = eve.submit(&choosing(&second, umbra.org_id)).await;
         let to_second = eve.follow(chosen).await;
-        let first = client.told(&eve.submit(&Form::approving(&to_first)).await);
-        let second = client.told(&eve.submit(&Form::approving(&to_second)).await);
+        let first = client.redirect_params(&eve.submit(&Form::approving(&to_first)).await);
+        let second = client.redirect_params(&eve.submit(&Form::approving(&to_second)).await);
 
         assert_eq!((first.get("state"), first.get("dd_org_name")), (Some("first"), Some("Acme")));
         assert_eq!((second.get("state"), second.get("dd_org_name")), (Some("second"), Some("Umbra & <Co>")));
@@ -112,12 +112,12 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, _umbra, client, mut eve) = stage(&app).await;
         eve.signs_in().await;
-        eve.agrees(&client.url(&[("dd_oid", &acme.org_id.to_string())])).await;
+        eve.approves(&client.url(&[("dd_oid", &acme.org_id.to_string())])).await;
 
         let page = eve.visit(&client.url(&[])).await;
         let answer = eve.submit(&choosing(&page, acme.org_id)).await;
 
-        assert_eq!(client.told(&answer).get("dd_org_name"), Some("Acme"));
+        assert_eq!(client.redirect_params(&answer).get("dd_org_name"), Some("Acme"));
     }
 
     async fn prompt_none_returns_an_error_if_the_user_has_no_organization(engine: Engine) {
@@ -131,6 +131,6 @@ on_both! {
         let silently = eve.open(&client.url(&[("prompt", "none")])).await;
 
         assert_eq!(silently.status, 303, "OpenID Connect Core section 3.1.2.6: {}", silently.text);
-        assert!(client.told(&silently).get("error").is_some());
+        assert!(client.redirect_params(&silently).get("error").is_some());
     }
 }

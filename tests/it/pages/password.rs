@@ -45,11 +45,11 @@ on_both! {
         let consent = eve.follow(answer).await;
         client.code(&eve.submit(&Form::approving(&consent)).await);
 
-        let mut there = eve.elsewhere();
+        let mut there = eve.in_new_browser();
         let login = there.open("/login").await;
         let account = signs_in(&mut there, &login, NEW).await;
         assert!(account.text.contains("Your account"), "{}", account.text);
-        let mut mallory = eve.elsewhere();
+        let mut mallory = eve.in_new_browser();
         let login = mallory.open("/login").await;
         let old = mallory.submit(&Form::on(&login, "/login").with("email", EVE).with("password", &printed)).await;
         assert_eq!(old.status, 403, "{}", old.text);
@@ -129,7 +129,7 @@ on_both! {
         let page = signs_in(&mut eve, &login, &printed).await;
         assert_eq!(Form::all(&page, "/password").len(), 1, "{}", page.text);
 
-        let given = NewPassword::chosen(grantor::secret::Secret::new(NEW.to_owned()));
+        let given = NewPassword::chosen(grantor::rules::secret::Secret::new(NEW.to_owned()));
         set_password::set_password(app.context(), EVE, given, &AuditActor::COMMAND_LINE).await.expect("is set");
         let login = eve.visit("/account").await;
         let account = signs_in(&mut eve, &login, NEW).await;

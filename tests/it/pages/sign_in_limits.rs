@@ -10,7 +10,7 @@ use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::db::audit_events;
 use grantor::db::users::known_browsers::MAX_KNOWN_BROWSERS;
 use grantor::rules::identity::permission::Role;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::json;
 
 use crate::support::flow::{Form, PASSWORD, Person};
@@ -57,12 +57,12 @@ on_both! {
         // Together they made a hundred attempts, so from now on each address has three.
         assert_eq!(guesses(&mut at(&mallory, "203.0.113.100"), EVE, 4).await, [403, 403, 403, 429]);
         let caught = tries(&mut at(&mallory, "203.0.113.1"), EVE, PASSWORD).await;
-        let owner = tries(&mut at(&eve.elsewhere(), "198.51.100.2"), EVE, PASSWORD).await;
+        let owner = tries(&mut at(&eve.in_new_browser(), "198.51.100.2"), EVE, PASSWORD).await;
 
         assert_eq!((caught.status.as_u16(), caught.header("retry-after")), (429, Some("90")), "{}", caught.text);
         assert!(caught.text.contains("Try again in 90 seconds") && caught.header("set-cookie").is_none());
         assert_eq!(owner.status, 303, "{}", owner.text);
-        app.hand.advance(Duration::from_secs(900));
+        app.clock.advance(Duration::from_secs(900));
         assert_eq!(guesses(&mut at(&mallory, "203.0.113.1"), EVE, 1).await, [403]);
     }
 
@@ -70,14 +70,14 @@ on_both! {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
         for round in 0..25 {
-            assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 303, "{round}");
+            assert_eq!(tries(&mut eve.in_new_browser(), EVE, PASSWORD).await.status, 303, "{round}");
         }
     }
 
     async fn concurrent_attempts_are_counted_before_they_fail(engine: Engine) {
         let app = TestApp::start(engine).await;
         let eve = app.operator("Acme").await.person(EVE, Role::Standard).await;
-        let mut browsers: Vec<_> = (0..20).map(|_| eve.elsewhere()).collect();
+        let mut browsers: Vec<_> = (0..20).map(|_| eve.in_new_browser()).collect();
 
         let answers = futures_util::future::join_all(browsers.iter_mut().map(|one| tries(one, EVE, "a guess"))).await;
 
@@ -90,8 +90,8 @@ on_both! {
         let acme = app.operator("Acme").await;
         let mut eve = acme.person(EVE, Role::Standard).await;
         eve.signs_in().await;
-        guesses(&mut eve.elsewhere(), EVE, 11).await;
-        assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 429);
+        guesses(&mut eve.in_new_browser(), EVE, 11).await;
+        assert_eq!(tries(&mut eve.in_new_browser(), EVE, PASSWORD).await.status, 429);
 
         assert_eq!(tries(&mut eve, EVE, PASSWORD).await.status, 303);
         assert_eq!(guesses(&mut eve, EVE, 11).await, [[403; 10].as_slice(), &[429]].concat(), "a known browser has its own limits");
@@ -124,7 +124,7 @@ on_both! {
         let first = eve.clone();
         assert_eq!(tries(&mut eve, BOB, PASSWORD).await.status, 303);
         assert!(first.cookies["known_browser"] != eve.cookies["known_browser"]);
-        guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+        guesses(&mut eve.in_new_browser(), "nobody@mail.example", 11).await;
 
         for email in [EVE, BOB] {
             assert_eq!(tries(&mut eve.clone(), email, "wrong").await.status, 403, "{email} is known");
@@ -145,13 +145,13 @@ on_both! {
             here
         };
         let is_known = async |browser: &Person<'_>| {
-            guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+            guesses(&mut eve.in_new_browser(), "nobody@mail.example", 11).await;
             tries(&mut browser.clone(), EVE, "wrong").await.status == 403
         };
 
         assert!(is_known(&page).await, "the browser in which it was changed");
         assert!(!is_known(&eve).await, "the previous cookie");
-        app.hand.advance(183 * DAY);
+        app.clock.advance(183 * DAY);
         assert!(!is_known(&page).await);
         let chosen = NewPassword::chosen(Secret::new(PASSWORD.to_owned()));
         set_password::set_password(app.context(), EVE, chosen, &AuditActor::COMMAND_LINE).await.expect("is set");
@@ -163,13 +163,13 @@ on_both! {
         eve.signs_in().await;
         let first = eve.clone();
         for _ in 0..MAX_KNOWN_BROWSERS {
-            app.hand.advance(Duration::from_secs(1));
-            assert_eq!(tries(&mut eve.elsewhere(), EVE, PASSWORD).await.status, 303);
+            app.clock.advance(Duration::from_secs(1));
+            assert_eq!(tries(&mut eve.in_new_browser(), EVE, PASSWORD).await.status, 303);
         }
-        guesses(&mut eve.elsewhere(), "nobody@mail.example", 11).await;
+        guesses(&mut eve.in_new_browser(), "nobody@mail.example", 11).await;
 
         assert_eq!(tries(&mut first.clone(), EVE, "wrong").await.status, 429, "the oldest is forgotten");
-        app.hand.advance(183 * DAY);
+        app.clock.advance(183 * DAY);
         audit_refused::audit_refused_sign_ins(app.context()).await.expect("is swept");
     }
 
@@ -178,15 +178,15 @@ on_both! {
         let replica = app.replica().await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let mut eve = acme.person(EVE, Role::Standard).await;
-        umbra.takes_in(&eve, Role::Standard).await;
-        guesses(&mut eve.elsewhere(), EVE, 3).await;
-        guesses(&mut eve.elsewhere(), "nobody@mail.example", 2).await;
+        umbra.adds_member(&eve, Role::Standard).await;
+        guesses(&mut eve.in_new_browser(), EVE, 3).await;
+        guesses(&mut eve.in_new_browser(), "nobody@mail.example", 2).await;
 
         let account = eve.signs_in().await;
         assert!(account.text.contains("3 failed sign-in attempts in the last 24 hours"), "{}", account.text);
         assert_eq!(audit_refused::audit_refused_sign_ins(app.context()).await.expect("is done"), 0, "the hour is not over");
         for one in [&app, &replica] {
-            one.hand.advance(HOUR);
+            one.clock.advance(HOUR);
         }
         let (here, there) = tokio::join!(
             audit_refused::audit_refused_sign_ins(app.context()),
@@ -206,7 +206,7 @@ on_both! {
         let of_nobody = audit_events::list_of_server(app.db(), 1).await.expect("is readable").remove(0);
         assert_eq!((of_nobody.action.as_str(), of_nobody.subject.as_str()), ("sign_in.refused", "unknown accounts"));
         assert_eq!(of_nobody.after, Some(json!({"attempts": 2, "hour": hour})));
-        app.hand.advance(DAY);
+        app.clock.advance(DAY);
         let account = eve.signs_in().await;
         assert!(!account.text.contains("failed sign-in"), "{}", account.text);
     }

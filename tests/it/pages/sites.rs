@@ -53,7 +53,7 @@ on_both! {
         }
         assert_eq!(links.len(), 3);
         let login = eve.open(&links[0]).await;
-        let consent = eve.logs_in(&login).await;
+        let consent = eve.signs_in_on(&login).await;
         client.code(&eve.submit(&Form::approving(&consent)).await);
     }
 
@@ -148,7 +148,7 @@ on_both! {
 
         let page = Person::new(&app, EVE).visit(&client.url(&[("redirect_uri", "")])).await;
         let link = links(&page.text).into_iter().find(|link| link.contains("us.example.com")).expect("that site");
-        let consent = eve.reaches_consent(&link).await;
+        let consent = eve.opens_consent(&link).await;
         let code = same_client.code(&eve.submit(&Form::approving(&consent)).await);
 
         let tokens = same_client.exchange(&code, &[("redirect_uri", "")]).await;

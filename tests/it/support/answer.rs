@@ -1,4 +1,4 @@
-//! What came back, whole.
+//! A complete response.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -28,7 +28,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("a header of text"))
     }
 
-    /// Status and whole body in one comparison.
+    /// Compares status and body at once.
     pub fn is(&self, status: u16, body: &Value) {
         assert_eq!((self.status.as_u16(), &self.json()), (status, body));
     }

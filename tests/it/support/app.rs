@@ -14,14 +14,17 @@ use grantor::config::{Config, Loaded, Sources};
 use grantor::db::engine::Db;
 use grantor::db::engine::connect::{Location, Target};
 use grantor::http;
+use grantor::passwords::Passwords;
+use grantor::passwords::hash::PasswordCost;
+use grantor::random::Random;
+use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
 use grantor::sealing::KeyRing;
-use grantor::secret::{Random, Secret};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use super::{Answer, DEADLINE, TestOperator, cluster, connection};
+use super::{Answer, DEADLINE, TestOperator, cluster, connection, template};
 
 /// When every test begins: 2026-01-02T03:04:05Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_767_323_045);
@@ -34,7 +37,7 @@ pub enum Engine {
 
 pub struct TestApp {
     pub app: Arc<App>,
-    pub hand: ManualClock,
+    pub clock: ManualClock,
     pub target: Target,
     router: Router,
     _folder: TempDir,
@@ -45,43 +48,43 @@ impl TestApp {
         Self::with(engine, &[]).await
     }
 
-    /// With settings of its own, such as `("limits.register_per_minute", "2")`.
+    /// Starts a server with settings, such as `("limits.register_per_minute", "2")`.
     pub async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let target = Self::target(engine, &folder).await;
+        let target = template::migrated(engine, &folder).await;
         Self::on(target, folder, settings).await
     }
 
-    /// A server that goes by the time of its database, as every server does that serves.
+    /// Starts a server that uses the time of its database, as every running server does.
     pub async fn by_database_time(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let target = Self::target(engine, &folder).await;
+        let target = template::migrated(engine, &folder).await;
         Self::on_host_off_by(0, target, folder, settings).await
     }
 
-    /// Another server on the same database, on a host whose clock is wrong by so many seconds.
+    /// Another server on the same database, on a host whose clock is off by this many seconds.
     pub async fn replica_on_host_off_by(&self, seconds: i64, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         Self::on_host_off_by(seconds, self.target.clone(), folder, settings).await
     }
 
-    /// Another replica: a server of its own on the same database.
+    /// Another replica on the same database.
     pub async fn replica(&self) -> Self {
         self.replica_with(&[]).await
     }
 
-    /// A replica with settings of its own, as after a restart with others.
+    /// A replica with other settings, like a server after a restart.
     pub async fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
         Self::on(self.target.clone(), TempDir::new().expect("a temporary folder"), settings).await
     }
 
-    /// On a database that is reached in an unusual way, with the time limits of the default settings.
+    /// Starts a server on another location of a database, with the default time limits.
     pub async fn on_location(location: Location, settings: &[(&str, &str)]) -> Self {
         let target = Target { location, ..database_target(&loaded(settings).config) };
         Self::on(target, TempDir::new().expect("a temporary folder"), settings).await
     }
 
-    /// A server on a database that another one prepared.
+    /// A server on a database that another one migrated.
     pub fn unprepared_on(location: Location) -> Self {
         let target = Target { location, ..database_target(&loaded(&[]).config) };
         let db = Db::open(&target).expect("the database opens");
@@ -89,7 +92,7 @@ impl TestApp {
         Self::assembled(db, Clock::manual(START), (target, folder), &[])
     }
 
-    /// A database that nobody has used, not even migrated.
+    /// A new database without migrations.
     pub async fn target(engine: Engine, folder: &TempDir) -> Target {
         let location = match engine {
             Engine::Sqlite => Location::Sqlite { path: folder.path().join("grantor.db") },
@@ -104,8 +107,8 @@ impl TestApp {
     async fn on_host_off_by(seconds: i64, target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let db = Db::open(&target).expect("the database opens");
         let now = db.unix_millis().await.expect("the database answers") / 1000;
-        let (clock, hand) = Clock::manual(Timestamp::from_seconds(now).plus(seconds));
-        let server = Self::assembled(db, (clock, hand), (target, folder), settings);
+        let clocks = Clock::manual(Timestamp::from_seconds(now).plus(seconds));
+        let server = Self::assembled(db, clocks, (target, folder), settings);
         follow_database_clock::follow_database_clock(server.context()).await.expect("the database answers");
         server.prepared().await
     }
@@ -117,15 +120,17 @@ impl TestApp {
 
     fn assembled(
         db: Db,
-        (clock, hand): (Clock, ManualClock),
+        (clock, manual_clock): (Clock, ManualClock),
         (target, folder): (Target, TempDir),
         settings: &[(&str, &str)],
     ) -> Self {
         let loaded = loaded(settings);
         let ring = loaded.config.secrets.key.clone().unwrap_or_else(KeyRing::development);
-        let app = App::new(loaded, db, clock, Random::system(), ring);
+        let mut app = App::new(loaded, db, clock, Random::system(), ring);
+        let state = Arc::get_mut(&mut app).expect("nothing shares the state yet");
+        state.context.passwords = Passwords::default().with_cost(PasswordCost::MINIMAL);
         let router = http::public(Arc::clone(&app));
-        Self { app, hand, target, router, _folder: folder }
+        Self { app, clock: manual_clock, target, router, _folder: folder }
     }
 
     async fn prepared(self) -> Self {
@@ -133,13 +138,18 @@ impl TestApp {
         self
     }
 
-    /// SQL by hand, for states that the program itself never makes.
+    /// Runs SQL, for states that the program itself never creates.
     pub async fn execute(&self, sql: &'static str) {
         connection::execute(&self.target.location, sql).await;
     }
 
     pub fn context(&self) -> &Context {
         &self.app.context
+    }
+
+    /// The context of a server with another key ring.
+    pub fn context_with(&self, ring: &KeyRing) -> Context {
+        Context { ring: ring.clone(), ..self.app.context.clone() }
     }
 
     pub fn db(&self) -> &Db {
@@ -151,12 +161,12 @@ impl TestApp {
         Answer::from_response(response).await
     }
 
-    /// Without a body.
+    /// Sends a request without a body.
     pub async fn ask(&self, request: axum::http::request::Builder) -> Answer {
         self.send(request.body(Body::empty()).expect("a request")).await
     }
 
-    /// With JSON.
+    /// Sends a request with a JSON body.
     pub async fn ask_with(&self, request: axum::http::request::Builder, body: &Value) -> Answer {
         let request = request.header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_string())).expect("a request")).await
@@ -166,19 +176,19 @@ impl TestApp {
         self.ask(request(Method::GET, path)).await
     }
 
-    /// What whoever runs the server asks, apart from the public.
+    /// A GET request to the management listener.
     pub async fn manage(&self, path: &str) -> Answer {
         let request = request(Method::GET, path).body(Body::empty()).expect("a request");
         let response = http::management(Arc::clone(&self.app)).oneshot(request).await.expect("a router answers");
         Answer::from_response(response).await
     }
 
-    /// As any client of the API posts JSON.
+    /// Sends a POST request with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask_with(request(Method::POST, path), body).await
     }
 
-    /// The same with a body that need not be JSON.
+    /// Sends a POST request with a body that need not be JSON.
     pub async fn post_text(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = request(Method::POST, path).header("content-type", "application/json");
         self.send(request.body(body.into()).expect("a request")).await
@@ -192,13 +202,13 @@ impl TestApp {
         answer.json()["client_id"].as_str().expect("a client_id").to_owned()
     }
 
-    /// The administrator of a new organization.
+    /// Creates an organization and returns its administrator.
     pub async fn operator(&self, org: &str) -> TestOperator<'_> {
         TestOperator::bootstrapped(self, org).await
     }
 }
 
-/// A request as it comes from the wire: with a Host.
+/// A request with a Host header.
 pub fn request(method: Method, path: &str) -> axum::http::request::Builder {
     Request::builder().method(method).uri(path).header("host", "127.0.0.1:8080")
 }

@@ -1,28 +1,28 @@
-//! A way to get access tokens for the receivers of webhooks, stored as its owner would have made it.
+//! An auth method for the receivers of webhooks, stored like one that its owner created.
 
 use grantor::db::engine::Db;
 use grantor::db::webhooks::auth_methods;
 use grantor::db::webhooks::auth_methods::{AuthMethod, SealedSecret};
+use grantor::random::Random;
 use grantor::rules::id::{AuthMethodId, OrgId};
 use grantor::rules::webhook::receiver_url;
 use grantor::sealing;
 use grantor::sealing::KeyRing;
-use grantor::secret::Random;
 use serde_json::{Value, json};
 
 use super::START;
 
-/// Each holds what a form has to escape.
+/// Each value contains characters that a form has to escape.
 pub const CLIENT_ID: &str = "client 1:ü";
 pub const CLIENT_SECRET: &str = "s3cret:+/ %&=\"ü never shown";
 pub const TOKEN: &str = "t0ken.never-shown";
 
-/// What a token endpoint answers.
+/// The response of a token endpoint.
 pub fn token_answer(expires_in: impl Into<Value>) -> Value {
     json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": expires_in.into(), "scope": "events"})
 }
 
-/// One that is not stored.
+/// An auth method that is not stored.
 pub fn auth_method(ring: &KeyRing, org_id: OrgId, access_token_url: &str) -> AuthMethod {
     let random = Random::system();
     let id = AuthMethodId(random.uuid_v7(0));

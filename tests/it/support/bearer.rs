@@ -1,4 +1,4 @@
-//! Somebody with an access token: their grant is written as a consent writes it, and the code of it is exchanged.
+//! A user with an access token. The grant is stored like a consent, and its code is exchanged.
 
 use axum::http::Method;
 use grantor::actions::tokens::exchange::{Exchange, exchange_code};
@@ -11,7 +11,7 @@ use grantor::rules::authorization::resource::Resource;
 use grantor::rules::client::ClientId;
 use grantor::rules::id::{AuthorizedClientId, FamilyId, GrantId, UserId};
 use grantor::rules::scope::ScopeSet;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::Value;
 
 use super::{Answer, TestApp, TestOperator, request};
@@ -21,14 +21,14 @@ pub struct Bearer<'a> {
     pub user_id: UserId,
     pub client_id: ClientId,
     pub grant_id: GrantId,
-    /// What operators call the client.
+    /// The UUID of the client.
     pub authorized_id: AuthorizedClientId,
     pub family_id: FamilyId,
     pub token: Secret,
 }
 
 impl<'a> Bearer<'a> {
-    /// What the person gives a client: for this server itself where no resource is named.
+    /// The scopes that the user grants: for this server itself if no resource is named.
     pub async fn of(person: &TestOperator<'a>, client_id: &str, scopes: &str, resources: &[&str]) -> Self {
         let app = person.app;
         let context = app.context();
@@ -105,7 +105,7 @@ impl<'a> Bearer<'a> {
         self.app.ask_with(self.request(Method::PATCH, path), body).await
     }
 
-    /// Whether the token still opens anything.
+    /// Whether the token is active.
     pub async fn lives(&self) -> bool {
         let found = self.app.app.find_live(self.token.expose()).await;
         found.expect("is readable").is_some()

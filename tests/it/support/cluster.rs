@@ -1,6 +1,6 @@
-//! A Postgres for the tests: the one that `TEST_DATABASE_URL` names, or a cluster of this test run's own, started from the
-//! binaries on this machine in a temporary folder. It ends with the test process, however that ends: a small shell waits
-//! for its standard input to close and then stops the server and removes the folder.
+//! The Postgres of the tests: the one of `TEST_DATABASE_URL`, or a temporary cluster of this test
+//! run. The cluster ends with the test process: a small shell waits until its standard input is
+//! closed, then stops the server and removes the folder.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 
 struct Cluster {
     url: String,
-    /// What it holds while it runs: the pipe whose end ends it, and its port.
+    /// Keeps the cluster running: the pipe to the shell, and the port.
     _own: Option<(Child, Port)>,
 }
 
@@ -84,11 +84,13 @@ fn binaries() -> Option<PathBuf> {
     })
 }
 
-/// Postgres refuses to run as root, so root runs it as its own user. Durability is off: no test asks a power failure.
+/// Postgres refuses to run as root, so root runs it as its own user. Durability and autovacuum are
+/// off: no test simulates a power failure, and the tables are small.
 const WATCHER: &str = r#"
 binaries=$1
 port=$2
-folder=$(mktemp -d)
+# Not in TMPDIR, which may be in memory: the files of all tests need gigabytes.
+folder=$(mktemp -d /tmp/grantor-postgres.XXXXXX)
 as=
 if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder"
@@ -98,10 +100,10 @@ cd "$folder"
 fail() { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 $as "$binaries/initdb" -D "$folder/data" -U postgres -A trust --no-sync --no-locale -E UTF8 >"$folder/log" 2>&1 || fail
 $as "$binaries/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "$folder" -c max_connections=300 \
-    -c fsync=off -c full_page_writes=off </dev/null >>"$folder/log" 2>&1 &
+    -c fsync=off -c full_page_writes=off -c autovacuum=off </dev/null >>"$folder/log" 2>&1 &
 server=$!
 for attempt in $(seq 600); do
-    # The last line of the lock file says when connections are taken; nothing else tells.
+    # The last line of the lock file shows when connections are accepted.
     grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null && break
     [ "$attempt" = 600 ] && { kill -INT "$server"; fail; }
     sleep 0.1

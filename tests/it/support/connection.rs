@@ -1,14 +1,15 @@
-//! A connection of a test's own to its database, for what the program itself never does.
+//! Direct connections to the database, for what the program itself never does.
 
 use std::path::Path;
 
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection, SqliteConnection};
 
 pub use grantor::db::engine::connect::Location;
 
-/// The same on both engines: `on_connection!(location, |connection| query.execute(connection).await)`.
+/// Runs a query on either engine: `on_connection!(location, |connection|
+/// query.execute(connection).await)`.
 macro_rules! on_connection {
     ($location:expr, |$connection:ident| $what:expr) => {
         match $location {
@@ -37,7 +38,7 @@ pub async fn open_postgres(url: &Secret, schema: Option<&str>) -> PgConnection {
     options.connect().await.expect("it answers")
 }
 
-/// SQL by hand, for states that the program itself never makes.
+/// Runs SQL, for states that the program itself never creates.
 pub async fn execute(location: &Location, sql: &'static str) {
     on_connection!(location, |connection| sqlx::raw_sql(sql).execute(connection).await.map(drop))
         .expect("the SQL runs");

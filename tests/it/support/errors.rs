@@ -1,13 +1,13 @@
-//! Errors as each audience is told them.
+//! Error bodies by audience.
 
 use serde_json::{Value, json};
 
-/// JSON:API, about nothing in particular.
+/// A JSON:API error without a source.
 pub fn json_api(status: u16, title: &str, detail: &str) -> Value {
     json!({"errors": [{"status": status.to_string(), "title": title, "detail": detail}]})
 }
 
-/// JSON:API, about a place in the request's body.
+/// A JSON:API error about a location in the body.
 pub fn json_api_at(pointer: &str, detail: &str) -> Value {
     json!({"errors": [{"status": "400", "title": "Bad Request", "detail": detail, "source": {"pointer": pointer}}]})
 }
@@ -21,7 +21,7 @@ pub fn oauth(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
 
-/// Plain strings, as integrations are told everything.
+/// Errors as plain strings, the format of the integrations API.
 pub fn strings(detail: &str) -> Value {
     json!({"errors": [detail]})
 }

@@ -1,9 +1,9 @@
-//! The two who meet at the authorization endpoint: a person at a browser, and the client that sends them there.
+//! The two sides of the authorization endpoint: a user with a browser, and the client that sends them.
 //!
 //! ```text
 //! let person = operator.person("eve@mail.example", Role::Standard).await;
 //! let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
-//! let back = client.told(&person.agrees(&client.url(&[])).await);
+//! let back = client.redirect_params(&person.approves(&client.url(&[])).await);
 //! let tokens = client.exchange(back.get("code").expect("a code"), &[]).await;
 //! ```
 
@@ -16,7 +16,7 @@ use grantor::actions::users::create_user;
 use grantor::db::users;
 use grantor::rules::id::{OrgId, UserId};
 use grantor::rules::identity::permission::Role;
-use grantor::secret::Secret;
+use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{Answer, TestApp, TestOperator, request};
@@ -27,21 +27,21 @@ pub const AUTHORIZE: &str = "/oauth2/v1/authorize";
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// With what has to be encoded.
+/// Contains characters that have to be encoded.
 pub const STATE: &str = "a b+c&d=e";
 
-/// Somebody with a password at a browser, which keeps cookies.
+/// A user with a password and a browser that keeps cookies.
 #[derive(Clone)]
 pub struct Person<'a> {
     pub app: &'a TestApp,
     pub email: String,
     pub cookies: BTreeMap<String, String>,
-    /// What the browser sends with every request.
+    /// Headers that the browser sends with every request.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl<'a> TestOperator<'a> {
-    /// A colleague who logs in.
+    /// Creates a colleague with a password.
     pub async fn person(&self, email: &str, role: Role) -> Person<'a> {
         let password = Some(Secret::new(PASSWORD.to_owned()));
         let by = AuditActor::COMMAND_LINE;
@@ -51,8 +51,8 @@ impl<'a> TestOperator<'a> {
         Person::new(self.app, email)
     }
 
-    /// Somebody who logs in already, as a member of another organization.
-    pub async fn takes_in(&self, person: &Person<'_>, role: Role) {
+    /// Adds an existing user to this organization.
+    pub async fn adds_member(&self, person: &Person<'_>, role: Role) {
         let by = AuditActor::COMMAND_LINE;
         create_user::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
             .await
@@ -66,13 +66,13 @@ impl<'a> Person<'a> {
         Self { app, email: email.to_owned(), cookies: BTreeMap::new(), headers }
     }
 
-    /// The same browser, whose next requests go to another replica.
+    /// The same browser on another replica.
     pub fn on<'b>(&self, app: &'b TestApp) -> Person<'b> {
         Person { app, email: self.email.clone(), cookies: self.cookies.clone(), headers: self.headers.clone() }
     }
 
-    /// The same person at a browser that was never here.
-    pub fn elsewhere(&self) -> Self {
+    /// The same user in a new browser.
+    pub fn in_new_browser(&self) -> Self {
         Self { cookies: BTreeMap::new(), ..self.clone() }
     }
 
@@ -87,18 +87,18 @@ impl<'a> Person<'a> {
         users::find_by_email(self.app.db(), &self.email).await.expect("is readable").expect("is there").id
     }
 
-    /// One request, whose answer is not followed.
+    /// Sends a GET request without following its redirect.
     pub async fn open(&mut self, url: &str) -> Answer {
         self.send(Method::GET, url, Body::empty()).await
     }
 
-    /// Opens a page and goes where it leads on this server.
+    /// Opens a page and follows the redirects on this server.
     pub async fn visit(&mut self, url: &str) -> Answer {
         let answer = self.open(url).await;
         self.follow(answer).await
     }
 
-    /// To the page that is shown at last, or the redirect that leads to somebody else.
+    /// Follows redirects until a page or a redirect to another server.
     pub async fn follow(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..10 {
             match answer.header("location").filter(|location| self.is_here(location)) {
@@ -109,39 +109,41 @@ impl<'a> Person<'a> {
         panic!("redirects without an end: {answer:?}")
     }
 
-    /// Sends a form whose answer is not followed.
+    /// Submits a form without following its redirect.
     pub async fn submit(&mut self, form: &Form) -> Answer {
         let body = encoded(form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         self.send(Method::POST, &form.action, Body::from(body)).await
     }
 
-    /// By the form of a login page, and on from there.
-    pub async fn logs_in(&mut self, page: &Answer) -> Answer {
+    /// Submits the form of a login page and follows the redirects.
+    pub async fn signs_in_on(&mut self, page: &Answer) -> Answer {
         let answer = self.submit(&self.login(page)).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         self.follow(answer).await
     }
 
-    /// The form as this person fills it in.
+    /// The login form, filled in by this user.
     pub fn login(&self, page: &Answer) -> Form {
         Form::on(page, "/login").with("email", &self.email).with("password", PASSWORD)
     }
 
-    /// Without a request that waits.
+    /// Signs in without an authorization request.
     pub async fn signs_in(&mut self) -> Answer {
         let page = self.open("/login").await;
-        self.logs_in(&page).await
+        self.signs_in_on(&page).await
     }
 
-    /// Whatever the way there asks: to the consent page, or to the client where nothing is left to ask.
-    pub async fn reaches_consent(&mut self, url: &str) -> Answer {
+    /// Opens the URL and signs in if necessary. Returns the consent page, or the redirect to the
+    /// client.
+    pub async fn opens_consent(&mut self, url: &str) -> Answer {
         let page = self.visit(url).await;
-        if page.text.contains("action=\"/login\"") { self.logs_in(&page).await } else { page }
+        if page.text.contains("action=\"/login\"") { self.signs_in_on(&page).await } else { page }
     }
 
-    /// Opens the client's link, logs in where that is asked, and approves everything; the answer is the client's.
-    pub async fn agrees(&mut self, url: &str) -> Answer {
-        let page = self.reaches_consent(url).await;
+    /// Opens the URL, signs in if necessary, and approves everything. Returns the redirect to the
+    /// client.
+    pub async fn approves(&mut self, url: &str) -> Answer {
+        let page = self.opens_consent(url).await;
         if page.status == 303 { page } else { self.submit(&Form::approving(&page)).await }
     }
 
@@ -184,7 +186,7 @@ pub fn set_cookies(answer: &Answer) -> Vec<&str> {
     answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("text")).collect()
 }
 
-/// A form of a page, as a browser would send it: what is hidden, filled in or ticked.
+/// A form of a page with the fields that a browser would send: hidden, filled-in and checked ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
     pub action: String,
@@ -192,7 +194,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// The first that leads there.
+    /// The first form with this action.
     pub fn on(page: &Answer, action: &str) -> Self {
         let forms = Self::all(page, action);
         forms.into_iter().next().unwrap_or_else(|| panic!("no form leads to {action}: {} {}", page.status, page.text))
@@ -204,7 +206,7 @@ impl Form {
         forms.filter(leads_there).map(|form| Self { action: action.to_owned(), fields: fields(form) }).collect()
     }
 
-    /// The form of a consent page with everything ticked that is shown so.
+    /// The form of a consent page with the boxes that are checked on the page.
     pub fn approving(page: &Answer) -> Self {
         Self::on(page, AUTHORIZE).with("decision", "approve")
     }
@@ -217,7 +219,7 @@ impl Form {
         Self::on(page, AUTHORIZE).with("decision", "deny")
     }
 
-    /// In the place of what was there.
+    /// Replaces the values of a field.
     pub fn with(self, name: &str, value: &str) -> Self {
         self.without(name).and(name, value)
     }
@@ -258,7 +260,7 @@ pub fn unescaped(text: &str) -> String {
     characters.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
-/// A client that registered itself, as the MCP server of somebody's editor.
+/// An MCP client that registered itself.
 pub struct McpClient<'a> {
     pub app: &'a TestApp,
     pub id: String,
@@ -266,7 +268,7 @@ pub struct McpClient<'a> {
 }
 
 impl<'a> McpClient<'a> {
-    /// Its requests name the first of the redirects.
+    /// Requests use the first redirect URI.
     pub async fn registered(app: &'a TestApp, redirect_uris: &[&str]) -> Self {
         Self::registered_with(app, redirect_uris, json!({})).await
     }
@@ -282,7 +284,8 @@ impl<'a> McpClient<'a> {
         Self { app, id, redirect_uri: redirect_uris[0].to_owned() }
     }
 
-    /// Where it sends its user. A change with an empty value leaves the parameter out; a name may be there twice.
+    /// The authorization URL. A change with an empty value removes the parameter; a name may occur
+    /// twice.
     pub fn url(&self, changes: &[(&str, &str)]) -> String {
         format!("{AUTHORIZE}?{}", self.query(changes))
     }
@@ -300,28 +303,28 @@ impl<'a> McpClient<'a> {
         encoded(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()))
     }
 
-    /// What the redirect tells it.
-    pub fn told(&self, answer: &Answer) -> Told {
+    /// The parameters of the redirect to the client.
+    pub fn redirect_params(&self, answer: &Answer) -> RedirectParams {
         assert_eq!(answer.status, 303, "{}", answer.text);
         let location = answer.header("location").expect("a location");
         let rest = location.strip_prefix(&self.redirect_uri).and_then(|rest| rest.strip_prefix('?'));
         let query = rest.unwrap_or_else(|| panic!("{location} is not at {}", self.redirect_uri));
-        Told(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        RedirectParams(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// A refusal, whole: with the state, the issuer, and the reference that the operator finds in the log.
+    /// Asserts a complete error: with the state, the issuer, and the reference for the log.
     pub fn is_refused(&self, answer: &Answer, error: &str, description: &str) {
         let reference = answer.header("x-request-id").expect("a request id");
         let description = format!("{description} (reference {reference})");
         let iss = self.app.app.config.http.public_url.as_str();
         let expected = [("error", error), ("error_description", &description), ("state", STATE), ("iss", iss)];
-        assert_eq!(self.told(answer), Told::of(&expected));
+        assert_eq!(self.redirect_params(answer), RedirectParams::of(&expected));
     }
 
-    /// The code, where that was given.
+    /// The code in the redirect.
     pub fn code(&self, answer: &Answer) -> String {
-        let told = self.told(answer);
-        told.get("code").unwrap_or_else(|| panic!("no code: {told:?}")).to_owned()
+        let params = self.redirect_params(answer);
+        params.get("code").unwrap_or_else(|| panic!("no code: {params:?}")).to_owned()
     }
 
     pub async fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> Answer {
@@ -333,33 +336,33 @@ impl<'a> McpClient<'a> {
             ("code_verifier", VERIFIER),
         ];
         let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        self.asks_for_tokens(encoded(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()))).await
+        self.request_tokens(encoded(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()))).await
     }
 
     pub async fn refresh(&self, refresh_token: &str) -> Answer {
         let form = [("grant_type", "refresh_token"), ("client_id", &self.id), ("refresh_token", refresh_token)];
-        self.asks_for_tokens(encoded(form.into_iter())).await
+        self.request_tokens(encoded(form.into_iter())).await
     }
 
-    /// The scopes of the token that the code of this answer is worth.
+    /// The scopes of the token for the code in the redirect.
     pub async fn scopes(&self, answer: &Answer) -> String {
         let tokens = self.exchange(&self.code(answer), &[]).await;
         assert_eq!(tokens.status, 200, "{}", tokens.text);
         tokens.json()["scope"].as_str().expect("a scope").to_owned()
     }
 
-    async fn asks_for_tokens(&self, body: String) -> Answer {
+    async fn request_tokens(&self, body: String) -> Answer {
         let post = request(Method::POST, "/oauth2/v1/token");
         let post = post.header("content-type", "application/x-www-form-urlencoded");
         self.app.send(post.body(Body::from(body)).expect("a request")).await
     }
 }
 
-/// The parameters of an answer at a redirect URI, in their order.
+/// The parameters of a redirect to the client, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told(pub Vec<(String, String)>);
+pub struct RedirectParams(pub Vec<(String, String)>);
 
-impl Told {
+impl RedirectParams {
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
@@ -377,7 +380,7 @@ pub fn encoded<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The form of the page that asks for which organization, with this one chosen.
+/// The form that chooses an organization.
 pub fn choosing(page: &Answer, org_id: OrgId) -> Form {
     Form::on(page, "/organization").with("org", &org_id.to_string())
 }

@@ -1,4 +1,4 @@
-//! A user who has let a client in, without a browser: the consent itself is done as the page's form does it.
+//! A user who authorized a client without a browser, by the same action as the consent page.
 
 use axum::body::Body;
 use axum::http::Method;
@@ -21,7 +21,7 @@ use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::id::{OrgId, ResourceId};
 use grantor::rules::scope::ScopeSet;
-use grantor::secret::Digest;
+use grantor::rules::secret::Digest;
 use serde_json::{Value, json};
 
 use super::{Answer, TestApp, TestOperator, request};
@@ -33,7 +33,7 @@ pub const REDIRECT: &str = "https://example.com/callback";
 /// The pair of RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// A resource that every [`Granted`] knows, and its secret.
+/// A resource that every [`Granted`] has, and its secret.
 pub const MCP: &str = "https://mcp.example/v1";
 pub const MCP_SECRET: &str = "rs_the-secret-of-the-mcp-server";
 
@@ -53,7 +53,7 @@ pub struct Waiting<'r> {
     request: &'r AuthorizationRequest,
 }
 
-/// What the token endpoint gave.
+/// The response of the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     pub access: String,
@@ -84,14 +84,14 @@ impl<'a> Granted<'a> {
         Self::by(self.operator.on(self.app), name).await
     }
 
-    /// The client, and another user of the organization.
+    /// The same client and another user of the organization.
     pub async fn another_user(&self, email: &str) -> Self {
         let role = grantor::rules::identity::permission::Role::Standard;
         let operator = self.operator.colleague(email, role).await;
         Self { client_id: self.client_id.clone(), ..Self::by(operator, "App").await }
     }
 
-    /// The same people on another replica.
+    /// The same user and client on another replica.
     pub fn on<'b>(&self, app: &'b TestApp) -> Granted<'b> {
         Granted { app, operator: self.operator.on(app), user: self.user.clone(), client_id: self.client_id.clone() }
     }
@@ -111,7 +111,7 @@ impl<'a> Granted<'a> {
         self.code_for(&asks(scope, &[])).await
     }
 
-    /// For [`MCP`], so that it can be introspected.
+    /// A code for [`MCP`], so that its tokens can be introspected.
     pub async fn code_of_mcp(&self, scope: &str) -> String {
         self.code_for(&asks(scope, &[MCP])).await
     }
@@ -120,7 +120,7 @@ impl<'a> Granted<'a> {
         self.approve(request).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Agrees to all that is asked.
+    /// Approves everything.
     pub async fn approve(&self, request: &AuthorizationRequest) -> Result<String, ApproveError> {
         let waiting = self.waiting(request).await;
         let offer = self.offer(&waiting).await?;
@@ -128,7 +128,7 @@ impl<'a> Granted<'a> {
         self.answer(&waiting, Some((&offer, &ticked))).await
     }
 
-    /// The request, as it waits for its user.
+    /// Stores the request as pending.
     pub async fn waiting<'r>(&self, request: &'r AuthorizationRequest) -> Waiting<'r> {
         let (app, context) = (&self.app.app, self.app.context());
         let client = app.find_client.find_known(context, &self.client_id).await.expect("the client is known");
@@ -163,7 +163,7 @@ impl<'a> Granted<'a> {
         offer_scopes::offer_scopes(self.app.db(), bounds, self.asking(waiting)).await
     }
 
-    /// With what was shown, and ticked of it; or with nothing shown, since it was given before.
+    /// With the shown and the checked scopes, or with nothing shown because it was granted before.
     pub async fn answer(
         &self,
         waiting: &Waiting<'_>,
@@ -186,7 +186,7 @@ impl<'a> Granted<'a> {
         Ok(approved.code.expose().to_owned())
     }
 
-    /// The form by which the client exchanges a code.
+    /// The form that exchanges a code.
     pub fn exchange<'b>(&'b self, code: &'b str) -> Vec<(&'static str, &'b str)> {
         vec![
             ("grant_type", "authorization_code"),
@@ -220,7 +220,7 @@ impl<'a> Granted<'a> {
         form(self.app, REVOKE, &[("client_id", &self.client_id), ("token", token)]).await
     }
 
-    /// As [`MCP`] asks.
+    /// Introspects a token as [`MCP`].
     pub async fn introspected(&self, token: &str) -> Value {
         let answer = form(self.app, INTROSPECT, &[("client_secret", MCP_SECRET), ("token", token)]).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -231,7 +231,7 @@ impl<'a> Granted<'a> {
         self.introspected(token).await["active"] == json!(true)
     }
 
-    /// What happened to grants, codes and tokens of the organization.
+    /// The audit events about grants, codes and tokens of the organization.
     pub async fn history(&self) -> Vec<String> {
         let is_one = |action: &String| {
             ["grant.", "code.", "token.", "refresh_token."].iter().any(|kind| action.starts_with(kind))
@@ -244,7 +244,7 @@ impl<'a> Granted<'a> {
     }
 }
 
-/// What a client asks of its user.
+/// The authorization request of a client.
 pub fn asks(scope: &str, resources: &[&str]) -> AuthorizationRequest {
     AuthorizationRequest {
         redirect_uri: REDIRECT.to_owned(),
@@ -282,7 +282,7 @@ pub async fn registered(app: &TestApp, name: &str, grant_types: &[&str]) -> Stri
     answer.json()["client_id"].as_str().expect("a client_id").to_owned()
 }
 
-/// As clients post to the token endpoint.
+/// Sends a form to the token endpoint.
 pub async fn form(app: &TestApp, path: &str, parameters: &[(&str, &str)]) -> Answer {
     form_with(app, path, parameters, &[]).await
 }

@@ -1,23 +1,25 @@
-//! The cast and the stage.
+//! The roles and tools of the tests.
 //!
-//! * [`TestApp`] is the server in process, with a clock that tests move, on an [`Engine`] of its own: a file for SQLite, a
-//!   schema for Postgres.
-//! * An **anonymous client** is [`TestApp::post`] and [`TestApp::get`].
-//! * An **operator** is [`TestApp::operator`]: the administrator of an organization of their own, with keys.
-//! * A [`Bearer`] is somebody with an access token instead.
-//! * The program itself, as an operator runs it, is a [`Program`], and while it serves a [`Server`].
-//! * A webhook without a receiver is made in [`outbox`], where what waits for it is read.
-//! * A user who let a client in without a browser is [`granted::Granted`].
-//! * A [`Wire`] is a real listener in process, spoken to byte by byte; a [`Proxy`] stands between it and its database.
-//! * A [`flow::Person`] is at a browser, a [`flow::McpClient`] sends them there.
-//! * A [`Site`] is a host on the web that the server asks: who publishes a document, who gives tokens as an [`auth_method`]
-//!   says, who receives webhooks.
-//! * A [`connection`] is a test's own to its database.
+//! * [`TestApp`] is the server in process. It has a manual clock and its own database on an
+//!   [`Engine`]: a file for SQLite, a schema for Postgres.
+//! * [`TestApp::post`] and [`TestApp::get`] send requests as an anonymous client.
+//! * [`TestApp::operator`] creates an organization and its administrator with keys.
+//! * [`Bearer`] is a user with an access token.
+//! * [`Program`] is the program as a spawned process, and [`Server`] one that is serving.
+//! * [`outbox`] inserts webhooks without a receiver and reads their waiting events.
+//! * [`granted::Granted`] is a user who authorized a client without a browser.
+//! * [`Wire`] is a real listener in process for raw bytes. [`Proxy`] is a proxy between a server
+//!   and its database.
+//! * [`flow::Person`] is a user with a browser, [`flow::McpClient`] a client that sends them to
+//!   the server.
+//! * [`Site`] is a web host that the server contacts: for client documents, for tokens by an
+//!   [`auth_method`], or as a receiver of webhooks.
+//! * [`connection`] connects a test directly to its database.
 //!
-//! Nobody sleeps: who tells when it is so far is waited for, [`until`] asks those who do not, and clocks are moved.
+//! Tests do not sleep. They wait for notifications, poll with [`until`], or move the clock.
 //!
-//! `on_both! { async fn a_sentence(engine: Engine) { … } }` makes two tests, `a_sentence::sqlite` and
-//! `a_sentence::postgres`.
+//! `on_both! { async fn a_sentence(engine: Engine) { … } }` expands to two tests,
+//! `a_sentence::sqlite` and `a_sentence::postgres`.
 
 #[macro_use]
 pub mod connection;
@@ -36,7 +38,9 @@ pub mod plain_http;
 mod port;
 mod program;
 mod proxy;
+mod running;
 mod site;
+mod template;
 mod waiting;
 mod wire;
 
@@ -46,10 +50,11 @@ pub use bearer::Bearer;
 pub use cluster::postgres_url;
 pub use operator::{TestOperator, restricted, restriction_path, unrestricted, upsert};
 pub use port::Port;
-pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Running, Server, TOKENS_UNTIL_2100};
+pub use program::{DATABASE_PASSWORD, EVERYTHING_GRANTED, Program, Server, TOKENS_UNTIL_2100};
 pub use proxy::Proxy;
-pub use site::{Asked, Reply, Site};
-pub use waiting::{DEADLINE, later, until, until_kept_waiting};
+pub use running::Running;
+pub use site::{ReceivedRequest, Reply, Site};
+pub use waiting::{DEADLINE, after_delay, until, until_blocked};
 pub use wire::{Connection, Wire};
 
 macro_rules! on_both {

@@ -1,4 +1,4 @@
-//! Someone with a pair of keys.
+//! A user with a pair of keys.
 
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
@@ -71,7 +71,7 @@ impl<'a> TestOperator<'a> {
         self.app.ask_with(self.request(Method::PUT, path), body).await
     }
 
-    /// Sets a restriction as any client of the API does.
+    /// Sets a restriction through the API.
     pub async fn restrict(&self, client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Answer {
         self.post(&restriction_path(client_id), &upsert(oidc_scopes, permission_scopes)).await
     }
@@ -88,7 +88,7 @@ pub fn upsert(oidc_scopes: &[&str], permission_scopes: &[&str]) -> Value {
     }})
 }
 
-/// What is answered about a client that may have these at most.
+/// The response for a client that is restricted to these scopes.
 pub fn restricted(client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Value {
     json!({"data": {
         "id": client_id,
@@ -100,7 +100,7 @@ pub fn restricted(client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&s
     }})
 }
 
-/// What is answered about a client that nobody in this organization restricts.
+/// The response for a client without a restriction.
 pub fn unrestricted(client_id: &str) -> Value {
     json!({"data": {
         "id": client_id,

@@ -1,4 +1,4 @@
-//! Webhooks by hand, and what waits to be sent to them.
+//! Webhooks inserted directly, and their waiting events.
 
 use grantor::rules::id::OrgId;
 use grantor::sealing::{KeyRing, Place, seal};
@@ -40,7 +40,7 @@ pub fn webhook_id(number: u64) -> Uuid {
     Uuid::from_u64_pair(7, number)
 }
 
-/// `kinds`: `None` wants all.
+/// Inserts a webhook. Without `kinds`, it gets all events.
 pub async fn insert_webhook(app: &TestApp, number: u64, org_id: OrgId, kinds: Option<&[&str]>) {
     const INSERT: &str = "INSERT INTO webhooks (id, org_id, name, url, encode_as, event_kinds, signing_secret_sealed,
                                                 key_id, created_at, modified_at)
@@ -62,7 +62,8 @@ pub async fn insert_webhook(app: &TestApp, number: u64, org_id: OrgId, kinds: Op
     .expect("is inserted");
 }
 
-/// An event that waits, was delivered or is parked since [`START`]. Without a lane, so nobody sends it.
+/// An event that has been waiting, delivered or parked since [`START`]. It has no lane, so no
+/// server sends it.
 pub async fn insert_delivery(app: &TestApp, webhook_id: Uuid, client_id: Uuid, event_id: Uuid, state: &str) {
     const INSERT: &str =
         "INSERT INTO deliveries (webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since,
@@ -89,7 +90,7 @@ pub async fn insert_delivery(app: &TestApp, webhook_id: Uuid, client_id: Uuid, e
     .expect("is inserted");
 }
 
-/// In the order of their positions.
+/// All deliveries by position.
 pub async fn deliveries(app: &TestApp) -> Vec<Delivery> {
     const SELECT: &str =
         "SELECT position, webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since, state
@@ -103,8 +104,8 @@ pub async fn lanes(app: &TestApp) -> Vec<Lane> {
     on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
 }
 
-/// Kinds and data, in the order of their positions.
-pub async fn told(app: &TestApp) -> Vec<(String, Value)> {
+/// Kind and data of all deliveries, by position.
+pub async fn queued_events(app: &TestApp) -> Vec<(String, Value)> {
     deliveries(app).await.into_iter().map(|delivery| (delivery.kind.clone(), delivery.data())).collect()
 }
 

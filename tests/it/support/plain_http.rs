@@ -1,4 +1,4 @@
-//! HTTP to a spawned server, one connection for each request: enough to see what is said, and nothing that tries again.
+//! HTTP requests to a spawned server, one connection per request, without retries.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{Answer, DEADLINE};
 
-/// Connects, asks, and reads to the end.
+/// Sends a request and reads the response to the end.
 pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     let extra: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -18,7 +18,7 @@ pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str
     read_answer(&mut stream)
 }
 
-/// What comes until the server closes. A connection that ends before an answer is an error.
+/// Reads until the server closes. A connection that ends before a response is an error.
 pub fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut text = String::new();
@@ -36,6 +36,6 @@ fn parse(text: &str) -> Option<Answer> {
     };
     let headers: HeaderMap = lines.split("\r\n").map(header).collect::<Option<_>>()?;
     let length: usize = headers.get("content-length").map_or(Some(0), |value| value.to_str().ok()?.parse().ok())?;
-    // A server that dies while it writes has not answered.
+    // A truncated response of a killed server does not count as a response.
     (body.len() == length).then(|| Answer { status, headers, text: body.to_owned() })
 }

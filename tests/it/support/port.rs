@@ -1,10 +1,11 @@
-//! A port of this machine that stays ours.
+//! A reserved port of this machine.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Bound, but not listening, so that whoever a test chooses can listen there, or nobody, and no other test is given it.
+/// The port is bound but not listening, so no other test gets it, and a test can listen there or
+/// not.
 pub struct Port {
     pub address: SocketAddr,
     held: TcpSocket,
@@ -15,7 +16,7 @@ impl Port {
         Self::pick_of(Ipv4Addr::LOCALHOST.into())
     }
 
-    /// Of every address of this machine; reached at the usual one.
+    /// A port of all addresses of this machine, with the address of localhost.
     pub fn pick_of_all() -> Self {
         let port = Self::pick_of(Ipv4Addr::UNSPECIFIED.into());
         Self { address: (Ipv4Addr::LOCALHOST, port.address.port()).into(), ..port }
@@ -26,14 +27,14 @@ impl Port {
         Self { address: held.local_addr().expect("a bound socket has an address"), held }
     }
 
-    /// Connections are accepted as long as this lives, and refused when it is gone.
+    /// Accepts connections until it is dropped.
     pub fn listen(&self) -> TcpListener {
         let address = self.held.local_addr().expect("a bound socket has an address");
-        bound(address).listen(1024).expect("nobody else listens here")
+        bound(address).listen(1024).expect("the port is free")
     }
 }
 
-/// Several sockets may be bound to one address with this option, as long as none of them listens.
+/// With this option, several sockets can bind one address as long as none of them listens.
 fn bound(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option of every socket");

@@ -1,4 +1,4 @@
-//! Stands between the server and its database, and breaks the way there.
+//! A proxy between the server and its database that can break the connection.
 
 use std::net::SocketAddr;
 
@@ -13,9 +13,9 @@ use super::port::Port;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Forward,
-    /// Nothing listens, and what was open is gone.
+    /// Refuses connections and closes open ones.
     Refuse,
-    /// Connections stand and no byte moves, as where a cable is cut.
+    /// Keeps connections open without forwarding a byte, like a cut cable.
     Hang,
 }
 
@@ -28,7 +28,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// In front of a server, such as `127.0.0.1:5432`.
+    /// A proxy in front of a server, such as `127.0.0.1:5432`.
     pub async fn before(to: String) -> Self {
         let port = Port::pick();
         let mode = watch::Sender::new(Mode::Forward);
@@ -39,7 +39,7 @@ impl Proxy {
     pub async fn refuse(&mut self) {
         self.mode.send_replace(Mode::Refuse);
         self.accepting.abort();
-        // Only when the task is gone does nobody listen.
+        // The port is free only after the task has ended.
         let _ = (&mut self.accepting).await;
     }
 
@@ -47,7 +47,7 @@ impl Proxy {
         self.mode.send_replace(Mode::Hang);
     }
 
-    /// As if nothing had been, whatever was.
+    /// Forwards connections again.
     pub async fn forward(&mut self) {
         self.mode.send_replace(Mode::Forward);
         if self.accepting.is_finished() {
@@ -62,7 +62,7 @@ async fn accept(listener: TcpListener, to: String, mode: watch::Sender<Mode>) {
     }
 }
 
-/// Until either side ends it, or the way is refused.
+/// Copies until either side closes, or the proxy refuses.
 async fn carry(client: TcpStream, to: String, mode: watch::Receiver<Mode>) {
     let mut refused = mode.clone();
     let Ok(server) = TcpStream::connect(to).await else { return };

@@ -1,4 +1,4 @@
-//! A host on the web, on this machine: it answers each request as a test tells it to, and says what it was asked.
+//! A web host on this machine. It responds as the test decides and records its requests.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,17 +21,17 @@ pub enum Reply {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// Takes the request and says nothing.
+    /// Accepts the request and never responds.
     Silence,
-    /// A head that does not end, a byte now and then.
+    /// Sends endless headers, one byte at a time.
     SlowHead,
-    /// A head, and then a byte now and then for ever.
+    /// Sends headers and then an endless body, one byte at a time.
     Trickle,
-    /// A body that does not end, of a length that is not announced.
+    /// Sends an endless body without a content length.
     Endless,
-    /// A whole answer, and then the connection is closed without a word.
+    /// Sends a complete response and closes the connection silently.
     Parting,
-    /// A body that ends before the length that was announced.
+    /// Sends a body that is shorter than its content length.
     Broken,
 }
 
@@ -59,15 +59,15 @@ impl Reply {
     }
 }
 
-/// A request, and on which connection it came, counted from 1.
+/// A request, and the number of its connection, counted from 1.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedRequest {
     pub head: String,
     pub body: String,
     pub connection: usize,
 }
 
-impl Asked {
+impl ReceivedRequest {
     pub fn path(&self) -> &str {
         self.head.split(' ').nth(1).expect("a path")
     }
@@ -77,12 +77,12 @@ impl Asked {
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Of a webhook: the event that it tells of.
+    /// The event id of a webhook request.
     pub fn event_id(&self) -> &str {
         self.header("webhook-id").expect("an id")
     }
 
-    /// A parameter of a form, decoded.
+    /// A decoded parameter of a form.
     pub fn form(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.body.as_bytes());
         pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
@@ -98,28 +98,28 @@ pub struct Site {
     shared: Arc<Shared>,
     gone: watch::Sender<bool>,
     accepting: JoinHandle<()>,
-    /// Stays ours when nobody listens there any more.
+    /// Reserves the port after the site is closed.
     _port: Port,
 }
 
-type Answering = Box<dyn Fn(&Asked) -> Reply + Send>;
+type Answering = Box<dyn Fn(&ReceivedRequest) -> Reply + Send>;
 
 struct Shared {
     next: Mutex<VecDeque<Reply>>,
-    /// Where nothing else is to be answered.
+    /// The default response.
     usual: Mutex<Answering>,
-    asked: watch::Sender<Vec<Asked>>,
+    asked: watch::Sender<Vec<ReceivedRequest>>,
     open: watch::Sender<bool>,
 }
 
 impl Site {
-    /// On every address of this machine.
+    /// A site on all addresses of this machine.
     pub async fn answering(reply: Reply) -> Self {
         Self::deciding(move |_| reply.clone()).await
     }
 
-    /// With an answer that depends on the request.
-    pub async fn deciding(answer: impl Fn(&Asked) -> Reply + Send + 'static) -> Self {
+    /// A site whose response depends on the request.
+    pub async fn deciding(answer: impl Fn(&ReceivedRequest) -> Reply + Send + 'static) -> Self {
         let port = Port::pick_of_all();
         let shared = Arc::new(Shared {
             next: Mutex::default(),
@@ -136,17 +136,17 @@ impl Site {
         format!("http://{}{path}", self.address)
     }
 
-    /// To every request from now on.
+    /// Sets the response to all further requests.
     pub fn answer(&self, reply: Reply) {
         *self.shared.usual.lock().expect("an answer") = Box::new(move |_| reply.clone());
     }
 
-    /// To the next requests, one after the other, before the usual answer.
+    /// Sets the responses to the next requests, before the default response applies again.
     pub fn then(&self, replies: impl IntoIterator<Item = Reply>) {
         self.shared.next.lock().expect("a list").extend(replies);
     }
 
-    /// Answers nobody until it is opened.
+    /// Holds all responses until the site is opened.
     pub fn close(&self) {
         self.shared.open.send_replace(false);
     }
@@ -155,20 +155,20 @@ impl Site {
         self.shared.open.send_replace(true);
     }
 
-    /// All requests so far. What each is answered is decided already.
-    pub fn asked(&self) -> Vec<Asked> {
+    /// All requests so far. Their responses are already decided.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.shared.asked.borrow().clone()
     }
 
-    /// All requests so far, once there are so many.
-    pub async fn was_asked(&self, times: usize) -> Vec<Asked> {
+    /// Waits for this number of requests and returns them.
+    pub async fn wait_for_requests(&self, times: usize) -> Vec<ReceivedRequest> {
         let mut asked = self.shared.asked.subscribe();
         let waiting = asked.wait_for(|asked| asked.len() >= times);
-        tokio::time::timeout(DEADLINE, waiting).await.expect("is asked in time").expect("goes on").clone()
+        tokio::time::timeout(DEADLINE, waiting).await.expect("arrives in time").expect("goes on").clone()
     }
 
-    /// Nobody listens any more, and every connection is gone.
-    pub async fn vanish(&mut self) {
+    /// Stops listening and closes every connection.
+    pub async fn shut_down(&mut self) {
         self.gone.send_replace(true);
         (&mut self.accepting).await.expect("ends");
     }
@@ -194,7 +194,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut gone: watch::Rec
     connections.shutdown().await;
 }
 
-/// One request after the other, until either side ends the connection.
+/// Serves requests until either side closes the connection.
 async fn serve(mut stream: TcpStream, connection: usize, shared: Arc<Shared>) {
     while let Some(request) = read(&mut stream, connection).await {
         let next = shared.next.lock().expect("a list").pop_front();
@@ -202,20 +202,20 @@ async fn serve(mut stream: TcpStream, connection: usize, shared: Arc<Shared>) {
         let is_last = !matches!(reply, Reply::Answer { .. }) || request.header("connection") == Some("close");
         shared.asked.send_modify(|asked| asked.push(request));
         let _ = shared.open.subscribe().wait_for(|open| *open).await;
-        // The other side may have left.
+        // The client may have disconnected.
         if write(&mut stream, reply).await.is_err() || is_last {
             return;
         }
     }
 }
 
-/// None where the other side has left.
-async fn read(stream: &mut TcpStream, connection: usize) -> Option<Asked> {
+/// Returns `None` if the client has disconnected.
+async fn read(stream: &mut TcpStream, connection: usize) -> Option<ReceivedRequest> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
-    let mut asked = Asked { head: text_of(&head), body: String::new(), connection };
+    let mut asked = ReceivedRequest { head: text_of(&head), body: String::new(), connection };
     let length = asked.header("content-length").map_or(0, |length| length.parse().expect("a length"));
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
@@ -238,11 +238,11 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
         Reply::Silence => std::future::pending().await,
         Reply::SlowHead => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await?;
-            now_and_then(stream).await
+            write_slowly(stream).await
         }
         Reply::Trickle => {
             stream.write_all(ENDLESS_HEAD).await?;
-            now_and_then(stream).await
+            write_slowly(stream).await
         }
         Reply::Endless => {
             stream.write_all(ENDLESS_HEAD).await?;
@@ -261,8 +261,8 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
     }
 }
 
-/// Waits for nothing: to be slow is what is wanted of it.
-async fn now_and_then(stream: &mut TcpStream) -> std::io::Result<()> {
+/// Sends slowly on purpose.
+async fn write_slowly(stream: &mut TcpStream) -> std::io::Result<()> {
     loop {
         stream.write_all(b"x").await?;
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Waiting for what says nothing when it is so far. Nothing else in the tests pauses, but where it says why.
+//! Waiting for conditions that cannot notify the test. Other pauses in tests explain their reason.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout};
 use super::TestApp;
 use super::connection::{Location, open_postgres};
 
-/// Whatever is waited for comes long before; what has not come by then never will.
+/// Everything that a test waits for happens much earlier, or never.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Asks again and again, where nobody tells: another program, or the other side of a connection.
+/// Polls a condition of another program or of the other side of a connection.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     const PAUSE: Duration = Duration::from_millis(5);
     let asking = async {
@@ -23,25 +23,24 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     timeout(DEADLINE, asking).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"));
 }
 
-/// Comes a little later, so that two who run at once meet in another place each round. Nothing hangs on how much later:
-/// wherever they meet, what the test says of them holds.
-pub async fn later<T>(moment: Duration, what: impl Future<Output = T>) -> T {
-    sleep(moment).await;
-    what.await
+/// Runs `future` after a delay, so that concurrent operations overlap differently in each round.
+/// The test must hold for every delay.
+pub async fn after_delay<T>(delay: Duration, future: impl Future<Output = T>) -> T {
+    sleep(delay).await;
+    future.await
 }
 
-/// Goes on with a change until the database keeps it waiting for somebody who holds what it needs, and fails where it waits
-/// for nobody.
-pub async fn until_kept_waiting<F: Future>(app: &TestApp, mut change: Pin<&mut F>) {
-    until("it is kept waiting", async || {
-        assert!(poll!(change.as_mut()).is_pending(), "it waited for nobody");
+/// Polls `change` until it waits for a lock of another session. Fails if it completes.
+pub async fn until_blocked<F: Future>(app: &TestApp, mut change: Pin<&mut F>) {
+    until("it waits for a lock", async || {
+        assert!(poll!(change.as_mut()).is_pending(), "the change did not wait");
         waits_for_a_lock(app).await
     })
     .await;
 }
 
-/// Whether anybody does who uses tables of this app. SQLite does not tell, and need not: whoever changes anything there waits
-/// before it begins.
+/// Whether any session waits for a lock on a table of this app. SQLite cannot report this, and its
+/// writers always wait at their start.
 async fn waits_for_a_lock(app: &TestApp) -> bool {
     const WAITS: &str = "SELECT EXISTS (
         SELECT FROM pg_locks AS waiting JOIN pg_locks AS held USING (pid) JOIN pg_class ON pg_class.oid = held.relation

@@ -1,10 +1,10 @@
-//! A real listener on a free port, and clients that write bytes by hand.
+//! A real listener on a free port, and clients that write raw bytes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::Router;
 use grantor::http::{ConnectionBounds, ConnectionCounts, Listener};
-use grantor::stop::Shutdown;
+use grantor::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -20,7 +20,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Bounds that no test meets unless it sets its own: `ConnectionBounds { first_byte: …, ..Wire::bounds() }`.
+    /// Limits that no test reaches unless it sets its own: `ConnectionBounds { first_byte: …,
+    /// ..Wire::bounds() }`.
     pub fn bounds() -> ConnectionBounds {
         ConnectionBounds {
             first_byte: DEADLINE,
@@ -46,14 +47,14 @@ impl Wire {
         self.connect_from(Ipv4Addr::LOCALHOST).await
     }
 
-    /// Every address of 127.0.0.0/8 is this machine.
+    /// Connects from another loopback address. All of 127.0.0.0/8 is this machine.
     pub async fn connect_from(&self, source: Ipv4Addr) -> Connection {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(SocketAddr::from((IpAddr::V4(source), 0))).expect("a source address");
         Connection { stream: socket.connect(self.address).await.expect("connects") }
     }
 
-    /// Waits until everything is served.
+    /// Waits until all connections are closed.
     pub async fn ended(self) {
         timeout(DEADLINE, self.serving).await.expect("stops in time").expect("does not panic");
     }
@@ -68,7 +69,7 @@ impl Connection {
         self.stream.write_all(text.as_bytes()).await.expect("is taken");
     }
 
-    /// One answer whose length is announced: its head and body.
+    /// Reads one response with a content length: its headers and body.
     pub async fn answer(&mut self) -> String {
         let mut text = Vec::new();
         let whole = async {
@@ -80,7 +81,8 @@ impl Connection {
         String::from_utf8(text).expect("text")
     }
 
-    /// All there is until the other side closes. A reset is an end too: that is how bytes nobody reads are answered.
+    /// Reads until the other side closes. A reset counts as the end, because unread bytes cause
+    /// one.
     pub async fn rest(&mut self) -> String {
         let mut text = Vec::new();
         let _ = timeout(DEADLINE, self.stream.read_to_end(&mut text)).await.expect("the connection is closed");

@@ -21,7 +21,7 @@ use crate::actions::clients::register::new_client;
 use crate::db::clients::documents::StoredDocument;
 use crate::db::clients::{Client, documents};
 use crate::db::engine::error::DbError;
-use crate::fair_pool::{FairPool, PoolRules};
+use crate::limits::fair_pool::{FairPool, PoolRules};
 use crate::outgoing::{Bounds, Fetched, Outgoing, OutgoingError, PerKeyLimit};
 use crate::rules::client::ClientId;
 use crate::rules::client::document::{ClientDocument, DocumentUrl};
@@ -240,13 +240,12 @@ impl Documents {
     ) -> Result<Client, FindClientError> {
         let unwritable = |cause| DbError::corrupt("clients", "metadata", cause);
         let seen_at = document.fetched_at;
-        let client = new_client(document.client_id, url.digest(), metadata, seen_at, 1).map_err(unwritable)?;
-        let mut tx = context.db.begin().await?;
-        let Some(stored) = documents::upsert(&mut tx, &client, &document).await? else {
-            tx.roll_back().await?;
+        let client = &new_client(document.client_id, url.digest(), metadata, seen_at, 1).map_err(unwritable)?;
+        let document = &document;
+        let upsert = context.transact("client_document.store", |tx| Box::pin(documents::upsert(tx, client, document)));
+        let Some(stored) = upsert.await? else {
             return Err(FindClientError::Document("another client already has the id of its URL".to_owned()));
         };
-        tx.commit().await?;
         if is_new {
             self.unused.add(client.metadata.len());
         }

@@ -1,4 +1,4 @@
-//! Events of changes that meet.
+//! Events of concurrent changes.
 
 use futures_util::future::try_join_all;
 use grantor::actions::authorize::approve::ApproveError;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{BY, NO_LIMIT, scopes, started};
 use crate::support::TestApp;
 use crate::support::granted::{Granted, MCP, asks};
-use crate::support::outbox::{insert_webhook, told};
+use crate::support::outbox::{insert_webhook, queued_events};
 
 on_both! {
-    async fn what_happens_to_one_client_is_told_in_the_order_in_which_it_happened(engine: Engine) {
+    async fn events_of_one_client_are_queued_in_order(engine: Engine) {
         let app = TestApp::with(engine, &[NO_LIMIT, ("limits.operator_per_minute", "0")]).await;
         let replica = app.replica_with(&[NO_LIMIT, ("limits.operator_per_minute", "0")]).await;
         let granted = started(&app).await;
@@ -46,7 +46,7 @@ on_both! {
             consenting(&eve_there),
         );
 
-        let all = told(&app).await;
+        let all = queued_events(&app).await;
         let mut restriction = Value::Null;
         let mut held = std::collections::BTreeMap::new();
         for (kind, data) in &all {
@@ -65,17 +65,17 @@ on_both! {
                 other => panic!("{other}"),
             }
         }
-        let told = |kind: &str| all.iter().filter(|(told, _)| told == kind).count();
+        let queued = |kind: &str| all.iter().filter(|(found, _)| found == kind).count();
         let events = granted.events().await;
         let recorded = |action: &str| events.iter().filter(|event| event.action == action).count();
-        assert!(told("restriction.changed") > 16 && told("grant.revoked") > 0);
+        assert!(queued("restriction.changed") > 16 && queued("grant.revoked") > 0);
         assert_eq!(recorded("scopes_restriction.set"), 32);
         for kind in ["grant.given", "grant.revoked"] {
-            assert_eq!(told(kind), recorded(kind), "{kind}");
+            assert_eq!(queued(kind), recorded(kind), "{kind}");
         }
     }
 
-    async fn who_ends_grants_of_many_clients_and_who_consents_never_wait_in_a_ring(engine: Engine) {
+    async fn ending_grants_of_many_clients_does_not_deadlock_with_consents(engine: Engine) {
         let app = TestApp::with(engine, &[NO_LIMIT]).await;
         let replica = app.replica_with(&[NO_LIMIT]).await;
         let ada = started(&app).await;
@@ -97,7 +97,7 @@ on_both! {
             let defaults = scopes("openid email mcp_read");
 
             let (disabled, narrowed, consents) = tokio::join!(
-                disable_user::disable_user(replica.context(), &replica.app.operators, &email, &BY),
+                disable_user::disable_user(replica.context(), &replica.app.callers, &email, &BY),
                 default_client_scopes::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalog, &BY),
                 try_join_all(of_ada.iter().rev().map(|one| one.approve(&request))),
             );
@@ -109,7 +109,7 @@ on_both! {
                 Err(error) => panic!("{error}"),
             }
             let revoked = |(kind, data): &(String, Value)| kind == "grant.revoked" && data["user"]["email"] == json!(email);
-            let all = told(&app).await;
+            let all = queued_events(&app).await;
             assert_eq!(all.iter().filter(|one| revoked(one)).count(), 2 * of_eve.len());
         }
     }

@@ -1,23 +1,23 @@
-//! What a user gives a client, and what was withheld.
+//! Events about consents: the granted and the withheld scopes.
 
 use grantor::db::grants;
 use serde_json::{Value, json};
 
-use super::{about, and, client_id, event, grant_id, kinds_of, scopes, started, told_of};
+use super::{about, and, client_id, event, events_of, grant_id, kinds_of, scopes, started};
 use crate::support::granted::{Granted, asks};
 use crate::support::outbox::{deliveries, insert_webhook, kinds, lanes};
 use crate::support::{START, TestApp};
 
 on_both! {
-    async fn the_first_consent_of_an_organization_and_each_that_gives_something_else_is_told(engine: Engine) {
+    async fn the_first_consent_and_each_different_one_are_published(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
 
-        let first = told_of(&app, async || granted.code("openid mcp_read").await).await;
-        let again = told_of(&app, async || granted.code("openid mcp_read").await).await;
-        let more = told_of(&app, async || granted.code("openid mcp_write").await).await;
-        let hers = told_of(&app, async || eve.code("openid").await).await;
+        let first = events_of(&app, async || granted.code("openid mcp_read").await).await;
+        let again = events_of(&app, async || granted.code("openid mcp_read").await).await;
+        let more = events_of(&app, async || granted.code("openid mcp_write").await).await;
+        let hers = events_of(&app, async || eve.code("openid").await).await;
 
         let id = grant_id(&granted).await;
         let title = "admin@acme.example was the first in the organization to authorize App.";
@@ -39,7 +39,7 @@ on_both! {
         assert!(written.iter().all(|one| one.occurred_at == START.seconds() && one.state == "waiting"));
     }
 
-    async fn a_box_that_is_cleared_is_told_as_what_the_grant_holds_then(engine: Engine) {
+    async fn a_cleared_box_is_published_as_the_scopes_of_the_grant(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         granted.code("openid mcp_read email").await;
@@ -47,7 +47,7 @@ on_both! {
         let waiting = granted.waiting(&request).await;
         let offer = granted.offer(&waiting).await.expect("is offered");
 
-        let cleared = told_of(&app, async || {
+        let cleared = events_of(&app, async || {
             granted.answer(&waiting, Some((&offer, &scopes("openid")))).await.expect("is given")
         })
         .await;
@@ -59,14 +59,14 @@ on_both! {
         assert_eq!(found.expect("is readable").expect("is there").scopes, scopes("email openid"));
     }
 
-    async fn a_consent_that_a_restriction_has_narrowed_tells_what_was_withheld(engine: Engine) {
+    async fn a_narrowed_consent_lists_the_withheld_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         granted.operator.restrict(&granted.client_id, &["openid"], &["mcp_read"]).await;
 
         let request = asks("openid email mcp_read mcp_write", &[]);
-        let given = told_of(&app, async || granted.code_for(&request).await).await;
-        let silently = told_of(&app, async || {
+        let given = events_of(&app, async || granted.code_for(&request).await).await;
+        let silently = events_of(&app, async || {
             let waiting = granted.waiting(&request).await;
             granted.answer(&waiting, None).await.expect("is given")
         })
@@ -83,10 +83,10 @@ on_both! {
             "outcome": "narrowed",
         });
         assert_eq!(given[2].1, expected);
-        assert_eq!(silently, [], "nothing is asked, and nothing is given that was not given before");
+        assert_eq!(silently, [], "a silent approval grants nothing new");
     }
 
-    async fn nobody_is_told_where_nobody_listens(engine: Engine) {
+    async fn nothing_is_queued_without_a_webhook(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let umbra = app.operator("Umbra").await;

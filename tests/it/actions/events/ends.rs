@@ -1,4 +1,4 @@
-//! The end of a grant, from each of its causes, and of a chain of refresh tokens.
+//! Events about the end of grants, for each cause, and of token families.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use grantor::db::grants;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{BY, DAY, NO_LIMIT, about, and, client_id, event, grant_id, kinds_of, started, told_of};
+use super::{BY, DAY, NO_LIMIT, about, and, client_id, event, events_of, grant_id, kinds_of, started};
 use crate::support::TestApp;
 use crate::support::granted::Granted;
 use crate::support::outbox::{deliveries, insert_webhook};
 
 on_both! {
-    async fn the_end_of_a_grant_is_told_once_and_from_every_cause(engine: Engine) {
+    async fn the_end_of_a_grant_is_published_once_for_every_cause(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         granted.code("openid").await;
@@ -29,32 +29,32 @@ on_both! {
             [event("grant.revoked", and(data, more))]
         };
 
-        assert_eq!(told_of(&app, end).await, revoked("revoked", "was revoked"));
-        assert_eq!(told_of(&app, end).await, []);
+        assert_eq!(events_of(&app, end).await, revoked("revoked", "was revoked"));
+        assert_eq!(events_of(&app, end).await, []);
 
         granted.code("openid").await;
         let (org_id, client) = (granted.org_id(), client_id(&granted));
         let disable = async || end::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
-        assert_eq!(told_of(&app, disable).await, revoked("client_disabled", "was revoked because the client was disabled"));
-        assert_eq!(told_of(&app, disable).await, []);
+        assert_eq!(events_of(&app, disable).await, revoked("client_disabled", "was revoked because the client was disabled"));
+        assert_eq!(events_of(&app, disable).await, []);
         let enable = async || end::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
-        assert_eq!(told_of(&app, enable).await, []);
+        assert_eq!(events_of(&app, enable).await, []);
 
         granted.code("openid").await;
-        let (operators, email) = (&app.app.operators, granted.user.email.as_str());
+        let (operators, email) = (&app.app.callers, granted.user.email.as_str());
         let disable = async || disable_user::disable_user(app.context(), operators, email, &BY).await.expect("is disabled");
-        assert_eq!(told_of(&app, disable).await, revoked("user_disabled", "was revoked because the user was disabled"));
-        assert_eq!(told_of(&app, disable).await, []);
+        assert_eq!(events_of(&app, disable).await, revoked("user_disabled", "was revoked because the user was disabled"));
+        assert_eq!(events_of(&app, disable).await, []);
     }
 
-    async fn who_is_removed_ends_what_they_had_authorized(engine: Engine) {
+    async fn removing_a_user_publishes_the_end_of_their_grants(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
         eve.code("openid").await;
         app.execute("DELETE FROM authorization_codes").await;
 
-        let removed = told_of(&app, async || {
+        let removed = events_of(&app, async || {
             remove_user::remove_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
         })
         .await;
@@ -63,7 +63,7 @@ on_both! {
         assert_eq!((&removed[0].1["cause"], &removed[0].1["user"]["email"]), (&json!("user_removed"), &json!("eve@acme.example")));
     }
 
-    async fn who_is_disabled_in_several_organizations_is_told_to_each_what_was_its_own(engine: Engine) {
+    async fn disabling_a_user_tells_each_organization_about_its_own_grants_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@mail.example").await;
@@ -75,7 +75,7 @@ on_both! {
         }
 
         let before = deliveries(&app).await.len();
-        disable_user::disable_user(app.context(), &app.app.operators, "eve@mail.example", &BY).await.expect("is disabled");
+        disable_user::disable_user(app.context(), &app.app.callers, "eve@mail.example", &BY).await.expect("is disabled");
 
         let written = deliveries(&app).await.split_off(before);
         let of = |org: &Granted<'_>| {
@@ -87,18 +87,18 @@ on_both! {
         assert!(acme.iter().all(|webhook| *webhook != other[0]), "{acme:?} {other:?}");
     }
 
-    async fn a_refresh_token_that_is_used_twice_is_told_and_nothing_else_that_ends_a_chain(engine: Engine) {
+    async fn reuse_of_a_refresh_token_is_published_and_other_ends_of_a_family_are_not(engine: Engine) {
         let app = TestApp::with(engine, &[NO_LIMIT]).await;
         let granted = started(&app).await;
         let (first, code) = (granted.tokens("openid mcp_read").await, granted.code_of_mcp("openid mcp_read").await);
         let done = granted.tokens("openid mcp_read").await;
         let refreshed = granted.refreshed(&first.refresh).await;
         granted.refreshed(&crate::support::granted::Tokens::of(&refreshed).refresh).await;
-        app.hand.advance(Duration::from_secs(DAY));
+        app.clock.advance(Duration::from_secs(DAY));
 
-        let reused = told_of(&app, async || granted.refreshed(&first.refresh).await).await;
-        let again = told_of(&app, async || granted.refreshed(&first.refresh).await).await;
-        let other = told_of(&app, async || {
+        let reused = events_of(&app, async || granted.refreshed(&first.refresh).await).await;
+        let again = events_of(&app, async || granted.refreshed(&first.refresh).await).await;
+        let other = events_of(&app, async || {
             granted.revoked(&done.refresh).await;
             granted.exchanged(&code).await;
             granted.exchanged(&code).await

@@ -1,4 +1,4 @@
-//! Keys that will soon be old.
+//! Events about keys that expire soon.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{DAY, event, started};
-use crate::support::outbox::{deliveries, insert_webhook, kinds, told, webhook_id};
+use crate::support::outbox::{deliveries, insert_webhook, kinds, queued_events, webhook_id};
 use crate::support::{START, TestApp};
 
 on_both! {
-    async fn a_signing_key_is_told_to_everybody_a_week_before_it_is_replaced_and_by_one_server(engine: Engine) {
+    async fn one_server_announces_a_signing_key_to_all_organizations_a_week_ahead(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (granted, umbra, replica) = (started(&app).await, app.operator("Umbra").await, app.replica().await);
         insert_webhook(&app, 2, umbra.org_id, Some(&["signing_key.expiring"])).await;
         insert_webhook(&app, 3, umbra.org_id, Some(&["grant.given"])).await;
         let announce = async |at: &TestApp| {
             let (app, rules) = (&at.app, at.app.signing_rules());
-            announce_expiring_keys::announce_expiring_keys(at.context(), &app.issuer.ring, rules, app.sealing_max_age()).await.expect("is asked")
+            announce_expiring_keys::announce_expiring_keys(at.context(), rules, app.sealing_max_age()).await.expect("succeeds")
         };
         let max_age = u64::try_from(app.app.signing_rules().max_age).expect("a positive age");
-        app.hand.advance(Duration::from_secs(max_age - 7 * DAY - 1));
-        replica.hand.advance(Duration::from_secs(max_age - 7 * DAY));
+        app.clock.advance(Duration::from_secs(max_age - 7 * DAY - 1));
+        replica.clock.advance(Duration::from_secs(max_age - 7 * DAY));
         let key = signing_keys::list(app.db()).await.expect("is readable").remove(0);
 
         assert_eq!((announce(&app).await, kinds(&app).await.len()), (0, 0));
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
         let counts = join_all([announce(&app), announce(&replica), announce(&app), announce(&replica)]).await;
 
         assert_eq!(counts.iter().sum::<usize>(), 1);
@@ -49,7 +49,7 @@ on_both! {
         drop(granted);
     }
 
-    async fn a_sealing_key_is_told_30_days_before_it_is_old_once_and_only_where_it_seals(engine: Engine) {
+    async fn an_aging_sealing_key_is_announced_once_to_the_organizations_that_use_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (_granted, replica) = (started(&app).await, app.replica().await);
         app.execute("DELETE FROM sealing_keys").await;
@@ -57,35 +57,35 @@ on_both! {
         let rules = rotate_signing_keys::SigningRules { max_age: 0, ..app.app.signing_rules() };
         let announce = async |at: &TestApp, max_age: u64| {
             let max_age = i64::try_from(max_age).expect("an age");
-            announce_expiring_keys::announce_expiring_keys(at.context(), &at.app.issuer.ring, rules, max_age).await.expect("is asked")
+            announce_expiring_keys::announce_expiring_keys(at.context(), rules, max_age).await.expect("succeeds")
         };
         for at in [&app, &replica] {
-            at.hand.advance(Duration::from_secs(60 * DAY - 1));
+            at.clock.advance(Duration::from_secs(60 * DAY - 1));
         }
 
         assert_eq!((announce(&app, 0).await, announce(&app, 90 * DAY).await), (0, 0));
         for at in [&app, &replica] {
-            at.hand.advance(Duration::from_secs(1));
+            at.clock.advance(Duration::from_secs(1));
         }
         let counts = join_all([announce(&app, 90 * DAY), announce(&replica, 90 * DAY)]).await;
 
         assert_eq!(counts.iter().sum::<usize>(), 1);
         let expected = json!({
-            "title": "The key development, which seals stored secrets, reaches its maximum age at 2026-04-02T03:04:05Z.",
+            "title": "The key development, which encrypts stored secrets, reaches its maximum age at 2026-04-02T03:04:05Z.",
             "org_id": null,
             "sealing_key": {"id": "development"},
             "first_used_at": "2026-01-02T03:04:05Z",
             "expires_at": "2026-04-02T03:04:05Z",
         });
-        assert_eq!(told(&app).await, [event("sealing_key.expiring", expected)]);
+        assert_eq!(queued_events(&app).await, [event("sealing_key.expiring", expected)]);
     }
 
-    async fn a_sweep_tells_of_keys(engine: Engine) {
+    async fn a_sweep_announces_keys(engine: Engine) {
         let app = TestApp::with(engine, &[("tokens.signing_key_max_age", "86400")]).await;
         let _granted = started(&app).await;
-        // The clocks of this test and of the database differ, so that the sweep would leave everything as it is.
+        // The clocks of the test and the database differ, so a sweep would delete nothing.
         let skew = app.db().unix_millis().await.expect("answers") - START.seconds() * 1000;
-        app.hand.advance(Duration::from_millis(skew.try_into().expect("later than the start of the test")));
+        app.clock.advance(Duration::from_millis(skew.try_into().expect("later than the start of the test")));
         app.execute("UPDATE signing_keys SET announced_at = NULL").await;
 
         grantor::sweeper::sweep(&app.app).await;

@@ -1,16 +1,16 @@
-//! Requests that a restriction refuses.
+//! Events about requests that a restriction refuses.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{event, kinds_of, sign_in, started, told_of};
+use super::{event, events_of, kinds_of, sign_in, started};
 use crate::support::TestApp;
 use crate::support::flow::{Form, McpClient, Person};
 use crate::support::outbox::kinds;
 
 on_both! {
-    async fn a_request_that_a_restriction_refuses_is_told_once_a_minute_for_each_user(engine: Engine) {
+    async fn a_refusal_by_a_restriction_is_published_once_per_minute_and_user(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
@@ -19,18 +19,18 @@ on_both! {
         granted.operator.restrict(&client.id, &["openid"], &[]).await;
         let url = client.url(&[("scope", "email mcp_read org_management")]);
         let refused = async |person: &mut Person<'_>| {
-            assert_eq!(client.told(&person.visit(&url).await).get("error"), Some("invalid_scope"));
+            assert_eq!(client.redirect_params(&person.visit(&url).await).get("error"), Some("invalid_scope"));
         };
 
-        let first = told_of(&app, async || refused(&mut eve).await).await;
-        let again = told_of(&app, async || {
+        let first = events_of(&app, async || refused(&mut eve).await).await;
+        let again = events_of(&app, async || {
             refused(&mut eve).await;
-            client.told(&eve.visit(&client.url(&[("scope", "email"), ("prompt", "none")])).await)
+            client.redirect_params(&eve.visit(&client.url(&[("scope", "email"), ("prompt", "none")])).await)
         })
         .await;
-        let other = told_of(&app, async || refused(&mut max).await).await;
-        app.hand.advance(Duration::from_secs(60));
-        let later = told_of(&app, async || refused(&mut eve).await).await;
+        let other = events_of(&app, async || refused(&mut max).await).await;
+        app.clock.advance(Duration::from_secs(60));
+        let later = events_of(&app, async || refused(&mut eve).await).await;
 
         let expected = json!({
             "title": "Editor asked eve@acme.example for scopes that the organization does not allow, and was refused.",
@@ -45,7 +45,7 @@ on_both! {
         assert_eq!((kinds_of(&other), &other[0].1["user"]["email"]), (vec!["restriction.hit"], &json!("max@acme.example")));
     }
 
-    async fn a_refusal_that_no_restriction_made_is_not_told(engine: Engine) {
+    async fn other_refusals_are_not_published(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
@@ -56,13 +56,13 @@ on_both! {
         let page = eve.visit(&client.url(&[("scope", "openid")])).await;
         let by_user = eve.submit(&Form::refusing(&page)).await;
 
-        assert_eq!(client.told(&by_role).get("error"), Some("invalid_scope"));
-        assert_eq!(client.told(&by_server).get("error"), Some("invalid_scope"));
-        assert_eq!(client.told(&by_user).get("error"), Some("access_denied"));
+        assert_eq!(client.redirect_params(&by_role).get("error"), Some("invalid_scope"));
+        assert_eq!(client.redirect_params(&by_server).get("error"), Some("invalid_scope"));
+        assert_eq!(client.redirect_params(&by_user).get("error"), Some("access_denied"));
         assert_eq!(kinds(&app).await, Vec::<String>::new());
     }
 
-    async fn what_is_refused_at_the_click_is_told_too(engine: Engine) {
+    async fn a_refusal_at_the_consent_decision_is_published_too(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_excess", "refuse")]).await;
         let granted = started(&app).await;
         let client = McpClient::registered(&app, &["https://app.example/cb"]).await;
@@ -70,7 +70,7 @@ on_both! {
         let page = eve.visit(&client.url(&[("scope", "openid email")])).await;
         granted.operator.restrict(&client.id, &["openid"], &[]).await;
 
-        let hit = told_of(&app, async || eve.submit(&Form::approving(&page)).await).await;
+        let hit = events_of(&app, async || eve.submit(&Form::approving(&page)).await).await;
 
         assert_eq!(kinds_of(&hit), ["restriction.hit"]);
         assert_eq!((&hit[0].1["withheld"], &hit[0].1["outcome"]), (&json!(["email"]), &json!("refused")));

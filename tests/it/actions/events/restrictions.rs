@@ -1,4 +1,4 @@
-//! What an organization lets clients have, before and after.
+//! Events about restrictions and default scopes, with the values before and after.
 
 use grantor::actions::authorize::approve::ApproveError;
 use grantor::actions::orgs::default_client_scopes;
@@ -6,23 +6,23 @@ use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{BY, about, actor, and, client_id, event, grant_id, kinds_of, scopes, started, told_of};
+use super::{BY, about, actor, and, client_id, event, events_of, grant_id, kinds_of, scopes, started};
 use crate::support::granted::asks;
 use crate::support::outbox::{deliveries, kinds};
 use crate::support::{TestApp, restriction_path};
 
 on_both! {
-    async fn a_restriction_is_told_before_and_after_with_the_grants_that_it_ends(engine: Engine) {
+    async fn a_restriction_is_published_with_its_previous_value_and_the_ended_grants(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         granted.code("openid mcp_read").await;
         let (id, path) = (grant_id(&granted).await, restriction_path(&granted.client_id));
 
-        let set = told_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
+        let set = events_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
         let once_more =
-            told_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
-        let lifted = told_of(&app, async || granted.operator.delete(&path).await).await;
-        let again = told_of(&app, async || granted.operator.delete(&path).await).await;
+            events_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
+        let lifted = events_of(&app, async || granted.operator.delete(&path).await).await;
+        let again = events_of(&app, async || granted.operator.delete(&path).await).await;
 
         let actor = actor(&granted.operator, &granted);
         let changed = |title: &str, before: Value, after: Value, narrowed: u64| {
@@ -49,20 +49,20 @@ on_both! {
         assert_eq!((once_more, again), (Vec::new(), Vec::new()), "nothing has changed");
     }
 
-    async fn grants_that_are_narrowed_and_live_on_are_counted_only(engine: Engine) {
+    async fn narrowed_grants_are_only_counted(engine: Engine) {
         let app = TestApp::with(engine, &[("restriction.on_narrow", "narrow_grants")]).await;
         let granted = started(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
         granted.code("openid mcp_read").await;
         eve.code("mcp_read").await;
 
-        let set = told_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
+        let set = events_of(&app, async || granted.operator.restrict(&granted.client_id, &["openid"], &[]).await).await;
 
         assert_eq!(kinds_of(&set), ["restriction.changed", "grant.revoked"]);
         assert_eq!((&set[0].1["grants_narrowed"], &set[1].1["user"]["email"]), (&json!(2), &json!("eve@acme.example")));
     }
 
-    async fn what_was_refused_is_not_told(engine: Engine) {
+    async fn a_refused_change_is_not_published(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let path = format!("{}?if_digest={}", restriction_path(&granted.client_id), "0".repeat(64));
@@ -78,7 +78,7 @@ on_both! {
         assert_eq!(kinds(&app).await, Vec::<String>::new());
     }
 
-    async fn other_defaults_are_told_about_no_client_and_each_grant_that_they_end_about_its_own(engine: Engine) {
+    async fn new_defaults_are_published_without_a_client_and_ended_grants_with_their_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = started(&app).await;
         let other = granted.another_client("Other").await;

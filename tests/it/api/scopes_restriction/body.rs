@@ -1,4 +1,4 @@
-//! Bodies of an upsert that cannot be used, and how they may be sent.
+//! Accepted and refused bodies of an upsert.
 
 use axum::body::Body;
 use axum::http::Method;
@@ -16,7 +16,7 @@ const SHAPE: &str = "the body is not {\"data\": {\"type\": \"upsert_scopes_restr
                      [...], \"permission_scopes\": [...]}}} with each member at most once";
 
 on_both! {
-    async fn a_body_of_another_shape_is_refused_by_its_place_and_changes_nothing(engine: Engine) {
+    async fn a_body_with_another_shape_is_refused_with_the_location_of_the_error(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["mcp_read"]).await;
@@ -51,7 +51,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
     }
 
-    async fn text_that_is_no_json_is_refused(engine: Engine) {
+    async fn text_that_is_not_json_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         for body in ["", "{", "{\"data\":", "\u{feff}{}", "{} {}"] {
@@ -63,7 +63,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn members_that_mean_nothing_here_are_ignored(engine: Engine) {
+    async fn unknown_members_are_ignored(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let body = json!({"jsonapi": {"version": "1.1"}, "data": {
@@ -77,7 +77,7 @@ on_both! {
         answer.is(200, &restricted(&client_id, &["openid"], &[]));
     }
 
-    async fn json_is_taken_under_either_of_its_names(engine: Engine) {
+    async fn both_json_media_types_are_accepted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         for content_type in [
@@ -91,7 +91,7 @@ on_both! {
         }
     }
 
-    async fn a_form_or_any_other_type_is_refused_and_changes_nothing(engine: Engine) {
+    async fn other_media_types_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let refusal = "the body is not sent as JSON: set the header Content-Type: application/json";
@@ -118,7 +118,7 @@ on_both! {
         answer.is(415, &json_api(415, "Unsupported Media Type", refusal));
     }
 
-    async fn a_body_beyond_the_limit_is_refused_whether_its_length_is_announced_or_not(engine: Engine) {
+    async fn a_body_over_the_limit_is_refused_with_and_without_a_content_length(engine: Engine) {
         let app = TestApp::with(engine, &[("http.max_body_bytes", "1000")]).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let padded = |length: usize| format!("{:<length$}", upsert(&["openid"], &[]).to_string());

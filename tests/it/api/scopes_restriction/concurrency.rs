@@ -1,4 +1,4 @@
-//! Several replicas, and several operators at once.
+//! Several replicas and concurrent operators.
 
 use futures_util::future::join_all;
 use grantor::db::audit_events;
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::support::{TestApp, TestOperator, restricted, restriction_path, unrestricted};
 
-/// What each change replaced, and by what. Where changes follow one another, each state but the first was written once and
-/// each but the last was replaced once.
+/// The value before and after each change. Serialized changes form a chain: every state except the
+/// first was written once, and every state except the last was replaced once.
 async fn changes(operator: &TestOperator<'_>) -> Vec<(String, String)> {
     let events = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     let changes = events.into_iter().filter(|event| event.action == "scopes_restriction.set");
@@ -16,7 +16,7 @@ async fn changes(operator: &TestOperator<'_>) -> Vec<(String, String)> {
 }
 
 on_both! {
-    async fn what_one_replica_wrote_the_next_read_on_another_sees(engine: Engine) {
+    async fn a_write_on_one_replica_is_visible_to_the_next_read_on_another(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
@@ -33,7 +33,7 @@ on_both! {
         lifted_there.is(200, &unrestricted(&client_id));
     }
 
-    async fn of_many_upserts_at_once_each_replaces_what_the_one_before_it_wrote(engine: Engine) {
+    async fn concurrent_upserts_each_replace_the_previous_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(replaced, written);
     }
 
-    async fn of_two_changes_tied_to_one_state_only_one_happens(engine: Engine) {
+    async fn only_one_of_two_changes_with_the_same_digest_succeeds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);

@@ -1,4 +1,4 @@
-//! `?dry_run=true` looks and stores nothing; `?if_digest=` ties the change to what was looked at.
+//! `?dry_run=true` previews a change, and `?if_digest=` applies it only to the previewed state.
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;
@@ -32,7 +32,7 @@ fn bad_parameter(name: &str, detail: &str) -> Value {
 }
 
 on_both! {
-    async fn a_dry_run_says_what_a_change_would_give_and_take(engine: Engine) {
+    async fn a_dry_run_returns_the_added_and_removed_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid", "email"], &["mcp_read", "teams_read"]).await;
@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
     }
 
-    async fn a_dry_run_stores_nothing_and_records_nothing(engine: Engine) {
+    async fn a_dry_run_stores_and_records_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let events = grantor::db::audit_events::list(app.db(), operator.org_id, 10).await.expect("are listed");
@@ -66,7 +66,7 @@ on_both! {
         assert_eq!(after, events);
     }
 
-    async fn a_first_restriction_takes_every_scope_that_it_does_not_list(engine: Engine) {
+    async fn a_first_restriction_removes_every_scope_that_it_does_not_list(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let mut others: Vec<&str> = app.app.catalog.iter().map(|scope| ScopeToken::as_str(&scope.name)).collect();
@@ -79,7 +79,7 @@ on_both! {
         assert_eq!((&meta["scopes_added"], &meta["scopes_removed"]), (&json!([]), &json!(others)));
     }
 
-    async fn what_an_organization_allows_by_default_bounds_what_a_first_restriction_takes(engine: Engine) {
+    async fn a_first_restriction_removes_only_scopes_that_the_default_allows(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
@@ -97,7 +97,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_dry_run_checks_as_the_change_itself_would(engine: Engine) {
+    async fn a_dry_run_checks_like_the_change_itself(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 
@@ -108,12 +108,12 @@ on_both! {
         assert_eq!(unknown_scope.status, 400);
     }
 
-    async fn a_change_tied_to_the_state_that_still_is_happens(engine: Engine) {
+    async fn a_change_with_the_current_digest_succeeds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         for name in ["openid", "email"] {
-            let as_told = digest(&operator, &client_id).await;
-            let written = if name == "email" { as_told.to_uppercase() } else { as_told };
+            let returned = digest(&operator, &client_id).await;
+            let written = if name == "email" { returned.to_uppercase() } else { returned };
 
             let answer = operator.post(&if_digest(&client_id, &written), &upsert(&[name], &[])).await;
 
@@ -122,7 +122,7 @@ on_both! {
         }
     }
 
-    async fn a_change_tied_to_a_state_that_has_moved_on_is_refused_and_changes_nothing(engine: Engine) {
+    async fn a_change_with_an_old_digest_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let digest = digest(&operator, &client_id).await;
@@ -134,7 +134,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["email"], &["mcp_read"]));
     }
 
-    async fn a_change_of_the_organizations_default_scopes_moves_the_state_too(engine: Engine) {
+    async fn a_change_of_the_default_scopes_changes_the_digest(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let digest = digest(&operator, &client_id).await;
@@ -155,7 +155,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn empty_lists_are_another_state_than_no_restriction(engine: Engine) {
+    async fn empty_lists_and_no_restriction_have_different_digests(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let of_none = digest(&operator, &client_id).await;
@@ -166,7 +166,7 @@ on_both! {
         answer.is(409, &moved());
     }
 
-    async fn a_digest_of_another_organization_or_client_fits_nowhere_else(engine: Engine) {
+    async fn a_digest_is_valid_only_for_its_organization_and_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let (one, other) = (app.registered("One client").await, app.registered("Another client").await);
@@ -179,7 +179,7 @@ on_both! {
         other_org.is(409, &moved());
     }
 
-    async fn parameters_that_cannot_be_read_are_refused(engine: Engine) {
+    async fn invalid_parameters_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let twice = format!("if_digest={0}&if_digest={0}", digest(&operator, &client_id).await);
@@ -202,7 +202,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_parameter_means_the_same_when_its_name_is_percent_encoded(engine: Engine) {
+    async fn a_parameter_name_may_be_percent_encoded(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
@@ -217,7 +217,7 @@ on_both! {
         operator.get(&path).await.is(200, &restricted(&client_id, &["openid"], &[]));
     }
 
-    async fn lifting_a_restriction_can_be_neither_tried_nor_compared_and_is_refused_then(engine: Engine) {
+    async fn deleting_a_restriction_with_dry_run_or_a_digest_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);

@@ -1,4 +1,4 @@
-//! What a client gets under a restriction.
+//! The scopes that a restricted client gets.
 
 use grantor::actions::authorize::approve::ApproveError;
 use grantor::actions::authorize::offer_scopes::OfferError;
@@ -20,7 +20,7 @@ fn required(client_id: &str) -> String {
     json!([{"client_id": client_id, "permission_scopes": ["teams_read"]}]).to_string()
 }
 
-/// The scopes of a new consent, or the words of the refusal.
+/// The scopes of a new consent, or the text of the refusal.
 async fn consented(granted: &Granted<'_>, scope_names: &str) -> Result<(Value, Value), String> {
     match granted.approve(&asks(scope_names, &[MCP])).await {
         Ok(code) => Ok(scope(&granted.exchanged(&code).await)),
@@ -30,7 +30,7 @@ async fn consented(granted: &Granted<'_>, scope_names: &str) -> Result<(Value, V
 }
 
 on_both! {
-    async fn a_consent_gives_what_the_restriction_lists_and_the_token_says_so(engine: Engine) {
+    async fn a_consent_and_its_token_contain_only_the_listed_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         granted.operator.restrict(&granted.client_id, &["openid"], &["mcp_read"]).await;
@@ -57,7 +57,7 @@ on_both! {
         assert_eq!(within, Ok(both("mcp_read")));
     }
 
-    async fn empty_lists_give_nothing_at_all(engine: Engine) {
+    async fn empty_lists_grant_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         granted.operator.restrict(&granted.client_id, &[], &[]).await;
@@ -67,7 +67,7 @@ on_both! {
         assert!(refused.as_ref().is_err_and(|words| words.starts_with("invalid_scope: ")), "{refused:?}");
     }
 
-    async fn required_scopes_pass_every_restriction(engine: Engine) {
+    async fn required_scopes_are_granted_despite_every_restriction(engine: Engine) {
         let before = TestApp::start(engine).await;
         let client_id = Granted::new(&before).await.client_id;
         let app = before.replica_with(&[("restriction.required", &required(&client_id))]).await;
@@ -84,7 +84,7 @@ on_both! {
         assert!(granted.is_active(&tokens.access).await);
     }
 
-    async fn a_restriction_holds_in_its_organization_and_for_its_client(engine: Engine) {
+    async fn a_restriction_applies_only_to_its_organization_and_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = Granted::new(&app).await;
         let umbrella = Granted::of(&app, "Umbrella").await;
@@ -102,7 +102,7 @@ on_both! {
         }
     }
 
-    async fn what_one_replica_restricts_holds_at_once_on_another(engine: Engine) {
+    async fn a_restriction_applies_immediately_on_other_replicas(engine: Engine) {
         let app = TestApp::start(engine).await;
         let replica = app.replica().await;
         let granted = Granted::new(&app).await;
@@ -117,7 +117,7 @@ on_both! {
         assert_eq!(consented(&granted, "mcp_read email").await, Ok(both("mcp_read")));
     }
 
-    async fn a_disabled_client_is_let_in_by_nobody(engine: Engine) {
+    async fn nobody_can_authorize_a_disabled_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let client_id = ClientId::parse(&granted.client_id).expect("an id");

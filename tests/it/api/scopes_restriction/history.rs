@@ -1,4 +1,4 @@
-//! Every change leaves an audit event: who, what, before, after, from where.
+//! Every change records an audit event with its actor, address, and the values before and after.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::Method;
 use grantor::db::audit_events;
 use grantor::db::audit_events::AuditEvent;
-use grantor::db::keys::operators;
+use grantor::db::keys::callers;
 use grantor::http::Peer;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::support::{Answer, START, TestApp, TestOperator, restriction_path, ups
 
 async fn actor(operator: &TestOperator<'_>) -> String {
     let keys = &operator.keys;
-    let found = operators::find(operator.app.db(), keys.api_key.digest(), keys.application_key.digest()).await;
+    let found = callers::find(operator.app.db(), keys.api_key.digest(), keys.application_key.digest()).await;
     let user_id = found.expect("is read").expect("is there").user_id;
     format!("user:{user_id} application_key:{}", keys.application_key_id)
 }
@@ -34,14 +34,14 @@ async fn send_from(operator: &TestOperator<'_>, peer: &str, method: Method, path
 }
 
 on_both! {
-    async fn a_change_is_recorded_with_who_made_it_from_where_and_what_it_replaced(engine: Engine) {
+    async fn a_change_is_recorded_with_its_actor_address_and_previous_value(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
 
         let set = send_from(&operator, "192.0.2.7:4711", Method::POST, &path, &upsert(&["openid"], &["mcp_read"])).await;
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
         let lifted = send_from(&operator, "[2001:db8::7]:4711", Method::DELETE, &path, &Value::Null).await;
 
         let events = events(&operator).await;
@@ -66,7 +66,7 @@ on_both! {
         ]);
     }
 
-    async fn what_is_refused_or_only_looked_at_leaves_no_event(engine: Engine) {
+    async fn refusals_and_reads_record_no_event(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let path = restriction_path(&client_id);

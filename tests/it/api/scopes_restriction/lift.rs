@@ -1,4 +1,4 @@
-//! `DELETE`: back to full access.
+//! `DELETE` removes the restriction.
 
 use crate::support::errors::no_such_client;
 use crate::support::{TestApp, restricted, restriction_path, unrestricted};
@@ -6,7 +6,7 @@ use crate::support::{TestApp, restricted, restriction_path, unrestricted};
 const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
 on_both! {
-    async fn lifting_a_restriction_reads_null_again(engine: Engine) {
+    async fn a_deleted_restriction_reads_as_null(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["mcp_read"]).await;
@@ -18,7 +18,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn lifting_what_is_not_there_is_fine(engine: Engine) {
+    async fn deleting_a_missing_restriction_succeeds(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 
@@ -29,7 +29,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
     }
 
-    async fn a_lifted_restriction_can_be_set_again(engine: Engine) {
+    async fn a_deleted_restriction_can_be_set_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["mcp_read"]).await;

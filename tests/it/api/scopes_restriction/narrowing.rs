@@ -1,4 +1,4 @@
-//! What a narrower restriction takes from what was granted before it, and how that is told beforehand.
+//! What a narrower restriction removes from earlier grants, and its preview.
 
 use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn previewed(granted: &Granted<'_>, oidc: &[&str], permission: &[&str]) ->
     granted.operator.post(&path, &upsert(oidc, permission)).await.json()["meta"].clone()
 }
 
-/// How many grants and users a dry run counts.
+/// The numbers of grants and users in a dry run.
 async fn counted(granted: &Granted<'_>, oidc: &[&str], permission: &[&str]) -> (Value, Value) {
     let meta = previewed(granted, oidc, permission).await;
     (meta["grants"].clone(), meta["users"].clone())
@@ -24,7 +24,7 @@ fn error(answer: &Answer) -> Value {
 }
 
 on_both! {
-    async fn a_dry_run_counts_the_grants_and_users_that_the_change_then_ends(engine: Engine) {
+    async fn a_dry_run_counts_the_grants_and_users_that_the_change_ends(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
@@ -56,24 +56,24 @@ on_both! {
         assert_eq!(bob.refreshed(&kept[0].refresh).await.status, 200);
     }
 
-    async fn a_dry_run_says_how_many_grants_end_and_when_the_last_token_expires(engine: Engine) {
+    async fn a_dry_run_returns_the_ended_grants_and_the_expiry_of_the_last_token(engine: Engine) {
         for (on_narrow, ended) in [("revoke", 2), ("narrow_grants", 1)] {
             let app = TestApp::with(engine, &[("restriction.on_narrow", on_narrow)]).await;
             let granted = Granted::new(&app).await;
             granted.tokens("mcp_read email").await;
             granted.another_user("eve@acme.example").await.tokens("email").await;
-            let told = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
+            let effect = |meta: &Value| (meta["ended"].clone(), meta["last_token_ends_at"].clone());
 
             let removes_email = previewed(&granted, &[], &["mcp_read"]).await;
             let removes_nothing_in_use = previewed(&granted, &["email"], &["mcp_read"]).await;
 
             let end = json!(START.plus(3_600).to_rfc3339());
-            assert_eq!(told(&removes_email), (json!(ended), end), "{on_narrow}");
-            assert_eq!(told(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
+            assert_eq!(effect(&removes_email), (json!(ended), end), "{on_narrow}");
+            assert_eq!(effect(&removes_nothing_in_use), (json!(0), Value::Null), "{on_narrow}");
         }
     }
 
-    async fn each_grant_that_ends_is_recorded_and_the_change_says_how_many(engine: Engine) {
+    async fn each_ended_grant_is_recorded_and_the_change_has_their_number(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
@@ -105,7 +105,7 @@ on_both! {
         assert_eq!(granted.refreshed(&tokens.refresh).await.status, 200);
     }
 
-    async fn lifting_a_restriction_takes_what_the_organizations_defaults_do_not_allow(engine: Engine) {
+    async fn deleting_a_restriction_removes_scopes_that_the_defaults_do_not_allow(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         granted.operator.restrict(&granted.client_id, &["email"], &["mcp_read"]).await;
@@ -123,7 +123,7 @@ on_both! {
         assert!(granted.is_active(&of_narrow.access).await);
     }
 
-    async fn a_code_under_way_ends_with_its_grant(engine: Engine) {
+    async fn an_unredeemed_code_ends_with_its_grant(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("mcp_read email").await;
@@ -133,7 +133,7 @@ on_both! {
         assert_eq!(error(&granted.exchanged(&code).await), json!("invalid_grant"));
     }
 
-    async fn what_has_ended_stays_ended_when_the_restriction_is_lifted_and_the_user_consents_again(engine: Engine) {
+    async fn ended_tokens_stay_ended_when_the_restriction_is_deleted_and_the_user_consents_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let (tokens, code) = (granted.tokens("mcp_read email").await, granted.code_of_mcp("mcp_read email").await);
@@ -148,7 +148,7 @@ on_both! {
         assert_eq!(counted(&granted, &["openid"], &["mcp_read"]).await, (json!(0), json!(0)), "it began anew");
     }
 
-    async fn where_grants_are_narrowed_they_live_on_without_the_scope(engine: Engine) {
+    async fn with_the_narrow_setting_grants_continue_without_the_scope(engine: Engine) {
         let app = TestApp::with(engine, &NARROW_GRANTS).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("mcp_read email").await;
@@ -156,13 +156,13 @@ on_both! {
         assert_eq!(counted(&granted, &[], &["mcp_read"]).await, (json!(1), json!(1)));
 
         granted.operator.restrict(&granted.client_id, &[], &["mcp_read"]).await;
-        let told = granted.introspected(&tokens.access).await;
+        let response = granted.introspected(&tokens.access).await;
         let refreshed = granted.refreshed(&tokens.refresh).await;
         let wider = granted.refreshed_with(&Tokens::of(&refreshed).refresh, &[("scope", "email")]).await;
         granted.operator.delete(&restriction_path(&granted.client_id)).await;
         let lifted = granted.refreshed(&Tokens::of(&refreshed).refresh).await;
 
-        assert_eq!(told["scope"], json!("mcp_read"));
+        assert_eq!(response["scope"], json!("mcp_read"));
         for answer in [&refreshed, &lifted] {
             assert_eq!(answer.json()["scope"], json!("mcp_read"));
         }
@@ -171,7 +171,7 @@ on_both! {
         assert_eq!(counted(&granted, &["openid"], &["mcp_read"]).await, (json!(0), json!(0)));
     }
 
-    async fn where_grants_are_narrowed_those_without_the_scope_are_not_touched(engine: Engine) {
+    async fn with_the_narrow_setting_grants_without_the_scope_are_unchanged(engine: Engine) {
         let app = TestApp::with(engine, &NARROW_GRANTS).await;
         let granted = Granted::new(&app).await;
         let eve = granted.another_user("eve@acme.example").await;
@@ -185,7 +185,7 @@ on_both! {
         assert_eq!(eve.refreshed(&tokens.refresh).await.status, 200);
     }
 
-    async fn a_grant_that_is_left_with_nothing_ends(engine: Engine) {
+    async fn a_grant_without_remaining_scopes_ends(engine: Engine) {
         let app = TestApp::with(engine, &NARROW_GRANTS).await;
         let granted = Granted::new(&app).await;
         let tokens = granted.tokens("email profile").await;
@@ -197,7 +197,7 @@ on_both! {
         assert_eq!(granted.history().await, ["grant.given", "grant.revoked"]);
     }
 
-    async fn a_code_that_was_used_before_a_narrowing_still_tells_a_second_use(engine: Engine) {
+    async fn a_second_use_of_a_code_is_detected_after_a_narrowing(engine: Engine) {
         let app = TestApp::with(engine, &NARROW_GRANTS).await;
         let granted = Granted::new(&app).await;
         let code = granted.code_of_mcp("email mcp_read").await;

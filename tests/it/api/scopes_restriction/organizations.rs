@@ -1,9 +1,9 @@
-//! A restriction belongs to one organization: no other sees it, and no other can touch it.
+//! A restriction belongs to one organization. Others can neither see nor change it.
 
 use crate::support::{TestApp, restricted, restriction_path, unrestricted};
 
 on_both! {
-    async fn another_organization_reads_null(engine: Engine) {
+    async fn another_organization_reads_no_restriction(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let client_id = app.registered("A client").await;
@@ -14,7 +14,7 @@ on_both! {
         answer.is(200, &unrestricted(&client_id));
     }
 
-    async fn what_another_organization_sets_or_lifts_is_its_own(engine: Engine) {
+    async fn changes_of_another_organization_have_no_effect(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, umbrella) = (app.operator("Acme").await, app.operator("Umbrella").await);
         let client_id = app.registered("A client").await;
@@ -28,7 +28,7 @@ on_both! {
         umbrella.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &[], &[]));
     }
 
-    async fn one_client_is_restricted_and_the_next_is_not(engine: Engine) {
+    async fn a_restriction_does_not_affect_other_clients(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let (one, other) = (app.registered("One client").await, app.registered("Another client").await);

@@ -1,11 +1,11 @@
-//! Scopes that a first-party client carries whatever an organization decides.
+//! Scopes that a first-party client always has, whatever an organization decides.
 
 use grantor::rules::scope::ScopeToken;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, TestOperator, restriction_path, unrestricted, upsert};
 
-/// The setting, as the environment or a flag has it.
+/// The setting in the format of the environment and of flags.
 fn required(client_id: &str) -> String {
     json!([{"client_id": client_id, "permission_scopes": ["teams_read", "mobile_app_access"]}]).to_string()
 }
@@ -27,7 +27,7 @@ async fn removed_by(operator: &TestOperator<'_>, client_id: &str, upsert: &Value
 }
 
 on_both! {
-    async fn required_scopes_are_told_beside_the_restriction_and_are_no_part_of_it(engine: Engine) {
+    async fn required_scopes_are_returned_separately_from_the_restriction(engine: Engine) {
         let before = TestApp::start(engine).await;
         let client_id = before.registered("The mobile app").await;
         let app = before.replica_with(&[("restriction.required", &required(&client_id))]).await;
@@ -43,7 +43,7 @@ on_both! {
         restricted.is(200, &document(&client_id, &lists));
     }
 
-    async fn other_clients_require_nothing(engine: Engine) {
+    async fn other_clients_have_no_required_scopes(engine: Engine) {
         let before = TestApp::start(engine).await;
         let client_id = before.registered("The mobile app").await;
         let app = before.replica_with(&[("restriction.required", &required(&client_id))]).await;
@@ -54,7 +54,7 @@ on_both! {
         answer.is(200, &unrestricted(&other));
     }
 
-    async fn a_restriction_that_leaves_required_scopes_out_takes_everything_else_and_not_them(engine: Engine) {
+    async fn a_restriction_without_the_required_scopes_removes_everything_else(engine: Engine) {
         let before = TestApp::start(engine).await;
         let client_id = before.registered("The mobile app").await;
         let app = before.replica_with(&[("restriction.required", &required(&client_id))]).await;

@@ -1,4 +1,4 @@
-//! `GET`: null is no restriction, lists are exactly these, empty lists are nothing.
+//! `GET`: null means no restriction, and empty lists allow nothing.
 
 use axum::http::Method;
 use serde_json::json;
@@ -6,11 +6,11 @@ use serde_json::json;
 use crate::support::errors::no_such_client;
 use crate::support::{TestApp, restricted, restriction_path, unrestricted};
 
-/// A client that nobody registered.
+/// The id of an unknown client.
 const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
 on_both! {
-    async fn a_client_that_nobody_restricted_reads_null(engine: Engine) {
+    async fn an_unrestricted_client_reads_as_null(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 
@@ -25,7 +25,7 @@ on_both! {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
 
-    async fn a_restricted_client_reads_its_lists(engine: Engine) {
+    async fn a_restricted_client_reads_as_its_lists(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid", "email"], &["dashboards_read", "metrics_read"]).await;
@@ -46,7 +46,7 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
     }
 
-    async fn a_client_that_may_have_nothing_reads_empty_lists_and_not_null(engine: Engine) {
+    async fn a_client_without_allowed_scopes_reads_as_empty_lists(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &[], &[]).await;
@@ -66,7 +66,7 @@ on_both! {
         assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
     }
 
-    async fn an_id_in_upper_case_names_the_same_client(engine: Engine) {
+    async fn an_upper_case_id_names_the_same_client(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 

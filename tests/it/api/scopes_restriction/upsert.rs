@@ -1,4 +1,4 @@
-//! `POST`: creates or replaces, and says what is now.
+//! `POST` creates or replaces a restriction and returns it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::{TestApp, restricted, restriction_path, upsert};
 const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
 on_both! {
-    async fn a_first_restriction_is_answered_with_200_and_what_is_now(engine: Engine) {
+    async fn a_first_restriction_returns_200_and_the_new_state(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 
@@ -19,7 +19,7 @@ on_both! {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
 
-    async fn a_second_restriction_replaces_the_first_and_merges_nothing(engine: Engine) {
+    async fn a_second_restriction_replaces_the_first(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid", "email"], &["dashboards_read"]).await;
@@ -31,7 +31,7 @@ on_both! {
             .is(200, &restricted(&client_id, &["profile"], &["metrics_read"]));
     }
 
-    async fn lists_come_back_in_the_order_they_were_sent_without_repetitions(engine: Engine) {
+    async fn lists_are_returned_in_their_order_without_duplicates(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let sent = ["metrics_read", "dashboards_read", "metrics_read", "api_keys_read", "dashboards_read"];
@@ -43,7 +43,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &kept);
     }
 
-    async fn an_omitted_list_is_an_empty_one_and_not_the_one_from_before(engine: Engine) {
+    async fn an_omitted_list_is_empty(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["dashboards_read"]).await;
@@ -77,7 +77,7 @@ on_both! {
         answer.is(404, &no_such_client());
     }
 
-    async fn five_hundred_items_are_taken_and_one_more_is_refused(engine: Engine) {
+    async fn five_hundred_items_are_accepted_and_one_more_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 
@@ -92,7 +92,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
     }
 
-    async fn a_scope_that_cannot_be_restricted_to_is_refused_by_its_place_and_changes_nothing(engine: Engine) {
+    async fn an_invalid_scope_is_refused_with_its_location(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         operator.restrict(&client_id, &["openid"], &["mcp_read"]).await;
@@ -142,7 +142,7 @@ on_both! {
         operator.get(&restriction_path(&client_id)).await.is(200, &restricted(&client_id, &["openid"], &["mcp_read"]));
     }
 
-    async fn a_refused_first_restriction_leaves_null(engine: Engine) {
+    async fn a_refused_first_restriction_stores_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
 

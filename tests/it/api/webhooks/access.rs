@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Permissions and scopes for webhooks.
 
 use grantor::rules::identity::permission::Role;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::errors::strings;
 use crate::support::{Bearer, TestApp};
 
 on_both! {
-    async fn integrations_are_for_those_who_may_manage_them(engine: Engine) {
+    async fn webhooks_require_the_manage_integrations_permission(engine: Engine) {
         let app = TestApp::start(engine).await;
         let admin = app.operator("Acme").await;
         created(&admin, &least("CRM")).await;
@@ -47,16 +47,16 @@ on_both! {
         without.get(&path("CRM")).await.is(403, &strings(lacks));
     }
 
-    async fn other_methods_are_told_which_there_are(engine: Engine) {
+    async fn other_methods_are_refused_with_allow(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
-        let told = strings("this method is not allowed here: the Allow header lists the allowed methods");
+        let expected = strings("this method is not allowed here: the Allow header lists the allowed methods");
 
         let of_all = operator.delete(PATH).await;
         let of_one = operator.post(&path("CRM"), &json!({})).await;
 
-        of_all.is(405, &told);
-        of_one.is(405, &told);
+        of_all.is(405, &expected);
+        of_one.is(405, &expected);
         assert_eq!(of_all.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
         assert_eq!(of_one.header("allow"), Some("GET, HEAD, PUT, DELETE, OPTIONS"));
     }

@@ -1,4 +1,5 @@
-//! Secrets go only to the origins they were given for, so that nobody reads one by pointing a webhook elsewhere.
+//! Secrets are sent only to the origins they were set for, so that no user can read one by
+//! redirecting a webhook.
 
 use std::time::Duration;
 
@@ -44,10 +45,10 @@ pub(super) fn refused(origins: &str, origin: &str) -> Value {
     ))
 }
 
-/// What a delivery would find.
+/// The webhook as a delivery loads it.
 pub(super) async fn load(operator: &TestOperator<'_>, name: &str) -> Result<Option<Value>, LoadWebhookError> {
     let (app, id) = (operator.app, stored(operator, name).await.id);
-    let loaded = load_webhook(app.context(), &app.app.issuer.ring, id).await?;
+    let loaded = load_webhook(app.context(), id).await?;
     Ok(loaded.and_then(|loaded| loaded.variables.get("KEY").cloned()))
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn method(operator: &TestOperator<'_>) -> String {
 }
 
 on_both! {
-    async fn a_webhook_with_a_secret_moves_to_another_origin_only_when_the_secret_is_given_again(engine: Engine) {
+    async fn moving_a_webhook_to_another_origin_requires_its_secret_again(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         variable(&operator, "KEY", true).await;
@@ -83,7 +84,7 @@ on_both! {
         ] {
             operator.put(&path("CRM"), &json!({"url": url})).await.is(400, &refused(only, origin));
         }
-        let same = operator.put(&path("CRM"), &json!({"url": "HTTPS://A.example:443/two"})).await;
+        let same = operator.put(&path("CRM"), &json!({"url": "https://a.example/two"})).await;
         assert_eq!((same.status.as_u16(), is_sent(&operator, "CRM").await), (200, true));
         give_again(&operator, "KEY").await;
         let moved = operator.put(&path("CRM"), &json!({"url": "https://b.example"})).await;
@@ -96,7 +97,7 @@ on_both! {
         assert_eq!(after["bound_secrets"], json!(["KEY"]));
     }
 
-    async fn only_the_operator_who_sent_a_secret_binds_it_to_one_more_origin(engine: Engine) {
+    async fn only_the_operator_who_set_a_secret_can_bind_it_to_another_origin(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let eve = operator.colleague("eve@acme.example", Role::Standard).await;
@@ -118,7 +119,7 @@ on_both! {
         assert!(is_sent(&operator, "B").await && is_sent(&operator, "C").await);
     }
 
-    async fn another_operator_cannot_bind_an_auth_method_that_somebody_rotated(engine: Engine) {
+    async fn another_operator_cannot_bind_a_rotated_auth_method(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let eve = operator.colleague("eve@acme.example", Role::Standard).await;
@@ -134,7 +135,7 @@ on_both! {
         accepted(&operator, webhook("B", "https://b.example")).await;
     }
 
-    async fn another_webhook_cannot_borrow_a_secret_in_its_payload_or_headers(engine: Engine) {
+    async fn another_webhook_cannot_use_a_secret_in_its_payload_or_headers(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         variable(&operator, "KEY", true).await;
@@ -151,7 +152,7 @@ on_both! {
         assert_eq!((stored(&operator, "EVIL").await.payload, is_sent(&operator, "OURS").await), (None, true));
     }
 
-    async fn a_webhook_that_waits_for_a_secret_of_this_name_does_not_get_it(engine: Engine) {
+    async fn a_webhook_that_references_a_missing_secret_does_not_get_it_later(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         accepted(&operator, at("EVIL", "https://evil.example")).await;
@@ -161,15 +162,15 @@ on_both! {
         let renamed = operator.put(&format!("{VARIABLES}/OTHER"), &json!({"name": "KEY"})).await;
 
         assert_eq!((renamed.status.as_u16(), is_sent(&operator, "EVIL").await), (200, false));
-        let told = load(&operator, "EVIL").await.expect_err("is refused").to_string();
-        assert!(told.starts_with("the secret variable KEY may be sent only to https://a.example. "), "{told}");
+        let message = load(&operator, "EVIL").await.expect_err("is refused").to_string();
+        assert!(message.starts_with("the secret variable KEY may be sent only to https://a.example. "), "{message}");
     }
 
-    async fn a_secret_that_was_given_long_ago_and_never_used_is_given_again_first(engine: Engine) {
+    async fn an_old_unused_secret_must_be_set_again_first(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         variable(&operator, "KEY", true).await;
-        app.hand.advance(Duration::from_secs(86_400));
+        app.clock.advance(Duration::from_secs(86_400));
 
         post(&operator, at("CRM", "https://a.example")).await
             .is(400, &refused("may not be sent anywhere yet", "https://a.example"));
@@ -193,7 +194,7 @@ on_both! {
         assert_eq!(post(&operator, at("EVIL", "https://evil.example")).await.status, 400);
     }
 
-    async fn a_secret_of_an_older_release_is_bound_before_anything_else_changes(engine: Engine) {
+    async fn a_secret_of_an_older_release_is_bound_before_other_changes(engine: Engine) {
         const UNBIND: &str = "UPDATE webhook_variables SET bound_origins = NULL, open_until = NULL";
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;

@@ -1,15 +1,15 @@
-//! One is made, shown, changed and deleted, and all of that recorded.
+//! Creating, reading, changing and deleting a webhook, and the audit events.
 
 use futures_util::future::join_all;
 use grantor::rules::webhook::event::Event;
 use serde_json::json;
 
 use super::{PATH, created, least, path, recorded, shown, signing_secrets, unknown, with, without_secret};
-use crate::db::by_hand::auth_method_of_each_org;
+use crate::db::fixtures::auth_method_of_each_org;
 use crate::support::TestApp;
 
 on_both! {
-    async fn a_webhook_is_made_shown_listed_changed_and_deleted(engine: Engine) {
+    async fn a_webhook_can_be_created_read_listed_changed_and_deleted(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
 
@@ -30,7 +30,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([shown("Another")]));
     }
 
-    async fn everything_that_is_sent_comes_back_as_it_was_sent(engine: Engine) {
+    async fn all_members_are_returned_as_sent(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         auth_method_of_each_org(&app, engine).await;
@@ -47,7 +47,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([all]));
     }
 
-    async fn a_change_changes_what_it_names_and_null_clears(engine: Engine) {
+    async fn a_change_sets_the_given_members_and_null_clears_them(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         auth_method_of_each_org(&app, engine).await;
@@ -76,7 +76,7 @@ on_both! {
         }
     }
 
-    async fn every_change_is_recorded_without_what_is_secret_of_it(engine: Engine) {
+    async fn every_change_is_recorded_without_secrets(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &with(least("CRM"), "custom_headers", "{\"X-Key\": \"hunter2\"}")).await;
@@ -89,10 +89,10 @@ on_both! {
         operator.put(&path("Renamed"), &json!({"name": "Refused", "events": []})).await;
         operator.delete(&path("Renamed")).await;
 
-        let told = |name: &str, host: &str| {
+        let attributes = |name: &str, host: &str| {
             json!({"name": name, "host": host, "encode_as": "json", "auth_method_id": null, "events": null})
         };
-        let (before, after) = (told("CRM", "hooks.example"), told("Renamed", "other.example:8443"));
+        let (before, after) = (attributes("CRM", "hooks.example"), attributes("Renamed", "other.example:8443"));
         let mut changed = after.clone();
         for (member, what) in
             [("url", "changed"), ("payload", "changed"), ("custom_headers", "changed"), ("signing_secret", "rotated")]
@@ -106,7 +106,7 @@ on_both! {
         ]);
     }
 
-    async fn of_many_changes_at_once_none_is_lost(engine: Engine) {
+    async fn concurrent_changes_are_all_kept(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let operator = app.operator("Acme").await;

@@ -1,4 +1,4 @@
-//! Names: as paths write them, whose they are, and how many there may be.
+//! Names of webhooks: in paths, per organization, and their number.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::TestApp;
 use crate::support::errors::strings;
 
 on_both! {
-    async fn a_name_is_found_as_paths_write_it(engine: Engine) {
+    async fn a_percent_encoded_name_is_found(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let names = [
@@ -32,7 +32,7 @@ on_both! {
         }
     }
 
-    async fn what_names_nothing_is_not_found(engine: Engine) {
+    async fn an_unknown_name_is_not_found(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &least("CRM")).await;
@@ -47,7 +47,7 @@ on_both! {
         operator.get(&path("CRM")).await.is(200, &shown("CRM"));
     }
 
-    async fn a_webhook_is_of_its_organization_alone(engine: Engine) {
+    async fn a_webhook_belongs_to_its_organization_only(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         created(&acme, &least("CRM")).await;
@@ -63,7 +63,7 @@ on_both! {
         acme.get(&path("CRM")).await.is(200, &shown("CRM"));
     }
 
-    async fn a_name_is_taken_once_in_an_organization(engine: Engine) {
+    async fn a_name_is_unique_in_an_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &least("One")).await;
@@ -77,7 +77,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([shown("One"), shown("Two"), shown("one")]));
     }
 
-    async fn of_many_that_are_made_at_once_with_one_name_there_is_one(engine: Engine) {
+    async fn concurrent_creations_with_one_name_create_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let other = app.replica().await;
         let operator = app.operator("Acme").await;
@@ -95,7 +95,7 @@ on_both! {
         operator.get(PATH).await.is(200, &json!([shown("CRM")]));
     }
 
-    async fn a_hundred_webhooks_are_enough_however_many_come_at_once(engine: Engine) {
+    async fn an_organization_has_at_most_a_hundred_webhooks(engine: Engine) {
         let app = TestApp::with(engine, &UNLIMITED).await;
         let (operator, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         for number in 0..97 {

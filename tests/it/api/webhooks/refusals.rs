@@ -1,16 +1,16 @@
-//! What is refused, and that it changes nothing.
+//! Refused requests change nothing.
 
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
 
 use super::{PATH, created, least, path, shown, signing_secrets, with};
-use crate::db::by_hand::auth_method_of_each_org;
+use crate::db::fixtures::auth_method_of_each_org;
 use crate::support::TestApp;
 use crate::support::errors::strings;
 
 on_both! {
-    async fn an_auth_method_is_of_the_same_organization(engine: Engine) {
+    async fn an_auth_method_must_belong_to_the_same_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         auth_method_of_each_org(&app, engine).await;
@@ -26,7 +26,7 @@ on_both! {
         acme.get(PATH).await.is(200, &json!([shown("CRM")]));
     }
 
-    async fn a_header_that_authorizes_and_an_auth_method_exclude_each_other_whichever_comes_first(engine: Engine) {
+    async fn an_authorization_header_and_an_auth_method_exclude_each_other(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         auth_method_of_each_org(&app, engine).await;
@@ -63,7 +63,7 @@ on_both! {
         assert_eq!(signing_secrets(&operator, "CRM").await, [secret]);
     }
 
-    async fn a_receiver_is_on_the_public_internet_or_where_the_settings_let_it_be(engine: Engine) {
+    async fn a_receiver_must_be_public_or_allowed_by_the_settings(engine: Engine) {
         let strict = TestApp::start(engine).await;
         let operator = strict.operator("Acme").await;
         let open = strict.replica_with(&[
@@ -87,7 +87,7 @@ on_both! {
         assert_eq!(elsewhere.post(PATH, &metadata).await.status, 400);
     }
 
-    async fn a_body_that_is_no_object_is_refused_in_words(engine: Engine) {
+    async fn a_body_that_is_not_an_object_is_refused_with_an_explanation(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &least("CRM")).await;

@@ -31,7 +31,8 @@ async fn saved(operator: &TestOperator<'_>, name: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-/// The values that deliveries of these webhooks would carry now. `None`: nothing would be sent.
+/// The values that deliveries of these webhooks would contain now, or `None` if nothing would be
+/// sent.
 async fn sent<const N: usize>(operator: &TestOperator<'_>, names: [&str; N]) -> Vec<Option<String>> {
     let mut values = Vec::new();
     for name in names {
@@ -57,7 +58,7 @@ fn no_longer(origin: &str) -> Value {
     ))
 }
 
-/// If a delivery of this webhook would be sent.
+/// Whether a delivery of this webhook would be sent.
 async fn is_sent(operator: &TestOperator<'_>, name: &str) -> bool {
     match load(operator, name).await {
         Ok(_) => true,
@@ -98,8 +99,8 @@ on_both! {
         eve.put(&path("CRM"), &json!({"url": "https://b.example"})).await
             .is(400, &refused("may be sent only to https://a.example", "https://b.example"));
         saved(&eve, "CRM").await;
-        let told = load(&ann, "EVIL").await.expect_err("is refused").to_string();
-        assert_eq!(strings(&told), evil);
+        let message = load(&ann, "EVIL").await.expect_err("is refused").to_string();
+        assert_eq!(strings(&message), evil);
         assert_eq!(sent(&ann, ["CRM", "EVIL"]).await, [some("hunter2"), NOTHING]);
     }
 
@@ -164,7 +165,7 @@ on_both! {
         create(&ann, "hunter2").await;
         accepted(&ann, at("CRM", "https://a.example")).await;
         give(&bob, "hunter3").await;
-        app.hand.advance(Duration::from_secs(86_400));
+        app.clock.advance(Duration::from_secs(86_400));
 
         save(&bob, "CRM").await.is(400, &no_longer("https://a.example"));
         give(&bob, "hunter3").await;

@@ -1,4 +1,4 @@
-//! What is secret: told once, sealed, and opened for whoever sends.
+//! Secrets are returned once, sealed in the database, and opened for deliveries.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::TestApp;
 use crate::support::errors::strings;
 
 on_both! {
-    async fn the_signing_secret_is_told_when_it_is_new_and_never_again(engine: Engine) {
+    async fn the_signing_secret_is_returned_only_when_it_is_new(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
 
@@ -42,7 +42,7 @@ on_both! {
         assert_eq!(signing_secrets(&operator, "CRM").await, [second, first]);
     }
 
-    async fn a_former_secret_signs_for_a_day_and_the_one_before_it_not_at_all(engine: Engine) {
+    async fn a_replaced_secret_signs_for_a_day_and_older_ones_do_not(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let rotate = async || {
@@ -52,22 +52,22 @@ on_both! {
         assert_eq!(signing_secrets(&operator, "CRM").await, [first.as_str()]);
 
         let second = rotate().await;
-        app.hand.advance(Duration::from_secs(60 * 60));
+        app.clock.advance(Duration::from_secs(60 * 60));
         let third = rotate().await;
 
         assert_eq!(signing_secrets(&operator, "CRM").await, [third.as_str(), second.as_str()]);
-        app.hand.advance(Duration::from_secs(24 * 60 * 60 - 1));
-        // A change in between seals all of it again, and changes nothing about it.
+        app.clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
+        // A change seals all values again without changing them.
         assert_eq!(operator.put(&path("CRM"), &json!({"encode_as": "form"})).await.status, 200);
         assert_eq!(signing_secrets(&operator, "CRM").await, [third.as_str(), second.as_str()]);
-        app.hand.advance(Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(1));
         assert_eq!(signing_secrets(&operator, "CRM").await, [third.as_str()]);
         assert_eq!(operator.put(&path("CRM"), &json!({"encode_as": "json"})).await.status, 200);
         assert_eq!(stored(&operator, "CRM").await.former_secret, None);
         assert_eq!(signing_secrets(&operator, "CRM").await, [third]);
     }
 
-    async fn what_is_secret_is_not_in_the_table(engine: Engine) {
+    async fn the_table_contains_no_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let body = with(least("CRM"), "custom_headers", "{\"X-Key\": \"hunter2hunter2\"}");
@@ -88,7 +88,7 @@ on_both! {
         }
     }
 
-    async fn what_is_sealed_cannot_be_moved_to_another_webhook(engine: Engine) {
+    async fn a_sealed_secret_cannot_be_moved_to_another_webhook(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &with(least("One"), "custom_headers", "{\"X-A\": \"a\"}")).await;
@@ -104,7 +104,7 @@ on_both! {
         assert_eq!(operator.delete(&path("Two")).await.status, 200);
     }
 
-    async fn whoever_sends_finds_it_all_opened_and_parsed(engine: Engine) {
+    async fn loading_a_webhook_opens_its_secrets_and_parses_its_templates(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, initech) = (app.operator("Acme").await, app.operator("Initech").await);
         let body = json!({
@@ -129,19 +129,19 @@ on_both! {
         assert_eq!(payload, json!({"key": "hunter2", "id": "$ID"}));
     }
 
-    async fn a_webhook_that_is_gone_is_not_loaded(engine: Engine) {
+    async fn a_deleted_webhook_is_not_loaded(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         created(&operator, &least("CRM")).await;
         let id = stored(&operator, "CRM").await.id;
         operator.delete(&path("CRM")).await;
 
-        let loaded = load_webhook(app.context(), &app.app.issuer.ring, id).await.expect("is readable");
+        let loaded = load_webhook(app.context(), id).await.expect("is readable");
 
         assert!(loaded.is_none());
     }
 
-    async fn a_change_moves_everything_to_the_newest_key_of_the_ring(engine: Engine) {
+    async fn a_change_seals_everything_with_the_newest_key(engine: Engine) {
         const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
         const BOTH: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=,old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;

@@ -1,0 +1,6 @@
+//! Arguments that several commands take.
+
+pub mod app;
+pub mod org;
+pub mod password;
+pub mod suggest;

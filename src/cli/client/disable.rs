@@ -1,0 +1,46 @@
+//! `grantor client disable` and `grantor client enable`.
+
+use serde_json::json;
+
+use crate::actions::audit::AuditActor;
+use crate::actions::context::Context;
+use crate::actions::grants::end;
+use crate::actions::grants::end::RevokedAccess;
+use crate::cli::client::Target;
+use crate::cli::output::effect::last_token;
+use crate::cli::output::{Output, counted, quoted};
+use crate::cli::{Failure, output};
+use crate::rules::timestamp::Timestamp;
+
+pub async fn disable(context: &Context, target: &Target, output: Output) -> Result<(), Failure> {
+    let (org, app) = target.find(context).await?;
+    let id = app.client.id;
+    let ended = end::disable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let RevokedAccess { grants, last_token_ends_at } = ended;
+    let done = json!({
+        "id": id,
+        "org": org.name,
+        "disabled": true,
+        "grants_ended": grants,
+        "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
+    });
+    output::sentences(output, &done, || {
+        let name = quoted(app.client.metadata.client_name().as_str());
+        let people = counted(grants as u64, "person", "people");
+        let mut sentences =
+            vec![format!("{name} ({id}) is disabled in {}.", quoted(&org.name)), format!("Access ended for {people}.")];
+        sentences.extend(last_token(last_token_ends_at, context.clock.now(), "its last tokens"));
+        sentences
+    })
+}
+
+pub async fn enable(context: &Context, target: &Target, output: Output) -> Result<(), Failure> {
+    let (org, app) = target.find(context).await?;
+    let id = app.client.id;
+    end::enable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let done = json!({"id": id, "org": org.name, "disabled": false});
+    output::sentences(output, &done, || {
+        let name = quoted(app.client.metadata.client_name().as_str());
+        vec![format!("{name} ({id}) is enabled in {}. Users can authorize it again.", quoted(&org.name))]
+    })
+}

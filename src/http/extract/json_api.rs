@@ -1,0 +1,66 @@
+//! JSON bodies of the management API.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::middleware::body;
+use crate::rules::syntax::json_object::{JsonObject, ObjectOf};
+use crate::rules::syntax::json_text;
+
+/// A body that is sent as JSON or as JSON:API.
+pub struct JsonApi<T>(pub T);
+
+/// What a body contains. Errors name the invalid member.
+pub trait JsonBody: Sized {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError>;
+}
+
+impl JsonBody for JsonObject {
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self::parse(bytes)?)
+    }
+}
+
+impl<T: JsonBody> FromRequest<Arc<App>> for JsonApi<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
+        T::parse(&bytes).map(Self)
+    }
+}
+
+/// serde rejects duplicate members of a struct; a `Value` would accept them.
+#[derive(Deserialize)]
+#[serde(bound = "A: Default + Deserialize<'de>")]
+struct RawDocument<A> {
+    data: Option<ObjectOf<RawData<A>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "A: Default + Deserialize<'de>")]
+struct RawData<A> {
+    r#type: Option<Value>,
+    #[serde(default)]
+    attributes: A,
+}
+
+/// The attributes of a JSON:API document with one resource. Unknown members are ignored. `shape`
+/// is the text for any other document.
+pub fn attributes_of<A: Default + DeserializeOwned>(bytes: &[u8], kind: &str, shape: &str) -> Result<A, ApiError> {
+    let text = json_text::check(bytes).map_err(|error| ApiError::bad_member(error, ""))?;
+    // The message of serde may quote the body, so it is not used.
+    let ObjectOf(document): ObjectOf<RawDocument<A>> =
+        serde_json::from_str(text).map_err(|_| ApiError::bad_member(shape, ""))?;
+    let ObjectOf(data) = document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
+    match data.r#type.as_ref().and_then(Value::as_str) {
+        Some(named) if named == kind => Ok(data.attributes),
+        _ => Err(ApiError::bad_member(format!("data.type is not {kind}"), "/data/type")),
+    }
+}

@@ -1,0 +1,8 @@
+//! Handlers of the pages for people, one file per path: signing in and out, the steps of a pending
+//! authorization request, and the account. The pages themselves are rendered in `views/`.
+
+pub mod account;
+pub mod consent;
+pub mod login;
+pub mod organization;
+pub mod password;

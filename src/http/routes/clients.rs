@@ -1,0 +1,70 @@
+//! The management API of clients: their restrictions, and who has authorized them.
+
+use crate::http::api::{default_scopes_restriction, org_authorized_clients, scopes_restriction};
+use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement};
+use crate::http::middleware::policy::Policy;
+use crate::http::openapi::clients as describe;
+use crate::http::routes::route::{Route, delete, get, post};
+
+pub fn restrictions() -> Vec<Route> {
+    vec![
+        Route {
+            path: "/api/v2/oauth2/clients/{client_uuid}/scopes_restriction",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(AppsRead, scopes_restriction::show).described(describe::show_restriction),
+                post(AppsWrite, scopes_restriction::upsert).described(describe::upsert_restriction),
+                delete(AppsWrite, scopes_restriction::lift).described(describe::lift_restriction),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2/default_scopes_restriction",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(AppsRead, default_scopes_restriction::show).described(describe::show_default_restriction),
+                post(OrgManagement, default_scopes_restriction::upsert).described(describe::upsert_default_restriction),
+                delete(OrgManagement, default_scopes_restriction::lift).described(describe::lift_default_restriction),
+            ],
+        },
+    ]
+}
+
+pub fn authorized_clients() -> Vec<Route> {
+    vec![
+        Route {
+            path: "/api/v2/org_authorized_clients",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(AppsReadOrIntegrations, org_authorized_clients::list).described(describe::list_clients),
+            ],
+        },
+        Route {
+            path: "/api/v2/org_authorized_clients/{org_authorized_client_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(AppsRead, org_authorized_clients::show).described(describe::show_client),
+                delete(AppsWrite, org_authorized_clients::delete).described(describe::disable_client),
+            ],
+        },
+        Route {
+            path: "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients",
+            policy: Policy::JSON_API,
+            operations: vec![get(AppsRead, org_authorized_clients::list_users).described(describe::list_users)],
+        },
+        Route {
+            path: "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients/{user_authorized_client_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                delete(AppsWrite, org_authorized_clients::delete_authorization).described(describe::end_authorization),
+            ],
+        },
+        Route {
+            path: "/api/v2/org_authorized_clients/{org_authorized_client_id}/user/{user_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                delete(AppsWrite, org_authorized_clients::delete_of_user)
+                    .described(describe::end_authorizations_of_user),
+            ],
+        },
+    ]
+}

@@ -1,0 +1,195 @@
+//! Logs and traces. Logs go to standard error, as text on a terminal and as JSON otherwise. Spans
+//! are exported by OTLP if the standard `OTEL_*` variables name a collector.
+
+mod once_a_minute;
+
+use std::io::IsTerminal as _;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::LogFormat;
+use crate::telemetry::once_a_minute::{Limited, LogLimiter};
+pub use crate::telemetry::once_a_minute::{RequestSource, report, with_request_source};
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("`log.level` is not valid: {0}")]
+    Level(#[from] ParseError),
+    #[error("`log.level` is not valid: \"{0}\" is not a level")]
+    NoLevel(String),
+    #[error("the OTLP exporter cannot be set up from the OTEL_* variables: {0}")]
+    Otlp(#[from] ExporterBuildError),
+    #[error("logging is already set up")]
+    Twice,
+}
+
+/// Exports the remaining spans when it is dropped.
+#[must_use = "spans are lost when this is dropped early"]
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+/// Sets up logging and tracing. Must be called once, before the server starts.
+pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError> {
+    let filter = filter(level)?;
+    let provider = collector_is_named().then(otlp).transpose()?;
+    let spans =
+        provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
+    tracing_subscriber::registry()
+        .with(log(format))
+        .with(spans)
+        .with(filter)
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(Telemetry(provider))
+}
+
+/// Checks that `log.level` is valid, without starting anything.
+pub fn check_level(level: &str) -> Result<(), TelemetryError> {
+    filter(level).map(drop)
+}
+
+/// sqlx warns about unknown parameters of the database URL and logs their values: for `pasword=…`,
+/// that would be the password.
+const HIDE_DATABASE_URL: &str = "sqlx_postgres::options::parse=off";
+/// Hides the Postgres notices about existing objects, which come at every start.
+const HIDE_NOTICES: &str = "sqlx::postgres::notice=error";
+
+/// A directive without `=` or `[` must be a level. `EnvFilter` would read any other word as a
+/// module name, so a misspelled level would silence the server.
+fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    let words = level.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
+    match words.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(TelemetryError::NoLevel(word.to_owned())),
+        None => {
+            // The operator's directives come later, so they take precedence.
+            let directives = format!("{HIDE_NOTICES},{level}");
+            Ok(EnvFilter::builder().parse(directives)?.add_directive(HIDE_DATABASE_URL.parse()?))
+        }
+    }
+}
+
+fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let limiter = LogLimiter::global();
+    let text = match format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    if text {
+        let colors = std::io::stderr().is_terminal();
+        let format = Limited::new(fmt::format().with_target(false), limiter);
+        fmt::layer().with_ansi(colors).event_format(format).with_writer(std::io::stderr).boxed()
+    } else {
+        let format = Limited::new(json(), limiter);
+        let layer = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(format);
+        layer.with_writer(std::io::stderr).boxed()
+    }
+}
+
+/// One object per line: the fields of the event, and in `span` those of the request.
+fn json() -> Format<Json> {
+    fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the OTEL_* variables are an external standard, read where they are used"
+)]
+fn collector_is_named() -> bool {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    !disabled && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+}
+
+/// Endpoint, headers, timeouts and resource attributes come from the variables. The service name is
+/// set here in case they do not set it.
+fn otlp() -> Result<SdkTracerProvider, ExporterBuildError> {
+    let exporter = SpanExporter::builder().with_http().build()?;
+    let resource = Resource::builder().with_service_name("grantor").build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take() {
+            // Logging is shut down here, so an error cannot be reported.
+            let _ = provider.shutdown();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("is not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(work: impl FnOnce()) -> Vec<Value> {
+        let written = Written::default();
+        let writer = written.clone();
+        let layer = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(json());
+        let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, work);
+        let text = String::from_utf8(written.0.lock().expect("is not poisoned").clone()).expect("is text");
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_the_event_and_of_the_request() {
+        let mut lines = logged(|| {
+            let request = tracing::info_span!("request", request.id = "abc", route = tracing::field::Empty).entered();
+            request.record("route", "/a");
+            tracing::warn!(count = 3, good = true, name = "x", "it happened");
+        });
+
+        let timestamp = lines[0]["timestamp"].take();
+        assert!(timestamp.as_str().is_some_and(|text| text.ends_with('Z')), "{timestamp}");
+        assert_eq!(
+            lines,
+            [serde_json::json!({
+                "timestamp": null,
+                "level": "WARN",
+                "message": "it happened",
+                "count": 3,
+                "good": true,
+                "name": "x",
+                "target": "grantor::telemetry::tests",
+                "span": {"name": "request", "request.id": "abc", "route": "/a"},
+            })]
+        );
+    }
+
+    #[test]
+    fn client_input_cannot_forge_a_line() {
+        let hostile = "a\"}\n{\"level\":\"ERROR\"}\u{1b}[31m\\\u{85}é";
+
+        let lines = logged(|| tracing::info!(name = hostile, "registered"));
+
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["name"], hostile);
+    }
+}

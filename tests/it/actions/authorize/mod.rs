@@ -1,0 +1,3 @@
+//! Approvals of authorization requests.
+
+mod silent_approval;

@@ -1,0 +1,4 @@
+//! Actions on clients.
+
+mod find;
+mod forget;

@@ -1,0 +1,3 @@
+//! Actions on keys.
+
+mod revoke_signing_key;

@@ -1,0 +1,5 @@
+//! Actions on organizations.
+
+mod create;
+mod default_client_scopes;
+mod lock_order;

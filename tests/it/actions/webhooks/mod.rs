@@ -1,0 +1,3 @@
+//! Actions on webhooks.
+
+mod fetch_access_token;

@@ -1,0 +1,4 @@
+//! Authorization requests and codes.
+
+mod codes;
+mod requests;

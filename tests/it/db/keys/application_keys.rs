@@ -1,0 +1,83 @@
+//! Application keys.
+
+use grantor::db::engine::Db;
+use grantor::db::engine::error::DbError;
+use grantor::db::keys::application_keys;
+use grantor::db::keys::listed_key::ListedKey;
+use grantor::db::orgs::memberships;
+use grantor::db::{orgs, users};
+use grantor::rules::identity::permission::Role;
+use grantor::rules::secret::Secret;
+use grantor::rules::timestamp::Timestamp;
+
+use crate::db::fixtures::{after, key_id, org_id, user_id};
+use crate::support::{START, TestApp};
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// A key of Ada's.
+fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ListedKey {
+    let (email, last_four) = (Some("ada@acme.example".to_owned()), last_four.to_owned());
+    ListedKey { id: key_id(number), email, last_four, created_at: START, revoked_at }
+}
+
+/// Ada is a member of Acme. Umbra has no members.
+async fn ada_in_acme(db: &Db) {
+    orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
+    orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
+    users::insert(db, user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(1), Role::Admin, START).await.expect("is inserted");
+}
+
+on_both! {
+    async fn keys_are_listed_with_their_owner_and_last_four_characters(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(2), ada, &secret("key-two2"), START).await.expect("is inserted");
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let of_acme = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
+        let of_umbra = application_keys::list(app.db(), org_id(2)).await.expect("is readable");
+
+        assert_eq!(of_acme, [shown(1, "one1", None), shown(2, "two2", None)]);
+        assert_eq!(of_umbra, []);
+    }
+
+    async fn revoking_a_key_returns_its_owner_once(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let first = application_keys::revoke(app.db(), key_id(1), after(10)).await.expect("is revoked");
+        let again = application_keys::revoke(app.db(), key_id(1), after(20)).await.expect("succeeds");
+
+        assert_eq!((first, again), (Some(org_id(1)), None));
+        let listed = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
+        assert_eq!(listed, [shown(1, "one1", Some(after(10)))]);
+    }
+
+    async fn a_key_requires_a_member_of_its_organization(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let stranger = (org_id(2), user_id(1));
+
+        let refused = application_keys::insert(app.db(), key_id(1), stranger, &secret("key-one1"), START).await;
+
+        assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
+    }
+
+    async fn two_keys_cannot_have_the_same_secret(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        ada_in_acme(app.db()).await;
+        let ada = (org_id(1), user_id(1));
+        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+
+        let refused = application_keys::insert(app.db(), key_id(2), ada, &secret("key-one1"), START).await;
+
+        assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
+    }
+}
