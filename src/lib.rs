@@ -64,6 +64,10 @@
 //! | RFC 5116 secrets at rest, bound to their place | `sealing.rs`, `actions/keys/reseal.rs` | there, `tests/it/db/keys/sealed.rs` |
 //! | RFC 7517, RFC 7638 keys | `rules/token/jwk.rs` | there, `tests/it/oauth/jwks.rs` |
 
+// The futures of handlers contain those of extractors, actions and queries, which nest deeper than
+// the default allows when the compiler lays them out.
+#![recursion_limit = "256"]
+
 pub mod actions;
 pub mod app;
 pub mod cli;
