@@ -82,11 +82,14 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<
 fn session_settings(query_timeout: Duration) -> String {
     let statement_timeout = query_timeout.as_millis();
     // Nearly every statement looks up rows by a key, so planning it again each time would cost more
-    // than running it. The keepalive settings let Postgres notice a lost network within a minute
-    // instead of two hours.
+    // than running it. A plan is kept for as long as its connection, so it must not scan a table
+    // that was small when the plan was made: only nested loops over indexes stay fast. The penalty
+    // for a scan would also start the just-in-time compiler. The keepalive settings let Postgres
+    // notice a lost network within a minute instead of two hours.
     format!(
         "SET statement_timeout = {statement_timeout}; SET lock_timeout = '3s'; \
          SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = force_generic_plan; \
+         SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
          SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
     )
 }

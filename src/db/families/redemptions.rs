@@ -83,26 +83,25 @@ pub async fn begin(db: &Db, redemption: &Redemption) -> Result<bool, DbError> {
     Ok(true)
 }
 
-/// `free` locks codes before grants, as every transaction does that locks both, each in a fixed
-/// order, and skips rows that another transaction has locked. So no statement waits for another
-/// one.
+/// `free` locks unused codes and their grants, and skips rows that another transaction has locked.
+/// So no statement waits for another one. A locked code keeps its place, `ctid`, so it need not be
+/// searched for again.
 const BEGIN_BATCH: &str = "\
-    WITH decided AS (
-      SELECT family_id, code, now, key_id, refresh_token, ends_at, forget_at, position
+    WITH free AS (
+      SELECT c.ctid AS place, g.org_id, g.user_id, d.position, d.family_id, d.now, d.key_id, d.refresh_token,
+             d.ends_at, d.forget_at
         FROM UNNEST($1::uuid[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[])
              WITH ORDINALITY
-          AS d (family_id, code, now, key_id, refresh_token, ends_at, forget_at, position)),
-    free AS (
-      SELECT c.digest, g.org_id, g.user_id
-        FROM authorization_codes c JOIN grants g ON g.id = c.grant_id
-       WHERE c.digest IN (SELECT code FROM decided) AND g.revoked_at IS NULL
-       ORDER BY c.digest FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
+          AS d (family_id, code, now, key_id, refresh_token, ends_at, forget_at, position)
+        JOIN authorization_codes c ON c.digest = d.code AND c.family_id IS NULL
+        JOIN grants g ON g.id = c.grant_id AND g.revoked_at IS NULL
+         FOR NO KEY UPDATE OF c SKIP LOCKED FOR SHARE OF g SKIP LOCKED),
     redeemed AS (
-      UPDATE authorization_codes c SET family_id = d.family_id
-        FROM free, decided d
-       WHERE c.digest = free.digest AND d.code = c.digest AND c.family_id IS NULL
-      RETURNING d.position, d.now, d.key_id, d.refresh_token, d.ends_at, d.forget_at, free.org_id, free.user_id,
-                c.family_id, c.grant_id, c.client_id, c.scopes, c.resources, c.signed_in_at),
+      UPDATE authorization_codes c SET family_id = free.family_id
+        FROM free
+       WHERE c.ctid = free.place
+      RETURNING free.position, free.now, free.key_id, free.refresh_token, free.ends_at, free.forget_at, free.org_id,
+                free.user_id, c.family_id, c.grant_id, c.client_id, c.scopes, c.resources, c.signed_in_at),
     begun AS (
       INSERT INTO families
         (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id,
