@@ -16,7 +16,7 @@
 //! | [`diagnose`] | the commands that look for faults: `doctor`, `selftest`, `demo` |
 //! | [`config`] | settings: read in layers, validated once |
 //! | [`sweeper`] | removes expired rows on a timer |
-//! | [`timekeeper`] | keeps the clock at the database's time |
+//! | [`clock_sync`] | keeps the clock at the database's time |
 //! | [`shutdown`] | the signal that stops every task of the server |
 //! | [`metrics`], [`telemetry`] | counters, logs and traces |
 //! | [`passwords`] | hashes and verifies passwords, a few at a time, on threads of their own |
@@ -27,20 +27,20 @@
 //! `main -> cli -> serve -> http -> app -> actions -> { rules, db, outgoing }`, `delivery` beside `http`, and `{ db, outgoing } -> rules`.
 //! `tests/architecture.rs` enforces this.
 //!
-//! Where a rule of a standard lives and what proves it:
+//! Where each rule of a standard is implemented and tested. *There* means in the same file:
 //!
 //! | standard | rule | test |
 //! | --- | --- | --- |
 //! | RFC 7591 §2 client metadata | `rules/client/metadata.rs`, `rules/client/registration.rs` | there, `tests/it/oauth/register.rs` |
-//! | RFC 7591 §3.2.1 the answer, the same client again | `rules/client/identity.rs`, `actions/clients/register.rs` | there, `tests/it/oauth/register.rs` |
+//! | RFC 7591 §3.2.1 the response, the same client again | `rules/client/identity.rs`, `actions/clients/register.rs` | there, `tests/it/oauth/register.rs` |
 //! | RFC 7591 §3.2.2, RFC 6749 §5.2 errors | `http/error/mod.rs` | `tests/it/oauth/register.rs` |
 //! | RFC 6749 §3.1.2, RFC 8252 §7 redirect URIs | `rules/redirect/uri.rs` | there |
-//! | RFC 6749 §3.3 scope, what is offered of it | `rules/scope/mod.rs`, `rules/scope/offered.rs` | there |
+//! | RFC 6749 §3.3 scope, and the scopes that a user is offered | `rules/scope/mod.rs`, `rules/scope/offered.rs` | there |
 //! | RFC 6749 §3.1, §4.1.1 authorization requests | `rules/authorization/request.rs`, `http/oauth/authorize/begin.rs` | there, `tests/it/oauth/authorize/mod.rs`, `tests/it/oauth/authorize/pending.rs` |
-//! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 answers and where they may go | `rules/redirect/trusted.rs`, `http/oauth/authorize/respond.rs` | there, `tests/it/oauth/authorize/refusals.rs`, `tests/it/oauth/authorize/fatal.rs` |
-//! | RFC 6749 §4.1.3 a code, once | `rules/token/exchange.rs`, `actions/tokens/exchange.rs`, `db/families/redemptions.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorizations/codes.rs` |
+//! | RFC 6749 §4.1.2, RFC 9207, RFC 9700 §4.11 responses, and where they may be sent | `rules/redirect/trusted.rs`, `http/oauth/authorize/respond.rs` | there, `tests/it/oauth/authorize/refusals.rs`, `tests/it/oauth/authorize/fatal.rs` |
+//! | RFC 6749 §4.1.3 a code is redeemed once | `rules/token/exchange.rs`, `actions/tokens/exchange.rs`, `db/families/redemptions.rs` | `tests/it/oauth/token.rs`, `tests/it/db/authorizations/codes.rs` |
 //! | RFC 6749 §4.4, §2.3.1, §5 as a client: tokens for receivers of webhooks | `rules/token/answer.rs`, `actions/webhooks/fetch_access_token.rs` | there, `tests/it/actions/webhooks/fetch_access_token.rs` |
-//! | RFC 6749 §5 token answers and errors | `rules/token/request.rs`, `http/oauth/token.rs`, `http/error/oauth.rs` | there, `tests/it/oauth/token_refusals.rs` |
+//! | RFC 6749 §5 token responses and errors | `rules/token/request.rs`, `http/oauth/token.rs`, `http/error/oauth.rs` | there, `tests/it/oauth/token_refusals.rs` |
 //! | RFC 6749 §6, RFC 9700 §4.14 refreshing | `rules/token/refresh.rs`, `rules/token/refresh_token.rs`, `actions/tokens/refresh.rs`, `db/families/rotations.rs` | there, `tests/it/oauth/refresh/mod.rs`, `tests/it/oauth/refresh/races.rs` |
 //! | RFC 6750 bearer tokens | `http/extract/basic.rs`, `http/error/oauth.rs` | there, `tests/it/oauth/userinfo.rs` |
 //! | RFC 7009 revocation | `actions/tokens/revoke_token.rs`, `http/oauth/revoke.rs` | `tests/it/oauth/revoke.rs` |
@@ -72,6 +72,7 @@ pub mod actions;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod clock_sync;
 pub mod config;
 pub mod db;
 pub mod delivery;
@@ -89,6 +90,5 @@ pub mod shutdown;
 pub mod signing;
 pub mod sweeper;
 pub mod telemetry;
-pub mod timekeeper;
 
 pub use grantor_rules as rules;

@@ -19,7 +19,7 @@ use crate::db::families::last_tokens;
 use crate::http::{ConnectionBounds, ConnectionCounts, Listener};
 use crate::shutdown::Shutdown;
 use crate::signing::{RELOAD_EVERY, SigningError};
-use crate::{http, sweeper, telemetry, timekeeper};
+use crate::{clock_sync, http, sweeper, telemetry};
 
 /// Management requests are answered immediately, so shutdown does not wait for a slow probe.
 const MANAGEMENT_DRAIN: Duration = Duration::from_millis(500);
@@ -176,7 +176,7 @@ impl App {
 
 /// The tasks that run while the server accepts requests.
 struct BackgroundTasks {
-    timekeeping: JoinHandle<()>,
+    clock_sync: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     reloading: JoinHandle<()>,
     reporting: JoinHandle<()>,
@@ -186,7 +186,7 @@ struct BackgroundTasks {
 impl BackgroundTasks {
     fn start(app: &Arc<App>) -> Self {
         Self {
-            timekeeping: tokio::spawn(timekeeper::follow_until_stopped(Arc::clone(app))),
+            clock_sync: tokio::spawn(clock_sync::follow_until_stopped(Arc::clone(app))),
             sweeping: tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(app))),
             reloading: tokio::spawn(reload_signing_keys(Arc::clone(app))),
             reporting: tokio::spawn(report_log_lines()),
@@ -195,7 +195,7 @@ impl BackgroundTasks {
     }
 
     async fn end(self, drain: Duration) {
-        for task in [self.timekeeping, self.sweeping, self.reloading, self.reporting] {
+        for task in [self.clock_sync, self.sweeping, self.reloading, self.reporting] {
             // Waits until the task is gone. Otherwise it would fail, and log an error, when its
             // resources are closed.
             task.abort();

@@ -99,14 +99,14 @@ async fn delete(app: &App) -> SweepOutcome {
             is_cut_short |= forgotten.is_cut_short();
             tracing::debug!(requests, codes, sessions, families, "expired rows were deleted");
         }
-        Err(error) => tracing::warn!(%error, "the sweep did not finish"),
+        Err(error) => tracing::warn!(%error, "could not delete expired rows"),
     }
     let webhooks = &app.config.webhooks;
     let parked = (webhooks.keep_parked > 0).then(|| seconds(webhooks.keep_parked));
     match forget_deliveries(&app.context, seconds(webhooks.keep_delivered), parked).await {
         Ok(0) => {}
         Ok(deliveries) => tracing::debug!(deliveries, "old webhook deliveries were deleted"),
-        Err(error) => tracing::warn!(%error, "the sweep did not finish"),
+        Err(error) => tracing::warn!(%error, "could not delete old webhook deliveries"),
     }
     match forget_clients(&app.context, app.forget_after()).await {
         Ok(0) => {}
@@ -115,7 +115,7 @@ async fn delete(app: &App) -> SweepOutcome {
             app.metrics.clients_forgotten.inc_by(forgotten);
             tracing::info!(forgotten, "unused clients were deleted");
         }
-        Err(error) => tracing::warn!(%error, "the sweep did not finish"),
+        Err(error) => tracing::warn!(%error, "could not delete unused clients"),
     }
     if is_cut_short { SweepOutcome::CutShort } else { SweepOutcome::Done }
 }
@@ -127,7 +127,7 @@ async fn sweep_requests(app: &App) -> SweepOutcome {
         Ok(requests) if is_full_run(requests) => SweepOutcome::CutShort,
         Ok(_) => SweepOutcome::Done,
         Err(error) => {
-            tracing::warn!(%error, "the sweep did not finish");
+            tracing::warn!(%error, "could not delete expired authorization requests");
             SweepOutcome::Done
         }
     }

@@ -1,12 +1,15 @@
-//! The measured contenders in the order of their turns. Contenders whose ratio is computed are
-//! neighbors.
+//! The measured contenders in the order of their turns. Contenders whose ratio is computed have
+//! their turns close together.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, Issuer};
-use crate::options::{Group, Part};
+use crate::failure::Failure;
+use crate::measurement::{Measurement, Stopwatch};
+use crate::options::{Group, Options, Part};
 use crate::request::Request;
+use crate::{load, usage};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Contender {
@@ -24,19 +27,35 @@ pub enum Contender {
 }
 
 impl Contender {
-    /// Endpoints that are limited by Postgres come next to its limits.
+    /// The contenders of each ratio are next to each other, or a turn or two apart. A refresh
+    /// precedes the introspections of its access tokens.
     pub fn all() -> Vec<Self> {
-        let tokens = |endpoint| [Issuer::Ours, Issuer::Peer].map(|issuer| Self::Tokens(endpoint, issuer));
-        let mut all = vec![Self::PgbenchInsert, Self::Register, Self::RegisterAgain];
-        all.push(Self::PgbenchRotate);
-        all.extend([Endpoint::Refresh, Endpoint::Exchange].map(tokens).concat());
-        all.extend([Self::FloorRead, Self::Restriction]);
-        all.extend(tokens(Endpoint::IntrospectSeen));
-        all.push(Self::FloorParse);
-        all.extend(tokens(Endpoint::IntrospectNew));
-        all.extend([Self::FloorStatic, Self::SameMiddleware, Self::Sites]);
-        all.extend([Endpoint::Discovery, Endpoint::Jwks].map(tokens).concat());
-        all
+        let ours = |endpoint| Self::Tokens(endpoint, Issuer::Ours);
+        let peers = |endpoint| Self::Tokens(endpoint, Issuer::Peer);
+        vec![
+            peers(Endpoint::Refresh),
+            ours(Endpoint::Refresh),
+            Self::PgbenchRotate,
+            ours(Endpoint::Exchange),
+            peers(Endpoint::Exchange),
+            Self::Restriction,
+            Self::FloorRead,
+            ours(Endpoint::IntrospectSeen),
+            peers(Endpoint::IntrospectSeen),
+            peers(Endpoint::IntrospectNew),
+            ours(Endpoint::IntrospectNew),
+            Self::FloorParse,
+            Self::PgbenchInsert,
+            Self::Register,
+            Self::RegisterAgain,
+            Self::Sites,
+            Self::FloorStatic,
+            ours(Endpoint::Discovery),
+            peers(Endpoint::Discovery),
+            Self::SameMiddleware,
+            ours(Endpoint::Jwks),
+            peers(Endpoint::Jwks),
+        ]
     }
 
     pub fn name(self) -> &'static str {
@@ -66,8 +85,8 @@ impl Contender {
 
     pub fn part(self) -> Part {
         match self {
-            Self::FloorRead | Self::SameMiddleware => Part::Both,
-            Self::PgbenchRotate | Self::FloorParse | Self::Tokens(..) => Part::Tokens,
+            Self::FloorRead | Self::FloorParse | Self::FloorStatic | Self::SameMiddleware => Part::Both,
+            Self::PgbenchRotate | Self::Tokens(..) => Part::Tokens,
             _ => Part::Registrations,
         }
     }
@@ -83,13 +102,13 @@ impl Contender {
             Self::Register => Some(Self::PgbenchInsert),
             Self::RegisterAgain => Some(Self::Register),
             Self::Restriction => Some(Self::FloorRead),
-            Self::SameMiddleware => Some(Self::FloorStatic),
-            Self::Sites => Some(Self::SameMiddleware),
+            Self::SameMiddleware | Self::Sites => Some(Self::FloorStatic),
             Self::Tokens(endpoint, Issuer::Ours) => Some(match endpoint {
                 Endpoint::Exchange | Endpoint::Refresh => Self::PgbenchRotate,
                 Endpoint::IntrospectSeen => Self::FloorRead,
                 Endpoint::IntrospectNew => Self::FloorParse,
-                Endpoint::Discovery | Endpoint::Jwks => Self::SameMiddleware,
+                Endpoint::Discovery => Self::FloorStatic,
+                Endpoint::Jwks => Self::SameMiddleware,
             }),
             _ => None,
         }
@@ -101,4 +120,22 @@ pub struct Target {
     pub address: SocketAddr,
     pub process: u32,
     pub request: Arc<Request>,
+}
+
+impl Target {
+    /// A turn of this contender, after its warm-up.
+    pub fn turn(
+        &self,
+        contender: Contender,
+        connections: usize,
+        postgres: u32,
+        options: &Options,
+    ) -> Result<Measurement, Failure> {
+        if !contender.uses_up_what_others_left() {
+            load::run(self.address, &self.request, connections, options.warm_up())?;
+        }
+        let stopwatch = Stopwatch::start(Some(self.process), postgres)?;
+        let tally = load::run(self.address, &self.request, connections, options.turn())?;
+        stopwatch.stop(tally, Some(usage::resident_mb(self.process)?))
+    }
 }

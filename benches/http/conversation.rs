@@ -19,6 +19,7 @@ impl<'a> Conversation<'a> {
         match &self.request.varies {
             Varies::Never => {}
             Varies::Number(number) => number.write(&mut self.bytes),
+            Varies::Id(ids) => ids.write(&mut self.bytes),
             Varies::Token(form) => {
                 let token = self.held.take().or_else(|| form.tokens.take())?;
                 form.write(&token, &mut self.bytes);

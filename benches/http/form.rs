@@ -14,6 +14,8 @@ pub struct Form {
     pub tokens: Arc<Tokens>,
     /// The queue for access tokens, if the response contains the next token of the connection.
     access_tokens: Option<Arc<Tokens>>,
+    /// Whether the next token goes to the end of the queue instead of the connection.
+    is_spread: bool,
 }
 
 impl Form {
@@ -24,12 +26,17 @@ impl Form {
         }
         let pairs = encode(pairs);
         let body = if pairs.is_empty() { format!("{name}=") } else { format!("{pairs}&{name}=") };
-        Self { head, body, tokens: Arc::clone(tokens), access_tokens: None }
+        Self { head, body, tokens: Arc::clone(tokens), access_tokens: None, is_spread: false }
     }
 
     /// Each connection continues with the refresh token of its last response (RFC 6749 section 6).
     pub fn chained(self, access_tokens: &Arc<Tokens>) -> Self {
         Self { access_tokens: Some(Arc::clone(access_tokens)), ..self }
+    }
+
+    /// All tokens of the queue are used in turn, whatever the connection.
+    pub fn spread(self) -> Self {
+        Self { is_spread: true, ..self }
     }
 
     /// The whole request. Tokens need no escaping: both servers use only letters, digits, `-`, `_`
@@ -48,7 +55,12 @@ impl Form {
         if let Some(token) = member(answer, "access_token") {
             access_tokens.give(token.to_owned());
         }
-        member(answer, "refresh_token").map(str::to_owned)
+        let token = member(answer, "refresh_token")?.to_owned();
+        if self.is_spread {
+            self.tokens.give_last(token);
+            return None;
+        }
+        Some(token)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::{Answer, Approval, Requested, approve_request};
 use grantor::actions::authorize::offer_scopes::{ConsentRequest, Offer, offer_scopes};
-use grantor::actions::clients::restrict_scopes::{Bounds, restrict_scopes};
+use grantor::actions::clients::restrict_scopes::{NewRestriction, RestrictionRules, restrict_scopes};
 use grantor::actions::context::Context;
 use grantor::clock::Clock;
 use grantor::config::{Config, Loaded, Sources};
@@ -75,15 +75,16 @@ impl Library {
         })
     }
 
-    fn bounds(&self) -> Bounds<'_> {
-        Bounds::of(&self.loaded.config, &self.loaded.catalog, &self.required)
+    fn rules(&self) -> RestrictionRules<'_> {
+        RestrictionRules::of(&self.loaded.config, &self.loaded.catalog, &self.required)
     }
 
     /// Alternates between two restrictions, so that each is a change.
     pub async fn restrict(&self, org_id: OrgId, client: usize, time: u64) -> Result<(), Refused> {
         let (client_id, restriction) = (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
-        let (bounds, by) = (self.bounds(), AuditActor::COMMAND_LINE);
-        let restricted = restrict_scopes(&self.context, bounds, org_id, client_id, restriction, None, &by).await;
+        let (rules, by) = (self.rules(), AuditActor::COMMAND_LINE);
+        let new = NewRestriction { org_id, client_id, restriction: Some(restriction), rules };
+        let restricted = restrict_scopes(&self.context, new, None, &by).await;
         restricted.map(drop).map_err(|error| error.to_string())
     }
 
@@ -109,7 +110,7 @@ impl Library {
         let mut offers = Vec::with_capacity(self.clients.len());
         for client in 0..self.clients.len() {
             let asking = self.asking(org_id, client, &person);
-            let offered = offer_scopes(&self.context.db, self.bounds(), asking).await;
+            let offered = offer_scopes(&self.context.db, self.rules(), asking).await;
             offers.push(
                 offered.map_err(|error| Failure::Unexpected { what: "scopes to offer", came: error.to_string() })?,
             );
@@ -131,7 +132,7 @@ impl Library {
             answer: Some(Answer { page_digest: asking.page_digest(offer), chosen: &ticked }),
             code_ttl: CODE_TTL,
         };
-        let approved = approve_request(&self.context, self.bounds(), approval, &AuditActor::COMMAND_LINE).await;
+        let approved = approve_request(&self.context, self.rules(), approval, &AuditActor::COMMAND_LINE).await;
         approved.map(drop).map_err(|error| error.to_string())
     }
 

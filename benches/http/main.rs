@@ -14,6 +14,7 @@ mod delivering;
 mod endpoint;
 mod exchange;
 mod failure;
+mod fill;
 mod floor;
 mod form;
 mod goals;
@@ -35,6 +36,7 @@ mod request;
 mod response;
 mod results;
 mod rounds;
+mod scale;
 mod soak;
 mod stage;
 mod subject;
@@ -56,11 +58,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match &options.role {
         Some(Role::Floor(floor)) => floor::serve(floor).map(|()| ExitCode::SUCCESS),
-        None if options.bench && options.webhooks => webhooks::run(&options),
-        None if options.bench => match options.soak {
-            Some(minutes) => soak::run(minutes),
-            None => bench(&options),
-        },
+        None if options.bench => measure(&options),
         None => {
             println!("This is a benchmark, not a test: scripts/bench runs it.");
             Ok(ExitCode::SUCCESS)
@@ -72,7 +70,18 @@ fn main() -> ExitCode {
     })
 }
 
-fn bench(options: &Options) -> Result<ExitCode, Failure> {
+fn measure(options: &Options) -> Result<ExitCode, Failure> {
+    if options.webhooks {
+        return webhooks::run(options);
+    }
+    match (options.soak, options.scale) {
+        (Some(minutes), _) => soak::run(minutes),
+        (None, Some(clients)) => scale::run(clients, options),
+        (None, None) => compare(options),
+    }
+}
+
+fn compare(options: &Options) -> Result<ExitCode, Failure> {
     let stage = stage::Stage::set(options)?;
     report::print_machine(&stage.cluster, stage.peer.is_some());
     let results = rounds::run(&stage, options)?;
@@ -81,7 +90,5 @@ fn bench(options: &Options) -> Result<ExitCode, Failure> {
 
     report::print_table(&results);
     report::print_goals(&goals, results.errors(), results.others().unwrap_or_default());
-
-    let failed = results.errors() > 0 || (!options.quick && goals.iter().any(goals::Goal::is_missed));
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(goals::exit_code(&goals, results.errors(), options))
 }

@@ -13,6 +13,7 @@ use grantor::db::engine::error::DbError;
 use grantor::db::grants::NewGrant;
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::resources::StoredResource;
+use grantor::db::users::User;
 use grantor::db::{grants, resources, users};
 use grantor::random::Random;
 use grantor::rules::authorization::pkce::CodeChallenge;
@@ -58,6 +59,11 @@ impl Mint {
         Ok(Self { runtime, db, random, client_id, scopes, api, grants })
     }
 
+    /// Replaces the grants that the codes are for.
+    pub fn use_grants(&mut self, grants: Vec<GrantId>) {
+        self.grants = grants;
+    }
+
     pub fn codes(&self, count: usize) -> Result<Vec<String>, Failure> {
         self.runtime.block_on(async {
             let mut codes = Vec::with_capacity(count);
@@ -65,7 +71,7 @@ impl Mint {
                 let mut tx = self.db.begin().await?;
                 for _ in 0..TOGETHER.min(count - codes.len()) {
                     let code = self.random.application_key();
-                    let grant_id = self.grants[codes.len() % PEOPLE];
+                    let grant_id = self.grants[codes.len() % self.grants.len()];
                     codes::insert(&mut tx, code.digest(), &self.code(grant_id)).await?;
                     codes.push(code.expose().to_owned());
                 }
@@ -127,7 +133,8 @@ async fn authorize(
     for person in 0..PEOPLE {
         let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
         // Nobody signs in, so the hash matches no password.
-        users::insert(&mut tx, user_id, &email, None, "-", now()).await?;
+        let user = User { id: user_id, email, name: None, created_at: now(), disabled_at: None };
+        users::insert(&mut tx, &user, "-").await?;
         memberships::insert(&mut tx, org_id, user_id, Role::Standard, now()).await?;
         let id = GrantId(id());
         let consent_digest = random.bytes();

@@ -9,7 +9,8 @@ use crate::contender::Contender;
 
 /// The numbers of connections for registrations, by default.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
-/// The numbers of connections for tokens: a slow peer has a turn at each of them.
+/// The numbers of connections for tokens, where a slow peer has a turn at each of them, and for a
+/// large database.
 const CONNECTIONS_FOR_TOKENS: [usize; 1] = [16];
 
 #[derive(Parser, Debug)]
@@ -38,8 +39,12 @@ pub struct Options {
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub soak: Option<u32>,
 
+    /// Instead of the rounds, compares a database with this many more clients to one without them
+    #[arg(long, value_name = "N", conflicts_with = "soak", value_parser = clap::value_parser!(u64).range(1..))]
+    pub scale: Option<u64>,
+
     /// Instead of the rounds, what webhooks cost: events written with their causes, and events sent
-    #[arg(long, conflicts_with = "soak")]
+    #[arg(long, conflicts_with_all = ["soak", "scale"])]
     pub webhooks: bool,
 
     /// The number of turns of each contender; medians are printed
@@ -50,7 +55,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
 
-    /// Connections to measure at; by default 1, 16 and 64, and 16 for tokens
+    /// Connections to measure at; by default 1, 16 and 64, and only 16 for tokens and --scale
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     connections: Vec<usize>,
 
@@ -110,7 +115,7 @@ impl Options {
 
     pub fn connections(&self) -> Vec<usize> {
         match self.connections.as_slice() {
-            [] if self.tokens => CONNECTIONS_FOR_TOKENS.into(),
+            [] if self.tokens || self.scale.is_some() => CONNECTIONS_FOR_TOKENS.into(),
             [] => CONNECTIONS.into(),
             given => given.into(),
         }

@@ -18,7 +18,8 @@ use crate::failure::Failure;
 use crate::mint::Mint;
 use crate::token_server::{Codes, Paths, Stock, TokenServer};
 
-const API: &str = "https://api.example.com";
+/// The resource of all tokens.
+pub const API: &str = "https://api.example.com";
 
 pub fn token_server(
     address: SocketAddr,

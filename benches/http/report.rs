@@ -23,7 +23,7 @@ pub fn print_machine(cluster: &Cluster, has_peer: bool) {
 }
 
 #[rustfmt::skip]
-const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 13] = [
     "contender", "conns", "req/s", "the rounds", "p50 ms", "p99 ms", "errors",
     "CPU µs server", "CPU µs Postgres", "CPU µs load", "RSS MB", "cores of others", "ratio",
 ];
@@ -42,7 +42,8 @@ pub fn print_table(results: &Results) {
     print(&COLUMNS, &rows.collect::<Vec<_>>());
 }
 
-fn medians(rounds: &[Measurement]) -> [String; 10] {
+/// All columns but the first two and the last.
+pub fn medians(rounds: &[Measurement]) -> [String; 10] {
     let middle = |figure: fn(&Measurement) -> Option<f64>| median(rounds.iter().filter_map(figure));
     let each: Vec<String> = rounds.iter().map(|round| format!("{:.0}", round.per_second)).collect();
     [

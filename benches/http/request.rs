@@ -1,6 +1,7 @@
 //! The bytes of a request, made once. For a registration, only the digits in the client's name
 //! change, in place, because building JSON each time would cost the load generator more than
-//! sending it. For a form, only the token at its end changes.
+//! sending it. Likewise, an id in a path is replaced in place. For a form, only the token at its
+//! end changes.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -21,6 +22,7 @@ pub struct Request {
 pub enum Varies {
     Never,
     Number(Number),
+    Id(Ids),
     Token(Form),
 }
 
@@ -32,11 +34,28 @@ pub struct Number {
     distinct: u64,
 }
 
+/// Ids of the same length, which are used in turn.
+pub struct Ids {
+    place: Range<usize>,
+    ids: Vec<String>,
+    next: AtomicU64,
+}
+
 const DIGITS: &str = "0000000000000000";
 
 impl Request {
     pub fn get(path: &str, headers: &[(&str, &str)], expected_status: u16) -> Self {
         Self::constant(text("GET", path, headers, ""), expected_status)
+    }
+
+    /// A GET of the path of each id in turn. All ids have the same length.
+    pub fn get_each(ids: Vec<String>, path: impl Fn(&str) -> String, headers: &[(&str, &str)]) -> Self {
+        let first = ids.first().map_or("", String::as_str);
+        let text = text("GET", &path(first), headers, "");
+        let start = text.find(first).unwrap_or_default();
+        let place = start..start + first.len();
+        let ids = Ids { place, ids, next: AtomicU64::new(0) };
+        Self { bytes: text.into_bytes(), varies: Varies::Id(ids), expected_status: 200 }
     }
 
     pub fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Self {
@@ -74,6 +93,14 @@ impl Number {
             *digit = HEX[(rest % 16) as usize];
             rest /= 16;
         }
+    }
+}
+
+impl Ids {
+    /// Turns `bytes` into the next request.
+    pub fn write(&self, bytes: &mut [u8]) {
+        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
+        bytes[self.place.clone()].copy_from_slice(self.ids[next % self.ids.len()].as_bytes());
     }
 }
 

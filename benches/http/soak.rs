@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::subject::{self, Subject};
+use crate::subject::{self, DATABASE, Subject};
 use crate::{load, usage};
 
 const CONNECTIONS: usize = 16;
@@ -17,7 +17,7 @@ const MAX_GROWTH: f64 = 1.05;
 
 pub fn run(minutes: u32) -> Result<ExitCode, Failure> {
     let cluster = Cluster::start()?;
-    let subject = Subject::start(&cluster)?;
+    let subject = Subject::start(&cluster, DATABASE)?;
     subject.tokens.begin_chains(2 * CONNECTIONS)?;
     let request = Arc::new(subject.tokens.request(Endpoint::Refresh)?);
     println!("| minute | refreshes/s | p99 ms | errors | resident MB | families MB |");

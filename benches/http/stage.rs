@@ -10,21 +10,18 @@ use crate::contender::{Contender, Target};
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::floor;
+use crate::load;
 use crate::measurement::{Measurement, Stopwatch};
 use crate::options::{Group, Options};
 use crate::peer::{self, Peer};
 use crate::pgbench::{self, Pgbench, Script};
 use crate::process::{self, Ending, Process};
 use crate::request::{self, Request};
-use crate::subject::{self, Subject};
+use crate::subject::{self, DATABASE, Subject};
 use crate::token_server::TokenServer;
-use crate::{load, usage};
 
 /// The default length of the sites document, for runs that do not measure this server.
 const USUAL_BYTES: usize = 170;
-/// The number of different clients in repeated registrations. All of them are known after the
-/// warm-up.
-const KNOWN_CLIENTS: u64 = 64;
 
 pub struct Stage {
     targets: Vec<(Contender, Target)>,
@@ -43,7 +40,7 @@ impl Stage {
         let cluster = Cluster::start()?;
         let pgbench = Pgbench::prepare(&cluster)?;
         let mut targets = Vec::new();
-        let subject = if options.wants(Group::Server) { Some(Subject::start(&cluster)?) } else { None };
+        let subject = if options.wants(Group::Server) { Some(Subject::start(&cluster, DATABASE)?) } else { None };
         if let Some(subject) = &subject {
             targets.extend(subject_targets(subject));
         }
@@ -74,12 +71,7 @@ impl Stage {
         let postgres = self.cluster.process_id();
         if let Some(target) = self.target(contender) {
             self.stock_up(contender, options)?;
-            if !contender.uses_up_what_others_left() {
-                load::run(target.address, &target.request, connections, options.warm_up())?;
-            }
-            let stopwatch = Stopwatch::start(Some(target.process), postgres)?;
-            let tally = load::run(target.address, &target.request, connections, options.turn())?;
-            return stopwatch.stop(tally, Some(usage::resident_mb(target.process)?));
+            return target.turn(contender, connections, postgres, options);
         }
         let pgbench = self
             .pgbench
@@ -111,8 +103,8 @@ fn subject_targets(subject: &Subject) -> Vec<(Contender, Target)> {
     let (path, status) = subject::SAME_MIDDLEWARE;
     let keys = subject.keys.headers();
     [
-        (Contender::Register, Request::register(subject::REGISTER_PATH, "New client", u64::MAX)),
-        (Contender::RegisterAgain, Request::register(subject::REGISTER_PATH, "Known client", KNOWN_CLIENTS)),
+        (Contender::Register, subject::register_new()),
+        (Contender::RegisterAgain, subject::register_known()),
         (Contender::Restriction, Request::get(&subject.restriction_path(), &keys, 200)),
         (Contender::SameMiddleware, Request::get(path, &[], status)),
         (Contender::Sites, Request::get(subject::SITES_PATH, &[], 200)),

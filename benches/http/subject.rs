@@ -14,11 +14,14 @@ use crate::exchange;
 use crate::failure::Failure;
 use crate::our_tokens;
 use crate::process::{self, Ending, Process};
-use crate::request;
+use crate::request::{self, Request};
 use crate::token_server::TokenServer;
 
 pub const DATABASE: &str = "grantor";
 const STARTS: usize = 5;
+/// The number of different clients in repeated registrations. All of them are known after the
+/// warm-up.
+const KNOWN_CLIENTS: u64 = 64;
 
 pub const REGISTER_PATH: &str = "/api/v2/oauth2/register";
 pub const SITES_PATH: &str = "/api/v2/oauth2/.well-known/sites";
@@ -65,13 +68,15 @@ pub struct Keys {
 }
 
 impl Subject {
-    pub fn start(cluster: &Cluster) -> Result<Self, Failure> {
-        let settings = Settings::new(cluster)?;
+    /// Creates the database and starts the server on it.
+    pub fn start(cluster: &Cluster, database: &'static str) -> Result<Self, Failure> {
+        let settings = Settings::new(cluster, database)?;
         let keys = settings.prepare(cluster)?;
         let (process, first_answer) = settings.start_some_times()?;
         let restricted_client = restrict_a_client(settings.address, &keys)?;
         let client = register(settings.address, "Client with tokens")?;
-        let tokens = our_tokens::token_server(settings.address, process.id(), settings.database, &keys.org, client)?;
+        let tokens =
+            our_tokens::token_server(settings.address, process.id(), settings.database_url, &keys.org, client)?;
         let sites = exchange::call(settings.address, "GET", SITES_PATH, &[], "")?;
         let idle_mb = crate::usage::resident_mb(process.id())?;
         let (address, sites_bytes) = (settings.address, sites.body.len());
@@ -93,17 +98,18 @@ impl Keys {
 pub struct Settings {
     pub address: SocketAddr,
     management: SocketAddr,
-    database: String,
+    database: &'static str,
+    database_url: String,
     folder: PathBuf,
     more: Vec<(&'static str, &'static str)>,
 }
 
 impl Settings {
-    pub fn new(cluster: &Cluster) -> Result<Self, Failure> {
+    pub fn new(cluster: &Cluster, database: &'static str) -> Result<Self, Failure> {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (address, management) = (local(cluster::free_port()?), local(cluster::free_port()?));
-        let (database, folder) = (cluster.url(DATABASE), cluster.folder().to_owned());
-        Ok(Self { address, management, database, folder, more: Vec::new() })
+        let (database_url, folder) = (cluster.url(database), cluster.folder().to_owned());
+        Ok(Self { address, management, database, database_url, folder, more: Vec::new() })
     }
 
     /// Adds a variable to its environment.
@@ -114,7 +120,7 @@ impl Settings {
 
     /// Creates the database, and in it an organization with its first operator.
     pub fn prepare(&self, cluster: &Cluster) -> Result<Keys, Failure> {
-        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        cluster.sql("postgres", &format!("CREATE DATABASE {}", self.database))?;
         process::run(self.command().args(["migrate", "up"]), "grantor migrate up")?;
         self.bootstrap()
     }
@@ -122,7 +128,7 @@ impl Settings {
     fn command(&self) -> Command {
         let mut command = process::bound_to_us(env!("CARGO_BIN_EXE_grantor"), &[], Ending::Kill);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(&self.folder);
-        command.env("GRANTOR_DATABASE__URL", &self.database);
+        command.env("GRANTOR_DATABASE__URL", &self.database_url);
         command.env("GRANTOR_HTTP__LISTEN", self.address.to_string());
         command.env("GRANTOR_HTTP__MANAGEMENT_LISTEN", self.management.to_string());
         command.envs(LIMITS_OFF.map(|limit| (limit, "0"))).envs(BOUNDS_FAR).envs(self.more.iter().copied());
@@ -181,6 +187,16 @@ pub fn families_mb(cluster: &Cluster) -> Result<f64, Failure> {
     Ok(bytes / 1_048_576.0)
 }
 
+/// Registers a new client with each request.
+pub fn register_new() -> Request {
+    Request::register(REGISTER_PATH, "New client", u64::MAX)
+}
+
+/// Registers a few clients again and again.
+pub fn register_known() -> Request {
+    Request::register(REGISTER_PATH, "Known client", KNOWN_CLIENTS)
+}
+
 /// Registers a client and returns its id.
 pub fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
     let registered = exchange::call(address, "POST", REGISTER_PATH, &[request::JSON], &request::registration(name))?;
@@ -198,7 +214,7 @@ fn restrict_a_client(address: SocketAddr, keys: &Keys) -> Result<String, Failure
     Ok(client)
 }
 
-fn restriction_path(client: &str) -> String {
+pub fn restriction_path(client: &str) -> String {
     format!("/api/v2/oauth2/clients/{client}/scopes_restriction")
 }
 

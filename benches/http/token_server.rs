@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grantor::rules::id::GrantId;
+
 use crate::endpoint::{Endpoint, Issuer};
 use crate::exchange;
 use crate::failure::Failure;
@@ -93,6 +95,14 @@ impl TokenServer {
         Ok(())
     }
 
+    /// Spreads codes over these grants of the client, and refreshes over these tokens.
+    pub fn spread_over(&mut self, grants: Vec<GrantId>, refresh_tokens: Vec<String>) {
+        if let Codes::Ours(mint) = &mut self.codes {
+            mint.use_grants(grants);
+        }
+        refresh_tokens.into_iter().for_each(|token| self.stock.refresh_tokens.give_last(token));
+    }
+
     fn make_codes(&self, count: usize) -> Result<Vec<String>, Failure> {
         match &self.codes {
             Codes::Ours(mint) => mint.codes(count),
@@ -130,6 +140,12 @@ impl TokenServer {
             Endpoint::Discovery => Request::get(DISCOVERY, &[], 200),
             Endpoint::Jwks => Request::get(&paths.jwks, &[], 200),
         })
+    }
+
+    /// Refreshes the tokens of all families in turn. With [`Self::request`], each connection
+    /// refreshes the token of one family again and again.
+    pub fn spread_refresh(&self) -> Request {
+        Request::form(self.refresh().spread())
     }
 
     fn exchange_pairs(&self) -> [(&str, &str); 4] {

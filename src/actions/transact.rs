@@ -10,7 +10,7 @@ use crate::db::engine::transaction::ScopedTx;
 use crate::metrics::transactions::AttemptOutcome;
 
 /// The work of a transaction. It is boxed, since the future of an `async` closure is not `Send`.
-pub type Work<'tx, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'tx>>;
+type Work<'tx, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'tx>>;
 
 impl Context {
     /// Commits what `work` did, or rolls it back if `work` fails. After a conflict with another

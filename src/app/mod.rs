@@ -1,6 +1,6 @@
 //! The state that all requests share. `serve.rs` starts and stops the server.
 
-mod parts;
+pub mod from_config;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::actions::clients::find::FindClient;
 use crate::actions::clients::forget::UnusedClients;
 use crate::actions::clients::register::Registrar;
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::keys::rotate_signing_keys::SigningRules;
 use crate::actions::resources::find_resource::ResourceServers;
@@ -41,8 +41,6 @@ use crate::rules::token::signing_period::kept_for;
 use crate::sealing::KeyRing;
 use crate::shutdown::Shutdown;
 use crate::signing::SigningKeys;
-
-pub use crate::app::parts::{database_target, webhooks_outgoing};
 
 pub struct App {
     pub config: Config,
@@ -79,7 +77,7 @@ impl App {
         let registrar = Registrar {
             writer: ClientWriter::start(db.clone(), config.registration.queue),
             known: KnownClients::default(),
-            unused: UnusedClients::new(parts::unused_bounds(&config)),
+            unused: UnusedClients::new(from_config::unused_bounds(&config)),
             deduplicate: config.registration.deduplicate,
             sleep_after: seconds(config.registration.sleep_after),
         };
@@ -87,10 +85,10 @@ impl App {
         let signing = SigningKeys::new(db.clone(), clock.clone(), ring.clone(), kept_for);
         let metrics = Metrics::default();
         Arc::new(Self {
-            find_client: parts::find_client(&config, &catalog, registrar.unused.clone()),
+            find_client: from_config::find_client(&config, &catalog, registrar.unused.clone()),
             registrar,
-            webhooks_outgoing: webhooks_outgoing(&config),
-            issuer: Arc::new(parts::issuer(&config, &ring, &signing, &db)),
+            webhooks_outgoing: from_config::webhooks_outgoing(&config),
+            issuer: Arc::new(from_config::issuer(&config, &ring, &signing, &db)),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             callers: CallerCache::new(clock.clone()),
             request_ids: RequestIds::new(&random),
@@ -135,7 +133,7 @@ impl App {
             catalog: &self.catalog,
             tolerate: &self.tolerate,
             private_schemes: (!schemes.is_empty()).then_some(schemes),
-            bounds: parts::registration_bounds(&self.config),
+            bounds: from_config::registration_bounds(&self.config),
         }
     }
 
@@ -144,13 +142,13 @@ impl App {
         self.config.restriction.required_of(client_id.uuid()).unwrap_or(&self.no_scopes)
     }
 
-    pub fn bounds(&self, client_id: ClientId) -> Bounds<'_> {
-        Bounds::of(&self.config, &self.catalog, self.required_scopes(client_id))
+    pub fn restriction_rules(&self, client_id: ClientId) -> RestrictionRules<'_> {
+        RestrictionRules::of(&self.config, &self.catalog, self.required_scopes(client_id))
     }
 
     /// The access token, if it is active.
     pub async fn find_live(&self, token: &str) -> Result<Option<ActiveToken>, DbError> {
-        self.issuer.find_live(&self.context, |client_id| self.bounds(client_id), token).await
+        self.issuer.find_live(&self.context, |client_id| self.restriction_rules(client_id), token).await
     }
 
     pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {

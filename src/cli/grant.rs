@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::grants::end;
-use crate::actions::grants::end::RevokedAccess;
+use crate::actions::grants::revoke_grant::revoke_grant;
+use crate::actions::grants::revoked_grants::RevokedAccess;
 use crate::cli::arguments::org::OrgFilter;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, Page, escaped, quoted};
@@ -102,7 +102,7 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
 }
 
 async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
-    let ended = end::revoke_grant(context, id, |_| true, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = revoke_grant(context, id, |_| true, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
     let RevokedAccess { grants, last_token_ends_at } = ended;
     let named = named::find_named(&context.db, id).await?;
     let done = json!({

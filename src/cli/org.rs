@@ -39,7 +39,7 @@ pub enum Command {
     },
     /// Change an organization.
     Set {
-        /// Its name.
+        /// Name of the organization.
         org: String,
         /// Scopes allowed for apps without their own restriction, separated by spaces or commas. ""
         /// allows none, "all" removes the limit. Grants with other scopes are revoked or narrowed

@@ -9,7 +9,7 @@ use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::webhooks::replay_deliveries;
 use crate::actions::webhooks::test_auth_method::{AuthMethodTest, test_auth_method};
-use crate::app::webhooks_outgoing;
+use crate::app::from_config::webhooks_outgoing;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::output::{Output, Page};
 use crate::cli::{Failure, block_on, database, output};

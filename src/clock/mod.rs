@@ -62,7 +62,7 @@ impl Clock {
 
     /// The time of day of this host, which may be wrong.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
-    pub fn host_millis(&self) -> i64 {
+    fn host_millis(&self) -> i64 {
         match &self.host {
             Host::System { .. } => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

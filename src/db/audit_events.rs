@@ -76,33 +76,6 @@ impl From<Row> for AuditEvent {
     }
 }
 
-/// Lists the newest events of an organization, oldest first.
-pub async fn list(db: impl DbHandle, org_id: OrgId, limit: u32) -> Result<Vec<AuditEvent>, DbError> {
-    let mut rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, org_id, at, actor, action, subject, before, after, request_id, address
-           FROM audit_events WHERE org_id = $1 ORDER BY id DESC LIMIT $2"
-    )
-    .bind(org_id.0)
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await)?;
-    rows.reverse();
-    Ok(rows.into_iter().map(AuditEvent::from).collect())
-}
-
-/// Lists the newest events that belong to no organization, oldest first.
-pub async fn list_of_server(db: impl DbHandle, limit: u32) -> Result<Vec<AuditEvent>, DbError> {
-    let mut rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, org_id, at, actor, action, subject, before, after, request_id, address
-           FROM audit_events WHERE org_id IS NULL ORDER BY id DESC LIMIT $1"
-    )
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await)?;
-    rows.reverse();
-    Ok(rows.into_iter().map(AuditEvent::from).collect())
-}
-
 /// The conditions of a search.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter<'a> {

@@ -41,7 +41,7 @@ impl TryFrom<Row> for StoredResource {
         let uri = Column::of("resources", "uri");
         Ok(Self {
             id: ResourceId(row.id),
-            uri: Resource::parse(&row.uri).map_err(|cause| uri.corrupt(cause))?,
+            uri: Resource::from_stored(&row.uri).map_err(|cause| uri.corrupt(cause))?,
             name: row.name,
             scopes: Column::of("resources", "scopes").json(row.scopes)?,
             created_at: Timestamp::from_seconds(row.created_at),
@@ -86,7 +86,7 @@ pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
     .await)?;
     rows.into_iter()
         .map(|(uri, digest)| {
-            let uri = Resource::parse(&uri).map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;
+            let uri = Resource::from_stored(&uri).map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;
             Ok((uri, Column::of("resources", "secret_digest").digest(&digest)?))
         })
         .collect()

@@ -112,7 +112,7 @@ impl Sender {
         if timeout(drain, in_flight.wait_for_all()).await.is_err() {
             tracing::warn!(
                 lanes = in_flight.len(),
-                "shut down with deliveries in flight; they are sent again after half a minute"
+                "webhook deliveries were still in flight at shutdown; they are sent again in half a minute"
             );
             in_flight.tasks.shutdown().await;
         }
@@ -222,7 +222,7 @@ impl Sender {
                 Ok(Released::Recorded) => return,
                 Ok(Released::Lost) => {
                     tracing::warn!(webhook = %lane.webhook_id,
-                        "another server took over a lane: its events may be sent twice");
+                        "another server took over events of a webhook: they may be delivered twice");
                     return;
                 }
                 Err(error) => {

@@ -10,8 +10,8 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::clock_sync::MAX_SKEW_MS;
 use crate::db::engine::migrate::MigrationState;
-use crate::timekeeper::MAX_SKEW_MS;
 
 /// Liveness: the process responds. It does not check the database, since a restart would not fix
 /// that.
@@ -83,6 +83,7 @@ async fn schema(app: &App) -> Value {
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     app.metrics.pool(app.context.db.pool_state());
     app.metrics.registrations_waiting.set(i64::try_from(app.registrar.writer.waiting()).unwrap_or(i64::MAX));
-    app.metrics.intake(app.intake.in_flight(), app.intake.pending());
+    let (pending_bodies, pending_bytes) = app.intake.pending();
+    app.metrics.intake(app.intake.in_flight(), pending_bodies, pending_bytes);
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.to_text())
 }

@@ -253,12 +253,11 @@ impl Metrics {
         }
     }
 
-    /// `pending` is the number of pending bodies and of their bytes.
-    pub fn intake(&self, in_flight: usize, pending: (usize, usize)) {
+    pub fn intake(&self, in_flight: usize, pending_bodies: usize, pending_bytes: usize) {
         let set = |gauge: &Gauge, number| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         set(&self.requests_in_flight, in_flight);
-        set(&self.bodies_pending, pending.0);
-        set(&self.body_bytes_pending, pending.1);
+        set(&self.bodies_pending, pending_bodies);
+        set(&self.body_bytes_pending, pending_bytes);
     }
 
     /// The OpenMetrics text.

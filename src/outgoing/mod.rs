@@ -12,9 +12,9 @@
 //! address, since the operator of the server chooses the URL.
 
 mod error;
+mod per_key_limit;
 mod resolver;
 mod target;
-mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 pub use crate::outgoing::error::OutgoingError;
-pub use crate::outgoing::turns::{PerKeyLimit, PerKeyPermit};
+pub use crate::outgoing::per_key_limit::{PerKeyLimit, PerKeyPermit};
 
 use crate::outgoing::resolver::{CheckedResolver, PlainResolver};
 use crate::outgoing::target::Target;

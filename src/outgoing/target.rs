@@ -26,8 +26,10 @@ impl Target {
         Self::read(text, None)
     }
 
+    /// Reads any spelling, since the URLs of webhooks that earlier versions stored must keep working.
+    /// The host that is checked here is the one that the request goes to.
     fn read(text: &str, rules: Option<&AddressRules>) -> Result<Self, OutgoingError> {
-        let uri = Uri::parse(text)?;
+        let uri = Uri::parse_any_spelling(text)?;
         let host = uri.host()?;
         let name = host.text.trim_matches(['[', ']']).to_owned();
         if let (Some(rules), Some(address)) = (rules, host.address) {
@@ -81,11 +83,26 @@ mod tests {
     }
 
     #[test]
+    fn urls_that_earlier_versions_stored_keep_working() {
+        for (url, expected) in [
+            ("HTTPS://APP.example/c", "app.example"),
+            ("https://app.example:443/c", "app.example"),
+            ("https://app.example:08443/c", "app.example"),
+            ("https://app.example/a/../c?d='e'", "app.example"),
+            ("https://[2606:4700:0::1111]/c", "2606:4700::1111"),
+        ] {
+            assert_eq!(host(url, false), Ok(expected.to_owned()), "{url}");
+        }
+    }
+
+    #[test]
     fn literal_addresses_that_are_not_public_are_refused() {
         for (url, kind) in [
             ("https://127.0.0.1/c", AddressKind::Loopback),
             ("https://[::1]/c", AddressKind::Loopback),
             ("https://[::ffff:7f00:1]/c", AddressKind::Loopback),
+            ("https://[::ffff:127.0.0.1]/c", AddressKind::Loopback),
+            ("https://[0:0:0:0:0:0:0:1]/c", AddressKind::Loopback),
             ("https://[64:ff9b::a00:1]/c", AddressKind::Private),
             ("https://10.0.0.1:8443/c", AddressKind::Private),
             ("https://169.254.169.254/latest/meta-data", AddressKind::Metadata),
@@ -123,7 +140,7 @@ mod tests {
     #[test]
     fn localhost_is_refused_without_resolving_it() {
         for (url, passes) in
-            [("https://localhost/c", false), ("https://x.localhost/c", false), ("https://a.example/c", true)]
+            [("https://localhost/c", false), ("https://x.LOCALHOST/c", false), ("https://a.example/c", true)]
         {
             let strict = AddressRules::default();
             let target = Target::parse(url, &strict).expect(url);
@@ -143,11 +160,6 @@ mod tests {
             ("https://0x7f.1/c", UriSyntaxError::BadHost),
             ("https://app.example./c", UriSyntaxError::BadHost),
             ("https://app.example:0/c", UriSyntaxError::BadPort),
-            ("https://app.example:443/c", UriSyntaxError::DefaultPort),
-            ("HTTPS://app.example/c", UriSyntaxError::Uppercase),
-            ("https://APP.example/c", UriSyntaxError::Uppercase),
-            ("https://[::ffff:127.0.0.1]/c", UriSyntaxError::AddressNotation),
-            ("https://app.example/a/../c", UriSyntaxError::DotSegments),
             ("file:///etc/passwd", UriSyntaxError::NoHost),
             // An A-label that no name encodes to.
             ("https://xn--a.example/c", UriSyntaxError::BadHost),

@@ -38,11 +38,6 @@ pub const RELOAD_EVERY: Duration = Duration::from_secs(14);
 /// keys.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// `typ` of an access token (RFC 9068 section 2.1).
-pub const ACCESS_TOKEN: &str = "at+jwt";
-/// `typ` of an ID token.
-pub const ID_TOKEN: &str = "JWT";
-
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
     #[error("no usable signing key")]

@@ -1,7 +1,7 @@
 //! Logs and traces. Logs go to standard error, as text on a terminal and as JSON otherwise. Spans
 //! are exported by OTLP if the standard `OTEL_*` variables name a collector.
 
-mod once_a_minute;
+mod log_limiter;
 
 use std::io::IsTerminal as _;
 
@@ -9,15 +9,18 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, ParseError};
-use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
-use crate::telemetry::once_a_minute::{Limited, LogLimiter};
-pub use crate::telemetry::once_a_minute::{RequestSource, report, with_request_source};
+use crate::telemetry::log_limiter::{Limited, LogLimiter};
+pub use crate::telemetry::log_limiter::{RequestSource, report, with_request_source};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -94,8 +97,42 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
 }
 
 /// One object per line: the fields of the event, and in `span` those of the request.
-fn json() -> Format<Json> {
-    fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false)
+fn json() -> EscapedJson {
+    EscapedJson(fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false))
+}
+
+/// JSON in which DEL and the C1 controls are escaped too. RFC 8259 requires that only for the
+/// controls below U+0020, but some terminals obey U+009B like an escape sequence.
+struct EscapedJson(Format<Json>);
+
+impl<S, N> FormatEvent<S, N> for EscapedJson
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let mut rest = line.as_str();
+        while let Some(at) = rest.find(is_obeyed_by_terminals) {
+            let (clean, from_control) = rest.split_at(at);
+            let mut chars = from_control.chars();
+            let control = chars.next().unwrap_or_default();
+            write!(writer, "{clean}\\u{:04x}", u32::from(control))?;
+            rest = chars.as_str();
+        }
+        writer.write_str(rest)
+    }
+}
+
+/// Such a character can only be in a JSON string, where it can be escaped.
+const fn is_obeyed_by_terminals(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{9f}')
 }
 
 #[expect(
@@ -148,24 +185,29 @@ mod tests {
         }
     }
 
-    fn logged(work: impl FnOnce()) -> Vec<Value> {
+    fn written(work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
         let layer = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(json());
         let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, work);
-        let text = String::from_utf8(written.0.lock().expect("is not poisoned").clone()).expect("is text");
+        let bytes = written.0.lock().expect("is not poisoned").clone();
+        String::from_utf8(bytes).expect("is text")
+    }
+
+    fn parsed(text: &str) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     }
 
     #[test]
     fn a_line_has_the_fields_of_the_event_and_of_the_request() {
-        let mut lines = logged(|| {
+        let text = written(|| {
             let request = tracing::info_span!("request", request.id = "abc", route = tracing::field::Empty).entered();
             request.record("route", "/a");
             tracing::warn!(count = 3, good = true, name = "x", "it happened");
         });
 
+        let mut lines = parsed(&text);
         let timestamp = lines[0]["timestamp"].take();
         assert!(timestamp.as_str().is_some_and(|text| text.ends_with('Z')), "{timestamp}");
         assert_eq!(
@@ -184,12 +226,18 @@ mod tests {
     }
 
     #[test]
-    fn client_input_cannot_forge_a_line() {
-        let hostile = "a\"}\n{\"level\":\"ERROR\"}\u{1b}[31m\\\u{85}é";
+    fn client_input_cannot_forge_a_line_or_color_a_terminal() {
+        let hostile = "a\"}\n{\"level\":\"ERROR\"}\u{1b}[31m\\\u{7f}\u{85}\u{9b}31m\u{a0}é";
 
-        let lines = logged(|| tracing::info!(name = hostile, "registered"));
+        let text = written(|| {
+            let _request = tracing::info_span!("request", hostile).entered();
+            tracing::info!(name = hostile, error = %hostile, "registered");
+        });
 
+        let lines = parsed(&text);
         assert_eq!(lines.len(), 1);
-        assert_eq!(lines[0]["name"], hostile);
+        assert_eq!([&lines[0]["name"], &lines[0]["error"], &lines[0]["span"]["hostile"]], [hostile; 3]);
+        let without_end = text.strip_suffix('\n').expect("a line");
+        assert!(!without_end.chars().any(char::is_control), "{text:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grantor::{sweeper, timekeeper};
+use grantor::{clock_sync, sweeper};
 use serde_json::json;
 
 use crate::delivery::stage::{SETTINGS, cause, create, deliveries, sender};
@@ -141,7 +141,7 @@ on_both! {
         let ahead = right.replica_on_host_off_by(DAY, &[]).await;
 
         for server in [&right, &ahead] {
-            timekeeper::follow(&server.app, &mut timekeeper::Warnings::default()).await;
+            clock_sync::follow(&server.app, &mut clock_sync::Warnings::default()).await;
         }
 
         let skew = |text: &str| -> f64 {

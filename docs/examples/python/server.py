@@ -1,7 +1,7 @@
 """A protected MCP server on the official Python SDK. Grantor checks its access tokens by introspection (RFC 7662).
 
 Settings, all from the environment:
-  AUTH_SERVER_URL      http.public_url of Grantor, without a slash at the end
+  AUTH_SERVER_URL  http.public_url of Grantor, without a slash at the end
   RESOURCE_URL     URL of this server as clients know it, the --uri of `grantor resource create`
   RESOURCE_SECRET  the secret that `grantor resource create` prints
   PORT             port on 127.0.0.1 to listen on, 8000 by default

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, client_and_user_info, offer_scopes};
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::authorizations::codes::AuthorizationCode;
 use crate::db::authorizations::{codes, consents, requests};
 use crate::db::clients::Client;
@@ -96,17 +96,17 @@ impl From<OfferError> for ApproveError {
 
 pub async fn approve_request(
     context: &Context,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     approval: Approval<'_>,
     by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
-    context.transact("request.approve", |tx| Box::pin(approve(context, tx, bounds, approval, by))).await
+    context.transact("request.approve", |tx| Box::pin(approve(context, tx, rules, approval, by))).await
 }
 
 async fn approve(
     context: &Context,
     tx: &mut Tx,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     approval: Approval<'_>,
     by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
@@ -120,8 +120,8 @@ async fn approve(
         return Err(ApproveError::NotPending);
     }
     let request = take_request(tx, approval, now).await?;
-    let consent = ConsentRequest { client, request: &request, user, org_id, issuer: bounds.issuer };
-    let offer = offer_scopes(&mut *tx, bounds, consent).await?;
+    let consent = ConsentRequest { client, request: &request, user, org_id, issuer: rules.issuer };
+    let offer = offer_scopes(&mut *tx, rules, consent).await?;
     // This is checked again here, since a grant may have been revoked or a restriction changed.
     let is_current =
         approval.answer.map_or(offer.is_remembered, |answer| answer.page_digest == consent.page_digest(&offer));

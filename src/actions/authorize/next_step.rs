@@ -3,7 +3,7 @@
 
 use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, offer_scopes};
 use crate::actions::authorize::pending::Pending;
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
 use crate::db::authorizations::requests;
 use crate::db::engine::error::DbError;
@@ -48,7 +48,7 @@ pub struct Visit<'a> {
 /// can grant in the selected organization.
 pub async fn find_next_step(
     context: &Context,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     pending: &Pending,
     visit: Visit<'_>,
 ) -> Result<NextStep, DbError> {
@@ -73,14 +73,18 @@ pub async fn find_next_step(
         OrganizationStep::NoOrganization => Ok(NextStep::NoOrganization),
         OrganizationStep::Choose => Ok(NextStep::ChooseOrganization(organizations)),
         OrganizationStep::Act(org_id) => {
-            consent_step(context, bounds, pending.consent_request(user, org_id, bounds.issuer)).await
+            consent_step(context, rules, pending.consent_request(user, org_id, rules.issuer)).await
         }
     }
 }
 
-async fn consent_step(context: &Context, bounds: Bounds<'_>, consent: ConsentRequest<'_>) -> Result<NextStep, DbError> {
+async fn consent_step(
+    context: &Context,
+    rules: RestrictionRules<'_>,
+    consent: ConsentRequest<'_>,
+) -> Result<NextStep, DbError> {
     let org_id = consent.org_id;
-    match offer_scopes(&context.db, bounds, consent).await {
+    match offer_scopes(&context.db, rules, consent).await {
         Ok(offer) if offer.is_remembered => Ok(NextStep::Approve(org_id)),
         Ok(offer) => Ok(NextStep::Consent(org_id, Box::new(offer))),
         // The membership ended a moment ago.
@@ -95,17 +99,17 @@ async fn consent_step(context: &Context, bounds: Bounds<'_>, consent: ConsentReq
 /// the step that is next in any case.
 pub async fn choose_organization(
     context: &Context,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     pending: &mut Pending,
     visit: Visit<'_>,
     chosen: OrgId,
 ) -> Result<NextStep, DbError> {
-    let step = find_next_step(context, bounds, pending, visit).await?;
+    let step = find_next_step(context, rules, pending, visit).await?;
     let (NextStep::ChooseOrganization(organizations), Some(user)) = (&step, visit.user) else { return Ok(step) };
     if !organizations.iter().any(|(id, _)| *id == chosen) {
         return Ok(step);
     }
     requests::choose_org(&context.db, pending.handle.digest(), pending.browser, chosen).await?;
     pending.chosen_org = Some(chosen);
-    consent_step(context, bounds, pending.consent_request(user, chosen, bounds.issuer)).await
+    consent_step(context, rules, pending.consent_request(user, chosen, rules.issuer)).await
 }

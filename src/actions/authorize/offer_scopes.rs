@@ -1,8 +1,8 @@
 //! Decides which scopes a user can grant to a client in one organization.
 
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::db::authorizations::consents;
-use crate::db::authorizations::consents::Granted;
+use crate::db::authorizations::consents::ConsentedGrant;
 use crate::db::clients::Client;
 use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
@@ -13,7 +13,7 @@ use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::RedirectUri;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::{OfferedScopes, ScopeRequest, ScopesRefused, offered_scopes};
-use crate::rules::scope::restriction::ceiling;
+use crate::rules::scope::restriction::Ceiling;
 use crate::rules::webhook::event::{ClientInfo, UserInfo};
 
 /// A client that asks a user for consent in one organization.
@@ -48,7 +48,7 @@ impl ConsentRequest<'_> {
 
     /// The redirect URI of the request. The port of a loopback address can differ each time.
     fn redirect(&self) -> Option<RedirectUri> {
-        RedirectUri::parse(&self.request.redirect_uri).ok()
+        RedirectUri::parse_any_spelling(&self.request.redirect_uri).ok()
     }
 
     pub fn redirect_uri(&self) -> String {
@@ -74,7 +74,7 @@ pub struct Offer {
     pub org_name: String,
     pub scopes: OfferedScopes,
     /// What the user granted to this client before and has not revoked.
-    pub granted: Option<Granted>,
+    pub granted: Option<ConsentedGrant>,
     /// The offered scopes that the user granted before, for this redirect URI and all requested
     /// resources.
     pub given_before: ScopeSet,
@@ -112,7 +112,7 @@ pub enum OfferError {
 
 pub async fn offer_scopes(
     db: impl DbHandle,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     consent: ConsentRequest<'_>,
 ) -> Result<Offer, OfferError> {
     let ConsentRequest { client, request, user, org_id, .. } = consent;
@@ -121,21 +121,19 @@ pub async fn offer_scopes(
     if found.disabled_at.is_some() {
         return Err(OfferError::Disabled);
     }
-    let ceiling =
-        ceiling(found.restriction.as_ref(), found.default_client_scopes.as_ref(), bounds.required, bounds.catalog);
     let request = ScopeRequest {
         requested: request.scope.as_ref(),
         registered: client.metadata.scope(),
-        ceiling: &ceiling,
-        required: bounds.required,
+        ceiling: Ceiling::of(found.restriction.as_ref(), found.default_client_scopes.as_ref(), rules.catalog),
+        required: rules.required,
         role: found.role,
-        catalog: bounds.catalog,
-        on_excess: bounds.on_excess,
+        catalog: rules.catalog,
+        on_excess: rules.on_excess,
     };
     let scopes = offered_scopes(request).map_err(OfferError::Refused)?;
     let agreed = found.granted.as_ref().map(|granted| agreed_before(consent, granted));
     let is_remembered = match (&found.granted, &agreed) {
-        (Some(granted), Some(agreed)) => is_remembered_by(bounds, consent, &scopes, granted, agreed),
+        (Some(granted), Some(agreed)) => is_remembered_by(rules, consent, &scopes, granted, agreed),
         _ => false,
     };
     let given_before = scopes.all().intersection(&agreed.unwrap_or_default());
@@ -143,15 +141,15 @@ pub async fn offer_scopes(
 }
 
 /// Never more than the grant holds now: scopes that were removed since are not remembered.
-fn agreed_before(consent: ConsentRequest<'_>, granted: &Granted) -> ScopeSet {
+fn agreed_before(consent: ConsentRequest<'_>, granted: &ConsentedGrant) -> ScopeSet {
     consent.reach().agreed_for_all(&granted.agreed).intersection(&granted.scopes)
 }
 
 fn is_remembered_by(
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     consent: ConsentRequest<'_>,
     scopes: &OfferedScopes,
-    granted: &Granted,
+    granted: &ConsentedGrant,
     agreed: &ScopeSet,
 ) -> bool {
     let Some(redirect) = consent.redirect() else { return false };
@@ -160,5 +158,5 @@ fn is_remembered_by(
         declined: &granted.declined,
         is_same_page: granted.consent_digest == consent.digest_of(scopes),
     };
-    is_remembered(bounds.remember, redirect.kind(), Some(previous), scopes, consent.request.prompt)
+    is_remembered(rules.remember, redirect.kind(), Some(previous), scopes, consent.request.prompt)
 }

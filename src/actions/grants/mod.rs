@@ -1,4 +1,6 @@
 //! Revoking grants: one, all grants of a client, or all access after a restored backup.
 
-pub mod end;
+pub mod narrow_or_revoke;
 pub mod revoke_everything;
+pub mod revoke_grant;
+pub mod revoked_grants;

@@ -3,11 +3,9 @@
 
 use crate::actions::context::Context;
 use crate::actions::keys::rotate_signing_keys::SigningRules;
-use crate::actions::webhooks::announce::publish_events;
+use crate::actions::webhooks::publish_events::publish_events;
 use crate::db::engine::error::DbError;
 use crate::db::keys::{sealing_keys, signing_keys};
-use crate::rules::timestamp::Timestamp;
-use crate::rules::token::signing_algorithm::SigningAlgorithm;
 use crate::rules::webhook::event::Event;
 
 /// How long before another key signs, in seconds.
@@ -35,20 +33,18 @@ async fn announce_signing_keys(context: &Context, max_age: i64) -> Result<usize,
         .transact("signing_keys.announce", |tx| {
             Box::pin(async move {
                 let keys = signing_keys::announce(tx, now.minus(max_age).plus(SIGNING), now).await?;
-                let events: Vec<Event<'_>> = keys.iter().map(|key| signing_key_expiring(key, max_age)).collect();
+                let expiring = keys.iter().map(|(key, algorithm, signs_from)| Event::SigningKeyExpiring {
+                    key,
+                    algorithm: *algorithm,
+                    signs_from: *signs_from,
+                    replaced_at: signs_from.plus(max_age),
+                });
+                let events: Vec<Event<'_>> = expiring.collect();
                 publish_events(context, tx, &events).await?;
                 Ok(keys.len())
             })
         })
         .await
-}
-
-fn signing_key_expiring(
-    (key, algorithm, signs_from): &(String, SigningAlgorithm, Timestamp),
-    max_age: i64,
-) -> Event<'_> {
-    let (algorithm, signs_from, replaced_at) = (*algorithm, *signs_from, signs_from.plus(max_age));
-    Event::SigningKeyExpiring { key, algorithm, signs_from, replaced_at }
 }
 
 /// A key that was replaced no longer seals anything, so its age does not matter.

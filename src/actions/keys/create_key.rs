@@ -9,6 +9,7 @@ use crate::actions::context::Context;
 use crate::actions::users::create_user::parse_email;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
+use crate::db::keys::application_keys::NewApplicationKey;
 use crate::db::keys::{api_keys, application_keys};
 use crate::db::orgs::memberships;
 use crate::db::users;
@@ -73,8 +74,8 @@ pub(in crate::actions) async fn create_in(
     };
     let now = context.clock.now();
     api_keys::insert(&mut *tx, keys.api_key_id, org_id, &keys.api_key, now).await?;
-    let owner = (org_id, user_id);
-    application_keys::insert(&mut *tx, keys.application_key_id, owner, &keys.application_key, now).await?;
+    let (id, secret) = (keys.application_key_id, &keys.application_key);
+    application_keys::insert(&mut *tx, NewApplicationKey { id, org_id, user_id, secret, created_at: now }).await?;
     let subject = format!("user:{user_id}");
     let after = Some(json!({"api_key_id": keys.api_key_id, "application_key_id": keys.application_key_id}));
     audit::record(context, tx, by, Change { org_id, action: "keys.created", subject: &subject, before: None, after })

@@ -7,7 +7,7 @@ use crate::actions::keys::create_key::NewKeys;
 use crate::actions::orgs::create_org;
 use crate::actions::orgs::create_org::CreateOrgError;
 use crate::actions::users::create_user;
-use crate::actions::users::create_user::{CreateUserError, NewUser};
+use crate::actions::users::create_user::{CreateUserError, NewMember, NewUser};
 use crate::db::engine::error::DbError;
 use crate::rules::id::OrgId;
 use crate::rules::identity::permission::Role;
@@ -39,12 +39,13 @@ pub async fn bootstrap(
     password: Option<Secret>,
     by: &AuditActor,
 ) -> Result<Bootstrapped, BootstrapError> {
-    let newcomer = &create_user::prepare(context, email, None, password, org_name).await?;
+    let administrator = NewMember { password, ..NewMember::new(email, Role::Admin) };
+    let newcomer = &create_user::prepare(context, administrator, org_name).await?;
     context
         .transact("org.bootstrap", |tx| {
             Box::pin(async move {
                 let org_id = create_org::create_in(context, tx, org_name, by).await?;
-                let user = create_user::create_in(context, tx, org_id, newcomer.clone(), Role::Admin, by).await?;
+                let user = create_user::create_in(context, tx, org_id, newcomer.clone(), by).await?;
                 let keys = create_key::create_in(context, tx, org_id, user.id, by).await?;
                 Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
             })

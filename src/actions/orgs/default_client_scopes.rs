@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::actions::audit::AuditActor;
-use crate::actions::clients::restrict_scopes::{Restricted, publish_change};
+use crate::actions::clients::restrict_scopes::{ChangedCeilings, Restricted, publish_change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::narrow_or_revoke;
+use crate::actions::grants::narrow_or_revoke::narrow_or_revoke;
 use crate::config::{Config, OnNarrow};
 use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
@@ -49,21 +49,6 @@ pub struct NewDefaults<'a> {
     pub catalog: &'a ScopeCatalog,
 }
 
-/// Returns the number of grants that held more than the new default allows. They were revoked or
-/// narrowed.
-pub async fn set_default_client_scopes(
-    context: &Context,
-    org_id: OrgId,
-    scopes: Option<&ScopeSet>,
-    config: &Config,
-    catalog: &ScopeCatalog,
-    by: &AuditActor,
-) -> Result<usize, SetDefaultsError> {
-    let new = NewDefaults { org_id, scopes, config, catalog };
-    let done = restrict_by_default(context, new, None, by).await?;
-    Ok(done.affected.grants.try_into().unwrap_or(usize::MAX))
-}
-
 /// Returns what [`restrict_by_default`] would do now. Stores nothing.
 pub async fn preview_default_restriction(
     context: &Context,
@@ -82,8 +67,10 @@ pub async fn preview_default_restriction(
             OnNarrow::Revoke => affected.grants,
             OnNarrow::NarrowGrants => affected.without_other_scopes,
         };
-        users.extend(grants::ids::users_with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
-        ids.extend(grants::ids::with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?);
+        for (id, user_id) in grants::ids::with_any_scope(&context.db, new.org_id, client_id, &exceeding).await? {
+            ids.push(id);
+            users.insert(user_id);
+        }
     }
     let last_token_ends_at = last_tokens::latest_end(&context.db, &ids).await?;
     let (grants, users) = (ids.len() as u64, users.len() as u64);
@@ -118,7 +105,8 @@ pub async fn restrict_by_default(
                 orgs::update_default_client_scopes(&mut *tx, org_id, new.scopes).await?;
                 let removed = remove_exceeding_scopes(context, tx, new).await?;
                 let ceilings = Ceilings::Defaults { before, after: new.scopes };
-                publish_change(context, tx, org_id, ceilings, (removed.grants, &removed.ended), by).await?;
+                let changed = ChangedCeilings { org_id, ceilings, narrowed: removed.grants, revoked: &removed.ended };
+                publish_change(context, tx, changed, by).await?;
                 let affected =
                     AffectedGrants { grants: removed.grants, users: removed.users, ..AffectedGrants::default() };
                 Ok(new.effect(before, affected, removed.ended.len() as u64, removed.last_token_ends_at))
@@ -145,10 +133,11 @@ async fn remove_exceeding_scopes(
     let on_narrow = new.config.restriction.on_narrow;
     for client_id in new.affected_clients(&mut *tx).await? {
         let exceeding = new.exceeding(client_id);
-        users.extend(grants::ids::users_with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?);
-        let ids = grants::ids::with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
+        let found = grants::ids::with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
+        let (ids, users_of_client): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        users.extend(users_of_client);
         let now = context.clock.now();
-        ended.extend(narrow_or_revoke(&mut *tx, &ids, (on_narrow, &exceeding), now).await?);
+        ended.extend(narrow_or_revoke(&mut *tx, &ids, on_narrow, &exceeding, now).await?);
         all.extend(ids);
     }
     let last_token_ends_at = last_tokens::latest_end(tx, &all).await?;

@@ -86,7 +86,9 @@ async fn store(
         outcome => outcome?,
     }
     let after = json!({"uri": resource.uri.as_str(), "name": resource.name, "scopes": resource.scopes});
-    Ok(record(context, tx, by, "resource.created", resource.id, Some(after)).await?)
+    let subject = format!("resource:{}", resource.id);
+    let change = ServerChange { action: "resource.created", subject: &subject, before: None, after: Some(after) };
+    Ok(audit::record_of_server(context, tx, by, change).await?)
 }
 
 /// Deletes a resource. Its secret is refused within five seconds, and tokens for it are issued only
@@ -97,22 +99,12 @@ pub async fn delete_resource(context: &Context, id: ResourceId, by: &AuditActor)
             Box::pin(async move {
                 let deleted = resources::delete(&mut *tx, id).await?;
                 if deleted {
-                    record(context, tx, by, "resource.deleted", id, None).await?;
+                    let (action, subject) = ("resource.deleted", format!("resource:{id}"));
+                    let change = ServerChange { action, subject: &subject, before: None, after: None };
+                    audit::record_of_server(context, tx, by, change).await?;
                 }
                 Ok(deleted)
             })
         })
         .await
-}
-
-async fn record(
-    context: &Context,
-    tx: &mut Tx,
-    by: &AuditActor,
-    action: &'static str,
-    id: ResourceId,
-    after: Option<serde_json::Value>,
-) -> Result<(), DbError> {
-    let subject = format!("resource:{id}");
-    audit::record_of_server(context, tx, by, ServerChange { action, subject: &subject, before: None, after }).await
 }

@@ -159,16 +159,24 @@ pub struct AtBrowser<'a> {
     pub browser: Option<Digest>,
 }
 
+/// A new password, and the current one as proof.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    pub current: Secret,
+    pub new: Secret,
+    /// Whether all grants of the user are revoked too.
+    pub end_grants: bool,
+}
+
 /// Changes the password. All other sessions end and all known browsers are forgotten, since one of
 /// them may be stolen. Returns the cookie by which this browser is known from now on.
 pub async fn change_password(
     context: &Context,
     at: AtBrowser<'_>,
-    current: Secret,
-    new: Secret,
-    end_grants: bool,
+    change: PasswordChange,
     by: &AuditActor,
 ) -> Result<Secret, ChangePasswordError> {
+    let PasswordChange { current, new, end_grants } = change;
     let hash = users::find_password_hash(&context.db, at.user.id).await?;
     if !context.passwords.verify(current, hash, AttemptSource::KnownBrowser).await? {
         return Err(ChangePasswordError::WrongPassword);

@@ -5,15 +5,15 @@ use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::RevokedGrants;
-use crate::actions::users::create_user::{HashedPassword, parse_email};
-use crate::actions::users::disable_user::UserError;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::grants::revoked_grants::RevokedGrants;
+use crate::actions::users::create_user::HashedPassword;
+use crate::actions::users::disable_user::{UserError, find_user};
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::grants::revocations;
 use crate::db::orgs::memberships;
 use crate::db::users::{User, known_browsers, sessions};
 use crate::db::{grants, users};
-use crate::rules::id::{GrantId, OrgId, SessionId};
+use crate::rules::id::{OrgId, SessionId};
 use crate::rules::identity::password;
 use crate::rules::identity::password::Owner;
 use crate::rules::secret::{Digest, Secret};
@@ -52,9 +52,7 @@ pub async fn set_password(
     new: NewPassword,
     by: &AuditActor,
 ) -> Result<Option<Secret>, UserError> {
-    let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
-    let address = parse_email(email).map_err(|_| no_such_user())?;
-    let user = users::find_by_email(&context.db, &address).await?.ok_or_else(no_such_user)?;
+    let user = find_user(&context.db, email).await?;
     if let Some(chosen) = &new.password {
         check(context, &user, chosen).await?;
     }
@@ -76,8 +74,7 @@ pub async fn set_password(
                 }
                 let mut ended = Vec::new();
                 if new.end_grants {
-                    let ids = grants::ids::of_user(tx, user.id).await?;
-                    let ids: Vec<GrantId> = ids.into_iter().map(|(id, _)| id).collect();
+                    let ids = grants::ids::of_user(tx, user.id, None).await?;
                     ended = revocations::revoke(tx, &ids, now).await?;
                 }
                 let revoked = RevokedGrants::of(context, &ended, RevocationCause::PasswordSet, by);

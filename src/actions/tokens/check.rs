@@ -5,7 +5,7 @@
 //! which takes a third of the time. Whether the token is revoked is read from the database each
 //! time, so that a revocation on any replica is visible to the next check on every other one.
 
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::issue::Issuer;
 use crate::db::engine::error::DbError;
@@ -34,12 +34,12 @@ pub struct ActiveToken {
 }
 
 impl Issuer {
-    /// Returns `None` if the token is not from this server or no longer valid. `bounds` returns the
-    /// bounds of its client.
+    /// Returns `None` if the token is not from this server or no longer valid. `rules` returns the
+    /// rules of its client.
     pub async fn find_live<'a>(
         &self,
         context: &Context,
-        bounds: impl FnOnce(ClientId) -> Bounds<'a>,
+        rules: impl FnOnce(ClientId) -> RestrictionRules<'a>,
         token: &str,
     ) -> Result<Option<ActiveToken>, DbError> {
         let Some(claims) = self.verify(token).await else { return Ok(None) };
@@ -50,7 +50,7 @@ impl Issuer {
         let found = self.families.find_liveness(claims.family).await?;
         let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else { return Ok(None) };
         let Some(role) = liveness.role else { return Ok(None) };
-        let Bounds { required, catalog, .. } = bounds(liveness.client_id);
+        let RestrictionRules { required, catalog, .. } = rules(liveness.client_id);
         let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalog);
         self.uses.note(claims.family, now);
         Ok(Some(ActiveToken { claims, scopes, role, liveness }))

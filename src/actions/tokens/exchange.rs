@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
-use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
+use crate::actions::tokens::issue::{Issued, Issuer, TokenContent};
 use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::db::authorizations::codes::FoundCode;
 use crate::db::clients::Client;
@@ -49,14 +49,14 @@ pub struct Exchange<'a> {
 pub async fn exchange_code(
     context: &Context,
     issuer: &Arc<Issuer>,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     exchange: Exchange<'_>,
 ) -> Result<Issued, TokenError> {
     let code = exchange.code.digest();
     let deciding = Arc::new(Deciding {
         issuer: Arc::clone(issuer),
-        catalog: Arc::clone(bounds.catalog),
-        required: bounds.required.clone(),
+        catalog: Arc::clone(rules.catalog),
+        required: rules.required.clone(),
         client_id: exchange.client.id,
         code,
         redirect_uri: exchange.redirect_uri.map(str::to_owned),
@@ -107,9 +107,9 @@ struct Exchanged {
 impl Exchanged {
     fn issue(self, context: &Context, issuer: &Issuer, client: &str) -> Result<Issued, TokenError> {
         let Self { family, refresh_token, scopes, resources, nonce, user } = self;
-        let narrowed = Narrowed { client, scopes: &scopes, resources: &resources };
-        let access_token = issuer.access_token(context, &family, narrowed)?;
-        let id_token = issuer.id_token(context, &family, client, &scopes, nonce, &user)?;
+        let content = TokenContent { client, scopes: &scopes, resources: &resources };
+        let access_token = issuer.access_token(context, &family, content)?;
+        let id_token = issuer.id_token(context, &family, content, nonce, &user)?;
         issuer.uses.note(family.id, family.created_at);
         Ok(Issued { access_token, expires_in: issuer.lifetimes.access, refresh_token, scope: scopes, id_token })
     }

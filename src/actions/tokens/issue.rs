@@ -53,10 +53,10 @@ pub struct Issued {
     pub id_token: Option<Secret>,
 }
 
-/// What one access token carries in addition to its family, which may be less than the family
-/// allows.
+/// What the tokens of one response carry in addition to their family, which may be less than the
+/// family allows.
 #[derive(Clone, Copy, Debug)]
-pub struct Narrowed<'a> {
+pub struct TokenContent<'a> {
     /// The `client_id` as the client sends it.
     pub client: &'a str,
     pub scopes: &'a ScopeSet,
@@ -68,19 +68,19 @@ impl Issuer {
         &self,
         context: &Context,
         family: &Family,
-        narrowed: Narrowed<'_>,
+        content: TokenContent<'_>,
     ) -> Result<Secret, SigningError> {
         let now = context.clock.now();
         let claims = AccessTokenClaims {
             iss: self.name.clone(),
             sub: family.user_id,
-            aud: Audience::of(narrowed.resources, &self.name),
+            aud: Audience::of(content.resources, &self.name),
             exp: now.plus(self.lifetimes.access),
             iat: now,
             auth_time: family.signed_in_at,
             jti: context.new_id(),
-            client_id: narrowed.client.to_owned(),
-            scope: narrowed.scopes.clone(),
+            client_id: content.client.to_owned(),
+            scope: content.scopes.clone(),
             org_id: family.org_id,
             family: family.id,
         };
@@ -95,24 +95,23 @@ impl Issuer {
         &self,
         context: &Context,
         family: &Family,
-        client: &str,
-        scopes: &ScopeSet,
+        content: TokenContent<'_>,
         nonce: Option<String>,
         user: &User,
     ) -> Result<Option<Secret>, SigningError> {
-        if !scopes.contains("openid") {
+        if !content.scopes.contains("openid") {
             return Ok(None);
         }
         let now = context.clock.now();
         let claims = IdTokenClaims {
             iss: self.name.clone(),
             sub: family.user_id,
-            aud: client.to_owned(),
+            aud: content.client.to_owned(),
             exp: now.plus(self.lifetimes.access),
             iat: now,
             auth_time: family.signed_in_at,
             nonce,
-            user: UserClaims::for_scopes(scopes, &user.email, user.name.as_deref()),
+            user: UserClaims::for_scopes(content.scopes, &user.email, user.name.as_deref()),
         };
         self.signing.sign(ID_TOKEN_TYPE, &claims, now).map(|token| Some(Secret::new(token)))
     }

@@ -8,10 +8,10 @@
 
 use std::sync::Arc;
 
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
-use crate::actions::tokens::issue::{Issued, Issuer, Narrowed};
+use crate::actions::tokens::issue::{Issued, Issuer, TokenContent};
 use crate::actions::tokens::revoke_family::{RevocationReason, revoke_family};
 use crate::clock::Clock;
 use crate::db::engine::decisions::Decision;
@@ -47,7 +47,7 @@ pub struct Refreshing<'a> {
 pub async fn refresh_tokens(
     context: &Context,
     issuer: &Arc<Issuer>,
-    bounds: Bounds<'_>,
+    rules: RestrictionRules<'_>,
     refreshing: Refreshing<'_>,
 ) -> Result<Issued, TokenError> {
     let token =
@@ -55,8 +55,8 @@ pub async fn refresh_tokens(
     let deciding = Arc::new(Deciding {
         issuer: Arc::clone(issuer),
         clock: context.clock.clone(),
-        catalog: Arc::clone(bounds.catalog),
-        required: bounds.required.clone(),
+        catalog: Arc::clone(rules.catalog),
+        required: rules.required.clone(),
         client_id: refreshing.client_id,
         token,
         scope: refreshing.scope.cloned(),
@@ -115,7 +115,7 @@ impl Refreshed {
             note_reissue(context, &family, reissued_at).await;
         }
         let access_token =
-            issuer.access_token(context, &family, Narrowed { client, scopes: &scopes, resources: &resources })?;
+            issuer.access_token(context, &family, TokenContent { client, scopes: &scopes, resources: &resources })?;
         issuer.uses.note(family.id, context.clock.now());
         Ok(Issued {
             access_token,
@@ -186,11 +186,12 @@ impl Deciding {
             token: &self.token,
             scope: self.scope.as_ref(),
             resources: &self.resources,
+            now,
         };
         let lifetimes = self.issuer.lifetimes;
         let rules = RefreshRules { idle: lifetimes.refresh_idle, grace: lifetimes.grace, repeat: lifetimes.repeat };
         let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
-        decide_refresh(request, found.map(stored), rules, limits, now, || was_derived(&self.issuer, &self.token))
+        decide_refresh(request, found.map(stored), rules, limits, || was_derived(&self.issuer, &self.token))
     }
 
     fn rotation(&self, family: &Family, key_id: &str, successor: &Secret, now: Timestamp) -> Rotation {

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::actions::audit::{Actor, AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::grant_info;
+use crate::actions::grants::revoked_grants::grant_info;
 use crate::actions::tokens::issue::Issuer;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::families;
 use crate::db::grants::named;

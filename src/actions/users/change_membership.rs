@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
+use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants::named::NamedGrant;
@@ -21,7 +21,7 @@ use crate::db::keys::callers::CallerCache;
 use crate::db::orgs::memberships;
 use crate::db::users::User;
 use crate::db::{grants, orgs, users};
-use crate::rules::id::{GrantId, KeyId, OrgId, UserId};
+use crate::rules::id::{KeyId, OrgId, UserId};
 use crate::rules::identity::membership::keeps_an_administrator;
 use crate::rules::identity::permission::Role;
 use crate::rules::timestamp::Timestamp;
@@ -44,7 +44,6 @@ pub enum MembershipError {
 pub struct RoleSet {
     pub user_id: UserId,
     pub before: Role,
-    pub after: Role,
 }
 
 /// What was revoked together with a membership.
@@ -57,16 +56,23 @@ pub struct Removed {
     pub last_token_ends_at: Option<Timestamp>,
 }
 
+/// The new role of a member.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRole<'a> {
+    pub org_id: OrgId,
+    pub email: &'a str,
+    pub role: Role,
+}
+
 /// The new role applies from the next request of a key or a token, on other replicas within five
 /// seconds.
 pub async fn set_role(
     context: &Context,
     callers: &CallerCache,
-    org_id: OrgId,
-    email: &str,
-    role: Role,
+    new: NewRole<'_>,
     by: &AuditActor,
 ) -> Result<RoleSet, MembershipError> {
+    let NewRole { org_id, email, role } = new;
     let set = context
         .transact("member.set_role", |tx| {
             Box::pin(async move {
@@ -83,7 +89,7 @@ pub async fn set_role(
                     };
                     audit::record(context, tx, by, change).await?;
                 }
-                Ok(RoleSet { user_id: user.id, before, after: role })
+                Ok(RoleSet { user_id: user.id, before })
             })
         })
         .await;
@@ -154,12 +160,7 @@ pub(in crate::actions) async fn end_access(
     now: Timestamp,
 ) -> Result<MemberAccess, DbError> {
     let keys = application_keys::revoke_of_member(&mut *tx, org_id, user_id, now).await?;
-    let ids: Vec<GrantId> = grants::ids::of_user(&mut *tx, user_id)
-        .await?
-        .into_iter()
-        .filter(|(_, org)| *org == org_id)
-        .map(|(id, _)| id)
-        .collect();
+    let ids = grants::ids::of_user(&mut *tx, user_id, Some(org_id)).await?;
     let grants = revocations::revoke(tx, &ids, now).await?;
     Ok(MemberAccess { grants, keys })
 }

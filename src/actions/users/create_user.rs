@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::RevokedGrants;
+use crate::actions::grants::revoked_grants::RevokedGrants;
 use crate::actions::users::change_membership::{MemberAccess, end_access, key_revoked};
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::orgs::memberships;
+use crate::db::users::User;
 use crate::db::{orgs, users};
 use crate::passwords::HashError;
 use crate::rules::id::{OrgId, UserId};
@@ -49,19 +50,32 @@ pub enum CreateUserError {
     Db(#[from] DbError),
 }
 
-/// A person who already has an account on this server keeps their name, if the account has one.
+/// The member that a request adds to an organization.
+#[derive(Clone, Debug)]
+pub struct NewMember<'a> {
+    pub email: &'a str,
+    /// A person who already has an account on this server keeps their name, if the account has one.
+    pub name: Option<&'a str>,
+    pub role: Role,
+    /// `None`: the server generates one.
+    pub password: Option<Secret>,
+}
+
+impl<'a> NewMember<'a> {
+    pub const fn new(email: &'a str, role: Role) -> Self {
+        Self { email, name: None, role, password: None }
+    }
+}
+
 pub async fn create_user(
     context: &Context,
     org_id: OrgId,
-    email: &str,
-    name: Option<&str>,
-    role: Role,
-    password: Option<Secret>,
+    new: NewMember<'_>,
     by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
     let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
-    let newcomer = &prepare(context, email, name, password, &org_name).await?;
-    context.transact("user.create", |tx| Box::pin(create_in(context, tx, org_id, newcomer.clone(), role, by))).await
+    let newcomer = &prepare(context, new, &org_name).await?;
+    context.transact("user.create", |tx| Box::pin(create_in(context, tx, org_id, newcomer.clone(), by))).await
 }
 
 /// A person who may be new to this server. Everything slow, such as hashing, is already done.
@@ -69,24 +83,24 @@ pub async fn create_user(
 pub(in crate::actions) struct Newcomer {
     email: String,
     name: Option<String>,
+    role: Role,
     password: HashedPassword,
 }
 
 /// Runs before the transaction, so that no database connection waits for a password hash.
 pub(in crate::actions) async fn prepare(
     context: &Context,
-    email: &str,
-    name: Option<&str>,
-    password: Option<Secret>,
+    new: NewMember<'_>,
     org_name: &str,
 ) -> Result<Newcomer, CreateUserError> {
+    let NewMember { email, name, role, password } = new;
     let (email, name) = (parse_email(email)?, name.map(parse_name).transpose()?);
     if let Some(chosen) = &password {
         let owner = Owner { email: &email, name: name.as_deref(), orgs: &[org_name.to_owned()] };
         password::check(chosen.expose(), owner)?;
     }
     let password = HashedPassword::new(context, password).await?;
-    Ok(Newcomer { email, name, password })
+    Ok(Newcomer { email, name, role, password })
 }
 
 /// Creates the user as part of a larger transaction, such as a bootstrap.
@@ -95,10 +109,9 @@ pub(in crate::actions) async fn create_in(
     tx: &mut Tx,
     org_id: OrgId,
     newcomer: Newcomer,
-    role: Role,
     by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
-    let now = context.clock.now();
+    let (role, now) = (newcomer.role, context.clock.now());
     let known = users::find_by_email(&mut *tx, &newcomer.email).await?;
     let is_known = known.is_some();
     let user = match known {
@@ -129,14 +142,14 @@ pub(in crate::actions) async fn create_in(
 }
 
 async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<NewUser, CreateUserError> {
-    let Newcomer { email, name, password } = newcomer;
-    let id = UserId(context.new_id());
-    let now = context.clock.now();
-    users::insert(&mut *tx, id, &email, name.as_deref(), &password.hash, now).await?;
+    let Newcomer { email, name, password, role: _ } = newcomer;
+    let (id, now) = (UserId(context.new_id()), context.clock.now());
+    let user = User { id, email, name, created_at: now, disabled_at: None };
+    users::insert(&mut *tx, &user, &password.hash).await?;
     if password.generated.is_some() {
         users::update_password_hash(&mut *tx, id, &password.hash, Some(now)).await?;
     }
-    Ok(NewUser { id, email, password: password.generated })
+    Ok(NewUser { id, email: user.email, password: password.generated })
 }
 
 /// The hash of a chosen password, or of one that the server generated.

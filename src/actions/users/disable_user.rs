@@ -5,9 +5,10 @@ use serde_json::json;
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::{RevokedAccess, RevokedGrants};
+use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
 use crate::actions::users::create_user::parse_email;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::webhooks::publish_events::record_and_publish;
+use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants::revocations;
@@ -16,7 +17,7 @@ use crate::db::orgs::memberships;
 use crate::db::users::{User, sessions};
 use crate::db::{grants, users};
 use crate::passwords::HashError;
-use crate::rules::id::{GrantId, UserId};
+use crate::rules::id::UserId;
 use crate::rules::identity::password::PasswordError;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::RevocationCause;
@@ -44,7 +45,7 @@ pub async fn disable_user(
     let disabled = context
         .transact("user.disable", |tx| {
             Box::pin(async move {
-                let user = find_named(tx, email).await?;
+                let user = find_user(&mut *tx, email).await?;
                 let now = context.clock.now();
                 let mut access = RevokedAccess::default();
                 if users::disable(&mut *tx, user.id, now).await? {
@@ -70,7 +71,7 @@ pub async fn enable_user(
     let enabled = context
         .transact("user.enable", |tx| {
             Box::pin(async move {
-                let user = find_named(tx, email).await?;
+                let user = find_user(&mut *tx, email).await?;
                 if users::enable(&mut *tx, user.id).await? {
                     let subject = format!("user:{}", user.id);
                     let before = Some(json!({"disabled_at": user.disabled_at}));
@@ -93,10 +94,11 @@ pub async fn enable_user(
     enabled
 }
 
-async fn find_named(tx: &mut Tx, email: &str) -> Result<User, UserError> {
+/// Finds a user by any spelling of the email address.
+pub(in crate::actions) async fn find_user(db: impl DbHandle, email: &str) -> Result<User, UserError> {
     let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
-    users::find_by_email(tx, &address).await?.ok_or_else(no_such_user)
+    users::find_by_email(db, &address).await?.ok_or_else(no_such_user)
 }
 
 async fn take_everything(
@@ -106,7 +108,7 @@ async fn take_everything(
     now: Timestamp,
     by: &AuditActor,
 ) -> Result<RevokedAccess, DbError> {
-    let ids: Vec<GrantId> = grants::ids::of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+    let ids = grants::ids::of_user(tx, user_id, None).await?;
     let ended = revocations::revoke(tx, &ids, now).await?;
     let sessions = sessions::delete_all(&mut *tx, user_id, None).await?;
     let subject = format!("user:{user_id}");

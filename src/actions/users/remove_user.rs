@@ -3,14 +3,14 @@
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::grants::end::RevokedGrants;
-use crate::actions::webhooks::announce::record_and_publish;
+use crate::actions::grants::revoked_grants::RevokedGrants;
+use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::grants::revocations;
 use crate::db::orgs::org_clients;
 use crate::db::{clients, grants, users};
 use crate::rules::client::ClientId;
-use crate::rules::id::{GrantId, OrgId, UserId};
+use crate::rules::id::{OrgId, UserId};
 use crate::rules::webhook::event::RevocationCause;
 
 /// Also removes the organization's row for `client_id`, unless an operator changed that row.
@@ -34,8 +34,7 @@ async fn remove(context: &Context, org_id: OrgId, user_id: UserId, by: &AuditAct
             Box::pin(async move {
                 // The lock keeps the user from granting anything else.
                 users::lock_enabled(tx, user_id).await?;
-                let ids: Vec<GrantId> =
-                    grants::ids::of_user(tx, user_id).await?.into_iter().map(|(id, _)| id).collect();
+                let ids = grants::ids::of_user(tx, user_id, None).await?;
                 let ended = revocations::revoke(tx, &ids, context.clock.now()).await?;
                 users::delete(tx, user_id).await?;
                 let subject = format!("user:{user_id}");

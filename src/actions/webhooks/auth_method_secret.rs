@@ -15,7 +15,8 @@ pub fn secret_place(row: &str, org: OrgId) -> Place<'_> {
 
 pub(in crate::actions) fn seal_client_secret(
     context: &Context,
-    (id, org): (AuthMethodId, OrgId),
+    id: AuthMethodId,
+    org: OrgId,
     secret: &Secret,
 ) -> SealedSecret {
     let (row, plain) = (id.to_string(), secret.expose().as_bytes());

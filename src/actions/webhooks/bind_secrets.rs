@@ -12,8 +12,9 @@ use crate::db::webhooks::secret_bindings::BoundRow;
 use crate::db::webhooks::variables::Variable;
 use crate::db::webhooks::{Webhook, secret_bindings};
 use crate::db::{orgs, webhooks};
-use crate::rules::id::{AuthMethodId, OrgId};
+use crate::rules::id::{AuthMethodId, OrgId, UserId};
 use crate::rules::secret::Secret;
+use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::receiver_url;
 use crate::rules::webhook::secret_binding::{NotBound, SecretBinding, SecretName};
 use crate::rules::webhook::template::{Headers, Payload};
@@ -43,41 +44,51 @@ pub(in crate::actions) async fn bind_secrets(
 ) -> Result<Vec<String>, BindError> {
     bind_unbound_of(tx, &context.ring, webhook.org_id).await?;
     let origin = receiver_url::origin(&webhook.url);
+    let binder = Binder { origin: &origin, user_id: by.actor.user_id(), now: context.clock.now() };
     let names = names_in(webhook.payload.as_deref(), custom_headers);
     let names = names.iter().map(String::as_str).collect();
     let mut bound = Vec::new();
     for (name, (id, binding)) in secret_bindings::find_for_variables(&mut *tx, webhook.org_id, &names).await? {
-        let secret = (BoundRow::Variable(id), SecretName::Variable(name.clone()));
-        if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
+        let secret = SecretName::Variable(name.clone());
+        if binder.bind(tx, BoundRow::Variable(id), secret, binding.unwrap_or_default()).await? {
             bound.push(name);
         }
     }
     if let Some(id) = webhook.auth_method_id
         && let Some(binding) = secret_bindings::find_for_auth_method(&mut *tx, webhook.org_id, id).await?
     {
-        let secret = (BoundRow::AuthMethod(id), SecretName::AuthMethod);
-        if bind(context, tx, secret, binding.unwrap_or_default(), &origin, by).await? {
+        let row = BoundRow::AuthMethod(id);
+        if binder.bind(tx, row, SecretName::AuthMethod, binding.unwrap_or_default()).await? {
             bound.push("auth_method".to_owned());
         }
     }
     Ok(bound)
 }
 
-async fn bind(
-    context: &Context,
-    tx: &mut Tx,
-    (row, secret): (BoundRow, SecretName),
-    binding: SecretBinding,
-    origin: &str,
-    by: &AuditActor,
-) -> Result<bool, BindError> {
-    let after = binding.clone().with(origin, by.actor.user_id(), context.clock.now());
-    let after = after.ok_or_else(|| binding.refusal(secret, origin))?;
-    if after == binding {
-        return Ok(false);
+/// Binds secrets to an origin for a user.
+struct Binder<'a> {
+    origin: &'a str,
+    user_id: Option<UserId>,
+    now: Timestamp,
+}
+
+impl Binder<'_> {
+    /// Returns false if the user had bound the secret to the origin before.
+    async fn bind(
+        &self,
+        tx: &mut Tx,
+        row: BoundRow,
+        secret: SecretName,
+        binding: SecretBinding,
+    ) -> Result<bool, BindError> {
+        let after = binding.clone().with(self.origin, self.user_id, self.now);
+        let after = after.ok_or_else(|| binding.refusal(secret, self.origin))?;
+        if after == binding {
+            return Ok(false);
+        }
+        secret_bindings::set(tx, row, &after).await?;
+        Ok(true)
     }
-    secret_bindings::set(tx, row, &after).await?;
-    Ok(true)
 }
 
 /// Binds the secrets of older releases, which had no bindings, to the origins that use them now.

@@ -51,7 +51,7 @@ pub async fn create_auth_method(
         name: new.name.clone(),
         access_token_url: new.access_token_url.clone(),
         client_id: new.client_id.clone(),
-        client_secret: seal_client_secret(context, (id, org_id), &new.client_secret),
+        client_secret: seal_client_secret(context, id, org_id, &new.client_secret),
         secret_origin: receiver_url::origin(&new.access_token_url),
         audience: new.audience.clone(),
         scope: new.scope.clone(),
@@ -71,7 +71,9 @@ async fn store(context: &Context, tx: &mut Tx, method: &AuthMethod, by: &AuditAc
     name_taken(auth_methods::insert(&mut *tx, method).await)?;
     let binding = SecretBinding::given(by.actor.user_id(), method.created_at);
     secret_bindings::set(&mut *tx, BoundRow::AuthMethod(method.id), &binding).await?;
-    Ok(record(context, tx, by, method, "auth_method.created", (None, Some(audited(method)))).await?)
+    let (org_id, subject, after) = (method.org_id, subject(method), Some(recorded(method)));
+    let change = Change { org_id, action: "auth_method.created", subject: &subject, before: None, after };
+    Ok(audit::record(context, tx, by, change).await?)
 }
 
 /// The table itself keeps names unique, which no concurrent request can bypass.
@@ -83,7 +85,7 @@ pub(in crate::actions) fn name_taken<T>(outcome: Result<T, DbError>) -> Result<T
 }
 
 /// The auth method in the audit trail: everything except the secret.
-pub(in crate::actions) fn audited(method: &AuthMethod) -> Value {
+pub(in crate::actions) fn recorded(method: &AuthMethod) -> Value {
     json!({
         "name": method.name,
         "access_token_url": method.access_token_url,
@@ -93,14 +95,6 @@ pub(in crate::actions) fn audited(method: &AuthMethod) -> Value {
     })
 }
 
-pub(in crate::actions) async fn record(
-    context: &Context,
-    tx: &mut Tx,
-    by: &AuditActor,
-    method: &AuthMethod,
-    action: &'static str,
-    (before, after): (Option<Value>, Option<Value>),
-) -> Result<(), DbError> {
-    let subject = format!("auth_method:{}", method.id);
-    audit::record(context, tx, by, Change { org_id: method.org_id, action, subject: &subject, before, after }).await
+pub(in crate::actions) fn subject(method: &AuthMethod) -> String {
+    format!("auth_method:{}", method.id)
 }

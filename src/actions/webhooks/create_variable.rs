@@ -22,7 +22,7 @@ pub async fn create_variable(
     by: &AuditActor,
 ) -> Result<DecryptedVariable, VariableError> {
     let (id, now) = (VariableId(context.new_id()), context.clock.now());
-    let (value, key_id) = seal_value(context, (id, org_id), &new.value);
+    let (value, key_id) = seal_value(context, id, org_id, &new.value);
     let (name, is_secret) = (new.name.clone(), new.is_secret);
     let variable = Variable { id, org_id, name, is_secret, value, key_id, created_at: now, modified_at: now };
     let stored = &variable;

@@ -1,8 +1,9 @@
 //! Deletes an auth method that no webhook uses.
 
-use crate::actions::audit::AuditActor;
+use crate::actions::audit;
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::webhooks::create_auth_method::{AuthMethodError, audited, record};
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, recorded, subject};
 use crate::db::engine::error::DbError;
 use crate::db::orgs;
 use crate::db::webhooks::auth_methods;
@@ -20,7 +21,9 @@ pub async fn delete_auth_method(
                 orgs::lock_for_change(tx, org_id).await?;
                 let method = auth_methods::lock(tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
                 auth_methods::delete(&mut *tx, org_id, id).await?;
-                Ok(record(context, tx, by, &method, "auth_method.deleted", (Some(audited(&method)), None)).await?)
+                let (subject, before) = (subject(&method), Some(recorded(&method)));
+                let change = Change { org_id, action: "auth_method.deleted", subject: &subject, before, after: None };
+                Ok(audit::record(context, tx, by, change).await?)
             })
         })
         .await;

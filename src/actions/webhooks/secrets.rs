@@ -42,12 +42,11 @@ pub(in crate::actions) fn new_signing_secret(random: &Random) -> Secret {
 
 impl WebhookSecrets {
     pub fn open(ring: &KeyRing, webhook: &Webhook) -> Result<Self, SealError> {
-        let place = |column| (column, webhook.id, webhook.org_id);
         let former = webhook.former_secret.as_ref();
         Ok(Self {
             custom_headers: open_custom_headers(ring, webhook)?,
-            signing: open(ring, place(SIGNING), &webhook.signing_secret)?,
-            former: former.map(|(sealed, until)| Ok((open(ring, place(FORMER), sealed)?, *until))).transpose()?,
+            signing: open(ring, webhook, SIGNING, &webhook.signing_secret)?,
+            former: former.map(|(sealed, until)| Ok((open(ring, webhook, FORMER, sealed)?, *until))).transpose()?,
         })
     }
 
@@ -73,17 +72,12 @@ const SIGNING: &str = "signing_secret_sealed";
 const FORMER: &str = "former_secret_sealed";
 
 pub(in crate::actions) fn open_custom_headers(ring: &KeyRing, webhook: &Webhook) -> Result<Option<Secret>, SealError> {
-    let place = (CUSTOM_HEADERS, webhook.id, webhook.org_id);
-    webhook.custom_headers.as_ref().map(|sealed| open(ring, place, sealed)).transpose()
+    webhook.custom_headers.as_ref().map(|sealed| open(ring, webhook, CUSTOM_HEADERS, sealed)).transpose()
 }
 
-fn open(
-    ring: &KeyRing,
-    (column, id, org_id): (&'static str, WebhookId, OrgId),
-    sealed: &[u8],
-) -> Result<Secret, SealError> {
-    let row = id.to_string();
-    text(sealing::open(ring, Place { table: TABLE, column, row: &row, org: Some(org_id) }, sealed)?)
+fn open(ring: &KeyRing, webhook: &Webhook, column: &'static str, sealed: &[u8]) -> Result<Secret, SealError> {
+    let row = webhook.id.to_string();
+    text(sealing::open(ring, Place { table: TABLE, column, row: &row, org: Some(webhook.org_id) }, sealed)?)
 }
 
 const VARIABLES: &str = "webhook_variables";
@@ -92,7 +86,8 @@ const VALUE: &str = "value_sealed";
 /// Returns the value of a variable as it is stored, and the id of the ring key.
 pub(in crate::actions) fn seal_value(
     context: &Context,
-    (id, org_id): (VariableId, OrgId),
+    id: VariableId,
+    org_id: OrgId,
     value: &Secret,
 ) -> (Vec<u8>, String) {
     let row = id.to_string();

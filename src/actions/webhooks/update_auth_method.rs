@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::actions::audit::AuditActor;
+use crate::actions::audit;
+use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::{open_client_secret, seal_client_secret};
 use crate::actions::webhooks::bind_secrets::bind_unbound_of;
-use crate::actions::webhooks::create_auth_method::{AuthMethodError, audited, name_taken, record};
+use crate::actions::webhooks::create_auth_method::{AuthMethodError, name_taken, recorded, subject};
 use crate::db::orgs;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::secret_bindings::BoundRow;
@@ -32,7 +33,7 @@ pub async fn update_auth_method(
                 let before = auth_methods::lock(tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
                 let mut after = with_change(&before, change);
                 if let Some(secret) = &change.client_secret {
-                    after.client_secret = seal_client_secret(context, (id, org_id), secret);
+                    after.client_secret = seal_client_secret(context, id, org_id, secret);
                     after.secret_origin = receiver_url::origin(&after.access_token_url);
                 }
                 if after == before {
@@ -62,7 +63,9 @@ pub async fn update_auth_method(
                 if change.client_secret.is_some() {
                     new["client_secret"] = json!("changed");
                 }
-                record(context, tx, by, &after, "auth_method.changed", (Some(old), Some(new))).await?;
+                let (action, subject) = ("auth_method.changed", subject(&after));
+                let change = Change { org_id, action, subject: &subject, before: Some(old), after: Some(new) };
+                audit::record(context, tx, by, change).await?;
                 Ok(after)
             })
         })
@@ -90,7 +93,7 @@ fn with_change(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
 
 /// Returns the members that differ, before and after.
 fn difference(before: &AuthMethod, after: &AuthMethod) -> (Value, Value) {
-    let (mut old, mut new) = (audited(before), audited(after));
+    let (mut old, mut new) = (recorded(before), recorded(after));
     let equal_members = |one: &Value, other: &Value| -> Vec<String> {
         let members = one.as_object().into_iter().flatten();
         members.filter(|(name, value)| other[name.as_str()] == **value).map(|(name, _)| name.clone()).collect()

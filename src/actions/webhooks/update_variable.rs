@@ -43,7 +43,7 @@ pub async fn update_variable(
                     ..before.clone()
                 };
                 if let Some(value) = &change.value {
-                    (after.value, after.key_id) = seal_value(context, (after.id, org_id), value);
+                    (after.value, after.key_id) = seal_value(context, after.id, org_id, value);
                 }
                 if after == before {
                     return DecryptedVariable::of(&context.ring, before);

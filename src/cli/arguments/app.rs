@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::actions::context::Context;
 use crate::cli::Failure;
+use crate::cli::arguments::org::OrgFlag;
 use crate::cli::output::{counted, listed, quoted};
 use crate::db::clients::apps;
 use crate::db::clients::apps::{App, AppSelection};
@@ -14,23 +15,26 @@ use crate::rules::redirect::uri::{RedirectKind, RedirectUri};
 /// Maximum number of candidates that an error lists.
 const MAX_LISTED: u32 = 10;
 
-/// One app of an organization.
 #[derive(Debug, Args)]
-pub struct AppArgument {
+pub struct AppTarget {
+    #[command(flatten)]
+    org: OrgFlag,
     /// Name of an app that the organization uses, or a client ID or its beginning.
     #[arg(value_name = "APP")]
     app: String,
 }
 
-impl AppArgument {
-    pub async fn find(&self, context: &Context, org: &Org) -> Result<App, Failure> {
-        find_app(context, org, &self.app).await
+impl AppTarget {
+    pub async fn find(&self, context: &Context) -> Result<(Org, App), Failure> {
+        let org = self.org.find(context).await?;
+        let app = find_app(context, &org, &self.app).await?;
+        Ok((org, app))
     }
 }
 
 /// Names match only apps that the organization uses, because anyone can register a client with any
 /// name.
-pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Failure> {
+async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Failure> {
     if named.contains("://") {
         let found = apps::find_by_document(&context.db, org.id, named).await?;
         return found.ok_or_else(|| no_client(named));
@@ -39,8 +43,8 @@ pub async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, 
         return apps::find(&context.db, org.id, id).await?.ok_or_else(|| no_client(named));
     }
     let mut found = apps::list_named(&context.db, org.id, AppSelection::Used, named, MAX_LISTED).await?;
-    if let Some(range) = ClientId::range_of_prefix(named) {
-        let mut by_id = apps::list_between(&context.db, org.id, range, MAX_LISTED).await?;
+    if let Some((first, last)) = ClientId::range_of_prefix(named) {
+        let mut by_id = apps::list_between(&context.db, org.id, first, last, MAX_LISTED).await?;
         by_id.retain(|app| found.iter().all(|known| known.client.id != app.client.id));
         found.extend(by_id);
     }

@@ -3,19 +3,19 @@
 use serde_json::json;
 
 use crate::actions::audit::AuditActor;
+use crate::actions::clients::disable_client::{disable_client, enable_client};
 use crate::actions::context::Context;
-use crate::actions::grants::end;
-use crate::actions::grants::end::RevokedAccess;
-use crate::cli::client::Target;
+use crate::actions::grants::revoked_grants::RevokedAccess;
+use crate::cli::arguments::app::AppTarget;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted, quoted};
 use crate::cli::{Failure, output};
 use crate::rules::timestamp::Timestamp;
 
-pub async fn disable(context: &Context, target: &Target, output: Output) -> Result<(), Failure> {
+pub async fn disable(context: &Context, target: &AppTarget, output: Output) -> Result<(), Failure> {
     let (org, app) = target.find(context).await?;
     let id = app.client.id;
-    let ended = end::disable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = disable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
     let RevokedAccess { grants, last_token_ends_at } = ended;
     let done = json!({
         "id": id,
@@ -34,10 +34,10 @@ pub async fn disable(context: &Context, target: &Target, output: Output) -> Resu
     })
 }
 
-pub async fn enable(context: &Context, target: &Target, output: Output) -> Result<(), Failure> {
+pub async fn enable(context: &Context, target: &AppTarget, output: Output) -> Result<(), Failure> {
     let (org, app) = target.find(context).await?;
     let id = app.client.id;
-    end::enable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    enable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
     let done = json!({"id": id, "org": org.name, "disabled": false});
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());

@@ -4,16 +4,12 @@ mod disable;
 mod list;
 mod show;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use crate::actions::context::Context;
-use crate::cli::arguments::app::AppArgument;
-use crate::cli::arguments::org::OrgFlag;
+use crate::cli::arguments::app::AppTarget;
 use crate::cli::output::Output;
 use crate::cli::{Failure, block_on, database};
 use crate::config::Loaded;
-use crate::db::clients::apps::App;
-use crate::db::orgs::Org;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -22,29 +18,13 @@ pub enum Command {
     /// An organization uses an app if a user has authorized it, or if it is restricted or disabled there.
     List(list::Arguments),
     /// Show one app: its registration, its restriction, and the scopes that it can get.
-    Show(Target),
+    Show(AppTarget),
     /// Block an app in the organization and end all of its access there.
     ///
     /// Every grant and its refresh tokens are revoked at once. Users cannot authorize the app again until it is enabled.
-    Disable(Target),
+    Disable(AppTarget),
     /// Let users authorize a disabled app again. Revoked grants stay revoked.
-    Enable(Target),
-}
-
-#[derive(Debug, Args)]
-pub struct Target {
-    #[command(flatten)]
-    org: OrgFlag,
-    #[command(flatten)]
-    app: AppArgument,
-}
-
-impl Target {
-    async fn find(&self, context: &Context) -> Result<(Org, App), Failure> {
-        let org = self.org.find(context).await?;
-        let app = self.app.find(context, &org).await?;
-        Ok((org, app))
-    }
+    Enable(AppTarget),
 }
 
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::actions::context::Context;
 use crate::actions::upkeep::follow_database_clock;
-use crate::app::database_target;
+use crate::app::from_config::database_target;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::db::engine::Db;

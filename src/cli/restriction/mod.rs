@@ -6,23 +6,14 @@ use clap::{Args, Subcommand};
 
 use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::Bounds;
-use crate::cli::arguments::app::AppArgument;
-use crate::cli::arguments::org::OrgFlag;
+use crate::actions::clients::restrict_scopes::{NewRestriction, RestrictionRules};
+use crate::cli::arguments::app::AppTarget;
 use crate::cli::output::Output;
 use crate::cli::restriction::printed::Printed;
 use crate::cli::{Failure, block_on, database, output};
 use crate::config::Loaded;
 use crate::db::orgs::org_clients;
 use crate::rules::scope::restriction::ScopesRestriction;
-
-#[derive(Debug, Args)]
-pub struct Target {
-    #[command(flatten)]
-    org: OrgFlag,
-    #[command(flatten)]
-    app: AppArgument,
-}
 
 #[derive(Debug, Args)]
 pub struct Lists {
@@ -39,7 +30,7 @@ pub enum Command {
     /// Show the restriction of an app.
     Get {
         #[command(flatten)]
-        target: Target,
+        target: AppTarget,
     },
     /// Replace the restriction of an app.
     ///
@@ -47,7 +38,7 @@ pub enum Command {
     /// is `narrow_grants`.
     Set {
         #[command(flatten)]
-        target: Target,
+        target: AppTarget,
         #[command(flatten)]
         lists: Lists,
         /// Fail unless the state still has the digest that a preview printed.
@@ -57,7 +48,7 @@ pub enum Command {
     /// Show what a restriction would add, take away and end. Nothing is stored.
     Preview {
         #[command(flatten)]
-        target: Target,
+        target: AppTarget,
         #[command(flatten)]
         lists: Lists,
         /// Name every scope, instead of the first few.
@@ -67,7 +58,7 @@ pub enum Command {
     /// Remove the restriction. The default of the organization applies again, if it has one.
     Delete {
         #[command(flatten)]
-        target: Target,
+        target: AppTarget,
     },
 }
 
@@ -81,11 +72,10 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
     | Command::Set { target, .. }
     | Command::Preview { target, .. }
     | Command::Delete { target }) = &command;
-    let org = target.org.find(&context).await?;
-    let app = target.app.find(&context, &org).await?;
+    let (org, app) = target.find(&context).await?;
     let client_id = app.client.id;
     let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
-    let bounds = Bounds::of(&loaded.config, &loaded.catalog, &required);
+    let rules = RestrictionRules::of(&loaded.config, &loaded.catalog, &required);
     let shown = Printed { org: &org, app: &app, required: &required };
     let by = AuditActor::COMMAND_LINE;
     match command {
@@ -95,10 +85,8 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         }
         Command::Set { lists, if_digest, .. } => {
             let restriction = lists.parse(loaded)?;
-            let if_digest = if_digest.as_deref();
-            let done =
-                restrict_scopes::restrict_scopes(&context, bounds, org.id, client_id, &restriction, if_digest, &by)
-                    .await;
+            let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
+            let done = restrict_scopes::restrict_scopes(&context, new, if_digest.as_deref(), &by).await;
             let done = done.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
                 shown.set_sentences(&restriction, &done, context.clock.now())
@@ -106,14 +94,15 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         }
         Command::Preview { lists, all, .. } => {
             let restriction = lists.parse(loaded)?;
-            let preview = restrict_scopes::preview_restriction(&context, bounds, org.id, client_id, &restriction).await;
+            let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
+            let preview = restrict_scopes::preview_restriction(&context, new).await;
             let preview = preview.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
                 shown.preview_sentences(&preview, all, context.clock.now())
             })
         }
         Command::Delete { .. } => {
-            restrict_scopes::lift_restriction(&context, bounds, org.id, client_id, &by)
+            restrict_scopes::lift_restriction(&context, rules, org.id, client_id, &by)
                 .await
                 .map_err(Failure::failed)?;
             output::sentences(output, &shown.json(None), || shown.sentences(None))

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::users::create_user;
+use crate::actions::users::create_user::NewMember;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::arguments::password;
 use crate::cli::output::Output;
@@ -35,7 +36,8 @@ pub async fn create(context: &Context, arguments: Arguments, output: Output) -> 
     let password = password::from_stdin(password_stdin)?;
     let org_id = org.find(context).await?.id;
     let by = AuditActor::COMMAND_LINE;
-    let user = create_user::create_user(context, org_id, &email, name.as_deref(), role, password, &by).await;
+    let new = NewMember { email: &email, name: name.as_deref(), role, password };
+    let user = create_user::create_user(context, org_id, new, &by).await;
     let user = user.map_err(Failure::failed)?;
     let password = user.password.as_ref().map(|password| password.expose());
     let shown = json!({"id": user.id, "email": user.email, "password": password});

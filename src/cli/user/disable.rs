@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::grants::end::RevokedAccess;
+use crate::actions::grants::revoked_grants::RevokedAccess;
 use crate::actions::users::disable_user;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted};

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::users::change_membership;
+use crate::actions::users::change_membership::NewRole;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::output::Output;
 use crate::cli::user::empty_cache;
@@ -29,7 +30,8 @@ pub async fn set_role(context: &Context, arguments: &Arguments, output: Output) 
     let role = *role;
     let org = org.find(context).await?;
     let by = AuditActor::COMMAND_LINE;
-    let set = change_membership::set_role(context, &empty_cache(), org.id, email, role, &by).await;
+    let new = NewRole { org_id: org.id, email, role };
+    let set = change_membership::set_role(context, &empty_cache(), new, &by).await;
     let set = set.map_err(Failure::failed)?;
     let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
     output::item(output, &shown, || match set.before == role {

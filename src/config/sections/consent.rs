@@ -14,8 +14,9 @@ section! {
             "\"https\", \"never\" or \"always\"",
             "Which clients skip the consent page if the user already granted everything they \
              request, or already answered this exact page: clients with an https redirect URI \
-             (https), none (never) or all (always). A program on the user's machine may \
-             impersonate another one, so with https the user confirms it with one click each time.",
+             (https), none (never) or all (always). With https, users confirm programs on their \
+             own machine with one click each time, because any program there can impersonate \
+             another.",
         ),
     }
 }

@@ -29,8 +29,9 @@ section! {
              and every key decrypts. `openssl rand -base64 32` prints a good key. Use the same \
              ring on every server, keep it apart from the backups of the database, and prefer a \
              file: key_file. To replace the key, put a new one in front, restart, and run `grantor \
-             keys re-encrypt`. If it is empty, a server on SQLite creates a key file next to the \
-             database; on Postgres, a server starts only if public_url is http.",
+             keys re-encrypt`. With several servers, first put it behind the old one on each of \
+             them. If there is no key, a server on SQLite creates a key file next to the database; \
+             on Postgres, a server starts only if public_url is http.",
         ),
     }
 }

@@ -98,7 +98,7 @@ pub async fn insert(tx: &mut Tx, digest: Digest, code: &AuthorizationCode) -> Re
 }
 
 /// Marks a code as used by a family. Returns false if the code was already used or deleted. The
-/// transaction must lock the code before the grant, in the same order as `grants::end`.
+/// transaction must lock the code before the grant, in the same order as `grants::revocations::revoke`.
 pub async fn redeem(tx: &mut Tx, digest: Digest, family_id: FamilyId) -> Result<bool, DbError> {
     with_conn!(tx, |conn| sqlx::query(
         "UPDATE authorization_codes SET family_id = $2 WHERE digest = $1 AND family_id IS NULL"

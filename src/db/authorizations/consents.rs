@@ -28,11 +28,11 @@ pub struct ConsentContext {
     /// When the organization disabled this client.
     pub disabled_at: Option<Timestamp>,
     /// The user's grant, unless it is revoked.
-    pub granted: Option<Granted>,
+    pub granted: Option<ConsentedGrant>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct ConsentedGrant {
     pub id: GrantId,
     pub scopes: ScopeSet,
     /// Scopes whose checkboxes the user cleared.
@@ -106,9 +106,9 @@ impl TryFrom<Row> for ConsentContext {
 }
 
 impl Row {
-    fn granted(&self) -> Result<Option<Granted>, DbError> {
+    fn granted(&self) -> Result<Option<ConsentedGrant>, DbError> {
         let (Some(id), Some(digest)) = (self.grant_id, &self.consent_digest) else { return Ok(None) };
-        Ok(Some(Granted {
+        Ok(Some(ConsentedGrant {
             id: GrantId(id),
             scopes: Column::of("grant_scopes", "scope").scopes(self.scopes.as_deref())?,
             declined: self.declined_scopes.as_ref().map(|Json(scopes)| scopes.clone()).unwrap_or_default(),

@@ -101,13 +101,7 @@ pub async fn list(
             "WHERE lower(k.client_name) LIKE lower($2) ESCAPE '\\' ORDER BY k.last_seen_at DESC, k.id LIMIT $3"
         ),
     };
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
-        .bind(org_id.0)
-        .bind(like_pattern(name))
-        .bind(i64::from(limit))
-        .fetch_all(conn)
-        .await)?;
-    rows.into_iter().map(App::try_from).collect()
+    list_by_name(db, sql, org_id, &like_pattern(name), limit).await
 }
 
 /// Lists at most `limit` clients with exactly this name. Case is ignored.
@@ -124,6 +118,10 @@ pub async fn list_named(
         }
         AppSelection::Registered => select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"),
     };
+    list_by_name(db, sql, org_id, name, limit).await
+}
+
+async fn list_by_name(db: &Db, sql: &'static str, org_id: OrgId, name: &str, limit: u32) -> Result<Vec<App>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
         .bind(name)
@@ -137,7 +135,8 @@ pub async fn list_named(
 pub async fn list_between(
     db: &Db,
     org_id: OrgId,
-    (first, last): (ClientId, ClientId),
+    first: ClientId,
+    last: ClientId,
     limit: u32,
 ) -> Result<Vec<App>, DbError> {
     let sql = select_apps!("WHERE k.id >= $2 AND k.id <= $3 ORDER BY k.id LIMIT $4");
@@ -163,5 +162,5 @@ pub async fn find_by_document(db: &Db, org_id: OrgId, url: &str) -> Result<Optio
 
 /// Finds the client with this id.
 pub async fn find(db: &Db, org_id: OrgId, id: ClientId) -> Result<Option<App>, DbError> {
-    Ok(list_between(db, org_id, (id, id), 1).await?.pop())
+    Ok(list_between(db, org_id, id, id, 1).await?.pop())
 }

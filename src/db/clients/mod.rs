@@ -261,21 +261,6 @@ pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
-/// Lists clients whose name contains `name`, most recently seen first. Case is ignored.
-pub async fn list(db: impl DbHandle, name: &str, limit: u32) -> Result<Vec<Client>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
-           FROM clients LEFT JOIN client_documents ON client_id = id
-          WHERE lower(client_name) LIKE lower($1) ESCAPE '\\'
-          ORDER BY last_seen_at DESC, id LIMIT $2"
-    )
-    .bind(like_pattern(name))
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await)?;
-    rows.into_iter().map(Client::try_from).collect()
-}
-
 /// Returns the names of the given clients that exist.
 pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(

@@ -14,8 +14,8 @@ pub mod error;
 pub mod migrate;
 pub mod pool;
 pub mod pooler;
-pub mod reach;
 pub mod transaction;
+mod why_unreachable;
 
 use std::time::Duration;
 

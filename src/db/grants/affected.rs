@@ -18,11 +18,11 @@ pub struct AffectedGrants {
     pub without_other_scopes: u64,
     /// The scopes that at least one grant has.
     pub scopes: ScopeSet,
-    /// The email addresses of the first [`MAX_PEOPLE`] users.
+    /// The email addresses of the first `MAX_PEOPLE` users.
     pub people: Vec<String>,
 }
 
-pub const MAX_PEOPLE: usize = 10;
+const MAX_PEOPLE: usize = 10;
 
 #[derive(sqlx::FromRow)]
 struct Row {

@@ -32,17 +32,17 @@ pub async fn without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<GrantId>
     Ok(ids.iter().copied().filter(|id| !with_scopes.contains(&id.0)).collect())
 }
 
-/// Returns the live grants of a client that have at least one of the scopes.
+/// Returns the live grants of a client that have at least one of the scopes, with their users.
 pub async fn with_any_scope(
     db: impl DbHandle,
     org_id: OrgId,
     client_id: ClientId,
     scopes: &ScopeSet,
-) -> Result<Vec<GrantId>, DbError> {
-    let ids: Vec<Uuid> = with_conn!(
+) -> Result<Vec<(GrantId, UserId)>, DbError> {
+    let ids: Vec<(Uuid, Uuid)> = with_conn!(
         db,
-        |postgres| sqlx::query_scalar(
-            "SELECT g.id FROM grants g
+        |postgres| sqlx::query_as(
+            "SELECT g.id, g.user_id FROM grants g
               WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
                 AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))
               ORDER BY g.id",
@@ -52,8 +52,8 @@ pub async fn with_any_scope(
         .bind(scopes.names().collect::<Vec<_>>())
         .fetch_all(postgres)
         .await,
-        |sqlite| sqlx::query_scalar(
-            "SELECT g.id FROM grants g
+        |sqlite| sqlx::query_as(
+            "SELECT g.id, g.user_id FROM grants g
               WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
                 AND EXISTS (SELECT 1 FROM grant_scopes s
                              WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))
@@ -65,41 +65,7 @@ pub async fn with_any_scope(
         .fetch_all(sqlite)
         .await
     )?;
-    Ok(ids.into_iter().map(GrantId).collect())
-}
-
-/// Returns the user of each live grant of a client that has at least one of the scopes.
-pub async fn users_with_any_scope(
-    db: impl DbHandle,
-    org_id: OrgId,
-    client_id: ClientId,
-    scopes: &ScopeSet,
-) -> Result<Vec<UserId>, DbError> {
-    let users: Vec<Uuid> = with_conn!(
-        db,
-        |postgres| sqlx::query_scalar(
-            "SELECT g.user_id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s WHERE s.grant_id = g.id AND s.scope = ANY($3))",
-        )
-        .bind(org_id.0)
-        .bind(client_id.uuid())
-        .bind(scopes.names().collect::<Vec<_>>())
-        .fetch_all(postgres)
-        .await,
-        |sqlite| sqlx::query_scalar(
-            "SELECT g.user_id FROM grants g
-              WHERE g.org_id = $1 AND g.client_id = $2 AND g.revoked_at IS NULL
-                AND EXISTS (SELECT 1 FROM grant_scopes s
-                             WHERE s.grant_id = g.id AND s.scope IN (SELECT value FROM json_each($3)))",
-        )
-        .bind(org_id.0)
-        .bind(client_id.uuid())
-        .bind(Json(scopes))
-        .fetch_all(sqlite)
-        .await
-    )?;
-    Ok(users.into_iter().map(UserId).collect())
+    Ok(ids.into_iter().map(|(id, user_id)| (GrantId(id), UserId(user_id))).collect())
 }
 
 /// Returns the live grants of a client in one organization.
@@ -114,13 +80,15 @@ pub async fn of_client(tx: &mut Tx, org_id: OrgId, client_id: ClientId) -> Resul
     Ok(ids.into_iter().map(GrantId).collect())
 }
 
-/// Returns the live grants of a user in all organizations.
-pub async fn of_user(tx: &mut Tx, user_id: UserId) -> Result<Vec<(GrantId, OrgId)>, DbError> {
-    let ids: Vec<(Uuid, Uuid)> = with_conn!(tx, |conn| sqlx::query_as(
-        "SELECT id, org_id FROM grants WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id"
+/// Returns the live grants of a user in one organization, or in all of them.
+pub async fn of_user(tx: &mut Tx, user_id: UserId, org_id: Option<OrgId>) -> Result<Vec<GrantId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
+        "SELECT id FROM grants
+          WHERE user_id = $1 AND ($2 IS NULL OR org_id = $2) AND revoked_at IS NULL ORDER BY id"
     )
     .bind(user_id.0)
+    .bind(org_id.map(|id| id.0))
     .fetch_all(conn)
     .await)?;
-    Ok(ids.into_iter().map(|(id, org_id)| (GrantId(id), OrgId(org_id))).collect())
+    Ok(ids.into_iter().map(GrantId).collect())
 }

@@ -1,10 +1,9 @@
 //! API keys. Each one identifies an organization. Only digests are stored.
 
-use uuid::Uuid;
-
 use crate::db::engine::error::DbError;
 use crate::db::engine::{DbHandle, with_conn};
-use crate::db::keys::listed_key::{ListedKey, Row};
+use crate::db::keys::listed_key;
+use crate::db::keys::listed_key::ListedKey;
 use crate::rules::id::{KeyId, OrgId};
 use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
@@ -30,23 +29,12 @@ pub async fn insert(
 }
 
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id"
-    )
-    .bind(org_id.0)
-    .fetch_all(conn)
-    .await)?;
-    Ok(rows.into_iter().map(ListedKey::from).collect())
+    const LIST: &str = "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id";
+    listed_key::list(db, LIST, org_id).await
 }
 
 /// Returns the organization of the key, or `None` if there is no such key or it is already revoked.
 pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
-    let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
-        "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id"
-    )
-    .bind(id.0)
-    .bind(now.seconds())
-    .fetch_optional(conn)
-    .await)?;
-    Ok(org_id.map(OrgId))
+    const REVOKE: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id";
+    listed_key::revoke(db, REVOKE, id, now).await
 }

@@ -1,8 +1,10 @@
-//! API keys and application keys as shown in lists. Only digests of the secrets are stored.
+//! Lists and revokes API keys and application keys. Only digests of the secrets are stored.
 
 use uuid::Uuid;
 
-use crate::rules::id::KeyId;
+use crate::db::engine::error::DbError;
+use crate::db::engine::{DbHandle, with_conn};
+use crate::rules::id::{KeyId, OrgId};
 use crate::rules::timestamp::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct ListedKey {
 }
 
 #[derive(sqlx::FromRow)]
-pub(super) struct Row {
+struct Row {
     id: Uuid,
     #[sqlx(default)]
     email: Option<String>,
@@ -35,4 +37,22 @@ impl From<Row> for ListedKey {
             revoked_at: row.revoked_at.map(Timestamp::from_seconds),
         }
     }
+}
+
+/// Runs a query that takes the organization.
+pub(super) async fn list(db: impl DbHandle, query: &'static str, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(query).bind(org_id.0).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(ListedKey::from).collect())
+}
+
+/// Runs an update that takes the id and the time, and returns the organization of the key.
+pub(super) async fn revoke(
+    db: impl DbHandle,
+    update: &'static str,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<Option<OrgId>, DbError> {
+    let org_id: Option<Uuid> =
+        with_conn!(db, |conn| sqlx::query_scalar(update).bind(id.0).bind(now.seconds()).fetch_optional(conn).await)?;
+    Ok(org_id.map(OrgId))
 }

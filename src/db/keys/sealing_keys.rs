@@ -18,15 +18,6 @@ pub async fn insert(db: impl DbHandle, id: &str, first_used_at: Timestamp) -> Re
     .map(|done| done.rows_affected() == 1))
 }
 
-pub async fn find_first_used(db: impl DbHandle, id: &str) -> Result<Option<Timestamp>, DbError> {
-    let seconds: Option<i64> =
-        with_conn!(db, |conn| sqlx::query_scalar("SELECT first_used_at FROM sealing_keys WHERE id = $1")
-            .bind(id)
-            .fetch_optional(conn)
-            .await)?;
-    Ok(seconds.map(Timestamp::from_seconds))
-}
-
 /// Lists the keys that were first used at or before `before` and not announced yet, with the time
 /// of their first use.
 pub async fn list_due(db: impl DbHandle, before: Timestamp) -> Result<Vec<(String, Timestamp)>, DbError> {

@@ -115,17 +115,6 @@ pub async fn update_restriction(
     name.ok_or(DbError::Reference)
 }
 
-/// Lists the clients that an organization restricts.
-pub async fn list_restricted(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ClientId>, DbError> {
-    let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
-        "SELECT client_id FROM org_clients WHERE org_id = $1 AND scopes_restriction IS NOT NULL ORDER BY client_id"
-    )
-    .bind(org_id.0)
-    .fetch_all(conn)
-    .await)?;
-    Ok(ids.into_iter().map(ClientId::from_uuid).collect())
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrgClient {
     /// `None` if no user ever authorized the client.

@@ -66,22 +66,16 @@ impl From<JoinedUser> for User {
     }
 }
 
-pub async fn insert(
-    db: impl DbHandle,
-    id: UserId,
-    email: &str,
-    name: Option<&str>,
-    password_hash: &str,
-    now: Timestamp,
-) -> Result<(), DbError> {
+/// Inserts a user who is not disabled.
+pub async fn insert(db: impl DbHandle, user: &User, password_hash: &str) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)"
     )
-    .bind(id.0)
-    .bind(email)
-    .bind(name)
+    .bind(user.id.0)
+    .bind(&user.email)
+    .bind(&user.name)
     .bind(password_hash)
-    .bind(now.seconds())
+    .bind(user.created_at.seconds())
     .execute(conn)
     .await
     .map(drop))

@@ -55,22 +55,6 @@ impl From<Row> for Session {
     }
 }
 
-pub async fn insert(db: impl DbHandle, session: &NewSession<'_>) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO sessions (id, digest, user_id, signed_in_at, last_seen_at, user_agent, address)
-         VALUES ($1, $2, $3, $4, $4, $5, $6)"
-    )
-    .bind(session.id.0)
-    .bind(session.digest.bytes().as_slice())
-    .bind(session.user_id.0)
-    .bind(session.now.seconds())
-    .bind(session.user_agent)
-    .bind(session.address.map(|address| address.to_string()))
-    .execute(conn)
-    .await
-    .map(drop))
-}
-
 /// The argument is the locking clause, which is empty on SQLite because it has one writer at a
 /// time.
 macro_rules! insert_if_password_is {

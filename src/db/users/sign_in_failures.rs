@@ -24,7 +24,7 @@ fn account(user_id: Option<UserId>) -> Uuid {
 }
 
 /// Returns the start of the hour.
-pub fn hour_of(at: Timestamp) -> Timestamp {
+fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_seconds(at.seconds().div_euclid(HOUR) * HOUR)
 }
 

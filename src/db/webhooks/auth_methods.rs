@@ -82,30 +82,35 @@ macro_rules! select {
     };
 }
 
+/// Binds $1 to $11: every column except `created_at`.
+macro_rules! bind_columns {
+    ($query:expr, $method:ident) => {
+        $query
+            .bind($method.id.0)
+            .bind($method.org_id.0)
+            .bind(&$method.name)
+            .bind(&$method.access_token_url)
+            .bind(&$method.client_id)
+            .bind(&$method.client_secret.bytes)
+            .bind(&$method.client_secret.key_id)
+            .bind(&$method.secret_origin)
+            .bind(&$method.audience)
+            .bind(&$method.scope)
+            .bind($method.modified_at.seconds())
+    };
+}
+
 /// Fails with [`DbError::Duplicate`] if the organization already has an auth method with this name.
 pub async fn insert(db: impl DbHandle, method: &AuthMethod) -> Result<(), DbError> {
-    with_conn!(db, |conn| {
-        sqlx::query(
-            "INSERT INTO auth_methods (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id,
-                                   secret_origin, audience, scope, created_at, modified_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(method.id.0)
-        .bind(method.org_id.0)
-        .bind(&method.name)
-        .bind(&method.access_token_url)
-        .bind(&method.client_id)
-        .bind(&method.client_secret.bytes)
-        .bind(&method.client_secret.key_id)
-        .bind(&method.secret_origin)
-        .bind(&method.audience)
-        .bind(&method.scope)
+    const INSERT: &str = "INSERT INTO auth_methods
+        (id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id, secret_origin, audience, scope,
+         modified_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(INSERT), method)
         .bind(method.created_at.seconds())
-        .bind(method.modified_at.seconds())
         .execute(conn)
         .await
-        .map(drop)
-    })
+        .map(drop))
 }
 
 pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
@@ -143,26 +148,14 @@ pub async fn count_of_org(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbErr
 /// Returns false if there is no such auth method. Fails with [`DbError::Duplicate`] if the
 /// organization has another one with this name.
 pub async fn update(db: impl DbHandle, method: &AuthMethod) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE auth_methods
-            SET name = $3, access_token_url = $4, client_id = $5, client_secret_sealed = $6, key_id = $7,
-                secret_origin = $8, audience = $9, scope = $10, modified_at = $11
-          WHERE org_id = $1 AND id = $2"
-    )
-    .bind(method.org_id.0)
-    .bind(method.id.0)
-    .bind(&method.name)
-    .bind(&method.access_token_url)
-    .bind(&method.client_id)
-    .bind(&method.client_secret.bytes)
-    .bind(&method.client_secret.key_id)
-    .bind(&method.secret_origin)
-    .bind(&method.audience)
-    .bind(&method.scope)
-    .bind(method.modified_at.seconds())
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+    const UPDATE: &str = "UPDATE auth_methods
+        SET name = $3, access_token_url = $4, client_id = $5, client_secret_sealed = $6, key_id = $7,
+            secret_origin = $8, audience = $9, scope = $10, modified_at = $11
+        WHERE id = $1 AND org_id = $2";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(UPDATE), method)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Returns false if there is no such auth method. Fails with [`DbError::Reference`] if a webhook

@@ -98,35 +98,39 @@ macro_rules! select {
     };
 }
 
+/// Binds $1 to $14: every column except `created_at`.
+macro_rules! bind_columns {
+    ($query:expr, $webhook:ident) => {
+        $query
+            .bind($webhook.id.0)
+            .bind($webhook.org_id.0)
+            .bind(&$webhook.name)
+            .bind(&$webhook.url)
+            .bind($webhook.encode_as.name())
+            .bind(&$webhook.payload)
+            .bind(&$webhook.custom_headers)
+            .bind($webhook.auth_method_id.map(|id| id.0))
+            .bind($webhook.event_kinds.as_ref().map(Json))
+            .bind(&$webhook.signing_secret)
+            .bind($webhook.former_secret.as_ref().map(|(sealed, _)| sealed))
+            .bind($webhook.former_secret.as_ref().map(|(_, until)| until.seconds()))
+            .bind(&$webhook.key_id)
+            .bind($webhook.modified_at.seconds())
+    };
+}
+
 /// Fails with [`DbError::Duplicate`] if the organization already has a webhook with this name, and
 /// with [`DbError::Reference`] if the auth method does not exist.
 pub async fn insert(db: impl DbHandle, webhook: &Webhook) -> Result<(), DbError> {
-    let (former, former_until) =
-        webhook.former_secret.as_ref().map(|(sealed, until)| (sealed, until.seconds())).unzip();
-    with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO webhooks (id, org_id, name, url, encode_as, payload, custom_headers_sealed, auth_method_id,
-                               event_kinds, signing_secret_sealed, former_secret_sealed, former_until, key_id,
-                               created_at, modified_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-    )
-    .bind(webhook.id.0)
-    .bind(webhook.org_id.0)
-    .bind(&webhook.name)
-    .bind(&webhook.url)
-    .bind(webhook.encode_as.name())
-    .bind(&webhook.payload)
-    .bind(&webhook.custom_headers)
-    .bind(webhook.auth_method_id.map(|id| id.0))
-    .bind(webhook.event_kinds.as_ref().map(Json))
-    .bind(&webhook.signing_secret)
-    .bind(former)
-    .bind(former_until)
-    .bind(&webhook.key_id)
-    .bind(webhook.created_at.seconds())
-    .bind(webhook.modified_at.seconds())
-    .execute(conn)
-    .await
-    .map(drop))
+    const INSERT: &str = "INSERT INTO webhooks
+        (id, org_id, name, url, encode_as, payload, custom_headers_sealed, auth_method_id, event_kinds,
+         signing_secret_sealed, former_secret_sealed, former_until, key_id, modified_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(INSERT), webhook)
+        .bind(webhook.created_at.seconds())
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option<Webhook>, DbError> {
@@ -175,32 +179,15 @@ pub async fn count(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
 /// Updates everything except the organization and `created_at`. Returns false if the webhook does
 /// not exist. Fails like [`insert`].
 pub async fn update(db: impl DbHandle, webhook: &Webhook) -> Result<bool, DbError> {
-    let (former, former_until) =
-        webhook.former_secret.as_ref().map(|(sealed, until)| (sealed, until.seconds())).unzip();
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE webhooks
-            SET name = $3, url = $4, encode_as = $5, payload = $6, custom_headers_sealed = $7, auth_method_id = $8,
-                event_kinds = $9, signing_secret_sealed = $10, former_secret_sealed = $11, former_until = $12,
-                key_id = $13, modified_at = $14
-          WHERE id = $1 AND org_id = $2"
-    )
-    .bind(webhook.id.0)
-    .bind(webhook.org_id.0)
-    .bind(&webhook.name)
-    .bind(&webhook.url)
-    .bind(webhook.encode_as.name())
-    .bind(&webhook.payload)
-    .bind(&webhook.custom_headers)
-    .bind(webhook.auth_method_id.map(|id| id.0))
-    .bind(webhook.event_kinds.as_ref().map(Json))
-    .bind(&webhook.signing_secret)
-    .bind(former)
-    .bind(former_until)
-    .bind(&webhook.key_id)
-    .bind(webhook.modified_at.seconds())
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+    const UPDATE: &str = "UPDATE webhooks
+        SET name = $3, url = $4, encode_as = $5, payload = $6, custom_headers_sealed = $7, auth_method_id = $8,
+            event_kinds = $9, signing_secret_sealed = $10, former_secret_sealed = $11, former_until = $12,
+            key_id = $13, modified_at = $14
+        WHERE id = $1 AND org_id = $2";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(UPDATE), webhook)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Deletes a webhook and its deliveries. Returns false if it does not exist.

@@ -59,23 +59,30 @@ macro_rules! select {
     };
 }
 
+/// Binds $1 to $7: every column except `created_at`.
+macro_rules! bind_columns {
+    ($query:expr, $variable:ident) => {
+        $query
+            .bind($variable.id.0)
+            .bind($variable.org_id.0)
+            .bind(&$variable.name)
+            .bind($variable.is_secret)
+            .bind(&$variable.value)
+            .bind(&$variable.key_id)
+            .bind($variable.modified_at.seconds())
+    };
+}
+
 /// Fails with [`DbError::Duplicate`] if the organization already has a variable with this name.
 pub async fn insert(db: impl DbHandle, variable: &Variable) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO webhook_variables (id, org_id, name, is_secret, value_sealed, key_id, created_at, modified_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-    )
-    .bind(variable.id.0)
-    .bind(variable.org_id.0)
-    .bind(&variable.name)
-    .bind(variable.is_secret)
-    .bind(&variable.value)
-    .bind(&variable.key_id)
-    .bind(variable.created_at.seconds())
-    .bind(variable.modified_at.seconds())
-    .execute(conn)
-    .await
-    .map(drop))
+    const INSERT: &str = "INSERT INTO webhook_variables
+        (id, org_id, name, is_secret, value_sealed, key_id, modified_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(INSERT), variable)
+        .bind(variable.created_at.seconds())
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option<Variable>, DbError> {
@@ -118,20 +125,13 @@ pub async fn count(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
 /// Updates everything except the organization and `created_at`. Returns false if the variable does
 /// not exist. Fails like [`insert`].
 pub async fn update(db: impl DbHandle, variable: &Variable) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
-        "UPDATE webhook_variables SET name = $3, is_secret = $4, value_sealed = $5, key_id = $6, modified_at = $7
-          WHERE id = $1 AND org_id = $2"
-    )
-    .bind(variable.id.0)
-    .bind(variable.org_id.0)
-    .bind(&variable.name)
-    .bind(variable.is_secret)
-    .bind(&variable.value)
-    .bind(&variable.key_id)
-    .bind(variable.modified_at.seconds())
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1))
+    const UPDATE: &str = "UPDATE webhook_variables
+        SET name = $3, is_secret = $4, value_sealed = $5, key_id = $6, modified_at = $7
+        WHERE id = $1 AND org_id = $2";
+    with_conn!(db, |conn| bind_columns!(sqlx::query(UPDATE), variable)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1))
 }
 
 /// Returns false if there is no such variable.

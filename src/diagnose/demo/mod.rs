@@ -20,6 +20,7 @@ use crate::diagnose::demo::stage::Stage;
 use crate::diagnose::sample_resource::SampleResource;
 use crate::outgoing::Outgoing;
 use crate::random::Random;
+use crate::rules::secret::Secret;
 use crate::{key_ring, sealing, telemetry};
 
 pub fn run(output: Output) -> Result<(), Failure> {
@@ -42,13 +43,13 @@ async fn serve_demo(folder: &Folder, output: Output) -> Result<(), Failure> {
     };
     let app = App::new(loaded, context.db, context.clock, context.random, ring);
     serve::stop_on_signal(Arc::clone(&app))?;
-    let resource = (sample.url.clone(), sample.resource(), sample.secret.clone());
+    let (url, resource, secret) = (sample.url.clone(), sample.resource(), sample.secret.clone());
     let protected = tokio::spawn(sample.serve(listener));
     let mut printed = Ok(());
     let stop = app.stop.clone();
     let served = Arc::clone(&app)
         .serve(async |app| {
-            printed = print_tour(app, resource, output).await;
+            printed = print_tour(app, &url, &resource, &secret, output).await;
             if printed.is_err() {
                 stop.stop();
             }
@@ -60,12 +61,8 @@ async fn serve_demo(folder: &Folder, output: Output) -> Result<(), Failure> {
 }
 
 /// Sets up the demo and prints its tour. It runs once the server accepts requests.
-async fn print_tour(
-    app: &App,
-    (url, resource, secret): (String, String, crate::rules::secret::Secret),
-    output: Output,
-) -> Result<(), Failure> {
-    let stage = Stage::set_up(app, &url, &resource, &secret).await?;
+async fn print_tour(app: &App, url: &str, resource: &str, secret: &Secret, output: Output) -> Result<(), Failure> {
+    let stage = Stage::set_up(app, url, resource, secret).await?;
     let tour = tour::lines(&stage);
     let shown = json!({
         "url": stage.url,

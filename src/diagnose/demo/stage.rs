@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::actions::audit::AuditActor;
 use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::Bounds;
+use crate::actions::clients::restrict_scopes::NewRestriction;
 use crate::actions::orgs::bootstrap;
 use crate::app::App;
 use crate::cli::Failure;
@@ -14,7 +14,7 @@ use crate::db::resources;
 use crate::diagnose::probe::Probe;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
-use crate::rules::id::ResourceId;
+use crate::rules::id::{OrgId, ResourceId};
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::restriction::ScopesRestriction;
 use crate::rules::secret::{Digest, Secret};
@@ -88,20 +88,13 @@ async fn register(url: &str, client: &Value) -> Result<String, Failure> {
 }
 
 /// Restricts the client to two scopes.
-async fn restrict(app: &App, client_id: &str, org_id: crate::rules::id::OrgId) -> Result<(), Failure> {
+async fn restrict(app: &App, client_id: &str, org_id: OrgId) -> Result<(), Failure> {
     let client_id = ClientId::parse(client_id)
         .map_err(|_| Failure::Failed("the demo's client has no valid client_id".to_owned()))?;
     let restriction = ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalog);
     let restriction = restriction.map_err(Failure::failed)?;
-    let bounds: Bounds<'_> = app.bounds(client_id);
-    let done = restrict_scopes::restrict_scopes(
-        &app.context,
-        bounds,
-        org_id,
-        client_id,
-        &restriction,
-        None,
-        &AuditActor::COMMAND_LINE,
-    );
-    done.await.map(drop).map_err(Failure::failed)
+    let rules = app.restriction_rules(client_id);
+    let new = NewRestriction { org_id, client_id, restriction: Some(&restriction), rules };
+    let done = restrict_scopes::restrict_scopes(&app.context, new, None, &AuditActor::COMMAND_LINE).await;
+    done.map(drop).map_err(Failure::failed)
 }

@@ -4,6 +4,7 @@ use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::orgs::create_org;
 use crate::actions::users::create_user;
+use crate::actions::users::create_user::NewMember;
 use crate::actions::users::remove_user;
 use crate::cli::Failure;
 use crate::db::{orgs, resources};
@@ -32,10 +33,9 @@ impl Stage {
         let password = context.random.password();
         let email = format!("{name}@selftest.invalid");
         let resource = Resource::parse(&format!("https://{name}.selftest.invalid/mcp")).map_err(Failure::failed)?;
-        let role = Role::Standard;
-        let by = AuditActor::COMMAND_LINE;
-        let user = create_user::create_user(context, org_id, &email, None, role, Some(password.clone()), &by);
-        let user = user.await.map_err(Failure::failed)?;
+        let new = NewMember { password: Some(password.clone()), ..NewMember::new(&email, Role::Standard) };
+        let user = create_user::create_user(context, org_id, new, &AuditActor::COMMAND_LINE).await;
+        let user = user.map_err(Failure::failed)?;
         let mut stage = Self {
             org_id,
             user_id: user.id,

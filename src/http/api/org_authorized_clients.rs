@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actions::grants::end::{disable_client, revoke_grant};
+use crate::actions::clients::disable_client::disable_client;
+use crate::actions::grants::revoke_grant::revoke_grant;
 use crate::app::App;
 use crate::db::authorizations::{Authorization, RelatedGrants};
 use crate::db::orgs::org_clients;

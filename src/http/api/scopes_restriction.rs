@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::Restricted;
+use crate::actions::clients::restrict_scopes::{NewRestriction, Restricted};
 use crate::app::App;
 use crate::db::orgs::org_clients;
 use crate::http::api::upsert_request::{Options, UpsertRequest};
@@ -40,16 +40,17 @@ pub async fn upsert(
     JsonApi(body): JsonApi<UpsertRequest>,
 ) -> Result<Response, ApiError> {
     let restriction = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?;
-    let org_id = caller.org_id;
-    let bounds = app.bounds(client_id);
+    let new = NewRestriction {
+        org_id: caller.org_id,
+        client_id,
+        restriction: Some(&restriction),
+        rules: app.restriction_rules(client_id),
+    };
     if options.dry_run {
-        let preview =
-            restrict_scopes::preview_restriction(&app.context, bounds, org_id, client_id, &restriction).await?;
+        let preview = restrict_scopes::preview_restriction(&app.context, new).await?;
         return Ok(restriction_response(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
-    let if_digest = options.if_digest.as_deref();
-    restrict_scopes::restrict_scopes(&app.context, bounds, org_id, client_id, &restriction, if_digest, &caller.by())
-        .await?;
+    restrict_scopes::restrict_scopes(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
     Ok(restriction_response(&app, client_id, Some(&restriction), None))
 }
 
@@ -60,8 +61,8 @@ pub async fn lift(
     options: Options,
 ) -> Result<StatusCode, ApiError> {
     options.are_absent()?;
-    restrict_scopes::lift_restriction(&app.context, app.bounds(client_id), caller.org_id, client_id, &caller.by())
-        .await?;
+    let rules = app.restriction_rules(client_id);
+    restrict_scopes::lift_restriction(&app.context, rules, caller.org_id, client_id, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,8 +9,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::actions::clients::disable_client::DisableClientError;
 use crate::actions::clients::restrict_scopes::RestrictScopesError;
-use crate::actions::grants::end::{DisableClientError, RevokeGrantError};
+use crate::actions::grants::revoke_grant::RevokeGrantError;
 use crate::actions::orgs::default_client_scopes::SetDefaultsError;
 use crate::actions::webhooks::create_auth_method::{AuthMethodError, MAX_AUTH_METHODS};
 use crate::db::engine::error::DbError;

@@ -15,7 +15,7 @@ use crate::actions::authorize::approve::ApproveError;
 use crate::actions::authorize::offer_scopes::OfferError;
 use crate::actions::authorize::pending::PendingError;
 use crate::actions::clients::find::FindClientError;
-use crate::actions::grants::end::RevokeGrantError;
+use crate::actions::grants::revoke_grant::RevokeGrantError;
 use crate::db::engine::error::DbError;
 use crate::http::error::{
     JSON, METHOD, NOTHING_HERE, OVERLOADED, TOO_MANY, add_retry_after, log_database, of_database,

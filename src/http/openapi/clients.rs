@@ -102,7 +102,7 @@ fn ending(name: &str, summary: &str) -> Value {
     with_errors(json!({
         "operationId": name,
         "summary": summary,
-        "description": format!("Revokes its tokens immediately. The user may authorize the \
+        "description": format!("Revokes the tokens immediately. The user may authorize the \
                                 client again. {LAST_TOKENS}"),
         "responses": {"204": {"description": "Revoked, or already revoked"}},
     }))

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use crate::actions::grants::end::revoke_grant;
-use crate::actions::sign_in::{AtBrowser, ChangePasswordError, change_password, end_other_sessions, sign_out};
+use crate::actions::grants::revoke_grant::revoke_grant;
+use crate::actions::sign_in::{
+    AtBrowser, ChangePasswordError, PasswordChange, change_password, end_other_sessions, sign_out,
+};
 use crate::app::App;
 use crate::db::families::last_tokens;
 use crate::db::grants;
@@ -90,8 +92,8 @@ pub async fn password(
     let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
     let at = AtBrowser { user: &signed_in.user, session: signed_in.session.id, browser: browser.known_digest() };
     let end_grants = form.get("end_grants").is_some();
-    let by = browser.by();
-    let changed = change_password(&app.context, at, secret("current"), secret("new"), end_grants, &by).await;
+    let change = PasswordChange { current: secret("current"), new: secret("new"), end_grants };
+    let changed = change_password(&app.context, at, change, &browser.by()).await;
     if !matches!(changed, Err(ChangePasswordError::WrongPassword)) {
         app.limits.give_back(Class::LoginAccount, account);
     }

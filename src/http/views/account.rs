@@ -8,7 +8,7 @@ use crate::http::views::answer::Forms;
 use crate::http::views::app_name::AppName;
 use crate::http::views::device::Device;
 use crate::http::views::words::{Phrase, Words};
-use crate::http::views::{answer, shown};
+use crate::http::views::{answer, format};
 use crate::rules::authorization::language::Language;
 use crate::rules::id::{GrantId, SessionId};
 use crate::rules::timestamp::Timestamp;
@@ -208,9 +208,9 @@ mod tests {
             html(AccountPage { notice: Some(Notice::AppRevoked), last_token, ..account() }.render(language))
         };
         let cases = [
-            (RemainingLife::Minutes(1), "for up to 1 minute.", "möglicherweise noch bis zu 1 Minute lang."),
-            (RemainingLife::Minutes(42), "for up to 42 minutes.", "möglicherweise noch bis zu 42 Minuten lang."),
-            (RemainingLife::Hours(3), "for up to 3 hours.", "möglicherweise noch bis zu 3 Stunden lang."),
+            (RemainingLife::Minutes(1), "for up to 1 minute.", "noch bis zu 1 Minute lang akzeptieren."),
+            (RemainingLife::Minutes(42), "for up to 42 minutes.", "noch bis zu 42 Minuten lang akzeptieren."),
+            (RemainingLife::Hours(3), "for up to 3 hours.", "noch bis zu 3 Stunden lang akzeptieren."),
         ];
         for (life, english, german) in cases {
             let (english_page, german_page) = (page(Some(life), Language::English), page(Some(life), Language::German));

@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::http::views::answer::Forms;
 use crate::http::views::app_name::AppName;
 use crate::http::views::words::{Phrase, Words};
-use crate::http::views::{answer, shown};
+use crate::http::views::{answer, format};
 use crate::rules::authorization::language::Language;
 use crate::rules::id::OrgId;
 

@@ -12,12 +12,12 @@ mod choose_password;
 mod choose_site;
 mod consent;
 mod device;
+mod format;
 #[cfg(test)]
 mod gallery;
 mod login;
 mod problem;
 mod scope_groups;
-mod shown;
 mod signed_out;
 mod style;
 mod words;

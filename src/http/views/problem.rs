@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::http::views::answer::Forms;
 use crate::http::views::words::Words;
-use crate::http::views::{answer, shown};
+use crate::http::views::{answer, format};
 use crate::rules::authorization::language::Language;
 use crate::rules::authorization::refused_request::RefusedRequest;
 
@@ -58,7 +58,7 @@ impl Problem {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::BadRequest(detail) | Self::DocumentUnusable(detail) => Some(shown::detail(detail)),
+            Self::BadRequest(detail) | Self::DocumentUnusable(detail) => Some(format::detail(detail)),
             _ => None,
         }
     }

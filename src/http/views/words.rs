@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::http::views::{shown, style};
+use crate::http::views::{format, style};
 use crate::rules::authorization::language::Language;
 use crate::rules::timestamp::Timestamp;
 
@@ -129,17 +129,17 @@ impl Phrase {
 
     /// A name, truncated if it is long.
     pub fn with(self, placeholder: &str, name: impl Display) -> Self {
-        self.fill(placeholder, || Part::Value(shown::line(&name.to_string())))
+        self.fill(placeholder, || Part::Value(format::line(&name.to_string())))
     }
 
     /// An untrusted name, for a placeholder between quotation marks.
     pub fn named(self, placeholder: &str, name: impl Display) -> Self {
-        self.fill(placeholder, || Part::Value(shown::name(&name.to_string())))
+        self.fill(placeholder, || Part::Value(format::name(&name.to_string())))
     }
 
     /// A host or a scheme, with a higher limit, because the end of a host is the important part.
     pub fn whole(self, placeholder: &str, text: impl Display) -> Self {
-        self.fill(placeholder, || Part::Value(shown::detail(&text.to_string())))
+        self.fill(placeholder, || Part::Value(format::detail(&text.to_string())))
     }
 
     pub fn number(self, placeholder: &str, number: &u64) -> Self {

@@ -34,7 +34,7 @@ impl<'a> ProtectedResource<'a> {
 
 /// The URL of the document (section 3.1). The well-known path is inserted between the host and the
 /// path of the resource. A path that is only a slash is omitted.
-pub fn metadata_url(resource: &Resource) -> String {
+fn metadata_url(resource: &Resource) -> String {
     let (origin, rest) = origin_and_rest(resource);
     format!("{origin}{WELL_KNOWN}{rest}")
 }

@@ -11,7 +11,7 @@ use crate::redirect::uri::RedirectUri;
 const MAX_CLIENT_ID: usize = 200;
 const MAX_URI: usize = 300;
 /// The maximum number of registered redirect URIs that are shown.
-pub const MAX_REGISTERED: usize = 5;
+const MAX_REGISTERED: usize = 5;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefusedRequest {

@@ -52,18 +52,28 @@ pub enum ResourceError {
 impl Resource {
     pub const MAX_BYTES: usize = 2048;
     /// The maximum number of resources in one request.
-    pub const MAX_NAMED: usize = 10;
+    const MAX_NAMED: usize = 10;
 
     /// Parses an absolute URI without a fragment (RFC 8707 section 2), and keeps its spelling. The
     /// scheme must be https, or http on loopback.
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
+        Self::read(text, Uri::parse_equivalent)
+    }
+
+    /// Reads a resource that was stored before. Earlier versions accepted spellings that are refused
+    /// now, and one unreadable resource would stop all tokens that involve it.
+    pub fn from_stored(text: &str) -> Result<Self, ResourceError> {
+        Self::read(text, Uri::parse_any_spelling)
+    }
+
+    fn read(text: &str, parse: fn(&str) -> Result<Uri, UriSyntaxError>) -> Result<Self, ResourceError> {
         if text.len() > Self::MAX_BYTES {
             return Err(ResourceError::TooLong);
         }
         if text.contains('#') {
             return Err(ResourceError::Fragment);
         }
-        let uri = Uri::parse_equivalent(text)?;
+        let uri = parse(text)?;
         if uri.scheme() != "https" && !uri.is_http_on_loopback() {
             return Err(ResourceError::NotHttps);
         }
@@ -162,11 +172,12 @@ pub fn admit(
     requested.iter().map(admitted).collect()
 }
 
+/// For stored resources only. Those of requests and settings are parsed.
 impl TryFrom<String> for Resource {
     type Error = ResourceError;
 
     fn try_from(text: String) -> Result<Self, ResourceError> {
-        Self::parse(&text)
+        Self::from_stored(&text)
     }
 }
 
@@ -250,6 +261,27 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(canonical_form(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stored_resource_is_read_in_any_spelling_that_earlier_versions_accepted() {
+        let cases = [
+            ("https://mcp.example:0443/mcp", "https://mcp.example/mcp"),
+            ("https://mcp.example/a/../b", "https://mcp.example/b"),
+            ("https://mcp.example?a='b'", "https://mcp.example?a=%27b%27"),
+            ("https://[2001:db8:0::1]/mcp", "https://[2001:db8::1]/mcp"),
+        ];
+        for (text, expected) in cases {
+            let stored = Resource::from_stored(text).expect(text);
+            let in_json: Resource = serde_json::from_value(serde_json::json!(text)).expect(text);
+
+            assert!(Resource::parse(text).is_err(), "{text}");
+            assert_eq!((stored.as_str(), stored.canonical()), (text, expected));
+            assert_eq!((in_json.as_str(), in_json.canonical()), (text, expected));
+        }
+        for text in ["https://user@mcp.example", "http://mcp.example", "https://127.1/", "https://mcp.example/#"] {
+            assert!(Resource::from_stored(text).is_err(), "{text}");
         }
     }
 

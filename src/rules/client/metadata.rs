@@ -109,14 +109,16 @@ impl ClientMetadata {
 
     /// Reads metadata that was stored when the client registered, possibly under different rules.
     /// Values that the current rules refuse are left out, so a redirect URI that is now considered
-    /// dangerous no longer works. The client itself stays valid.
+    /// dangerous no longer works. A redirect URI that is only spelled in another way does. The
+    /// client itself stays valid.
     pub fn from_stored(json: &str) -> Result<Self, StoredMetadataError> {
         let stored: StoredMetadata = serde_json::from_str(json)?;
+        let redirects = stored.redirect_uris.iter().filter_map(|text| RedirectUri::parse_any_spelling(text).ok());
         let page = |text: Option<String>| text.and_then(|text| WebUri::parse(&text).ok());
         let public = |text: Option<String>| text.and_then(|text| PublicHttpsUri::parse(&text).ok());
         Ok(Self {
             client_name: ClientName::from_stored(stored.client_name),
-            redirect_uris: stored.redirect_uris.iter().filter_map(|text| RedirectUri::parse(text).ok()).collect(),
+            redirect_uris: redirects.collect(),
             grant_types: stored.grant_types,
             response_types: stored.response_types,
             token_endpoint_auth_method: stored.token_endpoint_auth_method,
@@ -505,7 +507,7 @@ mod tests {
     #[test]
     fn a_stored_value_that_is_no_longer_allowed_is_left_out_and_the_client_stays_valid() {
         let stored = json!({
-            "client_name": "now\u{200B}refused", "redirect_uris": ["javascript:x", "https://app.example/cb"],
+            "client_name": "now\u{200B}refused", "redirect_uris": ["javascript:x", "https://App.example:443/cb"],
             "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
             "scope": "retired_scope api_keys_write b\u{e4}d", "logo_uri": "http://10.0.0.1/", "added_later": 1,
         });
@@ -514,7 +516,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(metadata).expect("serializes"),
             json!({
-                "client_name": "now\u{200B}refused", "redirect_uris": ["https://app.example/cb"],
+                "client_name": "now\u{200B}refused", "redirect_uris": ["https://App.example:443/cb"],
                 "grant_types": ["authorization_code"], "response_types": ["code"],
                 "token_endpoint_auth_method": "none", "scope": "api_keys_write retired_scope",
             }),

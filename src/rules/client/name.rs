@@ -47,7 +47,7 @@ const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
 impl ClientName {
     pub const MAX_CHARACTERS: usize = 1000;
-    pub const MAX_MARKS_IN_A_ROW: usize = 8;
+    const MAX_MARKS_IN_A_ROW: usize = 8;
 
     pub fn parse(text: &str) -> Result<Self, ClientNameError> {
         if text.chars().nth(Self::MAX_CHARACTERS).is_some() {

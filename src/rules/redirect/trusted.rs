@@ -46,7 +46,8 @@ impl TrustedRedirect {
             (None, _) => Err(MismatchingRedirect),
             (Some(requested), registered) => {
                 let is_registered = registered.iter().any(|uri| uri.matches(requested));
-                let uri = RedirectUri::parse(requested).ok().filter(|_| is_registered).ok_or(MismatchingRedirect)?;
+                let uri = RedirectUri::parse_any_spelling(requested).ok().filter(|_| is_registered);
+                let uri = uri.ok_or(MismatchingRedirect)?;
                 Ok(Self { uri, was_sent: true })
             }
         }
@@ -76,7 +77,7 @@ impl TrustedRedirect {
     /// Appends parameters to the query of the URI, which is kept (RFC 6749 section 3.1.2). A
     /// registered URI has no fragment, and the parameters are encoded, so the result has none
     /// either.
-    pub fn with_parameters(&self, pairs: &[(&str, &str)]) -> String {
+    fn with_parameters(&self, pairs: &[(&str, &str)]) -> String {
         let mut uri = self.as_str().to_owned();
         for (name, value) in pairs {
             match uri.split_once('?') {
@@ -174,6 +175,18 @@ mod tests {
             assert_eq!(uri.is_some(), expected, "{requested:?} of {registered:?}");
             assert_eq!(uri, requested.or(registered.first().copied()).filter(|_| expected));
             assert_eq!(found.is_ok_and(|redirect| redirect.was_sent()), expected && requested.is_some());
+        }
+    }
+
+    #[test]
+    fn a_client_of_an_earlier_version_keeps_its_redirect_uri_byte_for_byte() {
+        for uri in ["https://App.example:443/cb", "com.Example.App:/cb", "https://app.example/a/../cb"] {
+            let registered = client(&[uri]);
+            let other = uri.to_lowercase().replace(":443", "").replace("/a/..", "");
+
+            assert_eq!(TrustedRedirect::of(Some(uri), &registered).as_ref().map(TrustedRedirect::as_str), Ok(uri));
+            assert_eq!(TrustedRedirect::of(None, &registered).as_ref().map(TrustedRedirect::as_str), Ok(uri));
+            assert_eq!(TrustedRedirect::of(Some(&other), &registered), Err(MismatchingRedirect), "{uri}");
         }
     }
 

@@ -122,10 +122,21 @@ impl RedirectUri {
     pub const MAX_BYTES: usize = 2048;
 
     pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
+        Self::read(text, Uri::parse)
+    }
+
+    /// Reads a URI that was registered before, or that has to match a registered one. Earlier
+    /// versions accepted spellings that are refused now, such as `https://App.example:443/cb`, and
+    /// the users of such a client must not be locked out. A loopback port may be that of the scheme.
+    pub fn parse_any_spelling(text: &str) -> Result<Self, RedirectUriError> {
+        Self::read(text, Uri::parse_any_spelling)
+    }
+
+    fn read(text: &str, parse: fn(&str) -> Result<Uri, UriSyntaxError>) -> Result<Self, RedirectUriError> {
         check_length(text)?;
         check_no_fragment(text)?;
         check_scheme(text)?;
-        let uri = Uri::parse(text)?;
+        let uri = parse(text)?;
         if uri.host_text().contains('*') {
             return Err(RedirectUriError::Wildcard);
         }
@@ -154,7 +165,7 @@ impl RedirectUri {
     pub fn matches(&self, requested: &str) -> bool {
         self.text == requested
             || self.around_port().is_some_and(|registered| {
-                Self::parse(requested).is_ok_and(|requested| requested.around_port() == Some(registered))
+                Self::parse_any_spelling(requested).is_ok_and(|requested| requested.around_port() == Some(registered))
             })
     }
 
@@ -355,6 +366,44 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_uri_is_read_in_any_spelling_that_earlier_versions_accepted() {
+        let cases = [
+            ("HTTPS://App.Example/cb", RedirectKind::Https),
+            ("https://app.example:443/cb", RedirectKind::Https),
+            ("https://app.example:08443/cb", RedirectKind::Https),
+            ("https://app.example/a/../cb?a='b'", RedirectKind::Https),
+            ("https://[2001:db8:0::1]/cb", RedirectKind::Https),
+            ("https://[::ffff:127.0.0.1]/cb", RedirectKind::Loopback),
+            ("HTTPS://LocalHost/cb", RedirectKind::Loopback),
+            ("HTTP://localhost/cb", RedirectKind::Loopback),
+            ("http://localhost:80/cb", RedirectKind::Loopback),
+            ("com.Example.App:/cb", RedirectKind::PrivateUse),
+        ];
+        for (text, kind) in cases {
+            let uri = RedirectUri::parse_any_spelling(text).expect(text);
+
+            assert_eq!((uri.as_str(), uri.kind()), (text, kind));
+            assert!(uri.matches(text) && RedirectUri::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stored_uri_that_is_dangerous_is_refused() {
+        for text in [
+            "JavaScript:alert(1)",
+            "https://good.example@evil.example/",
+            "https://*.example.com/cb",
+            "https://127.1/cb",
+            "HTTP://example.com/cb",
+            "http://x.localhost/cb",
+            "https://example.com/cb#x",
+            "https:/example.com/cb",
+        ] {
+            assert!(RedirectUri::parse_any_spelling(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn every_denied_scheme_is_refused_in_any_case() {
         for scheme in DENIED_SCHEMES {
             for text in [format!("{scheme}:x"), format!("{scheme}://host/cb"), format!("{}:x", scheme.to_uppercase())] {
@@ -395,6 +444,7 @@ mod tests {
             ("http://127.0.0.1/", "http://127.0.0.1:33418/", true),
             ("http://[::1]:1/cb?a=1", "http://[::1]:2/cb?a=1", true),
             ("http://localhost", "http://localhost:1", true),
+            ("http://localhost/cb", "http://localhost:80/cb", true),
             ("http://localhost:1/cb", "http://localhost:2/cb/", false),
             ("http://localhost:1/cb", "http://localhost:2/CB", false),
             ("http://localhost:1/cb", "http://localhost:2/cb?x", false),
@@ -479,8 +529,6 @@ mod tests {
                 prop_assert!(uri.matches(&text) && uri.matches(&portless));
                 prop_assert_eq!(again.without_loopback_port(), portless.as_ref());
                 match uri.around_port() {
-                    // Port 80 is the default of http, which must not be written.
-                    Some(_) if port == 80 => {}
                     Some((before, after)) => prop_assert!(uri.matches(&[before, ":", &port.to_string(), after].concat())),
                     None => prop_assert_eq!(portless, text),
                 }

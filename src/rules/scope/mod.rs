@@ -91,7 +91,7 @@ pub struct ScopeSet(BTreeSet<ScopeToken>);
 impl ScopeSet {
     /// The most names in one `scope` parameter. Sets from other places, such as the catalog, may be
     /// larger.
-    pub const MAX_PARSED: usize = 100;
+    const MAX_PARSED: usize = 100;
 
     /// Parses a `scope` parameter. `""` is the empty set.
     pub fn parse(raw: &str) -> Result<Self, ScopeError> {
@@ -101,11 +101,6 @@ impl ScopeSet {
             return Err(ScopeError::TooManyNames);
         }
         Ok(set)
-    }
-
-    /// Parses a stored set of any size, separated by spaces.
-    pub fn from_spaced(stored: &str) -> Result<Self, ScopeError> {
-        stored.split(' ').filter(|name| !name.is_empty()).map(ScopeToken::parse).collect()
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ScopeToken> {

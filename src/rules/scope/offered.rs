@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::authorization::refusal::{ErrorCode, Refusal};
 use crate::identity::permission::Role;
 use crate::scope::catalog::ScopeCatalog;
+use crate::scope::restriction::Ceiling;
 use crate::scope::{ScopeSet, ScopeToken};
 
 /// A request for scopes, and the limits that apply to it.
@@ -22,8 +23,7 @@ use crate::scope::{ScopeSet, ScopeToken};
 pub struct ScopeRequest<'a> {
     pub requested: Option<&'a ScopeSet>,
     pub registered: &'a ScopeSet,
-    /// See [`crate::scope::restriction::ceiling`].
-    pub ceiling: &'a ScopeSet,
+    pub ceiling: Ceiling<'a>,
     pub required: &'a ScopeSet,
     pub role: Role,
     pub catalog: &'a ScopeCatalog,
@@ -155,7 +155,7 @@ pub fn offered_scopes(request: ScopeRequest<'_>) -> Result<OfferedScopes, Scopes
 /// change after the consent.
 pub fn still_permitted(
     granted: &ScopeSet,
-    ceiling: &ScopeSet,
+    ceiling: Ceiling<'_>,
     required: &ScopeSet,
     role: Role,
     catalog: &ScopeCatalog,
@@ -168,8 +168,15 @@ pub fn still_permitted(
 /// The scopes of a token that its user's current role permits.
 pub fn permitted_by_role(scopes: &ScopeSet, required: &ScopeSet, role: Role, catalog: &ScopeCatalog) -> ScopeSet {
     let on_excess = Excess::Narrow;
-    let request =
-        ScopeRequest { requested: None, registered: scopes, ceiling: scopes, required, role, catalog, on_excess };
+    let request = ScopeRequest {
+        requested: None,
+        registered: scopes,
+        ceiling: Ceiling::Scopes(scopes),
+        required,
+        role,
+        catalog,
+        on_excess,
+    };
     scopes.clone().partition(|scope| withheld_by(scope, &request) != Some(WithheldBy::Role)).0
 }
 
@@ -204,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::scope::catalog::SHIPPED;
-    use crate::scope::restriction::{ScopesRestriction, ceiling};
+    use crate::scope::restriction::ScopesRestriction;
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")
@@ -238,7 +245,7 @@ mod tests {
             offered_scopes(ScopeRequest {
                 requested: self.requested.map(set).as_ref(),
                 registered: &set(self.registered),
-                ceiling: &ceiling(restriction.as_ref(), None, &required, &catalog),
+                ceiling: Ceiling::of(restriction.as_ref(), None, &catalog),
                 required: &required,
                 role: self.role,
                 catalog: &catalog,
@@ -374,7 +381,7 @@ mod tests {
         let refusal = offered_scopes(ScopeRequest {
             requested: None,
             registered: &registered,
-            ceiling: &everything,
+            ceiling: Ceiling::Scopes(&everything),
             required: &required,
             role: Role::Admin,
             catalog: &catalog,
@@ -458,7 +465,7 @@ mod tests {
             let request = ScopeRequest {
                 requested: requested.as_ref(),
                 registered: &set(&registered),
-                ceiling: &allowed.union(&required),
+                ceiling: Ceiling::Scopes(&allowed),
                 required: &required,
                 role,
                 catalog: &catalog,
@@ -467,7 +474,7 @@ mod tests {
             if let Ok(offered) = offered_scopes(request) {
                 let all = offered.all();
                 let withheld: ScopeSet = offered.withheld.iter().map(|withheld| withheld.scope.clone()).collect();
-                prop_assert!(all.is_subset(request.ceiling) && required.is_subset(&all));
+                prop_assert!(all.is_subset(&allowed.union(&required)) && required.is_subset(&all));
                 prop_assert!(!all.contains("api_keys_write"));
                 prop_assert!(!all.contains("org_management") || role == Role::Admin);
                 let changes = |scope: &ScopeToken| catalog.find(scope.as_str()).is_some_and(|known| known.changes);

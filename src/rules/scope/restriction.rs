@@ -139,6 +139,39 @@ fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Resu
     Ok(list)
 }
 
+/// The limit of a client in an organization, whatever it requests. Required scopes are exempt from
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub enum Ceiling<'a> {
+    /// Nothing is restricted.
+    Catalog(&'a ScopeCatalog),
+    Restriction(&'a ScopesRestriction),
+    Scopes(&'a ScopeSet),
+}
+
+impl<'a> Ceiling<'a> {
+    /// A restriction of the client replaces the default of its organization.
+    pub fn of(
+        restriction: Option<&'a ScopesRestriction>,
+        default_client_scopes: Option<&'a ScopeSet>,
+        catalog: &'a ScopeCatalog,
+    ) -> Self {
+        match (restriction, default_client_scopes) {
+            (Some(restriction), _) => Self::Restriction(restriction),
+            (None, Some(default)) => Self::Scopes(default),
+            (None, None) => Self::Catalog(catalog),
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Catalog(catalog) => catalog.find(name).is_some(),
+            Self::Restriction(restriction) => restriction.names().any(|listed| listed.as_str() == name),
+            Self::Scopes(scopes) => scopes.contains(name),
+        }
+    }
+}
+
 /// The scopes that a client may be granted in an organization, whatever it requests.
 pub fn ceiling(
     restriction: Option<&ScopesRestriction>,
@@ -146,13 +179,12 @@ pub fn ceiling(
     required: &ScopeSet,
     catalog: &ScopeCatalog,
 ) -> ScopeSet {
-    let all = || catalog.iter().map(|scope| scope.name.clone()).collect();
-    let allowed: ScopeSet = match (restriction, default_client_scopes) {
-        (Some(restriction), _) => restriction.names().cloned().collect(),
-        (None, Some(default)) => default.clone(),
-        (None, None) => all(),
-    };
-    allowed.iter().chain(required.iter()).cloned().collect()
+    let required = required.iter().cloned();
+    match Ceiling::of(restriction, default_client_scopes, catalog) {
+        Ceiling::Catalog(catalog) => catalog.iter().map(|scope| scope.name.clone()).chain(required).collect(),
+        Ceiling::Restriction(restriction) => restriction.names().cloned().chain(required).collect(),
+        Ceiling::Scopes(scopes) => scopes.iter().cloned().chain(required).collect(),
+    }
 }
 
 /// The scopes that replacing a restriction adds and removes.

@@ -8,7 +8,7 @@ use crate::identity::permission::Role;
 use crate::scope::ScopeSet;
 use crate::scope::catalog::ScopeCatalog;
 use crate::scope::offered::still_permitted;
-use crate::scope::restriction::{ScopesRestriction, ceiling};
+use crate::scope::restriction::{Ceiling, ScopesRestriction};
 use crate::timestamp::Timestamp;
 
 /// The current rows that limit a grant.
@@ -36,8 +36,8 @@ impl Standing {
     pub fn permitted(&self, granted: &ScopeSet, limits: ScopeLimits<'_>) -> Option<ScopeSet> {
         let role = self.role.filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
         let ScopeLimits { catalog, required } = limits;
-        let ceiling = ceiling(self.restriction.as_ref(), self.default_client_scopes.as_ref(), required, catalog);
-        Some(still_permitted(granted, &ceiling, required, role, catalog))
+        let ceiling = Ceiling::of(self.restriction.as_ref(), self.default_client_scopes.as_ref(), catalog);
+        Some(still_permitted(granted, ceiling, required, role, catalog))
     }
 }
 

@@ -82,9 +82,9 @@ impl fmt::Display for SafeName {
 }
 
 impl Parameters {
-    pub const MAX_QUERY: usize = 8 * 1024;
-    pub const MAX_BODY: usize = 64 * 1024;
-    pub const MAX_PAIRS: usize = 100;
+    const MAX_QUERY: usize = 8 * 1024;
+    const MAX_BODY: usize = 64 * 1024;
+    const MAX_PAIRS: usize = 100;
 
     pub fn from_query(query: &str) -> Result<Self, ParametersError> {
         Self::read(query.as_bytes(), Self::MAX_QUERY, &[])?.reject_repeated()

@@ -70,13 +70,22 @@ impl Uri {
     /// Also accepts uppercase letters in the scheme and the host, and the default port of the
     /// scheme (RFC 3986 section 6.2).
     pub fn parse_equivalent(text: &str) -> Result<Self, UriSyntaxError> {
+        let uri = Self::parse_any_spelling(text)?;
+        let written = Written::split(text);
+        written.check_notation(&uri.0)?;
+        written.check_path_and_query(&uri.0)?;
+        Ok(uri)
+    }
+
+    /// Accepts any spelling in which the host is the one that the parser finds: also other notations
+    /// of an IPv6 address, leading zeros in a port, dot segments and apostrophes. This is for URIs
+    /// that were stored before, since earlier versions accepted these spellings.
+    pub fn parse_any_spelling(text: &str) -> Result<Self, UriSyntaxError> {
         let (before_fragment, fragment) = text.split_once('#').unwrap_or((text, ""));
         check_characters(before_fragment)?;
         check_characters(fragment)?;
         let url = Url::parse(text)?;
-        let written = Written::split(text);
-        written.check_authority(&url)?;
-        written.check_path_and_query(&url)?;
+        Written::split(text).check_host(&url)?;
         Ok(Self(url))
     }
 
@@ -207,9 +216,9 @@ impl<'a> Written<'a> {
         Self { scheme, authority: Some(authority), rest }
     }
 
-    /// The host and the port may differ from those of the parser only in their case, and in a
-    /// default port.
-    fn check_authority(&self, url: &Url) -> Result<(), UriSyntaxError> {
+    /// The host is the one that the parser found, and the port can be used. An IPv6 address may have
+    /// another notation, since a text in brackets is nothing else to any parser.
+    fn check_host(&self, url: &Url) -> Result<(), UriSyntaxError> {
         let authority = self.authority.unwrap_or_default();
         if authority.contains('@') {
             return Err(UriSyntaxError::UserInfo);
@@ -219,13 +228,26 @@ impl<'a> Written<'a> {
         if written_host.is_empty() {
             return Err(UriSyntaxError::NoHost);
         }
-        if !written_host.eq_ignore_ascii_case(host) {
-            let is_ipv6 = host.starts_with('[');
-            return Err(if is_ipv6 { UriSyntaxError::AddressNotation } else { UriSyntaxError::BadHost });
+        let is_ipv6 = host.starts_with('[') && written_host.starts_with('[');
+        if !is_ipv6 && !written_host.eq_ignore_ascii_case(host) {
+            return Err(UriSyntaxError::BadHost);
         }
-        // The parser has checked that a port is a number, but it accepts an empty one, leading
-        // zeros and 0.
-        if port.is_some_and(|port| port.is_empty() || port.starts_with('0')) {
+        // The parser has checked that a port is a number, but it accepts an empty one and 0.
+        match port.map(str::parse::<u16>) {
+            None | Some(Ok(1..)) => Ok(()),
+            Some(_) => Err(UriSyntaxError::BadPort),
+        }
+    }
+
+    /// The host and the port may differ from those of the parser only in their case, and in a
+    /// default port.
+    fn check_notation(&self, url: &Url) -> Result<(), UriSyntaxError> {
+        let Some(host) = url.host_str() else { return Ok(()) };
+        let (written_host, port) = split_port(self.authority.unwrap_or_default());
+        if !written_host.eq_ignore_ascii_case(host) {
+            return Err(UriSyntaxError::AddressNotation);
+        }
+        if port.is_some_and(|port| port.starts_with('0')) {
             return Err(UriSyntaxError::BadPort);
         }
         Ok(())
@@ -458,6 +480,51 @@ mod tests {
     }
 
     #[test]
+    fn any_spelling_has_the_host_and_the_port_that_the_parser_finds() {
+        let cases = [
+            ("HTTPS://Example.COM:443/A", "https://example.com/A"),
+            ("https://example.com:08443/", "https://example.com:8443/"),
+            ("https://[2001:db8:0::1]:443/", "https://[2001:db8::1]/"),
+            ("https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]/"),
+            ("https://example.com/a/../b?c='d'", "https://example.com/b?c=%27d%27"),
+            ("App.Example:/cb", "app.example:/cb"),
+            ("app://Host:08080/a/./cb", "app://Host:8080/a/cb"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Uri::parse_any_spelling(text).as_ref().map(Uri::as_str), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_hides_the_host_or_the_port() {
+        use UriSyntaxError::{BadHost, BadPort, ForbiddenCharacter, NoHost, NoScheme, UserInfo};
+        let cases = [
+            ("https:example.com", NoHost),
+            ("https:/example.com", NoHost),
+            ("https:///example.com", NoHost),
+            ("https://good.example@evil.example/", UserInfo),
+            ("app://user@host/", UserInfo),
+            ("https://good.example\\@evil.example/", ForbiddenCharacter),
+            ("https://evil.example\t/", ForbiddenCharacter),
+            ("https://127.1/", BadHost),
+            ("https://0177.0.0.1/", BadHost),
+            ("https://2130706433/", BadHost),
+            ("https://0x7f.1/", BadHost),
+            ("https://ex%61mple.com/", BadHost),
+            ("https://[::1/", BadHost),
+            ("https://xn--a.example/", BadHost),
+            ("https://example.com:/", BadPort),
+            ("https://example.com:0/", BadPort),
+            ("https://example.com:00/", BadPort),
+            ("https://example.com:65536/", BadPort),
+            ("//example.com/", NoScheme),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Uri::parse_any_spelling(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn http_on_loopback_has_three_spellings() {
         let cases = [
             ("http://localhost:3000", true),
@@ -546,6 +613,20 @@ mod tests {
                 prop_assert!(url.as_str() == text || (url.path() == "/" && without_slash == text));
                 prop_assert!(url.username().is_empty() && url.password().is_none());
                 prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+
+        #[test]
+        fn any_spelling_that_is_accepted_has_the_written_host(text in nearly_a_uri()) {
+            if let Ok(uri) = Uri::parse_any_spelling(&text) {
+                let written = Written::split(&text);
+                let (host, _) = split_port(written.authority.unwrap_or_default());
+
+                prop_assert!(written.scheme.eq_ignore_ascii_case(uri.scheme()));
+                // The parser removes the host of file://localhost.
+                prop_assert!(
+                    host.starts_with('[') || host.eq_ignore_ascii_case(uri.host_text()) || uri.scheme() == "file"
+                );
             }
         }
 

@@ -19,6 +19,7 @@ pub struct RefreshRequest<'a> {
     pub token: &'a RefreshToken,
     pub scope: Option<&'a ScopeSet>,
     pub resources: &'a [Resource],
+    pub now: Timestamp,
 }
 
 /// The row of the token's family, as it was read.
@@ -61,12 +62,11 @@ pub fn decide_refresh(
     family: Option<StoredFamily<'_>>,
     rules: RefreshRules,
     limits: ScopeLimits<'_>,
-    now: Timestamp,
     was_derived: impl FnOnce() -> bool,
 ) -> RefreshDecision {
     let refused = RefreshDecision::Refuse(TokenRefusal::InvalidRefreshToken);
     let Some(family) = family.filter(|family| family.client_id == request.client_id) else { return refused };
-    let refresh_token = match decide(request.token, &family.state, rules, now, was_derived) {
+    let refresh_token = match decide(request.token, &family.state, rules, request.now, was_derived) {
         Decision::Rotate => IssuedRefreshToken::Next,
         Decision::RepeatCurrent => IssuedRefreshToken::Current,
         Decision::RepeatPrevious => IssuedRefreshToken::Previous,
@@ -162,8 +162,13 @@ mod tests {
         let scopes = set("email mcp_read org_management");
         let required = set("");
         let presented = token(case.presented);
-        let request =
-            RefreshRequest { client_id: case.client_id, token: &presented, scope: scope.as_ref(), resources: &named };
+        let request = RefreshRequest {
+            client_id: case.client_id,
+            token: &presented,
+            scope: scope.as_ref(),
+            resources: &named,
+            now: Timestamp::from_seconds(5_000 + case.after),
+        };
         let family = StoredFamily {
             client_id: client(1),
             state: FamilyState {
@@ -180,8 +185,7 @@ mod tests {
             standing: &case.standing,
         };
         let limits = ScopeLimits { catalog: &catalog, required: &required };
-        let now = Timestamp::from_seconds(5_000 + case.after);
-        decide_refresh(request, Some(family), RULES, limits, now, || presented.was_derived(mac))
+        decide_refresh(request, Some(family), RULES, limits, || presented.was_derived(mac))
     }
 
     fn issue(refresh_token: IssuedRefreshToken, scopes: &str, named: &[&str]) -> RefreshDecision {
@@ -267,9 +271,10 @@ mod tests {
     fn a_token_of_an_unknown_family_is_refused() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let limits = ScopeLimits { catalog: &catalog, required: &set("") };
-        let request = RefreshRequest { client_id: client(1), token: &token(3), scope: None, resources: &[] };
+        let now = Timestamp::from_seconds(5_000);
+        let request = RefreshRequest { client_id: client(1), token: &token(3), scope: None, resources: &[], now };
 
-        let decision = decide_refresh(request, None, RULES, limits, Timestamp::from_seconds(5_000), || true);
+        let decision = decide_refresh(request, None, RULES, limits, || true);
 
         assert_eq!(decision, RefreshDecision::Refuse(TokenRefusal::InvalidRefreshToken));
     }

@@ -26,7 +26,7 @@ use crate::id::UserId;
 use crate::timestamp::Timestamp;
 
 /// Seconds after a secret was sent during which it may be bound to one more origin.
-pub const BINDING_WINDOW: i64 = 86_400;
+const BINDING_WINDOW: i64 = 86_400;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretBinding {

@@ -16,16 +16,16 @@ use crate::syntax::json_text::{JsonTextError, MAX_DEPTH};
 /// The values of variables, by name without the dollar sign.
 pub type Values = BTreeMap<String, Value>;
 
-pub const MAX_PAYLOAD_LENGTH: usize = 32 * 1024;
-pub const MAX_HEADERS_LENGTH: usize = 8 * 1024;
+const MAX_PAYLOAD_LENGTH: usize = 32 * 1024;
+const MAX_HEADERS_LENGTH: usize = 8 * 1024;
 pub const MAX_HEADERS: usize = 50;
 /// The maximum number of dollar signs in one template, which limits the number of lookups.
-pub const MAX_USES: usize = 256;
+const MAX_USES: usize = 256;
 /// The maximum size in bytes of a rendered template. Values are longer than their names, and many
 /// deliveries are rendered at the same time.
 pub const MAX_RENDERED_LENGTH: usize = 256 * 1024;
 /// The maximum size in bytes of a rendered header, which common servers accept.
-pub const MAX_HEADER_VALUE_LENGTH: usize = 8 * 1024;
+const MAX_HEADER_VALUE_LENGTH: usize = 8 * 1024;
 /// Longer header names are not quoted in errors.
 const MAX_QUOTED_LENGTH: usize = 64;
 

@@ -13,7 +13,7 @@ pub const MAX_NAME_LENGTH: usize = 100;
 pub const MAX_VALUE_LENGTH: usize = 4096;
 
 /// The variables that every template can use.
-pub const BUILT_IN: [&str; 8] = ["ID", "EVENT_TYPE", "EVENT_TITLE", "DATE", "ORG_ID", "ORG_NAME", "CLIENT_ID", "EVENT"];
+const BUILT_IN: [&str; 8] = ["ID", "EVENT_TYPE", "EVENT_TITLE", "DATE", "ORG_ID", "ORG_NAME", "CLIENT_ID", "EVENT"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewVariable {

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use grantor::actions::audit::{Actor, AuditActor};
 use grantor::actions::clients::restrict_scopes;
-use grantor::actions::clients::restrict_scopes::Bounds;
+use grantor::actions::clients::restrict_scopes::NewRestriction;
 use grantor::actions::keys::revoke_key;
 use grantor::actions::orgs::bootstrap;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
-use grantor::db::audit_events;
 use grantor::db::audit_events::AuditEvent;
 use grantor::rules::audit::catalog::AUDIT_EVENTS;
 use grantor::rules::client::ClientId;
@@ -23,7 +22,7 @@ use grantor::rules::scope::restriction::ScopesRestriction;
 use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::support::{START, TestApp, TestOperator};
+use crate::support::{START, TestApp, TestOperator, listed};
 
 const COMMAND_LINE: AuditActor = AuditActor::COMMAND_LINE;
 
@@ -31,7 +30,7 @@ const COMMAND_LINE: AuditActor = AuditActor::COMMAND_LINE;
 type Recorded = (String, String, Option<Value>, Option<Value>);
 
 async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
-    let events = audit_events::list(app.db(), org_id, 100).await.expect("is readable");
+    let events = listed::audit_events(app.db(), org_id, 100).await.expect("is readable");
     events.iter().for_each(assert_documented);
     events
 }
@@ -69,18 +68,9 @@ fn restriction(app: &TestApp, oidc: &[&str], permission: &[&str]) -> ScopesRestr
 
 async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction: &ScopesRestriction) {
     let app = operator.app;
-    let bounds: Bounds<'_> = app.app.bounds(client_id);
-    restrict_scopes::restrict_scopes(
-        app.context(),
-        bounds,
-        operator.org_id,
-        client_id,
-        restriction,
-        None,
-        &COMMAND_LINE,
-    )
-    .await
-    .expect("is restricted");
+    let rules = app.app.restriction_rules(client_id);
+    let new = NewRestriction { org_id: operator.org_id, client_id, restriction: Some(restriction), rules };
+    restrict_scopes::restrict_scopes(app.context(), new, None, &COMMAND_LINE).await.expect("is restricted");
 }
 
 on_both! {
@@ -96,7 +86,7 @@ on_both! {
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         };
 
-        let eve = create_user::create_user(app.context(), acme.org_id, "eve@acme.example", None, Role::ReadOnly, None, &by)
+        let eve = create_user::create_user(app.context(), acme.org_id, NewMember::new("eve@acme.example", Role::ReadOnly), &by)
             .await
             .expect("joins");
 
@@ -156,7 +146,9 @@ on_both! {
         assert_eq!(set, [recorded("scopes_restriction.set", subject.clone(), Some(first), second.clone())]);
 
         let lift = async || {
-            restrict_scopes::lift_restriction(app.context(), app.app.bounds(client_id), acme.org_id, client_id, &COMMAND_LINE).await.expect("is lifted");
+            let rules = app.app.restriction_rules(client_id);
+            let lifted = restrict_scopes::lift_restriction(app.context(), rules, acme.org_id, client_id, &COMMAND_LINE).await;
+            lifted.expect("is lifted");
         };
         let lifted = events_of(&app, acme.org_id, lift).await;
         assert_eq!(lifted, [recorded("scopes_restriction.lifted", subject, Some(second), nothing)]);
@@ -167,12 +159,13 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, client_id) = (app.operator("Acme").await, client(&app).await);
         let wanted = restriction(&app, &["openid"], &[]);
-        let bounds = app.app.bounds(client_id);
+        let rules = app.app.restriction_rules(client_id);
+        let new = NewRestriction { org_id: acme.org_id, client_id, restriction: Some(&wanted), rules };
 
         let events = events_of(&app, acme.org_id, async || {
             let context = app.context();
-            restrict_scopes::preview_restriction(context, bounds, acme.org_id, client_id, &wanted).await.expect("is shown");
-            restrict_scopes::restrict_scopes(context, bounds, acme.org_id, client_id, &wanted, Some("moved"), &COMMAND_LINE)
+            restrict_scopes::preview_restriction(context, new).await.expect("is shown");
+            restrict_scopes::restrict_scopes(context, new, Some("moved"), &COMMAND_LINE)
                 .await
                 .expect_err("is refused");
         })
@@ -186,9 +179,7 @@ on_both! {
         let acme = app.operator("Acme").await;
         let scopes = ScopeSet::parse("openid mcp_read").expect("scopes");
         let set = async |scopes: Option<&ScopeSet>| {
-            default_client_scopes::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &COMMAND_LINE)
-                .await
-                .expect("is set");
+            app.set_default_scopes(acme.org_id, scopes).await.expect("is set");
         };
 
         let bound = events_of(&app, acme.org_id, async || set(Some(&scopes)).await).await;

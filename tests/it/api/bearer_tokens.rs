@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
+use grantor::actions::clients::disable_client::disable_client;
 use grantor::actions::tokens::revoke_family;
 use grantor::actions::tokens::revoke_family::RevocationReason;
 use grantor::actions::users::disable_user;
-use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
 use serde_json::json;
 
 use crate::support::errors::{json_api, no_such_client};
 use crate::support::flow::McpClient;
-use crate::support::{Answer, Bearer, TestApp, restricted, restriction_path, unrestricted, upsert};
+use crate::support::{Answer, Bearer, TestApp, listed, restricted, restriction_path, unrestricted, upsert};
 
 const READ: &str = "org_authorized_apps_read";
 const WRITE: &str = "org_authorized_apps_write";
@@ -59,7 +58,7 @@ on_both! {
 
         assert_eq!(bearer.post(&restriction_path(&client), &upsert(&[], &[])).await.status, 200);
 
-        let event = audit_events::list(app.db(), operator.org_id, 1).await.expect("is readable").remove(0);
+        let event = listed::audit_events(app.db(), operator.org_id, 1).await.expect("is readable").remove(0);
         assert_eq!(event.action, "scopes_restriction.set");
         assert_eq!(event.actor, format!("user:{} family:{}", bearer.user_id, bearer.family_id));
     }
@@ -210,7 +209,7 @@ on_both! {
         disable_user::disable_user(app.context(), &app.app.callers, &colleague.email, &by).await.expect("is disabled");
         is_unauthorized(&of_colleague.get(LIST).await);
         assert_eq!(bearer.get(LIST).await.status, 200);
-        end::disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
+        disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
         is_unauthorized(&bearer.get(LIST).await);
     }
 

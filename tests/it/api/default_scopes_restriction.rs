@@ -2,13 +2,12 @@
 //! restriction.
 
 use axum::http::Method;
-use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
 use crate::support::granted::Granted;
-use crate::support::{Answer, Bearer, START, TestApp, TestOperator, request, restricted, unrestricted, upsert};
+use crate::support::{Answer, Bearer, START, TestApp, TestOperator, listed, request, restricted, unrestricted, upsert};
 
 const PATH: &str = "/api/v2/oauth2/default_scopes_restriction";
 
@@ -54,7 +53,7 @@ on_both! {
         let restricted_client = granted.another_client("Restricted").await;
         restricted_client.tokens("mcp_read email").await;
         operator.restrict(&restricted_client.client_id, &["email"], &["mcp_read"]).await;
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("are listed");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("are listed");
 
         let meta = preview(operator, &upsert(&["openid"], &["mcp_read"])).await;
 
@@ -68,7 +67,7 @@ on_both! {
             assert!(granted.is_active(&tokens.access).await);
         }
         operator.get(PATH).await.is(200, &unrestricted(&operator.org_id.to_string()));
-        assert_eq!(audit_events::list(app.db(), operator.org_id, 100).await.expect("are listed"), events);
+        assert_eq!(listed::audit_events(app.db(), operator.org_id, 100).await.expect("are listed"), events);
     }
 
     async fn a_dry_run_returns_the_ended_grants_and_the_expiry_of_the_last_token(engine: Engine) {
@@ -100,7 +99,7 @@ on_both! {
 
         answer.is(200, &restricted(&granted.org_id().to_string(), &["openid"], &["mcp_read"]));
         assert_eq!((&meta["grants"], granted.is_active(&tokens.access).await), (&json!(1), false));
-        let event = audit_events::list(app.db(), granted.org_id(), 100).await.expect("are listed");
+        let event = listed::audit_events(app.db(), granted.org_id(), 100).await.expect("are listed");
         let event = event.into_iter().find(|event| event.action == "org.default_client_scopes_set").expect("is recorded");
         assert_eq!(event.after, Some(json!({"default_client_scopes": ["mcp_read", "openid"], "grants_narrowed": 1})));
     }

@@ -1,13 +1,13 @@
 //! `/api/v2/org_authorized_clients`: operators list authorized clients and end their access.
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
-use grantor::db::audit_events;
+use grantor::actions::clients::disable_client::disable_client;
+use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
-use crate::support::{Answer, Bearer, TestApp, TestOperator};
+use crate::support::{Answer, Bearer, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v2/org_authorized_clients";
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -137,7 +137,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let (reader, writer) = (given(&operator, "A Reader", "openid").await, given(&operator, "A 100% writer", "openid").await);
-        end::disable_client(app.context(), operator.org_id, writer.client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled");
+        disable_client(app.context(), operator.org_id, writer.client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled");
         let cases = [
             ("filter=read", vec![&reader]),
             ("filter[oauth2_client][name]=WRITER", vec![&writer]),
@@ -247,7 +247,7 @@ on_both! {
         let operator = app.operator("Acme").await;
         let colleague = operator.colleague("ada@acme.example", Role::Standard).await;
         let (kept, ended) = (given(&operator, "App", "openid").await, given(&colleague, "App", "openid").await);
-        end::revoke_grant(app.context(), ended.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
+        revoke_grant(app.context(), ended.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
         let filter = "filter[user_authorized_clients][disabled]";
         let ask = async |query: &str| {
             let answer = operator.get(&format!("{}?include=user_authorized_clients.user&{query}", one(&kept))).await.json();
@@ -289,7 +289,7 @@ on_both! {
         assert_eq!((deleted.status.as_u16(), deleted.text.as_str(), again.status.as_u16()), (204, "", 204));
         assert!(!first.lives().await && !second.lives().await && elsewhere.lives().await);
         operator.get(&one(&first)).await.is(200, &json!({"data": resource(&[&first], true, Value::Null)}));
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("is readable");
         let disabled: Vec<_> = events.iter().filter(|event| event.action == "client.disabled").collect();
         assert_eq!(disabled.len(), 1);
         assert_eq!(disabled[0].after, Some(json!({"disabled": true, "grants_ended": 2})));
@@ -348,7 +348,7 @@ on_both! {
         let colleague = operator.colleague("zoe@acme.example", Role::Standard).await;
         let (first, second) = (given(&operator, "App", "openid").await, given(&colleague, "App", "mcp_read openid").await);
         given(&operator, "Other", "openid").await;
-        end::revoke_grant(app.context(), first.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
+        revoke_grant(app.context(), first.grant_id, |_| true, &AuditActor::COMMAND_LINE).await.expect("ends");
         let path = format!("{}/user_authorized_clients", one(&first));
         let ask = async |query: &str| operator.get(&format!("{path}?{query}")).await;
 

@@ -1,14 +1,13 @@
 //! `/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries`: past
 //! deliveries, and sending them again.
 
-use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::errors::strings;
 use crate::support::outbox::{self, Lane, insert_delivery, insert_webhook, webhook_id};
-use crate::support::{Answer, Bearer, START, TestApp, TestOperator};
+use crate::support::{Answer, Bearer, START, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const NAME: &str = "Webhook%201";
@@ -182,7 +181,7 @@ on_both! {
         operator.post(&path(NAME, "/replay"), &json!({})).await;
         operator.post(&path(NAME, "/replay"), &json!({})).await;
 
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("is readable");
         let mut recorded: Vec<_> = events.into_iter().filter(|event| event.action == "webhook.replayed").collect();
         recorded.sort_by_key(|event| event.id);
         let after: Vec<Option<Value>> = recorded.iter().map(|event| event.after.clone()).collect();

@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 use grantor::actions::webhooks::load_webhook::load_webhook;
+use grantor::db::webhooks;
 use grantor::db::webhooks::variables;
 use grantor::db::webhooks::variables::Variable;
-use grantor::db::{audit_events, webhooks};
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::errors::strings;
-use crate::support::{Bearer, TestApp, TestOperator};
+use crate::support::{Bearer, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
 const UNLIMITED: [(&str, &str); 2] = [("limits.operator_per_minute", "0"), ("limits.requests_per_minute", "0")];
@@ -105,7 +105,7 @@ on_both! {
             assert!(!variable.value.windows(7).any(|part| part == b"hunter2"), "{}", variable.name);
         }
         operator.delete(&path("NEW_KEY")).await;
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("is readable");
         let events = events.into_iter().filter(|event| event.subject.starts_with("webhook_variable:"));
         let events: Vec<_> = events.map(|event| (event.action, event.before, event.after)).collect();
         let attributes = |name: &str, is_secret: bool| Some(json!({"name": name, "is_secret": is_secret}));

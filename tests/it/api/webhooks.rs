@@ -9,13 +9,13 @@ mod replaced_secrets;
 mod secrets;
 
 use grantor::actions::webhooks::load_webhook::{LoadedWebhook, load_webhook};
+use grantor::db::webhooks;
 use grantor::db::webhooks::Webhook;
-use grantor::db::{audit_events, webhooks};
 use grantor::rules::id::OrgId;
 use serde_json::{Value, json};
 
 use crate::support::errors::strings;
-use crate::support::{Answer, TestApp, TestOperator};
+use crate::support::{Answer, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
@@ -81,7 +81,7 @@ async fn signing_secrets(operator: &TestOperator<'_>, name: &str) -> Vec<String>
 
 /// The audit events of webhooks: action, and the values before and after.
 async fn recorded(app: &TestApp, org_id: OrgId) -> Vec<(String, Option<Value>, Option<Value>)> {
-    let events = audit_events::list(app.db(), org_id, 100).await.expect("is readable");
+    let events = listed::audit_events(app.db(), org_id, 100).await.expect("is readable");
     let events = events.into_iter().filter(|event| event.subject.starts_with("webhook:"));
     events.map(|event| (event.action, event.before, event.after)).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::db::fixtures::{after, org_id, uuid};
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 fn event(number: u64, org: u64) -> AuditEvent {
     AuditEvent {
@@ -32,7 +32,7 @@ on_both! {
         audit_events::insert(app.db(), &event(1, 1)).await.expect("is inserted");
         audit_events::insert(app.db(), &bare).await.expect("is inserted");
 
-        let listed = audit_events::list(app.db(), org_id(1), 10).await.expect("is readable");
+        let listed = listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable");
 
         assert_eq!(listed, [event(1, 1), bare]);
     }
@@ -45,7 +45,7 @@ on_both! {
             audit_events::insert(app.db(), &event).await.expect("is inserted");
         }
 
-        let listed = audit_events::list(app.db(), org_id(1), 2).await.expect("is readable");
+        let listed = listed::audit_events(app.db(), org_id(1), 2).await.expect("is readable");
 
         assert_eq!(listed, [event(2, 1), event(3, 1)]);
     }
@@ -57,7 +57,7 @@ on_both! {
 
         audit_events::insert(app.db(), &outside).await.expect("is inserted");
 
-        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), []);
+        assert_eq!(listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable"), []);
     }
 
     async fn an_event_requires_an_existing_organization(engine: Engine) {

@@ -1,6 +1,7 @@
 //! Rows that storage tests insert directly, and locks of another session.
 
 use grantor::db::clients::NewClient;
+use grantor::db::users::User;
 use grantor::rules::client::ClientId;
 use grantor::rules::client::identity::ClientDigest;
 use grantor::rules::id::{KeyId, OrgId, UserId};
@@ -34,6 +35,10 @@ pub fn client_id(number: u64) -> ClientId {
 
 pub fn after(seconds: i64) -> Timestamp {
     START.plus(seconds)
+}
+
+pub fn new_user(number: u64, email: &str) -> User {
+    User { id: user_id(number), email: email.to_owned(), name: None, created_at: START, disabled_at: None }
 }
 
 /// A client like that of a registration, one per number.

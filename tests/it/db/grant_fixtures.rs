@@ -8,6 +8,7 @@ use grantor::db::families::redemptions;
 use grantor::db::grants::revocations;
 use grantor::db::grants::{Grant, NewGrant};
 use grantor::db::orgs::{memberships, org_clients};
+use grantor::db::users::User;
 use grantor::db::{clients, families, grants, orgs, users};
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::id::{FamilyId, GrantId};
@@ -16,7 +17,7 @@ use grantor::rules::scope::ScopeSet;
 use grantor::rules::secret::Digest;
 use grantor::rules::timestamp::Timestamp;
 
-use crate::db::fixtures::{after, client_id, new_client, org_id, user_id, uuid};
+use crate::db::fixtures::{after, client_id, new_client, new_user, org_id, user_id, uuid};
 use crate::support::START;
 
 /// Ada (1) is a member of Acme (1) and Umbra (2), Eve (2) of Acme. Both organizations know both
@@ -24,8 +25,10 @@ use crate::support::START;
 pub async fn people_and_clients(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    users::insert(db, user_id(1), "ada@mail.example", Some("Ada"), "hash of ada", START).await.expect("is inserted");
-    users::insert(db, user_id(2), "eve@mail.example", None, "hash of eve", START).await.expect("is inserted");
+    users::insert(db, &User { name: Some("Ada".to_owned()), ..new_user(1, "ada@mail.example") }, "hash of ada")
+        .await
+        .expect("is inserted");
+    users::insert(db, &new_user(2, "eve@mail.example"), "hash of eve").await.expect("is inserted");
     for (org, user, role) in [(1, 1, Role::Admin), (1, 2, Role::ReadOnly), (2, 1, Role::Standard)] {
         memberships::insert(db, org_id(org), user_id(user), role, START).await.expect("is inserted");
     }

@@ -77,6 +77,18 @@ on_both! {
         assert_eq!(secrets.iter().map(|(uri, _)| uri.as_str()).collect::<Vec<_>>(), spellings);
     }
 
+    async fn a_resource_of_an_earlier_version_is_read(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        insert(app.db(), 1, "https://mcp.example/b").await;
+        app.execute("UPDATE resources SET uri = 'https://mcp.example/a/../b'").await;
+
+        let listed = resources::list(app.db()).await.expect("is readable");
+        let secrets = resources::list_secrets(app.db()).await.expect("is readable");
+
+        let stored = "https://mcp.example/a/../b";
+        assert_eq!((listed[0].uri.as_str(), secrets[0].0.as_str()), (stored, stored));
+    }
+
     async fn a_resource_can_be_deleted_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let one = insert(app.db(), 1, "https://mcp.example/mcp").await;

@@ -60,6 +60,20 @@ on_both! {
         assert_eq!(stage.hook.requests().len(), 1, "once");
     }
 
+    async fn a_webhook_of_an_earlier_version_keeps_its_url(engine: Engine) {
+        let stage = Stage::new(engine).await;
+        let (operator, _) = stage.operator().await;
+        let respelled =
+            "UPDATE webhooks SET url = replace(replace(url, 'http:', 'HTTP:'), '/events', '/a/../events')";
+        stage.app.execute(respelled).await;
+        one_event(&operator).await;
+
+        stage.send().await;
+
+        assert_eq!(stage.hook.requests()[0].path(), "/events");
+        assert_eq!(only_delivery(&operator).await, ("delivered".to_owned(), 1, Some(200), None));
+    }
+
     async fn a_custom_payload_and_headers_can_use_variables(engine: Engine) {
         let stage = Stage::new(engine).await;
         let operator = stage.app.operator("Acme").await;

@@ -9,7 +9,7 @@ use grantor::rules::client::ClientId;
 use grantor::rules::client::identity::ClientDigest;
 use serde_json::{Value, json};
 
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 const PATH: &str = "/api/v2/oauth2/register";
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -80,7 +80,7 @@ on_both! {
 
         second.is(201, &first.json());
         assert_eq!((count(&app, "new"), count(&app, "known")), (1, 1));
-        assert_eq!(clients::list(app.db(), "", 10).await.expect("is readable").len(), 1);
+        assert_eq!(listed::clients(app.db(), "", 10).await.expect("is readable").len(), 1);
     }
 
     async fn another_replica_knows_the_client(engine: Engine) {
@@ -318,7 +318,7 @@ on_both! {
         let versions = ids.each_ref().map(|text| id(text).uuid().get_version_num());
         assert_eq!(versions, [7, 7]);
         assert_ne!(ids[0], ids[1]);
-        assert_eq!(clients::list(app.db(), "", 10).await.expect("is readable").len(), 2);
+        assert_eq!(listed::clients(app.db(), "", 10).await.expect("is readable").len(), 2);
         assert_eq!((count(&app, "new"), count(&app, "known")), (2, 0));
     }
 

@@ -4,12 +4,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Method;
 use futures_util::stream;
-use grantor::db::clients;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Engine, TestApp, request};
+use crate::support::{Answer, Engine, TestApp, listed, request};
 
 const PATH: &str = "/api/v2/oauth2/register";
 const NO_LIMITS: &[(&str, &str)] = &[
@@ -24,7 +23,7 @@ const LONE_SURROGATE: &str =
     "the body escapes half of a surrogate pair: escape both halves or write the character itself";
 
 async fn assert_nothing_is_stored(app: &TestApp) {
-    let stored = clients::list(app.db(), "", 10).await.expect("is readable");
+    let stored = listed::clients(app.db(), "", 10).await.expect("is readable");
     assert!(stored.is_empty(), "{stored:?}");
 }
 

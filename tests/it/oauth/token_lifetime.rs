@@ -6,9 +6,9 @@ use grantor::actions::upkeep::forget_expired;
 use grantor::actions::upkeep::forget_expired::Forgotten;
 use grantor::db::authorizations::requests;
 use grantor::db::authorizations::requests::NewPendingRequest;
-use grantor::db::grants;
 use grantor::db::users::sessions;
 use grantor::db::users::sessions::NewSession;
+use grantor::db::{grants, users};
 use grantor::rules::client::ClientId;
 use grantor::rules::id::SessionId;
 use grantor::rules::secret::Digest;
@@ -130,7 +130,8 @@ on_both! {
             user_agent: "Browser",
             address: None,
         };
-        sessions::insert(app.db(), &session).await.expect("is inserted");
+        let hash = users::find_password_hash(app.db(), session.user_id).await.expect("is readable").expect("a password");
+        assert!(sessions::insert_if_password_is(app.db(), &session, &hash).await.expect("is inserted"));
 
         app.clock.advance(Duration::from_secs(599));
         assert_eq!(forgotten(&app).await, NOTHING);

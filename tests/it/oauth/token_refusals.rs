@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
+use grantor::actions::clients::disable_client::{disable_client, enable_client};
 use grantor::actions::users::disable_user;
 use grantor::rules::authorization::request::AuthorizationRequest;
 use grantor::rules::client::ClientId;
@@ -344,9 +344,9 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
 
         let code = granted.code("mcp_read").await;
-        end::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
         let of_a_disabled_client = granted.exchanged(&code).await;
-        end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         let of_an_enabled_one = granted.exchanged(&code).await;
         let code = granted.code("mcp_read").await;
         disable_user::disable_user(app.context(), &app.app.callers, &granted.user.email, &by).await.expect("is disabled");

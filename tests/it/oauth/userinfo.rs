@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
 use grantor::rules::identity::permission::Role;
 use serde_json::json;
@@ -35,10 +36,9 @@ on_both! {
     async fn the_claims_depend_on_the_scopes(engine: Engine) {
         let app = TestApp::start(engine).await;
         let mut granted = Granted::new(&app).await;
-        let eve = create_user::create_user(
-            app.context(), granted.org_id(), "eve@mail.example", Some("Eve Example"), Role::Standard, None,
-            &AuditActor::COMMAND_LINE,
-        ).await.expect("a user");
+        let eve = NewMember { name: Some("Eve Example"), ..NewMember::new("eve@mail.example", Role::Standard) };
+        let eve = create_user::create_user(app.context(), granted.org_id(), eve, &AuditActor::COMMAND_LINE).await;
+        let eve = eve.expect("a user");
         granted.user = grantor::db::users::find(app.db(), eve.id).await.expect("is readable").expect("is there");
         let cases = [
             ("openid", json!({})),

@@ -6,7 +6,7 @@ use grantor::rules::identity::permission::Role;
 use uuid::Uuid;
 
 use crate::support::flow::{Form, McpClient, PASSWORD, Person};
-use crate::support::{Answer, TestApp, TestOperator};
+use crate::support::{Answer, TestApp, TestOperator, listed};
 
 const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
@@ -203,7 +203,7 @@ on_both! {
 
         assert_eq!(client.refresh(&token).await.status, 400);
         assert_eq!(Form::all(&account(&mut eve).await, "/account/revoke").len(), 0);
-        let events = grantor::db::audit_events::list(app.db(), acme.org_id, 2).await.expect("is readable");
+        let events = listed::audit_events(app.db(), acme.org_id, 2).await.expect("is readable");
         assert_eq!(events.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), ["grant.revoked", "user.password_set"]);
     }
 

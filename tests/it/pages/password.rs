@@ -4,6 +4,7 @@ use grantor::actions::audit::AuditActor;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::rules::identity::permission::Role;
 
 use crate::support::flow::{Form, McpClient, Person};
@@ -17,7 +18,7 @@ const NEW: &str = "seven green kettles";
 async fn newcomer<'a>(acme: &TestOperator<'a>) -> (Person<'a>, String) {
     let (context, by) = (acme.app.context(), AuditActor::COMMAND_LINE);
     let user =
-        create_user::create_user(context, acme.org_id, EVE, None, Role::Standard, None, &by).await.expect("joins");
+        create_user::create_user(context, acme.org_id, NewMember::new(EVE, Role::Standard), &by).await.expect("joins");
     (Person::new(acme.app, EVE), user.password.expect("was made").expose().to_owned())
 }
 

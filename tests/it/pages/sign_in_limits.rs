@@ -7,14 +7,13 @@ use grantor::actions::audit::AuditActor;
 use grantor::actions::sign_in::audit_refused;
 use grantor::actions::sign_in::set_password;
 use grantor::actions::sign_in::set_password::NewPassword;
-use grantor::db::audit_events;
 use grantor::db::users::known_browsers::MAX_KNOWN_BROWSERS;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::secret::Secret;
 use serde_json::json;
 
 use crate::support::flow::{Form, PASSWORD, Person};
-use crate::support::{Answer, START, TestApp};
+use crate::support::{Answer, START, TestApp, listed};
 
 const EVE: &str = "eve@mail.example";
 const BOB: &str = "bob@mail.example";
@@ -198,12 +197,12 @@ on_both! {
         let hour = START.seconds() / 3_600 * 3_600;
         let hour = grantor::rules::timestamp::Timestamp::from_seconds(hour).to_rfc3339();
         for org_id in [acme.org_id, umbra.org_id] {
-            let event = audit_events::list(app.db(), org_id, 1).await.expect("is readable").remove(0);
+            let event = listed::audit_events(app.db(), org_id, 1).await.expect("is readable").remove(0);
             assert_eq!((event.action.as_str(), &event.subject), ("sign_in.refused", &subject));
             assert_eq!(event.after, Some(json!({"attempts": 3, "hour": hour})));
             assert_eq!(event.actor, "anonymous");
         }
-        let of_nobody = audit_events::list_of_server(app.db(), 1).await.expect("is readable").remove(0);
+        let of_nobody = listed::audit_events_of_server(app.db()).await.expect("is readable").pop().expect("an event");
         assert_eq!((of_nobody.action.as_str(), of_nobody.subject.as_str()), ("sign_in.refused", "unknown accounts"));
         assert_eq!(of_nobody.after, Some(json!({"attempts": 2, "hour": hour})));
         app.clock.advance(DAY);

@@ -6,9 +6,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
+use grantor::actions::audit::AuditActor;
 use grantor::actions::context::Context;
+use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::orgs::default_client_scopes::{NewDefaults, SetDefaultsError};
 use grantor::actions::upkeep::follow_database_clock;
-use grantor::app::{App, database_target};
+use grantor::app::App;
+use grantor::app::from_config::database_target;
 use grantor::clock::{Clock, ManualClock};
 use grantor::config::{Config, Loaded, Sources};
 use grantor::db::engine::Db;
@@ -17,6 +21,8 @@ use grantor::http;
 use grantor::passwords::Passwords;
 use grantor::passwords::hash::PasswordCost;
 use grantor::random::Random;
+use grantor::rules::id::OrgId;
+use grantor::rules::scope::ScopeSet;
 use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
 use grantor::sealing::KeyRing;
@@ -200,6 +206,14 @@ impl TestApp {
         let answer = self.post("/api/v2/oauth2/register", &body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["client_id"].as_str().expect("a client_id").to_owned()
+    }
+
+    /// Sets the default scopes of an organization, and returns the number of grants that held more.
+    pub async fn set_default_scopes(&self, org_id: OrgId, scopes: Option<&ScopeSet>) -> Result<u64, SetDefaultsError> {
+        let new = NewDefaults { org_id, scopes, config: &self.app.config, catalog: &self.app.catalog };
+        let by = AuditActor::COMMAND_LINE;
+        let done = default_client_scopes::restrict_by_default(self.context(), new, None, &by).await?;
+        Ok(done.affected.grants)
     }
 
     /// Creates an organization and returns its administrator.

@@ -71,8 +71,9 @@ impl<'a> Bearer<'a> {
         tx.commit().await.expect("commits");
         let exchange =
             Exchange { client: &client, code: &code, redirect_uri: None, code_verifier: None, resources: &[] };
-        let issued =
-            exchange_code(context, &app.app.issuer, app.app.bounds(client.id), exchange).await.expect("is exchanged");
+        let issued = exchange_code(context, &app.app.issuer, app.app.restriction_rules(client.id), exchange)
+            .await
+            .expect("is exchanged");
         let verified = app.app.issuer.verify(issued.access_token.expose()).await.expect("is ours");
         Self {
             app,

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::db::users;
 use grantor::rules::id::{OrgId, UserId};
 use grantor::rules::identity::permission::Role;
@@ -45,7 +46,7 @@ impl<'a> TestOperator<'a> {
     pub async fn person(&self, email: &str, role: Role) -> Person<'a> {
         let password = Some(Secret::new(PASSWORD.to_owned()));
         let by = AuditActor::COMMAND_LINE;
-        create_user::create_user(self.app.context(), self.org_id, email, None, role, password, &by)
+        create_user::create_user(self.app.context(), self.org_id, NewMember { email, name: None, role, password }, &by)
             .await
             .expect("joins");
         Person::new(self.app, email)
@@ -54,7 +55,7 @@ impl<'a> TestOperator<'a> {
     /// Adds an existing user to this organization.
     pub async fn adds_member(&self, person: &Person<'_>, role: Role) {
         let by = AuditActor::COMMAND_LINE;
-        create_user::create_user(self.app.context(), self.org_id, &person.email, None, role, None, &by)
+        create_user::create_user(self.app.context(), self.org_id, NewMember::new(&person.email, role), &by)
             .await
             .expect("joins");
     }

@@ -15,7 +15,7 @@ use grantor::db::authorizations::requests::NewPendingRequest;
 use grantor::db::clients::Client;
 use grantor::db::resources::StoredResource;
 use grantor::db::users::User;
-use grantor::db::{audit_events, resources, users};
+use grantor::db::{resources, users};
 use grantor::rules::authorization::pkce::CodeChallenge;
 use grantor::rules::authorization::request::{AuthorizationRequest, Prompt};
 use grantor::rules::authorization::resource::Resource;
@@ -24,7 +24,7 @@ use grantor::rules::scope::ScopeSet;
 use grantor::rules::secret::Digest;
 use serde_json::{Value, json};
 
-use super::{Answer, TestApp, TestOperator, request};
+use super::{Answer, TestApp, TestOperator, listed, request};
 
 pub const TOKEN: &str = "/oauth2/v1/token";
 pub const REVOKE: &str = "/oauth2/v1/revoke";
@@ -159,8 +159,8 @@ impl<'a> Granted<'a> {
     }
 
     pub async fn offer(&self, waiting: &Waiting<'_>) -> Result<Offer, OfferError> {
-        let bounds = self.app.app.bounds(waiting.client.id);
-        offer_scopes::offer_scopes(self.app.db(), bounds, self.asking(waiting)).await
+        let rules = self.app.app.restriction_rules(waiting.client.id);
+        offer_scopes::offer_scopes(self.app.db(), rules, self.asking(waiting)).await
     }
 
     /// With the shown and the checked scopes, or with nothing shown because it was granted before.
@@ -181,8 +181,8 @@ impl<'a> Granted<'a> {
                 .map(|(offer, ticked)| approve::Answer { page_digest: shown(offer), chosen: ticked }),
             code_ttl: app.issuer.lifetimes.code,
         };
-        let bounds = app.bounds(waiting.client.id);
-        let approved = approve::approve_request(context, bounds, approval, &AuditActor::COMMAND_LINE).await?;
+        let rules = app.restriction_rules(waiting.client.id);
+        let approved = approve::approve_request(context, rules, approval, &AuditActor::COMMAND_LINE).await?;
         Ok(approved.code.expose().to_owned())
     }
 
@@ -240,7 +240,7 @@ impl<'a> Granted<'a> {
     }
 
     pub async fn events(&self) -> Vec<AuditEvent> {
-        audit_events::list(self.app.db(), self.org_id(), 500).await.expect("are listed")
+        listed::audit_events(self.app.db(), self.org_id(), 500).await.expect("are listed")
     }
 }
 

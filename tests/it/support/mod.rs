@@ -32,6 +32,7 @@ mod cluster;
 pub mod errors;
 pub mod flow;
 pub mod granted;
+pub mod listed;
 mod operator;
 pub mod outbox;
 pub mod plain_http;

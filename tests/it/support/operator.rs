@@ -7,6 +7,7 @@ use grantor::actions::keys::create_key::NewKeys;
 use grantor::actions::orgs::bootstrap;
 use grantor::actions::orgs::bootstrap::Bootstrapped;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ impl<'a> TestOperator<'a> {
     /// A colleague in the same organization.
     pub async fn colleague(&self, email: &str, role: Role) -> Self {
         let by = AuditActor::COMMAND_LINE;
-        create_user::create_user(self.app.context(), self.org_id, email, None, role, None, &by)
+        create_user::create_user(self.app.context(), self.org_id, NewMember::new(email, role), &by)
             .await
             .expect("a new user");
         let keys = create_key::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");

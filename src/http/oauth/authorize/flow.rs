@@ -7,7 +7,7 @@ use crate::actions::authorize::approve::{Answer, Approval, ApproveError, approve
 use crate::actions::authorize::next_step::{NextStep, Visit, choose_organization, find_next_step};
 use crate::actions::authorize::offer_scopes::{ConsentRequest, OfferError};
 use crate::actions::authorize::pending::Pending;
-use crate::actions::webhooks::tell_of_hit::report_restriction_hit;
+use crate::actions::webhooks::report_restriction_hit::report_restriction_hit;
 use crate::app::App;
 use crate::db::users::User;
 use crate::http::error::PageError;
@@ -44,15 +44,15 @@ impl<'a> Flow<'a> {
     }
 
     pub async fn next_step(&self) -> Result<NextStep, PageError> {
-        let bounds = self.app.bounds(self.pending.client.id);
-        Ok(find_next_step(&self.app.context, bounds, &self.pending, self.visit()).await?)
+        let rules = self.app.restriction_rules(self.pending.client.id);
+        Ok(find_next_step(&self.app.context, rules, &self.pending, self.visit()).await?)
     }
 
     /// Returns the step that is next after the choice.
     pub async fn choose_organization(&mut self, chosen: OrgId) -> Result<NextStep, PageError> {
         let (app, visit) = (self.app, self.visit());
-        let bounds = app.bounds(self.pending.client.id);
-        Ok(choose_organization(&app.context, bounds, &mut self.pending, visit, chosen).await?)
+        let rules = app.restriction_rules(self.pending.client.id);
+        Ok(choose_organization(&app.context, rules, &mut self.pending, visit, chosen).await?)
     }
 
     fn visit(&self) -> Visit<'a> {
@@ -128,8 +128,8 @@ impl<'a> Flow<'a> {
             answer,
             code_ttl: app.issuer.lifetimes.code,
         };
-        let bounds = app.bounds(pending.client.id);
-        let response = match approve_request(&app.context, bounds, approval, &browser.by()).await {
+        let rules = app.restriction_rules(pending.client.id);
+        let response = match approve_request(&app.context, rules, approval, &browser.by()).await {
             Ok(approved) => {
                 app.metrics.authorization("approved");
                 tracing::info!(client.id = %pending.client.id, org.id = %org_id, user.id = %signed_in.user.id,

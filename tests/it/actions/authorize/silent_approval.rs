@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::ApproveError;
-use grantor::actions::grants::end;
+use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::db::grants;
 use grantor::db::grants::Grant;
 use grantor::rules::authorization::request::AuthorizationRequest;
@@ -52,7 +52,7 @@ on_both! {
         granted.code_for(&request).await;
         let waiting = remembered(&granted, &request).await;
         let id = grant(&granted).await.id;
-        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
+        revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         let silently = granted.answer(&waiting, None).await;
 
@@ -118,7 +118,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         granted.code_for(&asks("mcp_read email", &[MCP])).await;
         let id = grant(&granted).await.id;
-        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
+        revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         granted.code_for(&asks("mcp_read", &[MCP])).await;
 

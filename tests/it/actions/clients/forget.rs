@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::db::fixtures::execute;
 use crate::support::flow::{McpClient, Person};
 use crate::support::outbox::{self, insert_delivery, insert_webhook, webhook_id};
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 const DAY: i64 = 86_400;
 /// Clients that were unused for this time are no longer protected from the limits.
@@ -72,7 +72,7 @@ async fn states(app: &TestApp) -> Vec<String> {
 }
 
 async fn count(app: &TestApp) -> usize {
-    clients::list(app.db(), "", 10_000).await.expect("is readable").len()
+    listed::clients(app.db(), "", 10_000).await.expect("is readable").len()
 }
 
 async fn bound(app: &TestApp) -> forget::Bounded {

@@ -2,7 +2,6 @@
 
 use futures_util::future::try_join_all;
 use grantor::actions::authorize::approve::ApproveError;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::users::disable_user;
 use serde_json::{Value, json};
 
@@ -93,12 +92,11 @@ on_both! {
                 one.code("openid").await;
             }
             let request = asks(if round % 2 == 0 { "openid email" } else { "openid mcp_read" }, &[]);
-            let (config, catalog) = (&app.app.config, &app.app.catalog);
             let defaults = scopes("openid email mcp_read");
 
             let (disabled, narrowed, consents) = tokio::join!(
                 disable_user::disable_user(replica.context(), &replica.app.callers, &email, &BY),
-                default_client_scopes::set_default_client_scopes(app.context(), ada.org_id(), Some(&defaults), config, catalog, &BY),
+                app.set_default_scopes(ada.org_id(), Some(&defaults)),
                 try_join_all(of_ada.iter().rev().map(|one| one.approve(&request))),
             );
 

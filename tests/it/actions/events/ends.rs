@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use grantor::actions::grants::end;
+use grantor::actions::clients::disable_client::{disable_client, enable_client};
+use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::actions::users::disable_user;
 use grantor::actions::users::remove_user;
 use grantor::db::grants;
@@ -21,7 +22,7 @@ on_both! {
         granted.code("openid").await;
         let id = grants::find(app.db(), granted.org_id(), client_id(&granted), granted.user.id).await;
         let id = id.expect("is readable").expect("is there").id;
-        let end = async || end::revoke_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
+        let end = async || revoke_grant(app.context(), id, |_| true, &BY).await.expect("is ended");
         let revoked = |cause: &str, words: &str| {
             let title = format!("admin@acme.example's grant to App {words}.");
             let data = about(&granted, &json!(id), &["openid"], &title);
@@ -34,10 +35,10 @@ on_both! {
 
         granted.code("openid").await;
         let (org_id, client) = (granted.org_id(), client_id(&granted));
-        let disable = async || end::disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
+        let disable = async || disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
         assert_eq!(events_of(&app, disable).await, revoked("client_disabled", "was revoked because the client was disabled"));
         assert_eq!(events_of(&app, disable).await, []);
-        let enable = async || end::enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
+        let enable = async || enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");
         assert_eq!(events_of(&app, enable).await, []);
 
         granted.code("openid").await;

@@ -1,12 +1,11 @@
 //! Events about restrictions and default scopes, with the values before and after.
 
 use grantor::actions::authorize::approve::ApproveError;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{BY, about, actor, and, client_id, event, events_of, grant_id, kinds_of, scopes, started};
+use super::{about, actor, and, client_id, event, events_of, grant_id, kinds_of, scopes, started};
 use crate::support::granted::asks;
 use crate::support::outbox::{deliveries, kinds};
 use crate::support::{TestApp, restriction_path};
@@ -84,13 +83,9 @@ on_both! {
         let other = granted.another_client("Other").await;
         granted.code("openid mcp_read").await;
         other.code("openid mcp_read").await;
-        let (config, catalog, before) = (&app.app.config, &app.app.catalog, deliveries(&app).await.len());
+        let before = deliveries(&app).await.len();
 
-        let openid = scopes("openid");
-        let narrowed = default_client_scopes::set_default_client_scopes(
-            app.context(), granted.org_id(), Some(&openid), config, catalog, &BY,
-        )
-        .await;
+        let narrowed = app.set_default_scopes(granted.org_id(), Some(&scopes("openid"))).await;
 
         assert_eq!(narrowed.expect("is set"), 2);
         let written = deliveries(&app).await.split_off(before);

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
+use grantor::actions::clients::disable_client::disable_client;
 use grantor::actions::clients::restrict_scopes;
-use grantor::actions::grants::end;
-use grantor::actions::grants::end::RevokedAccess;
+use grantor::actions::clients::restrict_scopes::NewRestriction;
+use grantor::actions::grants::revoke_grant::revoke_grant;
+use grantor::actions::grants::revoked_grants::RevokedAccess;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::NewDefaults;
 use grantor::actions::users::change_membership;
@@ -27,13 +29,13 @@ async fn end(granted: &Granted<'_>) -> RevokedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await.expect("is readable");
     let id = found.expect("a grant").id;
-    end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended")
+    revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended")
 }
 
 async fn disable(granted: &Granted<'_>) -> RevokedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let (context, org_id) = (granted.app.context(), granted.org_id());
-    end::disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled")
+    disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled")
 }
 
 const fn ended(grants: usize, seconds: i64) -> RevokedAccess {
@@ -140,12 +142,11 @@ on_both! {
         granted.tokens("mcp_read openid").await;
         let openid: Vec<_> = ScopeSet::parse("openid").expect("a scope").iter().cloned().collect();
         let restriction = ScopesRestriction::from_stored(openid, vec![]);
-        let (bounds, by) = (app.app.bounds(client_id), AuditActor::COMMAND_LINE);
-        let preview = restrict_scopes::preview_restriction(app.context(), bounds, granted.org_id(), client_id, &restriction);
-        let preview = preview.await.expect("is previewed");
+        let (rules, by) = (app.app.restriction_rules(client_id), AuditActor::COMMAND_LINE);
+        let new = NewRestriction { org_id: granted.org_id(), client_id, restriction: Some(&restriction), rules };
+        let preview = restrict_scopes::preview_restriction(app.context(), new).await.expect("is previewed");
 
-        let done =
-            restrict_scopes::restrict_scopes(app.context(), bounds, granted.org_id(), client_id, &restriction, None, &by).await;
+        let done = restrict_scopes::restrict_scopes(app.context(), new, None, &by).await;
         let again = disable_user::disable_user(app.context(), &app.app.callers, &granted.user.email, &by).await;
 
         let done = done.expect("is restricted");

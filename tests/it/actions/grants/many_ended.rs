@@ -1,9 +1,7 @@
 //! Events about many ended grants are grouped by client, so that writing them is fast.
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
-use grantor::actions::orgs::default_client_scopes;
-use grantor::db::audit_events;
+use grantor::actions::clients::disable_client::disable_client;
 use grantor::db::orgs::org_clients;
 use grantor::rules::scope::ScopeSet;
 use serde_json::json;
@@ -12,7 +10,7 @@ use uuid::Uuid;
 use crate::db::fixtures::{client_id, execute, org_id};
 use crate::db::grant_fixtures::people_and_clients;
 use crate::support::outbox::{Delivery, deliveries, insert_webhook, lanes};
-use crate::support::{Engine, START, TestApp};
+use crate::support::{Engine, START, TestApp, listed};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 
@@ -52,7 +50,7 @@ async fn crowd(app: &TestApp, engine: Engine) {
 
 /// The number of ended grants in the audit trail.
 async fn recorded(app: &TestApp) -> usize {
-    let events = audit_events::list(app.db(), org_id(1), 2_000).await.expect("is readable");
+    let events = listed::audit_events(app.db(), org_id(1), 2_000).await.expect("is readable");
     events.iter().filter(|event| event.action == "grant.revoked" && event.subject.starts_with("grant:")).count()
 }
 
@@ -69,7 +67,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let disable = async |number| {
-            end::disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
+            disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
         };
 
         assert_eq!(disable(1).await, 501);
@@ -101,12 +99,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let openid = ScopeSet::parse("openid").expect("scopes");
-        let (config, catalog) = (&app.app.config, &app.app.catalog);
 
-        let narrowed = default_client_scopes::set_default_client_scopes(
-            app.context(), org_id(1), Some(&openid), config, catalog, &BY,
-        )
-        .await;
+        let narrowed = app.set_default_scopes(org_id(1), Some(&openid)).await;
 
         assert_eq!(narrowed.expect("is set"), 1_001);
         let queued = deliveries(&app).await;

@@ -4,13 +4,12 @@ use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::revoke_everything;
 use grantor::actions::grants::revoke_everything::{KeptKeys, RevokedEverything};
 use grantor::actions::keys::rotate_signing_keys;
-use grantor::db::audit_events;
 use grantor::db::grants::all_access::Access;
 use grantor::db::keys::signing_keys;
 use serde_json::json;
 
-use crate::support::TestApp;
 use crate::support::granted::{Granted, asks};
+use crate::support::{TestApp, listed};
 
 async fn revoke(app: &TestApp, kept: KeptKeys) -> (RevokedEverything, Access) {
     let done =
@@ -74,7 +73,7 @@ on_both! {
 
         let (done, _) = revoke(&app, KeptKeys::default()).await;
 
-        let event = audit_events::list_of_server(app.db(), 10).await.expect("is readable").pop().expect("an event");
+        let event = listed::audit_events_of_server(app.db()).await.expect("is readable").pop().expect("an event");
         assert_eq!((event.action.as_str(), event.actor.as_str()), ("server.restored", "command_line"));
         assert_eq!(event.after.expect("counts")["revoked"], json!(done));
         let of_org: Vec<String> = granted.events().await.into_iter().map(|event| event.action).collect();

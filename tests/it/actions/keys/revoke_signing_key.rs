@@ -7,14 +7,13 @@ use grantor::actions::keys::revoke_signing_key;
 use grantor::actions::keys::revoke_signing_key::{RevokeSigningKeyError, RevokedSigningKey};
 use grantor::actions::keys::rotate_signing_keys;
 use grantor::actions::keys::rotate_signing_keys::TakeOver;
-use grantor::db::audit_events;
 use grantor::db::keys::signing_keys;
 use grantor::db::keys::signing_keys::SigningKey;
 use grantor::rules::token::signing_period::SigningState;
 use serde_json::{Value, json};
 
 use crate::support::granted::{Granted, Tokens, opened};
-use crate::support::{Bearer, START, TestApp, request};
+use crate::support::{Bearer, START, TestApp, listed, request};
 
 async fn keys(app: &TestApp) -> Vec<SigningKey> {
     signing_keys::list(app.db()).await.expect("is readable")
@@ -171,7 +170,7 @@ on_both! {
 
         let revoked = revoke(&app, &old.id).await.expect("is revoked");
 
-        let event = audit_events::list_of_server(app.db(), 10).await.expect("is readable").pop().expect("an event");
+        let event = listed::audit_events_of_server(app.db()).await.expect("is readable").pop().expect("an event");
         assert_eq!((event.actor.as_str(), event.action.as_str()), ("command_line", "signing_key.revoked"));
         assert_eq!(event.subject, format!("signing_key:{}", old.id));
         let before = event.before.expect("the key");

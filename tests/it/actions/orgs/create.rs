@@ -5,18 +5,17 @@ use grantor::actions::orgs::bootstrap;
 use grantor::actions::orgs::bootstrap::BootstrapError;
 use grantor::actions::orgs::create_org;
 use grantor::actions::orgs::create_org::CreateOrgError;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::SetDefaultsError;
 use grantor::actions::users::create_user::CreateUserError;
 use grantor::db::keys::api_keys;
 use grantor::db::orgs::memberships;
-use grantor::db::{audit_events, orgs, users};
+use grantor::db::{orgs, users};
 use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
 use grantor::rules::secret::Secret;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, listed};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 
@@ -41,7 +40,7 @@ on_both! {
     async fn a_bootstrap_with_a_taken_name_changes_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
-        let before = audit_events::list(app.db(), acme.org_id, 100).await.expect("is readable");
+        let before = listed::audit_events(app.db(), acme.org_id, 100).await.expect("is readable");
 
         let refused = bootstrap::bootstrap(app.context(), "Acme", "eve@mail.example", None, &BY).await;
 
@@ -51,7 +50,7 @@ on_both! {
         assert_eq!(orgs::list(app.db()).await.expect("is readable").len(), 1);
         assert_eq!(users::find_by_email(app.db(), "eve@mail.example").await.expect("is readable"), None);
         assert_eq!(api_keys::list(app.db(), acme.org_id).await.expect("is readable").len(), 1);
-        assert_eq!(audit_events::list(app.db(), acme.org_id, 100).await.expect("is readable"), before);
+        assert_eq!(listed::audit_events(app.db(), acme.org_id, 100).await.expect("is readable"), before);
     }
 
     async fn a_bootstrap_that_fails_halfway_leaves_no_organization(engine: Engine) {
@@ -98,9 +97,7 @@ on_both! {
     async fn unknown_default_scopes_are_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
-        let set = async |scopes: Option<&ScopeSet>| {
-            default_client_scopes::set_default_client_scopes(app.context(), acme.org_id, scopes, &app.app.config, &app.app.catalog, &BY).await
-        };
+        let set = async |scopes: Option<&ScopeSet>| app.set_default_scopes(acme.org_id, scopes).await;
         let known = ScopeSet::parse("openid metrics_read").expect("scopes");
         set(Some(&known)).await.expect("is set");
 
@@ -118,8 +115,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let nobody = OrgId(uuid::Uuid::nil());
 
-        let refused =
-            default_client_scopes::set_default_client_scopes(app.context(), nobody, None, &app.app.config, &app.app.catalog, &BY).await;
+        let refused = app.set_default_scopes(nobody, None).await;
 
         assert!(matches!(refused, Err(SetDefaultsError::NoSuchOrg)), "{refused:?}");
     }

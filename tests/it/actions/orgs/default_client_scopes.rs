@@ -3,27 +3,17 @@
 use grantor::actions::audit::AuditActor;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::NewDefaults;
-use grantor::db::{audit_events, grants};
+use grantor::db::grants;
 use grantor::rules::scope::ScopeSet;
 use serde_json::{Value, json};
 
-use crate::support::{Bearer, TestApp, TestOperator};
+use crate::support::{Bearer, TestApp, TestOperator, listed};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 
-async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> usize {
-    let app = operator.app;
-    let scopes = names.map(|names| ScopeSet::from_spaced(names).expect("scopes"));
-    let (config, catalog) = (&app.app.config, &app.app.catalog);
-    let set = default_client_scopes::set_default_client_scopes(
-        app.context(),
-        operator.org_id,
-        scopes.as_ref(),
-        config,
-        catalog,
-        &BY,
-    );
-    set.await.expect("is set")
+async fn set(operator: &TestOperator<'_>, names: Option<&str>) -> u64 {
+    let scopes = names.map(|names| ScopeSet::parse(names).expect("scopes"));
+    operator.app.set_default_scopes(operator.org_id, scopes.as_ref()).await.expect("is set")
 }
 
 async fn given<'a>(person: &TestOperator<'a>, client_name: &str, scopes: &str) -> Bearer<'a> {
@@ -38,7 +28,7 @@ async fn held(bearer: &Bearer<'_>) -> (String, bool) {
 
 /// The latest event about the defaults.
 async fn recorded(operator: &TestOperator<'_>) -> Value {
-    let events = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("is readable");
+    let events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("is readable");
     let mut events = events.into_iter().filter(|event| event.action == "org.default_client_scopes_set");
     events.next_back().expect("is recorded").after.expect("has a value")
 }
@@ -59,7 +49,7 @@ on_both! {
         assert!(!exceeds.lives().await && fits.lives().await && restricted.lives().await && elsewhere.lives().await);
         assert_eq!(held(&exceeds).await, ("mcp_read openid".to_owned(), false));
         assert_eq!(recorded(&operator).await, json!({"default_client_scopes": ["openid"], "grants_narrowed": 1}));
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("is readable");
         let subject = format!("grant:{}", exceeds.grant_id);
         assert_eq!(events.iter().filter(|event| event.action == "grant.revoked" && event.subject == subject).count(), 1);
     }
@@ -84,7 +74,7 @@ on_both! {
             let operator = app.operator("Acme").await;
             given(&operator, "Kept", "mcp_read openid").await;
             given(&operator, "Emptied", "mcp_read").await;
-            let scopes = ScopeSet::from_spaced("openid").expect("scopes");
+            let scopes = ScopeSet::parse("openid").expect("scopes");
             let (config, catalog) = (&app.app.config, &app.app.catalog);
             let new = NewDefaults { org_id: operator.org_id, scopes: Some(&scopes), config, catalog };
 

@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::webhooks::create_webhook;
 use grantor::actions::webhooks::delete_webhook;
 use grantor::actions::webhooks::update_webhook;
@@ -18,17 +17,9 @@ const ROUNDS: usize = 40;
 
 /// Alternates between narrower and wider, so that every change causes events.
 async fn set_defaults(app: &TestApp, operator: &TestOperator<'_>, round: usize) -> Result<(), String> {
-    let scopes = ScopeSet::from_spaced(["openid", "openid mcp_read"][round % 2]).expect("scopes");
-    let (config, catalog) = (&app.app.config, &app.app.catalog);
-    let set = default_client_scopes::set_default_client_scopes(
-        app.context(),
-        operator.org_id,
-        Some(&scopes),
-        config,
-        catalog,
-        &BY,
-    );
-    set.await.map(drop).map_err(|error| format!("the defaults: {error:?}"))
+    let scopes = ScopeSet::parse(["openid", "openid mcp_read"][round % 2]).expect("scopes");
+    let set = app.set_default_scopes(operator.org_id, Some(&scopes)).await;
+    set.map(drop).map_err(|error| format!("the defaults: {error:?}"))
 }
 
 async fn create(app: &TestApp, operator: &TestOperator<'_>, name: &str) {

@@ -10,6 +10,7 @@ use grantor::actions::sign_in::set_password::NewPassword;
 use grantor::actions::sign_in::{SignInAttempt, SignInError, sign_in};
 use grantor::actions::users::create_user;
 use grantor::actions::users::create_user::CreateUserError;
+use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
 use grantor::actions::users::disable_user::UserError;
 use grantor::db::orgs::memberships;
@@ -68,7 +69,7 @@ async fn creating_a_member_and_keys_is_retried_after_two_conflicts() {
     let acme = app.operator("Acme").await;
     app.execute(TWO_OF_THREE_MEET_ANOTHER).await;
 
-    let made = create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Standard, None, &BY).await;
+    let made = create_user::create_user(app.context(), acme.org_id, NewMember::new(EVE, Role::Standard), &BY).await;
     let keys = create_key::create_key(app.context(), acme.org_id, EVE, &BY).await;
 
     let password = made.expect("joins").password.expect("was made");
@@ -81,7 +82,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         let join = async |org_id, email, role, password| {
-            create_user::create_user(app.context(), org_id, email, None, role, password, &BY).await
+            create_user::create_user(app.context(), org_id, NewMember { email, name: None, role, password }, &BY).await
         };
 
         let first = join(acme.org_id, EVE, Role::Standard, secret("correct horse")).await.expect("joins");
@@ -100,9 +101,9 @@ on_both! {
         acme.colleague(EVE, Role::Standard).await;
         let hash = password_hash(&app, EVE).await;
 
-        let twice = create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await;
+        let twice = create_user::create_user(app.context(), acme.org_id, NewMember::new(EVE, Role::Admin), &BY).await;
         let password = secret("another password");
-        let second = create_user::create_user(app.context(), umbra.org_id, EVE, None, Role::Admin, password, &BY).await;
+        let second = create_user::create_user(app.context(), umbra.org_id, NewMember { password, ..NewMember::new(EVE, Role::Admin) }, &BY).await;
 
         assert!(matches!(&twice, Err(CreateUserError::Exists(email)) if email == EVE), "{twice:?}");
         assert!(matches!(&second, Err(CreateUserError::HasPassword(email)) if email == EVE), "{second:?}");

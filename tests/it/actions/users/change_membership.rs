@@ -9,19 +9,20 @@ use grantor::actions::keys::create_key;
 use grantor::actions::orgs::create_org;
 use grantor::actions::orgs::rename_org;
 use grantor::actions::users::change_membership;
-use grantor::actions::users::change_membership::{MembershipError, Removed};
+use grantor::actions::users::change_membership::{MembershipError, NewRole, Removed};
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::orgs::memberships;
-use grantor::db::{audit_events, users};
+use grantor::db::users;
 use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use crate::support::flow::{Form, McpClient};
 use crate::support::granted::{Granted, asks};
-use crate::support::{Bearer, TestApp, TestOperator, request};
+use crate::support::{Bearer, TestApp, TestOperator, listed, request};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
@@ -30,7 +31,8 @@ const CLIENTS: &str = "/api/v2/org_authorized_clients";
 const WRITES: &str = "org_authorized_apps_write";
 
 async fn set_role(app: &TestApp, org_id: OrgId, email: &str, role: Role) -> Result<(), MembershipError> {
-    change_membership::set_role(app.context(), &app.app.callers, org_id, email, role, &BY).await.map(drop)
+    let new = NewRole { org_id, email, role };
+    change_membership::set_role(app.context(), &app.app.callers, new, &BY).await.map(drop)
 }
 
 async fn remove(app: &TestApp, org_id: OrgId, email: &str) -> Result<Removed, MembershipError> {
@@ -47,7 +49,7 @@ async fn end_membership(app: &TestApp, org_id: OrgId, email: &str) {
 }
 
 async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
-    audit_events::list(app.db(), org_id, 100).await.expect("is readable")
+    listed::audit_events(app.db(), org_id, 100).await.expect("is readable")
 }
 
 /// The action of the latest event, and the values before and after.
@@ -150,7 +152,7 @@ on_both! {
         let refused = create_key::create_key(app.context(), acme.org_id(), EVE, &BY).await;
         assert!(matches!(refused, Err(create_key::CreateKeyError::NoSuchUser(_))), "{refused:?}");
 
-        let join = async || create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::ReadOnly, None, &BY).await;
+        let join = async || create_user::create_user(app.context(), acme.org_id(), NewMember::new(EVE, Role::ReadOnly), &BY).await;
         join().await.expect("joins again");
         let twice = join().await;
 
@@ -171,7 +173,7 @@ on_both! {
         // Simulates a server of an older version, which ignores the end of a membership.
         end_membership(&app, acme.org_id(), EVE).await;
 
-        create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
+        create_user::create_user(app.context(), acme.org_id(), NewMember::new(EVE, Role::Standard), &BY).await.expect("joins");
 
         assert!(!may_call(&eve.operator).await && !eve.is_active(&tokens.access).await);
         assert_eq!(eve.refreshed(&tokens.refresh).await.json()["error"], "invalid_grant");
@@ -260,7 +262,7 @@ on_both! {
             assert_eq!(administrators.len(), 1, "{round}: {one:?} {other:?}");
             assert!(one.is_ok() != other.is_ok(), "{round}: {one:?} {other:?}");
             if other.is_ok() && round % 2 == 1 {
-                create_user::create_user(app.context(), acme.org_id, EVE, None, Role::Admin, None, &BY).await.expect("joins");
+                create_user::create_user(app.context(), acme.org_id, NewMember::new(EVE, Role::Admin), &BY).await.expect("joins");
             }
             for email in [acme.email.as_str(), EVE] {
                 set_role(&app, acme.org_id, email, Role::Admin).await.expect("is set");
@@ -290,7 +292,7 @@ on_both! {
             }
             let live = grantor::db::grants::list_of_user(app.db(), eve.user.id).await.expect("is readable");
             assert_eq!(live.len(), 0, "{round}");
-            create_user::create_user(app.context(), acme.org_id(), EVE, None, Role::Standard, None, &BY).await.expect("joins");
+            create_user::create_user(app.context(), acme.org_id(), NewMember::new(EVE, Role::Standard), &BY).await.expect("joins");
         }
     }
 

@@ -8,6 +8,7 @@ use grantor::actions::sign_in::set_password::{KeptSession, NewPassword};
 use grantor::actions::upkeep::forget_expired;
 use grantor::actions::upkeep::forget_expired::Forgotten;
 use grantor::actions::users::create_user;
+use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
 use grantor::db::authorizations::codes::AuthorizationCode;
 use grantor::db::authorizations::requests::NewPendingRequest;
@@ -18,7 +19,7 @@ use grantor::db::grants::NewGrant;
 use grantor::db::orgs::org_clients;
 use grantor::db::users::sessions;
 use grantor::db::users::sessions::NewSession;
-use grantor::db::{audit_events, families, grants, users};
+use grantor::db::{families, grants, users};
 use grantor::rules::client::ClientId;
 use grantor::rules::id::{FamilyId, GrantId, OrgId, SessionId, UserId};
 use grantor::rules::identity::permission::Role;
@@ -29,7 +30,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::granted::asks;
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 const EVE: &str = "eve@mail.example";
@@ -92,7 +93,8 @@ async fn signed_in(app: &TestApp, number: u64, user_id: UserId) -> SessionId {
     let digest = Digest::of(&format!("cookie {number}"));
     let now = app.context().clock.now();
     let new = NewSession { id, digest, user_id, now, user_agent: "Browser", address: None };
-    sessions::insert(app.db(), &new).await.expect("is inserted");
+    let hash = users::find_password_hash(app.db(), user_id).await.expect("is readable").expect("a password");
+    assert!(sessions::insert_if_password_is(app.db(), &new, &hash).await.expect("is inserted"));
     id
 }
 
@@ -107,7 +109,7 @@ async fn is_alive(app: &TestApp, number: u64) -> bool {
 }
 
 async fn last_event(app: &TestApp, org_id: OrgId) -> (String, serde_json::Value) {
-    let event = audit_events::list(app.db(), org_id, 1).await.expect("is readable").remove(0);
+    let event = listed::audit_events(app.db(), org_id, 1).await.expect("is readable").remove(0);
     (event.action, event.after.expect("has a value"))
 }
 
@@ -171,7 +173,7 @@ on_both! {
         let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
         for (org_id, name) in [(acme.org_id, " Eve L\u{f6}v "), (umbra.org_id, "Somebody else")] {
             let name = Some(name);
-            create_user::create_user(app.context(), org_id, EVE, name, Role::Standard, None, &BY).await.expect("joins");
+            create_user::create_user(app.context(), org_id, NewMember { name, ..NewMember::new(EVE, Role::Standard) }, &BY).await.expect("joins");
         }
 
         let eve = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");

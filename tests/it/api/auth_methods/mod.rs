@@ -6,7 +6,6 @@ mod refusals;
 use axum::body::Body;
 use axum::http::Method;
 use grantor::actions::webhooks::auth_method_secret::open_client_secret;
-use grantor::db::audit_events;
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::webhooks::auth_methods;
 use grantor::rules::id::AuthMethodId;
@@ -20,7 +19,7 @@ use uuid::Uuid;
 use crate::db::fixtures::execute;
 use crate::db::webhook_fixtures::{copy_of_the_database, insert_webhook};
 use crate::support::errors::strings;
-use crate::support::{Answer, Bearer, TestApp, TestOperator};
+use crate::support::{Answer, Bearer, TestApp, TestOperator, listed};
 
 const LIST: &str = "/api/v2/integration/webhooks/configuration/auth-method";
 const WITH_CREDENTIALS: &str =
@@ -129,7 +128,7 @@ macro_rules! copies {
 }
 
 async fn events(operator: &TestOperator<'_>) -> Vec<AuditEvent> {
-    let all = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let all = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     all.into_iter().filter(|event| event.action.starts_with("auth_method.")).collect()
 }
 

@@ -1,15 +1,14 @@
 //! Several replicas and concurrent operators.
 
 use futures_util::future::join_all;
-use grantor::db::audit_events;
 use serde_json::Value;
 
-use crate::support::{TestApp, TestOperator, restricted, restriction_path, unrestricted};
+use crate::support::{TestApp, TestOperator, listed, restricted, restriction_path, unrestricted};
 
 /// The value before and after each change. Serialized changes form a chain: every state except the
 /// first was written once, and every state except the last was replaced once.
 async fn changes(operator: &TestOperator<'_>) -> Vec<(String, String)> {
-    let events = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     let changes = events.into_iter().filter(|event| event.action == "scopes_restriction.set");
     let state = |side: Option<Value>| side.expect("is recorded")["scopes_restriction"].to_string();
     changes.map(|event| (state(event.before), state(event.after))).collect()

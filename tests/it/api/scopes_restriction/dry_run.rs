@@ -1,12 +1,10 @@
 //! `?dry_run=true` previews a change, and `?if_digest=` applies it only to the previewed state.
 
-use grantor::actions::audit::AuditActor;
-use grantor::actions::orgs::default_client_scopes;
 use grantor::rules::scope::{ScopeSet, ScopeToken};
 use serde_json::{Value, json};
 
 use crate::support::errors::{json_api, no_such_client};
-use crate::support::{Answer, TestApp, TestOperator, restricted, restriction_path, unrestricted, upsert};
+use crate::support::{Answer, TestApp, TestOperator, listed, restricted, restriction_path, unrestricted, upsert};
 
 const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
@@ -57,12 +55,12 @@ on_both! {
     async fn a_dry_run_stores_and_records_nothing(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
-        let events = grantor::db::audit_events::list(app.db(), operator.org_id, 10).await.expect("are listed");
+        let events = listed::audit_events(app.db(), operator.org_id, 10).await.expect("are listed");
 
         previewed(&operator, &client_id, &upsert(&[], &[])).await;
 
         operator.get(&restriction_path(&client_id)).await.is(200, &unrestricted(&client_id));
-        let after = grantor::db::audit_events::list(app.db(), operator.org_id, 10).await.expect("are listed");
+        let after = listed::audit_events(app.db(), operator.org_id, 10).await.expect("are listed");
         assert_eq!(after, events);
     }
 
@@ -83,9 +81,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let defaults = ScopeSet::parse("openid email mcp_read").expect("scopes");
-        default_client_scopes::set_default_client_scopes(
-            app.context(), operator.org_id, Some(&defaults), &app.app.config, &app.app.catalog, &AuditActor::COMMAND_LINE,
-        ).await.expect("is set");
+        app.set_default_scopes(operator.org_id, Some(&defaults)).await.expect("is set");
 
         let answer = previewed(&operator, &client_id, &upsert(&["openid"], &["teams_read"])).await;
 
@@ -139,15 +135,7 @@ on_both! {
         let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
         let digest = digest(&operator, &client_id).await;
         let only_email: ScopeSet = [ScopeToken::parse("email").expect("a scope")].into_iter().collect();
-        default_client_scopes::set_default_client_scopes(
-            app.context(),
-            operator.org_id,
-            Some(&only_email),
-            &app.app.config, &app.app.catalog,
-            &AuditActor::COMMAND_LINE,
-        )
-        .await
-        .expect("are set");
+        app.set_default_scopes(operator.org_id, Some(&only_email)).await.expect("are set");
 
         let answer = operator.post(&if_digest(&client_id, &digest), &upsert(&["openid"], &[])).await;
 

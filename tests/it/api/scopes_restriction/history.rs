@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
-use grantor::db::audit_events;
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::keys::callers;
 use grantor::http::Peer;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestApp, TestOperator, restriction_path, upsert};
+use crate::support::{Answer, START, TestApp, TestOperator, listed, restriction_path, upsert};
 
 async fn actor(operator: &TestOperator<'_>) -> String {
     let keys = &operator.keys;
@@ -22,7 +21,7 @@ async fn actor(operator: &TestOperator<'_>) -> String {
 
 /// The changes of restrictions, in the order they were made.
 async fn events(operator: &TestOperator<'_>) -> Vec<AuditEvent> {
-    let mut events = audit_events::list(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let mut events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     events.retain(|event| event.action.starts_with("scopes_restriction."));
     events
 }

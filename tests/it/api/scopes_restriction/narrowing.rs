@@ -112,9 +112,7 @@ on_both! {
         let (wide, narrow) = (granted.another_user("eve@acme.example").await, &granted);
         let (of_wide, of_narrow) = (wide.tokens("email mcp_read").await, narrow.tokens("email").await);
         let defaults = ScopeSet::parse("email").expect("scopes");
-        grantor::actions::orgs::default_client_scopes::set_default_client_scopes(
-            app.context(), granted.org_id(), Some(&defaults), &app.app.config, &app.app.catalog, &grantor::actions::audit::AuditActor::COMMAND_LINE,
-        ).await.expect("are set");
+        app.set_default_scopes(granted.org_id(), Some(&defaults)).await.expect("are set");
 
         let lifted = granted.operator.delete(&restriction_path(&granted.client_id)).await;
 

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use grantor::actions::webhooks::load_webhook::{LoadWebhookError, load_webhook};
-use grantor::db::audit_events;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
 use super::{PATH, VARIABLES, path, recorded, stored};
 use crate::support::errors::strings;
-use crate::support::{Answer, TestApp, TestOperator};
+use crate::support::{Answer, TestApp, TestOperator, listed};
 
 pub(super) const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 const PAYLOAD: &str = "{\"key\": \"$KEY\"}";
@@ -267,7 +266,7 @@ on_both! {
         let borrowed = json!({"name": "EVIL", "url": "https://evil.example", "auth_method_id": id});
         assert_eq!(post(&operator, borrowed).await.status, 400);
         accepted(&operator, at("OURS", "https://a.example")).await;
-        let events = audit_events::list(app.db(), operator.org_id, 100).await.expect("is readable");
+        let events = listed::audit_events(app.db(), operator.org_id, 100).await.expect("is readable");
         assert!(events.iter().all(|event| !format!("{event:?}").contains("hunter2")));
     }
 }

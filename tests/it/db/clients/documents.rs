@@ -6,7 +6,7 @@ use grantor::db::clients::{Client, NewClient, documents, unused};
 use grantor::rules::client::document::DocumentUrl;
 
 use crate::db::fixtures::{after, new_client};
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 fn url(path: &str) -> DocumentUrl {
     DocumentUrl::parse(&format!("https://app.example/{path}")).expect("a URL")
@@ -56,7 +56,7 @@ on_both! {
         store(&app, &rows("a", "Described", 0)).await;
         clients::insert_new(app.db(), &[new_client(2, "Registered")]).await.expect("is inserted");
 
-        let listed = clients::list(app.db(), "", 10).await.expect("is readable");
+        let listed = listed::clients(app.db(), "", 10).await.expect("is readable");
 
         let mut documents: Vec<_> = listed.iter().map(|client| client.document.clone()).collect();
         documents.sort();
@@ -77,7 +77,7 @@ on_both! {
         let (document, client) = find(&app, "a").await.expect("is there");
         assert_eq!((document, client.metadata.client_name().as_str()), (late.1, "Late"));
         assert_eq!((client.registered_at, client.last_seen_at), (START, after(100)));
-        let by_name = async |name: &str| clients::list(app.db(), name, 10).await.expect("is readable").len();
+        let by_name = async |name: &str| listed::clients(app.db(), name, 10).await.expect("is readable").len();
         assert_eq!((by_name("Late").await, by_name("First").await), (1, 0));
     }
 

@@ -12,7 +12,7 @@ use grantor::rules::client::identity::ClientDigest;
 use grantor::rules::scope::restriction::ScopesRestriction;
 
 use crate::db::fixtures::{after, client_id, new_client, org_id};
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 async fn insert(db: &Db, rows: &[NewClient]) {
     let inserted = clients::insert_new(db, rows).await.expect("are inserted");
@@ -25,7 +25,7 @@ async fn find(db: &Db, number: u64) -> Option<Client> {
 
 /// The names of the found clients, in order.
 async fn names(db: &Db, text: &str, most: u32) -> Vec<String> {
-    let found = clients::list(db, text, most).await.expect("is readable");
+    let found = listed::clients(db, text, most).await.expect("is readable");
     found.iter().map(|client| client.metadata.client_name().as_str().to_owned()).collect()
 }
 

@@ -12,7 +12,7 @@ use grantor::db::engine::error::DbError;
 use grantor::rules::client::identity::ClientDigest;
 
 use crate::db::fixtures::{Holder, after, client_id, execute, new_client};
-use crate::support::{START, TestApp, until};
+use crate::support::{START, TestApp, listed, until};
 
 async fn registrations(db: &Db, number: u64) -> Option<i64> {
     clients::find(db, client_id(number)).await.expect("is readable").map(|client| client.registrations)
@@ -35,7 +35,7 @@ on_both! {
         let known = Written::Known { registered_at: START, last_seen_at: START, counted: true };
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Written::New).count(), 10);
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == known).count(), 40);
-        let listed = clients::list(app.db(), "", 100).await.expect("is readable");
+        let listed = listed::clients(app.db(), "", 100).await.expect("is readable");
         assert_eq!(listed.iter().map(|client| client.registrations).collect::<Vec<_>>(), [5; 10]);
     }
 
@@ -47,7 +47,7 @@ on_both! {
         let outcomes = join_all((0..600).map(|number| writer.write(row(number)))).await;
 
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Written::New))));
-        assert_eq!(clients::list(app.db(), "", 1_000).await.expect("is readable").len(), 600);
+        assert_eq!(listed::clients(app.db(), "", 1_000).await.expect("is readable").len(), 600);
     }
 
     async fn a_known_client_is_counted_once_an_hour(engine: Engine) {

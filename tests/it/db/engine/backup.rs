@@ -10,7 +10,7 @@ use grantor::db::engine::migrate::MigrationState;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Engine, TestApp};
+use crate::support::{Engine, TestApp, listed};
 
 fn copy_at(app: &TestApp, path: &Path) -> Db {
     let location = Location::Sqlite { path: path.to_owned() };
@@ -31,7 +31,7 @@ async fn a_copy_made_during_writes_opens_and_contains_the_rows() {
     let copy = copy_at(&app, &path);
     assert_eq!(copy.migration_state().await.expect("is readable"), MigrationState::UpToDate);
     let held = async |db: &Db| -> Vec<String> {
-        let listed = clients::list(db, "", 10).await.expect("is readable");
+        let listed = listed::clients(db, "", 10).await.expect("is readable");
         listed.iter().map(|client| client.id.to_string()).collect()
     };
     let (in_copy, in_original) = (held(&copy).await, held(app.db()).await);

@@ -12,7 +12,7 @@ use crate::db::fixtures::{client_id, execute, new_client, org_id, uuid};
 use crate::db::grant_fixtures::{
     consent, digest, family_id, insert_code, insert_family, new_code, new_family, people_and_clients, resource, scopes,
 };
-use crate::support::{START, TestApp};
+use crate::support::{START, TestApp, listed};
 
 fn place(error: DbError) -> (&'static str, &'static str) {
     assert!(!error.is_transient());
@@ -29,7 +29,7 @@ on_both! {
         app.execute(r#"UPDATE clients SET metadata = '{"client_name": 7}'"#).await;
 
         let found = clients::find(app.db(), client_id(1)).await.expect_err("is corrupt");
-        let listed = clients::list(app.db(), "", 10).await.expect_err("is corrupt");
+        let listed = listed::clients(app.db(), "", 10).await.expect_err("is corrupt");
 
         assert_eq!((place(found), place(listed)), (("clients", "metadata"), ("clients", "metadata")));
     }

@@ -3,18 +3,22 @@
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::keys::application_keys;
+use grantor::db::keys::application_keys::NewApplicationKey;
 use grantor::db::keys::listed_key::ListedKey;
 use grantor::db::orgs::memberships;
 use grantor::db::{orgs, users};
+use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
 
-use crate::db::fixtures::{after, key_id, org_id, user_id};
+use crate::db::fixtures::{after, key_id, new_user, org_id, user_id};
 use crate::support::{START, TestApp};
 
-fn secret(text: &str) -> Secret {
-    Secret::new(text.to_owned())
+/// Inserts a key of Ada's.
+async fn insert(db: &Db, number: u64, org_id: OrgId, secret: &str) -> Result<(), DbError> {
+    let (id, user_id, secret) = (key_id(number), user_id(1), &Secret::new(secret.to_owned()));
+    application_keys::insert(db, NewApplicationKey { id, org_id, user_id, secret, created_at: START }).await
 }
 
 /// A key of Ada's.
@@ -27,7 +31,7 @@ fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ListedK
 async fn ada_in_acme(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    users::insert(db, user_id(1), "ada@acme.example", None, "hash", START).await.expect("is inserted");
+    users::insert(db, &new_user(1, "ada@acme.example"), "hash").await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(1), Role::Admin, START).await.expect("is inserted");
 }
 
@@ -35,9 +39,8 @@ on_both! {
     async fn keys_are_listed_with_their_owner_and_last_four_characters(engine: Engine) {
         let app = TestApp::start(engine).await;
         ada_in_acme(app.db()).await;
-        let ada = (org_id(1), user_id(1));
-        application_keys::insert(app.db(), key_id(2), ada, &secret("key-two2"), START).await.expect("is inserted");
-        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+        insert(app.db(), 2, org_id(1), "key-two2").await.expect("is inserted");
+        insert(app.db(), 1, org_id(1), "key-one1").await.expect("is inserted");
 
         let of_acme = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
         let of_umbra = application_keys::list(app.db(), org_id(2)).await.expect("is readable");
@@ -49,8 +52,7 @@ on_both! {
     async fn revoking_a_key_returns_its_owner_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         ada_in_acme(app.db()).await;
-        let ada = (org_id(1), user_id(1));
-        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+        insert(app.db(), 1, org_id(1), "key-one1").await.expect("is inserted");
 
         let first = application_keys::revoke(app.db(), key_id(1), after(10)).await.expect("is revoked");
         let again = application_keys::revoke(app.db(), key_id(1), after(20)).await.expect("succeeds");
@@ -63,9 +65,8 @@ on_both! {
     async fn a_key_requires_a_member_of_its_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
         ada_in_acme(app.db()).await;
-        let stranger = (org_id(2), user_id(1));
 
-        let refused = application_keys::insert(app.db(), key_id(1), stranger, &secret("key-one1"), START).await;
+        let refused = insert(app.db(), 1, org_id(2), "key-one1").await;
 
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
     }
@@ -73,10 +74,9 @@ on_both! {
     async fn two_keys_cannot_have_the_same_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         ada_in_acme(app.db()).await;
-        let ada = (org_id(1), user_id(1));
-        application_keys::insert(app.db(), key_id(1), ada, &secret("key-one1"), START).await.expect("is inserted");
+        insert(app.db(), 1, org_id(1), "key-one1").await.expect("is inserted");
 
-        let refused = application_keys::insert(app.db(), key_id(2), ada, &secret("key-one1"), START).await;
+        let refused = insert(app.db(), 2, org_id(1), "key-one1").await;
 
         assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
     }

@@ -6,20 +6,20 @@ use grantor::actions::audit::AuditActor;
 use grantor::actions::keys::reseal;
 use grantor::actions::keys::rotate_signing_keys;
 use grantor::actions::keys::rotate_signing_keys::{SigningRules, TakeOver};
-use grantor::db::audit_events;
 use grantor::db::engine::error::DbError;
 use grantor::db::keys::signing_keys::SigningKey;
 use grantor::db::keys::{ring_usage, signing_keys};
 use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
+use grantor::rules::token::claims::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
 use grantor::rules::token::signing_algorithm::SigningAlgorithm;
 use grantor::rules::token::signing_period::SigningState;
 use grantor::sealing::KeyRing;
-use grantor::signing::{ACCESS_TOKEN, ID_TOKEN, SigningError, SigningKeys};
+use grantor::signing::{SigningError, SigningKeys};
 use serde_json::{Value, json};
 
 use crate::db::fixtures::{after, execute};
-use crate::support::{Engine, START, TestApp};
+use crate::support::{Engine, START, TestApp, listed};
 
 const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const NEW: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
@@ -37,11 +37,11 @@ fn now(app: &TestApp) -> Timestamp {
 }
 
 fn signed(app: &TestApp) -> String {
-    app.app.issuer.signing.sign(ACCESS_TOKEN, &json!({"sub": "somebody"}), now(app)).expect("a token")
+    app.app.issuer.signing.sign(ACCESS_TOKEN_TYPE, &json!({"sub": "somebody"}), now(app)).expect("a token")
 }
 
 async fn verified(app: &TestApp, token: &str) -> Option<Value> {
-    app.app.issuer.signing.verify(ACCESS_TOKEN, token).await
+    app.app.issuer.signing.verify(ACCESS_TOKEN_TYPE, token).await
 }
 
 async fn is_valid(app: &TestApp, token: &str) -> bool {
@@ -270,15 +270,15 @@ on_both! {
         let foreign = TestApp::start(engine).await;
         let token = signed(&app);
         let (head, signature) = token.rsplit_once('.').expect("three parts");
-        let other = app.app.issuer.signing.sign(ACCESS_TOKEN, &json!({"sub": "root"}), START).expect("a token");
+        let other = app.app.issuer.signing.sign(ACCESS_TOKEN_TYPE, &json!({"sub": "root"}), START).expect("a token");
         let spliced = format!("{}.{signature}", other.rsplit_once('.').expect("three parts").0);
 
         assert!(is_valid(&app, &token).await);
-        assert_eq!(app.app.issuer.signing.verify::<Value>(ID_TOKEN, &token).await, None);
+        assert_eq!(app.app.issuer.signing.verify::<Value>(ID_TOKEN_TYPE, &token).await, None);
         for text in [signed(&foreign).as_str(), &spliced, head, &format!("{head}."), &token[1..], ""] {
             assert_eq!(verified(&app, text).await, None, "{text}");
         }
-        assert_eq!(app.app.issuer.signing.verify::<Vec<u8>>(ACCESS_TOKEN, &token).await, None);
+        assert_eq!(app.app.issuer.signing.verify::<Vec<u8>>(ACCESS_TOKEN_TYPE, &token).await, None);
     }
 
     async fn a_ring_without_the_key_of_a_signing_key_is_refused_until_a_rotation(engine: Engine) {
@@ -299,8 +299,8 @@ on_both! {
         assert!(refused.starts_with(&message) && refused.contains("grantor keys rotate"), "{refused}");
         assert!(both.is_ok());
         // If no key can be opened, the new one signs immediately.
-        assert!(recovered.sign(ACCESS_TOKEN, &json!({}), START).is_ok());
-        assert_eq!(recovered.verify::<Value>(ACCESS_TOKEN, &token).await, Some(json!({"sub": "somebody"})));
+        assert!(recovered.sign(ACCESS_TOKEN_TYPE, &json!({}), START).is_ok());
+        assert_eq!(recovered.verify::<Value>(ACCESS_TOKEN_TYPE, &token).await, Some(json!({"sub": "somebody"})));
     }
 
     async fn a_ring_with_another_key_of_the_same_id_is_refused(engine: Engine) {
@@ -348,7 +348,7 @@ on_both! {
         let first = keys(&app).await.remove(0);
         let second = rotate(&app, TakeOver::Now).await;
 
-        let events = audit_events::list_of_server(app.db(), 10).await.expect("is readable");
+        let events = listed::audit_events_of_server(app.db()).await.expect("is readable");
 
         let recorded: Vec<_> = events
             .iter()

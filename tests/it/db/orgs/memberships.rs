@@ -7,15 +7,15 @@ use grantor::db::orgs::memberships::Membership;
 use grantor::db::{orgs, users};
 use grantor::rules::identity::permission::Role;
 
-use crate::db::fixtures::{after, org_id, user_id};
+use crate::db::fixtures::{after, new_user, org_id, user_id};
 use crate::support::{START, TestApp};
 
 /// Ada is a member of Acme and Umbra, Eve of Umbra.
 async fn two_organizations(db: &Db) {
     orgs::insert(db, org_id(1), "Umbra", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Acme", START).await.expect("is inserted");
-    users::insert(db, user_id(1), "eve@mail.example", None, "hash", START).await.expect("is inserted");
-    users::insert(db, user_id(2), "ada@mail.example", None, "hash", START).await.expect("is inserted");
+    users::insert(db, &new_user(1, "eve@mail.example"), "hash").await.expect("is inserted");
+    users::insert(db, &new_user(2, "ada@mail.example"), "hash").await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(1), Role::ReadOnly, START).await.expect("is inserted");
     memberships::insert(db, org_id(1), user_id(2), Role::Standard, START).await.expect("is inserted");
     memberships::insert(db, org_id(2), user_id(2), Role::Admin, START).await.expect("is inserted");

@@ -98,16 +98,4 @@ on_both! {
         tx.roll_back().await.expect("rolls back");
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
     }
-
-    async fn the_restricted_clients_of_an_organization_are_listed(engine: Engine) {
-        let app = TestApp::start(engine).await;
-        organizations_and_clients(app.db()).await;
-        set(app.db(), org_id(1), client_id(2), Some(&restriction(&[], &[]))).await;
-        set(app.db(), org_id(1), client_id(1), None).await;
-        set(app.db(), org_id(2), client_id(1), Some(&restriction(&["openid"], &[]))).await;
-
-        let of_acme = org_clients::list_restricted(app.db(), org_id(1)).await.expect("is readable");
-
-        assert_eq!(of_acme, [client_id(2)]);
-    }
 }

@@ -6,10 +6,10 @@ use grantor::actions::upkeep::forget_expired;
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
+use grantor::db::orgs;
 use grantor::db::webhooks::lanes::{ClaimRules, claim};
 use grantor::db::webhooks::outbox;
 use grantor::db::webhooks::outbox::NewEvent;
-use grantor::db::{audit_events, orgs};
 use grantor::rules::id::{EventId, OrgId};
 use serde_json::json;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::db::fixtures::{Holder, after, client_id, execute, org_id, uuid};
 use crate::db::grant_fixtures::people_and_clients;
 use crate::support::outbox::{Lane, deliveries, insert_webhook, lanes, webhook_id};
-use crate::support::{Engine, START, TestApp, until_blocked};
+use crate::support::{Engine, START, TestApp, listed, until_blocked};
 
 const GIVEN: &str = "grant.given";
 const REVOKED: &str = "grant.revoked";
@@ -118,7 +118,7 @@ on_both! {
         enqueue(app.db(), &audit, &[event(1, GIVEN)], 0).await;
 
         assert_eq!((deliveries(&app).await, lanes(&app).await), (Vec::new(), Vec::new()));
-        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), audit);
+        assert_eq!(listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable"), audit);
     }
 
     async fn audit_records_are_written_with_and_without_events(engine: Engine) {
@@ -129,7 +129,7 @@ on_both! {
         enqueue(app.db(), &with, &[event(1, GIVEN)], 0).await;
         enqueue(app.db(), &without, &[], 0).await;
 
-        let all = audit_events::list(app.db(), org_id(1), 10).await.expect("is readable");
+        let all = listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable");
         assert_eq!(all, [with.as_slice(), &without].concat());
         assert_eq!(waiting(&app).await.len(), 1);
     }
@@ -149,7 +149,7 @@ on_both! {
         let nobody = Uuid::nil();
         let expected = [(webhook_id(1), nobody, 1), (webhook_id(2), nobody, 1), (webhook_id(2), uuid(1), 2)];
         assert_eq!(waiting, expected);
-        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable").len(), 1);
+        assert_eq!(listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable").len(), 1);
     }
 
     async fn each_event_increments_the_version_of_a_lane_and_keeps_its_delay(engine: Engine) {
@@ -179,7 +179,7 @@ on_both! {
         tx.roll_back().await.expect("rolls back");
 
         assert_eq!((deliveries(&app).await, lanes(&app).await), (Vec::new(), Vec::new()));
-        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable"), []);
+        assert_eq!(listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable"), []);
     }
 
     async fn a_second_writer_of_a_lane_waits_and_is_ordered_after_the_first(engine: Engine) {
@@ -252,7 +252,7 @@ on_both! {
             forget_expired::forget_deliveries(app.context(), 1_000, None).await.expect("is swept");
             assert_eq!((deliveries(&app).await, lanes(&app).await), (Vec::new(), Vec::new()));
         }
-        assert_eq!(audit_events::list(app.db(), org_id(1), 10).await.expect("is readable").len(), 2);
+        assert_eq!(listed::audit_events(app.db(), org_id(1), 10).await.expect("is readable").len(), 2);
     }
 }
 

@@ -17,6 +17,7 @@ use grantor::http::Peer;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
+use crate::db::fixtures::execute;
 use crate::support::flow::{AUTHORIZE, Form, McpClient, RedirectParams, STATE, choosing};
 use crate::support::granted::{INTROSPECT, TOKEN, form, insert_resource};
 use crate::support::{Answer, Reply, START, Site, TestApp, request};
@@ -119,6 +120,7 @@ on_both! {
             ("http://127.0.0.1:33418/cb", "http://127.0.0.1:51000/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:51000/cb"),
             ("http://localhost/callback", "http://localhost:3118/callback"),
+            ("http://localhost/port80", "http://localhost:80/port80"),
             ("http://[::1]:1/cb", "http://[::1]:2/cb"),
         ];
         for (registered, used) in cases {
@@ -135,6 +137,30 @@ on_both! {
                 "{used}"
             );
         }
+    }
+
+    async fn a_client_of_an_earlier_version_keeps_its_redirect_uri(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let acme = app.operator("Acme").await;
+        let mut client = McpClient::registered(&app, &[REDIRECT]).await;
+        execute(
+            &app,
+            engine,
+            "UPDATE clients SET metadata = replace(metadata, 'https://app.example/cb', 'https://App.example:443/cb')",
+            "UPDATE clients
+                SET metadata = replace(metadata::text, 'https://app.example/cb', 'https://App.example:443/cb')::jsonb",
+        )
+        .await;
+        client.redirect_uri = "https://App.example:443/cb".to_owned();
+        let mut eve = acme.person(EVE, Role::Standard).await;
+
+        let answer = eve.approves(&client.url(&[])).await;
+        let tokens = client.exchange(&client.code(&answer), &[]).await;
+        let again = eve.open(&client.url(&[])).await;
+
+        assert_eq!(tokens.status, 200, "{}", tokens.text);
+        let is_at_client = again.header("location").is_some_and(|to| to.starts_with(&client.redirect_uri));
+        assert!(is_at_client, "it was agreed to: {again:?}");
     }
 
     async fn a_redirect_may_use_a_private_scheme(engine: Engine) {

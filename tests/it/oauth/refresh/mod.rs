@@ -7,8 +7,7 @@ mod scopes;
 use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
-use grantor::actions::orgs::default_client_scopes;
+use grantor::actions::clients::disable_client::{disable_client, enable_client};
 use grantor::actions::upkeep::forget_expired;
 use grantor::actions::users::disable_user;
 use grantor::db::families;
@@ -280,9 +279,9 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
         let by = AuditActor::COMMAND_LINE;
 
-        let ended = end::disable_client(app.context(), granted.org_id(), client_id, &by).await;
+        let ended = disable_client(app.context(), granted.org_id(), client_id, &by).await;
         granted.refreshed(&tokens.refresh).await.is(400, &refused());
-        end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+        enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         granted.refreshed(&tokens.refresh).await.is(400, &refused());
 
         assert_eq!(ended.expect("is disabled").grants, 1);

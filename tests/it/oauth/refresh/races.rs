@@ -7,7 +7,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::ApproveError;
-use grantor::actions::grants::end;
+use grantor::actions::clients::disable_client::{disable_client, enable_client};
+use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::db::{families, grants};
 use grantor::random::Random;
 use grantor::rules::client::ClientId;
@@ -283,7 +284,7 @@ on_both! {
 
             let (exchanged, disabled) = tokio::join!(
                 later(&random, granted.exchanged(&code)),
-                later(&random, end::disable_client(
+                later(&random, disable_client(
                     replica.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE,
                 )),
             );
@@ -293,7 +294,7 @@ on_both! {
                 assert!(!granted.is_active(&tokens.access).await);
                 assert_eq!(granted.refreshed(&tokens.refresh).await.status, 400);
             }
-            end::enable_client(app.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE)
+            enable_client(app.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE)
                 .await
                 .expect("is enabled");
         }
@@ -315,7 +316,7 @@ on_both! {
 
             let (code, ended) = tokio::join!(
                 later(&random, granted.answer(&waiting, None)),
-                later(&random, end::revoke_grant(replica.context(), id, |_| true, &AuditActor::COMMAND_LINE)),
+                later(&random, revoke_grant(replica.context(), id, |_| true, &AuditActor::COMMAND_LINE)),
             );
             ended.expect("is ended");
 
@@ -353,7 +354,7 @@ on_both! {
                 by_clients,
                 later(&random, granted.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
                 later(&random, there.operator.delete(&path)),
-                later(&random, end::disable_client(replica.context(), granted.org_id(), client_id, &by)),
+                later(&random, disable_client(replica.context(), granted.org_id(), client_id, &by)),
                 later(&random, eve.approve(&request)),
             );
 
@@ -366,7 +367,7 @@ on_both! {
             for token in [&mine.access, &hers.access] {
                 assert!(!there.is_active(token).await, "the client was disabled");
             }
-            end::enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
+            enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         }
     }
 }

@@ -64,9 +64,7 @@ on_both! {
         let tokens = granted.tokens("mcp_read email").await;
         let defaults = async |scopes: Option<&str>| {
             let scopes = scopes.map(|names| ScopeSet::parse(names).expect("scopes"));
-            default_client_scopes::set_default_client_scopes(
-                app.context(), granted.org_id(), scopes.as_ref(), &app.app.config, &app.app.catalog, &AuditActor::COMMAND_LINE,
-            ).await.expect("are set");
+            app.set_default_scopes(granted.org_id(), scopes.as_ref()).await.expect("are set");
         };
 
         defaults(Some("mcp_read")).await;

@@ -2,7 +2,7 @@
 //! at the time of the decision.
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
+use grantor::actions::clients::disable_client::{disable_client, enable_client};
 use grantor::db::grants;
 use grantor::db::grants::Grant;
 use grantor::rules::client::ClientId;
@@ -128,12 +128,12 @@ on_both! {
         let umbra = app.operator("Umbra").await;
         let mut bob = umbra.person("bob@mail.example", Role::Standard).await;
         let by = AuditActor::COMMAND_LINE;
-        end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
 
         let refused = eve.opens_consent(&client.url(&[])).await;
         let silently = eve.open(&client.url(&[("prompt", "none")])).await;
         let in_another_organization = bob.approves(&client.url(&[])).await;
-        end::enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
+        enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
         let enabled = eve.approves(&client.url(&[])).await;
 
         client.is_refused(&refused, "access_denied", DISABLED);
@@ -148,7 +148,7 @@ on_both! {
         let page = eve.opens_consent(&client.url(&[])).await;
 
         let by = AuditActor::COMMAND_LINE;
-        end::disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
         let answer = eve.submit(&Form::approving(&page)).await;
 
         client.is_refused(&answer, "access_denied", DISABLED);

@@ -1,5 +1,7 @@
 //! What a user can leave out on the consent page, and what the decision grants.
 
+use crate::support::listed;
+
 use super::*;
 
 on_both! {
@@ -35,7 +37,7 @@ on_both! {
         assert!(
             withheld.contains(&format!(
                 "Requested but not allowed See your email address email {who} \
-                 See metrics and what is known about them metrics_read {who}"
+                 See metrics and their metadata metrics_read {who}"
             )),
             "{withheld}"
         );
@@ -169,7 +171,7 @@ on_both! {
             reach: &Reach::of(&[], "http://127.0.0.1:8080"),
         };
         assert_eq!(stored_digest(&app, &acme, engine).await, hex(&shown.digest()));
-        let events = audit_events::list(app.db(), acme.org_id, 10).await.expect("is readable");
+        let events = listed::audit_events(app.db(), acme.org_id, 10).await.expect("is readable");
         let given: Vec<_> = events.iter().filter(|event| event.action == "grant.given").collect();
         assert_eq!(given.len(), 1);
         assert_eq!((&given[0].before, &given[0].after), (&None, &Some(json!({"scopes": ["email", "openid"]}))));

@@ -7,8 +7,7 @@ mod remembered;
 use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::grants::end;
-use grantor::db::{audit_events, clients, grants, orgs};
+use grantor::db::{clients, grants, orgs};
 use grantor::rules::authorization::consent::{ConsentContent, Reach};
 use grantor::rules::client::ClientId;
 use grantor::rules::identity::permission::Role;
@@ -63,9 +62,9 @@ on_both! {
         assert_eq!(
             words(&page),
             "Allow an unverified app to act for you at Acme ? It calls itself “ Editor ”. No one has verified that. Access is \
-             sent to app.example . No one at Acme uses this app. If you did not start this yourself, choose Cancel. \
+             sent to app.example . If you did not start this yourself, choose Cancel. \
              Where access is sent app.example Who is asking An app that calls itself “ Editor ” unverified name First seen \
-             here 2 days ago ( 2026-01-02 ). No one at Acme uses it. Acting for eve@mail.example Not you? at Acme \
+             here 2 days ago. No one at Acme uses it. Acting for eve@mail.example Not you? at Acme \
              What it can reach this server What the app can do Clear the box next to anything you do not want to allow. \
              You and this connection Confirm who you are openid · always included \
              Dashboards, notebooks and views See dashboards dashboards_read \
@@ -131,7 +130,7 @@ on_both! {
 
         assert!(of_nobody.contains(warning) && of_nobody.contains("No one at Acme uses it."), "{of_nobody}");
         assert!(!of_eve.contains(warning) && of_eve.contains("No one else at Acme uses it."), "{of_eve}");
-        assert!(!of_bob.contains(warning) && of_bob.contains("One other person at Acme uses it."), "{of_bob}");
+        assert!(!of_bob.contains(warning) && of_bob.contains("One person at Acme uses it."), "{of_bob}");
         assert!(of_bob.contains("unverified name"), "{of_bob}");
     }
 

@@ -1,5 +1,7 @@
 //! Remembered consents: when the page is not needed.
 
+use grantor::actions::grants::revoke_grant::revoke_grant;
+
 use super::*;
 
 on_both! {
@@ -73,7 +75,7 @@ on_both! {
         let id = ClientId::parse(&client.id).expect("a UUID");
         let grant = grants::find(app.db(), acme.org_id, id, eve.user_id().await).await.expect("is readable");
         let id = grant.expect("is there").id;
-        end::revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
+        revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended");
 
         let page = eve.visit(&wanted).await;
 

@@ -1,5 +1,4 @@
-//! Revokes grants with all their tokens, on request of a user, of a caller of the API, or of the
-//! operator of this server.
+//! The audit changes and events of revoked grants, and the report of what was revoked.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +6,13 @@ use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::webhooks::announce::record_and_publish;
-use crate::config::OnNarrow;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::families::last_tokens;
-use crate::db::grants;
-use crate::db::grants::Grant;
 use crate::db::grants::named::NamedGrant;
-use crate::db::grants::revocations;
-use crate::db::orgs::org_clients;
-use crate::rules::client::ClientId;
-use crate::rules::id::{GrantId, OrgId};
-use crate::rules::scope::ScopeSet;
+use crate::rules::id::GrantId;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::{ClientInfo, Event, GrantInfo, RevocationCause, UserInfo};
-
-#[derive(Debug, thiserror::Error)]
-pub enum RevokeGrantError {
-    #[error("there is no such grant; `grantor grant list` lists all grants")]
-    NoSuchGrant,
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
 
 /// The access that was revoked, as commands and pages report it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,53 +29,6 @@ impl RevokedAccess {
         let ids: Vec<GrantId> = ended.iter().map(|grant| grant.id).collect();
         Ok(Self { grants: ended.len(), last_token_ends_at: last_tokens::latest_end(tx, &ids).await? })
     }
-}
-
-/// Revokes one grant if `is_own` accepts it as the caller's own. Revoking it twice is fine.
-pub async fn revoke_grant(
-    context: &Context,
-    id: GrantId,
-    is_own: impl Fn(&Grant) -> bool,
-    by: &AuditActor,
-) -> Result<RevokedAccess, RevokeGrantError> {
-    let found = grants::find_by_id(&context.db, id).await?;
-    let grant = &found.filter(is_own).ok_or(RevokeGrantError::NoSuchGrant)?;
-    context
-        .transact("grant.revoke", |tx| {
-            Box::pin(async move {
-                org_clients::lock(tx, grant.org_id, grant.client_id, context.clock.now()).await?;
-                let is_active =
-                    grants::find_by_id(&mut *tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
-                if is_active {
-                    let ended = revocations::revoke(tx, &[grant.id], context.clock.now()).await?;
-                    let revoked = RevokedGrants::of(context, &ended, RevocationCause::Revoked, by);
-                    record_and_publish(context, tx, by, revoked.changes(), &revoked.events()).await?;
-                }
-                let last_token_ends_at = last_tokens::latest_end(&mut *tx, &[grant.id]).await?;
-                Ok(RevokedAccess { grants: usize::from(is_active), last_token_ends_at })
-            })
-        })
-        .await
-}
-
-/// Removes scopes from grants as part of a larger change, which records and publishes it. The
-/// setting decides whether a grant is revoked or loses only these scopes. A grant without any scope
-/// left is revoked too. Returns the revoked grants.
-pub(in crate::actions) async fn narrow_or_revoke(
-    tx: &mut Tx,
-    ids: &[GrantId],
-    (on_narrow, scopes): (OnNarrow, &ScopeSet),
-    now: Timestamp,
-) -> Result<Vec<NamedGrant>, DbError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    if on_narrow == OnNarrow::Revoke {
-        return revocations::revoke(tx, ids, now).await;
-    }
-    revocations::remove_scopes(&mut *tx, ids, scopes, now).await?;
-    let empty = grants::ids::without_scopes(&mut *tx, ids).await?;
-    if empty.is_empty() { Ok(Vec::new()) } else { revocations::revoke(tx, &empty, now).await }
 }
 
 /// If more grants are revoked in one transaction, there is one event per client instead of one per
@@ -173,76 +109,14 @@ pub(in crate::actions) fn grant_info(grant: &NamedGrant) -> GrantInfo<'_> {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum DisableClientError {
-    #[error("there is no such client; `grantor client list` lists all clients")]
-    NoSuchClient,
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-/// Disables a client in an organization: all its grants are revoked, and users cannot authorize it.
-pub async fn disable_client(
-    context: &Context,
-    org_id: OrgId,
-    client_id: ClientId,
-    by: &AuditActor,
-) -> Result<RevokedAccess, DisableClientError> {
-    set_disabled(context, org_id, client_id, true, by).await
-}
-
-/// Lets users authorize the client again. Revoked grants stay revoked.
-pub async fn enable_client(
-    context: &Context,
-    org_id: OrgId,
-    client_id: ClientId,
-    by: &AuditActor,
-) -> Result<(), DisableClientError> {
-    set_disabled(context, org_id, client_id, false, by).await.map(drop)
-}
-
-async fn set_disabled(
-    context: &Context,
-    org_id: OrgId,
-    client_id: ClientId,
-    disabled: bool,
-    by: &AuditActor,
-) -> Result<RevokedAccess, DisableClientError> {
-    context
-        .transact("client.set_disabled", |tx| {
-            Box::pin(async move {
-                let now = context.clock.now();
-                match org_clients::lock(tx, org_id, client_id, now).await {
-                    Err(DbError::Reference) => return Err(DisableClientError::NoSuchClient),
-                    outcome => drop(outcome?),
-                }
-                let mut ended = Vec::new();
-                if org_clients::set_disabled(tx, org_id, client_id, disabled.then_some(now)).await? {
-                    crate::db::clients::adopt(&mut *tx, client_id, now).await?;
-                    if disabled {
-                        let ids = grants::ids::of_client(tx, org_id, client_id).await?;
-                        ended = revocations::revoke(tx, &ids, now).await?;
-                    }
-                    let subject = format!("client:{client_id}");
-                    let action = if disabled { "client.disabled" } else { "client.enabled" };
-                    let after = Some(json!({"disabled": disabled, "grants_ended": ended.len()}));
-                    let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
-                    let mut changes = revoked.changes();
-                    changes.push(Change { org_id, action, subject: &subject, before: None, after });
-                    record_and_publish(context, tx, by, changes, &revoked.events()).await?;
-                }
-                Ok(RevokedAccess::of(tx, &ended).await?)
-            })
-        })
-        .await
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::rules::id::UserId;
+    use crate::rules::client::ClientId;
+    use crate::rules::id::{OrgId, UserId};
+    use crate::rules::scope::ScopeSet;
 
     fn grant(number: u64, org: u64, client: u64) -> NamedGrant {
         let uuid = |number| Uuid::from_u64_pair(0, number);

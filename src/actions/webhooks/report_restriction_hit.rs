@@ -2,7 +2,7 @@
 
 use crate::actions::authorize::offer_scopes::{ConsentRequest, client_and_user_info};
 use crate::actions::context::Context;
-use crate::actions::webhooks::announce::publish_events;
+use crate::actions::webhooks::publish_events::publish_events;
 use crate::db::engine::error::DbError;
 use crate::rules::scope::ScopeSet;
 use crate::rules::webhook::event::{Event, Outcome};
