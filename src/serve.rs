@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::actions::context::Context;
-use crate::actions::keys::prepare_key_ring;
-use crate::actions::keys::prepare_key_ring::PrepareKeyRingError;
-use crate::actions::keys::rotate_signing_keys;
+use crate::actions::sealing_keys::prepare;
+use crate::actions::sealing_keys::prepare::PrepareKeyRingError;
+use crate::actions::signing_keys::rotate;
 use crate::actions::upkeep::follow_database_clock;
 use crate::actions::webhooks::bind_secrets;
 use crate::app::App;
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrate::MigrateError;
-use crate::db::families::last_tokens;
 use crate::http::{ConnectionBounds, ConnectionCounts, Listener};
 use crate::shutdown::Shutdown;
 use crate::signing::{RELOAD_EVERY, SigningError};
@@ -156,21 +154,14 @@ impl App {
         self.prepare().await
     }
 
-    /// Stores the access token lifetime, so that commands that revoke access can report when the
-    /// last token expires.
-    pub async fn report_access_lifetime(&self) -> Result<(), DbError> {
-        let Context { db, clock, .. } = &self.context;
-        last_tokens::report_lifetime(db, self.issuer.lifetimes.access, clock.now()).await
-    }
-
     /// Prepares the database before requests are served: it migrates the schema, checks that the
     /// key ring opens all sealed values, and makes sure that a signing key exists.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.context.db.migrate().await?;
-        prepare_key_ring::prepare_key_ring(&self.context).await?;
+        prepare::prepare_key_ring(&self.context).await?;
         bind_secrets::bind_unbound_secrets(&self.context).await?;
         self.report_access_lifetime().await?;
-        Ok(rotate_signing_keys::prepare_signing_keys(&self.context, &self.issuer.signing, self.signing_rules()).await?)
+        Ok(rotate::prepare_signing_keys(&self.context, &self.issuer.signing, self.signing_rules()).await?)
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actions::clients::forget::{Bounded, bound_unused_clients, forget_clients};
-use crate::actions::keys::announce_expiring_keys::announce_expiring_keys;
-use crate::actions::keys::rotate_signing_keys::{forget_signing_keys, rotate_aged_signing_keys};
+use crate::actions::sealing_keys::announce::announce_sealing_key;
 use crate::actions::sign_in::audit_refused::audit_refused_sign_ins;
+use crate::actions::signing_keys::announce::announce_signing_keys;
+use crate::actions::signing_keys::rotate::{forget_signing_keys, rotate_aged_signing_keys};
 use crate::actions::upkeep::forget_expired::{
     Forgotten, forget_deliveries, forget_expired, forget_requests, is_full_run,
 };
@@ -83,7 +84,7 @@ async fn maintain_keys(app: &App) {
     if let Err(error) = sweep_signing_keys(app).await {
         tracing::warn!(%error, "could not rotate or delete signing keys");
     }
-    match announce_expiring_keys(&app.context, app.signing_rules(), app.sealing_max_age()).await {
+    match announce_expiring_keys(app).await {
         Ok(0) => {}
         Ok(announced) => tracing::info!(announced, "expiring keys were announced to webhooks"),
         Err(error) => tracing::warn!(%error, "could not announce expiring keys to webhooks"),
@@ -191,6 +192,12 @@ fn log_unwritten(written: Result<(), DbError>) {
     if let Err(error) = written {
         tracing::warn!(%error, "could not store when tokens were last used");
     }
+}
+
+async fn announce_expiring_keys(app: &App) -> Result<usize, DbError> {
+    let signing = announce_signing_keys(&app.context, app.signing_rules()).await?;
+    let sealing = announce_sealing_key(&app.context, app.sealing_max_age()).await?;
+    Ok(signing + sealing)
 }
 
 async fn sweep_signing_keys(app: &App) -> Result<(), SigningError> {

@@ -179,6 +179,16 @@ fn only_one_type_writes_raw_markup_and_no_template_sets_its_escaping() {
     assert_eq!((naming("impl HtmlSafe for"), naming("MarkupDisplay"), naming("escape = ")), (1, 0, 0));
 }
 
+/// A newcomer follows the tables of the map.
+#[test]
+fn the_map_names_only_files_that_exist() {
+    let map = fs::read_to_string("src/lib.rs").expect("is readable");
+    let named = map.split('`').filter(|text| text.ends_with(".rs") && !text.contains(' '));
+    let missing: Vec<&str> =
+        named.filter(|path| !Path::new(path).exists() && !Path::new("src").join(path).exists()).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
 #[test]
 fn every_file_begins_with_a_module_comment() {
     let silent: Vec<PathBuf> = rust_files(Path::new("src"))

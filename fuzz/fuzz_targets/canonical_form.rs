@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use grantor::oauth::client_identity::canonical_v1;
-use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
-use grantor::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
+use grantor::rules::client::identity::canonical_v1;
+use grantor::rules::client::metadata::ClientMetadata;
+use grantor::rules::client::raw_metadata::RawClientMetadata;
+use grantor::rules::client::registration::{RegistrationBounds, RegistrationRules};
+use grantor::rules::scope::catalog::{SHIPPED, ScopeCatalog};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use grantor::oauth::client_metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
-use grantor::oauth::scope_catalog::{SHIPPED, ScopeCatalog};
+use grantor::rules::client::metadata::ClientMetadata;
+use grantor::rules::client::raw_metadata::RawClientMetadata;
+use grantor::rules::client::registration::{RegistrationBounds, RegistrationRules};
+use grantor::rules::scope::catalog::{SHIPPED, ScopeCatalog};
 use libfuzzer_sys::fuzz_target;
 
 static CATALOG: LazyLock<ScopeCatalog> =

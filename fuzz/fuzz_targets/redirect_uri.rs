@@ -1,7 +1,7 @@
 //! Whatever is accepted as a redirect URI (RFC 8252) keeps its bytes, reads again, matches itself and misleads nobody.
 #![no_main]
 
-use grantor::oauth::redirect_uri::RedirectUri;
+use grantor::rules::redirect::uri::RedirectUri;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

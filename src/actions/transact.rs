@@ -16,8 +16,9 @@ impl Context {
     /// Commits what `work` did, or rolls it back if `work` fails. After a conflict with another
     /// transaction, `work` runs again in a new one, so its only effects are in the database.
     ///
-    /// `name` is a label of the metrics. After an error the outcome is unknown only if the
-    /// connection was lost.
+    /// Return an error if a statement failed: a transaction whose statement failed cannot commit on
+    /// Postgres. `name` is a label of the metrics. After an error the outcome is unknown only if
+    /// the connection was lost.
     pub async fn transact<'scope, T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
     where
         F: for<'tx> Fn(&'tx mut ScopedTx<'scope>) -> Work<'tx, T, E>,

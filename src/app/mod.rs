@@ -11,18 +11,19 @@ use bytes::Bytes;
 use crate::actions::clients::find::FindClient;
 use crate::actions::clients::forget::UnusedClients;
 use crate::actions::clients::register::Registrar;
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
-use crate::actions::keys::rotate_signing_keys::SigningRules;
 use crate::actions::resources::find_resource::ResourceServers;
+use crate::actions::signing_keys::rotate::SigningRules;
 use crate::actions::tokens::check::ActiveToken;
 use crate::actions::tokens::issue::Issuer;
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
+use crate::db::clients::group_commit::ClientWriter;
 use crate::db::clients::known::KnownClients;
-use crate::db::clients::writer::ClientWriter;
 use crate::db::engine::Db;
 use crate::db::engine::error::DbError;
+use crate::db::families::last_tokens;
 use crate::db::keys::callers::CallerCache;
 use crate::limits::intake::{Intake, IntakeRules, Refused};
 use crate::limits::rate_limit::RateLimits;
@@ -63,6 +64,8 @@ pub struct App {
     pub sites: OnceLock<Bytes>,
     /// The RFC 8414 metadata, built for the first request.
     pub discovery: OnceLock<Bytes>,
+    /// The OpenAPI document, built for the first request.
+    pub openapi: OnceLock<Bytes>,
     pub stop: Shutdown,
     /// True while the server waits for its database or migrates it.
     starting: AtomicBool,
@@ -97,6 +100,7 @@ impl App {
             intake: intake(&config, &metrics),
             sites: OnceLock::new(),
             discovery: OnceLock::new(),
+            openapi: OnceLock::new(),
             stop: Shutdown::default(),
             starting: AtomicBool::new(false),
             tolerate: config.registration.tolerate.iter().cloned().collect(),
@@ -153,6 +157,13 @@ impl App {
 
     pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {
         self.resource_servers.known(&self.context).await
+    }
+
+    /// Stores the access token lifetime, so that commands that revoke access can report when the
+    /// last token expires.
+    pub async fn report_access_lifetime(&self) -> Result<(), DbError> {
+        let Context { db, clock, .. } = &self.context;
+        last_tokens::report_lifetime(db, self.issuer.lifetimes.access, clock.now()).await
     }
 
     /// The host and port at which browsers reach this site.

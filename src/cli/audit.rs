@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use crate::actions::context::Context;
 use crate::cli::arguments::org::OrgFilter;
+use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Page, escaped, facts, quoted};
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 use crate::db::audit_events::{AuditEvent, AuditFilter, ListedEvent};
 use crate::db::engine::error::DbError;

@@ -7,8 +7,10 @@ use crate::actions::audit::AuditActor;
 use crate::actions::orgs::bootstrap;
 use crate::actions::orgs::bootstrap::Bootstrapped;
 use crate::cli::arguments::password;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 
 #[derive(Debug, Args)]

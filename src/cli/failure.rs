@@ -3,9 +3,6 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use serde_json::json;
-
-use crate::cli::output::Output;
 use crate::config::ConfigErrors;
 
 #[derive(Debug)]
@@ -27,17 +24,18 @@ impl Failure {
         Self::Usage(cause.to_string())
     }
 
-    pub fn report(self, output: Output) -> ExitCode {
-        let (code, text) = match self {
-            Self::Failed(text) => (1, text),
-            Self::Usage(text) => (2, text),
-            Self::Problem(text) => (3, text),
-        };
-        match output {
-            Output::Text => eprintln!("{text}"),
-            Output::Json => eprintln!("{}", json!({"error": text})),
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Failed(text) | Self::Usage(text) | Self::Problem(text) => text,
         }
-        ExitCode::from(code)
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Problem(_) => 3,
+        })
     }
 }
 

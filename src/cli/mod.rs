@@ -7,7 +7,7 @@ mod audit;
 mod bootstrap;
 mod client;
 pub mod database;
-mod failure;
+pub mod failure;
 mod grant;
 mod key;
 mod keys;
@@ -15,6 +15,7 @@ mod org;
 pub mod output;
 mod resource;
 mod restriction;
+pub mod runtime;
 pub mod server;
 mod user;
 mod webhook;
@@ -26,10 +27,10 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::suggest;
 use crate::cli::database::{backup, migrate, restore};
-pub use crate::cli::failure::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::server::{config, healthcheck, openapi, serve};
-use crate::config::{Config, Loaded, Sources};
+use crate::config::{Config, Sources};
 use crate::diagnose::{demo, doctor, selftest};
 
 /// A self-hosted OAuth 2 authorization server for APIs and MCP servers.
@@ -124,7 +125,10 @@ pub fn run() -> ExitCode {
     let output = cli.output;
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(output),
+        Err(failure) => {
+            output::error(output, failure.message());
+            failure.exit_code()
+        }
     }
 }
 
@@ -156,11 +160,3 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Selftest(arguments) => selftest::run(arguments, load()?, output),
     }
 }
-
-/// Runs the future of a command on a new runtime.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(work)
-}
-
-pub type LoadResult = Result<Loaded, Failure>;

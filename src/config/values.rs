@@ -5,13 +5,11 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::config::sections::CatalogSource;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::secret::{Digest, Secret};
 use crate::rules::syntax::uri::{Uri, UriSyntaxError, is_host_name};
@@ -93,14 +91,6 @@ pub fn address_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Sock
         "" => Ok(None),
         text => text.parse().map(Some).map_err(Error::custom),
     }
-}
-
-pub fn catalog<'de, D: Deserializer<'de>>(from: D) -> Result<CatalogSource, D::Error> {
-    Ok(match String::deserialize(from)?.as_str() {
-        "" => CatalogSource::Shipped,
-        "minimal" => CatalogSource::Minimal,
-        path => CatalogSource::File(PathBuf::from(path)),
-    })
 }
 
 pub fn key_ring_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<KeyRing>, D::Error> {
@@ -343,9 +333,6 @@ mod tests {
         assert_eq!(address_or_none(text("")), Ok(None));
         assert_eq!(address_or_none(text("[::1]:80")), Ok("[::1]:80".parse().ok()));
         assert!(address_or_none(text("localhost:80")).is_err());
-        assert_eq!(catalog(text("")), Ok(CatalogSource::Shipped));
-        assert_eq!(catalog(text("minimal")), Ok(CatalogSource::Minimal));
-        assert_eq!(catalog(text("a/minimal")), Ok(CatalogSource::File(PathBuf::from("a/minimal"))));
         assert_eq!(key_ring_or_none(text("")), Ok(None));
     }
 

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use crate::actions::context::Context;
 use crate::actions::webhooks::fetch_access_token::TokenFetchError;
 use crate::actions::webhooks::load_webhook::LoadedWebhook;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::deliveries::{AttemptResult, State, WaitingDelivery};
-use crate::db::webhooks::lanes::{ClaimedLane, Release};
+use crate::db::webhooks::lanes::ClaimedLane;
+use crate::db::webhooks::releases::Release;
 use crate::delivery::message::Message;
-use crate::delivery::sender::Sender;
-use crate::outgoing::{Bounds, Method, OutgoingError, Request};
+use crate::delivery::tokens::Tokens;
+use crate::metrics::DeliveryCounts;
+use crate::outgoing::{Bounds, Method, Outgoing, OutgoingError, Request};
 use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
-use crate::rules::webhook::delivery::{Next, Outcome};
+use crate::rules::webhook::delivery::{DeliveryRules, Next, Outcome};
+use crate::shutdown::Shutdown;
 
 /// The limit of time for one lane, after which other lanes get their chance.
 const MAX_LANE_TIME: Duration = Duration::from_secs(15);
@@ -39,8 +43,20 @@ pub(in crate::delivery) struct Batch {
 /// The limit of requests to this host was reached, so nothing was sent.
 struct Busy;
 
-impl Sender {
-    pub(in crate::delivery) async fn send_batch(&self, receiver: &Receiver, batch: Batch) -> Release {
+/// Sends batches to their receivers.
+pub(in crate::delivery) struct BatchSender {
+    pub context: Context,
+    pub outgoing: Outgoing,
+    pub tokens: Tokens,
+    pub rules: DeliveryRules,
+    /// The time limit for one request.
+    pub timeout: Duration,
+    pub deliveries: DeliveryCounts,
+    pub stop: Shutdown,
+}
+
+impl BatchSender {
+    pub async fn send(&self, receiver: &Receiver, batch: Batch) -> Release {
         let Batch { claimed, waiting, is_all } = batch;
         let clock = &self.context.clock;
         let began = clock.elapsed();
@@ -68,7 +84,7 @@ impl Sender {
     /// if nothing was sent.
     async fn send_one(&self, receiver: &Receiver, waiting: &WaitingDelivery) -> Option<(AttemptResult, Option<i64>)> {
         let now = self.context.clock.now();
-        if self.rules.delivery.is_too_old(waiting.waiting_since, now) {
+        if self.rules.is_too_old(waiting.waiting_since, now) {
             return Some((self.parked(waiting, now, None, TOO_OLD), None));
         }
         let attempts = waiting.attempts.saturating_add(1);
@@ -87,7 +103,7 @@ impl Sender {
             status,
             failure: failure.clone(),
         };
-        Some(match self.rules.delivery.next(&outcome, attempts, chance) {
+        Some(match self.rules.next(&outcome, attempts, chance) {
             Next::Done => {
                 self.deliveries.count("delivered");
                 (attempted(State::Delivered), None)
@@ -143,7 +159,7 @@ impl Sender {
     }
 
     async fn token(&self, method: &AuthMethod) -> Result<Result<Secret, Outcome>, Busy> {
-        let found = self.tokens.find(&self.context, &self.outgoing, method, self.rules.timeout).await;
+        let found = self.tokens.find(&self.context, &self.outgoing, method, self.timeout).await;
         match found {
             Ok(token) => Ok(Ok(token)),
             Err(TokenFetchError::Busy | TokenFetchError::Outgoing(OutgoingError::Busy { .. })) => Err(Busy),
@@ -161,7 +177,7 @@ impl Sender {
         let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers: Vec<(&str, &str)> = headers.chain(authorization).collect();
         let request = Request { method: Method::Post, url, headers: &headers, body: &message.body };
-        let bounds = Bounds { bytes: MAX_RESPONSE_BYTES, time: self.rules.timeout };
+        let bounds = Bounds { bytes: MAX_RESPONSE_BYTES, time: self.timeout };
         match self.outgoing.send(request, bounds).await {
             Ok(response) => {
                 let retry_after = response.header("retry-after");

@@ -18,8 +18,9 @@ use crate::db::engine::error::DbError;
 use crate::db::webhooks::deliveries;
 use crate::db::webhooks::deliveries::WaitingDelivery;
 use crate::db::webhooks::lanes;
-use crate::db::webhooks::lanes::{ClaimRules, ClaimedLane, Lane, LaneReleases, Release, Released};
-use crate::delivery::lane::{Batch, Receiver};
+use crate::db::webhooks::lanes::{ClaimRules, ClaimedLane, Lane};
+use crate::db::webhooks::releases::{LaneReleases, Release, Released};
+use crate::delivery::lane::{Batch, BatchSender, Receiver};
 use crate::delivery::tokens::Tokens;
 use crate::metrics::DeliveryCounts;
 use crate::outgoing::Outgoing;
@@ -55,12 +56,10 @@ pub struct SenderRules {
 }
 
 pub struct Sender {
-    pub(in crate::delivery) context: Context,
-    pub(in crate::delivery) outgoing: Outgoing,
-    pub(in crate::delivery) tokens: Tokens,
-    pub(in crate::delivery) rules: SenderRules,
-    pub(in crate::delivery) deliveries: DeliveryCounts,
-    pub(in crate::delivery) stop: Shutdown,
+    context: Context,
+    rules: SenderRules,
+    stop: Shutdown,
+    batches: BatchSender,
     releases: LaneReleases,
 }
 
@@ -87,8 +86,16 @@ impl Sender {
         stop: Shutdown,
     ) -> Self {
         let releases = LaneReleases::start(context.db.clone());
-        let tokens = Tokens::default();
-        Self { context, outgoing, tokens, rules, deliveries, stop, releases }
+        let batches = BatchSender {
+            context: context.clone(),
+            outgoing,
+            tokens: Tokens::default(),
+            rules: rules.delivery,
+            timeout: rules.timeout,
+            deliveries,
+            stop: stop.clone(),
+        };
+        Self { context, rules, stop, batches, releases }
     }
 
     /// Sends due events until the server shuts down. Batches in flight then have `drain` to finish.
@@ -191,7 +198,7 @@ impl Sender {
     async fn send_and_release(self: Arc<Self>, receiver: Loading, batch: Batch) {
         let claimed = batch.claimed;
         let release = match receiver.get_or_try_init(|| self.receiver(claimed.lane.webhook_id)).await {
-            Ok(Some(receiver)) => self.send_batch(receiver, batch).await,
+            Ok(Some(receiver)) => self.batches.send(receiver, batch).await,
             // The webhook was deleted together with its lanes.
             Ok(None) => return,
             Err(error) => {

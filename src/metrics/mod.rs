@@ -6,14 +6,13 @@ pub mod transactions;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::actions::clients::register::Dedup;
 use crate::db::engine::PoolState;
 use crate::metrics::transactions::TransactionMetrics;
 
@@ -50,7 +49,7 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RegistrationLabels {
     outcome: &'static str,
-    dedup: DedupLabel,
+    dedup: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,21 +75,6 @@ impl DeliveryCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolLabels {
     state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct DedupLabel(Option<Dedup>);
-
-impl EncodeLabelValue for DedupLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        match self.0 {
-            None => "none",
-            Some(Dedup::New) => "new",
-            Some(Dedup::Known) => "known",
-            Some(Dedup::Woken) => "woken",
-        }
-        .encode(encoder)
-    }
 }
 
 /// From half a millisecond, a typical response time, to the five seconds after which a query times
@@ -222,8 +206,8 @@ impl Metrics {
     }
 
     /// `outcome` is `ok` or the error code of the response.
-    pub fn registration(&self, outcome: &'static str, dedup: Option<Dedup>) {
-        self.registrations.get_or_create(&RegistrationLabels { outcome, dedup: DedupLabel(dedup) }).inc();
+    pub fn registration(&self, outcome: &'static str, dedup: &'static str) {
+        self.registrations.get_or_create(&RegistrationLabels { outcome, dedup }).inc();
     }
 
     pub fn authorization(&self, outcome: &'static str) {
@@ -276,9 +260,9 @@ mod tests {
     #[test]
     fn counted_values_appear_in_the_text() {
         let metrics = Metrics::default();
-        metrics.registration("ok", Some(Dedup::New));
-        metrics.registration("ok", Some(Dedup::New));
-        metrics.registration("invalid_client_metadata", None);
+        metrics.registration("ok", "new");
+        metrics.registration("ok", "new");
+        metrics.registration("invalid_client_metadata", "none");
         metrics.request("/a", "GET", 200, Duration::from_millis(3));
 
         let text = metrics.to_text();

@@ -5,62 +5,53 @@ use std::path::{Path, PathBuf};
 
 use super::code_lines;
 
-/// Imports that still close a circle: a module, the module that it imports, and the reason.
-const KNOWN: &[(&str, &str, &str)] = &[
-    (
-        "actions::users::create_user",
-        "actions::users::change_membership",
-        "adding a user ends what an earlier membership left",
-    ),
-    ("cli", "diagnose::demo", "the commands of `diagnose` print and fail like those of `cli`"),
-    ("cli", "diagnose::doctor", "the commands of `diagnose` print and fail like those of `cli`"),
-    ("cli", "diagnose::selftest", "the commands of `diagnose` print and fail like those of `cli`"),
-    ("config::values", "config::sections", "one value is an enum of a section"),
-    ("db::webhooks::deliveries", "db::webhooks::lanes", "a lane has deliveries, and a delivery a lane"),
-    ("delivery::lane", "delivery::sender", "the sender is implemented in two files"),
-    ("http::error", "http::extract", "an error page is in the language of the request"),
-    ("http::error", "http::extract::browser", "the request decides whether an error is a page"),
-    ("http::error::page", "http::extract", "an error page is in the language of the request"),
-    ("http::error::page", "http::extract::browser", "the request decides whether an error is a page"),
-    ("http::error::page", "http::middleware::edge", "a page shows the id of the request"),
-    ("http::middleware::edge", "http::extract", "credentials decide about limits"),
-    ("http::middleware::edge", "http::extract::browser", "the request decides whether an error is a page"),
-    ("rules::client::registration", "rules::client::metadata", "metadata is parsed by the registration rules"),
-    ("rules::client::metadata_error", "rules::client::raw_metadata", "errors name the member that they are about"),
-];
-
 /// The modules that each module imports.
 type Imports = BTreeMap<String, BTreeSet<String>>;
+
+/// Names that a module imports, such as `a::Name`, with the path behind them.
+type Aliases = BTreeMap<String, String>;
 
 /// The files of a circle cannot be understood, tested or moved one at a time. A module may import
 /// from the modules that contain it.
 #[test]
 fn modules_do_not_import_each_other_in_circles() {
-    let mut imports = imports();
-    let mut gone = Vec::new();
-    for (module, imported, _) in KNOWN {
-        if !imports.get_mut(*module).is_some_and(|targets| targets.remove(*imported)) {
-            gone.push(format!("{module} -> {imported}"));
-        }
-    }
+    let imports = imports();
     let mut circles = Vec::new();
     for (module, targets) in &imports {
         for target in targets.iter().filter(|target| reaches(&imports, target, module)) {
             circles.push(format!("{module} -> {target}"));
         }
     }
-    let harmless = KNOWN.iter().filter(|(module, imported, _)| !reaches(&imports, imported, module));
-    gone.extend(harmless.map(|(module, imported, _)| format!("{module} -> {imported}")));
 
-    assert_eq!(circles, Vec::<String>::new(), "new circles of imports");
-    assert_eq!(gone, Vec::<String>::new(), "these imports close no circle any more: remove them from KNOWN");
+    assert_eq!(circles, Vec::<String>::new());
 }
 
 #[test]
-fn imports_are_read_from_use_statements_of_every_form() {
-    let lines = ["use crate::a::b;", "pub use crate::c::{", "d::{e, f as g},", "self,", "};", "let use_crate = 1;"];
+fn paths_are_read_from_use_statements_of_every_form_and_from_code() {
+    let lines = [
+        "use crate::a::b;",
+        "pub use crate::c::{",
+        "d::{e, f as g},",
+        "self,",
+        "};",
+        "let use_crate = 1;",
+        "pub(in crate::h) fn i() -> crate::j::K<'_> {",
+    ];
 
-    assert_eq!(imported_paths(&lines.map(str::to_owned)), ["a::b", "c::d::e", "c::d::f as g", "c::self"]);
+    let (used, named) = crate_paths(&lines.map(str::to_owned));
+
+    assert_eq!(used, ["a::b", "c::d::e", "c::d::f as g", "c::self"]);
+    assert_eq!(named, ["h", "j::K"]);
+}
+
+#[test]
+fn a_name_is_followed_to_the_module_that_defines_it() {
+    let aliases = [("a::B", "a::c::B"), ("a::c::B", "d::e"), ("a::f", "a::f::f")];
+    let aliases = aliases.map(|(name, path)| (name.to_owned(), path.to_owned())).into();
+
+    for (path, followed) in [("a::B::g", "d::e::g"), ("a::f", "a::f"), ("a::BC", "a::BC")] {
+        assert_eq!(follow(&aliases, path), followed);
+    }
 }
 
 fn reaches(imports: &Imports, from: &str, to: &str) -> bool {
@@ -83,13 +74,23 @@ fn imports() -> Imports {
         files.entry(file).or_default().push(line);
     }
     let modules: BTreeSet<String> = files.keys().filter_map(|file| module_of(file)).collect();
-    let mut imports = Imports::new();
+    let mut aliases = Aliases::new();
+    let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (file, lines) in &files {
         let Some(module) = module_of(file) else { continue };
-        let targets = imported_paths(lines).iter().filter_map(|path| resolve(&modules, &module, path)).collect();
-        imports.insert(module, targets);
+        let (used, named) = crate_paths(lines);
+        for item in &used {
+            let (path, name) = item.split_once(" as ").unwrap_or((item, item.rsplit("::").next().unwrap_or(item)));
+            aliases.insert(format!("{module}::{name}"), absolute(&modules, &module, path));
+        }
+        let of_module = used.iter().chain(&named).map(|path| absolute(&modules, &module, path)).collect();
+        paths.insert(module, of_module);
     }
-    imports
+    let targets = |(module, paths): (String, Vec<String>)| {
+        let targets = paths.iter().filter_map(|path| imported_module(&modules, &module, &follow(&aliases, path)));
+        (module.clone(), targets.collect())
+    };
+    paths.into_iter().map(targets).collect()
 }
 
 /// `src/a/b.rs` and `src/a/b/mod.rs` are `a::b`. `None` for the roots of crates and for tests.
@@ -103,9 +104,10 @@ fn module_of(file: &Path) -> Option<String> {
     (!is_left_out).then(|| names.join("::"))
 }
 
-/// The paths behind `use crate::`, one for each item of a group.
-fn imported_paths(lines: &[String]) -> Vec<String> {
-    let mut paths = Vec::new();
+/// The paths behind `use crate::`, one for each item of a group, and those behind `crate::` in other
+/// lines.
+fn crate_paths(lines: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut used, mut named) = (Vec::new(), Vec::new());
     let mut statement = String::new();
     for line in lines {
         let line = line.trim();
@@ -115,13 +117,20 @@ fn imported_paths(lines: &[String]) -> Vec<String> {
             && (visibility.is_empty() || visibility.starts_with("pub"))
         {
             statement.push_str(path);
+        } else {
+            named.extend(line.split("crate::").skip(1).map(first_path));
         }
         if let Some(end) = statement.find(';') {
-            paths.extend(expand(&statement[..end]));
+            used.extend(expand(&statement[..end]));
             statement.clear();
         }
     }
-    paths
+    (used, named)
+}
+
+fn first_path(text: &str) -> String {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
+    text[..end].trim_end_matches(':').to_owned()
 }
 
 /// `a::{b, c::{d, e}}` is `a::b`, `a::c::d` and `a::c::e`.
@@ -146,12 +155,33 @@ fn expand(tree: &str) -> Vec<String> {
     items.flat_map(|item| expand(&format!("{}{item}", prefix.trim()))).collect()
 }
 
-/// The module that a path leads to, unless it contains the importing module. Within `rules`, a path
-/// may begin there.
-fn resolve(modules: &BTreeSet<String>, importer: &str, path: &str) -> Option<String> {
-    let path = path.split(" as ").next().unwrap_or(path);
-    let within_rules = importer.starts_with("rules").then(|| format!("rules::{path}"));
-    let module = find_module(modules, path).or_else(|| find_module(modules, &within_rules?))?;
+/// The path without ` as `. Within `rules`, which is a crate of its own, a path begins there.
+fn absolute(modules: &BTreeSet<String>, importer: &str, path: &str) -> String {
+    let path = path.split(" as ").next().unwrap_or(path).trim_end_matches("::self");
+    let is_in_rules = importer.starts_with("rules") && find_module(modules, path).is_none();
+    if is_in_rules { format!("rules::{path}") } else { path.to_owned() }
+}
+
+/// Replaces names that a module only imports, so that no circle is hidden behind them.
+fn follow(aliases: &Aliases, path: &str) -> String {
+    let mut path = path.to_owned();
+    loop {
+        let mut ends = path.match_indices("::").map(|(end, _)| end).chain([path.len()]);
+        let found = ends.find_map(|end| {
+            let target = aliases.get(&path[..end])?;
+            let is_within_itself = target.starts_with(&format!("{}::", &path[..end]));
+            (!is_within_itself).then(|| format!("{target}{}", &path[end..]))
+        });
+        match found {
+            Some(followed) => path = followed,
+            None => return path,
+        }
+    }
+}
+
+/// The module that a path leads to, unless it contains the importing module.
+fn imported_module(modules: &BTreeSet<String>, importer: &str, path: &str) -> Option<String> {
+    let module = find_module(modules, path)?;
     let contains_importer = importer == module || importer.starts_with(&format!("{module}::"));
     (!contains_importer).then_some(module)
 }

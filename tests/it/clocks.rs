@@ -86,7 +86,7 @@ on_both! {
             sweeper::sweep(&server.app).await;
             grantor::actions::upkeep::forget_expired::forget_expired(server.context()).await.expect("is swept");
             grantor::actions::clients::forget::forget_clients(server.context(), DAY - 60).await.expect("is swept");
-            grantor::actions::keys::rotate_signing_keys::forget_signing_keys(server.context(), server.app.signing_rules()).await.expect("is swept");
+            grantor::actions::signing_keys::rotate::forget_signing_keys(server.context(), server.app.signing_rules()).await.expect("is swept");
         }
 
         let client_id = grantor::rules::client::ClientId::parse(&fresh).expect("an id");

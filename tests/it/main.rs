@@ -1,5 +1,6 @@
-//! The integration tests. The tree mirrors `src` and the URLs; `cli` and `journey` run the program
-//! itself.
+//! The integration tests. The tree mirrors `src`, and `oauth`, `api` and `pages` mirror the handlers
+//! in `src/http`: the tests of `http/api/scopes_restriction.rs` are in `api/scopes_restriction.rs`.
+//! `cli` and `journey` run the program itself.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails with a reason")]
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, client_and_user_info, offer_scopes};
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::authorizations::codes::AuthorizationCode;

@@ -3,7 +3,7 @@
 
 use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, offer_scopes};
 use crate::actions::authorize::pending::Pending;
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::db::authorizations::requests;
 use crate::db::engine::error::DbError;

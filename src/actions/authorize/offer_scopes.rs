@@ -1,6 +1,6 @@
 //! Decides which scopes a user can grant to a client in one organization.
 
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::db::authorizations::consents;
 use crate::db::authorizations::consents::ConsentedGrant;
 use crate::db::clients::Client;
@@ -13,7 +13,7 @@ use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::RedirectUri;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::offered::{OfferedScopes, ScopeRequest, ScopesRefused, offered_scopes};
-use crate::rules::scope::restriction::Ceiling;
+use crate::rules::scope::scopes_restriction::Ceiling;
 use crate::rules::webhook::event::{ClientInfo, UserInfo};
 
 /// A client that asks a user for consent in one organization.

@@ -4,4 +4,4 @@ pub mod disable_client;
 pub mod find;
 pub mod forget;
 pub mod register;
-pub mod restrict_scopes;
+pub mod scopes_restriction;

@@ -5,8 +5,8 @@ use crate::actions::clients::forget::UnusedClients;
 use crate::actions::context::Context;
 use crate::db::clients;
 use crate::db::clients::NewClient;
+use crate::db::clients::group_commit::{ClientWriter, Written};
 use crate::db::clients::known::{Known, KnownClients};
-use crate::db::clients::writer::{ClientWriter, Written};
 use crate::db::engine::error::DbError;
 use crate::rules::client::identity::{ClientDigest, ClientIdentity};
 use crate::rules::client::metadata::ClientMetadata;
@@ -41,6 +41,16 @@ pub enum Dedup {
     Known,
     /// The client was known, and asleep until now.
     Woken,
+}
+
+impl Dedup {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Known => "known",
+            Self::Woken => "woken",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::actions::audit::AuditActor;
-use crate::actions::clients::restrict_scopes::{ChangedCeilings, Restricted, publish_change};
+use crate::actions::clients::scopes_restriction::{ChangedCeilings, Restricted, publish_change};
 use crate::actions::context::Context;
 use crate::actions::grants::narrow_or_revoke::narrow_or_revoke;
 use crate::config::{Config, OnNarrow};
@@ -21,7 +21,7 @@ use crate::db::{authorizations, grants, orgs};
 use crate::rules::client::ClientId;
 use crate::rules::id::OrgId;
 use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::scope::restriction::{RestrictionChange, ceiling, defaults_digest};
+use crate::rules::scope::scopes_restriction::{RestrictionChange, ceiling, defaults_digest};
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::Ceilings;

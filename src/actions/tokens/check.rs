@@ -5,7 +5,7 @@
 //! which takes a third of the time. Whether the token is revoked is read from the database each
 //! time, so that a revocation on any replica is visible to the next check on every other one.
 
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::issue::Issuer;
 use crate::db::engine::error::DbError;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
 use crate::actions::tokens::issue::{Issued, Issuer, TokenContent};
@@ -21,7 +21,7 @@ use crate::db::families::redemptions::Redemption;
 use crate::db::users::User;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
-use crate::rules::client::metadata::GrantType;
+use crate::rules::client::grant_types::GrantType;
 use crate::rules::id::FamilyId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::actions::clients::restrict_scopes::RestrictionRules;
+use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::error::TokenError;
 use crate::actions::tokens::issue::{Issued, Issuer, TokenContent};

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::RevokedGrants;
-use crate::actions::users::change_membership::{MemberAccess, end_access, key_revoked};
+use crate::actions::users::end_access::{MemberAccess, end_access, key_revoked};
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;

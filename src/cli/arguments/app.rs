@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::actions::context::Context;
-use crate::cli::Failure;
 use crate::cli::arguments::org::OrgFlag;
+use crate::cli::failure::Failure;
 use crate::cli::output::{counted, listed, quoted};
 use crate::db::clients::apps;
 use crate::db::clients::apps::{App, AppSelection};

@@ -3,12 +3,15 @@
 use clap::Args;
 
 use crate::actions::context::Context;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::output::{listed, quoted};
 use crate::db::orgs;
 use crate::db::orgs::Org;
-use crate::diagnose::selftest;
 use crate::rules::id::OrgId;
+
+/// The organization of `grantor selftest`. It is kept, without users, because audit events refer to
+/// it.
+pub const SELFTEST_ORG: &str = "grantor selftest";
 
 /// Maximum number of names that an error lists.
 const MAX_LISTED: usize = 10;
@@ -61,9 +64,7 @@ pub async fn find_org(context: &Context, name: &str) -> Result<Org, Failure> {
 
 async fn only_org(context: &Context) -> Result<Org, Failure> {
     let mut orgs = orgs::list(&context.db).await?;
-    // `grantor selftest` leaves its organization behind, which has no users and needs no
-    // management.
-    orgs.retain(|org| org.name != selftest::ORG);
+    orgs.retain(|org| org.name != SELFTEST_ORG);
     if orgs.len() > 1 {
         let names = listed(orgs.iter().map(|org| quoted(&org.name)), MAX_LISTED);
         let count = orgs.len();

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::rules::secret::Secret;
 
 /// Returns the first line of standard input if `requested`.

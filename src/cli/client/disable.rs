@@ -7,9 +7,10 @@ use crate::actions::clients::disable_client::{disable_client, enable_client};
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::RevokedAccess;
 use crate::cli::arguments::app::AppTarget;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted, quoted};
-use crate::cli::{Failure, output};
 use crate::rules::timestamp::Timestamp;
 
 pub async fn disable(context: &Context, target: &AppTarget, output: Output) -> Result<(), Failure> {

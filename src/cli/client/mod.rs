@@ -7,8 +7,10 @@ mod show;
 use clap::Subcommand;
 
 use crate::cli::arguments::app::AppTarget;
+use crate::cli::database;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database};
+use crate::cli::runtime::block_on;
 use crate::config::Loaded;
 
 #[derive(Debug, Subcommand)]

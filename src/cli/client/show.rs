@@ -4,13 +4,14 @@ use serde_json::json;
 
 use crate::actions::context::Context;
 use crate::cli::client::list::{ClientRow, day, is_asleep};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::{Output, counted, facts, listed, quoted};
-use crate::cli::{Failure, output};
 use crate::config::Loaded;
 use crate::db::clients::apps::App;
 use crate::db::orgs::org_clients::OrgClient;
 use crate::db::orgs::{Org, org_clients};
-use crate::rules::scope::restriction::ceiling;
+use crate::rules::scope::scopes_restriction::ceiling;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 

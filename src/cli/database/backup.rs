@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 
 #[derive(Debug, Args)]

@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 use crate::db::engine::migrate::{MigrateError, Migration, MigrationState};
 

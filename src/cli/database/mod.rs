@@ -21,7 +21,7 @@ use crate::passwords::Passwords;
 use crate::random::Random;
 use crate::sealing::KeyRing;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// Opens the database and refuses an incompatible schema. It never creates a database, so that a
 /// command in the wrong place fails.

@@ -6,7 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::{Config, DatabaseUrl};
 
 /// Held by a running server. The operating system releases it when the process exits for any

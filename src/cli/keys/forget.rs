@@ -2,15 +2,16 @@
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::keys::forget_ring_key;
-use crate::actions::keys::forget_ring_key::ForgottenWithKey;
+use crate::actions::sealing_keys::forget;
+use crate::actions::sealing_keys::forget::ForgottenWithKey;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::db::keys::ring_usage::RingUsage;
 
 pub async fn forget(context: &Context, key: &str, yes: bool, output: Output) -> Result<(), Failure> {
     if !yes {
-        let lost = forget_ring_key::find_lost(context, key).await.map_err(Failure::failed)?;
+        let lost = forget::find_lost(context, key).await.map_err(Failure::failed)?;
         let lost = RingUsage { signing_keys: 0, ..lost }.describe_sealed();
         return Err(Failure::usage(format!(
             "this deletes {lost}, the webhooks that use these auth methods, and their waiting \
@@ -18,8 +19,7 @@ pub async fn forget(context: &Context, key: &str, yes: bool, output: Output) -> 
              again with --yes"
         )));
     }
-    let gone =
-        forget_ring_key::forget_ring_key(context, key, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let gone = forget::forget_ring_key(context, key, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
     output::item(output, &gone, || {
         let ForgottenWithKey { auth_methods, webhooks, webhook_variables } = gone;
         let usage = RingUsage { auth_methods, webhooks, webhook_variables, ..RingUsage::default() };

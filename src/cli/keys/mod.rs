@@ -9,8 +9,10 @@ mod status;
 use clap::Subcommand;
 
 use crate::actions::context::Context;
+use crate::cli::database;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database};
+use crate::cli::runtime::block_on;
 use crate::config::Loaded;
 use crate::key_ring::ring_for_database;
 

@@ -5,15 +5,16 @@ use std::io::{IsTerminal as _, Write as _};
 use serde_json::json;
 
 use crate::actions::context::Context;
-use crate::actions::keys::reseal;
+use crate::actions::sealing_keys::re_encrypt;
+use crate::cli::failure::Failure;
 use crate::cli::keys::status::{RingKeyRow, ring_rows};
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::db::keys::ring_usage;
 use crate::db::keys::ring_usage::RingUsage;
 
 pub async fn re_encrypt(context: &Context, output: Output) -> Result<(), Failure> {
-    let done = reseal::reseal(context, show_progress).await?;
+    let done = re_encrypt::re_encrypt(context, show_progress).await?;
     let mut left = ring_rows(&context.ring, ring_usage::count(&context.db).await?);
     left.retain(|key| key.place != "newest");
     let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});

@@ -4,11 +4,12 @@ use serde_json::json;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::keys::revoke_signing_key;
-use crate::actions::keys::revoke_signing_key::RevokedSigningKey;
-use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::actions::signing_keys::revoke;
+use crate::actions::signing_keys::revoke::RevokedSigningKey;
+use crate::actions::signing_keys::rotate::SigningRules;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::config::Config;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
@@ -18,7 +19,7 @@ const SERVERS_WITHIN: u64 = 30;
 
 pub async fn revoke(context: &Context, config: &Config, id: &str, output: Output) -> Result<(), Failure> {
     let rules = SigningRules::of(config);
-    let done = revoke_signing_key::revoke_signing_key(context, rules, id, &AuditActor::COMMAND_LINE).await;
+    let done = revoke::revoke_signing_key(context, rules, id, &AuditActor::COMMAND_LINE).await;
     let done = done.map_err(Failure::failed)?;
     let shown = json!({
         "revoked": {"id": done.key.id, "algorithm": done.key.algorithm},

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::actions::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::config::Config;
 use crate::db::keys::ring_usage::RingUsage;
 use crate::db::keys::signing_keys::SigningKey;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::actions::clients::restrict_scopes::Restricted;
+use crate::actions::clients::scopes_restriction::Restricted;
 use crate::cli::output::{capitalized, counted, listed};
 use crate::db::grants::affected::AffectedGrants;
 use crate::rules::scope::ScopeSet;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use terminal_size::{Width, terminal_size};
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 pub use crate::cli::output::table::{Column, Table};
 pub use crate::cli::output::words::{capitalized, counted, escaped, facts, listed, quoted, wrapped};
 
@@ -91,6 +91,14 @@ pub fn note(output: Output, text: &str) {
     match output {
         Output::Text => eprintln!("{}", wrapped(text, width())),
         Output::Json => eprintln!("{}", json!({"note": text})),
+    }
+}
+
+/// Prints the message of a failure on standard error.
+pub fn error(output: Output, text: &str) {
+    match output {
+        Output::Text => eprintln!("{text}"),
+        Output::Json => eprintln!("{}", json!({"error": text})),
     }
 }
 

@@ -5,15 +5,17 @@ mod printed;
 use clap::{Args, Subcommand};
 
 use crate::actions::audit::AuditActor;
-use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::{NewRestriction, RestrictionRules};
+use crate::actions::clients::scopes_restriction;
+use crate::actions::clients::scopes_restriction::{NewRestriction, RestrictionRules};
 use crate::cli::arguments::app::AppTarget;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::restriction::printed::Printed;
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 use crate::db::orgs::org_clients;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 
 #[derive(Debug, Args)]
 pub struct Lists {
@@ -86,7 +88,7 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         Command::Set { lists, if_digest, .. } => {
             let restriction = lists.parse(loaded)?;
             let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
-            let done = restrict_scopes::restrict_scopes(&context, new, if_digest.as_deref(), &by).await;
+            let done = scopes_restriction::restrict_scopes(&context, new, if_digest.as_deref(), &by).await;
             let done = done.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
                 shown.set_sentences(&restriction, &done, context.clock.now())
@@ -95,14 +97,14 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         Command::Preview { lists, all, .. } => {
             let restriction = lists.parse(loaded)?;
             let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
-            let preview = restrict_scopes::preview_restriction(&context, new).await;
+            let preview = scopes_restriction::preview_restriction(&context, new).await;
             let preview = preview.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
                 shown.preview_sentences(&preview, all, context.clock.now())
             })
         }
         Command::Delete { .. } => {
-            restrict_scopes::lift_restriction(&context, rules, org.id, client_id, &by)
+            scopes_restriction::lift_restriction(&context, rules, org.id, client_id, &by)
                 .await
                 .map_err(Failure::failed)?;
             output::sentences(output, &shown.json(None), || shown.sentences(None))

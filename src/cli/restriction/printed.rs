@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::actions::clients::restrict_scopes::Restricted;
+use crate::actions::clients::scopes_restriction::Restricted;
 use crate::cli::output::effect::{Effect, LAST_TOKENS, Tense, last_token};
 use crate::cli::output::{counted, effect, listed, quoted};
 use crate::db::clients::apps::App;
 use crate::db::orgs::Org;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 

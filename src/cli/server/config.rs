@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, LoadResult, output};
+use crate::config::Loaded;
 use crate::{config, key_ring, telemetry};
 
 #[derive(Debug, Subcommand)]
@@ -16,7 +18,7 @@ pub enum Command {
     Example,
 }
 
-pub fn run(command: Command, load: impl FnOnce() -> LoadResult, output: Output) -> Result<(), Failure> {
+pub fn run(command: Command, load: impl FnOnce() -> Result<Loaded, Failure>, output: Output) -> Result<(), Failure> {
     match command {
         Command::Check => {
             let loaded = load().map_err(as_problem)?;

@@ -11,7 +11,8 @@ use crate::cli::bootstrap::as_text;
 use crate::cli::output;
 use crate::db::orgs;
 use crate::rules::client::identity::ClientIdentity;
-use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
+use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::client::raw_metadata::RawClientMetadata;
 use crate::rules::scope::catalog::{ScopeCatalog, ScopeKind};
 
 const HOW_TO: &str = "There is no organization yet. To create one with an administrator and a pair of keys, \

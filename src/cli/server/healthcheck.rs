@@ -9,8 +9,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, output};
+use crate::cli::runtime::block_on;
 use crate::config::Loaded;
 
 const TIMEOUT: Duration = Duration::from_secs(4);

@@ -1,6 +1,7 @@
 //! `grantor openapi`: prints the document that the server returns at `/openapi.json`.
 
-use crate::cli::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::config::Loaded;
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {

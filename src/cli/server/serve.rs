@@ -6,9 +6,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::actions::context::Context;
 use crate::app::App;
+use crate::cli::database;
 use crate::cli::database::sqlite_lock;
+use crate::cli::failure::Failure;
 use crate::cli::server::first_start;
-use crate::cli::{Failure, database};
 use crate::config::Loaded;
 use crate::serve::StartError;
 use crate::signing::SigningError;

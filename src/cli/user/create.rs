@@ -9,8 +9,9 @@ use crate::actions::users::create_user;
 use crate::actions::users::create_user::NewMember;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::arguments::password;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::rules::identity::permission::Role;
 
 #[derive(Debug, Args)]

@@ -6,10 +6,11 @@ use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::RevokedAccess;
 use crate::actions::users::disable_user;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted};
 use crate::cli::user::empty_cache;
-use crate::cli::{Failure, output};
 use crate::rules::timestamp::Timestamp;
 
 pub async fn disable(context: &Context, email: &str, output: Output) -> Result<(), Failure> {

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::actions::context::Context;
 use crate::cli::arguments::org::OrgFilter;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::db::orgs::memberships;
 use crate::db::orgs::memberships::Membership;
 use crate::rules::id::UserId;

@@ -10,8 +10,10 @@ mod set_role;
 use clap::Subcommand;
 
 use crate::cli::arguments::org::{OrgFilter, OrgFlag};
+use crate::cli::database;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database};
+use crate::cli::runtime::block_on;
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::db::keys::callers::CallerCache;

@@ -6,10 +6,11 @@ use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::users::change_membership;
 use crate::cli::arguments::org::OrgFlag;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted};
 use crate::cli::user::empty_cache;
-use crate::cli::{Failure, output};
 use crate::rules::timestamp::Timestamp;
 
 pub async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -> Result<(), Failure> {

@@ -8,8 +8,9 @@ use crate::actions::context::Context;
 use crate::actions::sign_in::set_password;
 use crate::actions::sign_in::set_password::NewPassword;
 use crate::cli::arguments::password;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 
 #[derive(Debug, Args)]
 pub struct Arguments {

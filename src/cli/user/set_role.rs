@@ -8,9 +8,10 @@ use crate::actions::context::Context;
 use crate::actions::users::change_membership;
 use crate::actions::users::change_membership::NewRole;
 use crate::cli::arguments::org::OrgFlag;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
 use crate::cli::user::empty_cache;
-use crate::cli::{Failure, output};
 use crate::rules::identity::permission::Role;
 
 #[derive(Debug, Args)]

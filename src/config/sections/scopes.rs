@@ -2,15 +2,27 @@
 
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use crate::config::setting::Setting;
-use crate::config::values;
 
 /// Where the scope catalog comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub enum CatalogSource {
     Shipped,
     Minimal,
     File(PathBuf),
+}
+
+impl From<String> for CatalogSource {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "" => Self::Shipped,
+            "minimal" => Self::Minimal,
+            _ => Self::File(text.into()),
+        }
+    }
 }
 
 section! {
@@ -19,7 +31,6 @@ section! {
 
     pub struct Scopes {
         /// The catalog itself is in `Loaded`.
-        #[serde(deserialize_with = "values::catalog")]
         pub catalog: CatalogSource = Setting::new(
             "scopes.catalog",
             r#""""#,
@@ -29,5 +40,21 @@ section! {
              mcp_write and the scopes of Grantor's own API. To define your own scopes, copy \
              config/scopes-minimal.toml, add them, and set the path of the copy.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_without_a_meaning_of_its_own_is_the_path_of_a_catalog() {
+        for (text, source) in [
+            ("", CatalogSource::Shipped),
+            ("minimal", CatalogSource::Minimal),
+            ("a/minimal", CatalogSource::File(PathBuf::from("a/minimal"))),
+        ] {
+            assert_eq!(CatalogSource::from(text.to_owned()), source);
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId, UserId};
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 use crate::rules::timestamp::Timestamp;
 
 /// Everything that a consent decision depends on.

@@ -1,10 +1,10 @@
-//! Registered OAuth clients. `writer.rs` inserts new ones in batches.
+//! Registered OAuth clients. `group_commit.rs` inserts the new ones of many requests at once.
 
 pub mod apps;
 pub mod documents;
+pub mod group_commit;
 pub mod known;
 pub mod unused;
-pub mod writer;
 
 use std::borrow::Borrow;
 

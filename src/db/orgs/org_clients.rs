@@ -15,7 +15,7 @@ use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::client::ClientId;
 use crate::rules::id::{AuthorizedClientId, OrgId};
 use crate::rules::scope::ScopeToken;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 use crate::rules::timestamp::Timestamp;
 
 /// The JSON of the column `scopes_restriction`.

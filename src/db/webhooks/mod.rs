@@ -5,6 +5,7 @@ pub mod auth_methods;
 pub mod deliveries;
 pub mod lanes;
 pub mod outbox;
+pub mod releases;
 pub mod secret_bindings;
 pub mod variables;
 

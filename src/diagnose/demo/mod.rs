@@ -11,9 +11,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::server::serve;
-use crate::cli::{Failure, database, output};
+use crate::cli::{database, output};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Sources};
 use crate::diagnose::demo::stage::Stage;

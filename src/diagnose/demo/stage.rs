@@ -5,18 +5,18 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::actions::audit::AuditActor;
-use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::NewRestriction;
+use crate::actions::clients::scopes_restriction;
+use crate::actions::clients::scopes_restriction::NewRestriction;
 use crate::actions::orgs::bootstrap;
 use crate::app::App;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::db::resources;
 use crate::diagnose::probe::Probe;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, ResourceId};
 use crate::rules::scope::ScopeSet;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 use crate::rules::secret::{Digest, Secret};
 
 pub struct Stage {
@@ -95,6 +95,6 @@ async fn restrict(app: &App, client_id: &str, org_id: OrgId) -> Result<(), Failu
     let restriction = restriction.map_err(Failure::failed)?;
     let rules = app.restriction_rules(client_id);
     let new = NewRestriction { org_id, client_id, restriction: Some(&restriction), rules };
-    let done = restrict_scopes::restrict_scopes(&app.context, new, None, &AuditActor::COMMAND_LINE).await;
+    let done = scopes_restriction::restrict_scopes(&app.context, new, None, &AuditActor::COMMAND_LINE).await;
     done.map(drop).map_err(Failure::failed)
 }

@@ -12,8 +12,10 @@ mod storage;
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, LoadResult, block_on, output};
+use crate::cli::runtime::block_on;
 use crate::config::Loaded;
 use crate::diagnose::doctor::finding::{Findings, Level};
 use crate::diagnose::probe::Probe;
@@ -28,7 +30,11 @@ pub struct Arguments {
     mcp_server: Option<String>,
 }
 
-pub fn run(arguments: Arguments, load: impl FnOnce() -> LoadResult, output: Output) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    load: impl FnOnce() -> Result<Loaded, Failure>,
+    output: Output,
+) -> Result<(), Failure> {
     let mut findings = Findings::default();
     match load() {
         Ok(loaded) => block_on(examine(&arguments, &loaded, &mut findings))?,

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::actions::context::Context;
-use crate::actions::keys::rotate_signing_keys::SigningRules;
+use crate::actions::signing_keys::rotate::SigningRules;
 use crate::actions::upkeep::follow_database_clock::follow_database_clock;
-use crate::cli::{Failure, database};
+use crate::cli::database;
+use crate::cli::failure::Failure;
 use crate::config::{Config, DatabaseUrl};
 use crate::db::engine::error::DbError;
 use crate::db::engine::migrate::MigrationState;

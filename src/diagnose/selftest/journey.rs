@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::actions::context::Context;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::diagnose::probe::Probe;
 use crate::diagnose::selftest::browser::Browser;
 use crate::diagnose::selftest::report::Report;

@@ -15,17 +15,15 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::actions::context::Context;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Failure, block_on, database, output};
+use crate::cli::runtime::block_on;
+use crate::cli::{database, output};
 use crate::config::Loaded;
 use crate::diagnose::selftest::journey::Journey;
 use crate::diagnose::selftest::report::Report;
 use crate::diagnose::selftest::stage::Stage;
 use crate::rules::client::ClientId;
-
-/// Name of the organization of self-tests. It is kept, without users, because audit events refer to
-/// it.
-pub const ORG: &str = "grantor selftest";
 
 #[derive(Debug, Args)]
 pub struct Arguments {

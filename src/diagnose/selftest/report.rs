@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::output::Output;
-use crate::cli::{Failure, output};
 use crate::clock::Clock;
 use crate::diagnose::probe::Fault;
 use crate::outgoing::OutgoingError;

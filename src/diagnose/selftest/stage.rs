@@ -6,9 +6,9 @@ use crate::actions::orgs::create_org;
 use crate::actions::users::create_user;
 use crate::actions::users::create_user::NewMember;
 use crate::actions::users::remove_user;
-use crate::cli::Failure;
+use crate::cli::arguments::org::{SELFTEST_ORG, find_org};
+use crate::cli::failure::Failure;
 use crate::db::{orgs, resources};
-use crate::diagnose::selftest::ORG;
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
 use crate::rules::id::{OrgId, ResourceId, UserId};
@@ -58,7 +58,7 @@ impl Stage {
         let stored = resources::StoredResource {
             id: self.resource_id,
             uri: self.resource.clone(),
-            name: ORG.to_owned(),
+            name: SELFTEST_ORG.to_owned(),
             scopes: ScopeSet::default(),
             created_at: context.clock.now(),
         };
@@ -75,13 +75,13 @@ impl Stage {
 }
 
 async fn org(context: &Context) -> Result<OrgId, Failure> {
-    if let Some(org) = orgs::find_by_name(&context.db, ORG).await? {
+    if let Some(org) = orgs::find_by_name(&context.db, SELFTEST_ORG).await? {
         return Ok(org.id);
     }
-    match create_org::create_org(context, ORG, &AuditActor::COMMAND_LINE).await {
+    match create_org::create_org(context, SELFTEST_ORG, &AuditActor::COMMAND_LINE).await {
         Ok(id) => Ok(id),
         // Another self-test created it at the same time.
-        Err(create_org::CreateOrgError::Exists(_)) => Ok(crate::cli::arguments::org::find_org(context, ORG).await?.id),
+        Err(create_org::CreateOrgError::Exists(_)) => Ok(find_org(context, SELFTEST_ORG).await?.id),
         Err(error) => Err(Failure::failed(error)),
     }
 }

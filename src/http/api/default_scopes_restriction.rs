@@ -18,7 +18,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{AppsRead, Caller, JsonApi, OrgManagement};
 use crate::rules::id::OrgId;
 use crate::rules::scope::ScopeSet;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 
 pub async fn show(State(app): State<Arc<App>>, caller: Caller<AppsRead>) -> Result<Response, ApiError> {
     let org = orgs::find(&app.context.db, caller.org_id).await?.ok_or(ApiError::NotFound)?;

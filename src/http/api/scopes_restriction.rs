@@ -9,15 +9,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::actions::clients::restrict_scopes;
-use crate::actions::clients::restrict_scopes::{NewRestriction, Restricted};
+use crate::actions::clients::scopes_restriction;
+use crate::actions::clients::scopes_restriction::{NewRestriction, Restricted};
 use crate::app::App;
 use crate::db::orgs::org_clients;
 use crate::http::api::upsert_request::{Options, UpsertRequest};
 use crate::http::error::{ApiError, JSON_API};
 use crate::http::extract::{AppsRead, AppsWrite, Caller, ClientUuid, JsonApi};
 use crate::rules::client::ClientId;
-use crate::rules::scope::restriction::ScopesRestriction;
+use crate::rules::scope::scopes_restriction::ScopesRestriction;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 
@@ -47,10 +47,10 @@ pub async fn upsert(
         rules: app.restriction_rules(client_id),
     };
     if options.dry_run {
-        let preview = restrict_scopes::preview_restriction(&app.context, new).await?;
+        let preview = scopes_restriction::preview_restriction(&app.context, new).await?;
         return Ok(restriction_response(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
     }
-    restrict_scopes::restrict_scopes(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
+    scopes_restriction::restrict_scopes(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
     Ok(restriction_response(&app, client_id, Some(&restriction), None))
 }
 
@@ -62,7 +62,7 @@ pub async fn lift(
 ) -> Result<StatusCode, ApiError> {
     options.are_absent()?;
     let rules = app.restriction_rules(client_id);
-    restrict_scopes::lift_restriction(&app.context, rules, caller.org_id, client_id, &caller.by()).await?;
+    scopes_restriction::lift_restriction(&app.context, rules, caller.org_id, client_id, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

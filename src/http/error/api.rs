@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::actions::clients::disable_client::DisableClientError;
-use crate::actions::clients::restrict_scopes::RestrictScopesError;
+use crate::actions::clients::scopes_restriction::RestrictScopesError;
 use crate::actions::grants::revoke_grant::RevokeGrantError;
 use crate::actions::orgs::default_client_scopes::SetDefaultsError;
 use crate::actions::webhooks::create_auth_method::{AuthMethodError, MAX_AUTH_METHODS};
@@ -24,7 +24,7 @@ use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body::BodyError;
 use crate::limits::rate_limit::TooManyRequests;
 use crate::rules::identity::permission::Permission;
-use crate::rules::scope::restriction::RestrictionError;
+use crate::rules::scope::scopes_restriction::RestrictionError;
 use crate::rules::webhook::auth_method::{AuthMethodMistake, Member};
 use crate::sealing::SealError;
 

@@ -18,8 +18,7 @@ pub use crate::http::error::oauth::OAuthError;
 pub use crate::http::error::page::{PageError, page_response, render_page_errors};
 
 use crate::db::engine::error::DbError;
-use crate::http::extract::browser::wants_a_page;
-use crate::http::extract::preferred_language;
+use crate::http::headers::accept::{preferred_language, wants_a_page};
 use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body;
 use crate::http::middleware::body::BodyError;

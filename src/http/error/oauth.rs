@@ -18,7 +18,8 @@ use crate::http::error::{
 };
 use crate::http::middleware::body::BodyError;
 use crate::limits::rate_limit::TooManyRequests;
-use crate::rules::client::metadata::{MetadataError, UnreadableBody};
+use crate::rules::client::metadata_error::MetadataError;
+use crate::rules::client::raw_metadata::UnreadableBody;
 use crate::rules::syntax::parameters::ParametersError;
 use crate::rules::token::request::{TokenError as Code, TokenRefusal};
 use crate::signing::SigningError;

@@ -20,10 +20,9 @@ use crate::db::engine::error::DbError;
 use crate::http::error::{
     JSON, METHOD, NOTHING_HERE, OVERLOADED, TOO_MANY, add_retry_after, log_database, of_database,
 };
-use crate::http::extract::browser::wants_a_page;
-use crate::http::extract::preferred_language;
+use crate::http::headers::accept::{preferred_language, wants_a_page};
 use crate::http::middleware::body::BodyError;
-use crate::http::middleware::edge::Origin;
+use crate::http::middleware::origin::Origin;
 use crate::http::views::{Problem, ProblemPage};
 use crate::limits::rate_limit::TooManyRequests;
 use crate::passwords::Busy;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{COOKIE, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -28,8 +28,8 @@ use crate::app::App;
 use crate::db::users::sessions::Session;
 use crate::db::users::{User, sessions};
 use crate::http::error::PageError;
-use crate::http::extract::preferred_language;
-use crate::http::middleware::edge::Origin;
+use crate::http::headers::accept::preferred_language;
+use crate::http::middleware::origin::Origin;
 use crate::rules::authorization::language::Language;
 use crate::rules::identity::session::{ABSOLUTE_TIMEOUT, is_expired};
 use crate::rules::secret::{Digest, Secret};
@@ -231,15 +231,6 @@ fn is_cross_site(headers: &HeaderMap, public_url: &str) -> bool {
 fn user_agent(headers: &HeaderMap) -> String {
     let text = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_LEN).collect()
-}
-
-/// Whether the client is a browser that shows HTML, by a simple reading of `Accept` (RFC 9110
-/// section 12.5.1).
-pub fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());
-    let mut accepts = accepts.flat_map(|line| line.split(','));
-    *method == Method::POST && !headers.contains_key("accept")
-        || accepts.any(|kind| kind.trim().starts_with("text/html"))
 }
 
 #[cfg(test)]

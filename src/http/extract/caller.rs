@@ -16,9 +16,10 @@ use crate::actions::audit::{Actor, AuditActor};
 use crate::app::App;
 use crate::db::authorizations::consents;
 use crate::http::error::ApiError;
-use crate::http::extract::basic::bearer_token;
 use crate::http::extract::look_ups::wait_for_turn;
-use crate::http::middleware::edge::{DeferredCount, Origin};
+use crate::http::headers::credentials::{API_KEY, APPLICATION_KEY, bearer_token};
+use crate::http::middleware::edge::DeferredCount;
+use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::id::OrgId;
 use crate::rules::identity::api_caller::{ApiCaller, Credential};
@@ -28,8 +29,6 @@ use crate::rules::secret::Secret;
 
 /// Longer keys cannot be valid and are not looked up.
 const MAX_KEY_LEN: usize = 256;
-const API_KEY: &str = "dd-api-key";
-const APPLICATION_KEY: &str = "dd-application-key";
 
 /// What callers need for an operation.
 pub trait Permit {
@@ -126,12 +125,6 @@ struct Identified {
     caller: ApiCaller,
     /// The scopes of a token. `None` for keys, which allow everything that the user may do.
     scopes: Option<ScopeSet>,
-}
-
-/// Whether the request has credentials, valid or not.
-pub fn presents_credentials(headers: &HeaderMap) -> bool {
-    let has_keys = headers.contains_key(API_KEY) && headers.contains_key(APPLICATION_KEY);
-    has_keys || headers.get(AUTHORIZATION).and_then(bearer_token).is_some()
 }
 
 async fn authenticate(parts: &Parts, app: &App) -> Result<Identified, ApiError> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::http::middleware::edge::Origin;
+use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::Counted;
 use crate::rules::syntax::network::Network;
 

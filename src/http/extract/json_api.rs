@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::middleware::body;
+use crate::http::middleware::body::BodyBounds;
 use crate::rules::syntax::json_object::{JsonObject, ObjectOf};
 use crate::rules::syntax::json_text;
 
@@ -31,7 +32,7 @@ impl<T: JsonBody> FromRequest<Arc<App>> for JsonApi<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let bytes = body::read(request, &[body::JSON, body::JSON_API], app.body_bounds()).await?;
+        let bytes = body::read(request, &[body::JSON, body::JSON_API], BodyBounds::of(&app.config)).await?;
         T::parse(&bytes).map(Self)
     }
 }

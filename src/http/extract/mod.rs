@@ -3,24 +3,21 @@
 pub mod browser;
 pub mod look_ups;
 
-pub mod basic;
 mod caller;
 mod client_ip;
 mod client_uuid;
 mod json_api;
-mod language;
 mod named;
 mod oauth_form;
 mod page_form;
 mod query;
 
 pub use crate::http::extract::caller::{
-    AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Integrations, OrgManagement, Permit, presents_credentials,
+    AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Integrations, OrgManagement, Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;
 pub use crate::http::extract::json_api::{JsonApi, JsonBody, attributes_of};
-pub use crate::http::extract::language::preferred_language;
 pub use crate::http::extract::named::{Named, NamedWithId};
 pub use crate::http::extract::oauth_form::{Authorization, ClientForm, OAuthForm};
 pub use crate::http::extract::page_form::{PageForm, RequestHandle};

@@ -10,9 +10,10 @@ use axum::http::request::Parts;
 
 use crate::app::App;
 use crate::http::error::OAuthError;
-use crate::http::extract::basic::bearer_token;
+use crate::http::headers::credentials::bearer_token;
 use crate::http::middleware::body;
-use crate::http::middleware::edge::Origin;
+use crate::http::middleware::body::BodyBounds;
+use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::syntax::parameters::Parameters;
 
@@ -23,7 +24,7 @@ impl FromRequest<Arc<App>> for OAuthForm {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, OAuthError> {
-        let bytes = body::read(request, &[body::FORM], app.body_bounds()).await.map_err(OAuthError::Form)?;
+        let bytes = body::read(request, &[body::FORM], BodyBounds::of(&app.config)).await.map_err(OAuthError::Form)?;
         Ok(Self(Parameters::from_form(&bytes)?))
     }
 }
@@ -48,7 +49,7 @@ impl FromRequest<Arc<App>> for ClientForm {
         }
         let is_json = body::is_sent_as(request.headers(), body::JSON);
         let types = [body::FORM, body::JSON];
-        let bytes = body::read(request, &types, app.body_bounds()).await.map_err(OAuthError::Form)?;
+        let bytes = body::read(request, &types, BodyBounds::of(&app.config)).await.map_err(OAuthError::Form)?;
         Ok(Self(if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? }))
     }
 }

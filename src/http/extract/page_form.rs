@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::middleware::body;
+use crate::http::middleware::body::BodyBounds;
 use crate::rules::syntax::parameters::Parameters;
 
 /// A form that was sent from a page of this server in the same browser.
@@ -24,7 +25,7 @@ impl FromRequest<Arc<App>> for PageForm {
         let (mut parts, body) = request.into_parts();
         let browser = Browser::from_request_parts(&mut parts, app).await?;
         let headers = parts.headers.clone();
-        let bytes = body::read(Request::from_parts(parts, body), &[body::FORM], app.body_bounds()).await?;
+        let bytes = body::read(Request::from_parts(parts, body), &[body::FORM], BodyBounds::of(&app.config)).await?;
         let form = Parameters::from_form(&bytes)?;
         browser.check_form(app, &headers, &form)?;
         Ok(Self { browser, form })

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
-use crate::app::App;
+use crate::config::Config;
 use crate::limits::intake::{Arrival, Arriving, IntakeError};
 
 pub const JSON: &str = "application/json";
@@ -52,13 +52,11 @@ pub struct BodyBounds {
     pub timeout: Duration,
 }
 
-impl App {
-    pub fn body_bounds(&self) -> BodyBounds {
-        BodyBounds { max_bytes: self.config.http.max_body_bytes, timeout: self.config.http.header_timeout }
-    }
-}
-
 impl BodyBounds {
+    pub fn of(config: &Config) -> Self {
+        Self { max_bytes: config.http.max_body_bytes, timeout: config.http.header_timeout }
+    }
+
     /// The same limits with the time that is left after `passed`.
     pub fn after(self, passed: Duration) -> Self {
         Self { timeout: self.timeout.saturating_sub(passed), ..self }

@@ -1,7 +1,7 @@
 //! The outermost middleware: request id, client address, limits, time limit, headers, tracing span
 //! and metrics of every request.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,6 @@ use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -21,30 +20,18 @@ use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::http::error::{ApiError, Source, page_response, shaped_for};
-use crate::http::extract::browser::wants_a_page;
-use crate::http::extract::preferred_language;
-use crate::http::extract::presents_credentials;
+use crate::http::headers::accept::{preferred_language, wants_a_page};
+use crate::http::headers::credentials::presents_credentials;
 use crate::http::middleware::audience::Audience;
+use crate::http::middleware::body::BodyBounds;
 use crate::http::middleware::client_ip::{Peer, client_address};
 use crate::http::middleware::cors;
+use crate::http::middleware::origin::Origin;
 use crate::http::middleware::policy::{Cors, Limit, Policy};
 use crate::http::middleware::unread::UnreadBody;
 use crate::limits::intake::{Arrival, Precedence, Slot};
 use crate::limits::rate_limit::{Class, Counted};
 use crate::telemetry::{RequestSource, with_request_source};
-
-/// The id and the client address of a request, in its extensions.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    pub request_id: Arc<str>,
-    pub address: IpAddr,
-}
-
-impl Origin {
-    pub fn of(parts: &Parts) -> Option<Self> {
-        parts.extensions.get::<Self>().cloned()
-    }
-}
 
 /// Marks a request with credentials of the management API. It counts against the limit of its
 /// source only if the credentials turn out to be wrong.
@@ -117,7 +104,7 @@ pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) ->
     }
     span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
     if let Some(unread) = unread
-        && !unread.drain(app.body_bounds().after(took)).await
+        && !unread.drain(BodyBounds::of(&app.config).after(took)).await
     {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,5 +7,6 @@ pub mod client_ip;
 pub mod cors;
 pub mod edge;
 pub mod listen;
+pub mod origin;
 pub mod policy;
 pub mod unread;

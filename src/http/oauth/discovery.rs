@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::config::Config;
 use crate::rules::authorization::language::Language;
-use crate::rules::client::metadata::GrantType;
+use crate::rules::client::grant_types::GrantType;
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::token::claims::CLAIMS;
 use crate::rules::token::signing_algorithm::SigningAlgorithm;

@@ -19,7 +19,8 @@ use crate::actions::tokens::check::ActiveToken;
 use crate::app::App;
 use crate::http::error::OAuthError;
 use crate::http::extract::look_ups::wait_for_turn;
-use crate::http::extract::{Authorization, ClientIp, OAuthForm, basic};
+use crate::http::extract::{Authorization, ClientIp, OAuthForm};
+use crate::http::headers::credentials::secrets_of;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::id::{FamilyId, OrgId, UserId};
@@ -72,7 +73,7 @@ async fn authenticate(
     let in_body = parameters.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
     let secrets = match header {
         Some(_) if in_body.is_some() => return Err(OAuthError::TwoCredentials),
-        Some(value) => basic::secrets_of(value),
+        Some(value) => secrets_of(value),
         None => in_body.into_iter().collect(),
     };
     let found = {

@@ -13,9 +13,11 @@ use crate::app::App;
 use crate::http::error::OAuthError;
 use crate::http::extract::ClientIp;
 use crate::http::middleware::body;
+use crate::http::middleware::body::BodyBounds;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::client::identity::ClientIdentity;
-use crate::rules::client::metadata::{ClientMetadata, RawClientMetadata};
+use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::client::raw_metadata::RawClientMetadata;
 use crate::rules::syntax::network::Network;
 
 /// The response of RFC 7591 section 3.2.1: the id and all registered metadata.
@@ -34,8 +36,8 @@ pub async fn register(
 ) -> Result<impl IntoResponse, OAuthError> {
     let outcome = handle(&app, source.network(), request).await;
     match &outcome {
-        Ok((registered, _)) => app.metrics.registration("ok", Some(registered.dedup)),
-        Err(error) => app.metrics.registration(error.code(), None),
+        Ok((registered, _)) => app.metrics.registration("ok", registered.dedup.as_str()),
+        Err(error) => app.metrics.registration(error.code(), "none"),
     }
     outcome.map(|(_, response)| response)
 }
@@ -46,7 +48,7 @@ async fn handle(
     request: Request,
 ) -> Result<(Registered, impl IntoResponse + use<>), OAuthError> {
     limit(app, network)?;
-    let bytes = body::read(request, &[body::JSON], app.body_bounds()).await?;
+    let bytes = body::read(request, &[body::JSON], BodyBounds::of(&app.config)).await?;
     let raw = RawClientMetadata::from_json(&bytes)?;
     let metadata = ClientMetadata::parse(&raw, &app.registration_rules())?;
     let identity = ClientIdentity::of(&raw, &metadata);

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::users;
 use crate::http::error::OAuthError;
 use crate::http::extract::Authorization;
-use crate::http::extract::basic::bearer_token;
+use crate::http::headers::credentials::bearer_token;
 use crate::rules::token::claims::{UserClaims, UserInfo};
 
 pub async fn userinfo(

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::client::metadata::{GrantType, Member};
+use crate::rules::client::grant_types::GrantType;
+use crate::rules::client::member::Member;
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
 
 pub fn schemas() -> Value {

@@ -9,10 +9,12 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 
 use crate::app::App;
@@ -66,8 +68,9 @@ pub fn openapi_document(public_url: &str) -> Value {
     openapi::document(public_url, Value::Object(described.collect()))
 }
 
-async fn show_openapi(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(openapi_document(&app.config.http.public_url))
+async fn show_openapi(State(app): State<Arc<App>>) -> Response {
+    let document = app.openapi.get_or_init(|| openapi_document(&app.config.http.public_url).to_string().into());
+    ([(CONTENT_TYPE, "application/json")], document.clone()).into_response()
 }
 
 /// The router of the separate management listener, for operators.

@@ -14,9 +14,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::client::ClientId;
+use crate::client::grant_types::GrantType;
 use crate::client::identity::ClientDigest;
-use crate::client::metadata::{ClientMetadata, GrantType, MetadataError};
-use crate::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
+use crate::client::member::Member;
+use crate::client::metadata::ClientMetadata;
+use crate::client::metadata_error::MetadataError;
+use crate::client::raw_metadata::{RawClientMetadata, UnreadableBody};
 use crate::client::registration::RegistrationRules;
 use crate::syntax::uri::{Uri, UriSyntaxError};
 

@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 use uuid::Builder;
 
 use crate::client::ClientId;
-use crate::client::metadata::{ClientMetadata, Member, RawClientMetadata};
+use crate::client::member::Member;
+use crate::client::metadata::ClientMetadata;
+use crate::client::raw_metadata::RawClientMetadata;
 use crate::redirect::uri::RedirectUri;
 
 /// The SHA-256 of a canonical form. All of it is compared, because two clients could share the 122
@@ -126,7 +128,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::client::metadata::{RegistrationBounds, RegistrationRules};
+    use crate::client::registration::{RegistrationBounds, RegistrationRules};
     use crate::scope::catalog::ScopeCatalog;
 
     const TOLERATED: &[&str] = &["client_secret_post", "device"];

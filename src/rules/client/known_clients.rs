@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::identity::ClientIdentity;
-use crate::client::metadata::{ClientMetadata, RawClientMetadata, RegistrationBounds, RegistrationRules};
+use crate::client::metadata::ClientMetadata;
+use crate::client::raw_metadata::RawClientMetadata;
+use crate::client::registration::{RegistrationBounds, RegistrationRules};
 use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
 #[derive(Deserialize)]

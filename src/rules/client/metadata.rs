@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use crate::client::metadata_error::{MetadataError, Problem};
+use crate::client::grant_types::{GrantType, ResponseType, TokenEndpointAuthMethod};
+use crate::client::member::Member;
+use crate::client::metadata_error::{MetadataError, Problem};
 use crate::client::name::ClientName;
-pub use crate::client::raw_metadata::{Member, RawClientMetadata, UnreadableBody};
-pub use crate::client::registration::{RegistrationBounds, RegistrationRules};
+use crate::client::raw_metadata::RawClientMetadata;
 use crate::client::registration::{
-    client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope, token_endpoint_auth_method,
-    web_uri,
+    RegistrationRules, client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope,
+    token_endpoint_auth_method, web_uri,
 };
 use crate::redirect::uri::RedirectUri;
 use crate::scope::{ScopeSet, ScopeToken};
@@ -38,41 +39,6 @@ pub struct ClientMetadata {
     tos_uri: Option<WebUri>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<PublicHttpsUri>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantType {
-    AuthorizationCode,
-    RefreshToken,
-}
-
-impl GrantType {
-    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::RefreshToken => "refresh_token",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseType {
-    Code,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenEndpointAuthMethod {
-    /// A public client, which cannot keep a secret (RFC 6749 section 2.1).
-    None,
 }
 
 impl ClientMetadata {
@@ -214,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::client::name::ClientNameError;
+    use crate::client::registration::RegistrationBounds;
     use crate::redirect::uri::RedirectUriError;
     use crate::scope::ScopeError;
     use crate::scope::catalog::ScopeCatalog;

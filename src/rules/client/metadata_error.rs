@@ -6,8 +6,8 @@
 
 use std::fmt;
 
+use crate::client::member::Member;
 use crate::client::name::ClientNameError;
-use crate::client::raw_metadata::Member;
 use crate::redirect::uri::RedirectUriError;
 use crate::scope::ScopeError;
 use crate::syntax::web_uri::WebUriError;

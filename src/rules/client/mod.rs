@@ -4,11 +4,13 @@
 
 pub mod document;
 pub mod document_freshness;
+pub mod grant_types;
 pub mod identity;
 #[cfg(test)]
 pub mod known_clients;
 #[cfg(test)]
 pub mod known_documents;
+pub mod member;
 pub mod metadata;
 pub mod metadata_error;
 pub mod name;

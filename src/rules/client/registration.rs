@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::client::metadata::{GrantType, ResponseType, TokenEndpointAuthMethod};
+use crate::client::grant_types::{GrantType, ResponseType, TokenEndpointAuthMethod};
+use crate::client::member::Member;
 use crate::client::metadata_error::{MetadataError, Problem};
 use crate::client::name::ClientName;
-use crate::client::raw_metadata::{Member, RawClientMetadata};
+use crate::client::raw_metadata::RawClientMetadata;
 use crate::redirect::uri::{RedirectKind, RedirectUri};
 use crate::scope::ScopeSet;
 use crate::scope::catalog::ScopeCatalog;

@@ -6,7 +6,7 @@
 
 pub mod catalog;
 pub mod offered;
-pub mod restriction;
+pub mod scopes_restriction;
 pub mod standing;
 
 use std::borrow::Borrow;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::authorization::refusal::{ErrorCode, Refusal};
 use crate::identity::permission::Role;
 use crate::scope::catalog::ScopeCatalog;
-use crate::scope::restriction::Ceiling;
+use crate::scope::scopes_restriction::Ceiling;
 use crate::scope::{ScopeSet, ScopeToken};
 
 /// A request for scopes, and the limits that apply to it.
@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::scope::catalog::SHIPPED;
-    use crate::scope::restriction::ScopesRestriction;
+    use crate::scope::scopes_restriction::ScopesRestriction;
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")

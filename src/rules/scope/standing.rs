@@ -8,7 +8,7 @@ use crate::identity::permission::Role;
 use crate::scope::ScopeSet;
 use crate::scope::catalog::ScopeCatalog;
 use crate::scope::offered::still_permitted;
-use crate::scope::restriction::{Ceiling, ScopesRestriction};
+use crate::scope::scopes_restriction::{Ceiling, ScopesRestriction};
 use crate::timestamp::Timestamp;
 
 /// The current rows that limit a grant.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use grantor::actions::audit::{Actor, AuditActor};
-use grantor::actions::clients::restrict_scopes;
-use grantor::actions::clients::restrict_scopes::NewRestriction;
+use grantor::actions::clients::scopes_restriction;
+use grantor::actions::clients::scopes_restriction::NewRestriction;
 use grantor::actions::keys::revoke_key;
 use grantor::actions::orgs::bootstrap;
 use grantor::actions::sign_in::set_password;
@@ -18,7 +18,7 @@ use grantor::rules::client::ClientId;
 use grantor::rules::id::OrgId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction:
     let app = operator.app;
     let rules = app.app.restriction_rules(client_id);
     let new = NewRestriction { org_id: operator.org_id, client_id, restriction: Some(restriction), rules };
-    restrict_scopes::restrict_scopes(app.context(), new, None, &COMMAND_LINE).await.expect("is restricted");
+    scopes_restriction::restrict_scopes(app.context(), new, None, &COMMAND_LINE).await.expect("is restricted");
 }
 
 on_both! {
@@ -147,7 +147,7 @@ on_both! {
 
         let lift = async || {
             let rules = app.app.restriction_rules(client_id);
-            let lifted = restrict_scopes::lift_restriction(app.context(), rules, acme.org_id, client_id, &COMMAND_LINE).await;
+            let lifted = scopes_restriction::lift_restriction(app.context(), rules, acme.org_id, client_id, &COMMAND_LINE).await;
             lifted.expect("is lifted");
         };
         let lifted = events_of(&app, acme.org_id, lift).await;
@@ -164,8 +164,8 @@ on_both! {
 
         let events = events_of(&app, acme.org_id, async || {
             let context = app.context();
-            restrict_scopes::preview_restriction(context, new).await.expect("is shown");
-            restrict_scopes::restrict_scopes(context, new, Some("moved"), &COMMAND_LINE)
+            scopes_restriction::preview_restriction(context, new).await.expect("is shown");
+            scopes_restriction::restrict_scopes(context, new, Some("moved"), &COMMAND_LINE)
                 .await
                 .expect_err("is refused");
         })

@@ -1,8 +1,8 @@
 //! Checks that apply to every request. They use no database, so one engine is enough.
 
 mod cors;
-mod limits;
 mod methods;
+mod rate_limit;
 mod time;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::Method;
 use grantor::actions::audit::AuditActor;
-use grantor::actions::keys::rotate_signing_keys;
-use grantor::actions::keys::rotate_signing_keys::TakeOver;
+use grantor::actions::signing_keys::rotate;
+use grantor::actions::signing_keys::rotate::TakeOver;
 use grantor::rules::token::jwk::Jwk;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ on_both! {
         let first = app.get(PATH).await.json()["keys"][0].clone();
         let algorithm = app.app.signing_rules().algorithm;
 
-        let made = rotate_signing_keys::rotate_signing_keys(app.context(), algorithm, TakeOver::Published, &AuditActor::SERVER);
+        let made = rotate::rotate_signing_keys(app.context(), algorithm, TakeOver::Published, &AuditActor::SERVER);
         let second = made.await.expect("a new key").id;
         app.app.issuer.signing.reload().await.expect("is readable");
         let waiting = app.get(PATH).await.json();

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::db::clients::Client;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
-use crate::http::middleware::edge::Origin;
+use crate::http::middleware::origin::Origin;
 use crate::http::oauth::authorize::flow::{Advance, Flow};
 use crate::http::oauth::authorize::respond::{Recipient, respond_with_refusal};
 use crate::limits::rate_limit::{Class, Counted};

@@ -8,7 +8,7 @@ use crate::actions::authorize::next_step::NextStep;
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
-use crate::http::middleware::edge::Origin;
+use crate::http::middleware::origin::Origin;
 use crate::http::oauth::authorize::flow::Flow;
 use crate::http::pages::consent::consent_page;
 use crate::rules::authorization::next_step::Interaction;

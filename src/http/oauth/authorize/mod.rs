@@ -41,6 +41,7 @@ use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::middleware::body;
+use crate::http::middleware::body::BodyBounds;
 use crate::http::oauth::authorize::begin::begin;
 use crate::http::oauth::authorize::decide::decide;
 use crate::http::redirect::see_other;
@@ -58,7 +59,7 @@ pub async fn by_form(State(app): State<Arc<App>>, request: Request) -> Result<Re
     let headers = request.headers().clone();
     let origin = request.extensions().get().cloned();
     let uri = request.uri().clone();
-    let bytes = body::read(request, &[body::FORM], app.body_bounds()).await?;
+    let bytes = body::read(request, &[body::FORM], BodyBounds::of(&app.config)).await?;
     let form = Parameters::from_form_with_lists(&bytes, &["scope"]);
     if let Some(form) = form.ok().filter(|form| form.get("decision").is_some()) {
         return decide(&app, &headers, origin, &form).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::scope::ScopeSet;
-use crate::scope::restriction::ScopesRestriction;
+use crate::scope::scopes_restriction::ScopesRestriction;
 use crate::webhook::event::{Ceilings, ClientInfo, Event, GrantInfo, UserInfo};
 
 impl Event<'_> {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::client::ClientId;
 use crate::id::{FamilyId, GrantId, OrgId, UserId};
 use crate::scope::ScopeSet;
-use crate::scope::restriction::ScopesRestriction;
+use crate::scope::scopes_restriction::ScopesRestriction;
 use crate::timestamp::Timestamp;
 use crate::token::signing_algorithm::SigningAlgorithm;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grantor::actions::keys::announce_expiring_keys;
-use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::sealing_keys::announce::announce_sealing_key;
+use grantor::actions::signing_keys::announce::announce_signing_keys;
 use grantor::db::keys::signing_keys;
 use serde_json::json;
 use uuid::Uuid;
@@ -20,8 +20,7 @@ on_both! {
         insert_webhook(&app, 2, umbra.org_id, Some(&["signing_key.expiring"])).await;
         insert_webhook(&app, 3, umbra.org_id, Some(&["grant.given"])).await;
         let announce = async |at: &TestApp| {
-            let (app, rules) = (&at.app, at.app.signing_rules());
-            announce_expiring_keys::announce_expiring_keys(at.context(), rules, app.sealing_max_age()).await.expect("succeeds")
+            announce_signing_keys(at.context(), at.app.signing_rules()).await.expect("succeeds")
         };
         let max_age = u64::try_from(app.app.signing_rules().max_age).expect("a positive age");
         app.clock.advance(Duration::from_secs(max_age - 7 * DAY - 1));
@@ -54,10 +53,9 @@ on_both! {
         let (_granted, replica) = (started(&app).await, app.replica().await);
         app.execute("DELETE FROM sealing_keys").await;
         app.execute("INSERT INTO sealing_keys (id, first_used_at) VALUES ('development', 1767323045), ('former', 1)").await;
-        let rules = rotate_signing_keys::SigningRules { max_age: 0, ..app.app.signing_rules() };
         let announce = async |at: &TestApp, max_age: u64| {
             let max_age = i64::try_from(max_age).expect("an age");
-            announce_expiring_keys::announce_expiring_keys(at.context(), rules, max_age).await.expect("succeeds")
+            announce_sealing_key(at.context(), max_age).await.expect("succeeds")
         };
         for at in [&app, &replica] {
             at.clock.advance(Duration::from_secs(60 * DAY - 1));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
 use grantor::actions::clients::disable_client::disable_client;
-use grantor::actions::clients::restrict_scopes;
-use grantor::actions::clients::restrict_scopes::NewRestriction;
+use grantor::actions::clients::scopes_restriction;
+use grantor::actions::clients::scopes_restriction::NewRestriction;
 use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::actions::grants::revoked_grants::RevokedAccess;
 use grantor::actions::orgs::default_client_scopes;
@@ -15,7 +15,7 @@ use grantor::actions::users::disable_user;
 use grantor::db::grants;
 use grantor::rules::client::ClientId;
 use grantor::rules::scope::ScopeSet;
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 
 use crate::support::granted::Granted;
 use crate::support::{START, TestApp};
@@ -144,9 +144,9 @@ on_both! {
         let restriction = ScopesRestriction::from_stored(openid, vec![]);
         let (rules, by) = (app.app.restriction_rules(client_id), AuditActor::COMMAND_LINE);
         let new = NewRestriction { org_id: granted.org_id(), client_id, restriction: Some(&restriction), rules };
-        let preview = restrict_scopes::preview_restriction(app.context(), new).await.expect("is previewed");
+        let preview = scopes_restriction::preview_restriction(app.context(), new).await.expect("is previewed");
 
-        let done = restrict_scopes::restrict_scopes(app.context(), new, None, &by).await;
+        let done = scopes_restriction::restrict_scopes(app.context(), new, None, &by).await;
         let again = disable_user::disable_user(app.context(), &app.app.callers, &granted.user.email, &by).await;
 
         let done = done.expect("is restricted");

@@ -3,7 +3,7 @@
 use grantor::actions::audit::AuditActor;
 use grantor::actions::grants::revoke_everything;
 use grantor::actions::grants::revoke_everything::{KeptKeys, RevokedEverything};
-use grantor::actions::keys::rotate_signing_keys;
+use grantor::actions::signing_keys::rotate;
 use grantor::db::grants::all_access::Access;
 use grantor::db::keys::signing_keys;
 use serde_json::json;
@@ -85,8 +85,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let (context, rules) = (app.context(), app.app.signing_rules());
         let by = AuditActor::COMMAND_LINE;
-        for take_over in [rotate_signing_keys::TakeOver::Now, rotate_signing_keys::TakeOver::Published] {
-            rotate_signing_keys::rotate_signing_keys(context, rules.algorithm, take_over, &by).await.expect("a key");
+        for take_over in [rotate::TakeOver::Now, rotate::TakeOver::Published] {
+            rotate::rotate_signing_keys(context, rules.algorithm, take_over, &by).await.expect("a key");
         }
         let before = kids(&app).await;
 

@@ -1,7 +1,7 @@
 //! Registered clients.
 
 mod documents;
-mod writer;
+mod group_commit;
 
 use grantor::db::clients::{Client, NewClient, Sighting, unused};
 use grantor::db::engine::Db;
@@ -9,7 +9,7 @@ use grantor::db::engine::error::DbError;
 use grantor::db::orgs::org_clients;
 use grantor::db::{clients, orgs};
 use grantor::rules::client::identity::ClientDigest;
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 
 use crate::db::fixtures::{after, client_id, new_client, org_id};
 use crate::support::{START, TestApp, listed};

@@ -17,7 +17,7 @@ use grantor::db::{families, orgs, users};
 use grantor::rules::id::GrantId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeToken;
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 use grantor::rules::scope::standing::Standing;
 use grantor::rules::timestamp::Timestamp;
 

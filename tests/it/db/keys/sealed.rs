@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::keys::forget_ring_key;
-use grantor::actions::keys::forget_ring_key::ForgottenWithKey;
-use grantor::actions::keys::prepare_key_ring;
-use grantor::actions::keys::reseal;
-use grantor::actions::keys::reseal::Resealed;
+use grantor::actions::sealing_keys::forget;
+use grantor::actions::sealing_keys::forget::ForgottenWithKey;
+use grantor::actions::sealing_keys::prepare;
+use grantor::actions::sealing_keys::re_encrypt;
+use grantor::actions::sealing_keys::re_encrypt::Resealed;
 use grantor::db::keys::ring_usage::RingUsage;
 use grantor::db::keys::sealed::{SealedRow, SealedTable};
 use grantor::db::keys::{ring_usage, sealed};
@@ -89,8 +89,8 @@ on_both! {
         let (before, mut progress) = (usage(&app).await, Vec::new());
         assert_eq!(opened(&app, &ring(OLD)).await, Ok(all_plain()));
 
-        let done = reseal::reseal(&app.context_with(&both()), |done, of| progress.push((done, of))).await.expect("runs");
-        let again = reseal::reseal(&app.context_with(&both()), |_, _| {}).await.expect("runs");
+        let done = re_encrypt::re_encrypt(&app.context_with(&both()), |done, of| progress.push((done, of))).await.expect("runs");
+        let again = re_encrypt::re_encrypt(&app.context_with(&both()), |_, _| {}).await.expect("runs");
 
         let all = RingUsage { signing_keys: 1, auth_methods: 2, webhooks: 2, webhook_variables: 1, families: 0 };
         assert_eq!(before, BTreeMap::from([("old".to_owned(), all)]));
@@ -108,7 +108,7 @@ on_both! {
             insert_auth_method(app.db(), &ring(OLD), number, org_id(1 + number % 2)).await;
         }
 
-        let done = reseal::reseal(&app.context_with(&both()), |_, _| {}).await.expect("runs");
+        let done = re_encrypt::re_encrypt(&app.context_with(&both()), |_, _| {}).await.expect("runs");
 
         assert_eq!(done, Resealed { resealed: 206, unopened: 0 });
         assert_eq!(usage(&app).await.keys().collect::<Vec<_>>(), ["new"]);
@@ -126,8 +126,8 @@ on_both! {
         .await;
         let before = rows(&app, &sealed::WEBHOOKS).await[0].clone();
 
-        let lacking = reseal::reseal(&app.context_with(&ring(NEW)), |_, _| {}).await.expect("runs");
-        let done = reseal::reseal(&app.context_with(&both()), |_, _| {}).await.expect("runs");
+        let lacking = re_encrypt::re_encrypt(&app.context_with(&ring(NEW)), |_, _| {}).await.expect("runs");
+        let done = re_encrypt::re_encrypt(&app.context_with(&both()), |_, _| {}).await.expect("runs");
 
         assert_eq!(lacking, Resealed { resealed: 0, unopened: 6 });
         // The key in the sealed value counts, not the key in the row.
@@ -163,10 +163,10 @@ on_both! {
         something_of_each(&app).await;
         app.execute("UPDATE webhook_variables SET key_id = 'gone'").await;
 
-        let message = prepare_key_ring::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect_err("is refused").to_string();
-        let less = prepare_key_ring::prepare_key_ring(&app.context_with(&both())).await.expect_err("is refused").to_string();
+        let message = prepare::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect_err("is refused").to_string();
+        let less = prepare::prepare_key_ring(&app.context_with(&both())).await.expect_err("is refused").to_string();
         app.execute("UPDATE webhook_variables SET key_id = 'old'").await;
-        prepare_key_ring::prepare_key_ring(&app.context_with(&both())).await.expect("starts");
+        prepare::prepare_key_ring(&app.context_with(&both())).await.expect("starts");
 
         let gone = "the ring key \"gone\" is not in the ring, and it encrypts 1 webhook variable";
         let old = "the ring key \"old\" is not in the ring, and it encrypts 1 signing key, 2 auth methods and 2 webhooks";
@@ -177,7 +177,7 @@ on_both! {
     async fn a_server_refuses_to_start_with_another_key_of_the_same_id(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
         two_orgs(app.db()).await;
-        let start = async |ring: &KeyRing| prepare_key_ring::prepare_key_ring(&app.context_with(ring)).await.map_err(|error| error.to_string());
+        let start = async |ring: &KeyRing| prepare::prepare_key_ring(&app.context_with(ring)).await.map_err(|error| error.to_string());
         let another = ring(&format!("{NEW},old:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="));
         let refused = |sealed: &str| {
             let words = format!("the ring key \"old\" is not the key with this id that encrypted {sealed}: nothing can be decrypted");
@@ -206,10 +206,10 @@ on_both! {
                 (SELECT client_secret_sealed FROM auth_methods WHERE name = 'method 2')",
         )
         .await;
-        prepare_key_ring::prepare_key_ring(&app.context_with(&both())).await.expect("starts");
+        prepare::prepare_key_ring(&app.context_with(&both())).await.expect("starts");
         app.execute("DELETE FROM webhooks; DELETE FROM webhook_variables; DELETE FROM auth_methods WHERE name = 'method 2'").await;
 
-        assert!(prepare_key_ring::prepare_key_ring(&app.context_with(&both())).await.is_err(), "nothing proves the key");
+        assert!(prepare::prepare_key_ring(&app.context_with(&both())).await.is_err(), "nothing proves the key");
     }
 
     async fn forgetting_a_lost_key_deletes_only_its_values_and_lets_the_server_start(engine: Engine) {
@@ -217,10 +217,10 @@ on_both! {
         something_of_each(&app).await;
         insert_webhook(&app, &ring(NEW), 6, org_id(2), None, false).await;
 
-        let forgotten = forget_ring_key::forget_ring_key(&app.context_with(&ring(NEW)), "old", &AuditActor::COMMAND_LINE).await.expect("is lost");
+        let forgotten = forget::forget_ring_key(&app.context_with(&ring(NEW)), "old", &AuditActor::COMMAND_LINE).await.expect("is lost");
 
         assert_eq!(forgotten, ForgottenWithKey { auth_methods: 2, webhooks: 2, webhook_variables: 1 });
-        prepare_key_ring::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect("starts");
+        prepare::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect("starts");
         let left: Vec<_> = rows(&app, &sealed::WEBHOOKS).await.into_iter().map(|row| row.id).collect();
         assert_eq!(left, [Uuid::from_u64_pair(0, 6)]);
     }
@@ -228,6 +228,6 @@ on_both! {
     async fn a_missing_key_without_values_of_organizations_does_not_prevent_the_start(engine: Engine) {
         let app = TestApp::with(engine, &[("secrets.key", OLD)]).await;
 
-        prepare_key_ring::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect("signing keys have a check of their own");
+        prepare::prepare_key_ring(&app.context_with(&ring(NEW))).await.expect("signing keys have a check of their own");
     }
 }

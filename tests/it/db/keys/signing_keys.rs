@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::keys::reseal;
-use grantor::actions::keys::rotate_signing_keys;
-use grantor::actions::keys::rotate_signing_keys::{SigningRules, TakeOver};
+use grantor::actions::sealing_keys::re_encrypt;
+use grantor::actions::signing_keys::rotate;
+use grantor::actions::signing_keys::rotate::{SigningRules, TakeOver};
 use grantor::db::engine::error::DbError;
 use grantor::db::keys::signing_keys::SigningKey;
 use grantor::db::keys::{ring_usage, signing_keys};
@@ -50,7 +50,7 @@ async fn is_valid(app: &TestApp, token: &str) -> bool {
 
 async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
     let (context, rules) = (app.context(), app.app.signing_rules());
-    rotate_signing_keys::rotate_signing_keys(context, rules.algorithm, take_over, &AuditActor::COMMAND_LINE)
+    rotate::rotate_signing_keys(context, rules.algorithm, take_over, &AuditActor::COMMAND_LINE)
         .await
         .expect("a new key")
 }
@@ -59,7 +59,7 @@ async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
 async fn start_with(app: &TestApp, ring: &KeyRing) -> Result<SigningKeys, SigningError> {
     let context = &app.context_with(ring);
     let keys = SigningKeys::new(context.db.clone(), context.clock.clone(), ring.clone(), 7200);
-    rotate_signing_keys::prepare_signing_keys(context, &keys, app.app.signing_rules()).await?;
+    rotate::prepare_signing_keys(context, &keys, app.app.signing_rules()).await?;
     Ok(keys)
 }
 
@@ -212,13 +212,13 @@ on_both! {
         let rules = app.app.signing_rules();
 
         app.clock.advance(seconds(3600 + 3600 - 1));
-        let early = rotate_signing_keys::forget_signing_keys(app.context(), rules).await.expect("succeeds");
+        let early = rotate::forget_signing_keys(app.context(), rules).await.expect("succeeds");
         app.app.issuer.signing.reload().await.expect("is readable");
         let valid_to_the_end = is_valid(&app, &token).await;
         app.clock.advance(seconds(1));
         app.app.issuer.signing.reload().await.expect("is readable");
         let valid_beyond = is_valid(&app, &token).await;
-        let on_time = rotate_signing_keys::forget_signing_keys(app.context(), rules).await.expect("succeeds");
+        let on_time = rotate::forget_signing_keys(app.context(), rules).await.expect("succeeds");
 
         assert_eq!((early, on_time, valid_to_the_end, valid_beyond), (0, 1, true, false));
         assert!(keys(&app).await.iter().all(|key| key.id != old.id));
@@ -229,7 +229,7 @@ on_both! {
         let replica = app.replica().await;
         let rules = SigningRules { max_age: 86_400, ..app.app.signing_rules() };
         let sweep = |app: TestApp| async move {
-            let made = rotate_signing_keys::rotate_aged_signing_keys(app.context(), rules).await.expect("succeeds");
+            let made = rotate::rotate_aged_signing_keys(app.context(), rules).await.expect("succeeds");
             (app, made)
         };
         let never = SigningRules { max_age: 0, ..rules };
@@ -238,7 +238,7 @@ on_both! {
         app.clock.advance(seconds(1));
         replica.clock.advance(seconds(86_400));
 
-        let off = rotate_signing_keys::rotate_aged_signing_keys(app.context(), never).await.expect("succeeds");
+        let off = rotate::rotate_aged_signing_keys(app.context(), never).await.expect("succeeds");
         let ((app, one), (_replica, other)) = tokio::join!(sweep(app), sweep(replica));
         let (app, again) = sweep(app).await;
 
@@ -290,7 +290,7 @@ on_both! {
         let refused = start_with(&app, &lost).await.err().expect("is refused").to_string();
         let both = start_with(&app, &ring(&format!("{NEW},{OLD}"))).await;
         let algorithm = SigningAlgorithm::Es256;
-        rotate_signing_keys::rotate_signing_keys(&app.context_with(&lost), algorithm, TakeOver::Published, &AuditActor::COMMAND_LINE)
+        rotate::rotate_signing_keys(&app.context_with(&lost), algorithm, TakeOver::Published, &AuditActor::COMMAND_LINE)
             .await
             .expect("a new key");
         let recovered = start_with(&app, &lost).await.expect("starts");
@@ -318,10 +318,10 @@ on_both! {
         let both = ring(&format!("{NEW},{OLD}"));
         let mut progress = Vec::new();
 
-        let unknown = reseal::reseal(&app.context_with(&ring(NEW)), |_, _| {}).await.expect("runs");
+        let unknown = re_encrypt::re_encrypt(&app.context_with(&ring(NEW)), |_, _| {}).await.expect("runs");
         let done =
-            reseal::reseal(&app.context_with(&both), |done, of| progress.push((done, of))).await.expect("runs");
-        let again = reseal::reseal(&app.context_with(&both), |_, _| {}).await.expect("runs");
+            re_encrypt::re_encrypt(&app.context_with(&both), |done, of| progress.push((done, of))).await.expect("runs");
+        let again = re_encrypt::re_encrypt(&app.context_with(&both), |_, _| {}).await.expect("runs");
 
         assert_eq!((unknown.resealed, unknown.unopened), (0, 2));
         assert_eq!((done.resealed, done.unopened, again.resealed), (2, 0, 0));

@@ -8,7 +8,7 @@ use grantor::db::orgs::org_clients;
 use grantor::db::orgs::org_clients::{AuthorizedClient, AuthorizedFilter, OrgClient};
 use grantor::db::{authorizations, clients};
 use grantor::rules::id::{AuthorizedClientId, GrantId};
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 use grantor::rules::timestamp::Timestamp;
 
 use crate::db::fixtures::{after, client_id, new_client, org_id, uuid};

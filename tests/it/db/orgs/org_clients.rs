@@ -7,7 +7,7 @@ use grantor::db::{clients, orgs};
 use grantor::rules::client::ClientId;
 use grantor::rules::id::OrgId;
 use grantor::rules::scope::ScopeToken;
-use grantor::rules::scope::restriction::ScopesRestriction;
+use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 
 use crate::db::fixtures::{client_id, new_client, org_id};
 use crate::support::{START, TestApp};

@@ -1,0 +1,5 @@
+//! The keys that sign tokens.
+
+pub mod announce;
+pub mod revoke;
+pub mod rotate;

@@ -1,0 +1,4 @@
+//! Reads headers that several parts of `http` need.
+
+pub mod accept;
+pub mod credentials;

@@ -1,3 +1,0 @@
-//! Actions on keys.
-
-mod revoke_signing_key;

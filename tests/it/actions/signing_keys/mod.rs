@@ -1,0 +1,3 @@
+//! Actions on the keys that sign tokens.
+
+mod revoke;
