@@ -64,7 +64,10 @@ impl Warnings {
         if let Some(step_ms) = step_ms.filter(|step_ms| step_ms.saturating_abs() > MAX_DRIFT_MS)
             && is_due(&mut self.step_at, now, STEP_WARNING_INTERVAL)
         {
-            tracing::warn!(step_ms, "the database's clock stepped: check that its hosts are synchronized with NTP");
+            tracing::warn!(
+                step_ms,
+                "the database's clock stepped: check that its hosts are synchronized with NTP"
+            );
         }
     }
 }
@@ -85,9 +88,13 @@ mod tests {
     #[test]
     fn a_warning_is_due_at_once_and_then_after_each_interval() {
         let mut last = None;
-        let mut due_at = |seconds| is_due(&mut last, Duration::from_secs(seconds), SKEW_WARNING_INTERVAL);
+        let mut due_at =
+            |seconds| is_due(&mut last, Duration::from_secs(seconds), SKEW_WARNING_INTERVAL);
 
-        assert_eq!([5, 15, 3_604, 3_605, 3_606].map(&mut due_at), [true, false, false, true, false]);
+        assert_eq!(
+            [5, 15, 3_604, 3_605, 3_606].map(&mut due_at),
+            [true, false, false, true, false]
+        );
     }
 
     #[test]

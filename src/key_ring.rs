@@ -52,9 +52,15 @@ pub enum KeyRingError {
 
 /// Returns the ring of this database. A key file is created only for a database that never had one:
 /// with existing data, a new key would open nothing and hide that the old one is missing.
-pub async fn ring_for_database(config: &Config, random: &Random, db: &Db) -> Result<KeyRing, KeyRingError> {
+pub async fn ring_for_database(
+    config: &Config,
+    random: &Random,
+    db: &Db,
+) -> Result<KeyRing, KeyRingError> {
     match file(config) {
-        Some(path) if !path.exists() && ring_usage::is_used(db).await? => Err(KeyRingError::Missing { path }),
+        Some(path) if !path.exists() && ring_usage::is_used(db).await? => {
+            Err(KeyRingError::Missing { path })
+        }
         _ => ring_for(config, random),
     }
 }
@@ -101,7 +107,9 @@ fn beside(database: &Path) -> PathBuf {
 
 fn from_file(path: &Path, random: &Random) -> Result<KeyRing, KeyRingError> {
     let text = match read(path) {
-        Err(KeyRingError::File { cause, .. }) if cause.kind() == ErrorKind::NotFound => make(path, random)?,
+        Err(KeyRingError::File { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+            make(path, random)?
+        }
         outcome => outcome?,
     };
     KeyRing::parse(&text).map_err(|cause| KeyRingError::Wrong { path: path.to_owned(), cause })
@@ -148,7 +156,8 @@ fn write_new(path: &Path, key: &Secret) -> std::io::Result<()> {
     let line = Zeroizing::new(format!("{}\n", key.expose()));
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }
 
@@ -171,14 +180,20 @@ mod tests {
         let sources = Sources {
             file: None,
             environment: Vec::new(),
-            flags: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            flags: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             read_file: |path| std::fs::read_to_string(path),
         };
         Config::load(&sources).expect("settings").config
     }
 
     fn on_file(folder: &TempDir) -> Config {
-        config(&[("database.url", &format!("sqlite:{}", folder.path().join("grantor.db").display()))])
+        config(&[(
+            "database.url",
+            &format!("sqlite:{}", folder.path().join("grantor.db").display()),
+        )])
     }
 
     fn ids(config: &Config) -> Result<Vec<String>, String> {
@@ -191,7 +206,11 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let path = format!("sqlite:{}", folder.path().join("grantor.db").display());
         for url in [path.as_str(), "postgres://db/grantor"] {
-            let settings = [("database.url", url), ("secrets.key", KEY), ("http.public_url", "https://auth.example")];
+            let settings = [
+                ("database.url", url),
+                ("secrets.key", KEY),
+                ("http.public_url", "https://auth.example"),
+            ];
             assert_eq!(ids(&config(&settings)), Ok(vec!["2026".to_owned()]), "{url}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
@@ -224,7 +243,8 @@ mod tests {
             })
         };
 
-        let rings: Vec<_> = [start(), start(), start(), start()].map(|thread| thread.join().expect("ends")).into();
+        let rings: Vec<_> =
+            [start(), start(), start(), start()].map(|thread| thread.join().expect("ends")).into();
 
         assert!(rings.iter().all(|ring| ring.is_ok() && *ring == rings[0]), "{rings:?}");
     }
@@ -242,7 +262,10 @@ mod tests {
                      has no id in front of it"
                 ),
             ),
-            (format!("{KEY}\nb:hunter2\n"), format!("the key file {shown} cannot be used: key 2 is not base64")),
+            (
+                format!("{KEY}\nb:hunter2\n"),
+                format!("the key file {shown} cannot be used: key 2 is not base64"),
+            ),
         ];
         for (text, message) in cases {
             std::fs::write(&path, text).expect("a file");
@@ -250,15 +273,16 @@ mod tests {
         }
         std::fs::remove_file(&path).expect("is removed");
         std::fs::create_dir(&path).expect("a folder in its place");
-        assert!(
-            ids(&on_file(&folder))
-                .is_err_and(|message| message.starts_with(&format!("the key file {shown} cannot be read: ")))
-        );
+        assert!(ids(&on_file(&folder)).is_err_and(|message| {
+            message.starts_with(&format!("the key file {shown} cannot be read: "))
+        }));
     }
 
     #[test]
     fn a_database_that_ends_in_key_is_not_its_own_key() {
-        for (database, key) in [("a/grantor.db", "a/grantor.key"), ("grantor", "grantor.key"), ("a.key", "a.key.key")] {
+        for (database, key) in
+            [("a/grantor.db", "a/grantor.key"), ("grantor", "grantor.key"), ("a.key", "a.key.key")]
+        {
             assert_eq!(beside(Path::new(database)), Path::new(key));
         }
     }
@@ -267,11 +291,13 @@ mod tests {
     fn on_postgres_a_ring_must_be_set_except_for_trials_without_https() {
         let postgres = ("database.url", "postgres://db/grantor");
 
-        let refused = ids(&config(&[postgres, ("http.public_url", "https://auth.example")])).expect_err("is refused");
+        let refused = ids(&config(&[postgres, ("http.public_url", "https://auth.example")]))
+            .expect_err("is refused");
         let trial = ids(&config(&[postgres]));
 
         assert!(
-            refused.contains("GRANTOR_SECRETS__KEY to") && refused.contains("openssl rand -base64 32"),
+            refused.contains("GRANTOR_SECRETS__KEY to")
+                && refused.contains("openssl rand -base64 32"),
             "{refused}"
         );
         assert_eq!(trial, Ok(vec![sealing::DEVELOPMENT.to_owned()]));

@@ -39,11 +39,16 @@ impl Random {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
-    #[expect(clippy::expect_used, reason = "without a generator there are no secrets, and continuing would be worse")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without a generator there are no secrets, and continuing would be worse"
+    )]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match &self.generator {
-            Generator::System => getrandom::fill(&mut bytes).expect("the system's random generator works"),
+            Generator::System => {
+                getrandom::fill(&mut bytes).expect("the system's random generator works")
+            }
             Generator::Seeded(state) => {
                 for chunk in bytes.chunks_mut(8) {
                     chunk.copy_from_slice(&splitmix(state).to_le_bytes()[..chunk.len()]);
@@ -61,7 +66,9 @@ impl Random {
         const COUNTER_BITS: u32 = 12;
         let earliest = unix_millis << COUNTER_BITS;
         let next = |last: u64| earliest.max(last.saturating_add(1));
-        let last = self.last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let last = self
+            .last_id
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         let id = next(last.unwrap_or_else(|last| last));
         let mut after_time = self.bytes::<10>();
         let [.., high, low] = id.to_be_bytes();
@@ -90,7 +97,12 @@ impl Random {
     /// Generates a password for a person to copy once: 120 bits without look-alike characters.
     pub fn password(&self) -> Secret {
         const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-        Secret::new(self.bytes::<24>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+        Secret::new(
+            self.bytes::<24>()
+                .iter()
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+                .collect(),
+        )
     }
 }
 
@@ -110,7 +122,8 @@ impl RequestIds {
     /// Returns 64 bits as 16 hexadecimal digits.
     pub fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let digest = Sha256::new().chain_update(self.key).chain_update(number.to_le_bytes()).finalize();
+        let digest =
+            Sha256::new().chain_update(self.key).chain_update(number.to_le_bytes()).finalize();
         hex(&digest[..8])
     }
 }
@@ -133,7 +146,11 @@ mod tests {
         let random = Random::system();
         for (key, length) in [(random.api_key(), 32), (random.application_key(), 40)] {
             assert_eq!(key.expose().len(), length);
-            assert!(key.expose().bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+            assert!(
+                key.expose()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            );
         }
         assert_ne!(random.api_key(), random.api_key());
     }
@@ -154,7 +171,8 @@ mod tests {
         let (first, second) = (ids.next(), ids.next());
         let undo = |text: &str| {
             let shifted_back = |z: u64, by: u32| z ^ (z >> by) ^ (z >> (2 * by));
-            let z = u64::from_le_bytes(u64::from_str_radix(text, 16).expect("16 digits").to_be_bytes());
+            let z =
+                u64::from_le_bytes(u64::from_str_radix(text, 16).expect("16 digits").to_be_bytes());
             let z = shifted_back(z, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
             let z = shifted_back(z, 27).wrapping_mul(0x96de_1b17_3f11_9089);
             shifted_back(z, 30)
@@ -177,11 +195,15 @@ mod tests {
     #[test]
     fn ids_sort_in_order_of_creation_even_if_the_clock_stands_still_or_steps_back() {
         let random = Random::system();
-        let ids: Vec<Uuid> =
-            (0..10_000).map(|index| random.clone().uuid_v7(if index < 5_000 { 1_000 } else { 900 })).collect();
+        let ids: Vec<Uuid> = (0..10_000)
+            .map(|index| random.clone().uuid_v7(if index < 5_000 { 1_000 } else { 900 }))
+            .collect();
 
         assert!(ids.is_sorted_by(|one, next| one < next));
-        assert!(ids.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122));
+        assert!(
+            ids.iter()
+                .all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122)
+        );
         assert_eq!(ids.first().map(|id| id.as_u128() >> 80), Some(1_000));
         assert_eq!(ids.last().map(|id| id.as_u128() >> 80), Some(1_000 + 10_000 / 4_096));
     }

@@ -54,7 +54,9 @@ pub struct KeyRingError(Vec<KeyMistake>);
 pub enum KeyMistake {
     #[error("contains no key")]
     Empty,
-    #[error("key {0} is shorter than {MIN_PASSPHRASE_LENGTH} characters and has no id in front of it")]
+    #[error(
+        "key {0} is shorter than {MIN_PASSPHRASE_LENGTH} characters and has no id in front of it"
+    )]
     Short(usize),
     #[error("key {0} repeats a single character")]
     Monotonous(usize),
@@ -77,7 +79,10 @@ impl KeyRing {
     /// Parses keys in the form `id:base64`, each of 32 bytes, separated by commas or white space. A
     /// key without an id is a passphrase.
     pub fn parse(text: &Secret) -> Result<Self, KeyRingError> {
-        let parts = text.expose().split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
+        let parts = text
+            .expose()
+            .split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|part| !part.is_empty());
         let (mut keys, mut mistakes) = (Vec::<RingKey>::new(), Vec::new());
         for (index, part) in parts.enumerate() {
             match RingKey::parse(part, index + 1) {
@@ -127,12 +132,16 @@ impl fmt::Debug for KeyRing {
 
 impl RingKey {
     fn parse(part: &str, number: usize) -> Result<Self, KeyMistake> {
-        let Some((id, encoded)) = part.split_once(':') else { return Self::from_passphrase(part, number) };
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let Some((id, encoded)) = part.split_once(':') else {
+            return Self::from_passphrase(part, number);
+        };
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if id.is_empty() || id.len() > MAX_ID_LENGTH || !id.bytes().all(is_plain) {
             return Err(KeyMistake::Id(number));
         }
-        let decoded = Zeroizing::new(BASE64.decode(encoded).map_err(|_| KeyMistake::NotBase64(number))?);
+        let decoded =
+            Zeroizing::new(BASE64.decode(encoded).map_err(|_| KeyMistake::NotBase64(number))?);
         let bytes = <[u8; KEY_LENGTH]>::try_from(decoded.as_slice());
         let bytes = Zeroizing::new(bytes.map_err(|_| KeyMistake::Length(number, decoded.len()))?);
         if bytes.iter().all(|byte| *byte == 0) {
@@ -158,7 +167,8 @@ impl RingKey {
     #[expect(clippy::expect_used, reason = "32 bytes are what AES-256 takes")]
     fn new(id: String, bytes: Zeroizing<[u8; KEY_LENGTH]>) -> Self {
         let key = Zeroizing::new(derived(&bytes, SEALING));
-        let sealing = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("a key of the right length");
+        let sealing =
+            UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("a key of the right length");
         Self { id, bytes, sealing: LessSafeKey::new(sealing) }
     }
 
@@ -228,7 +238,13 @@ impl Place<'_> {
     /// Each part is prefixed with its length, so that no two places have the same encoding.
     fn associated_data(&self, key_id: &str) -> Vec<u8> {
         let org = self.org.map_or(Vec::new(), |org| org.0.as_bytes().to_vec());
-        let parts = [self.table.as_bytes(), self.column.as_bytes(), self.row.as_bytes(), &org, key_id.as_bytes()];
+        let parts = [
+            self.table.as_bytes(),
+            self.column.as_bytes(),
+            self.row.as_bytes(),
+            &org,
+            key_id.as_bytes(),
+        ];
         let mut data = vec![VERSION];
         for part in parts {
             data.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -263,19 +279,26 @@ pub fn seal(ring: &KeyRing, random: &Random, place: Place<'_>, plain: &[u8]) -> 
     text.extend_from_slice(plain);
     let data = Aad::from(place.associated_data(&key.id));
     let nonce_once = Nonce::assume_unique_for_key(nonce);
-    key.sealing.seal_in_place_append_tag(nonce_once, data, &mut text).expect("a short text is sealed");
+    key.sealing
+        .seal_in_place_append_tag(nonce_once, data, &mut text)
+        .expect("a short text is sealed");
     let length = u8::try_from(key.id.len()).unwrap_or(u8::MAX);
     let bytes = [&[VERSION, length], key.id.as_bytes(), &nonce, &text].concat();
     Sealed { bytes, key_id: key.id.clone() }
 }
 
 /// Opens a value that was sealed for this place under a key of the ring.
-pub fn open(ring: &KeyRing, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+pub fn open(
+    ring: &KeyRing,
+    place: Place<'_>,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (key_id, nonce, text) = read_envelope(sealed).ok_or(SealError::Damaged)?;
     let key = ring.find(key_id).ok_or_else(|| SealError::UnknownKey(key_id.to_owned()))?;
     let mut plain = Zeroizing::new(text.to_vec());
     let data = Aad::from(place.associated_data(key_id));
-    let length = key.sealing.open_in_place(nonce, data, &mut plain).map_err(|_| SealError::Damaged)?.len();
+    let length =
+        key.sealing.open_in_place(nonce, data, &mut plain).map_err(|_| SealError::Damaged)?.len();
     plain.truncate(length);
     Ok(plain)
 }
@@ -309,12 +332,15 @@ mod tests {
         ring.keys().map(RingKey::id).collect()
     }
 
-    const PLACE: Place<'_> = Place { table: "signing_keys", column: "sealed", row: "kid", org: None };
+    const PLACE: Place<'_> =
+        Place { table: "signing_keys", column: "sealed", row: "kid", org: None };
 
     #[test]
     fn keys_are_separated_by_commas_or_white_space_newest_first() {
         let (one, two) = (format!("2026:{}", encoded(1)), format!("old_key-1.b:{}", encoded(2)));
-        for text in [format!("{one},{two}"), format!(" {one} ,\n{two}\r\n"), format!("{one}\t{two}")] {
+        for text in
+            [format!("{one},{two}"), format!(" {one} ,\n{two}\r\n"), format!("{one}\t{two}")]
+        {
             let ring = ring(&text);
 
             assert_eq!(ids(&ring), ["2026", "old_key-1.b"], "{text}");
@@ -414,7 +440,10 @@ mod tests {
         let (ring, random) = (KeyRing::development(), Random::seeded(1));
 
         assert_ne!(seal(&ring, &random, PLACE, b"x"), seal(&ring, &random, PLACE, b"x"));
-        assert_eq!(open(&ring, PLACE, &seal(&ring, &random, PLACE, b"").bytes).expect("opens").as_slice(), b"");
+        assert_eq!(
+            open(&ring, PLACE, &seal(&ring, &random, PLACE, b"").bytes).expect("opens").as_slice(),
+            b""
+        );
     }
 
     #[test]
@@ -445,7 +474,11 @@ mod tests {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             assert!(open(&ring, PLACE, &changed).is_err(), "byte {at}");
-            assert_eq!(open(&ring, PLACE, &sealed[..at]).err(), Some(SealError::Damaged), "{at} bytes");
+            assert_eq!(
+                open(&ring, PLACE, &sealed[..at]).err(),
+                Some(SealError::Damaged),
+                "{at} bytes"
+            );
         }
         let impostor = self::ring(&format!("{DEVELOPMENT}:{}", encoded(1)));
         assert_eq!(open(&impostor, PLACE, &sealed), Err(SealError::Damaged));
@@ -453,7 +486,9 @@ mod tests {
 
     #[test]
     fn secrets_are_compared_as_a_whole() {
-        for (a, b, equal) in [("", "", true), ("a", "a", true), ("a", "b", false), ("a", "ab", false)] {
+        for (a, b, equal) in
+            [("", "", true), ("a", "a", true), ("a", "b", false), ("a", "ab", false)]
+        {
             assert_eq!(constant_time_eq(a.as_bytes(), b.as_bytes()), equal, "{a} {b}");
         }
     }

@@ -67,8 +67,9 @@ impl App {
         // The public listener answers 503 on every path until startup is complete. So a 200 on any
         // path means that all paths are ready.
         self.set_starting(true);
-        let management = management
-            .map(|listener| tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone())));
+        let management = management.map(|listener| {
+            tokio::spawn(listener.serve(http::management(Arc::clone(&self)), drained.clone()))
+        });
         let public = tokio::spawn(public.serve(http::public(Arc::clone(&self)), self.stop.clone()));
         if let Err(error) = self.prepare_with_retry().await {
             public.abort();
@@ -96,7 +97,9 @@ impl App {
     async fn listen_for_management(&self) -> Result<Option<Listener>, StartError> {
         match self.config.http.management_listen {
             None => Ok(None),
-            Some(address) => self.listen(address, MANAGEMENT_DRAIN, Default::default()).await.map(Some),
+            Some(address) => {
+                self.listen(address, MANAGEMENT_DRAIN, Default::default()).await.map(Some)
+            }
         }
     }
 
@@ -124,7 +127,9 @@ impl App {
             header_bytes: self.config.http.max_header_bytes,
             trusted: self.config.http.trusted_proxies.clone(),
         };
-        Listener::bind(address, bounds, counts).await.map_err(|cause| StartError::Listen { address, cause })
+        Listener::bind(address, bounds, counts)
+            .await
+            .map_err(|cause| StartError::Listen { address, cause })
     }
 
     /// Retries without a limit while the database is unreachable, so that both can start in any
@@ -135,7 +140,12 @@ impl App {
         loop {
             match self.prepare_with_database_time().await {
                 Err(cause) if cause.is_transient() => {
-                    let reason = self.context.db.why_unreachable().await.unwrap_or_else(|| cause.to_string());
+                    let reason = self
+                        .context
+                        .db
+                        .why_unreachable()
+                        .await
+                        .unwrap_or_else(|| cause.to_string());
                     tracing::warn!(error = reason, "waiting for the database");
                 }
                 outcome => return outcome,
@@ -161,7 +171,8 @@ impl App {
         prepare::prepare_key_ring(&self.context).await?;
         bind_secrets::bind_unbound_secrets(&self.context).await?;
         self.report_access_lifetime().await?;
-        Ok(rotate::prepare_signing_keys(&self.context, &self.issuer.signing, self.signing_rules()).await?)
+        Ok(rotate::prepare_signing_keys(&self.context, &self.issuer.signing, self.signing_rules())
+            .await?)
     }
 }
 
@@ -181,7 +192,11 @@ impl BackgroundTasks {
             sweeping: tokio::spawn(sweeper::sweep_until_stopped(Arc::clone(app))),
             reloading: tokio::spawn(reload_signing_keys(Arc::clone(app))),
             reporting: tokio::spawn(report_log_lines()),
-            sending: app.config.webhooks.enabled.then(|| tokio::spawn(send_webhooks(Arc::clone(app)))),
+            sending: app
+                .config
+                .webhooks
+                .enabled
+                .then(|| tokio::spawn(send_webhooks(Arc::clone(app)))),
         }
     }
 
@@ -195,7 +210,9 @@ impl BackgroundTasks {
         if let Some(sending) = self.sending
             && tokio::time::timeout(drain, sending).await.is_err()
         {
-            tracing::warn!("some webhook deliveries were interrupted; they are sent again in half a minute");
+            tracing::warn!(
+                "some webhook deliveries were interrupted; they are sent again in half a minute"
+            );
         }
     }
 }

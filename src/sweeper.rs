@@ -73,7 +73,9 @@ async fn record(app: &App) {
     }
     match audit_refused_sign_ins(&app.context).await {
         Ok(0) => {}
-        Ok(events) => tracing::info!(events, "failed sign-in attempts were written to the audit trail"),
+        Ok(events) => {
+            tracing::info!(events, "failed sign-in attempts were written to the audit trail")
+        }
         Err(error) => {
             tracing::warn!(%error, "could not write failed sign-in attempts to the audit trail");
         }

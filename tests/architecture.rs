@@ -27,12 +27,32 @@ const RULES: &[(&str, &[&str])] = &[
             "crate::delivery",
         ],
     ),
-    ("src/db", &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli", "crate::delivery"]),
-    ("src/actions", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "crate::delivery", "StatusCode"]),
-    ("src/delivery", &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode", "Tx"]),
+    (
+        "src/db",
+        &["axum", "crate::http", "crate::actions", "crate::app", "crate::cli", "crate::delivery"],
+    ),
+    (
+        "src/actions",
+        &[
+            "axum",
+            "sqlx",
+            "crate::http",
+            "crate::app",
+            "crate::cli",
+            "crate::delivery",
+            "StatusCode",
+        ],
+    ),
+    (
+        "src/delivery",
+        &["axum", "sqlx", "crate::http", "crate::app", "crate::cli", "StatusCode", "Tx"],
+    ),
     ("src/http", &["sqlx", "crate::cli", "crate::serve", "Tx"]),
     ("src/app", &["axum", "sqlx", "crate::http", "crate::cli", "crate::serve"]),
-    ("src/limits", &["axum", "sqlx", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::cli"]),
+    (
+        "src/limits",
+        &["axum", "sqlx", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::cli"],
+    ),
     (
         "src/outgoing",
         &[
@@ -49,7 +69,16 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     (
         "src/config",
-        &["axum", "sqlx", "tokio", "crate::http", "crate::db", "crate::actions", "crate::app", "crate::delivery"],
+        &[
+            "axum",
+            "sqlx",
+            "tokio",
+            "crate::http",
+            "crate::db",
+            "crate::actions",
+            "crate::app",
+            "crate::delivery",
+        ],
     ),
     ("src/cli", &["axum", "sqlx"]),
     ("src/diagnose", &["sqlx"]),
@@ -74,10 +103,12 @@ fn no_layer_imports_from_a_forbidden_layer() {
 #[test]
 fn only_the_server_imports_http() {
     let outside = code_lines("src").into_iter().filter(|(file, _, line)| {
-        let inside = file.starts_with("src/http") || MAY_NAME_HTTP.iter().any(|allowed| file == Path::new(allowed));
+        let inside = file.starts_with("src/http")
+            || MAY_NAME_HTTP.iter().any(|allowed| file == Path::new(allowed));
         !inside && line.contains("crate::http")
     });
-    let found: Vec<String> = outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
+    let found: Vec<String> =
+        outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -85,12 +116,18 @@ fn only_the_server_imports_http() {
 /// collector.
 #[test]
 fn there_is_one_http_client() {
-    const CLIENTS: [&str; 5] =
-        ["reqwest", "hyper::client", "hyper_util::client", "opentelemetry_http", "opentelemetry_otlp"];
+    const CLIENTS: [&str; 5] = [
+        "reqwest",
+        "hyper::client",
+        "hyper_util::client",
+        "opentelemetry_http",
+        "opentelemetry_otlp",
+    ];
     let mut found = Vec::new();
     for (file, number, line) in code_lines("src") {
         let guarded = file.starts_with("src/outgoing") || file == Path::new("src/outgoing/mod.rs");
-        let exports = |name: &str| name == "opentelemetry_otlp" && file == Path::new("src/telemetry/mod.rs");
+        let exports =
+            |name: &str| name == "opentelemetry_otlp" && file == Path::new("src/telemetry/mod.rs");
         for name in CLIENTS.iter().filter(|name| names(&line, name) && !exports(name)) {
             if !(guarded && *name == "reqwest") {
                 found.push(format!("{}:{number} names {name}: {line}", file.display()));
@@ -106,7 +143,8 @@ fn only_db_contains_sql() {
     let outside = code_lines("src").into_iter().filter(|(file, _, line)| {
         !file.starts_with("src/db") && WORDS.iter().any(|word| line.contains(&format!("\"{word}")))
     });
-    let found: Vec<String> = outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
+    let found: Vec<String> =
+        outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -117,8 +155,10 @@ fn no_folder_has_too_many_entries() {
     let mut folders = vec![PathBuf::from("src")];
     let mut crowded = Vec::new();
     while let Some(folder) = folders.pop() {
-        let entries: Vec<PathBuf> =
-            fs::read_dir(&folder).expect("the folder exists").map(|entry| entry.expect("is readable").path()).collect();
+        let entries: Vec<PathBuf> = fs::read_dir(&folder)
+            .expect("the folder exists")
+            .map(|entry| entry.expect("is readable").path())
+            .collect();
         if entries.len() > MAX_ENTRIES {
             crowded.push(format!("{} holds {}", folder.display(), entries.len()));
         }
@@ -130,10 +170,11 @@ fn no_folder_has_too_many_entries() {
 /// Other transactions would not be retried after a conflict, and not counted.
 #[test]
 fn actions_run_their_transactions_with_transact() {
-    let outside = code_lines("src/actions")
-        .into_iter()
-        .filter(|(file, _, line)| file != Path::new("src/actions/transact.rs") && line.contains("db.begin()"));
-    let found: Vec<String> = outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
+    let outside = code_lines("src/actions").into_iter().filter(|(file, _, line)| {
+        file != Path::new("src/actions/transact.rs") && line.contains("db.begin()")
+    });
+    let found: Vec<String> =
+        outside.map(|(file, number, _)| format!("{}:{number}", file.display())).collect();
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -153,7 +194,8 @@ fn both_engines_have_the_same_migrations() {
 
 #[test]
 fn templates_contain_no_script_style_or_external_url_and_escape_everything() {
-    const FORBIDDEN: [&str; 8] = ["safe", "escape", "<script", "<style", "style=", "javascript:", "http:", "https:"];
+    const FORBIDDEN: [&str; 8] =
+        ["safe", "escape", "<script", "<style", "style=", "javascript:", "http:", "https:"];
     let mut found = Vec::new();
     for entry in fs::read_dir("templates").expect("the folder exists") {
         let path = entry.expect("is readable").path();
@@ -162,8 +204,9 @@ fn templates_contain_no_script_style_or_external_url_and_escape_everything() {
         for word in FORBIDDEN.iter().filter(|word| is_markup && text.contains(**word)) {
             found.push(format!("{} holds {word}", path.display()));
         }
-        for handler in
-            text.split([' ', '\n']).filter(|word| is_markup && word.starts_with("on") && word.contains("=\""))
+        for handler in text
+            .split([' ', '\n'])
+            .filter(|word| is_markup && word.starts_with("on") && word.contains("=\""))
         {
             found.push(format!("{} holds {handler}", path.display()));
         }
@@ -176,7 +219,10 @@ fn only_one_type_writes_raw_markup_and_no_template_sets_its_escaping() {
     let lines = code_lines("src/http");
     let naming = |word: &str| lines.iter().filter(|(_, _, line)| line.contains(word)).count();
 
-    assert_eq!((naming("impl HtmlSafe for"), naming("MarkupDisplay"), naming("escape = ")), (1, 0, 0));
+    assert_eq!(
+        (naming("impl HtmlSafe for"), naming("MarkupDisplay"), naming("escape = ")),
+        (1, 0, 0)
+    );
 }
 
 /// A newcomer follows the tables of the map.
@@ -184,8 +230,9 @@ fn only_one_type_writes_raw_markup_and_no_template_sets_its_escaping() {
 fn the_map_names_only_files_that_exist() {
     let map = fs::read_to_string("src/lib.rs").expect("is readable");
     let named = map.split('`').filter(|text| text.ends_with(".rs") && !text.contains(' '));
-    let missing: Vec<&str> =
-        named.filter(|path| !Path::new(path).exists() && !Path::new("src").join(path).exists()).collect();
+    let missing: Vec<&str> = named
+        .filter(|path| !Path::new(path).exists() && !Path::new("src").join(path).exists())
+        .collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 

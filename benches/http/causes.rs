@@ -81,7 +81,12 @@ struct Stage<'a> {
     people: u64,
 }
 
-pub fn run(cluster: &Cluster, orgs: &Orgs, clients: &[String], options: &Options) -> Result<Causes, Failure> {
+pub fn run(
+    cluster: &Cluster,
+    orgs: &Orgs,
+    clients: &[String],
+    options: &Options,
+) -> Result<Causes, Failure> {
     let stage = Stage::set(cluster, orgs, clients, options)?;
     // Not counted, because the first caller finds a cold database.
     for cause in Cause::ALL {
@@ -96,7 +101,10 @@ pub fn run(cluster: &Cluster, orgs: &Orgs, clients: &[String], options: &Options
             for audience in order {
                 eprint!("round {round}, {:<19} {:<10} ", cause.name(), audience.name());
                 let measured = stage.turn(cause, audience, options)?;
-                eprintln!("{:>6.0}/s, p99 {:.2} ms, {} errors", measured.per_second, measured.p99_ms, measured.errors);
+                eprintln!(
+                    "{:>6.0}/s, p99 {:.2} ms, {} errors",
+                    measured.per_second, measured.p99_ms, measured.errors
+                );
                 causes.0.entry((cause, audience)).or_default().push(measured);
             }
         }
@@ -106,21 +114,38 @@ pub fn run(cluster: &Cluster, orgs: &Orgs, clients: &[String], options: &Options
 }
 
 impl<'a> Stage<'a> {
-    fn set(cluster: &'a Cluster, orgs: &'a Orgs, clients: &'a [String], options: &Options) -> Result<Self, Failure> {
+    fn set(
+        cluster: &'a Cluster,
+        orgs: &'a Orgs,
+        clients: &'a [String],
+        options: &Options,
+    ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let people = MAX_CONSENTS_PER_SECOND * (options.warm_up() + options.turn()).as_secs().max(1);
+        let people =
+            MAX_CONSENTS_PER_SECOND * (options.warm_up() + options.turn()).as_secs().max(1);
         people::insert(cluster, people, [&orgs.without, &orgs.with])?;
-        let library = runtime.block_on(Library::open(cluster.url(crate::subject::DATABASE), clients))?;
+        let library =
+            runtime.block_on(Library::open(cluster.url(crate::subject::DATABASE), clients))?;
         Ok(Self { cluster, runtime, library: Arc::new(library), clients, orgs, people })
     }
 
-    fn turn(&self, cause: Cause, audience: Audience, options: &Options) -> Result<Measurement, Failure> {
+    fn turn(
+        &self,
+        cause: Cause,
+        audience: Audience,
+        options: &Options,
+    ) -> Result<Measurement, Failure> {
         people::reset_decisions(self.cluster)?;
         let org_id = self.org_id(audience)?;
         let offers = match cause {
             Cause::Restriction => Vec::new(),
             Cause::Consent => {
-                people::insert_pending_requests(self.cluster, self.people, self.clients, &self.library.request()?)?;
+                people::insert_pending_requests(
+                    self.cluster,
+                    self.people,
+                    self.clients,
+                    &self.library.request()?,
+                )?;
                 self.runtime.block_on(self.library.offers(org_id))?
             }
         };
@@ -171,8 +196,9 @@ impl Turn {
     /// Each task continues where it stopped and returns its new position.
     async fn take(self: Arc<Self>, from: [u64; TASKS], time: Duration) -> ([u64; TASKS], Tally) {
         let began = Instant::now();
-        let tasks: Vec<_> =
-            (0..TASKS).map(|task| tokio::spawn(Arc::clone(&self).decide(task, from[task], began + time))).collect();
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| tokio::spawn(Arc::clone(&self).decide(task, from[task], began + time)))
+            .collect();
         let (mut next, mut total) = (from, Tally::default());
         for (task, outcome) in tasks.into_iter().enumerate() {
             match outcome.await {
@@ -215,9 +241,13 @@ impl Turn {
         let number = at * TASKS as u64 + task as u64;
         let client = (number % CLIENTS as u64) as usize;
         match self.cause {
-            Cause::Restriction => Some(self.library.restrict(self.org_id, client, number / CLIENTS as u64).await),
+            Cause::Restriction => {
+                Some(self.library.restrict(self.org_id, client, number / CLIENTS as u64).await)
+            }
             Cause::Consent if number >= self.people => None,
-            Cause::Consent => Some(self.library.consent(self.org_id, client, number, &self.offers[client]).await),
+            Cause::Consent => {
+                Some(self.library.consent(self.org_id, client, number, &self.offers[client]).await)
+            }
         }
     }
 }
@@ -235,7 +265,10 @@ impl Causes {
 
     /// The ratio of the rate with a webhook to the rate without one.
     fn ratio(&self, cause: Cause, figure: fn(&Measurement) -> f64) -> Option<f64> {
-        ratio([Audience::Webhook, Audience::NoWebhook].map(|audience| self.rounds(cause, audience)), figure)
+        ratio(
+            [Audience::Webhook, Audience::NoWebhook].map(|audience| self.rounds(cause, audience)),
+            figure,
+        )
     }
 
     pub fn errors(&self) -> u64 {
@@ -249,9 +282,14 @@ impl Causes {
     pub fn print(&self) {
         let rows = self.0.iter().map(|(&(cause, audience), rounds)| {
             let middle = |figure: fn(&Measurement) -> f64| median(rounds.iter().map(figure));
-            let each: Vec<String> = rounds.iter().map(|round| format!("{:.0}", round.per_second)).collect();
+            let each: Vec<String> =
+                rounds.iter().map(|round| format!("{:.0}", round.per_second)).collect();
             let compared = |measured: fn(&Measurement) -> f64| {
-                if audience == Audience::Webhook { figure(self.ratio(cause, measured), 2) } else { String::new() }
+                if audience == Audience::Webhook {
+                    figure(self.ratio(cause, measured), 2)
+                } else {
+                    String::new()
+                }
             };
             vec![
                 cause.name().to_owned(),
@@ -275,9 +313,16 @@ impl Causes {
     pub fn goals(&self) -> Vec<Goal> {
         let goal = |cause: Cause| {
             let name = format!("{}, with a webhook / without", cause.name());
-            let both = [Audience::NoWebhook, Audience::Webhook].map(|audience| self.rounds(cause, audience));
-            let others = median(both.into_iter().flatten().map(|round| round.others)).unwrap_or_default();
-            Goal::new(&name, Limit::AtLeast(AT_LEAST), self.ratio(cause, |round| round.per_second), others)
+            let both = [Audience::NoWebhook, Audience::Webhook]
+                .map(|audience| self.rounds(cause, audience));
+            let others =
+                median(both.into_iter().flatten().map(|round| round.others)).unwrap_or_default();
+            Goal::new(
+                &name,
+                Limit::AtLeast(AT_LEAST),
+                self.ratio(cause, |round| round.per_second),
+                others,
+            )
         };
         Cause::ALL.map(goal).into()
     }

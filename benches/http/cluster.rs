@@ -54,7 +54,10 @@ impl Cluster {
     /// Runs statements and returns the unaligned rows.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String, Failure> {
         let mut psql = self.client("psql", database);
-        process::run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statements]), "psql")
+        process::run(
+            psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statements]),
+            "psql",
+        )
     }
 
     /// A Postgres program, configured for this cluster.
@@ -96,9 +99,17 @@ fn initialize(tools: &Tools, runs_as: &RunsAs, data: &Path) -> Result<(), Failur
 
 fn serve(tools: &Tools, runs_as: &RunsAs, data: &Path, port: u16) -> Result<Process, Failure> {
     let log = File::create(data.with_file_name("postgres.log"))?;
-    let mut postgres = process::bound_to_us(tools.path("postgres"), runs_as.privileges(), Ending::Quit);
+    let mut postgres =
+        process::bound_to_us(tools.path("postgres"), runs_as.privileges(), Ending::Quit);
     postgres.arg("-D").arg(data).arg("-p").arg(port.to_string());
-    postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"]);
+    postgres.args([
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "max_connections=200",
+    ]);
     postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     Process::start(postgres, "postgres", Ending::Quit)
 }

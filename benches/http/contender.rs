@@ -85,7 +85,9 @@ impl Contender {
 
     pub fn part(self) -> Part {
         match self {
-            Self::FloorRead | Self::FloorParse | Self::FloorStatic | Self::SameMiddleware => Part::Both,
+            Self::FloorRead | Self::FloorParse | Self::FloorStatic | Self::SameMiddleware => {
+                Part::Both
+            }
             Self::PgbenchRotate | Self::Tokens(..) => Part::Tokens,
             _ => Part::Registrations,
         }

@@ -109,8 +109,12 @@ fn wait_until_noted(cluster: &Cluster, events: usize) -> Result<usize, Failure> 
     let mut noted = 0;
     for _ in 0..TRIES {
         thread::sleep(Duration::from_millis(200));
-        let printed = cluster.sql(DATABASE, "SELECT count(*) FROM deliveries WHERE state = 'delivered'")?;
-        noted = printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a count", came: printed })?;
+        let printed =
+            cluster.sql(DATABASE, "SELECT count(*) FROM deliveries WHERE state = 'delivered'")?;
+        noted = printed
+            .trim()
+            .parse()
+            .map_err(|_| Failure::Unexpected { what: "a count", came: printed })?;
         if noted == events {
             break;
         }

@@ -22,8 +22,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 6] =
-        [Self::Exchange, Self::Refresh, Self::IntrospectSeen, Self::IntrospectNew, Self::Discovery, Self::Jwks];
+    pub const ALL: [Self; 6] = [
+        Self::Exchange,
+        Self::Refresh,
+        Self::IntrospectSeen,
+        Self::IntrospectNew,
+        Self::Discovery,
+        Self::Jwks,
+    ];
 
     pub fn name(self, issuer: Issuer) -> &'static str {
         match (issuer, self) {

@@ -9,7 +9,9 @@ pub enum Failure {
         "Postgres is missing: no folder holds initdb, postgres, psql and pgbench; scripts/install-postgres installs it"
     )]
     NoPostgres,
-    #[error("Postgres refuses to run as root, and there is no user `postgres`; scripts/install-postgres makes one")]
+    #[error(
+        "Postgres refuses to run as root, and there is no user `postgres`; scripts/install-postgres makes one"
+    )]
     NoPostgresUser,
     #[error("{program} cannot be started: {cause}")]
     NotStarted { program: &'static str, cause: io::Error },

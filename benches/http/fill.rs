@@ -17,7 +17,8 @@ pub const ACTIVE: u64 = 10_000;
 const ORGS: u64 = 1_000;
 /// All grants and families have these scopes. The server writes them in this order.
 const SCOPES: &str = r#"["email", "openid", "profile"]"#;
-const RESTRICTION: &str = r#"{"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read"]}"#;
+const RESTRICTION: &str =
+    r#"{"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read"]}"#;
 
 /// The database to fill.
 pub struct Filling<'a> {
@@ -60,9 +61,12 @@ impl Filling<'_> {
 
     /// The size of the database in gigabytes.
     pub fn gigabytes(&self) -> Result<f64, Failure> {
-        let printed = self.cluster.sql(self.database, "SELECT pg_database_size(current_database())")?;
-        let bytes: f64 =
-            printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a database's size", came: printed })?;
+        let printed =
+            self.cluster.sql(self.database, "SELECT pg_database_size(current_database())")?;
+        let bytes: f64 = printed
+            .trim()
+            .parse()
+            .map_err(|_| Failure::Unexpected { what: "a database's size", came: printed })?;
         Ok(bytes / 1_073_741_824.0)
     }
 
@@ -73,8 +77,11 @@ impl Filling<'_> {
         let people = count_users(rows);
         let own_client = "md5('client ' || n)::uuid";
         let member = small_org("person / 2");
-        let (user, grant, family) =
-            (time_ordered("user", "person"), time_ordered("grant", "n"), time_ordered("family", "n"));
+        let (user, grant, family) = (
+            time_ordered("user", "person"),
+            time_ordered("grant", "n"),
+            time_ordered("family", "n"),
+        );
         self.run(
             "list of rows",
             &format!(
@@ -142,7 +149,8 @@ impl Filling<'_> {
                    FROM filling f, clients c WHERE c.id = '{client}'"
             ),
         )?;
-        let (authorized, also_authorized) = (time_ordered("authorized", "n"), time_ordered("also", "n"));
+        let (authorized, also_authorized) =
+            (time_ordered("authorized", "n"), time_ordered("also", "n"));
         let small_org = small_org("n");
         self.insert(
             "organizations' clients",
@@ -205,13 +213,17 @@ impl Filling<'_> {
     }
 
     fn list_active(&self, expression: &str) -> Result<Vec<String>, Failure> {
-        let statement = format!("SELECT {expression} FROM filling WHERE is_active ORDER BY md5(n::text)");
+        let statement =
+            format!("SELECT {expression} FROM filling WHERE is_active ORDER BY md5(n::text)");
         let printed = self.cluster.sql(self.database, &statement)?;
         let listed: Vec<String> = printed.lines().map(str::to_owned).collect();
         if listed.len() as u64 == ACTIVE {
             return Ok(listed);
         }
-        Err(Failure::Unexpected { what: "as many rows as are active", came: format!("{} rows", listed.len()) })
+        Err(Failure::Unexpected {
+            what: "as many rows as are active",
+            came: format!("{} rows", listed.len()),
+        })
     }
 
     /// Inserts consistent rows without checking their foreign keys.

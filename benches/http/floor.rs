@@ -30,7 +30,12 @@ pub fn serve(floor: &Floor) -> Result<(), Failure> {
         let pool = options.connect(&floor.database).await?;
         let document: &'static str = "x".repeat(floor.bytes).leak();
         let router = Router::new()
-            .route(STATIC_PATH, get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document) }))
+            .route(
+                STATIC_PATH,
+                get(
+                    move || async move { ([(header::CONTENT_TYPE, "application/json")], document) },
+                ),
+            )
             .route("/client/{id}", get(read_client))
             .route(PARSE_PATH, post(parse))
             .with_state(pool);
@@ -79,10 +84,21 @@ struct Registration {
 
 /// The same response for every registration with at least one member.
 async fn parse(Json(registration): Json<Registration>) -> Response {
-    let Registration { client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, .. } = &registration;
-    let texts = [client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, &registration.policy_uri];
-    let lists = [&registration.redirect_uris, &registration.grant_types, &registration.response_types];
-    let is_whole = texts.iter().all(|text| !text.is_empty()) && lists.iter().all(|list| !list.is_empty());
+    let Registration {
+        client_name, token_endpoint_auth_method, scope, client_uri, logo_uri, ..
+    } = &registration;
+    let texts = [
+        client_name,
+        token_endpoint_auth_method,
+        scope,
+        client_uri,
+        logo_uri,
+        &registration.policy_uri,
+    ];
+    let lists =
+        [&registration.redirect_uris, &registration.grant_types, &registration.response_types];
+    let is_whole =
+        texts.iter().all(|text| !text.is_empty()) && lists.iter().all(|list| !list.is_empty());
     if is_whole && !registration.tos_uri.is_empty() {
         ([(header::CONTENT_TYPE, "application/json")], r#"{"parsed":true}"#).into_response()
     } else {

@@ -19,7 +19,13 @@ pub struct Form {
 }
 
 impl Form {
-    pub fn new(path: &str, headers: &[(&str, &str)], pairs: &[(&str, &str)], name: &str, tokens: &Arc<Tokens>) -> Self {
+    pub fn new(
+        path: &str,
+        headers: &[(&str, &str)],
+        pairs: &[(&str, &str)],
+        name: &str,
+        tokens: &Arc<Tokens>,
+    ) -> Self {
         let mut head = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: */*\r\n");
         for (name, value) in headers.iter().chain([&FORM]) {
             head += &format!("{name}: {value}\r\n");
@@ -45,7 +51,11 @@ impl Form {
         let Self { head, body, .. } = self;
         bytes.clear();
         // Writing to a vector cannot fail.
-        let _ = write!(bytes, "{head}content-length: {}\r\n\r\n{body}{token}", body.len() + token.len());
+        let _ = write!(
+            bytes,
+            "{head}content-length: {}\r\n\r\n{body}{token}",
+            body.len() + token.len()
+        );
     }
 
     /// The token for the next request of the connection, if the response contains it.

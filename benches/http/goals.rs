@@ -128,7 +128,12 @@ impl At<'_> {
     fn slowest(&self) -> Goal {
         let contenders = [Register, PgbenchInsert];
         let measured = self.results.ratio(self.connections, contenders, |turn| turn.p99_ms);
-        self.goal("registration p99 / pgbench insert p99", Limit::AtMost(3.0), measured, &contenders)
+        self.goal(
+            "registration p99 / pgbench insert p99",
+            Limit::AtMost(3.0),
+            measured,
+            &contenders,
+        )
     }
 
     /// Compares the CPU time of server and Postgres together.
@@ -157,13 +162,21 @@ impl At<'_> {
         self.goal(name, Limit::AtMost(at_most), measured, &[contender])
     }
 
-    fn goal(&self, name: &str, limit: Limit, measured: Option<f64>, contenders: &[Contender]) -> Goal {
+    fn goal(
+        &self,
+        name: &str,
+        limit: Limit,
+        measured: Option<f64>,
+        contenders: &[Contender],
+    ) -> Goal {
         let (name, connections) = (name.to_owned(), Some(self.connections));
         Goal { name, connections, limit, measured, others: self.others(contenders) }
     }
 
     fn others(&self, contenders: &[Contender]) -> f64 {
-        let turns = contenders.iter().flat_map(|contender| self.results.rounds(self.connections, *contender));
+        let turns = contenders
+            .iter()
+            .flat_map(|contender| self.results.rounds(self.connections, *contender));
         median(turns.map(|turn| turn.others)).unwrap_or_default()
     }
 }

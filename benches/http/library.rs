@@ -5,7 +5,9 @@ use std::time::Duration;
 use grantor::actions::audit::AuditActor;
 use grantor::actions::authorize::approve::{Answer, Approval, Requested, approve_request};
 use grantor::actions::authorize::offer_scopes::{ConsentRequest, Offer, offer_scopes};
-use grantor::actions::clients::scopes_restriction::{NewRestriction, RestrictionRules, restrict_scopes};
+use grantor::actions::clients::scopes_restriction::{
+    NewRestriction, RestrictionRules, restrict_scopes,
+};
 use grantor::actions::context::Context;
 use grantor::clock::Clock;
 use grantor::config::{Config, Loaded, Sources};
@@ -81,7 +83,8 @@ impl Library {
 
     /// Alternates between two restrictions, so that each is a change.
     pub async fn restrict(&self, org_id: OrgId, client: usize, time: u64) -> Result<(), Refused> {
-        let (client_id, restriction) = (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
+        let (client_id, restriction) =
+            (self.clients[client].id, &self.restrictions[(time % 2) as usize]);
         let (rules, by) = (self.rules(), AuditActor::COMMAND_LINE);
         let new = NewRestriction { org_id, client_id, restriction: Some(restriction), rules };
         let restricted = restrict_scopes(&self.context, new, None, &by).await;
@@ -90,8 +93,10 @@ impl Library {
 
     /// The stored request of each user.
     pub fn request(&self) -> Result<String, Failure> {
-        serde_json::to_string(&self.request)
-            .map_err(|error| Failure::Unexpected { what: "a request as JSON", came: error.to_string() })
+        serde_json::to_string(&self.request).map_err(|error| Failure::Unexpected {
+            what: "a request as JSON",
+            came: error.to_string(),
+        })
     }
 
     fn asking<'a>(&'a self, org_id: OrgId, client: usize, user: &'a User) -> ConsentRequest<'a> {
@@ -111,20 +116,30 @@ impl Library {
         for client in 0..self.clients.len() {
             let asking = self.asking(org_id, client, &person);
             let offered = offer_scopes(&self.context.db, self.rules(), asking).await;
-            offers.push(
-                offered.map_err(|error| Failure::Unexpected { what: "scopes to offer", came: error.to_string() })?,
-            );
+            offers.push(offered.map_err(|error| Failure::Unexpected {
+                what: "scopes to offer",
+                came: error.to_string(),
+            })?);
         }
         Ok(offers)
     }
 
     /// A user approves everything.
-    pub async fn consent(&self, org_id: OrgId, client: usize, number: u64, offer: &Offer) -> Result<(), Refused> {
+    pub async fn consent(
+        &self,
+        org_id: OrgId,
+        client: usize,
+        number: u64,
+        offer: &Offer,
+    ) -> Result<(), Refused> {
         let user = people::person(number);
         let asking = self.asking(org_id, client, &user);
         let ticked = offer.scopes.all();
         let approval = Approval {
-            request: Requested::Waiting { handle: people::handle(number), browser: Digest::of(people::BROWSER) },
+            request: Requested::Waiting {
+                handle: people::handle(number),
+                browser: Digest::of(people::BROWSER),
+            },
             client: asking.client,
             user: &user,
             signed_in_at: self.context.clock.now(),
@@ -132,7 +147,8 @@ impl Library {
             answer: Some(Answer { page_digest: asking.page_digest(offer), chosen: &ticked }),
             code_ttl: CODE_TTL,
         };
-        let approved = approve_request(&self.context, self.rules(), approval, &AuditActor::COMMAND_LINE).await;
+        let approved =
+            approve_request(&self.context, self.rules(), approval, &AuditActor::COMMAND_LINE).await;
         approved.map(drop).map_err(|error| error.to_string())
     }
 
@@ -142,7 +158,8 @@ impl Library {
 }
 
 async fn find_client(db: &Db, id: &str) -> Result<Client, Failure> {
-    let unknown = || Failure::Unexpected { what: "a client that is registered", came: id.to_owned() };
+    let unknown =
+        || Failure::Unexpected { what: "a client that is registered", came: id.to_owned() };
     let id = ClientId::parse(id).map_err(|_| unknown())?;
     clients::find(db, id).await?.ok_or_else(unknown)
 }
@@ -154,13 +171,21 @@ fn default_settings() -> Result<Loaded, Failure> {
         flags: Vec::new(),
         read_file: |path| std::fs::read_to_string(path),
     };
-    Config::load(&sources).map_err(|errors| Failure::Unexpected { what: "default settings", came: errors.to_string() })
+    Config::load(&sources).map_err(|errors| Failure::Unexpected {
+        what: "default settings",
+        came: errors.to_string(),
+    })
 }
 
 fn restriction(oidc: &[&str], permissions: &[&str]) -> Result<ScopesRestriction, Failure> {
-    let tokens = |names: &[&str]| names.iter().map(|name| ScopeToken::parse(name)).collect::<Result<Vec<_>, _>>();
+    let tokens = |names: &[&str]| {
+        names.iter().map(|name| ScopeToken::parse(name)).collect::<Result<Vec<_>, _>>()
+    };
     let bad = |error| Failure::Unexpected { what: "names of scopes", came: format!("{error}") };
-    Ok(ScopesRestriction::from_stored(tokens(oidc).map_err(bad)?, tokens(permissions).map_err(bad)?))
+    Ok(ScopesRestriction::from_stored(
+        tokens(oidc).map_err(bad)?,
+        tokens(permissions).map_err(bad)?,
+    ))
 }
 
 fn request() -> AuthorizationRequest {

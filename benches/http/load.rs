@@ -29,12 +29,18 @@ pub struct Tally {
     pub took: Duration,
 }
 
-pub fn run(address: SocketAddr, request: &Arc<Request>, connections: usize, turn: Duration) -> io::Result<Tally> {
+pub fn run(
+    address: SocketAddr,
+    request: &Arc<Request>,
+    connections: usize,
+    turn: Duration,
+) -> io::Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let began = Instant::now();
-        let drivers: Vec<_> =
-            (0..connections).map(|_| tokio::spawn(drive(address, Arc::clone(request), began + turn))).collect();
+        let drivers: Vec<_> = (0..connections)
+            .map(|_| tokio::spawn(drive(address, Arc::clone(request), began + turn)))
+            .collect();
         let mut total = collect(drivers, turn + MAX_WAIT).await;
         total.took = began.elapsed();
         Ok(total)
@@ -69,7 +75,12 @@ async fn drive(address: SocketAddr, request: Arc<Request>, until: Instant) -> Ta
     tally
 }
 
-async fn converse(address: SocketAddr, request: &Request, until: Instant, tally: &mut Tally) -> io::Result<()> {
+async fn converse(
+    address: SocketAddr,
+    request: &Request,
+    until: Instant,
+    tally: &mut Tally,
+) -> io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut conversation = Conversation::new(request);

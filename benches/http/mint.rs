@@ -47,7 +47,12 @@ pub struct Mint {
 }
 
 impl Mint {
-    pub fn open(target: &Target, org_id: OrgId, client_id: ClientId, api: Resource) -> Result<Self, Failure> {
+    pub fn open(
+        target: &Target,
+        org_id: OrgId,
+        client_id: ClientId,
+        api: Resource,
+    ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let random = Random::system();
         let scopes = ScopeSet::parse(SCOPE).unwrap_or_default();
@@ -129,7 +134,8 @@ async fn authorize(
     let mut made = Vec::with_capacity(PEOPLE);
     let mut tx = db.begin().await?;
     org_clients::lock(&mut tx, org_id, client_id, now()).await?;
-    org_clients::assign_authorized_id(&mut tx, org_id, client_id, AuthorizedClientId(id()), now()).await?;
+    org_clients::assign_authorized_id(&mut tx, org_id, client_id, AuthorizedClientId(id()), now())
+        .await?;
     for person in 0..PEOPLE {
         let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
         // Nobody signs in, so the hash matches no password.

@@ -47,8 +47,16 @@ impl Peer {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         let port = cluster::free_port()?;
         let mut command = process::bound_to_us("node", &[], Ending::Kill);
-        command.arg("server.mjs").current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("NODE_ENV", "production");
+        command
+            .arg("server.mjs")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("NODE_ENV", "production");
         command.envs([
             ("PORT", port.to_string().as_str()),
             ("DATABASE_URL", &cluster.url(DATABASE)),
@@ -88,9 +96,10 @@ pub fn codes(address: SocketAddr, count: usize) -> Result<Vec<String>, Failure> 
     let mut codes = Vec::with_capacity(count);
     while codes.len() < count {
         let path = format!("/mint?codes={}", (count - codes.len()).min(1_000));
-        let body = exchange::call(address, "POST", &path, &[], "")?.expect_status(200, "codes")?.body;
-        let minted: Minted =
-            serde_json::from_str(&body).map_err(|_| Failure::Unexpected { what: "codes", came: body })?;
+        let body =
+            exchange::call(address, "POST", &path, &[], "")?.expect_status(200, "codes")?.body;
+        let minted: Minted = serde_json::from_str(&body)
+            .map_err(|_| Failure::Unexpected { what: "codes", came: body })?;
         codes.extend(minted.codes);
     }
     Ok(codes)

@@ -55,7 +55,10 @@ const FAMILY: &str = "01900000-0000-7000-8000-000000000001";
 
 const COLUMNS: [(&str, &str); 8] = [
     ("name", "Example client with a name of ordinary length"),
-    ("redirect_uris", r#"["https://client.example.com/oauth/callback", "http://127.0.0.1:8000/oauth/callback"]"#),
+    (
+        "redirect_uris",
+        r#"["https://client.example.com/oauth/callback", "http://127.0.0.1:8000/oauth/callback"]"#,
+    ),
     ("grant_types", r#"["authorization_code", "refresh_token"]"#),
     ("scope", "openid profile email offline_access"),
     ("auth_method", "none"),
@@ -86,13 +89,20 @@ impl Pgbench {
     pub fn prepare(cluster: &Cluster) -> Result<Self, Failure> {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         cluster.sql(DATABASE, TABLES)?;
-        let (insert, rotate) = (cluster.folder().join("insert.sql"), cluster.folder().join("rotate.sql"));
+        let (insert, rotate) =
+            (cluster.folder().join("insert.sql"), cluster.folder().join("rotate.sql"));
         fs::write(&insert, INSERT)?;
         fs::write(&rotate, ROTATE)?;
         Ok(Self { insert, rotate })
     }
 
-    pub fn run(&self, cluster: &Cluster, script: Script, connections: usize, turn: Duration) -> Result<Tally, Failure> {
+    pub fn run(
+        &self,
+        cluster: &Cluster,
+        script: Script,
+        connections: usize,
+        turn: Duration,
+    ) -> Result<Tally, Failure> {
         let log = cluster.folder().join("pgbench-log");
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut pgbench = cluster.client("pgbench", DATABASE);
@@ -121,14 +131,19 @@ impl Pgbench {
 pub fn insert_one(cluster: &Cluster) -> Result<&'static str, Failure> {
     const ID: &str = "01900000-0000-7000-8000-000000000000";
     let values: Vec<String> = COLUMNS.iter().map(|(_, value)| format!("'{value}'")).collect();
-    cluster.sql(DATABASE, &format!("INSERT INTO clients VALUES ('{ID}', {})", values.join(", ")))?;
+    cluster
+        .sql(DATABASE, &format!("INSERT INTO clients VALUES ('{ID}', {})", values.join(", ")))?;
     Ok(ID)
 }
 
 /// The number after `label` in the output of pgbench.
 fn figure(printed: &str, label: &str) -> Result<f64, Failure> {
-    let value = printed.split(label).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    value.ok_or_else(|| Failure::Unexpected { what: "a rate from pgbench", came: printed.to_owned() })
+    let value =
+        printed.split(label).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    value.ok_or_else(|| Failure::Unexpected {
+        what: "a rate from pgbench",
+        came: printed.to_owned(),
+    })
 }
 
 /// Before Postgres 15, pgbench does not print this line, and a failed transaction ends the run.

@@ -30,7 +30,11 @@ impl Ending {
 
 impl Process {
     /// Starts `command`, which [`bound_to_us`] made for the same `ending`.
-    pub fn start(mut command: Command, program: &'static str, ending: Ending) -> Result<Self, Failure> {
+    pub fn start(
+        mut command: Command,
+        program: &'static str,
+        ending: Ending,
+    ) -> Result<Self, Failure> {
         let child = command.spawn().map_err(|cause| Failure::NotStarted { program, cause })?;
         Ok(Self { child, program, ending })
     }
@@ -47,7 +51,9 @@ impl Process {
     pub fn must_run(&mut self) -> Result<(), Failure> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => Err(Failure::Failed { program: self.program, said: status.to_string() }),
+            Some(status) => {
+                Err(Failure::Failed { program: self.program, said: status.to_string() })
+            }
         }
     }
 }
@@ -55,7 +61,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // The process may have ended already, and the error cannot be reported.
-        let _ = Command::new("kill").args(["-s", self.ending.name(), &self.id().to_string()]).output();
+        let _ =
+            Command::new("kill").args(["-s", self.ending.name(), &self.id().to_string()]).output();
         let _ = self.child.wait();
     }
 }
@@ -69,7 +76,8 @@ pub fn bound_to_us(program: impl AsRef<OsStr>, privileges: &[&str], ending: Endi
 
 /// Runs the command to its end and returns its output.
 pub fn run(command: &mut Command, program: &'static str) -> Result<String, Failure> {
-    let Output { status, stdout, stderr } = command.output().map_err(|cause| Failure::NotStarted { program, cause })?;
+    let Output { status, stdout, stderr } =
+        command.output().map_err(|cause| Failure::NotStarted { program, cause })?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }

@@ -40,7 +40,8 @@ pub struct Log {
 
 impl Receiver {
     pub fn start() -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let (address, log) = (listener.local_addr()?, Arc::new(Mutex::new(Log::default())));
         let shared = Arc::clone(&log);

@@ -14,7 +14,8 @@ pub fn print_machine(cluster: &Cluster, has_peer: bool) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = process::run(Command::new("uname").arg("-sr"), "uname").unwrap_or_default();
     let folder = cluster.folder();
-    let disk = process::run(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder), "stat").unwrap_or_default();
+    let disk = process::run(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder), "stat")
+        .unwrap_or_default();
     let postgres = cluster.version().unwrap_or_default();
     println!("{cores} cores, {}, {postgres}, data on {}", kernel.trim(), disk.trim());
     if has_peer {
@@ -31,7 +32,8 @@ pub const COLUMNS: [&str; 13] = [
 pub fn print_table(results: &Results) {
     let rows = results.rows().map(|(connections, contender, rounds)| {
         let ratio = contender.baseline().and_then(|baseline| {
-            let ratio = results.ratio(connections, [contender, baseline], |round| round.per_second)?;
+            let ratio =
+                results.ratio(connections, [contender, baseline], |round| round.per_second)?;
             Some(format!("{ratio:.2} × {}", baseline.name()))
         });
         let mut row = vec![contender.name().to_owned(), connections.to_string()];
@@ -81,7 +83,9 @@ pub fn print_goals(goals: &[Goal], errors: u64, others: f64) {
         count(Verdict::NotMeasured),
     );
     if others > NOISY {
-        println!("This run was too noisy to judge: others used more than {NOISY} core. A quiet machine says more.");
+        println!(
+            "This run was too noisy to judge: others used more than {NOISY} core. A quiet machine says more."
+        );
     }
 }
 
@@ -90,9 +94,17 @@ fn row(goal: &Goal) -> Vec<String> {
         Limit::AtLeast(limit) => format!("≥ {limit}"),
         Limit::AtMost(limit) => format!("≤ {limit}"),
     };
-    let connections = goal.connections.map_or_else(String::new, |connections| connections.to_string());
+    let connections =
+        goal.connections.map_or_else(String::new, |connections| connections.to_string());
     let verdict = verdict(goal.verdict()).to_owned();
-    vec![goal.name.clone(), connections, limit, figure(goal.measured, 2), format!("{:.2}", goal.others), verdict]
+    vec![
+        goal.name.clone(),
+        connections,
+        limit,
+        figure(goal.measured, 2),
+        format!("{:.2}", goal.others),
+        verdict,
+    ]
 }
 
 fn verdict(verdict: Verdict) -> &'static str {
@@ -111,7 +123,10 @@ pub fn print(header: &[&str], rows: &[Vec<String>]) {
         cells.max().unwrap_or_default().max(header[column].chars().count())
     };
     let line = |cells: &[String]| {
-        let padded = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        let padded = cells
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
         format!("| {} |", padded.collect::<Vec<_>>().join(" | "))
     };
     let rule: Vec<String> = (0..header.len()).map(|column| "-".repeat(width(column))).collect();

@@ -49,7 +49,11 @@ impl Request {
     }
 
     /// A GET of the path of each id in turn. All ids have the same length.
-    pub fn get_each(ids: Vec<String>, path: impl Fn(&str) -> String, headers: &[(&str, &str)]) -> Self {
+    pub fn get_each(
+        ids: Vec<String>,
+        path: impl Fn(&str) -> String,
+        headers: &[(&str, &str)],
+    ) -> Self {
         let first = ids.first().map_or("", String::as_str);
         let text = text("GET", &path(first), headers, "");
         let start = text.find(first).unwrap_or_default();
@@ -74,8 +78,12 @@ impl Request {
     /// different clients before they repeat.
     pub fn register(path: &str, client: &str, distinct: u64) -> Self {
         let bytes = text("POST", path, &[JSON], &registration(client)).into_bytes();
-        let start = bytes.windows(DIGITS.len()).position(|window| window == DIGITS.as_bytes()).unwrap_or_default();
-        let number = Number { digits: start..start + DIGITS.len(), next: AtomicU64::new(0), distinct };
+        let start = bytes
+            .windows(DIGITS.len())
+            .position(|window| window == DIGITS.as_bytes())
+            .unwrap_or_default();
+        let number =
+            Number { digits: start..start + DIGITS.len(), next: AtomicU64::new(0), distinct };
         Self { bytes, varies: Varies::Number(number), expected_status: 201 }
     }
 

@@ -15,7 +15,9 @@ pub struct Malformed;
 impl Head {
     /// `None` until the header section is complete.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return Ok(None);
+        };
         let head = std::str::from_utf8(&bytes[..end]).map_err(|_| Malformed)?;
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(status).ok_or(Malformed)?;

@@ -16,7 +16,9 @@ impl Results {
     }
 
     pub fn rows(&self) -> impl Iterator<Item = (usize, Contender, &[Measurement])> {
-        self.0.iter().map(|((connections, contender), rounds)| (*connections, *contender, rounds.as_slice()))
+        self.0
+            .iter()
+            .map(|((connections, contender), rounds)| (*connections, *contender, rounds.as_slice()))
     }
 
     pub fn rounds(&self, connections: usize, contender: Contender) -> &[Measurement] {
@@ -42,7 +44,10 @@ impl Results {
     }
 }
 
-pub fn ratio([above, below]: [&[Measurement]; 2], figure: impl Fn(&Measurement) -> f64) -> Option<f64> {
+pub fn ratio(
+    [above, below]: [&[Measurement]; 2],
+    figure: impl Fn(&Measurement) -> f64,
+) -> Option<f64> {
     let ratios = above.iter().zip(below).map(|(above, below)| figure(above) / figure(below));
     // A round in which one of them got no response has no ratio.
     median(ratios.filter(|ratio| ratio.is_finite()))

@@ -22,7 +22,10 @@ pub fn run(stage: &Stage, options: &Options) -> Result<Results, Failure> {
     for round in 1..=options.rounds() {
         for &(connections, contender) in &order {
             turn += 1;
-            eprint!("[{turn:>3}/{turns}] round {round}, {connections:>2} conns, {:<33} ", contender.name());
+            eprint!(
+                "[{turn:>3}/{turns}] round {round}, {connections:>2} conns, {:<33} ",
+                contender.name()
+            );
             let measured = stage.turn(contender, connections, options)?;
             eprintln!("{}", summary(&measured));
             results.add(connections, contender, measured);
@@ -41,7 +44,9 @@ fn order(stage: &Stage, options: &Options) -> Vec<(usize, Contender)> {
 
 fn summary(measured: &Measurement) -> String {
     let Measurement { per_second, p99_ms, errors, .. } = measured;
-    let status = measured.wrong_status.map_or_else(String::new, |status| format!(", status {status} among them"));
+    let status = measured
+        .wrong_status
+        .map_or_else(String::new, |status| format!(", status {status} among them"));
     format!("{per_second:>8.0}/s, p99 {p99_ms:.2} ms, {errors} errors{status}")
 }
 
@@ -62,7 +67,11 @@ pub fn memory(stage: &Stage, options: &Options) -> Result<Memory, Failure> {
     } else {
         None
     };
-    Ok(Memory { first_answer: Some(subject.first_answer), idle_mb: Some(subject.idle_mb), after_a_million_mb })
+    Ok(Memory {
+        first_answer: Some(subject.first_answer),
+        idle_mb: Some(subject.idle_mb),
+        after_a_million_mb,
+    })
 }
 
 fn register_a_million(stage: &Stage) -> Result<(), Failure> {

@@ -101,14 +101,20 @@ impl Side {
         contender: Contender,
         options: &Options,
     ) -> Result<(), Failure> {
-        let target = self.targets.iter().find(|(who, _)| *who == contender).map(|(_, target)| target);
+        let target =
+            self.targets.iter().find(|(who, _)| *who == contender).map(|(_, target)| target);
         let Some(target) = target else { return Ok(()) };
         if let Contender::Tokens(endpoint, _) = contender {
             self.subject.tokens.stock_up(endpoint, options.warm_up() + options.turn())?;
         }
         cluster.sql("postgres", "CHECKPOINT")?;
         let measured = target.turn(contender, connections, cluster.process_id(), options)?;
-        eprint!(", {} clients: {:.0}/s, {} errors", self.clients + ACTIVE, measured.per_second, measured.errors);
+        eprint!(
+            ", {} clients: {:.0}/s, {} errors",
+            self.clients + ACTIVE,
+            measured.per_second,
+            measured.errors
+        );
         self.results.add(connections, contender, measured);
         Ok(())
     }
@@ -121,7 +127,8 @@ fn targets(subject: &mut Subject, active: Active) -> Result<Vec<(Contender, Targ
     subject.tokens.spread_over(grants, refresh_tokens);
     let keys = subject.keys.headers();
     let restriction = Request::get_each(restricted_clients, subject::restriction_path, &keys);
-    let (exchange, refresh) = (subject.tokens.request(Endpoint::Exchange)?, subject.tokens.spread_refresh());
+    let (exchange, refresh) =
+        (subject.tokens.request(Endpoint::Exchange)?, subject.tokens.spread_refresh());
     let introspect = subject.tokens.request(Endpoint::IntrospectNew)?;
     let ours = |endpoint| Contender::Tokens(endpoint, Issuer::Ours);
     let target = |(contender, request)| {
@@ -142,7 +149,10 @@ fn targets(subject: &mut Subject, active: Active) -> Result<Vec<(Contender, Targ
 }
 
 /// Fails if the inserted families are not valid. An introspection has the status 200 even then.
-fn check_refreshed_tokens(subject: &Subject, targets: &[(Contender, Target)]) -> Result<(), Failure> {
+fn check_refreshed_tokens(
+    subject: &Subject,
+    targets: &[(Contender, Target)],
+) -> Result<(), Failure> {
     const A_WHILE: Duration = Duration::from_millis(300);
     let refresh = Contender::Tokens(Endpoint::Refresh, Issuer::Ours);
     for (_, target) in targets.iter().filter(|(contender, _)| *contender == refresh) {
@@ -156,7 +166,9 @@ fn check_refreshed_tokens(subject: &Subject, targets: &[(Contender, Target)]) ->
 }
 
 fn grant_id(text: &str) -> Result<GrantId, Failure> {
-    text.parse().map(GrantId).map_err(|_| Failure::Unexpected { what: "a grant's id", came: text.to_owned() })
+    text.parse()
+        .map(GrantId)
+        .map_err(|_| Failure::Unexpected { what: "a grant's id", came: text.to_owned() })
 }
 
 impl Sides {
@@ -192,9 +204,11 @@ impl Sides {
             for contender in MEASURED {
                 for side in [&self.small, &self.large] {
                     let clients = (side.clients + ACTIVE).to_string();
-                    let mut row = vec![contender.name().to_owned(), clients, connections.to_string()];
+                    let mut row =
+                        vec![contender.name().to_owned(), clients, connections.to_string()];
                     row.extend(report::medians(side.results.rounds(connections, contender)));
-                    let ratio = (side.clients > 0).then(|| figure(self.ratio(connections, contender), 2));
+                    let ratio =
+                        (side.clients > 0).then(|| figure(self.ratio(connections, contender), 2));
                     row.push(ratio.unwrap_or_default());
                     rows.push(row);
                 }
@@ -205,9 +219,14 @@ impl Sides {
 
     fn goals(&self, connections: &[usize]) -> Vec<Goal> {
         let goal = |connections: usize, contender: Contender| {
-            let others = self.rounds(connections, contender).into_iter().flatten().map(|round| round.others);
+            let others =
+                self.rounds(connections, contender).into_iter().flatten().map(|round| round.others);
             Goal {
-                name: format!("{}, with {} more clients / without", contender.name(), self.large.clients),
+                name: format!(
+                    "{}, with {} more clients / without",
+                    contender.name(),
+                    self.large.clients
+                ),
                 connections: Some(connections),
                 limit: Limit::AtLeast(AT_LEAST),
                 measured: self.ratio(connections, contender),

@@ -40,7 +40,11 @@ impl Stage {
         let cluster = Cluster::start()?;
         let pgbench = Pgbench::prepare(&cluster)?;
         let mut targets = Vec::new();
-        let subject = if options.wants(Group::Server) { Some(Subject::start(&cluster, DATABASE)?) } else { None };
+        let subject = if options.wants(Group::Server) {
+            Some(Subject::start(&cluster, DATABASE)?)
+        } else {
+            None
+        };
         if let Some(subject) = &subject {
             targets.extend(subject_targets(subject));
         }
@@ -49,7 +53,11 @@ impl Stage {
             targets.extend(token_targets(server, options)?);
         }
         let bytes = subject.as_ref().map_or(USUAL_BYTES, |subject| subject.sites_bytes);
-        let floor = if options.wants(Group::Floor) { Some(start_floor(&cluster, bytes, &mut targets)?) } else { None };
+        let floor = if options.wants(Group::Floor) {
+            Some(start_floor(&cluster, bytes, &mut targets)?)
+        } else {
+            None
+        };
         let pgbench = options.wants(Group::Pgbench).then_some(pgbench);
         Ok(Self { targets, pgbench, subject, peer, _floor: floor, cluster })
     }
@@ -67,18 +75,24 @@ impl Stage {
     }
 
     /// One contender's turn.
-    pub fn turn(&self, contender: Contender, connections: usize, options: &Options) -> Result<Measurement, Failure> {
+    pub fn turn(
+        &self,
+        contender: Contender,
+        connections: usize,
+        options: &Options,
+    ) -> Result<Measurement, Failure> {
         let postgres = self.cluster.process_id();
         if let Some(target) = self.target(contender) {
             self.stock_up(contender, options)?;
             return target.turn(contender, connections, postgres, options);
         }
-        let pgbench = self
-            .pgbench
-            .as_ref()
-            .ok_or(Failure::Unexpected { what: "a server to measure", came: contender.name().to_owned() })?;
+        let pgbench = self.pgbench.as_ref().ok_or(Failure::Unexpected {
+            what: "a server to measure",
+            came: contender.name().to_owned(),
+        })?;
         let stopwatch = Stopwatch::start(None, postgres)?;
-        let script = if contender == Contender::PgbenchRotate { Script::Rotate } else { Script::Insert };
+        let script =
+            if contender == Contender::PgbenchRotate { Script::Rotate } else { Script::Insert };
         let tally = pgbench.run(&self.cluster, script, connections, options.turn())?;
         stopwatch.stop(tally, None)
     }
@@ -87,7 +101,8 @@ impl Stage {
         let Contender::Tokens(endpoint, issuer) = contender else { return Ok(()) };
         let mut servers = token_servers(self.subject.as_ref(), self.peer.as_ref());
         let server = servers.find(|server| server.issuer == issuer);
-        server.map_or(Ok(()), |server| server.stock_up(endpoint, options.warm_up() + options.turn()))
+        server
+            .map_or(Ok(()), |server| server.stock_up(endpoint, options.warm_up() + options.turn()))
     }
 
     /// Sends new registrations only, to measure their memory. Returns the number of responses.
@@ -121,12 +136,18 @@ fn start_peer(cluster: &Cluster) -> Result<Option<Peer>, Failure> {
     Peer::start(cluster, &folder).map(Some)
 }
 
-fn token_servers<'a>(subject: Option<&'a Subject>, peer: Option<&'a Peer>) -> impl Iterator<Item = &'a TokenServer> {
+fn token_servers<'a>(
+    subject: Option<&'a Subject>,
+    peer: Option<&'a Peer>,
+) -> impl Iterator<Item = &'a TokenServer> {
     let ours = subject.map(|subject| &subject.tokens);
     ours.into_iter().chain(peer.map(|peer| &peer.tokens))
 }
 
-fn token_targets(server: &TokenServer, options: &Options) -> Result<Vec<(Contender, Target)>, Failure> {
+fn token_targets(
+    server: &TokenServer,
+    options: &Options,
+) -> Result<Vec<(Contender, Target)>, Failure> {
     /// The number of families to replace broken ones.
     const SPARE: usize = 16;
     let most = options.connections().into_iter().max().unwrap_or_default();
@@ -139,7 +160,11 @@ fn token_targets(server: &TokenServer, options: &Options) -> Result<Vec<(Contend
     Endpoint::ALL.into_iter().map(target).collect()
 }
 
-fn start_floor(cluster: &Cluster, bytes: usize, targets: &mut Vec<(Contender, Target)>) -> Result<Process, Failure> {
+fn start_floor(
+    cluster: &Cluster,
+    bytes: usize,
+    targets: &mut Vec<(Contender, Target)>,
+) -> Result<Process, Failure> {
     let client = pgbench::insert_one(cluster)?;
     let port = cluster::free_port()?;
     let mut command = process::bound_to_us(std::env::current_exe()?, &[], Ending::Kill);
@@ -153,7 +178,8 @@ fn start_floor(cluster: &Cluster, bytes: usize, targets: &mut Vec<(Contender, Ta
     let get = |path| Request::get(path, &[], 200);
     targets.push((Contender::FloorRead, target(address, &process, get(&read_path))));
     targets.push((Contender::FloorStatic, target(address, &process, get(floor::STATIC_PATH))));
-    let registration = Request::post(floor::PARSE_PATH, &[request::JSON], &request::registration("Client"));
+    let registration =
+        Request::post(floor::PARSE_PATH, &[request::JSON], &request::registration("Client"));
     targets.push((Contender::FloorParse, target(address, &process, registration)));
     Ok(process)
 }

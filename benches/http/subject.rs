@@ -75,12 +75,26 @@ impl Subject {
         let (process, first_answer) = settings.start_some_times()?;
         let restricted_client = restrict_a_client(settings.address, &keys)?;
         let client = register(settings.address, "Client with tokens")?;
-        let tokens =
-            our_tokens::token_server(settings.address, process.id(), settings.database_url, &keys.org, client)?;
+        let tokens = our_tokens::token_server(
+            settings.address,
+            process.id(),
+            settings.database_url,
+            &keys.org,
+            client,
+        )?;
         let sites = exchange::call(settings.address, "GET", SITES_PATH, &[], "")?;
         let idle_mb = crate::usage::resident_mb(process.id())?;
         let (address, sites_bytes) = (settings.address, sites.body.len());
-        Ok(Self { process, address, keys, restricted_client, first_answer, idle_mb, tokens, sites_bytes })
+        Ok(Self {
+            process,
+            address,
+            keys,
+            restricted_client,
+            first_answer,
+            idle_mb,
+            tokens,
+            sites_bytes,
+        })
     }
 
     pub fn restriction_path(&self) -> String {
@@ -127,16 +141,23 @@ impl Settings {
 
     fn command(&self) -> Command {
         let mut command = process::bound_to_us(env!("CARGO_BIN_EXE_grantor"), &[], Ending::Kill);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(&self.folder);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .current_dir(&self.folder);
         command.env("GRANTOR_DATABASE__URL", &self.database_url);
         command.env("GRANTOR_HTTP__LISTEN", self.address.to_string());
         command.env("GRANTOR_HTTP__MANAGEMENT_LISTEN", self.management.to_string());
-        command.envs(LIMITS_OFF.map(|limit| (limit, "0"))).envs(BOUNDS_FAR).envs(self.more.iter().copied());
+        command
+            .envs(LIMITS_OFF.map(|limit| (limit, "0")))
+            .envs(BOUNDS_FAR)
+            .envs(self.more.iter().copied());
         command
     }
 
     fn bootstrap(&self) -> Result<Keys, Failure> {
-        let arguments = ["bootstrap", "--org", "Bench", "--email", "bench@example.com", "--output", "json"];
+        let arguments =
+            ["bootstrap", "--org", "Bench", "--email", "bench@example.com", "--output", "json"];
         let printed = process::run(self.command().args(arguments), "grantor bootstrap")?;
         let keys: Value = parse(&printed)?;
         let org = keys.get("org").map(|org| text(org, "id")).transpose()?.unwrap_or_default();
@@ -166,7 +187,11 @@ impl Settings {
 }
 
 /// Retries until the status is 200.
-pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -> Result<(), Failure> {
+pub fn wait_for_answer(
+    process: &mut Process,
+    address: SocketAddr,
+    path: &str,
+) -> Result<(), Failure> {
     const SECONDS: u64 = 20;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(SECONDS) {
@@ -182,8 +207,10 @@ pub fn wait_for_answer(process: &mut Process, address: SocketAddr, path: &str) -
 /// The size in megabytes of the table that refreshes write to, with its indexes.
 pub fn families_mb(cluster: &Cluster) -> Result<f64, Failure> {
     let printed = cluster.sql(DATABASE, "SELECT pg_total_relation_size('families')")?;
-    let bytes: f64 =
-        printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a table's size", came: printed })?;
+    let bytes: f64 = printed
+        .trim()
+        .parse()
+        .map_err(|_| Failure::Unexpected { what: "a table's size", came: printed })?;
     Ok(bytes / 1_048_576.0)
 }
 
@@ -199,7 +226,13 @@ pub fn register_known() -> Request {
 
 /// Registers a client and returns its id.
 pub fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
-    let registered = exchange::call(address, "POST", REGISTER_PATH, &[request::JSON], &request::registration(name))?;
+    let registered = exchange::call(
+        address,
+        "POST",
+        REGISTER_PATH,
+        &[request::JSON],
+        &request::registration(name),
+    )?;
     text(&parse(&registered.expect_status(201, "registration")?.body)?, "client_id")
 }
 
@@ -207,7 +240,8 @@ pub fn register(address: SocketAddr, name: &str) -> Result<String, Failure> {
 fn restrict_a_client(address: SocketAddr, keys: &Keys) -> Result<String, Failure> {
     let client = register(address, "Restricted client")?;
     let lists = json!({"oidc_scopes": ["openid", "email"], "permission_scopes": ["dashboards_read", "metrics_read"]});
-    let restriction = json!({"data": {"type": "upsert_scopes_restriction", "attributes": lists}}).to_string();
+    let restriction =
+        json!({"data": {"type": "upsert_scopes_restriction", "attributes": lists}}).to_string();
     let headers = [keys.headers().as_slice(), &[request::JSON]].concat();
     exchange::call(address, "POST", &restriction_path(&client), &headers, &restriction)?
         .expect_status(200, "the restriction")?;
@@ -219,7 +253,8 @@ pub fn restriction_path(client: &str) -> String {
 }
 
 fn parse(text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|_| Failure::Unexpected { what: "JSON", came: text.to_owned() })
+    serde_json::from_str(text)
+        .map_err(|_| Failure::Unexpected { what: "JSON", came: text.to_owned() })
 }
 
 fn text(object: &Value, member: &'static str) -> Result<String, Failure> {

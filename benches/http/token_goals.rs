@@ -2,7 +2,9 @@
 //! Postgres.
 
 use crate::contender::Contender;
-use crate::contender::Contender::{FloorParse, FloorRead, FloorStatic, PgbenchRotate, SameMiddleware};
+use crate::contender::Contender::{
+    FloorParse, FloorRead, FloorStatic, PgbenchRotate, SameMiddleware,
+};
 use crate::endpoint::{Endpoint, Issuer};
 use crate::goals::{At, Goal};
 

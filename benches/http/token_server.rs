@@ -36,7 +36,8 @@ pub struct Paths {
 
 impl Paths {
     pub fn discover(address: SocketAddr) -> Result<Self, Failure> {
-        let document = exchange::call(address, "GET", DISCOVERY, &[], "")?.expect_status(200, DISCOVERY)?.body;
+        let document =
+            exchange::call(address, "GET", DISCOVERY, &[], "")?.expect_status(200, DISCOVERY)?.body;
         let path = |name| {
             let uri = form::member(&document, name).and_then(|uri| uri.split_once("://"));
             let path = uri.and_then(|(_, rest)| Some(rest[rest.find('/')?..].to_owned()));
@@ -79,12 +80,14 @@ impl TokenServer {
     /// Creates one token family per connection.
     pub fn begin_chains(&self, connections: usize) -> Result<(), Failure> {
         for code in self.make_codes(connections)? {
-            let body = form::encode(&[self.exchange_pairs().as_slice(), &[("code", &code)]].concat());
+            let body =
+                form::encode(&[self.exchange_pairs().as_slice(), &[("code", &code)]].concat());
             let answer = exchange::call(self.address, "POST", &self.paths.token, &[FORM], &body)?;
             let body = answer.expect_status(200, "a code")?.body;
-            for (member, tokens) in
-                [("access_token", &self.stock.access_tokens), ("refresh_token", &self.stock.refresh_tokens)]
-            {
+            for (member, tokens) in [
+                ("access_token", &self.stock.access_tokens),
+                ("refresh_token", &self.stock.refresh_tokens),
+            ] {
                 let token = form::member(&body, member).ok_or_else(|| Failure::Unexpected {
                     what: "access token and refresh token",
                     came: body.clone(),
@@ -128,14 +131,24 @@ impl TokenServer {
     pub fn request(&self, endpoint: Endpoint) -> Result<Request, Failure> {
         let Self { paths, stock, .. } = self;
         Ok(match endpoint {
-            Endpoint::Exchange => {
-                Request::form(Form::new(&paths.token, &[], &self.exchange_pairs(), "code", &stock.codes))
-            }
+            Endpoint::Exchange => Request::form(Form::new(
+                &paths.token,
+                &[],
+                &self.exchange_pairs(),
+                "code",
+                &stock.codes,
+            )),
             Endpoint::Refresh => Request::form(self.refresh()),
             Endpoint::IntrospectSeen => self.introspect_the_same()?,
             Endpoint::IntrospectNew => {
                 let headers = [("authorization", self.authorization.as_str())];
-                Request::form(Form::new(&paths.introspection, &headers, &[], "token", &stock.access_tokens))
+                Request::form(Form::new(
+                    &paths.introspection,
+                    &headers,
+                    &[],
+                    "token",
+                    &stock.access_tokens,
+                ))
             }
             Endpoint::Discovery => Request::get(DISCOVERY, &[], 200),
             Endpoint::Jwks => Request::get(&paths.jwks, &[], 200),
@@ -160,7 +173,8 @@ impl TokenServer {
     fn refresh(&self) -> Form {
         let pairs = [("grant_type", "refresh_token"), ("client_id", &self.client_id)];
         let stock = &self.stock;
-        Form::new(&self.paths.token, &[], &pairs, "refresh_token", &stock.refresh_tokens).chained(&stock.access_tokens)
+        Form::new(&self.paths.token, &[], &pairs, "refresh_token", &stock.refresh_tokens)
+            .chained(&stock.access_tokens)
     }
 
     /// An active token: both servers return 200 for an inactive one, too.
@@ -168,7 +182,8 @@ impl TokenServer {
         let token = self.stock.access_tokens.take().unwrap_or_default();
         let headers = [("authorization", self.authorization.as_str()), FORM];
         let body = form::encode(&[("token", &token)]);
-        let answer = exchange::call(self.address, "POST", &self.paths.introspection, &headers, &body)?;
+        let answer =
+            exchange::call(self.address, "POST", &self.paths.introspection, &headers, &body)?;
         let said = answer.expect_status(200, "an access token")?.body;
         if said.contains(r#""active":true"#) {
             return Ok(Request::post(&self.paths.introspection, &headers, &body));

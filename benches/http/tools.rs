@@ -72,5 +72,8 @@ impl RunsAs {
 
 fn user_id(user: &[&str]) -> Result<u32, Failure> {
     let printed = process::run(Command::new("id").arg("-u").args(user), "id -u")?;
-    printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a user's number from `id -u`", came: printed })
+    printed
+        .trim()
+        .parse()
+        .map_err(|_| Failure::Unexpected { what: "a user's number from `id -u`", came: printed })
 }

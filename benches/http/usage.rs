@@ -57,8 +57,9 @@ struct Process {
 
 /// Every process once: `/proc/self` is an alias of a numbered folder.
 fn processes() -> Result<Vec<Process>, Failure> {
-    let is_numbered =
-        |folder: &fs::DirEntry| folder.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+    let is_numbered = |folder: &fs::DirEntry| {
+        folder.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok())
+    };
     let folders = fs::read_dir("/proc")?.flatten().filter(is_numbered);
     // A process that ended meanwhile has no file.
     let stats = folders.filter_map(|folder| fs::read_to_string(folder.path().join("stat")).ok());
@@ -72,12 +73,17 @@ impl Process {
         let (_, after_name) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = after_name.split(' ').collect();
         let times = fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u64>().ok());
-        Some(Self { id: id.parse().ok()?, parent: fields.get(1)?.parse().ok()?, ticks: times.sum() })
+        Some(Self {
+            id: id.parse().ok()?,
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: times.sum(),
+        })
     }
 }
 
 fn of_tree(processes: &[Process], root: u32) -> Duration {
-    let own = processes.iter().find(|process| process.id == root).map_or(0, |process| process.ticks);
+    let own =
+        processes.iter().find(|process| process.id == root).map_or(0, |process| process.ticks);
     let children = processes.iter().filter(|process| process.parent == root);
     from_ticks(own) + children.map(|child| of_tree(processes, child.id)).sum::<Duration>()
 }
@@ -88,7 +94,9 @@ fn of_tree(processes: &[Process], root: u32) -> Duration {
 fn of_machine(stat: &str) -> Duration {
     let all_cores = stat.lines().next().unwrap_or_default().split_whitespace();
     let ticks: Vec<u64> = all_cores.filter_map(|ticks| ticks.parse().ok()).collect();
-    let [user, nice, system, _idle, _iowait, _irq, _softirq, stolen, ..] = ticks[..] else { return Duration::ZERO };
+    let [user, nice, system, _idle, _iowait, _irq, _softirq, stolen, ..] = ticks[..] else {
+        return Duration::ZERO;
+    };
     from_ticks(user + nice + system + stolen)
 }
 
@@ -109,7 +117,8 @@ pub fn peak_mb(process: u32) -> Result<f64, Failure> {
 
 fn megabytes(process: u32, field: &str) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let kilobytes = |line: &str| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
+    let kilobytes =
+        |line: &str| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
     match status.lines().find_map(kilobytes) {
         Some(kilobytes) => Ok(kilobytes / 1024.0),
         None => Err(Failure::Unexpected { what: "memory in a process's status", came: status }),

@@ -31,7 +31,8 @@ pub fn run(options: &Options) -> Result<ExitCode, Failure> {
     let cluster = Cluster::start()?;
     report::print_machine(&cluster, false);
     let receiver = Receiver::start()?;
-    let settings = Settings::new(&cluster, DATABASE)?.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
+    let settings =
+        Settings::new(&cluster, DATABASE)?.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true");
     let keys = settings.prepare(&cluster)?;
     let (clients, mut errors) = set(&cluster, &settings, &keys, &receiver)?;
 
@@ -62,12 +63,16 @@ fn set(
     receiver: &Receiver,
 ) -> Result<(Vec<String>, u64), Failure> {
     let (_process, _) = settings.serve()?;
-    let webhook = json!({"name": "bench", "url": format!("http://{}/hook", receiver.address)}).to_string();
+    let webhook =
+        json!({"name": "bench", "url": format!("http://{}/hook", receiver.address)}).to_string();
     let headers = [keys.headers().as_slice(), &[request::JSON]].concat();
-    exchange::call(settings.address, "POST", WEBHOOKS_PATH, &headers, &webhook)?.expect_status(201, "the webhook")?;
+    exchange::call(settings.address, "POST", WEBHOOKS_PATH, &headers, &webhook)?
+        .expect_status(201, "the webhook")?;
     let now = people::now();
-    cluster
-        .sql(DATABASE, &format!("INSERT INTO orgs (id, name, created_at) VALUES ('{WITHOUT}', 'Without', {now})"))?;
+    cluster.sql(
+        DATABASE,
+        &format!("INSERT INTO orgs (id, name, created_at) VALUES ('{WITHOUT}', 'Without', {now})"),
+    )?;
     let client = |number| subject::register(settings.address, &format!("Client {number}"));
     let clients = (0..causes::CLIENTS).map(client).collect::<Result<_, _>>()?;
     Ok((clients, register_many(cluster, settings)?))
@@ -80,7 +85,10 @@ fn register_many(cluster: &Cluster, settings: &Settings) -> Result<u64, Failure>
     let request = Arc::new(subject::register_new());
     let tally = load::run(settings.address, &request, CONNECTIONS, Duration::from_secs(1))?;
     let printed = cluster.sql(DATABASE, "SELECT count(*) FROM deliveries")?;
-    let events: u64 = printed.trim().parse().map_err(|_| Failure::Unexpected { what: "a count", came: printed })?;
+    let events: u64 = printed
+        .trim()
+        .parse()
+        .map_err(|_| Failure::Unexpected { what: "a count", came: printed })?;
     println!("{} registrations wrote {events} events", tally.latencies.count());
     Ok(tally.errors + events)
 }

@@ -37,7 +37,8 @@ pub enum Actor {
 }
 
 impl AuditActor {
-    pub const COMMAND_LINE: Self = Self { actor: Actor::CommandLine, request_id: None, address: None };
+    pub const COMMAND_LINE: Self =
+        Self { actor: Actor::CommandLine, request_id: None, address: None };
     pub const SERVER: Self = Self { actor: Actor::Server, request_id: None, address: None };
 }
 
@@ -87,7 +88,12 @@ pub(super) struct ServerChange<'a> {
 }
 
 /// Records a change in the transaction that makes it.
-pub(super) async fn record(context: &Context, tx: &mut Tx, by: &AuditActor, change: Change<'_>) -> Result<(), DbError> {
+pub(super) async fn record(
+    context: &Context,
+    tx: &mut Tx,
+    by: &AuditActor,
+    change: Change<'_>,
+) -> Result<(), DbError> {
     audit_events::insert(tx, &event_of(context, by, change)).await
 }
 
@@ -107,7 +113,12 @@ pub(super) async fn record_of_server(
     audit_events::insert(tx, &event(context, by, None, change)).await
 }
 
-fn event(context: &Context, by: &AuditActor, org_id: Option<OrgId>, change: ServerChange<'_>) -> AuditEvent {
+fn event(
+    context: &Context,
+    by: &AuditActor,
+    org_id: Option<OrgId>,
+    change: ServerChange<'_>,
+) -> AuditEvent {
     AuditEvent {
         id: context.new_id(),
         org_id,

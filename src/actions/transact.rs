@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn there_is_time_for_two_deadlocks_and_not_much_more() {
-        for (each_takes, expected) in [(1_000, (3, true)), (1_249, (3, true)), (1_250, (2, false)), (2_500, (1, false))]
+        for (each_takes, expected) in
+            [(1_000, (3, true)), (1_249, (3, true)), (1_250, (2, false)), (2_500, (1, false))]
         {
             assert_eq!(attempts(3, Duration::from_millis(each_takes)), expected, "{each_takes}");
         }

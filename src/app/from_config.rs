@@ -77,10 +77,17 @@ pub(super) fn registration_bounds(config: &Config) -> RegistrationBounds {
 /// The limits on clients that were never used.
 pub(super) fn unused_bounds(config: &Config) -> UnusedBounds {
     let registration = &config.registration;
-    UnusedBounds { clients: registration.max_unused_clients.into(), bytes: registration.max_unused_bytes }
+    UnusedBounds {
+        clients: registration.max_unused_clients.into(),
+        bytes: registration.max_unused_bytes,
+    }
 }
 
-pub(super) fn find_client(config: &Config, catalog: &ScopeCatalog, unused: UnusedClients) -> FindClient {
+pub(super) fn find_client(
+    config: &Config,
+    catalog: &ScopeCatalog,
+    unused: UnusedClients,
+) -> FindClient {
     let outgoing = Outgoing::new(OutgoingRules {
         allow_networks: config.outgoing.allow_networks.clone(),
         allow_loopback: config.client_documents.allow_loopback,
@@ -100,7 +107,10 @@ impl App {
     /// The sender of webhook events. Must be called within a Tokio runtime.
     pub fn sender(&self) -> Sender {
         let webhooks = &self.config.webhooks;
-        let delivery = DeliveryRules { attempts: webhooks.attempts, give_up_after: seconds(webhooks.give_up_after) };
+        let delivery = DeliveryRules {
+            attempts: webhooks.attempts,
+            give_up_after: seconds(webhooks.give_up_after),
+        };
         let rules = SenderRules {
             delivery,
             timeout: webhooks.timeout,

@@ -96,7 +96,9 @@ impl App {
             callers: CallerCache::new(clock.clone()),
             request_ids: RequestIds::new(&random),
             limits: RateLimits::new(&config.limits, clock.clone()),
-            waiting: WaitingRequests::new(WaitingBounds { total: config.limits.waiting_requests_total.into() }),
+            waiting: WaitingRequests::new(WaitingBounds {
+                total: config.limits.waiting_requests_total.into(),
+            }),
             intake: intake(&config, &metrics),
             sites: OnceLock::new(),
             discovery: OnceLock::new(),
@@ -152,7 +154,9 @@ impl App {
 
     /// The access token, if it is active.
     pub async fn find_live(&self, token: &str) -> Result<Option<ActiveToken>, DbError> {
-        self.issuer.find_live(&self.context, |client_id| self.restriction_rules(client_id), token).await
+        self.issuer
+            .find_live(&self.context, |client_id| self.restriction_rules(client_id), token)
+            .await
     }
 
     pub async fn known_resources(&self) -> Result<Vec<Resource>, DbError> {

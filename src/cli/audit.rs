@@ -113,7 +113,9 @@ async fn stored_actor(context: &Context, actor: ActorFilter) -> Result<String, F
 
 fn too_slow(error: DbError) -> Failure {
     match error {
-        DbError::TimedOut => Failure::Failed("the search took too long; narrow it with --since or --org".to_owned()),
+        DbError::TimedOut => {
+            Failure::Failed("the search took too long; narrow it with --since or --org".to_owned())
+        }
         other => other.into(),
     }
 }
@@ -127,11 +129,13 @@ struct Names {
 impl Names {
     async fn of(context: &Context, listed: &[ListedEvent]) -> Result<Self, DbError> {
         let mentioned = |kind: &str| -> BTreeSet<Uuid> {
-            let texts = listed.iter().flat_map(|listed| [&listed.event.actor, &listed.event.subject]);
+            let texts =
+                listed.iter().flat_map(|listed| [&listed.event.actor, &listed.event.subject]);
             texts.flat_map(|text| text.split(' ')).filter_map(|word| id_in(word, kind)).collect()
         };
         let user_ids: Vec<UserId> = mentioned("user").into_iter().map(UserId).collect();
-        let client_ids: Vec<ClientId> = mentioned("client").into_iter().map(ClientId::from_uuid).collect();
+        let client_ids: Vec<ClientId> =
+            mentioned("client").into_iter().map(ClientId::from_uuid).collect();
         let users = users::list_emails(&context.db, &user_ids).await?;
         let clients = clients::list_names(&context.db, &client_ids).await?;
         Ok(Self {
@@ -141,7 +145,18 @@ impl Names {
     }
 
     fn row(&self, ListedEvent { event, org_name }: ListedEvent) -> EventRow {
-        let AuditEvent { id, org_id: _, at, actor, action, subject, before, after, request_id, address } = event;
+        let AuditEvent {
+            id,
+            org_id: _,
+            at,
+            actor,
+            action,
+            subject,
+            before,
+            after,
+            request_id,
+            address,
+        } = event;
         let user_id = actor.split(' ').find_map(|word| id_in(word, "user"));
         let actor_email = user_id.and_then(|id| self.users.get(&id).cloned());
         EventRow {
@@ -167,12 +182,14 @@ impl Names {
     }
 
     fn event_text(&self, event: &EventRow) -> String {
-        let mut rows = vec![("  By", self.named(&event.actor)), ("  About", self.named(&event.subject))];
+        let mut rows =
+            vec![("  By", self.named(&event.actor)), ("  About", self.named(&event.subject))];
         rows.extend(event.org.as_deref().map(|org| ("  Organization", quoted(org))));
         rows.extend(event.before.as_ref().map(|before| ("  Before", members(before))));
         rows.extend(event.after.as_ref().map(|after| ("  After", members(after))));
         let request = event.request_id.as_deref().map(|id| format!("request {}", escaped(id)));
-        let from: Vec<String> = event.address.as_deref().map(escaped).into_iter().chain(request).collect();
+        let from: Vec<String> =
+            event.address.as_deref().map(escaped).into_iter().chain(request).collect();
         if !from.is_empty() {
             rows.push(("  From", from.join(", ")));
         }
@@ -182,8 +199,10 @@ impl Names {
     /// Adds names to `user:1 application_key:2`: the address of a user, the name of a client.
     fn named(&self, text: &str) -> String {
         let named = |word: &str| {
-            let email = id_in(word, "user").and_then(|id| self.users.get(&id)).map(|email| escaped(email));
-            let client = id_in(word, "client").and_then(|id| self.clients.get(&id)).map(|name| quoted(name));
+            let email =
+                id_in(word, "user").and_then(|id| self.users.get(&id)).map(|email| escaped(email));
+            let client =
+                id_in(word, "client").and_then(|id| self.clients.get(&id)).map(|name| quoted(name));
             match email.or(client) {
                 Some(name) => format!("{} ({name})", escaped(word)),
                 None => escaped(word),
@@ -202,5 +221,9 @@ fn id_in(word: &str, kind: &str) -> Option<Uuid> {
 /// Formats members as `disabled: true, grants_ended: 2`.
 fn members(value: &Value) -> String {
     let Value::Object(members) = value else { return escaped(&value.to_string()) };
-    members.iter().map(|(name, value)| escaped(&format!("{name}: {value}"))).collect::<Vec<_>>().join(", ")
+    members
+        .iter()
+        .map(|(name, value)| escaped(&format!("{name}: {value}")))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -55,7 +55,11 @@ fn as_json(made: &Bootstrapped) -> Value {
 /// The keys and the password, which are shown only once.
 pub fn as_text(made: &Bootstrapped) -> String {
     let password = made.user.password.as_ref().map_or("(as given)", |password| password.expose());
-    let hint = made.user.password.as_ref().map_or("", |_| " The password must be changed at the first sign-in.");
+    let hint = made
+        .user
+        .password
+        .as_ref()
+        .map_or("", |_| " The password must be changed at the first sign-in.");
     format!(
         "Organization     {}  ({})\nAdministrator    {}\nPassword         {password}\nAPI key          {}\nApplication key  {}\n\n\
          The keys and the password are shown only once.{hint}",

@@ -96,15 +96,23 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
         Some(email) => Some(user_id(context, &email).await?),
         None => None,
     };
-    let read = grants::list(&context.db, org_id, user_id, client, Page::<GrantRow>::rows_to_read(limit)).await?;
+    let read =
+        grants::list(&context.db, org_id, user_id, client, Page::<GrantRow>::rows_to_read(limit))
+            .await?;
     let page = Page::of(read, limit).map(GrantRow::from);
-    output::list(output, &page.items, &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"])?;
+    output::list(
+        output,
+        &page.items,
+        &["id", "org", "user", "client", "scopes", "last_used_at", "revoked_at"],
+    )?;
     page.note_if_more(output);
     Ok(())
 }
 
 async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Failure> {
-    let ended = revoke_grant(context, id, |_| true, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = revoke_grant(context, id, |_| true, &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
     let RevokedAccess { grants, last_token_ends_at } = ended;
     let named = named::find_named(&context.db, id).await?;
     let done = json!({
@@ -121,7 +129,11 @@ async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Fa
             format!(" of {app} for {}", escaped(&grant.email))
         });
         let of = of.unwrap_or_default();
-        let what = if grants == 0 { format!("Access{of} had already ended.") } else { format!("Access{of} ended.") };
+        let what = if grants == 0 {
+            format!("Access{of} had already ended.")
+        } else {
+            format!("Access{of} ended.")
+        };
         let last_token = last_token(last_token_ends_at, context.clock.now(), "its last token");
         [what].into_iter().chain(last_token).collect()
     })
@@ -130,6 +142,11 @@ async fn revoke(context: &Context, id: GrantId, output: Output) -> Result<(), Fa
 async fn user_id(context: &Context, email: &str) -> Result<UserId, Failure> {
     // Addresses are stored in this form. Any other text matches no user.
     let address = email.trim().to_lowercase();
-    let none = || Failure::Failed(format!("no user has the address {}; `grantor user list` lists all", quoted(email)));
+    let none = || {
+        Failure::Failed(format!(
+            "no user has the address {}; `grantor user list` lists all",
+            quoted(email)
+        ))
+    };
     Ok(users::find_by_email(&context.db, &address).await?.ok_or_else(none)?.id)
 }

@@ -76,9 +76,10 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         match command {
             Command::Create { org, user } => {
                 let org = org.find(&context).await?;
-                let keys = create_key::create_key(&context, org.id, &user, &AuditActor::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
+                let keys =
+                    create_key::create_key(&context, org.id, &user, &AuditActor::COMMAND_LINE)
+                        .await
+                        .map_err(Failure::failed)?;
                 let shown = json!({
                     "api_key": keys.api_key.expose(),
                     "api_key_id": keys.api_key_id,
@@ -96,7 +97,11 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::List { org, limit } => {
                 let org = org.find(&context).await?;
                 let page = Page::of(list(&context, org.id).await?, limit);
-                output::list(output, &page.items, &["id", "kind", "user", "last_four", "created_at", "revoked_at"])?;
+                output::list(
+                    output,
+                    &page.items,
+                    &["id", "kind", "user", "last_four", "created_at", "revoked_at"],
+                )?;
                 page.note_if_more(output);
                 Ok(())
             }
@@ -107,7 +112,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                     .await
                     .map_err(Failure::failed)?;
                 output::item(output, &json!({"id": id, "revoked": true}), || {
-                    format!("Key {id} is revoked. Running servers stop accepting it within five seconds.")
+                    format!(
+                        "Key {id} is revoked. Running servers stop accepting it within five seconds."
+                    )
                 })
             }
         }
@@ -118,6 +125,7 @@ async fn list(context: &Context, org_id: OrgId) -> Result<Vec<KeyRow>, Failure> 
     let api_keys = api_keys::list(&context.db, org_id).await?;
     let application_keys = application_keys::list(&context.db, org_id).await?;
     let api_keys = api_keys.into_iter().map(|key| KeyRow::new("api_key", key));
-    let application_keys = application_keys.into_iter().map(|key| KeyRow::new("application_key", key));
+    let application_keys =
+        application_keys.into_iter().map(|key| KeyRow::new("application_key", key));
     Ok(api_keys.chain(application_keys).collect())
 }

@@ -85,17 +85,21 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let id = create_org::create_org(&context, &name, &AuditActor::COMMAND_LINE)
                     .await
                     .map_err(Failure::failed)?;
-                output::item(output, &json!({"id": id, "name": name.trim()}), || format!("created {name:?} ({id})"))
+                output::item(output, &json!({"id": id, "name": name.trim()}), || {
+                    format!("created {name:?} ({id})")
+                })
             }
             Command::List => {
-                let orgs: Vec<OrgRow> = orgs::list(&context.db).await?.into_iter().map(OrgRow::from).collect();
+                let orgs: Vec<OrgRow> =
+                    orgs::list(&context.db).await?.into_iter().map(OrgRow::from).collect();
                 output::list(output, &orgs, &["id", "name", "default_client_scopes", "created_at"])
             }
             Command::Rename { org, name } => {
                 let org = find_org(&context, &org).await?;
-                let renamed = rename_org::rename_org(&context, &org, &name, &AuditActor::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
+                let renamed =
+                    rename_org::rename_org(&context, &org, &name, &AuditActor::COMMAND_LINE)
+                        .await
+                        .map_err(Failure::failed)?;
                 output::item(output, &json!({"id": org.id, "name": renamed}), || {
                     format!("renamed {:?} to {renamed:?} ({})", org.name, org.id)
                 })
@@ -120,7 +124,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let shown = OrgRow::from(Org { default_client_scopes: scopes, ..org });
                 let mut value = serde_json::to_value(&shown).map_err(Failure::failed)?;
                 add_members(&mut value, &effect, dry_run);
-                output::item(output, &value, || in_words(&shown, &effect, dry_run, context.clock.now()))
+                output::item(output, &value, || {
+                    in_words(&shown, &effect, dry_run, context.clock.now())
+                })
             }
         }
     })
@@ -130,13 +136,17 @@ fn in_words(shown: &OrgRow, effect: &Restricted, dry_run: bool, now: Timestamp) 
     let OrgRow { name, id, .. } = shown;
     let change = &effect.change;
     let begin = if dry_run { "would change" } else { "changed" };
-    let scopes = |scopes: &ScopeSet| if scopes.is_empty() { "none".to_owned() } else { scopes.in_words() };
+    let scopes =
+        |scopes: &ScopeSet| if scopes.is_empty() { "none".to_owned() } else { scopes.in_words() };
     let ended = if dry_run { "Grants that would end" } else { "Grants ended" };
     let mut lines = vec![
         format!("{begin} {name:?} ({id})"),
         format!("Scopes added: {}", scopes(&change.scopes_added)),
         format!("Scopes removed: {}", scopes(&change.scopes_removed)),
-        format!("Grants that hold a removed scope: {}, of {} people", effect.affected.grants, effect.affected.users),
+        format!(
+            "Grants that hold a removed scope: {}, of {} people",
+            effect.affected.grants, effect.affected.users
+        ),
         format!("{ended}: {}", effect.ended),
     ];
     lines.extend(last_token(effect.last_token_ends_at, now, LAST_TOKENS));
@@ -153,6 +163,8 @@ fn parse_scopes(text: &str) -> Result<Option<ScopeSet>, Failure> {
     // The number of scopes is not limited, unlike in a client's parameter: it may be most of the
     // catalog.
     let names = text.split([' ', ',']).filter(|name| !name.is_empty());
-    let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
+    let token = |name: &str| {
+        ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")))
+    };
     names.map(token).collect::<Result<_, _>>().map(Some)
 }

@@ -17,7 +17,9 @@ use crate::cli::{database, output};
 use crate::config::{CatalogSource, DeclaredResource, Loaded};
 use crate::db::resources;
 use crate::db::resources::StoredResource;
-use crate::rules::authorization::protected_resource::{ProtectedResource, challenge, metadata_path};
+use crate::rules::authorization::protected_resource::{
+    ProtectedResource, challenge, metadata_path,
+};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::id::ResourceId;
 use crate::rules::scope::{ScopeSet, ScopeToken};
@@ -98,7 +100,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let columns = ["id", "uri", "name", "scopes", "declared", "created_at"];
                 output::list(output, &all(&context, &loaded).await?, &columns)
             }
-            Command::Show { resource } => print(&loaded, find(&context, &loaded, &resource).await?, None, output),
+            Command::Show { resource } => {
+                print(&loaded, find(&context, &loaded, &resource).await?, None, output)
+            }
             Command::Delete { resource } => {
                 let found = find(&context, &loaded, &resource).await?;
                 delete(&context, &found).await?;
@@ -115,14 +119,24 @@ async fn create(
     new: &New,
 ) -> Result<(StoredResource, crate::rules::secret::Secret), Failure> {
     let names = new.scopes.split([' ', ',']).filter(|name| !name.is_empty());
-    let token = |name: &str| ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")));
+    let token = |name: &str| {
+        ScopeToken::parse(name).map_err(|cause| Failure::Usage(format!("{name:?}: {cause}")))
+    };
     let scopes: ScopeSet = names.map(token).collect::<Result<_, _>>()?;
     let resource = NewResource { uri: &new.uri, name: &new.name, scopes: &scopes };
     let declared = &loaded.config.resources.declared;
-    let created =
-        create_resource::create_resource(context, resource, declared, &loaded.catalog, &AuditActor::COMMAND_LINE).await;
+    let created = create_resource::create_resource(
+        context,
+        resource,
+        declared,
+        &loaded.catalog,
+        &AuditActor::COMMAND_LINE,
+    )
+    .await;
     created.map_err(|error| match &error {
-        CreateResourceError::UnknownScope(name) => Failure::Failed(format!("{error}; {}", how_to_add(name, loaded))),
+        CreateResourceError::UnknownScope(name) => {
+            Failure::Failed(format!("{error}; {}", how_to_add(name, loaded)))
+        }
         _ => Failure::failed(error),
     })
 }
@@ -130,7 +144,9 @@ async fn create(
 fn how_to_add(name: &ScopeToken, loaded: &Loaded) -> String {
     let line = format!("\"{name}\" = {{ description = \"Do what the scope is for\" }}");
     match &loaded.config.scopes.catalog {
-        CatalogSource::File(path) => format!("to add it, write {line} under [permission] in {}", path.display()),
+        CatalogSource::File(path) => {
+            format!("to add it, write {line} under [permission] in {}", path.display())
+        }
         CatalogSource::Shipped | CatalogSource::Minimal => format!(
             "to add it, copy config/scopes-minimal.toml or config/scopes.toml, write {line} under [permission] in the \
              copy, and set scopes.catalog to its path"
@@ -151,28 +167,44 @@ async fn find(context: &Context, loaded: &Loaded, named: &str) -> Result<Resourc
         (Some(ResourceId(known)), Some(id)) => known == id,
         _ => uri.as_ref() == Some(&shown.uri),
     };
-    let none = || Failure::Failed(format!("there is no resource {named:?}; `grantor resource list` lists all"));
+    let none = || {
+        Failure::Failed(format!(
+            "there is no resource {named:?}; `grantor resource list` lists all"
+        ))
+    };
     all(context, loaded).await?.into_iter().find(is_it).ok_or_else(none)
 }
 
 async fn delete(context: &Context, found: &ResourceRow) -> Result<(), Failure> {
     let uri = &found.uri;
-    let declared = || Failure::Failed(format!("{uri} is declared in the settings: remove it from resources.declared"));
+    let declared = || {
+        Failure::Failed(format!(
+            "{uri} is declared in the settings: remove it from resources.declared"
+        ))
+    };
     let id = found.id.ok_or_else(declared)?;
     match create_resource::delete_resource(context, id, &AuditActor::COMMAND_LINE).await? {
         true => Ok(()),
-        false => Err(Failure::Failed(format!("{uri} was deleted by someone else at the same time"))),
+        false => {
+            Err(Failure::Failed(format!("{uri} was deleted by someone else at the same time")))
+        }
     }
 }
 
 /// Prints a resource, and what its developer must implement.
-fn print(loaded: &Loaded, shown: ResourceRow, secret: Option<&str>, output: Output) -> Result<(), Failure> {
+fn print(
+    loaded: &Loaded,
+    shown: ResourceRow,
+    secret: Option<&str>,
+    output: Output,
+) -> Result<(), Failure> {
     let issuer = loaded.config.http.public_url.as_str();
     let document = ProtectedResource::new(&shown.uri, &shown.name, &shown.scopes, issuer);
     let path = metadata_path(&shown.uri);
     let challenge = challenge(&shown.uri, &shown.scopes);
     let url = format!("{issuer}/oauth2/v1/introspect");
-    let introspect = format!("curl --user \"resource:$SECRET\" --data-urlencode \"token=$TOKEN\" {url}");
+    let introspect =
+        format!("curl --user \"resource:$SECRET\" --data-urlencode \"token=$TOKEN\" {url}");
     let document_text = serde_json::to_string_pretty(&document).map_err(Failure::failed)?;
     let mut value = json!({
         "metadata": document,
@@ -186,8 +218,10 @@ fn print(loaded: &Loaded, shown: ResourceRow, secret: Option<&str>, output: Outp
         value["secret"] = Value::from(secret);
     }
     output::item(output, &value, || {
-        let id = shown.id.map_or_else(|| "declared in the settings".to_owned(), |id| id.to_string());
-        let secret = secret.map(|secret| format!("Secret    {secret}\n          It is shown only once.\n"));
+        let id =
+            shown.id.map_or_else(|| "declared in the settings".to_owned(), |id| id.to_string());
+        let secret =
+            secret.map(|secret| format!("Secret    {secret}\n          It is shown only once.\n"));
         format!(
             "Resource  {uri}\nName      {name}\nId        {id}\n{secret}\n\
              Serve this document publicly at {path}, as application/json:\n\n{document_text}\n\n\

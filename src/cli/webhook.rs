@@ -80,7 +80,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
         let context = database::open(&loaded.config).await?;
         match command {
             Command::List { org } => list(&context, &org, output).await,
-            Command::Deliveries { of, state, limit } => deliveries_of(&context, &of, state, limit, output).await,
+            Command::Deliveries { of, state, limit } => {
+                deliveries_of(&context, &of, state, limit, output).await
+            }
             Command::Replay { of, delivery } => replay(&context, &of, delivery, output).await,
             Command::Test { org, auth_method } => {
                 let org = org.find(&context).await?;
@@ -103,7 +105,10 @@ async fn find(context: &Context, org: &Org, named: &str) -> Result<AuthMethod, F
     {
         return Ok(found);
     }
-    let found = auth_methods::list(&context.db, org.id).await?.into_iter().find(|method| method.name == named);
+    let found = auth_methods::list(&context.db, org.id)
+        .await?
+        .into_iter()
+        .find(|method| method.name == named);
     found.ok_or_else(|| Failure::Failed(format!("{:?} has no auth method {named:?}", org.name)))
 }
 
@@ -215,14 +220,25 @@ async fn deliveries_of(
     Ok(())
 }
 
-async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, output: Output) -> Result<(), Failure> {
+async fn replay(
+    context: &Context,
+    of: &OfWebhook,
+    delivery: Option<Uuid>,
+    output: Output,
+) -> Result<(), Failure> {
     let webhook = found(context, of).await?;
-    let replayed =
-        replay_deliveries::replay_deliveries(context, &webhook, delivery.map(EventId), &AuditActor::COMMAND_LINE)
-            .await?;
+    let replayed = replay_deliveries::replay_deliveries(
+        context,
+        &webhook,
+        delivery.map(EventId),
+        &AuditActor::COMMAND_LINE,
+    )
+    .await?;
     if let (0, Some(id)) = (replayed, delivery) {
-        let detail =
-            format!("no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` lists all", of.webhook);
+        let detail = format!(
+            "no parked delivery of {:?} has the id {id}; `grantor webhook deliveries` lists all",
+            of.webhook
+        );
         return Err(Failure::Failed(detail));
     }
     output::item(output, &json!({"replayed": replayed}), || format!("sent again: {replayed}"))
@@ -230,7 +246,11 @@ async fn replay(context: &Context, of: &OfWebhook, delivery: Option<Uuid>, outpu
 
 async fn found(context: &Context, of: &OfWebhook) -> Result<Webhook, Failure> {
     let org = of.org.find(context).await?;
-    let none =
-        || Failure::Failed(format!("{:?} has no webhook {:?}; `grantor webhook list` lists all", org.name, of.webhook));
+    let none = || {
+        Failure::Failed(format!(
+            "{:?} has no webhook {:?}; `grantor webhook list` lists all",
+            org.name, of.webhook
+        ))
+    };
     webhooks::find(&context.db, org.id, &of.webhook).await?.ok_or_else(none)
 }

@@ -147,13 +147,25 @@ mod tests {
             ("and on its other side", reading(1_060, 200), None),
             ("a little ahead", reading(1_500, 0), Some((500, FREE))),
             ("a little behind", reading(500, 0), Some((-500, NOW))),
-            ("behind by as much as makes time stand still", reading(-9_000, 0), Some((-10_000, NOW))),
-            ("behind by more: the database's clock stepped", reading(-9_001, 0), Some((-10_001, FREE))),
+            (
+                "behind by as much as makes time stand still",
+                reading(-9_000, 0),
+                Some((-10_000, NOW)),
+            ),
+            (
+                "behind by more: the database's clock stepped",
+                reading(-9_001, 0),
+                Some((-10_001, FREE)),
+            ),
             ("a day ahead", reading(DAY_MS + 1_000, 0), Some((DAY_MS, FREE))),
             ("a day behind", reading(1_000 - DAY_MS, 0), Some((-DAY_MS, FREE))),
         ];
         for (what, reading, expected) in cases {
-            let expected = expected.map(|(base_ms, floor_ms)| Correction { base_ms, floor_ms, step_ms: Some(base_ms) });
+            let expected = expected.map(|(base_ms, floor_ms)| Correction {
+                base_ms,
+                floor_ms,
+                step_ms: Some(base_ms),
+            });
             assert_eq!(correction(Some((0, NOW)), &reading), expected, "{what}");
         }
     }
@@ -173,11 +185,18 @@ mod tests {
 
         time.follow(&reading(10_000, 0), Duration::from_secs(1), 0);
         assert_eq!(at(4), Some(13_000));
-        let reading = Reading { asked: Duration::from_secs(4), answered: Duration::from_secs(4), unix_millis: 11_000 };
+        let reading = Reading {
+            asked: Duration::from_secs(4),
+            answered: Duration::from_secs(4),
+            unix_millis: 11_000,
+        };
         let followed = time.follow(&reading, Duration::from_secs(4), 12_000);
 
         assert_eq!(followed, Followed { skew_ms: 1_000, step_ms: Some(-2_000) });
-        assert_eq!([at(4), at(5), at(6), at(7)], [Some(13_000), Some(13_000), Some(13_000), Some(14_000)]);
+        assert_eq!(
+            [at(4), at(5), at(6), at(7)],
+            [Some(13_000), Some(13_000), Some(13_000), Some(14_000)]
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Clock {
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }
             Host::Manual(manual) => {
-                let moved = i64::try_from(manual.moved_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+                let moved =
+                    i64::try_from(manual.moved_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
                 manual.base.seconds().saturating_mul(1000).saturating_add(moved)
             }
         }
@@ -127,10 +128,14 @@ mod tests {
         hand.advance(Duration::from_secs(10));
 
         let now = clock.elapsed();
-        let followed = clock.follow(&Reading { asked: now, answered: now, unix_millis: 100_010_000 });
+        let followed =
+            clock.follow(&Reading { asked: now, answered: now, unix_millis: 100_010_000 });
         hand.advance(Duration::from_secs(5));
 
         assert_eq!(clone.now(), Timestamp::from_seconds(100_015));
-        assert_eq!((followed.skew_ms, followed.step_ms, clock.skew_ms()), (86_400_000, None, Some(86_400_000)));
+        assert_eq!(
+            (followed.skew_ms, followed.step_ms, clock.skew_ms()),
+            (86_400_000, None, Some(86_400_000))
+        );
     }
 }

@@ -75,9 +75,15 @@ fn check_hosts(server: &str, parameters: &str) -> Result<(), DatabaseUrlError> {
     }
     for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
         match &*name {
-            "host" | "hostaddr" | "port" if value.contains(',') => return Err(DatabaseUrlError::SeveralHosts),
-            "target_session_attrs" if value != "any" => return Err(DatabaseUrlError::SessionAttributes),
-            "load_balance_hosts" if value != "disable" => return Err(DatabaseUrlError::SeveralHosts),
+            "host" | "hostaddr" | "port" if value.contains(',') => {
+                return Err(DatabaseUrlError::SeveralHosts);
+            }
+            "target_session_attrs" if value != "any" => {
+                return Err(DatabaseUrlError::SessionAttributes);
+            }
+            "load_balance_hosts" if value != "disable" => {
+                return Err(DatabaseUrlError::SeveralHosts);
+            }
             _ => {}
         }
     }
@@ -106,7 +112,8 @@ impl fmt::Display for DatabaseUrl {
                 let server = without_credentials(after_scheme);
                 let hidden = if server.len() < after_scheme.len() { "***@" } else { "" };
                 // Parameters may contain a password too.
-                let (server, dots) = server.split_once('?').map_or((server, ""), |(server, _)| (server, "?…"));
+                let (server, dots) =
+                    server.split_once('?').map_or((server, ""), |(server, _)| (server, "?…"));
                 write!(formatter, "postgres://{hidden}{server}{dots}")
             }
         }
@@ -126,9 +133,13 @@ pub enum DatabaseUrlError {
     Scheme,
     #[error("does not name a file")]
     NoPath,
-    #[error("SQLite in memory is not supported, because every connection would have its own database; name a file")]
+    #[error(
+        "SQLite in memory is not supported, because every connection would have its own database; name a file"
+    )]
     Memory,
-    #[error("parameters are not supported for SQLite; remove the question mark and everything after it")]
+    #[error(
+        "parameters are not supported for SQLite; remove the question mark and everything after it"
+    )]
     SqliteParameters,
     #[error("does not name a server; a Postgres URL starts with postgres://")]
     NoServer,
@@ -142,7 +153,9 @@ pub enum DatabaseUrlError {
          the primary, such as that of HAProxy (docs/operate/postgres.md)"
     )]
     SessionAttributes,
-    #[error("the port must be a number from 0 to 65535; a password needs a user before it and @ after it")]
+    #[error(
+        "the port must be a number from 0 to 65535; a password needs a user before it and @ after it"
+    )]
     Port,
 }
 
@@ -153,7 +166,10 @@ mod tests {
     #[test]
     fn the_password_of_the_compose_file_is_the_trial_password() {
         let compose = std::fs::read_to_string("docker-compose.yml").expect("is readable");
-        assert_eq!(compose.matches(&format!("${{POSTGRES_PASSWORD:-{TRIAL_PASSWORD}}}")).count(), 2);
+        assert_eq!(
+            compose.matches(&format!("${{POSTGRES_PASSWORD:-{TRIAL_PASSWORD}}}")).count(),
+            2
+        );
         let is_trial = |url: &str| DatabaseUrl::parse(url).expect("a URL").has_trial_password();
 
         assert!(is_trial(&format!("postgres://grantor:{TRIAL_PASSWORD}@postgres:5432/grantor")));
@@ -170,7 +186,11 @@ mod tests {
             ("sqlite://grantor.db", "grantor.db"),
         ];
         for (raw, path) in cases {
-            assert_eq!(DatabaseUrl::parse(raw), Ok(DatabaseUrl::Sqlite(PathBuf::from(path))), "{raw}");
+            assert_eq!(
+                DatabaseUrl::parse(raw),
+                Ok(DatabaseUrl::Sqlite(PathBuf::from(path))),
+                "{raw}"
+            );
         }
     }
 
@@ -211,14 +231,23 @@ mod tests {
             ("sqlite:grantor.db?mode=ro", DatabaseUrlError::SqliteParameters),
             ("postgres:db/grantor", DatabaseUrlError::NoServer),
             ("postgres://grantor:hunter2/grantor", DatabaseUrlError::Port),
-            ("postgres://a,b/grantor?target_session_attrs=read-write", DatabaseUrlError::SeveralHosts),
+            (
+                "postgres://a,b/grantor?target_session_attrs=read-write",
+                DatabaseUrlError::SeveralHosts,
+            ),
             ("postgres://user:pass@a:5432,b:5432/grantor", DatabaseUrlError::SeveralHosts),
             ("postgres://a%2Cb/grantor", DatabaseUrlError::SeveralHosts),
             ("postgres:///grantor?host=a,b", DatabaseUrlError::SeveralHosts),
             ("postgres:///grantor?host=a%2cb&port=5432", DatabaseUrlError::SeveralHosts),
             ("postgres://a/grantor?load_balance_hosts=random", DatabaseUrlError::SeveralHosts),
-            ("postgres://a/grantor?target_session_attrs=read-write", DatabaseUrlError::SessionAttributes),
-            ("postgres://a/grantor?sslmode=require&target_session_attrs=primary", DatabaseUrlError::SessionAttributes),
+            (
+                "postgres://a/grantor?target_session_attrs=read-write",
+                DatabaseUrlError::SessionAttributes,
+            ),
+            (
+                "postgres://a/grantor?sslmode=require&target_session_attrs=primary",
+                DatabaseUrlError::SessionAttributes,
+            ),
         ];
         for (raw, expected) in cases {
             assert_eq!(DatabaseUrl::parse(raw), Err(expected), "{raw}");

@@ -30,7 +30,11 @@ impl Effective {
             let (value, source) = given
                 .get(setting.name)
                 .map_or((default, Source::Default), |given| (&given.value, given.source.clone()));
-            EffectiveSetting { name: setting.name, value: displayed(setting, value, config), source }
+            EffectiveSetting {
+                name: setting.name,
+                value: displayed(setting, value, config),
+                source,
+            }
         };
         Self(sections::all_settings().map(effective).collect())
     }
@@ -42,7 +46,10 @@ impl Effective {
     /// `{"http.listen": {"value": "127.0.0.1:8080", "source": "default"}, …}`
     pub fn to_json(&self) -> serde_json::Value {
         let entry = |setting: &EffectiveSetting| {
-            (setting.name.to_owned(), json!({"value": setting.value, "source": setting.source.to_string()}))
+            (
+                setting.name.to_owned(),
+                json!({"value": setting.value, "source": setting.source.to_string()}),
+            )
         };
         serde_json::Value::Object(self.0.iter().map(entry).collect())
     }
@@ -60,8 +67,8 @@ fn displayed(setting: &Setting, value: &Value, config: &Config) -> Value {
 /// TOML with the source of each setting in a comment: `http.listen = "127.0.0.1:8080" # default`.
 impl fmt::Display for Effective {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|EffectiveSetting { name, value, source }| writeln!(formatter, "{name} = {value} # {source}"))
+        self.0.iter().try_for_each(|EffectiveSetting { name, value, source }| {
+            writeln!(formatter, "{name} = {value} # {source}")
+        })
     }
 }

@@ -33,8 +33,13 @@ enum Written {
 }
 
 /// Reads all layers except the defaults, which are used only for the types of values.
-pub fn merge(sources: &Sources, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
-    let mut layers = Layers { defaults, read_file: sources.read_file, given: BTreeMap::new(), errors };
+pub fn merge(
+    sources: &Sources,
+    defaults: &toml::Table,
+    errors: &mut Vec<ConfigError>,
+) -> GivenSettings {
+    let mut layers =
+        Layers { defaults, read_file: sources.read_file, given: BTreeMap::new(), errors };
     if let Some((path, text)) = &sources.file {
         layers.add_file(path, text);
     }
@@ -45,7 +50,9 @@ pub fn merge(sources: &Sources, defaults: &toml::Table, errors: &mut Vec<ConfigE
 
 /// Whether Kubernetes sets this variable in every container because a Service is named `grantor`.
 fn is_set_by_kubernetes(name: &str) -> bool {
-    name == "GRANTOR_PORT" || name.starts_with("GRANTOR_PORT_") || name.starts_with("GRANTOR_SERVICE_")
+    name == "GRANTOR_PORT"
+        || name.starts_with("GRANTOR_PORT_")
+        || name.starts_with("GRANTOR_SERVICE_")
 }
 
 struct Layers<'a> {
@@ -65,7 +72,11 @@ impl Layers<'_> {
         for (section, value) in tables {
             match value {
                 Value::Table(settings) if !settings.is_empty() => {
-                    layer.extend(settings.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)));
+                    layer.extend(
+                        settings
+                            .into_iter()
+                            .map(|(key, value)| (format!("{section}.{key}"), value)),
+                    );
                 }
                 Value::Table(_) if SECTIONS.iter().any(|known| known.name == section) => {}
                 value => layer.push((section, value)),
@@ -78,16 +89,23 @@ impl Layers<'_> {
     }
 
     fn add_environment(&mut self, environment: &[(String, String)]) {
-        let alias = environment.iter().filter(|(name, url)| name == DATABASE_VARIABLE && !url.is_empty());
+        let alias =
+            environment.iter().filter(|(name, url)| name == DATABASE_VARIABLE && !url.is_empty());
         self.add_layer(alias.map(|(name, value)| {
             let setting = Name::Dotted("database.url".to_owned());
             (setting, Written::Text(value.clone()), Source::Environment(name.clone()))
         }));
         let is_for_commands = |name: &str| name == CONFIG_VARIABLE || name == ORG_VARIABLE;
-        let is_ours = |name: &str| name.starts_with(PREFIX) && !is_for_commands(name) && !is_set_by_kubernetes(name);
+        let is_ours = |name: &str| {
+            name.starts_with(PREFIX) && !is_for_commands(name) && !is_set_by_kubernetes(name)
+        };
         let ours = environment.iter().filter(|(name, _)| is_ours(name));
         self.add_layer(ours.map(|(name, value)| {
-            (Name::Variable(name.clone()), Written::Text(value.clone()), Source::Environment(name.clone()))
+            (
+                Name::Variable(name.clone()),
+                Written::Text(value.clone()),
+                Source::Environment(name.clone()),
+            )
         }));
     }
 
@@ -121,7 +139,12 @@ impl Layers<'_> {
         }
     }
 
-    fn read_secret(&mut self, setting: &'static Setting, written: Written, source: &Source) -> Option<Value> {
+    fn read_secret(
+        &mut self,
+        setting: &'static Setting,
+        written: Written,
+        source: &Source,
+    ) -> Option<Value> {
         let path = match written {
             Written::Text(path) | Written::Toml(Value::String(path)) => PathBuf::from(path),
             Written::Toml(_) => {
@@ -132,21 +155,29 @@ impl Layers<'_> {
         match (self.read_file)(&path) {
             Ok(text) => Some(Value::String(without_newline(&text).to_owned())),
             Err(error) => {
-                let (setting, from, cause) = (Some(setting.name), source.clone(), error.to_string());
+                let (setting, from, cause) =
+                    (Some(setting.name), source.clone(), error.to_string());
                 self.errors.push(ConfigError::Unreadable { setting, from, path, cause });
                 None
             }
         }
     }
 
-    fn typed(&mut self, setting: &'static Setting, written: Written, source: &Source) -> Option<Value> {
+    fn typed(
+        &mut self,
+        setting: &'static Setting,
+        written: Written,
+        source: &Source,
+    ) -> Option<Value> {
         let default = &self.defaults[setting.section()][setting.key()];
         let typed = match written {
             Written::Text(text) => typed_text(text, default),
             Written::Toml(value) if value.same_type(default) => Ok(value),
             // The error does not show the value: it may be a secret written without quotation
             // marks.
-            Written::Toml(value) => Err(format!("is {}, not {}", kind_of(&value), kind_of(default))),
+            Written::Toml(value) => {
+                Err(format!("is {}, not {}", kind_of(&value), kind_of(default)))
+            }
         };
         typed.map_err(|wrong| self.wrong(setting, source, wrong)).ok()
     }
@@ -173,12 +204,16 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 
 fn typed_text(text: String, default: &Value) -> Result<Value, String> {
     match default {
-        Value::Integer(_) => {
-            text.trim().parse().map(Value::Integer).map_err(|_| format!("{text:?} is not a whole number"))
-        }
-        Value::Boolean(_) => {
-            text.trim().parse().map(Value::Boolean).map_err(|_| format!("{text:?} is neither true nor false"))
-        }
+        Value::Integer(_) => text
+            .trim()
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| format!("{text:?} is not a whole number")),
+        Value::Boolean(_) => text
+            .trim()
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| format!("{text:?} is neither true nor false")),
         Value::Array(_) => typed_list(&text),
         _ => Ok(Value::String(text)),
     }
@@ -187,7 +222,8 @@ fn typed_text(text: String, default: &Value) -> Result<Value, String> {
 /// A list in JSON if the text starts with `[`, otherwise items separated by commas.
 fn typed_list(text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text).map_err(|error| format!("is not a list in JSON: {error}"));
+        return serde_json::from_str(text)
+            .map_err(|error| format!("is not a list in JSON: {error}"));
     }
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))

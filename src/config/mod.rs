@@ -72,25 +72,40 @@ impl Config {
 
 /// Parses the defaults with one given value at a time, to find every invalid value and not only the
 /// first.
-fn without_invalid(given: GivenSettings, defaults: &toml::Table, errors: &mut Vec<ConfigError>) -> GivenSettings {
-    let is_valid = |(_, given): &(&str, Given)| match table_with(defaults, [given]).try_into::<Config>() {
-        Ok(_) => true,
-        Err(error) => {
-            let (setting, from) = (given.setting, given.source.clone());
-            let wrong = error.message().to_owned();
-            errors.push(ConfigError::Value { setting: setting.name, from, wrong, allowed: setting.allowed });
-            false
-        }
-    };
+fn without_invalid(
+    given: GivenSettings,
+    defaults: &toml::Table,
+    errors: &mut Vec<ConfigError>,
+) -> GivenSettings {
+    let is_valid =
+        |(_, given): &(&str, Given)| match table_with(defaults, [given]).try_into::<Config>() {
+            Ok(_) => true,
+            Err(error) => {
+                let (setting, from) = (given.setting, given.source.clone());
+                let wrong = error.message().to_owned();
+                errors.push(ConfigError::Value {
+                    setting: setting.name,
+                    from,
+                    wrong,
+                    allowed: setting.allowed,
+                });
+                false
+            }
+        };
     given.into_iter().filter(is_valid).collect()
 }
 
 #[expect(clippy::expect_used, reason = "each value was validated, and a test parses the defaults")]
 fn merge_with_defaults(defaults: &toml::Table, given: &GivenSettings) -> Config {
-    table_with(defaults, given.values()).try_into().expect("values that are valid alone are valid together")
+    table_with(defaults, given.values())
+        .try_into()
+        .expect("values that are valid alone are valid together")
 }
 
-fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Given>) -> toml::Table {
+fn table_with<'a>(
+    defaults: &toml::Table,
+    given: impl IntoIterator<Item = &'a Given>,
+) -> toml::Table {
     let mut table = defaults.clone();
     for Given { setting, value, .. } in given {
         table[setting.section()][setting.key()] = value.clone();
@@ -98,10 +113,18 @@ fn table_with<'a>(defaults: &toml::Table, given: impl IntoIterator<Item = &'a Gi
     table
 }
 
-fn read_catalog(config: &Config, sources: &Sources, given: &GivenSettings) -> Result<ScopeCatalog, Vec<ConfigError>> {
+fn read_catalog(
+    config: &Config,
+    sources: &Sources,
+    given: &GivenSettings,
+) -> Result<ScopeCatalog, Vec<ConfigError>> {
     let path = match &config.scopes.catalog {
-        CatalogSource::Shipped => return parse_catalog("config/scopes.toml".into(), catalog::SHIPPED),
-        CatalogSource::Minimal => return parse_catalog("config/scopes-minimal.toml".into(), catalog::MINIMAL),
+        CatalogSource::Shipped => {
+            return parse_catalog("config/scopes.toml".into(), catalog::SHIPPED);
+        }
+        CatalogSource::Minimal => {
+            return parse_catalog("config/scopes-minimal.toml".into(), catalog::MINIMAL);
+        }
         CatalogSource::File(path) => path,
     };
     match (sources.read_file)(path) {

@@ -37,7 +37,8 @@ impl Target {
     }
 
     fn every() -> impl Iterator<Item = Self> {
-        let files = sections::all_settings().filter(|setting| setting.secret).map(Self::FileWithValue);
+        let files =
+            sections::all_settings().filter(|setting| setting.secret).map(Self::FileWithValue);
         sections::all_settings().map(Self::Value).chain(files)
     }
 
@@ -90,7 +91,9 @@ impl Name {
     fn as_dotted(&self) -> String {
         match self {
             Self::Dotted(written) => written.to_lowercase(),
-            Self::Variable(written) => written.trim_start_matches(PREFIX).to_lowercase().replacen("__", ".", 1),
+            Self::Variable(written) => {
+                written.trim_start_matches(PREFIX).to_lowercase().replacen("__", ".", 1)
+            }
         }
     }
 }
@@ -121,15 +124,21 @@ mod tests {
             let name = setting.name.to_uppercase().replace('.', "__");
             for written in [dotted(setting.name), variable(&format!("GRANTOR_{name}"))] {
                 let found = written.find();
-                assert!(matches!(found, Some(Target::Value(found)) if found.name == setting.name), "{}", setting.name);
+                assert!(
+                    matches!(found, Some(Target::Value(found)) if found.name == setting.name),
+                    "{}",
+                    setting.name
+                );
             }
         }
     }
 
     #[test]
     fn only_a_secret_can_be_read_from_its_own_file() {
-        let found =
-            |name: Name| name.find().map(|target| (target.setting().name, matches!(target, Target::FileWithValue(_))));
+        let found = |name: Name| {
+            name.find()
+                .map(|target| (target.setting().name, matches!(target, Target::FileWithValue(_))))
+        };
 
         assert_eq!(found(dotted("secrets.key_file")), Some(("secrets.key", true)));
         assert_eq!(found(variable("GRANTOR_DATABASE__URL_FILE")), Some(("database.url", true)));
@@ -138,13 +147,23 @@ mod tests {
 
     #[test]
     fn a_renamed_setting_names_its_successor_in_its_own_spelling() {
-        let old = [dotted("scopes.catalogue"), variable("GRANTOR_SCOPES__CATALOGUE"), dotted("scopes.catalog")];
+        let old = [
+            dotted("scopes.catalogue"),
+            variable("GRANTOR_SCOPES__CATALOGUE"),
+            dotted("scopes.catalog"),
+        ];
 
         let renamed: Vec<_> = old.iter().map(Name::renamed).collect();
 
-        assert_eq!(renamed, [Some("scopes.catalog".to_owned()), Some("GRANTOR_SCOPES__CATALOG".to_owned()), None]);
+        assert_eq!(
+            renamed,
+            [Some("scopes.catalog".to_owned()), Some("GRANTOR_SCOPES__CATALOG".to_owned()), None]
+        );
         for (old, new) in RENAMED {
-            assert!(sections::find_setting(old).is_none() && sections::find_setting(new).is_some(), "{old}");
+            assert!(
+                sections::find_setting(old).is_none() && sections::find_setting(new).is_some(),
+                "{old}"
+            );
         }
     }
 
@@ -161,7 +180,10 @@ mod tests {
             (variable("GRANTOR_LISTEN"), Some("GRANTOR_HTTP__LISTEN")),
             (variable("GRANTOR_DATABASE_URL"), Some("GRANTOR_DATABASE__URL")),
             (variable("GRANTOR_SECRET__KEY_FILE"), Some("GRANTOR_SECRETS__KEY_FILE")),
-            (variable("GRANTOR_LIMITS__REGISTER_PER_MINUT"), Some("GRANTOR_LIMITS__REGISTER_PER_MINUTE")),
+            (
+                variable("GRANTOR_LIMITS__REGISTER_PER_MINUT"),
+                Some("GRANTOR_LIMITS__REGISTER_PER_MINUTE"),
+            ),
             (variable("GRANTOR_http__listen"), Some("GRANTOR_HTTP__LISTEN")),
             (variable("GRANTOR_COLOUR"), None),
         ];

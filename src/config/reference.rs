@@ -41,7 +41,11 @@ fn section(section: &Section) -> String {
 }
 
 fn setting(setting: &Setting) -> String {
-    let secret = if setting.secret { format!("# A secret: also as {}_file\n", setting.key()) } else { String::new() };
+    let secret = if setting.secret {
+        format!("# A secret: also as {}_file\n", setting.key())
+    } else {
+        String::new()
+    };
     let allowed = comment(&format!("Allowed: {}", setting.allowed));
     format!("{}{allowed}{secret}{} = {}\n", comment(setting.about), setting.key(), setting.default)
 }
@@ -76,7 +80,10 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
         let expected = reference();
 
-        assert!(DEFAULT_TOML == expected, "{path} differs from the settings; it should read:\n{expected}");
+        assert!(
+            DEFAULT_TOML == expected,
+            "{path} differs from the settings; it should read:\n{expected}"
+        );
     }
 
     #[test]
@@ -88,7 +95,9 @@ mod tests {
             assert_eq!(table.len(), section.settings.len(), "{}", section.name);
             for setting in section.settings {
                 assert_eq!(setting.name, format!("{}.{}", section.name, setting.key()));
-                let default = format!("value = {}", setting.default).parse::<toml::Table>().expect(setting.name);
+                let default = format!("value = {}", setting.default)
+                    .parse::<toml::Table>()
+                    .expect(setting.name);
                 assert_eq!(table[setting.key()], default["value"], "{}", setting.name);
             }
         }
@@ -98,7 +107,11 @@ mod tests {
     #[test]
     fn every_setting_is_explained_in_sentences() {
         for setting in sections::all_settings() {
-            assert!(setting.about.ends_with(['.', '…']) && !setting.allowed.is_empty(), "{}", setting.name);
+            assert!(
+                setting.about.ends_with(['.', '…']) && !setting.allowed.is_empty(),
+                "{}",
+                setting.name
+            );
             assert!(!setting.allowed.ends_with('.'), "{}", setting.name);
         }
         assert!(SECTIONS.iter().all(|section| section.about.ends_with('.')));

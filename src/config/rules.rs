@@ -18,7 +18,9 @@ struct Rule {
 const RULES: [Rule; 6] = [
     Rule {
         settings: &["http.public_url", "http.listen"],
-        broken: |config| config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified(),
+        broken: |config| {
+            config.http.public_url.is_empty() && config.http.listen.ip().is_unspecified()
+        },
         wrong: "clients cannot connect to an unspecified address: set http.public_url to the URL that they use",
     },
     Rule {
@@ -46,7 +48,9 @@ const RULES: [Rule; 6] = [
         settings: &["restriction.required"],
         broken: |config| {
             let required = &config.restriction.required;
-            (1..required.len()).any(|i| required[..i].iter().any(|earlier| earlier.client_id == required[i].client_id))
+            (1..required.len()).any(|i| {
+                required[..i].iter().any(|earlier| earlier.client_id == required[i].client_id)
+            })
         },
         wrong: "a client_id is listed twice",
     },
@@ -54,7 +58,8 @@ const RULES: [Rule; 6] = [
         settings: &["resources.declared"],
         broken: |config| {
             let declared = &config.resources.declared;
-            (1..declared.len()).any(|i| declared[..i].iter().any(|earlier| earlier.uri == declared[i].uri))
+            (1..declared.len())
+                .any(|i| declared[..i].iter().any(|earlier| earlier.uri == declared[i].uri))
         },
         wrong: "a resource is listed twice, possibly in two spellings",
     },
@@ -87,9 +92,16 @@ pub fn check(config: &Config, given: &GivenSettings, errors: &mut Vec<ConfigErro
 }
 
 /// Required scopes must be permission scopes of the catalog.
-pub fn check_required(config: &Config, catalog: &ScopeCatalog, given: &GivenSettings, errors: &mut Vec<ConfigError>) {
-    let is_permission = |name| catalog.find(name).is_some_and(|scope| scope.kind == ScopeKind::Permission);
-    let names = config.restriction.required.iter().flat_map(|required| required.permission_scopes.names());
+pub fn check_required(
+    config: &Config,
+    catalog: &ScopeCatalog,
+    given: &GivenSettings,
+    errors: &mut Vec<ConfigError>,
+) {
+    let is_permission =
+        |name| catalog.find(name).is_some_and(|scope| scope.kind == ScopeKind::Permission);
+    let names =
+        config.restriction.required.iter().flat_map(|required| required.permission_scopes.names());
     let unknown: Vec<_> = names.filter(|name| !is_permission(name)).collect();
     if !unknown.is_empty() {
         let wrong = format!("not a permission scope of the catalog: {}", unknown.join(", "));

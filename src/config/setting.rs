@@ -19,11 +19,21 @@ pub struct Setting {
 }
 
 impl Setting {
-    pub const fn new(name: &'static str, default: &'static str, allowed: &'static str, about: &'static str) -> Self {
+    pub const fn new(
+        name: &'static str,
+        default: &'static str,
+        allowed: &'static str,
+        about: &'static str,
+    ) -> Self {
         Self { name, default, allowed, about, secret: false }
     }
 
-    pub const fn secret(name: &'static str, default: &'static str, allowed: &'static str, about: &'static str) -> Self {
+    pub const fn secret(
+        name: &'static str,
+        default: &'static str,
+        allowed: &'static str,
+        about: &'static str,
+    ) -> Self {
         Self { name, default, allowed, about, secret: true }
     }
 

@@ -32,7 +32,10 @@ mod tests {
         let cases = [
             (Source::Default, "default"),
             (file, "http.listen in the file /etc/grantor.toml"),
-            (Source::Environment("GRANTOR_HTTP__LISTEN".to_owned()), "environment variable GRANTOR_HTTP__LISTEN"),
+            (
+                Source::Environment("GRANTOR_HTTP__LISTEN".to_owned()),
+                "environment variable GRANTOR_HTTP__LISTEN",
+            ),
             (Source::Flag("--set http.listen".to_owned()), "flag --set http.listen"),
         ];
         for (source, expected) in cases {

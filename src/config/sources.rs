@@ -20,16 +20,25 @@ pub struct Sources {
 
 impl Sources {
     /// Reads `--config` or `GRANTOR_CONFIG`, the environment, and each `--set section.key=value`.
-    pub fn from_process(config_flag: Option<&Path>, set_flags: &[String]) -> Result<Self, ConfigErrors> {
+    pub fn from_process(
+        config_flag: Option<&Path>,
+        set_flags: &[String],
+    ) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         let environment = environment(&mut errors);
-        let named = environment.iter().find(|(name, path)| name == CONFIG_VARIABLE && !path.is_empty());
+        let named =
+            environment.iter().find(|(name, path)| name == CONFIG_VARIABLE && !path.is_empty());
         let file = match (config_flag, named) {
-            (Some(path), _) => read_config(path.to_owned(), Source::Flag("--config".to_owned()), &mut errors),
-            (None, Some((name, path))) => read_config(path.into(), Source::Environment(name.clone()), &mut errors),
+            (Some(path), _) => {
+                read_config(path.to_owned(), Source::Flag("--config".to_owned()), &mut errors)
+            }
+            (None, Some((name, path))) => {
+                read_config(path.into(), Source::Environment(name.clone()), &mut errors)
+            }
             (None, None) => None,
         };
-        let flags = set_flags.iter().filter_map(|written| assignment(written, &mut errors)).collect();
+        let flags =
+            set_flags.iter().filter_map(|written| assignment(written, &mut errors)).collect();
         if !errors.is_empty() {
             return Err(ConfigErrors::new(errors));
         }
@@ -55,11 +64,20 @@ fn environment(errors: &mut Vec<ConfigError>) -> Vec<(String, String)> {
     variables
 }
 
-fn read_config(path: PathBuf, from: Source, errors: &mut Vec<ConfigError>) -> Option<(PathBuf, String)> {
+fn read_config(
+    path: PathBuf,
+    from: Source,
+    errors: &mut Vec<ConfigError>,
+) -> Option<(PathBuf, String)> {
     match read_file(&path) {
         Ok(text) => Some((path, text)),
         Err(error) => {
-            errors.push(ConfigError::Unreadable { setting: None, from, path, cause: error.to_string() });
+            errors.push(ConfigError::Unreadable {
+                setting: None,
+                from,
+                path,
+                cause: error.to_string(),
+            });
             None
         }
     }
@@ -85,13 +103,25 @@ mod tests {
         let flags = ["http.listen=[::1]:80".to_owned(), "log.level=info,grantor=debug".to_owned()];
         let sources = Sources::from_process(Some(path), &flags).expect("sources");
 
-        assert_eq!(sources.file.map(|(read, text)| (read, text.is_empty())), Some((path.to_owned(), false)));
+        assert_eq!(
+            sources.file.map(|(read, text)| (read, text.is_empty())),
+            Some((path.to_owned(), false))
+        );
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(sources.flags, [pair("http.listen", "[::1]:80"), pair("log.level", "info,grantor=debug")]);
+        assert_eq!(
+            sources.flags,
+            [pair("http.listen", "[::1]:80"), pair("log.level", "info,grantor=debug")]
+        );
 
-        let refused = Sources::from_process(Some(Path::new("/nowhere/grantor.toml")), &["http.listen".to_owned()]);
+        let refused = Sources::from_process(
+            Some(Path::new("/nowhere/grantor.toml")),
+            &["http.listen".to_owned()],
+        );
         let text = refused.expect_err("no file").to_string();
-        assert!(text.contains("flag --config: the file /nowhere/grantor.toml cannot be read"), "{text}");
+        assert!(
+            text.contains("flag --config: the file /nowhere/grantor.toml cannot be read"),
+            "{text}"
+        );
         assert!(text.contains("the flag --set http.listen is not valid"), "{text}");
     }
 }

@@ -109,7 +109,8 @@ pub fn proxy_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret
     }
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !user.contains(['/', '?', '#', '@', '\\']);
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !user.contains(['/', '?', '#', '@', '\\']);
     if is_plain && is_equivalent_to_an_origin(&format!("{scheme}://{host}")) {
         return Ok(Some(Secret::new(text)));
     }
@@ -141,8 +142,10 @@ pub fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error
 /// Names of schemes in lower case, as RFC 3986 section 3.1 normalizes them.
 pub fn schemes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     each(from, "is not a lowercase scheme", |text| {
-        let letters = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
-        (letters && text.starts_with(|first: char| first.is_ascii_lowercase())).then(|| text.to_owned())
+        let letters =
+            text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
+        (letters && text.starts_with(|first: char| first.is_ascii_lowercase()))
+            .then(|| text.to_owned())
     })
 }
 
@@ -161,7 +164,10 @@ fn each<'de, D: Deserializer<'de>, T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
-    texts.iter().map(|text| parse(text).ok_or_else(|| Error::custom(format!("{text:?} {wrong}")))).collect()
+    texts
+        .iter()
+        .map(|text| parse(text).ok_or_else(|| Error::custom(format!("{text:?} {wrong}"))))
+        .collect()
 }
 
 /// The issuer of RFC 8414 section 2, without a path, kept byte for byte: clients compare it as a string.
@@ -186,8 +192,11 @@ fn web_origin(text: &str) -> Result<Option<String>, UriSyntaxError> {
 
 /// Like an origin, but also with uppercase letters or the default port.
 fn is_equivalent_to_an_origin(text: &str) -> bool {
-    let has_path = |uri: &Uri| uri.path() != "/" || uri.query().is_some() || text.ends_with('/') || text.contains('#');
-    Uri::parse_equivalent(text).is_ok_and(|uri| is_web(&uri) && uri.host().is_ok() && !has_path(&uri))
+    let has_path = |uri: &Uri| {
+        uri.path() != "/" || uri.query().is_some() || text.ends_with('/') || text.contains('#')
+    };
+    Uri::parse_equivalent(text)
+        .is_ok_and(|uri| is_web(&uri) && uri.host().is_ok() && !has_path(&uri))
 }
 
 fn is_web(uri: &Uri) -> bool {
@@ -201,7 +210,9 @@ fn is_word(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use serde::de::IntoDeserializer;
-    use serde::de::value::{Error as ValueError, SeqDeserializer, StrDeserializer, U64Deserializer};
+    use serde::de::value::{
+        Error as ValueError, SeqDeserializer, StrDeserializer, U64Deserializer,
+    };
 
     use super::*;
 
@@ -213,7 +224,9 @@ mod tests {
         raw.into_deserializer()
     }
 
-    fn list<'a>(raw: &'a [&'a str]) -> SeqDeserializer<std::iter::Copied<std::slice::Iter<'a, &'a str>>, ValueError> {
+    fn list<'a>(
+        raw: &'a [&'a str],
+    ) -> SeqDeserializer<std::iter::Copied<std::slice::Iter<'a, &'a str>>, ValueError> {
         SeqDeserializer::new(raw.iter().copied())
     }
 
@@ -245,7 +258,8 @@ mod tests {
     #[test]
     fn a_malformed_public_url_is_refused_with_the_reason() {
         use UriSyntaxError::{
-            BadHost, BadPort, DefaultPort, ForbiddenCharacter, NoHost, NoScheme, Uppercase, UserInfo,
+            BadHost, BadPort, DefaultPort, ForbiddenCharacter, NoHost, NoScheme, Uppercase,
+            UserInfo,
         };
         let cases = [
             ("auth.example.com", NoScheme),
@@ -287,7 +301,10 @@ mod tests {
             (header_bytes(number(8_191)).err(), "8191 is not between 8192 and 1048576"),
             (code_lifetime(number(601)).err(), "601 is not between 1 and 600"),
             (lifetime(number(0)).err(), "0 is not between 1 and 3155760000"),
-            (lifetime_or_zero(number(u64::MAX)).err(), "18446744073709551615 is not between 0 and 3155760000"),
+            (
+                lifetime_or_zero(number(u64::MAX)).err(),
+                "18446744073709551615 is not between 0 and 3155760000",
+            ),
             (day_or_zero(number(DAY - 1)).err(), "86399 is less than a day"),
             (at_least_one::<_, u32>(number(0)).err(), "0 is not at least 1"),
         ];
@@ -315,7 +332,10 @@ mod tests {
     #[test]
     fn every_item_of_a_list_is_checked() {
         assert_eq!(hosts(list(&["app.example.com", "localhost"])).map(|hosts| hosts.len()), Ok(2));
-        assert_eq!(schemes(list(&["cursor", "com.example.app"])).map(|schemes| schemes.len()), Ok(2));
+        assert_eq!(
+            schemes(list(&["cursor", "com.example.app"])).map(|schemes| schemes.len()),
+            Ok(2)
+        );
         assert_eq!(words(list(&["client_secret_post"])).map(|words| words.len()), Ok(1));
         for raw in ["https://app.example.com", "app.example.com:8080", "app_x.example.com", ""] {
             assert!(hosts(list(&["app.example.com", raw])).is_err(), "{raw}");
@@ -339,7 +359,8 @@ mod tests {
     #[test]
     fn a_key_ring_is_parsed_and_an_invalid_one_is_refused_without_showing_it() {
         let key = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-        let ring = key_ring_or_none(text(key)).map(|ring| ring.map(|ring| ring.newest().id().to_owned()));
+        let ring =
+            key_ring_or_none(text(key)).map(|ring| ring.map(|ring| ring.newest().id().to_owned()));
         assert_eq!(ring, Ok(Some("2026".to_owned())));
         assert_eq!(
             key_ring_or_none(text(&format!("{key},hunter2"))).map_err(|error| error.to_string()),
@@ -350,8 +371,12 @@ mod tests {
     #[test]
     fn a_proxy_is_an_origin_with_an_optional_user_and_is_never_shown() {
         assert_eq!(proxy_or_none(text("")), Ok(None));
-        for raw in ["http://proxy:3128", "https://proxy.example", "http://user:p%40ss@[::1]:8080", "http://a@PROXY:80"]
-        {
+        for raw in [
+            "http://proxy:3128",
+            "https://proxy.example",
+            "http://user:p%40ss@[::1]:8080",
+            "http://a@PROXY:80",
+        ] {
             assert_eq!(proxy_or_none(text(raw)), Ok(Some(Secret::new(raw.to_owned()))), "{raw}");
         }
         for raw in [

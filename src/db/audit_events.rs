@@ -26,7 +26,8 @@ pub struct AuditEvent {
 }
 
 pub async fn insert(db: impl DbHandle, event: &AuditEvent) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "INSERT INTO audit_events (id, org_id, at, actor, action, subject, before, after, request_id, address)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
     )
@@ -42,7 +43,8 @@ pub async fn insert(db: impl DbHandle, event: &AuditEvent) -> Result<(), DbError
     .bind(&event.address)
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -122,7 +124,10 @@ macro_rules! search_events {
 }
 
 /// Finds events, newest first.
-pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<ListedEvent>, DbError> {
+pub async fn search(
+    db: impl DbHandle,
+    filter: &AuditFilter<'_>,
+) -> Result<Vec<ListedEvent>, DbError> {
     let AuditFilter { org_id, actor, actions, since, limit } = filter;
     let first_id = since.map(first_id_since);
     let rows: Vec<ListedRow> = with_conn!(
@@ -146,7 +151,10 @@ pub async fn search(db: impl DbHandle, filter: &AuditFilter<'_>) -> Result<Vec<L
             .fetch_all(sqlite)
             .await
     )?;
-    Ok(rows.into_iter().map(|row| ListedEvent { event: row.event.into(), org_name: row.org_name }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| ListedEvent { event: row.event.into(), org_name: row.org_name })
+        .collect())
 }
 
 /// Returns a lower bound for the primary key, so that a search does not read earlier events. An id

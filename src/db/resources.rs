@@ -51,7 +51,11 @@ impl TryFrom<Row> for StoredResource {
 
 /// Fails with [`DbError::Duplicate`] if another resource has this URI, in the same or another
 /// spelling.
-pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest: Digest) -> Result<(), DbError> {
+pub async fn insert(
+    db: impl DbHandle,
+    resource: &StoredResource,
+    secret_digest: Digest,
+) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO resources (id, uri, spelling, name, scopes, secret_digest, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -69,11 +73,13 @@ pub async fn insert(db: impl DbHandle, resource: &StoredResource, secret_digest:
 }
 
 pub async fn list(db: impl DbHandle) -> Result<Vec<StoredResource>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+    let rows: Vec<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT id, coalesce(spelling, uri) AS uri, name, scopes, created_at FROM resources ORDER BY resources.uri"
     )
     .fetch_all(conn)
-    .await)?;
+    .await
+    })?;
     rows.into_iter().map(StoredResource::try_from).collect()
 }
 
@@ -86,7 +92,8 @@ pub async fn list_secrets(db: &Db) -> Result<Vec<(Resource, Digest)>, DbError> {
     .await)?;
     rows.into_iter()
         .map(|(uri, digest)| {
-            let uri = Resource::from_stored(&uri).map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;
+            let uri = Resource::from_stored(&uri)
+                .map_err(|cause| Column::of("resources", "uri").corrupt(cause))?;
             Ok((uri, Column::of("resources", "secret_digest").digest(&digest)?))
         })
         .collect()

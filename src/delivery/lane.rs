@@ -82,7 +82,11 @@ impl BatchSender {
 
     /// Returns the attempt to store, and the delay in seconds if it must be retried. Returns `None`
     /// if nothing was sent.
-    async fn send_one(&self, receiver: &Receiver, waiting: &WaitingDelivery) -> Option<(AttemptResult, Option<i64>)> {
+    async fn send_one(
+        &self,
+        receiver: &Receiver,
+        waiting: &WaitingDelivery,
+    ) -> Option<(AttemptResult, Option<i64>)> {
         let now = self.context.clock.now();
         if self.rules.is_too_old(waiting.waiting_since, now) {
             return Some((self.parked(waiting, now, None, TOO_OLD), None));
@@ -121,13 +125,26 @@ impl BatchSender {
         })
     }
 
-    fn parked(&self, waiting: &WaitingDelivery, at: Timestamp, status: Option<u16>, failure: &str) -> AttemptResult {
+    fn parked(
+        &self,
+        waiting: &WaitingDelivery,
+        at: Timestamp,
+        status: Option<u16>,
+        failure: &str,
+    ) -> AttemptResult {
         self.deliveries.count("parked");
         tracing::warn!(event = %waiting.event_id, kind = waiting.kind, attempts = waiting.attempts, failure,
             "gave up on a webhook delivery: `grantor webhook deliveries` lists it, and `grantor \
              webhook replay` sends it again");
         let (state, failure) = (State::Parked, Some(failure.to_owned()));
-        AttemptResult { event_id: waiting.event_id, state, attempts: waiting.attempts, at, status, failure }
+        AttemptResult {
+            event_id: waiting.event_id,
+            state,
+            attempts: waiting.attempts,
+            at,
+            status,
+            failure,
+        }
     }
 
     async fn attempt(
@@ -162,7 +179,9 @@ impl BatchSender {
         let found = self.tokens.find(&self.context, &self.outgoing, method, self.timeout).await;
         match found {
             Ok(token) => Ok(Ok(token)),
-            Err(TokenFetchError::Busy | TokenFetchError::Outgoing(OutgoingError::Busy { .. })) => Err(Busy),
+            Err(TokenFetchError::Busy | TokenFetchError::Outgoing(OutgoingError::Busy { .. })) => {
+                Err(Busy)
+            }
             Err(error) => {
                 tracing::info!(auth_method = %method.id, error = error.log_message(),
                     "could not get an access token");
@@ -171,7 +190,12 @@ impl BatchSender {
         }
     }
 
-    async fn post(&self, url: &str, message: &Message, token: Option<&Secret>) -> Result<Outcome, Busy> {
+    async fn post(
+        &self,
+        url: &str,
+        message: &Message,
+        token: Option<&Secret>,
+    ) -> Result<Outcome, Busy> {
         let authorization = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
         let authorization = authorization.iter().map(|value| ("authorization", value.expose()));
         let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));

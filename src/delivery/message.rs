@@ -11,7 +11,9 @@ use crate::db::webhooks::deliveries::WaitingDelivery;
 use crate::delivery::signature::signatures;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::Encoding;
-use crate::rules::webhook::template::{MAX_RENDERED_LENGTH, TooLong, Values, check_header_value, json_within};
+use crate::rules::webhook::template::{
+    MAX_RENDERED_LENGTH, TooLong, Values, check_header_value, json_within,
+};
 
 /// The limit of an encoded form, which may be three times as long as its content.
 const MAX_FORM_LENGTH: usize = 3 * MAX_RENDERED_LENGTH;
@@ -28,9 +30,13 @@ type Failure = String;
 
 impl Message {
     /// The id and the body are the same in every attempt. The time and the signature are new.
-    pub fn of(loaded: &LoadedWebhook, waiting: &WaitingDelivery, now: Timestamp) -> Result<Self, Failure> {
-        let data: Value =
-            serde_json::from_str(&waiting.data).map_err(|error| format!("the event is not JSON: {error}"))?;
+    pub fn of(
+        loaded: &LoadedWebhook,
+        waiting: &WaitingDelivery,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let data: Value = serde_json::from_str(&waiting.data)
+            .map_err(|error| format!("the event is not JSON: {error}"))?;
         let event = json!({"type": waiting.kind, "timestamp": waiting.occurred_at.to_rfc3339(), "data": data});
         let built_in = built_in(loaded, waiting, &event);
         let values = [&built_in, &loaded.variables];
@@ -52,7 +58,8 @@ impl Message {
             check_header_value(value).map_err(|mistake| format!("the header {name}: {mistake}"))?;
         }
         let id = waiting.event_id.to_string();
-        let signature = signatures(&loaded.signing_secrets, &id, now, &body).map_err(|error| error.to_string())?;
+        let signature = signatures(&loaded.signing_secrets, &id, now, &body)
+            .map_err(|error| error.to_string())?;
         headers.extend([
             ("content-type".to_owned(), content_type.to_owned()),
             ("webhook-id".to_owned(), id),
@@ -106,11 +113,18 @@ mod tests {
         // Each character is `%01` in a string, and `%5Cu0001` in JSON.
         let controls = |count| "\u{1}".repeat(count);
 
-        assert_eq!(form(json!({"a": "x y", "b": [1, "&"]})).as_deref(), Ok("a=x+y&b=%5B1%2C%22%26%22%5D"));
+        assert_eq!(
+            form(json!({"a": "x y", "b": [1, "&"]})).as_deref(),
+            Ok("a=x+y&b=%5B1%2C%22%26%22%5D")
+        );
         let fits = json!({"a": controls(MAX_RENDERED_LENGTH - 1)});
         assert_eq!(form(fits).map(|form| form.len()), Ok(MAX_FORM_LENGTH - 1));
-        assert_eq!(form(json!({"a": controls(MAX_RENDERED_LENGTH)})), Err(TooLong(MAX_FORM_LENGTH)));
-        let thrice = json!({"a": [controls(40_000)], "b": [controls(40_000)], "c": [controls(40_000)]});
+        assert_eq!(
+            form(json!({"a": controls(MAX_RENDERED_LENGTH)})),
+            Err(TooLong(MAX_FORM_LENGTH))
+        );
+        let thrice =
+            json!({"a": [controls(40_000)], "b": [controls(40_000)], "c": [controls(40_000)]});
         assert_eq!(form(thrice), Err(TooLong(MAX_FORM_LENGTH)));
         assert_eq!(form(json!({"a": [controls(50_000)]})), Err(TooLong(MAX_RENDERED_LENGTH)));
     }

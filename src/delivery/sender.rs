@@ -197,17 +197,18 @@ impl Sender {
 
     async fn send_and_release(self: Arc<Self>, receiver: Loading, batch: Batch) {
         let claimed = batch.claimed;
-        let release = match receiver.get_or_try_init(|| self.receiver(claimed.lane.webhook_id)).await {
-            Ok(Some(receiver)) => self.batches.send(receiver, batch).await,
-            // The webhook was deleted together with its lanes.
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "could not read a webhook");
-                let now = self.context.clock.now();
-                let due_at = Some(now.plus(RETRY_LOAD_AFTER));
-                Release { claimed, attempted: Vec::new(), due_at, now }
-            }
-        };
+        let release =
+            match receiver.get_or_try_init(|| self.receiver(claimed.lane.webhook_id)).await {
+                Ok(Some(receiver)) => self.batches.send(receiver, batch).await,
+                // The webhook was deleted together with its lanes.
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "could not read a webhook");
+                    let now = self.context.clock.now();
+                    let due_at = Some(now.plus(RETRY_LOAD_AFTER));
+                    Release { claimed, attempted: Vec::new(), due_at, now }
+                }
+            };
         self.release(release).await;
     }
 

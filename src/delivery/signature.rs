@@ -18,8 +18,14 @@ pub struct BadSigningSecret;
 
 /// Returns the value of `webhook-signature`: one signature per secret, so that a receiver can use
 /// either secret during a rotation.
-pub fn signatures(secrets: &[Secret], id: &str, at: Timestamp, body: &str) -> Result<String, BadSigningSecret> {
-    let each: Result<Vec<String>, _> = secrets.iter().map(|secret| sign(secret, id, at, body)).collect();
+pub fn signatures(
+    secrets: &[Secret],
+    id: &str,
+    at: Timestamp,
+    body: &str,
+) -> Result<String, BadSigningSecret> {
+    let each: Result<Vec<String>, _> =
+        secrets.iter().map(|secret| sign(secret, id, at, body)).collect();
     Ok(each?.join(" "))
 }
 
@@ -51,9 +57,11 @@ mod tests {
         let signed = of("msg_1", at, r#"{"a":1}"#);
 
         assert_eq!(signed, "v1,3tN+SMwreJINGaFSPFdhMpE4XGSVaCkC9ee+KquMGGQ=");
-        for other in
-            [of("msg_2", at, r#"{"a":1}"#), of("msg_1", at.plus(1), r#"{"a":1}"#), of("msg_1", at, r#"{"a":2}"#)]
-        {
+        for other in [
+            of("msg_2", at, r#"{"a":1}"#),
+            of("msg_1", at.plus(1), r#"{"a":1}"#),
+            of("msg_1", at, r#"{"a":2}"#),
+        ] {
             assert_ne!(other, signed);
         }
     }
@@ -64,13 +72,19 @@ mod tests {
         let at = Timestamp::from_seconds(1);
         let of = |secrets: &[Secret]| signatures(secrets, "msg_1", at, "{}").expect("a signature");
 
-        assert_eq!(of(&[first.clone(), second.clone()]), format!("{} {}", of(&[first]), of(&[second])));
+        assert_eq!(
+            of(&[first.clone(), second.clone()]),
+            format!("{} {}", of(&[first]), of(&[second]))
+        );
     }
 
     #[test]
     fn a_malformed_secret_signs_nothing() {
         for text in ["AQEB", "whsec_???", "whsec"] {
-            assert_eq!(signatures(&[secret(text)], "msg_1", Timestamp::from_seconds(1), "{}"), Err(BadSigningSecret));
+            assert_eq!(
+                signatures(&[secret(text)], "msg_1", Timestamp::from_seconds(1), "{}"),
+                Err(BadSigningSecret)
+            );
         }
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use crate::actions::context::Context;
-use crate::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
+use crate::actions::webhooks::fetch_access_token::{
+    AccessToken, TokenFetchError, fetch_access_token,
+};
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::{Outgoing, PerKeyLimit};
 use crate::rules::id::AuthMethodId;
@@ -68,7 +70,9 @@ impl Tokens {
         let _permit = permit.ok_or(TokenFetchError::Busy)?;
         // The task that held the permit before may have requested a token after this task arrived.
         // Its outcome is as good as one of our own request.
-        let is_fresh = |known: &Known| arrived <= known.received_at || context.clock.elapsed() < known.usable_until;
+        let is_fresh = |known: &Known| {
+            arrived <= known.received_at || context.clock.elapsed() < known.usable_until
+        };
         if let Some(known) = self.known(method, version).filter(is_fresh) {
             return known.outcome;
         }
@@ -89,7 +93,11 @@ impl Tokens {
 }
 
 impl Known {
-    fn new(version: Digest, fetched: Result<AccessToken, TokenFetchError>, received_at: Duration) -> Self {
+    fn new(
+        version: Digest,
+        fetched: Result<AccessToken, TokenFetchError>,
+        received_at: Duration,
+    ) -> Self {
         let usable_for = match &fetched {
             Ok(token) => usable_for(token.lifetime),
             Err(_) => FAILURES_CACHED_FOR,
@@ -108,8 +116,11 @@ fn usable_for(lifetime: i64) -> Duration {
 /// Identifies everything that a token request depends on. The time of the last change is not
 /// enough: it has whole seconds, and a method can change twice in one.
 fn version_of(method: &AuthMethod) -> Digest {
-    let AuthMethod { access_token_url, client_id, client_secret, audience, scope, modified_at, .. } = method;
-    let parts = (modified_at.seconds(), access_token_url, client_id, audience, scope, &client_secret.bytes);
+    let AuthMethod {
+        access_token_url, client_id, client_secret, audience, scope, modified_at, ..
+    } = method;
+    let parts =
+        (modified_at.seconds(), access_token_url, client_id, audience, scope, &client_secret.bytes);
     Digest::of(&format!("{parts:?}"))
 }
 
@@ -119,9 +130,17 @@ mod tests {
 
     #[test]
     fn a_token_is_used_until_shortly_before_it_expires() {
-        for (lifetime, expected) in
-            [(0, 0), (1, 0), (10, 0), (11, 1), (60, 50), (100, 90), (300, 270), (3_600, 3_240), (86_400, 77_760)]
-        {
+        for (lifetime, expected) in [
+            (0, 0),
+            (1, 0),
+            (10, 0),
+            (11, 1),
+            (60, 50),
+            (100, 90),
+            (300, 270),
+            (3_600, 3_240),
+            (86_400, 77_760),
+        ] {
             assert_eq!(usable_for(lifetime), Duration::from_secs(expected), "{lifetime}");
         }
     }

@@ -57,7 +57,8 @@ async fn metadata(State(this): State<Arc<SampleResource>>) -> Json<Value> {
 }
 
 async fn show(State(this): State<Arc<SampleResource>>, headers: HeaderMap) -> Response {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header =
+        headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(token) = header.strip_prefix("Bearer ") else { return this.challenge("") };
     match this.introspect(token).await {
         None => (StatusCode::BAD_GATEWAY, "the authorization server did not respond\n").into_response(),
@@ -74,13 +75,19 @@ async fn show(State(this): State<Arc<SampleResource>>, headers: HeaderMap) -> Re
 async fn callback(RawQuery(query): RawQuery) -> String {
     let query = query.unwrap_or_default();
     let value = |wanted: &str| {
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let is_plain = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, value)| name == wanted && is_plain(value)).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(name, value)| name == wanted && is_plain(value))
+            .map(|(_, value)| value.into_owned())
     };
     match (value("code"), value("error")) {
         (Some(code), _) => {
-            format!("You approved the client. Paste this into the terminal of the tour:\n\nCODE={code}\n")
+            format!(
+                "You approved the client. Paste this into the terminal of the tour:\n\nCODE={code}\n"
+            )
         }
         (None, Some(error)) => format!("The client received the error {error}\n"),
         (None, None) => "The client received neither a code nor an error.\n".to_owned(),

@@ -43,9 +43,13 @@ async fn readiness(app: &App) -> Result<(), &'static str> {
     let state = db.migration_state().await.map_err(no_response)?;
     match state {
         MigrationState::UpToDate | MigrationState::Newer(_) => {}
-        MigrationState::Behind if app.is_starting() => return Err("starting: migrations are missing"),
+        MigrationState::Behind if app.is_starting() => {
+            return Err("starting: migrations are missing");
+        }
         MigrationState::Behind => return Err("migrations are missing: run `grantor migrate up`"),
-        MigrationState::Incompatible { .. } => return Err("the schema requires a newer version of grantor"),
+        MigrationState::Incompatible { .. } => {
+            return Err("the schema requires a newer version of grantor");
+        }
     }
     if app.is_starting() {
         return Err("starting");
@@ -64,7 +68,8 @@ fn no_response(cause: impl std::fmt::Display) -> &'static str {
 fn clock(app: &App) -> Value {
     let skew_ms = app.context.clock.skew_ms();
     let is_off = skew_ms.is_some_and(|skew_ms| skew_ms.saturating_abs() > MAX_SKEW_MS);
-    let warning = "this host's clock differs from the database's by more than 30 s: synchronize it with NTP";
+    let warning =
+        "this host's clock differs from the database's by more than 30 s: synchronize it with NTP";
     json!({
         "skew_seconds": skew_ms.map(|skew_ms| skew_ms as f64 / 1000.0),
         "warning": is_off.then_some(warning),
@@ -73,17 +78,28 @@ fn clock(app: &App) -> Value {
 
 async fn schema(app: &App) -> Value {
     let Ok(migrations) = app.context.db.migrations().await else { return Value::Null };
-    let unknown: Vec<i64> =
-        migrations.iter().filter(|migration| !migration.known).map(|migration| migration.version).collect();
-    let missing: Vec<i64> =
-        migrations.iter().filter(|migration| !migration.applied).map(|migration| migration.version).collect();
+    let unknown: Vec<i64> = migrations
+        .iter()
+        .filter(|migration| !migration.known)
+        .map(|migration| migration.version)
+        .collect();
+    let missing: Vec<i64> = migrations
+        .iter()
+        .filter(|migration| !migration.applied)
+        .map(|migration| migration.version)
+        .collect();
     json!({"missing_migrations": missing, "unknown_migrations": unknown})
 }
 
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     app.metrics.pool(app.context.db.pool_state());
-    app.metrics.registrations_waiting.set(i64::try_from(app.registrar.writer.waiting()).unwrap_or(i64::MAX));
+    app.metrics
+        .registrations_waiting
+        .set(i64::try_from(app.registrar.writer.waiting()).unwrap_or(i64::MAX));
     let (pending_bodies, pending_bytes) = app.intake.pending();
     app.metrics.intake(app.intake.in_flight(), pending_bodies, pending_bytes);
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.to_text())
+    (
+        [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+        app.metrics.to_text(),
+    )
 }

@@ -191,8 +191,9 @@ mod tests {
     #[test]
     fn many_subnets_of_one_ipv6_subscriber_get_what_four_addresses_get() {
         let pool = FairPool::new(RULES);
-        let shares: Vec<_> =
-            (0..200).flat_map(|subnet| take_all(&pool, v6(&format!("2001:db8:0:{subnet:x}00::1")))).collect();
+        let shares: Vec<_> = (0..200)
+            .flat_map(|subnet| take_all(&pool, v6(&format!("2001:db8:0:{subnet:x}00::1"))))
+            .collect();
         let other = take_all(&pool, v6("2001:db8:1::1"));
 
         assert!(shares.len() <= 4 * 111, "{}", shares.len());

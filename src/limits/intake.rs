@@ -59,7 +59,8 @@ struct InFlight {
 
 impl Intake {
     pub fn new(rules: IntakeRules, refused: Refused) -> Self {
-        let pool = |total, minimum| FairPool::new(PoolRules { total, part: NETWORK_DIVISOR, minimum });
+        let pool =
+            |total, minimum| FairPool::new(PoolRules { total, part: NETWORK_DIVISOR, minimum });
         let in_flight = InFlight {
             held: AtomicUsize::new(0),
             max: rules.in_flight,
@@ -75,7 +76,11 @@ impl Intake {
 
     /// Takes an in-flight slot, if one is free.
     pub fn enter(&self, precedence: Precedence) -> Option<Slot> {
-        let slot = Slot { in_flight: Arc::clone(&self.in_flight), precedence, is_held: AtomicBool::new(false) };
+        let slot = Slot {
+            in_flight: Arc::clone(&self.in_flight),
+            precedence,
+            is_held: AtomicBool::new(false),
+        };
         if slot.enter() {
             return Some(slot);
         }
@@ -108,7 +113,8 @@ impl Slot {
             Precedence::Normal => self.in_flight.max_normal,
         };
         let add_one = |held| (held < max).then_some(held + 1);
-        let entered = self.in_flight.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add_one).is_ok();
+        let entered =
+            self.in_flight.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add_one).is_ok();
         self.is_held.store(entered, Ordering::Relaxed);
         entered
     }
@@ -168,7 +174,9 @@ impl Arriving {
 
     /// Counts bytes that have arrived since.
     pub fn add(&mut self, bytes: usize) -> Result<(), IntakeError> {
-        let (Some(arrival), Some((_, share))) = (&self.arrival, &mut self.shares) else { return Ok(()) };
+        let (Some(arrival), Some((_, share))) = (&self.arrival, &mut self.shares) else {
+            return Ok(());
+        };
         if share.grow(bytes) { Ok(()) } else { Err(arrival.intake.refuse_body()) }
     }
 
@@ -231,7 +239,10 @@ mod tests {
             }
         };
 
-        assert_eq!((refused, pending.len(), intake.pending()), (IntakeError::TooManyPending, 11, (11, 110)));
+        assert_eq!(
+            (refused, pending.len(), intake.pending()),
+            (IntakeError::TooManyPending, 11, (11, 110))
+        );
         assert!(arriving(&intake, Network::V4(2)).wait(10).is_ok());
         assert_eq!(intake.refused.pending_bodies.get(), 1);
         drop(pending);

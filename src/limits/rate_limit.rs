@@ -118,7 +118,11 @@ impl RateLimits {
             rule(config.requests_per_minute, MINUTE, config.requests_per_minute / 2),
             // For clients that register twice at each start, in an office behind one address.
             rule(config.register_per_minute, MINUTE, config.register_per_minute.saturating_mul(2)),
-            rule(config.register_per_second_total, SECOND, config.register_per_second_total.saturating_mul(2)),
+            rule(
+                config.register_per_second_total,
+                SECOND,
+                config.register_per_second_total.saturating_mul(2),
+            ),
             rule(1, REGISTRATION_MEMORY, REMEMBERED_REGISTRATIONS),
             rule(config.operator_per_minute, MINUTE, config.operator_per_minute / 6),
             rule(config.failed_keys_per_minute, MINUTE, config.failed_keys_per_minute),
@@ -128,7 +132,11 @@ impl RateLimits {
             rule(loose, QUARTER_HOUR, loose),
             rule(under_attack, QUARTER_HOUR, under_attack),
             rule(AUTH_METHOD_TESTS_PER_MINUTE, MINUTE, AUTH_METHOD_TESTS_PER_MINUTE),
-            rule(config.waiting_requests_per_source, TEN_MINUTES, config.waiting_requests_per_source),
+            rule(
+                config.waiting_requests_per_source,
+                TEN_MINUTES,
+                config.waiting_requests_per_source,
+            ),
             rule(WAITING_WHEN_SCARCE, TEN_MINUTES, WAITING_WHEN_SCARCE),
             rule(1, MINUTE, 1),
         ];
@@ -151,18 +159,20 @@ impl RateLimits {
             return self.take_one(class, counted, rule, now);
         };
         self.check_network(class, network, now)?;
-        network
-            .counted_networks()
-            .try_for_each(|(network, times)| self.take_one(class, Counted::Network(network), rule.times(times), now))
+        network.counted_networks().try_for_each(|(network, times)| {
+            self.take_one(class, Counted::Network(network), rule.times(times), now)
+        })
     }
 
     /// Returns a request that was counted and does not count after all.
     pub fn give_back(&self, class: Class, counted: Counted) {
         let rule = self.rule(class);
         match counted {
-            Counted::Network(network @ Network::V6 { .. }) => network
-                .counted_networks()
-                .for_each(|(network, times)| self.give_back_one(class, Counted::Network(network), rule.times(times))),
+            Counted::Network(network @ Network::V6 { .. }) => {
+                network.counted_networks().for_each(|(network, times)| {
+                    self.give_back_one(class, Counted::Network(network), rule.times(times))
+                })
+            }
             counted => self.give_back_one(class, counted, rule),
         }
     }
@@ -193,7 +203,9 @@ impl RateLimits {
         }
         let now = self.now_in_nanos();
         let remembered = u64::from(REMEMBERED_REGISTRATIONS);
-        let used = network.map_or(0, |network| self.used(Class::RegisterShare, network, now)).min(remembered);
+        let used = network
+            .map_or(0, |network| self.used(Class::RegisterShare, network, now))
+            .min(remembered);
         let left_to_others = rule.room() / 2 / remembered * used;
         let room = (rule.room() - left_to_others).max(rule.interval());
         let take = |empty_at| rule.try_add_within(room, empty_at, now).ok();
@@ -207,22 +219,42 @@ impl RateLimits {
         Ok(())
     }
 
-    fn take_one(&self, class: Class, counted: Counted, rule: Rule, now: u64) -> Result<(), TooManyRequests> {
+    fn take_one(
+        &self,
+        class: Class,
+        counted: Counted,
+        rule: Rule,
+        now: u64,
+    ) -> Result<(), TooManyRequests> {
         let bucket = self.bucket(class, counted);
-        let taken =
-            bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| rule.try_add(empty_at, now).ok());
+        let taken = bucket.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| {
+            rule.try_add(empty_at, now).ok()
+        });
         taken.map(drop).map_err(|empty_at| rule.refusal(class, empty_at, now))
     }
 
-    fn check_network(&self, class: Class, network: Network, now: u64) -> Result<(), TooManyRequests> {
+    fn check_network(
+        &self,
+        class: Class,
+        network: Network,
+        now: u64,
+    ) -> Result<(), TooManyRequests> {
         let rule = self.rule(class);
-        network
-            .counted_networks()
-            .try_for_each(|(network, times)| self.check_one(class, Counted::Network(network), rule.times(times), now))
+        network.counted_networks().try_for_each(|(network, times)| {
+            self.check_one(class, Counted::Network(network), rule.times(times), now)
+        })
     }
 
-    fn check_one(&self, class: Class, counted: Counted, rule: Rule, now: u64) -> Result<(), TooManyRequests> {
-        let Some(bucket) = self.buckets.get(&(class, counted)).filter(|_| rule.limit > 0) else { return Ok(()) };
+    fn check_one(
+        &self,
+        class: Class,
+        counted: Counted,
+        rule: Rule,
+        now: u64,
+    ) -> Result<(), TooManyRequests> {
+        let Some(bucket) = self.buckets.get(&(class, counted)).filter(|_| rule.limit > 0) else {
+            return Ok(());
+        };
         let empty_at = bucket.load(Ordering::Relaxed);
         rule.try_add(empty_at, now).map(drop).map_err(|()| rule.refusal(class, empty_at, now))
     }
@@ -245,7 +277,9 @@ impl RateLimits {
             return bucket;
         }
         let fresh = Arc::new(AtomicU64::new(0));
-        self.buckets.get_or_insert_with::<_, std::convert::Infallible>(&key, || Ok(Arc::clone(&fresh))).unwrap_or(fresh)
+        self.buckets
+            .get_or_insert_with::<_, std::convert::Infallible>(&key, || Ok(Arc::clone(&fresh)))
+            .unwrap_or(fresh)
     }
 
     fn now_in_nanos(&self) -> u64 {
@@ -282,7 +316,10 @@ impl Rule {
     }
 
     fn refusal(&self, class: Class, empty_at: u64, now: u64) -> TooManyRequests {
-        let wait = empty_at.saturating_add(self.interval()).saturating_sub(self.room()).saturating_sub(now);
+        let wait = empty_at
+            .saturating_add(self.interval())
+            .saturating_sub(self.room())
+            .saturating_sub(now);
         let reset = Duration::from_nanos(wait).as_secs_f64().ceil().max(1.0) as u64;
         TooManyRequests { limit: self.limit, period: self.period.as_secs(), reset, class }
     }
@@ -426,7 +463,8 @@ mod tests {
         let mut taken = 0;
         for _ in 0..600 {
             time.advance(Duration::from_millis(100));
-            let tries = networks.clone().map(|number| limits.take_registration(Some(Network::V4(number))));
+            let tries =
+                networks.clone().map(|number| limits.take_registration(Some(Network::V4(number))));
             taken += u32::try_from(tries.filter(Result::is_ok).count()).expect("a few");
         }
         taken
@@ -435,7 +473,8 @@ mod tests {
     fn registrations_per_second(limit: u32) -> (RateLimits, ManualClock) {
         let (mut limits, time) = limits(0, 1);
         limits.buckets = Cache::new(BUCKETS);
-        limits.rules[Class::RegisterTotal as usize] = Rule { limit, period: SECOND, burst: 2 * limit };
+        limits.rules[Class::RegisterTotal as usize] =
+            Rule { limit, period: SECOND, burst: 2 * limit };
         limits.rules[Class::RegisterShare as usize] =
             Rule { limit: 1, period: REGISTRATION_MEMORY, burst: REMEMBERED_REGISTRATIONS };
         (limits, time)
@@ -448,7 +487,8 @@ mod tests {
             flood(&limits, &time, 0..200);
         }
 
-        let newcomers = (1_000..1_008).map(|number| limits.take_registration(Some(Network::V4(number))));
+        let newcomers =
+            (1_000..1_008).map(|number| limits.take_registration(Some(Network::V4(number))));
 
         assert_eq!(newcomers.filter(Result::is_ok).count(), 8);
     }
@@ -457,7 +497,8 @@ mod tests {
     fn one_network_may_use_half_of_an_unused_total_at_once() {
         let (limits, _) = registrations_per_second(10);
 
-        let taken = (0..100).filter(|_| limits.take_registration(Some(Network::V4(1))).is_ok()).count();
+        let taken =
+            (0..100).filter(|_| limits.take_registration(Some(Network::V4(1))).is_ok()).count();
 
         assert!((10..=15).contains(&taken), "{taken}");
     }
@@ -478,8 +519,9 @@ mod tests {
         for number in 0..2_000_u32 {
             time.advance(Duration::from_millis(50));
             let text = format!("2001:db8:0:{:x}::1", number % 0xffff);
-            let _ =
-                limits.take_registration(Some(Network::from(text.parse::<std::net::IpAddr>().expect("an address"))));
+            let _ = limits.take_registration(Some(Network::from(
+                text.parse::<std::net::IpAddr>().expect("an address"),
+            )));
         }
 
         assert_eq!(limits.take_registration(Some(Network::V4(1))), Ok(()));

@@ -40,7 +40,8 @@ impl WaitingRequests {
     /// Admits one more request, or returns when to retry.
     pub fn admit(&self, limits: &RateLimits, source: Counted) -> Result<(), TooManyRequests> {
         limits.take(Class::Waiting, source)?;
-        let waiting = self.counted.load(Ordering::Relaxed).saturating_add(self.added.load(Ordering::Relaxed));
+        let waiting =
+            self.counted.load(Ordering::Relaxed).saturating_add(self.added.load(Ordering::Relaxed));
         match self.bounds.room(waiting) {
             Room::Ample => {}
             Room::Scarce => limits.take(Class::WaitingWhenScarce, source)?,

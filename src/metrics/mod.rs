@@ -79,7 +79,8 @@ struct PoolLabels {
 
 /// From half a millisecond, a typical response time, to the five seconds after which a query times
 /// out.
-const DURATIONS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const DURATIONS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -148,7 +149,11 @@ impl Metrics {
             "Completed authorization requests: approved, or the error code",
             self.authorizations.clone(),
         );
-        registry.register("token_requests", "Token requests: ok, or the error code", self.tokens.clone());
+        registry.register(
+            "token_requests",
+            "Token requests: ok, or the error code",
+            self.tokens.clone(),
+        );
         registry.register("logins", "Sign-in attempts, by outcome", self.logins.clone());
         registry.register(
             "webhook_attempts",
@@ -160,10 +165,26 @@ impl Metrics {
     /// Connections, and work that waits or is in progress.
     fn register_load(&mut self) {
         let registry = &mut self.registry;
-        registry.register("db_connections", "Database connections of the pool, by state", self.pool.clone());
-        registry.register("http_connections_open", "Open client connections", self.connections_open.clone());
-        registry.register("requests_in_flight", "Requests being processed", self.requests_in_flight.clone());
-        registry.register("bodies_pending", "Request bodies still arriving", self.bodies_pending.clone());
+        registry.register(
+            "db_connections",
+            "Database connections of the pool, by state",
+            self.pool.clone(),
+        );
+        registry.register(
+            "http_connections_open",
+            "Open client connections",
+            self.connections_open.clone(),
+        );
+        registry.register(
+            "requests_in_flight",
+            "Requests being processed",
+            self.requests_in_flight.clone(),
+        );
+        registry.register(
+            "bodies_pending",
+            "Request bodies still arriving",
+            self.bodies_pending.clone(),
+        );
         registry.register(
             "body_bytes_pending",
             "Bytes in memory of request bodies still arriving",
@@ -202,7 +223,9 @@ impl Metrics {
     }
 
     pub fn request(&self, route: &'static str, method: &'static str, status: u16, took: Duration) {
-        self.requests.get_or_create(&RequestLabels { route, method, status }).observe(took.as_secs_f64());
+        self.requests
+            .get_or_create(&RequestLabels { route, method, status })
+            .observe(took.as_secs_f64());
     }
 
     /// `outcome` is `ok` or the error code of the response.

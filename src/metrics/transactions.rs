@@ -54,7 +54,10 @@ const DURATIONS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 5.0];
 
 impl Default for TransactionMetrics {
     fn default() -> Self {
-        Self { attempts: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)) }
+        Self {
+            attempts: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+        }
     }
 }
 

@@ -116,12 +116,24 @@ mod tests {
     #[test]
     fn the_log_distinguishes_unknown_names_internal_names_and_internal_addresses() {
         let (address, kind) = (IpAddr::from([10, 0, 0, 1]), AddressKind::Private);
-        let refused = |host: &str| OutgoingError::Refused { host: host.to_owned(), address, kind }.to_string();
-        let absent = OutgoingError::Unresolved { host: "nobody.invalid".to_owned(), cause: "no such name".to_owned() };
+        let refused = |host: &str| {
+            OutgoingError::Refused { host: host.to_owned(), address, kind }.to_string()
+        };
+        let absent = OutgoingError::Unresolved {
+            host: "nobody.invalid".to_owned(),
+            cause: "no such name".to_owned(),
+        };
 
-        assert_eq!(absent.to_string(), "the host name nobody.invalid could not be resolved: no such name");
-        assert!(refused("10.0.0.1").starts_with("the address 10.0.0.1 is not allowed, since it is an "));
-        assert!(refused("a.example").starts_with("a.example has no allowed address; 10.0.0.1 is an "));
+        assert_eq!(
+            absent.to_string(),
+            "the host name nobody.invalid could not be resolved: no such name"
+        );
+        assert!(
+            refused("10.0.0.1").starts_with("the address 10.0.0.1 is not allowed, since it is an ")
+        );
+        assert!(
+            refused("a.example").starts_with("a.example has no allowed address; 10.0.0.1 is an ")
+        );
         for text in [refused("10.0.0.1"), refused("a.example")] {
             assert!(text.contains("the networks in `outgoing.allow_networks`"), "{text}");
         }
@@ -130,9 +142,15 @@ mod tests {
     #[test]
     fn public_messages_reveal_nothing_about_the_internal_network() {
         let host = || "wiki.corp.example".to_owned();
-        let inside =
-            OutgoingError::Refused { host: host(), address: IpAddr::from([10, 0, 0, 5]), kind: AddressKind::Private };
-        let absent = OutgoingError::Unresolved { host: host(), cause: "Name or service not known".to_owned() };
+        let inside = OutgoingError::Refused {
+            host: host(),
+            address: IpAddr::from([10, 0, 0, 5]),
+            kind: AddressKind::Private,
+        };
+        let absent = OutgoingError::Unresolved {
+            host: host(),
+            cause: "Name or service not known".to_owned(),
+        };
 
         assert_eq!(inside.public_message(), absent.public_message());
         assert_eq!(
@@ -142,8 +160,10 @@ mod tests {
              `outgoing.allow_networks` (and to loopback if `client_documents.allow_loopback`, or \
              `webhooks.allow_loopback` for webhooks, is true)",
         );
-        let refused =
-            OutgoingError::Unreachable { host: host(), cause: "Connection refused (os error 111)".to_owned() };
+        let refused = OutgoingError::Unreachable {
+            host: host(),
+            cause: "Connection refused (os error 111)".to_owned(),
+        };
         assert_eq!(refused.public_message(), "wiki.corp.example could not be reached");
     }
 }

@@ -167,8 +167,14 @@ impl Outgoing {
     }
 
     /// Sends a GET request. Any status is a success, except for a redirect.
-    pub async fn get(&self, url: &str, headers: &[(&str, &str)], bounds: Bounds) -> Result<Fetched, OutgoingError> {
-        let fetched = self.send(Request { method: Method::Get, url, headers, body: "" }, bounds).await?;
+    pub async fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        bounds: Bounds,
+    ) -> Result<Fetched, OutgoingError> {
+        let fetched =
+            self.send(Request { method: Method::Get, url, headers, body: "" }, bounds).await?;
         if fetched.is_redirect() {
             return Err(OutgoingError::Redirected { host: fetched.host });
         }
@@ -176,7 +182,11 @@ impl Outgoing {
     }
 
     /// Sends a request. Any status is a success, including a redirect.
-    pub async fn send(&self, request: Request<'_>, bounds: Bounds) -> Result<Fetched, OutgoingError> {
+    pub async fn send(
+        &self,
+        request: Request<'_>,
+        bounds: Bounds,
+    ) -> Result<Fetched, OutgoingError> {
         let target = self.0.target(request.url)?;
         let sent = timeout(bounds.time, self.0.send(&target, request, bounds.bytes)).await;
         sent.unwrap_or_else(|_| Err(timed_out(&target)))
@@ -196,7 +206,12 @@ impl Inner {
         Ok(target)
     }
 
-    async fn send(&self, target: &Target, request: Request<'_>, max_bytes: usize) -> Result<Fetched, OutgoingError> {
+    async fn send(
+        &self,
+        target: &Target,
+        request: Request<'_>,
+        max_bytes: usize,
+    ) -> Result<Fetched, OutgoingError> {
         let busy = || OutgoingError::Busy { host: target.host.clone() };
         let permit = self.per_destination.take(&self.destination(target), MAX_WAIT).await;
         let _permit = permit.ok_or_else(busy)?;
@@ -213,10 +228,13 @@ impl Inner {
         if request.method == Method::Post {
             builder = builder.body(request.body.to_owned());
         }
-        let response = async { builder.send().await.map_err(|error| OutgoingError::of(&target.host, error)) };
+        let response =
+            async { builder.send().await.map_err(|error| OutgoingError::of(&target.host, error)) };
         let response = match self.first_byte_timeout {
             None => response.await,
-            Some(limit) => timeout(limit, response).await.unwrap_or_else(|_| Err(timed_out(target))),
+            Some(limit) => {
+                timeout(limit, response).await.unwrap_or_else(|_| Err(timed_out(target)))
+            }
         }?;
         read(response, &target.host, max_bytes).await
     }
@@ -225,7 +243,11 @@ impl Inner {
     fn destination(&self, target: &Target) -> String {
         match self.max_idle {
             None => target.host.clone(),
-            Some(_) => format!("{} {}", target.host, target.url.port_or_known_default().unwrap_or_default()),
+            Some(_) => format!(
+                "{} {}",
+                target.host,
+                target.url.port_or_known_default().unwrap_or_default()
+            ),
         }
     }
 
@@ -246,10 +268,14 @@ impl Inner {
             .connect_timeout(CONNECT_TIMEOUT);
         let builder = match &self.proxy {
             None => match &self.reach {
-                Reach::Guarded(rules) => builder.dns_resolver(CheckedResolver::new(Arc::clone(rules))),
+                Reach::Guarded(rules) => {
+                    builder.dns_resolver(CheckedResolver::new(Arc::clone(rules)))
+                }
                 Reach::Anywhere => builder.dns_resolver(PlainResolver),
             },
-            Some(url) => builder.proxy(Proxy::all(url.expose()).map_err(no_client)?).dns_resolver(PlainResolver),
+            Some(url) => builder
+                .proxy(Proxy::all(url.expose()).map_err(no_client)?)
+                .dns_resolver(PlainResolver),
         };
         // Reading the certificates blocks.
         let built = tokio::task::spawn_blocking(move || builder.build()).await;
@@ -278,7 +304,8 @@ fn no_client(cause: impl std::error::Error + 'static) -> OutgoingError {
 fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, OutgoingError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let bad = || OutgoingError::BadHeader { name: name.chars().take(MAX_NAME_LENGTH).collect() };
+        let bad =
+            || OutgoingError::BadHeader { name: name.chars().take(MAX_NAME_LENGTH).collect() };
         let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
         value.set_sensitive(true);
         map.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
@@ -288,14 +315,20 @@ fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, OutgoingError> {
 
 /// Reads the body to its end or to the limit. The announced length is not trusted, but a response
 /// that announces too much is refused at once.
-async fn read(mut response: reqwest::Response, host: &str, max_bytes: usize) -> Result<Fetched, OutgoingError> {
+async fn read(
+    mut response: reqwest::Response,
+    host: &str,
+    max_bytes: usize,
+) -> Result<Fetched, OutgoingError> {
     let status = response.status().as_u16();
     let too_large = || OutgoingError::TooLarge { host: host.to_owned(), status, max_bytes };
     if response.content_length().is_some_and(|announced| announced > max_bytes as u64) {
         return Err(too_large());
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| OutgoingError::of(host, error))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| OutgoingError::of(host, error))?
+    {
         if body.len() + chunk.len() > max_bytes {
             return Err(too_large());
         }

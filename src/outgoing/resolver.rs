@@ -29,7 +29,9 @@ impl Resolve for CheckedResolver {
         let (rules, lookups) = (Arc::clone(&self.rules), Arc::clone(&self.lookups));
         let host = name.as_str().to_owned();
         Box::pin(async move {
-            let place = lookups.try_acquire_owned().map_err(|_| OutgoingError::Busy { host: host.clone() })?;
+            let place = lookups
+                .try_acquire_owned()
+                .map_err(|_| OutgoingError::Busy { host: host.clone() })?;
             let name = host.clone();
             let found = tokio::spawn(async move {
                 let _place = place;
@@ -44,7 +46,11 @@ impl Resolve for CheckedResolver {
 
 /// Keeps the allowed addresses. Fails only if none is left: a name may have an internal address
 /// besides a public one.
-fn only_allowed(rules: &AddressRules, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, OutgoingError> {
+fn only_allowed(
+    rules: &AddressRules,
+    host: &str,
+    found: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, OutgoingError> {
     let mut refused = None;
     let mut allowed = Vec::with_capacity(found.len());
     for socket in found {
@@ -99,7 +105,10 @@ mod tests {
 
         assert_eq!(check(&["8.8.8.8", "10.0.0.1", "::1"]), Ok(sockets(&["8.8.8.8"])));
         let (host, address) = ("mixed.example".to_owned(), "::1".parse().expect("an address"));
-        assert_eq!(check(&["10.0.0.1", "::1"]), Err(Error::Refused { host, address, kind: AddressKind::Loopback }));
+        assert_eq!(
+            check(&["10.0.0.1", "::1"]),
+            Err(Error::Refused { host, address, kind: AddressKind::Loopback })
+        );
         assert!(matches!(check(&[]), Err(Error::Unresolved { .. })));
     }
 
@@ -107,7 +116,11 @@ mod tests {
     async fn localhost_is_refused() {
         let resolver = CheckedResolver::new(Arc::new(AddressRules::default()));
 
-        let refused = resolver.resolve("localhost".parse().expect("a name")).await.map(drop).expect_err("is refused");
+        let refused = resolver
+            .resolve("localhost".parse().expect("a name"))
+            .await
+            .map(drop)
+            .expect_err("is refused");
 
         let refused = refused.downcast_ref::<Error>().expect("our own error");
         assert!(matches!(refused, Error::Refused { kind: AddressKind::Loopback, .. }), "{refused}");
@@ -115,7 +128,10 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_concurrent_lookups_are_refused() {
-        let resolver = CheckedResolver::new(Arc::new(AddressRules { allow_loopback: true, ..Default::default() }));
+        let resolver = CheckedResolver::new(Arc::new(AddressRules {
+            allow_loopback: true,
+            ..Default::default()
+        }));
         let all = Arc::clone(&resolver.lookups).try_acquire_many_owned(64).expect("all are free");
         let lookup = || resolver.resolve("localhost".parse().expect("a name"));
 

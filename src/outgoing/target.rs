@@ -36,7 +36,8 @@ impl Target {
             let refused = |kind| OutgoingError::Refused { host: name.clone(), address, kind };
             rules.check(address).map_err(refused)?;
         }
-        let is_this_machine = host.known_address().is_some_and(|address| address.to_canonical().is_loopback());
+        let is_this_machine =
+            host.known_address().is_some_and(|address| address.to_canonical().is_loopback());
         let may_use_http = rules.is_none_or(|rules| rules.allow_loopback && is_this_machine);
         match uri.scheme() {
             "https" => {}
@@ -128,24 +129,35 @@ mod tests {
 
     #[test]
     fn operators_may_use_http_and_any_host_but_no_ambiguous_url() {
-        for url in ["http://10.0.0.1/c", "https://169.254.169.254/", "http://app.example/c", "http://localhost:8000/c"]
-        {
+        for url in [
+            "http://10.0.0.1/c",
+            "https://169.254.169.254/",
+            "http://app.example/c",
+            "http://localhost:8000/c",
+        ] {
             assert!(Target::parse_any(url).is_ok(), "{url}");
         }
-        for url in ["ftp://app.example/c", "http://127.1/c", "http://app.example@10.0.0.1/", "app.example"] {
+        for url in
+            ["ftp://app.example/c", "http://127.1/c", "http://app.example@10.0.0.1/", "app.example"]
+        {
             assert!(Target::parse_any(url).is_err(), "{url}");
         }
     }
 
     #[test]
     fn localhost_is_refused_without_resolving_it() {
-        for (url, passes) in
-            [("https://localhost/c", false), ("https://x.LOCALHOST/c", false), ("https://a.example/c", true)]
-        {
+        for (url, passes) in [
+            ("https://localhost/c", false),
+            ("https://x.LOCALHOST/c", false),
+            ("https://a.example/c", true),
+        ] {
             let strict = AddressRules::default();
             let target = Target::parse(url, &strict).expect(url);
             assert_eq!(target.check_name(&strict).is_ok(), passes, "{url}");
-            assert!(target.check_name(&AddressRules { allow_loopback: true, ..strict }).is_ok(), "{url}");
+            assert!(
+                target.check_name(&AddressRules { allow_loopback: true, ..strict }).is_ok(),
+                "{url}"
+            );
         }
     }
 

@@ -27,15 +27,21 @@ fn argon2id(cost: PasswordCost) -> Argon2<'static> {
 }
 
 /// This is deliberately slow. Call it only where blocking is allowed.
-pub fn hash_password(password: &Secret, random: &Random, cost: PasswordCost) -> Result<String, PasswordError> {
-    let hash = argon2id(cost).hash_password_with_salt(password.expose().as_bytes(), &random.bytes::<16>())?;
+pub fn hash_password(
+    password: &Secret,
+    random: &Random,
+    cost: PasswordCost,
+) -> Result<String, PasswordError> {
+    let hash = argon2id(cost)
+        .hash_password_with_salt(password.expose().as_bytes(), &random.bytes::<16>())?;
     Ok(hash.to_string())
 }
 
 /// This is deliberately slow. Call it only where blocking is allowed.
 pub fn password_matches(password: &Secret, stored: &str) -> bool {
     let argon2id = argon2id(PasswordCost::RECOMMENDED);
-    PasswordHash::new(stored).is_ok_and(|hash| argon2id.verify_password(password.expose().as_bytes(), &hash).is_ok())
+    PasswordHash::new(stored)
+        .is_ok_and(|hash| argon2id.verify_password(password.expose().as_bytes(), &hash).is_ok())
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +55,8 @@ mod tests {
     #[test]
     fn a_password_matches_only_its_own_hash() {
         let password = Random::seeded(1).password();
-        let stored = hash_password(&password, &Random::seeded(2), PasswordCost::RECOMMENDED).expect("hashes");
+        let stored = hash_password(&password, &Random::seeded(2), PasswordCost::RECOMMENDED)
+            .expect("hashes");
 
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(password_matches(&password, &stored));

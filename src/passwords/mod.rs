@@ -47,8 +47,7 @@ pub enum HashError {
 
 /// The hash of an unknown password. Passwords for unknown accounts are checked against it, so that
 /// they take the same time.
-const DUMMY_HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$WVqUoRB1wIZqVHfi5cB5dFhkvtDPz7UX6zMRr2wqHlk";
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$WVqUoRB1wIZqVHfi5cB5dFhkvtDPz7UX6zMRr2wqHlk";
 
 impl Default for Passwords {
     /// Runs one call per core, but at most eight. Waiting calls finish within about a second.
@@ -85,10 +84,17 @@ impl Passwords {
 
     /// Whether the password has the stored hash. Without a hash, as for an unknown account, this
     /// does the same work and returns false.
-    pub async fn verify(&self, password: Secret, stored: Option<String>, source: AttemptSource) -> Result<bool, Busy> {
+    pub async fn verify(
+        &self,
+        password: Secret,
+        stored: Option<String>,
+        source: AttemptSource,
+    ) -> Result<bool, Busy> {
         let share = match source {
             AttemptSource::KnownBrowser => None,
-            AttemptSource::Stranger => Some(Arc::clone(&self.for_strangers).try_acquire_owned().map_err(|_| Busy)?),
+            AttemptSource::Stranger => {
+                Some(Arc::clone(&self.for_strangers).try_acquire_owned().map_err(|_| Busy)?)
+            }
         };
         self.run(move || {
             let matches = password_matches(&password, stored.as_deref().unwrap_or(DUMMY_HASH));
@@ -98,7 +104,10 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
         // The work continues even if its caller is gone, so it holds the permits itself.
@@ -125,7 +134,8 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_and_the_dummy_hash_matches_none() {
         let passwords = Passwords::default();
-        let stored = passwords.hash(secret("correct horse"), &Random::seeded(1)).await.expect("hashes");
+        let stored =
+            passwords.hash(secret("correct horse"), &Random::seeded(1)).await.expect("hashes");
 
         for (password, stored, expected) in [
             ("correct horse", Some(stored.clone()), true),
@@ -140,10 +150,12 @@ mod tests {
 
     #[test]
     fn an_unknown_account_takes_the_same_work_as_a_known_one() {
-        let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        let parameters =
+            |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         let lengths = |hash: &str| hash.split('$').skip(4).map(str::len).collect::<Vec<_>>();
         let cost = Passwords::default().cost;
-        let real = hash_password(&secret("correct horse"), &Random::seeded(1), cost).expect("hashes");
+        let real =
+            hash_password(&secret("correct horse"), &Random::seeded(1), cost).expect("hashes");
 
         assert_eq!(parameters(DUMMY_HASH), parameters(&real));
         assert_eq!(lengths(DUMMY_HASH), lengths(&real));
@@ -184,10 +196,16 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let verify = |source| passwords.verify(secret("a guess"), None, source);
-        let (mut one, mut other) =
-            (std::pin::pin!(verify(AttemptSource::Stranger)), std::pin::pin!(verify(AttemptSource::Stranger)));
-        assert!(futures_util::poll!(one.as_mut()).is_pending() && futures_util::poll!(other.as_mut()).is_pending());
-        let _third = Arc::clone(&passwords.for_strangers).try_acquire_owned().expect("the last share");
+        let (mut one, mut other) = (
+            std::pin::pin!(verify(AttemptSource::Stranger)),
+            std::pin::pin!(verify(AttemptSource::Stranger)),
+        );
+        assert!(
+            futures_util::poll!(one.as_mut()).is_pending()
+                && futures_util::poll!(other.as_mut()).is_pending()
+        );
+        let _third =
+            Arc::clone(&passwords.for_strangers).try_acquire_owned().expect("the last share");
 
         assert_eq!(verify(AttemptSource::Stranger).await, Err(Busy));
         let mut known = std::pin::pin!(verify(AttemptSource::KnownBrowser));

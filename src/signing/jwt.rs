@@ -38,7 +38,9 @@ impl<'a> Unverified<'a> {
     /// lists extensions that must be understood (RFC 7515 section 4.1.11), and this server knows
     /// none.
     pub fn is_of(&self, typ: &str, algorithm: SigningAlgorithm) -> bool {
-        self.text("typ") == Some(typ) && self.text("alg") == Some(algorithm.name()) && !self.header.contains_key("crit")
+        self.text("typ") == Some(typ)
+            && self.text("alg") == Some(algorithm.name())
+            && !self.header.contains_key("crit")
     }
 
     /// Returns the payload. It must not be used before the signature was verified.
@@ -93,8 +95,14 @@ mod tests {
 
         let parsed = Unverified::parse(&token).expect("a token");
 
-        assert_eq!(token, "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiYXQrand0In0.eyJzdWIiOiJ4In0.AQID");
-        assert_eq!(parsed.signed, "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiYXQrand0In0.eyJzdWIiOiJ4In0");
+        assert_eq!(
+            token,
+            "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiYXQrand0In0.eyJzdWIiOiJ4In0.AQID"
+        );
+        assert_eq!(
+            parsed.signed,
+            "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiYXQrand0In0.eyJzdWIiOiJ4In0"
+        );
         assert_eq!((parsed.kid(), parsed.signature.as_slice()), (Some("k1"), [1, 2, 3].as_slice()));
         assert_eq!(parsed.payload().as_deref(), Some(br#"{"sub":"x"}"#.as_slice()));
         assert!(parsed.is_of("at+jwt", ALGORITHM));
@@ -127,8 +135,19 @@ mod tests {
         let good = token("{}");
         let long = format!("{good}{}", "A".repeat(MAX_LENGTH));
         let padded = format!("{good}=");
-        for text in ["", ".", "..", "a.b", "...", "e30.e30", "é.e30.AAAA", "e30.e30.A", "W10.e30.AAAA", &long, &padded]
-        {
+        for text in [
+            "",
+            ".",
+            "..",
+            "a.b",
+            "...",
+            "e30.e30",
+            "é.e30.AAAA",
+            "e30.e30.A",
+            "W10.e30.AAAA",
+            &long,
+            &padded,
+        ] {
             assert!(Unverified::parse(text).is_none(), "{text:.40}");
         }
         assert!(Unverified::parse(&good).is_some());

@@ -5,8 +5,9 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    RsaKeyPair, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -47,7 +48,9 @@ impl KeyPair {
     /// the others.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, KeyError> {
         Ok(match algorithm {
-            SigningAlgorithm::Es256 => Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
+            SigningAlgorithm::Es256 => {
+                Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?)
+            }
             SigningAlgorithm::EdDsa => Self::EdDsa(Ed25519KeyPair::generate()?),
             SigningAlgorithm::Rs256 => Self::Rs256(RsaKeyPair::generate(KeySize::Rsa2048)?),
         })
@@ -185,16 +188,24 @@ mod tests {
             assert!(!public.verifies(b"message", &signature[1..]), "{algorithm}");
             assert!(!public.verifies(b"message", b""), "{algorithm}");
             let another = KeyPair::generate(algorithm).expect("a key").public_jwk().expect("a JWK");
-            assert!(!PublicKey::of(&another).expect("a public key").verifies(b"message", &signature), "{algorithm}");
+            assert!(
+                !PublicKey::of(&another).expect("a public key").verifies(b"message", &signature),
+                "{algorithm}"
+            );
         }
     }
 
     #[test]
     fn a_key_of_one_algorithm_is_not_a_key_of_another() {
         for algorithm in SigningAlgorithm::ALL {
-            let stored = KeyPair::generate(algorithm).expect("a key").to_pkcs8().expect("a document");
+            let stored =
+                KeyPair::generate(algorithm).expect("a key").to_pkcs8().expect("a document");
             for other in SigningAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
-                assert_eq!(KeyPair::from_pkcs8(other, &stored).err(), Some(KeyError::NoKey), "{algorithm} {other}");
+                assert_eq!(
+                    KeyPair::from_pkcs8(other, &stored).err(),
+                    Some(KeyError::NoKey),
+                    "{algorithm} {other}"
+                );
             }
         }
         assert_eq!(PublicKey::of(&Jwk::ec(&[1; 32], &[1; 32])).err(), Some(KeyError::NoKey));
@@ -212,7 +223,8 @@ mod tests {
     /// The key of RFC 8037 appendix A, and the signature of its section A.4.
     #[test]
     fn the_signature_of_the_standards_example_verifies() {
-        let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").expect("base64");
+        let x =
+            URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").expect("base64");
         let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let public = PublicKey::of(&Jwk::okp(&x)).expect("a public key");
 
@@ -223,11 +235,23 @@ mod tests {
 
     #[test]
     fn malformed_der_is_not_an_rsa_key() {
-        assert_eq!(rsa_numbers(&[0x30, 6, 2, 1, 7, 2, 1, 3]), Some(([7].as_slice(), [3].as_slice())));
-        assert_eq!(rsa_numbers(&[0x30, 7, 2, 2, 0, 0x80, 2, 1, 3]), Some(([0x80].as_slice(), [3].as_slice())));
-        for der in
-            [&[][..], &[0x30], &[0x30, 9, 2, 1], &[0x31, 0], &[0x30, 3, 2, 1, 7], &[0x30, 0x83, 0], &[0x30, 0x82]]
-        {
+        assert_eq!(
+            rsa_numbers(&[0x30, 6, 2, 1, 7, 2, 1, 3]),
+            Some(([7].as_slice(), [3].as_slice()))
+        );
+        assert_eq!(
+            rsa_numbers(&[0x30, 7, 2, 2, 0, 0x80, 2, 1, 3]),
+            Some(([0x80].as_slice(), [3].as_slice()))
+        );
+        for der in [
+            &[][..],
+            &[0x30],
+            &[0x30, 9, 2, 1],
+            &[0x31, 0],
+            &[0x30, 3, 2, 1, 7],
+            &[0x30, 0x83, 0],
+            &[0x30, 0x82],
+        ] {
             assert_eq!(rsa_numbers(der), None, "{der:?}");
         }
     }

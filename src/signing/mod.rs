@@ -127,7 +127,8 @@ pub fn open(ring: &KeyRing, row: &signing_keys::SigningKey) -> Result<KeyPair, S
     let kid = || row.id.clone();
     let document = crate::sealing::open(ring, place_of(&row.id), &row.sealed)
         .map_err(|cause| SigningError::Sealed { kid: kid(), cause })?;
-    KeyPair::from_pkcs8(row.algorithm, &document).map_err(|cause| SigningError::Key { kid: kid(), cause })
+    KeyPair::from_pkcs8(row.algorithm, &document)
+        .map_err(|cause| SigningError::Key { kid: kid(), cause })
 }
 
 impl SigningKeys {
@@ -138,7 +139,12 @@ impl SigningKeys {
     }
 
     /// Returns a token with these claims, signed by the current key.
-    pub fn sign(&self, typ: &str, claims: &impl Serialize, now: Timestamp) -> Result<String, SigningError> {
+    pub fn sign(
+        &self,
+        typ: &str,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, SigningError> {
         let keys = self.current();
         let (key, pair) = keys.signer(now).ok_or(SigningError::NoKey)?;
         let claims = serde_json::to_vec(claims).map_err(SigningError::Claims)?;
@@ -153,8 +159,8 @@ impl SigningKeys {
     pub async fn verify<C: DeserializeOwned>(&self, typ: &str, token: &str) -> Option<C> {
         let token = Unverified::parse(token)?;
         let key = self.find(token.kid()?).await?;
-        let is_valid =
-            token.is_of(typ, key.algorithm) && key.halves.public.verifies(token.signed.as_bytes(), &token.signature);
+        let is_valid = token.is_of(typ, key.algorithm)
+            && key.halves.public.verifies(token.signed.as_bytes(), &token.signature);
         if !is_valid {
             return None;
         }
@@ -223,8 +229,9 @@ impl SigningKeys {
         *reloaded = Some(self.0.clock.elapsed());
         let rows = signing_keys::list_each(&self.0.db).await?;
         let (now, before) = (self.0.clock.now(), self.current());
-        let has_ended =
-            |row: &signing_keys::SigningKey| row.period.ends_at(self.0.kept_for).is_some_and(|at| at <= now);
+        let has_ended = |row: &signing_keys::SigningKey| {
+            row.period.ends_at(self.0.kept_for).is_some_and(|at| at <= now)
+        };
         // A key that cannot be read must not stop the reload, or a revoked key would stay in use.
         let (mut keys, mut failed) = (Vec::new(), None);
         for row in rows {
@@ -255,7 +262,13 @@ impl SigningKeys {
             Some(key) => Arc::clone(&key.halves),
             None => Arc::new(self.parse_halves(&row)?),
         };
-        Ok(Key { kid: row.id, algorithm: row.algorithm, period: row.period, jwk: row.public_jwk, halves })
+        Ok(Key {
+            kid: row.id,
+            algorithm: row.algorithm,
+            period: row.period,
+            jwk: row.public_jwk,
+            halves,
+        })
     }
 
     fn parse_halves(&self, row: &signing_keys::SigningKey) -> Result<Halves, SigningError> {
@@ -285,15 +298,20 @@ impl Keys {
     fn signer(&self, now: Timestamp) -> Option<(&Key, &KeyPair)> {
         let signing = self.keys.iter().filter(|key| key.period.state(now) == SigningState::Signs);
         let retired = self.keys.iter().filter(|key| {
-            key.period.state(now) == SigningState::Retired && key.period.retired_at > Some(key.period.signs_from)
+            key.period.state(now) == SigningState::Retired
+                && key.period.retired_at > Some(key.period.signs_from)
         });
         retired.chain(signing).rev().find_map(|key| Some((key, key.halves.private.as_ref().ok()?)))
     }
 }
 
 fn key_set(keys: &[Key]) -> String {
-    let published =
-        keys.iter().map(|key| PublishedJwk { key: &key.jwk, alg: key.algorithm, kid: &key.kid, usage: "sig" });
+    let published = keys.iter().map(|key| PublishedJwk {
+        key: &key.jwk,
+        alg: key.algorithm,
+        kid: &key.kid,
+        usage: "sig",
+    });
     // Serializing strings and lists cannot fail.
     serde_json::to_string(&JwkSet { keys: published.collect() }).unwrap_or_default()
 }

@@ -115,7 +115,10 @@ impl LogLimiter {
             }
             None => {
                 let level = *event.metadata().level();
-                kinds.insert(kind, Lines { level, message: message(event), logged_at: now, suppressed: 0 });
+                kinds.insert(
+                    kind,
+                    Lines { level, message: message(event), logged_at: now, suppressed: 0 },
+                );
                 true
             }
         }
@@ -173,7 +176,12 @@ where
     N: for<'a> FormatFields<'a> + 'static,
     F: FormatEvent<S, N>,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let is_bounded = *event.metadata().level() <= Level::INFO;
         let source = REQUEST.try_with(|source| *source).ok().filter(|_| is_bounded);
         match source {
@@ -252,9 +260,15 @@ mod tests {
             .with_ansi(false)
             .event_format(Limited::new(text, lines.clone()))
             .with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || work(&lines, &time));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            work(&lines, &time)
+        });
         let bytes = written.0.lock().expect("is not poisoned").clone();
-        String::from_utf8(bytes).expect("is text").lines().map(|line| line.trim().to_owned()).collect()
+        String::from_utf8(bytes)
+            .expect("is text")
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .collect()
     }
 
     fn within(route: &'static str, number: u32, work: impl FnOnce()) {
@@ -278,7 +292,9 @@ mod tests {
         });
 
         let suppressed = |count| {
-            format!("INFO similar log lines were left out count={count} line=\"refused\" route=\"/a\" network=0.0.0.1")
+            format!(
+                "INFO similar log lines were left out count={count} line=\"refused\" route=\"/a\" network=0.0.0.1"
+            )
         };
         assert_eq!(lines, ["INFO refused detail=0".to_owned(), suppressed(99), suppressed(1)]);
     }
@@ -297,7 +313,11 @@ mod tests {
         });
 
         let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-        assert_eq!((count("refused"), count("failed"), count("outside"), count("wanted")), (3, 1, 3, 3), "{lines:?}");
+        assert_eq!(
+            (count("refused"), count("failed"), count("outside"), count("wanted")),
+            (3, 1, 3, 3),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -324,6 +344,10 @@ mod tests {
             assert_eq!(lines.lock().len(), 0);
         });
 
-        assert_eq!(written.len(), MAX_KINDS + 2, "the first of each kind, the first of all others, and their count");
+        assert_eq!(
+            written.len(),
+            MAX_KINDS + 2,
+            "the first of each kind, the first of all others, and their count"
+        );
     }
 }

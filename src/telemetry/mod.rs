@@ -42,8 +42,9 @@ pub struct Telemetry(Option<SdkTracerProvider>);
 pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError> {
     let filter = filter(level)?;
     let provider = collector_is_named().then(otlp).transpose()?;
-    let spans =
-        provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
+    let spans = provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
     tracing_subscriber::registry()
         .with(log(format))
         .with(spans)
@@ -67,7 +68,10 @@ const HIDE_NOTICES: &str = "sqlx::postgres::notice=error";
 /// A directive without `=` or `[` must be a level. `EnvFilter` would read any other word as a
 /// module name, so a misspelled level would silence the server.
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    let words = level.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
+    let words = level
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty() && !word.contains(['=', '[']));
     match words.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
         Some(word) => Err(TelemetryError::NoLevel(word.to_owned())),
         None => {
@@ -91,14 +95,17 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
         fmt::layer().with_ansi(colors).event_format(format).with_writer(std::io::stderr).boxed()
     } else {
         let format = Limited::new(json(), limiter);
-        let layer = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(format);
+        let layer =
+            fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(format);
         layer.with_writer(std::io::stderr).boxed()
     }
 }
 
 /// One object per line: the fields of the event, and in `span` those of the request.
 fn json() -> EscapedJson {
-    EscapedJson(fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false))
+    EscapedJson(
+        fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false),
+    )
 }
 
 /// JSON in which DEL and the C1 controls are escaped too. RFC 8259 requires that only for the
@@ -141,7 +148,8 @@ const fn is_obeyed_by_terminals(character: char) -> bool {
 )]
 fn collector_is_named() -> bool {
     let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let disabled =
+        std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
     !disabled && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
 }
 
@@ -188,8 +196,10 @@ mod tests {
     fn written(work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let layer = fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(json());
-        let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
+        let layer =
+            fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(json());
+        let subscriber =
+            tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, work);
         let bytes = written.0.lock().expect("is not poisoned").clone();
         String::from_utf8(bytes).expect("is text")
@@ -202,7 +212,9 @@ mod tests {
     #[test]
     fn a_line_has_the_fields_of_the_event_and_of_the_request() {
         let text = written(|| {
-            let request = tracing::info_span!("request", request.id = "abc", route = tracing::field::Empty).entered();
+            let request =
+                tracing::info_span!("request", request.id = "abc", route = tracing::field::Empty)
+                    .entered();
             request.record("route", "/a");
             tracing::warn!(count = 3, good = true, name = "x", "it happened");
         });
@@ -236,7 +248,10 @@ mod tests {
 
         let lines = parsed(&text);
         assert_eq!(lines.len(), 1);
-        assert_eq!([&lines[0]["name"], &lines[0]["error"], &lines[0]["span"]["hostile"]], [hostile; 3]);
+        assert_eq!(
+            [&lines[0]["name"], &lines[0]["error"], &lines[0]["span"]["hostile"]],
+            [hostile; 3]
+        );
         let without_end = text.strip_suffix('\n').expect("a line");
         assert!(!without_end.chars().any(char::is_control), "{text:?}");
     }

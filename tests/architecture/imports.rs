@@ -80,14 +80,18 @@ fn imports() -> Imports {
         let Some(module) = module_of(file) else { continue };
         let (used, named) = crate_paths(lines);
         for item in &used {
-            let (path, name) = item.split_once(" as ").unwrap_or((item, item.rsplit("::").next().unwrap_or(item)));
+            let (path, name) =
+                item.split_once(" as ").unwrap_or((item, item.rsplit("::").next().unwrap_or(item)));
             aliases.insert(format!("{module}::{name}"), absolute(&modules, &module, path));
         }
-        let of_module = used.iter().chain(&named).map(|path| absolute(&modules, &module, path)).collect();
+        let of_module =
+            used.iter().chain(&named).map(|path| absolute(&modules, &module, path)).collect();
         paths.insert(module, of_module);
     }
     let targets = |(module, paths): (String, Vec<String>)| {
-        let targets = paths.iter().filter_map(|path| imported_module(&modules, &module, &follow(&aliases, path)));
+        let targets = paths
+            .iter()
+            .filter_map(|path| imported_module(&modules, &module, &follow(&aliases, path)));
         (module.clone(), targets.collect())
     };
     paths.into_iter().map(targets).collect()
@@ -96,11 +100,13 @@ fn imports() -> Imports {
 /// `src/a/b.rs` and `src/a/b/mod.rs` are `a::b`. `None` for the roots of crates and for tests.
 fn module_of(file: &Path) -> Option<String> {
     let path = file.strip_prefix("src").ok()?.with_extension("");
-    let mut names: Vec<String> = path.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        path.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if names.last().is_some_and(|name| name == "mod" || name == "lib") {
         names.pop();
     }
-    let is_left_out = names.is_empty() || names.iter().any(|name| name == "tests" || name == "main");
+    let is_left_out =
+        names.is_empty() || names.iter().any(|name| name == "tests" || name == "main");
     (!is_left_out).then(|| names.join("::"))
 }
 
@@ -129,7 +135,8 @@ fn crate_paths(lines: &[String]) -> (Vec<String>, Vec<String>) {
 }
 
 fn first_path(text: &str) -> String {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
     text[..end].trim_end_matches(':').to_owned()
 }
 

@@ -46,7 +46,10 @@ fn texts_are_in_plain_american_english() {
             // A method of Tokio.
             let line = line.replace("is_cancelled", "");
             for word in BANNED.iter().filter(|word| line.contains(**word)) {
-                if !EXCEPTIONS.iter().any(|(path, excepted)| file == Path::new(path) && excepted == word) {
+                if !EXCEPTIONS
+                    .iter()
+                    .any(|(path, excepted)| file == Path::new(path) && excepted == word)
+                {
                     found.push(format!("{}:{} contains {word:?}", file.display(), index + 1));
                 }
             }
@@ -66,8 +69,14 @@ fn every_exception_is_still_needed() {
 /// The files with texts for people. Migrations are left out, since they can never change, and tests,
 /// since they quote what users write.
 fn text_files() -> Vec<PathBuf> {
-    const FILES: [&str; 6] =
-        ["CHANGELOG.md", "CONTRIBUTING.md", "Cargo.toml", "README.md", "SECURITY.md", "locales/en.toml"];
+    const FILES: [&str; 6] = [
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Cargo.toml",
+        "README.md",
+        "SECURITY.md",
+        "locales/en.toml",
+    ];
     const FOLDERS: [&str; 6] = ["benches", "config", "docs", "scripts", "src", "templates"];
     let mut files: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
     let mut folders: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
@@ -87,5 +96,7 @@ fn text_files() -> Vec<PathBuf> {
 
 /// Scripts have no extension.
 fn is_text(path: &Path) -> bool {
-    path.extension().is_none_or(|extension| ["html", "md", "rs", "toml"].iter().any(|known| extension == *known))
+    path.extension().is_none_or(|extension| {
+        ["html", "md", "rs", "toml"].iter().any(|known| extension == *known)
+    })
 }

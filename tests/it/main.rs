@@ -2,7 +2,11 @@
 //! in `src/http`: the tests of `http/api/scopes_restriction.rs` are in `api/scopes_restriction.rs`.
 //! `cli` and `journey` run the program itself.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails with a reason")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot continue fails with a reason"
+)]
 
 #[macro_use]
 mod support;

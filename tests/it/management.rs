@@ -125,10 +125,15 @@ fn read_only(location: &Location) -> Location {
     match location {
         Location::Postgres { url, schema } => {
             let joint = if url.expose().contains('?') { '&' } else { '?' };
-            let url = Secret::new(format!("{}{joint}options[default_transaction_read_only]=on", url.expose()));
+            let url = Secret::new(format!(
+                "{}{joint}options[default_transaction_read_only]=on",
+                url.expose()
+            ));
             Location::Postgres { url, schema: schema.clone() }
         }
-        Location::Sqlite { path } => Location::Sqlite { path: format!("file:{}?mode=ro", path.display()).into() },
+        Location::Sqlite { path } => {
+            Location::Sqlite { path: format!("file:{}?mode=ro", path.display()).into() }
+        }
     }
 }
 

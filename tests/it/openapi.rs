@@ -39,12 +39,18 @@ async fn an_operation_refuses_requests_without_credentials_if_the_document_requi
         if security.contains(&json!({})) {
             continue;
         }
-        let method = axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+        let method =
+            axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
         let request = crate::support::request(method.clone(), &path.replace(['{', '}'], "x"));
 
         let answer = app.ask(request).await;
 
-        assert_eq!(answer.status == 401, !security.is_empty(), "{method} {path}: {}", answer.status);
+        assert_eq!(
+            answer.status == 401,
+            !security.is_empty(),
+            "{method} {path}: {}",
+            answer.status
+        );
     }
 }
 
@@ -53,12 +59,17 @@ async fn the_router_serves_every_route_of_the_document() {
     let app = TestApp::start(Engine::Sqlite).await;
     let document = http::openapi_document("http://127.0.0.1:8080");
     for (path, method, _) in operations(&document) {
-        let method = axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+        let method =
+            axum::http::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
         let request = crate::support::request(method.clone(), &path.replace(['{', '}'], "x"));
 
         let answer = app.ask(request).await;
 
-        assert!(![404, 405].contains(&answer.status.as_u16()), "{method} {path}: {}", answer.status);
+        assert!(
+            ![404, 405].contains(&answer.status.as_u16()),
+            "{method} {path}: {}",
+            answer.status
+        );
     }
 }
 
@@ -71,7 +82,9 @@ fn every_reference_resolves() {
 
     let dangling: Vec<_> = found
         .iter()
-        .filter(|reference| reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)).is_none())
+        .filter(|reference| {
+            reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)).is_none()
+        })
         .collect();
     assert!(found.len() > 10, "{found:?}");
     assert_eq!(dangling, Vec::<&&str>::new());
@@ -99,7 +112,9 @@ fn the_document_uses_openapi_3_1() {
 
 #[tokio::test]
 async fn the_server_is_the_public_url_as_configured() {
-    let app = TestApp::with(Engine::Sqlite, &[("http.public_url", "https://auth.example.com:8443")]).await;
+    let app =
+        TestApp::with(Engine::Sqlite, &[("http.public_url", "https://auth.example.com:8443")])
+            .await;
 
     let answer = app.get("/openapi.json").await;
 

@@ -31,7 +31,10 @@ async fn a_response_has_its_status_headers_and_body() {
     let reply = Reply::json("{}").with_header("vary", "a").with_header("vary", "b");
     let site = Site::answering(reply).await;
 
-    let fetched = outgoing().get(&site.url("/c?x=1"), &[("if-none-match", "\"1\"")], BOUNDS).await.expect("an answer");
+    let fetched = outgoing()
+        .get(&site.url("/c?x=1"), &[("if-none-match", "\"1\"")], BOUNDS)
+        .await
+        .expect("an answer");
 
     assert_eq!((fetched.status, &fetched.body[..]), (200, &b"{}"[..]));
     assert_eq!(fetched.header("vary").as_deref(), Some("a, b"));
@@ -72,9 +75,14 @@ async fn every_status_is_returned_and_redirects_are_errors() {
         assert_eq!(get(&site, BOUNDS).await.map(|fetched| fetched.status), Ok(status));
     }
     for status in [301, 302, 303, 307, 308, 300] {
-        let site = Site::answering(Reply::status(status).with_header("location", elsewhere.url("/c"))).await;
+        let site =
+            Site::answering(Reply::status(status).with_header("location", elsewhere.url("/c")))
+                .await;
         let refused = get(&site, BOUNDS).await.expect_err("a redirect");
-        assert_eq!(refused.to_string(), "127.0.0.1 responded with a redirect, which is not followed");
+        assert_eq!(
+            refused.to_string(),
+            "127.0.0.1 responded with a redirect, which is not followed"
+        );
     }
     let own = Site::answering(Reply::status(302).with_header("location", "/d")).await;
     assert_eq!(get(&own, BOUNDS).await.map(drop), Err(OutgoingError::Redirected { host: host() }));
@@ -99,7 +107,10 @@ async fn a_slow_host_times_out() {
         let site = Site::answering(reply).await;
         let asked = tokio::time::timeout(DEADLINE, get(&site, SHORT)).await;
 
-        assert_eq!(asked.expect("ends in time").map(drop), Err(OutgoingError::TimedOut { host: host() }));
+        assert_eq!(
+            asked.expect("ends in time").map(drop),
+            Err(OutgoingError::TimedOut { host: host() })
+        );
     }
 }
 
@@ -111,7 +122,10 @@ async fn an_incomplete_response_and_an_unreachable_host_are_reported() {
 
     assert!(matches!(get(&broken, BOUNDS).await, Err(OutgoingError::Broken { .. })));
     let error = get(&gone, BOUNDS).await.expect_err("nothing listens");
-    assert!(error.to_string().starts_with("no connection to 127.0.0.1: Connection refused"), "{error}");
+    assert!(
+        error.to_string().starts_with("no connection to 127.0.0.1: Connection refused"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -147,16 +161,23 @@ async fn an_allowed_network_is_contacted() {
     site.shut_down().await;
     let gone = Outgoing::new(rules).get(&url, &[], BOUNDS).await.expect_err("nothing listens");
 
-    assert!(matches!(error, OutgoingError::TimedOut { .. } | OutgoingError::Unreachable { .. }), "{error}");
+    assert!(
+        matches!(error, OutgoingError::TimedOut { .. } | OutgoingError::Unreachable { .. }),
+        "{error}"
+    );
     assert!(matches!(gone, OutgoingError::Unreachable { .. }), "{gone}");
 }
 
 #[tokio::test]
 async fn an_unknown_host_name_is_reported() {
-    let error = outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
+    let error =
+        outgoing().get("https://nobody.invalid/c", &[], BOUNDS).await.expect_err("no such name");
 
     assert!(matches!(error, OutgoingError::Unresolved { .. }), "{error}");
-    assert!(error.to_string().starts_with("the host name nobody.invalid could not be resolved: "), "{error}");
+    assert!(
+        error.to_string().starts_with("the host name nobody.invalid could not be resolved: "),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -166,8 +187,11 @@ async fn requests_are_limited_to_two_per_host_and_thirty_two_in_total() {
     // The limits of documents, without the limit for the first byte.
     let outgoing = Outgoing::for_operator();
     let ask = |last: u8| {
-        let (outgoing, url) = (outgoing.clone(), format!("http://127.0.0.{last}:{}/c", site.address.port()));
-        tokio::spawn(async move { outgoing.get(&url, &[], BOUNDS).await.map(|fetched| fetched.status) })
+        let (outgoing, url) =
+            (outgoing.clone(), format!("http://127.0.0.{last}:{}/c", site.address.port()));
+        tokio::spawn(
+            async move { outgoing.get(&url, &[], BOUNDS).await.map(|fetched| fetched.status) },
+        )
     };
     let of_one: Vec<_> = (0..2).map(|_| ask(1)).collect();
     site.wait_for_requests(2).await;
@@ -199,7 +223,8 @@ async fn a_configured_proxy_is_used_for_every_request() {
     };
     let (strict, tolerant) = (Outgoing::new(rules(false)), Outgoing::new(rules(true)));
 
-    let plain = tolerant.get("http://127.0.0.1:9/c", &[], BOUNDS).await.map(|fetched| fetched.status);
+    let plain =
+        tolerant.get("http://127.0.0.1:9/c", &[], BOUNDS).await.map(|fetched| fetched.status);
     let tunnelled = strict.get("https://app.example/c", &[], BOUNDS).await;
 
     assert_eq!(plain, Ok(200));
@@ -207,9 +232,15 @@ async fn a_configured_proxy_is_used_for_every_request() {
     let asked: Vec<String> = proxy.requests().into_iter().map(|asked| asked.head).collect();
     assert!(asked[0].starts_with("GET http://127.0.0.1:9/c HTTP/1.1\r\n"), "{asked:?}");
     assert!(asked[1].starts_with("CONNECT app.example:443 HTTP/1.1\r\n"), "{asked:?}");
-    assert!(asked.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic ")), "{asked:?}");
+    assert!(
+        asked.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic ")),
+        "{asked:?}"
+    );
     for url in ["https://localhost/c", "https://10.0.0.1/c", "https://a.localhost/c"] {
-        assert!(matches!(strict.get(url, &[], BOUNDS).await, Err(OutgoingError::Refused { .. })), "{url}");
+        assert!(
+            matches!(strict.get(url, &[], BOUNDS).await, Err(OutgoingError::Refused { .. })),
+            "{url}"
+        );
     }
     assert_eq!(proxy.requests().len(), 2);
 }
@@ -239,11 +270,18 @@ async fn diagnosis_sees_every_response_including_redirects() {
 async fn diagnosis_limits_the_time_and_size_of_responses() {
     for (reply, bounds, error) in [
         (Reply::Silence, SHORT, OutgoingError::TimedOut { host: host() }),
-        (Reply::Endless, BOUNDS, OutgoingError::TooLarge { host: host(), status: 200, max_bytes: BOUNDS.bytes }),
+        (
+            Reply::Endless,
+            BOUNDS,
+            OutgoingError::TooLarge { host: host(), status: 200, max_bytes: BOUNDS.bytes },
+        ),
     ] {
         let site = Site::answering(reply).await;
         let request = Request { method: Method::Get, url: &site.url("/c"), headers: &[], body: "" };
 
-        assert_eq!(Outgoing::for_operator().send(request, bounds).await.map(|fetched| fetched.status), Err(error));
+        assert_eq!(
+            Outgoing::for_operator().send(request, bounds).await.map(|fetched| fetched.status),
+            Err(error)
+        );
     }
 }

@@ -14,14 +14,19 @@ fn the_sbom_describes_every_crate_in_the_binary() {
     assert_eq!(sbom["specVersion"], "1.5");
     assert_eq!(sbom["metadata"]["component"]["name"], "grantor");
     assert_eq!(sbom["metadata"]["component"]["version"], env!("CARGO_PKG_VERSION"));
-    let incomplete: Vec<&Value> = components(&sbom).iter().filter(|component| !is_complete(component)).collect();
+    let incomplete: Vec<&Value> =
+        components(&sbom).iter().filter(|component| !is_complete(component)).collect();
     assert_eq!(incomplete, Vec::<&Value>::new());
     let scope = |name: &str| {
         let found = components(&sbom).iter().find(|component| component["name"] == name);
         found.map(|component| text(component, "scope"))
     };
     assert_eq!(scope("axum"), Some("required"));
-    assert_eq!(scope("serde_derive"), Some("excluded"), "a procedural macro runs only during the build");
+    assert_eq!(
+        scope("serde_derive"),
+        Some("excluded"),
+        "a procedural macro runs only during the build"
+    );
     assert_eq!(scope("proptest"), None, "tests are not in the binary");
 }
 

@@ -8,7 +8,9 @@
 use serde_json::json;
 
 use crate::actions::audit::{AuditActor, Change};
-use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError, client_and_user_info, offer_scopes};
+use crate::actions::authorize::offer_scopes::{
+    ConsentRequest, Offer, OfferError, client_and_user_info, offer_scopes,
+};
 use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::webhooks::publish_events::record_and_publish;
@@ -100,7 +102,9 @@ pub async fn approve_request(
     approval: Approval<'_>,
     by: &AuditActor,
 ) -> Result<Approved, ApproveError> {
-    context.transact("request.approve", |tx| Box::pin(approve(context, tx, rules, approval, by))).await
+    context
+        .transact("request.approve", |tx| Box::pin(approve(context, tx, rules, approval, by)))
+        .await
 }
 
 async fn approve(
@@ -123,13 +127,15 @@ async fn approve(
     let consent = ConsentRequest { client, request: &request, user, org_id, issuer: rules.issuer };
     let offer = offer_scopes(&mut *tx, rules, consent).await?;
     // This is checked again here, since a grant may have been revoked or a restriction changed.
-    let is_current =
-        approval.answer.map_or(offer.is_remembered, |answer| answer.page_digest == consent.page_digest(&offer));
+    let is_current = approval
+        .answer
+        .map_or(offer.is_remembered, |answer| answer.page_digest == consent.page_digest(&offer));
     if !is_current {
         return Err(ApproveError::Changed);
     }
-    let scopes =
-        approval.answer.map_or_else(|| offer.given_before.clone(), |answer| offer.scopes.chosen(answer.chosen));
+    let scopes = approval
+        .answer
+        .map_or_else(|| offer.given_before.clone(), |answer| offer.scopes.chosen(answer.chosen));
     if scopes.is_empty() {
         return Err(ApproveError::NothingChosen);
     }
@@ -148,7 +154,8 @@ async fn approve(
         nonce: request.nonce,
         signed_in_at: approval.signed_in_at,
         expires_at: now.plus(approval.code_ttl),
-        may_refresh: offer.scopes.allows_refresh(&scopes) && !offer.declined_now(&scopes).contains(OFFLINE_ACCESS),
+        may_refresh: offer.scopes.allows_refresh(&scopes)
+            && !offer.declined_now(&scopes).contains(OFFLINE_ACCESS),
     };
     codes::insert(tx, code.digest(), &issued).await?;
     if approval.answer.is_some() {
@@ -208,14 +215,20 @@ async fn store_grant(
         revocations::remove_scopes(tx, &[id], &cleared, now).await?;
     }
     let new = AuthorizedClientId(context.new_id());
-    let is_first = org_clients::assign_authorized_id(&mut *tx, org_id, client.id, new, now).await? == new;
+    let is_first =
+        org_clients::assign_authorized_id(&mut *tx, org_id, client.id, new, now).await? == new;
     clients::adopt(&mut *tx, client.id, now).await?;
     Ok(Stored { id, is_first })
 }
 
 /// A user who unchecks `offline_access` revokes the refresh tokens that the client has because of
 /// it.
-async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
+async fn end_connections(
+    tx: &mut Tx,
+    id: GrantId,
+    cleared: &ScopeSet,
+    now: Timestamp,
+) -> Result<(), DbError> {
     match cleared.contains(OFFLINE_ACCESS) {
         true => families::revocations::revoke_with_scope(tx, id, OFFLINE_ACCESS, now).await,
         false => Ok(()),
@@ -225,7 +238,8 @@ async fn end_connections(tx: &mut Tx, id: GrantId, cleared: &ScopeSet, now: Time
 /// Returns the scopes that were granted before and that the user unchecked. They are removed from
 /// every token.
 fn cleared(offer: &Offer, scopes: &ScopeSet) -> ScopeSet {
-    let before = offer.granted.as_ref().map(|granted| granted.scopes.intersection(&offer.scopes.optional));
+    let before =
+        offer.granted.as_ref().map(|granted| granted.scopes.intersection(&offer.scopes.optional));
     before.unwrap_or_default().difference(scopes)
 }
 
@@ -240,13 +254,20 @@ struct Given<'a> {
 
 /// Records and publishes the consent, as the last step of the transaction. A consent that changes
 /// nothing is not published, but a restriction that withheld scopes is.
-async fn publish(context: &Context, tx: &mut Tx, given: Given<'_>, by: &AuditActor) -> Result<(), DbError> {
+async fn publish(
+    context: &Context,
+    tx: &mut Tx,
+    given: Given<'_>,
+    by: &AuditActor,
+) -> Result<(), DbError> {
     let Given { approval, offer, scopes, stored } = given;
     let org_id = approval.org_id;
     let (client, user) = client_and_user_info(approval.client, approval.user);
     let before = offer.granted.as_ref().map(|granted| &granted.scopes);
-    let granted =
-        before.map_or_else(|| scopes.clone(), |before| before.difference(&cleared(offer, scopes)).union(scopes));
+    let granted = before.map_or_else(
+        || scopes.clone(),
+        |before| before.difference(&cleared(offer, scopes)).union(scopes),
+    );
     let grant = GrantInfo { id: stored.id, org_id, client, user, scopes: &granted };
     let withheld = withheld_by_organization(&offer.scopes.withheld);
     let (mut changes, mut events) = (Vec::new(), Vec::new());
@@ -265,7 +286,13 @@ async fn publish(context: &Context, tx: &mut Tx, given: Given<'_>, by: &AuditAct
         events.push(Event::GrantGiven { grant, before });
     }
     if !withheld.is_empty() {
-        events.push(Event::RestrictionHit { org_id, client, user, withheld: &withheld, outcome: Outcome::Narrowed });
+        events.push(Event::RestrictionHit {
+            org_id,
+            client,
+            user,
+            withheld: &withheld,
+            outcome: Outcome::Narrowed,
+        });
     }
     record_and_publish(context, tx, by, changes, &events).await
 }

@@ -68,7 +68,8 @@ pub async fn find_next_step(
         (SignInStep::SignIn | SignInStep::Done, _) => return Ok(NextStep::SignIn),
     };
     let organizations = memberships::list_of_user(&context.db, user.id).await?;
-    let organizations: Vec<(OrgId, String)> = organizations.into_iter().map(|(id, name, _)| (id, name)).collect();
+    let organizations: Vec<(OrgId, String)> =
+        organizations.into_iter().map(|(id, name, _)| (id, name)).collect();
     match organization_step(pending.chosen_org, pending.request.org_id, &organizations) {
         OrganizationStep::NoOrganization => Ok(NextStep::NoOrganization),
         OrganizationStep::Choose => Ok(NextStep::ChooseOrganization(organizations)),
@@ -105,7 +106,9 @@ pub async fn choose_organization(
     chosen: OrgId,
 ) -> Result<NextStep, DbError> {
     let step = find_next_step(context, rules, pending, visit).await?;
-    let (NextStep::ChooseOrganization(organizations), Some(user)) = (&step, visit.user) else { return Ok(step) };
+    let (NextStep::ChooseOrganization(organizations), Some(user)) = (&step, visit.user) else {
+        return Ok(step);
+    };
     if !organizations.iter().any(|(id, _)| *id == chosen) {
         return Ok(step);
     }

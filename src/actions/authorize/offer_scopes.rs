@@ -7,7 +7,9 @@ use crate::db::clients::Client;
 use crate::db::engine::DbHandle;
 use crate::db::engine::error::DbError;
 use crate::db::users::User;
-use crate::rules::authorization::consent::{ConsentContent, PreviousDecision, Reach, is_remembered};
+use crate::rules::authorization::consent::{
+    ConsentContent, PreviousDecision, Reach, is_remembered,
+};
 use crate::rules::authorization::request::AuthorizationRequest;
 use crate::rules::id::OrgId;
 use crate::rules::redirect::uri::RedirectUri;
@@ -86,7 +88,8 @@ pub struct Offer {
 impl Offer {
     /// The scopes that the user left unchecked when they were last offered.
     pub fn declined_before(&self) -> ScopeSet {
-        let granted = self.granted.as_ref().map(|granted| granted.declined.difference(&granted.scopes));
+        let granted =
+            self.granted.as_ref().map(|granted| granted.declined.difference(&granted.scopes));
         granted.unwrap_or_default()
     }
 
@@ -116,15 +119,20 @@ pub async fn offer_scopes(
     consent: ConsentRequest<'_>,
 ) -> Result<Offer, OfferError> {
     let ConsentRequest { client, request, user, org_id, .. } = consent;
-    let found =
-        consents::find(db, org_id, client.id, user.id, &consent.redirect_uri()).await?.ok_or(OfferError::NotAMember)?;
+    let found = consents::find(db, org_id, client.id, user.id, &consent.redirect_uri())
+        .await?
+        .ok_or(OfferError::NotAMember)?;
     if found.disabled_at.is_some() {
         return Err(OfferError::Disabled);
     }
     let request = ScopeRequest {
         requested: request.scope.as_ref(),
         registered: client.metadata.scope(),
-        ceiling: Ceiling::of(found.restriction.as_ref(), found.default_client_scopes.as_ref(), rules.catalog),
+        ceiling: Ceiling::of(
+            found.restriction.as_ref(),
+            found.default_client_scopes.as_ref(),
+            rules.catalog,
+        ),
         required: rules.required,
         role: found.role,
         catalog: rules.catalog,
@@ -137,7 +145,13 @@ pub async fn offer_scopes(
         _ => false,
     };
     let given_before = scopes.all().intersection(&agreed.unwrap_or_default());
-    Ok(Offer { org_name: found.org_name, scopes, granted: found.granted, given_before, is_remembered })
+    Ok(Offer {
+        org_name: found.org_name,
+        scopes,
+        granted: found.granted,
+        given_before,
+        is_remembered,
+    })
 }
 
 /// Never more than the grant holds now: scopes that were removed since are not remembered.

@@ -56,9 +56,14 @@ pub enum PendingError {
 }
 
 impl Pending {
-    pub async fn find(context: &Context, handle: &str, browser: Digest) -> Result<Self, PendingError> {
+    pub async fn find(
+        context: &Context,
+        handle: &str,
+        browser: Digest,
+    ) -> Result<Self, PendingError> {
         let handle = Secret::new(handle.to_owned());
-        let found = requests::find(&context.db, handle.digest(), browser, context.clock.now()).await?;
+        let found =
+            requests::find(&context.db, handle.digest(), browser, context.clock.now()).await?;
         let row = found.ok_or(PendingError::NotPending)?;
         let Some(client) = clients::find(&context.db, row.client_id).await? else {
             let refused = RefusedRequest::new(Some(&row.client_id.to_string()), None, None);
@@ -66,8 +71,11 @@ impl Pending {
         };
         let request = row.request;
         let uri = request.redirect_uri.as_str();
-        let Some(redirect) = TrustedRedirect::from_stored(uri, request.redirect_uri_was_sent, &client.metadata) else {
-            let refused = RefusedRequest::new(Some(&client.wire_id()), Some(uri), Some(&client.metadata));
+        let Some(redirect) =
+            TrustedRedirect::from_stored(uri, request.redirect_uri_was_sent, &client.metadata)
+        else {
+            let refused =
+                RefusedRequest::new(Some(&client.wire_id()), Some(uri), Some(&client.metadata));
             return Err(PendingError::MismatchingRedirect(refused.into()));
         };
         Ok(Self {
@@ -106,7 +114,9 @@ impl Pending {
     /// Deletes the row, if there is one, so that only one of two submissions of a page is answered.
     pub async fn complete(&self, context: &Context) -> Result<(), PendingError> {
         let handle = self.handle.digest();
-        if self.is_stored && !requests::delete(&context.db, handle, self.browser, context.clock.now()).await? {
+        if self.is_stored
+            && !requests::delete(&context.db, handle, self.browser, context.clock.now()).await?
+        {
             return Err(PendingError::NotPending);
         }
         Ok(())
@@ -120,12 +130,21 @@ impl Pending {
         }
     }
 
-    pub fn consent_request<'a>(&'a self, user: &'a User, org_id: OrgId, issuer: &'a str) -> ConsentRequest<'a> {
+    pub fn consent_request<'a>(
+        &'a self,
+        user: &'a User,
+        org_id: OrgId,
+        issuer: &'a str,
+    ) -> ConsentRequest<'a> {
         ConsentRequest { client: &self.client, request: &self.request, user, org_id, issuer }
     }
 
     /// How far this request proves the client's identity.
     pub fn proof(&self) -> ClientProof {
-        ClientProof::of(self.client.document.as_deref(), self.redirect.as_str(), self.redirect.kind())
+        ClientProof::of(
+            self.client.document.as_deref(),
+            self.redirect.as_str(),
+            self.redirect.kind(),
+        )
     }
 }

@@ -58,7 +58,8 @@ async fn set_disabled(
                     outcome => drop(outcome?),
                 }
                 let mut ended = Vec::new();
-                if org_clients::set_disabled(tx, org_id, client_id, disabled.then_some(now)).await? {
+                if org_clients::set_disabled(tx, org_id, client_id, disabled.then_some(now)).await?
+                {
                     clients::adopt(&mut *tx, client_id, now).await?;
                     if disabled {
                         let ids = grants::ids::of_client(tx, org_id, client_id).await?;
@@ -67,7 +68,8 @@ async fn set_disabled(
                     let subject = format!("client:{client_id}");
                     let action = if disabled { "client.disabled" } else { "client.enabled" };
                     let after = Some(json!({"disabled": disabled, "grants_ended": ended.len()}));
-                    let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
+                    let revoked =
+                        RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
                     let mut changes = revoked.changes();
                     changes.push(Change { org_id, action, subject: &subject, before: None, after });
                     record_and_publish(context, tx, by, changes, &revoked.events()).await?;

@@ -59,7 +59,10 @@ struct Number {
 
 impl Number {
     fn get(&self) -> Unused {
-        Unused { clients: self.clients.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+        Unused {
+            clients: self.clients.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
     }
 
     fn set(&self, unused: Unused) {
@@ -71,7 +74,13 @@ impl Number {
 impl UnusedClients {
     pub fn new(bounds: UnusedBounds) -> Self {
         let (counted, added, too_many) = (Number::default(), Number::default(), Notify::new());
-        Self(Arc::new(Shared { bounds, counted, added, is_stuck: AtomicBool::new(false), too_many }))
+        Self(Arc::new(Shared {
+            bounds,
+            counted,
+            added,
+            is_stuck: AtomicBool::new(false),
+            too_many,
+        }))
     }
 
     pub fn bounds(&self) -> UnusedBounds {
@@ -85,8 +94,10 @@ impl UnusedClients {
         added.clients.fetch_add(1, Ordering::Relaxed);
         added.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let (counted, added) = (counted.get(), added.get());
-        let estimate =
-            Unused { clients: counted.clients + added.clients, bytes: counted.bytes.saturating_add(added.bytes) };
+        let estimate = Unused {
+            clients: counted.clients + added.clients,
+            bytes: counted.bytes.saturating_add(added.bytes),
+        };
         if is_stuck.load(Ordering::Relaxed) {
             return;
         }

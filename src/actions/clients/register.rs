@@ -70,7 +70,11 @@ impl Registrar {
     }
 
     /// Whether the database has a client with this metadata.
-    pub async fn is_stored(&self, context: &Context, identity: &ClientIdentity) -> Result<bool, DbError> {
+    pub async fn is_stored(
+        &self,
+        context: &Context,
+        identity: &ClientIdentity,
+    ) -> Result<bool, DbError> {
         if !self.deduplicate {
             return Ok(false);
         }
@@ -90,7 +94,11 @@ impl Registrar {
         let now = context.clock.now();
         let uncounted = match self.known.see(&identity.digest, now) {
             Known::Fresh { registered_at } => {
-                return Ok(Registered { id: identity.id, issued_at: registered_at, dedup: Dedup::Known });
+                return Ok(Registered {
+                    id: identity.id,
+                    issued_at: registered_at,
+                    dedup: Dedup::Known,
+                });
             }
             Known::Write { uncounted } => uncounted,
         };
@@ -127,11 +135,16 @@ impl Registrar {
                 (now, Dedup::New)
             }
             Written::Known { registered_at, last_seen_at, counted } => {
-                let (written_at, uncounted) = if counted { (now, 0) } else { (last_seen_at, registrations) };
+                let (written_at, uncounted) =
+                    if counted { (now, 0) } else { (last_seen_at, registrations) };
                 self.known.remember(identity.digest, registered_at, written_at, uncounted);
                 (
                     registered_at,
-                    if is_asleep(last_seen_at, now, self.sleep_after) { Dedup::Woken } else { Dedup::Known },
+                    if is_asleep(last_seen_at, now, self.sleep_after) {
+                        Dedup::Woken
+                    } else {
+                        Dedup::Known
+                    },
                 )
             }
         };

@@ -25,7 +25,9 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId};
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::offered::Excess;
-use crate::rules::scope::scopes_restriction::{RestrictionChange, ScopesRestriction, ceiling, state_digest};
+use crate::rules::scope::scopes_restriction::{
+    RestrictionChange, ScopesRestriction, ceiling, state_digest,
+};
 use crate::rules::scope::standing::ScopeLimits;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
@@ -190,7 +192,8 @@ async fn store(
     clients::adopt(&mut *tx, client_id, context.clock.now()).await?;
     let client = ClientInfo { id: client_id, name: &name };
     let ceilings = Ceilings::Client { client, before: before.restriction.as_ref(), after };
-    let changed = ChangedCeilings { org_id, ceilings, narrowed: affected.grants, revoked: &revoked };
+    let changed =
+        ChangedCeilings { org_id, ceilings, narrowed: affected.grants, revoked: &revoked };
     publish_change(context, tx, changed, by).await?;
     Ok(Restricted { change, digest, affected, ended: revoked.len() as u64, last_token_ends_at })
 }
@@ -215,7 +218,8 @@ impl Before {
         org_id: OrgId,
         client_id: ClientId,
     ) -> Result<Self, RestrictScopesError> {
-        let restriction = match org_clients::lock(tx, org_id, client_id, context.clock.now()).await {
+        let restriction = match org_clients::lock(tx, org_id, client_id, context.clock.now()).await
+        {
             Err(DbError::Reference) => return Err(RestrictScopesError::NoSuchClient),
             outcome => outcome?,
         };
@@ -227,7 +231,8 @@ impl NewRestriction<'_> {
     /// Returns the change, and the digest that identifies the state before it.
     fn effect(&self, before: &Before) -> (RestrictionChange, String) {
         let RestrictionRules { required, catalog, .. } = self.rules;
-        let ceiling = |restriction| ceiling(restriction, before.defaults.as_ref(), required, catalog);
+        let ceiling =
+            |restriction| ceiling(restriction, before.defaults.as_ref(), required, catalog);
         let restriction = before.restriction.as_ref();
         let digest = state_digest(self.org_id, self.client_id, restriction, &ceiling(restriction));
         (RestrictionChange::between(&ceiling(restriction), &ceiling(self.restriction)), digest)
@@ -253,12 +258,21 @@ pub(in crate::actions) async fn publish_change(
     let ChangedCeilings { org_id, ceilings, narrowed, revoked } = changed;
     let (subject, action, before, mut after) = match ceilings {
         Ceilings::Client { client, before, after } => {
-            let action = if after.is_some() { "scopes_restriction.set" } else { "scopes_restriction.lifted" };
+            let action = if after.is_some() {
+                "scopes_restriction.set"
+            } else {
+                "scopes_restriction.lifted"
+            };
             (format!("client:{}", client.id), action, as_json(before), as_json(after))
         }
         Ceilings::Defaults { before, after } => {
             let as_json = |scopes| json!({"default_client_scopes": scopes});
-            (format!("org:{org_id}"), "org.default_client_scopes_set", as_json(before), as_json(after))
+            (
+                format!("org:{org_id}"),
+                "org.default_client_scopes_set",
+                as_json(before),
+                as_json(after),
+            )
         }
     };
     // Setting the same state again is audited, but not published.
@@ -268,15 +282,25 @@ pub(in crate::actions) async fn publish_change(
     }
     let revoked = RevokedGrants::of(context, revoked, RevocationCause::RestrictionChanged, by);
     let mut changes = revoked.changes();
-    changes.push(Change { org_id, action, subject: &subject, before: Some(before), after: Some(after) });
+    changes.push(Change {
+        org_id,
+        action,
+        subject: &subject,
+        before: Some(before),
+        after: Some(after),
+    });
     let actor = by.actor.name();
-    let changed = Event::RestrictionChanged { org_id, ceilings, grants_narrowed: narrowed, actor: &actor };
-    let events: Vec<_> = is_changed.then_some(changed).into_iter().chain(revoked.events()).collect();
+    let changed =
+        Event::RestrictionChanged { org_id, ceilings, grants_narrowed: narrowed, actor: &actor };
+    let events: Vec<_> =
+        is_changed.then_some(changed).into_iter().chain(revoked.events()).collect();
     record_and_publish(context, tx, by, changes, &events).await
 }
 
 fn as_json(restriction: Option<&ScopesRestriction>) -> Value {
-    let names = |list: &[ScopeToken]| list.iter().map(ScopeToken::as_str).map(Value::from).collect::<Vec<_>>();
+    let names = |list: &[ScopeToken]| {
+        list.iter().map(ScopeToken::as_str).map(Value::from).collect::<Vec<_>>()
+    };
     let lists = restriction.map(|restriction| {
         json!({
             "oidc_scopes": names(restriction.oidc_scopes()),

@@ -82,7 +82,10 @@ pub async fn revoke_everything(
     Ok((done, all_access::count(&context.db).await?))
 }
 
-async fn revoke_operator_keys(context: &Context, by: &AuditActor) -> Result<u64, RevokeEverythingError> {
+async fn revoke_operator_keys(
+    context: &Context,
+    by: &AuditActor,
+) -> Result<u64, RevokeEverythingError> {
     let callers = CallerCache::new(context.clock.clone());
     let mut revoked = 0;
     for id in all_access::list_keys(&context.db).await? {
@@ -105,7 +108,9 @@ async fn delete_unfinished(context: &Context, done: &mut RevokedEverything) -> R
     Ok(())
 }
 
-async fn repeat_until_none<F: Future<Output = Result<u64, DbError>>>(batch: impl Fn() -> F) -> Result<u64, DbError> {
+async fn repeat_until_none<F: Future<Output = Result<u64, DbError>>>(
+    batch: impl Fn() -> F,
+) -> Result<u64, DbError> {
     let mut deleted = 0;
     loop {
         match batch().await? {
@@ -158,7 +163,11 @@ async fn revoke_signing_keys(
     Ok(revoked)
 }
 
-async fn record(context: &Context, by: &AuditActor, done: &RevokedEverything) -> Result<(), DbError> {
+async fn record(
+    context: &Context,
+    by: &AuditActor,
+    done: &RevokedEverything,
+) -> Result<(), DbError> {
     context
         .transact("server.restore", |tx| {
             Box::pin(async move {

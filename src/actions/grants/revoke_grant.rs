@@ -35,12 +35,14 @@ pub async fn revoke_grant(
         .transact("grant.revoke", |tx| {
             Box::pin(async move {
                 org_clients::lock(tx, grant.org_id, grant.client_id, context.clock.now()).await?;
-                let is_active =
-                    grants::find_by_id(&mut *tx, grant.id).await?.is_some_and(|grant| grant.revoked_at.is_none());
+                let is_active = grants::find_by_id(&mut *tx, grant.id)
+                    .await?
+                    .is_some_and(|grant| grant.revoked_at.is_none());
                 if is_active {
                     let ended = revocations::revoke(tx, &[grant.id], context.clock.now()).await?;
                     let revoked = RevokedGrants::of(context, &ended, RevocationCause::Revoked, by);
-                    record_and_publish(context, tx, by, revoked.changes(), &revoked.events()).await?;
+                    record_and_publish(context, tx, by, revoked.changes(), &revoked.events())
+                        .await?;
                 }
                 let last_token_ends_at = last_tokens::latest_end(&mut *tx, &[grant.id]).await?;
                 Ok(RevokedAccess { grants: usize::from(is_active), last_token_ends_at })

@@ -27,7 +27,10 @@ impl RevokedAccess {
     /// Must run in the transaction that revoked the grants, so that no token is issued afterwards.
     pub(in crate::actions) async fn of(tx: &mut Tx, ended: &[NamedGrant]) -> Result<Self, DbError> {
         let ids: Vec<GrantId> = ended.iter().map(|grant| grant.id).collect();
-        Ok(Self { grants: ended.len(), last_token_ends_at: last_tokens::latest_end(tx, &ids).await? })
+        Ok(Self {
+            grants: ended.len(),
+            last_token_ends_at: last_tokens::latest_end(tx, &ids).await?,
+        })
     }
 }
 
@@ -46,7 +49,12 @@ pub(in crate::actions) struct RevokedGrants<'a> {
 }
 
 impl<'a> RevokedGrants<'a> {
-    pub fn of(context: &Context, grants: &'a [NamedGrant], cause: RevocationCause, by: &AuditActor) -> Self {
+    pub fn of(
+        context: &Context,
+        grants: &'a [NamedGrant],
+        cause: RevocationCause,
+        by: &AuditActor,
+    ) -> Self {
         let subjects = grants.iter().map(|grant| format!("grant:{}", grant.id)).collect();
         Self { grants, subjects, cause, actor: by.actor.name(), at: context.clock.now() }
     }
@@ -133,7 +141,14 @@ mod tests {
 
     #[test]
     fn many_revoked_grants_are_published_per_client_and_organization() {
-        let grants = [grant(1, 1, 1), grant(2, 1, 2), grant(3, 2, 1), grant(4, 1, 1), grant(5, 2, 1), grant(6, 1, 1)];
+        let grants = [
+            grant(1, 1, 1),
+            grant(2, 1, 2),
+            grant(3, 2, 1),
+            grant(4, 1, 1),
+            grant(5, 2, 1),
+            grant(6, 1, 1),
+        ];
         let ended = RevokedGrants {
             grants: &grants,
             subjects: Vec::new(),
@@ -145,15 +160,24 @@ mod tests {
             let summary = |event: &Event<'_>| {
                 let data = event.data();
                 let id = |number: Option<Uuid>| number.map_or(0, |id| id.as_u64_pair().1);
-                let (org, client) = (id(event.org().map(|id| id.0)), id(event.client().map(ClientId::uuid)));
-                (org, client, data["grants"].as_u64(), data["user"]["email"].as_str().map(str::to_owned))
+                let (org, client) =
+                    (id(event.org().map(|id| id.0)), id(event.client().map(ClientId::uuid)));
+                (
+                    org,
+                    client,
+                    data["grants"].as_u64(),
+                    data["user"]["email"].as_str().map(str::to_owned),
+                )
             };
             ended.events_up_to(max).iter().map(summary).collect()
         };
 
-        let one = |org, client, number| (org, client, Some(1), Some(format!("user{number}@mail.example")));
+        let one = |org, client, number| {
+            (org, client, Some(1), Some(format!("user{number}@mail.example")))
+        };
         let each = [(1, 1), (1, 2), (2, 1), (1, 1), (2, 1), (1, 1)];
-        let each: Vec<_> = (1..).zip(each).map(|(number, (org, client))| one(org, client, number)).collect();
+        let each: Vec<_> =
+            (1..).zip(each).map(|(number, (org, client))| one(org, client, number)).collect();
         assert_eq!(events(6), each);
         assert_eq!(events(5), [(1, 1, Some(3), None), one(1, 2, 2), (2, 1, Some(2), None)]);
     }

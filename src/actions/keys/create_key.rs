@@ -26,7 +26,9 @@ pub struct NewKeys {
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
-    #[error("{0} is not a member of this organization; `grantor user list --org …` lists its members")]
+    #[error(
+        "{0} is not a member of this organization; `grantor user list --org …` lists its members"
+    )]
     NoSuchUser(String),
     #[error("{0} is disabled")]
     Disabled(String),
@@ -45,7 +47,8 @@ pub async fn create_key(
     context
         .transact("keys.create", |tx| {
             Box::pin(async move {
-                let user = users::find_by_email(&mut *tx, address).await?.ok_or_else(no_such_user)?;
+                let user =
+                    users::find_by_email(&mut *tx, address).await?.ok_or_else(no_such_user)?;
                 // This lock comes first: a concurrent removal either revokes the new key or is visible here.
                 users::lock(tx, user.id).await?;
                 memberships::find(&mut *tx, org_id, user.id).await?.ok_or_else(no_such_user)?;
@@ -75,10 +78,20 @@ pub(in crate::actions) async fn create_in(
     let now = context.clock.now();
     api_keys::insert(&mut *tx, keys.api_key_id, org_id, &keys.api_key, now).await?;
     let (id, secret) = (keys.application_key_id, &keys.application_key);
-    application_keys::insert(&mut *tx, NewApplicationKey { id, org_id, user_id, secret, created_at: now }).await?;
+    application_keys::insert(
+        &mut *tx,
+        NewApplicationKey { id, org_id, user_id, secret, created_at: now },
+    )
+    .await?;
     let subject = format!("user:{user_id}");
-    let after = Some(json!({"api_key_id": keys.api_key_id, "application_key_id": keys.application_key_id}));
-    audit::record(context, tx, by, Change { org_id, action: "keys.created", subject: &subject, before: None, after })
-        .await?;
+    let after =
+        Some(json!({"api_key_id": keys.api_key_id, "application_key_id": keys.application_key_id}));
+    audit::record(
+        context,
+        tx,
+        by,
+        Change { org_id, action: "keys.created", subject: &subject, before: None, after },
+    )
+    .await?;
     Ok(keys)
 }

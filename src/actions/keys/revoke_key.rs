@@ -39,7 +39,13 @@ pub async fn revoke_key(
                 };
                 let subject = format!("{kind}:{id}");
                 let after = Some(json!({"revoked_at": now}));
-                let change = Change { org_id, action: "key.revoked", subject: &subject, before: None, after };
+                let change = Change {
+                    org_id,
+                    action: "key.revoked",
+                    subject: &subject,
+                    before: None,
+                    after,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })

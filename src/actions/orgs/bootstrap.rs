@@ -45,7 +45,8 @@ pub async fn bootstrap(
         .transact("org.bootstrap", |tx| {
             Box::pin(async move {
                 let org_id = create_org::create_in(context, tx, org_name, by).await?;
-                let user = create_user::create_in(context, tx, org_id, newcomer.clone(), by).await?;
+                let user =
+                    create_user::create_in(context, tx, org_id, newcomer.clone(), by).await?;
                 let keys = create_key::create_in(context, tx, org_id, user.id, by).await?;
                 Ok(Bootstrapped { org_id, org_name: org_name.trim().to_owned(), user, keys })
             })

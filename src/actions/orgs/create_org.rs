@@ -14,13 +14,19 @@ use crate::rules::id::OrgId;
 pub enum CreateOrgError {
     #[error("an organization name must have 1 to 100 characters and no control characters")]
     Name,
-    #[error("an organization named \"{0}\" already exists; `grantor org list` lists all organizations")]
+    #[error(
+        "an organization named \"{0}\" already exists; `grantor org list` lists all organizations"
+    )]
     Exists(String),
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-pub async fn create_org(context: &Context, name: &str, by: &AuditActor) -> Result<OrgId, CreateOrgError> {
+pub async fn create_org(
+    context: &Context,
+    name: &str,
+    by: &AuditActor,
+) -> Result<OrgId, CreateOrgError> {
     context.transact("org.create", |tx| Box::pin(create_in(context, tx, name, by))).await
 }
 
@@ -51,6 +57,7 @@ pub(in crate::actions) async fn create_in(
 
 pub(in crate::actions) fn parse_name(text: &str) -> Result<&str, CreateOrgError> {
     let name = text.trim();
-    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let well_formed =
+        (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if well_formed { Ok(name) } else { Err(CreateOrgError::Name) }
 }

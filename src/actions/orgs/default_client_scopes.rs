@@ -67,7 +67,9 @@ pub async fn preview_default_restriction(
             OnNarrow::Revoke => affected.grants,
             OnNarrow::NarrowGrants => affected.without_other_scopes,
         };
-        for (id, user_id) in grants::ids::with_any_scope(&context.db, new.org_id, client_id, &exceeding).await? {
+        for (id, user_id) in
+            grants::ids::with_any_scope(&context.db, new.org_id, client_id, &exceeding).await?
+        {
             ids.push(id);
             users.insert(user_id);
         }
@@ -97,19 +99,32 @@ pub async fn restrict_by_default(
                 org_clients::lock_all(tx, org_id).await?;
                 let before = orgs::lock(tx, org_id).await?.ok_or(SetDefaultsError::NoSuchOrg)?;
                 let before = before.default_client_scopes.as_ref();
-                if if_digest
-                    .is_some_and(|named| !named.eq_ignore_ascii_case(&defaults_digest(org_id, before, new.catalog)))
-                {
+                if if_digest.is_some_and(|named| {
+                    !named.eq_ignore_ascii_case(&defaults_digest(org_id, before, new.catalog))
+                }) {
                     return Err(SetDefaultsError::Moved);
                 }
                 orgs::update_default_client_scopes(&mut *tx, org_id, new.scopes).await?;
                 let removed = remove_exceeding_scopes(context, tx, new).await?;
                 let ceilings = Ceilings::Defaults { before, after: new.scopes };
-                let changed = ChangedCeilings { org_id, ceilings, narrowed: removed.grants, revoked: &removed.ended };
+                let changed = ChangedCeilings {
+                    org_id,
+                    ceilings,
+                    narrowed: removed.grants,
+                    revoked: &removed.ended,
+                };
                 publish_change(context, tx, changed, by).await?;
-                let affected =
-                    AffectedGrants { grants: removed.grants, users: removed.users, ..AffectedGrants::default() };
-                Ok(new.effect(before, affected, removed.ended.len() as u64, removed.last_token_ends_at))
+                let affected = AffectedGrants {
+                    grants: removed.grants,
+                    users: removed.users,
+                    ..AffectedGrants::default()
+                };
+                Ok(new.effect(
+                    before,
+                    affected,
+                    removed.ended.len() as u64,
+                    removed.last_token_ends_at,
+                ))
             })
         })
         .await
@@ -133,7 +148,8 @@ async fn remove_exceeding_scopes(
     let on_narrow = new.config.restriction.on_narrow;
     for client_id in new.affected_clients(&mut *tx).await? {
         let exceeding = new.exceeding(client_id);
-        let found = grants::ids::with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
+        let found =
+            grants::ids::with_any_scope(&mut *tx, new.org_id, client_id, &exceeding).await?;
         let (ids, users_of_client): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         users.extend(users_of_client);
         let now = context.clock.now();
@@ -164,7 +180,8 @@ impl NewDefaults<'_> {
 
     /// Returns the scopes that the client can no longer have.
     fn exceeding(&self, client_id: ClientId) -> ScopeSet {
-        let required = self.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
+        let required =
+            self.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
         let allowed = ceiling(None, self.scopes, &required, self.catalog);
         ceiling(None, None, &required, self.catalog).difference(&allowed)
     }

@@ -12,7 +12,12 @@ use crate::db::orgs;
 use crate::db::orgs::Org;
 
 /// Returns the new name as it is stored. Renaming to the current name changes nothing.
-pub async fn rename_org(context: &Context, org: &Org, name: &str, by: &AuditActor) -> Result<String, CreateOrgError> {
+pub async fn rename_org(
+    context: &Context,
+    org: &Org,
+    name: &str,
+    by: &AuditActor,
+) -> Result<String, CreateOrgError> {
     let name = parse_name(name)?;
     context.transact("org.rename", |tx| Box::pin(rename_in(context, tx, org, name, by))).await?;
     Ok(name.to_owned())

@@ -70,7 +70,9 @@ pub async fn create_resource(
     };
     let secret = context.random.token("rs_");
     let digest = secret.digest();
-    context.transact("resource.create", |tx| Box::pin(store(context, tx, &resource, digest, by))).await?;
+    context
+        .transact("resource.create", |tx| Box::pin(store(context, tx, &resource, digest, by)))
+        .await?;
     Ok((resource, secret))
 }
 
@@ -85,22 +87,33 @@ async fn store(
         Err(DbError::Duplicate) => return Err(CreateResourceError::Exists(resource.uri.clone())),
         outcome => outcome?,
     }
-    let after = json!({"uri": resource.uri.as_str(), "name": resource.name, "scopes": resource.scopes});
+    let after =
+        json!({"uri": resource.uri.as_str(), "name": resource.name, "scopes": resource.scopes});
     let subject = format!("resource:{}", resource.id);
-    let change = ServerChange { action: "resource.created", subject: &subject, before: None, after: Some(after) };
+    let change = ServerChange {
+        action: "resource.created",
+        subject: &subject,
+        before: None,
+        after: Some(after),
+    };
     Ok(audit::record_of_server(context, tx, by, change).await?)
 }
 
 /// Deletes a resource. Its secret is refused within five seconds, and tokens for it are issued only
 /// if the settings accept unknown resources. Returns false if there is no such resource.
-pub async fn delete_resource(context: &Context, id: ResourceId, by: &AuditActor) -> Result<bool, DbError> {
+pub async fn delete_resource(
+    context: &Context,
+    id: ResourceId,
+    by: &AuditActor,
+) -> Result<bool, DbError> {
     context
         .transact("resource.delete", |tx| {
             Box::pin(async move {
                 let deleted = resources::delete(&mut *tx, id).await?;
                 if deleted {
                     let (action, subject) = ("resource.deleted", format!("resource:{id}"));
-                    let change = ServerChange { action, subject: &subject, before: None, after: None };
+                    let change =
+                        ServerChange { action, subject: &subject, before: None, after: None };
                     audit::record_of_server(context, tx, by, change).await?;
                 }
                 Ok(deleted)

@@ -30,16 +30,26 @@ struct Read {
 
 impl ResourceServers {
     pub fn new(declared: &[DeclaredResource], clock: Clock) -> Self {
-        let declared = declared.iter().map(|resource| (resource.uri.clone(), resource.secret_digest)).collect();
+        let declared = declared
+            .iter()
+            .map(|resource| (resource.uri.clone(), resource.secret_digest))
+            .collect();
         Self { declared, read: Mutex::default(), clock }
     }
 
     /// Returns the resource that one of the secrets belongs to. Only digests are compared, so that
     /// the time of the comparison reveals nothing about a secret.
-    pub async fn find(&self, context: &Context, secrets: &[Secret]) -> Result<Option<Resource>, DbError> {
+    pub async fn find(
+        &self,
+        context: &Context,
+        secrets: &[Secret],
+    ) -> Result<Option<Resource>, DbError> {
         let digests: Vec<Digest> = secrets.iter().map(Secret::digest).collect();
         let all = self.all(context).await?;
-        Ok(all.iter().find(|(_, stored)| digests.contains(stored)).map(|(resource, _)| resource.clone()))
+        Ok(all
+            .iter()
+            .find(|(_, stored)| digests.contains(stored))
+            .map(|(resource, _)| resource.clone()))
     }
 
     pub async fn known(&self, context: &Context) -> Result<Vec<Resource>, DbError> {
@@ -57,7 +67,10 @@ impl ResourceServers {
         }
         let all = self.all(context).await?;
         let known = |resource: &Resource| all.iter().find(|(known, _)| known == resource);
-        Ok(named.into_iter().map(|resource| known(&resource).map_or(resource, |(known, _)| known.clone())).collect())
+        Ok(named
+            .into_iter()
+            .map(|resource| known(&resource).map_or(resource, |(known, _)| known.clone()))
+            .collect())
     }
 
     async fn all(&self, context: &Context) -> Result<Arc<[(Resource, Digest)]>, DbError> {
@@ -68,7 +81,8 @@ impl ResourceServers {
         }
         let stored = resources::list_secrets(&context.db).await?;
         let all: Arc<[_]> = self.declared.iter().cloned().chain(stored).collect();
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Read { at: now, all: Arc::clone(&all) });
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Read { at: now, all: Arc::clone(&all) });
         Ok(all)
     }
 }

@@ -19,7 +19,9 @@ pub async fn announce_sealing_key(context: &Context, max_age: i64) -> Result<usi
     let newest = context.ring.newest().id();
     let now = context.clock.now();
     let due = sealing_keys::list_due(&context.db, now.minus(max_age).plus(AHEAD)).await?;
-    let Some((key, first_used_at)) = due.into_iter().find(|(key, _)| key == newest) else { return Ok(0) };
+    let Some((key, first_used_at)) = due.into_iter().find(|(key, _)| key == newest) else {
+        return Ok(0);
+    };
     let key = &key;
     context
         .transact("sealing_key.announce", |tx| {
@@ -27,7 +29,11 @@ pub async fn announce_sealing_key(context: &Context, max_age: i64) -> Result<usi
                 if !sealing_keys::set_announced(tx, key, now).await? {
                     return Ok(0);
                 }
-                let event = Event::SealingKeyExpiring { key, first_used_at, expires_at: first_used_at.plus(max_age) };
+                let event = Event::SealingKeyExpiring {
+                    key,
+                    first_used_at,
+                    expires_at: first_used_at.plus(max_age),
+                };
                 publish_events(context, tx, &[event]).await?;
                 Ok(1)
             })

@@ -57,7 +57,9 @@ pub async fn find_lost(context: &Context, key_id: &str) -> Result<RingUsage, For
     if usage.org_secrets() == 0 {
         return Err(ForgetRingKeyError::SealsNothing(key_id.to_owned()));
     }
-    if context.ring.find(key_id).is_some() && opens_any(&context.db, &context.ring, key_id, MAX_TRIED).await? {
+    if context.ring.find(key_id).is_some()
+        && opens_any(&context.db, &context.ring, key_id, MAX_TRIED).await?
+    {
         return Err(ForgetRingKeyError::IsThere(key_id.to_owned()));
     }
     Ok(usage)
@@ -72,7 +74,9 @@ pub async fn forget_ring_key(
     find_lost(context, key_id).await?;
     let mut forgotten = ForgottenWithKey::default();
     for table in sealed::ALL {
-        while let Some(row) = sealed::list_sealed_by_key(&context.db, table, key_id, 1).await?.first() {
+        while let Some(row) =
+            sealed::list_sealed_by_key(&context.db, table, key_id, 1).await?.first()
+        {
             forget_of_org(context, row.org_id, key_id, by, &mut forgotten).await?;
         }
     }
@@ -90,7 +94,8 @@ async fn forget_of_org(
     let mut methods = auth_methods::list(&context.db, org_id).await?;
     methods.retain(|method| method.client_secret.key_id == key_id);
     for webhook in webhooks::list(&context.db, org_id).await? {
-        let loses_its_method = methods.iter().any(|method| webhook.auth_method_id == Some(method.id));
+        let loses_its_method =
+            methods.iter().any(|method| webhook.auth_method_id == Some(method.id));
         if webhook.key_id == key_id || loses_its_method {
             match delete_webhook(context, org_id, &webhook.name, by).await {
                 Ok(()) => forgotten.webhooks += 1,

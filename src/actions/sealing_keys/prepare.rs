@@ -41,7 +41,10 @@ impl fmt::Display for MissingRingKeys {
         for (index, (id, usage)) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             let (id, sealed) = (id.escape_debug(), usage.describe_sealed());
-            write!(formatter, "{separator}the ring key \"{id}\" is not in the ring, and it encrypts {sealed}")?;
+            write!(
+                formatter,
+                "{separator}the ring key \"{id}\" is not in the ring, and it encrypts {sealed}"
+            )?;
         }
         Ok(())
     }
@@ -55,7 +58,8 @@ const MAX_TRIED: i64 = 10;
 pub async fn prepare_key_ring(context: &Context) -> Result<(), PrepareKeyRingError> {
     let mut needed: Vec<_> = ring_usage::count_sealed(&context.db).await?.into_iter().collect();
     needed.retain(|(_, usage)| usage.org_secrets() > 0);
-    let (present, missing): (Vec<_>, Vec<_>) = needed.into_iter().partition(|(id, _)| context.ring.find(id).is_some());
+    let (present, missing): (Vec<_>, Vec<_>) =
+        needed.into_iter().partition(|(id, _)| context.ring.find(id).is_some());
     if !missing.is_empty() {
         return Err(PrepareKeyRingError::Missing(MissingRingKeys(missing)));
     }
@@ -74,7 +78,12 @@ pub async fn prepare_key_ring(context: &Context) -> Result<(), PrepareKeyRingErr
 
 /// Whether the ring opens any row that a key with this id sealed, since two keys may have the same
 /// id. One damaged row does not prevent a start if other rows open.
-pub(in crate::actions) async fn opens_any(db: &Db, ring: &KeyRing, key_id: &str, limit: i64) -> Result<bool, DbError> {
+pub(in crate::actions) async fn opens_any(
+    db: &Db,
+    ring: &KeyRing,
+    key_id: &str,
+    limit: i64,
+) -> Result<bool, DbError> {
     for table in sealed::ALL {
         let rows = sealed::list_sealed_by_key(db, table, key_id, limit).await?;
         if rows.iter().any(|row| opens(ring, table, row)) {
@@ -86,8 +95,11 @@ pub(in crate::actions) async fn opens_any(db: &Db, ring: &KeyRing, key_id: &str,
 
 fn opens(ring: &KeyRing, table: &SealedTable, row: &SealedRow) -> bool {
     let id = row.id.to_string();
-    let mut sealed =
-        table.columns.iter().zip(&row.values).filter_map(|(column, value)| Some((column, value.as_ref()?)));
+    let mut sealed = table
+        .columns
+        .iter()
+        .zip(&row.values)
+        .filter_map(|(column, value)| Some((column, value.as_ref()?)));
     sealed.any(|(column, value)| {
         let place = Place { table: table.name, column, row: &id, org: Some(row.org_id) };
         sealing::open(ring, place, value).is_ok()

@@ -22,7 +22,10 @@ pub struct Resealed {
 const BATCH: i64 = 100;
 
 /// `progress` is called with the number of finished rows and the number of all rows.
-pub async fn re_encrypt(context: &Context, progress: impl FnMut(usize, usize)) -> Result<Resealed, DbError> {
+pub async fn re_encrypt(
+    context: &Context,
+    progress: impl FnMut(usize, usize),
+) -> Result<Resealed, DbError> {
     let newest = context.ring.newest().id();
     // There are only a few signing keys, so they are not read in batches.
     let mut keys = signing_keys::list(&context.db).await?;
@@ -44,7 +47,11 @@ async fn count_of_orgs(db: &Db, newest: &str) -> Result<usize, DbError> {
     let mut rows = 0;
     for table in sealed::ALL {
         let counted = sealed::count_by_key(db, table).await?;
-        rows += counted.into_iter().filter(|(key_id, _)| key_id != newest).map(|(_, rows)| rows).sum::<u64>();
+        rows += counted
+            .into_iter()
+            .filter(|(key_id, _)| key_id != newest)
+            .map(|(_, rows)| rows)
+            .sum::<u64>();
     }
     Ok(usize::try_from(rows).unwrap_or(usize::MAX))
 }
@@ -64,7 +71,9 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         match sealing::open(&self.context.ring, place, &row.sealed) {
             Ok(plain) => {
                 let sealed = sealing::seal(&self.context.ring, &self.context.random, place, &plain);
-                let replaced = signing_keys::reseal(&self.context.db, row, &sealed.bytes, &sealed.key_id).await?;
+                let replaced =
+                    signing_keys::reseal(&self.context.db, row, &sealed.bytes, &sealed.key_id)
+                        .await?;
                 self.outcome.resealed += u64::from(replaced);
             }
             Err(_) => self.outcome.unopened += 1,
@@ -77,7 +86,9 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
         let mut after = Uuid::nil();
         loop {
             let newest = self.context.ring.newest().id();
-            let batch = sealed::list_sealed_by_other_keys(&self.context.db, table, newest, after, BATCH).await?;
+            let batch =
+                sealed::list_sealed_by_other_keys(&self.context.db, table, newest, after, BATCH)
+                    .await?;
             let Some(last) = batch.last() else { return Ok(()) };
             after = last.id;
             for row in batch {
@@ -92,7 +103,8 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
             Ok(values) => {
                 let newest = self.context.ring.newest().id();
                 // If another process was faster, there is nothing left to do.
-                let replaced = sealed::reseal(&self.context.db, table, row, &values, newest).await?;
+                let replaced =
+                    sealed::reseal(&self.context.db, table, row, &values, newest).await?;
                 self.outcome.resealed += u64::from(replaced);
             }
             Err(_) => self.outcome.unopened += 1,
@@ -101,7 +113,11 @@ impl<P: FnMut(usize, usize)> Pass<'_, P> {
     }
 
     /// Seals all columns of the row again, or none, since they share one key.
-    fn sealed_again(&self, table: &SealedTable, row: &SealedRow) -> Result<Vec<Option<Vec<u8>>>, SealError> {
+    fn sealed_again(
+        &self,
+        table: &SealedTable,
+        row: &SealedRow,
+    ) -> Result<Vec<Option<Vec<u8>>>, SealError> {
         let id = row.id.to_string();
         let values = table.columns.iter().zip(&row.values).map(|(column, value)| {
             let Some(value) = value else { return Ok(None) };

@@ -25,8 +25,9 @@ pub async fn audit_refused_sign_ins(context: &Context) -> Result<usize, DbError>
     let (db, now) = (&context.db, context.clock.now());
     let mut written = 0;
     for failures in &sign_in_failures::list_unaudited(db, now, BATCH).await? {
-        let is_new =
-            context.transact("sign_in.audit_refused", |tx| Box::pin(audit_once(context, tx, failures))).await?;
+        let is_new = context
+            .transact("sign_in.audit_refused", |tx| Box::pin(audit_once(context, tx, failures)))
+            .await?;
         written += usize::from(is_new);
     }
     in_batches(|| sign_in_failures::delete_old(db, now.minus(KEPT_FOR), BATCH)).await?;
@@ -52,7 +53,13 @@ async fn record(context: &Context, tx: &mut Tx, failures: &Failures) -> Result<(
         None => ("unknown accounts".to_owned(), Vec::new()),
     };
     for org_id in &orgs {
-        let change = Change { org_id: *org_id, action: ACTION, subject: &subject, before: None, after: after.clone() };
+        let change = Change {
+            org_id: *org_id,
+            action: ACTION,
+            subject: &subject,
+            before: None,
+            after: after.clone(),
+        };
         audit::record(context, tx, &BY, change).await?;
     }
     if orgs.is_empty() {

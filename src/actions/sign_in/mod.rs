@@ -54,10 +54,20 @@ pub enum SignInError {
 }
 
 /// Whether the account with this address has signed in with the browser before.
-pub async fn is_known_browser(context: &Context, browser: Option<Digest>, email: &str) -> Result<bool, DbError> {
+pub async fn is_known_browser(
+    context: &Context,
+    browser: Option<Digest>,
+    email: &str,
+) -> Result<bool, DbError> {
     match browser {
         Some(browser) => {
-            known_browsers::is_known(&context.db, browser, email, context.clock.now().minus(KNOWN_FOR)).await
+            known_browsers::is_known(
+                &context.db,
+                browser,
+                email,
+                context.clock.now().minus(KNOWN_FOR),
+            )
+            .await
         }
         None => Ok(false),
     }
@@ -65,16 +75,21 @@ pub async fn is_known_browser(context: &Context, browser: Option<Digest>, email:
 
 /// Signs a user in. Both cookies are new, so planting one in the browser beforehand has no effect.
 /// The work is the same whether or not the account exists.
-pub async fn sign_in(context: &Context, attempt: SignInAttempt<'_>) -> Result<SignedIn, SignInError> {
+pub async fn sign_in(
+    context: &Context,
+    attempt: SignInAttempt<'_>,
+) -> Result<SignedIn, SignInError> {
     let (user, hash) = users::find_for_login(&context.db, attempt.email).await?.unzip();
-    let source = if attempt.is_known { AttemptSource::KnownBrowser } else { AttemptSource::Stranger };
+    let source =
+        if attempt.is_known { AttemptSource::KnownBrowser } else { AttemptSource::Stranger };
     let matches = context.passwords.verify(attempt.password.clone(), hash.clone(), source).await?;
     let account = user.as_ref().map(|user| user.id);
     let Some(user) = user.filter(|user| matches && user.disabled_at.is_none()) else {
         sign_in_failures::record(&context.db, account, context.clock.now()).await?;
         return Err(SignInError::Refused);
     };
-    let signed_in = SignedIn { session: context.random.token(""), known_browser: context.random.token("") };
+    let signed_in =
+        SignedIn { session: context.random.token(""), known_browser: context.random.token("") };
     let session = sessions::NewSession {
         id: SessionId(context.new_id()),
         digest: signed_in.session.digest(),
@@ -85,7 +100,8 @@ pub async fn sign_in(context: &Context, attempt: SignInAttempt<'_>) -> Result<Si
     };
     let known_browser = signed_in.known_browser.digest();
     let hash = hash.unwrap_or_default();
-    let begin = context.transact("sign_in", |tx| Box::pin(begin(tx, &session, &hash, known_browser, &attempt)));
+    let begin = context
+        .transact("sign_in", |tx| Box::pin(begin(tx, &session, &hash, known_browser, &attempt)));
     let begun = begin.await?;
     if !begun {
         return Err(SignInError::Refused);
@@ -121,7 +137,11 @@ pub async fn sign_out(context: &Context, id: SessionId, user_id: UserId) -> Resu
     sessions::delete(&context.db, id, user_id).await
 }
 
-pub async fn end_other_sessions(context: &Context, user_id: UserId, keep: SessionId) -> Result<u64, DbError> {
+pub async fn end_other_sessions(
+    context: &Context,
+    user_id: UserId,
+    keep: SessionId,
+) -> Result<u64, DbError> {
     sessions::delete_all(&context.db, user_id, Some(keep)).await
 }
 
@@ -206,7 +226,11 @@ async fn replace(
     by: &AuditActor,
 ) -> Result<Secret, ChangePasswordError> {
     let known_browser = context.random.token("");
-    let keep = KeptSession { session: at.session, browser: at.browser, known_browser: known_browser.digest() };
+    let keep = KeptSession {
+        session: at.session,
+        browser: at.browser,
+        known_browser: known_browser.digest(),
+    };
     let new = NewPassword { password: Some(new), keep: Some(keep), end_grants };
     set_password(context, &at.user.email, new, by).await?;
     Ok(known_browser)

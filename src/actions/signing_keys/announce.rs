@@ -12,7 +12,10 @@ use crate::rules::webhook::event::Event;
 const AHEAD: i64 = 7 * 86_400;
 
 /// Returns the number of announced keys.
-pub async fn announce_signing_keys(context: &Context, rules: SigningRules) -> Result<usize, DbError> {
+pub async fn announce_signing_keys(
+    context: &Context,
+    rules: SigningRules,
+) -> Result<usize, DbError> {
     let max_age = rules.max_age;
     if max_age == 0 {
         return Ok(0);
@@ -22,12 +25,13 @@ pub async fn announce_signing_keys(context: &Context, rules: SigningRules) -> Re
         .transact("signing_keys.announce", |tx| {
             Box::pin(async move {
                 let keys = signing_keys::announce(tx, now.minus(max_age).plus(AHEAD), now).await?;
-                let expiring = keys.iter().map(|(key, algorithm, signs_from)| Event::SigningKeyExpiring {
-                    key,
-                    algorithm: *algorithm,
-                    signs_from: *signs_from,
-                    replaced_at: signs_from.plus(max_age),
-                });
+                let expiring =
+                    keys.iter().map(|(key, algorithm, signs_from)| Event::SigningKeyExpiring {
+                        key,
+                        algorithm: *algorithm,
+                        signs_from: *signs_from,
+                        replaced_at: signs_from.plus(max_age),
+                    });
                 let events: Vec<Event<'_>> = expiring.collect();
                 publish_events(context, tx, &events).await?;
                 Ok(keys.len())

@@ -97,7 +97,8 @@ fn find(keys: &[SigningKey], id: &str) -> Result<usize, RevokeSigningKeyError> {
     if id.len() < MIN_PREFIX {
         return Err(RevokeSigningKeyError::TooShort);
     }
-    let mut found = keys.iter().enumerate().filter(|(_, key)| key.id.starts_with(id)).map(|(index, _)| index);
+    let mut found =
+        keys.iter().enumerate().filter(|(_, key)| key.id.starts_with(id)).map(|(index, _)| index);
     match (found.next(), found.count()) {
         (None, _) => Err(RevokeSigningKeyError::NoSuchKey(id.to_owned())),
         (Some(only), 0) => Ok(only),
@@ -115,7 +116,10 @@ async fn succeed(
     let now = context.clock.now();
     let of_rule: Vec<RemainingKey> = remaining
         .iter()
-        .map(|key| RemainingKey { period: key.period, is_usable: signing::open(&context.ring, key).is_ok() })
+        .map(|key| RemainingKey {
+            period: key.period,
+            is_usable: signing::open(&context.ring, key).is_ok(),
+        })
         .collect();
     let (key, period) = match Succession::after_revocation(&of_rule, now) {
         Succession::NewKey => {
@@ -125,7 +129,9 @@ async fn succeed(
             return Ok((key.id, true));
         }
         Succession::Unchanged => return Ok((current(remaining, now), false)),
-        Succession::SignNow(next) => (&remaining[next], SigningPeriod { signs_from: now, ..remaining[next].period }),
+        Succession::SignNow(next) => {
+            (&remaining[next], SigningPeriod { signs_from: now, ..remaining[next].period })
+        }
         Succession::KeepSigning(current) => {
             (&remaining[current], SigningPeriod { retired_at: None, ..remaining[current].period })
         }
@@ -136,7 +142,10 @@ async fn succeed(
 
 fn current(keys: &[SigningKey], now: Timestamp) -> String {
     use crate::rules::token::signing_period::SigningState::Signs;
-    keys.iter().rfind(|key| key.period.state(now) == Signs).map(|key| key.id.clone()).unwrap_or_default()
+    keys.iter()
+        .rfind(|key| key.period.state(now) == Signs)
+        .map(|key| key.id.clone())
+        .unwrap_or_default()
 }
 
 async fn record(
@@ -167,7 +176,8 @@ async fn ended_tokens(
     period: SigningPeriod,
 ) -> Result<(u64, Option<Timestamp>), DbError> {
     let now = context.clock.now();
-    let Some(end) = period.last_token_ends_at(rules.access_ttl, now).filter(|end| *end > now) else {
+    let Some(end) = period.last_token_ends_at(rules.access_ttl, now).filter(|end| *end > now)
+    else {
         return Ok((0, None));
     };
     let since = now.minus(rules.access_ttl).max(period.signs_from);

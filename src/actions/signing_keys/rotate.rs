@@ -15,7 +15,9 @@ use crate::db::keys::signing_keys;
 use crate::db::keys::signing_keys::SigningKey;
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::signing_algorithm::SigningAlgorithm;
-use crate::rules::token::signing_period::{PUBLISHED_BEFORE_USE, SigningPeriod, SigningState, kept_for};
+use crate::rules::token::signing_period::{
+    PUBLISHED_BEFORE_USE, SigningPeriod, SigningState, kept_for,
+};
 use crate::sealing::KeyRing;
 use crate::signing::{KeyPair, SigningError, SigningKeys};
 use crate::{sealing, signing};
@@ -59,7 +61,8 @@ pub async fn prepare_signing_keys(
 ) -> Result<(), SigningError> {
     keys.reload().await?;
     keys.check(context.clock.now())?;
-    let is_in_use = |key: &SigningKey| key.period.retired_at.is_none() && key.algorithm == rules.algorithm;
+    let is_in_use =
+        |key: &SigningKey| key.period.retired_at.is_none() && key.algorithm == rules.algorithm;
     let is_needed = |all: &[SigningKey]| !all.iter().any(is_in_use);
     if is_needed(&signing_keys::list(&context.db).await?) {
         let by = AuditActor::SERVER;
@@ -91,7 +94,9 @@ pub async fn rotate_aged_signing_keys(
     }
     let too_old = context.clock.now().minus(rules.max_age);
     let is_needed = |all: &[SigningKey]| {
-        all.iter().filter(|key| key.period.retired_at.is_none()).all(|key| key.period.signs_from <= too_old)
+        all.iter()
+            .filter(|key| key.period.retired_at.is_none())
+            .all(|key| key.period.signs_from <= too_old)
     };
     if !is_needed(&signing_keys::list(&context.db).await?) {
         return Ok(None);
@@ -124,11 +129,12 @@ async fn create(
                 return Ok(None);
             }
             let now = context.clock.now();
-            let signs_from = if take_over == TakeOver::Published && some_key_signs(&context.ring, &all, now) {
-                now.plus(PUBLISHED_BEFORE_USE)
-            } else {
-                now
-            };
+            let signs_from =
+                if take_over == TakeOver::Published && some_key_signs(&context.ring, &all, now) {
+                    now.plus(PUBLISHED_BEFORE_USE)
+                } else {
+                    now
+                };
             let key = new_key(context, pair, SigningPeriod { signs_from, retired_at: None })?;
             signing_keys::retire(&mut *tx, signs_from).await?;
             signing_keys::insert(&mut *tx, &key).await?;
@@ -148,7 +154,8 @@ async fn create(
 
 /// A key that this ring cannot open does not count.
 fn some_key_signs(ring: &KeyRing, all: &[SigningKey], now: Timestamp) -> bool {
-    all.iter().any(|key| key.period.state(now) == SigningState::Signs && signing::open(ring, key).is_ok())
+    all.iter()
+        .any(|key| key.period.state(now) == SigningState::Signs && signing::open(ring, key).is_ok())
 }
 
 pub(in crate::actions) fn new_key(
@@ -178,13 +185,18 @@ async fn record(
     before: &[SigningKey],
     key: &SigningKey,
 ) -> Result<(), DbError> {
-    let replaced: Vec<&str> =
-        before.iter().filter(|key| key.period.retired_at.is_none()).map(|key| key.id.as_str()).collect();
+    let replaced: Vec<&str> = before
+        .iter()
+        .filter(|key| key.period.retired_at.is_none())
+        .map(|key| key.id.as_str())
+        .collect();
     let change = ServerChange {
         action: "signing_key.created",
         subject: &format!("signing_key:{}", key.id),
         before: Some(json!({"in_use": replaced})),
-        after: Some(json!({"algorithm": key.algorithm, "signs_from": key.period.signs_from.to_rfc3339()})),
+        after: Some(
+            json!({"algorithm": key.algorithm, "signs_from": key.period.signs_from.to_rfc3339()}),
+        ),
     };
     audit::record_of_server(context, tx, by, change).await
 }

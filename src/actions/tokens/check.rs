@@ -48,10 +48,17 @@ impl Issuer {
             return Ok(None);
         }
         let found = self.families.find_liveness(claims.family).await?;
-        let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else { return Ok(None) };
+        let Some(liveness) = found.filter(|liveness| liveness.revoked_at.is_none()) else {
+            return Ok(None);
+        };
         let Some(role) = liveness.role else { return Ok(None) };
         let RestrictionRules { required, catalog, .. } = rules(liveness.client_id);
-        let scopes = permitted_by_role(&claims.scope.intersection(&liveness.scopes), required, role, catalog);
+        let scopes = permitted_by_role(
+            &claims.scope.intersection(&liveness.scopes),
+            required,
+            role,
+            catalog,
+        );
         self.uses.note(claims.family, now);
         Ok(Some(ActiveToken { claims, scopes, role, liveness }))
     }

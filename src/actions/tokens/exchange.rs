@@ -28,7 +28,9 @@ use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::standing::ScopeLimits;
 use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
-use crate::rules::token::exchange::{ExchangeDecision, ExchangeRequest, StoredCode, decide_exchange};
+use crate::rules::token::exchange::{
+    ExchangeDecision, ExchangeRequest, StoredCode, decide_exchange,
+};
 use crate::rules::token::request::TokenRefusal;
 
 /// The first attempt is batched, and the second one waits for the transaction that holds the row.
@@ -67,9 +69,14 @@ pub async fn exchange_code(
     let mut conflict = None;
     for attempt in ATTEMPTS {
         let deciding = Arc::clone(&deciding);
-        let decided = issuer.families.decide_exchange(code, attempt, move |found| deciding.decide(found)).await;
+        let decided = issuer
+            .families
+            .decide_exchange(code, attempt, move |found| deciding.decide(found))
+            .await;
         match decided {
-            Ok(Some(Answer::Issue(exchanged))) => return exchanged.issue(context, issuer, &exchange.client.wire_id()),
+            Ok(Some(Answer::Issue(exchanged))) => {
+                return exchanged.issue(context, issuer, &exchange.client.wire_id());
+            }
             Ok(Some(Answer::Refuse(refusal))) => return Err(refusal.into()),
             Ok(Some(Answer::RevokeFamily(id))) => {
                 revoke_family(context, issuer, id, RevocationReason::CodeUsedTwice).await?;
@@ -111,7 +118,13 @@ impl Exchanged {
         let access_token = issuer.access_token(context, &family, content)?;
         let id_token = issuer.id_token(context, &family, content, nonce, &user)?;
         issuer.uses.note(family.id, family.created_at);
-        Ok(Issued { access_token, expires_in: issuer.lifetimes.access, refresh_token, scope: scopes, id_token })
+        Ok(Issued {
+            access_token,
+            expires_in: issuer.lifetimes.access,
+            refresh_token,
+            scope: scopes,
+            id_token,
+        })
     }
 }
 
@@ -135,13 +148,16 @@ impl Deciding {
             ExchangeDecision::Refuse(refusal) => return Decision::Keep(Answer::Refuse(refusal)),
             ExchangeDecision::RevokeFamily(id) => return Decision::Keep(Answer::RevokeFamily(id)),
         };
-        let Some(found) = found else { return Decision::Keep(Answer::Refuse(TokenRefusal::InvalidCode)) };
+        let Some(found) = found else {
+            return Decision::Keep(Answer::Refuse(TokenRefusal::InvalidCode));
+        };
         let mut new_family = self.new_family.clone();
         if !found.code.may_refresh {
             new_family.omit_refresh_token(&self.issuer);
         }
         let family = new_family.family(&found);
-        let redemption = Redemption { code: self.code, family: family.clone(), forget_at: new_family.forget_at };
+        let redemption =
+            Redemption { code: self.code, family: family.clone(), forget_at: new_family.forget_at };
         let exchanged = Exchanged {
             family,
             refresh_token: new_family.refresh_token,
@@ -192,9 +208,11 @@ struct NewFamily {
 
 impl NewFamily {
     fn of(context: &Context, issuer: &Issuer, client: &Client) -> Self {
-        let (id, now, key) = (FamilyId(context.new_id()), context.clock.now(), issuer.ring.newest());
+        let (id, now, key) =
+            (FamilyId(context.new_id()), context.clock.now(), issuer.ring.newest());
         let may_refresh = client.metadata.may_use(GrantType::RefreshToken);
-        let refresh_token = may_refresh.then(|| issuer.refresh_token(key, id, context.random.bytes()));
+        let refresh_token =
+            may_refresh.then(|| issuer.refresh_token(key, id, context.random.bytes()));
         let ends_at = issuer.ends_at(now);
         let forget_at = issuer.forget_at(now, may_refresh, ends_at);
         Self { id, key_id: key.id().to_owned(), refresh_token, now, ends_at, forget_at }

@@ -133,7 +133,12 @@ impl Issuer {
 
     /// When the row of a family that is used now can be deleted: its tokens have expired, with some
     /// extra time in which a client may still present one.
-    pub fn forget_at(&self, now: Timestamp, has_refresh_token: bool, ends_at: Option<Timestamp>) -> Option<Timestamp> {
+    pub fn forget_at(
+        &self,
+        now: Timestamp,
+        has_refresh_token: bool,
+        ends_at: Option<Timestamp>,
+    ) -> Option<Timestamp> {
         const EXTRA: i64 = 3_600;
         let access = now.plus(self.lifetimes.access);
         if !has_refresh_token {

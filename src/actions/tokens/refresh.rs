@@ -26,12 +26,15 @@ use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::standing::ScopeLimits;
 use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
-use crate::rules::token::refresh::{IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh};
+use crate::rules::token::refresh::{
+    IssuedRefreshToken, RefreshDecision, RefreshRequest, StoredFamily, decide_refresh,
+};
 use crate::rules::token::refresh_token::{FamilyState, PURPOSE, RefreshRules, RefreshToken};
 use crate::rules::token::request::TokenRefusal;
 
 /// Each further attempt means that another request changed the row, so this is enough.
-const ATTEMPTS: [Attempt; 5] = [Attempt::First, Attempt::Again, Attempt::Again, Attempt::Again, Attempt::Again];
+const ATTEMPTS: [Attempt; 5] =
+    [Attempt::First, Attempt::Again, Attempt::Again, Attempt::Again, Attempt::Again];
 
 /// The request of a client.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +53,8 @@ pub async fn refresh_tokens(
     rules: RestrictionRules<'_>,
     refreshing: Refreshing<'_>,
 ) -> Result<Issued, TokenError> {
-    let token =
-        RefreshToken::parse(refreshing.refresh_token.expose()).map_err(|_| TokenRefusal::InvalidRefreshToken)?;
+    let token = RefreshToken::parse(refreshing.refresh_token.expose())
+        .map_err(|_| TokenRefusal::InvalidRefreshToken)?;
     let deciding = Arc::new(Deciding {
         issuer: Arc::clone(issuer),
         clock: context.clock.clone(),
@@ -64,14 +67,18 @@ pub async fn refresh_tokens(
     });
     for attempt in ATTEMPTS {
         let deciding = Arc::clone(&deciding);
-        let decided = issuer.families.decide_refresh(token.family, attempt, move |found| deciding.decide(found)).await;
+        let decided = issuer
+            .families
+            .decide_refresh(token.family, attempt, move |found| deciding.decide(found))
+            .await;
         match decided {
             Ok(Some(Answer::Issue(refreshed))) => {
                 return refreshed.issue(context, issuer, refreshing.client).await;
             }
             Ok(Some(Answer::Refuse(refusal))) => return Err(refusal.into()),
             Ok(Some(Answer::RevokeFamily)) => {
-                revoke_family(context, issuer, token.family, RevocationReason::RefreshTokenReused).await?;
+                revoke_family(context, issuer, token.family, RevocationReason::RefreshTokenReused)
+                    .await?;
                 return Err(TokenRefusal::InvalidRefreshToken.into());
             }
             // The row changed. After a deadlock or a lock timeout, nothing did. Either way, the
@@ -109,13 +116,21 @@ struct RepeatedResponse {
 impl Refreshed {
     /// A refresh returns no ID token, since it does not sign the user in (optional by OpenID Connect
     /// Core section 12.2).
-    async fn issue(self, context: &Context, issuer: &Issuer, client: &str) -> Result<Issued, TokenError> {
+    async fn issue(
+        self,
+        context: &Context,
+        issuer: &Issuer,
+        client: &str,
+    ) -> Result<Issued, TokenError> {
         let Self { family, refresh_token, scopes, resources, repeats } = self;
         if let Some(RepeatedResponse { reissued_at }) = repeats {
             note_reissue(context, &family, reissued_at).await;
         }
-        let access_token =
-            issuer.access_token(context, &family, TokenContent { client, scopes: &scopes, resources: &resources })?;
+        let access_token = issuer.access_token(
+            context,
+            &family,
+            TokenContent { client, scopes: &scopes, resources: &resources },
+        )?;
         issuer.uses.note(family.id, context.clock.now());
         Ok(Issued {
             access_token,
@@ -155,7 +170,9 @@ impl Deciding {
     fn decide(&self, found: Option<ForRefresh>) -> Decision<Rotation, Answer> {
         let now = self.clock.now();
         let (refresh_token, scopes, resources) = match self.apply_rules(found.as_ref(), now) {
-            RefreshDecision::Issue { refresh_token, scopes, resources } => (refresh_token, scopes, resources),
+            RefreshDecision::Issue { refresh_token, scopes, resources } => {
+                (refresh_token, scopes, resources)
+            }
             RefreshDecision::Refuse(refusal) => return Decision::Keep(Answer::Refuse(refusal)),
             RefreshDecision::RevokeFamily => return Decision::Keep(Answer::RevokeFamily),
         };
@@ -175,7 +192,9 @@ impl Deciding {
             IssuedRefreshToken::Previous => family.previous_digest,
         };
         match self.derive_again(repeated) {
-            Some(successor) => Decision::Keep(issue(family, successor, Some(RepeatedResponse { reissued_at }))),
+            Some(successor) => {
+                Decision::Keep(issue(family, successor, Some(RepeatedResponse { reissued_at })))
+            }
             None => refused(),
         }
     }
@@ -189,12 +208,24 @@ impl Deciding {
             now,
         };
         let lifetimes = self.issuer.lifetimes;
-        let rules = RefreshRules { idle: lifetimes.refresh_idle, grace: lifetimes.grace, repeat: lifetimes.repeat };
+        let rules = RefreshRules {
+            idle: lifetimes.refresh_idle,
+            grace: lifetimes.grace,
+            repeat: lifetimes.repeat,
+        };
         let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
-        decide_refresh(request, found.map(stored), rules, limits, || was_derived(&self.issuer, &self.token))
+        decide_refresh(request, found.map(stored), rules, limits, || {
+            was_derived(&self.issuer, &self.token)
+        })
     }
 
-    fn rotation(&self, family: &Family, key_id: &str, successor: &Secret, now: Timestamp) -> Rotation {
+    fn rotation(
+        &self,
+        family: &Family,
+        key_id: &str,
+        successor: &Secret,
+        now: Timestamp,
+    ) -> Rotation {
         Rotation {
             id: family.id,
             from_sequence: family.sequence,
@@ -209,7 +240,8 @@ impl Deciding {
     /// Derives the successor of the presented token again. Returns `None` if its key is no longer in
     /// the ring.
     fn derive_again(&self, successor: Option<Digest>) -> Option<Secret> {
-        let mut candidates = self.issuer.ring.keys().map(|key| self.issuer.successor(key, &self.token));
+        let mut candidates =
+            self.issuer.ring.keys().map(|key| self.issuer.successor(key, &self.token));
         candidates.find(|candidate| Some(candidate.digest()) == successor)
     }
 }
@@ -239,7 +271,13 @@ fn was_derived(issuer: &Issuer, token: &RefreshToken) -> bool {
 }
 
 /// Whether it is or was a refresh token of the family.
-pub(in crate::actions) fn is_authentic(issuer: &Issuer, family: &Family, token: &RefreshToken) -> bool {
+pub(in crate::actions) fn is_authentic(
+    issuer: &Issuer,
+    family: &Family,
+    token: &RefreshToken,
+) -> bool {
     let digest = Some(token.digest());
-    digest == family.current_digest || digest == family.previous_digest || was_derived(issuer, token)
+    digest == family.current_digest
+        || digest == family.previous_digest
+        || was_derived(issuer, token)
 }

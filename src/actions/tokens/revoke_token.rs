@@ -11,9 +11,16 @@ use crate::rules::client::ClientId;
 use crate::rules::id::FamilyId;
 use crate::rules::token::refresh_token::RefreshToken;
 
-pub async fn revoke_token(context: &Context, issuer: &Issuer, client_id: ClientId, token: &str) -> Result<(), DbError> {
+pub async fn revoke_token(
+    context: &Context,
+    issuer: &Issuer,
+    client_id: ClientId,
+    token: &str,
+) -> Result<(), DbError> {
     let family = match RefreshToken::parse(token) {
-        Ok(refresh_token) => family_of_refresh_token(context, issuer, client_id, &refresh_token).await?,
+        Ok(refresh_token) => {
+            family_of_refresh_token(context, issuer, client_id, &refresh_token).await?
+        }
         Err(_) => family_of_access_token(context, issuer, client_id, token).await?,
     };
     match family {
@@ -30,7 +37,9 @@ async fn family_of_refresh_token(
 ) -> Result<Option<FamilyId>, DbError> {
     let found = families::find_for_refresh(&context.db, token.family).await?;
     let found = found.filter(|found| found.family.client_id == client_id);
-    Ok(found.filter(|found| is_authentic(issuer, &found.family, token)).map(|found| found.family.id))
+    Ok(found
+        .filter(|found| is_authentic(issuer, &found.family, token))
+        .map(|found| found.family.id))
 }
 
 async fn family_of_access_token(

@@ -73,7 +73,10 @@ mod tests {
         }
 
         assert!(!tokens.knows(&digest(0), 7));
-        assert!((4 * GENERATION - GENERATION / 2..4 * GENERATION).all(|number| tokens.knows(&digest(number), 7)));
+        assert!(
+            (4 * GENERATION - GENERATION / 2..4 * GENERATION)
+                .all(|number| tokens.knows(&digest(number), 7))
+        );
         assert!(!tokens.knows(&digest(4 * GENERATION - 1), 8));
         let held = |shard: &Mutex<Generations>| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,10 +46,15 @@ pub const fn is_full_run(deleted: u64) -> bool {
 
 /// Deletes deliveries that were delivered or parked so many seconds ago, and returns how many.
 /// `None` keeps parked deliveries forever.
-pub async fn forget_deliveries(context: &Context, delivered: i64, parked: Option<i64>) -> Result<u64, DbError> {
+pub async fn forget_deliveries(
+    context: &Context,
+    delivered: i64,
+    parked: Option<i64>,
+) -> Result<u64, DbError> {
     let (db, now) = (&context.db, context.clock.now());
-    let delete =
-        async |state, kept: i64| in_batches(|| deliveries::delete_finished(db, state, now.minus(kept), BATCH)).await;
+    let delete = async |state, kept: i64| {
+        in_batches(|| deliveries::delete_finished(db, state, now.minus(kept), BATCH)).await
+    };
     let mut deleted = in_batches(|| lanes::delete_orphaned(db, BATCH)).await?;
     deleted += delete(State::Delivered, delivered).await?;
     if let Some(kept) = parked {
@@ -62,11 +67,13 @@ pub async fn forget_deliveries(context: &Context, delivered: i64, parked: Option
 pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     let (db, now) = (&context.db, context.clock.now());
     let codes_before = now.minus(CODES_KEPT_FOR);
-    let (signed_in_before, seen_before) = (now.minus(session::ABSOLUTE_TIMEOUT), now.minus(session::IDLE_TIMEOUT));
+    let (signed_in_before, seen_before) =
+        (now.minus(session::ABSOLUTE_TIMEOUT), now.minus(session::IDLE_TIMEOUT));
     Ok(Forgotten {
         requests: forget_requests(context).await?,
         codes: in_batches(|| codes::delete_expired(db, codes_before, BATCH)).await?,
-        sessions: in_batches(|| sessions::delete_expired(db, signed_in_before, seen_before, BATCH)).await?,
+        sessions: in_batches(|| sessions::delete_expired(db, signed_in_before, seen_before, BATCH))
+            .await?,
         families: in_batches(|| families::forget(db, now, BATCH)).await?,
     })
 }

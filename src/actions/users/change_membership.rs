@@ -27,7 +27,9 @@ use crate::rules::webhook::event::RevocationCause;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
-    #[error("{0} is not a member of this organization; `grantor user list --org …` lists its members")]
+    #[error(
+        "{0} is not a member of this organization; `grantor user list --org …` lists its members"
+    )]
     NotAMember(String),
     #[error(
         "{0} is the last active administrator of this organization: give another member the role \

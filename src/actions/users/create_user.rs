@@ -75,7 +75,11 @@ pub async fn create_user(
 ) -> Result<NewUser, CreateUserError> {
     let org_name = orgs::find(&context.db, org_id).await?.map(|org| org.name).unwrap_or_default();
     let newcomer = &prepare(context, new, &org_name).await?;
-    context.transact("user.create", |tx| Box::pin(create_in(context, tx, org_id, newcomer.clone(), by))).await
+    context
+        .transact("user.create", |tx| {
+            Box::pin(create_in(context, tx, org_id, newcomer.clone(), by))
+        })
+        .await
 }
 
 /// A person who may be new to this server. Everything slow, such as hashing, is already done.
@@ -129,19 +133,34 @@ pub(in crate::actions) async fn create_in(
     }
     // An older version of this server can create keys and grants after a membership ended. These
     // must not become valid again.
-    let left_over = if is_known { end_access(tx, org_id, user.id, now).await? } else { MemberAccess::default() };
-    let revoked = RevokedGrants::of(context, &left_over.grants, RevocationCause::MembershipEnded, by);
+    let left_over = if is_known {
+        end_access(tx, org_id, user.id, now).await?
+    } else {
+        MemberAccess::default()
+    };
+    let revoked =
+        RevokedGrants::of(context, &left_over.grants, RevocationCause::MembershipEnded, by);
     let keys = left_over.key_subjects();
     let mut changes = revoked.changes();
     changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
     let subject = format!("user:{}", user.id);
     let after = Some(json!({"email": user.email, "role": role.as_str()}));
-    changes.push(Change { org_id, action: "member.joined", subject: &subject, before: None, after });
+    changes.push(Change {
+        org_id,
+        action: "member.joined",
+        subject: &subject,
+        before: None,
+        after,
+    });
     record_and_publish(context, tx, by, changes, &revoked.events()).await?;
     Ok(user)
 }
 
-async fn insert(context: &Context, tx: &mut Tx, newcomer: Newcomer) -> Result<NewUser, CreateUserError> {
+async fn insert(
+    context: &Context,
+    tx: &mut Tx,
+    newcomer: Newcomer,
+) -> Result<NewUser, CreateUserError> {
     let Newcomer { email, name, password, role: _ } = newcomer;
     let (id, now) = (UserId(context.new_id()), context.clock.now());
     let user = User { id, email, name, created_at: now, disabled_at: None };
@@ -181,7 +200,8 @@ pub(in crate::actions) fn parse_email(text: &str) -> Result<String, CreateUserEr
 
 fn parse_name(text: &str) -> Result<String, CreateUserError> {
     let name = text.trim();
-    let well_formed = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let well_formed =
+        (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if well_formed { Ok(name.to_owned()) } else { Err(CreateUserError::Name) }
 }
 
@@ -197,7 +217,16 @@ mod tests {
     #[test]
     fn text_that_is_not_an_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
-        for text in ["", "ada", "@example.com", "ada@", "a@b@c", "a da@example.com", "ada@exam\nple.com", &long] {
+        for text in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a@b@c",
+            "a da@example.com",
+            "ada@exam\nple.com",
+            &long,
+        ] {
             assert!(parse_email(text).is_err(), "{text}");
         }
     }

@@ -95,7 +95,10 @@ pub async fn enable_user(
 }
 
 /// Finds a user by any spelling of the email address.
-pub(in crate::actions) async fn find_user(db: impl DbHandle, email: &str) -> Result<User, UserError> {
+pub(in crate::actions) async fn find_user(
+    db: impl DbHandle,
+    email: &str,
+) -> Result<User, UserError> {
     let no_such_user = || UserError::NoSuchUser(email.escape_debug().to_string());
     let address = parse_email(email).map_err(|_| no_such_user())?;
     users::find_by_email(db, &address).await?.ok_or_else(no_such_user)
@@ -114,10 +117,12 @@ async fn take_everything(
     let subject = format!("user:{user_id}");
     let change = |org_id| {
         let ended = ended.iter().filter(|grant| grant.org_id == org_id).count();
-        let after = Some(json!({"disabled_at": now, "grants_ended": ended, "sessions_ended": sessions}));
+        let after =
+            Some(json!({"disabled_at": now, "grants_ended": ended, "sessions_ended": sessions}));
         Change { org_id, action: "user.disabled", subject: &subject, before: None, after }
     };
-    let changes = memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
+    let changes =
+        memberships::list_orgs(&mut *tx, user_id).await?.into_iter().map(change).collect();
     let events = RevokedGrants::of(context, &ended, RevocationCause::UserDisabled, by);
     record_and_publish(context, &mut *tx, by, changes, &events.events()).await?;
     RevokedAccess::of(tx, &ended).await

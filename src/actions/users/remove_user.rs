@@ -28,7 +28,12 @@ pub async fn remove_user(
     }
 }
 
-async fn remove(context: &Context, org_id: OrgId, user_id: UserId, by: &AuditActor) -> Result<(), DbError> {
+async fn remove(
+    context: &Context,
+    org_id: OrgId,
+    user_id: UserId,
+    by: &AuditActor,
+) -> Result<(), DbError> {
     context
         .transact("user.remove", |tx| {
             Box::pin(async move {
@@ -38,7 +43,13 @@ async fn remove(context: &Context, org_id: OrgId, user_id: UserId, by: &AuditAct
                 let ended = revocations::revoke(tx, &ids, context.clock.now()).await?;
                 users::delete(tx, user_id).await?;
                 let subject = format!("user:{user_id}");
-                let change = Change { org_id, action: "user.removed", subject: &subject, before: None, after: None };
+                let change = Change {
+                    org_id,
+                    action: "user.removed",
+                    subject: &subject,
+                    before: None,
+                    after: None,
+                };
                 let events = RevokedGrants::of(context, &ended, RevocationCause::UserRemoved, by);
                 record_and_publish(context, tx, by, vec![change], &events.events()).await
             })

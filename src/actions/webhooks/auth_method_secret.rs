@@ -20,13 +20,15 @@ pub(in crate::actions) fn seal_client_secret(
     secret: &Secret,
 ) -> SealedSecret {
     let (row, plain) = (id.to_string(), secret.expose().as_bytes());
-    let Sealed { bytes, key_id } = sealing::seal(&context.ring, &context.random, secret_place(&row, org), plain);
+    let Sealed { bytes, key_id } =
+        sealing::seal(&context.ring, &context.random, secret_place(&row, org), plain);
     SealedSecret { bytes, key_id }
 }
 
 pub fn open_client_secret(ring: &KeyRing, method: &AuthMethod) -> Result<Secret, SealError> {
     let row = method.id.to_string();
-    let plain = sealing::open(ring, secret_place(&row, method.org_id), &method.client_secret.bytes)?;
+    let plain =
+        sealing::open(ring, secret_place(&row, method.org_id), &method.client_secret.bytes)?;
     let text = std::str::from_utf8(&plain).map_err(|_| SealError::Damaged)?;
     Ok(Secret::new(text.to_owned()))
 }
@@ -67,6 +69,9 @@ mod tests {
         assert_eq!(opened(1, 2), Ok(Secret::new("gehe!m".to_owned())));
         assert_eq!(opened(3, 2), Err(SealError::Damaged));
         assert_eq!(opened(1, 3), Err(SealError::Damaged));
-        assert_eq!(open_client_secret(&ring, &method(1, 2, b"damaged".to_vec())), Err(SealError::Damaged));
+        assert_eq!(
+            open_client_secret(&ring, &method(1, 2, b"damaged".to_vec())),
+            Err(SealError::Damaged)
+        );
     }
 }

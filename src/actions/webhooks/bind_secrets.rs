@@ -48,14 +48,17 @@ pub(in crate::actions) async fn bind_secrets(
     let names = names_in(webhook.payload.as_deref(), custom_headers);
     let names = names.iter().map(String::as_str).collect();
     let mut bound = Vec::new();
-    for (name, (id, binding)) in secret_bindings::find_for_variables(&mut *tx, webhook.org_id, &names).await? {
+    for (name, (id, binding)) in
+        secret_bindings::find_for_variables(&mut *tx, webhook.org_id, &names).await?
+    {
         let secret = SecretName::Variable(name.clone());
         if binder.bind(tx, BoundRow::Variable(id), secret, binding.unwrap_or_default()).await? {
             bound.push(name);
         }
     }
     if let Some(id) = webhook.auth_method_id
-        && let Some(binding) = secret_bindings::find_for_auth_method(&mut *tx, webhook.org_id, id).await?
+        && let Some(binding) =
+            secret_bindings::find_for_auth_method(&mut *tx, webhook.org_id, id).await?
     {
         let row = BoundRow::AuthMethod(id);
         if binder.bind(tx, row, SecretName::AuthMethod, binding.unwrap_or_default()).await? {
@@ -109,7 +112,11 @@ pub async fn bind_unbound_secrets(context: &Context) -> Result<(), DbError> {
 
 /// Binds secrets of an older release. The caller has locked the organization and calls this before
 /// it changes a webhook or the name of a variable, since both decide which origins use a secret.
-pub(in crate::actions) async fn bind_unbound_of(tx: &mut Tx, ring: &KeyRing, org_id: OrgId) -> Result<(), DbError> {
+pub(in crate::actions) async fn bind_unbound_of(
+    tx: &mut Tx,
+    ring: &KeyRing,
+    org_id: OrgId,
+) -> Result<(), DbError> {
     let unbound = secret_bindings::list_unbound(&mut *tx, org_id).await?;
     if unbound.is_empty() {
         return Ok(());
@@ -133,7 +140,8 @@ pub(in crate::actions) async fn bind_where_used(
     variable: &Variable,
     by: &AuditActor,
 ) -> Result<(), DbError> {
-    let origins = SecretUsage::of_org(tx, &context.ring, variable.org_id).await?.of_variable(&variable.name);
+    let origins =
+        SecretUsage::of_org(tx, &context.ring, variable.org_id).await?.of_variable(&variable.name);
     let binding = match origins.is_empty() {
         true => SecretBinding::given(by.actor.user_id(), context.clock.now()),
         false => SecretBinding::in_use(origins),

@@ -62,7 +62,12 @@ pub async fn create_auth_method(
     Ok(method)
 }
 
-async fn store(context: &Context, tx: &mut Tx, method: &AuthMethod, by: &AuditActor) -> Result<(), AuthMethodError> {
+async fn store(
+    context: &Context,
+    tx: &mut Tx,
+    method: &AuthMethod,
+    by: &AuditActor,
+) -> Result<(), AuthMethodError> {
     // The lock keeps two concurrent requests from both creating the last auth method.
     orgs::lock_for_change(tx, method.org_id).await?;
     if auth_methods::count_of_org(&mut *tx, method.org_id).await? >= MAX_AUTH_METHODS {
@@ -72,7 +77,8 @@ async fn store(context: &Context, tx: &mut Tx, method: &AuthMethod, by: &AuditAc
     let binding = SecretBinding::given(by.actor.user_id(), method.created_at);
     secret_bindings::set(&mut *tx, BoundRow::AuthMethod(method.id), &binding).await?;
     let (org_id, subject, after) = (method.org_id, subject(method), Some(recorded(method)));
-    let change = Change { org_id, action: "auth_method.created", subject: &subject, before: None, after };
+    let change =
+        Change { org_id, action: "auth_method.created", subject: &subject, before: None, after };
     Ok(audit::record(context, tx, by, change).await?)
 }
 

@@ -24,7 +24,8 @@ pub async fn create_variable(
     let (id, now) = (VariableId(context.new_id()), context.clock.now());
     let (value, key_id) = seal_value(context, id, org_id, &new.value);
     let (name, is_secret) = (new.name.clone(), new.is_secret);
-    let variable = Variable { id, org_id, name, is_secret, value, key_id, created_at: now, modified_at: now };
+    let variable =
+        Variable { id, org_id, name, is_secret, value, key_id, created_at: now, modified_at: now };
     let stored = &variable;
     context
         .transact("webhook_variable.create", |tx| {
@@ -42,8 +43,13 @@ pub async fn create_variable(
                 }
                 let subject = format!("webhook_variable:{id}");
                 let after = Some(recorded(stored));
-                let change =
-                    Change { org_id, action: "webhook_variable.created", subject: &subject, before: None, after };
+                let change = Change {
+                    org_id,
+                    action: "webhook_variable.created",
+                    subject: &subject,
+                    before: None,
+                    after,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })

@@ -36,14 +36,21 @@ pub async fn create_webhook(
                 orgs::lock_for_change(tx, org_id).await?;
                 check_auth_method(tx, org_id, new.auth_method_id).await?;
                 let others = webhooks::count(&mut *tx, org_id).await?;
-                let bound = bind_secrets(context, tx, stored, new.custom_headers.as_ref(), by).await?;
+                let bound =
+                    bind_secrets(context, tx, stored, new.custom_headers.as_ref(), by).await?;
                 webhooks::insert(&mut *tx, stored).await.map_err(WebhookError::of_row)?;
                 if others >= MAX_WEBHOOKS {
                     return Err(WebhookError::TooMany);
                 }
                 let subject = format!("webhook:{}", stored.id);
                 let after = Some(with_bound(recorded(stored), &bound));
-                let change = Change { org_id, action: "webhook.created", subject: &subject, before: None, after };
+                let change = Change {
+                    org_id,
+                    action: "webhook.created",
+                    subject: &subject,
+                    before: None,
+                    after,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })
@@ -80,7 +87,9 @@ pub(in crate::actions) async fn check_auth_method(
     id: Option<AuthMethodId>,
 ) -> Result<(), WebhookError> {
     match id {
-        Some(id) if !webhooks::auth_method_exists(tx, org_id, id).await? => Err(WebhookError::NoSuchAuthMethod),
+        Some(id) if !webhooks::auth_method_exists(tx, org_id, id).await? => {
+            Err(WebhookError::NoSuchAuthMethod)
+        }
         _ => Ok(()),
     }
 }

@@ -19,10 +19,18 @@ pub async fn delete_auth_method(
         .transact("auth_method.delete", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let method = auth_methods::lock(tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
+                let method = auth_methods::lock(tx, org_id, id)
+                    .await?
+                    .ok_or(AuthMethodError::NoSuchMethod)?;
                 auth_methods::delete(&mut *tx, org_id, id).await?;
                 let (subject, before) = (subject(&method), Some(recorded(&method)));
-                let change = Change { org_id, action: "auth_method.deleted", subject: &subject, before, after: None };
+                let change = Change {
+                    org_id,
+                    action: "auth_method.deleted",
+                    subject: &subject,
+                    before,
+                    after: None,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })

@@ -19,11 +19,19 @@ pub async fn delete_variable(
         .transact("webhook_variable.delete", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let variable = variables::lock(tx, org_id, name).await?.ok_or(VariableError::NoSuchVariable)?;
+                let variable = variables::lock(tx, org_id, name)
+                    .await?
+                    .ok_or(VariableError::NoSuchVariable)?;
                 variables::delete(&mut *tx, org_id, variable.id).await?;
-                let (subject, before) = (format!("webhook_variable:{}", variable.id), Some(recorded(&variable)));
-                let change =
-                    Change { org_id, action: "webhook_variable.deleted", subject: &subject, before, after: None };
+                let (subject, before) =
+                    (format!("webhook_variable:{}", variable.id), Some(recorded(&variable)));
+                let change = Change {
+                    org_id,
+                    action: "webhook_variable.deleted",
+                    subject: &subject,
+                    before,
+                    after: None,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })

@@ -12,7 +12,12 @@ use crate::rules::id::{OrgId, WebhookId};
 
 const BATCH: u32 = 5_000;
 
-pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &AuditActor) -> Result<(), WebhookError> {
+pub async fn delete_webhook(
+    context: &Context,
+    org_id: OrgId,
+    name: &str,
+    by: &AuditActor,
+) -> Result<(), WebhookError> {
     if let Some(webhook) = webhooks::find(&context.db, org_id, name).await? {
         forget_deliveries_of(context, webhook.id).await?;
     }
@@ -20,10 +25,18 @@ pub async fn delete_webhook(context: &Context, org_id: OrgId, name: &str, by: &A
         .transact("webhook.delete", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let webhook = webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+                let webhook =
+                    webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
                 webhooks::delete(tx, org_id, webhook.id).await?;
-                let (subject, before) = (format!("webhook:{}", webhook.id), Some(recorded(&webhook)));
-                let change = Change { org_id, action: "webhook.deleted", subject: &subject, before, after: None };
+                let (subject, before) =
+                    (format!("webhook:{}", webhook.id), Some(recorded(&webhook)));
+                let change = Change {
+                    org_id,
+                    action: "webhook.deleted",
+                    subject: &subject,
+                    before,
+                    after: None,
+                };
                 Ok(audit::record(context, tx, by, change).await?)
             })
         })

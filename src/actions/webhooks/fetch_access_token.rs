@@ -119,7 +119,10 @@ struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     async fn send(&self, place: SecretIn) -> Result<AccessToken, TokenFetchError> {
         let (authorization, body) = (self.authorization(), self.body(place));
-        let mut headers = vec![("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+        let mut headers = vec![
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("accept", "application/json"),
+        ];
         if place == SecretIn::Header {
             headers.push(("authorization", authorization.expose()));
         }
@@ -135,14 +138,19 @@ impl TokenRequest<'_> {
             }
             Err(cause) => {
                 let cause = cause.redacted(self.secret);
-                Err(TokenFetchError::Answered { host: response.host, status: response.status, cause })
+                Err(TokenFetchError::Answered {
+                    host: response.host,
+                    status: response.status,
+                    cause,
+                })
             }
         }
     }
 
     /// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
     fn authorization(&self) -> Secret {
-        let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+        let encoded =
+            |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
         let (id, secret) = (encoded(&self.method.client_id), encoded(self.secret.expose()));
         let joined = Zeroizing::new(format!("{}:{}", *id, *secret));
         Secret::new(format!("Basic {}", *Zeroizing::new(BASE64_STANDARD.encode(joined.as_bytes()))))
@@ -169,7 +177,9 @@ impl TokenFetchError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Answered { status, .. } => Some(*status),
-            Self::Outgoing(_) | Self::Seal(_) | Self::SecretForElsewhere { .. } | Self::Busy => None,
+            Self::Outgoing(_) | Self::Seal(_) | Self::SecretForElsewhere { .. } | Self::Busy => {
+                None
+            }
         }
     }
 
@@ -177,8 +187,12 @@ impl TokenFetchError {
     pub fn log_message(&self) -> String {
         match self {
             Self::Outgoing(cause) => format!("no access token: {cause}"),
-            Self::Seal(cause) => format!("no access token: the client secret cannot be decrypted: {cause}"),
-            Self::Answered { .. } | Self::SecretForElsewhere { .. } | Self::Busy => self.to_string(),
+            Self::Seal(cause) => {
+                format!("no access token: the client secret cannot be decrypted: {cause}")
+            }
+            Self::Answered { .. } | Self::SecretForElsewhere { .. } | Self::Busy => {
+                self.to_string()
+            }
         }
     }
 

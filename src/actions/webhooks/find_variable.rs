@@ -41,19 +41,29 @@ pub struct DecryptedVariable {
 }
 
 impl DecryptedVariable {
-    pub(in crate::actions) fn of(ring: &KeyRing, variable: Variable) -> Result<Self, VariableError> {
+    pub(in crate::actions) fn of(
+        ring: &KeyRing,
+        variable: Variable,
+    ) -> Result<Self, VariableError> {
         let value = (!variable.is_secret).then(|| open_value(ring, &variable)).transpose()?;
         Ok(Self { variable, value })
     }
 }
 
-pub async fn find_variable(context: &Context, org_id: OrgId, name: &str) -> Result<DecryptedVariable, VariableError> {
+pub async fn find_variable(
+    context: &Context,
+    org_id: OrgId,
+    name: &str,
+) -> Result<DecryptedVariable, VariableError> {
     let found = variables::find(&context.db, org_id, name).await?;
     DecryptedVariable::of(&context.ring, found.ok_or(VariableError::NoSuchVariable)?)
 }
 
 /// Returns the variables ordered by name.
-pub async fn list_variables(context: &Context, org_id: OrgId) -> Result<Vec<DecryptedVariable>, VariableError> {
+pub async fn list_variables(
+    context: &Context,
+    org_id: OrgId,
+) -> Result<Vec<DecryptedVariable>, VariableError> {
     let variables = variables::list(&context.db, org_id).await?;
     variables.into_iter().map(|variable| DecryptedVariable::of(&context.ring, variable)).collect()
 }

@@ -68,13 +68,21 @@ impl DecryptedWebhook {
     }
 }
 
-pub async fn find_webhook(context: &Context, org_id: OrgId, name: &str) -> Result<DecryptedWebhook, WebhookError> {
-    let webhook = webhooks::find(&context.db, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+pub async fn find_webhook(
+    context: &Context,
+    org_id: OrgId,
+    name: &str,
+) -> Result<DecryptedWebhook, WebhookError> {
+    let webhook =
+        webhooks::find(&context.db, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
     DecryptedWebhook::of(&context.ring, webhook)
 }
 
 /// Returns the webhooks ordered by name.
-pub async fn list_webhooks(context: &Context, org_id: OrgId) -> Result<Vec<DecryptedWebhook>, WebhookError> {
+pub async fn list_webhooks(
+    context: &Context,
+    org_id: OrgId,
+) -> Result<Vec<DecryptedWebhook>, WebhookError> {
     let webhooks = webhooks::list(&context.db, org_id).await?;
     webhooks.into_iter().map(|webhook| DecryptedWebhook::of(&context.ring, webhook)).collect()
 }

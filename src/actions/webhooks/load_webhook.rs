@@ -42,13 +42,17 @@ pub enum LoadWebhookError {
 }
 
 /// Returns `None` if the webhook was deleted.
-pub async fn load_webhook(context: &Context, id: WebhookId) -> Result<Option<LoadedWebhook>, LoadWebhookError> {
+pub async fn load_webhook(
+    context: &Context,
+    id: WebhookId,
+) -> Result<Option<LoadedWebhook>, LoadWebhookError> {
     let Some(webhook) = webhooks::find_by_id(&context.db, id).await? else { return Ok(None) };
     let Some(org) = orgs::find(&context.db, webhook.org_id).await? else { return Ok(None) };
     let secrets = WebhookSecrets::open(&context.ring, &webhook)?;
     let now = context.clock.now();
     let former = secrets.former.filter(|(_, until)| now < *until).map(|(former, _)| former);
-    let headers = secrets.custom_headers.as_ref().map(|text| Headers::parse(text.expose())).transpose();
+    let headers =
+        secrets.custom_headers.as_ref().map(|text| Headers::parse(text.expose())).transpose();
     let headers = headers.map_err(|mistake| corrupt("custom_headers_sealed", &mistake))?;
     let payload = webhook.payload.as_deref().map(Payload::parse).transpose();
     let payload = payload.map_err(|mistake| corrupt("payload", &mistake))?;
@@ -78,7 +82,8 @@ async fn auth_method(
     origin: &str,
 ) -> Result<Option<AuthMethod>, LoadWebhookError> {
     let found = secret_bindings::find_auth_method(&context.db, org_id, id).await?;
-    let checked = found.map(|(method, binding)| check(binding, SecretName::AuthMethod, origin).map(|()| method));
+    let checked = found
+        .map(|(method, binding)| check(binding, SecretName::AuthMethod, origin).map(|()| method));
     Ok(checked.transpose()?)
 }
 

@@ -29,7 +29,8 @@ pub(in crate::actions) async fn record_and_publish(
     changes: Vec<Change<'_>>,
     events: &[Event<'_>],
 ) -> Result<(), DbError> {
-    let recorded: Vec<_> = changes.into_iter().map(|change| event_of(context, by, change)).collect();
+    let recorded: Vec<_> =
+        changes.into_iter().map(|change| event_of(context, by, change)).collect();
     let new: Vec<NewEvent> = events.iter().map(|event| new_event(context, event)).collect();
     outbox::enqueue(tx, &recorded, &new, context.clock.now()).await
 }

@@ -19,7 +19,8 @@ pub async fn replay_deliveries(
     context
         .transact("webhook.replay", |tx| {
             Box::pin(async move {
-                let replayed = deliveries::replay(tx, webhook.id, event_id, context.clock.now()).await?;
+                let replayed =
+                    deliveries::replay(tx, webhook.id, event_id, context.clock.now()).await?;
                 if replayed == 0 {
                     return Ok(0);
                 }

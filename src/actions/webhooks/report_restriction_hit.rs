@@ -19,7 +19,13 @@ pub async fn report_restriction_hit(
             Box::pin(async move {
                 let (client, user) = client_and_user_info(consent.client, consent.user);
                 let org_id = consent.org_id;
-                let hit = Event::RestrictionHit { org_id, client, user, withheld, outcome: Outcome::Refused };
+                let hit = Event::RestrictionHit {
+                    org_id,
+                    client,
+                    user,
+                    withheld,
+                    outcome: Outcome::Refused,
+                };
                 publish_events(context, tx, &[hit]).await
             })
         })

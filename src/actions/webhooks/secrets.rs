@@ -46,7 +46,9 @@ impl WebhookSecrets {
         Ok(Self {
             custom_headers: open_custom_headers(ring, webhook)?,
             signing: open(ring, webhook, SIGNING, &webhook.signing_secret)?,
-            former: former.map(|(sealed, until)| Ok((open(ring, webhook, FORMER, sealed)?, *until))).transpose()?,
+            former: former
+                .map(|(sealed, until)| Ok((open(ring, webhook, FORMER, sealed)?, *until)))
+                .transpose()?,
         })
     }
 
@@ -58,8 +60,14 @@ impl WebhookSecrets {
         };
         let signing = seal(SIGNING, &self.signing);
         SealedSecrets {
-            custom_headers: self.custom_headers.as_ref().map(|secret| seal(CUSTOM_HEADERS, secret).bytes),
-            former: self.former.as_ref().map(|(secret, until)| (seal(FORMER, secret).bytes, *until)),
+            custom_headers: self
+                .custom_headers
+                .as_ref()
+                .map(|secret| seal(CUSTOM_HEADERS, secret).bytes),
+            former: self
+                .former
+                .as_ref()
+                .map(|(secret, until)| (seal(FORMER, secret).bytes, *until)),
             signing: signing.bytes,
             key_id: signing.key_id,
         }
@@ -71,13 +79,29 @@ const CUSTOM_HEADERS: &str = "custom_headers_sealed";
 const SIGNING: &str = "signing_secret_sealed";
 const FORMER: &str = "former_secret_sealed";
 
-pub(in crate::actions) fn open_custom_headers(ring: &KeyRing, webhook: &Webhook) -> Result<Option<Secret>, SealError> {
-    webhook.custom_headers.as_ref().map(|sealed| open(ring, webhook, CUSTOM_HEADERS, sealed)).transpose()
+pub(in crate::actions) fn open_custom_headers(
+    ring: &KeyRing,
+    webhook: &Webhook,
+) -> Result<Option<Secret>, SealError> {
+    webhook
+        .custom_headers
+        .as_ref()
+        .map(|sealed| open(ring, webhook, CUSTOM_HEADERS, sealed))
+        .transpose()
 }
 
-fn open(ring: &KeyRing, webhook: &Webhook, column: &'static str, sealed: &[u8]) -> Result<Secret, SealError> {
+fn open(
+    ring: &KeyRing,
+    webhook: &Webhook,
+    column: &'static str,
+    sealed: &[u8],
+) -> Result<Secret, SealError> {
     let row = webhook.id.to_string();
-    text(sealing::open(ring, Place { table: TABLE, column, row: &row, org: Some(webhook.org_id) }, sealed)?)
+    text(sealing::open(
+        ring,
+        Place { table: TABLE, column, row: &row, org: Some(webhook.org_id) },
+        sealed,
+    )?)
 }
 
 const VARIABLES: &str = "webhook_variables";
@@ -96,7 +120,10 @@ pub(in crate::actions) fn seal_value(
     (sealed.bytes, sealed.key_id)
 }
 
-pub(in crate::actions) fn open_value(ring: &KeyRing, variable: &Variable) -> Result<Secret, SealError> {
+pub(in crate::actions) fn open_value(
+    ring: &KeyRing,
+    variable: &Variable,
+) -> Result<Secret, SealError> {
     let row = variable.id.to_string();
     let place = Place { table: VARIABLES, column: VALUE, row: &row, org: Some(variable.org_id) };
     text(sealing::open(ring, place, &variable.value)?)

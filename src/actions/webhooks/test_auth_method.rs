@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::actions::context::Context;
-use crate::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
+use crate::actions::webhooks::fetch_access_token::{
+    AccessToken, TokenFetchError, fetch_access_token,
+};
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::outgoing::Outgoing;
 use crate::rules::timestamp::Timestamp;

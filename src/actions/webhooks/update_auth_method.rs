@@ -7,7 +7,9 @@ use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::webhooks::auth_method_secret::{open_client_secret, seal_client_secret};
 use crate::actions::webhooks::bind_secrets::bind_unbound_of;
-use crate::actions::webhooks::create_auth_method::{AuthMethodError, name_taken, recorded, subject};
+use crate::actions::webhooks::create_auth_method::{
+    AuthMethodError, name_taken, recorded, subject,
+};
 use crate::db::orgs;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::secret_bindings::BoundRow;
@@ -30,7 +32,9 @@ pub async fn update_auth_method(
         .transact("auth_method.update", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let before = auth_methods::lock(tx, org_id, id).await?.ok_or(AuthMethodError::NoSuchMethod)?;
+                let before = auth_methods::lock(tx, org_id, id)
+                    .await?
+                    .ok_or(AuthMethodError::NoSuchMethod)?;
                 let mut after = with_change(&before, change);
                 if let Some(secret) = &change.client_secret {
                     after.client_secret = seal_client_secret(context, id, org_id, secret);
@@ -51,7 +55,12 @@ pub async fn update_auth_method(
                         .unwrap_or_default();
                     let user_id = by.actor.user_id();
                     if change.access_token_url.is_none()
-                        && !may_omit_url(&binding, user_id, &before.secret_origin, &after.secret_origin)
+                        && !may_omit_url(
+                            &binding,
+                            user_id,
+                            &before.secret_origin,
+                            &after.secret_origin,
+                        )
                     {
                         return Err(UrlMissing.into());
                     }
@@ -64,7 +73,13 @@ pub async fn update_auth_method(
                     new["client_secret"] = json!("changed");
                 }
                 let (action, subject) = ("auth_method.changed", subject(&after));
-                let change = Change { org_id, action, subject: &subject, before: Some(old), after: Some(new) };
+                let change = Change {
+                    org_id,
+                    action,
+                    subject: &subject,
+                    before: Some(old),
+                    after: Some(new),
+                };
                 audit::record(context, tx, by, change).await?;
                 Ok(after)
             })
@@ -74,13 +89,19 @@ pub async fn update_auth_method(
 
 /// A stored secret that cannot be opened counts as different. A secret for another server also
 /// does, since it returns other access tokens.
-fn is_same_secret(ring: &KeyRing, before: &AuthMethod, after: &AuthMethod, secret: &Secret) -> bool {
+fn is_same_secret(
+    ring: &KeyRing,
+    before: &AuthMethod,
+    after: &AuthMethod,
+    secret: &Secret,
+) -> bool {
     before.secret_origin == after.secret_origin
         && open_client_secret(ring, before).is_ok_and(|stored| stored == *secret)
 }
 
 fn with_change(before: &AuthMethod, change: &AuthMethodChange) -> AuthMethod {
-    let AuthMethodChange { name, access_token_url, client_id, client_secret: _, audience, scope } = change.clone();
+    let AuthMethodChange { name, access_token_url, client_id, client_secret: _, audience, scope } =
+        change.clone();
     AuthMethod {
         name: name.unwrap_or_else(|| before.name.clone()),
         access_token_url: access_token_url.unwrap_or_else(|| before.access_token_url.clone()),
@@ -96,7 +117,10 @@ fn difference(before: &AuthMethod, after: &AuthMethod) -> (Value, Value) {
     let (mut old, mut new) = (recorded(before), recorded(after));
     let equal_members = |one: &Value, other: &Value| -> Vec<String> {
         let members = one.as_object().into_iter().flatten();
-        members.filter(|(name, value)| other[name.as_str()] == **value).map(|(name, _)| name.clone()).collect()
+        members
+            .filter(|(name, value)| other[name.as_str()] == **value)
+            .map(|(name, _)| name.clone())
+            .collect()
     };
     let unchanged = equal_members(&old, &new);
     for members in [&mut old, &mut new].into_iter().filter_map(Value::as_object_mut) {

@@ -34,7 +34,9 @@ pub async fn update_variable(
         .transact("webhook_variable.update", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let before = variables::lock(tx, org_id, name).await?.ok_or(VariableError::NoSuchVariable)?;
+                let before = variables::lock(tx, org_id, name)
+                    .await?
+                    .ok_or(VariableError::NoSuchVariable)?;
                 // This must precede a rename: webhooks that already use the new name must not get the secret.
                 bind_unbound_of(tx, &context.ring, org_id).await?;
                 let mut after = Variable {
@@ -59,7 +61,13 @@ pub async fn update_variable(
                     recorded_after["value"] = json!("changed");
                 }
                 let (action, before) = ("webhook_variable.changed", Some(recorded(&before)));
-                let change = Change { org_id, action, subject: &subject, before, after: Some(recorded_after) };
+                let change = Change {
+                    org_id,
+                    action,
+                    subject: &subject,
+                    before,
+                    after: Some(recorded_after),
+                };
                 audit::record(context, tx, by, change).await?;
                 DecryptedVariable::of(&context.ring, after)
             })
@@ -75,18 +83,22 @@ async fn bind_again(
     given: Option<&Secret>,
     by: &AuditActor,
 ) -> Result<(), DbError> {
-    let (row, user_id, now) = (BoundRow::Variable(after.id), by.actor.user_id(), context.clock.now());
+    let (row, user_id, now) =
+        (BoundRow::Variable(after.id), by.actor.user_id(), context.clock.now());
     match (before.is_secret, after.is_secret, given) {
         // Webhooks that use it were stored before it was secret. They must be stored again to use
         // it.
-        (false, true, Some(_)) => secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await,
+        (false, true, Some(_)) => {
+            secret_bindings::set(tx, row, &SecretBinding::given(user_id, now)).await
+        }
         (false, true, None) => bind_where_used(context, tx, after, by).await,
         (true, true, Some(value)) => {
             // A stored value that cannot be opened counts as different.
             let is_same = open_value(&context.ring, before).is_ok_and(|stored| stored == *value);
             let names = BTreeSet::from([after.name.as_str()]);
             let known = secret_bindings::find_for_variables(&mut *tx, after.org_id, &names).await?;
-            let binding = known.into_values().next().and_then(|(_, binding)| binding).unwrap_or_default();
+            let binding =
+                known.into_values().next().and_then(|(_, binding)| binding).unwrap_or_default();
             secret_bindings::set(tx, row, &binding.given_again(is_same, user_id, now)).await
         }
         _ => Ok(()),

@@ -29,7 +29,8 @@ pub async fn update_webhook(
         .transact("webhook.update", |tx| {
             Box::pin(async move {
                 orgs::lock_for_change(tx, org_id).await?;
-                let before = webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
+                let before =
+                    webhooks::lock(tx, org_id, name).await?.ok_or(WebhookError::NoSuchWebhook)?;
                 let mut secrets = WebhookSecrets::open(&context.ring, &before)?;
                 let headers_before = secrets.custom_headers.clone();
                 let signing_secret = change_secrets(context, &mut secrets, change);
@@ -38,23 +39,43 @@ pub async fn update_webhook(
                 if after.auth_method_id != before.auth_method_id {
                     check_auth_method(tx, org_id, after.auth_method_id).await?;
                 }
-                let replaced =
-                    replaced(&before, &after, secrets.custom_headers != headers_before, signing_secret.is_some());
-                let bound = bind_secrets(context, tx, &after, secrets.custom_headers.as_ref(), by).await?;
+                let replaced = replaced(
+                    &before,
+                    &after,
+                    secrets.custom_headers != headers_before,
+                    signing_secret.is_some(),
+                );
+                let bound =
+                    bind_secrets(context, tx, &after, secrets.custom_headers.as_ref(), by).await?;
                 if after == before && replaced.is_empty() && bound.is_empty() {
-                    return Ok(DecryptedWebhook { webhook: before, custom_headers: headers_before, signing_secret });
+                    return Ok(DecryptedWebhook {
+                        webhook: before,
+                        custom_headers: headers_before,
+                        signing_secret,
+                    });
                 }
                 seal_again(context, &secrets, &mut after);
                 if !webhooks::update(&mut *tx, &after).await.map_err(WebhookError::of_row)? {
                     return Err(WebhookError::NoSuchWebhook);
                 }
-                let (subject, recorded_before) = (format!("webhook:{}", after.id), Some(recorded(&before)));
-                let recorded_after = Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
+                let (subject, recorded_before) =
+                    (format!("webhook:{}", after.id), Some(recorded(&before)));
+                let recorded_after =
+                    Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
                 let action = "webhook.changed";
-                let change =
-                    Change { org_id, action, subject: &subject, before: recorded_before, after: recorded_after };
+                let change = Change {
+                    org_id,
+                    action,
+                    subject: &subject,
+                    before: recorded_before,
+                    after: recorded_after,
+                };
                 audit::record(context, tx, by, change).await?;
-                Ok(DecryptedWebhook { webhook: after, custom_headers: secrets.custom_headers, signing_secret })
+                Ok(DecryptedWebhook {
+                    webhook: after,
+                    custom_headers: secrets.custom_headers,
+                    signing_secret,
+                })
             })
         })
         .await
@@ -62,7 +83,11 @@ pub async fn update_webhook(
 
 /// Returns the new signing secret if one was requested. Only the last former secret is kept, for as
 /// long as it signs.
-fn change_secrets(context: &Context, secrets: &mut WebhookSecrets, change: &WebhookChange) -> Option<Secret> {
+fn change_secrets(
+    context: &Context,
+    secrets: &mut WebhookSecrets,
+    change: &WebhookChange,
+) -> Option<Secret> {
     let now = context.clock.now();
     if let Some(custom_headers) = &change.custom_headers {
         secrets.custom_headers.clone_from(custom_headers);
@@ -106,7 +131,12 @@ fn later(before: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 /// Returns the members whose values the audit trail omits, and what happened to each.
-fn replaced(before: &Webhook, after: &Webhook, headers: bool, secret: bool) -> Vec<(&'static str, &'static str)> {
+fn replaced(
+    before: &Webhook,
+    after: &Webhook,
+    headers: bool,
+    secret: bool,
+) -> Vec<(&'static str, &'static str)> {
     let changes = [
         (before.url != after.url, ("url", "changed")),
         (before.payload != after.payload, ("payload", "changed")),

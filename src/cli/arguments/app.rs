@@ -42,7 +42,8 @@ async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Fail
     if let Ok(id) = ClientId::parse(named) {
         return apps::find(&context.db, org.id, id).await?.ok_or_else(|| no_client(named));
     }
-    let mut found = apps::list_named(&context.db, org.id, AppSelection::Used, named, MAX_LISTED).await?;
+    let mut found =
+        apps::list_named(&context.db, org.id, AppSelection::Used, named, MAX_LISTED).await?;
     if let Some((first, last)) = ClientId::range_of_prefix(named) {
         let mut by_id = apps::list_between(&context.db, org.id, first, last, MAX_LISTED).await?;
         by_id.retain(|app| found.iter().all(|known| known.client.id != app.client.id));
@@ -61,11 +62,14 @@ async fn find_app(context: &Context, org: &Org, named: &str) -> Result<App, Fail
 
 fn no_client(named: &str) -> Failure {
     let named = named.escape_debug();
-    Failure::Failed(format!("no client has the ID {named}; `grantor client list --all` lists all registered clients"))
+    Failure::Failed(format!(
+        "no client has the ID {named}; `grantor client list --all` lists all registered clients"
+    ))
 }
 
 async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, Failure> {
-    let registered = apps::list_named(&context.db, org.id, AppSelection::Registered, named, MAX_LISTED).await?;
+    let registered =
+        apps::list_named(&context.db, org.id, AppSelection::Registered, named, MAX_LISTED).await?;
     let org = quoted(&org.name);
     let shown = quoted(named);
     if registered.is_empty() {
@@ -74,7 +78,8 @@ async fn not_used(context: &Context, org: &Org, named: &str) -> Result<Failure, 
              registered clients"
         )));
     }
-    let count = counted(registered.len() as u64, "registered client has", "registered clients have");
+    let count =
+        counted(registered.len() as u64, "registered client has", "registered clients have");
     Ok(Failure::Usage(format!(
         "{org} uses no app named {shown}. {count} this name. Anyone can register a name, so use \
          the ID:{}",
@@ -114,7 +119,8 @@ fn host(uri: &RedirectUri) -> String {
     match authority.rsplit_once(':') {
         // Native apps use any port of the device (RFC 8252 section 7.3).
         Some((host, port))
-            if uri.kind() == RedirectKind::Loopback && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+            if uri.kind() == RedirectKind::Loopback
+                && port.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
             host.to_owned()
         }

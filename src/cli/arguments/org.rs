@@ -58,7 +58,12 @@ fn name_in(named: Option<&String>) -> Option<&str> {
 
 /// The organization with this name.
 pub async fn find_org(context: &Context, name: &str) -> Result<Org, Failure> {
-    let none = || Failure::Failed(format!("no organization is named {}; `grantor org list` lists all", quoted(name)));
+    let none = || {
+        Failure::Failed(format!(
+            "no organization is named {}; `grantor org list` lists all",
+            quoted(name)
+        ))
+    };
     orgs::find_by_name(&context.db, name).await?.ok_or_else(none)
 }
 
@@ -72,6 +77,7 @@ async fn only_org(context: &Context) -> Result<Org, Failure> {
             "there are {count} organizations: {names}. Name one with --org or in GRANTOR_ORG"
         )));
     }
-    let none = "there is no organization yet; `grantor bootstrap --org NAME --email EMAIL` creates one";
+    let none =
+        "there is no organization yet; `grantor bootstrap --org NAME --email EMAIL` creates one";
     orgs.pop().ok_or_else(|| Failure::Failed(none.to_owned()))
 }

@@ -15,7 +15,9 @@ pub fn from_stdin(requested: bool) -> Result<Option<Secret>, Failure> {
     std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;
     let line = text.lines().next().unwrap_or_default().to_owned();
     if line.is_empty() {
-        return Err(Failure::Usage("--password-stdin: the first line of standard input is empty".to_owned()));
+        return Err(Failure::Usage(
+            "--password-stdin: the first line of standard input is empty".to_owned(),
+        ));
     }
     Ok(Some(Secret::new(line)))
 }

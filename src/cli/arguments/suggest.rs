@@ -6,14 +6,20 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub fn with_suggestion(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            if let Some(tip) = typed(&error, ContextKind::InvalidArg).as_deref().and_then(for_flag) {
+            if let Some(tip) = typed(&error, ContextKind::InvalidArg).as_deref().and_then(for_flag)
+            {
                 error.remove(ContextKind::SuggestedArg);
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
             }
         }
         ErrorKind::InvalidSubcommand => {
-            if let Some(command) = typed(&error, ContextKind::InvalidSubcommand).as_deref().and_then(for_command) {
-                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![command.to_owned()]));
+            if let Some(command) =
+                typed(&error, ContextKind::InvalidSubcommand).as_deref().and_then(for_command)
+            {
+                error.insert(
+                    ContextKind::SuggestedSubcommand,
+                    ContextValue::Strings(vec![command.to_owned()]),
+                );
             }
         }
         _ => {}
@@ -30,11 +36,15 @@ fn typed(error: &clap::Error, kind: ContextKind) -> Option<String> {
 
 fn for_flag(flag: &str) -> Option<&'static str> {
     match flag {
-        "--listen" | "--bind" | "--host" | "--addr" | "--address" | "--port" | "-p" => {
-            Some("did you mean '--set http.listen=127.0.0.1:8080'? Address and port are one setting")
+        "--listen" | "--bind" | "--host" | "--addr" | "--address" | "--port" | "-p" => Some(
+            "did you mean '--set http.listen=127.0.0.1:8080'? Address and port are one setting",
+        ),
+        "--url" | "--public-url" | "--issuer" => {
+            Some("did you mean '--set http.public_url=https://auth.example.com'?")
         }
-        "--url" | "--public-url" | "--issuer" => Some("did you mean '--set http.public_url=https://auth.example.com'?"),
-        "--database" | "--database-url" | "--db" => Some("did you mean '--set database.url=postgres://…'?"),
+        "--database" | "--database-url" | "--db" => {
+            Some("did you mean '--set database.url=postgres://…'?")
+        }
         _ => None,
     }
 }

@@ -16,7 +16,9 @@ use crate::rules::timestamp::Timestamp;
 pub async fn disable(context: &Context, target: &AppTarget, output: Output) -> Result<(), Failure> {
     let (org, app) = target.find(context).await?;
     let id = app.client.id;
-    let ended = disable_client(context, org.id, id, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let ended = disable_client(context, org.id, id, &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
     let RevokedAccess { grants, last_token_ends_at } = ended;
     let done = json!({
         "id": id,
@@ -28,8 +30,10 @@ pub async fn disable(context: &Context, target: &AppTarget, output: Output) -> R
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());
         let people = counted(grants as u64, "person", "people");
-        let mut sentences =
-            vec![format!("{name} ({id}) is disabled in {}.", quoted(&org.name)), format!("Access ended for {people}.")];
+        let mut sentences = vec![
+            format!("{name} ({id}) is disabled in {}.", quoted(&org.name)),
+            format!("Access ended for {people}."),
+        ];
         sentences.extend(last_token(last_token_ends_at, context.clock.now(), "its last tokens"));
         sentences
     })
@@ -42,6 +46,9 @@ pub async fn enable(context: &Context, target: &AppTarget, output: Output) -> Re
     let done = json!({"id": id, "org": org.name, "disabled": false});
     output::sentences(output, &done, || {
         let name = quoted(app.client.metadata.client_name().as_str());
-        vec![format!("{name} ({id}) is enabled in {}. Users can authorize it again.", quoted(&org.name))]
+        vec![format!(
+            "{name} ({id}) is enabled in {}. Users can authorize it again.",
+            quoted(&org.name)
+        )]
     })
 }

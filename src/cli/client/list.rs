@@ -33,15 +33,24 @@ pub struct Arguments {
     limit: u32,
 }
 
-pub async fn list(context: &Context, loaded: &Loaded, arguments: &Arguments, output: Output) -> Result<(), Failure> {
+pub async fn list(
+    context: &Context,
+    loaded: &Loaded,
+    arguments: &Arguments,
+    output: Output,
+) -> Result<(), Failure> {
     let Arguments { org, all, name, limit } = arguments;
     let org = org.find(context).await?;
     let selection = if *all { AppSelection::Registered } else { AppSelection::Used };
-    let read = apps::list(&context.db, org.id, selection, name, Page::<App>::rows_to_read(*limit)).await?;
-    let page = Page::of(read, *limit).map(|app| ClientRow::new(&app, is_asleep(&app, context, loaded)));
+    let read =
+        apps::list(&context.db, org.id, selection, name, Page::<App>::rows_to_read(*limit)).await?;
+    let page =
+        Page::of(read, *limit).map(|app| ClientRow::new(&app, is_asleep(&app, context, loaded)));
     let such = if name.is_empty() { "yet" } else { "with this text in its name" };
     let if_empty = match selection {
-        AppSelection::Used => format!("{} uses no app {such}; --all lists every registered client", quoted(&org.name)),
+        AppSelection::Used => {
+            format!("{} uses no app {such}; --all lists every registered client", quoted(&org.name))
+        }
         AppSelection::Registered => format!("no client is registered {such}"),
     };
     output::table(output, &page.items, |_| table(&page.items, &if_empty))?;
@@ -78,7 +87,11 @@ impl ClientRow {
             name: client.metadata.client_name().as_str().to_owned(),
             document: client.document.clone(),
             hosts: redirect_hosts(redirect_uris),
-            redirect_uris: redirect_uris.iter().map(RedirectUri::as_str).map(str::to_owned).collect(),
+            redirect_uris: redirect_uris
+                .iter()
+                .map(RedirectUri::as_str)
+                .map(str::to_owned)
+                .collect(),
             registered_at: client.registered_at.to_rfc3339(),
             last_seen_at: client.last_seen_at.rounded_down_to(FRESH_FOR).to_rfc3339(),
             registrations: client.registrations,

@@ -16,7 +16,13 @@ use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 
 /// Prints everything about one app.
-pub async fn show(context: &Context, loaded: &Loaded, org: &Org, app: &App, output: Output) -> Result<(), Failure> {
+pub async fn show(
+    context: &Context,
+    loaded: &Loaded,
+    org: &Org,
+    app: &App,
+    output: Output,
+) -> Result<(), Failure> {
     let client = &app.client;
     let decided = org_clients::find(&context.db, org.id, client.id).await?.unwrap_or_default();
     let may_get = may_get(loaded, org, app, &decided);
@@ -36,29 +42,41 @@ pub async fn show(context: &Context, loaded: &Loaded, org: &Org, app: &App, outp
 /// The scopes that an app can get. Private scopes are excluded, even if the organization allows
 /// them.
 fn may_get(loaded: &Loaded, org: &Org, app: &App, decided: &OrgClient) -> ScopeSet {
-    let required = loaded.config.restriction.required_of(app.client.id.uuid()).cloned().unwrap_or_default();
+    let required =
+        loaded.config.restriction.required_of(app.client.id.uuid()).cloned().unwrap_or_default();
     let defaults = org.default_client_scopes.as_ref();
     let ceiling = ceiling(decided.restriction.as_ref(), defaults, &required, &loaded.catalog);
-    let is_private = |scope: &ScopeToken| loaded.catalog.find(scope.as_str()).is_some_and(|scope| scope.private);
+    let is_private =
+        |scope: &ScopeToken| loaded.catalog.find(scope.as_str()).is_some_and(|scope| scope.private);
     ceiling.partition(|scope| required.contains(scope.as_str()) || !is_private(scope)).0
 }
 
 fn text(shown: &ClientRow, org: &Org, decided: &OrgClient, may_get: &ScopeSet) -> String {
-    let mut rows = vec![("Name", format!("{} (chosen by the app, not verified)", quoted(&shown.name)))];
+    let mut rows =
+        vec![("Name", format!("{} (chosen by the app, not verified)", quoted(&shown.name)))];
     rows.push(("Client ID", shown.id.to_string()));
     rows.extend(shown.document.clone().map(|document| ("Document", document)));
     rows.push(("Redirects to", listed(&shown.redirect_uris, 10).replace(", ", "\n")));
-    let registrations =
-        counted(u64::try_from(shown.registrations).unwrap_or_default(), "registration", "registrations");
+    let registrations = counted(
+        u64::try_from(shown.registrations).unwrap_or_default(),
+        "registration",
+        "registrations",
+    );
     rows.push((
         "Registered",
-        format!("{}, last seen {}, {registrations}", day(&shown.registered_at), day(&shown.last_seen_at)),
+        format!(
+            "{}, last seen {}, {registrations}",
+            day(&shown.registered_at),
+            day(&shown.last_seen_at)
+        ),
     ));
     rows.push(("Organization", quoted(&org.name)));
     rows.push(("State", shown.state()));
     let since = decided.first_authorized_at.map(Timestamp::to_rfc3339);
-    let since =
-        since.as_deref().map_or_else(|| "not authorized yet".to_owned(), |at| format!("first authorized {}", day(at)));
+    let since = since.as_deref().map_or_else(
+        || "not authorized yet".to_owned(),
+        |at| format!("first authorized {}", day(at)),
+    );
     let people = counted(shown.people, "person", "people");
     rows.push(("Used by", format!("{people}, last used {}, {since}", shown.last_used())));
     let scopes = counted(may_get.len() as u64, "scope", "scopes");

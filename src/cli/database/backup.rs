@@ -37,7 +37,9 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
 /// file.
 fn create(file: &Path) -> Result<(), Failure> {
     database::create_for_owner(file).map_err(|cause| match cause.kind() {
-        ErrorKind::AlreadyExists => Failure::Failed(format!("{} already exists; name a new file", file.display())),
+        ErrorKind::AlreadyExists => {
+            Failure::Failed(format!("{} already exists; name a new file", file.display()))
+        }
         _ => Failure::Failed(format!("cannot create {}: {cause}", file.display())),
     })
 }

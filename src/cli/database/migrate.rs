@@ -39,12 +39,16 @@ fn judge(state: MigrationState, migrations: &[Migration]) -> Result<(), Failure>
         MigrationState::UpToDate => return Ok(()),
         MigrationState::Behind => {
             let missing = migrations.iter().filter(|migration| !migration.applied).count();
-            format!("{missing} migrations are missing: run `grantor migrate up`, or start the server")
+            format!(
+                "{missing} migrations are missing: run `grantor migrate up`, or start the server"
+            )
         }
         MigrationState::Newer(version) => format!(
             "a newer version of grantor extended the schema, up to migration {version}. This \
              version works with it; finish the upgrade"
         ),
-        MigrationState::Incompatible { minimum } => MigrateError::Incompatible { minimum }.to_string(),
+        MigrationState::Incompatible { minimum } => {
+            MigrateError::Incompatible { minimum }.to_string()
+        }
     }))
 }

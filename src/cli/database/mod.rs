@@ -38,7 +38,9 @@ pub async fn open(config: &Config) -> Result<Context, Failure> {
             "the database {} lacks migrations: run `grantor migrate up` or start the server once",
             config.database.url
         ))),
-        MigrationState::Incompatible { minimum } => Err(Failure::failed(MigrateError::Incompatible { minimum })),
+        MigrationState::Incompatible { minimum } => {
+            Err(Failure::failed(MigrateError::Incompatible { minimum }))
+        }
     }
 }
 
@@ -111,14 +113,18 @@ pub fn open_any_schema(config: &Config) -> Result<Context, Failure> {
 
 /// Creates the folder of the file, which SQLite does not do. Only its owner can access it.
 fn create_folder(path: &Path) -> Result<(), Failure> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+    let Some(folder) =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    else {
         return Ok(());
     };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", folder.display())))
+    builder
+        .create(folder)
+        .map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", folder.display())))
 }
 
 /// Creates the file because SQLite would create it readable for everyone. Its other files get the

@@ -32,7 +32,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), Failure> {
-    let kept = KeptKeys { operator_keys: arguments.keep_api_keys, signing_keys: arguments.keep_signing_keys };
+    let kept = KeptKeys {
+        operator_keys: arguments.keep_api_keys,
+        signing_keys: arguments.keep_signing_keys,
+    };
     block_on(async {
         // The backup may be older than the last migrations.
         let context = database::open_existing_migrated(&loaded.config).await?;
@@ -42,7 +45,9 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
         let ring = key_ring::ring_for_database(&loaded.config, &context.random, &context.db).await;
         let context = Context { ring: ring.map_err(Failure::failed)?, ..context };
         let rules = SigningRules::of(&loaded.config);
-        let done = revoke_everything::revoke_everything(&context, rules, kept, &AuditActor::COMMAND_LINE).await;
+        let done =
+            revoke_everything::revoke_everything(&context, rules, kept, &AuditActor::COMMAND_LINE)
+                .await;
         let (revoked, left) = done.map_err(Failure::failed)?;
         output::item(output, &json!({"revoked": revoked, "left": left}), || text(&revoked, &left))
     })
@@ -54,7 +59,13 @@ fn preview(now: &Access) -> String {
          application keys and {} signing keys. Everything that was revoked after the backup is \
          valid again. Run `grantor restore --revoke-everything` to revoke all of it: users must \
          sign in and authorize their apps again, and scripts need new keys",
-        now.grants, now.sessions, now.codes, now.pending_requests, now.api_keys, now.application_keys, now.signing_keys,
+        now.grants,
+        now.sessions,
+        now.codes,
+        now.pending_requests,
+        now.api_keys,
+        now.application_keys,
+        now.signing_keys,
     )
 }
 
@@ -75,7 +86,11 @@ fn text(revoked: &RevokedEverything, left: &Access) -> String {
         revoked.pending_requests,
         revoked.operator_keys,
         revoked.signing_keys,
-        if left.api_keys + left.application_keys == 0 { " Create new keys with `grantor key create`." } else { "" },
+        if left.api_keys + left.application_keys == 0 {
+            " Create new keys with `grantor key create`."
+        } else {
+            ""
+        },
         left.users,
         left.disabled_users,
         left.disabled_clients,

@@ -18,7 +18,9 @@ pub struct SqliteLock {
 /// Locks the database file, which must exist. On Postgres there is no lock, because any number of
 /// servers can share it. Other commands do not lock.
 pub fn lock(config: &Config) -> Result<SqliteLock, Failure> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url else { return Ok(SqliteLock { _file: None }) };
+    let DatabaseUrl::Sqlite(path) = &config.database.url else {
+        return Ok(SqliteLock { _file: None });
+    };
     let file = open(&lock_path(path)?)?;
     match file.try_lock() {
         Ok(()) => Ok(SqliteLock { _file: Some(file) }),
@@ -50,5 +52,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", path.display())))
+    options
+        .open(path)
+        .map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", path.display())))
 }

@@ -9,7 +9,12 @@ use crate::cli::output;
 use crate::cli::output::Output;
 use crate::db::keys::ring_usage::RingUsage;
 
-pub async fn forget(context: &Context, key: &str, yes: bool, output: Output) -> Result<(), Failure> {
+pub async fn forget(
+    context: &Context,
+    key: &str,
+    yes: bool,
+    output: Output,
+) -> Result<(), Failure> {
     if !yes {
         let lost = forget::find_lost(context, key).await.map_err(Failure::failed)?;
         let lost = RingUsage { signing_keys: 0, ..lost }.describe_sealed();
@@ -19,7 +24,9 @@ pub async fn forget(context: &Context, key: &str, yes: bool, output: Output) -> 
              again with --yes"
         )));
     }
-    let gone = forget::forget_ring_key(context, key, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let gone = forget::forget_ring_key(context, key, &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
     output::item(output, &gone, || {
         let ForgottenWithKey { auth_methods, webhooks, webhook_variables } = gone;
         let usage = RingUsage { auth_methods, webhooks, webhook_variables, ..RingUsage::default() };

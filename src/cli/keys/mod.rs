@@ -49,13 +49,17 @@ pub enum Command {
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
     block_on(async {
         let context = database::open(&loaded.config).await?;
-        let ring = ring_for_database(&loaded.config, &context.random, &context.db).await.map_err(Failure::failed)?;
+        let ring = ring_for_database(&loaded.config, &context.random, &context.db)
+            .await
+            .map_err(Failure::failed)?;
         let context = Context { ring, ..context };
         match command {
             Command::Rotate { now } => rotate::rotate(&context, &loaded.config, now, output).await,
             Command::Revoke { kid } => revoke::revoke(&context, &loaded.config, &kid, output).await,
             Command::ReEncrypt => re_encrypt::re_encrypt(&context, output).await,
-            Command::Forget { ring_key, yes } => forget::forget(&context, &ring_key, yes, output).await,
+            Command::Forget { ring_key, yes } => {
+                forget::forget(&context, &ring_key, yes, output).await
+            }
             Command::Status => status::status(&context, &loaded.config, output).await,
         }
     })

@@ -19,9 +19,13 @@ pub async fn re_encrypt(context: &Context, output: Output) -> Result<(), Failure
     left.retain(|key| key.place != "newest");
     let shown = json!({"resealed": done.resealed, "unopened": done.unopened, "left": left});
     output::item(output, &shown, || {
-        let mut lines = vec![format!("encrypted again with {}: {}", context.ring.newest().id(), done.resealed)];
+        let mut lines =
+            vec![format!("encrypted again with {}: {}", context.ring.newest().id(), done.resealed)];
         if done.unopened > 0 {
-            lines.push(format!("could not be decrypted with this ring and were left unchanged: {}", done.unopened));
+            lines.push(format!(
+                "could not be decrypted with this ring and were left unchanged: {}",
+                done.unopened
+            ));
         }
         lines.extend(left.iter().map(key_advice));
         lines.join("\n")
@@ -42,10 +46,14 @@ fn key_advice(key: &RingKeyRow) -> String {
         ),
         RingUsage { .. } if *place != "missing" => format!("{id}: encrypts {sealed}; keep it"),
         RingUsage { .. } if usage.org_secrets() > 0 => {
-            format!("{id}: missing from the ring; it encrypts {sealed}, and no server starts without it")
+            format!(
+                "{id}: missing from the ring; it encrypts {sealed}, and no server starts without it"
+            )
         }
         RingUsage { .. } => {
-            format!("{id}: missing from the ring; it encrypts {sealed}, which can verify tokens but not sign them")
+            format!(
+                "{id}: missing from the ring; it encrypts {sealed}, which can verify tokens but not sign them"
+            )
         }
     }
 }

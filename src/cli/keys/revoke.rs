@@ -17,7 +17,12 @@ use crate::rules::token::signing_period::KEY_SET_MAX_AGE;
 /// The documented limit. Servers read the keys more often.
 const SERVERS_WITHIN: u64 = 30;
 
-pub async fn revoke(context: &Context, config: &Config, id: &str, output: Output) -> Result<(), Failure> {
+pub async fn revoke(
+    context: &Context,
+    config: &Config,
+    id: &str,
+    output: Output,
+) -> Result<(), Failure> {
     let rules = SigningRules::of(config);
     let done = revoke::revoke_signing_key(context, rules, id, &AuditActor::COMMAND_LINE).await;
     let done = done.map_err(Failure::failed)?;
@@ -57,7 +62,10 @@ fn tokens(done: &RevokedSigningKey) -> String {
         1 => ("1 authorization".to_owned(), "has"),
         more => (format!("{more} authorizations"), "have"),
     };
-    let until = done.last_token_ends_at.map(|end| format!(" until {}", end.to_rfc3339())).unwrap_or_default();
+    let until = done
+        .last_token_ends_at
+        .map(|end| format!(" until {}", end.to_rfc3339()))
+        .unwrap_or_default();
     format!(
         "up to {families} {has} an access token signed with it, valid{until}. Refresh tokens are not\n          \
          affected: clients get a new access token when they refresh."

@@ -11,7 +11,12 @@ use crate::cli::output;
 use crate::cli::output::Output;
 use crate::config::Config;
 
-pub async fn rotate(context: &Context, config: &Config, now: bool, output: Output) -> Result<(), Failure> {
+pub async fn rotate(
+    context: &Context,
+    config: &Config,
+    now: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let take_over = if now { TakeOver::Now } else { TakeOver::Published };
     let algorithm = config.tokens.signing_algorithm;
     let key = rotate::rotate_signing_keys(context, algorithm, take_over, &AuditActor::COMMAND_LINE)
@@ -19,5 +24,7 @@ pub async fn rotate(context: &Context, config: &Config, now: bool, output: Outpu
         .map_err(Failure::failed)?;
     let signs_from = key.period.signs_from.to_rfc3339();
     let shown = json!({"id": key.id, "algorithm": key.algorithm, "signs_from": signs_from});
-    output::item(output, &shown, || format!("{} signs from {signs_from}; servers see it within 30 seconds", key.id))
+    output::item(output, &shown, || {
+        format!("{} signs from {signs_from}; servers see it within 30 seconds", key.id)
+    })
 }

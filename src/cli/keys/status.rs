@@ -48,11 +48,16 @@ pub async fn status(context: &Context, config: &Config, output: Output) -> Resul
     let now = context.clock.now();
     let kept_for = kept_for(i64::try_from(config.tokens.access_ttl).unwrap_or(i64::MAX));
     let keys = signing_keys::list(&context.db).await?;
-    let keys: Vec<SigningKeyRow> = keys.into_iter().map(|key| signing_key_row(key, now, kept_for)).collect();
+    let keys: Vec<SigningKeyRow> =
+        keys.into_iter().map(|key| signing_key_row(key, now, kept_for)).collect();
     match output {
-        Output::Json => output::item(output, &json!({"ring": used, "signing_keys": keys}), String::new),
+        Output::Json => {
+            output::item(output, &json!({"ring": used, "signing_keys": keys}), String::new)
+        }
         Output::Text => {
-            output::line("Key ring: what each key encrypts, and how many families of refresh tokens derive from it")?;
+            output::line(
+                "Key ring: what each key encrypts, and how many families of refresh tokens derive from it",
+            )?;
             output::list(output, &used, &RING_COLUMNS)?;
             output::line("\nSigning keys")?;
             output::list(output, &keys, &SIGNING_COLUMNS)

@@ -47,7 +47,13 @@ impl Tense {
 impl<'a> Effect<'a> {
     pub fn of(done: &'a Restricted) -> Self {
         let Restricted { change, affected, ended, .. } = done;
-        Self { added: &change.scopes_added, removed: &change.scopes_removed, affected, ended: *ended, all: false }
+        Self {
+            added: &change.scopes_added,
+            removed: &change.scopes_removed,
+            affected,
+            ended: *ended,
+            all: false,
+        }
     }
 }
 
@@ -56,30 +62,38 @@ impl Effect<'_> {
         if self.added.is_empty() && self.removed.is_empty() {
             return vec![tense.of("Changes nothing.", "Changed nothing.").to_owned()];
         }
-        let about_grants = if self.removed.is_empty() { Vec::new() } else { self.about_grants(tense) };
-        [self.about_added(tense), self.about_removed_in_use(tense), self.about_removed_unused(tense)]
-            .into_iter()
-            .flatten()
-            .chain(about_grants)
-            .collect()
+        let about_grants =
+            if self.removed.is_empty() { Vec::new() } else { self.about_grants(tense) };
+        [
+            self.about_added(tense),
+            self.about_removed_in_use(tense),
+            self.about_removed_unused(tense),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(about_grants)
+        .collect()
     }
 
     fn about_added(&self, tense: Tense) -> Option<String> {
         let verb = tense.of("Adds", "Added");
-        (!self.added.is_empty()).then(|| format!("{verb} {}.", self.named(self.added, "", MAX_NAMES)))
+        (!self.added.is_empty())
+            .then(|| format!("{verb} {}.", self.named(self.added, "", MAX_NAMES)))
     }
 
     fn about_removed_in_use(&self, tense: Tense) -> Option<String> {
         let verb = tense.of("Takes away", "Took away");
         let in_use = &self.affected.scopes;
-        (!in_use.is_empty()).then(|| format!("{verb} {}.", self.named(in_use, " in use", MAX_NAMES)))
+        (!in_use.is_empty())
+            .then(|| format!("{verb} {}.", self.named(in_use, " in use", MAX_NAMES)))
     }
 
     fn about_removed_unused(&self, tense: Tense) -> Option<String> {
         let verb = tense.of("Takes away", "Took away");
         let unused = self.removed.difference(&self.affected.scopes);
-        (!unused.is_empty())
-            .then(|| format!("{verb} {}.", self.named(&unused, " that no grant holds", MAX_UNUSED_NAMES)))
+        (!unused.is_empty()).then(|| {
+            format!("{verb} {}.", self.named(&unused, " that no grant holds", MAX_UNUSED_NAMES))
+        })
     }
 
     /// Formats scopes as `3 scopes in use: a, b, c`, with at most `max` names.
@@ -96,7 +110,8 @@ impl Effect<'_> {
             0 => listed(people, people.len()),
             more => format!("{} and {more} more", listed(people, people.len())),
         };
-        let ends = format!("{} {}", tense.of("Ends", "Ended"), counted(self.ended, "grant", "grants"));
+        let ends =
+            format!("{} {}", tense.of("Ends", "Ended"), counted(self.ended, "grant", "grants"));
         let narrows = format!(
             "{} {}, which {} valid for the other scopes",
             tense.of("narrows", "narrowed"),
@@ -140,11 +155,22 @@ pub fn last_token(ends_at: Option<Timestamp>, now: Timestamp, tokens: &str) -> O
 mod tests {
     use super::*;
 
-    fn sentences(added: &str, removed: &str, affected: &AffectedGrants, ended: u64, tense: Tense) -> Vec<String> {
+    fn sentences(
+        added: &str,
+        removed: &str,
+        affected: &AffectedGrants,
+        ended: u64,
+        tense: Tense,
+    ) -> Vec<String> {
         let set = |names: &str| {
-            if names.is_empty() { ScopeSet::default() } else { ScopeSet::parse(names).expect("scopes") }
+            if names.is_empty() {
+                ScopeSet::default()
+            } else {
+                ScopeSet::parse(names).expect("scopes")
+            }
         };
-        Effect { added: &set(added), removed: &set(removed), affected, ended, all: false }.sentences(tense)
+        Effect { added: &set(added), removed: &set(removed), affected, ended, all: false }
+            .sentences(tense)
     }
 
     fn held(scopes: &str, grants: u64, users: u64, people: &[&str]) -> AffectedGrants {
@@ -189,9 +215,18 @@ mod tests {
     fn only_the_first_scopes_that_no_grant_holds_are_named_unless_all_are_wanted() {
         let removed = ScopeSet::parse("a b c d e f g").expect("scopes");
         let affected = &AffectedGrants::default();
-        let effect = Effect { added: &ScopeSet::default(), removed: &removed, affected, ended: 0, all: false };
+        let effect = Effect {
+            added: &ScopeSet::default(),
+            removed: &removed,
+            affected,
+            ended: 0,
+            all: false,
+        };
 
-        let (few, all) = (effect.sentences(Tense::Present), Effect { all: true, ..effect }.sentences(Tense::Present));
+        let (few, all) = (
+            effect.sentences(Tense::Present),
+            Effect { all: true, ..effect }.sentences(Tense::Present),
+        );
 
         assert_eq!(few[0], "Takes away 7 scopes that no grant holds: a, b, c, d, e and 2 more.");
         assert_eq!(all[0], "Takes away 7 scopes that no grant holds: a, b, c, d, e, f, g.");
@@ -200,9 +235,11 @@ mod tests {
     #[test]
     fn the_remaining_life_of_the_last_token_is_mentioned_only_if_there_is_one() {
         let now = Timestamp::from_seconds(0);
-        let text = |seconds| last_token(Some(Timestamp::from_seconds(seconds)), now, "its last token");
+        let text =
+            |seconds| last_token(Some(Timestamp::from_seconds(seconds)), now, "its last token");
 
-        let expected = "APIs that only check signatures may accept its last token for up to 42 minutes.";
+        let expected =
+            "APIs that only check signatures may accept its last token for up to 42 minutes.";
         assert_eq!(text(2_520).as_deref(), Some(expected));
         assert!(text(60).is_some_and(|text| text.ends_with("for up to 1 minute.")));
         assert!(text(10_000).is_some_and(|text| text.ends_with("for up to 3 hours.")));
@@ -217,9 +254,12 @@ mod tests {
         let both = sentences("", "b", &two, 1, Tense::Past).pop();
 
         let people = "a@x.example, b@x.example";
-        let expected = format!("Narrows 2 grants, which stay valid for the other scopes: {people}.");
+        let expected =
+            format!("Narrows 2 grants, which stay valid for the other scopes: {people}.");
         assert_eq!(narrowed, Some(expected));
-        let expected = format!("Ended 1 grant and narrowed 1 grant, which stays valid for the other scopes: {people}.");
+        let expected = format!(
+            "Ended 1 grant and narrowed 1 grant, which stays valid for the other scopes: {people}."
+        );
         assert_eq!(both, Some(expected));
     }
 }

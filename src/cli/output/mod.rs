@@ -13,7 +13,9 @@ use terminal_size::{Width, terminal_size};
 
 use crate::cli::failure::Failure;
 pub use crate::cli::output::table::{Column, Table};
-pub use crate::cli::output::words::{capitalized, counted, escaped, facts, listed, quoted, wrapped};
+pub use crate::cli::output::words::{
+    capitalized, counted, escaped, facts, listed, quoted, wrapped,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -24,7 +26,11 @@ pub enum Output {
 }
 
 /// Prints one item as JSON, or as the text that describes it.
-pub fn item(output: Output, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+pub fn item(
+    output: Output,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     match output {
         Output::Json => line(&serde_json::to_string_pretty(value).map_err(Failure::failed)?),
         Output::Text => line(&text()),
@@ -32,8 +38,14 @@ pub fn item(output: Output, value: &impl Serialize, text: impl FnOnce() -> Strin
 }
 
 /// Prints one item as JSON, or as sentences, each on a new line.
-pub fn sentences(output: Output, value: &impl Serialize, text: impl FnOnce() -> Vec<String>) -> Result<(), Failure> {
-    item(output, value, || text().iter().map(|sentence| wrapped(sentence, width())).collect::<Vec<_>>().join("\n"))
+pub fn sentences(
+    output: Output,
+    value: &impl Serialize,
+    text: impl FnOnce() -> Vec<String>,
+) -> Result<(), Failure> {
+    item(output, value, || {
+        text().iter().map(|sentence| wrapped(sentence, width())).collect::<Vec<_>>().join("\n")
+    })
 }
 
 /// Prints a list as JSON, or as a table whose columns are members of the items.
@@ -42,7 +54,11 @@ pub fn list<T: Serialize>(output: Output, items: &[T], columns: &[&str]) -> Resu
 }
 
 /// Prints a list as JSON, or as a table that the caller creates from the JSON items.
-pub fn table<T: Serialize>(output: Output, items: &[T], table: impl FnOnce(&[Value]) -> Table) -> Result<(), Failure> {
+pub fn table<T: Serialize>(
+    output: Output,
+    items: &[T],
+    table: impl FnOnce(&[Value]) -> Table,
+) -> Result<(), Failure> {
     let rows = serde_json::to_value(items).map_err(Failure::failed)?;
     match output {
         Output::Json => line(&serde_json::to_string_pretty(&rows).map_err(Failure::failed)?),
@@ -73,7 +89,11 @@ impl<T> Page<T> {
 
     /// Converts the items.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(convert).collect(), limit: self.limit, has_more: self.has_more }
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            limit: self.limit,
+            has_more: self.has_more,
+        }
     }
 
     /// Prints a note if there are more items, on standard error, so that standard output stays one
@@ -81,7 +101,12 @@ impl<T> Page<T> {
     pub fn note_if_more(&self, output: Output) {
         if self.has_more {
             let limit = self.limit;
-            note(output, &format!("There is more: only the first {limit} are shown. Raise --limit to see the rest."));
+            note(
+                output,
+                &format!(
+                    "There is more: only the first {limit} are shown. Raise --limit to see the rest."
+                ),
+            );
         }
     }
 }
@@ -115,7 +140,8 @@ pub fn line(text: &str) -> Result<(), Failure> {
 pub fn width() -> usize {
     const WITHOUT_TERMINAL: usize = 100;
     const MIN_WIDTH: usize = 40;
-    terminal_size().map_or(WITHOUT_TERMINAL, |(Width(columns), _)| usize::from(columns).max(MIN_WIDTH))
+    terminal_size()
+        .map_or(WITHOUT_TERMINAL, |(Width(columns), _)| usize::from(columns).max(MIN_WIDTH))
 }
 
 #[cfg(test)]
@@ -124,11 +150,20 @@ mod tests {
 
     #[test]
     fn a_page_knows_whether_there_is_more() {
-        for (rows, limit, shown, has_more) in [(0, 2, 0, false), (2, 2, 2, false), (3, 2, 2, true), (1, 0, 0, true)] {
+        for (rows, limit, shown, has_more) in
+            [(0, 2, 0, false), (2, 2, 2, false), (3, 2, 2, true), (1, 0, 0, true)]
+        {
             let page = Page::of((0..rows).collect(), limit);
 
-            assert_eq!((page.items.len(), page.has_more), (shown, has_more), "{rows} rows, limit {limit}");
+            assert_eq!(
+                (page.items.len(), page.has_more),
+                (shown, has_more),
+                "{rows} rows, limit {limit}"
+            );
         }
-        assert_eq!((Page::<()>::rows_to_read(100), Page::<()>::rows_to_read(u32::MAX)), (101, u32::MAX));
+        assert_eq!(
+            (Page::<()>::rows_to_read(100), Page::<()>::rows_to_read(u32::MAX)),
+            (101, u32::MAX)
+        );
     }
 }

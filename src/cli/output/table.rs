@@ -9,7 +9,8 @@ const GAP: &str = "  ";
 /// Minimum width of a shortened column.
 const MIN_WIDTH: usize = 12;
 /// Members whose columns may be shortened.
-const SHORTENED: [&str; 8] = ["name", "org", "client", "scopes", "default_client_scopes", "url", "uri", "events"];
+const SHORTENED: [&str; 8] =
+    ["name", "org", "client", "scopes", "default_client_scopes", "url", "uri", "events"];
 
 /// How a column adapts if the table is wider than the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,17 +88,22 @@ impl Table {
         let (in_row, own_line): (Vec<usize>, Vec<usize>) =
             all.iter().partition(|column| self.columns[**column].fit != Fit::OwnLine);
         match self.widths(&all, width) {
-            widths if own_line.is_empty() || total(&widths) <= width => self.text(&all, &widths, &[]),
+            widths if own_line.is_empty() || total(&widths) <= width => {
+                self.text(&all, &widths, &[])
+            }
             _ => self.text(&in_row, &self.widths(&in_row, width), &own_line),
         }
     }
 
     fn widths(&self, columns: &[usize], width: usize) -> Vec<usize> {
-        let mut widths: Vec<usize> = columns.iter().map(|column| self.natural_width(*column)).collect();
+        let mut widths: Vec<usize> =
+            columns.iter().map(|column| self.natural_width(*column)).collect();
         while total(&widths) > width {
             let shortened = columns.iter().zip(&mut widths);
             let widest = shortened
-                .filter(|(column, width)| self.columns[**column].fit == Fit::Shortened && **width > MIN_WIDTH)
+                .filter(|(column, width)| {
+                    self.columns[**column].fit == Fit::Shortened && **width > MIN_WIDTH
+                })
                 .max_by_key(|(_, width)| **width);
             match widest {
                 Some((_, width)) => *width -= 1,
@@ -113,10 +119,14 @@ impl Table {
     }
 
     fn text(&self, columns: &[usize], widths: &[usize], own_line: &[usize]) -> String {
-        let headings: Vec<String> = self.columns.iter().map(|column| column.heading.clone()).collect();
+        let headings: Vec<String> =
+            self.columns.iter().map(|column| column.heading.clone()).collect();
         let mut text = String::new();
         for row in std::iter::once(&headings).chain(&self.rows) {
-            let cells = columns.iter().zip(widths).map(|(column, width)| padded(&cut(&row[*column], *width), *width));
+            let cells = columns
+                .iter()
+                .zip(widths)
+                .map(|(column, width)| padded(&cut(&row[*column], *width), *width));
             text.push_str(cells.collect::<Vec<_>>().join(GAP).trim_end());
             text.push('\n');
             for column in own_line {
@@ -156,7 +166,9 @@ fn cell(member: &str, value: &Value) -> String {
         Value::String(text) => escaped(text),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Array(items) if items.is_empty() => "(none)".to_owned(),
-        Value::Array(items) => items.iter().map(|item| cell(member, item)).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => {
+            items.iter().map(|item| cell(member, item)).collect::<Vec<_>>().join(" ")
+        }
         other => other.to_string(),
     }
 }
@@ -178,7 +190,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_a_hostile_name_stays_on_one_line() {
-        let rows = [json!({"name": "a\nb", "seen_at": null}), json!({"name": "longer", "seen_at": ["x", "y"]})];
+        let rows = [
+            json!({"name": "a\nb", "seen_at": null}),
+            json!({"name": "longer", "seen_at": ["x", "y"]}),
+        ];
 
         let text = Table::of_members(&rows, &["name", "seen_at"]).fitted(80);
 
@@ -196,7 +211,10 @@ mod tests {
     fn an_id_is_never_shortened_and_moves_below_its_row() {
         let text = apps().fitted(40);
 
-        assert_eq!(text, format!("NAME                   PEOPLE\n  ID\n\"A name that is long\"  2\n  {ID}\n"));
+        assert_eq!(
+            text,
+            format!("NAME                   PEOPLE\n  ID\n\"A name that is long\"  2\n  {ID}\n")
+        );
     }
 
     #[test]

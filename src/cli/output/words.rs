@@ -14,7 +14,9 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
 /// Capitalizes the first letter.
 pub fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// Lists at most `max` items: `a, b and 2 more`.
@@ -77,8 +79,12 @@ pub fn facts<L: AsRef<str>>(facts: &[(L, String)], width: usize) -> String {
     let column = facts.iter().map(|(label, _)| label.as_ref().width()).max().unwrap_or(0) + 2;
     let lines = facts.iter().flat_map(|(label, value)| {
         let mut label = label.as_ref();
-        let lines = value.split('\n').flat_map(|line| broken(line.split_whitespace(), width.saturating_sub(column)));
-        lines.map(|line| format!("{}{line}", padded(std::mem::take(&mut label), column))).collect::<Vec<_>>()
+        let lines = value
+            .split('\n')
+            .flat_map(|line| broken(line.split_whitespace(), width.saturating_sub(column)));
+        lines
+            .map(|line| format!("{}{line}", padded(std::mem::take(&mut label), column)))
+            .collect::<Vec<_>>()
     });
     lines.collect::<Vec<_>>().join("\n")
 }

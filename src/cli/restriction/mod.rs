@@ -76,19 +76,29 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
     | Command::Delete { target }) = &command;
     let (org, app) = target.find(&context).await?;
     let client_id = app.client.id;
-    let required = loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
+    let required =
+        loaded.config.restriction.required_of(client_id.uuid()).cloned().unwrap_or_default();
     let rules = RestrictionRules::of(&loaded.config, &loaded.catalog, &required);
     let shown = Printed { org: &org, app: &app, required: &required };
     let by = AuditActor::COMMAND_LINE;
     match command {
         Command::Get { .. } => {
-            let restriction = org_clients::find_restriction(&context.db, org.id, client_id).await?.flatten();
-            output::sentences(output, &shown.json(restriction.as_ref()), || shown.sentences(restriction.as_ref()))
+            let restriction =
+                org_clients::find_restriction(&context.db, org.id, client_id).await?.flatten();
+            output::sentences(output, &shown.json(restriction.as_ref()), || {
+                shown.sentences(restriction.as_ref())
+            })
         }
         Command::Set { lists, if_digest, .. } => {
             let restriction = lists.parse(loaded)?;
-            let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
-            let done = scopes_restriction::restrict_scopes(&context, new, if_digest.as_deref(), &by).await;
+            let new = NewRestriction {
+                org_id: org.id,
+                client_id,
+                restriction: Some(&restriction),
+                rules,
+            };
+            let done =
+                scopes_restriction::restrict_scopes(&context, new, if_digest.as_deref(), &by).await;
             let done = done.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &done, false), || {
                 shown.set_sentences(&restriction, &done, context.clock.now())
@@ -96,7 +106,12 @@ async fn execute(command: Command, loaded: &Loaded, output: Output) -> Result<()
         }
         Command::Preview { lists, all, .. } => {
             let restriction = lists.parse(loaded)?;
-            let new = NewRestriction { org_id: org.id, client_id, restriction: Some(&restriction), rules };
+            let new = NewRestriction {
+                org_id: org.id,
+                client_id,
+                restriction: Some(&restriction),
+                rules,
+            };
             let preview = scopes_restriction::preview_restriction(&context, new).await;
             let preview = preview.map_err(Failure::failed)?;
             output::sentences(output, &shown.json_with_effect(&restriction, &preview, true), || {
@@ -117,7 +132,11 @@ impl Lists {
         let names = |text: &str| -> Vec<String> {
             text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
-        ScopesRestriction::parse(&names(&self.oidc_scopes), &names(&self.permission_scopes), &loaded.catalog)
-            .map_err(Failure::usage)
+        ScopesRestriction::parse(
+            &names(&self.oidc_scopes),
+            &names(&self.permission_scopes),
+            &loaded.catalog,
+        )
+        .map_err(Failure::usage)
     }
 }

@@ -30,7 +30,12 @@ impl Printed<'_> {
         })
     }
 
-    pub fn json_with_effect(&self, restriction: &ScopesRestriction, done: &Restricted, dry_run: bool) -> Value {
+    pub fn json_with_effect(
+        &self,
+        restriction: &ScopesRestriction,
+        done: &Restricted,
+        dry_run: bool,
+    ) -> Value {
         let mut shown = self.json(Some(restriction));
         effect::add_members(&mut shown, done, dry_run);
         shown["scopes_removed_in_use"] = json!(done.affected.scopes);
@@ -54,22 +59,39 @@ impl Printed<'_> {
                 "{org} does not restrict {name}. The default of the organization allows it {}.",
                 scopes(defaults.iter())
             ),
-            (None, None) => format!("{org} does not restrict {name}. It may get every scope of the catalog."),
+            (None, None) => {
+                format!("{org} does not restrict {name}. It may get every scope of the catalog.")
+            }
         };
-        let required = (!self.required.is_empty())
-            .then(|| format!("The server's settings always allow it {}.", scopes(self.required.iter())));
+        let required = (!self.required.is_empty()).then(|| {
+            format!("The server's settings always allow it {}.", scopes(self.required.iter()))
+        });
         [allows].into_iter().chain(required).collect()
     }
 
-    pub fn set_sentences(&self, restriction: &ScopesRestriction, done: &Restricted, now: Timestamp) -> Vec<String> {
+    pub fn set_sentences(
+        &self,
+        restriction: &ScopesRestriction,
+        done: &Restricted,
+        now: Timestamp,
+    ) -> Vec<String> {
         let effect = Effect::of(done).sentences(Tense::Past);
         let last_tokens = last_token(done.last_token_ends_at, now, LAST_TOKENS);
         self.sentences(Some(restriction)).into_iter().chain(effect).chain(last_tokens).collect()
     }
 
     /// Names every scope if `all`, instead of the first few.
-    pub fn preview_sentences(&self, preview: &Restricted, all: bool, now: Timestamp) -> Vec<String> {
-        let about = format!("Preview for {} in {}. Nothing is stored.", self.name(), quoted(&self.org.name));
+    pub fn preview_sentences(
+        &self,
+        preview: &Restricted,
+        all: bool,
+        now: Timestamp,
+    ) -> Vec<String> {
+        let about = format!(
+            "Preview for {} in {}. Nothing is stored.",
+            self.name(),
+            quoted(&self.org.name)
+        );
         // One word, so that it is never wrapped.
         let digest = format!("  --if-digest={}", preview.digest);
         let apply = format!("To apply exactly this, run `grantor restriction set` with:\n{digest}");

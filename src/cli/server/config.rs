@@ -18,19 +18,29 @@ pub enum Command {
     Example,
 }
 
-pub fn run(command: Command, load: impl FnOnce() -> Result<Loaded, Failure>, output: Output) -> Result<(), Failure> {
+pub fn run(
+    command: Command,
+    load: impl FnOnce() -> Result<Loaded, Failure>,
+    output: Output,
+) -> Result<(), Failure> {
     match command {
         Command::Check => {
             let loaded = load().map_err(as_problem)?;
-            telemetry::check_level(&loaded.config.log.level).map_err(|error| Failure::Problem(error.to_string()))?;
+            telemetry::check_level(&loaded.config.log.level)
+                .map_err(|error| Failure::Problem(error.to_string()))?;
             key_ring::check(&loaded.config).map_err(|error| Failure::Problem(error.to_string()))?;
-            output::item(output, &serde_json::json!({"ok": true}), || "the settings are valid".to_owned())
+            output::item(output, &serde_json::json!({"ok": true}), || {
+                "the settings are valid".to_owned()
+            })
         }
         Command::Print => {
             let loaded = load()?;
             output::item(output, &loaded.effective.to_json(), || {
                 let metadata = loaded.config.http.authorization_servers();
-                format!("{}\n# For the RFC 9728 metadata of an MCP server:\n# {metadata}", loaded.effective)
+                format!(
+                    "{}\n# For the RFC 9728 metadata of an MCP server:\n# {metadata}",
+                    loaded.effective
+                )
             })
         }
         Command::Example => output::line(&config::reference()),

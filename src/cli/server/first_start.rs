@@ -29,7 +29,9 @@ pub async fn first_start(app: &App) -> Result<(), BootstrapError> {
     let is_automatic = config.database.is_default_file() || config.bootstrap.automatic;
     let text = if is_automatic && config.http.is_on_this_machine() {
         let by = AuditActor::COMMAND_LINE;
-        let made = bootstrap::bootstrap(&app.context, "My organization", "admin@localhost", None, &by).await?;
+        let made =
+            bootstrap::bootstrap(&app.context, "My organization", "admin@localhost", None, &by)
+                .await?;
         trial_text(app, &made)
     } else {
         HOW_TO.to_owned()
@@ -41,12 +43,14 @@ pub async fn first_start(app: &App) -> Result<(), BootstrapError> {
 
 /// The client of the tour. Its ID is derived from its metadata, so the first start can print it
 /// before the client is registered.
-const TOUR_CLIENT: &str = r#"{"client_name":"My first client","redirect_uris":["http://127.0.0.1:8000/callback"]}"#;
+const TOUR_CLIENT: &str =
+    r#"{"client_name":"My first client","redirect_uris":["http://127.0.0.1:8000/callback"]}"#;
 
 /// The secrets, which are shown only once, and commands to paste.
 fn trial_text(app: &App, made: &Bootstrapped) -> String {
     let url = &app.config.http.public_url;
-    let client_id = tour_client_id(app).unwrap_or_else(|| "<client_id from the response>".to_owned());
+    let client_id =
+        tour_client_id(app).unwrap_or_else(|| "<client_id from the response>".to_owned());
     let restriction = tour_restriction(&app.catalog);
     format!(
         "\nThis is the first start: an organization was created.\n\n{}\n\n\
@@ -74,12 +78,13 @@ fn trial_text(app: &App, made: &Bootstrapped) -> String {
 fn tour_restriction(catalog: &ScopeCatalog) -> Value {
     let first = |kind: ScopeKind, wanted: &str| {
         let of_kind = || {
-            catalog
-                .iter()
-                .filter(move |scope| scope.kind == kind && !scope.private && !scope.name.as_str().contains('\''))
+            catalog.iter().filter(move |scope| {
+                scope.kind == kind && !scope.private && !scope.name.as_str().contains('\'')
+            })
         };
         let chosen = of_kind().find(|scope| scope.name.as_str() == wanted);
-        let chosen = chosen.or_else(|| of_kind().find(|scope| scope.default)).or_else(|| of_kind().next());
+        let chosen =
+            chosen.or_else(|| of_kind().find(|scope| scope.default)).or_else(|| of_kind().next());
         chosen.map(|scope| scope.name.as_str()).into_iter().collect::<Vec<_>>()
     };
     json!({"data": {"type": "upsert_scopes_restriction", "attributes": {

@@ -33,7 +33,10 @@ pub fn run(loaded: Loaded, output: Output) -> Result<(), Failure> {
         return output::item(output, &json!({"ready": true}), || "ready".to_owned());
     }
     let reason = reason.trim().escape_debug();
-    Err(Failure::Problem(format!("not ready: {address}{path} returned {}: {reason}", status.trim().escape_debug())))
+    Err(Failure::Problem(format!(
+        "not ready: {address}{path} returned {}: {reason}",
+        status.trim().escape_debug()
+    )))
 }
 
 /// Replaces an unspecified address by loopback.
@@ -48,7 +51,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// Returns the status line of the response, and the reason in its body.
 async fn request(address: SocketAddr, path: &str) -> Result<(String, String), Failure> {
-    let problem = |cause: std::io::Error| Failure::Problem(format!("{address} cannot be reached: {cause}"));
+    let problem =
+        |cause: std::io::Error| Failure::Problem(format!("{address} cannot be reached: {cause}"));
     let mut stream = TcpStream::connect(address).await.map_err(problem)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(problem)?;

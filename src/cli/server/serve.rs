@@ -16,7 +16,8 @@ use crate::signing::SigningError;
 use crate::{key_ring, telemetry};
 
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
-    let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format).map_err(Failure::failed)?;
+    let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format)
+        .map_err(Failure::failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(loaded))
 }
@@ -25,7 +26,8 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let url = loaded.config.database.url.to_string();
     let Context { db, clock, random, .. } = database::open_any_schema(&loaded.config)?;
     let _lock = sqlite_lock::lock(&loaded.config)?;
-    let ring = key_ring::ring_for_database(&loaded.config, &random, &db).await.map_err(Failure::failed)?;
+    let ring =
+        key_ring::ring_for_database(&loaded.config, &random, &db).await.map_err(Failure::failed)?;
     let app = App::new(loaded, db, clock, random, ring);
     warn_about_plain_http(&app);
     stop_on_signal(Arc::clone(&app))?;
@@ -36,9 +38,13 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
             tracing::info!("stopped");
             Ok(())
         }
-        Err(error @ (StartError::Migrate(_) | StartError::Db(_) | StartError::Signing(SigningError::Db(_)))) => {
-            Err(Failure::Failed(format!("the database at {url} (`database.url`) cannot be used: {error}")))
-        }
+        Err(
+            error @ (StartError::Migrate(_)
+            | StartError::Db(_)
+            | StartError::Signing(SigningError::Db(_))),
+        ) => Err(Failure::Failed(format!(
+            "the database at {url} (`database.url`) cannot be used: {error}"
+        ))),
         Err(error) => Err(Failure::failed(error)),
     }
 }
@@ -56,7 +62,8 @@ fn warn_about_plain_http(app: &App) {
 }
 
 pub fn stop_on_signal(app: Arc<App>) -> Result<(), Failure> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

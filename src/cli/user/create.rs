@@ -32,7 +32,11 @@ pub struct Arguments {
     password_stdin: bool,
 }
 
-pub async fn create(context: &Context, arguments: Arguments, output: Output) -> Result<(), Failure> {
+pub async fn create(
+    context: &Context,
+    arguments: Arguments,
+    output: Output,
+) -> Result<(), Failure> {
     let Arguments { org, email, name, role, password_stdin } = arguments;
     let password = password::from_stdin(password_stdin)?;
     let org_id = org.find(context).await?.id;

@@ -14,7 +14,8 @@ use crate::cli::user::empty_cache;
 use crate::rules::timestamp::Timestamp;
 
 pub async fn disable(context: &Context, email: &str, output: Output) -> Result<(), Failure> {
-    let ended = disable_user::disable_user(context, &empty_cache(), email, &AuditActor::COMMAND_LINE).await;
+    let ended =
+        disable_user::disable_user(context, &empty_cache(), email, &AuditActor::COMMAND_LINE).await;
     let RevokedAccess { grants, last_token_ends_at } = ended.map_err(Failure::failed)?;
     let done = json!({
         "email": email,

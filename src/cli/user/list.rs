@@ -34,7 +34,12 @@ impl From<Membership> for MemberRow {
     }
 }
 
-pub async fn list(context: &Context, org: &OrgFilter, all: bool, output: Output) -> Result<(), Failure> {
+pub async fn list(
+    context: &Context,
+    org: &OrgFilter,
+    all: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let org_id = org.find(context).await?;
     let members = memberships::list(&context.db, org_id).await?;
     let members = members.into_iter().filter(|member| all || member.left_at.is_none());

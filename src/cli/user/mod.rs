@@ -67,7 +67,9 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::List { org, all } => list::list(&context, &org, all, output).await,
             Command::SetRole(arguments) => set_role::set_role(&context, &arguments, output).await,
             Command::Remove { org, email } => remove::remove(&context, &org, &email, output).await,
-            Command::SetPassword(arguments) => set_password::set_password(&context, &arguments, output).await,
+            Command::SetPassword(arguments) => {
+                set_password::set_password(&context, &arguments, output).await
+            }
             Command::Disable { email } => disable::disable(&context, &email, output).await,
             Command::Enable { email } => disable::enable(&context, &email, output).await,
         }

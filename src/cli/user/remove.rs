@@ -13,11 +13,22 @@ use crate::cli::output::{Output, counted};
 use crate::cli::user::empty_cache;
 use crate::rules::timestamp::Timestamp;
 
-pub async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Output) -> Result<(), Failure> {
+pub async fn remove(
+    context: &Context,
+    org: &OrgFlag,
+    email: &str,
+    output: Output,
+) -> Result<(), Failure> {
     let org = org.find(context).await?;
-    let removed = change_membership::remove_member(context, &empty_cache(), org.id, email, &AuditActor::COMMAND_LINE)
-        .await
-        .map_err(Failure::failed)?;
+    let removed = change_membership::remove_member(
+        context,
+        &empty_cache(),
+        org.id,
+        email,
+        &AuditActor::COMMAND_LINE,
+    )
+    .await
+    .map_err(Failure::failed)?;
     let done = json!({
         "id": removed.user_id,
         "email": email,
@@ -34,7 +45,11 @@ pub async fn remove(context: &Context, org: &OrgFlag, email: &str, output: Outpu
             format!("Access ended for {}.", counted(grants, "app", "apps")),
             format!("Revoked {}.", counted(keys, "application key", "application keys")),
         ];
-        sentences.extend(last_token(removed.last_token_ends_at, context.clock.now(), "their last tokens"));
+        sentences.extend(last_token(
+            removed.last_token_ends_at,
+            context.clock.now(),
+            "their last tokens",
+        ));
         sentences
     })
 }

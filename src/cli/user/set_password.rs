@@ -25,16 +25,23 @@ pub struct Arguments {
     end_grants: bool,
 }
 
-pub async fn set_password(context: &Context, arguments: &Arguments, output: Output) -> Result<(), Failure> {
+pub async fn set_password(
+    context: &Context,
+    arguments: &Arguments,
+    output: Output,
+) -> Result<(), Failure> {
     let Arguments { email, password_stdin, end_grants } = arguments;
     let password = password::from_stdin(*password_stdin)?;
     let new = NewPassword { password, keep: None, end_grants: *end_grants };
-    let made =
-        set_password::set_password(context, email, new, &AuditActor::COMMAND_LINE).await.map_err(Failure::failed)?;
+    let made = set_password::set_password(context, email, new, &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
     let made = made.as_ref().map(|password| password.expose());
     output::item(output, &json!({"email": email, "password": made}), || match made {
         Some(password) => {
-            format!("{email} has a new password, shown only once: {password}\nIt must be changed at the next sign-in.")
+            format!(
+                "{email} has a new password, shown only once: {password}\nIt must be changed at the next sign-in."
+            )
         }
         None => format!("{email} has a new password"),
     })

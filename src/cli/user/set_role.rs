@@ -26,7 +26,11 @@ pub struct Arguments {
     role: Role,
 }
 
-pub async fn set_role(context: &Context, arguments: &Arguments, output: Output) -> Result<(), Failure> {
+pub async fn set_role(
+    context: &Context,
+    arguments: &Arguments,
+    output: Output,
+) -> Result<(), Failure> {
     let Arguments { org, email, role } = arguments;
     let role = *role;
     let org = org.find(context).await?;
@@ -37,6 +41,8 @@ pub async fn set_role(context: &Context, arguments: &Arguments, output: Output) 
     let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
     output::item(output, &shown, || match set.before == role {
         true => format!("{email} already has the role {role} in {:?}", org.name),
-        false => format!("changed the role of {email} in {:?} from {} to {role}", org.name, set.before),
+        false => {
+            format!("changed the role of {email} in {:?} from {} to {role}", org.name, set.before)
+        }
     })
 }

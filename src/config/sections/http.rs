@@ -153,7 +153,8 @@ impl Http {
 
 /// Whether the host of a URL is `localhost` or a loopback address.
 pub fn names_this_machine(url: &str) -> bool {
-    let known_address = Uri::parse_equivalent(url).ok().and_then(|uri| uri.host().ok()?.known_address());
+    let known_address =
+        Uri::parse_equivalent(url).ok().and_then(|uri| uri.host().ok()?.known_address());
     known_address.is_some_and(|address| address.is_loopback())
 }
 
@@ -163,9 +164,13 @@ mod tests {
 
     #[test]
     fn only_loopback_names_this_machine() {
-        for url in
-            ["http://localhost", "http://localhost:8080", "http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80"]
-        {
+        for url in [
+            "http://localhost",
+            "http://localhost:8080",
+            "http://127.0.0.1:1",
+            "http://127.9.9.9",
+            "http://[::1]:80",
+        ] {
             assert!(names_this_machine(url), "{url}");
         }
         for url in [

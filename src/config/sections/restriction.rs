@@ -41,7 +41,10 @@ section! {
 impl Restriction {
     /// The scopes that a first-party client always has, regardless of any restriction.
     pub fn required_of(&self, client_id: Uuid) -> Option<&ScopeSet> {
-        self.required.iter().find(|required| required.client_id == client_id).map(|found| &found.permission_scopes)
+        self.required
+            .iter()
+            .find(|required| required.client_id == client_id)
+            .map(|found| &found.permission_scopes)
     }
 }
 

@@ -7,9 +7,11 @@ use super::*;
 
 #[test]
 fn the_old_name_of_a_setting_is_refused_with_its_new_one() {
-    let expected = ["scopes.catalogue in the file /etc/grantor.toml was renamed; use scopes.catalog"];
+    let expected =
+        ["scopes.catalogue in the file /etc/grantor.toml was renamed; use scopes.catalog"];
     assert_eq!(refused(&file("scopes.catalogue = \"\"")), expected);
-    let expected = ["environment variable GRANTOR_SCOPES__CATALOGUE was renamed; use GRANTOR_SCOPES__CATALOG"];
+    let expected =
+        ["environment variable GRANTOR_SCOPES__CATALOGUE was renamed; use GRANTOR_SCOPES__CATALOG"];
     assert_eq!(refused(&environment(&[("GRANTOR_SCOPES__CATALOGUE", "a.toml")])), expected);
 }
 
@@ -66,14 +68,29 @@ fn settings_must_be_consistent() {
     let cases: [(Variables, Option<&str>); 10] = [
         (&[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8080")], Some(unspecified)),
         (&[("GRANTOR_HTTP__LISTEN", "[::]:8080")], Some(unspecified)),
-        (&[("GRANTOR_HTTP__LISTEN", "[::]:8080"), ("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com")], None),
+        (
+            &[
+                ("GRANTOR_HTTP__LISTEN", "[::]:8080"),
+                ("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com"),
+            ],
+            None,
+        ),
         (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:8081")], Some(same_place)),
         (
-            &[("GRANTOR_HTTP__LISTEN", "0.0.0.0:8081"), ("GRANTOR_HTTP__PUBLIC_URL", "http://a.example")],
+            &[
+                ("GRANTOR_HTTP__LISTEN", "0.0.0.0:8081"),
+                ("GRANTOR_HTTP__PUBLIC_URL", "http://a.example"),
+            ],
             Some(same_place),
         ),
         (&[("GRANTOR_HTTP__LISTEN", "127.0.0.2:8081")], None),
-        (&[("GRANTOR_HTTP__LISTEN", "127.0.0.1:0"), ("GRANTOR_HTTP__MANAGEMENT_LISTEN", "127.0.0.1:0")], None),
+        (
+            &[
+                ("GRANTOR_HTTP__LISTEN", "127.0.0.1:0"),
+                ("GRANTOR_HTTP__MANAGEMENT_LISTEN", "127.0.0.1:0"),
+            ],
+            None,
+        ),
         // Deleted clients that register again get the same ID, so this may be shorter than
         // sleep_after.
         (&[("GRANTOR_REGISTRATION__FORGET_AFTER", "86400")], None),
@@ -101,7 +118,8 @@ fn a_resource_is_declared_once_in_any_spelling() {
         environment(&[("GRANTOR_RESOURCES__DECLARED", &json!(entries).to_string())])
     };
 
-    let text = refused(&declared(&["https://mcp.example/mcp/", "https://MCP.example/mcp"])).join("\n");
+    let text =
+        refused(&declared(&["https://mcp.example/mcp/", "https://MCP.example/mcp"])).join("\n");
     assert!(text.contains("a resource is listed twice, possibly in two spellings"), "{text}");
     assert!(Config::load(&declared(&["https://mcp.example/a", "https://mcp.example/b"])).is_ok());
 }
@@ -111,14 +129,26 @@ fn required_scopes_must_be_known_and_a_client_is_listed_once() {
     let id = Uuid::nil();
     let entry = |scopes: &[&str]| json!({"client_id": id, "permission_scopes": scopes});
     let errors = |required: serde_json::Value| {
-        refused(&environment(&[("GRANTOR_RESTRICTION__REQUIRED", &required.to_string())])).join("\n")
+        refused(&environment(&[("GRANTOR_RESTRICTION__REQUIRED", &required.to_string())]))
+            .join("\n")
     };
 
     let unknown = errors(json!([entry(&["openid", "mcp_reed", "mcp_read"])]));
-    assert!(unknown.contains("not a permission scope of the catalog: mcp_reed, openid;"), "{unknown}");
-    assert!(errors(json!([entry(&[]), entry(&["mcp_read"])])).contains("a client_id is listed twice"));
-    assert!(errors(json!([{"client_id": "x", "permission_scopes": []}])).contains("UUID parsing failed"));
-    assert!(errors(json!([{"client_id": id, "permission_scopes": ["two words"]}])).contains("printable ASCII"));
+    assert!(
+        unknown.contains("not a permission scope of the catalog: mcp_reed, openid;"),
+        "{unknown}"
+    );
+    assert!(
+        errors(json!([entry(&[]), entry(&["mcp_read"])])).contains("a client_id is listed twice")
+    );
+    assert!(
+        errors(json!([{"client_id": "x", "permission_scopes": []}]))
+            .contains("UUID parsing failed")
+    );
+    assert!(
+        errors(json!([{"client_id": id, "permission_scopes": ["two words"]}]))
+            .contains("printable ASCII")
+    );
     let unknown = errors(json!([{"client_id": id, "permission_scopes": [], "scopes": []}]));
     assert!(unknown.contains("unknown field `scopes`"), "{unknown}");
 
@@ -132,9 +162,15 @@ fn a_file_that_is_not_toml_and_an_invalid_catalog_are_reported() {
     let expected = "the file /etc/grantor.toml is not TOML: line 2: ";
     assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:?}");
 
-    let errors = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/broken.toml"), ("GRANTOR_X", "")]));
+    let errors = refused(&environment(&[
+        ("GRANTOR_SCOPES__CATALOG", "/etc/broken.toml"),
+        ("GRANTOR_X", ""),
+    ]));
     assert_eq!(errors.len(), 3);
-    assert!(errors[1].starts_with("the scope catalog /etc/broken.toml: permission.email: "), "{errors:?}");
+    assert!(
+        errors[1].starts_with("the scope catalog /etc/broken.toml: permission.email: "),
+        "{errors:?}"
+    );
 
     let errors = refused(&environment(&[("GRANTOR_SCOPES__CATALOG", "/nowhere")]));
     let expected = "environment variable GRANTOR_SCOPES__CATALOG: the file /nowhere";

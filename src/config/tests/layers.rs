@@ -11,7 +11,11 @@ use super::*;
 fn a_later_layer_overrides_an_earlier_one() {
     let layers = |file: bool, environment: bool, flags: &[(&str, &str)]| Sources {
         file: file.then(|| ("/etc/grantor.toml".into(), "[log]\nlevel = \"file\"".to_owned())),
-        environment: pairs(if environment { &[("GRANTOR_LOG__LEVEL", "environment")] } else { &[] }),
+        environment: pairs(if environment {
+            &[("GRANTOR_LOG__LEVEL", "environment")]
+        } else {
+            &[]
+        }),
         flags: pairs(flags),
         read_file: files,
     };
@@ -20,7 +24,11 @@ fn a_later_layer_overrides_an_earlier_one() {
         (layers(true, false, &[]), "file", "log.level in the file /etc/grantor.toml"),
         (layers(true, true, &[]), "environment", "environment variable GRANTOR_LOG__LEVEL"),
         (layers(true, true, &[("log.level", "flag")]), "flag", "flag --set log.level"),
-        (layers(true, true, &[("log.level", "one"), ("log.level", "two")]), "two", "flag --set log.level"),
+        (
+            layers(true, true, &[("log.level", "one"), ("log.level", "two")]),
+            "two",
+            "flag --set log.level",
+        ),
     ];
     for (sources, level, source) in cases {
         let loaded = Config::load(&sources).expect("settings");
@@ -33,12 +41,16 @@ fn a_later_layer_overrides_an_earlier_one() {
 
 #[test]
 fn database_url_overrides_the_file_and_our_own_variable_overrides_both() {
-    let in_file = Some(("/etc/grantor.toml".into(), "[database]\nurl = \"sqlite:file.db\"".to_owned()));
+    let in_file =
+        Some(("/etc/grantor.toml".into(), "[database]\nurl = \"sqlite:file.db\"".to_owned()));
     let cases: [(Variables, &str); 5] = [
         (&[], "sqlite:file.db"),
         (&[("DATABASE_URL", "")], "sqlite:file.db"),
         (&[("DATABASE_URL", "postgres://usual/db")], "postgres://usual/db"),
-        (&[("DATABASE_URL", "postgres://usual/db"), ("GRANTOR_DATABASE__URL", "sqlite:ours.db")], "sqlite:ours.db"),
+        (
+            &[("DATABASE_URL", "postgres://usual/db"), ("GRANTOR_DATABASE__URL", "sqlite:ours.db")],
+            "sqlite:ours.db",
+        ),
         (
             &[
                 ("DATABASE_URL", "postgres://usual/db"),
@@ -80,7 +92,9 @@ fn text_is_converted_to_the_type_of_the_setting() {
 #[test]
 fn required_scopes_are_read_from_a_file_and_from_json() {
     let id = "fafa8e1c-36a5-11f0-a83d-da7ad0900001";
-    let toml = format!("[[restriction.required]]\nclient_id = \"{id}\"\npermission_scopes = [\"mobile_app_access\"]");
+    let toml = format!(
+        "[[restriction.required]]\nclient_id = \"{id}\"\npermission_scopes = [\"mobile_app_access\"]"
+    );
     let json = json!([{"client_id": id, "permission_scopes": ["mobile_app_access"]}]).to_string();
     for sources in [file(&toml), environment(&[("GRANTOR_RESTRICTION__REQUIRED", &json)])] {
         let restriction = load(&sources).restriction;
@@ -93,18 +107,26 @@ fn required_scopes_are_read_from_a_file_and_from_json() {
 
 #[test]
 fn a_custom_catalog_replaces_the_shipped_one() {
-    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/scopes.toml")])).expect("settings");
+    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "/etc/scopes.toml")]))
+        .expect("settings");
 
-    assert_eq!(loaded.catalog.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["read_all"]);
+    assert_eq!(
+        loaded.catalog.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(),
+        ["read_all"]
+    );
     assert_eq!(Config::load(&nothing()).expect("settings").catalog.iter().len(), 122);
 }
 
 #[test]
 fn the_minimal_catalog_is_selected_by_name_without_a_file() {
-    let loaded = Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "minimal")])).expect("settings");
+    let loaded =
+        Config::load(&environment(&[("GRANTOR_SCOPES__CATALOG", "minimal")])).expect("settings");
 
     assert_eq!(loaded.catalog.iter().len(), 19);
-    assert!(loaded.catalog.find("mcp_read").is_some() && loaded.catalog.find("dashboards_read").is_none());
+    assert!(
+        loaded.catalog.find("mcp_read").is_some()
+            && loaded.catalog.find("dashboards_read").is_none()
+    );
 }
 
 #[test]

@@ -17,10 +17,16 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 fn files(path: &Path) -> io::Result<String> {
     match path.to_str() {
-        Some("/run/secrets/grantor_database_url") => Ok("postgres://grantor:hunter2@db/grantor\n".to_owned()),
+        Some("/run/secrets/grantor_database_url") => {
+            Ok("postgres://grantor:hunter2@db/grantor\n".to_owned())
+        }
         Some("/run/secrets/grantor_key") => Ok(format!("{KEY}\r\n")),
-        Some("/etc/scopes.toml") => Ok("[permission]\nread_all = { description = \"See all\" }".to_owned()),
-        Some("/etc/broken.toml") => Ok("[permission]\nemail = { description = \"See\" }\nflat = 1".to_owned()),
+        Some("/etc/scopes.toml") => {
+            Ok("[permission]\nread_all = { description = \"See all\" }".to_owned())
+        }
+        Some("/etc/broken.toml") => {
+            Ok("[permission]\nemail = { description = \"See\" }\nflat = 1".to_owned())
+        }
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     }
 }
@@ -47,5 +53,9 @@ fn load(sources: &Sources) -> Config {
 
 /// The text of each error.
 fn refused(sources: &Sources) -> Vec<String> {
-    Config::load(sources).expect_err("settings that cannot be used").iter().map(ToString::to_string).collect()
+    Config::load(sources)
+        .expect_err("settings that cannot be used")
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }

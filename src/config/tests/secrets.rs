@@ -23,7 +23,9 @@ fn a_secret_is_read_from_its_file_and_cannot_be_given_twice_in_one_layer() {
     let missing = refused(&environment(&[(key_file, "/nowhere")]));
     assert_eq!(
         missing,
-        ["environment variable GRANTOR_SECRETS__KEY_FILE: the file /nowhere cannot be read: entity not found"]
+        [
+            "environment variable GRANTOR_SECRETS__KEY_FILE: the file /nowhere cannot be read: entity not found"
+        ]
     );
 }
 
@@ -31,7 +33,10 @@ fn a_secret_is_read_from_its_file_and_cannot_be_given_twice_in_one_layer() {
 fn no_error_shows_a_secret() {
     for sources in [
         environment(&[("GRANTOR_SECRETS__KEY", "hunter2")]),
-        environment(&[("GRANTOR_SECRETS__KEY", "hunter2:hunter2hunter2hunter2hunter2hunter2hunter2h")]),
+        environment(&[(
+            "GRANTOR_SECRETS__KEY",
+            "hunter2:hunter2hunter2hunter2hunter2hunter2hunter2h",
+        )]),
         environment(&[("GRANTOR_SECRETS__KEY", &format!("{KEY} hunter2"))]),
         environment(&[("GRANTOR_DATABASE__URL", "postgres://grantor:hunter2/db")]),
         environment(&[("DATABASE_URL", "mysql://grantor:hunter2@db/db")]),

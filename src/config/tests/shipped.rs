@@ -21,8 +21,14 @@ fn without_any_setting_the_server_runs_on_this_machine_with_a_file() {
     assert_eq!(config.http.management_listen, Some(address("127.0.0.1:8081")));
     assert_eq!(config.database.url, DatabaseUrl::Sqlite("data/grantor.db".into()));
     assert_eq!(config.database.acquire_timeout, Duration::from_millis(1500));
-    assert_eq!(config.registration.tolerate, ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]);
-    assert_eq!((config.restriction.on_excess, config.restriction.on_narrow), (Excess::Narrow, OnNarrow::Revoke));
+    assert_eq!(
+        config.registration.tolerate,
+        ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]
+    );
+    assert_eq!(
+        (config.restriction.on_excess, config.restriction.on_narrow),
+        (Excess::Narrow, OnNarrow::Revoke)
+    );
     assert_eq!(config.sites.hosts.len(), 8);
     assert_eq!(config.secrets, Secrets { key_max_age: 31_536_000, key: None });
 }
@@ -31,7 +37,10 @@ fn without_any_setting_the_server_runs_on_this_machine_with_a_file() {
 fn only_the_untouched_database_is_the_default_one() {
     assert!(load(&nothing()).database.is_default_file());
     for url in ["sqlite:other.db", "sqlite:/data/grantor.db", "postgres://db/grantor"] {
-        assert!(!load(&environment(&[("GRANTOR_DATABASE__URL", url)])).database.is_default_file(), "{url}");
+        assert!(
+            !load(&environment(&[("GRANTOR_DATABASE__URL", url)])).database.is_default_file(),
+            "{url}"
+        );
     }
 }
 

@@ -187,7 +187,8 @@ pub(in crate::db) async fn find_batch(
 ) -> Result<Vec<Result<Option<FoundCode>, DbError>>, DbError> {
     let rows: Vec<PositionedRow> = read_with_conn!(
         db,
-        |postgres| sqlx::query_as(concat!(
+        |postgres| {
+            sqlx::query_as(concat!(
             "SELECT asked.position, ",
             found_columns!(),
             " FROM UNNEST($1::bytea[]) WITH ORDINALITY AS asked (digest, position)
@@ -196,7 +197,8 @@ pub(in crate::db) async fn find_batch(
         ))
         .bind(digests.iter().map(|digest| digest.bytes().as_slice()).collect::<Vec<_>>())
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |_sqlite| Ok(Vec::new())
     )?;
     let rows = rows.into_iter().map(|found| (found.position, found.row));
@@ -205,7 +207,8 @@ pub(in crate::db) async fn find_batch(
 
 /// Deletes at most `limit` codes that expired before a time, used or not.
 pub async fn delete_expired(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM authorization_codes WHERE digest IN (
            SELECT digest FROM authorization_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
     )
@@ -213,16 +216,23 @@ pub async fn delete_expired(db: &Db, before: Timestamp, limit: u32) -> Result<u6
     .bind(i64::from(limit))
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))
+    .map(|done| done.rows_affected())
+    })
 }
 
 /// Deletes the codes of grants, used or not.
-pub(in crate::db) async fn delete_of_grants(tx: &mut Tx, grants: &[GrantId]) -> Result<(), DbError> {
+pub(in crate::db) async fn delete_of_grants(
+    tx: &mut Tx,
+    grants: &[GrantId],
+) -> Result<(), DbError> {
     delete(tx, grants, true).await
 }
 
 /// Deletes the unused codes of grants.
-pub(in crate::db) async fn delete_unused_of_grants(tx: &mut Tx, grants: &[GrantId]) -> Result<(), DbError> {
+pub(in crate::db) async fn delete_unused_of_grants(
+    tx: &mut Tx,
+    grants: &[GrantId],
+) -> Result<(), DbError> {
     delete(tx, grants, false).await
 }
 
@@ -239,7 +249,8 @@ async fn delete(tx: &mut Tx, grants: &[GrantId], used_too: bool) -> Result<(), D
         .execute(postgres)
         .await
         .map(drop),
-        |sqlite| sqlx::query(
+        |sqlite| {
+            sqlx::query(
             "DELETE FROM authorization_codes
               WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND ($2 OR family_id IS NULL)",
         )
@@ -248,5 +259,6 @@ async fn delete(tx: &mut Tx, grants: &[GrantId], used_too: bool) -> Result<(), D
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }

@@ -66,7 +66,8 @@ pub async fn find(
     user_id: UserId,
     redirect_uri: &str,
 ) -> Result<Option<ConsentContext>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(concat!(
+    let row: Option<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(concat!(
         "SELECT o.name AS org_name, m.role, o.default_client_scopes, c.scopes_restriction, c.disabled_at,
                 g.id AS grant_id, g.consent_digest, g.declined_scopes,
                 (SELECT string_agg(scope, ' ') FROM grant_scopes WHERE grant_id = g.id) AS scopes,
@@ -85,7 +86,8 @@ pub async fn find(
     .bind(user_id.0)
     .bind(redirect_uri)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(ConsentContext::try_from).transpose()
 }
 
@@ -107,13 +109,25 @@ impl TryFrom<Row> for ConsentContext {
 
 impl Row {
     fn granted(&self) -> Result<Option<ConsentedGrant>, DbError> {
-        let (Some(id), Some(digest)) = (self.grant_id, &self.consent_digest) else { return Ok(None) };
+        let (Some(id), Some(digest)) = (self.grant_id, &self.consent_digest) else {
+            return Ok(None);
+        };
         Ok(Some(ConsentedGrant {
             id: GrantId(id),
             scopes: Column::of("grant_scopes", "scope").scopes(self.scopes.as_deref())?,
-            declined: self.declined_scopes.as_ref().map(|Json(scopes)| scopes.clone()).unwrap_or_default(),
+            declined: self
+                .declined_scopes
+                .as_ref()
+                .map(|Json(scopes)| scopes.clone())
+                .unwrap_or_default(),
             consent_digest: Column::of("grants", "consent_digest").bytes(digest)?,
-            agreed: self.agreed.as_deref().unwrap_or_default().lines().map(agreed).collect::<Result<_, _>>()?,
+            agreed: self
+                .agreed
+                .as_deref()
+                .unwrap_or_default()
+                .lines()
+                .map(agreed)
+                .collect::<Result<_, _>>()?,
         }))
     }
 }
@@ -122,12 +136,17 @@ impl Row {
 /// consent without stored scopes has no line.
 fn agreed(line: &str) -> Result<(String, ScopeSet), DbError> {
     let (resource, scopes) = line.split_once(' ').unwrap_or((line, ""));
-    let scopes = serde_json::from_str(scopes).map_err(|cause| Column::of("consents", "scopes").corrupt(cause))?;
+    let scopes = serde_json::from_str(scopes)
+        .map_err(|cause| Column::of("consents", "scopes").corrupt(cause))?;
     Ok((resource.to_owned(), scopes))
 }
 
 /// Replaces the set of scopes whose checkboxes the user cleared.
-pub async fn set_declined_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
+pub async fn set_declined_scopes(
+    tx: &mut Tx,
+    id: GrantId,
+    scopes: &ScopeSet,
+) -> Result<(), DbError> {
     let scopes = (!scopes.is_empty()).then_some(Json(scopes));
     with_conn!(tx, |conn| sqlx::query("UPDATE grants SET declined_scopes = $2 WHERE id = $1")
         .bind(id.0)
@@ -148,17 +167,21 @@ pub async fn add_agreed_scopes(
     scopes: &ScopeSet,
 ) -> Result<(), DbError> {
     for resource in resources {
-        let before: Option<Option<JsonText>> = with_conn!(&mut *tx, |conn| sqlx::query_scalar(
+        let before: Option<Option<JsonText>> = with_conn!(&mut *tx, |conn| {
+            sqlx::query_scalar(
             "SELECT scopes FROM consents WHERE grant_id = $1 AND redirect_uri = $2 AND resource = $3"
         )
         .bind(id.0)
         .bind(redirect_uri)
         .bind(resource)
         .fetch_optional(conn)
-        .await)?;
-        let before = before.flatten().map(|text| Column::of("consents", "scopes").json(text)).transpose()?;
+        .await
+        })?;
+        let before =
+            before.flatten().map(|text| Column::of("consents", "scopes").json(text)).transpose()?;
         let agreed = before.map_or_else(|| scopes.clone(), |before: ScopeSet| before.union(scopes));
-        with_conn!(&mut *tx, |conn| sqlx::query(
+        with_conn!(&mut *tx, |conn| {
+            sqlx::query(
             "INSERT INTO consents (grant_id, redirect_uri, resource, scopes) VALUES ($1, $2, $3, $4)
              ON CONFLICT (grant_id, redirect_uri, resource) DO UPDATE SET scopes = excluded.scopes"
         )
@@ -168,21 +191,28 @@ pub async fn add_agreed_scopes(
         .bind(Json(&agreed))
         .execute(conn)
         .await
-        .map(drop))?;
+        .map(drop)
+        })?;
     }
     Ok(())
 }
 
 /// Returns the scopes that the user agreed to for this server's own API. `None` means that no
 /// consent page showed the user that the client can use this API.
-pub async fn find_scopes_for_this_server(db: impl DbHandle, id: GrantId) -> Result<Option<ScopeSet>, DbError> {
-    let rows: Vec<JsonText> = with_conn!(db, |conn| sqlx::query_scalar(
+pub async fn find_scopes_for_this_server(
+    db: impl DbHandle,
+    id: GrantId,
+) -> Result<Option<ScopeSet>, DbError> {
+    let rows: Vec<JsonText> = with_conn!(db, |conn| {
+        sqlx::query_scalar(
         "SELECT scopes FROM consents WHERE grant_id = $1 AND resource = '' AND scopes IS NOT NULL"
     )
     .bind(id.0)
     .fetch_all(conn)
-    .await)?;
-    let sets = rows.into_iter().map(|scopes| Column::of("consents", "scopes").json::<ScopeSet>(scopes));
+    .await
+    })?;
+    let sets =
+        rows.into_iter().map(|scopes| Column::of("consents", "scopes").json::<ScopeSet>(scopes));
     sets.reduce(|all, more| Ok(all?.union(&more?))).transpose()
 }
 
@@ -204,7 +234,8 @@ pub(in crate::db) async fn remove_scopes_of_grants(
         .execute(postgres)
         .await
         .map(drop),
-        |sqlite| sqlx::query(
+        |sqlite| {
+            sqlx::query(
             "UPDATE consents
                 SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(consents.scopes)
                                WHERE value NOT IN (SELECT value FROM json_each($2)))
@@ -215,5 +246,6 @@ pub(in crate::db) async fn remove_scopes_of_grants(
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }

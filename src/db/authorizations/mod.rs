@@ -182,7 +182,8 @@ pub async fn list(
 ) -> Result<(Vec<Authorization>, u64, u64), DbError> {
     let name = filter.user_name.as_deref().map(like_pattern);
     let email = filter.user_email.as_deref().map(like_pattern);
-    let (total, filtered): (i64, i64) = with_conn!(db, |conn| sqlx::query_as(concat!(
+    let (total, filtered): (i64, i64) = with_conn!(db, |conn| {
+        sqlx::query_as(concat!(
         "SELECT count(*), count(*) FILTER (WHERE ",
         filtered!(),
         ") FROM grants g JOIN users u ON u.id = g.user_id WHERE g.org_id = $1 AND g.client_id = $2"
@@ -194,7 +195,8 @@ pub async fn list(
     .bind(&email)
     .bind(filter.user_disabled)
     .fetch_one(conn)
-    .await)?;
+    .await
+    })?;
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(filter.page())
         .bind(org_id.0)
         .bind(client_id.uuid())
@@ -211,8 +213,12 @@ pub async fn list(
 }
 
 /// Lists clients that have live grants in the organization and no restriction of their own.
-pub async fn list_unrestricted_clients(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ClientId>, DbError> {
-    let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+pub async fn list_unrestricted_clients(
+    db: impl DbHandle,
+    org_id: OrgId,
+) -> Result<Vec<ClientId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(db, |conn| {
+        sqlx::query_scalar(
         "SELECT c.client_id FROM org_clients c
           WHERE c.org_id = $1 AND c.scopes_restriction IS NULL
             AND EXISTS (SELECT 1 FROM grants g
@@ -221,6 +227,7 @@ pub async fn list_unrestricted_clients(db: impl DbHandle, org_id: OrgId) -> Resu
     )
     .bind(org_id.0)
     .fetch_all(conn)
-    .await)?;
+    .await
+    })?;
     Ok(ids.into_iter().map(ClientId::from_uuid).collect())
 }

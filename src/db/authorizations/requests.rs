@@ -64,7 +64,8 @@ impl TryFrom<Row> for PendingRequest {
 }
 
 pub async fn insert(db: impl DbHandle, new: &NewPendingRequest<'_>) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "INSERT INTO authorization_requests (digest, browser_digest, client_id, request, session_id, created_at,
                                              expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -78,7 +79,8 @@ pub async fn insert(db: impl DbHandle, new: &NewPendingRequest<'_>) -> Result<()
     .bind(new.expires_at.seconds())
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// Finds a request. Returns `None` also for a different browser, and from `expires_at` on.
@@ -88,7 +90,8 @@ pub async fn find(
     browser_digest: Digest,
     now: Timestamp,
 ) -> Result<Option<PendingRequest>, DbError> {
-    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Row> = read_with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT client_id, request, org_id, session_id, created_at, expires_at FROM authorization_requests
           WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3"
     )
@@ -96,7 +99,8 @@ pub async fn find(
     .bind(browser_digest.bytes().as_slice())
     .bind(now.seconds())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(PendingRequest::try_from).transpose()
 }
 
@@ -126,7 +130,8 @@ pub async fn take(
     browser_digest: Digest,
     now: Timestamp,
 ) -> Result<Option<PendingRequest>, DbError> {
-    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(
+    let row: Option<Row> = with_conn!(tx, |conn| {
+        sqlx::query_as(
         "DELETE FROM authorization_requests WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3
          RETURNING client_id, request, org_id, session_id, created_at, expires_at"
     )
@@ -134,7 +139,8 @@ pub async fn take(
     .bind(browser_digest.bytes().as_slice())
     .bind(now.seconds())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(PendingRequest::try_from).transpose()
 }
 
@@ -145,7 +151,8 @@ pub async fn delete(
     browser_digest: Digest,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM authorization_requests WHERE digest = $1 AND browser_digest = $2 AND expires_at > $3"
     )
     .bind(digest.bytes().as_slice())
@@ -153,24 +160,28 @@ pub async fn delete(
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(|done| done.rows_affected() == 1)
+    })
 }
 
 /// Counts the requests that have not expired, but at most `limit`.
 pub async fn count(db: &Db, now: Timestamp, limit: u64) -> Result<u64, DbError> {
-    let counted: i64 = read_with_conn!(db, |conn| sqlx::query_scalar(
+    let counted: i64 = read_with_conn!(db, |conn| {
+        sqlx::query_scalar(
         "SELECT count(*) FROM (SELECT 1 FROM authorization_requests WHERE expires_at > $1 LIMIT $2) AS counted"
     )
     .bind(now.seconds())
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_one(conn)
-    .await)?;
+    .await
+    })?;
     Ok(u64::try_from(counted).unwrap_or(0))
 }
 
 /// Deletes at most `limit` expired requests.
 pub async fn delete_expired(db: &Db, now: Timestamp, limit: u32) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM authorization_requests WHERE digest IN (
            SELECT digest FROM authorization_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
     )
@@ -178,5 +189,6 @@ pub async fn delete_expired(db: &Db, now: Timestamp, limit: u32) -> Result<u64, 
     .bind(i64::from(limit))
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))
+    .map(|done| done.rows_affected())
+    })
 }

@@ -114,14 +114,26 @@ pub async fn list_named(
 ) -> Result<Vec<App>, DbError> {
     let sql = match selection {
         AppSelection::Used => {
-            select_apps!("WHERE ", is_used!(), " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
+            select_apps!(
+                "WHERE ",
+                is_used!(),
+                " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"
+            )
         }
-        AppSelection::Registered => select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"),
+        AppSelection::Registered => {
+            select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
+        }
     };
     list_by_name(db, sql, org_id, name, limit).await
 }
 
-async fn list_by_name(db: &Db, sql: &'static str, org_id: OrgId, name: &str, limit: u32) -> Result<Vec<App>, DbError> {
+async fn list_by_name(
+    db: &Db,
+    sql: &'static str,
+    org_id: OrgId,
+    name: &str,
+    limit: u32,
+) -> Result<Vec<App>, DbError> {
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
         .bind(name)

@@ -34,8 +34,12 @@ struct Row {
     fresh_until: i64,
 }
 
-pub async fn find_by_url(db: &Db, url: &DocumentUrl) -> Result<Option<(StoredDocument, Client)>, DbError> {
-    let row: Option<Row> = read_with_conn!(db, |conn| sqlx::query_as(
+pub async fn find_by_url(
+    db: &Db,
+    url: &DocumentUrl,
+) -> Result<Option<(StoredDocument, Client)>, DbError> {
+    let row: Option<Row> = read_with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document,
                 etag, fetched_at, fresh_until
            FROM client_documents JOIN clients ON id = client_id
@@ -43,7 +47,8 @@ pub async fn find_by_url(db: &Db, url: &DocumentUrl) -> Result<Option<(StoredDoc
     )
     .bind(url.as_str())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     let Some(Row { client, etag, fetched_at, fresh_until }) = row else { return Ok(None) };
     let client = Client::try_from(client)?;
     let document = StoredDocument {
@@ -58,10 +63,15 @@ pub async fn find_by_url(db: &Db, url: &DocumentUrl) -> Result<Option<(StoredDoc
 
 /// Stores a document, its metadata, and that the client was seen. Returns `None` and changes
 /// nothing if a client of another document has the same id.
-pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) -> Result<Option<Client>, DbError> {
+pub async fn upsert(
+    tx: &mut Tx,
+    client: &NewClient,
+    document: &StoredDocument,
+) -> Result<Option<Client>, DbError> {
     let metadata = serde_json::value::RawValue::from_string(client.metadata.clone())
         .map_err(|cause| DbError::corrupt("clients", "metadata", cause))?;
-    let id_is_taken = with_conn!(&mut *tx, |conn| sqlx::query(
+    let id_is_taken = with_conn!(&mut *tx, |conn| {
+        sqlx::query(
         "INSERT INTO clients (id, digest, client_name, metadata, registered_at, last_seen_at, registrations)
          VALUES ($1, $2, $3, $4, $5, $5, $6)
          ON CONFLICT (id) DO UPDATE SET
@@ -78,11 +88,13 @@ pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) 
     .bind(client.registrations)
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 0))?;
+    .map(|done| done.rows_affected() == 0)
+    })?;
     if id_is_taken {
         return Ok(None);
     }
-    with_conn!(&mut *tx, |conn| sqlx::query(
+    with_conn!(&mut *tx, |conn| {
+        sqlx::query(
         "INSERT INTO client_documents (client_id, url, etag, fetched_at, fresh_until) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (client_id) DO UPDATE SET
            etag = excluded.etag, fetched_at = excluded.fetched_at, fresh_until = excluded.fresh_until"
@@ -94,7 +106,8 @@ pub async fn upsert(tx: &mut Tx, client: &NewClient, document: &StoredDocument) 
     .bind(document.fresh_until.seconds())
     .execute(conn)
     .await
-    .map(drop))?;
+    .map(drop)
+    })?;
     clients::find(tx, client.id).await
 }
 
@@ -119,12 +132,14 @@ pub async fn renew(
 /// Marks the stored document as stale on all replicas, because it was removed or does not describe
 /// a client anymore.
 pub async fn mark_stale(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "UPDATE client_documents SET etag = NULL, fetched_at = $2, fresh_until = $2 WHERE client_id = $1"
     )
     .bind(id.uuid())
     .bind(NEVER.seconds())
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }

@@ -119,12 +119,17 @@ fn by_id(clients: Vec<NewClient>) -> Groups {
 
 /// Retries while the callers wait, if the cause of an error is the state of the database and not
 /// the rows.
-async fn write_with_retries(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Written>, DbError> {
+async fn write_with_retries(
+    db: &Db,
+    rows: &[&NewClient],
+) -> Result<HashMap<ClientId, Written>, DbError> {
     let give_up_at = Instant::now() + CALLER_TIMEOUT;
     let mut pause = FIRST_PAUSE;
     loop {
         match write_once(db, rows).await {
-            Err(DbError::ConnectionLost(_) | DbError::Conflict(_)) if Instant::now() + pause < give_up_at => {
+            Err(DbError::ConnectionLost(_) | DbError::Conflict(_))
+                if Instant::now() + pause < give_up_at =>
+            {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
@@ -138,24 +143,31 @@ async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Wr
         return Ok(HashMap::new());
     }
     let inserted = clients::insert_new(db, rows).await?;
-    let mut outcomes: HashMap<ClientId, Written> = inserted.into_iter().map(|id| (id, Written::New)).collect();
+    let mut outcomes: HashMap<ClientId, Written> =
+        inserted.into_iter().map(|id| (id, Written::New)).collect();
     if outcomes.len() == rows.len() {
         return Ok(outcomes);
     }
-    let known: Vec<&NewClient> = rows.iter().copied().filter(|row| !outcomes.contains_key(&row.id)).collect();
+    let known: Vec<&NewClient> =
+        rows.iter().copied().filter(|row| !outcomes.contains_key(&row.id)).collect();
     update_known(db, &known, &mut outcomes).await?;
     Ok(outcomes)
 }
 
 /// Handles rows whose id already exists: known clients, or different clients with the same id.
-async fn update_known(db: &Db, rows: &[&NewClient], outcomes: &mut HashMap<ClientId, Written>) -> Result<(), DbError> {
+async fn update_known(
+    db: &Db,
+    rows: &[&NewClient],
+    outcomes: &mut HashMap<ClientId, Written>,
+) -> Result<(), DbError> {
     let ids: Vec<ClientId> = rows.iter().map(|row| row.id).collect();
     let sightings = clients::list_sightings(db, &ids).await?;
-    let sightings: HashMap<ClientId, Sighting> = sightings.into_iter().map(|seen| (seen.id, seen)).collect();
+    let sightings: HashMap<ClientId, Sighting> =
+        sightings.into_iter().map(|seen| (seen.id, seen)).collect();
     let is_stale = |row: &&&NewClient| {
-        sightings
-            .get(&row.id)
-            .is_some_and(|seen| seen.digest == row.digest && row.seen_at.seconds_since(seen.last_seen_at) >= FRESH_FOR)
+        sightings.get(&row.id).is_some_and(|seen| {
+            seen.digest == row.digest && row.seen_at.seconds_since(seen.last_seen_at) >= FRESH_FOR
+        })
     };
     let stale: Vec<&NewClient> = rows.iter().filter(is_stale).copied().collect();
     let counted = match stale.is_empty() {
@@ -182,9 +194,11 @@ fn assign_answers(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answ
         for (nth, Caller { position, digest }) in callers.into_iter().enumerate() {
             let answer = match outcomes.get(&id) {
                 _ if digest != row.digest => Ok(Written::Taken),
-                Some(Written::New) if nth > 0 => {
-                    Ok(Written::Known { registered_at: row.seen_at, last_seen_at: row.seen_at, counted: true })
-                }
+                Some(Written::New) if nth > 0 => Ok(Written::Known {
+                    registered_at: row.seen_at,
+                    last_seen_at: row.seen_at,
+                    counted: true,
+                }),
                 Some(outcome) => Ok(*outcome),
                 // The row existed at the insert and was deleted before the read. A retry will
                 // insert it.
@@ -197,8 +211,11 @@ fn assign_answers(groups: Groups, outcomes: &HashMap<ClientId, Written>) -> Answ
 }
 
 fn fail(groups: Groups, error: DbError) -> Answers {
-    let positions: Vec<usize> =
-        groups.into_values().flat_map(|group| group.callers).map(|caller| caller.position).collect();
+    let positions: Vec<usize> = groups
+        .into_values()
+        .flat_map(|group| group.callers)
+        .map(|caller| caller.position)
+        .collect();
     let failed = fail_all(positions.len(), error);
     positions.into_iter().zip(failed).collect()
 }

@@ -45,7 +45,10 @@ pub enum Known {
 
 impl Default for KnownClients {
     fn default() -> Self {
-        Self(Arc::new(Shared { entries: Cache::new(MAX_ENTRIES), invalid_until: AtomicI64::new(i64::MIN) }))
+        Self(Arc::new(Shared {
+            entries: Cache::new(MAX_ENTRIES),
+            invalid_until: AtomicI64::new(i64::MIN),
+        }))
     }
 }
 
@@ -84,13 +87,23 @@ impl KnownClients {
 
     /// Stores the result of a write. `uncounted` is the number of registrations that were not
     /// written. Registrations of one batch each call this, and their numbers add up.
-    pub fn remember(&self, digest: ClientDigest, registered_at: Timestamp, last_written_at: Timestamp, uncounted: i64) {
-        if let Some(entry) = self.0.entries.get(&digest).filter(|entry| entry.last_written_at == last_written_at) {
+    pub fn remember(
+        &self,
+        digest: ClientDigest,
+        registered_at: Timestamp,
+        last_written_at: Timestamp,
+        uncounted: i64,
+    ) {
+        if let Some(entry) =
+            self.0.entries.get(&digest).filter(|entry| entry.last_written_at == last_written_at)
+        {
             entry.uncounted.fetch_add(uncounted, Ordering::Relaxed);
             return;
         }
         let uncounted = AtomicI64::new(uncounted);
-        self.0.entries.insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
+        self.0
+            .entries
+            .insert(digest, Arc::new(Entry { registered_at, last_written_at, uncounted }));
     }
 }
 
@@ -115,7 +128,10 @@ mod tests {
         known.remember(DIGEST, at(100), at(100), 0);
 
         assert_eq!(known.see(&DIGEST, at(101)), Known::Fresh { registered_at: at(100) });
-        assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR - 1)), Known::Fresh { registered_at: at(100) });
+        assert_eq!(
+            known.see(&DIGEST, at(100 + FRESH_FOR - 1)),
+            Known::Fresh { registered_at: at(100) }
+        );
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 2 });
         assert_eq!(known.see(&DIGEST, at(100 + FRESH_FOR)), Known::Write { uncounted: 0 });
     }

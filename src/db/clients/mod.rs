@@ -64,7 +64,10 @@ pub struct Sighting {
 
 /// Inserts the clients whose id is new, in one statement and one commit, and returns their ids.
 /// Existing rows are unchanged, so a retry after a lost response is harmless.
-pub async fn insert_new(db: &Db, clients: &[impl Borrow<NewClient> + Sync]) -> Result<Vec<ClientId>, DbError> {
+pub async fn insert_new(
+    db: &Db,
+    clients: &[impl Borrow<NewClient> + Sync],
+) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
         |postgres| {
@@ -115,7 +118,9 @@ impl<'a> Columns<'a> {
         let clients = || clients.iter().map(Borrow::borrow);
         Self {
             ids: clients().map(|client: &NewClient| client.id.uuid()).collect(),
-            digests: clients().map(|client: &NewClient| client.digest.as_bytes().as_slice()).collect(),
+            digests: clients()
+                .map(|client: &NewClient| client.digest.as_bytes().as_slice())
+                .collect(),
             client_names: clients().map(|client: &NewClient| client.client_name.as_str()).collect(),
             metadata: clients().map(|client: &NewClient| client.metadata.as_str()).collect(),
             seen_at: clients().map(|client: &NewClient| client.seen_at.seconds()).collect(),
@@ -149,10 +154,12 @@ pub async fn list_sightings(db: &Db, ids: &[ClientId]) -> Result<Vec<Sighting>, 
     }
     let rows: Vec<Row> = with_conn!(
         db,
-        |postgres| sqlx::query_as("SELECT id, digest, registered_at, last_seen_at FROM clients WHERE id = ANY($1)")
-            .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-            .fetch_all(postgres)
-            .await,
+        |postgres| sqlx::query_as(
+            "SELECT id, digest, registered_at, last_seen_at FROM clients WHERE id = ANY($1)"
+        )
+        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
         |sqlite| sqlx::query_as(
             "SELECT id, digest, registered_at, last_seen_at FROM clients
               WHERE id IN (SELECT unhex(value) FROM json_each($1))"
@@ -181,10 +188,15 @@ fn digest(bytes: &[u8]) -> Result<ClientDigest, DbError> {
 /// Adds registrations to clients that were last seen at least `fresh_for` seconds ago, in one
 /// statement, and returns the updated clients. Other clients were updated by another replica in the
 /// meantime.
-pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64) -> Result<Vec<ClientId>, DbError> {
+pub async fn count_registrations(
+    db: &Db,
+    clients: &[&NewClient],
+    fresh_for: i64,
+) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(
         db,
-        |postgres| sqlx::query_scalar(
+        |postgres| {
+            sqlx::query_scalar(
             "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
                FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[]) AS seen (id, at, registrations)
               WHERE clients.id = seen.id AND clients.last_seen_at <= seen.at - $4
@@ -195,7 +207,8 @@ pub async fn count_registrations(db: &Db, clients: &[&NewClient], fresh_for: i64
         .bind(clients.iter().map(|client| client.registrations).collect::<Vec<_>>())
         .bind(fresh_for)
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |sqlite| {
             sqlx::query_scalar(
             "UPDATE clients SET last_seen_at = seen.at, registrations = clients.registrations + seen.registrations
@@ -242,39 +255,47 @@ impl TryFrom<Row> for Client {
 }
 
 pub async fn find(db: impl DbHandle, id: ClientId) -> Result<Option<Client>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
            FROM clients LEFT JOIN client_documents ON client_id = id
           WHERE id = $1"
     )
     .bind(id.uuid())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(Client::try_from).transpose()
 }
 
 pub async fn exists(db: &Db, id: ClientId) -> Result<bool, DbError> {
-    let found: Option<i32> = read_with_conn!(db, |conn| sqlx::query_scalar("SELECT 1 FROM clients WHERE id = $1")
-        .bind(id.uuid())
-        .fetch_optional(conn)
-        .await)?;
+    let found: Option<i32> =
+        read_with_conn!(db, |conn| sqlx::query_scalar("SELECT 1 FROM clients WHERE id = $1")
+            .bind(id.uuid())
+            .fetch_optional(conn)
+            .await)?;
     Ok(found.is_some())
 }
 
 /// Returns the names of the given clients that exist.
-pub async fn list_names(db: impl DbHandle, ids: &[ClientId]) -> Result<Vec<(ClientId, String)>, DbError> {
+pub async fn list_names(
+    db: impl DbHandle,
+    ids: &[ClientId],
+) -> Result<Vec<(ClientId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
         |postgres| sqlx::query_as("SELECT id, client_name FROM clients WHERE id = ANY($1)")
             .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
             .fetch_all(postgres)
             .await,
-        |sqlite| sqlx::query_as(
+        |sqlite| {
+            sqlx::query_as(
             "SELECT id, client_name FROM clients WHERE id IN (SELECT unhex(value) FROM json_each($1))"
         )
         .bind(ids_as_json(ids.iter().map(|id| id.uuid())))
         .fetch_all(sqlite)
         .await
+        }
     )?;
     Ok(rows.into_iter().map(|(id, name)| (ClientId::from_uuid(id), name)).collect())
 }
@@ -300,22 +321,31 @@ pub async fn abandon(db: impl DbHandle, id: ClientId) -> Result<(), DbError> {
 /// Marks that an organization has authorized or restricted the client, so that it is never deleted
 /// automatically.
 pub async fn adopt(db: impl DbHandle, id: ClientId, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE clients SET adopted_at = $2 WHERE id = $1 AND adopted_at IS NULL")
-        .bind(id.uuid())
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(drop))
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE clients SET adopted_at = $2 WHERE id = $1 AND adopted_at IS NULL"
+    )
+    .bind(id.uuid())
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Records that a client was seen. Returns false and writes nothing if this was already recorded
 /// within the last `fresh_for` seconds.
-pub async fn touch(db: impl DbHandle, id: ClientId, now: Timestamp, fresh_for: i64) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE clients SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
-        .bind(id.uuid())
-        .bind(now.seconds())
-        .bind(now.minus(fresh_for).seconds())
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() > 0))
+pub async fn touch(
+    db: impl DbHandle,
+    id: ClientId,
+    now: Timestamp,
+    fresh_for: i64,
+) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE clients SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3"
+    )
+    .bind(id.uuid())
+    .bind(now.seconds())
+    .bind(now.minus(fresh_for).seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() > 0))
 }

@@ -44,7 +44,8 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows: Vec<Row> = read_with_conn!(
         db,
-        |postgres| sqlx::query_as(
+        |postgres| {
+            sqlx::query_as(
             "WITH newest AS MATERIALIZED (
                SELECT pg_column_size(metadata)::bigint AS bytes FROM clients WHERE adopted_at IS NULL
                 ORDER BY last_seen_at DESC LIMIT $1)
@@ -58,7 +59,8 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
         .bind(limit)
         .bind(i64::from(listed))
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |sqlite| sqlx::query_as(
             "WITH newest AS MATERIALIZED (
                SELECT octet_length(metadata) AS bytes FROM clients WHERE adopted_at IS NULL
@@ -76,7 +78,9 @@ pub async fn count(db: &Db, limit: u64, listed: u32) -> Result<Counted, DbError>
         .await
     )?;
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-    let unused = rows.first().map(|row| Unused { clients: number(row.all_clients), bytes: number(row.all_bytes) });
+    let unused = rows
+        .first()
+        .map(|row| Unused { clients: number(row.all_clients), bytes: number(row.all_bytes) });
     let oldest = rows.into_iter().map(|row| UnusedClient {
         id: ClientId::from_uuid(row.id),
         last_seen_at: Timestamp::from_seconds(row.last_seen_at),
@@ -92,7 +96,11 @@ pub async fn forget(db: &Db, seen_before: Timestamp, limit: u32) -> Result<u64, 
 }
 
 /// Lists at most `limit` unused clients that were last seen before `seen_before`.
-async fn list_unseen(db: &Db, seen_before: Timestamp, limit: u32) -> Result<Vec<ClientId>, DbError> {
+async fn list_unseen(
+    db: &Db,
+    seen_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = read_with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT id FROM clients
           WHERE adopted_at IS NULL AND last_seen_at < $1
@@ -120,7 +128,11 @@ pub async fn delete(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<
 
 /// Like [`delete`], but also deletes the authorization requests of these clients. A client stays if
 /// the user is answering one of its requests at the same time.
-pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timestamp) -> Result<u64, DbError> {
+pub async fn delete_with_requests(
+    db: &Db,
+    ids: &[ClientId],
+    seen_until: Timestamp,
+) -> Result<u64, DbError> {
     let mut tx = db.begin().await?;
     let locked = lock(&mut tx, ids).await?;
     delete_requests(&mut tx, &locked, seen_until).await?;
@@ -131,7 +143,11 @@ pub async fn delete_with_requests(db: &Db, ids: &[ClientId], seen_until: Timesta
 
 /// Skips requests that another transaction has locked. An approval locks the request and then waits
 /// for the client's row, so waiting for the request here would be a deadlock.
-async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<(), DbError> {
+async fn delete_requests(
+    tx: &mut Tx,
+    locked: &[Uuid],
+    seen_until: Timestamp,
+) -> Result<(), DbError> {
     with_conn!(
         tx,
         |postgres| sqlx::query(
@@ -145,7 +161,8 @@ async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) ->
         .execute(postgres)
         .await
         .map(drop),
-        |sqlite| sqlx::query(
+        |sqlite| {
+            sqlx::query(
             "DELETE FROM authorization_requests WHERE client_id IN (
                SELECT id FROM clients
                 WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2)"
@@ -155,13 +172,19 @@ async fn delete_requests(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) ->
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }
 
-async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> Result<u64, DbError> {
+async fn delete_locked(
+    tx: &mut Tx,
+    locked: &[Uuid],
+    seen_until: Timestamp,
+) -> Result<u64, DbError> {
     with_conn!(
         tx,
-        |postgres| sqlx::query(
+        |postgres| {
+            sqlx::query(
             "DELETE FROM clients
               WHERE id = ANY($1) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
@@ -170,8 +193,10 @@ async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> R
         .bind(seen_until.seconds())
         .execute(postgres)
         .await
-        .map(|done| done.rows_affected()),
-        |sqlite| sqlx::query(
+        .map(|done| done.rows_affected())
+        },
+        |sqlite| {
+            sqlx::query(
             "DELETE FROM clients
               WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND adopted_at IS NULL AND last_seen_at <= $2
                 AND NOT EXISTS (SELECT 1 FROM authorization_requests r WHERE r.client_id = clients.id)"
@@ -181,6 +206,7 @@ async fn delete_locked(tx: &mut Tx, locked: &[Uuid], seen_until: Timestamp) -> R
         .execute(sqlite)
         .await
         .map(|done| done.rows_affected())
+        }
     )
 }
 
@@ -195,12 +221,14 @@ async fn lock(tx: &mut Tx, ids: &[ClientId]) -> Result<Vec<Uuid>, DbError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     with_conn!(
         tx,
-        |postgres| sqlx::query_scalar(
+        |postgres| {
+            sqlx::query_scalar(
             "SELECT id FROM clients WHERE id = ANY($1) AND adopted_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED"
         )
         .bind(&ids)
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |_sqlite| Ok::<_, sqlx::Error>(ids)
     )
 }

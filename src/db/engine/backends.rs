@@ -90,7 +90,9 @@ impl Watch {
 
     /// Closes the connection. No check may follow.
     pub async fn close(&self) {
-        if let Ok(Some(connection)) = timeout(CHECK_TIMEOUT, async { self.connection.lock().await.take() }).await {
+        if let Ok(Some(connection)) =
+            timeout(CHECK_TIMEOUT, async { self.connection.lock().await.take() }).await
+        {
             // Postgres notices the closed connection even if this fails.
             let _ = timeout(CHECK_TIMEOUT, connection.close()).await;
         }

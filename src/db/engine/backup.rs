@@ -8,7 +8,9 @@ use crate::db::engine::{Db, Engine};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    #[error("backups of Postgres are made with pg_dump or pg_basebackup; `grantor backup` is for SQLite")]
+    #[error(
+        "backups of Postgres are made with pg_dump or pg_basebackup; `grantor backup` is for SQLite"
+    )]
     NotSqlite,
     #[error("the path is not valid UTF-8")]
     Path,
@@ -24,7 +26,11 @@ impl Db {
         let to = to.to_str().ok_or(BackupError::Path)?;
         // There is no deadline, because the duration depends on the size of the database.
         let mut checkout = pool.checkout().await.map_err(DbError::from)?;
-        sqlx::query("VACUUM INTO $1").bind(to).execute(&mut *checkout.connection).await.map_err(DbError::from)?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(to)
+            .execute(&mut *checkout.connection)
+            .await
+            .map_err(DbError::from)?;
         Ok(())
     }
 }

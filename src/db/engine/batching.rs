@@ -84,8 +84,10 @@ where
     let mut queued = Vec::with_capacity(MAX_BATCH_SIZE);
     while queue.lock().await.recv_many(&mut queued, MAX_BATCH_SIZE).await > 0 {
         // A caller that timed out already has its error. Doing its job would delay the others.
-        let waiting = queued.drain(..).filter(|queued: &QueuedJob<J, A>| !queued.answer.is_closed());
-        let (jobs, callers): (Vec<J>, Vec<_>) = waiting.map(|queued| (queued.job, queued.answer)).unzip();
+        let waiting =
+            queued.drain(..).filter(|queued: &QueuedJob<J, A>| !queued.answer.is_closed());
+        let (jobs, callers): (Vec<J>, Vec<_>) =
+            waiting.map(|queued| (queued.job, queued.answer)).unzip();
         if jobs.is_empty() {
             continue;
         }
@@ -118,7 +120,9 @@ pub(in crate::db) fn in_order<R, A>(
 ) -> Vec<Result<Option<A>, DbError>> {
     let mut answers: Vec<Result<Option<A>, DbError>> = (0..jobs).map(|_| Ok(None)).collect();
     for (position, row) in rows {
-        let place = usize::try_from(position).ok().and_then(|position| answers.get_mut(position.checked_sub(1)?));
+        let place = usize::try_from(position)
+            .ok()
+            .and_then(|position| answers.get_mut(position.checked_sub(1)?));
         if let Some(place) = place {
             *place = read(row).map(Some);
         }

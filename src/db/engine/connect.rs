@@ -45,18 +45,25 @@ impl Db {
     /// down. `/readyz` reports this state.
     pub fn open(target: &Target) -> Result<Self, DbError> {
         let engine = match &target.location {
-            Location::Postgres { url, schema } => Engine::Postgres(postgres(target, url, schema.as_deref())?),
+            Location::Postgres { url, schema } => {
+                Engine::Postgres(postgres(target, url, schema.as_deref())?)
+            }
             Location::Sqlite { path } => Engine::Sqlite(sqlite(target, path)?),
         };
         Ok(Self { engine, query_timeout: target.query_timeout })
     }
 }
 
-fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<Postgres>, DbError> {
+fn postgres(
+    target: &Target,
+    url: &Secret,
+    schema: Option<&str>,
+) -> Result<Pool<Postgres>, DbError> {
     let options = PgConnectOptions::from_str(url.expose())?;
     let name = options.get_application_name().unwrap_or("grantor").to_owned();
     // PgBouncer refuses `extra_float_digits`, and no column holds floating-point numbers.
-    let mut options = options.application_name(&name).extra_float_digits(None).disable_statement_logging();
+    let mut options =
+        options.application_name(&name).extra_float_digits(None).disable_statement_logging();
     if let Some(schema) = schema {
         options = options.options([("search_path", schema)]);
     }
@@ -64,15 +71,16 @@ fn postgres(target: &Target, url: &Secret, schema: Option<&str>) -> Result<Pool<
     // One connection is reserved for the watch, if there are several.
     let is_watched = target.max_connections > 1;
     let for_work = target.max_connections - u32::from(is_watched);
-    let pool = PgPoolOptions::new().max_connections(for_work).acquire_timeout(target.acquire_timeout).after_connect(
-        move |connection, _| {
+    let pool = PgPoolOptions::new()
+        .max_connections(for_work)
+        .acquire_timeout(target.acquire_timeout)
+        .after_connect(move |connection, _| {
             let settings = Arc::clone(&settings);
             Box::pin(async move {
                 sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
                 Ok(())
             })
-        },
-    );
+        });
     let watch = is_watched.then(|| Watch::new(options.clone()));
     Ok(Pool::new(pool.connect_lazy_with(options), watch, target.max_connections))
 }
@@ -106,7 +114,9 @@ fn sqlite(target: &Target, path: &PathBuf) -> Result<Pool<Sqlite>, DbError> {
         .busy_timeout(target.query_timeout)
         .disable_statement_logging();
     let max_connections = target.max_connections.min(MAX_SQLITE_CONNECTIONS);
-    let pool = SqlitePoolOptions::new().max_connections(max_connections).acquire_timeout(target.acquire_timeout);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(target.acquire_timeout);
     Ok(Pool::new(pool.connect_lazy_with(options), (), max_connections))
 }
 

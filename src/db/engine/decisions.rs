@@ -19,7 +19,10 @@ pub trait CompareAndSwap: Sized + Send + Sync + 'static {
 
     /// Swaps several rows, with results in the same order. Skips rows that another transaction has
     /// locked. Postgres only.
-    fn swap_batch(db: &Db, all: &[Self]) -> impl Future<Output = Result<Vec<Result<bool, DbError>>, DbError>> + Send;
+    fn swap_batch(
+        db: &Db,
+        all: &[Self],
+    ) -> impl Future<Output = Result<Vec<Result<bool, DbError>>, DbError>> + Send;
 }
 
 /// The decision about a row, with the answer for the caller.
@@ -88,7 +91,8 @@ pub(in crate::db) async fn decide_batch<K, R, W: CompareAndSwap>(
     questions: Vec<Question<K, R, W>>,
     read: impl AsyncFnOnce(&[K]) -> Result<Vec<Result<Option<R>, DbError>>, DbError>,
 ) -> Vec<Result<bool, DbError>> {
-    let (keys, decisions): (Vec<K>, Vec<_>) = questions.into_iter().map(|asked| (asked.key, asked.decide)).unzip();
+    let (keys, decisions): (Vec<K>, Vec<_>) =
+        questions.into_iter().map(|asked| (asked.key, asked.decide)).unzip();
     let rows = match read(&keys).await {
         Ok(rows) => rows,
         Err(error) => return fail_all(keys.len(), error),
@@ -116,7 +120,10 @@ pub(in crate::db) async fn decide_batch<K, R, W: CompareAndSwap>(
 
 /// A statement that conflicted with another transaction changed nothing, so each caller retries on
 /// its own.
-fn swapped(jobs: usize, outcome: Result<Vec<Result<bool, DbError>>, DbError>) -> Vec<Result<bool, DbError>> {
+fn swapped(
+    jobs: usize,
+    outcome: Result<Vec<Result<bool, DbError>>, DbError>,
+) -> Vec<Result<bool, DbError>> {
     match outcome {
         Err(DbError::Conflict(_)) => (0..jobs).map(|_| Ok(false)).collect(),
         outcome => outcome.unwrap_or_else(|error| fail_all(jobs, error)),

@@ -54,9 +54,11 @@ impl DbError {
             | Self::Conflict(_)
             | Self::ReadOnly(_) => true,
             Self::Shared(cause) => cause.is_transient(),
-            Self::TransactionPooling | Self::Duplicate | Self::Reference | Self::Corrupt { .. } | Self::Query(_) => {
-                false
-            }
+            Self::TransactionPooling
+            | Self::Duplicate
+            | Self::Reference
+            | Self::Corrupt { .. }
+            | Self::Query(_) => false,
         }
     }
 
@@ -69,9 +71,10 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable(error),
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-                Self::ConnectionLost(error)
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::ConnectionLost(error),
             sqlx::Error::Database(cause) => match cause.kind() {
                 ErrorKind::UniqueViolation => Self::Duplicate,
                 ErrorKind::ForeignKeyViolation => Self::Reference,
@@ -110,7 +113,8 @@ fn is_sqlite_write_failure(code: &str) -> bool {
     const SQLITE_READONLY: u32 = 8;
     const SQLITE_IOERR: u32 = 10;
     const SQLITE_FULL: u32 = 13;
-    let is_write_failure = |code: u32| matches!(code & 0xFF, SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL);
+    let is_write_failure =
+        |code: u32| matches!(code & 0xFF, SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL);
     code.len() < 5 && code.parse::<u32>().is_ok_and(is_write_failure)
 }
 
@@ -127,7 +131,10 @@ mod tests {
         // SQLITE_READONLY, then with the details DIRECTORY, DBMOVED and RECOVERY; SQLITE_FULL; a
         // write error; a read-only transaction of Postgres.
         for code in ["8", "1544", "1032", "264", "13", "778", "25006"] {
-            assert!(matches!(by_code(code)(sqlx::Error::PoolClosed), DbError::ReadOnly(_)), "{code}");
+            assert!(
+                matches!(by_code(code)(sqlx::Error::PoolClosed), DbError::ReadOnly(_)),
+                "{code}"
+            );
         }
         for code in ["1", "11", "2067", "22021", "42P01", "XX000", ""] {
             assert!(!by_code(code)(sqlx::Error::PoolClosed).is_transient(), "{code}");

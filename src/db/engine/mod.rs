@@ -97,14 +97,15 @@ impl Db {
     /// Returns the database's clock in milliseconds since 1970, to compare it with this host's. No
     /// other query uses the database's clock.
     pub async fn unix_millis(&self) -> Result<i64, DbError> {
-        const POSTGRES: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+        const POSTGRES: &str =
+            "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         const SQLITE: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
         let db = self;
-        with_conn!(db, |postgres| sqlx::query_scalar(POSTGRES).fetch_one(postgres).await, |sqlite| sqlx::query_scalar(
-            SQLITE
+        with_conn!(
+            db,
+            |postgres| sqlx::query_scalar(POSTGRES).fetch_one(postgres).await,
+            |sqlite| sqlx::query_scalar(SQLITE).fetch_one(sqlite).await
         )
-        .fetch_one(sqlite)
-        .await)
     }
 
     /// Closes the pool after the statements that are running, each of which has a deadline.

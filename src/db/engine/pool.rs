@@ -57,18 +57,28 @@ impl<DB: Backends> Clone for Pool<DB> {
 impl<DB: Backends> Pool<DB> {
     /// `max_size` counts the driver's connections and the one of `watch`.
     pub fn new(driver: sqlx::Pool<DB>, watch: DB::Watch, max_size: u32) -> Self {
-        let slots = usize::try_from(driver.options().get_max_connections()).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { driver, watch, max_size, slots: Arc::new(Semaphore::new(slots)), idle: Arc::default() }
+        let slots = usize::try_from(driver.options().get_max_connections())
+            .unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            driver,
+            watch,
+            max_size,
+            slots: Arc::new(Semaphore::new(slots)),
+            idle: Arc::default(),
+        }
     }
 
     /// Checks out a connection, within the acquire timeout of the driver's pool.
     pub async fn checkout(&self) -> Result<Checkout<DB>, sqlx::Error> {
         let acquire_timeout = self.driver.options().get_acquire_timeout();
-        timeout(acquire_timeout, self.wait_for_connection()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        timeout(acquire_timeout, self.wait_for_connection())
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     async fn wait_for_connection(&self) -> Result<Checkout<DB>, sqlx::Error> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let slot =
+            Arc::clone(&self.slots).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let mut connection = match self.take_idle().await {
             Some(connection) => connection,
             None => self.acquire_from_driver().await?,
@@ -79,8 +89,13 @@ impl<DB: Backends> Pool<DB> {
 
     async fn acquire_from_driver(&self) -> Result<PooledConn<DB>, sqlx::Error> {
         let connection = self.driver.acquire().await?;
-        let mut conn =
-            PooledConn { connection, backend: None, watch: self.watch.clone(), discarded: false, slot: None };
+        let mut conn = PooledConn {
+            connection,
+            backend: None,
+            watch: self.watch.clone(),
+            discarded: false,
+            slot: None,
+        };
         conn.backend = DB::backend_of(&mut conn.connection).await?;
         Ok(conn)
     }
@@ -174,7 +189,8 @@ impl<DB: Backends> DerefMut for PooledConn<DB> {
 impl<DB: Backends> Drop for PooledConn<DB> {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let returning = (!self.discarded).then(|| timeout(RETURN_TIMEOUT, self.connection.return_to_pool()));
+        let returning =
+            (!self.discarded).then(|| timeout(RETURN_TIMEOUT, self.connection.return_to_pool()));
         let slot = self.slot.take();
         let backend = self.backend;
         let watch = self.watch.clone();

@@ -65,7 +65,12 @@ impl Db {
             Connection::Postgres(_) => "BEGIN",
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         };
-        let mut tx = Tx { connection: Some(connection), deadline, state: State::Open, has_conflicted: false };
+        let mut tx = Tx {
+            connection: Some(connection),
+            deadline,
+            state: State::Open,
+            has_conflicted: false,
+        };
         tx.execute(begin).await?;
         Ok(tx)
     }
@@ -173,10 +178,16 @@ impl Drop for Tx {
         }
         let deadline = Instant::now() + ROLLBACK_TIMEOUT;
         let state = State::RollingBack;
-        let mut unfinished =
-            Self { connection: Some(connection), deadline, state, has_conflicted: self.has_conflicted };
+        let mut unfinished = Self {
+            connection: Some(connection),
+            deadline,
+            state,
+            has_conflicted: self.has_conflicted,
+        };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { unfinished.roll_back_or_close().await })),
+            Ok(runtime) => {
+                drop(runtime.spawn(async move { unfinished.roll_back_or_close().await }))
+            }
             Err(_) => unfinished.close(),
         }
     }

@@ -22,8 +22,12 @@ impl Db {
                 let _ = connection.close().await;
                 None
             }
-            Ok(Err(sqlx::Error::Io(cause))) => Some(format!("Postgres at {address} cannot be reached: {cause}")),
-            Ok(Err(cause)) => Some(format!("Postgres at {address} refused the connection: {cause}")),
+            Ok(Err(sqlx::Error::Io(cause))) => {
+                Some(format!("Postgres at {address} cannot be reached: {cause}"))
+            }
+            Ok(Err(cause)) => {
+                Some(format!("Postgres at {address} refused the connection: {cause}"))
+            }
             Err(_) => {
                 let seconds = CONNECT_TIMEOUT.as_secs();
                 Some(format!("Postgres at {address} did not respond within {seconds} seconds"))

@@ -32,7 +32,8 @@ pub async fn count_families(db: &Db, since: Timestamp) -> Result<u64, DbError> {
 }
 
 async fn count_batch(db: &Db, after: Uuid, since: Timestamp) -> Result<Counted, DbError> {
-    with_conn!(db, |conn| sqlx::query_as(
+    with_conn!(db, |conn| {
+        sqlx::query_as(
         "WITH batch AS (SELECT id, rotated_at, revoked_at FROM families WHERE id > $1 ORDER BY id LIMIT $2)
          SELECT COUNT(CASE WHEN revoked_at IS NULL AND rotated_at >= $3 THEN 1 END) AS active,
                 (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last_id
@@ -42,5 +43,6 @@ async fn count_batch(db: &Db, after: Uuid, since: Timestamp) -> Result<Counted, 
     .bind(BATCH)
     .bind(since.seconds())
     .fetch_one(conn)
-    .await)
+    .await
+    })
 }

@@ -18,7 +18,8 @@ const REISSUES_LAG: i64 = 60;
 /// Records the lifetime that this server gives to access tokens, and deletes lifetimes that no
 /// valid token can have.
 pub async fn report_lifetime(db: &Db, seconds: i64, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "INSERT INTO access_lifetimes (seconds, last_used_at) VALUES ($1, $2)
          ON CONFLICT (seconds) DO UPDATE SET last_used_at =
            CASE WHEN access_lifetimes.last_used_at < excluded.last_used_at THEN excluded.last_used_at
@@ -28,17 +29,24 @@ pub async fn report_lifetime(db: &Db, seconds: i64, now: Timestamp) -> Result<()
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(drop))?;
-    with_conn!(db, |conn| sqlx::query("DELETE FROM access_lifetimes WHERE last_used_at + $1 + seconds < $2")
-        .bind(REPORTS_LAG)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(drop))
+    .map(drop)
+    })?;
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM access_lifetimes WHERE last_used_at + $1 + seconds < $2"
+    )
+    .bind(REPORTS_LAG)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Returns true if a repeated response returned at `now` must be recorded.
-pub fn must_note_reissue(rotated_at: Timestamp, reissued_at: Option<Timestamp>, now: Timestamp) -> bool {
+pub fn must_note_reissue(
+    rotated_at: Timestamp,
+    reissued_at: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
     let stored = reissued_at.map_or(rotated_at, |at| at.max(rotated_at));
     now.seconds_since(stored) > REISSUES_LAG
 }
@@ -46,14 +54,16 @@ pub fn must_note_reissue(rotated_at: Timestamp, reissued_at: Option<Timestamp>, 
 /// Records that a repeated response issued an access token again. This does not rotate the refresh
 /// token.
 pub async fn note_reissue(db: &Db, id: FamilyId, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "UPDATE families SET reissued_at = $2 WHERE id = $1 AND (reissued_at IS NULL OR reissued_at < $2)"
     )
     .bind(id.0)
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 macro_rules! select_latest_end {
@@ -74,7 +84,10 @@ macro_rules! select_latest_end {
 /// revoked earlier, or `None` if no token was issued. The result is never too early. It may be up
 /// to a minute too late, because not every repeated response is recorded. Before its first
 /// rotation, a family has no repeated responses.
-pub async fn latest_end(db: impl DbHandle, grants: &[GrantId]) -> Result<Option<Timestamp>, DbError> {
+pub async fn latest_end(
+    db: impl DbHandle,
+    grants: &[GrantId],
+) -> Result<Option<Timestamp>, DbError> {
     let at: Option<i64> = with_conn!(
         db,
         |postgres| sqlx::query_scalar(select_latest_end!("= ANY($1)"))
@@ -83,12 +96,14 @@ pub async fn latest_end(db: impl DbHandle, grants: &[GrantId]) -> Result<Option<
             .bind(REISSUES_LAG)
             .fetch_one(postgres)
             .await,
-        |sqlite| sqlx::query_scalar(select_latest_end!("IN (SELECT unhex(value) FROM json_each($1))"))
-            .bind(ids_as_json(grants.iter().map(|id| id.0)))
-            .bind(REPORTS_LAG)
-            .bind(REISSUES_LAG)
-            .fetch_one(sqlite)
-            .await
+        |sqlite| sqlx::query_scalar(select_latest_end!(
+            "IN (SELECT unhex(value) FROM json_each($1))"
+        ))
+        .bind(ids_as_json(grants.iter().map(|id| id.0)))
+        .bind(REPORTS_LAG)
+        .bind(REISSUES_LAG)
+        .fetch_one(sqlite)
+        .await
     )?;
     Ok(at.map(Timestamp::from_seconds))
 }

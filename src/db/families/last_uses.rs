@@ -158,7 +158,11 @@ mod tests {
         note(&uses, 1, 720);
         note(&uses, 2, 720);
         assert!(is_notified(&uses), "the second family");
-        assert_eq!(uses.take_first(), [(family(2), at(720))], "without the family that was just written");
+        assert_eq!(
+            uses.take_first(),
+            [(family(2), at(720))],
+            "without the family that was just written"
+        );
         assert_eq!(uses.take_waiting(), [(family(1), at(720))]);
         for _ in 0..2 {
             uses.expire_written();
@@ -190,6 +194,10 @@ mod tests {
         }
         let remembered = uses.uses().written.len();
         assert_eq!((remembered, uses.take_waiting().len()), (MAX_FAMILIES, MAX_FAMILIES));
-        assert_eq!(uses.take_first(), [], "no use counts as first if not all families are remembered");
+        assert_eq!(
+            uses.take_first(),
+            [],
+            "no use counts as first if not all families are remembered"
+        );
     }
 }

@@ -99,8 +99,9 @@ impl TryFrom<Row> for Family {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let digest =
-            |name, bytes: Option<Vec<u8>>| bytes.map(|bytes| Column::of(TABLE, name).digest(&bytes)).transpose();
+        let digest = |name, bytes: Option<Vec<u8>>| {
+            bytes.map(|bytes| Column::of(TABLE, name).digest(&bytes)).transpose()
+        };
         Ok(Self {
             id: FamilyId(row.id),
             grant_id: GrantId(row.grant_id),
@@ -112,7 +113,10 @@ impl TryFrom<Row> for Family {
             signed_in_at: Timestamp::from_seconds(row.signed_in_at),
             created_at: Timestamp::from_seconds(row.created_at),
             key_id: row.key_id,
-            sequence: row.sequence.try_into().map_err(|cause| Column::of(TABLE, "sequence").corrupt(cause))?,
+            sequence: row
+                .sequence
+                .try_into()
+                .map_err(|cause| Column::of(TABLE, "sequence").corrupt(cause))?,
             current_digest: digest("current_digest", row.current_digest)?,
             previous_digest: digest("previous_digest", row.previous_digest)?,
             rotated_at: Timestamp::from_seconds(row.rotated_at),
@@ -197,7 +201,8 @@ pub(super) async fn find_for_refresh_batch(
 ) -> Result<Vec<Result<Option<ForRefresh>, DbError>>, DbError> {
     let rows: Vec<PositionedRow> = read_with_conn!(
         db,
-        |postgres| sqlx::query_as(concat!(
+        |postgres| {
+            sqlx::query_as(concat!(
             "SELECT asked.position, ",
             for_refresh_columns!(),
             " FROM UNNEST($1::uuid[]) WITH ORDINALITY AS asked (id, position) JOIN families f ON f.id = asked.id",
@@ -205,7 +210,8 @@ pub(super) async fn find_for_refresh_batch(
         ))
         .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |_sqlite| Ok(Vec::new())
     )?;
     let rows = rows.into_iter().map(|found| (found.position, found.row));
@@ -268,10 +274,11 @@ impl TryFrom<LivenessRow> for Liveness {
 
 /// Returns `None` if there is no such family, or if it was deleted a while after its end.
 pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, DbError> {
-    let row: Option<LivenessRow> = read_with_conn!(db, |conn| sqlx::query_as(select_liveness!(" WHERE f.id = $1"))
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await)?;
+    let row: Option<LivenessRow> =
+        read_with_conn!(db, |conn| sqlx::query_as(select_liveness!(" WHERE f.id = $1"))
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await)?;
     row.map(Liveness::try_from).transpose()
 }
 
@@ -288,7 +295,8 @@ pub(super) async fn find_liveness_batch(
             .await,
         |_sqlite| Ok(Vec::new())
     )?;
-    let found: HashMap<FamilyId, LivenessRow> = rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();
+    let found: HashMap<FamilyId, LivenessRow> =
+        rows.into_iter().map(|row| (FamilyId(row.id), row)).collect();
     Ok(ids.iter().map(|id| found.get(id).cloned().map(Liveness::try_from).transpose()).collect())
 }
 

@@ -45,7 +45,9 @@ macro_rules! decisions {
         let db = $db.clone();
         Batcher::start(MAX_QUEUED, CONCURRENT_BATCHES, move |questions| {
             let db = db.clone();
-            async move { decide_batch(&db, questions, async |keys: &[_]| $find_batch(&db, keys).await).await }
+            async move {
+                decide_batch(&db, questions, async |keys: &[_]| $find_batch(&db, keys).await).await
+            }
         })
     }};
 }

@@ -20,8 +20,13 @@ use crate::rules::timestamp::Timestamp;
 
 /// Inserts a family. The transaction must have locked the grant with `grants::lock_live`, so that
 /// no family is created under a revoked grant.
-pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) -> Result<(), DbError> {
-    with_conn!(tx, |conn| sqlx::query(
+pub async fn insert(
+    tx: &mut Tx,
+    family: &Family,
+    forget_at: Option<Timestamp>,
+) -> Result<(), DbError> {
+    with_conn!(tx, |conn| {
+        sqlx::query(
         "INSERT INTO families
            (id, grant_id, org_id, client_id, user_id, scopes, resources, signed_in_at, created_at, key_id, sequence,
             current_digest, previous_digest, rotated_at, ends_at, revoked_at, forget_at)
@@ -46,7 +51,8 @@ pub async fn insert(tx: &mut Tx, family: &Family, forget_at: Option<Timestamp>) 
     .bind(forget_at.map(Timestamp::seconds))
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// A code to redeem and the family that it starts. The client, user, scopes and resources of the
@@ -113,23 +119,43 @@ const BEGIN_BATCH: &str = "\
 
 /// Returns whether each family was started, in the same order. At most one of several redemptions
 /// of a code succeeds.
-async fn begin_batch(db: &Db, redemptions: &[Redemption]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+async fn begin_batch(
+    db: &Db,
+    redemptions: &[Redemption],
+) -> Result<Vec<Result<bool, DbError>>, DbError> {
     let families = || redemptions.iter().map(|redemption| &redemption.family);
     let refresh_tokens = || families().map(|family| family.current_digest.as_ref());
     let positions: Vec<i64> = with_conn!(
         db,
         |postgres| sqlx::query_scalar(BEGIN_BATCH)
             .bind(families().map(|family| family.id.0).collect::<Vec<_>>())
-            .bind(redemptions.iter().map(|redemption| redemption.code.bytes().as_slice()).collect::<Vec<_>>())
+            .bind(
+                redemptions
+                    .iter()
+                    .map(|redemption| redemption.code.bytes().as_slice())
+                    .collect::<Vec<_>>()
+            )
             .bind(families().map(|family| family.created_at.seconds()).collect::<Vec<_>>())
             .bind(families().map(|family| family.key_id.as_str()).collect::<Vec<_>>())
-            .bind(refresh_tokens().map(|token| token.map(|digest| digest.bytes().as_slice())).collect::<Vec<_>>())
-            .bind(families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>())
-            .bind(redemptions.iter().map(|redemption| redemption.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+            .bind(
+                refresh_tokens()
+                    .map(|token| token.map(|digest| digest.bytes().as_slice()))
+                    .collect::<Vec<_>>()
+            )
+            .bind(
+                families().map(|family| family.ends_at.map(Timestamp::seconds)).collect::<Vec<_>>()
+            )
+            .bind(
+                redemptions
+                    .iter()
+                    .map(|redemption| redemption.forget_at.map(Timestamp::seconds))
+                    .collect::<Vec<_>>()
+            )
             .fetch_all(postgres)
             .await,
         |_sqlite| Ok(Vec::new())
     )?;
-    let begun = in_order(redemptions.len(), positions.into_iter().map(|position| (position, ())), Ok);
+    let begun =
+        in_order(redemptions.len(), positions.into_iter().map(|position| (position, ())), Ok);
     Ok(begun.into_iter().map(|outcome| outcome.map(|begun| begun.is_some())).collect())
 }

@@ -12,7 +12,12 @@ use crate::rules::scope::ScopeSet;
 use crate::rules::timestamp::Timestamp;
 
 /// Returns false if the family is already revoked or does not exist.
-pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: Timestamp) -> Result<bool, DbError> {
+pub async fn revoke(
+    db: impl DbHandle,
+    id: FamilyId,
+    now: Timestamp,
+    forget_at: Timestamp,
+) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE id = $1 AND revoked_at IS NULL"
     )
@@ -25,12 +30,17 @@ pub async fn revoke(db: impl DbHandle, id: FamilyId, now: Timestamp, forget_at: 
 }
 
 /// Revokes the families of grants that this transaction has locked.
-pub(in crate::db) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), DbError> {
+pub(in crate::db) async fn revoke_of_grants(
+    tx: &mut Tx,
+    grants: &[GrantId],
+    now: Timestamp,
+) -> Result<(), DbError> {
     let forget_at = now.plus(REVOKED_RETENTION).seconds();
     let now = now.seconds();
     with_conn!(
         tx,
-        |postgres| sqlx::query(
+        |postgres| {
+            sqlx::query(
             "UPDATE families SET revoked_at = $2, forget_at = $3 WHERE grant_id = ANY($1) AND revoked_at IS NULL",
         )
         .bind(grants.iter().map(|id| id.0).collect::<Vec<_>>())
@@ -38,7 +48,8 @@ pub(in crate::db) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now
         .bind(forget_at)
         .execute(postgres)
         .await
-        .map(drop),
+        .map(drop)
+        },
         |sqlite| sqlx::query(
             "UPDATE families SET revoked_at = $2, forget_at = $3
               WHERE grant_id IN (SELECT unhex(value) FROM json_each($1)) AND revoked_at IS NULL",
@@ -53,7 +64,12 @@ pub(in crate::db) async fn revoke_of_grants(tx: &mut Tx, grants: &[GrantId], now
 }
 
 /// Revokes the families of a grant that have a scope. The transaction must have locked the grant.
-pub async fn revoke_with_scope(tx: &mut Tx, grant: GrantId, scope: &str, now: Timestamp) -> Result<(), DbError> {
+pub async fn revoke_with_scope(
+    tx: &mut Tx,
+    grant: GrantId,
+    scope: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
     let forget_at = now.plus(REVOKED_RETENTION).seconds();
     let now = now.seconds();
     with_conn!(
@@ -102,7 +118,8 @@ pub(in crate::db) async fn remove_scopes_of_grants(
         .execute(postgres)
         .await
         .map(drop),
-        |sqlite| sqlx::query(
+        |sqlite| {
+            sqlx::query(
             "UPDATE families
                 SET scopes = (SELECT json_group_array(value ORDER BY key) FROM json_each(families.scopes)
                                WHERE value NOT IN (SELECT value FROM json_each($2)))
@@ -113,5 +130,6 @@ pub(in crate::db) async fn remove_scopes_of_grants(
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }

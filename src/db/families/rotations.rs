@@ -46,7 +46,8 @@ impl CompareAndSwap for Rotation {
 
 /// Returns false if the family was rotated or revoked, or lost scopes, since the read.
 pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "UPDATE families
             SET previous_digest = current_digest, current_digest = $4, sequence = sequence + 1, key_id = $5,
                 previous_rotated_at = rotated_at, rotated_at = $6, last_used_at = $6,
@@ -64,7 +65,8 @@ pub async fn rotate(db: &Db, rotation: &Rotation) -> Result<bool, DbError> {
     .bind(FORGET_AT_TOLERANCE)
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(|done| done.rows_affected() == 1)
+    })
 }
 
 /// `free` locks the unchanged rows and skips those that another transaction has locked. So no
@@ -90,7 +92,10 @@ const ROTATE_BATCH: &str = "\
 
 /// Returns whether each rotation succeeded, in the same order. At most one of several rotations of
 /// a family succeeds.
-async fn rotate_batch(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool, DbError>>, DbError> {
+async fn rotate_batch(
+    db: &Db,
+    rotations: &[Rotation],
+) -> Result<Vec<Result<bool, DbError>>, DbError> {
     let each = || rotations.iter();
     let positions: Vec<i64> = with_conn!(
         db,
@@ -101,7 +106,11 @@ async fn rotate_batch(db: &Db, rotations: &[Rotation]) -> Result<Vec<Result<bool
             .bind(each().map(|rotation| rotation.key_id.as_str()).collect::<Vec<_>>())
             .bind(each().map(|rotation| rotation.new_digest.bytes().as_slice()).collect::<Vec<_>>())
             .bind(each().map(|rotation| rotation.now.seconds()).collect::<Vec<_>>())
-            .bind(each().map(|rotation| rotation.forget_at.map(Timestamp::seconds)).collect::<Vec<_>>())
+            .bind(
+                each()
+                    .map(|rotation| rotation.forget_at.map(Timestamp::seconds))
+                    .collect::<Vec<_>>()
+            )
             .bind(FORGET_AT_TOLERANCE)
             .fetch_all(postgres)
             .await,

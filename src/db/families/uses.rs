@@ -92,7 +92,11 @@ const UPDATE_CLIENTS: Statement = Statement {
               WHERE clients.id = used.client_id AND clients.last_seen_at <= used.at - 3600",
 };
 
-async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, statement: Statement) -> Result<(), DbError> {
+async fn record(
+    db: &Db,
+    latest: &BTreeMap<FamilyId, Timestamp>,
+    statement: Statement,
+) -> Result<(), DbError> {
     with_conn!(
         db,
         |postgres| sqlx::query(statement.postgres)
@@ -102,7 +106,8 @@ async fn record(db: &Db, latest: &BTreeMap<FamilyId, Timestamp>, statement: Stat
             .await
             .map(drop),
         |sqlite| {
-            let rows: Vec<_> = latest.iter().map(|(id, at)| json!([hex(id.0.as_bytes()), at])).collect();
+            let rows: Vec<_> =
+                latest.iter().map(|(id, at)| json!([hex(id.0.as_bytes()), at])).collect();
             sqlx::query(statement.sqlite).bind(Json(rows)).execute(sqlite).await.map(drop)
         }
     )

@@ -87,7 +87,8 @@ pub async fn find(
         .fetch_one(sqlite)
         .await
     )?;
-    let mut people: Vec<String> = row.people.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let mut people: Vec<String> =
+        row.people.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     people.sort();
     Ok(AffectedGrants {
         grants: count(row.grants),

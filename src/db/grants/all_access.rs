@@ -25,7 +25,8 @@ pub struct Access {
 }
 
 pub async fn count(db: impl DbHandle) -> Result<Access, DbError> {
-    with_conn!(db, |conn| sqlx::query_as(
+    with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT (SELECT COUNT(*) FROM sessions) AS sessions,
                 (SELECT COUNT(*) FROM authorization_requests) AS pending_requests,
                 (SELECT COUNT(*) FROM authorization_codes) AS codes,
@@ -41,11 +42,16 @@ pub async fn count(db: impl DbHandle) -> Result<Access, DbError> {
                 (SELECT COUNT(*) FROM resources) AS resources"
     )
     .fetch_one(conn)
-    .await)
+    .await
+    })
 }
 
 /// Lists the next grants after an id that are not revoked.
-pub async fn list_grants(db: impl DbHandle, after: GrantId, limit: u32) -> Result<Vec<GrantId>, DbError> {
+pub async fn list_grants(
+    db: impl DbHandle,
+    after: GrantId,
+    limit: u32,
+) -> Result<Vec<GrantId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT id FROM grants WHERE id > $1 AND revoked_at IS NULL ORDER BY id LIMIT $2"
     )

@@ -122,10 +122,11 @@ pub async fn find(
 }
 
 pub async fn find_by_id(db: impl DbHandle, id: GrantId) -> Result<Option<Grant>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_grants!("", "WHERE g.id = $1"))
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await)?;
+    let row: Option<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select_grants!("", "WHERE g.id = $1"))
+            .bind(id.0)
+            .fetch_optional(conn)
+            .await)?;
     row.map(Grant::try_from).transpose()
 }
 
@@ -184,7 +185,8 @@ pub async fn count_others(
     user_id: UserId,
     limit: u64,
 ) -> Result<u64, DbError> {
-    let others: i64 = with_conn!(db, |conn| sqlx::query_scalar(
+    let others: i64 = with_conn!(db, |conn| {
+        sqlx::query_scalar(
         "SELECT count(*) FROM (
            SELECT 1 FROM grants
             WHERE org_id = $1 AND client_id = $2 AND user_id <> $3 AND revoked_at IS NULL LIMIT $4) AS others"
@@ -194,7 +196,8 @@ pub async fn count_others(
     .bind(user_id.0)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_one(conn)
-    .await)?;
+    .await
+    })?;
     Ok(count(others))
 }
 
@@ -207,7 +210,8 @@ pub async fn list(
     client_id: Option<ClientId>,
     limit: u32,
 ) -> Result<Vec<ListedGrant>, DbError> {
-    let rows: Vec<ListedRow> = with_conn!(db, |conn| sqlx::query_as(select_grants!(
+    let rows: Vec<ListedRow> = with_conn!(db, |conn| {
+        sqlx::query_as(select_grants!(
         ", c.client_name, u.email, o.name AS org_name",
         "JOIN clients c ON c.id = g.client_id
          JOIN users u ON u.id = g.user_id
@@ -220,10 +224,16 @@ pub async fn list(
     .bind(client_id.map(ClientId::uuid))
     .bind(i64::from(limit))
     .fetch_all(conn)
-    .await)?;
+    .await
+    })?;
     let listed = |row: ListedRow| {
         let grant = row.grant.try_into()?;
-        Ok(ListedGrant { grant, client_name: row.client_name, email: row.email, org_name: row.org_name })
+        Ok(ListedGrant {
+            grant,
+            client_name: row.client_name,
+            email: row.email,
+            org_name: row.org_name,
+        })
     };
     rows.into_iter().map(listed).collect()
 }
@@ -231,7 +241,8 @@ pub async fn list(
 /// Stores a consent. A live grant keeps its scopes and gets the new ones too. A revoked grant is
 /// renewed with only the new scopes.
 pub async fn upsert(tx: &mut Tx, new: &NewGrant<'_>) -> Result<GrantId, DbError> {
-    let (id, revoked_at): (Uuid, Option<i64>) = with_conn!(&mut *tx, |conn| sqlx::query_as(
+    let (id, revoked_at): (Uuid, Option<i64>) = with_conn!(&mut *tx, |conn| {
+        sqlx::query_as(
         "INSERT INTO grants (id, org_id, client_id, user_id, consent_digest, consented_at, created_at, modified_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6, $6)
          ON CONFLICT (org_id, client_id, user_id) DO UPDATE
@@ -246,7 +257,8 @@ pub async fn upsert(tx: &mut Tx, new: &NewGrant<'_>) -> Result<GrantId, DbError>
     .bind(new.consent_digest.as_slice())
     .bind(new.now.seconds())
     .fetch_one(conn)
-    .await)?;
+    .await
+    })?;
     let id = GrantId(id);
     if revoked_at.is_some() {
         renew(tx, id).await?;
@@ -276,15 +288,18 @@ async fn renew(tx: &mut Tx, id: GrantId) -> Result<(), DbError> {
 async fn insert_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<(), DbError> {
     with_conn!(
         tx,
-        |postgres| sqlx::query(
+        |postgres| {
+            sqlx::query(
             "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, UNNEST($2::text[]) ON CONFLICT DO NOTHING",
         )
         .bind(id.0)
         .bind(scopes.names().collect::<Vec<_>>())
         .execute(postgres)
         .await
-        .map(drop),
-        |sqlite| sqlx::query(
+        .map(drop)
+        },
+        |sqlite| {
+            sqlx::query(
             "INSERT INTO grant_scopes (grant_id, scope) SELECT $1, value FROM json_each($2) WHERE TRUE
              ON CONFLICT DO NOTHING",
         )
@@ -293,16 +308,19 @@ async fn insert_scopes(tx: &mut Tx, id: GrantId, scopes: &ScopeSet) -> Result<()
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }
 
 /// Locks a grant, so that it cannot be revoked during this transaction. Returns false if it already
 /// was.
 pub async fn lock_live(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<bool, DbError> {
-    with_conn!(tx, |conn| sqlx::query("UPDATE grants SET modified_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-        .bind(id.0)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE grants SET modified_at = $2 WHERE id = $1 AND revoked_at IS NULL"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }

@@ -61,10 +61,13 @@ impl TryFrom<NamedRow> for NamedGrant {
 
 /// Finds a grant, revoked or not.
 pub async fn find_named(db: impl DbHandle, id: GrantId) -> Result<Option<NamedGrant>, DbError> {
-    let row: Option<NamedRow> =
-        with_conn!(db, |conn| sqlx::query_as(concat!("SELECT ", named!(), " FROM grants WHERE id = $1"))
-            .bind(id.0)
-            .fetch_optional(conn)
-            .await)?;
+    let row: Option<NamedRow> = with_conn!(db, |conn| sqlx::query_as(concat!(
+        "SELECT ",
+        named!(),
+        " FROM grants WHERE id = $1"
+    ))
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
     row.map(NamedGrant::try_from).transpose()
 }

@@ -19,7 +19,11 @@ use crate::rules::timestamp::Timestamp;
 
 /// Revokes grants and their tokens, and deletes their codes. A new consent later restores none of
 /// these. Returns the grants that were not revoked before, ordered by id.
-pub async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
+pub async fn revoke(
+    tx: &mut Tx,
+    ids: &[GrantId],
+    now: Timestamp,
+) -> Result<Vec<NamedGrant>, DbError> {
     codes::delete_of_grants(tx, ids).await?;
     let revoked = mark_revoked(tx, ids, now).await?;
     families::revocations::revoke_of_grants(tx, ids, now).await?;
@@ -28,7 +32,11 @@ pub async fn revoke(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<
     Ok(revoked)
 }
 
-async fn mark_revoked(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Vec<NamedGrant>, DbError> {
+async fn mark_revoked(
+    tx: &mut Tx,
+    ids: &[GrantId],
+    now: Timestamp,
+) -> Result<Vec<NamedGrant>, DbError> {
     let rows: Vec<NamedRow> = with_conn!(
         tx,
         |postgres| sqlx::query_as(concat!(
@@ -61,7 +69,12 @@ async fn mark_revoked(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<Ve
 /// Removes scopes from grants and their families, which stay valid for the other scopes. Unused
 /// codes are deleted, so the client has to ask again. Used codes stay, because a second use must
 /// still be detected. The caller must revoke grants that have no scopes left.
-pub async fn remove_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet, now: Timestamp) -> Result<(), DbError> {
+pub async fn remove_scopes(
+    tx: &mut Tx,
+    ids: &[GrantId],
+    scopes: &ScopeSet,
+    now: Timestamp,
+) -> Result<(), DbError> {
     codes::delete_unused_of_grants(tx, ids).await?;
     touch(tx, ids, now).await?;
     delete_scopes(tx, ids, scopes).await?;
@@ -97,12 +110,14 @@ async fn touch(tx: &mut Tx, ids: &[GrantId], now: Timestamp) -> Result<(), DbErr
 async fn delete_scopes(tx: &mut Tx, ids: &[GrantId], scopes: &ScopeSet) -> Result<(), DbError> {
     with_conn!(
         tx,
-        |postgres| sqlx::query("DELETE FROM grant_scopes WHERE grant_id = ANY($1) AND scope = ANY($2)")
-            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(scopes.names().collect::<Vec<_>>())
-            .execute(postgres)
-            .await
-            .map(drop),
+        |postgres| sqlx::query(
+            "DELETE FROM grant_scopes WHERE grant_id = ANY($1) AND scope = ANY($2)"
+        )
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(scopes.names().collect::<Vec<_>>())
+        .execute(postgres)
+        .await
+        .map(drop),
         |sqlite| sqlx::query(
             "DELETE FROM grant_scopes
               WHERE grant_id IN (SELECT unhex(value) FROM json_each($1))

@@ -63,7 +63,10 @@ impl TryFrom<StandingRow> for Standing {
             role: row.role.as_deref().map(memberships::role).transpose()?,
             client_disabled_at: row.client_disabled_at.map(Timestamp::from_seconds),
             restriction: org_clients::restriction(row.scopes_restriction)?,
-            default_client_scopes: row.default_client_scopes.map(orgs::default_client_scopes).transpose()?,
+            default_client_scopes: row
+                .default_client_scopes
+                .map(orgs::default_client_scopes)
+                .transpose()?,
         })
     }
 }

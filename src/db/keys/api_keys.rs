@@ -15,7 +15,8 @@ pub async fn insert(
     secret: &Secret,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "INSERT INTO api_keys (id, org_id, digest, last_four, created_at) VALUES ($1, $2, $3, $4, $5)"
     )
     .bind(id.0)
@@ -25,16 +26,23 @@ pub async fn insert(
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
-    const LIST: &str = "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id";
+    const LIST: &str =
+        "SELECT id, last_four, created_at, revoked_at FROM api_keys WHERE org_id = $1 ORDER BY id";
     listed_key::list(db, LIST, org_id).await
 }
 
 /// Returns the organization of the key, or `None` if there is no such key or it is already revoked.
-pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
-    const REVOKE: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id";
+pub async fn revoke(
+    db: impl DbHandle,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<Option<OrgId>, DbError> {
+    const REVOKE: &str =
+        "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id";
     listed_key::revoke(db, REVOKE, id, now).await
 }

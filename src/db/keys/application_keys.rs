@@ -44,9 +44,12 @@ pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<ListedKey>, Db
 }
 
 /// Returns the organization of the key, or `None` if there is no such key or it is already revoked.
-pub async fn revoke(db: impl DbHandle, id: KeyId, now: Timestamp) -> Result<Option<OrgId>, DbError> {
-    const REVOKE: &str =
-        "UPDATE application_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id";
+pub async fn revoke(
+    db: impl DbHandle,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<Option<OrgId>, DbError> {
+    const REVOKE: &str = "UPDATE application_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id";
     listed_key::revoke(db, REVOKE, id, now).await
 }
 

@@ -26,7 +26,11 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// Finds the user of two keys. Both keys must be valid and belong to the same organization, and the
 /// user must be a member of it and not disabled.
-pub async fn find(db: &Db, api_key: Digest, application_key: Digest) -> Result<Option<ApiCaller>, DbError> {
+pub async fn find(
+    db: &Db,
+    api_key: Digest,
+    application_key: Digest,
+) -> Result<Option<ApiCaller>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         org_id: Uuid,

@@ -40,8 +40,13 @@ impl From<Row> for ListedKey {
 }
 
 /// Runs a query that takes the organization.
-pub(super) async fn list(db: impl DbHandle, query: &'static str, org_id: OrgId) -> Result<Vec<ListedKey>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(query).bind(org_id.0).fetch_all(conn).await)?;
+pub(super) async fn list(
+    db: impl DbHandle,
+    query: &'static str,
+    org_id: OrgId,
+) -> Result<Vec<ListedKey>, DbError> {
+    let rows: Vec<Row> =
+        with_conn!(db, |conn| sqlx::query_as(query).bind(org_id.0).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(ListedKey::from).collect())
 }
 
@@ -52,7 +57,10 @@ pub(super) async fn revoke(
     id: KeyId,
     now: Timestamp,
 ) -> Result<Option<OrgId>, DbError> {
-    let org_id: Option<Uuid> =
-        with_conn!(db, |conn| sqlx::query_scalar(update).bind(id.0).bind(now.seconds()).fetch_optional(conn).await)?;
+    let org_id: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(update)
+        .bind(id.0)
+        .bind(now.seconds())
+        .fetch_optional(conn)
+        .await)?;
     Ok(org_id.map(OrgId))
 }

@@ -73,7 +73,8 @@ struct CountedFamilies {
 /// Returns true if the database was ever used with a key ring: it has sealed values, or tokens that
 /// derive from a key. Returns false if it has no schema yet.
 pub async fn is_used(db: &Db) -> Result<bool, DbError> {
-    const SINCE_SIGNING: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)";
+    const SINCE_SIGNING: &str =
+        "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)";
     const SINCE_WEBHOOKS: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys) OR EXISTS (SELECT 1 FROM families)
                                    OR EXISTS (SELECT 1 FROM auth_methods) OR EXISTS (SELECT 1 FROM webhooks)
                                    OR EXISTS (SELECT 1 FROM webhook_variables) OR EXISTS (SELECT 1 FROM sealing_keys)";
@@ -90,11 +91,16 @@ pub async fn is_used(db: &Db) -> Result<bool, DbError> {
 async fn has_table(db: &Db, name: &'static str) -> Result<bool, DbError> {
     with_conn!(
         db,
-        |postgres| sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(name).fetch_one(postgres).await,
-        |sqlite| sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)")
+        |postgres| sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
             .bind(name)
-            .fetch_one(sqlite)
-            .await
+            .fetch_one(postgres)
+            .await,
+        |sqlite| sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)"
+        )
+        .bind(name)
+        .fetch_one(sqlite)
+        .await
     )
 }
 
@@ -136,14 +142,17 @@ async fn add_families(db: &Db, usage: &mut BTreeMap<String, RingUsage>) -> Resul
 }
 
 async fn count_signing_keys(db: &Db) -> Result<Vec<Counted>, DbError> {
-    with_conn!(db, |conn| sqlx::query_as("SELECT key_id, COUNT(*) AS rows FROM signing_keys GROUP BY key_id")
-        .fetch_all(conn)
-        .await)
+    with_conn!(db, |conn| sqlx::query_as(
+        "SELECT key_id, COUNT(*) AS rows FROM signing_keys GROUP BY key_id"
+    )
+    .fetch_all(conn)
+    .await)
 }
 
 /// Counts one batch of families after an id. Ids are never nil, so `Uuid::nil()` is the start.
 async fn count_families(db: &Db, after: Uuid) -> Result<Vec<CountedFamilies>, DbError> {
-    with_conn!(db, |conn| sqlx::query_as(
+    with_conn!(db, |conn| {
+        sqlx::query_as(
         "WITH batch AS (SELECT id, key_id, revoked_at FROM families WHERE id > $1 ORDER BY id LIMIT $2)
          SELECT key_id,
                 COUNT(CASE WHEN revoked_at IS NULL THEN 1 END) AS active,
@@ -153,7 +162,8 @@ async fn count_families(db: &Db, after: Uuid) -> Result<Vec<CountedFamilies>, Db
     .bind(after)
     .bind(BATCH)
     .fetch_all(conn)
-    .await)
+    .await
+    })
 }
 
 #[cfg(test)]
@@ -163,11 +173,15 @@ mod tests {
     #[test]
     fn sealed_rows_are_described_in_words() {
         let usage = |signing_keys, auth_methods, webhooks, webhook_variables| {
-            RingUsage { signing_keys, auth_methods, webhooks, webhook_variables, families: 9 }.describe_sealed()
+            RingUsage { signing_keys, auth_methods, webhooks, webhook_variables, families: 9 }
+                .describe_sealed()
         };
         assert_eq!(usage(0, 0, 0, 0), "nothing");
         assert_eq!(usage(2, 0, 0, 0), "2 signing keys");
         assert_eq!(usage(0, 1, 0, 3), "1 auth method and 3 webhook variables");
-        assert_eq!(usage(1, 2, 1, 1), "1 signing key, 2 auth methods, 1 webhook and 1 webhook variable");
+        assert_eq!(
+            usage(1, 2, 1, 1),
+            "1 signing key, 2 auth methods, 1 webhook and 1 webhook variable"
+        );
     }
 }

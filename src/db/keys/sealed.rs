@@ -49,7 +49,14 @@ macro_rules! sealed_table {
             &[$first, $second, $third],
             concat!($first, " AS first, ", $second, " AS second, ", $third, " AS third"),
             concat!($first, " = $3, ", $second, " = $5, ", $third, " = $7"),
-            concat!($first, " = $4 AND ", $second, " IS NOT DISTINCT FROM $6 AND ", $third, " IS NOT DISTINCT FROM $8")
+            concat!(
+                $first,
+                " = $4 AND ",
+                $second,
+                " IS NOT DISTINCT FROM $6 AND ",
+                $third,
+                " IS NOT DISTINCT FROM $8"
+            )
         )
     };
     ($table:literal, $columns:expr, $selected:expr, $set:expr, $unchanged:expr) => {
@@ -71,14 +78,25 @@ macro_rules! sealed_table {
                 $table,
                 " WHERE key_id = $1 ORDER BY id LIMIT $2"
             ),
-            update: concat!("UPDATE ", $table, " SET key_id = $1, ", $set, " WHERE id = $2 AND ", $unchanged),
+            update: concat!(
+                "UPDATE ",
+                $table,
+                " SET key_id = $1, ",
+                $set,
+                " WHERE id = $2 AND ",
+                $unchanged
+            ),
         }
     };
 }
 
 pub static AUTH_METHODS: SealedTable = sealed_table!("auth_methods", "client_secret_sealed");
-pub static WEBHOOKS: SealedTable =
-    sealed_table!("webhooks", "signing_secret_sealed", "former_secret_sealed", "custom_headers_sealed");
+pub static WEBHOOKS: SealedTable = sealed_table!(
+    "webhooks",
+    "signing_secret_sealed",
+    "former_secret_sealed",
+    "custom_headers_sealed"
+);
 pub static WEBHOOK_VARIABLES: SealedTable = sealed_table!("webhook_variables", "value_sealed");
 
 pub static ALL: [&SealedTable; 3] = [&AUTH_METHODS, &WEBHOOKS, &WEBHOOK_VARIABLES];
@@ -103,14 +121,16 @@ struct Row {
 
 impl Row {
     fn into_sealed(self, table: &SealedTable) -> SealedRow {
-        let values = [self.first, self.second, self.third].into_iter().take(table.columns.len()).collect();
+        let values =
+            [self.first, self.second, self.third].into_iter().take(table.columns.len()).collect();
         SealedRow { id: self.id, org_id: OrgId(self.org_id), values }
     }
 }
 
 /// Counts the rows sealed with each key.
 pub async fn count_by_key(db: &Db, table: &SealedTable) -> Result<Vec<(String, u64)>, DbError> {
-    let rows: Vec<(String, i64)> = with_conn!(db, |conn| sqlx::query_as(table.count).fetch_all(conn).await)?;
+    let rows: Vec<(String, i64)> =
+        with_conn!(db, |conn| sqlx::query_as(table.count).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(key_id, rows)| (key_id, count(rows))).collect())
 }
 
@@ -122,8 +142,12 @@ pub async fn list_sealed_by_other_keys(
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<SealedRow>, DbError> {
-    let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as(table.list).bind(key_id).bind(after).bind(limit).fetch_all(conn).await)?;
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(table.list)
+        .bind(key_id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?;
     Ok(rows.into_iter().map(|row| row.into_sealed(table)).collect())
 }
 
@@ -134,8 +158,11 @@ pub async fn list_sealed_by_key(
     key_id: &str,
     limit: i64,
 ) -> Result<Vec<SealedRow>, DbError> {
-    let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as(table.sample).bind(key_id).bind(limit).fetch_all(conn).await)?;
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(table.sample)
+        .bind(key_id)
+        .bind(limit)
+        .fetch_all(conn)
+        .await)?;
     Ok(rows.into_iter().map(|row| row.into_sealed(table)).collect())
 }
 

@@ -36,7 +36,9 @@ struct Row {
 }
 
 fn algorithm(name: &str) -> Result<SigningAlgorithm, DbError> {
-    let unknown = || DbError::corrupt("signing_keys", "algorithm", "this version does not know the algorithm");
+    let unknown = || {
+        DbError::corrupt("signing_keys", "algorithm", "this version does not know the algorithm")
+    };
     SigningAlgorithm::find(name).ok_or_else(unknown)
 }
 
@@ -65,7 +67,10 @@ impl TryFrom<Row> for SigningKey {
 pub async fn lock(tx: &mut Tx) -> Result<(), DbError> {
     with_conn!(
         tx,
-        |postgres| sqlx::query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").execute(postgres).await.map(drop),
+        |postgres| sqlx::query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")
+            .execute(postgres)
+            .await
+            .map(drop),
         |_sqlite| Ok(())
     )
 }
@@ -88,7 +93,8 @@ pub async fn list_each(db: impl DbHandle) -> Result<Vec<Result<SigningKey, DbErr
 }
 
 pub async fn insert(db: impl DbHandle, key: &SigningKey) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "INSERT INTO signing_keys (id, algorithm, public_jwk, sealed, key_id, created_at, signs_from, retired_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     )
@@ -102,7 +108,8 @@ pub async fn insert(db: impl DbHandle, key: &SigningKey) -> Result<(), DbError> 
     .bind(key.period.retired_at.map(Timestamp::seconds))
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// Retires all existing keys at a time.
@@ -118,31 +125,44 @@ pub async fn retire(db: impl DbHandle, at: Timestamp) -> Result<(), DbError> {
 
 /// Changes the period in which a key signs.
 pub async fn set_period(db: impl DbHandle, id: &str, period: SigningPeriod) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET signs_from = $2, retired_at = $3 WHERE id = $1")
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE signing_keys SET signs_from = $2, retired_at = $3 WHERE id = $1"
+    )
+    .bind(id)
+    .bind(period.signs_from.seconds())
+    .bind(period.retired_at.map(Timestamp::seconds))
+    .execute(conn)
+    .await
+    .map(drop))
+}
+
+/// Deletes a key, even if it is in use.
+pub async fn delete(db: impl DbHandle, id: &str) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query("DELETE FROM signing_keys WHERE id = $1")
         .bind(id)
-        .bind(period.signs_from.seconds())
-        .bind(period.retired_at.map(Timestamp::seconds))
         .execute(conn)
         .await
         .map(drop))
 }
 
-/// Deletes a key, even if it is in use.
-pub async fn delete(db: impl DbHandle, id: &str) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("DELETE FROM signing_keys WHERE id = $1").bind(id).execute(conn).await.map(drop))
-}
-
 /// Replaces the sealed private key. Returns false if it changed since the read, or if the key was
 /// deleted.
-pub async fn reseal(db: impl DbHandle, before: &SigningKey, sealed: &[u8], key_id: &str) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE signing_keys SET sealed = $3, key_id = $4 WHERE id = $1 AND sealed = $2")
-        .bind(&before.id)
-        .bind(&before.sealed)
-        .bind(sealed)
-        .bind(key_id)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+pub async fn reseal(
+    db: impl DbHandle,
+    before: &SigningKey,
+    sealed: &[u8],
+    key_id: &str,
+) -> Result<bool, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE signing_keys SET sealed = $3, key_id = $4 WHERE id = $1 AND sealed = $2"
+    )
+    .bind(&before.id)
+    .bind(&before.sealed)
+    .bind(sealed)
+    .bind(key_id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Marks the keys in use that have been signing since `signs_from` or longer as announced, and
@@ -162,7 +182,9 @@ pub async fn announce(
     .fetch_all(conn)
     .await)?;
     rows.into_iter()
-        .map(|(id, name, signs_from)| Ok((id, algorithm(&name)?, Timestamp::from_seconds(signs_from))))
+        .map(|(id, name, signs_from)| {
+            Ok((id, algorithm(&name)?, Timestamp::from_seconds(signs_from)))
+        })
         .collect()
 }
 

@@ -87,7 +87,11 @@ pub async fn insert(
 
 /// Returns the role of a user in an organization, or `None` if they are not a member, or no longer
 /// one.
-pub async fn find(db: impl DbHandle, org_id: OrgId, user_id: UserId) -> Result<Option<Role>, DbError> {
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    user_id: UserId,
+) -> Result<Option<Role>, DbError> {
     let name: Option<String> = with_conn!(db, |conn| sqlx::query_scalar(concat!(
         "SELECT m.role FROM memberships m WHERE m.org_id = $1 AND m.user_id = $2 AND ",
         is_active!()
@@ -100,29 +104,46 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, user_id: UserId) -> Result<O
 }
 
 /// The organization must be locked.
-pub async fn update_role(tx: &mut Tx, org_id: OrgId, user_id: UserId, role: Role) -> Result<(), DbError> {
-    with_conn!(tx, |conn| sqlx::query("UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2")
-        .bind(org_id.0)
-        .bind(user_id.0)
-        .bind(role.as_str())
-        .execute(conn)
-        .await
-        .map(drop))
+pub async fn update_role(
+    tx: &mut Tx,
+    org_id: OrgId,
+    user_id: UserId,
+    role: Role,
+) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2"
+    )
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .bind(role.as_str())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Ends a membership. The organization must be locked.
-pub async fn end(tx: &mut Tx, org_id: OrgId, user_id: UserId, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(tx, |conn| sqlx::query("UPDATE memberships SET disabled_at = $3 WHERE org_id = $1 AND user_id = $2")
-        .bind(org_id.0)
-        .bind(user_id.0)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(drop))
+pub async fn end(
+    tx: &mut Tx,
+    org_id: OrgId,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE memberships SET disabled_at = $3 WHERE org_id = $1 AND user_id = $2"
+    )
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Lists the administrators of an organization who are not disabled.
-pub async fn list_active_administrators(db: impl DbHandle, org_id: OrgId) -> Result<Vec<UserId>, DbError> {
+pub async fn list_active_administrators(
+    db: impl DbHandle,
+    org_id: OrgId,
+) -> Result<Vec<UserId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(concat!(
         "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id
           WHERE m.org_id = $1 AND m.role = 'admin' AND u.disabled_at IS NULL AND ",
@@ -136,7 +157,8 @@ pub async fn list_active_administrators(db: impl DbHandle, org_id: OrgId) -> Res
 
 /// Lists the members of one organization or of all, including former members.
 pub async fn list(db: impl DbHandle, org_id: Option<OrgId>) -> Result<Vec<Membership>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(
+    let rows: Vec<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT o.name AS org_name, u.id AS user_id, u.email, m.role, u.disabled_at, m.disabled_at AS left_at
            FROM memberships m
            JOIN orgs o ON o.id = m.org_id
@@ -146,7 +168,8 @@ pub async fn list(db: impl DbHandle, org_id: Option<OrgId>) -> Result<Vec<Member
     )
     .bind(org_id.map(|id| id.0))
     .fetch_all(conn)
-    .await)?;
+    .await
+    })?;
     rows.into_iter().map(Membership::try_from).collect()
 }
 
@@ -164,7 +187,10 @@ pub async fn list_orgs(db: impl DbHandle, user_id: UserId) -> Result<Vec<OrgId>,
 }
 
 /// Lists the organizations of a user by name, with their role in each.
-pub async fn list_of_user(db: impl DbHandle, user_id: UserId) -> Result<Vec<(OrgId, String, Role)>, DbError> {
+pub async fn list_of_user(
+    db: impl DbHandle,
+    user_id: UserId,
+) -> Result<Vec<(OrgId, String, Role)>, DbError> {
     let rows: Vec<(Uuid, String, String)> = with_conn!(db, |conn| sqlx::query_as(concat!(
         "SELECT m.org_id, o.name, m.role
            FROM memberships m

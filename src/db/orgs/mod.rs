@@ -38,7 +38,10 @@ impl TryFrom<Row> for Org {
         Ok(Self {
             id: OrgId(row.id),
             name: row.name,
-            default_client_scopes: row.default_client_scopes.map(default_client_scopes).transpose()?,
+            default_client_scopes: row
+                .default_client_scopes
+                .map(default_client_scopes)
+                .transpose()?,
             created_at: Timestamp::from_seconds(row.created_at),
         })
     }
@@ -48,14 +51,21 @@ pub(super) fn default_client_scopes(column: JsonText) -> Result<ScopeSet, DbErro
     Column::of("orgs", "default_client_scopes").json(column)
 }
 
-pub async fn insert(db: impl DbHandle, id: OrgId, name: &str, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("INSERT INTO orgs (id, name, created_at) VALUES ($1, $2, $3)")
-        .bind(id.0)
-        .bind(name)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(drop))
+pub async fn insert(
+    db: impl DbHandle,
+    id: OrgId,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "INSERT INTO orgs (id, name, created_at) VALUES ($1, $2, $3)"
+    )
+    .bind(id.0)
+    .bind(name)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 pub async fn find_by_name(db: impl DbHandle, name: &str) -> Result<Option<Org>, DbError> {
@@ -89,10 +99,12 @@ pub async fn lock(tx: &mut Tx, id: OrgId) -> Result<Option<Org>, DbError> {
         .bind(id.0)
         .fetch_optional(postgres)
         .await,
-        |sqlite| sqlx::query_as("SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1")
-            .bind(id.0)
-            .fetch_optional(sqlite)
-            .await
+        |sqlite| sqlx::query_as(
+            "SELECT id, name, default_client_scopes, created_at FROM orgs WHERE id = $1"
+        )
+        .bind(id.0)
+        .fetch_optional(sqlite)
+        .await
     )?;
     row.map(Org::try_from).transpose()
 }
@@ -110,7 +122,11 @@ pub async fn lock_for_change(tx: &mut Tx, id: OrgId) -> Result<(), DbError> {
             .await
             .map(drop),
         // SQLite has only one writing transaction at a time.
-        |sqlite| sqlx::query("SELECT 1 FROM orgs WHERE id = $1").bind(id.0).execute(sqlite).await.map(drop)
+        |sqlite| sqlx::query("SELECT 1 FROM orgs WHERE id = $1")
+            .bind(id.0)
+            .execute(sqlite)
+            .await
+            .map(drop)
     )
 }
 
@@ -138,7 +154,8 @@ pub async fn update_default_client_scopes(
     id: OrgId,
     scopes: Option<&ScopeSet>,
 ) -> Result<(), DbError> {
-    let names = scopes.map(|scopes| Json(scopes.iter().map(ScopeToken::as_str).collect::<Vec<_>>()));
+    let names =
+        scopes.map(|scopes| Json(scopes.iter().map(ScopeToken::as_str).collect::<Vec<_>>()));
     with_conn!(db, |conn| sqlx::query("UPDATE orgs SET default_client_scopes = $2 WHERE id = $1")
         .bind(id.0)
         .bind(&names)

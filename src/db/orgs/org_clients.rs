@@ -25,9 +25,12 @@ struct Stored {
     permission_scopes: Vec<ScopeToken>,
 }
 
-pub(in crate::db) fn restriction(column: Option<JsonText>) -> Result<Option<ScopesRestriction>, DbError> {
+pub(in crate::db) fn restriction(
+    column: Option<JsonText>,
+) -> Result<Option<ScopesRestriction>, DbError> {
     let Some(text) = column else { return Ok(None) };
-    let Stored { oidc_scopes, permission_scopes } = Column::of("org_clients", "scopes_restriction").json(text)?;
+    let Stored { oidc_scopes, permission_scopes } =
+        Column::of("org_clients", "scopes_restriction").json(text)?;
     Ok(Some(ScopesRestriction::from_stored(oidc_scopes, permission_scopes)))
 }
 
@@ -77,13 +80,15 @@ pub async fn lock(
 pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     with_conn!(
         tx,
-        |postgres| sqlx::query(
+        |postgres| {
+            sqlx::query(
             "SELECT client_id FROM org_clients WHERE org_id = $1 ORDER BY client_id FOR NO KEY UPDATE"
         )
         .bind(org_id.0)
         .execute(postgres)
         .await
-        .map(drop),
+        .map(drop)
+        },
         // SQLite has only one writing transaction at a time.
         |_sqlite| Ok::<(), sqlx::Error>(())
     )
@@ -125,7 +130,11 @@ pub struct OrgClient {
 }
 
 /// Returns `None` if the organization has no settings for the client, which may not exist.
-pub async fn find(db: impl DbHandle, org_id: OrgId, client_id: ClientId) -> Result<Option<OrgClient>, DbError> {
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+) -> Result<Option<OrgClient>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         authorized_id: Option<Uuid>,
@@ -161,7 +170,8 @@ pub async fn assign_authorized_id(
     new: AuthorizedClientId,
     now: Timestamp,
 ) -> Result<AuthorizedClientId, DbError> {
-    let id: Option<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
+    let id: Option<Uuid> = with_conn!(tx, |conn| {
+        sqlx::query_scalar(
         "UPDATE org_clients
             SET authorized_id = COALESCE(authorized_id, $3), first_authorized_at = COALESCE(first_authorized_at, $4)
           WHERE org_id = $1 AND client_id = $2
@@ -172,7 +182,8 @@ pub async fn assign_authorized_id(
     .bind(new.0)
     .bind(now.seconds())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     id.map(AuthorizedClientId).ok_or(DbError::Reference)
 }
 
@@ -307,7 +318,8 @@ pub async fn list_authorized(
         .bind(i64::from(filter.size) * i64::from(filter.number))
         .fetch_all(conn)
         .await)?;
-    let (total, filtered) = rows.first().map(|row| (count(row.total), count(row.filtered))).unwrap_or_default();
+    let (total, filtered) =
+        rows.first().map(|row| (count(row.total), count(row.filtered))).unwrap_or_default();
     Ok((rows.into_iter().filter_map(PageRow::client).collect(), total, filtered))
 }
 
@@ -345,7 +357,8 @@ pub async fn find_authorized(
     org_id: OrgId,
     id: AuthorizedClientId,
 ) -> Result<Option<AuthorizedClient>, DbError> {
-    let row: Option<AuthorizedRow> = with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<AuthorizedRow> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT c.authorized_id, c.client_id, k.client_name, c.disabled_at, c.first_authorized_at,
                 (SELECT max(g.last_used_at) FROM grants g
                   WHERE g.org_id = c.org_id AND g.client_id = c.client_id) AS last_used_at,
@@ -358,15 +371,21 @@ pub async fn find_authorized(
     .bind(org_id.0)
     .bind(id.0)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     Ok(row.map(AuthorizedClient::from))
 }
 
 /// Deletes the row if the organization neither restricts nor disables the client and has no grants
 /// for it. Returns true if a row was deleted. Fails with [`DbError::Reference`] if a user granted
 /// access in the meantime.
-pub async fn delete_undecided(db: impl DbHandle, org_id: OrgId, client_id: ClientId) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+pub async fn delete_undecided(
+    db: impl DbHandle,
+    org_id: OrgId,
+    client_id: ClientId,
+) -> Result<bool, DbError> {
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM org_clients WHERE org_id = $1 AND client_id = $2 AND scopes_restriction IS NULL
          AND disabled_at IS NULL
          AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.org_id = $1 AND grants.client_id = $2)"
@@ -375,5 +394,6 @@ pub async fn delete_undecided(db: impl DbHandle, org_id: OrgId, client_id: Clien
     .bind(client_id.uuid())
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(|done| done.rows_affected() == 1)
+    })
 }

@@ -12,7 +12,12 @@ pub const MAX_KNOWN_BROWSERS: u32 = 20;
 
 /// Returns true if the user with this email address has signed in with the browser after `since`.
 /// The query is the same whether or not such a user exists.
-pub async fn is_known(db: &Db, browser: Digest, email: &str, since: Timestamp) -> Result<bool, DbError> {
+pub async fn is_known(
+    db: &Db,
+    browser: Digest,
+    email: &str,
+    since: Timestamp,
+) -> Result<bool, DbError> {
     let found: Option<i64> = read_with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT b.signed_in_at FROM known_browsers b JOIN users u ON u.id = b.user_id
           WHERE b.digest = $1 AND u.email = $2 AND b.signed_in_at > $3"
@@ -37,7 +42,12 @@ pub async fn replace(tx: &mut Tx, before: Digest, after: Digest) -> Result<(), D
 
 /// Remembers a browser. The transaction must have locked the user's row, so that the password
 /// cannot change.
-pub async fn remember(tx: &mut Tx, browser: Digest, user_id: UserId, now: Timestamp) -> Result<(), DbError> {
+pub async fn remember(
+    tx: &mut Tx,
+    browser: Digest,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<(), DbError> {
     with_conn!(&mut *tx, |conn| sqlx::query(
         "INSERT INTO known_browsers (digest, user_id, signed_in_at) VALUES ($1, $2, $3)
          ON CONFLICT (digest, user_id) DO UPDATE SET signed_in_at = excluded.signed_in_at"
@@ -48,7 +58,8 @@ pub async fn remember(tx: &mut Tx, browser: Digest, user_id: UserId, now: Timest
     .execute(conn)
     .await
     .map(drop))?;
-    with_conn!(tx, |conn| sqlx::query(
+    with_conn!(tx, |conn| {
+        sqlx::query(
         "DELETE FROM known_browsers WHERE user_id = $1 AND digest IN (
            SELECT digest FROM known_browsers WHERE user_id = $1
             ORDER BY CASE WHEN digest = $2 THEN 0 ELSE 1 END, signed_in_at DESC LIMIT 1000 OFFSET $3)"
@@ -58,7 +69,8 @@ pub async fn remember(tx: &mut Tx, browser: Digest, user_id: UserId, now: Timest
     .bind(i64::from(MAX_KNOWN_BROWSERS))
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// Forgets all browsers of a user.
@@ -72,7 +84,8 @@ pub async fn forget_all(tx: &mut Tx, user_id: UserId) -> Result<(), DbError> {
 
 /// Deletes at most `limit` entries without a sign-in after `since`.
 pub async fn delete_expired(db: &Db, since: Timestamp, limit: u32) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM known_browsers WHERE (digest, user_id) IN (
            SELECT digest, user_id FROM known_browsers WHERE signed_in_at <= $1 ORDER BY signed_in_at LIMIT $2)"
     )
@@ -80,5 +93,6 @@ pub async fn delete_expired(db: &Db, since: Timestamp, limit: u32) -> Result<u64
     .bind(i64::from(limit))
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))
+    .map(|done| done.rows_affected())
+    })
 }

@@ -102,17 +102,22 @@ pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User
 }
 
 /// Returns the email addresses of the given users that exist.
-pub async fn list_emails(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
+pub async fn list_emails(
+    db: impl DbHandle,
+    ids: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
     let rows: Vec<(Uuid, String)> = with_conn!(
         db,
         |postgres| sqlx::query_as("SELECT id, email FROM users WHERE id = ANY($1)")
             .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
             .fetch_all(postgres)
             .await,
-        |sqlite| sqlx::query_as("SELECT id, email FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))")
-            .bind(ids_as_json(ids.iter().map(|id| id.0)))
-            .fetch_all(sqlite)
-            .await
+        |sqlite| sqlx::query_as(
+            "SELECT id, email FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))"
+        )
+        .bind(ids_as_json(ids.iter().map(|id| id.0)))
+        .fetch_all(sqlite)
+        .await
     )?;
     Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }
@@ -125,23 +130,27 @@ pub async fn find_for_login(db: &Db, email: &str) -> Result<Option<(User, String
         user: Row,
         password_hash: String,
     }
-    let row: Option<WithHash> = read_with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<WithHash> = read_with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT id, email, name, created_at, disabled_at, password_hash FROM users WHERE email = $1"
     )
     .bind(email)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     Ok(row.map(|row| (User::from(row.user), row.password_hash)))
 }
 
 /// Locks a user, so that they cannot be disabled during this transaction. Returns false if they
 /// already are, or if there is no such user.
 pub async fn lock_enabled(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
-    with_conn!(tx, |conn| sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NULL")
-        .bind(id.0)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+    with_conn!(tx, |conn| sqlx::query(
+        "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NULL"
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Locks a user, disabled or not, so that they cannot authorize anything during this transaction.
@@ -167,31 +176,37 @@ pub async fn update_password_hash(
     password_hash: &str,
     made_at: Option<Timestamp>,
 ) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE users SET password_hash = $2, password_made_at = $3 WHERE id = $1")
-        .bind(id.0)
-        .bind(password_hash)
-        .bind(made_at.map(Timestamp::seconds))
-        .execute(conn)
-        .await
-        .map(drop))
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE users SET password_hash = $2, password_made_at = $3 WHERE id = $1"
+    )
+    .bind(id.0)
+    .bind(password_hash)
+    .bind(made_at.map(Timestamp::seconds))
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Returns false if the user is already disabled.
 pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL")
-        .bind(id.0)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 pub async fn enable(db: impl DbHandle, id: UserId) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL")
-        .bind(id.0)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL"
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }
 
 /// Deletes a user and everything that belongs to them, including tokens. Audit events stay.
@@ -204,7 +219,11 @@ pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
         "DELETE FROM users WHERE id = $1",
     ];
     for statement in STATEMENTS {
-        with_conn!(&mut *tx, |conn| sqlx::query(statement).bind(id.0).execute(conn).await.map(drop))?;
+        with_conn!(&mut *tx, |conn| sqlx::query(statement)
+            .bind(id.0)
+            .execute(conn)
+            .await
+            .map(drop))?;
     }
     Ok(())
 }

@@ -108,7 +108,8 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool
         user: JoinedUser,
         password_made_at: Option<i64>,
     }
-    let row: Option<Joined> = read_with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Joined> = read_with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT s.id, s.user_id, s.signed_in_at, s.last_seen_at, s.user_agent, s.address,
                 u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at,
                 u.password_made_at
@@ -118,19 +119,24 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool
     )
     .bind(digest.bytes().as_slice())
     .fetch_optional(conn)
-    .await)?;
-    Ok(row.map(|row| (Session::from(row.session), User::from(row.user), row.password_made_at.is_some())))
+    .await
+    })?;
+    Ok(row.map(|row| {
+        (Session::from(row.session), User::from(row.user), row.password_made_at.is_some())
+    }))
 }
 
 /// Records a use of the session. A later stored time is kept, because requests of one browser may
 /// overtake each other.
 pub async fn touch(db: impl DbHandle, id: SessionId, now: Timestamp) -> Result<(), DbError> {
-    with_conn!(db, |conn| sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
-        .bind(id.0)
-        .bind(now.seconds())
-        .execute(conn)
-        .await
-        .map(drop))
+    with_conn!(db, |conn| sqlx::query(
+        "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2"
+    )
+    .bind(id.0)
+    .bind(now.seconds())
+    .execute(conn)
+    .await
+    .map(drop))
 }
 
 /// Lists the sessions of a user, most recently used first.
@@ -157,13 +163,19 @@ pub async fn delete(db: impl DbHandle, id: SessionId, user_id: UserId) -> Result
 
 /// Returns the number of deleted sessions. `except` is the session of the browser that sent the
 /// request.
-pub async fn delete_all(db: impl DbHandle, user_id: UserId, except: Option<SessionId>) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)")
-        .bind(user_id.0)
-        .bind(except.map(|id| id.0))
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected()))
+pub async fn delete_all(
+    db: impl DbHandle,
+    user_id: UserId,
+    except: Option<SessionId>,
+) -> Result<u64, DbError> {
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)"
+    )
+    .bind(user_id.0)
+    .bind(except.map(|id| id.0))
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected()))
 }
 
 /// Deletes at most `limit` sessions that started, or were last seen, before the given times. A
@@ -174,7 +186,8 @@ pub async fn delete_expired(
     seen_before: Timestamp,
     limit: u32,
 ) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query(
+    with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM sessions WHERE id IN (
            SELECT id FROM sessions WHERE signed_in_at < $1 AND (signed_in_at < $2 OR last_seen_at < $3)
             ORDER BY signed_in_at LIMIT $4)
@@ -186,5 +199,6 @@ pub async fn delete_expired(
     .bind(i64::from(limit))
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))
+    .map(|done| done.rows_affected())
+    })
 }

@@ -28,7 +28,11 @@ fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_seconds(at.seconds().div_euclid(HOUR) * HOUR)
 }
 
-pub async fn record(db: impl DbHandle, user_id: Option<UserId>, now: Timestamp) -> Result<(), DbError> {
+pub async fn record(
+    db: impl DbHandle,
+    user_id: Option<UserId>,
+    now: Timestamp,
+) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO sign_in_failures (account_id, hour, attempts) VALUES ($1, $2, 1)
          ON CONFLICT (account_id, hour) DO UPDATE SET attempts = sign_in_failures.attempts + 1"
@@ -73,8 +77,13 @@ pub async fn list_unaudited(db: &Db, now: Timestamp, limit: u32) -> Result<Vec<F
 }
 
 /// Returns false if another server already did this.
-pub async fn mark_audited(tx: &mut Tx, failures: &Failures, now: Timestamp) -> Result<bool, DbError> {
-    with_conn!(tx, |conn| sqlx::query(
+pub async fn mark_audited(
+    tx: &mut Tx,
+    failures: &Failures,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    with_conn!(tx, |conn| {
+        sqlx::query(
         "UPDATE sign_in_failures SET audited_at = $3 WHERE account_id = $1 AND hour = $2 AND audited_at IS NULL"
     )
     .bind(account(failures.user_id))
@@ -82,7 +91,8 @@ pub async fn mark_audited(tx: &mut Tx, failures: &Failures, now: Timestamp) -> R
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(|done| done.rows_affected() == 1)
+    })
 }
 
 /// Deletes at most `limit` rows of audited hours before `before`.

@@ -113,7 +113,11 @@ pub async fn insert(db: impl DbHandle, method: &AuthMethod) -> Result<(), DbErro
         .map(drop))
 }
 
-pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    id: AuthMethodId,
+) -> Result<Option<AuthMethod>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select!("AND id = $2"))
         .bind(org_id.0)
         .bind(id.0)
@@ -123,17 +127,30 @@ pub async fn find(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<
 }
 
 /// Finds and locks an auth method, so that only this transaction can change it.
-pub async fn lock(tx: &mut Tx, org_id: OrgId, id: AuthMethodId) -> Result<Option<AuthMethod>, DbError> {
-    let statement = if tx.locks_rows() { select!("AND id = $2 FOR NO KEY UPDATE") } else { select!("AND id = $2") };
-    let row: Option<Row> =
-        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(id.0).fetch_optional(conn).await)?;
+pub async fn lock(
+    tx: &mut Tx,
+    org_id: OrgId,
+    id: AuthMethodId,
+) -> Result<Option<AuthMethod>, DbError> {
+    let statement = if tx.locks_rows() {
+        select!("AND id = $2 FOR NO KEY UPDATE")
+    } else {
+        select!("AND id = $2")
+    };
+    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(statement)
+        .bind(org_id.0)
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
     Ok(row.map(AuthMethod::from))
 }
 
 /// Lists the auth methods of an organization by name.
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<AuthMethod>, DbError> {
-    let rows: Vec<Row> =
-        with_conn!(db, |conn| sqlx::query_as(select!("ORDER BY name, id")).bind(org_id.0).fetch_all(conn).await)?;
+    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(select!("ORDER BY name, id"))
+        .bind(org_id.0)
+        .fetch_all(conn)
+        .await)?;
     Ok(rows.into_iter().map(AuthMethod::from).collect())
 }
 
@@ -171,8 +188,10 @@ pub async fn delete(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Resul
 
 /// Lists the names of the webhooks that use an auth method.
 pub async fn list_webhooks(db: impl DbHandle, id: AuthMethodId) -> Result<Vec<String>, DbError> {
-    with_conn!(db, |conn| sqlx::query_scalar("SELECT name FROM webhooks WHERE auth_method_id = $1 ORDER BY name")
-        .bind(id.0)
-        .fetch_all(conn)
-        .await)
+    with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT name FROM webhooks WHERE auth_method_id = $1 ORDER BY name"
+    )
+    .bind(id.0)
+    .fetch_all(conn)
+    .await)
 }

@@ -112,10 +112,15 @@ pub async fn list_waiting(
     Ok(waiting)
 }
 
-async fn list_of_lanes(db: &Db, lanes: &[Lane], limit_per_lane: u32) -> Result<Vec<WaitingRow>, DbError> {
+async fn list_of_lanes(
+    db: &Db,
+    lanes: &[Lane],
+    limit_per_lane: u32,
+) -> Result<Vec<WaitingRow>, DbError> {
     read_with_conn!(
         db,
-        |postgres| sqlx::query_as(
+        |postgres| {
+            sqlx::query_as(
             "SELECT d.webhook_id, d.client_id, d.position, d.event_id, d.kind, d.data, d.occurred_at, d.waiting_since,
                     d.attempts
                FROM UNNEST($1::uuid[], $2::uuid[]) AS lane (webhook_id, client_id)
@@ -129,13 +134,15 @@ async fn list_of_lanes(db: &Db, lanes: &[Lane], limit_per_lane: u32) -> Result<V
         .bind(lanes.iter().map(|lane| lane.client_id).collect::<Vec<_>>())
         .bind(i64::from(limit_per_lane))
         .fetch_all(postgres)
-        .await,
+        .await
+        },
         |_sqlite| Ok(Vec::new())
     )
 }
 
 async fn list_of_lane(db: &Db, lane: Lane, limit: u32) -> Result<Vec<WaitingRow>, DbError> {
-    read_with_conn!(db, |conn| sqlx::query_as(
+    read_with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT webhook_id, client_id, position, event_id, kind, data, occurred_at, waiting_since, attempts
            FROM deliveries WHERE webhook_id = $1 AND client_id = $2 AND state = 'waiting' ORDER BY position LIMIT $3"
     )
@@ -143,7 +150,8 @@ async fn list_of_lane(db: &Db, lane: Lane, limit: u32) -> Result<Vec<WaitingRow>
     .bind(lane.client_id)
     .bind(i64::from(limit))
     .fetch_all(conn)
-    .await)
+    .await
+    })
 }
 
 /// A delivery as shown to operators.
@@ -180,8 +188,9 @@ impl TryFrom<Row> for Delivery {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let state = State::parse(&row.state)
-            .ok_or_else(|| DbError::corrupt("deliveries", "state", "this version does not know the state"))?;
+        let state = State::parse(&row.state).ok_or_else(|| {
+            DbError::corrupt("deliveries", "state", "this version does not know the state")
+        })?;
         Ok(Self {
             event_id: EventId(row.event_id),
             client_id: (!row.client_id.is_nil()).then_some(row.client_id),
@@ -269,7 +278,8 @@ pub async fn replay(
     .execute(conn)
     .await
     .map(drop))?;
-    with_conn!(tx, |conn| sqlx::query(
+    with_conn!(tx, |conn| {
+        sqlx::query(
         "UPDATE deliveries SET state = 'waiting', attempts = 0, waiting_since = $3, finished_at = NULL
           WHERE webhook_id = $1 AND state = 'parked' AND ($2 IS NULL OR event_id = $2)"
     )
@@ -278,11 +288,17 @@ pub async fn replay(
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))
+    .map(|done| done.rows_affected())
+    })
 }
 
 /// Deletes at most `limit` deliveries that were delivered, or parked, before a time.
-pub async fn delete_finished(db: &Db, state: State, before: Timestamp, limit: u32) -> Result<u64, DbError> {
+pub async fn delete_finished(
+    db: &Db,
+    state: State,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, DbError> {
     with_conn!(db, |conn| {
         sqlx::query(
         "DELETE FROM deliveries WHERE (webhook_id, event_id) IN (

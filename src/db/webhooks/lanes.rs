@@ -135,7 +135,8 @@ pub async fn claim(
 
 fn held_as_json(rules: ClaimRules<'_>) -> String {
     let hex = |id: Uuid| hex(id.as_bytes());
-    let held: Vec<_> = rules.held.iter().map(|held| (hex(held.lane.webhook_id.0), hex(held.org_id.0))).collect();
+    let held: Vec<_> =
+        rules.held.iter().map(|held| (hex(held.lane.webhook_id.0), hex(held.org_id.0))).collect();
     json(&held)
 }
 
@@ -143,7 +144,8 @@ fn held_as_json(rules: ClaimRules<'_>) -> String {
 pub async fn extend(db: &Db, held: &[ClaimedLane], leased_until: Timestamp) -> Result<(), DbError> {
     with_conn!(
         db,
-        |postgres| sqlx::query(
+        |postgres| {
+            sqlx::query(
             "UPDATE delivery_lanes l SET leased_until = $4
                FROM (SELECT l.webhook_id, l.client_id
                        FROM delivery_lanes l
@@ -158,8 +160,10 @@ pub async fn extend(db: &Db, held: &[ClaimedLane], leased_until: Timestamp) -> R
         .bind(leased_until.seconds())
         .execute(postgres)
         .await
-        .map(drop),
-        |sqlite| sqlx::query(
+        .map(drop)
+        },
+        |sqlite| {
+            sqlx::query(
             "UPDATE delivery_lanes SET leased_until = $2
               WHERE (webhook_id, client_id, holder) IN (
                 SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2) FROM json_each($1))",
@@ -169,13 +173,15 @@ pub async fn extend(db: &Db, held: &[ClaimedLane], leased_until: Timestamp) -> R
         .execute(sqlite)
         .await
         .map(drop)
+        }
     )
 }
 
 /// Deletes lanes of deleted webhooks, and at most `limit` deliveries in them. Such rows are written
 /// by transactions that ran at the same time as the deletion.
 pub async fn delete_orphaned(db: &Db, limit: u32) -> Result<u64, DbError> {
-    let deliveries = with_conn!(db, |conn| sqlx::query(
+    let deliveries = with_conn!(db, |conn| {
+        sqlx::query(
         "DELETE FROM deliveries WHERE (webhook_id, event_id) IN (
            SELECT d.webhook_id, d.event_id
              FROM delivery_lanes l JOIN deliveries d ON d.webhook_id = l.webhook_id AND d.client_id = l.client_id
@@ -184,7 +190,8 @@ pub async fn delete_orphaned(db: &Db, limit: u32) -> Result<u64, DbError> {
     .bind(i64::from(limit))
     .execute(conn)
     .await
-    .map(|done| done.rows_affected()))?;
+    .map(|done| done.rows_affected())
+    })?;
     if deliveries == u64::from(limit) {
         return Ok(deliveries);
     }

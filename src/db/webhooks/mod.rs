@@ -67,8 +67,11 @@ impl TryFrom<Row> for Webhook {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let unknown = || Column::of("webhooks", "encode_as").corrupt("this version does not know the encoding");
-        let event_kinds = row.event_kinds.map(|kinds| Column::of("webhooks", "event_kinds").json(kinds));
+        let unknown = || {
+            Column::of("webhooks", "encode_as").corrupt("this version does not know the encoding")
+        };
+        let event_kinds =
+            row.event_kinds.map(|kinds| Column::of("webhooks", "event_kinds").json(kinds));
         Ok(Self {
             id: WebhookId(row.id),
             org_id: OrgId(row.org_id),
@@ -80,7 +83,9 @@ impl TryFrom<Row> for Webhook {
             auth_method_id: row.auth_method_id.map(AuthMethodId),
             event_kinds: event_kinds.transpose()?,
             signing_secret: row.signing_secret_sealed,
-            former_secret: row.former_secret_sealed.zip(row.former_until.map(Timestamp::from_seconds)),
+            former_secret: row
+                .former_secret_sealed
+                .zip(row.former_until.map(Timestamp::from_seconds)),
             key_id: row.key_id,
             created_at: Timestamp::from_seconds(row.created_at),
             modified_at: Timestamp::from_seconds(row.modified_at),
@@ -134,12 +139,17 @@ pub async fn insert(db: impl DbHandle, webhook: &Webhook) -> Result<(), DbError>
         .map(drop))
 }
 
-pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option<Webhook>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 AND name = $2"))
-        .bind(org_id.0)
-        .bind(name)
-        .fetch_optional(conn)
-        .await)?;
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    name: &str,
+) -> Result<Option<Webhook>, DbError> {
+    let row: Option<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 AND name = $2"))
+            .bind(org_id.0)
+            .bind(name)
+            .fetch_optional(conn)
+            .await)?;
     row.map(Webhook::try_from).transpose()
 }
 
@@ -150,22 +160,28 @@ pub async fn lock(tx: &mut Tx, org_id: OrgId, name: &str) -> Result<Option<Webho
     } else {
         select!("WHERE org_id = $1 AND name = $2")
     };
-    let row: Option<Row> =
-        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(name).fetch_optional(conn).await)?;
+    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(statement)
+        .bind(org_id.0)
+        .bind(name)
+        .fetch_optional(conn)
+        .await)?;
     row.map(Webhook::try_from).transpose()
 }
 
 pub async fn find_by_id(db: impl DbHandle, id: WebhookId) -> Result<Option<Webhook>, DbError> {
-    let row: Option<Row> =
-        with_conn!(db, |conn| sqlx::query_as(select!("WHERE id = $1")).bind(id.0).fetch_optional(conn).await)?;
+    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select!("WHERE id = $1"))
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await)?;
     row.map(Webhook::try_from).transpose()
 }
 
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<Webhook>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 ORDER BY name"))
-        .bind(org_id.0)
-        .fetch_all(conn)
-        .await)?;
+    let rows: Vec<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 ORDER BY name"))
+            .bind(org_id.0)
+            .fetch_all(conn)
+            .await)?;
     rows.into_iter().map(Webhook::try_from).collect()
 }
 
@@ -193,18 +209,25 @@ pub async fn update(db: impl DbHandle, webhook: &Webhook) -> Result<bool, DbErro
 
 /// Deletes a webhook and its deliveries. Returns false if it does not exist.
 pub async fn delete(tx: &mut Tx, org_id: OrgId, id: WebhookId) -> Result<bool, DbError> {
-    let deleted = with_conn!(&mut *tx, |conn| sqlx::query("DELETE FROM webhooks WHERE id = $1 AND org_id = $2")
-        .bind(id.0)
-        .bind(org_id.0)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))?;
+    let deleted = with_conn!(&mut *tx, |conn| sqlx::query(
+        "DELETE FROM webhooks WHERE id = $1 AND org_id = $2"
+    )
+    .bind(id.0)
+    .bind(org_id.0)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))?;
     if deleted {
         // Lanes are locked before deliveries, in the same order as everywhere.
-        for statement in
-            ["DELETE FROM delivery_lanes WHERE webhook_id = $1", "DELETE FROM deliveries WHERE webhook_id = $1"]
-        {
-            with_conn!(&mut *tx, |conn| sqlx::query(statement).bind(id.0).execute(conn).await.map(drop))?;
+        for statement in [
+            "DELETE FROM delivery_lanes WHERE webhook_id = $1",
+            "DELETE FROM deliveries WHERE webhook_id = $1",
+        ] {
+            with_conn!(&mut *tx, |conn| sqlx::query(statement)
+                .bind(id.0)
+                .execute(conn)
+                .await
+                .map(drop))?;
         }
     }
     Ok(deleted)
@@ -212,7 +235,11 @@ pub async fn delete(tx: &mut Tx, org_id: OrgId, id: WebhookId) -> Result<bool, D
 
 /// Returns true if the organization has this auth method. The foreign key of `webhooks` does not
 /// check the organization.
-pub async fn auth_method_exists(db: impl DbHandle, org_id: OrgId, id: AuthMethodId) -> Result<bool, DbError> {
+pub async fn auth_method_exists(
+    db: impl DbHandle,
+    org_id: OrgId,
+    id: AuthMethodId,
+) -> Result<bool, DbError> {
     let found: Option<i64> = with_conn!(db, |conn| sqlx::query_scalar(
         "SELECT CAST(1 AS BIGINT) FROM auth_methods WHERE id = $1 AND org_id = $2"
     )

@@ -51,8 +51,14 @@ impl NewEvent {
 /// Writes events for delivery and `recorded` to the audit trail. On Postgres this is one statement,
 /// which should be the last one of its transaction. Nothing is written for events that no webhook
 /// receives.
-pub async fn enqueue(tx: &mut Tx, recorded: &[AuditEvent], events: &[NewEvent], now: Timestamp) -> Result<(), DbError> {
-    let (of_orgs, of_all): (Vec<&NewEvent>, Vec<&NewEvent>) = events.iter().partition(|event| event.org_id.is_some());
+pub async fn enqueue(
+    tx: &mut Tx,
+    recorded: &[AuditEvent],
+    events: &[NewEvent],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let (of_orgs, of_all): (Vec<&NewEvent>, Vec<&NewEvent>) =
+        events.iter().partition(|event| event.org_id.is_some());
     let recorded = with_conn!(
         &mut *tx,
         |postgres| enqueue_on_postgres(postgres, recorded, &of_orgs, &of_all, now).await,
@@ -125,7 +131,9 @@ async fn enqueue_on_postgres<'r>(
     let mut remaining = recorded;
     if !of_orgs.is_empty() {
         let sql = if recorded.is_empty() { FOR_ORGS } else { FOR_ORGS_RECORDED };
-        with_recorded(with_events(sqlx::query(sql), of_orgs, now), recorded).execute(&mut *conn).await?;
+        with_recorded(with_events(sqlx::query(sql), of_orgs, now), recorded)
+            .execute(&mut *conn)
+            .await?;
         remaining = &[];
     }
     if !of_all.is_empty() {
@@ -208,15 +216,18 @@ async fn enqueue_on_sqlite(
     of_all: &[&NewEvent],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    const OF_ORG: [&str; 2] =
-        [upsert_lanes!("w.org_id = unhex(e.value ->> 1)"), insert_deliveries!("w.org_id = unhex(e.value ->> 1)")];
+    const OF_ORG: [&str; 2] = [
+        upsert_lanes!("w.org_id = unhex(e.value ->> 1)"),
+        insert_deliveries!("w.org_id = unhex(e.value ->> 1)"),
+    ];
     const OF_ANY: [&str; 2] = [upsert_lanes!("TRUE"), insert_deliveries!("TRUE")];
     for (events, [lanes, deliveries]) in [(of_orgs, OF_ORG), (of_all, OF_ANY)] {
         if events.is_empty() {
             continue;
         }
         let rows = as_json_rows(events);
-        let upserted = sqlx::query(lanes).bind(&rows).bind(now.seconds()).execute(&mut *conn).await?;
+        let upserted =
+            sqlx::query(lanes).bind(&rows).bind(now.seconds()).execute(&mut *conn).await?;
         if upserted.rows_affected() > 0 {
             sqlx::query(deliveries).bind(&rows).bind(now.seconds()).execute(&mut *conn).await?;
         }
@@ -226,7 +237,8 @@ async fn enqueue_on_sqlite(
 
 fn as_json_rows(events: &[&NewEvent]) -> String {
     let hex = |id: Uuid| hex(id.as_bytes());
-    let row =
-        |event: &&NewEvent| json!([hex(event.id.0), event.org().map(hex), hex(event.lane()), event.kind, event.data]);
+    let row = |event: &&NewEvent| {
+        json!([hex(event.id.0), event.org().map(hex), hex(event.lane()), event.kind, event.data])
+    };
     Value::Array(events.iter().map(row).collect()).to_string()
 }

@@ -74,8 +74,9 @@ async fn release(db: &Db, releases: Vec<Release>) -> Result<Vec<Released>, DbErr
         recorded
     };
     let recorded: HashSet<Lane> = recorded.into_iter().collect();
-    let released =
-        |release: &Release| if recorded.contains(&release.claimed.lane) { Released::Recorded } else { Released::Lost };
+    let released = |release: &Release| {
+        if recorded.contains(&release.claimed.lane) { Released::Recorded } else { Released::Lost }
+    };
     Ok(releases.iter().map(released).collect())
 }
 
@@ -84,7 +85,9 @@ async fn release(db: &Db, releases: Vec<Release>) -> Result<Vec<Released>, DbErr
 async fn release_batch(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbError> {
     let lanes = || releases.iter().map(|release| release.claimed.lane);
     let attempted = || {
-        releases.iter().flat_map(|release| release.attempted.iter().map(move |result| (release.claimed.lane, result)))
+        releases.iter().flat_map(|release| {
+            release.attempted.iter().map(move |result| (release.claimed.lane, result))
+        })
     };
     let rows: Vec<(Uuid, Uuid)> = with_conn!(
         db,
@@ -136,7 +139,8 @@ async fn release_batch(db: &Db, releases: &[Release]) -> Result<Vec<Lane>, DbErr
 }
 
 async fn release_one(tx: &mut Tx, release: &Release) -> Result<bool, DbError> {
-    let Release { claimed: ClaimedLane { lane, holder, version, .. }, attempted, due_at, now } = release;
+    let Release { claimed: ClaimedLane { lane, holder, version, .. }, attempted, due_at, now } =
+        release;
     let held = with_conn!(&mut *tx, |conn| sqlx::query(
         "UPDATE delivery_lanes
             SET holder = NULL, leased_until = NULL,
@@ -160,9 +164,14 @@ async fn release_one(tx: &mut Tx, release: &Release) -> Result<bool, DbError> {
     Ok(held)
 }
 
-async fn record(tx: &mut Tx, webhook_id: WebhookId, attempted: &AttemptResult) -> Result<(), DbError> {
+async fn record(
+    tx: &mut Tx,
+    webhook_id: WebhookId,
+    attempted: &AttemptResult,
+) -> Result<(), DbError> {
     let finished_at = (attempted.state != State::Waiting).then_some(attempted.at.seconds());
-    with_conn!(tx, |conn| sqlx::query(
+    with_conn!(tx, |conn| {
+        sqlx::query(
         "UPDATE deliveries
             SET state = $3, attempts = $4, attempted_at = $5, status = $6, failure = $7, finished_at = $8
           WHERE webhook_id = $1 AND event_id = $2 AND state = 'waiting'"
@@ -177,5 +186,6 @@ async fn record(tx: &mut Tx, webhook_id: WebhookId, attempted: &AttemptResult) -
     .bind(finished_at)
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }

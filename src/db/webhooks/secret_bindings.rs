@@ -43,10 +43,17 @@ struct Columns {
 
 impl Columns {
     fn binding(self, table: &'static str) -> Result<Option<SecretBinding>, DbError> {
-        let origins = self.bound_origins.map(|origins| Column::of(table, "bound_origins").json(origins)).transpose()?;
-        let record = self.binding_record.map(|record| Column::of(table, "binding_record").json(record)).transpose()?;
+        let origins = self
+            .bound_origins
+            .map(|origins| Column::of(table, "bound_origins").json(origins))
+            .transpose()?;
+        let record = self
+            .binding_record
+            .map(|record| Column::of(table, "binding_record").json(record))
+            .transpose()?;
         let to = self.open_to.map(UserId);
-        let open = self.open_until.map(|until| Window { until: Timestamp::from_seconds(until), to });
+        let open =
+            self.open_until.map(|until| Window { until: Timestamp::from_seconds(until), to });
         Ok(origins.map(|origins| SecretBinding::stored(origins, record, open)))
     }
 }
@@ -59,15 +66,18 @@ pub async fn find_for_variables(
 ) -> Result<BTreeMap<String, (VariableId, Option<SecretBinding>)>, DbError> {
     let rows: Vec<Row> = with_conn!(
         db,
-        |postgres| sqlx::query_as(
+        |postgres| {
+            sqlx::query_as(
             "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret AND name = ANY($2)"
         )
         .bind(org_id.0)
         .bind(names.iter().copied().collect::<Vec<_>>())
         .fetch_all(postgres)
-        .await,
-        |sqlite| sqlx::query_as(
+        .await
+        },
+        |sqlite| {
+            sqlx::query_as(
             "SELECT id, name, bound_origins, open_until, open_to, binding_record FROM webhook_variables
                   WHERE org_id = $1 AND is_secret = 1 AND name IN (SELECT value FROM json_each($2))"
         )
@@ -75,6 +85,7 @@ pub async fn find_for_variables(
         .bind(Json(names))
         .fetch_all(sqlite)
         .await
+        }
     )?;
     let read = |row: Row| -> Result<_, DbError> {
         Ok((row.name, (VariableId(row.id), row.columns.binding("webhook_variables")?)))
@@ -131,13 +142,15 @@ pub async fn find_for_auth_method(
     org_id: OrgId,
     id: AuthMethodId,
 ) -> Result<Option<Option<SecretBinding>>, DbError> {
-    let row: Option<Columns> = with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Columns> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT bound_origins, open_until, open_to, binding_record FROM auth_methods WHERE org_id = $1 AND id = $2"
     )
     .bind(org_id.0)
     .bind(id.0)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(|row| row.binding("auth_methods")).transpose()
 }
 
@@ -155,7 +168,8 @@ pub async fn find_auth_method(
         #[sqlx(flatten)]
         columns: Columns,
     }
-    let row: Option<Found> = with_conn!(db, |conn| sqlx::query_as(
+    let row: Option<Found> = with_conn!(db, |conn| {
+        sqlx::query_as(
         "SELECT id, org_id, name, access_token_url, client_id, client_secret_sealed, key_id, secret_origin,
                 audience, scope, created_at, modified_at, bound_origins, open_until, open_to, binding_record
            FROM auth_methods WHERE org_id = $1 AND id = $2"
@@ -163,7 +177,8 @@ pub async fn find_auth_method(
     .bind(org_id.0)
     .bind(id.0)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     let Some(Found { method, columns }) = row else { return Ok(None) };
     Ok(Some((method.into(), columns.binding("auth_methods")?)))
 }
@@ -216,7 +231,10 @@ pub async fn list_unbound_orgs(db: &Db) -> Result<Vec<OrgId>, DbError> {
 
 /// Lists the secret variables and auth methods of an organization that have no binding, with their
 /// names.
-pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(BoundRow, String)>, DbError> {
+pub async fn list_unbound(
+    db: impl DbHandle,
+    org_id: OrgId,
+) -> Result<Vec<(BoundRow, String)>, DbError> {
     #[derive(sqlx::FromRow)]
     struct Unbound {
         id: Uuid,
@@ -225,15 +243,18 @@ pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(Bound
     }
     let rows: Vec<Unbound> = with_conn!(
         db,
-        |postgres| sqlx::query_as(
+        |postgres| {
+            sqlx::query_as(
             "SELECT id, name, TRUE AS is_variable FROM webhook_variables
                   WHERE org_id = $1 AND bound_origins IS NULL AND is_secret
                   UNION ALL SELECT id, name, FALSE FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
         )
         .bind(org_id.0)
         .fetch_all(postgres)
-        .await,
-        |sqlite| sqlx::query_as(
+        .await
+        },
+        |sqlite| {
+            sqlx::query_as(
             "SELECT id, name, 1 AS is_variable FROM webhook_variables
                   WHERE org_id = $1 AND bound_origins IS NULL AND is_secret = 1
                   UNION ALL SELECT id, name, 0 FROM auth_methods WHERE org_id = $1 AND bound_origins IS NULL"
@@ -241,6 +262,7 @@ pub async fn list_unbound(db: impl DbHandle, org_id: OrgId) -> Result<Vec<(Bound
         .bind(org_id.0)
         .fetch_all(sqlite)
         .await
+        }
     )?;
     let read = |row: Unbound| {
         let bound = if row.is_variable {

@@ -85,12 +85,17 @@ pub async fn insert(db: impl DbHandle, variable: &Variable) -> Result<(), DbErro
         .map(drop))
 }
 
-pub async fn find(db: impl DbHandle, org_id: OrgId, name: &str) -> Result<Option<Variable>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 AND name = $2"))
-        .bind(org_id.0)
-        .bind(name)
-        .fetch_optional(conn)
-        .await)?;
+pub async fn find(
+    db: impl DbHandle,
+    org_id: OrgId,
+    name: &str,
+) -> Result<Option<Variable>, DbError> {
+    let row: Option<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 AND name = $2"))
+            .bind(org_id.0)
+            .bind(name)
+            .fetch_optional(conn)
+            .await)?;
     Ok(row.map(Variable::from))
 }
 
@@ -101,24 +106,30 @@ pub async fn lock(tx: &mut Tx, org_id: OrgId, name: &str) -> Result<Option<Varia
     } else {
         select!("WHERE org_id = $1 AND name = $2")
     };
-    let row: Option<Row> =
-        with_conn!(tx, |conn| sqlx::query_as(statement).bind(org_id.0).bind(name).fetch_optional(conn).await)?;
+    let row: Option<Row> = with_conn!(tx, |conn| sqlx::query_as(statement)
+        .bind(org_id.0)
+        .bind(name)
+        .fetch_optional(conn)
+        .await)?;
     Ok(row.map(Variable::from))
 }
 
 pub async fn list(db: impl DbHandle, org_id: OrgId) -> Result<Vec<Variable>, DbError> {
-    let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 ORDER BY name"))
-        .bind(org_id.0)
-        .fetch_all(conn)
-        .await)?;
+    let rows: Vec<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select!("WHERE org_id = $1 ORDER BY name"))
+            .bind(org_id.0)
+            .fetch_all(conn)
+            .await)?;
     Ok(rows.into_iter().map(Variable::from).collect())
 }
 
 pub async fn count(db: impl DbHandle, org_id: OrgId) -> Result<u64, DbError> {
-    with_conn!(db, |conn| sqlx::query_scalar("SELECT count(*) FROM webhook_variables WHERE org_id = $1")
-        .bind(org_id.0)
-        .fetch_one(conn)
-        .await)
+    with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT count(*) FROM webhook_variables WHERE org_id = $1"
+    )
+    .bind(org_id.0)
+    .fetch_one(conn)
+    .await)
     .map(counted)
 }
 
@@ -136,10 +147,12 @@ pub async fn update(db: impl DbHandle, variable: &Variable) -> Result<bool, DbEr
 
 /// Returns false if there is no such variable.
 pub async fn delete(db: impl DbHandle, org_id: OrgId, id: VariableId) -> Result<bool, DbError> {
-    with_conn!(db, |conn| sqlx::query("DELETE FROM webhook_variables WHERE id = $1 AND org_id = $2")
-        .bind(id.0)
-        .bind(org_id.0)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected() == 1))
+    with_conn!(db, |conn| sqlx::query(
+        "DELETE FROM webhook_variables WHERE id = $1 AND org_id = $2"
+    )
+    .bind(id.0)
+    .bind(org_id.0)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1))
 }

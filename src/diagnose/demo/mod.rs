@@ -32,7 +32,8 @@ pub fn run(output: Output) -> Result<(), Failure> {
 
 async fn serve_demo(folder: &Folder, output: Output) -> Result<(), Failure> {
     let loaded = settings(folder)?;
-    let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format).map_err(Failure::failed)?;
+    let _telemetry = telemetry::start(&loaded.config.log.level, loaded.config.log.format)
+        .map_err(Failure::failed)?;
     let context = database::open_any_schema(&loaded.config)?;
     let ring = key_ring::ring_for(&loaded.config, &context.random).map_err(Failure::failed)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -62,7 +63,13 @@ async fn serve_demo(folder: &Folder, output: Output) -> Result<(), Failure> {
 }
 
 /// Sets up the demo and prints its tour. It runs once the server accepts requests.
-async fn print_tour(app: &App, url: &str, resource: &str, secret: &Secret, output: Output) -> Result<(), Failure> {
+async fn print_tour(
+    app: &App,
+    url: &str,
+    resource: &str,
+    secret: &Secret,
+    output: Output,
+) -> Result<(), Failure> {
     let stage = Stage::set_up(app, url, resource, secret).await?;
     let tour = tour::lines(&stage);
     let shown = json!({
@@ -117,7 +124,9 @@ impl Folder {
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).map_err(|cause| Failure::Failed(format!("cannot create {}: {cause}", path.display())))?;
+        builder.create(&path).map_err(|cause| {
+            Failure::Failed(format!("cannot create {}: {cause}", path.display()))
+        })?;
         Ok(Self(path))
     }
 }

@@ -36,10 +36,21 @@ pub struct Stage {
 const EMAIL: &str = "ada@demo.example";
 
 impl Stage {
-    pub async fn set_up(app: &App, sample_url: &str, resource: &str, secret: &Secret) -> Result<Self, Failure> {
+    pub async fn set_up(
+        app: &App,
+        sample_url: &str,
+        resource: &str,
+        secret: &Secret,
+    ) -> Result<Self, Failure> {
         let context = &app.context;
         let password = context.random.password();
-        let made = bootstrap::bootstrap(context, "Demo", EMAIL, Some(password.clone()), &AuditActor::COMMAND_LINE);
+        let made = bootstrap::bootstrap(
+            context,
+            "Demo",
+            EMAIL,
+            Some(password.clone()),
+            &AuditActor::COMMAND_LINE,
+        );
         let made = made.await.map_err(Failure::failed)?;
         add_resource(app, resource, secret).await?;
         let url = app.config.http.public_url.clone();
@@ -84,17 +95,22 @@ async fn register(url: &str, client: &Value) -> Result<String, Failure> {
         .await
         .map_err(Failure::failed)?;
     let client_id = response.json().and_then(|body| body["client_id"].as_str().map(str::to_owned));
-    client_id.ok_or_else(|| Failure::Failed(format!("the demo's client was not registered: {}", response.summary())))
+    client_id.ok_or_else(|| {
+        Failure::Failed(format!("the demo's client was not registered: {}", response.summary()))
+    })
 }
 
 /// Restricts the client to two scopes.
 async fn restrict(app: &App, client_id: &str, org_id: OrgId) -> Result<(), Failure> {
     let client_id = ClientId::parse(client_id)
         .map_err(|_| Failure::Failed("the demo's client has no valid client_id".to_owned()))?;
-    let restriction = ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalog);
+    let restriction =
+        ScopesRestriction::parse(&["openid".to_owned()], &["mcp_read".to_owned()], &app.catalog);
     let restriction = restriction.map_err(Failure::failed)?;
     let rules = app.restriction_rules(client_id);
     let new = NewRestriction { org_id, client_id, restriction: Some(&restriction), rules };
-    let done = scopes_restriction::restrict_scopes(&app.context, new, None, &AuditActor::COMMAND_LINE).await;
+    let done =
+        scopes_restriction::restrict_scopes(&app.context, new, None, &AuditActor::COMMAND_LINE)
+            .await;
     done.map(drop).map_err(Failure::failed)
 }

@@ -60,7 +60,9 @@ fn find(stage: &Stage) -> Vec<Stop> {
         ),
         stop(
             "   The metadata of the API, and of its authorization server:",
-            format!("curl -s {metadata}; echo\ncurl -s {url}/.well-known/oauth-authorization-server; echo"),
+            format!(
+                "curl -s {metadata}; echo\ncurl -s {url}/.well-known/oauth-authorization-server; echo"
+            ),
         ),
     ]
 }
@@ -72,11 +74,16 @@ fn register(stage: &Stage) -> Vec<Stop> {
         stage.api_key.expose(),
         stage.application_key.expose()
     );
-    let register =
-        format!("curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' -d '{client}'; echo");
-    let restriction = format!("curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction {keys}; echo");
+    let register = format!(
+        "curl -s {url}/api/v2/oauth2/register -H 'Content-Type: application/json' -d '{client}'; echo"
+    );
+    let restriction =
+        format!("curl -s {url}/api/v2/oauth2/clients/{client_id}/scopes_restriction {keys}; echo");
     vec![
-        stop("2. A client registers itself. It is registered already, so it gets the same client_id again.", register),
+        stop(
+            "2. A client registers itself. It is registered already, so it gets the same client_id again.",
+            register,
+        ),
         stop("   The organization limits it to two scopes:", restriction),
     ]
 }
@@ -133,7 +140,8 @@ fn use_token(stage: &Stage) -> Vec<Stop> {
          -d code=\"$CODE\" -d code_verifier={verifier} \\\n  \
          --data-urlencode redirect_uri={redirect} --data-urlencode resource={resource}); echo \"$TOKENS\""
     );
-    let call = format!("curl -si {resource} -H \"Authorization: Bearer $(member access_token)\"; echo");
+    let call =
+        format!("curl -si {resource} -H \"Authorization: Bearer $(member access_token)\"; echo");
     let revoke = format!(
         "curl -s -o /dev/null -w '%{{http_code}}\\n' {url}/oauth2/v1/revoke -d client_id={client_id} \\\n  \
          -d token=\"$(member refresh_token)\""
@@ -145,6 +153,9 @@ fn use_token(stage: &Stage) -> Vec<Stop> {
             exchange,
         ),
         stop("5. The API accepts the token:", format!("{MEMBER}\n{call}")),
-        stop("6. The client revokes the token, and the API refuses it:", format!("{revoke}\n{call}")),
+        stop(
+            "6. The client revokes the token, and the API refuses it:",
+            format!("{revoke}\n{call}"),
+        ),
     ]
 }

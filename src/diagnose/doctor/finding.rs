@@ -31,12 +31,32 @@ impl Findings {
         self.all.push(Finding { about, level: Level::Ok, message: message.into(), advice: None });
     }
 
-    pub fn note(&mut self, about: &'static str, message: impl Into<String>, advice: impl Into<String>) {
-        self.all.push(Finding { about, level: Level::Note, message: message.into(), advice: Some(advice.into()) });
+    pub fn note(
+        &mut self,
+        about: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.all.push(Finding {
+            about,
+            level: Level::Note,
+            message: message.into(),
+            advice: Some(advice.into()),
+        });
     }
 
-    pub fn problem(&mut self, about: &'static str, message: impl Into<String>, advice: impl Into<String>) {
-        self.all.push(Finding { about, level: Level::Problem, message: message.into(), advice: Some(advice.into()) });
+    pub fn problem(
+        &mut self,
+        about: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.all.push(Finding {
+            about,
+            level: Level::Problem,
+            message: message.into(),
+            advice: Some(advice.into()),
+        });
     }
 
     /// Adds a problem that affects clients.
@@ -45,7 +65,13 @@ impl Findings {
     }
 
     /// Adds a fault, or a finding that all is well.
-    pub fn judge(&mut self, about: &'static str, good: &str, outcome: Result<(), Fault>, advice: &str) {
+    pub fn judge(
+        &mut self,
+        about: &'static str,
+        good: &str,
+        outcome: Result<(), Fault>,
+        advice: &str,
+    ) {
         match outcome {
             Ok(()) => self.ok(about, good),
             Err(fault) => self.fault(about, fault, advice),
@@ -69,7 +95,8 @@ impl Finding {
             Level::Note => "note",
             Level::Problem => "PROBLEM",
         };
-        let advice = advice.as_ref().map(|advice| format!("\n{:9}-> {advice}", "")).unwrap_or_default();
+        let advice =
+            advice.as_ref().map(|advice| format!("\n{:9}-> {advice}", "")).unwrap_or_default();
         format!("{mark:8} {about}: {message}{advice}")
     }
 }

@@ -14,7 +14,13 @@ use crate::rules::authorization::resource::{Resource, admit};
 const ABOUT: &str = "MCP server";
 const DOCUMENT: &str = "resource metadata";
 
-pub async fn examine(probe: &Probe, loaded: &Loaded, known: &[Resource], url: &str, findings: &mut Findings) {
+pub async fn examine(
+    probe: &Probe,
+    loaded: &Loaded,
+    known: &[Resource],
+    url: &str,
+    findings: &mut Findings,
+) {
     let Some(challenge) = challenge(probe, url, findings).await else { return };
     if let Some(scope) = parameter(&challenge, "scope") {
         scopes(loaded, "the challenge", scope.split(' '), findings);
@@ -54,7 +60,8 @@ async fn challenge(probe: &Probe, url: &str, findings: &mut Findings) -> Option<
     let advice = "respond to requests without a token with 401 and WWW-Authenticate: Bearer \
                   resource_metadata=\"…\"";
     if response.status != 401 {
-        let message = format!("a request without a token returns {} instead of 401", response.summary());
+        let message =
+            format!("a request without a token returns {} instead of 401", response.summary());
         findings.fault(ABOUT, Fault::new(message, ALL_CLIENTS), advice);
         return None;
     }
@@ -70,30 +77,52 @@ async fn challenge(probe: &Probe, url: &str, findings: &mut Findings) -> Option<
 }
 
 /// Sends the first request of an MCP client, and GET if the server does not accept POST there.
-async fn request_without_token(probe: &Probe, url: &str, findings: &mut Findings) -> Result<Response, OutgoingError> {
+async fn request_without_token(
+    probe: &Probe,
+    url: &str,
+    findings: &mut Findings,
+) -> Result<Response, OutgoingError> {
     let client = json!({"name": "grantor doctor", "version": env!("CARGO_PKG_VERSION")});
-    let parameters = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters});
+    let parameters =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+    let initialize =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters});
     let posted = probe.post_json(url, &initialize).await?;
     if !matches!(posted.status, 404 | 405 | 501) {
         return Ok(posted);
     }
     let response = probe.get(url, &[]).await?;
     if response.status == 401 {
-        let message = format!("POST returns {}, so this is an API and not an MCP server", posted.status);
-        findings.note(ABOUT, message, "check the URL if it should be an MCP server: MCP clients send POST");
+        let message =
+            format!("POST returns {}, so this is an API and not an MCP server", posted.status);
+        findings.note(
+            ABOUT,
+            message,
+            "check the URL if it should be an MCP server: MCP clients send POST",
+        );
         return Ok(response);
     }
     Ok(posted)
 }
 
 /// Fetches the metadata from the URL in the challenge, or from the URLs that clients guess.
-async fn document(probe: &Probe, url: &str, challenge: &str, findings: &mut Findings) -> Option<Value> {
+async fn document(
+    probe: &Probe,
+    url: &str,
+    challenge: &str,
+    findings: &mut Findings,
+) -> Option<Value> {
     let named = parameter(challenge, "resource_metadata");
     let candidates = named.clone().map_or_else(|| well_known(url), |named| vec![named]);
     let mut seen = Vec::new();
     for candidate in &candidates {
-        match probe.get(candidate, &[("accept", "application/json"), ("mcp-protocol-version", "2025-11-25")]).await {
+        match probe
+            .get(
+                candidate,
+                &[("accept", "application/json"), ("mcp-protocol-version", "2025-11-25")],
+            )
+            .await
+        {
             Ok(response) => {
                 if let Some(document) = read(&response) {
                     findings.ok(DOCUMENT, format!("it is at {candidate}"));
@@ -105,10 +134,13 @@ async fn document(probe: &Probe, url: &str, challenge: &str, findings: &mut Find
             Err(error) => seen.push(format!("{candidate}: {error}")),
         }
     }
-    let source = if named.is_some() { "from the challenge" } else { "the challenge contains no URL" };
+    let source =
+        if named.is_some() { "from the challenge" } else { "the challenge contains no URL" };
     let message = format!("the document was not found ({source}): {}", seen.join("; "));
-    let advice =
-        format!("serve it as JSON at {}, and set resource_metadata to this URL", well_known(url).swap_remove(0));
+    let advice = format!(
+        "serve it as JSON at {}, and set resource_metadata to this URL",
+        well_known(url).swap_remove(0)
+    );
     findings.fault(DOCUMENT, Fault::new(message, ALL_CLIENTS), &advice);
     None
 }
@@ -127,7 +159,13 @@ async fn browser_clients(probe: &Probe, url: &str, findings: &mut Findings) {
     }
 }
 
-fn resource(loaded: &Loaded, known: &[Resource], url: &str, document: &Value, findings: &mut Findings) {
+fn resource(
+    loaded: &Loaded,
+    known: &[Resource],
+    url: &str,
+    document: &Value,
+    findings: &mut Findings,
+) {
     let advice = format!("set \"resource\": \"{}\" in the document", url.escape_debug());
     let Some(named) = text(document, "resource") else {
         // A member of the wrong type was reported with the other members.
@@ -164,7 +202,8 @@ fn audience(loaded: &Loaded, known: &[Resource], named: &str, findings: &mut Fin
     for resource in &resources {
         let is_known = known.contains(resource);
         match difference(named, resource.as_str()) {
-            None => findings.ok(DOCUMENT, format!("this server issues tokens for it, with aud {resource}")),
+            None => findings
+                .ok(DOCUMENT, format!("this server issues tokens for it, with aud {resource}")),
             Some(difference) => {
                 let message = format!("aud of its tokens differs from the document: {difference}");
                 let affects = "MCP servers that compare aud with their resource exactly";
@@ -173,7 +212,11 @@ fn audience(loaded: &Loaded, known: &[Resource], named: &str, findings: &mut Fin
         }
         if !is_known {
             let message = "this server does not know the resource, so it cannot use introspection";
-            findings.note(DOCUMENT, message, "`grantor resource create` adds it, with a secret for introspection");
+            findings.note(
+                DOCUMENT,
+                message,
+                "`grantor resource create` adds it, with a secret for introspection",
+            );
         }
     }
 }
@@ -205,41 +248,66 @@ fn authorization_server(issuer: &str, document: &Value, findings: &mut Findings)
         return;
     };
     match difference(issuer, first) {
-        None => findings.ok(DOCUMENT, "authorization_servers[0] is exactly the issuer of this server"),
+        None => {
+            findings.ok(DOCUMENT, "authorization_servers[0] is exactly the issuer of this server")
+        }
         Some(difference) => {
             let affects = "Codex, VS Code, Claude Code, Cursor and Inspector, which compare it with the issuer";
-            let message = format!("authorization_servers[0] is not the issuer of this server: {difference}");
+            let message =
+                format!("authorization_servers[0] is not the issuer of this server: {difference}");
             findings.fault(DOCUMENT, Fault::new(message, affects), &advice);
         }
     }
     if servers.is_some_and(|servers| servers.len() > 1) {
-        findings.note(DOCUMENT, "it names several authorization servers", "clients use only the first");
+        findings.note(
+            DOCUMENT,
+            "it names several authorization servers",
+            "clients use only the first",
+        );
     }
 }
 
-fn scopes<'a>(loaded: &Loaded, place: &str, names: impl Iterator<Item = &'a str>, findings: &mut Findings) {
+fn scopes<'a>(
+    loaded: &Loaded,
+    place: &str,
+    names: impl Iterator<Item = &'a str>,
+    findings: &mut Findings,
+) {
     let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
-    let quoted =
-        |names: &[&str]| names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(" ");
-    let (known, unknown): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| loaded.catalog.find(name).is_some());
+    let quoted = |names: &[&str]| {
+        names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        names.iter().partition(|name| loaded.catalog.find(name).is_some());
     if !unknown.is_empty() {
-        let message = format!("{place} names {}, which this server does not know", quoted(&unknown));
+        let message =
+            format!("{place} names {}, which this server does not know", quoted(&unknown));
         let advice = "use scopes of the catalog there, or add them to the catalog of \
                       `scopes.catalog`";
         findings.fault(DOCUMENT, Fault::new(message, ALL_CLIENTS), advice);
     }
-    let private: Vec<&str> =
-        known.iter().copied().filter(|name| loaded.catalog.find(name).is_some_and(|scope| scope.private)).collect();
+    let private: Vec<&str> = known
+        .iter()
+        .copied()
+        .filter(|name| loaded.catalog.find(name).is_some_and(|scope| scope.private))
+        .collect();
     if !private.is_empty() {
-        let message = format!("{place} names {}, which clients that register themselves cannot get", quoted(&private));
+        let message = format!(
+            "{place} names {}, which clients that register themselves cannot get",
+            quoted(&private)
+        );
         findings.note(DOCUMENT, message, "remove it");
     }
     if known.contains(&"offline_access") {
-        let message =
-            format!("{place} names offline_access, which concerns only the client and the authorization server");
+        let message = format!(
+            "{place} names offline_access, which concerns only the client and the authorization server"
+        );
         findings.note(DOCUMENT, message, "remove it: refresh tokens are issued without it");
     }
     if unknown.is_empty() {
-        findings.ok(DOCUMENT, format!("{place} names only scopes that this server knows: {}", quoted(&known)));
+        findings.ok(
+            DOCUMENT,
+            format!("{place} names only scopes that this server knows: {}", quoted(&known)),
+        );
     }
 }

@@ -33,8 +33,7 @@ const MEMBERS: [(&str, Kind); 14] = [
 ];
 
 const OF_NULL: &str = "clients on the TypeScript SDK, which refuse the whole document: Claude Code, Cursor, Inspector";
-const OF_TYPES: &str =
-    "clients on the TypeScript and Python SDKs, which refuse the whole document: Claude Code, Cursor, Inspector";
+const OF_TYPES: &str = "clients on the TypeScript and Python SDKs, which refuse the whole document: Claude Code, Cursor, Inspector";
 
 /// One fault for each member with an unexpected type.
 pub fn faults(document: &Value) -> Vec<Fault> {
@@ -89,15 +88,27 @@ mod tests {
     #[test]
     fn a_member_of_the_wrong_type_is_named_with_the_expected_type() {
         let cases = [
-            ("scopes_supported", Value::Null, "scopes_supported must be a list of strings, but it is null"),
+            (
+                "scopes_supported",
+                Value::Null,
+                "scopes_supported must be a list of strings, but it is null",
+            ),
             ("resource_name", Value::Null, "resource_name must be a string, but it is null"),
             (
                 "authorization_servers",
                 json!("x"),
                 "authorization_servers must be a list of strings, but it is another string",
             ),
-            ("scopes_supported", json!(["a", 1]), "scopes_supported must be a list of strings, but it is another list"),
-            ("resource_policy_uri", json!(""), "resource_policy_uri must be a URL, but it is another string"),
+            (
+                "scopes_supported",
+                json!(["a", 1]),
+                "scopes_supported must be a list of strings, but it is another list",
+            ),
+            (
+                "resource_policy_uri",
+                json!(""),
+                "resource_policy_uri must be a URL, but it is another string",
+            ),
             ("jwks_uri", json!({}), "jwks_uri must be a URL, but it is an object"),
             ("resource", json!(1), "resource must be a URL, but it is a number"),
             (
@@ -109,7 +120,10 @@ mod tests {
         for (member, value, message) in cases {
             let found = faults(&json!({ member: value }));
 
-            assert!(found.len() == 1 && found[0].message.starts_with(message), "{member}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].message.starts_with(message),
+                "{member}: {found:?}"
+            );
             assert_eq!(found[0].affects.contains("Python"), !value.is_null(), "{member}");
         }
     }

@@ -38,9 +38,11 @@ pub fn run(
     let mut findings = Findings::default();
     match load() {
         Ok(loaded) => block_on(examine(&arguments, &loaded, &mut findings))?,
-        Err(Failure::Failed(text)) => {
-            findings.problem("settings", text, "fix them; `grantor config example` explains each setting")
-        }
+        Err(Failure::Failed(text)) => findings.problem(
+            "settings",
+            text,
+            "fix them; `grantor config example` explains each setting",
+        ),
         Err(other) => return Err(other),
     }
     let problems = findings.count(Level::Problem);
@@ -53,7 +55,11 @@ pub fn run(
     }
 }
 
-async fn examine(arguments: &Arguments, loaded: &Loaded, findings: &mut Findings) -> Result<(), Failure> {
+async fn examine(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     let config = &loaded.config;
     let url = arguments.url.as_deref().unwrap_or(&config.http.public_url);
     settings::examine(loaded, findings);

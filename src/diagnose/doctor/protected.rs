@@ -4,7 +4,9 @@
 /// Returns a parameter of the `Bearer` challenge in `WWW-Authenticate` (RFC 9110 section 11.6.1).
 pub fn parameter(header: &str, name: &str) -> Option<String> {
     let lower = header.to_ascii_lowercase();
-    let begins = |at: &usize| lower[..*at].chars().next_back().is_some_and(|before| before == ' ' || before == ',');
+    let begins = |at: &usize| {
+        lower[..*at].chars().next_back().is_some_and(|before| before == ' ' || before == ',')
+    };
     let assignment = format!("{name}=");
     let at = lower.match_indices(&assignment).map(|(at, _)| at).find(begins)?;
     let value = &header[at + assignment.len()..];
@@ -22,7 +24,8 @@ pub fn well_known(resource: &str) -> Vec<String> {
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let root = format!("{scheme}://{host}{PATH}");
-    let mut all = [path, path.trim_end_matches('/'), ""].map(|path| format!("{root}{path}")).to_vec();
+    let mut all =
+        [path, path.trim_end_matches('/'), ""].map(|path| format!("{root}{path}")).to_vec();
     if path == "/" {
         all.remove(0);
     }
@@ -56,7 +59,10 @@ mod tests {
         let root = "https://mcp.example:8443/.well-known/oauth-protected-resource";
         assert_eq!(well_known("https://mcp.example:8443"), [root]);
         assert_eq!(well_known("https://mcp.example:8443/"), [root]);
-        assert_eq!(well_known("https://mcp.example:8443/mcp"), [format!("{root}/mcp"), root.to_owned()]);
+        assert_eq!(
+            well_known("https://mcp.example:8443/mcp"),
+            [format!("{root}/mcp"), root.to_owned()]
+        );
         let expected = [format!("{root}/a/mcp/"), format!("{root}/a/mcp"), root.to_owned()];
         assert_eq!(well_known("https://mcp.example:8443/a/mcp/?x=1"), expected);
     }

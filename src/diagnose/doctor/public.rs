@@ -8,14 +8,22 @@ use crate::config::{Config, names_this_machine};
 use crate::diagnose::doctor::finding::Findings;
 use crate::diagnose::doctor::settings::is_https;
 use crate::diagnose::doctor::storage::Stored;
-use crate::diagnose::probe::{Fault, Probe, Response, difference, faults, faults_as_openid, preflight, text};
+use crate::diagnose::probe::{
+    Fault, Probe, Response, difference, faults, faults_as_openid, preflight, text,
+};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 const PROXY: &str = "see docs/operate/reverse-proxy.md: the proxy must forward every path and header, and \
                      must not change responses";
 
-pub async fn examine(probe: &Probe, config: &Config, url: &str, stored: &Stored, findings: &mut Findings) {
+pub async fn examine(
+    probe: &Probe,
+    config: &Config,
+    url: &str,
+    stored: &Stored,
+    findings: &mut Findings,
+) {
     if let Some(difference) = difference(&config.http.public_url, url) {
         let message = format!("--url is not `http.public_url`: {difference}");
         findings.note("public URL", message, "clients use only `http.public_url`");
@@ -33,7 +41,12 @@ pub async fn examine(probe: &Probe, config: &Config, url: &str, stored: &Stored,
     }
 }
 
-async fn metadata(probe: &Probe, config: &Config, base: &str, findings: &mut Findings) -> Option<Value> {
+async fn metadata(
+    probe: &Probe,
+    config: &Config,
+    base: &str,
+    findings: &mut Findings,
+) -> Option<Value> {
     let url = format!("{base}{METADATA}");
     let response = match probe.get(&url, &[("accept", "application/json")]).await {
         Ok(response) => response,
@@ -54,7 +67,10 @@ async fn metadata(probe: &Probe, config: &Config, base: &str, findings: &mut Fin
     findings.ok("public URL", format!("{base} responds"));
     let found = faults(&document, &config.http.public_url);
     if found.is_empty() {
-        findings.ok("discovery", "the metadata has everything that clients need, and the issuer of these settings");
+        findings.ok(
+            "discovery",
+            "the metadata has everything that clients need, and the issuer of these settings",
+        );
     }
     let advice = "the server uses other settings than these, or something in front of it changes \
                   its responses";
@@ -88,10 +104,13 @@ async fn other_paths(probe: &Probe, base: &str, findings: &mut Findings) {
     let url = format!("{base}/.well-known/oauth-protected-resource/of-nobody");
     let outcome = match probe.get(&url, &[]).await {
         Ok(response) if response.status == 404 => Ok(()),
-        Ok(response) => Err(format!("an unknown well-known path returns {} instead of 404", response.summary())),
+        Ok(response) => {
+            Err(format!("an unknown well-known path returns {} instead of 404", response.summary()))
+        }
         Err(error) => Err(error.to_string()),
     };
-    let outcome = outcome.map_err(|message| Fault::new(message, "Claude Code, Codex and mcp-remote"));
+    let outcome =
+        outcome.map_err(|message| Fault::new(message, "Claude Code, Codex and mcp-remote"));
     findings.judge("discovery", "other well-known paths return 404", outcome, PROXY);
 }
 
@@ -99,7 +118,9 @@ async fn other_paths(probe: &Probe, base: &str, findings: &mut Findings) {
 async fn key_set(probe: &Probe, document: &Value, stored: &Stored, findings: &mut Findings) {
     let (Some(url), Some(in_database)) = (text(document, "jwks_uri"), &stored.kids) else { return };
     let published = match probe.get(url, &[]).await {
-        Ok(response) => kids(&response).ok_or_else(|| format!("{url} returns {}", response.summary())),
+        Ok(response) => {
+            kids(&response).ok_or_else(|| format!("{url} returns {}", response.summary()))
+        }
         Err(error) => Err(error.to_string()),
     };
     let published = match published {
@@ -114,8 +135,14 @@ async fn key_set(probe: &Probe, document: &Value, stored: &Stored, findings: &mu
          is in this database"
             .to_owned()
     } else {
-        let names = |kids: &BTreeSet<String>| kids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("the server publishes {}, and the database has {}", names(&published), names(in_database))
+        let names = |kids: &BTreeSet<String>| {
+            kids.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        format!(
+            "the server publishes {}, and the database has {}",
+            names(&published),
+            names(in_database)
+        )
     };
     let advice = "run this with the settings of the server; if a key was just created or revoked, \
                   wait 30 seconds";
@@ -128,7 +155,9 @@ fn kids(response: &Response) -> Option<BTreeSet<String>> {
 }
 
 async fn cors(probe: &Probe, document: &Value, findings: &mut Findings) {
-    for (member, method) in [("registration_endpoint", "POST"), ("token_endpoint", "POST"), ("jwks_uri", "GET")] {
+    for (member, method) in
+        [("registration_endpoint", "POST"), ("token_endpoint", "POST"), ("jwks_uri", "GET")]
+    {
         let Some(url) = text(document, member) else { continue };
         if let Err(fault) = preflight(probe, url, method).await {
             return findings.fault(
@@ -146,11 +175,17 @@ async fn token_endpoint(probe: &Probe, document: &Value, findings: &mut Findings
     let Some(url) = text(document, "token_endpoint") else { return };
     let outcome = match probe.post_form(url, &[], &[("grant_type", "authorization_code")]).await {
         Ok(response) if response.is_json() && response.error().is_some() => Ok(()),
-        Ok(response) if response.is_redirect() => Err(format!("{url} redirects: {}", response.summary())),
-        Ok(response) => Err(format!("{url} does not return a JSON error for an empty request: {}", response.summary())),
+        Ok(response) if response.is_redirect() => {
+            Err(format!("{url} redirects: {}", response.summary()))
+        }
+        Ok(response) => Err(format!(
+            "{url} does not return a JSON error for an empty request: {}",
+            response.summary()
+        )),
         Err(error) => Err(error.to_string()),
     };
-    let affects = "every client: Codex follows no redirects here, the others only within the origin";
+    let affects =
+        "every client: Codex follows no redirects here, the others only within the origin";
     let outcome = outcome.map_err(|message| Fault::new(message, affects));
     let advice = "set `http.public_url` to the URL at which the server responds, after all \
                   redirects";
@@ -160,7 +195,13 @@ async fn token_endpoint(probe: &Probe, document: &Value, findings: &mut Findings
 async fn pages(probe: &Probe, base: &str, findings: &mut Findings) {
     let response = match probe.get(&format!("{base}/login"), &[("accept", "text/html")]).await {
         Ok(response) if response.status == 200 => response,
-        Ok(response) => return findings.problem("login page", format!("it returns {}", response.summary()), PROXY),
+        Ok(response) => {
+            return findings.problem(
+                "login page",
+                format!("it returns {}", response.summary()),
+                PROXY,
+            );
+        }
         Err(error) => return findings.problem("login page", error.to_string(), PROXY),
     };
     if !is_https(base) {
@@ -168,14 +209,20 @@ async fn pages(probe: &Probe, base: &str, findings: &mut Findings) {
     }
     let unsafe_cookie = response.header_lines("set-cookie").find(|line| {
         let attributes = line.to_ascii_lowercase();
-        !attributes.starts_with("__host-") || !attributes.contains("; secure") || !attributes.contains("; httponly")
+        !attributes.starts_with("__host-")
+            || !attributes.contains("; secure")
+            || !attributes.contains("; httponly")
     });
     match unsafe_cookie {
         Some(line) => {
             let name = line.split('=').next().unwrap_or_default().escape_debug().to_string();
             let advice = "set `http.public_url` to the https URL, and configure the proxy not to \
                           change cookies";
-            findings.problem("cookies", format!("{name} is not a __Host- cookie with Secure and HttpOnly"), advice);
+            findings.problem(
+                "cookies",
+                format!("{name} is not a __Host- cookie with Secure and HttpOnly"),
+                advice,
+            );
         }
         None => findings.ok("cookies", "they are restricted to this host and https"),
     }
@@ -192,7 +239,9 @@ async fn pages(probe: &Probe, base: &str, findings: &mut Findings) {
 /// Over http, the same host must not return more than a redirect.
 async fn without_tls(probe: &Probe, base: &str, findings: &mut Findings) {
     let plain = base.replacen("https://", "http://", 1);
-    if names_this_machine(&plain) || plain.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+    if names_this_machine(&plain)
+        || plain.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok())
+    {
         return;
     }
     match probe.get(&format!("{plain}{METADATA}"), &[]).await {

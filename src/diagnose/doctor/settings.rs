@@ -12,7 +12,11 @@ pub fn examine(loaded: &Loaded, findings: &mut Findings) {
         findings.problem("log.level", error.to_string(), "correct the setting");
     }
     if let Err(error) = key_ring::check(config) {
-        findings.problem("secrets.key", error.to_string(), "set it to the same value on every server");
+        findings.problem(
+            "secrets.key",
+            error.to_string(),
+            "set it to the same value on every server",
+        );
     }
     issuer(config, findings);
     proxies(config, findings);
@@ -27,7 +31,10 @@ pub fn examine(loaded: &Loaded, findings: &mut Findings) {
 fn issuer(config: &Config, findings: &mut Findings) {
     let url = &config.http.public_url;
     if is_https(url) {
-        findings.ok("issuer", format!("{url}; for MCP servers: {}", config.http.authorization_servers()));
+        findings.ok(
+            "issuer",
+            format!("{url}; for MCP servers: {}", config.http.authorization_servers()),
+        );
     } else if config.http.is_on_this_machine() {
         let advice = "set `http.public_url` to the https URL of the server before other people use \
                       it";
@@ -93,10 +100,15 @@ fn limits(config: &Config, findings: &mut Findings) {
         .map(|(name, set, _)| format!("{name} = {set}"))
         .collect();
     if tight.is_empty() {
-        return findings.ok("limits", "they are high enough for hosted assistants, whose users share a few addresses");
+        return findings.ok(
+            "limits",
+            "they are high enough for hosted assistants, whose users share a few addresses",
+        );
     }
-    let message =
-        format!("{}: hosted Claude and ChatGPT send the requests of all users from a few addresses", tight.join(", "));
+    let message = format!(
+        "{}: hosted Claude and ChatGPT send the requests of all users from a few addresses",
+        tight.join(", ")
+    );
     findings.note("limits", message, "raise them if users of hosted assistants get 429 responses");
 }
 
@@ -112,9 +124,15 @@ fn tokens(config: &Config, findings: &mut Findings) {
         );
     }
     if tokens.access_ttl > DAY {
-        let message =
-            format!("{} s: APIs that only check signatures accept revoked tokens for this long", tokens.access_ttl);
-        findings.note("tokens.access_ttl", message, "one hour is usual, because clients refresh automatically");
+        let message = format!(
+            "{} s: APIs that only check signatures accept revoked tokens for this long",
+            tokens.access_ttl
+        );
+        findings.note(
+            "tokens.access_ttl",
+            message,
+            "one hour is usual, because clients refresh automatically",
+        );
     }
 }
 
@@ -125,16 +143,22 @@ fn registration(config: &Config, findings: &mut Findings) {
                        it needs no secret";
         findings.problem("registration.tolerate", message, "list client_secret_post");
     }
-    if !registration.private_schemes.is_empty() && !registration.private_schemes.iter().any(|scheme| scheme == "cursor")
+    if !registration.private_schemes.is_empty()
+        && !registration.private_schemes.iter().any(|scheme| scheme == "cursor")
     {
         let message = "cursor is not listed, so Cursor cannot register";
-        findings.note("registration.private_schemes", message, "add it, or leave the list empty to accept all");
+        findings.note(
+            "registration.private_schemes",
+            message,
+            "add it, or leave the list empty to accept all",
+        );
     }
     if !config.client_documents.enabled {
         let message = "it is false: Claude, ChatGPT and VS Code register repeatedly instead";
         findings.note("client_documents.enabled", message, "set it to true unless you want this");
     }
-    if config.resources.unknown == UnknownResources::Refuse && config.resources.declared.is_empty() {
+    if config.resources.unknown == UnknownResources::Refuse && config.resources.declared.is_empty()
+    {
         let message = "it is refuse: tokens are issued only for resources that `grantor resource \
                        create` added";
         findings.note("resources.unknown", message, "add every MCP server, or set it to accept");
@@ -142,8 +166,12 @@ fn registration(config: &Config, findings: &mut Findings) {
 }
 
 fn sites(loaded: &Loaded, findings: &mut Findings) {
-    let is_shipped =
-        |name: &str| loaded.effective.iter().any(|setting| setting.name == name && setting.source == Source::Default);
+    let is_shipped = |name: &str| {
+        loaded
+            .effective
+            .iter()
+            .any(|setting| setting.name == name && setting.source == Source::Default)
+    };
     if is_shipped("sites.hosts") {
         let message = "the list of sites is the default example, which describes another service";
         findings.note("sites.hosts", message, "list the hosts of your own service, or []");

@@ -34,7 +34,11 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
         && !path.exists()
     {
         let message = format!("the file {} does not exist", path.display());
-        findings.problem("database", message, "start the server once, with the same settings and in the same folder");
+        findings.problem(
+            "database",
+            message,
+            "start the server once, with the same settings and in the same folder",
+        );
         return Ok(known);
     }
     let context = database::open_any_schema(config)?;
@@ -45,13 +49,21 @@ pub async fn examine(config: &Config, findings: &mut Findings) -> Result<Stored,
         }
         Err(error) => {
             let message = format!("{} cannot be used: {error}", config.database.url);
-            findings.problem("database", message, "check that it runs and that `database.url` is correct");
+            findings.problem(
+                "database",
+                message,
+                "check that it runs and that `database.url` is correct",
+            );
         }
     }
     Ok(known)
 }
 
-async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Result<Stored, DbError> {
+async fn look(
+    context: &Context,
+    config: &Config,
+    findings: &mut Findings,
+) -> Result<Stored, DbError> {
     context.db.check_sessions().await?;
     context.db.ping().await?;
     findings.ok("database", format!("{} responds", config.database.url));
@@ -67,9 +79,14 @@ async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Re
             return Ok(Stored::default());
         }
         Ok(MigrationState::Newer(version)) => {
-            let message =
-                format!("a newer version extended the schema, up to migration {version}; this version works with it");
-            findings.note("migrations", message, "finish the upgrade: run the newer version everywhere");
+            let message = format!(
+                "a newer version extended the schema, up to migration {version}; this version works with it"
+            );
+            findings.note(
+                "migrations",
+                message,
+                "finish the upgrade: run the newer version everywhere",
+            );
         }
         Ok(MigrationState::Incompatible { minimum }) => {
             let message = format!("the schema requires a version that knows migration {minimum}");
@@ -87,7 +104,8 @@ async fn look(context: &Context, config: &Config, findings: &mut Findings) -> Re
     }
     ring_file(config, findings);
     keys(context, config, findings).await?;
-    let resources = resources::list(&context.db).await?.into_iter().map(|resource| resource.uri).collect();
+    let resources =
+        resources::list(&context.db).await?.into_iter().map(|resource| resource.uri).collect();
     Ok(Stored { resources, kids: Some(published(context, config).await?) })
 }
 
@@ -118,7 +136,9 @@ async fn clock(context: &Context, findings: &mut Findings) -> Result<(), DbError
 fn ring_file(config: &Config, findings: &mut Findings) {
     let Some(path) = key_ring::file(config) else { return };
     match mode(&path) {
-        Ok(0o600 | 0o400) => findings.ok("key ring", format!("only its owner can read {}", path.display())),
+        Ok(0o600 | 0o400) => {
+            findings.ok("key ring", format!("only its owner can read {}", path.display()))
+        }
         Ok(mode) => {
             let message = format!("other users can read {} (mode {mode:o})", path.display());
             findings.problem("key ring", message, format!("run chmod 600 {}", path.display()));
@@ -152,14 +172,21 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
     let ring = match key_ring::ring_for(config, &context.random) {
         Ok(ring) => ring,
         Err(error) => {
-            findings.problem("key ring", error.to_string(), "fix it: without it, no token can be signed");
+            findings.problem(
+                "key ring",
+                error.to_string(),
+                "fix it: without it, no token can be signed",
+            );
             return Ok(());
         }
     };
     if ring.newest().id() == sealing::DEVELOPMENT {
-        let advice =
-            "set `secrets.key`, the same on every server: docs/operate/keys.md, \"From a trial to your own key\"";
-        findings.note("key ring", "secrets are encrypted with a well-known key, which is for trials only", advice);
+        let advice = "set `secrets.key`, the same on every server: docs/operate/keys.md, \"From a trial to your own key\"";
+        findings.note(
+            "key ring",
+            "secrets are encrypted with a well-known key, which is for trials only",
+            advice,
+        );
     }
     let now = context.clock.now();
     let rows = signing_keys::list(&context.db).await?;
@@ -179,8 +206,14 @@ async fn keys(context: &Context, config: &Config, findings: &mut Findings) -> Re
     }
     match signing {
         0 if unopened > 0 => {}
-        0 => findings.problem("signing keys", "there is no active signing key", "start the server, which creates one"),
-        _ => findings.ok("signing keys", format!("{} published, and one of them signs", rows.len())),
+        0 => findings.problem(
+            "signing keys",
+            "there is no active signing key",
+            "start the server, which creates one",
+        ),
+        _ => {
+            findings.ok("signing keys", format!("{} published, and one of them signs", rows.len()))
+        }
     }
     Ok(())
 }

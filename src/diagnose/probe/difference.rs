@@ -69,7 +69,10 @@ mod tests {
             ("https://auth.example/tenant", "its path differs"),
             ("http://auth.example", "its scheme (http or https) differs"),
             ("https://auth.example:8443", "its host or port differs"),
-            ("http://other.example/x", "these parts differ: scheme (http or https), host or port, path"),
+            (
+                "http://other.example/x",
+                "these parts differ: scheme (http or https), host or port, path",
+            ),
             ("", "these parts differ: scheme (http or https), host or port"),
         ];
         for (found, named) in cases {
@@ -77,6 +80,9 @@ mod tests {
             assert_eq!(text, format!("{named}: expected \"{ours}\", found \"{found}\""));
         }
         assert_eq!(difference(ours, ours), None);
-        assert!(difference("https://a.example/", "https://a.example").is_some_and(|text| text.contains("lacks")));
+        assert!(
+            difference("https://a.example/", "https://a.example")
+                .is_some_and(|text| text.contains("lacks"))
+        );
     }
 }

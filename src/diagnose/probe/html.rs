@@ -24,7 +24,9 @@ pub fn is_page(kind: &str, body: &str) -> bool {
 /// The content of the first element with this name. `lower` is the page in lower case.
 fn element<'a>(html: &'a str, lower: &str, name: &str) -> Option<&'a str> {
     let begin = format!("<{name}");
-    let is_whole = |at: &usize| lower[at + begin.len()..].starts_with(|next: char| next == '>' || next.is_whitespace());
+    let is_whole = |at: &usize| {
+        lower[at + begin.len()..].starts_with(|next: char| next == '>' || next.is_whitespace())
+    };
     let at = lower.match_indices(&begin).map(|(at, _)| at).find(is_whole)?;
     let inside = at + lower[at..].find('>')? + 1;
     let length = lower[inside..].find(&format!("</{name}"))?;
@@ -83,9 +85,15 @@ mod tests {
     fn a_page_is_named_by_its_title_or_its_first_heading() {
         let long = format!("<title>{}</title>", "x".repeat(500));
         let cases = [
-            ("<!DOCTYPE html>\n<html lang=\"en\"><head><title>Access\n denied</title>", Some("Access denied")),
+            (
+                "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Access\n denied</title>",
+                Some("Access denied"),
+            ),
             ("<TITLE lang=en>A &amp; B</TITLE><h1>C</h1>", Some("A & B")),
-            ("<title> </title><h1 class=\"x\"><span>You are</span> <b>blocked</b></h1>", Some("You are blocked")),
+            (
+                "<title> </title><h1 class=\"x\"><span>You are</span> <b>blocked</b></h1>",
+                Some("You are blocked"),
+            ),
             ("<titled>x</titled><h2>No</h2>", Some("No")),
             ("<html><body><p>x</p></body>", None),
             ("<title>never ends", None),

@@ -30,7 +30,10 @@ pub fn faults(document: &Value, issuer: &str) -> Vec<Fault> {
     faults.extend(lists(document));
     if document.get("authorization_response_iss_parameter_supported") != Some(&Value::Bool(true)) {
         let missing = "authorization_response_iss_parameter_supported is not true";
-        faults.push(Fault::new(missing, "clients of the current MCP revision, which would have to guess"));
+        faults.push(Fault::new(
+            missing,
+            "clients of the current MCP revision, which would have to guess",
+        ));
     }
     faults
 }
@@ -44,13 +47,23 @@ pub fn faults_as_openid(document: &Value) -> Vec<Fault> {
 
 fn nulls(document: &Value) -> Option<Fault> {
     let members = document.as_object()?;
-    let null: Vec<&str> = members.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect();
-    (!null.is_empty()).then(|| Fault::new(format!("null is not a valid value: {}", null.join(", ")), SDK))
+    let null: Vec<&str> = members
+        .iter()
+        .filter(|(_, value)| value.is_null())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    (!null.is_empty())
+        .then(|| Fault::new(format!("null is not a valid value: {}", null.join(", ")), SDK))
 }
 
 fn endpoints(document: &Value, issuer: &str) -> Vec<Fault> {
-    const ENDPOINTS: [&str; 5] =
-        ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint", "jwks_uri"];
+    const ENDPOINTS: [&str; 5] = [
+        "authorization_endpoint",
+        "token_endpoint",
+        "registration_endpoint",
+        "revocation_endpoint",
+        "jwks_uri",
+    ];
     let inside = |url: &str| url.strip_prefix(issuer).is_some_and(|path| path.starts_with('/'));
     let fault = |name: &&str| match text(document, name) {
         None => Some(Fault::new(format!("{name} is missing"), ALL_CLIENTS)),
@@ -67,18 +80,34 @@ fn lists(document: &Value) -> Vec<Fault> {
     let needed = [
         ("code_challenge_methods_supported", "S256", ALL_CLIENTS),
         ("response_types_supported", "code", SDK),
-        ("grant_types_supported", "authorization_code", "VS Code, which registers the listed types"),
-        ("grant_types_supported", "refresh_token", "VS Code, whose users would have to sign in every hour"),
-        ("token_endpoint_auth_methods_supported", "none", "hosted Claude, Codex and VS Code, which have no secret"),
+        (
+            "grant_types_supported",
+            "authorization_code",
+            "VS Code, which registers the listed types",
+        ),
+        (
+            "grant_types_supported",
+            "refresh_token",
+            "VS Code, whose users would have to sign in every hour",
+        ),
+        (
+            "token_endpoint_auth_methods_supported",
+            "none",
+            "hosted Claude, Codex and VS Code, which have no secret",
+        ),
     ];
     let mut faults: Vec<Fault> = needed
         .into_iter()
         .filter(|(member, value, _)| !has(document, member, value))
-        .map(|(member, value, affects)| Fault::new(format!("{member} does not list {value}"), affects))
+        .map(|(member, value, affects)| {
+            Fault::new(format!("{member} does not list {value}"), affects)
+        })
         .collect();
     if document.get("scopes_supported").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        faults
-            .push(Fault::new("scopes_supported is empty", "Codex and Python clients, which request all scopes in it"));
+        faults.push(Fault::new(
+            "scopes_supported is empty",
+            "Codex and Python clients, which request all scopes in it",
+        ));
     }
     faults
 }
@@ -112,7 +141,11 @@ mod tests {
     fn each_member_that_affects_a_client_is_named() {
         assert_eq!(faults(&good(), ISSUER), []);
         let cases = [
-            ("token_endpoint", json!("https://auth.example.evil.example/t"), "token_endpoint is not below the issuer"),
+            (
+                "token_endpoint",
+                json!("https://auth.example.evil.example/t"),
+                "token_endpoint is not below the issuer",
+            ),
             ("registration_endpoint", json!(["x"]), "registration_endpoint is missing"),
             (
                 "code_challenge_methods_supported",
@@ -120,14 +153,25 @@ mod tests {
                 "code_challenge_methods_supported does not list S256",
             ),
             ("scopes_supported", json!([]), "scopes_supported is empty"),
-            ("service_documentation", Value::Null, "null is not a valid value: service_documentation"),
-            ("authorization_response_iss_parameter_supported", json!(false), "authorization_response_iss_parameter"),
+            (
+                "service_documentation",
+                Value::Null,
+                "null is not a valid value: service_documentation",
+            ),
+            (
+                "authorization_response_iss_parameter_supported",
+                json!(false),
+                "authorization_response_iss_parameter",
+            ),
         ];
         for (member, value, message) in cases {
             let mut document = good();
             document[member] = value;
             let found = faults(&document, ISSUER);
-            assert!(found.len() == 1 && found[0].message.starts_with(message), "{member}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].message.starts_with(message),
+                "{member}: {found:?}"
+            );
         }
         assert_eq!(faults_as_openid(&good()).len(), 2);
     }

@@ -54,16 +54,27 @@ impl Probe {
         Self(Outgoing::for_operator())
     }
 
-    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response, OutgoingError> {
+    pub async fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, OutgoingError> {
         self.send(Request { method: Method::Get, url, headers, body: "" }).await
     }
 
-    pub async fn options(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response, OutgoingError> {
+    pub async fn options(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, OutgoingError> {
         self.send(Request { method: Method::Options, url, headers, body: "" }).await
     }
 
     pub async fn post_json(&self, url: &str, body: &Value) -> Result<Response, OutgoingError> {
-        let headers = &[("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        let headers = &[
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+        ];
         self.send(Request { method: Method::Post, url, headers, body: &body.to_string() }).await
     }
 
@@ -81,7 +92,8 @@ impl Probe {
 
     /// Omits headers without a value, such as the cookies of a browser that has none.
     async fn send(&self, request: Request<'_>) -> Result<Response, OutgoingError> {
-        let headers: Vec<_> = request.headers.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
+        let headers: Vec<_> =
+            request.headers.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
         let fetched = self.0.send(Request { headers: &headers, ..request }, BOUNDS).await?;
         Ok(Response { status: fetched.status, body: fetched.body.clone(), fetched })
     }
@@ -132,7 +144,12 @@ impl Response {
                 None => format!("{status} with a page that has no title"),
             };
         }
-        let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
-        if text.is_empty() { format!("{status}") } else { format!("{status}: {}", text.escape_debug()) }
+        let text: String =
+            text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+        if text.is_empty() {
+            format!("{status}")
+        } else {
+            format!("{status}: {}", text.escape_debug())
+        }
     }
 }

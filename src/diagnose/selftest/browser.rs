@@ -50,11 +50,17 @@ impl Browser {
 
     pub async fn open(&mut self, url: &str, client: &str) -> Result<Landing, Trouble> {
         let cookies = self.cookie_header();
-        let response = self.probe.get(url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
+        let response =
+            self.probe.get(url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
         self.follow(response, client).await
     }
 
-    pub async fn submit(&mut self, form: &Form, typed: &[(&str, &str)], client: &str) -> Result<Landing, Trouble> {
+    pub async fn submit(
+        &mut self,
+        form: &Form,
+        typed: &[(&str, &str)],
+        client: &str,
+    ) -> Result<Landing, Trouble> {
         let fields = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let pairs: Vec<_> = fields.chain(typed.iter().copied()).collect();
         let url = self.resolved(&form.action)?;
@@ -84,7 +90,8 @@ impl Browser {
             }
             let url = self.resolved(&location)?;
             let cookies = self.cookie_header();
-            response = self.probe.get(&url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
+            response =
+                self.probe.get(&url, &[("accept", "text/html"), ("cookie", &cookies)]).await?;
         }
         Err(wrong("the pages redirect in a loop", ALL_CLIENTS))
     }
@@ -98,14 +105,19 @@ impl Browser {
         match location.strip_prefix(base.as_str()).is_some_and(|path| path.starts_with('/')) {
             true => Ok(location.to_owned()),
             false => {
-                let message = format!("a page redirects from {base} to {}", location.escape_debug());
+                let message =
+                    format!("a page redirects from {base} to {}", location.escape_debug());
                 Err(wrong(message, ALL_CLIENTS))
             }
         }
     }
 
     fn cookie_header(&self) -> String {
-        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+        self.cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     fn keep_cookies(&mut self, response: &Response) {

@@ -16,7 +16,11 @@ pub struct Form {
 impl Form {
     pub fn all_of(html: &str) -> Vec<Self> {
         let parts = html.split("<form").skip(1);
-        parts.map(|part| Self::read(&format!("<form{}", part.split("</form>").next().unwrap_or_default()))).collect()
+        parts
+            .map(|part| {
+                Self::read(&format!("<form{}", part.split("</form>").next().unwrap_or_default()))
+            })
+            .collect()
     }
 
     fn read(html: &str) -> Self {
@@ -54,7 +58,8 @@ impl<'a> Tag<'a> {
     /// Parses the text after a `<`. Our pages escape `>` within values.
     fn read(text: &'a str) -> Option<Self> {
         let (inside, _) = text.split_once('>')?;
-        let (name, attributes) = inside.split_at(inside.find(char::is_whitespace).unwrap_or(inside.len()));
+        let (name, attributes) =
+            inside.split_at(inside.find(char::is_whitespace).unwrap_or(inside.len()));
         Some(Self { name, attributes })
     }
 
@@ -82,8 +87,16 @@ mod tests {
         assert_eq!((forms.len(), forms[0].action.as_str()), (2, "/logout"));
         let form = &forms[1];
         assert_eq!(form.action, "/login");
-        assert_eq!(form.fields, [("csrf".to_owned(), "a&b'<&c".to_owned()), ("scope".into(), "mcp_read".into())]);
-        assert_eq!(form.inputs, [("email".to_owned(), "text".to_owned()), ("password".into(), "password".into())]);
-        assert!(form.has_password() && form.approving().is_some() && forms[0].approving().is_none());
+        assert_eq!(
+            form.fields,
+            [("csrf".to_owned(), "a&b'<&c".to_owned()), ("scope".into(), "mcp_read".into())]
+        );
+        assert_eq!(
+            form.inputs,
+            [("email".to_owned(), "text".to_owned()), ("password".into(), "password".into())]
+        );
+        assert!(
+            form.has_password() && form.approving().is_some() && forms[0].approving().is_none()
+        );
     }
 }

@@ -41,7 +41,11 @@ pub fn run(arguments: Arguments, loaded: Loaded, output: Output) -> Result<(), F
     })?;
     let (steps, wrong) = (report.steps.len(), report.wrong());
     if output == Output::Json {
-        output::item(output, &json!({"url": url, "ok": wrong == 0, "steps": report.steps}), String::new)?;
+        output::item(
+            output,
+            &json!({"url": url, "ok": wrong == 0, "steps": report.steps}),
+            String::new,
+        )?;
     }
     match wrong {
         0 if output == Output::Text => output::line(&format!("all {steps} steps passed at {url}")),

@@ -39,7 +39,8 @@ fn forbids_framing(page: &Page) -> bool {
         return ancestors.any(|sources| is_one_of(&sources, &["'none'", "'self'", ""]));
     }
     let mut options = page.frame_options.iter().flat_map(|line| line.split(',')).peekable();
-    options.peek().is_some() && options.all(|option| is_one_of(option.trim(), &["deny", "sameorigin"]))
+    options.peek().is_some()
+        && options.all(|option| is_one_of(option.trim(), &["deny", "sameorigin"]))
 }
 
 fn is_one_of(text: &str, known: &[&str]) -> bool {
@@ -66,7 +67,11 @@ mod tests {
 
     fn fault_in(policies: &[&str], frame_options: &[&str]) -> Option<String> {
         let own = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-        let page = Page { html: String::new(), policies: own(policies), frame_options: own(frame_options) };
+        let page = Page {
+            html: String::new(),
+            policies: own(policies),
+            frame_options: own(frame_options),
+        };
         match check(&page) {
             Ok(()) => None,
             Err(Trouble::Wrong(fault)) => Some(fault.message),
@@ -79,7 +84,12 @@ mod tests {
         let ours = "default-src 'none'; frame-ancestors 'none'";
         let added = format!("{ours}; form-action 'self'");
         let listed = format!("{ours}, FORM-ACTION 'self' https://x.example");
-        for policies in [&[added.as_str()][..], &[ours, "form-action 'self'"], &[&listed], &[ours, "form-action"]] {
+        for policies in [
+            &[added.as_str()][..],
+            &[ours, "form-action 'self'"],
+            &[&listed],
+            &[ours, "form-action"],
+        ] {
             let message = fault_in(policies, &["DENY"]).expect("is wrong");
             assert!(message.contains("has form-action"), "{policies:?}: {message}");
         }

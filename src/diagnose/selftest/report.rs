@@ -58,7 +58,11 @@ impl Report {
     }
 
     /// Runs a step and adds its outcome, which text output prints at once.
-    pub async fn watch(&mut self, step: &'static str, doing: impl Future<Output = Outcome>) -> Result<(), Failure> {
+    pub async fn watch(
+        &mut self,
+        step: &'static str,
+        doing: impl Future<Output = Outcome>,
+    ) -> Result<(), Failure> {
         let started = self.clock.elapsed();
         let outcome = doing.await;
         let took = self.clock.elapsed().saturating_sub(started);
@@ -68,7 +72,9 @@ impl Report {
     fn add(&mut self, step: &'static str, took: Duration, outcome: Outcome) -> Result<(), Failure> {
         let (ok, message, affects) = match outcome {
             Ok(message) => (Some(true), message, None),
-            Err(Trouble::Wrong(Fault { message, affects })) => (Some(false), message, Some(affects)),
+            Err(Trouble::Wrong(Fault { message, affects })) => {
+                (Some(false), message, Some(affects))
+            }
             Err(Trouble::NotTried) => (None, "skipped: an earlier step failed".to_owned(), None),
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -93,7 +99,8 @@ impl Step {
             Some(false) => "FAIL",
             None => "-",
         };
-        let affects = self.affects.map(|affects| format!("\n{:15}affects {affects}", "")).unwrap_or_default();
+        let affects =
+            self.affects.map(|affects| format!("\n{:15}affects {affects}", "")).unwrap_or_default();
         format!("{mark:5} {took_ms:5} ms {step}: {message}{affects}")
     }
 }

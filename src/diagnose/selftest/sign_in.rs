@@ -33,14 +33,19 @@ impl Journey<'_> {
         let Some(registered) = registered else {
             return Err(wrong(format!("expected 201, not {}", response.summary()), ALL_CLIENTS));
         };
-        if registered["token_endpoint_auth_method"] != "none" || registered.get("client_secret").is_some() {
+        if registered["token_endpoint_auth_method"] != "none"
+            || registered.get("client_secret").is_some()
+        {
             let affects = "hosted Claude, which requests client_secret_post and accepts none if the \
                          response says so";
             return Err(wrong("the response does not have the auth method none", affects));
         }
         if registered["redirect_uris"] != json!([REGISTERED_REDIRECT]) || has_null(&registered) {
             let affects = "the TypeScript SDK (Claude Code, Cursor, Inspector) and mcp-remote";
-            return Err(wrong("the response contains a null, or redirect URIs that were not sent", affects));
+            return Err(wrong(
+                "the response contains a null, or redirect URIs that were not sent",
+                affects,
+            ));
         }
         let client_id = registered["client_id"].as_str().unwrap_or_default().to_owned();
         self.client_id = Some(client_id.clone());
@@ -49,9 +54,9 @@ impl Journey<'_> {
 
     pub async fn unknown_client(&mut self) -> Outcome {
         let url = self.endpoint("authorization_endpoint")?;
-        let query =
-            "response_type=code&client_id=6f1d2c3e-0000-4000-8000-000000000000&redirect_uri=http://127.0.0.1/cb";
-        let response = self.probe.get(&format!("{url}?{query}"), &[("accept", "text/html")]).await?;
+        let query = "response_type=code&client_id=6f1d2c3e-0000-4000-8000-000000000000&redirect_uri=http://127.0.0.1/cb";
+        let response =
+            self.probe.get(&format!("{url}?{query}"), &[("accept", "text/html")]).await?;
         match response.status {
             400 => Ok("400 with a page".to_owned()),
             _ => Err(wrong(format!("expected 400, not {}", response.summary()), FAST_MCP)),
@@ -62,10 +67,11 @@ impl Journey<'_> {
         self.sent = Some(self.request()?);
         let started = self.context.clock.elapsed();
         loop {
-            let response = self.probe.get(&needed(&self.sent)?.url, &[("accept", "text/html")]).await?;
+            let response =
+                self.probe.get(&needed(&self.sent)?.url, &[("accept", "text/html")]).await?;
             let location = response.header("location").unwrap_or_default();
-            let too_early =
-                location.contains("error=invalid_target") && self.context.clock.elapsed() - started < PATIENCE;
+            let too_early = location.contains("error=invalid_target")
+                && self.context.clock.elapsed() - started < PATIENCE;
             if too_early {
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;
                 continue;
@@ -75,8 +81,13 @@ impl Journey<'_> {
                 return Err(wrong(message, ALL_CLIENTS));
             }
             return match response.status {
-                200 | 302 | 303 | 307 | 308 => Ok(format!("{}, so the client continues", response.status)),
-                _ => Err(wrong(format!("expected 200 or a redirect, not {}", response.summary()), FAST_MCP)),
+                200 | 302 | 303 | 307 | 308 => {
+                    Ok(format!("{}, so the client continues", response.status))
+                }
+                _ => Err(wrong(
+                    format!("expected 200 or a redirect, not {}", response.summary()),
+                    FAST_MCP,
+                )),
             };
         }
     }
@@ -115,8 +126,12 @@ impl Journey<'_> {
         let seen = seen.first().and_then(|session| session.address.clone()).unwrap_or_default();
         match seen == FORGED_ADDRESS {
             false => Ok(format!("ignored: the server saw {seen}")),
-            true if self.url.starts_with("http://") => Ok("used, because it came from a trusted proxy".to_owned()),
-            true => Err(wrong("used: the proxy in front forwards X-Forwarded-For unchanged", OPERATORS)),
+            true if self.url.starts_with("http://") => {
+                Ok("used, because it came from a trusted proxy".to_owned())
+            }
+            true => {
+                Err(wrong("used: the proxy in front forwards X-Forwarded-For unchanged", OPERATORS))
+            }
         }
     }
 
@@ -153,9 +168,11 @@ impl Journey<'_> {
     fn request(&self) -> Result<Sent, Trouble> {
         let metadata = needed(&self.metadata)?;
         let endpoint = text(metadata, "authorization_endpoint").unwrap_or_default();
-        let scopes = metadata["scopes_supported"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let scopes =
+            metadata["scopes_supported"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let scope = scopes.collect::<Vec<_>>().join(" ");
-        let ((verifier, challenge), state) = (self.verifier(), self.context.random.token("").expose().to_owned());
+        let ((verifier, challenge), state) =
+            (self.verifier(), self.context.random.token("").expose().to_owned());
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("response_type", "code")
             .append_pair("client_id", needed(&self.client_id)?)
@@ -173,8 +190,11 @@ impl Journey<'_> {
     /// RFC 6749 section 4.1.2, RFC 9207 section 2.4.
     fn code_of(&self, url: &str, sent: &Sent) -> Result<String, Trouble> {
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let pairs: Vec<(String, String)> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let value = |name: &str| {
+            pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        };
         if let Some(error) = value("error") {
             let description = value("error_description").unwrap_or_default().escape_debug();
             return Err(wrong(
@@ -189,7 +209,9 @@ impl Journey<'_> {
             let affects = "Codex and clients of the current MCP revision, which compare it exactly";
             return Err(wrong(format!("iss differs: {difference}"), affects));
         }
-        value("code").map(str::to_owned).ok_or_else(|| wrong("the client received no code", ALL_CLIENTS))
+        value("code")
+            .map(str::to_owned)
+            .ok_or_else(|| wrong("the client received no code", ALL_CLIENTS))
     }
 
     pub fn endpoint(&self, member: &str) -> Result<String, Trouble> {

@@ -32,8 +32,12 @@ impl Stage {
         let name = hex(&context.random.bytes::<8>());
         let password = context.random.password();
         let email = format!("{name}@selftest.invalid");
-        let resource = Resource::parse(&format!("https://{name}.selftest.invalid/mcp")).map_err(Failure::failed)?;
-        let new = NewMember { password: Some(password.clone()), ..NewMember::new(&email, Role::Standard) };
+        let resource = Resource::parse(&format!("https://{name}.selftest.invalid/mcp"))
+            .map_err(Failure::failed)?;
+        let new = NewMember {
+            password: Some(password.clone()),
+            ..NewMember::new(&email, Role::Standard)
+        };
         let user = create_user::create_user(context, org_id, new, &AuditActor::COMMAND_LINE).await;
         let user = user.map_err(Failure::failed)?;
         let mut stage = Self {
@@ -66,9 +70,20 @@ impl Stage {
     }
 
     /// Removes both, with everything that the server stored for them.
-    pub async fn take_down(&self, context: &Context, client_id: Option<ClientId>) -> Result<(), Failure> {
+    pub async fn take_down(
+        &self,
+        context: &Context,
+        client_id: Option<ClientId>,
+    ) -> Result<(), Failure> {
         let resource = resources::delete(&context.db, self.resource_id).await;
-        remove_user::remove_user(context, self.org_id, self.user_id, client_id, &AuditActor::COMMAND_LINE).await?;
+        remove_user::remove_user(
+            context,
+            self.org_id,
+            self.user_id,
+            client_id,
+            &AuditActor::COMMAND_LINE,
+        )
+        .await?;
         resource?;
         Ok(())
     }

@@ -41,10 +41,13 @@ impl Journey<'_> {
     pub async fn check_signature(&mut self) -> Outcome {
         let tokens = needed(&self.tokens)?;
         let keys = needed(&self.key_set)?;
-        let claims: AccessTokenClaims =
-            verify_by_key_set(keys, ACCESS_TOKEN_TYPE, &tokens.access).map_err(|message| wrong(message, API))?;
+        let claims: AccessTokenClaims = verify_by_key_set(keys, ACCESS_TOKEN_TYPE, &tokens.access)
+            .map_err(|message| wrong(message, API))?;
         if !claims.is_current(self.url, self.context.clock.now()) {
-            let message = format!("iss is {:?}, or the token is expired: are the clocks synchronized?", claims.iss);
+            let message = format!(
+                "iss is {:?}, or the token is expired: are the clocks synchronized?",
+                claims.iss
+            );
             return Err(wrong(message, API));
         }
         if !claims.aud.contains(self.stage.resource.as_str()) {
@@ -70,7 +73,8 @@ impl Journey<'_> {
         let pairs = [("token", needed(&self.tokens)?.access.as_str()), ("client_secret", secret)];
         let started = self.context.clock.elapsed();
         loop {
-            let response = self.probe.post_form(&url, &[("authorization", &basic)], &pairs[..1]).await?;
+            let response =
+                self.probe.post_form(&url, &[("authorization", &basic)], &pairs[..1]).await?;
             if let Some(claims) = response.json().filter(|_| response.status == 200) {
                 return Ok(claims);
             }
@@ -85,7 +89,10 @@ impl Journey<'_> {
                 return Err(wrong(message, API));
             }
             if response.status != 401 || !has_time {
-                return Err(wrong(format!("expected 200 for HTTP Basic, not {}", response.summary()), API));
+                return Err(wrong(
+                    format!("expected 200 for HTTP Basic, not {}", response.summary()),
+                    API,
+                ));
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
@@ -98,14 +105,20 @@ impl Journey<'_> {
             return Ok("skipped, because openid was not granted".to_owned());
         }
         let bearer = format!("Bearer {}", tokens.access);
-        let response = self.probe.get(&self.endpoint("userinfo_endpoint")?, &[("authorization", &bearer)]).await?;
+        let response = self
+            .probe
+            .get(&self.endpoint("userinfo_endpoint")?, &[("authorization", &bearer)])
+            .await?;
         let sub = response
             .json()
             .filter(|_| response.status == 200)
             .and_then(|claims| claims["sub"].as_str().map(str::to_owned));
         match sub {
             Some(sub) if sub == self.stage.user_id.to_string() => Ok(sub),
-            _ => Err(wrong(format!("expected the user, not {}", response.summary()), "OpenID Connect clients")),
+            _ => Err(wrong(
+                format!("expected the user, not {}", response.summary()),
+                "OpenID Connect clients",
+            )),
         }
     }
 
@@ -117,7 +130,8 @@ impl Journey<'_> {
                             refreshes sign the client out";
             return Err(wrong(settings, TWO_AT_ONCE));
         }
-        let (one, other) = tokio::join!(self.refresh(&tokens.refresh, ""), self.refresh(&tokens.refresh, ""));
+        let (one, other) =
+            tokio::join!(self.refresh(&tokens.refresh, ""), self.refresh(&tokens.refresh, ""));
         let one = tokens_of(&one?)?;
         let other = tokens_of(&other?)?;
         if one.refresh == tokens.refresh {
@@ -143,7 +157,10 @@ impl Journey<'_> {
         self.tokens = Some(refreshed);
         match scope == fewer {
             true => Ok(format!("requested and received only {fewer}")),
-            false => Err(wrong(format!("requested {fewer}, but received {scope}"), "clients on rmcp, such as Codex")),
+            false => Err(wrong(
+                format!("requested {fewer}, but received {scope}"),
+                "clients on rmcp, such as Codex",
+            )),
         }
     }
 
@@ -210,14 +227,18 @@ fn invalid_grant(response: &Response) -> Outcome {
         (400, Some("invalid_grant")) => Ok("refused with invalid_grant".to_owned()),
         _ => {
             let message = format!("expected 400 and invalid_grant, not {}", response.summary());
-            Err(wrong(message, "the TypeScript SDK and Codex, which open the browser only after invalid_grant"))
+            Err(wrong(
+                message,
+                "the TypeScript SDK and Codex, which open the browser only after invalid_grant",
+            ))
         }
     }
 }
 
 /// RFC 6749 section 5.1.
 fn tokens_of(response: &Response) -> Result<Tokens, Trouble> {
-    let Some(body) = response.json().filter(|_| response.status == 200 && response.is_json()) else {
+    let Some(body) = response.json().filter(|_| response.status == 200 && response.is_json())
+    else {
         return Err(wrong(format!("expected tokens, not {}", response.summary()), ALL_CLIENTS));
     };
     if has_null(&body) || !body["expires_in"].is_u64() {
@@ -226,7 +247,10 @@ fn tokens_of(response: &Response) -> Result<Tokens, Trouble> {
         return Err(wrong("the response contains a null, or expires_in is not a number", affects));
     }
     if !response.header("cache-control").unwrap_or_default().contains("no-store") {
-        return Err(wrong("the response has no Cache-Control: no-store", "users behind a shared cache"));
+        return Err(wrong(
+            "the response has no Cache-Control: no-store",
+            "users behind a shared cache",
+        ));
     }
     let text = |member: &str| body[member].as_str().map(str::to_owned);
     match (text("access_token"), text("refresh_token"), text("scope")) {

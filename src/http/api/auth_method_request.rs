@@ -12,7 +12,8 @@ impl JsonBody for RawAuthMethod {
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         let attributes: Option<ObjectOf<Self>> = attributes_of(bytes, CREDENTIALS, SHAPE)?;
         let attributes = attributes.map(|ObjectOf(attributes)| attributes);
-        attributes.ok_or_else(|| ApiError::bad_member("data.attributes is missing", "/data/attributes"))
+        attributes
+            .ok_or_else(|| ApiError::bad_member("data.attributes is missing", "/data/attributes"))
     }
 }
 

@@ -35,7 +35,9 @@ pub async fn create(
     JsonApi(attributes): JsonApi<RawAuthMethod>,
 ) -> Result<Response, ApiError> {
     let new = NewAuthMethod::parse(attributes, app.config.webhooks.allow_loopback)?;
-    let method = create_auth_method::create_auth_method(&app.context, caller.org_id, &new, &caller.by()).await?;
+    let method =
+        create_auth_method::create_auth_method(&app.context, caller.org_id, &new, &caller.by())
+            .await?;
     Ok(response(StatusCode::CREATED, &json!({"data": credentials(&method)})))
 }
 
@@ -56,7 +58,14 @@ pub async fn update(
     JsonApi(attributes): JsonApi<RawAuthMethod>,
 ) -> Result<Response, ApiError> {
     let change = AuthMethodChange::parse(attributes, app.config.webhooks.allow_loopback)?;
-    let method = update_auth_method::update_auth_method(&app.context, caller.org_id, id, &change, &caller.by()).await?;
+    let method = update_auth_method::update_auth_method(
+        &app.context,
+        caller.org_id,
+        id,
+        &change,
+        &caller.by(),
+    )
+    .await?;
     Ok(response(StatusCode::OK, &json!({"data": credentials(&method)})))
 }
 
@@ -104,7 +113,8 @@ impl<S: Send + Sync> FromRequestParts<S> for MethodId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(text) = path.map_err(|_| ApiError::NoSuchAuthMethod)?;
-        let id = Uuid::try_parse(&text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH);
+        let id =
+            Uuid::try_parse(&text).ok().filter(|_| text.len() == uuid::fmt::Hyphenated::LENGTH);
         id.map(AuthMethodId).map(Self).ok_or(ApiError::NoSuchAuthMethod)
     }
 }

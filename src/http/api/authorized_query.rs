@@ -16,7 +16,8 @@ pub struct Include {
 
 /// `oauth2_client.app` comes from the compatible API. This server has no apps, so it includes only
 /// the client.
-pub const LIST_INCLUDES: [&str; 3] = ["oauth2_client", "oauth2_client.app", "user_authorized_clients.user"];
+pub const LIST_INCLUDES: [&str; 3] =
+    ["oauth2_client", "oauth2_client.app", "user_authorized_clients.user"];
 pub const CLIENT_INCLUDES: [&str; 4] =
     ["oauth2_client", "oauth2_client.app", "oauth2_client.scopes", "user_authorized_clients.user"];
 
@@ -40,7 +41,10 @@ impl Include {
             if !known.contains(&name) {
                 return Err(ApiError::bad_parameter(
                     "include",
-                    format!("include must be a comma-separated list of these: {}", known.join(", ")),
+                    format!(
+                        "include must be a comma-separated list of these: {}",
+                        known.join(", ")
+                    ),
                 ));
             }
             include.users |= name == "user_authorized_clients.user";
@@ -68,7 +72,10 @@ pub fn authorized_filter(query: &Parameters, page: Page) -> Result<AuthorizedFil
     })
 }
 
-pub fn authorization_filter(query: &Parameters, page: Page) -> Result<AuthorizationFilter, ApiError> {
+pub fn authorization_filter(
+    query: &Parameters,
+    page: Page,
+) -> Result<AuthorizationFilter, ApiError> {
     let sort = sort(query, &USER_SORTS)?;
     let order = match sort {
         Some(("user.name", _)) => Order::UserName,
@@ -89,14 +96,20 @@ pub fn authorization_filter(query: &Parameters, page: Page) -> Result<Authorizat
 }
 
 /// The sort field, and whether the order is descending.
-fn sort(query: &Parameters, known: &[&'static str]) -> Result<Option<(&'static str, bool)>, ApiError> {
+fn sort(
+    query: &Parameters,
+    known: &[&'static str],
+) -> Result<Option<(&'static str, bool)>, ApiError> {
     let Some(text) = query.get("sort") else { return Ok(None) };
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let found = known.iter().find(|known| **known == name);
     let found = found.ok_or_else(|| {
         ApiError::bad_parameter(
             "sort",
-            format!("sort must be one of these, with a leading - for descending order: {}", known.join(", ")),
+            format!(
+                "sort must be one of these, with a leading - for descending order: {}",
+                known.join(", ")
+            ),
         )
     })?;
     Ok(Some((found, descending)))

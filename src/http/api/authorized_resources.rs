@@ -17,7 +17,8 @@ pub const PATH: &str = "/api/v2/org_authorized_clients";
 /// `related` are the authorizations that the response may list.
 pub fn org_client(authorized: &AuthorizedClient, related: &[Authorization]) -> Value {
     let related = related.iter().filter(|related| related.grant.client_id == authorized.client_id);
-    let related: Vec<Value> = related.map(|related| identifier("user_authorized_clients", related.grant.id)).collect();
+    let related: Vec<Value> =
+        related.map(|related| identifier("user_authorized_clients", related.grant.id)).collect();
     let id = authorized.id;
     json!({
         "id": id,
@@ -61,14 +62,17 @@ pub fn user_client(authorization: &Authorization, org_disabled: bool) -> Value {
 }
 
 pub fn user(user: &User) -> Value {
-    let attributes = json!({"name": user.name, "email": user.email, "disabled": user.disabled_at.is_some()});
+    let attributes =
+        json!({"name": user.name, "email": user.email, "disabled": user.disabled_at.is_some()});
     json!({"id": user.id, "type": "users", "attributes": attributes})
 }
 
 /// The scopes are those that the client registered.
 pub fn client(client: &Client) -> Value {
-    let redirect_uris: Vec<&str> = client.metadata.redirect_uris().iter().map(|uri| uri.as_str()).collect();
-    let scopes: Vec<Value> = client.metadata.scope().names().map(|name| identifier("scopes", name)).collect();
+    let redirect_uris: Vec<&str> =
+        client.metadata.redirect_uris().iter().map(|uri| uri.as_str()).collect();
+    let scopes: Vec<Value> =
+        client.metadata.scope().names().map(|name| identifier("scopes", name)).collect();
     json!({
         "id": client.id,
         "type": "oauth2_clients",
@@ -78,7 +82,10 @@ pub fn client(client: &Client) -> Value {
 }
 
 /// The scopes that are still in the catalog.
-pub fn scopes<'a>(scopes: &'a ScopeSet, catalog: &'a ScopeCatalog) -> impl Iterator<Item = Value> + 'a {
+pub fn scopes<'a>(
+    scopes: &'a ScopeSet,
+    catalog: &'a ScopeCatalog,
+) -> impl Iterator<Item = Value> + 'a {
     scopes.names().filter_map(|name| catalog.find(name)).map(|scope| {
         let name = scope.name.as_str();
         json!({"id": name, "type": "scopes", "attributes": {"name": name, "description": scope.description}})

@@ -20,7 +20,10 @@ use crate::rules::id::OrgId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::scopes_restriction::ScopesRestriction;
 
-pub async fn show(State(app): State<Arc<App>>, caller: Caller<AppsRead>) -> Result<Response, ApiError> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller<AppsRead>,
+) -> Result<Response, ApiError> {
     let org = orgs::find(&app.context.db, caller.org_id).await?.ok_or(ApiError::NotFound)?;
     Ok(restriction_response(&app, caller.org_id, org.default_client_scopes.as_ref(), None))
 }
@@ -31,13 +34,26 @@ pub async fn upsert(
     options: Options,
     JsonApi(body): JsonApi<UpsertRequest>,
 ) -> Result<Response, ApiError> {
-    let scopes = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?.to_defaults();
+    let scopes =
+        ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?
+            .to_defaults();
     let new = new_defaults(&app, caller.org_id, Some(&scopes));
     if options.dry_run {
         let preview = default_client_scopes::preview_default_restriction(&app.context, new).await?;
-        return Ok(restriction_response(&app, caller.org_id, Some(&scopes), Some(Meta::from(&preview))));
+        return Ok(restriction_response(
+            &app,
+            caller.org_id,
+            Some(&scopes),
+            Some(Meta::from(&preview)),
+        ));
     }
-    default_client_scopes::restrict_by_default(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
+    default_client_scopes::restrict_by_default(
+        &app.context,
+        new,
+        options.if_digest.as_deref(),
+        &caller.by(),
+    )
+    .await?;
     Ok(restriction_response(&app, caller.org_id, Some(&scopes), None))
 }
 
@@ -61,7 +77,12 @@ fn new_defaults<'a>(app: &'a App, org_id: OrgId, scopes: Option<&'a ScopeSet>) -
     NewDefaults { org_id, scopes, config: &app.config, catalog: &app.catalog }
 }
 
-fn restriction_response(app: &App, org_id: OrgId, scopes: Option<&ScopeSet>, meta: Option<Meta<'_>>) -> Response {
+fn restriction_response(
+    app: &App,
+    org_id: OrgId,
+    scopes: Option<&ScopeSet>,
+    meta: Option<Meta<'_>>,
+) -> Response {
     let restriction = scopes.map(|scopes| ScopesRestriction::from_defaults(scopes, &app.catalog));
     document(org_id.0, &ScopeSet::default(), restriction.as_ref(), meta)
 }

@@ -27,7 +27,8 @@ use crate::rules::id::{AuthorizedClientId, GrantId, OrgId, UserId};
 /// The number of authorizations per client in a response. The link and `user_count` cover the rest.
 const MAX_RELATED: u32 = 100;
 /// Without a filter, only active authorizations are returned.
-const ACTIVE: RelatedGrants = RelatedGrants { revoked: Some(false), user_disabled: None, limit: MAX_RELATED };
+const ACTIVE: RelatedGrants =
+    RelatedGrants { revoked: Some(false), user_disabled: None, limit: MAX_RELATED };
 
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -40,7 +41,8 @@ pub async fn list(
     let (found, total, filtered) = org_clients::list_authorized(db, caller.org_id, &filter).await?;
     let ids: Vec<_> = found.iter().map(|authorized| authorized.client_id).collect();
     let related = authorizations::list_of_clients(db, caller.org_id, &ids, ACTIVE).await?;
-    let data: Vec<Value> = found.iter().map(|authorized| resources::org_client(authorized, &related)).collect();
+    let data: Vec<Value> =
+        found.iter().map(|authorized| resources::org_client(authorized, &related)).collect();
     let mut document = json!({"data": data, "meta": counts(total, filtered)});
     add_included(&app, &mut document, include, &found, &related).await?;
     Ok(json_api_response(&document))
@@ -58,7 +60,9 @@ pub async fn show(
     let related = RelatedGrants { revoked: revoked.or(ACTIVE.revoked), user_disabled, ..ACTIVE };
     let authorized = find(&app, caller.org_id, &id).await?;
     let db = &app.context.db;
-    let related = authorizations::list_of_clients(db, caller.org_id, &[authorized.client_id], related).await?;
+    let related =
+        authorizations::list_of_clients(db, caller.org_id, &[authorized.client_id], related)
+            .await?;
     let mut document = json!({"data": resources::org_client(&authorized, &related)});
     add_included(&app, &mut document, include, &[authorized], &related).await?;
     Ok(json_api_response(&document))
@@ -88,7 +92,8 @@ pub async fn list_users(
     let (page, total, filtered) =
         authorizations::list(&app.context.db, caller.org_id, authorized.client_id, &filter).await?;
     let org_disabled = authorized.disabled_at.is_some();
-    let data: Vec<Value> = page.iter().map(|found| resources::user_client(found, org_disabled)).collect();
+    let data: Vec<Value> =
+        page.iter().map(|found| resources::user_client(found, org_disabled)).collect();
     Ok(json_api_response(&json!({"data": data, "meta": counts(total, filtered)})))
 }
 
@@ -122,7 +127,9 @@ async fn end(
     authorized: &AuthorizedClient,
     grant_id: GrantId,
 ) -> Result<StatusCode, ApiError> {
-    let belongs = |grant: &grants::Grant| grant.org_id == caller.org_id && grant.client_id == authorized.client_id;
+    let belongs = |grant: &grants::Grant| {
+        grant.org_id == caller.org_id && grant.client_id == authorized.client_id
+    };
     revoke_grant(&app.context, grant_id, belongs, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -149,16 +156,20 @@ async fn add_included(
     let Some(include) = include else { return Ok(()) };
     let mut included = Included::default();
     for authorized in found.iter().filter(|_| include.clients) {
-        let Some(client) = clients::find(&app.context.db, authorized.client_id).await? else { continue };
+        let Some(client) = clients::find(&app.context.db, authorized.client_id).await? else {
+            continue;
+        };
         included.push(resources::client(&client));
         if include.scopes {
-            resources::scopes(client.metadata.scope(), &app.catalog).for_each(|scope| included.push(scope));
+            resources::scopes(client.metadata.scope(), &app.catalog)
+                .for_each(|scope| included.push(scope));
         }
     }
     // JSON:API 1.1 requires full linkage, so the authorization that links to a user is included
     // too.
     for authorization in related.iter().filter(|_| include.users) {
-        let client = found.iter().find(|authorized| authorized.client_id == authorization.grant.client_id);
+        let client =
+            found.iter().find(|authorized| authorized.client_id == authorization.grant.client_id);
         let org_disabled = client.is_some_and(|authorized| authorized.disabled_at.is_some());
         included.push(resources::user_client(authorization, org_disabled));
         included.push(resources::user(&authorization.user));

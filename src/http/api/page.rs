@@ -24,7 +24,10 @@ impl Page {
             parsed.ok_or_else(|| {
                 let min = allowed.start();
                 let max = allowed.end();
-                ApiError::bad_parameter(name, format!("{name} must be a whole number from {min} to {max}"))
+                ApiError::bad_parameter(
+                    name,
+                    format!("{name} must be a whole number from {min} to {max}"),
+                )
             })
         };
         Ok(Self {

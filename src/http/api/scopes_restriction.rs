@@ -39,7 +39,8 @@ pub async fn upsert(
     options: Options,
     JsonApi(body): JsonApi<UpsertRequest>,
 ) -> Result<Response, ApiError> {
-    let restriction = ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?;
+    let restriction =
+        ScopesRestriction::parse(&body.oidc_scopes, &body.permission_scopes, &app.catalog)?;
     let new = NewRestriction {
         org_id: caller.org_id,
         client_id,
@@ -48,9 +49,20 @@ pub async fn upsert(
     };
     if options.dry_run {
         let preview = scopes_restriction::preview_restriction(&app.context, new).await?;
-        return Ok(restriction_response(&app, client_id, Some(&restriction), Some(Meta::from(&preview))));
+        return Ok(restriction_response(
+            &app,
+            client_id,
+            Some(&restriction),
+            Some(Meta::from(&preview)),
+        ));
     }
-    scopes_restriction::restrict_scopes(&app.context, new, options.if_digest.as_deref(), &caller.by()).await?;
+    scopes_restriction::restrict_scopes(
+        &app.context,
+        new,
+        options.if_digest.as_deref(),
+        &caller.by(),
+    )
+    .await?;
     Ok(restriction_response(&app, client_id, Some(&restriction), None))
 }
 
@@ -62,7 +74,14 @@ pub async fn lift(
 ) -> Result<StatusCode, ApiError> {
     options.are_absent()?;
     let rules = app.restriction_rules(client_id);
-    scopes_restriction::lift_restriction(&app.context, rules, caller.org_id, client_id, &caller.by()).await?;
+    scopes_restriction::lift_restriction(
+        &app.context,
+        rules,
+        caller.org_id,
+        client_id,
+        &caller.by(),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -32,7 +32,11 @@ pub async fn test(
     let found = auth_methods::find(&app.context.db, caller.org_id, id).await?;
     let method = found.ok_or(ApiError::NoSuchAuthMethod)?;
     app.limits.take(Class::AuthMethodTest, Counted::Key(id.0)).map_err(ApiError::RateLimited)?;
-    let within = app.config.webhooks.timeout.min(app.config.http.request_timeout.saturating_sub(RESERVED_TIME));
+    let within = app
+        .config
+        .webhooks
+        .timeout
+        .min(app.config.http.request_timeout.saturating_sub(RESERVED_TIME));
     let test = test_auth_method(&app.context, &app.webhooks_outgoing, &method, within).await;
     let mut response = axum::Json(document(id, &test)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, JSON_API);

@@ -47,7 +47,8 @@ const SHAPE: &str = "the body is not {\"data\": {\"type\": \"upsert_scopes_restr
 fn list(value: Option<Value>, member: &str) -> Result<Vec<String>, ApiError> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let strings: Result<Vec<String>, _> = serde_json::from_value(value);
-    strings.map_err(|_| ApiError::bad_attribute(format!("{member} is not a list of strings"), member))
+    strings
+        .map_err(|_| ApiError::bad_attribute(format!("{member} is not a list of strings"), member))
 }
 
 /// With `?dry_run=true`, nothing is stored. With `?if_digest=`, the change applies only to the
@@ -85,7 +86,10 @@ impl Options {
                 }
                 ("if_digest", digest) if is_digest(digest) => if_digest = Some(digest.to_owned()),
                 ("if_digest", _) => {
-                    return bad_request("if_digest must be a digest returned by a dry run", "if_digest");
+                    return bad_request(
+                        "if_digest must be a digest returned by a dry run",
+                        "if_digest",
+                    );
                 }
                 // Unknown parameters are ignored, as elsewhere in this API.
                 _ => {}
@@ -116,7 +120,9 @@ fn percent_decoded(name: &str) -> Cow<'_, str> {
     loop {
         rest = match rest {
             [] => return Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()),
-            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            [b'%', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
                 decoded.push(digit(*high) << 4 | digit(*low));
                 after
@@ -152,11 +158,15 @@ mod tests {
     #[test]
     fn an_omitted_list_is_empty() {
         let nothing = UpsertRequest::default();
-        let some = UpsertRequest { oidc_scopes: vec!["openid".to_owned()], permission_scopes: vec![] };
+        let some =
+            UpsertRequest { oidc_scopes: vec!["openid".to_owned()], permission_scopes: vec![] };
         for (body, expected) in [
             (r#"{"data":{"type":"upsert_scopes_restriction"}}"#, &nothing),
             (r#"{"data":{"type":"upsert_scopes_restriction","attributes":{}}}"#, &nothing),
-            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"oidc_scopes":["openid"]}}}"#, &some),
+            (
+                r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"oidc_scopes":["openid"]}}}"#,
+                &some,
+            ),
             (
                 r#"{"data":{"type":"upsert_scopes_restriction","x":1,"attributes":{"oidc_scopes":["openid"],"y":2}}}"#,
                 &some,
@@ -173,13 +183,21 @@ mod tests {
             ("null", SHAPE, ""),
             (r#"[{"type":"upsert_scopes_restriction"}]"#, SHAPE, ""),
             (r#"{"data":["upsert_scopes_restriction",{}]}"#, SHAPE, ""),
-            (r#"{"data":{"type":"upsert_scopes_restriction","attributes":[["openid"],[]]}}"#, SHAPE, ""),
+            (
+                r#"{"data":{"type":"upsert_scopes_restriction","attributes":[["openid"],[]]}}"#,
+                SHAPE,
+                "",
+            ),
             (r#"{"data":{"type":"upsert_scopes_restriction"},"data":{}}"#, SHAPE, ""),
             (r#"{"data":{"type":"upsert_scopes_restriction","attributes":null}}"#, SHAPE, ""),
             ("{}", "data is missing", "/data"),
             (r#"{"data":null}"#, "data is missing", "/data"),
             (r#"{"data":{}}"#, "data.type is not upsert_scopes_restriction", "/data/type"),
-            (r#"{"data":{"type":"scopes_restriction"}}"#, "data.type is not upsert_scopes_restriction", "/data/type"),
+            (
+                r#"{"data":{"type":"scopes_restriction"}}"#,
+                "data.type is not upsert_scopes_restriction",
+                "/data/type",
+            ),
             (
                 r#"{"data":{"type":"upsert_scopes_restriction","attributes":{"oidc_scopes":null}}}"#,
                 "oidc_scopes is not a list of strings",
@@ -206,9 +224,14 @@ mod tests {
         assert_eq!(Options::parse("%=1&%zz=1&%ff=1&%64ry%5Frun=true").ok(), Some(dry_run));
         assert_eq!(Options::parse(&format!("if_digest={digest}")).ok(), Some(conditional));
         assert_eq!(Options::parse("").ok(), Some(Options::default()));
-        for query in
-            ["dry_run", "dry_run=1", "dry_run=true&dry_run=false", "dry%5Frun=1", "if_digest=", "if_digest=xyz"]
-        {
+        for query in [
+            "dry_run",
+            "dry_run=1",
+            "dry_run=true&dry_run=false",
+            "dry%5Frun=1",
+            "if_digest=",
+            "if_digest=xyz",
+        ] {
             assert!(Options::parse(query).is_err(), "{query}");
         }
     }

@@ -30,11 +30,14 @@ pub async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let state = query.get("state").map(deliveries::State::parse);
     let state = state.map(|state| {
-        state.ok_or_else(|| ApiError::bad_parameter("state", "state must be waiting, delivered or parked"))
+        state.ok_or_else(|| {
+            ApiError::bad_parameter("state", "state must be waiting, delivered or parked")
+        })
     });
-    let before = query
-        .get("before")
-        .map(|id| parse_id(id).ok_or_else(|| ApiError::bad_parameter("before", "before must be the id of a delivery")));
+    let before = query.get("before").map(|id| {
+        parse_id(id)
+            .ok_or_else(|| ApiError::bad_parameter("before", "before must be the id of a delivery"))
+    });
     let size = match query.get("page_size").map(str::parse) {
         None => DEFAULT_SIZE,
         Some(Ok(size @ 1..=MAX_SIZE)) => size,
@@ -44,7 +47,14 @@ pub async fn list(
         }
     };
     let webhook = find_webhook(&app, caller.org_id, &name).await?;
-    let listed = deliveries::list(&app.context.db, webhook.id, state.transpose()?, before.transpose()?, size).await?;
+    let listed = deliveries::list(
+        &app.context.db,
+        webhook.id,
+        state.transpose()?,
+        before.transpose()?,
+        size,
+    )
+    .await?;
     let data: Vec<Value> = listed.iter().map(resource).collect();
     Ok(Json(json!({"data": data})))
 }

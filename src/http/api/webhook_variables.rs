@@ -25,11 +25,15 @@ pub async fn create(
     JsonApi(body): JsonApi<JsonObject>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let new = NewVariable::parse(&body)?;
-    let created = create_variable::create_variable(&app.context, caller.org_id, &new, &caller.by()).await?;
+    let created =
+        create_variable::create_variable(&app.context, caller.org_id, &new, &caller.by()).await?;
     Ok((StatusCode::CREATED, Json(document(&created))))
 }
 
-pub async fn list(State(app): State<Arc<App>>, caller: Caller<Integrations>) -> Result<Json<Value>, ApiError> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller<Integrations>,
+) -> Result<Json<Value>, ApiError> {
     let variables = find_variable::list_variables(&app.context, caller.org_id).await?;
     Ok(Json(variables.iter().map(document).collect()))
 }
@@ -51,7 +55,9 @@ pub async fn update(
     JsonApi(body): JsonApi<JsonObject>,
 ) -> Result<Json<Value>, ApiError> {
     let change = VariableChange::parse(&body)?;
-    let changed = update_variable::update_variable(&app.context, caller.org_id, &name, &change, &caller.by()).await?;
+    let changed =
+        update_variable::update_variable(&app.context, caller.org_id, &name, &change, &caller.by())
+            .await?;
     Ok(Json(document(&changed)))
 }
 

@@ -27,11 +27,15 @@ pub async fn create(
     JsonApi(body): JsonApi<JsonObject>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let new = NewWebhook::parse(&body, &addresses(&app))?;
-    let created = create_webhook::create_webhook(&app.context, caller.org_id, &new, &caller.by()).await?;
+    let created =
+        create_webhook::create_webhook(&app.context, caller.org_id, &new, &caller.by()).await?;
     Ok((StatusCode::CREATED, Json(document(&created))))
 }
 
-pub async fn list(State(app): State<Arc<App>>, caller: Caller<Integrations>) -> Result<Json<Value>, ApiError> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller<Integrations>,
+) -> Result<Json<Value>, ApiError> {
     let webhooks = find_webhook::list_webhooks(&app.context, caller.org_id).await?;
     Ok(Json(webhooks.iter().map(document).collect()))
 }
@@ -53,7 +57,9 @@ pub async fn update(
     JsonApi(body): JsonApi<JsonObject>,
 ) -> Result<Json<Value>, ApiError> {
     let change = WebhookChange::parse(&body, &addresses(&app))?;
-    let changed = update_webhook::update_webhook(&app.context, caller.org_id, &name, &change, &caller.by()).await?;
+    let changed =
+        update_webhook::update_webhook(&app.context, caller.org_id, &name, &change, &caller.by())
+            .await?;
     Ok(Json(document(&changed)))
 }
 

@@ -18,7 +18,8 @@ use crate::db::engine::error::DbError;
 use crate::http::error::oauth::code_of;
 use crate::http::error::page::PageError;
 use crate::http::error::{
-    INTERNAL, JSON, JSON_API, METHOD, NO_STORE, NOTHING_HERE, TOO_MANY, add_retry_after, log_database, of_database,
+    INTERNAL, JSON, JSON_API, METHOD, NO_STORE, NOTHING_HERE, TOO_MANY, add_retry_after,
+    log_database, of_database,
 };
 use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body::BodyError;
@@ -170,9 +171,10 @@ impl From<AuthMethodError> for ApiError {
     fn from(error: AuthMethodError) -> Self {
         match error {
             AuthMethodError::NoSuchMethod => Self::NoSuchAuthMethod,
-            AuthMethodError::NameTaken => {
-                Self::Conflict("another auth method of this organization has this name: choose another name".into())
-            }
+            AuthMethodError::NameTaken => Self::Conflict(
+                "another auth method of this organization has this name: choose another name"
+                    .into(),
+            ),
             AuthMethodError::TooMany => {
                 let detail = format!(
                     "this organization already has {MAX_AUTH_METHODS} auth methods, the maximum: delete one that no \
@@ -181,14 +183,18 @@ impl From<AuthMethodError> for ApiError {
                 Self::Conflict(detail.into())
             }
             AuthMethodError::InUse(webhooks) => Self::Conflict(in_use(&webhooks).into()),
-            AuthMethodError::UrlMissing(cause) => Self::bad_attribute(cause, Member::AccessTokenUrl),
+            AuthMethodError::UrlMissing(cause) => {
+                Self::bad_attribute(cause, Member::AccessTokenUrl)
+            }
             AuthMethodError::Db(cause) => Self::Db(cause),
         }
     }
 }
 
-const MOVED: &str = "the restriction has changed since the preview with this digest: preview it again";
-const KEYS_ONLY: &str = "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead";
+const MOVED: &str =
+    "the restriction has changed since the preview with this digest: preview it again";
+const KEYS_ONLY: &str =
+    "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead";
 
 impl ApiError {
     /// An error in the member of the body at a JSON Pointer (RFC 6901).
@@ -210,7 +216,9 @@ impl ApiError {
     fn response(&self) -> (StatusCode, Cow<'_, str>, Option<&Source>) {
         const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
         let (status, text): (StatusCode, Cow<'_, str>) = match self {
-            Self::BadRequest { detail, source } => return (StatusCode::BAD_REQUEST, detail.into(), Some(source)),
+            Self::BadRequest { detail, source } => {
+                return (StatusCode::BAD_REQUEST, detail.into(), Some(source));
+            }
             Self::Body(error) => (error.status(), error.to_string().into()),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized".into()),
             Self::UnknownKeys => (StatusCode::FORBIDDEN, "Forbidden".into()),
@@ -218,11 +226,15 @@ impl ApiError {
             Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(*scope).into()),
             Self::KeysOnly => (StatusCode::FORBIDDEN, KEYS_ONLY.into()),
             Self::NoSuchClient => not_found("there is no client with this id"),
-            Self::NoSuchAuthorizedClient => not_found("this organization has no authorized client with this id"),
+            Self::NoSuchAuthorizedClient => {
+                not_found("this organization has no authorized client with this id")
+            }
             Self::NoSuchAuthorization => not_found("this client has no such authorization"),
             Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),
             Self::NoSuchWebhook => not_found("this organization has no webhook with this name"),
-            Self::NoSuchVariable => not_found("this organization has no custom variable with this name"),
+            Self::NoSuchVariable => {
+                not_found("this organization has no custom variable with this name")
+            }
             Self::NoSuchDelivery => not_found("this webhook has no parked delivery with this id"),
             Self::NotFound => not_found(NOTHING_HERE),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, METHOD.into()),
@@ -233,11 +245,16 @@ impl ApiError {
                 (status, text.into())
             }
             Self::Busy => (UNAVAILABLE, BodyError::Busy.to_string().into()),
-            Self::Starting => {
-                (UNAVAILABLE, "the server is starting and waiting for its database; retry in a second".into())
+            Self::Starting => (
+                UNAVAILABLE,
+                "the server is starting and waiting for its database; retry in a second".into(),
+            ),
+            Self::TookTooLong => {
+                (UNAVAILABLE, "the request took longer than the server allows".into())
             }
-            Self::TookTooLong => (UNAVAILABLE, "the request took longer than the server allows".into()),
-            Self::Unopened(_) | Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.into()),
+            Self::Unopened(_) | Self::Panicked => {
+                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.into())
+            }
         };
         (status, text, None)
     }
@@ -275,7 +292,9 @@ impl ApiError {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grantor\""));
         }
         add_retry_after(&mut response);
         response
@@ -300,7 +319,9 @@ fn not_found(text: &'static str) -> (StatusCode, Cow<'static, str>) {
 
 fn lacks(permission: Permission) -> String {
     let name = permission.as_str();
-    format!("the role of this user lacks the permission {name}: ask a member of the organization whose role has it")
+    format!(
+        "the role of this user lacks the permission {name}: ask a member of the organization whose role has it"
+    )
 }
 
 fn lacks_scope(scope: Permission) -> String {
@@ -314,7 +335,10 @@ fn in_use(webhooks: &[String]) -> String {
         [] => "a webhook used this auth method a moment ago: try again".to_owned(),
         [name] => format!("the webhook \"{name}\" uses this auth method: {remedy}"),
         [name, others @ ..] => {
-            format!("the webhook \"{name}\" and {} more use this auth method: {remedy}", others.len())
+            format!(
+                "the webhook \"{name}\" and {} more use this auth method: {remedy}",
+                others.len()
+            )
         }
     }
 }

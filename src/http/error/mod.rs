@@ -42,7 +42,9 @@ fn of_database(cause: &DbError) -> (StatusCode, &'static str) {
         }
         DbError::QueueFull => "the registration queue is full; retry in a second",
         DbError::Conflict(_) => "another request is changing the same data; retry in a second",
-        DbError::ReadOnly(_) => "the database does not accept writes; reads still work, and the operator can fix this",
+        DbError::ReadOnly(_) => {
+            "the database does not accept writes; reads still work, and the operator can fix this"
+        }
         DbError::TransactionPooling
         | DbError::Duplicate
         | DbError::Reference
@@ -54,7 +56,9 @@ fn of_database(cause: &DbError) -> (StatusCode, &'static str) {
 
 impl IntoResponse for TooManyRequests {
     fn into_response(self) -> Response {
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"errors": [TOO_MANY]}))).into_response();
+        let mut response =
+            (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"errors": [TOO_MANY]})))
+                .into_response();
         let numbers = [
             (RETRY_AFTER, self.reset),
             (HeaderName::from_static("x-ratelimit-limit"), u64::from(self.limit)),
@@ -63,7 +67,9 @@ impl IntoResponse for TooManyRequests {
             (HeaderName::from_static("x-ratelimit-reset"), self.reset),
         ];
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-        response.headers_mut().extend(numbers.map(|(name, number)| (name, HeaderValue::from(number))));
+        response
+            .headers_mut()
+            .extend(numbers.map(|(name, number)| (name, HeaderValue::from(number))));
         response.extensions_mut().insert(self.class);
         response
     }
@@ -103,9 +109,12 @@ pub fn not_found(request: &Request) -> Response {
     let headers = request.headers();
     match Audience::of_unknown(request.uri().path()) {
         Audience::OAuth => OAuthError::NotFound.into_response(),
-        Audience::Page | Audience::Strings if wants_a_page(method, headers) => {
-            page_response(&PageError::NotFound, true, preferred_language(headers), request.extensions().get())
-        }
+        Audience::Page | Audience::Strings if wants_a_page(method, headers) => page_response(
+            &PageError::NotFound,
+            true,
+            preferred_language(headers),
+            request.extensions().get(),
+        ),
         audience => ApiError::NotFound.response_for(audience),
     }
 }

@@ -14,7 +14,8 @@ use crate::actions::clients::register::RegisterError;
 use crate::actions::tokens::error::TokenError;
 use crate::db::engine::error::DbError;
 use crate::http::error::{
-    INTERNAL, METHOD, NO_STORE, NOTHING_HERE, OVERLOADED, TOO_MANY, add_retry_after, log_database, of_database,
+    INTERNAL, METHOD, NO_STORE, NOTHING_HERE, OVERLOADED, TOO_MANY, add_retry_after, log_database,
+    of_database,
 };
 use crate::http::middleware::body::BodyError;
 use crate::limits::rate_limit::TooManyRequests;
@@ -71,28 +72,40 @@ impl OAuthError {
             Self::Unreadable(error) => (BAD_REQUEST, INVALID_REQUEST, error.to_string().into()),
             Self::Metadata(error) => (BAD_REQUEST, INVALID_METADATA, error.to_string().into()),
             Self::MetadataTaken => (BAD_REQUEST, INVALID_METADATA, METADATA_TAKEN.into()),
-            Self::Refused(refusal) => (status_of(refusal.code()), refusal.code().as_str(), refusal.to_string().into()),
-            Self::Document(reason) => {
-                (UNAUTHORIZED, INVALID_CLIENT, format!("the document of this client cannot be used: {reason}").into())
+            Self::Refused(refusal) => {
+                (status_of(refusal.code()), refusal.code().as_str(), refusal.to_string().into())
             }
+            Self::Document(reason) => (
+                UNAUTHORIZED,
+                INVALID_CLIENT,
+                format!("the document of this client cannot be used: {reason}").into(),
+            ),
             Self::Authenticated => (UNAUTHORIZED, INVALID_CLIENT, AUTHENTICATED.into()),
             Self::TwoCredentials => (BAD_REQUEST, INVALID_REQUEST, TWO_CREDENTIALS.into()),
             Self::UnknownResource => (UNAUTHORIZED, INVALID_CLIENT, UNKNOWN_RESOURCE.into()),
-            Self::NoAccessToken => (UNAUTHORIZED, INVALID_REQUEST, "the access token is missing".into()),
-            Self::BadAccessToken => {
-                (UNAUTHORIZED, "invalid_token", "the access token is unknown, expired or revoked".into())
+            Self::NoAccessToken => {
+                (UNAUTHORIZED, INVALID_REQUEST, "the access token is missing".into())
             }
+            Self::BadAccessToken => (
+                UNAUTHORIZED,
+                "invalid_token",
+                "the access token is unknown, expired or revoked".into(),
+            ),
             Self::LacksScope(scope) => {
                 let text = format!("the access token lacks the scope {scope}");
                 (StatusCode::FORBIDDEN, "insufficient_scope", text.into())
             }
-            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", TOO_MANY.into()),
+            Self::RateLimited(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", TOO_MANY.into())
+            }
             Self::Busy => with_code(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED),
             Self::Db(cause) => {
                 let (status, text) = of_database(cause);
                 with_code(status, text)
             }
-            Self::Signing(_) | Self::Unwritable(_) => with_code(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
+            Self::Signing(_) | Self::Unwritable(_) => {
+                with_code(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
+            }
             Self::NotFound => (StatusCode::NOT_FOUND, INVALID_REQUEST, NOTHING_HERE.into()),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, INVALID_REQUEST, METHOD.into()),
         }
@@ -102,11 +115,17 @@ impl OAuthError {
     /// 6750 section 3 for access tokens.
     fn challenge(&self) -> Option<HeaderValue> {
         match self {
-            Self::Authenticated | Self::UnknownResource => Some(HeaderValue::from_static("Basic realm=\"grantor\"")),
+            Self::Authenticated | Self::UnknownResource => {
+                Some(HeaderValue::from_static("Basic realm=\"grantor\""))
+            }
             Self::NoAccessToken => Some(HeaderValue::from_static("Bearer realm=\"grantor\"")),
-            Self::BadAccessToken => Some(HeaderValue::from_static("Bearer realm=\"grantor\", error=\"invalid_token\"")),
+            Self::BadAccessToken => {
+                Some(HeaderValue::from_static("Bearer realm=\"grantor\", error=\"invalid_token\""))
+            }
             Self::LacksScope(scope) => {
-                let text = format!("Bearer realm=\"grantor\", error=\"insufficient_scope\", scope=\"{scope}\"");
+                let text = format!(
+                    "Bearer realm=\"grantor\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
                 HeaderValue::from_str(&text).ok()
             }
             _ => None,
@@ -150,11 +169,14 @@ const INVALID_REQUEST: &str = Code::InvalidRequest.as_str();
 const INVALID_CLIENT: &str = Code::InvalidClient.as_str();
 const INVALID_METADATA: &str = "invalid_client_metadata";
 
-const METADATA_TAKEN: &str = "this metadata cannot be registered as it is: change client_name and try again";
+const METADATA_TAKEN: &str =
+    "this metadata cannot be registered as it is: change client_name and try again";
 const AUTHENTICATED: &str =
     "this client has no secret, so it does not authenticate: leave the Authorization header out";
-const TWO_CREDENTIALS: &str = "send the secret in one way only: in the Authorization header, or as client_secret";
-const UNKNOWN_RESOURCE: &str = "no resource server has this secret: create one with grantor resource create";
+const TWO_CREDENTIALS: &str =
+    "send the secret in one way only: in the Authorization header, or as client_secret";
+const UNKNOWN_RESOURCE: &str =
+    "no resource server has this secret: create one with grantor resource create";
 
 /// The code for an error that has no code of its own.
 pub(super) fn code_of(status: StatusCode) -> &'static str {
@@ -165,7 +187,10 @@ pub(super) fn code_of(status: StatusCode) -> &'static str {
     }
 }
 
-fn with_code<'a>(status: StatusCode, text: impl Into<Cow<'a, str>>) -> (StatusCode, &'static str, Cow<'a, str>) {
+fn with_code<'a>(
+    status: StatusCode,
+    text: impl Into<Cow<'a, str>>,
+) -> (StatusCode, &'static str, Cow<'a, str>) {
     (status, code_of(status), text.into())
 }
 

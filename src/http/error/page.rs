@@ -126,29 +126,47 @@ impl PageError {
     fn response(&self) -> Answer<'_> {
         const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
         match self {
-            Self::UnknownClient(_) => Answer::new(BAD_REQUEST, Problem::UnknownClient, UNKNOWN_CLIENT).showing_text(),
+            Self::UnknownClient(_) => {
+                Answer::new(BAD_REQUEST, Problem::UnknownClient, UNKNOWN_CLIENT).showing_text()
+            }
             Self::MismatchingRedirect(_) => {
-                Answer::new(BAD_REQUEST, Problem::MismatchingRedirect, MISMATCHING_REDIRECT).showing_text()
+                Answer::new(BAD_REQUEST, Problem::MismatchingRedirect, MISMATCHING_REDIRECT)
+                    .showing_text()
             }
             Self::Unreadable(detail) => {
                 let text = format!("invalid_request - {detail}");
                 Answer::new(BAD_REQUEST, Problem::BadRequest(detail.clone()), text).showing_text()
             }
             Self::Document(reason) => {
-                let text = format!("invalid_request - The document of this client cannot be used: {reason}");
-                Answer::new(BAD_REQUEST, Problem::DocumentUnusable(reason.clone()), text).showing_text()
+                let text = format!(
+                    "invalid_request - The document of this client cannot be used: {reason}"
+                );
+                Answer::new(BAD_REQUEST, Problem::DocumentUnusable(reason.clone()), text)
+                    .showing_text()
             }
             Self::NotPending => Answer::new(BAD_REQUEST, Problem::RequestExpired, NOT_PENDING),
             Self::Forged => Answer::new(StatusCode::FORBIDDEN, Problem::Forbidden, FORGED),
-            Self::NoOrganization => Answer::new(StatusCode::FORBIDDEN, Problem::NoOrganization, NO_ORGANIZATION),
+            Self::NoOrganization => {
+                Answer::new(StatusCode::FORBIDDEN, Problem::NoOrganization, NO_ORGANIZATION)
+            }
             Self::NotFound => Answer::new(StatusCode::NOT_FOUND, Problem::NotFound, NOTHING_HERE),
             Self::Method => Answer::new(StatusCode::METHOD_NOT_ALLOWED, Problem::NotFound, METHOD),
-            Self::Body(error) => Answer::new(error.status(), Problem::BadRequest(error.to_string()), error.to_string()),
-            Self::TooMany(_) => Answer::new(StatusCode::TOO_MANY_REQUESTS, Problem::TooMany, TOO_MANY),
-            Self::TooManyWaiting(_) => {
-                Answer::new(StatusCode::TOO_MANY_REQUESTS, Problem::TooManyWaiting, TOO_MANY_WAITING)
+            Self::Body(error) => Answer::new(
+                error.status(),
+                Problem::BadRequest(error.to_string()),
+                error.to_string(),
+            ),
+            Self::TooMany(_) => {
+                Answer::new(StatusCode::TOO_MANY_REQUESTS, Problem::TooMany, TOO_MANY)
             }
-            Self::Busy => Answer::new(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable, OVERLOADED),
+            Self::TooManyWaiting(_) => Answer::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                Problem::TooManyWaiting,
+                TOO_MANY_WAITING,
+            ),
+            Self::Busy => {
+                Answer::new(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable, OVERLOADED)
+            }
             Self::Db(cause) => match of_database(cause) {
                 (StatusCode::SERVICE_UNAVAILABLE, text) => unavailable(text),
                 _ => internal(),
@@ -168,10 +186,13 @@ impl PageError {
 
 const UNKNOWN_CLIENT: &str = "invalid_request - Invalid client_id parameter value.";
 const MISMATCHING_REDIRECT: &str = "invalid_request - Mismatching redirect URI.";
-const NOT_PENDING: &str = "the request was already answered, has expired, or was started in another browser";
+const NOT_PENDING: &str =
+    "the request was already answered, has expired, or was started in another browser";
 const FORGED: &str = "the form did not come from a page of this server in this browser";
-const NO_ORGANIZATION: &str = "this account does not belong to an organization that can be used here";
-const TOO_MANY_WAITING: &str = "too many authorization requests are pending; retry after the time in Retry-After";
+const NO_ORGANIZATION: &str =
+    "this account does not belong to an organization that can be used here";
+const TOO_MANY_WAITING: &str =
+    "too many authorization requests are pending; retry after the time in Retry-After";
 
 fn unavailable(text: &str) -> Answer<'_> {
     Answer::new(StatusCode::SERVICE_UNAVAILABLE, Problem::Unavailable, text).showing_text()
@@ -230,11 +251,18 @@ fn log(error: &PageError, answer: &Answer<'_>, reference: Option<&str>) {
     }
 }
 
-pub fn page_response(error: &PageError, as_page: bool, language: Language, origin: Option<&Origin>) -> Response {
+pub fn page_response(
+    error: &PageError,
+    as_page: bool,
+    language: Language,
+    origin: Option<&Origin>,
+) -> Response {
     let reference = origin.map(|origin| &*origin.request_id);
     let answer = error.response();
     log(error, &answer, reference);
-    if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) = (error, as_page) {
+    if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) =
+        (error, as_page)
+    {
         return refusal.into_response();
     }
     let status = answer.status;
@@ -286,7 +314,9 @@ impl From<OfferError> for PageError {
 impl From<ApproveError> for PageError {
     fn from(error: ApproveError) -> Self {
         match error {
-            ApproveError::NotPending | ApproveError::NothingChosen | ApproveError::Changed => Self::NotPending,
+            ApproveError::NotPending | ApproveError::NothingChosen | ApproveError::Changed => {
+                Self::NotPending
+            }
             ApproveError::Offer(error) => error.into(),
             ApproveError::Db(cause) => cause.into(),
         }

@@ -22,12 +22,14 @@ impl From<WebhookError> for ApiError {
     fn from(error: WebhookError) -> Self {
         match error {
             WebhookError::NoSuchWebhook => Self::NoSuchWebhook,
-            WebhookError::Taken => {
-                Self::Conflict("another webhook of this organization has this name: choose another one".into())
-            }
+            WebhookError::Taken => Self::Conflict(
+                "another webhook of this organization has this name: choose another one".into(),
+            ),
             WebhookError::TooMany => {
                 let max = webhook::MAX_WEBHOOKS;
-                let detail = format!("this organization already has {max} webhooks, the maximum: delete one first");
+                let detail = format!(
+                    "this organization already has {max} webhooks, the maximum: delete one first"
+                );
                 Self::Conflict(detail.into())
             }
             WebhookError::NoSuchAuthMethod => {
@@ -51,13 +53,15 @@ impl From<VariableError> for ApiError {
     fn from(error: VariableError) -> Self {
         match error {
             VariableError::NoSuchVariable => Self::NoSuchVariable,
-            VariableError::Taken => {
-                Self::Conflict("another custom variable of this organization has this name: choose another one".into())
-            }
+            VariableError::Taken => Self::Conflict(
+                "another custom variable of this organization has this name: choose another one"
+                    .into(),
+            ),
             VariableError::TooMany => {
                 let max = variable::MAX_VARIABLES;
-                let detail =
-                    format!("this organization already has {max} custom variables, the maximum: delete one first");
+                let detail = format!(
+                    "this organization already has {max} custom variables, the maximum: delete one first"
+                );
                 Self::Conflict(detail.into())
             }
             VariableError::Mistake(mistake) => bad_request(mistake),

@@ -74,7 +74,11 @@ impl FromRequestParts<Arc<App>> for Browser {
 }
 
 impl Browser {
-    pub async fn of(app: &App, headers: &HeaderMap, origin: Option<Origin>) -> Result<Self, PageError> {
+    pub async fn of(
+        app: &App,
+        headers: &HeaderMap,
+        origin: Option<Origin>,
+    ) -> Result<Self, PageError> {
         let is_secure = app.config.http.public_url.starts_with("https://");
         let cookie = |name| cookie(headers, &cookie_name(name, is_secure));
         let (signed_in, choosing_password) = match cookie(SESSION) {
@@ -109,14 +113,21 @@ impl Browser {
     /// The CSRF token of all forms in this browser. It is derived from the binding, so it lasts as
     /// long.
     pub fn csrf(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(Digest::of(&format!("csrf v1 {}", self.binding.expose())).bytes())
+        BASE64_URL_SAFE_NO_PAD
+            .encode(Digest::of(&format!("csrf v1 {}", self.binding.expose())).bytes())
     }
 
     /// Checks that a form was sent from a page of this server in this browser: it has the token,
     /// and its headers do not name another site.
-    pub fn check_form(&self, app: &App, headers: &HeaderMap, form: &Parameters) -> Result<(), PageError> {
+    pub fn check_form(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+        form: &Parameters,
+    ) -> Result<(), PageError> {
         let token = form.get("csrf").unwrap_or_default();
-        let is_ours = !self.binding_is_new && constant_time_eq(token.as_bytes(), self.csrf().as_bytes());
+        let is_ours =
+            !self.binding_is_new && constant_time_eq(token.as_bytes(), self.csrf().as_bytes());
         match is_ours && !is_cross_site(headers, &app.config.http.public_url) {
             true => Ok(()),
             false => Err(PageError::Forged),
@@ -135,7 +146,8 @@ impl Browser {
 
     /// The actor for the audit log.
     pub fn by(&self) -> AuditActor {
-        let actor = self.session().map_or(Actor::Anonymous, |signed_in| Actor::User(signed_in.user.id));
+        let actor =
+            self.session().map_or(Actor::Anonymous, |signed_in| Actor::User(signed_in.user.id));
         AuditActor {
             actor,
             request_id: self.origin.as_ref().map(|origin| origin.request_id.to_string()),
@@ -175,11 +187,18 @@ impl Browser {
         response
     }
 
-    fn set(&self, response: &mut Response, name: &'static str, value: &Secret, max_age: Option<i64>) {
+    fn set(
+        &self,
+        response: &mut Response,
+        name: &'static str,
+        value: &Secret,
+        max_age: Option<i64>,
+    ) {
         let name = cookie_name(name, self.is_secure);
         let secure = if self.is_secure { "; Secure" } else { "" };
         let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let text = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", value.expose());
+        let text =
+            format!("{name}={}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", value.expose());
         if let Ok(mut value) = HeaderValue::from_str(&text) {
             value.set_sensitive(true);
             response.headers_mut().append(SET_COOKIE, value);
@@ -188,7 +207,10 @@ impl Browser {
 }
 
 /// The signed-in user, or the user who has to choose a new password first.
-async fn find_session(app: &App, secret: &Secret) -> Result<(Option<SignedIn>, Option<SignedIn>), PageError> {
+async fn find_session(
+    app: &App,
+    secret: &Secret,
+) -> Result<(Option<SignedIn>, Option<SignedIn>), PageError> {
     let now = app.context.clock.now();
     let found = sessions::find(&app.context.db, secret.digest()).await?;
     let Some((session, user, must_choose)) = found else { return Ok((None, None)) };
@@ -210,7 +232,8 @@ fn cookie_name(name: &str, is_secure: bool) -> String {
 /// A cookie that occurs twice is ignored: one of the two was planted.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let is_plausible = !value.is_empty() && value.len() <= MAX_COOKIE_LEN;
@@ -238,7 +261,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -274,8 +300,13 @@ mod tests {
             (&[("origin", "https://auth.example"), ("sec-fetch-site", "same-site")], true),
         ];
         for (pairs, expected) in cases {
-            let pairs: Vec<_> = pairs.iter().map(|(name, value)| (leak(name), leak(value))).collect();
-            assert_eq!(is_cross_site(&headers(&pairs), "https://auth.example"), expected, "{pairs:?}");
+            let pairs: Vec<_> =
+                pairs.iter().map(|(name, value)| (leak(name), leak(value))).collect();
+            assert_eq!(
+                is_cross_site(&headers(&pairs), "https://auth.example"),
+                expected,
+                "{pairs:?}"
+            );
         }
     }
 

@@ -58,7 +58,8 @@ impl Permit for AppsRead {
 }
 
 impl Permit for AppsReadOrIntegrations {
-    const ANY_OF: &'static [Permission] = &[Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];
+    const ANY_OF: &'static [Permission] =
+        &[Permission::OrgAuthorizedAppsRead, Permission::ManageIntegrations];
 }
 
 impl Permit for AppsWrite {
@@ -106,11 +107,18 @@ impl<P: Permit> FromRequestParts<Arc<App>> for Caller<P> {
     }
 }
 
-fn check_permission(app: &App, identified: &Identified, any_of: &[Permission]) -> Result<ApiCaller, ApiError> {
+fn check_permission(
+    app: &App,
+    identified: &Identified,
+    any_of: &[Permission],
+) -> Result<ApiCaller, ApiError> {
     let caller = identified.caller;
-    app.limits.take(Class::ApiCaller, Counted::Key(caller.rate_limit_key())).map_err(ApiError::RateLimited)?;
-    let covers =
-        |permission: &Permission| identified.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()));
+    app.limits
+        .take(Class::ApiCaller, Counted::Key(caller.rate_limit_key()))
+        .map_err(ApiError::RateLimited)?;
+    let covers = |permission: &Permission| {
+        identified.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()))
+    };
     if any_of.iter().any(|permission| covers(permission) && caller.may(*permission)) {
         return Ok(caller);
     }
@@ -155,8 +163,11 @@ async fn identify(parts: &Parts, app: &App) -> Result<Identified, ApiError> {
 async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Identified>, ApiError> {
     let Some(bearer) = bearer else { return Ok(None) };
     let live = app.find_live(bearer).await?;
-    let Some(live) = live.filter(|live| live.claims.aud.is_only(&app.issuer.name)) else { return Ok(None) };
-    let shown = consents::find_scopes_for_this_server(&app.context.db, live.liveness.grant_id).await?;
+    let Some(live) = live.filter(|live| live.claims.aud.is_only(&app.issuer.name)) else {
+        return Ok(None);
+    };
+    let shown =
+        consents::find_scopes_for_this_server(&app.context.db, live.liveness.grant_id).await?;
     Ok(shown.map(|shown| Identified {
         caller: ApiCaller {
             org_id: live.liveness.org_id,
@@ -174,12 +185,17 @@ async fn by_keys(parts: &Parts, app: &App) -> Result<ApiCaller, ApiError> {
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {
         return Err(ApiError::Unauthorized);
     };
-    let could_be_ours = [&api_key, &application_key].iter().all(|key| key.expose().len() <= MAX_KEY_LEN);
-    if could_be_ours && let Some(caller) = app.callers.find(&app.context.db, &api_key, &application_key).await? {
+    let could_be_ours =
+        [&api_key, &application_key].iter().all(|key| key.expose().len() <= MAX_KEY_LEN);
+    if could_be_ours
+        && let Some(caller) = app.callers.find(&app.context.db, &api_key, &application_key).await?
+    {
         return Ok(caller);
     }
     if let Some(origin) = Origin::of(parts) {
-        app.limits.take(Class::FailedKeys, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)?;
+        app.limits
+            .take(Class::FailedKeys, Counted::Network(origin.address.into()))
+            .map_err(ApiError::RateLimited)?;
     }
     tracing::info!("unknown or revoked keys were sent");
     Err(ApiError::UnknownKeys)

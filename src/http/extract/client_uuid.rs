@@ -16,7 +16,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientUuid {
             let detail = "client_uuid is not a UUID: 36 characters such as 72b68208-36a6-11f0-b21b-da7ad0900002";
             ApiError::bad_parameter("client_uuid", detail)
         };
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_request())?;
+        let params =
+            RawPathParams::from_request_parts(parts, state).await.map_err(|_| bad_request())?;
         let text = params.iter().find_map(|(name, value)| (name == "client_uuid").then_some(value));
         ClientId::parse(text.unwrap_or_default()).map(Self).map_err(|_| bad_request())
     }

@@ -32,7 +32,8 @@ impl<T: JsonBody> FromRequest<Arc<App>> for JsonApi<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let bytes = body::read(request, &[body::JSON, body::JSON_API], BodyBounds::of(&app.config)).await?;
+        let bytes =
+            body::read(request, &[body::JSON, body::JSON_API], BodyBounds::of(&app.config)).await?;
         T::parse(&bytes).map(Self)
     }
 }
@@ -54,12 +55,17 @@ struct RawData<A> {
 
 /// The attributes of a JSON:API document with one resource. Unknown members are ignored. `shape`
 /// is the text for any other document.
-pub fn attributes_of<A: Default + DeserializeOwned>(bytes: &[u8], kind: &str, shape: &str) -> Result<A, ApiError> {
+pub fn attributes_of<A: Default + DeserializeOwned>(
+    bytes: &[u8],
+    kind: &str,
+    shape: &str,
+) -> Result<A, ApiError> {
     let text = json_text::check(bytes).map_err(|error| ApiError::bad_member(error, ""))?;
     // The message of serde may quote the body, so it is not used.
     let ObjectOf(document): ObjectOf<RawDocument<A>> =
         serde_json::from_str(text).map_err(|_| ApiError::bad_member(shape, ""))?;
-    let ObjectOf(data) = document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
+    let ObjectOf(data) =
+        document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
     match data.r#type.as_ref().and_then(Value::as_str) {
         Some(named) if named == kind => Ok(data.attributes),
         _ => Err(ApiError::bad_member(format!("data.type is not {kind}"), "/data/type")),

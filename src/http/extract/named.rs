@@ -35,7 +35,10 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedWithId {
 
 /// Names with control characters are not valid, so they get 404 without a database query.
 async fn names<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, ApiError> {
-    let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
-    let names = params.iter().map(|(_, value)| (!value.chars().any(char::is_control)).then(|| value.to_owned()));
+    let params =
+        RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
+    let names = params
+        .iter()
+        .map(|(_, value)| (!value.chars().any(char::is_control)).then(|| value.to_owned()));
     names.collect::<Option<_>>().ok_or(ApiError::NotFound)
 }

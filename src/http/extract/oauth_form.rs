@@ -24,7 +24,9 @@ impl FromRequest<Arc<App>> for OAuthForm {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, OAuthError> {
-        let bytes = body::read(request, &[body::FORM], BodyBounds::of(&app.config)).await.map_err(OAuthError::Form)?;
+        let bytes = body::read(request, &[body::FORM], BodyBounds::of(&app.config))
+            .await
+            .map_err(OAuthError::Form)?;
         Ok(Self(Parameters::from_form(&bytes)?))
     }
 }
@@ -49,8 +51,14 @@ impl FromRequest<Arc<App>> for ClientForm {
         }
         let is_json = body::is_sent_as(request.headers(), body::JSON);
         let types = [body::FORM, body::JSON];
-        let bytes = body::read(request, &types, BodyBounds::of(&app.config)).await.map_err(OAuthError::Form)?;
-        Ok(Self(if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? }))
+        let bytes = body::read(request, &types, BodyBounds::of(&app.config))
+            .await
+            .map_err(OAuthError::Form)?;
+        Ok(Self(if is_json {
+            Parameters::from_json(&bytes)?
+        } else {
+            Parameters::from_form(&bytes)?
+        }))
     }
 }
 

@@ -25,7 +25,12 @@ impl FromRequest<Arc<App>> for PageForm {
         let (mut parts, body) = request.into_parts();
         let browser = Browser::from_request_parts(&mut parts, app).await?;
         let headers = parts.headers.clone();
-        let bytes = body::read(Request::from_parts(parts, body), &[body::FORM], BodyBounds::of(&app.config)).await?;
+        let bytes = body::read(
+            Request::from_parts(parts, body),
+            &[body::FORM],
+            BodyBounds::of(&app.config),
+        )
+        .await?;
         let form = Parameters::from_form(&bytes)?;
         browser.check_form(app, &headers, &form)?;
         Ok(Self { browser, form })

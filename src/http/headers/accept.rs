@@ -16,5 +16,7 @@ pub fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Values that are not text are ignored.
 pub fn preferred_language(headers: &HeaderMap) -> Language {
-    Language::preferred(headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()))
+    Language::preferred(
+        headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()),
+    )
 }

@@ -16,7 +16,9 @@ pub const APPLICATION_KEY: &str = "dd-application-key";
 /// since not every client form-encodes both halves (RFC 6749 section 2.3.1), and a user name that
 /// is a URI contains a colon. Empty if the header is not valid.
 pub fn secrets_of(value: &HeaderValue) -> Vec<Secret> {
-    let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return Vec::new() };
+    let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
+        return Vec::new();
+    };
     let rest = rest.trim();
     let readings = match scheme.to_ascii_lowercase().as_str() {
         "bearer" => vec![rest.to_owned()],
@@ -27,7 +29,8 @@ pub fn secrets_of(value: &HeaderValue) -> Vec<Secret> {
 }
 
 fn passwords(encoded: &str) -> Vec<String> {
-    let decoded = BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded =
+        BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(decoded) = decoded else { return Vec::new() };
     let halves = [decoded.split_once(':'), decoded.rsplit_once(':')];
     let mut readings: Vec<String> = Vec::new();
@@ -85,7 +88,11 @@ mod tests {
         ];
         for (header, expected) in cases {
             let secrets = secrets_of(&HeaderValue::from_static(header));
-            assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), expected, "{header}");
+            assert_eq!(
+                secrets.iter().map(Secret::expose).collect::<Vec<_>>(),
+                expected,
+                "{header}"
+            );
         }
     }
 }

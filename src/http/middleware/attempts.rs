@@ -28,7 +28,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, TooManyRequests> {
         let mut attempt = Self { limits, taken: Vec::new() };
         let outcome = match known {
-            Some(browser) => attempt.take(Class::LoginAccount, account_key(email, &format!("{:?}", browser.bytes()))),
+            Some(browser) => attempt
+                .take(Class::LoginAccount, account_key(email, &format!("{:?}", browser.bytes()))),
             None => attempt.take_for_unknown_browser(address, email),
         };
         match outcome {
@@ -40,7 +41,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn take_for_unknown_browser(&mut self, address: Option<IpAddr>, email: &str) -> Result<(), TooManyRequests> {
+    fn take_for_unknown_browser(
+        &mut self,
+        address: Option<IpAddr>,
+        email: &str,
+    ) -> Result<(), TooManyRequests> {
         let pair = account_key(email, &address.map(network).unwrap_or_default());
         self.take(Class::LoginAccount, pair)?;
         let total = self.take(Class::LoginAccountTotal, account_key(email, ""));
@@ -107,7 +112,12 @@ mod tests {
     }
 
     /// How many attempts fail before the next is refused.
-    fn failures(limits: &RateLimits, address: Option<IpAddr>, email: &str, known: Option<Digest>) -> u32 {
+    fn failures(
+        limits: &RateLimits,
+        address: Option<IpAddr>,
+        email: &str,
+        known: Option<Digest>,
+    ) -> u32 {
         let mut failed = 0;
         while failed < 1_000 && Attempt::begin(limits, address, email, known).is_ok() {
             failed += 1;
@@ -121,20 +131,36 @@ mod tests {
 
         assert_eq!(failures(&limits, address(1), EVE, None), 10);
         assert_eq!(failures(&limits, address(2), EVE, None), 10);
-        assert_eq!(failures(&limits, address(1), "bob@mail.example", None), 0, "the source has used its ten attempts");
+        assert_eq!(
+            failures(&limits, address(1), "bob@mail.example", None),
+            0,
+            "the source has used its ten attempts"
+        );
         assert_eq!(failures(&limits, address(3), "bob@mail.example", None), 10);
     }
 
     #[test]
     fn many_sources_that_guess_at_one_account_have_three_failures_each_and_lock_nobody_out() {
         let limits = limits();
-        let guessed: u32 = (0..100).map(|source| failures(&limits, address(source), EVE, None)).sum();
+        let guessed: u32 =
+            (0..100).map(|source| failures(&limits, address(source), EVE, None)).sum();
 
         assert_eq!(guessed, 10 * 10 + 90 * 3);
-        assert!(Attempt::begin(&limits, address(1_000), EVE, None).is_ok(), "the owner in a new browser");
+        assert!(
+            Attempt::begin(&limits, address(1_000), EVE, None).is_ok(),
+            "the owner in a new browser"
+        );
         let browser = Digest::of("cookie");
-        assert_eq!(failures(&limits, address(1), EVE, Some(browser)), 10, "the owner in a known browser");
-        assert_eq!(failures(&limits, address(2_000), "bob@mail.example", None), 10, "another account");
+        assert_eq!(
+            failures(&limits, address(1), EVE, Some(browser)),
+            10,
+            "the owner in a known browser"
+        );
+        assert_eq!(
+            failures(&limits, address(2_000), "bob@mail.example", None),
+            10,
+            "another account"
+        );
     }
 
     #[test]

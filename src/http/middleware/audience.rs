@@ -14,15 +14,19 @@ pub enum Audience {
 }
 
 /// OAuth clients guess paths that start like these.
-const OAUTH: [&str; 5] = ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/oauth2/", "/token", "/register"];
+const OAUTH: [&str; 5] =
+    ["/api/v2/oauth2/register", "/api/v2/oauth2/token", "/oauth2/", "/token", "/register"];
 
 /// Clients look for metadata at this path, with other path segments before or after it (RFC 8414
 /// section 3.1, OpenID Connect Discovery 1.0 section 4). They get JSON whatever their `Accept`
 /// header.
 const WELL_KNOWN: &str = "/.well-known/";
 
-const JSON_API: [&str; 3] =
-    ["/api/v2/oauth2/clients/", "/api/v2/oauth2/default_scopes_restriction", "/api/v2/org_authorized_clients"];
+const JSON_API: [&str; 3] = [
+    "/api/v2/oauth2/clients/",
+    "/api/v2/oauth2/default_scopes_restriction",
+    "/api/v2/org_authorized_clients",
+];
 
 impl Audience {
     /// The audience of a path that no route serves, from the way it starts. Routes declare theirs.

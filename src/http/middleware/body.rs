@@ -66,14 +66,20 @@ impl BodyBounds {
 /// Reads a body whose media type is one of `types`. Media types are compared without case and
 /// parameters (RFC 9110 section 8.3.1). A body of another type is refused before it is read, which
 /// keeps browser forms out of JSON endpoints.
-pub async fn read(mut request: Request, types: &[&'static str], bounds: BodyBounds) -> Result<Bytes, BodyError> {
+pub async fn read(
+    mut request: Request,
+    types: &[&'static str],
+    bounds: BodyBounds,
+) -> Result<Bytes, BodyError> {
     check_kind(request.headers(), types)?;
     if content_length(request.headers()).is_some_and(|length| length > bounds.max_bytes as u64) {
         return Err(BodyError::TooLarge { max: bounds.max_bytes });
     }
     let mut arriving = Arriving::new(request.extensions_mut().remove::<Arrival>());
     let collecting = collect(request.into_body(), bounds.max_bytes, &mut arriving);
-    let bytes = tokio::time::timeout(bounds.timeout, collecting).await.unwrap_or(Err(BodyError::TooSlow))?;
+    let bytes = tokio::time::timeout(bounds.timeout, collecting)
+        .await
+        .unwrap_or(Err(BodyError::TooSlow))?;
     arriving.finish()?;
     Ok(bytes)
 }

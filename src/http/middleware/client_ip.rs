@@ -20,7 +20,8 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
         return client;
     }
     let lines = headers.get_all("x-forwarded-for").iter();
-    let hops: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
+    let hops: Vec<&[u8]> =
+        lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
     for hop in hops.into_iter().rev() {
         let Some(address) = parse_hop(hop) else { break };
         client = address;
@@ -59,10 +60,15 @@ mod tests {
         ];
         for (lines, expected) in cases {
             let name = axum::http::HeaderName::from_static("x-forwarded-for");
-            let value = |line: &&[u8]| axum::http::HeaderValue::from_bytes(line).expect("a header value");
+            let value =
+                |line: &&[u8]| axum::http::HeaderValue::from_bytes(line).expect("a header value");
             let headers = lines.iter().map(|line| (name.clone(), value(line))).collect();
 
-            assert_eq!(client_address(ip("10.0.0.1"), &headers, &trusted), ip(expected), "{lines:?}");
+            assert_eq!(
+                client_address(ip("10.0.0.1"), &headers, &trusted),
+                ip(expected),
+                "{lines:?}"
+            );
         }
     }
 
@@ -72,7 +78,8 @@ mod tests {
 
     #[test]
     fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
-        let trusted = ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
+        let trusted =
+            ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
         let cases: [(&str, &[&str], &str); 9] = [
             ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
             ("10.0.0.1", &[], "10.0.0.1"),

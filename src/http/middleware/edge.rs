@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use axum::middleware::Next;
@@ -92,8 +92,9 @@ pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) ->
     let unread = UnreadBody::lend(&mut request);
 
     let source = RequestSource { route, network: origin.address.into() };
-    let mut response =
-        with_request_source(source, guarded(&app, policy, request, next, &origin)).instrument(span.clone()).await;
+    let mut response = with_request_source(source, guarded(&app, policy, request, next, &origin))
+        .instrument(span.clone())
+        .await;
 
     add_headers(&app, policy, response.headers_mut(), &origin);
     let took = app.context.clock.elapsed().saturating_sub(started);
@@ -112,8 +113,15 @@ pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) ->
 }
 
 /// Runs the checks before the route, then the route with a time limit.
-async fn guarded(app: &App, policy: Policy, mut request: Request, next: Next, origin: &Origin) -> Response {
-    let is_page = policy.audience == Audience::Page && wants_a_page(request.method(), request.headers());
+async fn guarded(
+    app: &App,
+    policy: Policy,
+    mut request: Request,
+    next: Next,
+    origin: &Origin,
+) -> Response {
+    let is_page =
+        policy.audience == Audience::Page && wants_a_page(request.method(), request.headers());
     let as_page = is_page.then(|| preferred_language(request.headers()));
     let respond = |error: ApiError| match as_page {
         Some(language) => page_response(&error.into(), true, language, Some(origin)),
@@ -152,13 +160,21 @@ async fn guarded(app: &App, policy: Policy, mut request: Request, next: Next, or
 }
 
 fn slot(app: &App, limit: Limit) -> Option<Slot> {
-    app.intake.enter(if limit.has_reserved_capacity() { Precedence::Reserved } else { Precedence::Normal })
+    app.intake.enter(if limit.has_reserved_capacity() {
+        Precedence::Reserved
+    } else {
+        Precedence::Normal
+    })
 }
 
 /// Shares the slot with the function that reads the body, which releases it while the body arrives.
 fn attach_slot(app: &App, slot: Slot, request: &mut Request, origin: &Origin) -> Arc<Slot> {
     let slot = Arc::new(slot);
-    let arrival = Arrival { intake: Arc::clone(&app.intake), slot: Arc::clone(&slot), network: origin.address.into() };
+    let arrival = Arrival {
+        intake: Arc::clone(&app.intake),
+        slot: Arc::clone(&slot),
+        network: origin.address.into(),
+    };
     request.extensions_mut().insert(arrival);
     slot
 }
@@ -178,7 +194,9 @@ fn check(app: &App, request: &Request, origin: &Origin, is_counted: bool) -> Res
 }
 
 fn count(app: &App, origin: &Origin) -> Result<(), ApiError> {
-    app.limits.take(Class::Requests, Counted::Network(origin.address.into())).map_err(ApiError::RateLimited)
+    app.limits
+        .take(Class::Requests, Counted::Network(origin.address.into()))
+        .map_err(ApiError::RateLimited)
 }
 
 fn origin(app: &App, request: &Request) -> Origin {

@@ -81,7 +81,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub async fn bind(address: SocketAddr, bounds: ConnectionBounds, counts: Counts) -> std::io::Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        bounds: ConnectionBounds,
+        counts: Counts,
+    ) -> std::io::Result<Self> {
         let total = if bounds.connections == 0 { usize::MAX } else { bounds.connections };
         let rules = PoolRules { total, part: SOURCE_DIVISOR, minimum: MIN_CONNECTIONS_PER_SOURCE };
         Ok(Self {
@@ -133,7 +137,8 @@ impl Listener {
         graceful: &GracefulShutdown,
         stop: &Shutdown,
     ) {
-        let trusted = self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+        let trusted =
+            self.bounds.trusted.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         // Without a limit per source, all clients may come through one proxy that is not
         // configured.
         let place = match trusted || self.bounds.connections_per_source == 0 {
@@ -184,11 +189,12 @@ async fn serve_connection(
 ) {
     // Responses are written in one piece; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request)
-    });
+    let service =
+        hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request: Request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().oneshot(request)
+        });
     // hyper limits how long a client may take to send, but not how long it may take to read. A
     // client that keeps sending requests and never reads would keep its connection open forever.
     let mut stream = TimeoutWriter::new(stream);
@@ -326,7 +332,8 @@ mod tests {
     #[test]
     fn the_subnets_of_one_ipv6_subscriber_hold_at_most_four_times_the_connections_of_one_address() {
         let sources = Sources::new(10);
-        let peer = |subnet: u32| format!("[2001:db8:0:{subnet:x}::1]:1").parse().expect("an address");
+        let peer =
+            |subnet: u32| format!("[2001:db8:0:{subnet:x}::1]:1").parse().expect("an address");
         let places: Vec<_> = (0..65_536).filter_map(|subnet| sources.enter(peer(subnet))).collect();
 
         assert_eq!(places.len(), 40);

@@ -34,13 +34,16 @@ pub enum Limit {
 }
 
 impl Policy {
-    pub const OAUTH: Self = Self { audience: Audience::OAuth, cors: Cors::AnyOrigin, limit: Limit::Source };
+    pub const OAUTH: Self =
+        Self { audience: Audience::OAuth, cors: Cors::AnyOrigin, limit: Limit::Source };
     pub const TOKENS: Self = Self { limit: Limit::Handler, ..Self::OAUTH };
     /// Documents that anyone may read, whose errors are strings.
     pub const DOCUMENT: Self = Self { audience: Audience::Strings, ..Self::OAUTH };
-    pub const JSON_API: Self = Self { audience: Audience::JsonApi, cors: Cors::SameOrigin, limit: Limit::Caller };
+    pub const JSON_API: Self =
+        Self { audience: Audience::JsonApi, cors: Cors::SameOrigin, limit: Limit::Caller };
     pub const STRINGS_API: Self = Self { audience: Audience::Strings, ..Self::JSON_API };
-    pub const PAGE: Self = Self { audience: Audience::Page, cors: Cors::SameOrigin, limit: Limit::Source };
+    pub const PAGE: Self =
+        Self { audience: Audience::Page, cors: Cors::SameOrigin, limit: Limit::Source };
     /// What browsers request, but people do not see as a page.
     pub const ASSET: Self = Self { audience: Audience::Strings, ..Self::PAGE };
 

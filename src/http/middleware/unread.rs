@@ -30,7 +30,10 @@ impl UnreadBody {
         if request.body().is_end_stream() {
             return None;
         }
-        let unread = Self { returned: Arc::default(), expects_continue: request.headers().contains_key(EXPECT) };
+        let unread = Self {
+            returned: Arc::default(),
+            expects_continue: request.headers().contains_key(EXPECT),
+        };
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = Body::new(LentBody { body, returned: Arc::clone(&unread.returned) });
         Some(unread)
@@ -85,6 +88,7 @@ impl HttpBody for LentBody {
 
 impl Drop for LentBody {
     fn drop(&mut self) {
-        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.body));
+        *self.returned.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(std::mem::take(&mut self.body));
     }
 }

@@ -70,7 +70,10 @@ fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
         grant_types_supported: GrantType::ALL.map(GrantType::name),
         token_endpoint_auth_methods_supported: ["none"],
         revocation_endpoint_auth_methods_supported: ["none"],
-        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        introspection_endpoint_auth_methods_supported: [
+            "client_secret_basic",
+            "client_secret_post",
+        ],
         code_challenge_methods_supported: ["S256"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: [config.tokens.signing_algorithm],

@@ -72,7 +72,11 @@ fn limit(app: &App, network: Option<Network>) -> Result<(), OAuthError> {
 
 /// Applies the total limit, which counts only new clients: a registered client must get its id even
 /// while others use up the limit.
-async fn limit_new(app: &App, network: Option<Network>, identity: &ClientIdentity) -> Result<(), OAuthError> {
+async fn limit_new(
+    app: &App,
+    network: Option<Network>,
+    identity: &ClientIdentity,
+) -> Result<(), OAuthError> {
     if app.registrar.remembers(identity) {
         return Ok(());
     }

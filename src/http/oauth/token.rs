@@ -32,7 +32,10 @@ struct TokenResponse<'a> {
     id_token: Option<&'a str>,
 }
 
-pub async fn token(State(app): State<Arc<App>>, form: Result<ClientForm, OAuthError>) -> Result<Response, OAuthError> {
+pub async fn token(
+    State(app): State<Arc<App>>,
+    form: Result<ClientForm, OAuthError>,
+) -> Result<Response, OAuthError> {
     let outcome = handle(&app, form).await;
     match &outcome {
         Ok(_) => app.metrics.token("ok"),
@@ -58,7 +61,8 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
                 code_verifier: code_verifier.as_ref(),
                 resources: &resources,
             };
-            exchange_code(&app.context, &app.issuer, app.restriction_rules(client.id), exchange).await?
+            exchange_code(&app.context, &app.issuer, app.restriction_rules(client.id), exchange)
+                .await?
         }
         TokenRequest::Refresh { client_id, refresh_token, scope, resources } => {
             let id = app.find_client.id_of(&client_id).ok_or(TokenRefusal::UnknownClient)?;
@@ -88,7 +92,14 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
 
 /// Reports an unknown client as `invalid_client`, since that makes most clients register again.
 async fn refresh(app: &App, refreshing: Refreshing<'_>) -> Result<Issued, OAuthError> {
-    match refresh_tokens(&app.context, &app.issuer, app.restriction_rules(refreshing.client_id), refreshing).await {
+    match refresh_tokens(
+        &app.context,
+        &app.issuer,
+        app.restriction_rules(refreshing.client_id),
+        refreshing,
+    )
+    .await
+    {
         Err(error @ TokenError::Refused(TokenRefusal::InvalidRefreshToken)) => {
             app.find_client.find_known(&app.context, refreshing.client).await?;
             Err(error.into())

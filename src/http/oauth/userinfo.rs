@@ -27,7 +27,8 @@ pub async fn userinfo(
     if !live.scopes.contains("openid") {
         return Err(OAuthError::LacksScope("openid"));
     }
-    let user = users::find(&app.context.db, live.claims.sub).await?.ok_or(OAuthError::BadAccessToken)?;
+    let user =
+        users::find(&app.context.db, live.claims.sub).await?.ok_or(OAuthError::BadAccessToken)?;
     let claims = UserClaims::for_scopes(&live.scopes, &user.email, user.name.as_deref());
     let body = UserInfo { sub: user.id, user: claims };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())

@@ -14,11 +14,14 @@ use crate::http::error::JSON_API;
 
 /// The document changes only with the settings.
 fn document(environment: &str, hosts: &[String]) -> Bytes {
-    json!({"data": {"id": environment, "type": "env", "attributes": {"sites": hosts}}}).to_string().into()
+    json!({"data": {"id": environment, "type": "env", "attributes": {"sites": hosts}}})
+        .to_string()
+        .into()
 }
 
 pub async fn sites(State(app): State<Arc<App>>) -> Response {
-    let document = app.sites.get_or_init(|| document(&app.config.sites.environment, &app.config.sites.hosts));
+    let document =
+        app.sites.get_or_init(|| document(&app.config.sites.environment, &app.config.sites.hosts));
     let mut response = document.clone().into_response();
     response.headers_mut().insert(CONTENT_TYPE, JSON_API);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));

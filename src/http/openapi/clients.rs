@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::http::api::authorized_query::{CLIENT_INCLUDES, CLIENT_SORTS, LIST_INCLUDES, USER_SORTS};
+use crate::http::api::authorized_query::{
+    CLIENT_INCLUDES, CLIENT_SORTS, LIST_INCLUDES, USER_SORTS,
+};
 use crate::http::api::page;
 use crate::http::openapi::content::{json_api_of, json_of};
 
@@ -122,7 +124,8 @@ fn paged() -> [Value; 2] {
 }
 
 fn sort(names: &[&str]) -> Value {
-    let both_ways: Vec<String> = names.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]).collect();
+    let both_ways: Vec<String> =
+        names.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]).collect();
     json!({"name": "sort", "in": "query", "schema": {"enum": both_ways}})
 }
 
@@ -247,7 +250,8 @@ fn with_errors(mut operation: Value) -> Value {
         ("429", "TooManyRequests"),
         ("503", "JsonApiError"),
     ] {
-        operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
+        operation["responses"][status] =
+            json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
 }

@@ -126,7 +126,8 @@ fn with_errors(mut operation: Value) -> Value {
         ("429", "TooManyRequests"),
         ("503", "OAuthError"),
     ] {
-        operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
+        operation["responses"][status] =
+            json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
 }

@@ -132,7 +132,9 @@ fn user_client() -> Value {
 
 /// All members of the resource are always present.
 fn resource(kind: &str, attributes: Value, relationships: Value) -> Value {
-    let names = |object: &Value| object.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>());
+    let names = |object: &Value| {
+        object.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>())
+    };
     json!({
         "type": "object",
         "required": ["id", "type", "attributes", "relationships"],

@@ -113,12 +113,17 @@ pub fn token_schemas() -> Value {
 
 /// The members of the metadata parser, so that the schema cannot differ from it.
 fn metadata(grant_types: &[&str]) -> Value {
-    Member::ALL.into_iter().map(|member| (member.name().to_owned(), member_schema(member, grant_types))).collect()
+    Member::ALL
+        .into_iter()
+        .map(|member| (member.name().to_owned(), member_schema(member, grant_types)))
+        .collect()
 }
 
 fn member_schema(member: Member, grant_types: &[&str]) -> Value {
     match member {
-        Member::RedirectUris => json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 50}),
+        Member::RedirectUris => {
+            json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 50})
+        }
         Member::GrantTypes => json!({"type": "array", "items": {"enum": grant_types}}),
         Member::ResponseTypes => json!({"type": "array", "items": {"const": "code"}}),
         Member::TokenEndpointAuthMethod => json!({"const": "none"}),
@@ -144,7 +149,8 @@ fn client(grant_types: &[&str]) -> Value {
         members.remove(Member::Jwks.name());
     }
     members["client_id"] = json!({"type": "string", "format": "uuid"});
-    members["client_id_issued_at"] = json!({"type": "integer", "description": "Seconds since 1970"});
+    members["client_id_issued_at"] =
+        json!({"type": "integer", "description": "Seconds since 1970"});
     members
 }
 

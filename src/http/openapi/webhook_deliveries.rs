@@ -128,7 +128,8 @@ fn operation(mut operation: Value) -> Value {
         operation["responses"][status] = json!({"$ref": "#/components/responses/Errors"});
     }
     for (status, response) in [("401", "Unauthorized"), ("429", "TooManyRequests")] {
-        operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
+        operation["responses"][status] =
+            json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
 }

@@ -7,7 +7,11 @@ use crate::rules::webhook::event::Event;
 use crate::rules::webhook::{Encoding, MAX_NAME_LENGTH, receiver_url, variable};
 
 pub fn list_webhooks() -> Value {
-    listing("ListWebhooksIntegrations", "List the webhooks of this organization by name", "Webhooks")
+    listing(
+        "ListWebhooksIntegrations",
+        "List the webhooks of this organization by name",
+        "Webhooks",
+    )
 }
 
 pub fn create_webhook() -> Value {
@@ -190,7 +194,8 @@ fn operation(errors: &[&str], mut operation: Value) -> Value {
         operation["responses"][*status] = json!({"$ref": "#/components/responses/Errors"});
     }
     for (status, response) in [("401", "Unauthorized"), ("429", "TooManyRequests")] {
-        operation["responses"][status] = json!({"$ref": format!("#/components/responses/{response}")});
+        operation["responses"][status] =
+            json!({"$ref": format!("#/components/responses/{response}")});
     }
     operation
 }

@@ -40,8 +40,9 @@ pub async fn show(
         Some(signed_in) => {
             let query = Parameters::from_query(query.as_deref().unwrap_or_default())?;
             let notice = query.get("notice").and_then(Notice::parse);
-            let ended =
-                notice.filter(|notice| *notice == Notice::AppRevoked).and_then(|_| uuid_parameter(&query, "grant"));
+            let ended = notice
+                .filter(|notice| *notice == Notice::AppRevoked)
+                .and_then(|_| uuid_parameter(&query, "grant"));
             let last_token = last_token(&app, signed_in, ended.map(GrantId)).await?;
             page(&app, &browser, signed_in, notice, last_token).await
         }
@@ -49,10 +50,14 @@ pub async fn show(
     }
 }
 
-pub async fn revoke(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let Some(signed_in) = &browser.signed_in else { return Ok(see_other("/login")) };
     let id = uuid_parameter(&form, "grant").map(GrantId).ok_or(PageError::NotFound)?;
-    revoke_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by()).await?;
+    revoke_grant(&app.context, id, |grant| grant.user_id == signed_in.user.id, &browser.by())
+        .await?;
     Ok(see_other(&format!("/account?notice={}&grant={id}", Notice::AppRevoked.as_str())))
 }
 
@@ -90,7 +95,11 @@ pub async fn password(
         return page(&app, &browser, signed_in, Some(Notice::TooMany), None).await;
     }
     let secret = |name| Secret::new(form.get(name).unwrap_or_default().to_owned());
-    let at = AtBrowser { user: &signed_in.user, session: signed_in.session.id, browser: browser.known_digest() };
+    let at = AtBrowser {
+        user: &signed_in.user,
+        session: signed_in.session.id,
+        browser: browser.known_digest(),
+    };
     let end_grants = form.get("end_grants").is_some();
     let change = PasswordChange { current: secret("current"), new: secret("new"), end_grants };
     let changed = change_password(&app.context, at, change, &browser.by()).await;
@@ -99,13 +108,21 @@ pub async fn password(
     }
     let notice = match changed {
         Ok(known) => {
-            let notice = if end_grants { Notice::PasswordChangedAndAppsEnded } else { Notice::PasswordChanged };
+            let notice = if end_grants {
+                Notice::PasswordChangedAndAppsEnded
+            } else {
+                Notice::PasswordChanged
+            };
             return Ok(browser.with_known_browser(redirect_with_notice(notice), &known));
         }
         Err(ChangePasswordError::WrongPassword) => Notice::WrongPassword,
         Err(ChangePasswordError::Weak(PasswordError::Personal)) => Notice::PasswordPersonal,
-        Err(ChangePasswordError::Weak(PasswordError::Common) | ChangePasswordError::Same) => Notice::PasswordCommon,
-        Err(ChangePasswordError::Weak(PasswordError::TooShort | PasswordError::TooLong)) => Notice::PasswordLength,
+        Err(ChangePasswordError::Weak(PasswordError::Common) | ChangePasswordError::Same) => {
+            Notice::PasswordCommon
+        }
+        Err(ChangePasswordError::Weak(PasswordError::TooShort | PasswordError::TooLong)) => {
+            Notice::PasswordLength
+        }
         Err(ChangePasswordError::Busy(_)) => return Err(PageError::Busy),
         Err(ChangePasswordError::Db(cause)) => return Err(cause.into()),
     };
@@ -121,9 +138,13 @@ async fn last_token(
 ) -> Result<Option<RemainingLife>, PageError> {
     let Some(id) = ended else { return Ok(None) };
     let db = &app.context.db;
-    let is_theirs = |grant: &Grant| grant.user_id == signed_in.user.id && grant.revoked_at.is_some();
+    let is_theirs =
+        |grant: &Grant| grant.user_id == signed_in.user.id && grant.revoked_at.is_some();
     match grants::find_by_id(db, id).await?.filter(is_theirs) {
-        Some(_) => Ok(RemainingLife::until(last_tokens::latest_end(db, &[id]).await?, app.context.clock.now())),
+        Some(_) => Ok(RemainingLife::until(
+            last_tokens::latest_end(db, &[id]).await?,
+            app.context.clock.now(),
+        )),
         None => Ok(None),
     }
 }
@@ -156,14 +177,15 @@ async fn page(
             last_used: own.grant.last_used_at,
         }
     });
-    let sessions = sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionEntry {
-        id: session.id,
-        is_this: session.id == signed_in.session.id,
-        user_agent: session.user_agent,
-        address: session.address,
-        since: session.signed_in_at,
-        last_seen: session.last_seen_at,
-    });
+    let sessions =
+        sessions::list(db, signed_in.user.id).await?.into_iter().map(|session| SessionEntry {
+            id: session.id,
+            is_this: session.id == signed_in.session.id,
+            user_agent: session.user_agent,
+            address: session.address,
+            since: session.signed_in_at,
+            last_seen: session.last_seen_at,
+        });
     let since = app.context.clock.now().minus(SECONDS_PER_DAY);
     let failed_attempts = sign_in_failures::attempts_since(db, signed_in.user.id, since).await?;
     let page = AccountPage {

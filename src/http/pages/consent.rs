@@ -17,7 +17,8 @@ use crate::http::extract::RequestHandle;
 use crate::http::extract::browser::Browser;
 use crate::http::oauth::authorize::flow::Flow;
 use crate::http::views::{
-    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, ScopeGroup, Usage, WithheldScope,
+    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, ScopeGroup, Usage,
+    WithheldScope,
 };
 use crate::rules::authorization::consent::Reach;
 use crate::rules::authorization::resource::Resource;
@@ -52,7 +53,8 @@ pub async fn consent_page(
     let signed_in = browser.signed_in.as_ref().ok_or(PageError::NotPending)?;
     let client = &pending.client;
     let max = Usage::MAX_COUNTED.saturating_add(1);
-    let others = grants::count_others(&app.context.db, org_id, client.id, signed_in.user.id, max).await?;
+    let others =
+        grants::count_others(&app.context.db, org_id, client.id, signed_in.user.id, max).await?;
     let page = ConsentPage {
         request: pending.handle.expose().to_owned(),
         csrf: browser.csrf(),
@@ -69,7 +71,12 @@ pub async fn consent_page(
         email: signed_in.user.email.clone(),
         usage: Usage { by_this_person: offer.granted.is_some(), others },
         groups: groups(app, offer, ticked),
-        withheld: offer.scopes.withheld.iter().map(|withheld| withheld_scope(app, withheld)).collect(),
+        withheld: offer
+            .scopes
+            .withheld
+            .iter()
+            .map(|withheld| withheld_scope(app, withheld))
+            .collect(),
         reach: reach(flow).await?,
         asked_before: offer.granted.is_some(),
     };
@@ -78,7 +85,8 @@ pub async fn consent_page(
 
 fn groups(app: &App, offer: &Offer, ticked: Option<&ScopeSet>) -> Vec<ScopeGroup> {
     let offered = &offer.scopes;
-    let cleared = ticked.map_or_else(|| offer.declined_before(), |ticked| offered.optional.difference(ticked));
+    let cleared = ticked
+        .map_or_else(|| offer.declined_before(), |ticked| offered.optional.difference(ticked));
     ScopeGroup::list(&app.catalog, &offered.optional, &offered.fixed, &cleared)
 }
 
@@ -94,10 +102,15 @@ fn withheld_scope(app: &App, withheld: &Withheld) -> WithheldScope {
 /// The requested resources, with the names that the operator gave them.
 async fn reach(flow: &Flow<'_>) -> Result<ReachSummary, DbError> {
     let Flow { app, pending, .. } = flow;
-    let Reach { this_server, resources: named } = Reach::of(&pending.request.resources, &app.issuer.name);
-    let declared = if named.is_empty() { Vec::new() } else { resources::list(&app.context.db).await? };
+    let Reach { this_server, resources: named } =
+        Reach::of(&pending.request.resources, &app.issuer.name);
+    let declared =
+        if named.is_empty() { Vec::new() } else { resources::list(&app.context.db).await? };
     let summary = |uri: &Resource| {
-        let name = declared.iter().find(|resource| resource.uri == *uri).map(|resource| resource.name.clone());
+        let name = declared
+            .iter()
+            .find(|resource| resource.uri == *uri)
+            .map(|resource| resource.name.clone());
         ResourceSummary { name, uri: uri.to_string() }
     };
     Ok(ReachSummary { this_server, resources: named.into_iter().map(summary).collect() })
@@ -109,6 +122,8 @@ fn destination(pending: &Pending) -> Destination {
     match pending.redirect.kind() {
         RedirectKind::Https => Destination::Host(host()),
         RedirectKind::Loopback => Destination::Loopback(host()),
-        RedirectKind::PrivateUse => Destination::Scheme(redirect.split(':').next().unwrap_or_default().to_owned()),
+        RedirectKind::PrivateUse => {
+            Destination::Scheme(redirect.split(':').next().unwrap_or_default().to_owned())
+        }
     }
 }

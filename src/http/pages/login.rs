@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::actions::authorize::next_step::NextStep;
-use crate::actions::sign_in::{SignInAttempt, SignInError, SignedIn, is_known_browser, sign_in, sign_out};
+use crate::actions::sign_in::{
+    SignInAttempt, SignInError, SignedIn, is_known_browser, sign_in, sign_out,
+};
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
@@ -28,7 +30,9 @@ pub async fn show(
         Some(handle) => {
             let flow = Flow::find(&app, &browser, &handle).await?;
             match flow.next_step().await? {
-                NextStep::SignIn | NextStep::ChooseSite => Ok(page(&browser, Some(&flow), String::new(), None)),
+                NextStep::SignIn | NextStep::ChooseSite => {
+                    Ok(page(&browser, Some(&flow), String::new(), None))
+                }
                 step => flow.go_to(step).await,
             }
         }
@@ -38,7 +42,10 @@ pub async fn show(
     }
 }
 
-pub async fn submit(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let flow = match form.get("request") {
         Some(handle) => Some(Flow::find(&app, &browser, handle).await?),
         None => None,
@@ -68,7 +75,9 @@ pub async fn submit(State(app): State<Arc<App>>, PageForm { browser, form }: Pag
             tracing::warn!(reference = browser.reference(), "sign-in refused");
             Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::WrongCredentials)))
         }
-        Err(SignInError::Busy(_)) => Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::Busy))),
+        Err(SignInError::Busy(_)) => {
+            Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::Busy)))
+        }
         Err(SignInError::Db(cause)) => Err(cause.into()),
     }
 }
@@ -116,12 +125,18 @@ async fn attempt(
 /// attacker planted is never reused (RFC 6819 section 4.4.1.10).
 fn signed_in(app: &App, browser: &Browser, flow: Option<&Flow<'_>>, made: &SignedIn) -> Response {
     app.metrics.login("ok");
-    let next = flow.map_or_else(|| see_other("/account"), |flow| flow.to_page(Interaction::Consent));
+    let next =
+        flow.map_or_else(|| see_other("/account"), |flow| flow.to_page(Interaction::Consent));
     let answer = browser.with_session(next, &made.session);
     browser.with_known_browser(answer, &made.known_browser)
 }
 
-fn page(browser: &Browser, flow: Option<&Flow<'_>>, email: String, failure: Option<LoginFailure>) -> Response {
+fn page(
+    browser: &Browser,
+    flow: Option<&Flow<'_>>,
+    email: String,
+    failure: Option<LoginFailure>,
+) -> Response {
     let hint = flow.and_then(|flow| flow.pending.request.login_hint.clone());
     let page = LoginPage {
         request: flow.map(|flow| flow.pending.handle.expose().to_owned()),

@@ -26,17 +26,26 @@ pub async fn show(
     let flow = Flow::find(&app, &browser, &handle).await?;
     match flow.next_step().await? {
         NextStep::ChooseOrganization(orgs) => {
-            let page = ChooseOrganizationPage { request: handle, csrf: browser.csrf(), app: flow.app_name(), orgs };
+            let page = ChooseOrganizationPage {
+                request: handle,
+                csrf: browser.csrf(),
+                app: flow.app_name(),
+                orgs,
+            };
             Ok(browser.bound(page.render(flow.language())))
         }
         step => flow.go_to(step).await,
     }
 }
 
-pub async fn choose(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
+pub async fn choose(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let handle = form.get("request").ok_or(PageError::NotPending)?;
     let mut flow = Flow::find(&app, &browser, handle).await?;
-    let chosen = form.get("org").and_then(|text| ClientId::parse(text).ok()).map(|id| OrgId(id.uuid()));
+    let chosen =
+        form.get("org").and_then(|text| ClientId::parse(text).ok()).map(|id| OrgId(id.uuid()));
     let step = match chosen {
         Some(chosen) => flow.choose_organization(chosen).await?,
         None => flow.next_step().await?,
@@ -62,8 +71,15 @@ pub async fn choose_site(
     let client_id = flow.pending.client.wire_id();
     let others = app.other_sites().map(|host| {
         let query = query_for_site(&flow.pending.request, &client_id, host);
-        SiteLink { host: host.to_owned(), url: format!("https://{host}/oauth2/v1/authorize?{query}"), is_here: false }
+        SiteLink {
+            host: host.to_owned(),
+            url: format!("https://{host}/oauth2/v1/authorize?{query}"),
+            is_here: false,
+        }
     });
-    let page = ChooseSitePage { sites: std::iter::once(here).chain(others).collect(), app: flow.app_name() };
+    let page = ChooseSitePage {
+        sites: std::iter::once(here).chain(others).collect(),
+        app: flow.app_name(),
+    };
     Ok(browser.bound(page.render(flow.language())))
 }

@@ -32,13 +32,22 @@ pub async fn show(
     }
 }
 
-pub async fn submit(State(app): State<Arc<App>>, PageForm { browser, form }: PageForm) -> Result<Response, PageError> {
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    PageForm { browser, form }: PageForm,
+) -> Result<Response, PageError> {
     let flow = match form.get("request") {
         Some(handle) => Some(Flow::find(&app, &browser, handle).await?),
         None => None,
     };
-    let Some(signed_in) = &browser.choosing_password else { return Ok(to_next_page(flow.as_ref())) };
-    let at = AtBrowser { user: &signed_in.user, session: signed_in.session.id, browser: browser.known_digest() };
+    let Some(signed_in) = &browser.choosing_password else {
+        return Ok(to_next_page(flow.as_ref()));
+    };
+    let at = AtBrowser {
+        user: &signed_in.user,
+        session: signed_in.session.id,
+        browser: browser.known_digest(),
+    };
     let new = Secret::new(form.get("new").unwrap_or_default().to_owned());
     let failure = match choose_password(&app.context, at, new, &browser.by()).await {
         Ok(known) => return Ok(browser.with_known_browser(to_next_page(flow.as_ref()), &known)),

@@ -32,7 +32,8 @@ impl Access {
             Self::ResourceServer => json!([{"resourceAuth": []}, {}]),
             Self::Keys(_) => json!([keys]),
             Self::KeysOrToken(any_of) => {
-                let by_token = any_of.iter().map(|permission| json!({"bearerAuth": [permission.as_str()]}));
+                let by_token =
+                    any_of.iter().map(|permission| json!({"bearerAuth": [permission.as_str()]}));
                 std::iter::once(keys).chain(by_token).collect()
             }
         }

@@ -21,9 +21,12 @@ pub fn restrictions() -> Vec<Route> {
             path: "/api/v2/oauth2/default_scopes_restriction",
             policy: Policy::JSON_API,
             operations: vec![
-                get(AppsRead, default_scopes_restriction::show).described(describe::show_default_restriction),
-                post(OrgManagement, default_scopes_restriction::upsert).described(describe::upsert_default_restriction),
-                delete(OrgManagement, default_scopes_restriction::lift).described(describe::lift_default_restriction),
+                get(AppsRead, default_scopes_restriction::show)
+                    .described(describe::show_default_restriction),
+                post(OrgManagement, default_scopes_restriction::upsert)
+                    .described(describe::upsert_default_restriction),
+                delete(OrgManagement, default_scopes_restriction::lift)
+                    .described(describe::lift_default_restriction),
             ],
         },
     ]
@@ -35,7 +38,8 @@ pub fn authorized_clients() -> Vec<Route> {
             path: "/api/v2/org_authorized_clients",
             policy: Policy::JSON_API,
             operations: vec![
-                get(AppsReadOrIntegrations, org_authorized_clients::list).described(describe::list_clients),
+                get(AppsReadOrIntegrations, org_authorized_clients::list)
+                    .described(describe::list_clients),
             ],
         },
         Route {
@@ -43,19 +47,23 @@ pub fn authorized_clients() -> Vec<Route> {
             policy: Policy::JSON_API,
             operations: vec![
                 get(AppsRead, org_authorized_clients::show).described(describe::show_client),
-                delete(AppsWrite, org_authorized_clients::delete).described(describe::disable_client),
+                delete(AppsWrite, org_authorized_clients::delete)
+                    .described(describe::disable_client),
             ],
         },
         Route {
             path: "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients",
             policy: Policy::JSON_API,
-            operations: vec![get(AppsRead, org_authorized_clients::list_users).described(describe::list_users)],
+            operations: vec![
+                get(AppsRead, org_authorized_clients::list_users).described(describe::list_users),
+            ],
         },
         Route {
             path: "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients/{user_authorized_client_id}",
             policy: Policy::JSON_API,
             operations: vec![
-                delete(AppsWrite, org_authorized_clients::delete_authorization).described(describe::end_authorization),
+                delete(AppsWrite, org_authorized_clients::delete_authorization)
+                    .described(describe::end_authorization),
             ],
         },
         Route {

@@ -32,10 +32,13 @@ pub fn public(app: Arc<App>) -> Router {
         routes.extend(oauth::fallback_paths());
     }
     let unknown_paths = from_fn_with_state(Edge::of_unknown_paths(&app), edge);
-    let router: Router<Arc<App>> =
-        Router::new().fallback(|request: Request| async move { not_found(&request) }).layer(unknown_paths);
+    let router: Router<Arc<App>> = Router::new()
+        .fallback(|request: Request| async move { not_found(&request) })
+        .layer(unknown_paths);
     // Each route brings its own layer, so these follow the layer of the fallback.
-    let router = routes.into_iter().fold(router, |router, route| router.route(route.path, route.mount(&app)));
+    let router = routes
+        .into_iter()
+        .fold(router, |router, route| router.route(route.path, route.mount(&app)));
     router.with_state(app)
 }
 
@@ -54,7 +57,9 @@ pub fn routes() -> Vec<Route> {
         vec![Route {
             path: "/openapi.json",
             policy: Policy::DOCUMENT,
-            operations: vec![route::get(PUBLIC, show_openapi).described(openapi::show).compressed()],
+            operations: vec![
+                route::get(PUBLIC, show_openapi).described(openapi::show).compressed(),
+            ],
         }],
     ]
     .into_iter()
@@ -64,12 +69,15 @@ pub fn routes() -> Vec<Route> {
 
 /// The OpenAPI document of all routes.
 pub fn openapi_document(public_url: &str) -> Value {
-    let described = routes().into_iter().filter_map(|route| Some((route.path.to_owned(), route.path_item()?)));
+    let described =
+        routes().into_iter().filter_map(|route| Some((route.path.to_owned(), route.path_item()?)));
     openapi::document(public_url, Value::Object(described.collect()))
 }
 
 async fn show_openapi(State(app): State<Arc<App>>) -> Response {
-    let document = app.openapi.get_or_init(|| openapi_document(&app.config.http.public_url).to_string().into());
+    let document = app
+        .openapi
+        .get_or_init(|| openapi_document(&app.config.http.public_url).to_string().into());
     ([(CONTENT_TYPE, "application/json")], document.clone()).into_response()
 }
 
@@ -115,7 +123,12 @@ mod tests {
         let cases = [
             ("/api/v2/oauth2/register", Audience::OAuth, Cors::AnyOrigin, Limit::Source),
             ("/register", Audience::OAuth, Cors::AnyOrigin, Limit::Source),
-            ("/.well-known/oauth-authorization-server", Audience::OAuth, Cors::AnyOrigin, Limit::Source),
+            (
+                "/.well-known/oauth-authorization-server",
+                Audience::OAuth,
+                Cors::AnyOrigin,
+                Limit::Source,
+            ),
             ("/oauth2/v1/token", Audience::OAuth, Cors::AnyOrigin, Limit::Handler),
             ("/api/v2/oauth2/token", Audience::OAuth, Cors::AnyOrigin, Limit::Handler),
             ("/token", Audience::OAuth, Cors::AnyOrigin, Limit::Handler),
@@ -129,8 +142,18 @@ mod tests {
             ("/", Audience::Strings, Cors::SameOrigin, Limit::Source),
             ("/api/v2/oauth2/.well-known/sites", Audience::Strings, Cors::AnyOrigin, Limit::Source),
             ("/openapi.json", Audience::Strings, Cors::AnyOrigin, Limit::Source),
-            ("/api/v2/oauth2/default_scopes_restriction", Audience::JsonApi, Cors::SameOrigin, Limit::Caller),
-            ("/api/v1/integration/webhooks/configuration/webhooks", Audience::Strings, Cors::SameOrigin, Limit::Caller),
+            (
+                "/api/v2/oauth2/default_scopes_restriction",
+                Audience::JsonApi,
+                Cors::SameOrigin,
+                Limit::Caller,
+            ),
+            (
+                "/api/v1/integration/webhooks/configuration/webhooks",
+                Audience::Strings,
+                Cors::SameOrigin,
+                Limit::Caller,
+            ),
         ];
         for (path, audience, cors, limit) in cases {
             assert_eq!(route(path).policy, Policy { audience, cors, limit }, "{path}");
@@ -141,9 +164,16 @@ mod tests {
     fn calls_of_the_management_api_and_no_others_count_against_their_caller() {
         for route in all() {
             for operation in &route.operations {
-                let is_by_caller = matches!(operation.access, Access::Keys(_) | Access::KeysOrToken(_));
+                let is_by_caller =
+                    matches!(operation.access, Access::Keys(_) | Access::KeysOrToken(_));
 
-                assert_eq!(is_by_caller, route.policy.limit == Limit::Caller, "{} {}", operation.method, route.path);
+                assert_eq!(
+                    is_by_caller,
+                    route.policy.limit == Limit::Caller,
+                    "{} {}",
+                    operation.method,
+                    route.path
+                );
             }
         }
     }
@@ -151,7 +181,8 @@ mod tests {
     #[test]
     fn browser_sessions_are_not_open_to_scripts_of_other_origins() {
         for route in all() {
-            let is_for_browsers = route.operations.iter().any(|operation| operation.access == Access::Browser);
+            let is_for_browsers =
+                route.operations.iter().any(|operation| operation.access == Access::Browser);
 
             assert!(!is_for_browsers || route.policy.cors == Cors::SameOrigin, "{}", route.path);
         }
@@ -163,7 +194,13 @@ mod tests {
             for operation in &route.operations {
                 let is_for_programs = operation.access != Access::Browser;
 
-                assert_eq!(operation.is_described(), is_for_programs, "{} {}", operation.method, route.path);
+                assert_eq!(
+                    operation.is_described(),
+                    is_for_programs,
+                    "{} {}",
+                    operation.method,
+                    route.path
+                );
             }
         }
     }
@@ -175,7 +212,10 @@ mod tests {
             ("/openapi.json", "GET, HEAD, OPTIONS"),
             ("/oauth2/v1/userinfo", "GET, HEAD, POST, OPTIONS"),
             ("/api/v2/oauth2/default_scopes_restriction", "GET, HEAD, POST, DELETE, OPTIONS"),
-            ("/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}", "GET, HEAD, PUT, DELETE, OPTIONS"),
+            (
+                "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}",
+                "GET, HEAD, PUT, DELETE, OPTIONS",
+            ),
             (
                 "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}",
                 "GET, HEAD, PATCH, DELETE, OPTIONS",

@@ -1,7 +1,9 @@
 //! The endpoints for OAuth clients and resource servers, and the metadata that leads to them.
 
 use crate::http::middleware::policy::Policy;
-use crate::http::oauth::{authorize, discovery, introspect, jwks, register, revoke, token, userinfo, well_known};
+use crate::http::oauth::{
+    authorize, discovery, introspect, jwks, register, revoke, token, userinfo, well_known,
+};
 use crate::http::openapi::oauth as describe;
 use crate::http::routes::access::{BROWSER, PUBLIC, RESOURCE_SERVER, bearer};
 use crate::http::routes::route::{Route, get, post};
@@ -21,13 +23,17 @@ pub fn clients_and_tokens() -> Vec<Route> {
         Route {
             path: "/oauth2/v1/token",
             policy: Policy::TOKENS,
-            operations: vec![post(PUBLIC, token::token).described(|| describe::token("CreateToken"))],
+            operations: vec![
+                post(PUBLIC, token::token).described(|| describe::token("CreateToken")),
+            ],
         },
         // The path that clients of the compatible API use.
         Route {
             path: "/api/v2/oauth2/token",
             policy: Policy::TOKENS,
-            operations: vec![post(PUBLIC, token::token).described(|| describe::token("CreateOAuthToken"))],
+            operations: vec![
+                post(PUBLIC, token::token).described(|| describe::token("CreateOAuthToken")),
+            ],
         },
         Route {
             path: "/oauth2/v1/revoke",
@@ -37,14 +43,18 @@ pub fn clients_and_tokens() -> Vec<Route> {
         Route {
             path: "/oauth2/v1/introspect",
             policy: Policy::TOKENS,
-            operations: vec![post(RESOURCE_SERVER, introspect::introspect).described(describe::introspect)],
+            operations: vec![
+                post(RESOURCE_SERVER, introspect::introspect).described(describe::introspect),
+            ],
         },
         Route {
             path: "/oauth2/v1/userinfo",
             policy: Policy::OAUTH,
             operations: vec![
-                get(bearer("openid"), userinfo::userinfo).described(|| describe::userinfo("GetUserInfo")),
-                post(bearer("openid"), userinfo::userinfo).described(|| describe::userinfo("PostUserInfo")),
+                get(bearer("openid"), userinfo::userinfo)
+                    .described(|| describe::userinfo("GetUserInfo")),
+                post(bearer("openid"), userinfo::userinfo)
+                    .described(|| describe::userinfo("PostUserInfo")),
             ],
         },
     ]
@@ -56,25 +66,24 @@ pub fn metadata() -> Vec<Route> {
             path: "/.well-known/oauth-authorization-server",
             policy: Policy::OAUTH,
             operations: vec![
-                get(PUBLIC, discovery::show).described(|| describe::metadata("GetServerMetadata", "RFC 8414")),
+                get(PUBLIC, discovery::show)
+                    .described(|| describe::metadata("GetServerMetadata", "RFC 8414")),
             ],
         },
         Route {
             path: "/.well-known/openid-configuration",
             policy: Policy::OAUTH,
-            operations: vec![
-                get(PUBLIC, discovery::show)
-                    .described(|| describe::metadata("GetOpenIdConfiguration", "OpenID Connect Discovery 1.0")),
-            ],
+            operations: vec![get(PUBLIC, discovery::show).described(|| {
+                describe::metadata("GetOpenIdConfiguration", "OpenID Connect Discovery 1.0")
+            })],
         },
         // The path that clients of the compatible API use.
         Route {
             path: "/api/v2/oauth2/.well-known/openid-configuration",
             policy: Policy::OAUTH,
-            operations: vec![
-                get(PUBLIC, discovery::show)
-                    .described(|| describe::metadata("GetOAuthOpenIdConfiguration", "OpenID Connect Discovery 1.0")),
-            ],
+            operations: vec![get(PUBLIC, discovery::show).described(|| {
+                describe::metadata("GetOAuthOpenIdConfiguration", "OpenID Connect Discovery 1.0")
+            })],
         },
         Route {
             path: "/oauth2/v1/jwks",
@@ -98,7 +107,15 @@ pub fn fallback_paths() -> Vec<Route> {
             policy: Policy::PAGE,
             operations: vec![get(BROWSER, authorize::by_query), post(BROWSER, authorize::by_form)],
         },
-        Route { path: "/token", policy: Policy::TOKENS, operations: vec![post(PUBLIC, token::token)] },
-        Route { path: "/register", policy: Policy::OAUTH, operations: vec![post(PUBLIC, register::register)] },
+        Route {
+            path: "/token",
+            policy: Policy::TOKENS,
+            operations: vec![post(PUBLIC, token::token)],
+        },
+        Route {
+            path: "/register",
+            policy: Policy::OAUTH,
+            operations: vec![post(PUBLIC, register::register)],
+        },
     ]
 }

@@ -15,7 +15,11 @@ pub fn sign_in() -> Vec<Route> {
             policy: Policy::PAGE,
             operations: vec![get(BROWSER, login::show), post(BROWSER, login::submit)],
         },
-        Route { path: "/logout", policy: Policy::PAGE, operations: vec![post(BROWSER, login::sign_out_here)] },
+        Route {
+            path: "/logout",
+            policy: Policy::PAGE,
+            operations: vec![post(BROWSER, login::sign_out_here)],
+        },
         Route {
             path: "/password",
             policy: Policy::PAGE,
@@ -26,17 +30,41 @@ pub fn sign_in() -> Vec<Route> {
             policy: Policy::PAGE,
             operations: vec![get(BROWSER, organization::show), post(BROWSER, organization::choose)],
         },
-        Route { path: "/choose-site", policy: Policy::PAGE, operations: vec![get(BROWSER, organization::choose_site)] },
-        Route { path: "/consent", policy: Policy::PAGE, operations: vec![get(BROWSER, consent::show)] },
+        Route {
+            path: "/choose-site",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, organization::choose_site)],
+        },
+        Route {
+            path: "/consent",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, consent::show)],
+        },
     ]
 }
 
 pub fn account_pages() -> Vec<Route> {
     vec![
-        Route { path: "/", policy: Policy::ASSET, operations: vec![get(BROWSER, || async { see_other("/account") })] },
-        Route { path: "/account", policy: Policy::PAGE, operations: vec![get(BROWSER, account::show)] },
-        Route { path: "/account/revoke", policy: Policy::PAGE, operations: vec![post(BROWSER, account::revoke)] },
-        Route { path: "/account/password", policy: Policy::PAGE, operations: vec![post(BROWSER, account::password)] },
+        Route {
+            path: "/",
+            policy: Policy::ASSET,
+            operations: vec![get(BROWSER, || async { see_other("/account") })],
+        },
+        Route {
+            path: "/account",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, account::show)],
+        },
+        Route {
+            path: "/account/revoke",
+            policy: Policy::PAGE,
+            operations: vec![post(BROWSER, account::revoke)],
+        },
+        Route {
+            path: "/account/password",
+            policy: Policy::PAGE,
+            operations: vec![post(BROWSER, account::password)],
+        },
         Route {
             path: "/account/sessions/end",
             policy: Policy::PAGE,
@@ -47,6 +75,10 @@ pub fn account_pages() -> Vec<Route> {
             policy: Policy::PAGE,
             operations: vec![post(BROWSER, account::end_others)],
         },
-        Route { path: "/style.css", policy: Policy::ASSET, operations: vec![get(BROWSER, style).compressed()] },
+        Route {
+            path: "/style.css",
+            policy: Policy::ASSET,
+            operations: vec![get(BROWSER, style).compressed()],
+        },
     ]
 }

@@ -46,11 +46,17 @@ pub fn put<A: Admits<T>, H: Handler<T, Arc<App>>, T: 'static>(access: A, handler
     Operation::new(Method::PUT, access.access(), routing::put(handler))
 }
 
-pub fn patch<A: Admits<T>, H: Handler<T, Arc<App>>, T: 'static>(access: A, handler: H) -> Operation {
+pub fn patch<A: Admits<T>, H: Handler<T, Arc<App>>, T: 'static>(
+    access: A,
+    handler: H,
+) -> Operation {
     Operation::new(Method::PATCH, access.access(), routing::patch(handler))
 }
 
-pub fn delete<A: Admits<T>, H: Handler<T, Arc<App>>, T: 'static>(access: A, handler: H) -> Operation {
+pub fn delete<A: Admits<T>, H: Handler<T, Arc<App>>, T: 'static>(
+    access: A,
+    handler: H,
+) -> Operation {
     Operation::new(Method::DELETE, access.access(), routing::delete(handler))
 }
 
@@ -85,10 +91,12 @@ impl Route {
     pub fn mount(self, app: &Arc<App>) -> MethodRouter<Arc<App>> {
         let audience = self.policy.audience;
         let allow = self.allow();
-        let refuse = move |method: Method| async move { method_not_allowed(&method, audience, &allow) };
+        let refuse =
+            move |method: Method| async move { method_not_allowed(&method, audience, &allow) };
         let edge_state = Edge::of_route(app, self.path, self.policy);
         let handlers = self.operations.into_iter().map(|operation| operation.handler);
-        let mut methods: MethodRouter<Arc<App>> = handlers.fold(MethodRouter::new(), MethodRouter::merge);
+        let mut methods: MethodRouter<Arc<App>> =
+            handlers.fold(MethodRouter::new(), MethodRouter::merge);
         methods = methods.fallback(refuse);
         if audience == Audience::Page {
             methods = methods.layer(from_fn(render_page_errors));
@@ -102,13 +110,15 @@ impl Route {
             Method::GET => "GET, HEAD",
             _ => operation.method.as_str(),
         });
-        let is_for_programs = self.operations.iter().any(|operation| operation.access != Access::Browser);
+        let is_for_programs =
+            self.operations.iter().any(|operation| operation.access != Access::Browser);
         methods.chain(is_for_programs.then_some("OPTIONS")).collect::<Vec<_>>().join(", ")
     }
 
     /// The route in the OpenAPI document, unless the document leaves it out.
     pub fn path_item(&self) -> Option<Value> {
-        let mut item: Map<String, Value> = self.operations.iter().filter_map(Operation::path_item_member).collect();
+        let mut item: Map<String, Value> =
+            self.operations.iter().filter_map(Operation::path_item_member).collect();
         if item.is_empty() {
             return None;
         }
@@ -125,7 +135,11 @@ fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let parameters = names.map(|name| {
         let is_uuid = name.ends_with("_id") || name.ends_with("_uuid");
-        let schema = if is_uuid { json!({"type": "string", "format": "uuid"}) } else { json!({"type": "string"}) };
+        let schema = if is_uuid {
+            json!({"type": "string", "format": "uuid"})
+        } else {
+            json!({"type": "string"})
+        };
         json!({"name": name, "in": "path", "required": true, "schema": schema})
     });
     parameters.collect()
@@ -137,7 +151,8 @@ mod tests {
 
     #[test]
     fn parameters_of_the_path_are_described() {
-        let parameters = path_parameters("/webhooks/{webhook_name}/deliveries/{delivery_id}/replay");
+        let parameters =
+            path_parameters("/webhooks/{webhook_name}/deliveries/{delivery_id}/replay");
 
         let expected = [
             json!({"name": "webhook_name", "in": "path", "required": true, "schema": {"type": "string"}}),

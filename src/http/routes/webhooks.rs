@@ -1,6 +1,8 @@
 //! The management API of webhooks: their deliveries, custom variables and auth methods.
 
-use crate::http::api::{auth_methods, test_auth_method, webhook_deliveries, webhook_variables, webhooks};
+use crate::http::api::{
+    auth_methods, test_auth_method, webhook_deliveries, webhook_variables, webhooks,
+};
 use crate::http::extract::Integrations;
 use crate::http::middleware::policy::Policy;
 use crate::http::openapi;
@@ -40,7 +42,8 @@ pub fn webhooks_and_variables() -> Vec<Route> {
             operations: vec![
                 get(Integrations, webhook_variables::show).described(describe::show_variable),
                 put(Integrations, webhook_variables::update).described(describe::update_variable),
-                delete(Integrations, webhook_variables::delete).described(describe::delete_variable),
+                delete(Integrations, webhook_variables::delete)
+                    .described(describe::delete_variable),
             ],
         },
     ]
@@ -57,12 +60,16 @@ pub fn deliveries() -> Vec<Route> {
         Route {
             path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/replay",
             policy: Policy::STRINGS_API,
-            operations: vec![post(Integrations, webhook_deliveries::replay).described(describe::replay)],
+            operations: vec![
+                post(Integrations, webhook_deliveries::replay).described(describe::replay),
+            ],
         },
         Route {
             path: "/api/v1/integration/webhooks/configuration/webhooks/{webhook_name}/deliveries/{delivery_id}/replay",
             policy: Policy::STRINGS_API,
-            operations: vec![post(Integrations, webhook_deliveries::replay_one).described(describe::replay_one)],
+            operations: vec![
+                post(Integrations, webhook_deliveries::replay_one).described(describe::replay_one),
+            ],
         },
     ]
 }
@@ -92,7 +99,10 @@ pub fn auth_methods() -> Vec<Route> {
         Route {
             path: "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials/{auth_method_id}/test",
             policy: Policy::STRINGS_API,
-            operations: vec![post(Integrations, test_auth_method::test).described(openapi::test_auth_method::test)],
+            operations: vec![
+                post(Integrations, test_auth_method::test)
+                    .described(openapi::test_auth_method::test),
+            ],
         },
     ]
 }

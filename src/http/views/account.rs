@@ -108,7 +108,9 @@ impl Notice {
             | Self::SessionEnded
             | Self::OtherSessionsEnded => StatusCode::OK,
             Self::WrongPassword => StatusCode::FORBIDDEN,
-            Self::PasswordLength | Self::PasswordCommon | Self::PasswordPersonal => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PasswordLength | Self::PasswordCommon | Self::PasswordPersonal => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -139,21 +141,31 @@ struct Html<'a> {
 impl Html<'_> {
     /// The text of the notice, if the action succeeded.
     fn success(&self) -> Option<&'static str> {
-        self.page.notice.filter(|notice| notice.status() == StatusCode::OK).map(|notice| notice.text(self.words))
+        self.page
+            .notice
+            .filter(|notice| notice.status() == StatusCode::OK)
+            .map(|notice| notice.text(self.words))
     }
 
     /// How long APIs that never call introspection may still accept the last token.
     fn last_token(&self) -> Option<Phrase> {
         self.page.last_token.map(|life| match life {
             RemainingLife::Minutes(1) => self.words.phrase("notice.last_token_minute"),
-            RemainingLife::Minutes(minutes) => self.words.phrase("notice.last_token_minutes").with("minutes", minutes),
-            RemainingLife::Hours(hours) => self.words.phrase("notice.last_token_hours").with("hours", hours),
+            RemainingLife::Minutes(minutes) => {
+                self.words.phrase("notice.last_token_minutes").with("minutes", minutes)
+            }
+            RemainingLife::Hours(hours) => {
+                self.words.phrase("notice.last_token_hours").with("hours", hours)
+            }
         })
     }
 
     /// The text of the notice, if the action failed. Only the password form reports failures here.
     fn failure(&self) -> Option<&'static str> {
-        self.page.notice.filter(|notice| notice.status() != StatusCode::OK).map(|notice| notice.text(self.words))
+        self.page
+            .notice
+            .filter(|notice| notice.status() != StatusCode::OK)
+            .map(|notice| notice.text(self.words))
     }
 
     fn is(&self, notice: Notice) -> bool {
@@ -192,9 +204,14 @@ mod tests {
 
     #[test]
     fn a_failure_is_an_alert_that_its_field_refers_to_and_a_success_is_a_status() {
-        let of = |notice| html(AccountPage { notice: Some(notice), ..account() }.render(Language::English));
-        let cases =
-            [(Notice::AppRevoked, "status", 0), (Notice::WrongPassword, "alert", 1), (Notice::TooMany, "alert", 0)];
+        let of = |notice| {
+            html(AccountPage { notice: Some(notice), ..account() }.render(Language::English))
+        };
+        let cases = [
+            (Notice::AppRevoked, "status", 0),
+            (Notice::WrongPassword, "alert", 1),
+            (Notice::TooMany, "alert", 0),
+        ];
         for (notice, role, fields) in cases {
             let page = of(notice);
             assert_eq!(page.matches(&format!("role=\"{role}\"")).count(), 1, "{notice:?}");
@@ -205,17 +222,35 @@ mod tests {
     #[test]
     fn the_page_shows_how_long_the_last_token_of_ended_access_may_be_accepted() {
         let page = |last_token, language| {
-            html(AccountPage { notice: Some(Notice::AppRevoked), last_token, ..account() }.render(language))
+            html(
+                AccountPage { notice: Some(Notice::AppRevoked), last_token, ..account() }
+                    .render(language),
+            )
         };
         let cases = [
-            (RemainingLife::Minutes(1), "for up to 1 minute.", "noch bis zu 1 Minute lang akzeptieren."),
-            (RemainingLife::Minutes(42), "for up to 42 minutes.", "noch bis zu 42 Minuten lang akzeptieren."),
-            (RemainingLife::Hours(3), "for up to 3 hours.", "noch bis zu 3 Stunden lang akzeptieren."),
+            (
+                RemainingLife::Minutes(1),
+                "for up to 1 minute.",
+                "noch bis zu 1 Minute lang akzeptieren.",
+            ),
+            (
+                RemainingLife::Minutes(42),
+                "for up to 42 minutes.",
+                "noch bis zu 42 Minuten lang akzeptieren.",
+            ),
+            (
+                RemainingLife::Hours(3),
+                "for up to 3 hours.",
+                "noch bis zu 3 Stunden lang akzeptieren.",
+            ),
         ];
         for (life, english, german) in cases {
-            let (english_page, german_page) = (page(Some(life), Language::English), page(Some(life), Language::German));
+            let (english_page, german_page) =
+                (page(Some(life), Language::English), page(Some(life), Language::German));
             let text = |html: &str| html.replace("<bdi>", "").replace("</bdi>", "");
-            let english = format!("Access ended. APIs that only check signatures may accept its last token {english}");
+            let english = format!(
+                "Access ended. APIs that only check signatures may accept its last token {english}"
+            );
             assert!(text(&english_page).contains(&english), "{english_page}");
             assert!(text(&german_page).contains(german), "{german_page}");
         }
@@ -238,7 +273,9 @@ mod tests {
 
     #[test]
     fn failed_attempts_are_shown_if_there_were_any() {
-        let of = |failed_attempts| html(AccountPage { failed_attempts, ..account() }.render(Language::English));
+        let of = |failed_attempts| {
+            html(AccountPage { failed_attempts, ..account() }.render(Language::English))
+        };
 
         assert!(of(12).contains("12 failed sign-in attempts in the last 24 hours"));
         assert!(of(1).contains("1 failed sign-in attempt in the last 24 hours"));

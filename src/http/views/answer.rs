@@ -3,7 +3,8 @@
 
 use askama::Template;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,9 +22,9 @@ pub enum Forms {
     ThenToClient,
 }
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
-const POLICY_WITH_FORMS: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY_WITH_FORMS: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
@@ -83,8 +84,14 @@ mod tests {
         for (name, answer) in gallery::answers() {
             let header = |header: &str| answer.headers()[header].to_str().expect("text").to_owned();
             let policy = header("content-security-policy");
-            assert!(policy.starts_with("default-src 'none'; style-src 'self'; base-uri 'none'"), "{name}: {policy}");
-            assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{name}: {policy}");
+            assert!(
+                policy.starts_with("default-src 'none'; style-src 'self'; base-uri 'none'"),
+                "{name}: {policy}"
+            );
+            assert!(
+                policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+                "{name}: {policy}"
+            );
             assert_eq!(header("x-frame-options"), "DENY", "{name}");
             assert_eq!(header("cross-origin-opener-policy"), "same-origin", "{name}");
             assert!(header("permissions-policy").contains("camera=()"), "{name}");
@@ -98,8 +105,9 @@ mod tests {
     fn form_action_is_restricted_unless_a_form_can_lead_to_a_client() {
         for (name, answer) in gallery::answers() {
             let policy = answer.headers()["content-security-policy"].to_str().expect("text");
-            let leads_to_a_client =
-                ["consent", "organization", "login_for", "password_for"].iter().any(|page| name.starts_with(page));
+            let leads_to_a_client = ["consent", "organization", "login_for", "password_for"]
+                .iter()
+                .any(|page| name.starts_with(page));
             assert_eq!(policy.contains("form-action"), !leads_to_a_client, "{name}: {policy}");
         }
     }

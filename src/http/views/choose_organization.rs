@@ -27,7 +27,11 @@ struct Html<'a> {
 
 impl Html<'_> {
     fn intro(&self) -> Phrase {
-        self.page.app.introduction(self.words, "organization.intro_published", "organization.intro_unverified")
+        self.page.app.introduction(
+            self.words,
+            "organization.intro_published",
+            "organization.intro_unverified",
+        )
     }
 }
 

@@ -35,7 +35,9 @@ struct Html<'a> {
 impl Html<'_> {
     fn failure(&self) -> Option<&'static str> {
         let key = match self.page.failure? {
-            PasswordFailure::Weak(PasswordError::TooShort | PasswordError::TooLong) => "password.length",
+            PasswordFailure::Weak(PasswordError::TooShort | PasswordError::TooLong) => {
+                "password.length"
+            }
             PasswordFailure::Weak(PasswordError::Common) => "password.common",
             PasswordFailure::Weak(PasswordError::Personal) => "password.personal",
             PasswordFailure::Same => "password.same",
@@ -47,7 +49,8 @@ impl Html<'_> {
 impl ChoosePasswordPage {
     pub fn render(&self, language: Language) -> Response {
         let words = Words::new(language);
-        let status = if self.failure.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let status =
+            if self.failure.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         // Users who already allowed the client are redirected to it without another page.
         let forms = if self.request.is_some() { Forms::ThenToClient } else { Forms::Here };
         answer::page(status, &Html { page: self, words }, words, forms)
@@ -66,7 +69,8 @@ mod tests {
             (Some(PasswordFailure::Same), 422, 1),
             (Some(PasswordFailure::Weak(PasswordError::Personal)), 422, 1),
         ] {
-            let answer = ChoosePasswordPage { failure, ..choose_password() }.render(Language::English);
+            let answer =
+                ChoosePasswordPage { failure, ..choose_password() }.render(Language::English);
             assert_eq!(answer.status().as_u16(), status, "{failure:?}");
             let page = html(answer);
             assert_eq!(page.matches("type=\"password\"").count(), 1);

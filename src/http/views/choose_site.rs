@@ -58,8 +58,16 @@ mod tests {
 
     #[test]
     fn a_site_is_a_link_only_if_its_url_is_http_or_https() {
-        let site = |url: &str| SiteLink { host: "eu.example".to_owned(), url: url.to_owned(), is_here: false };
-        let sites = vec![site("https://eu.example/a?b=1&c=2"), site("javascript:alert(1)"), site("//eu.example/")];
+        let site = |url: &str| SiteLink {
+            host: "eu.example".to_owned(),
+            url: url.to_owned(),
+            is_here: false,
+        };
+        let sites = vec![
+            site("https://eu.example/a?b=1&c=2"),
+            site("javascript:alert(1)"),
+            site("//eu.example/"),
+        ];
         let page = html(
             ChooseSitePage { sites, app: AppName { name: "App".to_owned(), published_by: None } }
                 .render(Language::English),

@@ -108,16 +108,20 @@ impl Html<'_> {
         let host = client.document_host.as_deref().unwrap_or_default();
         match (client.proof, self.page.reach.only_name()) {
             (ClientProof::Device, _) => self.words.phrase("consent.heading_device"),
-            (ClientProof::Host, Some(resource)) => {
-                self.words.phrase("consent.heading_published_to_use").whole("host", host).with("resource", resource)
-            }
+            (ClientProof::Host, Some(resource)) => self
+                .words
+                .phrase("consent.heading_published_to_use")
+                .whole("host", host)
+                .with("resource", resource),
             (ClientProof::Host, None) => {
                 self.words.phrase("consent.heading_published").whole("host", host).with("org", org)
             }
             (ClientProof::Unproven, Some(resource)) => {
                 self.words.phrase("consent.heading_unverified_to_use").with("resource", resource)
             }
-            (ClientProof::Unproven, None) => self.words.phrase("consent.heading_unverified").with("org", org),
+            (ClientProof::Unproven, None) => {
+                self.words.phrase("consent.heading_unverified").with("org", org)
+            }
         }
     }
 
@@ -133,9 +137,11 @@ impl Html<'_> {
     fn warning(&self) -> Option<Phrase> {
         let client = &self.page.client;
         let warning = || match (&self.page.destination, client.proof) {
-            (Destination::Host(host), ClientProof::Unproven | ClientProof::Host) => {
-                self.words.phrase("consent.warning_unverified").named("client", &client.name).whole("host", host)
-            }
+            (Destination::Host(host), ClientProof::Unproven | ClientProof::Host) => self
+                .words
+                .phrase("consent.warning_unverified")
+                .named("client", &client.name)
+                .whole("host", host),
             _ => self.words.phrase("consent.warning_device").named("client", &client.name),
         };
         client.proof.needs_a_warning(self.page.usage.is_used()).then(warning)
@@ -146,7 +152,9 @@ impl Html<'_> {
     }
 
     fn published(&self) -> Phrase {
-        self.words.phrase("app.published").whole("host", self.page.client.document_host.as_deref().unwrap_or_default())
+        self.words
+            .phrase("app.published")
+            .whole("host", self.page.client.document_host.as_deref().unwrap_or_default())
     }
 
     fn calls_itself(&self) -> Phrase {
@@ -221,7 +229,9 @@ mod tests {
         let document_host = (proof == ClientProof::Host).then(|| "assistant.example".to_owned());
         let destination = match proof {
             ClientProof::Device => Destination::Loopback("127.0.0.1:33418".to_owned()),
-            ClientProof::Host | ClientProof::Unproven => Destination::Host("assistant.example".to_owned()),
+            ClientProof::Host | ClientProof::Unproven => {
+                Destination::Host("assistant.example".to_owned())
+            }
         };
         shown(&ConsentPage {
             client: ClientSummary { proof, document_host, ..client() },
@@ -237,7 +247,10 @@ mod tests {
     }
 
     fn notes() -> ReachSummary {
-        let notes = ResourceSummary { name: Some("Notes".to_owned()), uri: "https://notes.example/mcp".to_owned() };
+        let notes = ResourceSummary {
+            name: Some("Notes".to_owned()),
+            uri: "https://notes.example/mcp".to_owned(),
+        };
         ReachSummary { this_server: false, resources: vec![notes] }
     }
 
@@ -247,25 +260,42 @@ mod tests {
     }
 
     fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
-        page.split(from).nth(1).and_then(|tail| tail.split(to).next()).unwrap_or_else(|| panic!("no {from}: {page}"))
+        page.split(from)
+            .nth(1)
+            .and_then(|tail| tail.split(to).next())
+            .unwrap_or_else(|| panic!("no {from}: {page}"))
     }
 
     #[test]
     fn the_name_of_a_client_is_quoted_escaped_isolated_and_truncated() {
         let cases = [
-            ("<script>alert(1)</script>", "<bdi>&#60;script&#62;alert(1)&#60;/script&#62;</bdi>".to_owned()),
-            ("\"><img src=x onerror=alert(1)>", "<bdi>&#39;&#62;&#60;img src=x onerror=alert(1)&#62;</bdi>".to_owned()),
+            (
+                "<script>alert(1)</script>",
+                "<bdi>&#60;script&#62;alert(1)&#60;/script&#62;</bdi>".to_owned(),
+            ),
+            (
+                "\"><img src=x onerror=alert(1)>",
+                "<bdi>&#39;&#62;&#60;img src=x onerror=alert(1)&#62;</bdi>".to_owned(),
+            ),
             ("</bdi></h1>Acme", "<bdi>&#60;/bdi&#62;&#60;/h1&#62;Acme</bdi>".to_owned()),
             ("{org} {client}", "<bdi>{org} {client}</bdi>".to_owned()),
             ("safe\u{202E}live", "<bdi>safe\u{FFFD}live</bdi>".to_owned()),
-            ("Bank” ✅ verified by “Acme", "<bdi>Bank&#39; \u{FFFD} verified by &#39;Acme</bdi>".to_owned()),
+            (
+                "Bank” ✅ verified by “Acme",
+                "<bdi>Bank&#39; \u{FFFD} verified by &#39;Acme</bdi>".to_owned(),
+            ),
             ("שלום", "<bdi>שלום</bdi>".to_owned()),
             (&"x".repeat(1000), format!("<bdi>{}…</bdi>", "x".repeat(79))),
         ];
         for (name, expected) in cases {
-            let page = shown(&ConsentPage { client: ClientSummary { name: name.to_owned(), ..client() }, ..consent() });
+            let page = shown(&ConsentPage {
+                client: ClientSummary { name: name.to_owned(), ..client() },
+                ..consent()
+            });
             assert!(
-                page.contains(&format!("An app that calls itself “{expected}” <strong class=\"mark caution\">")),
+                page.contains(&format!(
+                    "An app that calls itself “{expected}” <strong class=\"mark caution\">"
+                )),
                 "{page}"
             );
             assert!(!page.contains("<script") && !page.contains("<img"), "{name}");
@@ -280,7 +310,8 @@ mod tests {
                 for (from, to) in [("<title>", "</title>"), ("<h1>", "</h1>"), ("<h2>", "</h2>")] {
                     let heading = part(&page, from, to);
                     assert!(
-                        !heading.contains("Example Assistant") && !heading.contains("verified.example"),
+                        !heading.contains("Example Assistant")
+                            && !heading.contains("verified.example"),
                         "{heading}"
                     );
                 }
@@ -292,8 +323,16 @@ mod tests {
     fn the_heading_names_the_verified_host_and_the_resource() {
         let here = || ReachSummary { this_server: true, resources: vec![] };
         let cases = [
-            (ClientProof::Unproven, notes(), "Allow an unverified app to use <bdi>Notes</bdi> for you?"),
-            (ClientProof::Unproven, here(), "Allow an unverified app to act for you at <bdi>Example Works</bdi>?"),
+            (
+                ClientProof::Unproven,
+                notes(),
+                "Allow an unverified app to use <bdi>Notes</bdi> for you?",
+            ),
+            (
+                ClientProof::Unproven,
+                here(),
+                "Allow an unverified app to act for you at <bdi>Example Works</bdi>?",
+            ),
             (
                 ClientProof::Host,
                 notes(),
@@ -315,14 +354,26 @@ mod tests {
     fn the_page_warns_about_programs_and_about_unverified_apps_without_users() {
         let used = |by_this_person, others| Usage { by_this_person, others };
         let cases = [
-            (ClientProof::Device, used(true, 3), Some("Any program can call itself “<bdi>Example Assistant</bdi>”")),
-            (ClientProof::Device, unused(), Some("If a message or a website brought you here, choose Cancel.")),
+            (
+                ClientProof::Device,
+                used(true, 3),
+                Some("Any program can call itself “<bdi>Example Assistant</bdi>”"),
+            ),
+            (
+                ClientProof::Device,
+                unused(),
+                Some("If a message or a website brought you here, choose Cancel."),
+            ),
             (
                 ClientProof::Unproven,
                 unused(),
                 Some("It calls itself “<bdi>Example Assistant</bdi>”. No one has verified that."),
             ),
-            (ClientProof::Unproven, unused(), Some("Access is sent to <bdi>assistant.example</bdi>.")),
+            (
+                ClientProof::Unproven,
+                unused(),
+                Some("Access is sent to <bdi>assistant.example</bdi>."),
+            ),
             (ClientProof::Unproven, used(false, 1), None),
             (ClientProof::Unproven, used(true, 0), None),
             (ClientProof::Host, unused(), None),
@@ -330,7 +381,10 @@ mod tests {
         for (proof, usage, expected) in cases {
             let page = shown_of(proof, usage, notes());
             match expected {
-                Some(words) => assert!(part(&page, "<p class=\"warning\">", "</p>").contains(words), "{words}: {page}"),
+                Some(words) => assert!(
+                    part(&page, "<p class=\"warning\">", "</p>").contains(words),
+                    "{words}: {page}"
+                ),
                 None => assert!(!page.contains("class=\"warning\""), "{page}"),
             }
         }
@@ -342,11 +396,20 @@ mod tests {
         assert!(published.contains("published by <bdi>assistant.example</bdi>"), "{published}");
         assert!(!published.contains("unverified"), "{published}");
         let unproven = shown_of(ClientProof::Unproven, unused(), notes());
-        assert!(unproven.contains("unverified name") && !unproven.contains("published by"), "{unproven}");
-        let client =
-            ClientSummary { document_host: Some("known.example".to_owned()), proof: ClientProof::Device, ..client() };
+        assert!(
+            unproven.contains("unverified name") && !unproven.contains("published by"),
+            "{unproven}"
+        );
+        let client = ClientSummary {
+            document_host: Some("known.example".to_owned()),
+            proof: ClientProof::Device,
+            ..client()
+        };
         let posing = shown(&ConsentPage { client, ..consent() });
-        assert!(posing.contains("unverified name") && posing.contains("<bdi>known.example</bdi>"), "{posing}");
+        assert!(
+            posing.contains("unverified name") && posing.contains("<bdi>known.example</bdi>"),
+            "{posing}"
+        );
     }
 
     #[test]
@@ -357,13 +420,19 @@ mod tests {
                 Destination::Loopback("localhost:3118".to_owned()),
                 "a program on this computer, at <bdi>localhost:3118</bdi>",
             ),
-            (Destination::Loopback("[::1]:80".to_owned()), "a program on this computer, at <bdi>[::1]:80</bdi>"),
+            (
+                Destination::Loopback("[::1]:80".to_owned()),
+                "a program on this computer, at <bdi>[::1]:80</bdi>",
+            ),
             (Destination::Scheme("cursor".to_owned()), "that opens <bdi>cursor</bdi> links"),
         ];
         for (destination, words) in cases {
             let page = shown(&ConsentPage { destination, ..consent() });
             let first = part(&page, "<dl>", "</dd>");
-            assert!(first.contains("<dt>Where access is sent</dt>") && first.contains(words), "{words}: {first}");
+            assert!(
+                first.contains("<dt>Where access is sent</dt>") && first.contains(words),
+                "{words}: {first}"
+            );
         }
     }
 
@@ -388,12 +457,23 @@ mod tests {
     #[test]
     fn the_page_shows_what_the_app_can_reach() {
         let this_server = "<span class=\"part\">this server</span>";
-        let here = shown_of(ClientProof::Unproven, unused(), ReachSummary { this_server: true, resources: vec![] });
+        let here = shown_of(
+            ClientProof::Unproven,
+            unused(),
+            ReachSummary { this_server: true, resources: vec![] },
+        );
         let there = shown_of(ClientProof::Unproven, unused(), notes());
-        let both = shown_of(ClientProof::Unproven, unused(), ReachSummary { this_server: true, ..notes() });
+        let both = shown_of(
+            ClientProof::Unproven,
+            unused(),
+            ReachSummary { this_server: true, ..notes() },
+        );
 
         let notes = "<bdi>Notes</bdi> <code>https://notes.example/mcp</code>";
-        assert!(here.contains(this_server) && both.contains(this_server) && both.contains(notes), "{both}");
+        assert!(
+            here.contains(this_server) && both.contains(this_server) && both.contains(notes),
+            "{both}"
+        );
         assert!(there.contains(notes) && !there.contains("this server</span>"), "{there}");
     }
 
@@ -402,14 +482,18 @@ mod tests {
         let page = shown(&consent());
         for group in consent().groups {
             for ScopeChoice { name, fixed, .. } in group.scopes {
-                let checkbox = format!("<input type=\"checkbox\" name=\"scope\" value=\"{name}\" checked>");
+                let checkbox =
+                    format!("<input type=\"checkbox\" name=\"scope\" value=\"{name}\" checked>");
                 assert_eq!(page.contains(&checkbox), !fixed, "{name}");
                 assert!(page.contains(&format!("<code>{name}</code>")), "{name}");
             }
         }
         assert!(page.contains("always included"));
         for WithheldScope { name, .. } in consent().withheld {
-            assert!(!page.contains(&format!("value=\"{name}\"")) && page.contains(&format!("<code>{name}</code>")));
+            assert!(
+                !page.contains(&format!("value=\"{name}\""))
+                    && page.contains(&format!("<code>{name}</code>"))
+            );
         }
     }
 
@@ -418,13 +502,19 @@ mod tests {
         let page = ConsentPage { groups: Vec::new(), ..consent() };
 
         assert!(shown(&consent()).contains("Clear the box"));
-        assert!(!shown(&page).contains("Clear the box") && shown(&page).contains("does not request any permissions"));
+        assert!(
+            !shown(&page).contains("Clear the box")
+                && shown(&page).contains("does not request any permissions")
+        );
     }
 
     #[test]
     fn the_form_contains_no_parameters_of_the_request() {
         let page = shown(&consent());
-        let form = page.split("action=\"/oauth2/v1/authorize\"").nth(1).and_then(|tail| tail.split("</form>").next());
+        let form = page
+            .split("action=\"/oauth2/v1/authorize\"")
+            .nth(1)
+            .and_then(|tail| tail.split("</form>").next());
         let form = form.expect("the form");
         let mut names: Vec<&str> = form
             .split("name=\"")
@@ -436,11 +526,14 @@ mod tests {
 
         assert_eq!(names, ["csrf", "decision", "decision", "decision", "request", "shown"]);
         assert!(
-            form.trim_start_matches('>').trim_start().starts_with("<button hidden name=\"decision\" value=\"none\">"),
+            form.trim_start_matches('>')
+                .trim_start()
+                .starts_with("<button hidden name=\"decision\" value=\"none\">"),
             "{form}"
         );
         assert!(
-            form.contains("name=\"decision\" value=\"approve\"") && form.contains("name=\"decision\" value=\"deny\"")
+            form.contains("name=\"decision\" value=\"approve\"")
+                && form.contains("name=\"decision\" value=\"deny\"")
         );
     }
 
@@ -448,7 +541,12 @@ mod tests {
     fn the_age_is_shown_in_days() {
         let day = 86_400;
         let now = consent().now;
-        let cases = [(0, "here today."), (1, "here yesterday."), (2, "here 2 days ago."), (400, "here 400 days ago.")];
+        let cases = [
+            (0, "here today."),
+            (1, "here yesterday."),
+            (2, "here 2 days ago."),
+            (400, "here 400 days ago."),
+        ];
         for (days, words) in cases {
             let client = ClientSummary { first_seen: now.minus(days * day), ..client() };
             let page = shown(&ConsentPage { client, ..consent() });

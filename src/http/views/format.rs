@@ -36,7 +36,9 @@ pub fn detail(text: &str) -> String {
 /// At most `max` characters, including the ellipsis that replaces the rest. Characters that change
 /// the text direction or end the line are replaced.
 fn truncate(text: &str, max: usize) -> String {
-    let printable = |character: char| if is_control(character) { char::REPLACEMENT_CHARACTER } else { character };
+    let printable = |character: char| {
+        if is_control(character) { char::REPLACEMENT_CHARACTER } else { character }
+    };
     let kept = if text.chars().nth(max).is_some() { max - 1 } else { max };
     let mut shown: String = text.chars().take(kept).map(printable).collect();
     if kept < max {
@@ -47,8 +49,7 @@ fn truncate(text: &str, max: usize) -> String {
 
 /// Registration refuses client names with these characters, but other texts may contain them.
 fn is_control(character: char) -> bool {
-    let changes_direction =
-        matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let changes_direction = matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     changes_direction || character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
@@ -72,7 +73,8 @@ mod tests {
     #[test]
     fn a_name_is_truncated_at_80_characters_with_an_ellipsis() {
         let of = |count: usize| "ä".repeat(count);
-        let cases = [(of(0), of(0)), (of(80), of(80)), (of(81), of(79) + "…"), (of(1000), of(79) + "…")];
+        let cases =
+            [(of(0), of(0)), (of(80), of(80)), (of(81), of(79) + "…"), (of(1000), of(79) + "…")];
         for (name, expected) in cases {
             assert_eq!(line(&name), expected);
         }
@@ -108,7 +110,14 @@ mod tests {
     #[test]
     fn days_are_counted_by_date_and_never_negative() {
         let at = Timestamp::from_seconds;
-        let cases = [(0, 0, 0), (0, 86_399, 0), (86_399, 86_400, 1), (0, 864_000, 10), (86_400, 0, 0), (-1, 0, 1)];
+        let cases = [
+            (0, 0, 0),
+            (0, 86_399, 0),
+            (86_399, 86_400, 1),
+            (0, 864_000, 10),
+            (86_400, 0, 0),
+            (-1, 0, 1),
+        ];
         for (earlier, now, days) in cases {
             assert_eq!(days_between(at(earlier), at(now)), days, "{earlier} {now}");
         }

@@ -29,7 +29,10 @@ const DAY: i64 = 86_400;
 const CSRF: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
 
 pub fn html(answer: Response) -> String {
-    let body = to_bytes(answer.into_body(), usize::MAX).now_or_never().expect("the body is complete").expect("bytes");
+    let body = to_bytes(answer.into_body(), usize::MAX)
+        .now_or_never()
+        .expect("the body is complete")
+        .expect("bytes");
     String::from_utf8(body.to_vec()).expect("text")
 }
 
@@ -38,7 +41,9 @@ pub fn answers() -> Vec<(String, Response)> {
     let both = [Language::English, Language::German];
     both.into_iter()
         .flat_map(|language| {
-            states().into_iter().map(move |(name, render)| (format!("{name}.{}", language.tag()), render(language)))
+            states()
+                .into_iter()
+                .map(move |(name, render)| (format!("{name}.{}", language.tag()), render(language)))
         })
         .collect()
 }
@@ -51,16 +56,23 @@ type State = (String, Box<dyn Fn(Language) -> Response>);
 
 fn states() -> Vec<State> {
     let mut states: Vec<State> = Vec::new();
-    let mut add = |name: &str, render: Box<dyn Fn(Language) -> Response>| states.push((name.to_owned(), render));
-    add("login", Box::new(|language| LoginPage { request: None, app: None, ..login() }.render(language)));
+    let mut add = |name: &str, render: Box<dyn Fn(Language) -> Response>| {
+        states.push((name.to_owned(), render))
+    };
+    add(
+        "login",
+        Box::new(|language| LoginPage { request: None, app: None, ..login() }.render(language)),
+    );
     add("login_for_client", Box::new(|language| login().render(language)));
     for (name, failure) in [
         ("wrong", LoginFailure::WrongCredentials),
         ("too_many", LoginFailure::TooMany { seconds: 40 }),
         ("busy", LoginFailure::Busy),
     ] {
-        let render =
-            move |language| LoginPage { failure: Some(failure), email: EMAIL.to_owned(), ..login() }.render(language);
+        let render = move |language| {
+            LoginPage { failure: Some(failure), email: EMAIL.to_owned(), ..login() }
+                .render(language)
+        };
         add(&format!("login_for_client_{name}"), Box::new(render));
     }
     add("password_for_client", Box::new(|language| choose_password().render(language)));
@@ -71,7 +83,8 @@ fn states() -> Vec<State> {
         ("same", PasswordFailure::Same),
     ] {
         let render = move |language| {
-            ChoosePasswordPage { failure: Some(failure), request: None, ..choose_password() }.render(language)
+            ChoosePasswordPage { failure: Some(failure), request: None, ..choose_password() }
+                .render(language)
         };
         add(&format!("choose_password_{name}"), Box::new(render));
     }
@@ -80,17 +93,26 @@ fn states() -> Vec<State> {
     add("signed_out", Box::new(|language| SignedOutPage.render(language)));
     add("account", Box::new(|language| account().render(language)));
     for attempts in [1, 12] {
-        let render = move |language| AccountPage { failed_attempts: attempts, ..account() }.render(language);
+        let render =
+            move |language| AccountPage { failed_attempts: attempts, ..account() }.render(language);
         add(&format!("account_failed_attempts_{attempts}"), Box::new(render));
     }
-    add("account_empty", Box::new(|language| AccountPage { apps: vec![], ..account() }.render(language)));
+    add(
+        "account_empty",
+        Box::new(|language| AccountPage { apps: vec![], ..account() }.render(language)),
+    );
     for notice in Notice::ALL {
         let last_token = (notice == Notice::AppRevoked).then_some(RemainingLife::Minutes(42));
-        let render = move |language| AccountPage { notice: Some(notice), last_token, ..account() }.render(language);
+        let render = move |language| {
+            AccountPage { notice: Some(notice), last_token, ..account() }.render(language)
+        };
         add(&format!("account_{}", notice.as_str()), Box::new(render));
     }
     for (index, problem) in problems().into_iter().enumerate() {
-        add(&format!("problem_{index}"), Box::new(move |language| problem_page(problem.clone()).render(language)));
+        add(
+            &format!("problem_{index}"),
+            Box::new(move |language| problem_page(problem.clone()).render(language)),
+        );
     }
     for (name, page) in consents() {
         add(&format!("consent{name}"), Box::new(move |language| page().render(language)));
@@ -200,7 +222,10 @@ fn known_clients() -> Vec<MakesConsent> {
             asked_before: true,
             ..consent()
         }),
-        ("_used", || ConsentPage { usage: Usage { by_this_person: false, others: 1 }, ..consent() }),
+        ("_used", || ConsentPage {
+            usage: Usage { by_this_person: false, others: 1 },
+            ..consent()
+        }),
     ]
 }
 
@@ -223,7 +248,11 @@ fn destinations() -> Vec<MakesConsent> {
         }),
         ("_scheme", || ConsentPage {
             destination: Destination::Scheme("com.example.app".to_owned()),
-            client: ClientSummary { first_seen: NOW.minus(DAY), proof: ClientProof::Device, ..client() },
+            client: ClientSummary {
+                first_seen: NOW.minus(DAY),
+                proof: ClientProof::Device,
+                ..client()
+            },
             reach: ReachSummary {
                 this_server: true,
                 resources: vec![
@@ -243,7 +272,12 @@ fn extremes() -> Vec<MakesConsent> {
         ("_many", || {
             let optional = catalog().iter().map(|scope| scope.name.clone()).collect();
             ConsentPage {
-                groups: ScopeGroup::list(&catalog(), &optional, &ScopeSet::default(), &ScopeSet::default()),
+                groups: ScopeGroup::list(
+                    &catalog(),
+                    &optional,
+                    &ScopeSet::default(),
+                    &ScopeSet::default(),
+                ),
                 ..consent()
             }
         }),
@@ -259,7 +293,10 @@ fn extremes() -> Vec<MakesConsent> {
             email: format!("{}@example.com", "u".repeat(200)),
             reach: ReachSummary {
                 this_server: true,
-                resources: vec![resource(None, &format!("https://mcp.example.com/{}", "path/".repeat(300)))],
+                resources: vec![resource(
+                    None,
+                    &format!("https://mcp.example.com/{}", "path/".repeat(300)),
+                )],
             },
             ..consent()
         }),
@@ -272,7 +309,11 @@ fn organizations() -> ChooseOrganizationPage {
         request: "V2hhdCBpcyBkZWNpZGVkIGFib3V0".to_owned(),
         csrf: CSRF.to_owned(),
         app: app_name("Example Assistant", None),
-        orgs: vec![org(1, "Example Works"), org(2, "Example Works, test"), org(3, &"Long name ".repeat(30))],
+        orgs: vec![
+            org(1, "Example Works"),
+            org(2, "Example Works, test"),
+            org(3, &"Long name ".repeat(30)),
+        ],
     }
 }
 
@@ -319,8 +360,16 @@ pub fn account() -> AccountPage {
             app(2, "<script>alert(1)</script>", None, &[], None),
         ],
         sessions: vec![
-            session(3, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", true),
-            session(4, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", false),
+            session(
+                3,
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                true,
+            ),
+            session(
+                4,
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1",
+                false,
+            ),
             session(5, "curl/8.5.0", false),
             session(6, "", false),
         ],
@@ -335,7 +384,9 @@ pub fn problems() -> Vec<Problem> {
         Problem::UnknownClient,
         Problem::MismatchingRedirect,
         Problem::RequestExpired,
-        Problem::BadRequest("redirect_uri is missing: send one of those that the client registered".to_owned()),
+        Problem::BadRequest(
+            "redirect_uri is missing: send one of those that the client registered".to_owned(),
+        ),
         Problem::Forbidden,
         Problem::TooMany,
         Problem::TooManyWaiting,
@@ -354,7 +405,10 @@ fn problem_page(problem: Problem) -> ProblemPage {
     let facts = is_redirect.then(|| RefusedRequest {
         client_id: Some("0f0f0f0f-36a6-41f0-b21b-da7ad0900002".to_owned()),
         redirect_uri: Some(format!("https://assistant.example/{}", "callback/".repeat(20))),
-        registered: vec!["https://assistant.example/oauth/callback".to_owned(), "http://127.0.0.1/cb".to_owned()],
+        registered: vec![
+            "https://assistant.example/oauth/callback".to_owned(),
+            "http://127.0.0.1/cb".to_owned(),
+        ],
         more: 3,
     });
     let reference = (problem != Problem::NotFound).then(|| "9f86d081884c7d65".to_owned());
@@ -369,8 +423,16 @@ fn every_page_has_one_h1_one_main_one_header_and_a_csrf_token_in_every_form() {
         assert_eq!(count("method=\"post\""), count("<form"), "{name}");
         assert_eq!(count("name=\"csrf\""), count("<form"), "{name}");
         assert!(html.starts_with("<!DOCTYPE html>"), "{name}");
-        assert!(html.contains(&format!("<html lang=\"{}\">", name.split_once('.').expect("a language").1)), "{name}");
-        for forbidden in ["<script", " style=", "<style", "<img", "javascript:", " onclick", " onload"] {
+        assert!(
+            html.contains(&format!(
+                "<html lang=\"{}\">",
+                name.split_once('.').expect("a language").1
+            )),
+            "{name}"
+        );
+        for forbidden in
+            ["<script", " style=", "<style", "<img", "javascript:", " onclick", " onload"]
+        {
             assert!(!html.contains(forbidden), "{name}: {forbidden}");
         }
     }
@@ -380,10 +442,15 @@ fn every_page_has_one_h1_one_main_one_header_and_a_csrf_token_in_every_form() {
 fn no_title_or_heading_contains_the_name_of_an_app() {
     for (name, html) in rendered() {
         for tag in ["title", "h1", "h2", "h3", "legend"] {
-            for heading in
-                html.split(&format!("<{tag}")).skip(1).filter_map(|tail| tail.split(&format!("</{tag}>")).next())
+            for heading in html
+                .split(&format!("<{tag}"))
+                .skip(1)
+                .filter_map(|tail| tail.split(&format!("</{tag}>")).next())
             {
-                assert!(!heading.contains("Example Assistant") && !heading.contains("alert("), "{name}: {heading}");
+                assert!(
+                    !heading.contains("Example Assistant") && !heading.contains("alert("),
+                    "{name}: {heading}"
+                );
             }
         }
     }
@@ -397,5 +464,6 @@ fn write_every_page_to_target_pages() {
     for (name, html) in rendered() {
         fs::write(folder.join(format!("{name}.html")), html).expect("a file");
     }
-    fs::write(folder.join("style.css"), include_str!("../../../templates/style.css")).expect("a file");
+    fs::write(folder.join("style.css"), include_str!("../../../templates/style.css"))
+        .expect("a file");
 }

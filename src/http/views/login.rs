@@ -92,19 +92,29 @@ mod tests {
         for (failure, status, retry_after) in cases {
             let answer = LoginPage { failure, ..login() }.render(Language::English);
             assert_eq!(answer.status().as_u16(), status, "{failure:?}");
-            let header = answer.headers().get("retry-after").map(|value| value.to_str().expect("text"));
+            let header =
+                answer.headers().get("retry-after").map(|value| value.to_str().expect("text"));
             assert_eq!(header, retry_after, "{failure:?}");
         }
     }
 
     #[test]
     fn the_page_has_one_password_field_and_it_is_always_empty() {
-        let page = html(LoginPage { email: "a\"><b>@example.com".to_owned(), ..login() }.render(Language::English));
+        let page = html(
+            LoginPage { email: "a\"><b>@example.com".to_owned(), ..login() }
+                .render(Language::English),
+        );
 
         assert_eq!(page.matches("type=\"password\"").count(), 1);
-        assert!(page.contains("autocomplete=\"current-password\"") && page.contains("autocomplete=\"username\""));
+        assert!(
+            page.contains("autocomplete=\"current-password\"")
+                && page.contains("autocomplete=\"username\"")
+        );
         assert!(page.contains("value=\"a&#34;&#62;&#60;b&#62;@example.com\""), "{page}");
-        let password = page.split("<input").find(|field| field.contains("type=\"password\"")).expect("the field");
+        let password = page
+            .split("<input")
+            .find(|field| field.contains("type=\"password\""))
+            .expect("the field");
         assert!(!password.split('>').next().unwrap_or_default().contains("value="), "{password}");
     }
 
@@ -122,7 +132,9 @@ mod tests {
 
     #[test]
     fn the_form_contains_the_request_only_if_there_is_one() {
-        let with = html(LoginPage { request: Some("handle".to_owned()), ..login() }.render(Language::English));
+        let with = html(
+            LoginPage { request: Some("handle".to_owned()), ..login() }.render(Language::English),
+        );
         let without = html(LoginPage { request: None, ..login() }.render(Language::English));
 
         assert!(with.contains("<input type=\"hidden\" name=\"request\" value=\"handle\">"));

@@ -58,7 +58,9 @@ impl Problem {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::BadRequest(detail) | Self::DocumentUnusable(detail) => Some(format::detail(detail)),
+            Self::BadRequest(detail) | Self::DocumentUnusable(detail) => {
+                Some(format::detail(detail))
+            }
             _ => None,
         }
     }
@@ -99,7 +101,13 @@ mod tests {
     use crate::http::views::gallery::{html, problems};
 
     fn page_of(problem: Problem) -> ProblemPage {
-        ProblemPage { status: StatusCode::BAD_REQUEST, problem, error_text: None, reference: None, facts: None }
+        ProblemPage {
+            status: StatusCode::BAD_REQUEST,
+            problem,
+            error_text: None,
+            reference: None,
+            facts: None,
+        }
     }
 
     #[test]
@@ -107,21 +115,34 @@ mod tests {
         let facts = RefusedRequest {
             client_id: Some("<b>id".to_owned()),
             redirect_uri: Some("https://sent.example/cb".to_owned()),
-            registered: vec!["https://one.example/cb".to_owned(), "https://two.example/cb".to_owned()],
+            registered: vec![
+                "https://one.example/cb".to_owned(),
+                "https://two.example/cb".to_owned(),
+            ],
             more: 3,
         };
         let page = ProblemPage { facts: Some(facts), ..page_of(Problem::MismatchingRedirect) };
         let page = html(page.render(Language::English));
 
         assert!(page.contains("<h2>Technical details</h2>"), "{page}");
-        for fact in ["&#60;b&#62;id", "https://sent.example/cb", "https://one.example/cb", "https://two.example/cb"] {
+        for fact in [
+            "&#60;b&#62;id",
+            "https://sent.example/cb",
+            "https://one.example/cb",
+            "https://two.example/cb",
+        ] {
             assert!(page.contains(&format!("<code>{fact}</code>")), "{fact}: {page}");
         }
         assert!(page.contains("and 3 more") && !page.contains("Reference"), "{page}");
-        let unknown = RefusedRequest { client_id: Some("x".to_owned()), ..RefusedRequest::default() };
+        let unknown =
+            RefusedRequest { client_id: Some("x".to_owned()), ..RefusedRequest::default() };
         let page = ProblemPage { facts: Some(unknown), ..page_of(Problem::UnknownClient) };
         let page = html(page.render(Language::English));
-        assert!(page.contains("<code>x</code>") && page.contains("none, so the app is not registered here"), "{page}");
+        assert!(
+            page.contains("<code>x</code>")
+                && page.contains("none, so the app is not registered here"),
+            "{page}"
+        );
     }
 
     #[test]
@@ -159,9 +180,15 @@ mod tests {
         assert_eq!(answer.status(), 400);
         let page = html(answer);
 
-        assert!(page.contains("invalid_request - Invalid client_id parameter value</code>"), "{page}");
+        assert!(
+            page.contains("invalid_request - Invalid client_id parameter value</code>"),
+            "{page}"
+        );
         assert!(page.contains("0123456789abcdef</code>"), "{page}");
-        assert!(page.contains("remove this server and add it again, or clear its authentication"), "{page}");
+        assert!(
+            page.contains("remove this server and add it again, or clear its authentication"),
+            "{page}"
+        );
     }
 
     #[test]

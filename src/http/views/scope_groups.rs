@@ -22,17 +22,28 @@ pub struct ScopeChoice {
 impl ScopeGroup {
     /// The offered scopes in groups: OpenID scopes first, scopes without a group last. Scopes in
     /// `cleared` are not ticked, unless they are fixed.
-    pub fn list(catalog: &ScopeCatalog, optional: &ScopeSet, fixed: &ScopeSet, cleared: &ScopeSet) -> Vec<Self> {
+    pub fn list(
+        catalog: &ScopeCatalog,
+        optional: &ScopeSet,
+        fixed: &ScopeSet,
+        cleared: &ScopeSet,
+    ) -> Vec<Self> {
         let mut groups = BTreeMap::<GroupOrder<'_>, Vec<ScopeChoice>>::new();
         for scope in catalog.iter() {
             let name = scope.name.as_str();
             let is_fixed = fixed.contains(name);
             if is_fixed || optional.contains(name) {
                 let ticked = is_fixed || !cleared.contains(name);
-                groups.entry(GroupOrder::of(scope)).or_default().push(ScopeChoice::of(scope, is_fixed, ticked));
+                groups
+                    .entry(GroupOrder::of(scope))
+                    .or_default()
+                    .push(ScopeChoice::of(scope, is_fixed, ticked));
             }
         }
-        groups.into_iter().map(|(group, scopes)| Self { title: group.title.to_owned(), scopes }).collect()
+        groups
+            .into_iter()
+            .map(|(group, scopes)| Self { title: group.title.to_owned(), scopes })
+            .collect()
     }
 }
 
@@ -83,12 +94,19 @@ mod tests {
         .expect("a catalog");
         let set = |text: &str| ScopeSet::parse(text).expect("a set");
 
-        let groups = ScopeGroup::list(&catalog, &set("alone boards_read email unknown"), &set("openid"), &set("email"));
+        let groups = ScopeGroup::list(
+            &catalog,
+            &set("alone boards_read email unknown"),
+            &set("openid"),
+            &set("email"),
+        );
 
         let shown: Vec<_> = groups
             .iter()
             .flat_map(|group| {
-                group.scopes.iter().map(|scope| (group.title.as_str(), scope.name.as_str(), scope.fixed, scope.ticked))
+                group.scopes.iter().map(|scope| {
+                    (group.title.as_str(), scope.name.as_str(), scope.fixed, scope.ticked)
+                })
             })
             .collect();
         assert_eq!(
@@ -104,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_scope_that_is_both_optional_and_fixed_is_fixed() {
-        let catalog = ScopeCatalog::from_toml("[permission]\na = { description = \"Do a\" }").expect("a catalog");
+        let catalog = ScopeCatalog::from_toml("[permission]\na = { description = \"Do a\" }")
+            .expect("a catalog");
         let set = ScopeSet::parse("a").expect("a set");
 
         let scope = &ScopeGroup::list(&catalog, &set, &set, &set)[0].scopes[0];

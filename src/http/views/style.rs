@@ -22,14 +22,17 @@ pub(super) fn url() -> &'static str {
 pub async fn style(uri: Uri, headers: HeaderMap) -> Response {
     // While two versions of the server run side by side, one may receive a request for the other's
     // stylesheet. The browser may use the response, but must not cache it under that URL.
-    let is_this_version = uri.query().and_then(|query| query.strip_prefix("v=")) == Some(VERSION.as_str());
-    let cache_control = if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let is_this_version =
+        uri.query().and_then(|query| query.strip_prefix("v=")) == Some(VERSION.as_str());
+    let cache_control =
+        if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
     let etag = format!("\"{}\"", *VERSION);
-    let is_known = headers
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let mut answer = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { STYLE.into_response() };
+    let is_known =
+        headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
+    let mut answer =
+        if is_known { StatusCode::NOT_MODIFIED.into_response() } else { STYLE.into_response() };
     let answer_headers = answer.headers_mut();
     answer_headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     answer_headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
@@ -51,9 +54,14 @@ mod tests {
         if let Some(known) = known {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_str(known).expect("a header"));
         }
-        let answer = style(uri.parse().expect("a URI"), headers).now_or_never().expect("the handler does not wait");
+        let answer = style(uri.parse().expect("a URI"), headers)
+            .now_or_never()
+            .expect("the handler does not wait");
         let (parts, body) = answer.into_parts();
-        let body = to_bytes(body, usize::MAX).now_or_never().expect("the body is complete").expect("bytes");
+        let body = to_bytes(body, usize::MAX)
+            .now_or_never()
+            .expect("the body is complete")
+            .expect("bytes");
         (parts.status.as_u16(), parts.headers, body.to_vec())
     }
 
@@ -80,7 +88,11 @@ mod tests {
 
         for known in [etag.to_owned(), format!("W/{etag}"), format!("\"other\", {etag}")] {
             let (status, headers, body) = get("/style.css", Some(&known));
-            assert_eq!((status, body.len(), headers[ETAG].to_str().expect("text")), (304, 0, etag), "{known}");
+            assert_eq!(
+                (status, body.len(), headers[ETAG].to_str().expect("text")),
+                (304, 0, etag),
+                "{known}"
+            );
         }
         assert_eq!(get("/style.css", Some("\"other\"")).0, 200);
     }

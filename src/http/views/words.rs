@@ -12,8 +12,10 @@ use crate::http::views::{format, style};
 use crate::rules::authorization::language::Language;
 use crate::rules::timestamp::Timestamp;
 
-static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/en.toml")));
-static GERMAN: LazyLock<Texts> = LazyLock::new(|| Texts::read(include_str!("../../../locales/de.toml")));
+static ENGLISH: LazyLock<Texts> =
+    LazyLock::new(|| Texts::read(include_str!("../../../locales/en.toml")));
+static GERMAN: LazyLock<Texts> =
+    LazyLock::new(|| Texts::read(include_str!("../../../locales/de.toml")));
 
 /// Tables whose keys are English texts of the scope catalog. `en.toml` does not have them.
 const CATALOG_TABLES: [&str; 2] = ["groups", "scopes"];
@@ -39,7 +41,9 @@ impl Texts {
     fn read_value(&mut self, key: &str, value: toml::Value) {
         match value {
             toml::Value::Table(entries) if CATALOG_TABLES.contains(&key) => {
-                let entries = entries.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
+                let entries = entries
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
                 self.of_catalog.extend(entries);
             }
             toml::Value::Table(entries) => {
@@ -174,7 +178,11 @@ mod tests {
     use crate::rules::scope::catalog::{OTHER_GROUP, SHIPPED, ScopeCatalog};
 
     fn placeholders(text: &str) -> BTreeSet<&str> {
-        text.split('{').skip(1).filter_map(|tail| tail.split_once('}')).map(|(placeholder, _)| placeholder).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|tail| tail.split_once('}'))
+            .map(|(placeholder, _)| placeholder)
+            .collect()
     }
 
     #[test]
@@ -195,7 +203,8 @@ mod tests {
     #[test]
     fn exactly_the_texts_of_the_shipped_catalog_are_translated() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let texts = catalog.iter().flat_map(|scope| [scope.group.as_str(), scope.description.as_str()]);
+        let texts =
+            catalog.iter().flat_map(|scope| [scope.group.as_str(), scope.description.as_str()]);
         let expected: BTreeSet<&str> = texts.chain([OTHER_GROUP]).collect();
         let translated: BTreeSet<&str> = GERMAN.of_catalog.keys().map(String::as_str).collect();
 
@@ -211,7 +220,10 @@ mod tests {
         let german = Words::new(Language::German);
 
         assert_eq!(german.catalog_text("See dashboards"), "Dashboards sehen");
-        assert_eq!(german.catalog_text("See every dashboard of the plant"), "See every dashboard of the plant");
+        assert_eq!(
+            german.catalog_text("See every dashboard of the plant"),
+            "See every dashboard of the plant"
+        );
         assert_eq!(Words::new(Language::English).catalog_text("See dashboards"), "See dashboards");
     }
 
@@ -222,18 +234,27 @@ mod tests {
             for entry in fs::read_dir(folder).expect("a folder") {
                 let text = fs::read_to_string(entry.expect("an entry").path()).expect("a text");
                 let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                for quoted in code.split('"').filter(|quoted| quoted.contains('.') && !quoted.contains([' ', '/'])) {
+                for quoted in code
+                    .split('"')
+                    .filter(|quoted| quoted.contains('.') && !quoted.contains([' ', '/']))
+                {
                     used.insert(quoted.to_owned());
                 }
                 for call in ["words.text(\"", "words.phrase(\""] {
-                    for key in code.split(call).skip(1).filter_map(|tail| tail.split_once('"')).map(|(key, _)| key) {
+                    for key in code
+                        .split(call)
+                        .skip(1)
+                        .filter_map(|tail| tail.split_once('"'))
+                        .map(|(key, _)| key)
+                    {
                         assert!(ENGLISH.by_key.contains_key(key), "{key}");
                     }
                 }
             }
         }
         let unused: Vec<_> = ENGLISH.by_key.keys().filter(|key| !used.contains(*key)).collect();
-        let of_problems = |key: &&String| key.starts_with("problem.") && key.matches('.').count() == 2;
+        let of_problems =
+            |key: &&String| key.starts_with("problem.") && key.matches('.').count() == 2;
         assert!(unused.iter().all(of_problems), "{unused:?}");
     }
 
@@ -251,7 +272,10 @@ mod tests {
         let phrase = Words::new(Language::English).phrase("organization.intro_published");
         let html = phrase.named("client", "{host}").whole("host", "acme.example").to_string();
 
-        assert!(html.starts_with("<bdi>{host}</bdi>, an app published by <bdi>acme.example</bdi>"), "{html}");
+        assert!(
+            html.starts_with("<bdi>{host}</bdi>, an app published by <bdi>acme.example</bdi>"),
+            "{html}"
+        );
     }
 
     #[test]
@@ -259,7 +283,13 @@ mod tests {
         for (name, html) in gallery::rendered() {
             let body = html.replace(gallery::NAME_WITH_BRACES, "");
             assert!(!body.contains(['{', '}']), "{name}");
-            for empty in ["<h1></h1>", "<h2></h2>", "<title></title>", "<legend></legend>", "<button></button>"] {
+            for empty in [
+                "<h1></h1>",
+                "<h2></h2>",
+                "<title></title>",
+                "<legend></legend>",
+                "<button></button>",
+            ] {
                 assert!(!body.contains(empty), "{name}: {empty}");
             }
         }

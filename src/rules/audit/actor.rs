@@ -44,10 +44,15 @@ mod tests {
 
         let email = ActorFilter::Email("admin@acme.example".to_owned());
         assert_eq!(ActorFilter::parse("Admin@acme.example "), Ok(email));
-        for text in ["command_line", "server", "anonymous", &format!("user:{ID}"), &format!("client:{ID}")] {
+        for text in
+            ["command_line", "server", "anonymous", &format!("user:{ID}"), &format!("client:{ID}")]
+        {
             assert_eq!(ActorFilter::parse(text), stored(text), "{text}");
         }
-        assert_eq!(ActorFilter::parse(&format!("user:{}", ID.to_uppercase())), stored(&format!("user:{ID}")));
+        assert_eq!(
+            ActorFilter::parse(&format!("user:{}", ID.to_uppercase())),
+            stored(&format!("user:{ID}"))
+        );
         for text in ["", "admin", "user:", "user:1", &format!("org:{ID}"), ID] {
             assert_eq!(ActorFilter::parse(text), Err(ActorFilterError), "{text}");
         }

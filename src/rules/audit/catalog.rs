@@ -21,7 +21,8 @@ const fn kind(
     AuditEventKind { name, subject, members, meaning }
 }
 
-const AUTH_METHOD: &[&str] = &["name", "access_token_url", "client_id", "audience", "scope", "client_secret"];
+const AUTH_METHOD: &[&str] =
+    &["name", "access_token_url", "client_id", "audience", "scope", "client_secret"];
 const WEBHOOK: &[&str] = &[
     "name",
     "host",
@@ -44,18 +45,43 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         AUTH_METHOD,
         "An auth method was changed; only changed members are listed.",
     ),
-    kind("auth_method.created", "auth_method:ID", AUTH_METHOD, "An auth method for webhooks was created."),
+    kind(
+        "auth_method.created",
+        "auth_method:ID",
+        AUTH_METHOD,
+        "An auth method for webhooks was created.",
+    ),
     kind("auth_method.deleted", "auth_method:ID", AUTH_METHOD, "An auth method was deleted."),
-    kind("client.disabled", "client:ID", &["disabled", "grants_ended"], "An app was disabled in the organization."),
-    kind("client.enabled", "client:ID", &["disabled", "grants_ended"], "A disabled app was enabled again."),
+    kind(
+        "client.disabled",
+        "client:ID",
+        &["disabled", "grants_ended"],
+        "An app was disabled in the organization.",
+    ),
+    kind(
+        "client.enabled",
+        "client:ID",
+        &["disabled", "grants_ended"],
+        "A disabled app was enabled again.",
+    ),
     kind(
         "code.used_twice",
         "grant:ID family:ID client:ID",
         &["revoked_at"],
         "An authorization code was presented twice, so the tokens from its first use were revoked.",
     ),
-    kind("grant.given", "grant:ID client:ID", &["scopes"], "A user authorized an app, or changed what it may do."),
-    kind("grant.revoked", "grant:ID", &["revoked_at"], "The access of an app for one user was revoked."),
+    kind(
+        "grant.given",
+        "grant:ID client:ID",
+        &["scopes"],
+        "A user authorized an app, or changed what it may do.",
+    ),
+    kind(
+        "grant.revoked",
+        "grant:ID",
+        &["revoked_at"],
+        "The access of an app for one user was revoked.",
+    ),
     kind("key.revoked", "api_key:ID or application_key:ID", &["revoked_at"], "A key was revoked."),
     kind(
         "keys.created",
@@ -63,7 +89,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         &["api_key_id", "application_key_id"],
         "An API key and an application key were created.",
     ),
-    kind("member.joined", "user:ID", &["email", "role"], "A user became a member of the organization."),
+    kind(
+        "member.joined",
+        "user:ID",
+        &["email", "role"],
+        "A user became a member of the organization.",
+    ),
     kind(
         "member.left",
         "user:ID",
@@ -93,7 +124,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         &["scopes_restriction", "grants_narrowed"],
         "The restriction of an app was removed.",
     ),
-    kind("scopes_restriction.set", "client:ID", &["scopes_restriction", "grants_narrowed"], "An app was restricted."),
+    kind(
+        "scopes_restriction.set",
+        "client:ID",
+        &["scopes_restriction", "grants_narrowed"],
+        "An app was restricted.",
+    ),
     kind(
         "server.restored",
         "server",
@@ -118,7 +154,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         &["algorithm", "public_jwk", "signs_from", "retired_at", "signs_now"],
         "A key for signing tokens was withdrawn.",
     ),
-    kind("token.revoked", "grant:ID family:ID client:ID", &["revoked_at"], "An app revoked its own tokens."),
+    kind(
+        "token.revoked",
+        "grant:ID family:ID client:ID",
+        &["revoked_at"],
+        "An app revoked its own tokens.",
+    ),
     kind(
         "user.disabled",
         "user:ID",
@@ -136,10 +177,30 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind("webhook.changed", "webhook:ID", WEBHOOK, "A webhook was changed."),
     kind("webhook.created", "webhook:ID", WEBHOOK, "A webhook was created."),
     kind("webhook.deleted", "webhook:ID", WEBHOOK, "A webhook was deleted."),
-    kind("webhook.replayed", "webhook:ID", &["deliveries", "event"], "Parked deliveries of a webhook were sent again."),
-    kind("webhook_variable.changed", "webhook_variable:ID", VARIABLE, "A webhook variable was changed."),
-    kind("webhook_variable.created", "webhook_variable:ID", VARIABLE, "A webhook variable was created."),
-    kind("webhook_variable.deleted", "webhook_variable:ID", VARIABLE, "A webhook variable was deleted."),
+    kind(
+        "webhook.replayed",
+        "webhook:ID",
+        &["deliveries", "event"],
+        "Parked deliveries of a webhook were sent again.",
+    ),
+    kind(
+        "webhook_variable.changed",
+        "webhook_variable:ID",
+        VARIABLE,
+        "A webhook variable was changed.",
+    ),
+    kind(
+        "webhook_variable.created",
+        "webhook_variable:ID",
+        VARIABLE,
+        "A webhook variable was created.",
+    ),
+    kind(
+        "webhook_variable.deleted",
+        "webhook_variable:ID",
+        VARIABLE,
+        "A webhook variable was deleted.",
+    ),
 ];
 
 /// An unknown event name, with the most similar known name.
@@ -160,7 +221,9 @@ fn nearest(name: &str) -> Option<&'static str> {
     if name.len() > MAX_LENGTH {
         return None;
     }
-    let similarity = |kind: &AuditEventKind| strsim::normalized_damerau_levenshtein(&name.to_lowercase(), kind.name);
+    let similarity = |kind: &AuditEventKind| {
+        strsim::normalized_damerau_levenshtein(&name.to_lowercase(), kind.name)
+    };
     let scored = AUDIT_EVENTS.iter().map(|kind| (similarity(kind), kind.name));
     let similar = scored.filter(|(similarity, _)| *similarity >= MIN_SIMILARITY);
     similar.max_by(|(left, _), (right, _)| left.total_cmp(right)).map(|(_, name)| name)
@@ -169,7 +232,8 @@ fn nearest(name: &str) -> Option<&'static str> {
 /// The rows of the table in the documentation.
 pub fn markdown_table() -> String {
     let members = |kind: &AuditEventKind| {
-        let members: Vec<String> = kind.members.iter().map(|member| format!("`{member}`")).collect();
+        let members: Vec<String> =
+            kind.members.iter().map(|member| format!("`{member}`")).collect();
         members.join(", ")
     };
     let row = |kind: &AuditEventKind| {

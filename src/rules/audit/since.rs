@@ -3,7 +3,9 @@
 use crate::timestamp::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a time such as 2026-11-30T08:00:00Z, a date such as 2026-11-30, or an age such as 30m, 24h or 7d")]
+#[error(
+    "write a time such as 2026-11-30T08:00:00Z, a date such as 2026-11-30, or an age such as 30m, 24h or 7d"
+)]
 pub struct SinceError;
 
 /// Parses a time, a date or an age. A date means midnight UTC at its start.
@@ -52,7 +54,10 @@ fn days(date: &str) -> Option<i64> {
     // If the year starts on March 1, the leap day is its last day.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;
-    Some(365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468)
+    Some(
+        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
+            - 719_468,
+    )
 }
 
 /// Seconds since midnight UTC of a time such as `08:00:00.25+01:00`. The result may be negative.
@@ -79,7 +84,8 @@ fn seconds_of_day(text: &str) -> Option<i64> {
     };
     let [hour, minute, second] = fields::<3>(clock, ':', [2, 2, 2])?;
     // RFC 3339 section 5.6 allows a leap second.
-    (hour <= 23 && minute <= 59 && second <= 60).then_some(hour * 3_600 + minute * 60 + second - offset)
+    (hour <= 23 && minute <= 59 && second <= 60)
+        .then_some(hour * 3_600 + minute * 60 + second - offset)
 }
 
 /// Numbers with exactly these many digits.
@@ -126,7 +132,11 @@ mod tests {
             ("1s", "2026-11-21T10:11:40Z"),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse_since(text, NOW).map(Timestamp::to_rfc3339), Ok(expected.to_owned()), "{text}");
+            assert_eq!(
+                parse_since(text, NOW).map(Timestamp::to_rfc3339),
+                Ok(expected.to_owned()),
+                "{text}"
+            );
         }
     }
 

@@ -39,7 +39,9 @@ impl<'a> Range<'a> {
         let tag = parts.next()?;
         let thousandths = match parts.next() {
             None => 1000,
-            Some(weight) => parse_quality(weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?)?,
+            Some(weight) => {
+                parse_quality(weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?)?
+            }
         };
         Some(Self { tag, thousandths })
     }
@@ -58,7 +60,8 @@ fn parse_quality(text: &str) -> Option<u16> {
 
 /// 0 means not acceptable.
 fn quality_of(ranges: &[Range<'_>], language: Language) -> u16 {
-    let named = ranges.iter().filter(|range| range.matches(language)).map(|range| range.thousandths).max();
+    let named =
+        ranges.iter().filter(|range| range.matches(language)).map(|range| range.thousandths).max();
     let any = || ranges.iter().find(|range| range.tag == "*").map(|range| range.thousandths);
     named.or_else(any).unwrap_or(0)
 }

@@ -48,7 +48,10 @@ impl<'a> Reach<'a> {
 
     /// The keys under which consents are stored: canonical URIs, and "" for this server.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.this_server.then_some("").into_iter().chain(self.resources.iter().map(|resource| resource.canonical()))
+        self.this_server
+            .then_some("")
+            .into_iter()
+            .chain(self.resources.iter().map(|resource| resource.canonical()))
     }
 
     /// The scopes that the user agreed to for all resources. `agreed` contains the scopes for each
@@ -76,10 +79,14 @@ impl ConsentContent<'_> {
         add_list(&mut hash, fixed.names());
         add_list(
             &mut hash,
-            withheld.iter().flat_map(|item| [item.scope.as_str(), reason(item.by)]).collect::<Vec<_>>(),
+            withheld
+                .iter()
+                .flat_map(|item| [item.scope.as_str(), reason(item.by)])
+                .collect::<Vec<_>>(),
         );
         let here = self.reach.this_server.then_some("").into_iter();
-        let reach: Vec<_> = here.chain(self.reach.resources.iter().map(|resource| resource.as_str())).collect();
+        let reach: Vec<_> =
+            here.chain(self.reach.resources.iter().map(|resource| resource.as_str())).collect();
         add_list(&mut hash, reach);
         hash.finalize().into()
     }
@@ -90,7 +97,10 @@ fn add(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-fn add_list<'a>(hash: &mut Sha256, items: impl IntoIterator<IntoIter: ExactSizeIterator<Item = &'a str>>) {
+fn add_list<'a>(
+    hash: &mut Sha256,
+    items: impl IntoIterator<IntoIter: ExactSizeIterator<Item = &'a str>>,
+) {
     let items = items.into_iter();
     hash.update((items.len() as u64).to_be_bytes());
     items.for_each(|item| add(hash, item.as_bytes()));
@@ -196,7 +206,8 @@ mod tests {
         let resources = [Resource::parse("https://mcp.example").expect("a resource")];
         let offered = offered("email", "openid", &[("metrics_read", WithheldBy::Organization)]);
         let reach = Reach::of(&resources, ISSUER);
-        let digest: String = content(&offered, &reach).digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String =
+            content(&offered, &reach).digest().iter().map(|byte| format!("{byte:02x}")).collect();
 
         assert_eq!(digest, "c8abae3c9e2c7081df48e1202df35d46b7769f2ade1e69dea2d6ff6e10bcddfd");
     }
@@ -226,7 +237,11 @@ mod tests {
             ConsentContent { client_name: "Apphttps://app.example", ..page },
             ConsentContent { client_name: "Apphttps://app.example", redirect: "/cb", ..page },
             ConsentContent { redirect: "https://app.example/cb2", ..page },
-            ConsentContent { org_id: OrgId(Uuid::from_u128(3)), user_id: UserId(Uuid::from_u128(2)), ..page },
+            ConsentContent {
+                org_id: OrgId(Uuid::from_u128(3)),
+                user_id: UserId(Uuid::from_u128(2)),
+                ..page
+            },
             ConsentContent { user_id: UserId(Uuid::nil()), ..page },
             ConsentContent { reach: &there, ..page },
             ConsentContent { reach: &both, ..page },
@@ -251,7 +266,10 @@ mod tests {
             ),
         ];
         for (named, expected) in cases {
-            let named: Vec<_> = named.split_whitespace().map(|uri| Resource::parse(uri).expect("a resource")).collect();
+            let named: Vec<_> = named
+                .split_whitespace()
+                .map(|uri| Resource::parse(uri).expect("a resource"))
+                .collect();
             let reach = Reach::of(&named, ISSUER);
             assert_eq!(reach.keys().collect::<Vec<_>>(), expected);
             assert_eq!(reach.this_server, expected.contains(&""));
@@ -260,7 +278,11 @@ mod tests {
 
     #[test]
     fn scopes_are_remembered_only_if_they_were_agreed_to_for_all_resources() {
-        let agreed = [("", "openid email"), ("https://a.example", "email mcp_read"), ("https://b.example", "email")];
+        let agreed = [
+            ("", "openid email"),
+            ("https://a.example", "email mcp_read"),
+            ("https://b.example", "email"),
+        ];
         let agreed = agreed.map(|(resource, scopes)| (resource.to_owned(), set(scopes))).into();
         let cases = [
             ("", "openid email"),
@@ -271,8 +293,15 @@ mod tests {
             ("https://a.example https://c.example", ""),
         ];
         for (named, expected) in cases {
-            let named: Vec<_> = named.split_whitespace().map(|uri| Resource::parse(uri).expect("a resource")).collect();
-            assert_eq!(Reach::of(&named, ISSUER).agreed_for_all(&agreed), set(expected), "{named:?}");
+            let named: Vec<_> = named
+                .split_whitespace()
+                .map(|uri| Resource::parse(uri).expect("a resource"))
+                .collect();
+            assert_eq!(
+                Reach::of(&named, ISSUER).agreed_for_all(&agreed),
+                set(expected),
+                "{named:?}"
+            );
         }
         assert_eq!(Reach::of(&[], ISSUER).agreed_for_all(&BTreeMap::new()), set(""));
     }
@@ -311,8 +340,11 @@ mod tests {
             };
             let granted = granted.map(set);
             let declined = ScopeSet::default();
-            let previous =
-                granted.as_ref().map(|granted| PreviousDecision { granted, declined: &declined, is_same_page: false });
+            let previous = granted.as_ref().map(|granted| PreviousDecision {
+                granted,
+                declined: &declined,
+                is_same_page: false,
+            });
             let remembered = is_remembered(policy, redirect, previous, &offered, prompts);
             assert_eq!(remembered, expected, "{policy:?} {redirect:?} {granted:?} {prompt}");
         }
@@ -338,15 +370,23 @@ mod tests {
         for (granted, declined, is_same_page, expected) in cases {
             let granted = set(granted);
             let declined = set(declined);
-            let previous = PreviousDecision { granted: &granted, declined: &declined, is_same_page };
+            let previous =
+                PreviousDecision { granted: &granted, declined: &declined, is_same_page };
             let policy = RememberConsent::Https;
             let redirect = RedirectKind::Https;
-            let remembered = is_remembered(policy, redirect, Some(previous), &offered, Prompt::default());
-            assert_eq!(remembered, expected, "granted {granted}, declined {declined}, {is_same_page}");
+            let remembered =
+                is_remembered(policy, redirect, Some(previous), &offered, Prompt::default());
+            assert_eq!(
+                remembered, expected,
+                "granted {granted}, declined {declined}, {is_same_page}"
+            );
         }
         let optional = self::offered("email profile", "", &[]);
-        let previous =
-            PreviousDecision { granted: &set("openid"), declined: &set("email profile"), is_same_page: true };
+        let previous = PreviousDecision {
+            granted: &set("openid"),
+            declined: &set("email profile"),
+            is_same_page: true,
+        };
         assert!(!previous.covers(&optional), "no offered scope was granted");
     }
 }

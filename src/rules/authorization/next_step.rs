@@ -142,7 +142,9 @@ impl Interaction {
             Self::SignIn | Self::ChoosePassword | Self::ChooseSite => {
                 (ErrorCode::LoginRequired, "the user has to sign in")
             }
-            Self::ChooseOrganization => (ErrorCode::InteractionRequired, "the user has to choose an organization"),
+            Self::ChooseOrganization => {
+                (ErrorCode::InteractionRequired, "the user has to choose an organization")
+            }
             Self::Consent => (ErrorCode::ConsentRequired, "the user has to consent"),
         };
         Refusal::new(code, reason)
@@ -209,7 +211,11 @@ mod tests {
             (signed_in(1, ARRIVED), Done),
         ];
         for (session, expected) in cases {
-            assert_eq!(sign_in_step(&SignInFacts { session, ..facts(&request) }), expected, "{session:?}");
+            assert_eq!(
+                sign_in_step(&SignInFacts { session, ..facts(&request) }),
+                expected,
+                "{session:?}"
+            );
         }
     }
 
@@ -217,7 +223,8 @@ mod tests {
     fn a_generated_password_has_to_be_replaced_first() {
         let mut request = request();
         request.prompt.login = true;
-        let facts = SignInFacts { session: GeneratedPassword, has_other_sites: true, ..facts(&request) };
+        let facts =
+            SignInFacts { session: GeneratedPassword, has_other_sites: true, ..facts(&request) };
 
         assert_eq!(sign_in_step(&facts), ChoosePassword);
     }
@@ -262,7 +269,11 @@ mod tests {
                 now: Timestamp::from_seconds(now),
                 ..facts(&request)
             };
-            assert_eq!(sign_in_step(&facts), expected, "{login} {max_age:?} {started_in:?} {id} {at} {now}");
+            assert_eq!(
+                sign_in_step(&facts),
+                expected,
+                "{login} {max_age:?} {started_in:?} {id} {at} {now}"
+            );
         }
     }
 
@@ -282,7 +293,8 @@ mod tests {
             let resources = if for_resource { vec![resource] } else { Vec::new() };
             let request = AuthorizationRequest { from_tile, resources, ..request() };
             let facts = SignInFacts { has_other_sites, has_chosen_organization, ..facts(&request) };
-            let case = format!("{has_other_sites} {from_tile} {for_resource} {has_chosen_organization}");
+            let case =
+                format!("{has_other_sites} {from_tile} {for_resource} {has_chosen_organization}");
 
             assert_eq!(sign_in_step(&facts), expected, "{case}");
             let here = SignInFacts { session: signed_in(1, 0), ..facts };
@@ -294,8 +306,12 @@ mod tests {
     fn users_who_have_to_sign_in_again_are_not_asked_for_their_site() {
         let request = AuthorizationRequest { max_age: Some(10), ..request() };
         let session = signed_in(1, 0);
-        let facts =
-            SignInFacts { session, started_in: Some(self::session(1)), has_other_sites: true, ..facts(&request) };
+        let facts = SignInFacts {
+            session,
+            started_in: Some(self::session(1)),
+            has_other_sites: true,
+            ..facts(&request)
+        };
 
         assert_eq!(sign_in_step(&facts), SignIn);
     }
@@ -322,7 +338,8 @@ mod tests {
             (Some(3), Some(3), &[1], Act(org(1))),
         ];
         for (chosen, suggested, theirs, expected) in cases {
-            let organizations: Vec<_> = theirs.iter().map(|number| (org(*number), format!("Org {number}"))).collect();
+            let organizations: Vec<_> =
+                theirs.iter().map(|number| (org(*number), format!("Org {number}"))).collect();
             let step = organization_step(chosen.map(org), suggested.map(org), &organizations);
             assert_eq!(step, expected, "{chosen:?} {suggested:?} {theirs:?}");
         }
@@ -334,7 +351,10 @@ mod tests {
             (Interaction::SignIn, "login_required: the user has to sign in"),
             (Interaction::ChoosePassword, "login_required: the user has to sign in"),
             (Interaction::ChooseSite, "login_required: the user has to sign in"),
-            (Interaction::ChooseOrganization, "interaction_required: the user has to choose an organization"),
+            (
+                Interaction::ChooseOrganization,
+                "interaction_required: the user has to choose an organization",
+            ),
             (Interaction::Consent, "consent_required: the user has to consent"),
         ];
         for (interaction, expected) in cases {

@@ -96,10 +96,12 @@ mod tests {
             "response_types": ["code"], "token_endpoint_auth_method": "none",
         });
         let client = ClientMetadata::from_stored(&stored.to_string()).expect("metadata");
-        let parameters = Parameters::from_authorization_request(query.as_bytes()).expect("parameters");
+        let parameters =
+            Parameters::from_authorization_request(query.as_bytes()).expect("parameters");
         assert_eq!(parameters.get("client_id"), Some("app"));
         assert_eq!(parameters.get("site"), Some("https://eu.example"));
-        let redirect = TrustedRedirect::of(parameters.get("redirect_uri"), &client).expect("a redirect");
+        let redirect =
+            TrustedRedirect::of(parameters.get("redirect_uri"), &client).expect("a redirect");
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let known_resources = [Resource::parse("https://mcp.example").expect("a resource")];
         let rules = RequestRules {

@@ -68,13 +68,15 @@ impl CodeChallenge {
     /// Whether the verifier matches. A verifier with invalid syntax never does.
     pub fn verify(&self, verifier: &str) -> bool {
         let expected = Self::of_verifier(verifier);
-        is_verifier(verifier) && verify_slices_are_equal(expected.0.as_bytes(), self.0.as_bytes()).is_ok()
+        is_verifier(verifier)
+            && verify_slices_are_equal(expected.0.as_bytes(), self.0.as_bytes()).is_ok()
     }
 }
 
 /// `code-verifier = 43*128unreserved` (section 4.1).
 pub fn is_verifier(text: &str) -> bool {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let is_unreserved =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved)
 }
 
@@ -106,12 +108,28 @@ mod tests {
             (Some(short), Some("S256"), Err(Error::Malformed)),
             (Some(long.as_str()), Some("S256"), Err(Error::Malformed)),
             (Some(padded.as_str()), Some("S256"), Err(Error::Malformed)),
-            (Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"), Some("S256"), Err(Error::Malformed)),
-            (Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw.cM"), Some("S256"), Err(Error::Malformed)),
-            (Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstwäM"), Some("S256"), Err(Error::Malformed)),
+            (
+                Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"),
+                Some("S256"),
+                Err(Error::Malformed),
+            ),
+            (
+                Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw.cM"),
+                Some("S256"),
+                Err(Error::Malformed),
+            ),
+            (
+                Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstwäM"),
+                Some("S256"),
+                Err(Error::Malformed),
+            ),
         ];
         for (challenge, method, expected) in cases {
-            assert_eq!(CodeChallenge::parse(challenge, method).map(|_| ()), expected, "{challenge:?} {method:?}");
+            assert_eq!(
+                CodeChallenge::parse(challenge, method).map(|_| ()),
+                expected,
+                "{challenge:?} {method:?}"
+            );
         }
     }
 
@@ -121,7 +139,9 @@ mod tests {
 
         assert!(challenge.verify(VERIFIER));
         assert!(CodeChallenge::from_stored(challenge.as_str().to_owned()).verify(VERIFIER));
-        for wrong in ["", CHALLENGE, &VERIFIER.to_lowercase(), &VERIFIER[1..], &format!("{VERIFIER}k")] {
+        for wrong in
+            ["", CHALLENGE, &VERIFIER.to_lowercase(), &VERIFIER[1..], &format!("{VERIFIER}k")]
+        {
             assert!(!challenge.verify(wrong), "{wrong}");
         }
     }
@@ -141,7 +161,11 @@ mod tests {
         for (text, expected) in cases {
             let challenge = CodeChallenge(URL_SAFE_NO_PAD.encode(Sha256::digest(&text)));
 
-            assert_eq!((is_verifier(&text), challenge.verify(&text)), (expected, expected), "{text}");
+            assert_eq!(
+                (is_verifier(&text), challenge.verify(&text)),
+                (expected, expected),
+                "{text}"
+            );
         }
     }
 
@@ -151,7 +175,10 @@ mod tests {
         let stored = serde_json::to_string(&challenge).expect("serializes");
 
         assert_eq!(stored, format!("\"{CHALLENGE}\""));
-        assert_eq!(serde_json::from_str::<CodeChallenge>(&stored).expect("deserializes"), challenge);
+        assert_eq!(
+            serde_json::from_str::<CodeChallenge>(&stored).expect("deserializes"),
+            challenge
+        );
     }
 
     proptest! {

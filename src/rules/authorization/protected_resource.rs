@@ -21,7 +21,12 @@ pub struct ProtectedResource<'a> {
 }
 
 impl<'a> ProtectedResource<'a> {
-    pub fn new(resource: &'a Resource, name: &'a str, scopes: &'a ScopeSet, issuer: &'a str) -> Self {
+    pub fn new(
+        resource: &'a Resource,
+        name: &'a str,
+        scopes: &'a ScopeSet,
+        issuer: &'a str,
+    ) -> Self {
         Self {
             resource: resource.as_str(),
             authorization_servers: [issuer],
@@ -76,18 +81,39 @@ mod tests {
     #[test]
     fn the_well_known_path_is_inserted_between_the_host_and_the_path() {
         let cases = [
-            ("https://mcp.example/mcp", "https://mcp.example/.well-known/oauth-protected-resource/mcp"),
+            (
+                "https://mcp.example/mcp",
+                "https://mcp.example/.well-known/oauth-protected-resource/mcp",
+            ),
             ("https://mcp.example/", "https://mcp.example/.well-known/oauth-protected-resource"),
-            ("https://mcp.example/mcp/", "https://mcp.example/.well-known/oauth-protected-resource/mcp/"),
-            ("https://mcp.example/?x=1", "https://mcp.example/.well-known/oauth-protected-resource?x=1"),
-            ("http://localhost:9000/a/b", "http://localhost:9000/.well-known/oauth-protected-resource/a/b"),
-            ("https://mcp.example?x=1", "https://mcp.example/.well-known/oauth-protected-resource?x=1"),
-            ("https://mcp.example/mcp?x=1", "https://mcp.example/.well-known/oauth-protected-resource/mcp?x=1"),
+            (
+                "https://mcp.example/mcp/",
+                "https://mcp.example/.well-known/oauth-protected-resource/mcp/",
+            ),
+            (
+                "https://mcp.example/?x=1",
+                "https://mcp.example/.well-known/oauth-protected-resource?x=1",
+            ),
+            (
+                "http://localhost:9000/a/b",
+                "http://localhost:9000/.well-known/oauth-protected-resource/a/b",
+            ),
+            (
+                "https://mcp.example?x=1",
+                "https://mcp.example/.well-known/oauth-protected-resource?x=1",
+            ),
+            (
+                "https://mcp.example/mcp?x=1",
+                "https://mcp.example/.well-known/oauth-protected-resource/mcp?x=1",
+            ),
         ];
         for (uri, expected) in cases {
             assert_eq!(metadata_url(&resource(uri)), expected);
         }
-        assert_eq!(metadata_path(&resource("https://mcp.example/mcp")), "/.well-known/oauth-protected-resource/mcp");
+        assert_eq!(
+            metadata_path(&resource("https://mcp.example/mcp")),
+            "/.well-known/oauth-protected-resource/mcp"
+        );
     }
 
     #[test]
@@ -118,6 +144,9 @@ mod tests {
 
         let expected = format!("Bearer resource_metadata=\"{url}\", scope=\"mcp_read openid\"");
         assert_eq!(challenge(&uri, &scopes), expected);
-        assert_eq!(challenge(&uri, &ScopeSet::default()), format!("Bearer resource_metadata=\"{url}\""));
+        assert_eq!(
+            challenge(&uri, &ScopeSet::default()),
+            format!("Bearer resource_metadata=\"{url}\"")
+        );
     }
 }

@@ -65,7 +65,8 @@ impl Refusal {
     /// Characters that `error_description` must not contain (RFC 6749 section 4.1.2.1) are replaced
     /// with question marks.
     pub fn new(code: ErrorCode, description: impl fmt::Display) -> Self {
-        let is_allowed = |character: char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
+        let is_allowed =
+            |character: char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
         let plain = |character| if is_allowed(character) { character } else { '?' };
         Self { code, description: description.to_string().chars().map(plain).collect() }
     }

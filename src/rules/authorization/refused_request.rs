@@ -25,12 +25,21 @@ pub struct RefusedRequest {
 }
 
 impl RefusedRequest {
-    pub fn new(client_id: Option<&str>, redirect_uri: Option<&str>, client: Option<&ClientMetadata>) -> Self {
+    pub fn new(
+        client_id: Option<&str>,
+        redirect_uri: Option<&str>,
+        client: Option<&ClientMetadata>,
+    ) -> Self {
         let registered = client.map(ClientMetadata::redirect_uris).unwrap_or_default();
         Self {
             client_id: client_id.map(|text| printable(text, MAX_CLIENT_ID)),
             redirect_uri: redirect_uri.map(uri),
-            registered: registered.iter().take(MAX_REGISTERED).map(RedirectUri::as_str).map(uri).collect(),
+            registered: registered
+                .iter()
+                .take(MAX_REGISTERED)
+                .map(RedirectUri::as_str)
+                .map(uri)
+                .collect(),
             more: registered.len().saturating_sub(MAX_REGISTERED),
         }
     }
@@ -63,7 +72,10 @@ mod tests {
         let cases = [
             ("https://app.example/cb?code=secret", "https://app.example/cb".to_owned()),
             ("https://app.example/cb#secret", "https://app.example/cb".to_owned()),
-            ("https://app.example/\u{202E}\n\u{1B}[31m", "https://app.example/\\u{202e}\\u{a}\\u{1b}[31m".to_owned()),
+            (
+                "https://app.example/\u{202E}\n\u{1B}[31m",
+                "https://app.example/\\u{202e}\\u{a}\\u{1b}[31m".to_owned(),
+            ),
             ("https://аpp.example/", "https://\\u{430}pp.example/".to_owned()),
             ("?x", String::new()),
             (&"x".repeat(301), "x".repeat(300) + "..."),
@@ -71,10 +83,15 @@ mod tests {
         for (sent, expected) in cases {
             let facts = RefusedRequest::new(Some("c"), Some(sent), None);
             assert_eq!(facts.redirect_uri, Some(expected));
-            assert_eq!((facts.client_id.as_deref(), facts.registered.len(), facts.more), (Some("c"), 0, 0));
+            assert_eq!(
+                (facts.client_id.as_deref(), facts.registered.len(), facts.more),
+                (Some("c"), 0, 0)
+            );
         }
         assert_eq!(RefusedRequest::new(None, None, None), RefusedRequest::default());
-        let long = RefusedRequest::new(Some(&"é".repeat(1000)), None, None).client_id.expect("a client id");
+        let long = RefusedRequest::new(Some(&"é".repeat(1000)), None, None)
+            .client_id
+            .expect("a client id");
         assert!(long.len() < 200 * "\\u{10ffff}".len() + 4 && long.ends_with("..."), "{long}");
     }
 

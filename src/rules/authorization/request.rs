@@ -71,7 +71,8 @@ impl fmt::Display for Prompt {
             (self.consent, "consent"),
             (self.select_account, "select_account"),
         ];
-        let words: Vec<&str> = words.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect();
+        let words: Vec<&str> =
+            words.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect();
         formatter.write_str(&words.join(" "))
     }
 }
@@ -123,7 +124,9 @@ impl AuthorizationRequest {
                 .filter(|hint| hint.len() <= Self::MAX_LOGIN_HINT)
                 .map(str::to_owned),
             org_id: org_id(parameters)?,
-            from_tile: ["site", "domain", "dd_oid"].iter().any(|name| parameters.get(name).is_some()),
+            from_tile: ["site", "domain", "dd_oid"]
+                .iter()
+                .any(|name| parameters.get(name).is_some()),
             ui_locale: parameters.get("ui_locales").and_then(Language::first_supported),
         })
     }
@@ -166,7 +169,9 @@ fn check_response(parameters: &Parameters) -> Result<(), Refusal> {
     }
     match parameters.get("response_mode") {
         None | Some("query") => Ok(()),
-        Some(_) => Err(invalid_request("response_mode is not supported: use query or leave it out")),
+        Some(_) => {
+            Err(invalid_request("response_mode is not supported: use query or leave it out"))
+        }
     }
 }
 
@@ -178,7 +183,9 @@ fn check_request_objects(parameters: &Parameters) -> Result<(), Refusal> {
         ("registration", ErrorCode::RegistrationNotSupported),
     ];
     match unsupported.into_iter().find(|(name, _)| parameters.get(name).is_some()) {
-        Some((name, code)) => Err(Refusal::new(code, format_args!("{name} is not supported: send plain parameters"))),
+        Some((name, code)) => {
+            Err(Refusal::new(code, format_args!("{name} is not supported: send plain parameters")))
+        }
         None => Ok(()),
     }
 }
@@ -201,10 +208,12 @@ fn bounded(parameters: &Parameters, name: &str, max: usize) -> Result<Option<Str
 /// A scope that is not in the catalog is an error of the client. Which scopes can be granted is
 /// decided when the user is known.
 fn scope(parameters: &Parameters, catalog: &ScopeCatalog) -> Result<Option<ScopeSet>, Refusal> {
-    let invalid_scope = |description: &dyn fmt::Display| Refusal::new(ErrorCode::InvalidScope, description);
+    let invalid_scope =
+        |description: &dyn fmt::Display| Refusal::new(ErrorCode::InvalidScope, description);
     let Some(text) = parameters.get("scope") else { return Ok(None) };
-    let scope = ScopeSet::parse(text)
-        .map_err(|error| invalid_scope(&format_args!("scope is not a space-separated list of scope names: {error}")))?;
+    let scope = ScopeSet::parse(text).map_err(|error| {
+        invalid_scope(&format_args!("scope is not a space-separated list of scope names: {error}"))
+    })?;
     if let Some(unknown) = scope.names().find(|name| catalog.find(name).is_none()) {
         return Err(invalid_scope(&format_args!(
             "{unknown} is not in the scope catalog of this server: its operator can add it"
@@ -220,7 +229,8 @@ fn resources(parameters: &Parameters, rules: &RequestRules<'_>) -> Result<Vec<Re
 }
 
 fn prompt(parameters: &Parameters) -> Result<Prompt, Refusal> {
-    let words: Vec<&str> = parameters.get("prompt").unwrap_or_default().split_ascii_whitespace().collect();
+    let words: Vec<&str> =
+        parameters.get("prompt").unwrap_or_default().split_ascii_whitespace().collect();
     let has = |word| words.contains(&word);
     if has("none") && words.iter().any(|word| *word != "none") {
         return Err(invalid_request("prompt combines none with another value: send none alone"));
@@ -237,7 +247,9 @@ fn max_age(parameters: &Parameters) -> Result<Option<u64>, Refusal> {
     let Some(text) = parameters.get("max_age") else { return Ok(None) };
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = text.parse().ok().filter(|_| digits);
-    seconds.map(Some).ok_or_else(|| invalid_request("max_age is not a number of seconds: send digits only"))
+    seconds
+        .map(Some)
+        .ok_or_else(|| invalid_request("max_age is not a number of seconds: send digits only"))
 }
 
 fn org_id(parameters: &Parameters) -> Result<Option<OrgId>, Refusal> {
@@ -287,9 +299,16 @@ mod tests {
 
     /// Parses a valid request with changed parameters. An empty value removes a parameter.
     fn parse_with(changes: Changes<'_>) -> Result<AuthorizationRequest, Refusal> {
-        let usual = [("response_type", "code"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
-        let kept = usual.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain(changes)).finish();
+        let usual = [
+            ("response_type", "code"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        let kept =
+            usual.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(kept.chain(changes))
+            .finish();
         parse(&Parameters::from_authorization_request(body.as_bytes()).expect("parameters"))
     }
 
@@ -333,10 +352,15 @@ mod tests {
         let state = "\u{1}".repeat(1_000);
         let nonce = "x".repeat(1_024);
 
-        let refused = parse_with(&[("state", &state), ("nonce", &nonce)]).expect_err("is too large");
+        let refused =
+            parse_with(&[("state", &state), ("nonce", &nonce)]).expect_err("is too large");
 
-        let expected = "the request is longer than 6144 bytes: shorten state, nonce or the list of resources";
-        assert_eq!((refused.code, refused.description.as_str()), (ErrorCode::InvalidRequest, expected));
+        let expected =
+            "the request is longer than 6144 bytes: shorten state, nonce or the list of resources";
+        assert_eq!(
+            (refused.code, refused.description.as_str()),
+            (ErrorCode::InvalidRequest, expected)
+        );
         assert!(parse_with(&[("state", &"x".repeat(4_096)), ("nonce", &nonce)]).is_ok());
     }
 
@@ -399,8 +423,14 @@ mod tests {
 
     #[test]
     fn three_parameters_each_make_the_site_known() {
-        for (name, value) in [("site", "https://x.example"), ("domain", "x.example"), ("dd_oid", ORG)] {
-            assert_eq!(parse_with(&[(name, value)]).map(|request| request.from_tile), Ok(true), "{name}");
+        for (name, value) in
+            [("site", "https://x.example"), ("domain", "x.example"), ("dd_oid", ORG)]
+        {
+            assert_eq!(
+                parse_with(&[(name, value)]).map(|request| request.from_tile),
+                Ok(true),
+                "{name}"
+            );
         }
     }
 
@@ -412,9 +442,21 @@ mod tests {
         let many_scopes: String = (0..101).map(|index| format!("s{index} ")).collect();
         let cases: [(Changes<'_>, ErrorCode, &str); 27] = [
             (&[("response_type", "")], InvalidRequest, "response_type is missing"),
-            (&[("response_type", "token")], UnsupportedResponseType, "response_type is not supported"),
-            (&[("response_type", "code id_token")], UnsupportedResponseType, "response_type is not supported"),
-            (&[("response_type", "Code")], UnsupportedResponseType, "response_type is not supported"),
+            (
+                &[("response_type", "token")],
+                UnsupportedResponseType,
+                "response_type is not supported",
+            ),
+            (
+                &[("response_type", "code id_token")],
+                UnsupportedResponseType,
+                "response_type is not supported",
+            ),
+            (
+                &[("response_type", "Code")],
+                UnsupportedResponseType,
+                "response_type is not supported",
+            ),
             (&[("response_mode", "fragment")], InvalidRequest, "response_mode is not supported"),
             (&[("request", "x.y.z")], RequestNotSupported, "request is not supported"),
             (&[("request_uri", "urn:x")], RequestUriNotSupported, "request_uri is not supported"),
@@ -425,19 +467,47 @@ mod tests {
             (&[("code_challenge", "short")], InvalidRequest, "code_challenge is not 43"),
             (&[("state", &long_state)], InvalidRequest, "state is longer than 4096 bytes"),
             (&[("nonce", &long_nonce)], InvalidRequest, "nonce is longer than 1024 bytes"),
-            (&[("scope", "a\"b")], InvalidScope, "scope is not a space-separated list of scope names"),
-            (&[("scope", &many_scopes)], InvalidScope, "scope is not a space-separated list of scope names"),
-            (&[("scope", "openid unheard_of")], InvalidScope, "unheard_of is not in the scope catalog of this server"),
+            (
+                &[("scope", "a\"b")],
+                InvalidScope,
+                "scope is not a space-separated list of scope names",
+            ),
+            (
+                &[("scope", &many_scopes)],
+                InvalidScope,
+                "scope is not a space-separated list of scope names",
+            ),
+            (
+                &[("scope", "openid unheard_of")],
+                InvalidScope,
+                "unheard_of is not in the scope catalog of this server",
+            ),
             (&[("resource", "urn:x")], InvalidTarget, "resource must use https"),
             (&[("resource", "https://mcp.example#")], InvalidTarget, "resource has a fragment"),
-            (&[("resource", "https://x.example")], InvalidTarget, "resource is not known to this server"),
-            (&[("prompt", "none login")], InvalidRequest, "prompt combines none with another value"),
+            (
+                &[("resource", "https://x.example")],
+                InvalidTarget,
+                "resource is not known to this server",
+            ),
+            (
+                &[("prompt", "none login")],
+                InvalidRequest,
+                "prompt combines none with another value",
+            ),
             (&[("max_age", "-1")], InvalidRequest, "max_age is not a number of seconds"),
             (&[("max_age", "+1")], InvalidRequest, "max_age is not a number of seconds"),
-            (&[("max_age", "18446744073709551616")], InvalidRequest, "max_age is not a number of seconds"),
+            (
+                &[("max_age", "18446744073709551616")],
+                InvalidRequest,
+                "max_age is not a number of seconds",
+            ),
             (&[("dd_oid", "acme")], InvalidRequest, "dd_oid is not a UUID"),
             (&[("nonce", "a"), ("nonce", "a")], InvalidRequest, "nonce is sent more than once"),
-            (&[("state", "a"), ("response_type", "token"), ("state", "b")], InvalidRequest, "state is sent more"),
+            (
+                &[("state", "a"), ("response_type", "token"), ("state", "b")],
+                InvalidRequest,
+                "state is sent more",
+            ),
         ];
         for (changes, code, beginning) in cases {
             let refusal = parse_with(changes).expect_err(beginning);
@@ -457,15 +527,20 @@ mod tests {
         let state = "x".repeat(4096);
         let nonce = "x".repeat(1024);
         let hint = "x".repeat(254);
-        let read = parse_with(&[("state", &state), ("nonce", &nonce), ("login_hint", &hint)]).expect("a request");
+        let read = parse_with(&[("state", &state), ("nonce", &nonce), ("login_hint", &hint)])
+            .expect("a request");
 
-        assert_eq!((read.state, read.nonce, read.login_hint), (Some(state), Some(nonce), Some(hint)));
+        assert_eq!(
+            (read.state, read.nonce, read.login_hint),
+            (Some(state), Some(nonce), Some(hint))
+        );
     }
 
     #[test]
     fn a_state_is_returned_if_it_was_sent_once_and_is_short_enough() {
         let state_of = |body: String| {
-            let parameters = Parameters::from_authorization_request(body.as_bytes()).expect("parameters");
+            let parameters =
+                Parameters::from_authorization_request(body.as_bytes()).expect("parameters");
             AuthorizationRequest::state_of(&parameters).map(str::to_owned)
         };
 
@@ -477,19 +552,31 @@ mod tests {
 
     #[test]
     fn a_stored_request_is_trusted_only_if_its_redirect_is_still_registered() {
-        for request in [minimal(), everything(), AuthorizationRequest { redirect_uri_was_sent: false, ..minimal() }] {
+        for request in [
+            minimal(),
+            everything(),
+            AuthorizationRequest { redirect_uri_was_sent: false, ..minimal() },
+        ] {
             let stored = serde_json::to_string(&request).expect("serializes");
             let read: AuthorizationRequest = serde_json::from_str(&stored).expect("deserializes");
-            let trusted = TrustedRedirect::from_stored(&read.redirect_uri, read.redirect_uri_was_sent, &client());
+            let trusted = TrustedRedirect::from_stored(
+                &read.redirect_uri,
+                read.redirect_uri_was_sent,
+                &client(),
+            );
             let trusted = trusted.expect("a redirect");
 
             assert_eq!(read, request);
-            assert_eq!((trusted.as_str(), trusted.was_sent()), (redirect().as_str(), request.redirect_uri_was_sent));
+            assert_eq!(
+                (trusted.as_str(), trusted.was_sent()),
+                (redirect().as_str(), request.redirect_uri_was_sent)
+            );
         }
         let mut stored = serde_json::to_value(minimal()).expect("serializes");
         stored.as_object_mut().expect("members").remove("ui_locale");
         assert_eq!(
-            serde_json::from_value::<AuthorizationRequest>(stored).expect("deserializes an older row"),
+            serde_json::from_value::<AuthorizationRequest>(stored)
+                .expect("deserializes an older row"),
             minimal()
         );
         assert_eq!(TrustedRedirect::from_stored("https://evil.example/", true, &client()), None);
@@ -505,8 +592,20 @@ mod tests {
     }
 
     fn any_value() -> impl Strategy<Value = String> {
-        const WORDS: [&str; 12] =
-            ["code", "token", "query", "none", "login none", "S256", "plain", CHALLENGE, "openid", "x y", "urn:x", ORG];
+        const WORDS: [&str; 12] = [
+            "code",
+            "token",
+            "query",
+            "none",
+            "login none",
+            "S256",
+            "plain",
+            CHALLENGE,
+            "openid",
+            "x y",
+            "urn:x",
+            ORG,
+        ];
         prop_oneof![
             proptest::sample::select(&WORDS[..]).prop_map(str::to_owned),
             "[ -~]{0,12}",

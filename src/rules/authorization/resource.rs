@@ -66,7 +66,10 @@ impl Resource {
         Self::read(text, Uri::parse_any_spelling)
     }
 
-    fn read(text: &str, parse: fn(&str) -> Result<Uri, UriSyntaxError>) -> Result<Self, ResourceError> {
+    fn read(
+        text: &str,
+        parse: fn(&str) -> Result<Uri, UriSyntaxError>,
+    ) -> Result<Self, ResourceError> {
         if text.len() > Self::MAX_BYTES {
             return Err(ResourceError::TooLong);
         }
@@ -152,7 +155,8 @@ impl Serialize for Resource {
 /// Removes the slash at the end of the path. Two slashes are both kept, because otherwise the
 /// canonical form of a canonical form would differ from it.
 fn canonical(uri: &Uri) -> String {
-    let path = if uri.path().ends_with("//") { uri.path() } else { uri.path().trim_end_matches('/') };
+    let path =
+        if uri.path().ends_with("//") { uri.path() } else { uri.path().trim_end_matches('/') };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}{path}{query}", uri.origin())
 }
@@ -280,7 +284,12 @@ mod tests {
             assert_eq!((stored.as_str(), stored.canonical()), (text, expected));
             assert_eq!((in_json.as_str(), in_json.canonical()), (text, expected));
         }
-        for text in ["https://user@mcp.example", "http://mcp.example", "https://127.1/", "https://mcp.example/#"] {
+        for text in [
+            "https://user@mcp.example",
+            "http://mcp.example",
+            "https://127.1/",
+            "https://mcp.example/#",
+        ] {
             assert!(Resource::from_stored(text).is_err(), "{text}");
         }
     }
@@ -296,9 +305,14 @@ mod tests {
         ];
         for (named, expected) in cases {
             let requested = Resource::parse_all([named].into_iter()).expect("a resource");
-            let admitted = admit(&requested, &known, UnknownResources::Accept).expect("is admitted");
+            let admitted =
+                admit(&requested, &known, UnknownResources::Accept).expect("is admitted");
 
-            assert_eq!(admitted.iter().map(Resource::as_str).collect::<Vec<_>>(), [expected], "{named}");
+            assert_eq!(
+                admitted.iter().map(Resource::as_str).collect::<Vec<_>>(),
+                [expected],
+                "{named}"
+            );
         }
     }
 
@@ -306,7 +320,8 @@ mod tests {
     fn the_length_and_the_number_of_resources_are_limited() {
         let longest = format!("https://a.example/{}", "x".repeat(Resource::MAX_BYTES - 18));
         let numbered: Vec<_> = (0..11).map(|index| format!("https://a.example/{index}")).collect();
-        let all = |count: usize| Resource::parse_all(numbered.iter().take(count).map(String::as_str));
+        let all =
+            |count: usize| Resource::parse_all(numbered.iter().take(count).map(String::as_str));
 
         assert_eq!(canonical_form(&longest).map(|text| text.len()), Ok(2048));
         assert_eq!(canonical_form(&format!("{longest}x")), Err(ResourceError::TooLong));
@@ -339,9 +354,14 @@ mod tests {
         ];
         for (requested, all_known) in cases {
             let requested: Vec<_> = requested.into_iter().map(resource).collect();
-            let refused = if all_known { Ok(requested.clone()) } else { Err(ResourceError::Unknown) };
+            let refused =
+                if all_known { Ok(requested.clone()) } else { Err(ResourceError::Unknown) };
 
-            assert_eq!(admit(&requested, &known, UnknownResources::Refuse), refused, "{requested:?}");
+            assert_eq!(
+                admit(&requested, &known, UnknownResources::Refuse),
+                refused,
+                "{requested:?}"
+            );
             assert_eq!(admit(&requested, &known, UnknownResources::Accept), Ok(requested));
         }
     }

@@ -68,7 +68,9 @@ impl DocumentUrl {
 
     /// Whether a `client_id` is a URL by its scheme. It need not be a valid one.
     pub fn has_url_scheme(text: &str) -> bool {
-        let begins_with = |start: &str| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+        let begins_with = |start: &str| {
+            text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+        };
         begins_with("https:") || begins_with("http:")
     }
 
@@ -118,7 +120,9 @@ pub enum DocumentError {
     DuplicateMember,
     #[error("client_id is missing: it must be the URL of the document")]
     NoClientId,
-    #[error("client_id is not the URL of the document: both must be the same, character for character")]
+    #[error(
+        "client_id is not the URL of the document: both must be the same, character for character"
+    )]
     OtherClientId,
     #[error("client_secret is present: remove it, because the document is public")]
     Secret,
@@ -145,7 +149,8 @@ impl ClientDocument {
         rules: &RegistrationRules<'_>,
     ) -> Result<ClientMetadata, DocumentError> {
         let raw = RawClientMetadata::from_json(body)?;
-        let own: OwnMembers = serde_json::from_slice(body).map_err(|_| DocumentError::DuplicateMember)?;
+        let own: OwnMembers =
+            serde_json::from_slice(body).map_err(|_| DocumentError::DuplicateMember)?;
         match &own.client_id {
             None => return Err(DocumentError::NoClientId),
             Some(Value::String(named)) if named == url.as_str() => {}
@@ -173,9 +178,14 @@ fn with_auth_method(raw: RawClientMetadata, own: &OwnMembers) -> RawClientMetada
 
 /// Removes the unsupported names from a list. If no name would remain, the list stays as it is, so
 /// that the error names an unsupported value.
-fn with_known_only(raw: RawClientMetadata, member: Member, is_known: impl Fn(&str) -> bool) -> RawClientMetadata {
+fn with_known_only(
+    raw: RawClientMetadata,
+    member: Member,
+    is_known: impl Fn(&str) -> bool,
+) -> RawClientMetadata {
     let items = raw.value(member).and_then(Value::as_array).cloned().unwrap_or_default();
-    let known: Vec<Value> = items.into_iter().filter(|item| item.as_str().is_none_or(&is_known)).collect();
+    let known: Vec<Value> =
+        items.into_iter().filter(|item| item.as_str().is_none_or(&is_known)).collect();
     if known.is_empty() { raw } else { raw.with(member, known.into()) }
 }
 
@@ -207,8 +217,7 @@ mod tests {
     }
 
     fn parse_with(members: Value) -> Result<ClientMetadata, DocumentError> {
-        let mut document =
-            json!({"client_id": URL, "client_name": "App", "redirect_uris": ["http://127.0.0.1/callback"]});
+        let mut document = json!({"client_id": URL, "client_name": "App", "redirect_uris": ["http://127.0.0.1/callback"]});
         if let (Some(document), Value::Object(members)) = (document.as_object_mut(), members) {
             document.extend(members);
         }
@@ -274,7 +283,9 @@ mod tests {
         ] {
             assert_eq!(DocumentUrl::parse(text), Err(expected), "{text}");
         }
-        for text in ["", "72b68208-36a6-11f0-b21b-da7ad0900002", "httpsx", "h", "ht\u{20ac}ps://x/y"] {
+        for text in
+            ["", "72b68208-36a6-11f0-b21b-da7ad0900002", "httpsx", "h", "ht\u{20ac}ps://x/y"]
+        {
             assert!(!DocumentUrl::has_url_scheme(text), "{text}");
         }
     }
@@ -283,7 +294,9 @@ mod tests {
     #[test]
     fn the_id_of_a_url_never_changes_and_another_spelling_has_another_id() {
         assert_eq!(url(URL).client_id().to_string(), "73097ba8-73ab-8d6f-8c4d-0560237cbb93");
-        for other in ["https://app.example/oauth/client.json?", "https://app.example/oauth/Client.json"] {
+        for other in
+            ["https://app.example/oauth/client.json?", "https://app.example/oauth/Client.json"]
+        {
             assert_ne!(url(other).client_id(), url(URL).client_id(), "{other}");
         }
         assert_eq!((url(URL).host(), url("http://[::1]:1/c").host()), ("app.example", "[::1]"));
@@ -292,8 +305,9 @@ mod tests {
 
     #[test]
     fn a_document_is_parsed_like_a_registration() {
-        let metadata =
-            parse_with(json!({"client_uri": "https://app.example", "software_id": "x", "application_type": 7}));
+        let metadata = parse_with(
+            json!({"client_uri": "https://app.example", "software_id": "x", "application_type": 7}),
+        );
 
         assert_eq!(
             serde_json::to_value(metadata.expect("metadata")).expect("serializes"),
@@ -310,13 +324,17 @@ mod tests {
 
     #[test]
     fn a_document_that_does_not_describe_the_client_is_refused() {
-        let unusable = |member, problem: Problem| DocumentError::Metadata(MetadataError::new(member, problem));
+        let unusable =
+            |member, problem: Problem| DocumentError::Metadata(MetadataError::new(member, problem));
         let method = || unusable(Member::TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod);
         let cases = [
             (json!({"client_id": null}), DocumentError::NoClientId),
             (json!({"client_id": 7}), DocumentError::OtherClientId),
             (json!({"client_id": format!("{URL}/")}), DocumentError::OtherClientId),
-            (json!({"client_id": "https://APP.example/oauth/client.json"}), DocumentError::OtherClientId),
+            (
+                json!({"client_id": "https://APP.example/oauth/client.json"}),
+                DocumentError::OtherClientId,
+            ),
             (json!({"client_secret": "s"}), DocumentError::Secret),
             (json!({"client_secret": ""}), DocumentError::Secret),
             (json!({"client_name": null}), unusable(Member::ClientName, Problem::Missing)),
@@ -324,7 +342,8 @@ mod tests {
             (json!({"redirect_uris": []}), unusable(Member::RedirectUris, Problem::EmptyList)),
             (
                 json!({"redirect_uris": ["javascript:x"]}),
-                MetadataError::in_item(Member::RedirectUris, 0, RedirectUriError::DeniedScheme).into(),
+                MetadataError::in_item(Member::RedirectUris, 0, RedirectUriError::DeniedScheme)
+                    .into(),
             ),
             (json!({"token_endpoint_auth_method": "private_key_jwt"}), method()),
             (json!({"token_endpoint_auth_method": "client_secret_post"}), method()),
@@ -337,7 +356,10 @@ mod tests {
                 json!({"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_methods_supported": "none"}),
                 method(),
             ),
-            (json!({"grant_types": ["refresh_token"]}), unusable(Member::GrantTypes, Problem::NoAuthorizationCode)),
+            (
+                json!({"grant_types": ["refresh_token"]}),
+                unusable(Member::GrantTypes, Problem::NoAuthorizationCode),
+            ),
             (
                 json!({"grant_types": ["client_credentials"]}),
                 MetadataError::in_item(Member::GrantTypes, 0, Problem::UnsupportedGrantType).into(),

@@ -79,7 +79,11 @@ fn sent_text<'a>(raw: &'a RawClientMetadata, member: Member, absent: &'static st
     raw.value(member).and_then(Value::as_str).unwrap_or(absent)
 }
 
-fn sent_list<'a>(raw: &'a RawClientMetadata, member: Member, absent: &[&'static str]) -> Vec<Cow<'a, str>> {
+fn sent_list<'a>(
+    raw: &'a RawClientMetadata,
+    member: Member,
+    absent: &[&'static str],
+) -> Vec<Cow<'a, str>> {
     match raw.value(member).and_then(Value::as_array) {
         Some(items) => items.iter().filter_map(Value::as_str).map(Cow::Borrowed).collect(),
         None => absent.iter().copied().map(Cow::Borrowed).collect(),
@@ -88,7 +92,11 @@ fn sent_list<'a>(raw: &'a RawClientMetadata, member: Member, absent: &[&'static 
 
 /// The order of scope names does not matter (RFC 6749 section 3.3).
 fn sent_scope(raw: &RawClientMetadata) -> Vec<Cow<'_, str>> {
-    sent_text(raw, Member::Scope, "").split(' ').filter(|name| !name.is_empty()).map(Cow::Borrowed).collect()
+    sent_text(raw, Member::Scope, "")
+        .split(' ')
+        .filter(|name| !name.is_empty())
+        .map(Cow::Borrowed)
+        .collect()
 }
 
 struct CanonicalForm(Vec<u8>);
@@ -134,12 +142,21 @@ mod tests {
     const TOLERATED: &[&str] = &["client_secret_post", "device"];
 
     /// The metadata that was sent, and the metadata that is registered with these rules.
-    fn register(body: &Value, catalog: &str, tolerate: &[&str]) -> (RawClientMetadata, ClientMetadata) {
+    fn register(
+        body: &Value,
+        catalog: &str,
+        tolerate: &[&str],
+    ) -> (RawClientMetadata, ClientMetadata) {
         let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
         let catalog = ScopeCatalog::from_toml(catalog).expect("a catalog");
         let tolerate: BTreeSet<_> = tolerate.iter().map(ToString::to_string).collect();
         let bounds = RegistrationBounds::default();
-        let rules = RegistrationRules { catalog: &catalog, tolerate: &tolerate, private_schemes: None, bounds };
+        let rules = RegistrationRules {
+            catalog: &catalog,
+            tolerate: &tolerate,
+            private_schemes: None,
+            bounds,
+        };
         let metadata = ClientMetadata::parse(&raw, &rules).expect("metadata");
         (raw, metadata)
     }
@@ -174,9 +191,12 @@ mod tests {
     /// Clients store these ids. If this test fails, the change is wrong, not the test.
     #[test]
     fn the_ids_of_version_1_never_change() {
-        let least = json!({"client_name": "Claude", "redirect_uris": ["http://localhost:3118/callback"]});
-        let cases =
-            [(example(), "b2e38099-1727-8391-9089-5a57e4e832a6"), (least, "888ddf43-f3bf-841f-bdbe-4d39121eb346")];
+        let least =
+            json!({"client_name": "Claude", "redirect_uris": ["http://localhost:3118/callback"]});
+        let cases = [
+            (example(), "b2e38099-1727-8391-9089-5a57e4e832a6"),
+            (least, "888ddf43-f3bf-841f-bdbe-4d39121eb346"),
+        ];
         for (body, expected) in cases {
             assert_eq!(identity(&body).id.to_string(), expected, "{body}");
         }
@@ -187,7 +207,16 @@ mod tests {
         let texts = |texts: &[&str]| {
             let mut bytes = Vec::new();
             for text in texts {
-                bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, u8::try_from(text.len()).expect("a short text")]);
+                bytes.extend_from_slice(&[
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    u8::try_from(text.len()).expect("a short text"),
+                ]);
                 bytes.extend_from_slice(text.as_bytes());
             }
             bytes
@@ -214,10 +243,17 @@ mod tests {
 
     #[test]
     fn an_id_is_a_version_8_uuid_made_from_the_first_half_of_the_digest() {
-        let digest = ClientDigest::from_bytes(std::array::from_fn(|index| if index < 16 { 0xFF } else { 0 }));
+        let digest =
+            ClientDigest::from_bytes(std::array::from_fn(
+                |index| if index < 16 { 0xFF } else { 0 },
+            ));
 
         assert_eq!(digest.id().to_string(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
-        assert_eq!(digest.id(), ClientDigest::from_bytes([0xFF; 32]).id(), "two digests can share an id");
+        assert_eq!(
+            digest.id(),
+            ClientDigest::from_bytes([0xFF; 32]).id(),
+            "two digests can share an id"
+        );
         assert_ne!(digest, ClientDigest::from_bytes([0xFF; 32]));
     }
 
@@ -253,10 +289,22 @@ mod tests {
                 json!(["authorization_code", "refresh_token"]),
                 json!(["refresh_token", "authorization_code"]),
             ),
-            ("grant_types", json!(["authorization_code"]), json!(["authorization_code", "authorization_code"])),
+            (
+                "grant_types",
+                json!(["authorization_code"]),
+                json!(["authorization_code", "authorization_code"]),
+            ),
             ("redirect_uris", json!(["a:x", "b:x"]), json!(["b:x", "a:x", "b:x"])),
-            ("redirect_uris", json!(["http://localhost:3118/cb"]), json!(["http://localhost:49152/cb"])),
-            ("redirect_uris", json!(["http://127.0.0.1/"]), json!(["http://127.0.0.1:33418/", "http://127.0.0.1/"])),
+            (
+                "redirect_uris",
+                json!(["http://localhost:3118/cb"]),
+                json!(["http://localhost:49152/cb"]),
+            ),
+            (
+                "redirect_uris",
+                json!(["http://127.0.0.1/"]),
+                json!(["http://127.0.0.1:33418/", "http://127.0.0.1/"]),
+            ),
             ("redirect_uris", json!(["http://[::1]:1/"]), json!(["http://[::1]:2/"])),
         ];
         for (member, left, right) in same {
@@ -276,7 +324,10 @@ mod tests {
             ("redirect_uris", json!(["https://example.com/oauth/callback/"])),
             ("redirect_uris", json!(["https://example.com/OAuth/callback"])),
             ("redirect_uris", json!(["https://example.com:8443/oauth/callback"])),
-            ("redirect_uris", json!(["https://example.com/oauth/callback", "https://example.com/"])),
+            (
+                "redirect_uris",
+                json!(["https://example.com/oauth/callback", "https://example.com/"]),
+            ),
             ("redirect_uris", json!(["https://localhost:1/cb"])),
             ("redirect_uris", json!(["https://localhost:2/cb"])),
             ("redirect_uris", json!(["http://localhost/cb"])),
@@ -298,7 +349,8 @@ mod tests {
             ("jwks_uri", json!(null)),
         ];
         let bodies = changes.map(|(member, value)| example_with(member, value));
-        let clients: BTreeSet<_> = bodies.iter().chain([&example()]).map(|body| identity(body).id).collect();
+        let clients: BTreeSet<_> =
+            bodies.iter().chain([&example()]).map(|body| identity(body).id).collect();
 
         assert_eq!(clients.len(), bodies.len() + 1);
     }
@@ -315,7 +367,10 @@ mod tests {
     }
 
     fn redirects() -> impl Strategy<Value = Vec<String>> {
-        proptest::collection::vec("https://[ab][.]example/[a-c]?|http://localhost/[ab]|cursor:[ab]|x:[a-c]", 1..6)
+        proptest::collection::vec(
+            "https://[ab][.]example/[a-c]?|http://localhost/[ab]|cursor:[ab]|x:[a-c]",
+            1..6,
+        )
     }
 
     proptest! {

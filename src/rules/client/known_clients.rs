@@ -50,7 +50,8 @@ fn known_clients() -> impl Iterator<Item = KnownClient> {
 
 fn register(body: &Value) -> (ClientMetadata, ClientIdentity) {
     let raw = RawClientMetadata::from_json(body.to_string().as_bytes()).expect("an object");
-    let tolerate = ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"].map(str::to_owned);
+    let tolerate =
+        ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"].map(str::to_owned);
     let rules = RegistrationRules {
         catalog: &ScopeCatalog::from_toml(SHIPPED).expect("a catalog"),
         tolerate: &BTreeSet::from(tolerate),
@@ -82,7 +83,8 @@ fn the_stored_metadata_of_every_known_client_is_read_unchanged() {
 fn a_client_keeps_its_identity_if_it_registers_again_with_another_port() {
     for KnownClient { client, mut body, .. } in known_clients() {
         let (_, first) = register(&body);
-        body["redirect_uris"] = body["redirect_uris"].as_array().into_iter().flatten().map(on_another_port).collect();
+        body["redirect_uris"] =
+            body["redirect_uris"].as_array().into_iter().flatten().map(on_another_port).collect();
         body["software_version"] = "99.0".into();
         let (_, second) = register(&body);
         assert_eq!(first, second, "{client}");
@@ -94,7 +96,10 @@ fn on_another_port(uri: &Value) -> Value {
     let uri = uri.as_str().unwrap_or_default();
     match uri.strip_prefix("http://").and_then(|rest| rest.split_once(':')) {
         Some((host, rest)) => {
-            format!("http://{host}:49999{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+            format!(
+                "http://{host}:49999{}",
+                rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+            )
         }
         None => uri.to_owned(),
     }

@@ -43,7 +43,11 @@ fn read_at(url: &str, document: &Value) -> Result<ClientMetadata, DocumentError>
         private_schemes: None,
         bounds: RegistrationBounds::default(),
     };
-    ClientDocument::parse(&DocumentUrl::parse(url).expect("a URL"), document.to_string().as_bytes(), &rules)
+    ClientDocument::parse(
+        &DocumentUrl::parse(url).expect("a URL"),
+        document.to_string().as_bytes(),
+        &rules,
+    )
 }
 
 fn read(known: &KnownDocument) -> ClientMetadata {
@@ -53,7 +57,12 @@ fn read(known: &KnownDocument) -> ClientMetadata {
 #[test]
 fn every_known_document_is_parsed_as_its_client_expects() {
     for known in known_documents() {
-        assert_eq!(serde_json::to_value(read(&known)).expect("serializes"), known.metadata, "{}", known.client);
+        assert_eq!(
+            serde_json::to_value(read(&known)).expect("serializes"),
+            known.metadata,
+            "{}",
+            known.client
+        );
     }
 }
 
@@ -61,8 +70,11 @@ fn every_known_document_is_parsed_as_its_client_expects() {
 fn a_known_client_on_loopback_may_use_any_port() {
     for known in known_documents() {
         for redirect in read(&known).redirect_uris() {
-            let with_port =
-                |host: &str| redirect.as_str().replace(&format!("http://{host}/"), &format!("http://{host}:49152/"));
+            let with_port = |host: &str| {
+                redirect
+                    .as_str()
+                    .replace(&format!("http://{host}/"), &format!("http://{host}:49152/"))
+            };
             for requested in [with_port("127.0.0.1"), with_port("localhost")] {
                 assert!(redirect.matches(&requested), "{}: {requested}", known.client);
             }
@@ -75,7 +87,13 @@ fn a_document_is_refused_at_the_url_of_another_client() {
     for known in known_documents() {
         for other in known_documents().filter(|other| other.url != known.url) {
             let posing = read_at(&other.url, &known.document);
-            assert_eq!(posing, Err(DocumentError::OtherClientId), "{} as {}", known.client, other.client);
+            assert_eq!(
+                posing,
+                Err(DocumentError::OtherClientId),
+                "{} as {}",
+                known.client,
+                other.client
+            );
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::client::metadata_error::{MetadataError, Problem};
 use crate::client::name::ClientName;
 use crate::client::raw_metadata::RawClientMetadata;
 use crate::client::registration::{
-    RegistrationRules, client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types, scope,
-    token_endpoint_auth_method, web_uri,
+    RegistrationRules, client_name, grant_types, jwks_uri, logo_uri, redirect_uris, response_types,
+    scope, token_endpoint_auth_method, web_uri,
 };
 use crate::redirect::uri::RedirectUri;
 use crate::scope::{ScopeSet, ScopeToken};
@@ -43,7 +43,10 @@ pub struct ClientMetadata {
 
 impl ClientMetadata {
     /// Returns the first error, in the order of the members.
-    pub fn parse(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
+    pub fn parse(
+        raw: &RawClientMetadata,
+        rules: &RegistrationRules<'_>,
+    ) -> Result<Self, MetadataError> {
         let metadata = Self::parse_members(raw, rules)?;
         let max = rules.bounds.metadata_bytes;
         match metadata.stored_bytes() {
@@ -52,7 +55,10 @@ impl ClientMetadata {
         }
     }
 
-    fn parse_members(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<Self, MetadataError> {
+    fn parse_members(
+        raw: &RawClientMetadata,
+        rules: &RegistrationRules<'_>,
+    ) -> Result<Self, MetadataError> {
         Ok(Self {
             client_name: client_name(raw)?,
             redirect_uris: redirect_uris(raw, rules)?,
@@ -79,7 +85,10 @@ impl ClientMetadata {
     /// client itself stays valid.
     pub fn from_stored(json: &str) -> Result<Self, StoredMetadataError> {
         let stored: StoredMetadata = serde_json::from_str(json)?;
-        let redirects = stored.redirect_uris.iter().filter_map(|text| RedirectUri::parse_any_spelling(text).ok());
+        let redirects = stored
+            .redirect_uris
+            .iter()
+            .filter_map(|text| RedirectUri::parse_any_spelling(text).ok());
         let page = |text: Option<String>| text.and_then(|text| WebUri::parse(&text).ok());
         let public = |text: Option<String>| text.and_then(|text| PublicHttpsUri::parse(&text).ok());
         Ok(Self {
@@ -88,7 +97,11 @@ impl ClientMetadata {
             grant_types: stored.grant_types,
             response_types: stored.response_types,
             token_endpoint_auth_method: stored.token_endpoint_auth_method,
-            scope: stored.scope.split(' ').filter_map(|name| ScopeToken::parse(name).ok()).collect(),
+            scope: stored
+                .scope
+                .split(' ')
+                .filter_map(|name| ScopeToken::parse(name).ok())
+                .collect(),
             client_uri: page(stored.client_uri),
             logo_uri: public(stored.logo_uri),
             policy_uri: page(stored.policy_uri),
@@ -218,7 +231,10 @@ mod tests {
         }
 
         fn with_private_schemes(schemes: &[&str]) -> Self {
-            Self { private_schemes: Some(schemes.iter().map(ToString::to_string).collect()), ..Self::tolerant() }
+            Self {
+                private_schemes: Some(schemes.iter().map(ToString::to_string).collect()),
+                ..Self::tolerant()
+            }
         }
 
         fn parse(&self, body: &Value) -> Result<ClientMetadata, MetadataError> {
@@ -299,7 +315,10 @@ mod tests {
             "scope": "", "client_uri": "", "logo_uri": "", "policy_uri": "", "tos_uri": "", "jwks_uri": "",
         });
         for members in [nothing, nulls, blanks] {
-            assert_eq!(Operator::strict().response(&body_with(members)), Ok(response_with(json!({}))));
+            assert_eq!(
+                Operator::strict().response(&body_with(members)),
+                Ok(response_with(json!({})))
+            );
         }
     }
 
@@ -317,9 +336,18 @@ mod tests {
     #[test]
     fn stored_metadata_is_limited_to_8192_bytes() {
         let with = |length: usize| {
-            let long = |number: usize, length: usize| format!("https://app.example/{number}/{}", "x".repeat(length));
-            let sent = json!([long(1, 1_900), long(2, 1_900), long(3, 1_900), long(4, 1_900), long(5, length)]);
-            Operator::strict().response(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
+            let long = |number: usize, length: usize| {
+                format!("https://app.example/{number}/{}", "x".repeat(length))
+            };
+            let sent = json!([
+                long(1, 1_900),
+                long(2, 1_900),
+                long(3, 1_900),
+                long(4, 1_900),
+                long(5, length)
+            ]);
+            Operator::strict()
+                .response(&body_with(json!({"redirect_uris": sent, "ignored": "x".repeat(10_000)})))
         };
         let fixed = with(1).expect("fits").to_string().len() - 1;
         let fits = 8_192 - fixed;
@@ -330,7 +358,8 @@ mod tests {
 
     #[test]
     fn redirects_keep_their_order_and_bytes_and_duplicates_are_removed() {
-        let sent = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb", "cursor://x/cb"];
+        let sent =
+            ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb", "cursor://x/cb"];
         let registered = ["http://localhost:2/cb", "cursor://x/cb", "http://localhost:1/cb"];
 
         assert_eq!(
@@ -342,11 +371,16 @@ mod tests {
     #[test]
     fn at_most_20_redirects_are_accepted_including_duplicates() {
         let redirects = |count: usize| vec![json!("https://app.example/cb"); count];
-        let register = |count| Operator::strict().response(&body_with(json!({"redirect_uris": redirects(count)})));
+        let register = |count| {
+            Operator::strict().response(&body_with(json!({"redirect_uris": redirects(count)})))
+        };
 
         assert_eq!(register(20), Ok(response_with(json!({}))));
         let max = 20;
-        assert_eq!(register(21), Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { max })));
+        assert_eq!(
+            register(21),
+            Err(MetadataError::new(Member::RedirectUris, Problem::TooManyItems { max }))
+        );
     }
 
     #[test]
@@ -354,13 +388,20 @@ mod tests {
         let device = "urn:ietf:params:oauth:grant-type:device_code";
         let cases = [
             (json!({"token_endpoint_auth_method": "client_secret_post"}), json!({})),
-            (json!({"grant_types": [device, "authorization_code"]}), json!({"grant_types": ["authorization_code"]})),
+            (
+                json!({"grant_types": [device, "authorization_code"]}),
+                json!({"grant_types": ["authorization_code"]}),
+            ),
             (json!({"grant_types": ["authorization_code", "refresh_token", device]}), json!({})),
         ];
         for (members, registered) in cases {
             let body = body_with(members);
 
-            assert_eq!(Operator::tolerant().response(&body), Ok(response_with(registered)), "{body}");
+            assert_eq!(
+                Operator::tolerant().response(&body),
+                Ok(response_with(registered)),
+                "{body}"
+            );
             assert!(Operator::strict().response(&body).is_err(), "{body}");
         }
         assert_eq!(
@@ -389,7 +430,9 @@ mod tests {
     #[test]
     fn a_list_of_private_schemes_limits_only_private_schemes() {
         let register = |schemes: &[&str], uri: &str| {
-            Operator::with_private_schemes(schemes).parse(&body_with(json!({"redirect_uris": [uri]}))).map(|_| ())
+            Operator::with_private_schemes(schemes)
+                .parse(&body_with(json!({"redirect_uris": [uri]})))
+                .map(|_| ())
         };
         let refused = Err(MetadataError::in_item(Member::RedirectUris, 0, Problem::UnlistedScheme));
 
@@ -413,45 +456,78 @@ mod tests {
         let cases = [
             (json!({"client_name": null}), at(ClientName, Problem::Missing)),
             (json!({"client_name": 7}), at(ClientName, Problem::NotAString)),
-            (json!({"client_name": "\u{1}"}), at(ClientName, ClientNameError::ControlCharacter.into())),
+            (
+                json!({"client_name": "\u{1}"}),
+                at(ClientName, ClientNameError::ControlCharacter.into()),
+            ),
             (json!({"client_name": long}), at(ClientName, ClientNameError::TooLong.into())),
             (json!({"redirect_uris": null}), at(RedirectUris, Problem::Missing)),
             (json!({"redirect_uris": []}), at(RedirectUris, Problem::EmptyList)),
             (json!({"redirect_uris": "https://a.example"}), at(RedirectUris, Problem::NotAList)),
-            (json!({"redirect_uris": ["cursor:x", 1]}), MetadataError::in_item(RedirectUris, 1, Problem::NotAString)),
+            (
+                json!({"redirect_uris": ["cursor:x", 1]}),
+                MetadataError::in_item(RedirectUris, 1, Problem::NotAString),
+            ),
             (
                 json!({"redirect_uris": ["cursor:x", "https://a.example/#", "/"]}),
                 MetadataError::in_item(RedirectUris, 1, RedirectUriError::Fragment),
             ),
             (json!({"grant_types": []}), at(GrantTypes, Problem::EmptyList)),
-            (json!({"grant_types": ["refresh_token"]}), at(GrantTypes, Problem::NoAuthorizationCode)),
+            (
+                json!({"grant_types": ["refresh_token"]}),
+                at(GrantTypes, Problem::NoAuthorizationCode),
+            ),
             (
                 json!({"grant_types": ["authorization_code", "implicit"]}),
                 MetadataError::in_item(GrantTypes, 1, Problem::UnsupportedGrantType),
             ),
-            (json!({"grant_types": [null]}), MetadataError::in_item(GrantTypes, 0, Problem::NotAString)),
+            (
+                json!({"grant_types": [null]}),
+                MetadataError::in_item(GrantTypes, 0, Problem::NotAString),
+            ),
             (json!({"response_types": []}), at(ResponseTypes, Problem::EmptyList)),
             (
                 json!({"response_types": ["code", "token"]}),
                 MetadataError::in_item(ResponseTypes, 1, Problem::UnsupportedResponseType),
             ),
-            (json!({"response_types": [[]]}), MetadataError::in_item(ResponseTypes, 0, Problem::NotAString)),
+            (
+                json!({"response_types": [[]]}),
+                MetadataError::in_item(ResponseTypes, 0, Problem::NotAString),
+            ),
             (
                 json!({"token_endpoint_auth_method": "client_secret_basic"}),
                 at(TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod),
             ),
-            (json!({"token_endpoint_auth_method": ""}), at(TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod)),
-            (json!({"token_endpoint_auth_method": ["none"]}), at(TokenEndpointAuthMethod, Problem::NotAString)),
+            (
+                json!({"token_endpoint_auth_method": ""}),
+                at(TokenEndpointAuthMethod, Problem::UnsupportedAuthMethod),
+            ),
+            (
+                json!({"token_endpoint_auth_method": ["none"]}),
+                at(TokenEndpointAuthMethod, Problem::NotAString),
+            ),
             (json!({"scope": ["openid"]}), at(Scope, Problem::NotAString)),
             (json!({"scope": long}), at(Scope, Problem::ScopeTooLong)),
             (json!({"scope": "a\tb"}), at(Scope, ScopeError::ForbiddenCharacter.into())),
-            (json!({"client_uri": "app.example"}), at(ClientUri, WebUriError::from(UriSyntaxError::NoScheme).into())),
+            (
+                json!({"client_uri": "app.example"}),
+                at(ClientUri, WebUriError::from(UriSyntaxError::NoScheme).into()),
+            ),
             (json!({"logo_uri": "http://app.example/"}), at(LogoUri, WebUriError::NotHttps.into())),
             (json!({"policy_uri": false}), at(PolicyUri, Problem::NotAString)),
             (json!({"tos_uri": "ftp://app.example/"}), at(TosUri, WebUriError::NotWeb.into())),
-            (json!({"jwks_uri": "https://10.0.0.1/"}), at(JwksUri, WebUriError::PrivateAddress.into())),
-            (json!({"jwks_uri": "https://a.example/", "jwks": {"keys": []}}), at(JwksUri, Problem::ConflictsWithJwks)),
-            (json!({"tos_uri": 1, "scope": 1, "client_name": 1}), at(ClientName, Problem::NotAString)),
+            (
+                json!({"jwks_uri": "https://10.0.0.1/"}),
+                at(JwksUri, WebUriError::PrivateAddress.into()),
+            ),
+            (
+                json!({"jwks_uri": "https://a.example/", "jwks": {"keys": []}}),
+                at(JwksUri, Problem::ConflictsWithJwks),
+            ),
+            (
+                json!({"tos_uri": 1, "scope": 1, "client_name": 1}),
+                at(ClientName, Problem::NotAString),
+            ),
         ];
         for (members, expected) in cases {
             let body = body_with(members);
@@ -498,7 +574,8 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        const WORDS: [&str; 7] = ["none", "code", "authorization_code", "implicit", "https://a.example/", "openid", ""];
+        const WORDS: [&str; 7] =
+            ["none", "code", "authorization_code", "implicit", "https://a.example/", "openid", ""];
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

@@ -126,9 +126,18 @@ mod tests {
             UriSyntaxError::DotSegments,
             UriSyntaxError::Apostrophe,
         ];
-        let pages = [WebUriError::TooLong, WebUriError::NotWeb, WebUriError::NotHttps, WebUriError::PrivateAddress];
-        let scopes =
-            [ScopeError::EmptyName, ScopeError::NameTooLong, ScopeError::ForbiddenCharacter, ScopeError::TooManyNames];
+        let pages = [
+            WebUriError::TooLong,
+            WebUriError::NotWeb,
+            WebUriError::NotHttps,
+            WebUriError::PrivateAddress,
+        ];
+        let scopes = [
+            ScopeError::EmptyName,
+            ScopeError::NameTooLong,
+            ScopeError::ForbiddenCharacter,
+            ScopeError::TooManyNames,
+        ];
         let own = [
             Problem::Missing,
             Problem::NotAString,
@@ -159,7 +168,11 @@ mod tests {
         for problem in every_problem() {
             let description = MetadataError::in_item(Member::RedirectUris, 49, problem).to_string();
 
-            assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'));
+            assert!(
+                description
+                    .bytes()
+                    .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+            );
             assert!(description.starts_with("redirect_uris[49] "), "{description}");
             assert!(description.contains([':', ';']), "{description}");
         }
@@ -168,7 +181,10 @@ mod tests {
     #[test]
     fn a_description_names_the_member_the_rule_and_the_remedy() {
         let cases = [
-            (MetadataError::new(Member::ClientName, Problem::Missing), "client_name is missing: it is required"),
+            (
+                MetadataError::new(Member::ClientName, Problem::Missing),
+                "client_name is missing: it is required",
+            ),
             (
                 MetadataError::in_item(Member::RedirectUris, 2, RedirectUriError::Fragment),
                 "redirect_uris[2] has a fragment: remove the # and what follows it",

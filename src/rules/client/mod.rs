@@ -91,10 +91,18 @@ mod tests {
     #[test]
     fn a_client_sleeps_if_it_was_not_seen_for_too_long_and_never_if_the_limit_is_0() {
         let at = Timestamp::from_seconds;
-        for (last_seen_at, sleep_after, asleep) in
-            [(0, 100, false), (-1, 100, true), (50, 100, false), (200, 100, false), (-1_000_000, 0, false)]
-        {
-            assert_eq!(is_asleep(at(last_seen_at), at(100), sleep_after), asleep, "{last_seen_at} {sleep_after}");
+        for (last_seen_at, sleep_after, asleep) in [
+            (0, 100, false),
+            (-1, 100, true),
+            (50, 100, false),
+            (200, 100, false),
+            (-1_000_000, 0, false),
+        ] {
+            assert_eq!(
+                is_asleep(at(last_seen_at), at(100), sleep_after),
+                asleep,
+                "{last_seen_at} {sleep_after}"
+            );
         }
     }
 
@@ -103,19 +111,26 @@ mod tests {
         for text in [ID.to_owned(), ID.to_uppercase()] {
             assert_eq!(ClientId::parse(&text).map(|id| id.to_string()), Ok(ID.to_owned()));
         }
-        assert_eq!(serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serializes"), ID);
+        assert_eq!(
+            serde_json::to_value(ClientId::parse(ID).expect("an id")).expect("serializes"),
+            ID
+        );
     }
 
     #[test]
     fn a_prefix_gives_the_range_of_ids_that_start_with_it() {
-        let range =
-            |text: &str| ClientId::range_of_prefix(text).map(|(first, last)| (first.to_string(), last.to_string()));
+        let range = |text: &str| {
+            ClientId::range_of_prefix(text)
+                .map(|(first, last)| (first.to_string(), last.to_string()))
+        };
         let of = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
 
         assert_eq!(range(ID), of(ID, ID));
-        let short = of("72b60000-0000-0000-0000-000000000000", "72b6ffff-ffff-ffff-ffff-ffffffffffff");
+        let short =
+            of("72b60000-0000-0000-0000-000000000000", "72b6ffff-ffff-ffff-ffff-ffffffffffff");
         assert_eq!((range("72b6"), range("72B6")), (short.clone(), short));
-        let longer = of("72b68208-3000-0000-0000-000000000000", "72b68208-3fff-ffff-ffff-ffffffffffff");
+        let longer =
+            of("72b68208-3000-0000-0000-000000000000", "72b68208-3fff-ffff-ffff-ffffffffffff");
         assert_eq!(range("72b68208-3"), longer);
         for text in ["", "72b", "Claude", "72b6820836", "72b682083-", "72b6é", &format!("{ID}0")] {
             assert_eq!(range(text), None, "{text}");

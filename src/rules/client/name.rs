@@ -111,7 +111,9 @@ fn is_stacking_mark(character: char) -> Result<bool, ClientNameError> {
     match get_general_category(character) {
         Category::Control => Err(ClientNameError::ControlCharacter),
         Category::Format => Err(ClientNameError::FormatCharacter),
-        Category::LineSeparator | Category::ParagraphSeparator => Err(ClientNameError::LineSeparator),
+        Category::LineSeparator | Category::ParagraphSeparator => {
+            Err(ClientNameError::LineSeparator)
+        }
         Category::Unassigned | Category::PrivateUse => Err(ClientNameError::UnassignedCharacter),
         category => Ok(matches!(category, Category::NonspacingMark | Category::EnclosingMark)),
     }
@@ -186,7 +188,9 @@ mod tests {
             ('\u{378}', Error::UnassignedCharacter),
         ];
         for (character, expected) in cases {
-            for text in [format!("{character}name"), format!("na{character}me"), format!("name{character}")] {
+            for text in
+                [format!("{character}name"), format!("na{character}me"), format!("name{character}")]
+            {
                 assert_eq!(name(&text), Err(expected), "{character:?}");
             }
         }
@@ -218,8 +222,15 @@ mod tests {
 
     #[test]
     fn a_name_needs_a_visible_character() {
-        let invisible =
-            ["\u{2800}", "\u{3164}", "\u{115F}\u{1160}", "\u{FFA0} ", "\u{200C}\u{200D}", "\u{FE0F}", "\u{E0100}"];
+        let invisible = [
+            "\u{2800}",
+            "\u{3164}",
+            "\u{115F}\u{1160}",
+            "\u{FFA0} ",
+            "\u{200C}\u{200D}",
+            "\u{FE0F}",
+            "\u{E0100}",
+        ];
         for text in ["", " ", "\u{A0}\u{2003}\u{3000}", "\t\n"].into_iter().chain(invisible) {
             assert_eq!(name(text), Err(ClientNameError::Blank), "{text:?}");
         }
@@ -238,9 +249,16 @@ mod tests {
         for mark in ["\u{300}", "\u{20DD}"] {
             assert_eq!(name(&piled(mark, 8)), Ok(piled(mark, 8)));
             assert_eq!(name(&piled(mark, 9)), Err(ClientNameError::TooManyMarks));
-            assert!(name(&format!("{}{}", piled(mark, 8), piled(mark, 8))).is_ok(), "a letter ends the row");
+            assert!(
+                name(&format!("{}{}", piled(mark, 8), piled(mark, 8))).is_ok(),
+                "a letter ends the row"
+            );
             let joined = format!("{}\u{200D}{mark}", piled(mark, 8));
-            assert_eq!(name(&joined), Err(ClientNameError::TooManyMarks), "a joiner does not end the row");
+            assert_eq!(
+                name(&joined),
+                Err(ClientNameError::TooManyMarks),
+                "a joiner does not end the row"
+            );
         }
     }
 

@@ -21,7 +21,9 @@ impl ClientProof {
         let describes_itself = || {
             let document = document.and_then(authority);
             let redirect = authority(redirect);
-            document.zip(redirect).is_some_and(|(document, redirect)| document.eq_ignore_ascii_case(redirect))
+            document
+                .zip(redirect)
+                .is_some_and(|(document, redirect)| document.eq_ignore_ascii_case(redirect))
         };
         match kind {
             RedirectKind::Https if describes_itself() => Self::Host,
@@ -57,18 +59,47 @@ mod tests {
         let cases = [
             (Some("https://app.example/client.json"), "https://app.example/cb", Https, Host),
             (Some("https://app.example/client.json"), "https://APP.example?x=1", Https, Host),
-            (Some("https://app.example:8443/client.json"), "https://app.example:8443/cb", Https, Host),
-            (Some("https://app.example/client.json"), "https://app.example:8443/cb", Https, Unproven),
-            (Some("https://app.example/client.json"), "https://evil.example/app.example/cb", Https, Unproven),
-            (Some("https://app.example/client.json"), "https://www.app.example/cb", Https, Unproven),
+            (
+                Some("https://app.example:8443/client.json"),
+                "https://app.example:8443/cb",
+                Https,
+                Host,
+            ),
+            (
+                Some("https://app.example/client.json"),
+                "https://app.example:8443/cb",
+                Https,
+                Unproven,
+            ),
+            (
+                Some("https://app.example/client.json"),
+                "https://evil.example/app.example/cb",
+                Https,
+                Unproven,
+            ),
+            (
+                Some("https://app.example/client.json"),
+                "https://www.app.example/cb",
+                Https,
+                Unproven,
+            ),
             (Some("https://app.example/client.json"), "http://localhost:1/cb", Loopback, Device),
             (Some("https://localhost/client.json"), "https://localhost/cb", Loopback, Device),
-            (Some("https://app.example/client.json"), "cursor://app.example/cb", PrivateUse, Device),
+            (
+                Some("https://app.example/client.json"),
+                "cursor://app.example/cb",
+                PrivateUse,
+                Device,
+            ),
             (None, "https://app.example/cb", Https, Unproven),
             (None, "http://127.0.0.1/cb", Loopback, Device),
         ];
         for (document, redirect, kind, expected) in cases {
-            assert_eq!(ClientProof::of(document, redirect, kind), expected, "{document:?} {redirect}");
+            assert_eq!(
+                ClientProof::of(document, redirect, kind),
+                expected,
+                "{document:?} {redirect}"
+            );
         }
     }
 

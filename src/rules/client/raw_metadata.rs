@@ -74,7 +74,8 @@ impl RawClientMetadata {
     /// The items of a list, which must not be empty.
     pub fn list(&self, member: Member) -> Result<Option<&[Value]>, MetadataError> {
         let Some(value) = self.value(member) else { return Ok(None) };
-        let items = value.as_array().ok_or_else(|| MetadataError::new(member, Problem::NotAList))?;
+        let items =
+            value.as_array().ok_or_else(|| MetadataError::new(member, Problem::NotAList))?;
         if items.is_empty() {
             return Err(MetadataError::new(member, Problem::EmptyList));
         }
@@ -139,7 +140,8 @@ mod tests {
     fn members_have_the_names_of_the_rfc_and_unknown_ones_are_ignored() {
         for member in Member::ALL {
             let raw =
-                read(&json!({ member.name(): "here", "client_id": "x", "x": [{}] }).to_string()).expect("an object");
+                read(&json!({ member.name(): "here", "client_id": "x", "x": [{}] }).to_string())
+                    .expect("an object");
 
             for other in Member::ALL {
                 let expected = (other == member).then(|| json!("here"));
@@ -159,7 +161,10 @@ mod tests {
     #[test]
     fn null_counts_as_absent() {
         for member in Member::ALL {
-            assert_eq!(read(&json!({ member.name(): null }).to_string()).expect("an object").value(member), None);
+            assert_eq!(
+                read(&json!({ member.name(): null }).to_string()).expect("an object").value(member),
+                None
+            );
         }
     }
 
@@ -169,7 +174,10 @@ mod tests {
             (r#"{"scope":"a","scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
             (r#"{"scope":null,"scope":"a"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
             (r#"{"scope":"a","sc\u006fpe":"b"}"#, Err(UnreadableBody::DuplicateMember("scope"))),
-            (r#"{"tos_uri":1,"scope":1,"tos_uri":1,"scope":1}"#, Err(UnreadableBody::DuplicateMember("tos_uri"))),
+            (
+                r#"{"tos_uri":1,"scope":1,"tos_uri":1,"scope":1}"#,
+                Err(UnreadableBody::DuplicateMember("tos_uri")),
+            ),
             (r#"{"scope":"a","scope":"a"} x"#, Err(UnreadableBody::NotJson)),
             (r#"{"x":1,"x":2,"y":{"scope":1},"z":{"scope":1}}"#, Ok(RawClientMetadata::default())),
         ];
@@ -217,15 +225,25 @@ mod tests {
     fn an_error_names_the_member_of_the_wrong_type() {
         let raw = read(r#"{"scope":["a"],"client_name":7,"redirect_uris":"x","grant_types":{},"response_types":[]}"#)
             .expect("an object");
-        let described = |error: Option<MetadataError>| error.map(|error| error.to_string()).unwrap_or_default();
+        let described =
+            |error: Option<MetadataError>| error.map(|error| error.to_string()).unwrap_or_default();
         let text = |member| described(raw.text(member).err());
         let list = |member| described(raw.list(member).err());
 
         assert_eq!(text(Member::Scope), "scope is not a string: send a JSON string");
         assert_eq!(text(Member::ClientName), "client_name is not a string: send a JSON string");
-        assert_eq!(list(Member::RedirectUris), "redirect_uris is not a list: send a JSON list of strings");
-        assert_eq!(list(Member::GrantTypes), "grant_types is not a list: send a JSON list of strings");
-        assert_eq!(list(Member::ResponseTypes), "response_types is an empty list: send at least one value");
+        assert_eq!(
+            list(Member::RedirectUris),
+            "redirect_uris is not a list: send a JSON list of strings"
+        );
+        assert_eq!(
+            list(Member::GrantTypes),
+            "grant_types is not a list: send a JSON list of strings"
+        );
+        assert_eq!(
+            list(Member::ResponseTypes),
+            "response_types is an empty list: send at least one value"
+        );
         assert_eq!(
             (text(Member::TosUri), list(Member::TosUri)),
             (String::new(), String::new()),

@@ -64,7 +64,8 @@ pub(crate) fn redirect_uris(
     }
     let mut uris = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let uri = redirect_uri(item, rules).map_err(|problem| MetadataError::in_item(member, index, problem))?;
+        let uri = redirect_uri(item, rules)
+            .map_err(|problem| MetadataError::in_item(member, index, problem))?;
         if !uris.contains(&uri) {
             uris.push(uri);
         }
@@ -74,7 +75,8 @@ pub(crate) fn redirect_uris(
 
 fn redirect_uri(item: &Value, rules: &RegistrationRules<'_>) -> Result<RedirectUri, Problem> {
     let uri = RedirectUri::parse(item.as_str().ok_or(Problem::NotAString)?)?;
-    let listed = |schemes: &[String]| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(uri.scheme()));
+    let listed =
+        |schemes: &[String]| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(uri.scheme()));
     if uri.kind() == RedirectKind::PrivateUse && !rules.private_schemes.is_none_or(listed) {
         return Err(Problem::UnlistedScheme);
     }
@@ -91,7 +93,8 @@ pub(crate) fn grant_types(
     let Some(items) = raw.list(member)? else { return Ok(GrantType::ALL.into()) };
     let mut grant_types = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
-        let grant_type = grant_type(item, rules).map_err(|problem| MetadataError::in_item(member, index, problem))?;
+        let grant_type = grant_type(item, rules)
+            .map_err(|problem| MetadataError::in_item(member, index, problem))?;
         grant_types.extend(grant_type);
     }
     if !grant_types.contains(&GrantType::AuthorizationCode) {
@@ -139,7 +142,10 @@ pub(crate) fn token_endpoint_auth_method(
 
 /// RFC 7591 section 2 and RFC 6749 section 3.3: scopes that are not in the catalog, or that it
 /// reserves for confidential clients, are left out. The response shows the registered scopes.
-pub(crate) fn scope(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> Result<ScopeSet, MetadataError> {
+pub(crate) fn scope(
+    raw: &RawClientMetadata,
+    rules: &RegistrationRules<'_>,
+) -> Result<ScopeSet, MetadataError> {
     let member = Member::Scope;
     let text = raw.text(member)?.unwrap_or_default();
     if text.chars().nth(MAX_SCOPE_LENGTH).is_some() {
@@ -150,7 +156,10 @@ pub(crate) fn scope(raw: &RawClientMetadata, rules: &RegistrationRules<'_>) -> R
     Ok(sent.into_iter().filter(|token| is_open(token.as_str())).collect())
 }
 
-pub(crate) fn web_uri(raw: &RawClientMetadata, member: Member) -> Result<Option<WebUri>, MetadataError> {
+pub(crate) fn web_uri(
+    raw: &RawClientMetadata,
+    member: Member,
+) -> Result<Option<WebUri>, MetadataError> {
     optional_uri(raw, member, WebUri::parse)
 }
 

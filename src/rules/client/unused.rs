@@ -40,7 +40,11 @@ impl UnusedBounds {
 
     /// How many of the least recently seen clients to delete. `sizes` are their sizes in that
     /// order. Returns 0 within the bounds.
-    pub fn how_many_to_delete(&self, unused: Unused, sizes: impl IntoIterator<Item = u64>) -> usize {
+    pub fn how_many_to_delete(
+        &self,
+        unused: Unused,
+        sizes: impl IntoIterator<Item = u64>,
+    ) -> usize {
         if !self.are_exceeded_by(unused) {
             return 0;
         }
@@ -49,7 +53,10 @@ impl UnusedBounds {
         let mut left = unused;
         let is_still_over = |bytes: &u64| {
             let is_over = low.are_exceeded_by(left);
-            left = Unused { clients: left.clients.saturating_sub(1), bytes: left.bytes.saturating_sub(*bytes) };
+            left = Unused {
+                clients: left.clients.saturating_sub(1),
+                bytes: left.bytes.saturating_sub(*bytes),
+            };
             is_over
         };
         sizes.into_iter().take_while(is_still_over).count()
@@ -70,7 +77,11 @@ mod tests {
     fn a_bound_is_exceeded_by_one_more_client_or_byte() {
         let cases = [((32, 3_200), false), ((33, 0), true), ((0, 3_201), true), ((0, 0), false)];
         for ((clients, bytes), expected) in cases {
-            assert_eq!(BOUNDS.are_exceeded_by(unused(clients, bytes)), expected, "{clients} {bytes}");
+            assert_eq!(
+                BOUNDS.are_exceeded_by(unused(clients, bytes)),
+                expected,
+                "{clients} {bytes}"
+            );
         }
     }
 
@@ -78,7 +89,11 @@ mod tests {
     fn a_bound_is_nearly_reached_at_80_percent() {
         let cases = [((25, 0), false), ((26, 0), true), ((0, 2_559), false), ((0, 2_560), true)];
         for ((clients, bytes), expected) in cases {
-            assert_eq!(BOUNDS.are_nearly_reached_by(unused(clients, bytes)), expected, "{clients} {bytes}");
+            assert_eq!(
+                BOUNDS.are_nearly_reached_by(unused(clients, bytes)),
+                expected,
+                "{clients} {bytes}"
+            );
         }
         let huge = UnusedBounds { clients: u64::MAX, bytes: u64::MAX };
         assert!(!huge.are_nearly_reached_by(unused(1, 1)));
@@ -88,7 +103,11 @@ mod tests {
     fn a_recount_is_needed_after_a_sixteenth_of_a_bound() {
         let cases = [((2, 200), false), ((3, 0), true), ((0, 201), true)];
         for ((clients, bytes), expected) in cases {
-            assert_eq!(BOUNDS.need_a_recount_after(unused(clients, bytes)), expected, "{clients} {bytes}");
+            assert_eq!(
+                BOUNDS.need_a_recount_after(unused(clients, bytes)),
+                expected,
+                "{clients} {bytes}"
+            );
         }
     }
 
@@ -106,7 +125,11 @@ mod tests {
         ];
         for (clients, bytes, sizes, expected) in cases {
             let sizes = sizes.iter().copied();
-            assert_eq!(BOUNDS.how_many_to_delete(unused(clients, bytes), sizes), expected, "{clients} {bytes}");
+            assert_eq!(
+                BOUNDS.how_many_to_delete(unused(clients, bytes), sizes),
+                expected,
+                "{clients} {bytes}"
+            );
         }
     }
 }

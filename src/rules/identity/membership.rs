@@ -7,7 +7,9 @@ use crate::identity::permission::Role;
 /// leaves (`None`). `administrators` are the administrators whose accounts are not disabled.
 pub fn keeps_an_administrator(administrators: &[UserId], user: UserId, role: Option<Role>) -> bool {
     let is_administrator = administrators.contains(&user);
-    !is_administrator || role == Some(Role::Admin) || administrators.iter().any(|other| *other != user)
+    !is_administrator
+        || role == Some(Role::Admin)
+        || administrators.iter().any(|other| *other != user)
 }
 
 #[cfg(test)]
@@ -19,7 +21,8 @@ mod tests {
     #[test]
     fn the_last_active_administrator_can_neither_be_demoted_nor_removed() {
         let user = |number| UserId(Uuid::from_u64_pair(0, number));
-        let administrators = |numbers: &[u64]| numbers.iter().copied().map(user).collect::<Vec<_>>();
+        let administrators =
+            |numbers: &[u64]| numbers.iter().copied().map(user).collect::<Vec<_>>();
         let cases: [(&[u64], Option<Role>, bool); 9] = [
             (&[1], None, false),
             (&[1], Some(Role::Standard), false),
@@ -33,7 +36,11 @@ mod tests {
             (&[], None, true),
         ];
         for (active, role, expected) in cases {
-            assert_eq!(keeps_an_administrator(&administrators(active), user(1), role), expected, "{active:?} {role:?}");
+            assert_eq!(
+                keeps_an_administrator(&administrators(active), user(1), role),
+                expected,
+                "{active:?} {role:?}"
+            );
         }
     }
 }

@@ -112,14 +112,17 @@ impl Role {
                     | Permission::UserAccessRead
                     | Permission::UserAppKeys
             ),
-            Self::ReadOnly => matches!(permission, Permission::OrgAuthorizedAppsRead | Permission::UserAccessRead),
+            Self::ReadOnly => {
+                matches!(permission, Permission::OrgAuthorizedAppsRead | Permission::UserAccessRead)
+            }
         }
     }
 
     /// Whether a member may grant a scope to an app. An app never gets a permission that its user
     /// does not have, and read-only members cannot let an app change anything.
     pub fn may_grant(self, scope: &Scope) -> bool {
-        let has_permission = Permission::find(scope.name.as_str()).is_none_or(|permission| self.permits(permission));
+        let has_permission =
+            Permission::find(scope.name.as_str()).is_none_or(|permission| self.permits(permission));
         has_permission && !(self == Self::ReadOnly && scope.changes)
     }
 
@@ -218,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_role_never_grants_a_missing_permission_even_if_the_catalog_marks_the_scope_as_see() {
-        let text = "[permission]\norg_management = { description = \"See settings\", changes = \"see\" }";
+        let text =
+            "[permission]\norg_management = { description = \"See settings\", changes = \"see\" }";
         let catalog = ScopeCatalog::from_toml(text).expect("a catalog");
         let scope = catalog.find("org_management").expect("a scope of the catalog");
 
@@ -232,7 +236,11 @@ mod tests {
             let scope = catalog.find(permission.as_str());
 
             assert_eq!(scope.map(|scope| scope.name.as_str()), Some(permission.as_str()));
-            assert!(Permission::ALL[..index].iter().all(|earlier| earlier.as_str() != permission.as_str()));
+            assert!(
+                Permission::ALL[..index]
+                    .iter()
+                    .all(|earlier| earlier.as_str() != permission.as_str())
+            );
         }
     }
 }

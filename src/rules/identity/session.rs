@@ -8,7 +8,8 @@ pub const IDLE_TIMEOUT: i64 = 8 * 3_600;
 pub const ABSOLUTE_TIMEOUT: i64 = 24 * 3_600;
 
 pub const fn is_expired(signed_in_at: Timestamp, last_seen_at: Timestamp, now: Timestamp) -> bool {
-    now.seconds_since(last_seen_at) > IDLE_TIMEOUT || now.seconds_since(signed_in_at) > ABSOLUTE_TIMEOUT
+    now.seconds_since(last_seen_at) > IDLE_TIMEOUT
+        || now.seconds_since(signed_in_at) > ABSOLUTE_TIMEOUT
 }
 
 #[cfg(test)]
@@ -28,7 +29,11 @@ mod tests {
             (100, 100, 0, false),
         ];
         for (signed_in, last_seen, now, expired) in cases {
-            assert_eq!(is_expired(at(signed_in), at(last_seen), at(now)), expired, "{signed_in} {last_seen} {now}");
+            assert_eq!(
+                is_expired(at(signed_in), at(last_seen), at(now)),
+                expired,
+                "{signed_in} {last_seen} {now}"
+            );
         }
     }
 }

@@ -40,9 +40,14 @@ pub struct CodeResponse<'a> {
 impl TrustedRedirect {
     /// A request may omit `redirect_uri` if the client registered exactly one (RFC 6749 section
     /// 3.1.2.3), unless the port of that URI can vary.
-    pub fn of(requested: Option<&str>, client: &ClientMetadata) -> Result<Self, MismatchingRedirect> {
+    pub fn of(
+        requested: Option<&str>,
+        client: &ClientMetadata,
+    ) -> Result<Self, MismatchingRedirect> {
         match (requested, client.redirect_uris()) {
-            (None, [only]) if !only.has_free_port() => Ok(Self { uri: only.clone(), was_sent: false }),
+            (None, [only]) if !only.has_free_port() => {
+                Ok(Self { uri: only.clone(), was_sent: false })
+            }
             (None, _) => Err(MismatchingRedirect),
             (Some(requested), registered) => {
                 let is_registered = registered.iter().any(|uri| uri.matches(requested));
@@ -93,7 +98,8 @@ impl TrustedRedirect {
     }
 
     pub fn with_refusal(&self, refusal: &Refusal, state: Option<&str>, issuer: &str) -> String {
-        let mut pairs = vec![("error", refusal.code.as_str()), ("error_description", &refusal.description)];
+        let mut pairs =
+            vec![("error", refusal.code.as_str()), ("error_description", &refusal.description)];
         pairs.extend(state.map(|state| ("state", state)));
         pairs.push(("iss", issuer));
         self.with_parameters(&pairs)
@@ -143,8 +149,12 @@ mod tests {
 
     #[test]
     fn only_registered_uris_are_trusted_and_they_are_used_as_requested() {
-        let several =
-            ["https://app.example/cb", "http://localhost/cb", "http://127.0.0.1:33418/", "cursor://anysphere/cb"];
+        let several = [
+            "https://app.example/cb",
+            "http://localhost/cb",
+            "http://127.0.0.1:33418/",
+            "cursor://anysphere/cb",
+        ];
         let cases = [
             (&several[..], Some("https://app.example/cb"), true),
             (&several[..], Some("http://localhost:3118/cb"), true),
@@ -174,19 +184,34 @@ mod tests {
             let uri = found.as_ref().map(TrustedRedirect::as_str).ok();
             assert_eq!(uri.is_some(), expected, "{requested:?} of {registered:?}");
             assert_eq!(uri, requested.or(registered.first().copied()).filter(|_| expected));
-            assert_eq!(found.is_ok_and(|redirect| redirect.was_sent()), expected && requested.is_some());
+            assert_eq!(
+                found.is_ok_and(|redirect| redirect.was_sent()),
+                expected && requested.is_some()
+            );
         }
     }
 
     #[test]
     fn a_client_of_an_earlier_version_keeps_its_redirect_uri_byte_for_byte() {
-        for uri in ["https://App.example:443/cb", "com.Example.App:/cb", "https://app.example/a/../cb"] {
+        for uri in
+            ["https://App.example:443/cb", "com.Example.App:/cb", "https://app.example/a/../cb"]
+        {
             let registered = client(&[uri]);
             let other = uri.to_lowercase().replace(":443", "").replace("/a/..", "");
 
-            assert_eq!(TrustedRedirect::of(Some(uri), &registered).as_ref().map(TrustedRedirect::as_str), Ok(uri));
-            assert_eq!(TrustedRedirect::of(None, &registered).as_ref().map(TrustedRedirect::as_str), Ok(uri));
-            assert_eq!(TrustedRedirect::of(Some(&other), &registered), Err(MismatchingRedirect), "{uri}");
+            assert_eq!(
+                TrustedRedirect::of(Some(uri), &registered).as_ref().map(TrustedRedirect::as_str),
+                Ok(uri)
+            );
+            assert_eq!(
+                TrustedRedirect::of(None, &registered).as_ref().map(TrustedRedirect::as_str),
+                Ok(uri)
+            );
+            assert_eq!(
+                TrustedRedirect::of(Some(&other), &registered),
+                Err(MismatchingRedirect),
+                "{uri}"
+            );
         }
     }
 

@@ -47,7 +47,9 @@ pub enum RedirectUriError {
     Syntax(#[from] UriSyntaxError),
     #[error("must use https; http is allowed only for 127.0.0.1, [::1] and localhost")]
     HttpBeyondLoopback,
-    #[error("uses a reserved scheme: use https, or a scheme of your app, such as com.example.app:/callback")]
+    #[error(
+        "uses a reserved scheme: use https, or a scheme of your app, such as com.example.app:/callback"
+    )]
     DeniedScheme,
     #[error("has a wildcard in its host: register each URI separately")]
     Wildcard,
@@ -132,7 +134,10 @@ impl RedirectUri {
         Self::read(text, Uri::parse_any_spelling)
     }
 
-    fn read(text: &str, parse: fn(&str) -> Result<Uri, UriSyntaxError>) -> Result<Self, RedirectUriError> {
+    fn read(
+        text: &str,
+        parse: fn(&str) -> Result<Uri, UriSyntaxError>,
+    ) -> Result<Self, RedirectUriError> {
         check_length(text)?;
         check_no_fragment(text)?;
         check_scheme(text)?;
@@ -165,7 +170,8 @@ impl RedirectUri {
     pub fn matches(&self, requested: &str) -> bool {
         self.text == requested
             || self.around_port().is_some_and(|registered| {
-                Self::parse_any_spelling(requested).is_ok_and(|requested| requested.around_port() == Some(registered))
+                Self::parse_any_spelling(requested)
+                    .is_ok_and(|requested| requested.around_port() == Some(registered))
             })
     }
 
@@ -240,7 +246,11 @@ fn kind_of_https(host: Host<'_>) -> RedirectKind {
 /// RFC 8252 sections 7.3 and 8.3.
 fn kind_of_http(uri: &Uri) -> Result<RedirectKind, RedirectUriError> {
     uri.host()?;
-    if uri.is_http_on_loopback() { Ok(RedirectKind::Loopback) } else { Err(RedirectUriError::HttpBeyondLoopback) }
+    if uri.is_http_on_loopback() {
+        Ok(RedirectKind::Loopback)
+    } else {
+        Err(RedirectUriError::HttpBeyondLoopback)
+    }
 }
 
 impl Serialize for RedirectUri {
@@ -299,7 +309,10 @@ mod tests {
             ("myapp://", RedirectKind::PrivateUse),
         ];
         for (text, kind) in cases {
-            assert_eq!(RedirectUri::parse(text).map(|uri| (uri.to_string(), uri.kind())), Ok((text.to_owned(), kind)));
+            assert_eq!(
+                RedirectUri::parse(text).map(|uri| (uri.to_string(), uri.kind())),
+                Ok((text.to_owned(), kind))
+            );
         }
     }
 
@@ -316,7 +329,10 @@ mod tests {
             ("https://example.com/cb\n", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("ht\ttps://example.com/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("https:\\\\example.com/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
-            ("https://example.com\\@evil.example/", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
+            (
+                "https://example.com\\@evil.example/",
+                Error::Syntax(UriSyntaxError::ForbiddenCharacter),
+            ),
             ("https://bücher.example/cb", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("https://example.com/<script>", Error::Syntax(UriSyntaxError::ForbiddenCharacter)),
             ("https://example.com/%zz", Error::Syntax(UriSyntaxError::BadPercentEncoding)),
@@ -406,10 +422,21 @@ mod tests {
     #[test]
     fn every_denied_scheme_is_refused_in_any_case() {
         for scheme in DENIED_SCHEMES {
-            for text in [format!("{scheme}:x"), format!("{scheme}://host/cb"), format!("{}:x", scheme.to_uppercase())] {
-                assert_eq!(RedirectUri::parse(&text), Err(RedirectUriError::DeniedScheme), "{text}");
+            for text in [
+                format!("{scheme}:x"),
+                format!("{scheme}://host/cb"),
+                format!("{}:x", scheme.to_uppercase()),
+            ] {
+                assert_eq!(
+                    RedirectUri::parse(&text),
+                    Err(RedirectUriError::DeniedScheme),
+                    "{text}"
+                );
             }
-            assert!(RedirectUri::parse(&format!("{scheme}.example:x")).is_ok(), "{scheme} denies only itself");
+            assert!(
+                RedirectUri::parse(&format!("{scheme}.example:x")).is_ok(),
+                "{scheme} denies only itself"
+            );
         }
     }
 
@@ -470,7 +497,11 @@ mod tests {
             ("cursor://host:1/cb", "cursor://host:1/cb", true),
         ];
         for (registered, requested, expected) in cases {
-            assert_eq!(redirect(registered).matches(requested), expected, "{registered} for {requested}");
+            assert_eq!(
+                redirect(registered).matches(requested),
+                expected,
+                "{registered} for {requested}"
+            );
         }
     }
 
@@ -493,7 +524,14 @@ mod tests {
 
     /// Text that is close to the grammar, so that many cases are accepted.
     fn nearly_a_redirect() -> impl Strategy<Value = String> {
-        let scheme = prop_oneof!["https", "http", "HTTP", "cursor", "[a-zA-Z][a-z0-9+.-]{0,8}", "javascript"];
+        let scheme = prop_oneof![
+            "https",
+            "http",
+            "HTTP",
+            "cursor",
+            "[a-zA-Z][a-z0-9+.-]{0,8}",
+            "javascript"
+        ];
         let authority = prop_oneof![
             "//(localhost|127[.]0[.]0[.]1|\\[::1\\])(:[0-9]{0,5})?",
             "//[a-z0-9.*@:\\[\\]-]{0,20}",

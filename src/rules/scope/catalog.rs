@@ -69,14 +69,20 @@ pub struct ScopeCatalog {
 
 impl ScopeCatalog {
     pub fn from_toml(text: &str) -> Result<Self, CatalogError> {
-        let tables: toml::Table = text.parse().map_err(|error| CatalogError(vec![CatalogMistake::NotToml(error)]))?;
+        let tables: toml::Table =
+            text.parse().map_err(|error| CatalogError(vec![CatalogMistake::NotToml(error)]))?;
         let mut reader = Reader::default();
         reader.read(tables);
         if !reader.mistakes.is_empty() {
             return Err(CatalogError(reader.mistakes));
         }
         let matching = |rule: fn(&Scope) -> bool| {
-            reader.scopes.values().filter(|scope| rule(scope)).map(|scope| scope.name.clone()).collect()
+            reader
+                .scopes
+                .values()
+                .filter(|scope| rule(scope))
+                .map(|scope| scope.name.clone())
+                .collect()
         };
         Ok(Self {
             advertised: matching(|scope| scope.advertised),
@@ -117,13 +123,17 @@ impl Reader {
         // Groups come first: the entries of the other tables refer to them.
         match tables.remove("groups") {
             Some(toml::Value::Table(entries)) => self.read_groups(entries),
-            Some(_) => self.mistakes.push(CatalogMistake::UnknownTable { name: "groups".to_owned() }),
+            Some(_) => {
+                self.mistakes.push(CatalogMistake::UnknownTable { name: "groups".to_owned() })
+            }
             None => {}
         }
         for (name, value) in tables {
             match (name.as_str(), value) {
                 ("oidc", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Oidc, entries),
-                ("permission", toml::Value::Table(entries)) => self.read_kind(ScopeKind::Permission, entries),
+                ("permission", toml::Value::Table(entries)) => {
+                    self.read_kind(ScopeKind::Permission, entries)
+                }
                 _ => self.mistakes.push(CatalogMistake::UnknownTable { name }),
             }
         }
@@ -133,7 +143,9 @@ impl Reader {
         for (name, value) in entries {
             let path = format!("groups.{name}");
             match value {
-                toml::Value::String(title) if is_one_line(&title) => _ = self.groups.insert(name, title),
+                toml::Value::String(title) if is_one_line(&title) => {
+                    _ = self.groups.insert(name, title)
+                }
                 toml::Value::String(_) => self.mistakes.push(CatalogMistake::Title { path }),
                 _ => self.mistakes.push(CatalogMistake::Type { path, expected: "a string" }),
             }
@@ -168,13 +180,21 @@ impl Reader {
             match (key.as_str(), value) {
                 ("description", toml::Value::String(text)) => entry.description = text,
                 ("group", toml::Value::String(name)) => entry.group = self.find_group(path, &name),
-                ("changes", toml::Value::String(text)) if text == "see" => entry.changes = Some(false),
-                ("changes", toml::Value::String(text)) if text == "change" => entry.changes = Some(true),
-                ("changes", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "\"see\" or \"change\"" }),
+                ("changes", toml::Value::String(text)) if text == "see" => {
+                    entry.changes = Some(false)
+                }
+                ("changes", toml::Value::String(text)) if text == "change" => {
+                    entry.changes = Some(true)
+                }
+                ("changes", _) => self
+                    .mistakes
+                    .push(CatalogMistake::Type { path, expected: "\"see\" or \"change\"" }),
                 ("private", toml::Value::Boolean(flag)) => entry.private = flag,
                 ("advertised", toml::Value::Boolean(flag)) => entry.advertised = flag,
                 ("default", toml::Value::Boolean(flag)) => entry.default = flag,
-                ("description" | "group", _) => self.mistakes.push(CatalogMistake::Type { path, expected: "a string" }),
+                ("description" | "group", _) => {
+                    self.mistakes.push(CatalogMistake::Type { path, expected: "a string" })
+                }
                 ("private" | "advertised" | "default", _) => {
                     self.mistakes.push(CatalogMistake::Type { path, expected: "true or false" });
                 }
@@ -213,8 +233,11 @@ impl Entry {
     fn mistakes(&self, path: &str) -> impl Iterator<Item = CatalogMistake> {
         let path = path.to_owned();
         let private_but_offered = self.private && (self.advertised || self.default);
-        let description = (!is_one_line(&self.description)).then(|| CatalogMistake::Description { path: path.clone() });
-        description.into_iter().chain(private_but_offered.then_some(CatalogMistake::PrivateButOffered { path }))
+        let description = (!is_one_line(&self.description))
+            .then(|| CatalogMistake::Description { path: path.clone() });
+        description
+            .into_iter()
+            .chain(private_but_offered.then_some(CatalogMistake::PrivateButOffered { path }))
     }
 
     fn into_scope(self, name: ScopeToken, kind: ScopeKind) -> Scope {
@@ -263,7 +286,9 @@ pub enum CatalogMistake {
     NotATable { path: String },
     #[error("{path}: must be {expected}")]
     Type { path: String, expected: &'static str },
-    #[error("{path}: unknown key; a scope has description, group, changes, private, advertised and default")]
+    #[error(
+        "{path}: unknown key; a scope has description, group, changes, private, advertised and default"
+    )]
     UnknownKey { path: String },
     #[error("{path}: needs a description of 1 to {MAX_DESCRIPTION} characters on one line")]
     Description { path: String },
@@ -380,10 +405,14 @@ mod tests {
 
     #[test]
     fn a_repeated_name_and_invalid_toml_are_refused() {
-        let twice = "[permission]\na = { description = \"See a\" }\na = { description = \"See b\" }";
+        let twice =
+            "[permission]\na = { description = \"See a\" }\na = { description = \"See b\" }";
         for text in [twice, "[permission"] {
             let mistakes = mistakes_in(text);
-            assert!(mistakes.len() == 1 && mistakes[0].starts_with("not valid TOML"), "{mistakes:?}");
+            assert!(
+                mistakes.len() == 1 && mistakes[0].starts_with("not valid TOML"),
+                "{mistakes:?}"
+            );
         }
     }
 
@@ -402,7 +431,8 @@ mod tests {
             "#;
         let catalog = ScopeCatalog::from_toml(text).expect("a catalog");
 
-        let changing: Vec<_> = catalog.iter().filter(|scope| scope.changes).map(|scope| scope.name.as_str()).collect();
+        let changing: Vec<_> =
+            catalog.iter().filter(|scope| scope.changes).map(|scope| scope.name.as_str()).collect();
         assert_eq!(changing, ["history_read", "query", "read_all"]);
         for wrong in ["true", "\"read\""] {
             let text = format!("[permission]\na = {{ description = \"Do a\", changes = {wrong} }}");
@@ -414,8 +444,9 @@ mod tests {
     fn both_built_in_catalogs_set_changes_for_every_scope() {
         for text in [SHIPPED, MINIMAL] {
             let tables: toml::Table = text.parse().expect("TOML");
-            for (name, entry) in
-                ["oidc", "permission"].iter().flat_map(|kind| tables[*kind].as_table().expect("a table"))
+            for (name, entry) in ["oidc", "permission"]
+                .iter()
+                .flat_map(|kind| tables[*kind].as_table().expect("a table"))
             {
                 assert!(entry.get("changes").is_some(), "{name}");
             }
@@ -427,10 +458,22 @@ mod tests {
         let (minimal, shipped) = (ScopeCatalog::from_toml(MINIMAL).expect("a catalog"), shipped());
 
         assert!(minimal.iter().all(|scope| shipped.find(scope.name.as_str()) == Some(scope)));
-        assert_eq!((minimal.defaults(), minimal.advertised()), (shipped.defaults(), shipped.advertised()));
+        assert_eq!(
+            (minimal.defaults(), minimal.advertised()),
+            (shipped.defaults(), shipped.advertised())
+        );
         let own = |name: &str| Permission::ALL.iter().any(|permission| permission.as_str() == name);
-        let others: Vec<_> = minimal.iter().map(|scope| scope.name.as_str()).filter(|name| !own(name)).collect();
-        let expected = ["built_in_features", "email", "mcp_read", "mcp_write", "offline_access", "openid", "profile"];
+        let others: Vec<_> =
+            minimal.iter().map(|scope| scope.name.as_str()).filter(|name| !own(name)).collect();
+        let expected = [
+            "built_in_features",
+            "email",
+            "mcp_read",
+            "mcp_write",
+            "offline_access",
+            "openid",
+            "profile",
+        ];
         assert_eq!(others, expected);
         assert_eq!(minimal.iter().len(), expected.len() + Permission::ALL.len());
     }
@@ -439,7 +482,10 @@ mod tests {
     fn an_empty_catalog_is_valid() {
         let catalog = ScopeCatalog::from_toml("").expect("a catalog");
 
-        assert_eq!((catalog.iter().len(), catalog.advertised().len(), catalog.defaults().len()), (0, 0, 0));
+        assert_eq!(
+            (catalog.iter().len(), catalog.advertised().len(), catalog.defaults().len()),
+            (0, 0, 0)
+        );
     }
 
     #[test]
@@ -447,7 +493,10 @@ mod tests {
         let catalog = shipped();
         let mut seen = BTreeSet::new();
         for Scope { name, description, .. } in catalog.iter() {
-            assert!(description.starts_with(|first: char| first.is_ascii_uppercase()), "{name}: {description}");
+            assert!(
+                description.starts_with(|first: char| first.is_ascii_uppercase()),
+                "{name}: {description}"
+            );
             assert!(!description.ends_with('.'), "{name}: {description}");
             assert!(seen.insert(description), "{name}: {description}");
         }
@@ -478,8 +527,12 @@ mod tests {
         let catalog = shipped();
 
         assert_eq!(catalog.defaults().to_string(), "email mcp_read openid profile");
-        assert_eq!(catalog.advertised().to_string(), "email mcp_read offline_access openid profile");
-        let private: Vec<_> = catalog.iter().filter(|scope| scope.private).map(|scope| scope.name.as_str()).collect();
+        assert_eq!(
+            catalog.advertised().to_string(),
+            "email mcp_read offline_access openid profile"
+        );
+        let private: Vec<_> =
+            catalog.iter().filter(|scope| scope.private).map(|scope| scope.name.as_str()).collect();
         assert_eq!(private, ["api_keys_write"]);
     }
 
@@ -489,6 +542,9 @@ mod tests {
         for name in OIDC_NAMES {
             assert_eq!(catalog.find(name).map(|scope| scope.kind), Some(ScopeKind::Oidc), "{name}");
         }
-        assert_eq!(catalog.iter().filter(|scope| scope.kind == ScopeKind::Oidc).count(), OIDC_NAMES.len());
+        assert_eq!(
+            catalog.iter().filter(|scope| scope.kind == ScopeKind::Oidc).count(),
+            OIDC_NAMES.len()
+        );
     }
 }

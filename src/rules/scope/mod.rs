@@ -96,7 +96,11 @@ impl ScopeSet {
     /// Parses a `scope` parameter. `""` is the empty set.
     pub fn parse(raw: &str) -> Result<Self, ScopeError> {
         let mut names = raw.split(' ').filter(|name| !name.is_empty());
-        let set = names.by_ref().take(Self::MAX_PARSED).map(ScopeToken::parse).collect::<Result<_, _>>()?;
+        let set = names
+            .by_ref()
+            .take(Self::MAX_PARSED)
+            .map(ScopeToken::parse)
+            .collect::<Result<_, _>>()?;
         if names.next().is_some() {
             return Err(ScopeError::TooManyNames);
         }
@@ -135,7 +139,9 @@ impl ScopeSet {
     pub fn in_words(&self) -> String {
         const FEW: usize = 5;
         let mut words: Vec<String> = self.names().take(FEW).map(str::to_owned).collect();
-        words.extend(self.len().checked_sub(FEW).filter(|more| *more > 0).map(|more| format!("{more} more")));
+        words.extend(
+            self.len().checked_sub(FEW).filter(|more| *more > 0).map(|more| format!("{more} more")),
+        );
         match words.as_slice() {
             [] => "none".to_owned(),
             [only] => only.clone(),
@@ -208,7 +214,9 @@ pub enum ScopeError {
     EmptyName,
     #[error("a scope name is longer than {} characters", ScopeToken::MAX_LENGTH)]
     NameTooLong,
-    #[error("a scope name may contain only printable ASCII characters except spaces, quotes and backslashes")]
+    #[error(
+        "a scope name may contain only printable ASCII characters except spaces, quotes and backslashes"
+    )]
     ForbiddenCharacter,
     #[error("more than {} scope names", ScopeSet::MAX_PARSED)]
     TooManyNames,
@@ -248,7 +256,11 @@ mod tests {
             (&format!("{longest}x"), Err(ScopeError::NameTooLong)),
         ];
         for (raw, expected) in cases {
-            assert_eq!(ScopeToken::parse(raw).as_ref().map(ScopeToken::as_str), expected.as_ref().copied(), "{raw:?}");
+            assert_eq!(
+                ScopeToken::parse(raw).as_ref().map(ScopeToken::as_str),
+                expected.as_ref().copied(),
+                "{raw:?}"
+            );
         }
     }
 
@@ -277,7 +289,10 @@ mod tests {
     #[test]
     fn a_hundred_names_are_accepted_and_one_more_is_refused_even_if_repeated() {
         assert_eq!(ScopeSet::parse(&"a ".repeat(ScopeSet::MAX_PARSED)).map(|set| set.len()), Ok(1));
-        assert_eq!(ScopeSet::parse(&"a ".repeat(ScopeSet::MAX_PARSED + 1)), Err(ScopeError::TooManyNames));
+        assert_eq!(
+            ScopeSet::parse(&"a ".repeat(ScopeSet::MAX_PARSED + 1)),
+            Err(ScopeError::TooManyNames)
+        );
     }
 
     #[test]
@@ -296,7 +311,10 @@ mod tests {
     fn json_is_a_list_and_parsing_it_checks_every_name() {
         let read = |json| serde_json::from_str::<ScopeSet>(json).map_err(|error| error.to_string());
 
-        assert_eq!(serde_json::to_string(&set("openid email")).expect("serializes"), r#"["email","openid"]"#);
+        assert_eq!(
+            serde_json::to_string(&set("openid email")).expect("serializes"),
+            r#"["email","openid"]"#
+        );
         assert_eq!(read(r#"["openid","email"]"#), Ok(set("openid email")));
         assert!(read(r#"["openid email"]"#).is_err_and(|error| error.contains("printable ASCII")));
         assert!(read(r#"[""]"#).is_err_and(|error| error.contains("empty")));

@@ -80,7 +80,8 @@ pub struct ScopesRefused {
 
 /// Selects the scopes that the organization withholds.
 pub fn withheld_by_organization(withheld: &[Withheld]) -> ScopeSet {
-    let by_organization = withheld.iter().filter(|withheld| withheld.by == WithheldBy::Organization);
+    let by_organization =
+        withheld.iter().filter(|withheld| withheld.by == WithheldBy::Organization);
     by_organization.map(|withheld| withheld.scope.clone()).collect()
 }
 
@@ -93,7 +94,8 @@ impl OfferedScopes {
     /// `offline_access` and is not granted it gets none, for whatever reason it was withheld. For a
     /// client that does not request it, only the registration counts.
     pub fn allows_refresh(&self, granted: &ScopeSet) -> bool {
-        let was_withheld = self.withheld.iter().any(|withheld| withheld.scope.as_str() == OFFLINE_ACCESS);
+        let was_withheld =
+            self.withheld.iter().any(|withheld| withheld.scope.as_str() == OFFLINE_ACCESS);
         let was_requested = self.all().contains(OFFLINE_ACCESS) || was_withheld;
         !was_requested || granted.contains(OFFLINE_ACCESS)
     }
@@ -110,11 +112,15 @@ impl WithheldBy {
     /// The reason, to follow the names of the scopes, and who can change it.
     const fn reason(self) -> &'static str {
         match self {
-            Self::Organization => "not allowed for this client by the organization: its administrators can change this",
+            Self::Organization => {
+                "not allowed for this client by the organization: its administrators can change this"
+            }
             Self::Role => {
                 "not permitted by the role of the user: an administrator of the organization can change the role"
             }
-            Self::Server => "available only to clients approved by the operator of this server: ask the operator",
+            Self::Server => {
+                "available only to clients approved by the operator of this server: ask the operator"
+            }
         }
     }
 }
@@ -122,8 +128,11 @@ impl WithheldBy {
 /// Lists the scopes with the reasons why they are withheld.
 fn describe(withheld: &[Withheld]) -> String {
     let sentence = |by| {
-        let scopes: ScopeSet =
-            withheld.iter().filter(|withheld| withheld.by == by).map(|withheld| withheld.scope.clone()).collect();
+        let scopes: ScopeSet = withheld
+            .iter()
+            .filter(|withheld| withheld.by == by)
+            .map(|withheld| withheld.scope.clone())
+            .collect();
         let verb = if scopes.len() == 1 { "is" } else { "are" };
         (!scopes.is_empty()).then(|| format!("{} {verb} {}", scopes.in_words(), by.reason()))
     };
@@ -133,18 +142,25 @@ fn describe(withheld: &[Withheld]) -> String {
 /// Decides which scopes to offer to the user. The request is refused with `invalid_scope` if no
 /// scope is left, and with [`Excess::Refuse`] if any scope is withheld.
 pub fn offered_scopes(request: ScopeRequest<'_>) -> Result<OfferedScopes, ScopesRefused> {
-    let (offered, rest) = requested_scopes(&request).partition(|scope| withheld_by(scope, &request).is_none());
-    let withheld: Vec<_> =
-        rest.into_iter().filter_map(|scope| withheld_by(&scope, &request).map(|by| Withheld { scope, by })).collect();
-    let is_fixed = |scope: &ScopeToken| scope.as_str() == "openid" || request.required.contains(scope.as_str());
+    let (offered, rest) =
+        requested_scopes(&request).partition(|scope| withheld_by(scope, &request).is_none());
+    let withheld: Vec<_> = rest
+        .into_iter()
+        .filter_map(|scope| withheld_by(&scope, &request).map(|by| Withheld { scope, by }))
+        .collect();
+    let is_fixed = |scope: &ScopeToken| {
+        scope.as_str() == "openid" || request.required.contains(scope.as_str())
+    };
     let (fixed, optional) = offered.union(request.required).partition(is_fixed);
     let nothing_left = fixed.is_empty() && optional.is_empty();
     match withheld.is_empty() {
-        false if nothing_left || request.on_excess == Excess::Refuse => {
-            Err(ScopesRefused { refusal: Refusal::new(ErrorCode::InvalidScope, describe(&withheld)), withheld })
-        }
+        false if nothing_left || request.on_excess == Excess::Refuse => Err(ScopesRefused {
+            refusal: Refusal::new(ErrorCode::InvalidScope, describe(&withheld)),
+            withheld,
+        }),
         true if nothing_left => {
-            let remedy = "no scope is requested and this server has no default: name at least one in scope";
+            let remedy =
+                "no scope is requested and this server has no default: name at least one in scope";
             Err(ScopesRefused { refusal: Refusal::new(ErrorCode::InvalidScope, remedy), withheld })
         }
         _ => Ok(OfferedScopes { optional, fixed, withheld }),
@@ -161,12 +177,25 @@ pub fn still_permitted(
     catalog: &ScopeCatalog,
 ) -> ScopeSet {
     let on_excess = Excess::Narrow;
-    let request = ScopeRequest { requested: None, registered: granted, ceiling, required, role, catalog, on_excess };
+    let request = ScopeRequest {
+        requested: None,
+        registered: granted,
+        ceiling,
+        required,
+        role,
+        catalog,
+        on_excess,
+    };
     granted.clone().partition(|scope| withheld_by(scope, &request).is_none()).0
 }
 
 /// The scopes of a token that its user's current role permits.
-pub fn permitted_by_role(scopes: &ScopeSet, required: &ScopeSet, role: Role, catalog: &ScopeCatalog) -> ScopeSet {
+pub fn permitted_by_role(
+    scopes: &ScopeSet,
+    required: &ScopeSet,
+    role: Role,
+    catalog: &ScopeCatalog,
+) -> ScopeSet {
     let on_excess = Excess::Narrow;
     let request = ScopeRequest {
         requested: None,
@@ -239,8 +268,9 @@ mod tests {
     impl Case {
         fn offered(&self) -> Result<OfferedScopes, ScopesRefused> {
             let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-            let restriction =
-                self.allowed.map(|names| ScopesRestriction::from_stored(Vec::new(), set(names).into_iter().collect()));
+            let restriction = self.allowed.map(|names| {
+                ScopesRestriction::from_stored(Vec::new(), set(names).into_iter().collect())
+            });
             let required = set(self.required);
             offered_scopes(ScopeRequest {
                 requested: self.requested.map(set).as_ref(),
@@ -256,7 +286,10 @@ mod tests {
         /// Fixed, optional and withheld scopes, each as text.
         fn as_text(&self) -> (String, String, String) {
             let offered = self.offered().expect("scopes are offered");
-            let withheld = offered.withheld.iter().map(|withheld| format!("{} {:?}", withheld.scope, withheld.by));
+            let withheld = offered
+                .withheld
+                .iter()
+                .map(|withheld| format!("{} {:?}", withheld.scope, withheld.by));
             let withheld: Vec<_> = withheld.collect();
             (offered.fixed.to_string(), offered.optional.to_string(), withheld.join(", "))
         }
@@ -281,13 +314,19 @@ mod tests {
             (None, "", scopes("openid", "email mcp_read profile", "")),
         ];
         for (requested, registered, expected) in cases {
-            assert_eq!(Case { requested, registered, ..DEFAULT }.as_text(), expected, "{requested:?}");
+            assert_eq!(
+                Case { requested, registered, ..DEFAULT }.as_text(),
+                expected,
+                "{requested:?}"
+            );
         }
     }
 
     #[test]
     fn server_organization_and_role_withhold_scopes_and_the_rest_is_offered() {
-        let requested = Some("openid offline_access api_keys_write dashboards_read org_management metrics_read");
+        let requested = Some(
+            "openid offline_access api_keys_write dashboards_read org_management metrics_read",
+        );
         let allowed = Some("openid offline_access api_keys_write dashboards_read org_management");
         let role = Role::Standard;
 
@@ -338,7 +377,11 @@ mod tests {
             (Some("openid"), None, scopes("openid", "", "")),
         ];
         for (requested, allowed, expected) in cases {
-            assert_eq!(Case { requested, allowed, ..DEFAULT }.as_text(), expected, "{requested:?} {allowed:?}");
+            assert_eq!(
+                Case { requested, allowed, ..DEFAULT }.as_text(),
+                expected,
+                "{requested:?} {allowed:?}"
+            );
         }
     }
 
@@ -405,7 +448,11 @@ mod tests {
         };
         let within = Case { requested: Some("openid dashboards_read"), ..refuse };
 
-        assert!(refuse.refusal().starts_with("invalid_scope: metrics_read is not allowed for this client"));
+        assert!(
+            refuse
+                .refusal()
+                .starts_with("invalid_scope: metrics_read is not allowed for this client")
+        );
         assert_eq!(within.as_text(), scopes("openid", "dashboards_read", ""));
     }
 
@@ -419,8 +466,13 @@ mod tests {
             ("openid email", Some("openid"), "openid", true),
         ];
         for (requested, allowed, granted, expected) in cases {
-            let offered = Case { requested: Some(requested), allowed, ..DEFAULT }.offered().expect("offered");
-            assert_eq!(offered.allows_refresh(&set(granted)), expected, "{requested} {allowed:?} {granted}");
+            let offered =
+                Case { requested: Some(requested), allowed, ..DEFAULT }.offered().expect("offered");
+            assert_eq!(
+                offered.allows_refresh(&set(granted)),
+                expected,
+                "{requested} {allowed:?} {granted}"
+            );
         }
     }
 

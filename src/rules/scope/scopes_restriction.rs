@@ -104,10 +104,14 @@ impl ScopesRestriction {
     /// Converts the default of an organization to a restriction. A name that is no longer in the
     /// catalog counts as a permission scope.
     pub fn from_defaults(defaults: &ScopeSet, catalog: &ScopeCatalog) -> Self {
-        let is_oidc =
-            |name: &&ScopeToken| catalog.find(name.as_str()).is_some_and(|scope| scope.kind == ScopeKind::Oidc);
+        let is_oidc = |name: &&ScopeToken| {
+            catalog.find(name.as_str()).is_some_and(|scope| scope.kind == ScopeKind::Oidc)
+        };
         let (oidc_scopes, permission_scopes): (Vec<_>, Vec<_>) = defaults.iter().partition(is_oidc);
-        Self::from_stored(oidc_scopes.into_iter().cloned().collect(), permission_scopes.into_iter().cloned().collect())
+        Self::from_stored(
+            oidc_scopes.into_iter().cloned().collect(),
+            permission_scopes.into_iter().cloned().collect(),
+        )
     }
 
     pub fn to_defaults(&self) -> ScopeSet {
@@ -119,7 +123,11 @@ impl ScopesRestriction {
     }
 }
 
-fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Result<Vec<ScopeToken>, RestrictionError> {
+fn parse_list(
+    names: &[String],
+    kind: ScopeKind,
+    catalog: &ScopeCatalog,
+) -> Result<Vec<ScopeToken>, RestrictionError> {
     let count = names.len();
     let max = ScopesRestriction::MAX_NAMES;
     if count > max {
@@ -127,7 +135,8 @@ fn parse_list(names: &[String], kind: ScopeKind, catalog: &ScopeCatalog) -> Resu
     }
     let mut list: Vec<ScopeToken> = Vec::with_capacity(count);
     for (index, name) in names.iter().enumerate() {
-        let unknown = || RestrictionError::Unknown { kind, index, name: ScopeToken::parse(name).ok() };
+        let unknown =
+            || RestrictionError::Unknown { kind, index, name: ScopeToken::parse(name).ok() };
         let scope = catalog.find(name).ok_or_else(unknown)?;
         if scope.kind != kind {
             return Err(RestrictionError::WrongKind { kind, index, name: scope.name.clone() });
@@ -166,7 +175,9 @@ impl<'a> Ceiling<'a> {
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::Catalog(catalog) => catalog.find(name).is_some(),
-            Self::Restriction(restriction) => restriction.names().any(|listed| listed.as_str() == name),
+            Self::Restriction(restriction) => {
+                restriction.names().any(|listed| listed.as_str() == name)
+            }
             Self::Scopes(scopes) => scopes.contains(name),
         }
     }
@@ -181,7 +192,9 @@ pub fn ceiling(
 ) -> ScopeSet {
     let required = required.iter().cloned();
     match Ceiling::of(restriction, default_client_scopes, catalog) {
-        Ceiling::Catalog(catalog) => catalog.iter().map(|scope| scope.name.clone()).chain(required).collect(),
+        Ceiling::Catalog(catalog) => {
+            catalog.iter().map(|scope| scope.name.clone()).chain(required).collect()
+        }
         Ceiling::Restriction(restriction) => restriction.names().cloned().chain(required).collect(),
         Ceiling::Scopes(scopes) => scopes.iter().cloned().chain(required).collect(),
     }
@@ -233,7 +246,11 @@ pub fn state_digest(
 
 /// The same digest for the default of an organization, which limits every client without a
 /// restriction of its own.
-pub fn defaults_digest(org_id: OrgId, defaults: Option<&ScopeSet>, catalog: &ScopeCatalog) -> String {
+pub fn defaults_digest(
+    org_id: OrgId,
+    defaults: Option<&ScopeSet>,
+    catalog: &ScopeCatalog,
+) -> String {
     let mut hash = Sha256::new_with_prefix("default scopes restriction v1");
     hash.update(org_id.0.as_bytes());
     hash.update([u8::from(defaults.is_some())]);

@@ -34,9 +34,12 @@ impl Standing {
     /// Returns the granted scopes that are still permitted, or `None` if the user or the client may
     /// not have tokens at all.
     pub fn permitted(&self, granted: &ScopeSet, limits: ScopeLimits<'_>) -> Option<ScopeSet> {
-        let role = self.role.filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
+        let role = self
+            .role
+            .filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
         let ScopeLimits { catalog, required } = limits;
-        let ceiling = Ceiling::of(self.restriction.as_ref(), self.default_client_scopes.as_ref(), catalog);
+        let ceiling =
+            Ceiling::of(self.restriction.as_ref(), self.default_client_scopes.as_ref(), catalog);
         Some(still_permitted(granted, ceiling, required, role, catalog))
     }
 }
@@ -68,9 +71,15 @@ mod tests {
             (Standing { user_disabled_at: at, ..member() }, None),
             (Standing { client_disabled_at: at, ..member() }, None),
             (member(), Some("email mcp_read")),
-            (Standing { role: Some(Role::Admin), ..member() }, Some("email mcp_read org_management")),
+            (
+                Standing { role: Some(Role::Admin), ..member() },
+                Some("email mcp_read org_management"),
+            ),
             (Standing { restriction: Some(restriction(&[])), ..member() }, Some("email")),
-            (Standing { restriction: Some(restriction(&["mcp_read"])), ..member() }, Some("email mcp_read")),
+            (
+                Standing { restriction: Some(restriction(&["mcp_read"])), ..member() },
+                Some("email mcp_read"),
+            ),
             (Standing { default_client_scopes: Some(set("")), ..member() }, Some("email")),
             (
                 Standing {
@@ -84,7 +93,11 @@ mod tests {
         for (standing, expected) in cases {
             let limits = ScopeLimits { catalog: &catalog, required: &required };
 
-            assert_eq!(standing.permitted(&set(granted), limits), expected.map(set), "{standing:?}");
+            assert_eq!(
+                standing.permitted(&set(granted), limits),
+                expected.map(set),
+                "{standing:?}"
+            );
         }
     }
 }

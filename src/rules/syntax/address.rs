@@ -78,7 +78,8 @@ impl AddressRules {
             None => Ok(()),
             Some(AddressKind::Loopback) if self.allow_loopback => Ok(()),
             Some(kind) => {
-                let lists_embedded = embedded_in(address).iter().any(|embedded| self.lists(*embedded, kind));
+                let lists_embedded =
+                    embedded_in(address).iter().any(|embedded| self.lists(*embedded, kind));
                 if lists_embedded || self.lists(address, kind) { Ok(()) } else { Err(kind) }
             }
         }
@@ -86,8 +87,9 @@ impl AddressRules {
 
     fn lists(&self, address: IpAddr, kind: AddressKind) -> bool {
         let contains = |network: &&IpNet| network.contains(&address);
-        let suffices =
-            |network: &IpNet| kind != AddressKind::Metadata || network.prefix_len() == network.max_prefix_len();
+        let suffices = |network: &IpNet| {
+            kind != AddressKind::Metadata || network.prefix_len() == network.max_prefix_len()
+        };
         self.allow_networks.iter().filter(contains).any(suffices)
     }
 }
@@ -102,10 +104,12 @@ pub fn kind_of(address: IpAddr) -> Option<AddressKind> {
 }
 
 /// Most clouds use 169.254.169.254. The others are those of Azure, Alibaba and Oracle.
-const METADATA_V4: [[u8; 4]; 4] = [[169, 254, 169, 254], [168, 63, 129, 16], [100, 100, 100, 200], [192, 0, 0, 192]];
+const METADATA_V4: [[u8; 4]; 4] =
+    [[169, 254, 169, 254], [168, 63, 129, 16], [100, 100, 100, 200], [192, 0, 0, 192]];
 
 /// The metadata services of Amazon and Google.
-const METADATA_V6: [[u16; 8]; 2] = [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
+const METADATA_V6: [[u16; 8]; 2] =
+    [[0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
 
 fn kind_of_v4(address: Ipv4Addr) -> Option<AddressKind> {
     use AddressKind as Kind;
@@ -160,11 +164,15 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
 /// already converted IPv4-mapped addresses.
 fn embedded_in(address: IpAddr) -> Vec<IpAddr> {
     let IpAddr::V6(address) = address else { return Vec::new() };
-    let v4 = |high: u16, low: u16| IpAddr::from(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    let v4 = |high: u16, low: u16| {
+        IpAddr::from(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+    };
     match address.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => vec![v4(high, low)],
         [0x2002, high, low, ..] => vec![v4(high, low)],
-        [0x2001, 0, server_high, server_low, _, _, high, low] => vec![v4(server_high, server_low), v4(!high, !low)],
+        [0x2001, 0, server_high, server_low, _, _, high, low] => {
+            vec![v4(server_high, server_low), v4(!high, !low)]
+        }
         _ => Vec::new(),
     }
 }
@@ -179,7 +187,10 @@ mod tests {
 
     fn rules(allow_networks: &[&str], allow_loopback: bool) -> AddressRules {
         let network = |text: &&str| text.parse().unwrap_or_else(|_| IpNet::from(address(text)));
-        AddressRules { allow_networks: allow_networks.iter().map(network).collect(), allow_loopback }
+        AddressRules {
+            allow_networks: allow_networks.iter().map(network).collect(),
+            allow_loopback,
+        }
     }
 
     /// The first and last address of every range, and the addresses just outside.
@@ -351,14 +362,22 @@ mod tests {
             ("fd00:ec2::254", &["fd00::/8"], false),
         ];
         for (text, allowed, expected) in cases {
-            assert_eq!(rules(allowed, false).check(address(text)).is_ok(), expected, "{text} {allowed:?}");
+            assert_eq!(
+                rules(allowed, false).check(address(text)).is_ok(),
+                expected,
+                "{text} {allowed:?}"
+            );
         }
     }
 
     #[test]
     fn allow_loopback_allows_loopback_addresses_only() {
         for text in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(rules(&[], false).check(address(text)), Err(AddressKind::Loopback), "{text}");
+            assert_eq!(
+                rules(&[], false).check(address(text)),
+                Err(AddressKind::Loopback),
+                "{text}"
+            );
             assert_eq!(rules(&[], true).check(address(text)), Ok(()), "{text}");
         }
         for text in ["0.0.0.0", "::", "10.0.0.1", "169.254.169.254", "fe80::1"] {

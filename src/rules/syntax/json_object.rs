@@ -180,7 +180,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Struct<T> {
 
 /// Distinguishes `null` from a missing member: use it as `deserialize_with`, together with
 /// `default`.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -197,7 +199,14 @@ mod tests {
         assert_eq!(object.get("a"), Some(&json!([null])));
         assert_eq!(object.get("c"), None);
         let members = object.into_members();
-        assert_eq!(members, [("b".to_owned(), json!(1)), ("a".to_owned(), json!([null])), (String::new(), json!({}))]);
+        assert_eq!(
+            members,
+            [
+                ("b".to_owned(), json!(1)),
+                ("a".to_owned(), json!([null])),
+                (String::new(), json!({}))
+            ]
+        );
     }
 
     #[test]
@@ -215,7 +224,12 @@ mod tests {
             (br#"{"a": "\ud800"}"#, Text(JsonTextError::LoneSurrogate)),
         ];
         for (body, error) in cases {
-            assert_eq!(JsonObject::parse(body).err(), Some(error), "{}", String::from_utf8_lossy(body));
+            assert_eq!(
+                JsonObject::parse(body).err(),
+                Some(error),
+                "{}",
+                String::from_utf8_lossy(body)
+            );
         }
     }
 
@@ -227,7 +241,9 @@ mod tests {
 
     #[test]
     fn a_struct_is_not_read_from_a_list_and_null_differs_from_a_missing_member() {
-        let a = |text| serde_json::from_str::<ObjectOf<Known>>(text).ok().map(|ObjectOf(known)| known.a);
+        let a = |text| {
+            serde_json::from_str::<ObjectOf<Known>>(text).ok().map(|ObjectOf(known)| known.a)
+        };
         let cases = [
             ("{}", Some(None)),
             (r#"{"a":null,"b":1}"#, Some(Some(Value::Null))),

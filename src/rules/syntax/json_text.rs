@@ -18,7 +18,9 @@ pub enum JsonTextError {
     ByteOrderMark,
     #[error("the body is nested deeper than {MAX_DEPTH} levels: flatten it")]
     TooDeep,
-    #[error("the body escapes half of a surrogate pair: escape both halves or write the character itself")]
+    #[error(
+        "the body escapes half of a surrogate pair: escape both halves or write the character itself"
+    )]
     LoneSurrogate,
 }
 
@@ -77,7 +79,9 @@ fn skip_code_unit(after_u: &[u8]) -> Result<&[u8], JsonTextError> {
 /// Splits off four hexadecimal digits.
 fn code_unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
-    let unit = digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))?;
+    let unit = digits
+        .iter()
+        .try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))?;
     Some((unit, rest))
 }
 
@@ -160,7 +164,11 @@ mod tests {
         for text in halves {
             assert_eq!(check(text.as_bytes()), Err(JsonTextError::LoneSurrogate), "{text}");
         }
-        assert_eq!(check(br#""\\ud83d""#), Ok(r#""\\ud83d""#), "an escaped backslash escapes nothing after it");
+        assert_eq!(
+            check(br#""\\ud83d""#),
+            Ok(r#""\\ud83d""#),
+            "an escaped backslash escapes nothing after it"
+        );
     }
 
     proptest! {

@@ -52,7 +52,9 @@ impl fmt::Display for Network {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::V4(bits) => write!(formatter, "{}", Ipv4Addr::from_bits(*bits)),
-            Self::V6 { bits, prefix } => write!(formatter, "{}/{prefix}", Ipv6Addr::from_bits(u128::from(*bits) << 64)),
+            Self::V6 { bits, prefix } => {
+                write!(formatter, "{}/{prefix}", Ipv6Addr::from_bits(u128::from(*bits) << 64))
+            }
         }
     }
 }
@@ -91,8 +93,10 @@ mod tests {
 
     #[test]
     fn a_network_has_the_usual_notation() {
-        let networks: Vec<String> =
-            network("2001:db8:1:2ff::1").counted_networks().map(|(network, _)| network.to_string()).collect();
+        let networks: Vec<String> = network("2001:db8:1:2ff::1")
+            .counted_networks()
+            .map(|(network, _)| network.to_string())
+            .collect();
 
         assert_eq!(networks, ["2001:db8:1:2ff::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]);
         assert_eq!(network("192.0.2.1").to_string(), "192.0.2.1");
@@ -100,7 +104,8 @@ mod tests {
 
     #[test]
     fn larger_networks_have_higher_limits() {
-        let times: Vec<u32> = network("2001:db8::1").counted_networks().map(|(_, times)| times).collect();
+        let times: Vec<u32> =
+            network("2001:db8::1").counted_networks().map(|(_, times)| times).collect();
 
         assert_eq!(times, [1, 2, 4]);
         assert_eq!(network("192.0.2.1").counted_networks().count(), 1);

@@ -32,7 +32,9 @@ pub enum ParametersError {
     TooLong(usize),
     #[error("there are more than {} parameters: send fewer", Parameters::MAX_PAIRS)]
     TooMany,
-    #[error("the parameters contain a % that is not followed by two hexadecimal digits: write %25 for a percent sign")]
+    #[error(
+        "the parameters contain a % that is not followed by two hexadecimal digits: write %25 for a percent sign"
+    )]
     BadPercentEncoding,
     #[error("the parameters are not UTF-8: encode them as UTF-8")]
     NotUtf8,
@@ -69,7 +71,8 @@ impl SafeName {
     const MAX_LENGTH: usize = 40;
 
     fn of(name: &str) -> Self {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let is_safe = (1..=Self::MAX_LENGTH).contains(&name.len()) && name.bytes().all(is_plain);
         Self(is_safe.then(|| name.to_owned()))
     }
@@ -145,8 +148,11 @@ impl Parameters {
         check_length(bytes, max)?;
         let sent = decode(bytes)?;
         let may_repeat = |name: &str| name == RESOURCE || lists.contains(&name);
-        let repeats = |name: &str| !may_repeat(name) && sent.iter().filter(|(other, _)| other == name).count() > 1;
-        let repeated = sent.iter().find(|(name, _)| repeats(name)).map(|(name, _)| SafeName::of(name));
+        let repeats = |name: &str| {
+            !may_repeat(name) && sent.iter().filter(|(other, _)| other == name).count() > 1
+        };
+        let repeated =
+            sent.iter().find(|(name, _)| repeats(name)).map(|(name, _)| SafeName::of(name));
         let kept = sent.iter().filter(|(name, value)| !value.is_empty() && !repeats(name));
         let pairs = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         Ok(Self { pairs, repeated })
@@ -159,7 +165,9 @@ impl Parameters {
     fn push_json(&mut self, name: &str, value: &Value) -> Result<(), ParametersError> {
         match value {
             Value::Null => Ok(()),
-            Value::Array(items) if name == RESOURCE => items.iter().try_for_each(|item| self.push_text(name, item)),
+            Value::Array(items) if name == RESOURCE => {
+                items.iter().try_for_each(|item| self.push_text(name, item))
+            }
             text => self.push_text(name, text),
         }
     }
@@ -216,7 +224,8 @@ fn decode_half(mut rest: &[u8]) -> Result<String, ParametersError> {
         decoded.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let (digits, after) = after.split_first_chunk::<2>().ok_or(ParametersError::BadPercentEncoding)?;
+                let (digits, after) =
+                    after.split_first_chunk::<2>().ok_or(ParametersError::BadPercentEncoding)?;
                 rest = after;
                 hex_byte(*digits).ok_or(ParametersError::BadPercentEncoding)?
             }
@@ -322,12 +331,15 @@ mod tests {
     #[test]
     fn a_repeated_name_in_an_authorization_request_is_reported_and_has_no_value() {
         let parameters =
-            Parameters::from_authorization_request(b"client_id=c&state=1&scope=a&state=2").expect("parameters");
+            Parameters::from_authorization_request(b"client_id=c&state=1&scope=a&state=2")
+                .expect("parameters");
 
         assert_eq!(parameters.repeated(), Some(ParametersError::Repeated(safe("state"))));
         assert_eq!((parameters.get("client_id"), parameters.get("state")), (Some("c"), None));
         assert_eq!(
-            Parameters::from_authorization_request(b"resource=a&resource=b").expect("parameters").repeated(),
+            Parameters::from_authorization_request(b"resource=a&resource=b")
+                .expect("parameters")
+                .repeated(),
             None
         );
     }
@@ -349,7 +361,10 @@ mod tests {
             (r#"{"resource":[null]}"#, Err(ParametersError::NotAString(safe("resource")))),
             (r#"{"a":"x","a":"x"}"#, Err(ParametersError::Repeated(safe("a")))),
             (r#"{"a":null,"\u0061":"x"}"#, Err(ParametersError::Repeated(safe("a")))),
-            (r#"{"resource":"r","resource":"s"}"#, Err(ParametersError::Repeated(safe("resource")))),
+            (
+                r#"{"resource":"r","resource":"s"}"#,
+                Err(ParametersError::Repeated(safe("resource"))),
+            ),
             (r#"{"a":"\u0000"}"#, Err(ParametersError::Nul(safe("a")))),
             ("", Err(ParametersError::NotJson)),
             ("a=1", Err(ParametersError::NotJson)),
@@ -366,12 +381,14 @@ mod tests {
 
     #[test]
     fn a_hundred_parameters_are_accepted_and_one_more_is_refused() {
-        let form_of = |count: usize| (0..count).map(|index| format!("p{index}=1&")).collect::<String>();
+        let form_of =
+            |count: usize| (0..count).map(|index| format!("p{index}=1&")).collect::<String>();
         let json_of = |count: usize| {
             let members: Vec<_> = (0..count).map(|index| format!("\"p{index}\":\"1\"")).collect();
             format!("{{{}}}", members.join(","))
         };
-        let list_of = |count: usize| format!("{{\"resource\":[{}]}}", vec!["\"r\""; count].join(","));
+        let list_of =
+            |count: usize| format!("{{\"resource\":[{}]}}", vec!["\"r\""; count].join(","));
 
         for (at_most, too_many) in [
             (form(&form_of(100)), form(&form_of(101))),
@@ -389,7 +406,10 @@ mod tests {
 
         assert!(Parameters::from_query(&long(8192)).is_ok() && form(&long(65536)).is_ok());
         assert_eq!(Parameters::from_query(&long(8193)), Err(ParametersError::TooLong(8192)));
-        assert_eq!(Parameters::from_authorization_request(long(8193).as_bytes()), Err(ParametersError::TooLong(8192)));
+        assert_eq!(
+            Parameters::from_authorization_request(long(8193).as_bytes()),
+            Err(ParametersError::TooLong(8192))
+        );
         assert_eq!(form(&long(65537)), Err(ParametersError::TooLong(65536)));
         assert_eq!(json(&" ".repeat(65537)), Err(ParametersError::TooLong(65536)));
     }

@@ -17,7 +17,9 @@ use crate::syntax::address;
 pub enum UriSyntaxError {
     #[error("contains a character that is not allowed in a URI: percent-encode it")]
     ForbiddenCharacter,
-    #[error("contains a % that is not followed by two hexadecimal digits: write %25 for a percent sign")]
+    #[error(
+        "contains a % that is not followed by two hexadecimal digits: write %25 for a percent sign"
+    )]
     BadPercentEncoding,
     #[error("is not an absolute URI: start it with a scheme, such as https://")]
     NoScheme,
@@ -25,9 +27,13 @@ pub enum UriSyntaxError {
     NoHost,
     #[error("contains user information: remove the @ and everything before it")]
     UserInfo,
-    #[error("has a malformed host: use a name of letters, digits, hyphens and dots, or a plain IP address")]
+    #[error(
+        "has a malformed host: use a name of letters, digits, hyphens and dots, or a plain IP address"
+    )]
     BadHost,
-    #[error("has an IPv6 address in an unusual notation: write it in its shortest form, such as [2001:db8::1]")]
+    #[error(
+        "has an IPv6 address in an unusual notation: write it in its shortest form, such as [2001:db8::1]"
+    )]
     AddressNotation,
     #[error("has a malformed port: use a number from 1 to 65535 without leading zeros")]
     BadPort,
@@ -181,7 +187,11 @@ fn check_characters(text: &str) -> Result<(), UriSyntaxError> {
     loop {
         rest = match rest {
             [] => return Ok(()),
-            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            [b'%', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                after
+            }
             [b'%', ..] => return Err(UriSyntaxError::BadPercentEncoding),
             [byte, after @ ..] if is_uri_byte(*byte) => after,
             _ => return Err(UriSyntaxError::ForbiddenCharacter),
@@ -192,7 +202,8 @@ fn check_characters(text: &str) -> Result<(), UriSyntaxError> {
 const fn is_uri_byte(byte: u8) -> bool {
     let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let gen_delim = matches!(byte, b':' | b'/' | b'?' | b'[' | b']' | b'@');
-    let sub_delim = matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
+    let sub_delim =
+        matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
     unreserved || gen_delim || sub_delim
 }
 
@@ -264,12 +275,17 @@ impl<'a> Written<'a> {
     }
 
     fn check_before_path(&self, url: &Url) -> Result<(), UriSyntaxError> {
-        let authority = url.has_authority().then(|| &url[Position::BeforeHost..Position::AfterPort]);
+        let authority =
+            url.has_authority().then(|| &url[Position::BeforeHost..Position::AfterPort]);
         if self.scheme == url.scheme() && self.authority == authority {
             return Ok(());
         }
         let has_port = self.authority.is_some_and(|authority| split_port(authority).1.is_some());
-        Err(if has_port && url.port().is_none() { UriSyntaxError::DefaultPort } else { UriSyntaxError::Uppercase })
+        Err(if has_port && url.port().is_none() {
+            UriSyntaxError::DefaultPort
+        } else {
+            UriSyntaxError::Uppercase
+        })
     }
 }
 
@@ -295,7 +311,8 @@ mod tests {
     #[test]
     fn exactly_the_characters_of_rfc_3986_are_allowed() {
         for character in (0..=0x7F_u8).map(char::from).chain(['ä', '\u{202e}', '／']) {
-            let allowed = character.is_ascii_alphanumeric() || "-._~:/?[]@!$&'()*+,;=".contains(character);
+            let allowed =
+                character.is_ascii_alphanumeric() || "-._~:/?[]@!$&'()*+,;=".contains(character);
 
             assert_eq!(
                 check_characters(&format!("a{character}41")).is_ok(),
@@ -307,7 +324,14 @@ mod tests {
 
     #[test]
     fn a_percent_sign_needs_two_hexadecimal_digits() {
-        let cases = [("%41%fF", true), ("%", false), ("%4", false), ("%4g", false), ("%%41", false), ("%é1", false)];
+        let cases = [
+            ("%41%fF", true),
+            ("%", false),
+            ("%4", false),
+            ("%4g", false),
+            ("%%41", false),
+            ("%é1", false),
+        ];
         for (text, allowed) in cases {
             let expected = if allowed { Ok(()) } else { Err(UriSyntaxError::BadPercentEncoding) };
             assert_eq!(check_characters(text), expected, "{text}");
@@ -330,13 +354,23 @@ mod tests {
             ("", Err(UriSyntaxError::NoScheme)),
         ];
         for (text, expected) in cases {
-            assert_eq!(Uri::parse(text).as_ref().map(Uri::scheme).map_err(|error| *error), expected, "{text}");
+            assert_eq!(
+                Uri::parse(text).as_ref().map(Uri::scheme).map_err(|error| *error),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_host_ends_at_the_path_or_the_query() {
-        for text in ["https://host/path?q", "https://host?q/@", "https://host#f@", "https://host", "https://host/a@b"] {
+        for text in [
+            "https://host/path?q",
+            "https://host?q/@",
+            "https://host#f@",
+            "https://host",
+            "https://host/a@b",
+        ] {
             assert_eq!(host(text).as_deref(), Ok("host"), "{text}");
         }
         for text in ["a:/path", "a:opaque", "a:///path", "a:user@host"] {
@@ -346,7 +380,8 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_in_its_usual_notation() {
-        let name_of_253 = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+        let name_of_253 =
+            ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
         let cases = [
             ("//example.com", Ok("example.com")),
             ("//intranet/x", Ok("intranet")),
@@ -389,18 +424,33 @@ mod tests {
             ("//[]", Err(UriSyntaxError::BadHost)),
         ];
         for (after_scheme, expected) in cases {
-            assert_eq!(host(&format!("https:{after_scheme}")).as_deref(), expected.as_ref().map(|host| *host));
+            assert_eq!(
+                host(&format!("https:{after_scheme}")).as_deref(),
+                expected.as_ref().map(|host| *host)
+            );
         }
     }
 
     #[test]
     fn a_port_is_a_number_from_1_to_65535_that_is_not_the_default() {
         for port in ["1", "80", "8080", "65535"] {
-            assert_eq!(host(&format!("https://example.com:{port}/")).as_deref(), Ok("example.com"), "{port}");
+            assert_eq!(
+                host(&format!("https://example.com:{port}/")).as_deref(),
+                Ok("example.com"),
+                "{port}"
+            );
         }
         for port in ["", "0", "00000", "65536", "000001", "08080", "0443", "+80", "-1", "http"] {
-            assert_eq!(host(&format!("https://example.com:{port}/")), Err(UriSyntaxError::BadPort), "{port}");
-            assert_eq!(Uri::parse(&format!("app://example.com:{port}/")), Err(UriSyntaxError::BadPort), "{port}");
+            assert_eq!(
+                host(&format!("https://example.com:{port}/")),
+                Err(UriSyntaxError::BadPort),
+                "{port}"
+            );
+            assert_eq!(
+                Uri::parse(&format!("app://example.com:{port}/")),
+                Err(UriSyntaxError::BadPort),
+                "{port}"
+            );
         }
         for text in ["https://example.com:443/", "http://localhost:80", "HTTPS://EXAMPLE.com:443"] {
             assert_eq!(host(text), Err(UriSyntaxError::DefaultPort), "{text}");
@@ -409,7 +459,9 @@ mod tests {
 
     #[test]
     fn a_uri_that_the_parser_would_change_is_refused() {
-        use UriSyntaxError::{AddressNotation, Apostrophe, DotSegments, ForbiddenCharacter, Uppercase};
+        use UriSyntaxError::{
+            AddressNotation, Apostrophe, DotSegments, ForbiddenCharacter, Uppercase,
+        };
         let cases = [
             ("HTTPS://example.com/", Uppercase),
             ("https://Example.com/", Uppercase),
@@ -471,10 +523,23 @@ mod tests {
 
     #[test]
     fn equivalent_spellings_differ_in_case_and_default_port_only() {
-        for text in ["HTTPS://Example.COM:443/A?b", "https://example.com:443/A?b", "https://example.com/A?b"] {
-            assert_eq!(Uri::parse_equivalent(text).as_ref().map(Uri::as_str), Ok("https://example.com/A?b"), "{text}");
+        for text in [
+            "HTTPS://Example.COM:443/A?b",
+            "https://example.com:443/A?b",
+            "https://example.com/A?b",
+        ] {
+            assert_eq!(
+                Uri::parse_equivalent(text).as_ref().map(Uri::as_str),
+                Ok("https://example.com/A?b"),
+                "{text}"
+            );
         }
-        for text in ["https://example.com/A/../B", "https://127.1/", "https:example.com", "https://example.com:0443"] {
+        for text in [
+            "https://example.com/A/../B",
+            "https://127.1/",
+            "https:example.com",
+            "https://example.com:0443",
+        ] {
             assert!(Uri::parse_equivalent(text).is_err(), "{text}");
         }
     }
@@ -491,7 +556,11 @@ mod tests {
             ("app://Host:08080/a/./cb", "app://Host:8080/a/cb"),
         ];
         for (text, expected) in cases {
-            assert_eq!(Uri::parse_any_spelling(text).as_ref().map(Uri::as_str), Ok(expected), "{text}");
+            assert_eq!(
+                Uri::parse_any_spelling(text).as_ref().map(Uri::as_str),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
@@ -536,7 +605,11 @@ mod tests {
             ("http://localhost.example/", false),
         ];
         for (text, expected) in cases {
-            assert_eq!(Uri::parse(text).map(|uri| uri.is_http_on_loopback()), Ok(expected), "{text}");
+            assert_eq!(
+                Uri::parse(text).map(|uri| uri.is_http_on_loopback()),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
@@ -580,7 +653,14 @@ mod tests {
             "[2001:db8::1]",
             "[64:ff9b::a00:1]",
         ];
-        let public = ["8.8.8.8", "172.32.0.1", "[2606:4700::1]", "[::ffff:808:808]", "localhost", "a.example"];
+        let public = [
+            "8.8.8.8",
+            "172.32.0.1",
+            "[2606:4700::1]",
+            "[::ffff:808:808]",
+            "localhost",
+            "a.example",
+        ];
         for (hosts, expected) in [(&private[..], true), (&public[..], false)] {
             for text in hosts {
                 let uri = Uri::parse(&format!("https://{text}/")).expect(text);
@@ -593,7 +673,8 @@ mod tests {
     /// Text that is close to the grammar, so that many cases are accepted.
     fn nearly_a_uri() -> impl Strategy<Value = String> {
         let scheme = prop_oneof!["https?", "HTTPS", "app", "file", "ws"];
-        let authority = prop_oneof!["//[a-zA-Z0-9.:@%\\[\\]-]{0,12}", "//[a-z]{1,4}(:[0-9]{0,5})?", "/{0,3}"];
+        let authority =
+            prop_oneof!["//[a-zA-Z0-9.:@%\\[\\]-]{0,12}", "//[a-z]{1,4}(:[0-9]{0,5})?", "/{0,3}"];
         (scheme, authority, "([/?#.][/?#.%2e':a-z]{0,12})?|\\PC{0,6}")
             .prop_map(|(scheme, authority, rest)| format!("{scheme}:{authority}{rest}"))
     }

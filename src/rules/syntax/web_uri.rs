@@ -42,7 +42,9 @@ impl WebUri {
     pub fn parse(text: &str) -> Result<Self, WebUriError> {
         let uri = read(text)?;
         uri.host()?;
-        matches!(uri.scheme(), "https" | "http").then(|| Self(text.to_owned())).ok_or(WebUriError::NotWeb)
+        matches!(uri.scheme(), "https" | "http")
+            .then(|| Self(text.to_owned()))
+            .ok_or(WebUriError::NotWeb)
     }
 
     pub fn as_str(&self) -> &str {
@@ -108,16 +110,36 @@ mod tests {
         let same = |text: &str| Ok(text.to_owned());
         let cases = [
             ("https://example.com", same("https://example.com"), same("https://example.com")),
-            ("https://example.com/A#b", same("https://example.com/A#b"), same("https://example.com/A#b")),
-            ("https://8.8.8.8:8443/x", same("https://8.8.8.8:8443/x"), same("https://8.8.8.8:8443/x")),
+            (
+                "https://example.com/A#b",
+                same("https://example.com/A#b"),
+                same("https://example.com/A#b"),
+            ),
+            (
+                "https://8.8.8.8:8443/x",
+                same("https://8.8.8.8:8443/x"),
+                same("https://8.8.8.8:8443/x"),
+            ),
             ("http://example.com/", same("http://example.com/"), Err(WebUriError::NotHttps)),
             ("http://localhost:3000", same("http://localhost:3000"), Err(WebUriError::NotHttps)),
             ("https://10.0.0.1/", same("https://10.0.0.1/"), Err(WebUriError::PrivateAddress)),
             ("https://100.64.0.1/", same("https://100.64.0.1/"), Err(WebUriError::PrivateAddress)),
-            ("https://[64:ff9b::7f00:1]/", same("https://[64:ff9b::7f00:1]/"), Err(WebUriError::PrivateAddress)),
+            (
+                "https://[64:ff9b::7f00:1]/",
+                same("https://[64:ff9b::7f00:1]/"),
+                Err(WebUriError::PrivateAddress),
+            ),
             ("https://[::1]/k", same("https://[::1]/k"), Err(WebUriError::PrivateAddress)),
-            ("https://169.254.169.254/", same("https://169.254.169.254/"), Err(WebUriError::PrivateAddress)),
-            ("javascript:alert(1)", Err(UriSyntaxError::NoHost.into()), Err(UriSyntaxError::NoHost.into())),
+            (
+                "https://169.254.169.254/",
+                same("https://169.254.169.254/"),
+                Err(WebUriError::PrivateAddress),
+            ),
+            (
+                "javascript:alert(1)",
+                Err(UriSyntaxError::NoHost.into()),
+                Err(UriSyntaxError::NoHost.into()),
+            ),
             ("ftp://example.com/", Err(WebUriError::NotWeb), Err(WebUriError::NotHttps)),
         ];
         for (text, as_page, as_logo) in cases {

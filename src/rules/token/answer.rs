@@ -55,14 +55,19 @@ pub fn parse_token_response(status: u16, body: &[u8]) -> Result<ReceivedToken, T
         return Err(TokenResponseError::Redirected);
     }
     let members = members(body);
-    let code = members.as_ref().and_then(|members| ErrorCode::parse(members.get("error")?.as_str()?));
+    let code =
+        members.as_ref().and_then(|members| ErrorCode::parse(members.get("error")?.as_str()?));
     // Some endpoints send errors with status 200.
     if !(200..300).contains(&status) || code.is_some() {
         return Err(TokenResponseError::Refused { status, code });
     }
     let members = members.ok_or(TokenResponseError::NotJson)?;
-    let token = members.get("access_token").and_then(Value::as_str).ok_or(TokenResponseError::Missing)?;
-    if token.is_empty() || token.len() > MAX_TOKEN_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let token =
+        members.get("access_token").and_then(Value::as_str).ok_or(TokenResponseError::Missing)?;
+    if token.is_empty()
+        || token.len() > MAX_TOKEN_BYTES
+        || !token.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(TokenResponseError::Unusable);
     }
     let kind = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
@@ -72,7 +77,11 @@ pub fn parse_token_response(status: u16, body: &[u8]) -> Result<ReceivedToken, T
     Ok(ReceivedToken {
         token: Secret::new(token.to_owned()),
         lifetime: lifetime(members.get("expires_in")),
-        scope: members.get("scope").and_then(Value::as_str).filter(|scope| is_scope(scope)).map(str::to_owned),
+        scope: members
+            .get("scope")
+            .and_then(Value::as_str)
+            .filter(|scope| is_scope(scope))
+            .map(str::to_owned),
     })
 }
 
@@ -90,7 +99,9 @@ impl TokenResponseError {
     /// Whether client authentication succeeded and the request failed for another reason.
     pub fn is_after_authentication(&self) -> bool {
         match self {
-            Self::Refused { code: Some(code), .. } => code.0 != "invalid_request" && !self.is_authentication_failure(),
+            Self::Refused { code: Some(code), .. } => {
+                code.0 != "invalid_request" && !self.is_authentication_failure()
+            }
             Self::Refused { code: None, .. } => false,
             _ => true,
         }
@@ -99,9 +110,10 @@ impl TokenResponseError {
     /// Removes a code that contains the secret.
     pub fn redacted(self, secret: &Secret) -> Self {
         match self {
-            Self::Refused { status, code } => {
-                Self::Refused { status, code: code.filter(|code| !contains_secret(&code.0, secret)) }
-            }
+            Self::Refused { status, code } => Self::Refused {
+                status,
+                code: code.filter(|code| !contains_secret(&code.0, secret)),
+            },
             other => other,
         }
     }
@@ -110,16 +122,19 @@ impl TokenResponseError {
 impl ReceivedToken {
     /// Removes a scope that contains the token or the secret.
     pub fn redacted(mut self, secret: &Secret) -> Self {
-        self.scope =
-            self.scope.take().filter(|scope| !contains_secret(scope, secret) && !contains_secret(scope, &self.token));
+        self.scope = self.scope.take().filter(|scope| {
+            !contains_secret(scope, secret) && !contains_secret(scope, &self.token)
+        });
         self
     }
 }
 
 impl ErrorCode {
     fn parse(text: &str) -> Option<Self> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let is_code = !text.is_empty() && text.len() <= MAX_CODE_BYTES && text.bytes().all(is_plain);
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_code =
+            !text.is_empty() && text.len() <= MAX_CODE_BYTES && text.bytes().all(is_plain);
         is_code.then(|| Self(text.to_owned()))
     }
 
@@ -174,7 +189,11 @@ mod tests {
     }
 
     fn received(lifetime: i64, scope: Option<&str>) -> ReceivedToken {
-        ReceivedToken { token: Secret::new("t-1".to_owned()), lifetime, scope: scope.map(str::to_owned) }
+        ReceivedToken {
+            token: Secret::new("t-1".to_owned()),
+            lifetime,
+            scope: scope.map(str::to_owned),
+        }
     }
 
     fn refused(status: u16, code: Option<&str>) -> TokenResponseError {
@@ -186,12 +205,21 @@ mod tests {
         let plain = json!({"access_token": "t-1", "token_type": "Bearer", "expires_in": 3600, "scope": "a b:c"});
 
         assert_eq!(parse_value(200, plain.clone()), Ok(received(3600, Some("a b:c"))));
-        for (name, value) in [("token_type", json!("bEARER")), ("refresh_token", json!("x")), ("error", Value::Null)] {
+        for (name, value) in
+            [("token_type", json!("bEARER")), ("refresh_token", json!("x")), ("error", Value::Null)]
+        {
             let mut body = plain.clone();
             body[name] = value;
             assert_eq!(parse_value(201, body), Ok(received(3600, Some("a b:c"))), "{name}");
         }
-        for scope in [json!(null), json!(""), json!(["a"]), json!("a\nb"), json!("\"a\""), json!("a".repeat(2_049))] {
+        for scope in [
+            json!(null),
+            json!(""),
+            json!(["a"]),
+            json!("a\nb"),
+            json!("\"a\""),
+            json!("a".repeat(2_049)),
+        ] {
             let mut body = plain.clone();
             body["scope"] = scope.clone();
             assert_eq!(parse_value(200, body), Ok(received(3600, None)), "{scope}");
@@ -221,8 +249,13 @@ mod tests {
             (json!([60]), 300),
         ];
         for (expires_in, expected) in cases {
-            let body = json!({"access_token": "t-1", "token_type": "Bearer", "expires_in": expires_in});
-            assert_eq!(parse_value(200, body).map(|received| received.lifetime), Ok(expected), "{expires_in}");
+            let body =
+                json!({"access_token": "t-1", "token_type": "Bearer", "expires_in": expires_in});
+            assert_eq!(
+                parse_value(200, body).map(|received| received.lifetime),
+                Ok(expected),
+                "{expires_in}"
+            );
         }
         let absent = json!({"access_token": "t-1", "token_type": "Bearer"});
         assert_eq!(parse_value(200, absent), Ok(received(300, None)));
@@ -251,7 +284,11 @@ mod tests {
         let longest = "a".repeat(8_192);
         assert!(parse_value(200, with(json!(longest))).is_ok());
         for body in ["", "access_token=t-1", "{", "\u{FEFF}{}", &"[".repeat(100_000)] {
-            assert_eq!(parse_token_response(200, body.as_bytes()), Err(TokenResponseError::NotJson), "{body:.20}");
+            assert_eq!(
+                parse_token_response(200, body.as_bytes()),
+                Err(TokenResponseError::NotJson),
+                "{body:.20}"
+            );
         }
     }
 
@@ -259,7 +296,11 @@ mod tests {
     fn only_a_code_of_plain_characters_is_kept_from_an_error() {
         let long = "a".repeat(65);
         let cases = [
-            (400, json!({"error": "invalid_scope", "error_description": "x", "error_uri": "y"}), Some("invalid_scope")),
+            (
+                400,
+                json!({"error": "invalid_scope", "error_description": "x", "error_uri": "y"}),
+                Some("invalid_scope"),
+            ),
             (401, json!({"error": "invalid_client"}), Some("invalid_client")),
             (400, json!({"error": "urn.x-y_1"}), Some("urn.x-y_1")),
             (200, json!({"error": "bad_verification_code"}), Some("bad_verification_code")),
@@ -274,7 +315,10 @@ mod tests {
         for (status, body, code) in cases {
             assert_eq!(parse_value(status, body.clone()), Err(refused(status, code)), "{body}");
         }
-        assert_eq!(refused(400, Some("invalid_scope")).to_string(), "with status 400 (invalid_scope)");
+        assert_eq!(
+            refused(400, Some("invalid_scope")).to_string(),
+            "with status 400 (invalid_scope)"
+        );
         assert_eq!(parse_value(302, json!({"error": "x"})), Err(TokenResponseError::Redirected));
         let not_json = parse_token_response(502, b"<html>").map_err(|error| error.to_string());
         assert_eq!(not_json, Err("with status 502".to_owned()));
@@ -300,11 +344,21 @@ mod tests {
     #[test]
     fn text_that_contains_a_secret_is_removed() {
         let secret = |text: &str| Secret::new(text.to_owned());
-        let scoped = |scope: &str| received(1, Some(scope)).redacted(&secret("s3cret-s3cret")).scope;
+        let scoped =
+            |scope: &str| received(1, Some(scope)).redacted(&secret("s3cret-s3cret")).scope;
 
-        assert_eq!(refused(400, Some("s3cret-s3cret")).redacted(&secret("s3cret-s3cret")), refused(400, None));
-        assert_eq!(refused(400, Some("a.s3cret-s3cret")).redacted(&secret("s3cret-s3cret")), refused(400, None));
-        assert_eq!(refused(400, Some("invalid")).redacted(&secret("a")), refused(400, Some("invalid")));
+        assert_eq!(
+            refused(400, Some("s3cret-s3cret")).redacted(&secret("s3cret-s3cret")),
+            refused(400, None)
+        );
+        assert_eq!(
+            refused(400, Some("a.s3cret-s3cret")).redacted(&secret("s3cret-s3cret")),
+            refused(400, None)
+        );
+        assert_eq!(
+            refused(400, Some("invalid")).redacted(&secret("a")),
+            refused(400, Some("invalid"))
+        );
         assert_eq!(scoped("a s3cret-s3cret"), None);
         assert_eq!(scoped("t-1"), None);
         assert_eq!(scoped("a b"), Some("a b".to_owned()));

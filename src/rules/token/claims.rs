@@ -71,8 +71,9 @@ impl Audience {
     /// Whether the audience contains the resource, in any spelling. The declared spelling can
     /// change while a token is valid.
     pub fn is_for(&self, resource: &Resource) -> bool {
-        let is_same =
-            |name: &String| name == resource.as_str() || Resource::parse(name).is_ok_and(|named| named == *resource);
+        let is_same = |name: &String| {
+            name == resource.as_str() || Resource::parse(name).is_ok_and(|named| named == *resource)
+        };
         self.names().iter().any(is_same)
     }
 
@@ -86,8 +87,19 @@ impl Audience {
 
 /// All claims of [`IdTokenClaims`] and [`UserInfo`], for `claims_supported` of the metadata (OpenID
 /// Connect Discovery 1.0 section 3).
-pub const CLAIMS: [&str; 11] =
-    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username", "email", "email_verified"];
+pub const CLAIMS: [&str; 11] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "name",
+    "preferred_username",
+    "email",
+    "email_verified",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdTokenClaims {
@@ -218,7 +230,10 @@ mod tests {
                 "family": NIL,
             }),
         );
-        assert_eq!(serde_json::from_value::<AccessTokenClaims>(written(&claims)).expect("deserializes"), claims);
+        assert_eq!(
+            serde_json::from_value::<AccessTokenClaims>(written(&claims)).expect("deserializes"),
+            claims
+        );
     }
 
     #[test]
@@ -226,23 +241,43 @@ mod tests {
         let cases = [
             (&[][..], json!(ISSUER)),
             (&["https://a.example/mcp"], json!("https://a.example/mcp")),
-            (&["https://a.example", "https://b.example"], json!(["https://a.example", "https://b.example"])),
+            (
+                &["https://a.example", "https://b.example"],
+                json!(["https://a.example", "https://b.example"]),
+            ),
         ];
         for (named, expected) in cases {
             let audience = Audience::of(&resources(named), ISSUER);
 
             assert_eq!(written(&audience), expected);
-            assert_eq!(serde_json::from_value::<Audience>(expected).expect("deserializes"), audience);
-            assert_eq!((audience.contains(ISSUER), audience.is_only(ISSUER)), (named.is_empty(), named.is_empty()));
-            assert!(named.iter().all(|name| audience.contains(name)) && !audience.contains("https://c.example"));
+            assert_eq!(
+                serde_json::from_value::<Audience>(expected).expect("deserializes"),
+                audience
+            );
+            assert_eq!(
+                (audience.contains(ISSUER), audience.is_only(ISSUER)),
+                (named.is_empty(), named.is_empty())
+            );
+            assert!(
+                named.iter().all(|name| audience.contains(name))
+                    && !audience.contains("https://c.example")
+            );
         }
     }
 
     #[test]
     fn a_token_for_this_server_and_another_is_not_for_this_server_alone() {
-        let cases = [(&[ISSUER][..], true), (&[ISSUER, "https://a.example"], false), (&["https://a.example"], false)];
+        let cases = [
+            (&[ISSUER][..], true),
+            (&[ISSUER, "https://a.example"], false),
+            (&["https://a.example"], false),
+        ];
         for (named, expected) in cases {
-            assert_eq!(Audience::of(&resources(named), ISSUER).is_only(ISSUER), expected, "{named:?}");
+            assert_eq!(
+                Audience::of(&resources(named), ISSUER).is_only(ISSUER),
+                expected,
+                "{named:?}"
+            );
         }
     }
 
@@ -253,7 +288,10 @@ mod tests {
 
         assert!(is_current(ISSUER, 1_000) && is_current(ISSUER, 4_599));
         assert!(!is_current(ISSUER, 4_600));
-        assert!(!is_current("https://id.example/", 1_000) && !is_current("https://other.example", 1_000));
+        assert!(
+            !is_current("https://id.example/", 1_000)
+                && !is_current("https://other.example", 1_000)
+        );
     }
 
     #[test]
@@ -262,7 +300,8 @@ mod tests {
         let mut token = written(&access_token(&[]));
         let mut read_with = |scope: String| {
             token["scope"] = json!(scope);
-            serde_json::from_value::<AccessTokenClaims>(token.clone()).map(|claims| claims.scope.len())
+            serde_json::from_value::<AccessTokenClaims>(token.clone())
+                .map(|claims| claims.scope.len())
         };
 
         assert_eq!(read_with(names.join(" ")).expect("deserializes"), 150);
@@ -272,9 +311,12 @@ mod tests {
 
     #[test]
     fn the_supported_claims_are_exactly_those_that_exist() {
-        let user = UserClaims::for_scopes(&set("openid profile email"), "ada@example.com", Some("Ada"));
+        let user =
+            UserClaims::for_scopes(&set("openid profile email"), "ada@example.com", Some("Ada"));
         let user_info = UserInfo { sub: UserId(Uuid::nil()), user: user.clone() };
-        let names = |claims: Value| claims.as_object().expect("claims").keys().cloned().collect::<BTreeSet<_>>();
+        let names = |claims: Value| {
+            claims.as_object().expect("claims").keys().cloned().collect::<BTreeSet<_>>()
+        };
 
         let mut existing = names(written(&id_token(Some("n"), user)));
         existing.extend(names(written(&user_info)));
@@ -289,7 +331,11 @@ mod tests {
             ("dashboards_read", Some("Ada"), json!({})),
             ("openid profile", Some("Ada"), json!({"name": "Ada", "preferred_username": "ada"})),
             ("profile", None, json!({"preferred_username": "ada"})),
-            ("openid email", Some("Ada"), json!({"email": "ada@example.com", "email_verified": true})),
+            (
+                "openid email",
+                Some("Ada"),
+                json!({"email": "ada@example.com", "email_verified": true}),
+            ),
             (
                 "openid email profile",
                 Some("Ada"),
@@ -311,7 +357,8 @@ mod tests {
     #[test]
     fn an_id_token_has_the_claims_of_openid_connect_and_no_null() {
         let bare = id_token(None, UserClaims::default());
-        let full = id_token(Some("n"), UserClaims::for_scopes(&set("email"), "ada@example.com", None));
+        let full =
+            id_token(Some("n"), UserClaims::for_scopes(&set("email"), "ada@example.com", None));
 
         assert_eq!(
             written(&bare),
@@ -325,7 +372,10 @@ mod tests {
             }),
         );
         for claims in [bare, full] {
-            assert_eq!(serde_json::from_value::<IdTokenClaims>(written(&claims)).expect("deserializes"), claims);
+            assert_eq!(
+                serde_json::from_value::<IdTokenClaims>(written(&claims)).expect("deserializes"),
+                claims
+            );
         }
     }
 }

@@ -182,7 +182,10 @@ mod tests {
 
     #[test]
     fn an_exchange_depends_on_code_client_redirect_verifier_user_and_resource() {
-        let issue = |names: &[&str]| ExchangeDecision::Issue { scopes: set("email"), resources: resources(names) };
+        let issue = |names: &[&str]| ExchangeDecision::Issue {
+            scopes: set("email"),
+            resources: resources(names),
+        };
         let both = || issue(&["https://a.example", "https://b.example"]);
         let refuse = ExchangeDecision::Refuse;
         let invalid = || refuse(TokenRefusal::InvalidCode);
@@ -197,18 +200,34 @@ mod tests {
             ("another client", Case { client_id: client(2), ..usual() }, invalid()),
             ("used", used(), revoke()),
             ("used, late", Case { now: 600, ..used() }, revoke()),
-            ("used, without proof", Case { verifier: None, redirect_uri: None, ..used() }, revoke()),
+            (
+                "used, without proof",
+                Case { verifier: None, redirect_uri: None, ..used() },
+                revoke(),
+            ),
             ("used, by another client", Case { client_id: client(2), ..used() }, invalid()),
-            ("wrong redirect", Case { redirect_uri: Some("https://app.example/"), ..usual() }, invalid()),
+            (
+                "wrong redirect",
+                Case { redirect_uri: Some("https://app.example/"), ..usual() },
+                invalid(),
+            ),
             ("no redirect", Case { redirect_uri: None, ..usual() }, invalid()),
-            ("no redirect needed", Case { redirect_uri: None, authorized_redirect: None, ..usual() }, both()),
+            (
+                "no redirect needed",
+                Case { redirect_uri: None, authorized_redirect: None, ..usual() },
+                both(),
+            ),
             ("redirect not needed", Case { authorized_redirect: None, ..usual() }, both()),
             ("wrong verifier", Case { verifier: Some("x"), ..usual() }, invalid()),
             ("no verifier", Case { verifier: None, ..usual() }, invalid()),
             ("verifier without challenge", Case { has_challenge: false, ..usual() }, invalid()),
             ("neither", Case { has_challenge: false, verifier: None, ..usual() }, both()),
             ("no role", Case { standing: Standing::default(), ..usual() }, invalid()),
-            ("disabled user", Case { standing: Standing { user_disabled_at: at, ..standing() }, ..usual() }, invalid()),
+            (
+                "disabled user",
+                Case { standing: Standing { user_disabled_at: at, ..standing() }, ..usual() },
+                invalid(),
+            ),
             (
                 "disabled client",
                 Case { standing: Standing { client_disabled_at: at, ..standing() }, ..usual() },
@@ -216,10 +235,17 @@ mod tests {
             ),
             (
                 "nothing permitted",
-                Case { standing: Standing { default_client_scopes: Some(set("")), ..standing() }, ..usual() },
+                Case {
+                    standing: Standing { default_client_scopes: Some(set("")), ..standing() },
+                    ..usual()
+                },
                 invalid(),
             ),
-            ("one resource", Case { named: &["https://b.example/"], ..usual() }, issue(&["https://b.example"])),
+            (
+                "one resource",
+                Case { named: &["https://b.example/"], ..usual() },
+                issue(&["https://b.example"]),
+            ),
             (
                 "another resource",
                 Case { named: &["https://c.example"], ..usual() },
@@ -241,7 +267,12 @@ mod tests {
     fn an_unknown_code_is_refused() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let limits = ScopeLimits { catalog: &catalog, required: &set("") };
-        let request = ExchangeRequest { client_id: client(1), redirect_uri: None, code_verifier: None, resources: &[] };
+        let request = ExchangeRequest {
+            client_id: client(1),
+            redirect_uri: None,
+            code_verifier: None,
+            resources: &[],
+        };
 
         let decision = decide_exchange(request, None, limits, Timestamp::from_seconds(0));
 

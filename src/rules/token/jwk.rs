@@ -99,17 +99,26 @@ mod tests {
                   -kEgU8awapJzKnqDKgw",
             "e": "AQAB",
         }));
-        let rfc_8037_appendix_a_3 =
-            jwk(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
+        let rfc_8037_appendix_a_3 = jwk(
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+        );
 
-        assert_eq!(rfc_7638_section_3_1.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
-        assert_eq!(rfc_8037_appendix_a_3.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(
+            rfc_7638_section_3_1.thumbprint(),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        );
+        assert_eq!(
+            rfc_8037_appendix_a_3.thumbprint(),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
         assert_eq!(rfc_8037_appendix_a_3.thumbprint().len(), THUMBPRINT_LENGTH);
     }
 
     #[test]
     fn a_key_is_read_unchanged() {
-        for key in [Jwk::ec(&[1; 32], &[2; 32]), Jwk::okp(&[3; 32]), Jwk::rsa(&[4; 256], &[1, 0, 1])] {
+        for key in
+            [Jwk::ec(&[1; 32], &[2; 32]), Jwk::okp(&[3; 32]), Jwk::rsa(&[4; 256], &[1, 0, 1])]
+        {
             assert_eq!(jwk(serde_json::to_value(&key).expect("JSON")), key);
         }
         let other_curve = json!({"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"});
@@ -119,9 +128,13 @@ mod tests {
     #[test]
     fn a_published_key_has_its_algorithm_id_and_use() {
         let key = Jwk::okp(&[0]);
-        let published = PublishedJwk { key: &key, alg: SigningAlgorithm::EdDsa, kid: "k", usage: "sig" };
+        let published =
+            PublishedJwk { key: &key, alg: SigningAlgorithm::EdDsa, kid: "k", usage: "sig" };
 
         let expected = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA", "alg": "EdDSA", "kid": "k", "use": "sig"});
-        assert_eq!(serde_json::to_value(JwkSet { keys: vec![published] }).expect("JSON"), json!({"keys": [expected]}));
+        assert_eq!(
+            serde_json::to_value(JwkSet { keys: vec![published] }).expect("JSON"),
+            json!({"keys": [expected]})
+        );
     }
 }

@@ -65,8 +65,11 @@ pub fn decide_refresh(
     was_derived: impl FnOnce() -> bool,
 ) -> RefreshDecision {
     let refused = RefreshDecision::Refuse(TokenRefusal::InvalidRefreshToken);
-    let Some(family) = family.filter(|family| family.client_id == request.client_id) else { return refused };
-    let refresh_token = match decide(request.token, &family.state, rules, request.now, was_derived) {
+    let Some(family) = family.filter(|family| family.client_id == request.client_id) else {
+        return refused;
+    };
+    let refresh_token = match decide(request.token, &family.state, rules, request.now, was_derived)
+    {
         Decision::Rotate => IssuedRefreshToken::Next,
         Decision::RepeatCurrent => IssuedRefreshToken::Current,
         Decision::RepeatPrevious => IssuedRefreshToken::Previous,
@@ -85,7 +88,10 @@ fn access(
     family: StoredFamily<'_>,
     limits: ScopeLimits<'_>,
 ) -> Result<(ScopeSet, Vec<Resource>), TokenRefusal> {
-    let permitted = family.standing.permitted(family.scopes, limits).ok_or(TokenRefusal::InvalidRefreshToken)?;
+    let permitted = family
+        .standing
+        .permitted(family.scopes, limits)
+        .ok_or(TokenRefusal::InvalidRefreshToken)?;
     let requested = narrower_scope(request.scope, family.scopes)?;
     let scopes = requested.intersection(&permitted);
     if scopes.is_empty() {
@@ -203,18 +209,38 @@ mod tests {
         let cases = [
             ("usual", usual(), issue(Next, "email mcp_read", BOTH)),
             ("another client", Case { client_id: client(2), ..usual() }, invalid()),
-            ("another client with an old token", Case { presented: 0, client_id: client(2), ..usual() }, invalid()),
+            (
+                "another client with an old token",
+                Case { presented: 0, client_id: client(2), ..usual() },
+                invalid(),
+            ),
             ("previous", Case { presented: 2, ..usual() }, issue(Current, "email mcp_read", BOTH)),
-            ("previous, in time", Case { presented: 2, after: 600, ..usual() }, issue(Current, "email mcp_read", BOTH)),
+            (
+                "previous, in time",
+                Case { presented: 2, after: 600, ..usual() },
+                issue(Current, "email mcp_read", BOTH),
+            ),
             ("previous, too late", Case { presented: 2, after: 601, ..usual() }, invalid()),
-            ("used successor", Case { presented: 1, ..usual() }, issue(Previous, "email mcp_read", BOTH)),
-            ("used successor, late", Case { presented: 1, after: 11, ..usual() }, RefreshDecision::RevokeFamily),
+            (
+                "used successor",
+                Case { presented: 1, ..usual() },
+                issue(Previous, "email mcp_read", BOTH),
+            ),
+            (
+                "used successor, late",
+                Case { presented: 1, after: 11, ..usual() },
+                RefreshDecision::RevokeFamily,
+            ),
             ("old", Case { presented: 0, ..usual() }, RefreshDecision::RevokeFamily),
             ("future", Case { presented: 4, ..usual() }, invalid()),
             ("revoked", Case { revoked_at: at, ..usual() }, invalid()),
             ("idle", Case { after: 1_000, ..usual() }, invalid()),
             ("no role", Case { standing: Standing::default(), ..usual() }, invalid()),
-            ("disabled user", Case { standing: Standing { user_disabled_at: at, ..standing() }, ..usual() }, invalid()),
+            (
+                "disabled user",
+                Case { standing: Standing { user_disabled_at: at, ..standing() }, ..usual() },
+                invalid(),
+            ),
             (
                 "disabled client",
                 Case { standing: Standing { client_disabled_at: at, ..standing() }, ..usual() },
@@ -222,10 +248,18 @@ mod tests {
             ),
             (
                 "disabled user with an old token",
-                Case { presented: 0, standing: Standing { user_disabled_at: at, ..standing() }, ..usual() },
+                Case {
+                    presented: 0,
+                    standing: Standing { user_disabled_at: at, ..standing() },
+                    ..usual()
+                },
                 RefreshDecision::RevokeFamily,
             ),
-            ("narrower scope", Case { scope: Some("email"), ..usual() }, issue(Next, "email", BOTH)),
+            (
+                "narrower scope",
+                Case { scope: Some("email"), ..usual() },
+                issue(Next, "email", BOTH),
+            ),
             (
                 "wider scope",
                 Case { scope: Some("email mcp_write"), ..usual() },
@@ -243,7 +277,10 @@ mod tests {
             ),
             (
                 "nothing permitted",
-                Case { standing: Standing { default_client_scopes: Some(set("")), ..standing() }, ..usual() },
+                Case {
+                    standing: Standing { default_client_scopes: Some(set("")), ..standing() },
+                    ..usual()
+                },
                 invalid(),
             ),
             (
@@ -272,7 +309,13 @@ mod tests {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let limits = ScopeLimits { catalog: &catalog, required: &set("") };
         let now = Timestamp::from_seconds(5_000);
-        let request = RefreshRequest { client_id: client(1), token: &token(3), scope: None, resources: &[], now };
+        let request = RefreshRequest {
+            client_id: client(1),
+            token: &token(3),
+            scope: None,
+            resources: &[],
+            now,
+        };
 
         let decision = decide_refresh(request, None, RULES, limits, || true);
 

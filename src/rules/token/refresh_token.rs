@@ -66,7 +66,12 @@ pub struct RefreshTokenError;
 
 impl RefreshToken {
     /// `mac` computes a MAC with a key of the key ring for [`PURPOSE`].
-    pub fn derive(family: FamilyId, sequence: u32, seed: Seed, mac: impl FnOnce(&[u8]) -> [u8; TAG_BYTES]) -> Self {
+    pub fn derive(
+        family: FamilyId,
+        sequence: u32,
+        seed: Seed,
+        mac: impl FnOnce(&[u8]) -> [u8; TAG_BYTES],
+    ) -> Self {
         let tag = mac(&[family.0.as_bytes().as_slice(), &sequence.to_be_bytes(), &seed].concat());
         Self { family, sequence, seed, tag }
     }
@@ -77,10 +82,14 @@ impl RefreshToken {
     }
 
     pub fn parse(text: &str) -> Result<Self, RefreshTokenError> {
-        let encoded = text.strip_prefix(PREFIX).filter(|encoded| encoded.len() == ENCODED).ok_or(RefreshTokenError)?;
+        let encoded = text
+            .strip_prefix(PREFIX)
+            .filter(|encoded| encoded.len() == ENCODED)
+            .ok_or(RefreshTokenError)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| RefreshTokenError)?;
         let (family, rest) = bytes.split_first_chunk::<FAMILY_BYTES>().ok_or(RefreshTokenError)?;
-        let (sequence, rest) = rest.split_first_chunk::<SEQUENCE_BYTES>().ok_or(RefreshTokenError)?;
+        let (sequence, rest) =
+            rest.split_first_chunk::<SEQUENCE_BYTES>().ok_or(RefreshTokenError)?;
         let (seed, rest) = rest.split_first_chunk::<SEED_BYTES>().ok_or(RefreshTokenError)?;
         let tag = rest.try_into().map_err(|_| RefreshTokenError)?;
         Ok(Self {
@@ -203,10 +212,21 @@ fn decide_on_previous(family: &FamilyState, rules: RefreshRules, now: Timestamp)
     }
 }
 
-fn decide_on_older(presented: &RefreshToken, family: &FamilyState, rules: RefreshRules, now: Timestamp) -> Decision {
+fn decide_on_older(
+    presented: &RefreshToken,
+    family: &FamilyState,
+    rules: RefreshRules,
+    now: Timestamp,
+) -> Decision {
     let was_replaced_by_previous = presented.sequence.saturating_add(2) == family.sequence;
-    let is_in_grace = family.previous_rotated_at.is_some_and(|replaced_at| is_within(rules.grace, replaced_at, now));
-    if was_replaced_by_previous && is_in_grace { Decision::RepeatPrevious } else { Decision::Reused }
+    let is_in_grace = family
+        .previous_rotated_at
+        .is_some_and(|replaced_at| is_within(rules.grace, replaced_at, now));
+    if was_replaced_by_previous && is_in_grace {
+        Decision::RepeatPrevious
+    } else {
+        Decision::Reused
+    }
 }
 
 /// If the clock was set back, a token looks new. It can stay valid longer, but it never expires
@@ -278,7 +298,12 @@ mod tests {
         }
     }
 
-    fn decide_at(presented: &RefreshToken, family: &FamilyState, rules: RefreshRules, now: i64) -> Decision {
+    fn decide_at(
+        presented: &RefreshToken,
+        family: &FamilyState,
+        rules: RefreshRules,
+        now: i64,
+    ) -> Decision {
         decide(presented, family, rules, at(now), || presented.was_derived(mac))
     }
 
@@ -357,7 +382,11 @@ mod tests {
             (forged(u32::MAX), now, Decision::Foreign),
         ];
         for (presented, now, expected) in cases {
-            assert_eq!(decide_at(&presented, &state(), RULES, now), expected, "{presented:?} at {now}");
+            assert_eq!(
+                decide_at(&presented, &state(), RULES, now),
+                expected,
+                "{presented:?} at {now}"
+            );
         }
     }
 
@@ -378,10 +407,18 @@ mod tests {
             (endless, never_idle, i64::MAX, Decision::Rotate),
         ];
         for (family, rules, now, expected) in cases {
-            assert_eq!(decide_at(&token(3), &family, rules, now), expected, "{family:?} {rules:?} at {now}");
+            assert_eq!(
+                decide_at(&token(3), &family, rules, now),
+                expected,
+                "{family:?} {rules:?} at {now}"
+            );
             if let Decision::Ended(_) = expected {
                 for presented in [token(2), token(1), forged(3)] {
-                    assert_eq!(decide_at(&presented, &family, rules, now), expected, "{presented:?}");
+                    assert_eq!(
+                        decide_at(&presented, &family, rules, now),
+                        expected,
+                        "{presented:?}"
+                    );
                 }
             }
         }
@@ -389,7 +426,8 @@ mod tests {
 
     #[test]
     fn tokens_for_a_family_without_a_refresh_token_are_foreign() {
-        let bare = FamilyState { sequence: 0, current_digest: None, previous_digest: None, ..state() };
+        let bare =
+            FamilyState { sequence: 0, current_digest: None, previous_digest: None, ..state() };
 
         for presented in [token(0), token(1), forged(0)] {
             assert_eq!(decide_at(&presented, &bare, RULES, ROTATED_AT), Decision::Foreign);
@@ -418,7 +456,11 @@ mod tests {
             (short, 11, Decision::TooLate),
         ];
         for (rules, after, expected) in cases {
-            assert_eq!(decide_at(&token(2), &state(), rules, ROTATED_AT + after), expected, "{rules:?} {after}");
+            assert_eq!(
+                decide_at(&token(2), &state(), rules, ROTATED_AT + after),
+                expected,
+                "{rules:?} {after}"
+            );
         }
     }
 
@@ -437,7 +479,11 @@ mod tests {
             (RULES, never_rotated, 0, Decision::Reused),
         ];
         for (rules, family, after, expected) in cases {
-            assert_eq!(decide_at(&token(1), &family, rules, replaced_at + after), expected, "{rules:?} {after}");
+            assert_eq!(
+                decide_at(&token(1), &family, rules, replaced_at + after),
+                expected,
+                "{rules:?} {after}"
+            );
         }
     }
 

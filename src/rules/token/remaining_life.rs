@@ -33,7 +33,10 @@ mod tests {
     #[test]
     fn the_remaining_life_is_rounded_up_and_absent_after_expiry() {
         let until = |seconds: i64| {
-            RemainingLife::until(Some(Timestamp::from_seconds(1_000 + seconds)), Timestamp::from_seconds(1_000))
+            RemainingLife::until(
+                Some(Timestamp::from_seconds(1_000 + seconds)),
+                Timestamp::from_seconds(1_000),
+            )
         };
         let cases = [
             (-60, None),

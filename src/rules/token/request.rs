@@ -73,7 +73,9 @@ pub enum TokenRefusal {
     InvalidCode,
     /// The response to the first use may have been lost, so the text contains a remedy. It begins
     /// like the text for other errors of a code.
-    #[error("Invalid code or code verifier: the code was already used, so start the authorization again")]
+    #[error(
+        "Invalid code or code verifier: the code was already used, so start the authorization again"
+    )]
     UsedCode,
     /// All errors of a refresh token have the same text.
     #[error(
@@ -110,9 +112,15 @@ impl TokenRefusal {
             Self::UnsupportedGrantType => TokenError::UnsupportedGrantType,
             Self::UnknownClient => TokenError::InvalidClient,
             Self::UnregisteredGrantType => TokenError::UnauthorizedClient,
-            Self::InvalidCode | Self::UsedCode | Self::InvalidRefreshToken => TokenError::InvalidGrant,
-            Self::Scope(_) | Self::ScopeNotGranted(_) | Self::ScopeNotAllowed(_) => TokenError::InvalidScope,
-            Self::Resource(_) | Self::ResourceNotGranted | Self::ResourceNotRequested => TokenError::InvalidTarget,
+            Self::InvalidCode | Self::UsedCode | Self::InvalidRefreshToken => {
+                TokenError::InvalidGrant
+            }
+            Self::Scope(_) | Self::ScopeNotGranted(_) | Self::ScopeNotAllowed(_) => {
+                TokenError::InvalidScope
+            }
+            Self::Resource(_) | Self::ResourceNotGranted | Self::ResourceNotRequested => {
+                TokenError::InvalidTarget
+            }
         }
     }
 }
@@ -168,7 +176,10 @@ fn secret(text: &str) -> Secret {
 
 /// The scope of the next token: the granted scope, or the requested part of it (RFC 6749 section
 /// 6).
-pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Result<ScopeSet, TokenRefusal> {
+pub fn narrower_scope(
+    requested: Option<&ScopeSet>,
+    granted: &ScopeSet,
+) -> Result<ScopeSet, TokenRefusal> {
     match requested {
         None => Ok(granted.clone()),
         Some(requested) if requested.is_subset(granted) => Ok(requested.clone()),
@@ -178,21 +189,29 @@ pub fn narrower_scope(requested: Option<&ScopeSet>, granted: &ScopeSet) -> Resul
 
 /// The resources of an access token: all those of the authorization request, or the requested
 /// subset (RFC 8707 section 2.2).
-pub fn narrower_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
+pub fn narrower_resources(
+    requested: &[Resource],
+    granted: &[Resource],
+) -> Result<Vec<Resource>, TokenRefusal> {
     if requested.is_empty() {
         return Ok(granted.to_vec());
     }
     if granted.is_empty() {
         return Err(TokenRefusal::ResourceNotRequested);
     }
-    let as_granted = |resource: &Resource| resource.find_in(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted);
+    let as_granted = |resource: &Resource| {
+        resource.find_in(granted).cloned().ok_or(TokenRefusal::ResourceNotGranted)
+    };
     requested.iter().map(as_granted).collect()
 }
 
 /// The resources of an access token after a refresh. If the authorization request had no resource,
 /// a requested one is ignored and the audience stays this server. Some old SDKs start to send
 /// `resource` in the middle of a session, and a refusal would end the session.
-pub fn refreshed_resources(requested: &[Resource], granted: &[Resource]) -> Result<Vec<Resource>, TokenRefusal> {
+pub fn refreshed_resources(
+    requested: &[Resource],
+    granted: &[Resource],
+) -> Result<Vec<Resource>, TokenRefusal> {
     if granted.is_empty() { Ok(Vec::new()) } else { narrower_resources(requested, granted) }
 }
 
@@ -260,9 +279,15 @@ mod tests {
         let required = "grant_type=refresh_token&client_id=c&refresh_token=rt_x";
         let cases = [
             (required.to_owned(), refresh(None, Vec::new())),
-            (format!("{required}&scope=openid+email"), refresh(Some(set("email openid")), Vec::new())),
+            (
+                format!("{required}&scope=openid+email"),
+                refresh(Some(set("email openid")), Vec::new()),
+            ),
             (format!("{required}&scope=+"), refresh(None, Vec::new())),
-            (format!("{required}&resource=https://a.example/"), refresh(None, resources(&["https://a.example"]))),
+            (
+                format!("{required}&resource=https://a.example/"),
+                refresh(None, resources(&["https://a.example"])),
+            ),
             (format!("{required}&code=x&code_verifier=short"), refresh(None, Vec::new())),
         ];
         for (body, expected) in cases {
@@ -280,7 +305,11 @@ mod tests {
             (String::new(), InvalidRequest, "grant_type is missing"),
             ("grant_type=".to_owned(), InvalidRequest, "grant_type is missing"),
             ("grant_type=password".to_owned(), UnsupportedGrantType, "grant_type is not supported"),
-            ("grant_type=Refresh_Token".to_owned(), UnsupportedGrantType, "grant_type is not supported"),
+            (
+                "grant_type=Refresh_Token".to_owned(),
+                UnsupportedGrantType,
+                "grant_type is not supported",
+            ),
             (code.replace("client_id=c", ""), InvalidRequest, "client_id is missing"),
             (code.replace("code=x", ""), InvalidRequest, "code is missing"),
             (refresh.replace("client_id=c", ""), InvalidRequest, "client_id is missing"),
@@ -288,7 +317,11 @@ mod tests {
             (format!("{code}&code_verifier=short"), InvalidGrant, "Invalid code or code verifier"),
             (format!("{code}&resource=urn:x"), InvalidTarget, "resource must use https"),
             (format!("{refresh}&resource=x"), InvalidTarget, "resource is not an absolute URI"),
-            (format!("{refresh}&scope=%5C"), InvalidScope, "scope is not a space-separated list of scope names"),
+            (
+                format!("{refresh}&scope=%5C"),
+                InvalidScope,
+                "scope is not a space-separated list of scope names",
+            ),
             (format!("{refresh}&client_id=c"), InvalidRequest, "client_id is sent more than once"),
             (format!("{refresh}%zz"), InvalidRequest, "the parameters contain a %"),
         ];
@@ -304,8 +337,12 @@ mod tests {
             "the text of the compatible API"
         );
         let lenient =
-            Parameters::from_authorization_request(b"grant_type=refresh_token&code=x&code=y").expect("parameters");
-        assert_eq!(TokenRequest::parse(&lenient).map_err(|refusal| refusal.code()), Err(InvalidRequest));
+            Parameters::from_authorization_request(b"grant_type=refresh_token&code=x&code=y")
+                .expect("parameters");
+        assert_eq!(
+            TokenRequest::parse(&lenient).map_err(|refusal| refusal.code()),
+            Err(InvalidRequest)
+        );
     }
 
     #[test]
@@ -333,7 +370,9 @@ mod tests {
 
     #[test]
     fn debug_output_contains_no_secret() {
-        let code = parse(&format!("grant_type=authorization_code&client_id=c&code=c0de&code_verifier={VERIFIER}"));
+        let code = parse(&format!(
+            "grant_type=authorization_code&client_id=c&code=c0de&code_verifier={VERIFIER}"
+        ));
         let refresh = parse("grant_type=refresh_token&client_id=c&refresh_token=rt_x");
 
         let printed = format!("{code:?} {refresh:?}");
@@ -352,7 +391,11 @@ mod tests {
             (Some("unheard_of"), Err(not_granted("unheard_of"))),
         ];
         for (requested, expected) in cases {
-            assert_eq!(narrower_scope(requested.map(set).as_ref(), &granted), expected, "{requested:?}");
+            assert_eq!(
+                narrower_scope(requested.map(set).as_ref(), &granted),
+                expected,
+                "{requested:?}"
+            );
         }
     }
 
@@ -371,14 +414,23 @@ mod tests {
             (&["https://a.example", "https://c.example"], refused),
         ];
         for (requested, expected) in cases {
-            assert_eq!(narrower_resources(&resources(requested), &granted), expected, "{requested:?}");
-            assert_eq!(refreshed_resources(&resources(requested), &granted), expected, "{requested:?}");
+            assert_eq!(
+                narrower_resources(&resources(requested), &granted),
+                expected,
+                "{requested:?}"
+            );
+            assert_eq!(
+                refreshed_resources(&resources(requested), &granted),
+                expected,
+                "{requested:?}"
+            );
         }
         let late = resources(&["https://a.example"]);
         assert_eq!(narrower_resources(&late, &[]), Err(TokenRefusal::ResourceNotRequested));
         assert_eq!(refreshed_resources(&late, &[]), Ok(Vec::new()), "the resource is ignored");
         let granted = [Resource::parse("HTTPS://A.example/").expect("a resource")];
-        let narrowed = narrower_resources(&resources(&["https://a.example"]), &granted).expect("is granted");
+        let narrowed =
+            narrower_resources(&resources(&["https://a.example"]), &granted).expect("is granted");
         assert_eq!(narrowed[0].as_str(), "HTTPS://A.example/", "the spelling of the grant");
         assert_eq!(narrower_resources(&[], &[]), Ok(Vec::new()));
     }

@@ -66,7 +66,8 @@ impl SigningPeriod {
     pub fn last_token_ends_at(self, access_ttl: i64, now: Timestamp) -> Option<Timestamp> {
         let signed_until = self.retired_at.map_or(now, |at| at.min(now));
         // A key can sign and be retired within the same second.
-        let has_signed = self.signs_from <= now && self.retired_at.is_none_or(|at| at >= self.signs_from);
+        let has_signed =
+            self.signs_from <= now && self.retired_at.is_none_or(|at| at >= self.signs_from);
         has_signed.then(|| signed_until.plus(access_ttl))
     }
 
@@ -102,10 +103,14 @@ impl Succession {
     /// `keys` are in the order in which they sign.
     pub fn after_revocation(keys: &[RemainingKey], now: Timestamp) -> Self {
         let find = |state| {
-            keys.iter().position(|key| key.is_usable && key.period.will_sign() && key.period.state(now) == state)
+            keys.iter().position(|key| {
+                key.is_usable && key.period.will_sign() && key.period.state(now) == state
+            })
         };
         match (find(SigningState::Signs), find(SigningState::Published)) {
-            (Some(current), None) if keys[current].period.retired_at.is_some() => Self::KeepSigning(current),
+            (Some(current), None) if keys[current].period.retired_at.is_some() => {
+                Self::KeepSigning(current)
+            }
             (Some(_), _) => Self::Unchanged,
             (None, Some(next)) => Self::SignNow(next),
             (None, None) => Self::NewKey,
@@ -137,7 +142,8 @@ mod tests {
             (100, Some(50), 150, Retired),
         ];
         for (signs_from, retired_at, now, state) in cases {
-            let period = SigningPeriod { signs_from: at(signs_from), retired_at: retired_at.map(at) };
+            let period =
+                SigningPeriod { signs_from: at(signs_from), retired_at: retired_at.map(at) };
             assert_eq!(period.state(at(now)), state, "{period:?} at {now}");
         }
     }
@@ -163,11 +169,23 @@ mod tests {
             ("only a retired key remains", vec![key(0, Some(50), true)], NewKey),
             ("the key ring cannot decrypt the next key", vec![key(200, None, false)], NewKey),
             ("the next key was replaced before its time", vec![key(200, Some(150), true)], NewKey),
-            ("the current key was revoked", vec![key(0, Some(50), true), key(200, None, true)], SignNow(1)),
-            ("two keys do not sign yet", vec![key(200, Some(300), true), key(300, None, true)], SignNow(0)),
+            (
+                "the current key was revoked",
+                vec![key(0, Some(50), true), key(200, None, true)],
+                SignNow(1),
+            ),
+            (
+                "two keys do not sign yet",
+                vec![key(200, Some(300), true), key(300, None, true)],
+                SignNow(0),
+            ),
             ("the next key was revoked", vec![key(0, Some(200), true)], KeepSigning(0)),
             ("a retired key was revoked", vec![key(50, None, true)], Unchanged),
-            ("a rotation is under way", vec![key(0, Some(200), true), key(200, None, true)], Unchanged),
+            (
+                "a rotation is under way",
+                vec![key(0, Some(200), true), key(200, None, true)],
+                Unchanged,
+            ),
             (
                 "the key ring cannot decrypt the current key",
                 vec![key(0, Some(200), false), key(200, None, true)],
@@ -190,7 +208,8 @@ mod tests {
             (90, Some(80), None),
         ];
         for (signs_from, retired_at, expected) in cases {
-            let period = SigningPeriod { signs_from: at(signs_from), retired_at: retired_at.map(at) };
+            let period =
+                SigningPeriod { signs_from: at(signs_from), retired_at: retired_at.map(at) };
             assert_eq!(period.last_token_ends_at(1_000, at(100)), expected.map(at), "{period:?}");
         }
     }

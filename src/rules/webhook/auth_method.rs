@@ -134,7 +134,10 @@ impl NewAuthMethod {
     pub fn parse(raw: RawAuthMethod, allow_loopback: bool) -> Result<Self, AuthMethodMistake> {
         Ok(Self {
             name: required(raw.name, Member::Name)?,
-            access_token_url: url(required(raw.access_token_url, Member::AccessTokenUrl)?, allow_loopback)?,
+            access_token_url: url(
+                required(raw.access_token_url, Member::AccessTokenUrl)?,
+                allow_loopback,
+            )?,
             client_id: required(raw.client_id, Member::ClientId)?,
             client_secret: Secret::new(required(raw.client_secret, Member::ClientSecret)?),
             audience: nullable(raw.audience, Member::Audience)?.flatten(),
@@ -169,7 +172,10 @@ fn optional(value: Option<Value>, member: Member) -> Result<Option<String>, Auth
     }
 }
 
-fn nullable(value: Option<Value>, member: Member) -> Result<Option<Option<String>>, AuthMethodMistake> {
+fn nullable(
+    value: Option<Value>,
+    member: Member,
+) -> Result<Option<Option<String>>, AuthMethodMistake> {
     match value {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
@@ -206,8 +212,14 @@ mod tests {
     use super::AuthMethodMistake::{ControlCharacter, Empty, Missing, NotAString, Null, TooLong};
     use super::*;
 
-    const MEMBERS: [Member; 6] =
-        [Member::Name, Member::AccessTokenUrl, Member::ClientId, Member::ClientSecret, Member::Audience, Member::Scope];
+    const MEMBERS: [Member; 6] = [
+        Member::Name,
+        Member::AccessTokenUrl,
+        Member::ClientId,
+        Member::ClientSecret,
+        Member::Audience,
+        Member::Scope,
+    ];
 
     fn whole() -> Value {
         json!({
@@ -258,7 +270,10 @@ mod tests {
         for nothing in [without(Member::Audience), with(Member::Audience, Value::Null)] {
             assert_eq!(created(nothing), Ok(NewAuthMethod { audience: None, ..expected.clone() }));
         }
-        assert_eq!(created(with(Member::Scope, Value::Null)), Ok(NewAuthMethod { scope: None, ..expected.clone() }));
+        assert_eq!(
+            created(with(Member::Scope, Value::Null)),
+            Ok(NewAuthMethod { scope: None, ..expected.clone() })
+        );
         assert!(!format!("{expected:?}").contains("hunter2"));
     }
 
@@ -270,8 +285,14 @@ mod tests {
             (json!({}), nothing.clone()),
             (json!({"unknown": 1}), nothing.clone()),
             (json!({"name": "b"}), AuthMethodChange { name: text("b"), ..nothing.clone() }),
-            (json!({"audience": null}), AuthMethodChange { audience: Some(None), ..nothing.clone() }),
-            (json!({"audience": "a"}), AuthMethodChange { audience: Some(text("a")), ..nothing.clone() }),
+            (
+                json!({"audience": null}),
+                AuthMethodChange { audience: Some(None), ..nothing.clone() },
+            ),
+            (
+                json!({"audience": "a"}),
+                AuthMethodChange { audience: Some(text("a")), ..nothing.clone() },
+            ),
             (json!({"scope": null}), AuthMethodChange { scope: Some(None), ..nothing.clone() }),
             (
                 json!({"client_secret": "s"}),
@@ -304,7 +325,8 @@ mod tests {
                 assert_eq!(changed(attributes), Err(mistake.clone()));
                 assert_eq!(mistake.member(), member);
             }
-            let is_accepted = member == Member::AccessTokenUrl || created(with(member, text_over_limit(0))).is_ok();
+            let is_accepted = member == Member::AccessTokenUrl
+                || created(with(member, text_over_limit(0))).is_ok();
             assert!(is_accepted, "{member}");
         }
     }
@@ -313,12 +335,20 @@ mod tests {
     fn required_members_cannot_be_missing_or_null() {
         for member in MEMBERS {
             let missing = created(without(member)).err();
-            let null = (created(with(member, Value::Null)).err(), changed(with(member, Value::Null)).err());
+            let null = (
+                created(with(member, Value::Null)).err(),
+                changed(with(member, Value::Null)).err(),
+            );
 
             assert!(changed(without(member)).is_ok());
             match member {
-                Member::Audience | Member::Scope => assert_eq!((missing, null), (None, (None, None))),
-                _ => assert_eq!((missing, null), (Some(Missing(member)), (Some(Null(member)), Some(Null(member))))),
+                Member::Audience | Member::Scope => {
+                    assert_eq!((missing, null), (None, (None, None)))
+                }
+                _ => assert_eq!(
+                    (missing, null),
+                    (Some(Missing(member)), (Some(Null(member)), Some(Null(member))))
+                ),
             }
         }
     }
@@ -351,8 +381,14 @@ mod tests {
             (Missing(Member::ClientId), "client_id is missing: send a string".to_owned()),
             (Null(Member::Name), "name is null: send a string, or omit it in a change".to_owned()),
             (NotAString(Member::Name), "name is not a string: send a JSON string".to_owned()),
-            (NotAString(Member::Scope), "scope is not a string: send a JSON string or null".to_owned()),
-            (Empty(Member::ClientSecret), "client_secret is empty: send at least one character".to_owned()),
+            (
+                NotAString(Member::Scope),
+                "scope is not a string: send a JSON string or null".to_owned(),
+            ),
+            (
+                Empty(Member::ClientSecret),
+                "client_secret is empty: send at least one character".to_owned(),
+            ),
             (Empty(Member::Audience), "audience is empty: send null for none".to_owned()),
             (TooLong(Member::Name), "name is longer than 100 characters: shorten it".to_owned()),
             (

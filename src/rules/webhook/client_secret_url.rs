@@ -9,12 +9,19 @@ use crate::id::UserId;
 use crate::webhook::secret_binding::SecretBinding;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("access_token_url is missing: send it together with client_secret, because another user may have changed it")]
+#[error(
+    "access_token_url is missing: send it together with client_secret, because another user may have changed it"
+)]
 pub struct UrlMissing;
 
 /// `secret_origin` is the origin for which the stored secret was sent, `url_origin` the origin of
 /// the stored URL.
-pub fn may_omit_url(binding: &SecretBinding, by: Option<UserId>, secret_origin: &str, url_origin: &str) -> bool {
+pub fn may_omit_url(
+    binding: &SecretBinding,
+    by: Option<UserId>,
+    secret_origin: &str,
+    url_origin: &str,
+) -> bool {
     secret_origin == url_origin && binding.record.sent_by.contains(&by)
 }
 

@@ -47,7 +47,9 @@ impl Outcome {
     pub fn of_status(status: u16, retry_after: Option<&str>) -> Self {
         let failure = match status {
             200..300 => return Self::Delivered { status },
-            300..400 => format!("the receiver returned {status}, but redirects are not followed: use the final URL"),
+            300..400 => format!(
+                "the receiver returned {status}, but redirects are not followed: use the final URL"
+            ),
             _ => format!("the receiver returned {status}"),
         };
         Self::Failed { status: Some(status), failure, retry_after: retry_after.and_then(seconds) }
@@ -128,7 +130,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_six_hours_and_the_last_failure_parks_the_delivery() {
-        let pauses: Vec<Next> = (1..=10).map(|attempts| RULES.next(&returned(500), attempts, EVEN)).collect();
+        let pauses: Vec<Next> =
+            (1..=10).map(|attempts| RULES.next(&returned(500), attempts, EVEN)).collect();
         let expected = [5, 15, 45, 135, 405, 1_215, 3_645, 10_935, 21_600].map(Next::Retry);
 
         assert_eq!((&pauses[..9], pauses[9]), (&expected[..], Next::Parked));
@@ -151,8 +154,14 @@ mod tests {
 
     #[test]
     fn retry_after_can_extend_a_pause_but_not_shorten_it() {
-        let cases =
-            [("60", 60), (" 7 ", 7), ("1", 5), ("-5", 5), ("999999999", 21_600), ("Fri, 31 Dec 1999 23:59:59 GMT", 5)];
+        let cases = [
+            ("60", 60),
+            (" 7 ", 7),
+            ("1", 5),
+            ("-5", 5),
+            ("999999999", 21_600),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", 5),
+        ];
         for (retry_after, expected) in cases {
             let outcome = Outcome::of_status(429, Some(retry_after));
             assert_eq!(RULES.next(&outcome, 1, EVEN), Next::Retry(expected), "{retry_after}");
@@ -168,10 +177,15 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_status() {
-        let redirected = "the receiver returned 302, but redirects are not followed: use the final URL";
-        let cases = [(204, None), (302, Some(redirected)), (500, Some("the receiver returned 500"))];
+        let redirected =
+            "the receiver returned 302, but redirects are not followed: use the final URL";
+        let cases =
+            [(204, None), (302, Some(redirected)), (500, Some("the receiver returned 500"))];
         for (status, failure) in cases {
-            assert_eq!((returned(status).status(), returned(status).failure()), (Some(status), failure));
+            assert_eq!(
+                (returned(status).status(), returned(status).failure()),
+                (Some(status), failure)
+            );
         }
     }
 }

@@ -149,17 +149,30 @@ impl WebhookChange {
             url: body.get("url").map(|value| url(value, addresses)).transpose()?,
             encode_as: body.get("encode_as").map(encode_as).transpose()?,
             payload: nullable("payload").map(|value| value.map(payload).transpose()).transpose()?,
-            custom_headers: nullable("custom_headers").map(|value| value.map(headers).transpose()).transpose()?,
-            auth_method_id: nullable("auth_method_id").map(|value| value.map(auth_method).transpose()).transpose()?,
-            event_kinds: nullable("events").map(|value| value.map(events).transpose()).transpose()?,
-            rotate_signing_secret: body.get("rotate_signing_secret").map(rotate).transpose()?.unwrap_or_default(),
+            custom_headers: nullable("custom_headers")
+                .map(|value| value.map(headers).transpose())
+                .transpose()?,
+            auth_method_id: nullable("auth_method_id")
+                .map(|value| value.map(auth_method).transpose())
+                .transpose()?,
+            event_kinds: nullable("events")
+                .map(|value| value.map(events).transpose())
+                .transpose()?,
+            rotate_signing_secret: body
+                .get("rotate_signing_secret")
+                .map(rotate)
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }
 
 /// Checks that the headers and the auth method of a webhook do not conflict. A change may set only
 /// one of them, so each can come from the request or from the stored webhook.
-pub fn check_together(custom_headers: Option<&Secret>, has_auth_method: bool) -> Result<(), WebhookMistake> {
+pub fn check_together(
+    custom_headers: Option<&Secret>,
+    has_auth_method: bool,
+) -> Result<(), WebhookMistake> {
     match custom_headers {
         Some(text) if has_auth_method => Headers::parse(text.expose())
             .and_then(|headers| headers.check_beside_auth_method())
@@ -195,7 +208,10 @@ fn url(value: &Value, addresses: &AddressRules) -> Result<String, WebhookMistake
 }
 
 fn encode_as(value: &Value) -> Result<Encoding, WebhookMistake> {
-    value.as_str().and_then(Encoding::named).ok_or(WebhookMistake::Type("encode_as", "json or form"))
+    value
+        .as_str()
+        .and_then(Encoding::named)
+        .ok_or(WebhookMistake::Type("encode_as", "json or form"))
 }
 
 fn payload(value: &Value) -> Result<String, WebhookMistake> {
@@ -205,17 +221,22 @@ fn payload(value: &Value) -> Result<String, WebhookMistake> {
 
 fn headers(value: &Value) -> Result<Secret, WebhookMistake> {
     let text = text("custom_headers", value)?;
-    Headers::parse(text).map(|_| Secret::new(text.to_owned())).map_err(WebhookMistake::CustomHeaders)
+    Headers::parse(text)
+        .map(|_| Secret::new(text.to_owned()))
+        .map_err(WebhookMistake::CustomHeaders)
 }
 
 fn auth_method(value: &Value) -> Result<AuthMethodId, WebhookMistake> {
-    let id = value.as_str().filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
-    id.map(AuthMethodId).ok_or(WebhookMistake::Type("auth_method_id", "the id of an auth method or null"))
+    let id =
+        value.as_str().filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
+    id.map(AuthMethodId)
+        .ok_or(WebhookMistake::Type("auth_method_id", "the id of an auth method or null"))
 }
 
 /// Returns the events in the order in which they were sent, without duplicates.
 fn events(value: &Value) -> Result<Vec<String>, WebhookMistake> {
-    let items = value.as_array().ok_or(WebhookMistake::Type("events", "a list of strings or null"))?;
+    let items =
+        value.as_array().ok_or(WebhookMistake::Type("events", "a list of strings or null"))?;
     match items.len() {
         0 => return Err(WebhookMistake::NoEvents),
         count if count > Event::KINDS.len() => return Err(WebhookMistake::TooManyEvents),
@@ -266,7 +287,9 @@ mod tests {
 
     #[test]
     fn only_name_and_url_are_required() {
-        let minimal = new(json!({"name": "w", "url": "https://hooks.example", "unknown": 1, "signing_secret": "x"}));
+        let minimal = new(
+            json!({"name": "w", "url": "https://hooks.example", "unknown": 1, "signing_secret": "x"}),
+        );
 
         let expected = NewWebhook {
             name: "w".to_owned(),
@@ -344,7 +367,10 @@ mod tests {
                 "name is . or .., which is not allowed in the path of a webhook: choose another name",
             ),
             (json!({"name": "w", "url": 1}), "url must be a string"),
-            (json!({"name": "w", "url": "http://hooks.example"}), "url does not use https: use https"),
+            (
+                json!({"name": "w", "url": "http://hooks.example"}),
+                "url does not use https: use https",
+            ),
             (
                 json!({"name": "w", "url": "https://10.0.0.1"}),
                 "url leads to an address of a private network, which this server does not call: use a host on the public internet",
@@ -352,17 +378,26 @@ mod tests {
             (json!({"encode_as": "xml"}), "encode_as must be json or form"),
             (json!({"encode_as": null}), "encode_as must be json or form"),
             (json!({"payload": {}}), "payload must be a string"),
-            (json!({"payload": "[]"}), "payload must contain one JSON object in which no member is repeated"),
+            (
+                json!({"payload": "[]"}),
+                "payload must contain one JSON object in which no member is repeated",
+            ),
             (
                 json!({"custom_headers": "{\"Host\": \"x\"}"}),
                 "custom_headers has the header \"Host\", which this server sets itself: remove it",
             ),
-            (json!({"auth_method_id": "x"}), "auth_method_id must be the id of an auth method or null"),
+            (
+                json!({"auth_method_id": "x"}),
+                "auth_method_id must be the id of an auth method or null",
+            ),
             (
                 json!({"auth_method_id": "0197a3b000007000800000000000000a"}),
                 "auth_method_id must be the id of an auth method or null",
             ),
-            (json!({"events": []}), "events is empty: name at least one event, or send null for all events"),
+            (
+                json!({"events": []}),
+                "events is empty: name at least one event, or send null for all events",
+            ),
             (json!({"events": "grant.given"}), "events must be a list of strings or null"),
             (json!({"events": [1]}), "events must be a list of strings or null"),
             (json!({"events": events}), "events has more than 8 items"),
@@ -375,8 +410,11 @@ mod tests {
 
     #[test]
     fn an_unknown_event_is_reported_with_its_index_and_quoted_if_it_is_plain() {
-        for (kind, quoted) in [("grant.gven", " \"grant.gven\""), ("a\"\r\nb", ""), (&"x".repeat(65), ""), ("", "")] {
-            let error = change(json!({"events": ["grant.given", kind]})).expect_err("unknown").to_string();
+        for (kind, quoted) in
+            [("grant.gven", " \"grant.gven\""), ("a\"\r\nb", ""), (&"x".repeat(65), ""), ("", "")]
+        {
+            let error =
+                change(json!({"events": ["grant.given", kind]})).expect_err("unknown").to_string();
 
             let kinds = Event::KINDS.join(", ");
             assert_eq!(error, format!("events[1]{quoted} is not an event: use one of {kinds}"));
@@ -397,7 +435,11 @@ mod tests {
         for (headers, has_auth_method, expected) in
             [(&own, true, false), (&own, false, true), (&other, true, true), (&None, true, true)]
         {
-            assert_eq!(check_together(headers.as_ref(), has_auth_method).is_ok(), expected, "{has_auth_method}");
+            assert_eq!(
+                check_together(headers.as_ref(), has_auth_method).is_ok(),
+                expected,
+                "{has_auth_method}"
+            );
         }
     }
 }

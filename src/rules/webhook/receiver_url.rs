@@ -51,7 +51,9 @@ pub fn parse_within(url: &str, rules: &AddressRules) -> Result<String, ReceiverU
     if is_http && !(rules.allow_loopback && is_this_machine) {
         return Err(ReceiverUrlMistake::NotHttps);
     }
-    address.map_or(Ok(()), |address| rules.check(address)).map_err(ReceiverUrlMistake::NotPublic)?;
+    address
+        .map_or(Ok(()), |address| rules.check(address))
+        .map_err(ReceiverUrlMistake::NotPublic)?;
     Ok(url.to_owned())
 }
 
@@ -92,19 +94,33 @@ mod tests {
         let cases = [
             (
                 "https://auth.example",
-                &["HTTPS://Auth.EXAMPLE/token?a=b:1", "https://auth.example:443/", "https://auth.example:00443"][..],
+                &[
+                    "HTTPS://Auth.EXAMPLE/token?a=b:1",
+                    "https://auth.example:443/",
+                    "https://auth.example:00443",
+                ][..],
             ),
-            ("https://auth.example:8443", &["https://AUTH.example:8443/a", "https://auth.example:08443?a"]),
+            (
+                "https://auth.example:8443",
+                &["https://AUTH.example:8443/a", "https://auth.example:08443?a"],
+            ),
             ("https://auth.example:80", &["https://auth.example:80/"]),
             ("http://127.0.0.1", &["http://127.0.0.1:80/token"]),
             ("http://127.0.0.1:443", &["http://127.0.0.1:443/token"]),
-            ("https://[2606:4700::1111]", &["https://[2606:4700:0:0::1111]:443/", "https://[2606:4700::1111]"]),
+            (
+                "https://[2606:4700::1111]",
+                &["https://[2606:4700:0:0::1111]:443/", "https://[2606:4700::1111]"],
+            ),
             ("https://[2606:4700::1111]:444", &["https://[2606:4700::1111]:444/"]),
         ];
         for (expected, urls) in cases {
             for url in urls {
                 assert_eq!(origin(url), expected, "{url}");
-                assert_eq!(host_and_port(url).as_deref(), expected.split_once("://").map(|(_, host)| host), "{url}");
+                assert_eq!(
+                    host_and_port(url).as_deref(),
+                    expected.split_once("://").map(|(_, host)| host),
+                    "{url}"
+                );
             }
         }
         assert_eq!((origin("no url").as_str(), host_and_port("no url")), ("no url", None));
@@ -172,7 +188,12 @@ mod tests {
 
     #[test]
     fn allow_loopback_also_allows_http_but_no_other_private_address() {
-        for url in ["http://127.0.0.1:8000/a", "http://localhost/a", "http://[::1]/a", "https://localhost/a"] {
+        for url in [
+            "http://127.0.0.1:8000/a",
+            "http://localhost/a",
+            "http://[::1]/a",
+            "https://localhost/a",
+        ] {
             assert_eq!(parse(url, true).as_deref(), Ok(url));
         }
         assert_eq!(parse("http://10.0.0.1/", true), Err(ReceiverUrlMistake::NotHttps));

@@ -95,9 +95,11 @@ impl SecretBinding {
     /// ignored.
     pub fn stored(origins: BTreeSet<String>, record: Option<Record>, open: Option<Window>) -> Self {
         let sender = open.map(|window| window.to);
-        let is_current =
-            |record: &Record| record.origins() == origins && sender.is_none_or(|user| record.sent_by.contains(&user));
-        let mut record = record.filter(is_current).unwrap_or_else(|| Record::of_unknown_users(origins));
+        let is_current = |record: &Record| {
+            record.origins() == origins && sender.is_none_or(|user| record.sent_by.contains(&user))
+        };
+        let mut record =
+            record.filter(is_current).unwrap_or_else(|| Record::of_unknown_users(origins));
         record.sent_by.extend(sender);
         Self { record, open }
     }
@@ -187,7 +189,9 @@ impl std::fmt::Display for SecretName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Variable(name) => write!(formatter, "the secret variable {name}"),
-            Self::AuthMethod => formatter.write_str("auth_method_id names an auth method whose access tokens"),
+            Self::AuthMethod => {
+                formatter.write_str("auth_method_id names an auth method whose access tokens")
+            }
         }
     }
 }
@@ -238,11 +242,17 @@ mod tests {
                     value = sent;
                 }
                 Saves(user, origin) => {
-                    binding = binding.with(origin, user, NOW).unwrap_or_else(|| panic!("{step:?} of {steps:?}"));
+                    binding = binding
+                        .with(origin, user, NOW)
+                        .unwrap_or_else(|| panic!("{step:?} of {steps:?}"));
                     assert!(binding.allows(origin), "{step:?} of {steps:?}");
                 }
                 Fails(user, origin) => {
-                    assert_eq!(binding.clone().with(origin, user, NOW), None, "{step:?} of {steps:?}");
+                    assert_eq!(
+                        binding.clone().with(origin, user, NOW),
+                        None,
+                        "{step:?} of {steps:?}"
+                    );
                 }
             }
         }
@@ -261,39 +271,108 @@ mod tests {
             (&[Sends(ANN, "v"), Saves(ANN, A)], &[A]),
             // Bob sends a wrong value and binds a server of his own. Then Ann sends the value again.
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w")], &[]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, B), Fails(ANN, A)], &[B]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, B), Sends(ANN, "v"), Fails(BOB, B)], &[A]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, A), Sends(ANN, "v")], &[A]),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, B), Fails(ANN, A)],
+                &[B],
+            ),
+            (
+                &[
+                    Sends(ANN, "v"),
+                    Saves(ANN, A),
+                    Sends(BOB, "w"),
+                    Saves(BOB, B),
+                    Sends(ANN, "v"),
+                    Fails(BOB, B),
+                ],
+                &[A],
+            ),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w"), Saves(BOB, A), Sends(ANN, "v")],
+                &[A],
+            ),
             // Each wrong value binds one more server to the wrong values of Bob.
             (&[Sends(BOB, "w"), Saves(BOB, B), Sends(BOB, "x"), Saves(BOB, C)], &[B, C]),
-            (&[Sends(BOB, "w"), Saves(BOB, B), Sends(BOB, "x"), Saves(BOB, C), Sends(ANN, "v")], &[]),
+            (
+                &[Sends(BOB, "w"), Saves(BOB, B), Sends(BOB, "x"), Saves(BOB, C), Sends(ANN, "v")],
+                &[],
+            ),
             // Bob creates the secret with a placeholder before Ann sends the value.
             (&[Sends(BOB, "todo"), Saves(BOB, B), Sends(ANN, "v"), Saves(ANN, A)], &[A]),
             // A user who knows the value loses nothing when another user sends it again.
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B)], &[A, B]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v")], &[A, B]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v2")], &[A]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(CAT, "v2")], &[]),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v")],
+                &[A, B],
+            ),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(ANN, "v2")],
+                &[A],
+            ),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, B), Sends(CAT, "v2")],
+                &[],
+            ),
             // Ann replaces her own value.
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v2"), Saves(ANN, B), Sends(ANN, "v3")], &[A, B]),
+            (
+                &[
+                    Sends(ANN, "v"),
+                    Saves(ANN, A),
+                    Sends(ANN, "v2"),
+                    Saves(ANN, B),
+                    Sends(ANN, "v3"),
+                ],
+                &[A, B],
+            ),
             // Bob replaces the value of Ann and confirms her origins. Later both may replace it.
             (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A)], &[A]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A), Sends(ANN, "v3")], &[A]),
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v2"), Saves(BOB, A), Sends(BOB, "v3")], &[A]),
+            (
+                &[
+                    Sends(ANN, "v"),
+                    Saves(ANN, A),
+                    Sends(BOB, "v2"),
+                    Saves(BOB, A),
+                    Sends(ANN, "v3"),
+                ],
+                &[A],
+            ),
+            (
+                &[
+                    Sends(ANN, "v"),
+                    Saves(ANN, A),
+                    Sends(BOB, "v2"),
+                    Saves(BOB, A),
+                    Sends(BOB, "v3"),
+                ],
+                &[A],
+            ),
             // Bob knows the value, and confirms the origins before he replaces it.
-            (&[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, A), Sends(BOB, "v2")], &[A]),
+            (
+                &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "v"), Saves(BOB, A), Sends(BOB, "v2")],
+                &[A],
+            ),
             // The command line is a separate sender.
             (&[Sends(None, "v"), Saves(None, A), Fails(ANN, B), Sends(ANN, "w")], &[]),
         ];
         for (steps, expected) in cases {
-            assert_eq!(after(SecretBinding::default(), steps).origins(), set(expected), "{steps:?}");
+            assert_eq!(
+                after(SecretBinding::default(), steps).origins(),
+                set(expected),
+                "{steps:?}"
+            );
         }
     }
 
     #[test]
     fn a_user_binds_one_new_origin_each_time_they_send_the_secret() {
         let cases: &[&[Step]] = &[
-            &[Fails(ANN, A), Sends(ANN, "v"), Saves(ANN, A), Saves(BOB, A), Fails(ANN, B), Fails(BOB, B)],
+            &[
+                Fails(ANN, A),
+                Sends(ANN, "v"),
+                Saves(ANN, A),
+                Saves(BOB, A),
+                Fails(ANN, B),
+                Fails(BOB, B),
+            ],
             &[Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v"), Saves(ANN, B), Fails(ANN, C)],
             &[Sends(ANN, "v"), Fails(BOB, A), Fails(None, A)],
             &[Sends(None, "v"), Fails(BOB, A), Saves(None, A)],
@@ -336,7 +415,8 @@ mod tests {
 
         assert!(given.clone().with(A, ANN, NOW.plus(BINDING_WINDOW - 1)).is_some());
         assert_eq!(given.with(A, ANN, NOW.plus(BINDING_WINDOW)), None);
-        let replaced = after(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w")]);
+        let replaced =
+            after(SecretBinding::default(), &[Sends(ANN, "v"), Saves(ANN, A), Sends(BOB, "w")]);
         assert_eq!(replaced.with(A, BOB, NOW.plus(BINDING_WINDOW)), None);
     }
 
@@ -350,7 +430,11 @@ mod tests {
             (&[Sends(ANN, "v2"), Saves(ANN, A), Sends(BOB, "w"), Sends(ANN, "v2")], &[A]),
         ];
         for (steps, expected) in cases {
-            assert_eq!(after(SecretBinding::in_use(set(&[A, B])), steps).origins(), set(expected), "{steps:?}");
+            assert_eq!(
+                after(SecretBinding::in_use(set(&[A, B])), steps).origins(),
+                set(expected),
+                "{steps:?}"
+            );
         }
     }
 
@@ -364,7 +448,10 @@ mod tests {
         let of_bob = Some(Window::opened(NOW, BOB));
 
         assert_eq!(SecretBinding::stored(set(&[A]), record(), binding.open), binding);
-        assert_eq!(SecretBinding::stored(set(&[A]), record(), None), SecretBinding { open: None, ..binding.clone() });
+        assert_eq!(
+            SecretBinding::stored(set(&[A]), record(), None),
+            SecretBinding { open: None, ..binding.clone() }
+        );
         // An older release added or removed an origin.
         for origins in [set(&[A, C]), set(&[])] {
             let stored = SecretBinding::stored(origins.clone(), record(), None);
@@ -374,14 +461,19 @@ mod tests {
         for record in [None, record()] {
             let stored = SecretBinding::stored(set(&[A]), record, of_bob);
             assert_eq!((stored.origins(), stored.open), (set(&[A]), of_bob));
-            assert_eq!(after(stored.clone(), &[Fails(ANN, C), Saves(BOB, C)]).origins(), set(&[A, C]));
+            assert_eq!(
+                after(stored.clone(), &[Fails(ANN, C), Saves(BOB, C)]).origins(),
+                set(&[A, C])
+            );
             assert_eq!(after(stored, &[Saves(BOB, C), Sends(BOB, "x")]).origins(), set(&[C]));
         }
     }
 
     #[test]
     fn the_refusal_says_where_the_secret_may_go_and_what_to_do() {
-        let refused = |secret, steps: &[Step]| after(SecretBinding::default(), steps).refusal(secret, B).to_string();
+        let refused = |secret, steps: &[Step]| {
+            after(SecretBinding::default(), steps).refusal(secret, B).to_string()
+        };
         let key = || SecretName::Variable("KEY".to_owned());
         let at_a_and_c = [Sends(ANN, "v"), Saves(ANN, A), Sends(ANN, "v"), Saves(ANN, C)];
 

@@ -42,7 +42,9 @@ pub enum TemplateMistake {
     TooManyUses,
     #[error("has more than {MAX_HEADERS} headers: remove some")]
     TooManyHeaders,
-    #[error("has a header{0} with a name that HTTP does not allow: use letters, digits and hyphens")]
+    #[error(
+        "has a header{0} with a name that HTTP does not allow: use letters, digits and hyphens"
+    )]
     HeaderName(Quoted),
     #[error("has the header{0} more than once: header names are case-insensitive")]
     HeaderTwice(Quoted),
@@ -200,15 +202,20 @@ impl Headers {
 
     /// Refuses `Authorization`, which an auth method sets to the access token.
     pub fn check_beside_auth_method(&self) -> Result<(), TemplateMistake> {
-        let authorization = self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        authorization.map_or(Ok(()), |(name, _)| Err(TemplateMistake::Authorization(Quoted::of(name))))
+        let authorization =
+            self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        authorization
+            .map_or(Ok(()), |(name, _)| Err(TemplateMistake::Authorization(Quoted::of(name))))
     }
 
     /// Renders the headers. The result must be checked with [`check_header_value`], because
     /// variables can contain any characters.
     pub fn render(&self, values: &[&Values]) -> Result<Vec<(String, String)>, TooLong> {
         let budget = &mut SizeBudget::of(MAX_RENDERED_LENGTH);
-        self.0.iter().map(|(name, text)| Ok((name.clone(), replaced(text, values, budget)?))).collect()
+        self.0
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), replaced(text, values, budget)?)))
+            .collect()
     }
 
     /// The names of all variables in the headers.
@@ -232,10 +239,18 @@ pub fn check_header_value(value: &str) -> Result<(), HeaderValueMistake> {
     if value.len() > MAX_HEADER_VALUE_LENGTH {
         return Err(HeaderValueMistake::TooLong);
     }
-    if value.chars().any(char::is_control) { Err(HeaderValueMistake::ControlCharacter) } else { Ok(()) }
+    if value.chars().any(char::is_control) {
+        Err(HeaderValueMistake::ControlCharacter)
+    } else {
+        Ok(())
+    }
 }
 
-fn header(name: String, value: Value, known: &mut BTreeSet<String>) -> Result<(String, String), TemplateMistake> {
+fn header(
+    name: String,
+    value: Value,
+    known: &mut BTreeSet<String>,
+) -> Result<(String, String), TemplateMistake> {
     let quoted = Quoted::of(&name);
     if !is_token(&name) {
         return Err(TemplateMistake::HeaderName(quoted));
@@ -276,7 +291,8 @@ const OWN_HEADERS: [&str; 15] = [
 
 /// RFC 9110 section 5.6.2.
 fn is_token(name: &str) -> bool {
-    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_token_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
@@ -379,7 +395,11 @@ mod tests {
             ("", ""),
         ];
         for (text, expected) in cases {
-            assert_eq!(payload(&json!({"a": text}).to_string(), with.clone()), json!({"a": expected}), "{text}");
+            assert_eq!(
+                payload(&json!({"a": text}).to_string(), with.clone()),
+                json!({"a": expected}),
+                "{text}"
+            );
         }
     }
 
@@ -396,30 +416,45 @@ mod tests {
             (" $N", json!(" 1.5")),
         ];
         for (text, expected) in cases {
-            assert_eq!(payload(&json!({"a": text}).to_string(), with.clone()), json!({"a": expected}), "{text}");
+            assert_eq!(
+                payload(&json!({"a": text}).to_string(), with.clone()),
+                json!({"a": expected}),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn variables_are_replaced_at_any_depth_but_not_in_member_names() {
-        let text = r#"{"$A": ["$A", ["$A", {"$A": "x$A", "n": 1}], null, true], "b": {"c": {"d": "$A"}}}"#;
+        let text =
+            r#"{"$A": ["$A", ["$A", {"$A": "x$A", "n": 1}], null, true], "b": {"c": {"d": "$A"}}}"#;
 
         let rendered = payload(text, json!({"A": "v"}));
 
-        let expected = json!({"$A": ["v", ["v", {"$A": "xv", "n": 1}], null, true], "b": {"c": {"d": "v"}}});
+        let expected =
+            json!({"$A": ["v", ["v", {"$A": "xv", "n": 1}], null, true], "b": {"c": {"d": "v"}}});
         assert_eq!(rendered, expected);
     }
 
     #[test]
     fn no_value_can_end_its_string_or_insert_another_variable() {
-        let hostile =
-            ["\"", "\", \"admin\": true, \"x\": \"", "\\", "\n\r\t\0", "}]}", "\u{2028}", "$SECRET", "$", "</script>"];
+        let hostile = [
+            "\"",
+            "\", \"admin\": true, \"x\": \"",
+            "\\",
+            "\n\r\t\0",
+            "}]}",
+            "\u{2028}",
+            "$SECRET",
+            "$",
+            "</script>",
+        ];
         for value in hostile {
             let with = json!({"V": value, "SECRET": "hunter2"});
-            let rendered = payload(r#"{"a": "x${V", "b": "$V", "c": "-$V-", "d": ["$VSECRET", "$V$"]}"#, with);
+            let rendered =
+                payload(r#"{"a": "x${V", "b": "$V", "c": "-$V-", "d": ["$VSECRET", "$V$"]}"#, with);
 
-            let expected =
-                json!({"a": "x${V", "b": value, "c": format!("-{value}-"), "d": ["$VSECRET", format!("{value}$")]});
+            let expected = json!({"a": "x${V", "b": value, "c": format!("-{value}-"), "d": ["$VSECRET", format!("{value}$")]});
             assert_eq!(rendered, expected, "{value:?}");
             let sent = serde_json::from_str::<Value>(&rendered.to_string()).expect("JSON");
             assert_eq!(sent, expected, "{value:?}");
@@ -456,8 +491,10 @@ mod tests {
 
     #[test]
     fn headers_are_rendered_in_their_order_and_values_that_are_not_strings_as_json() {
-        let rendered =
-            headers(r#"{"X-B": "$A", "x-a": "n $N o $O", "X-C": "$UNKNOWN"}"#, json!({"A": "a", "N": 1, "O": {}}));
+        let rendered = headers(
+            r#"{"X-B": "$A", "x-a": "n $N o $O", "X-C": "$UNKNOWN"}"#,
+            json!({"A": "a", "N": 1, "O": {}}),
+        );
 
         let expected = [("X-B", "a"), ("x-a", "n 1 o {}"), ("X-C", "$UNKNOWN")];
         assert_eq!(rendered, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -466,14 +503,20 @@ mod tests {
     #[test]
     fn invalid_headers_are_refused_with_the_reason() {
         use TemplateMistake::{
-            ControlCharacter, HeaderName, HeaderTwice, HeaderType, NotAnObject, OwnHeader, TooLong, TooManyHeaders,
+            ControlCharacter, HeaderName, HeaderTwice, HeaderType, NotAnObject, OwnHeader, TooLong,
+            TooManyHeaders,
         };
-        let many = |count| (0..count).map(|n| (format!("X-{n}"), json!("v"))).collect::<Value>().to_string();
+        let many = |count| {
+            (0..count).map(|n| (format!("X-{n}"), json!("v"))).collect::<Value>().to_string()
+        };
         let quoted = |name: &str| Quoted(Some(name.to_owned()));
         let long = json!({"X": "x".repeat(MAX_HEADERS_LENGTH)}).to_string();
         let endless = json!({("x".repeat(65)): 1}).to_string();
         let cases = [
-            (r#"{"Authorization": "Basic abc", "Cookie": "a=b", "User-Agent": "x", "X-_.~": ""}"#, None),
+            (
+                r#"{"Authorization": "Basic abc", "Cookie": "a=b", "User-Agent": "x", "X-_.~": ""}"#,
+                None,
+            ),
             (&many(50), None),
             (&many(51), Some(TooManyHeaders)),
             (&long, Some(TooLong(MAX_HEADERS_LENGTH))),
@@ -511,7 +554,10 @@ mod tests {
         let without = Headers::parse(r#"{"X-A": "authorization"}"#).expect("headers");
 
         let error = with.check_beside_auth_method().expect_err("the header is refused").to_string();
-        assert_eq!(error, "has the header \"AUTHORIZATION\", which the auth method also sets: remove one of the two");
+        assert_eq!(
+            error,
+            "has the header \"AUTHORIZATION\", which the auth method also sets: remove one of the two"
+        );
         assert_eq!(without.check_beside_auth_method(), Ok(()));
     }
 
@@ -525,7 +571,9 @@ mod tests {
             ("\0", Err(HeaderValueMistake::ControlCharacter)),
             (&"x".repeat(MAX_HEADER_VALUE_LENGTH + 1), Err(HeaderValueMistake::TooLong)),
         ] {
-            let [(_, rendered)] = &headers(r#"{"X-A": "$V"}"#, json!({"V": value}))[..] else { panic!("one header") };
+            let [(_, rendered)] = &headers(r#"{"X-A": "$V"}"#, json!({"V": value}))[..] else {
+                panic!("one header")
+            };
             assert_eq!((rendered.as_str(), check_header_value(rendered)), (value, expected));
         }
     }
@@ -542,7 +590,10 @@ mod tests {
     fn a_template_lists_its_variables() {
         let text = r#"{"$A": ["$B-$C", {"x": "$$D_1$", "y": "$e"}, 1], "z": "$B"}"#;
 
-        assert_eq!(Payload::parse(text).expect("a payload").names(), BTreeSet::from(["B", "C", "D_1"]));
+        assert_eq!(
+            Payload::parse(text).expect("a payload").names(),
+            BTreeSet::from(["B", "C", "D_1"])
+        );
         let headers = Headers::parse(r#"{"X-$A": "Key $B", "Y": "$C$"}"#).expect("headers");
         assert_eq!(headers.names(), BTreeSet::from(["B", "C"]));
     }
@@ -573,7 +624,8 @@ mod tests {
         let list = json!({"a": vec!["$V"; 256]}).to_string();
         let list = Payload::parse(&list).expect("a payload");
         assert_eq!(list.render(&[&values(quarter(4096))]).map(drop), too_long.map(drop));
-        let headers = Headers::parse(&json!({"X-A": "$V".repeat(128), "X-B": "$V"}).to_string()).expect("headers");
+        let headers = Headers::parse(&json!({"X-A": "$V".repeat(128), "X-B": "$V"}).to_string())
+            .expect("headers");
         assert_eq!(headers.render(&[&values(quarter(4096))]), Err(TooLong(MAX_RENDERED_LENGTH)));
     }
 

@@ -13,7 +13,8 @@ pub const MAX_NAME_LENGTH: usize = 100;
 pub const MAX_VALUE_LENGTH: usize = 4096;
 
 /// The variables that every template can use.
-const BUILT_IN: [&str; 8] = ["ID", "EVENT_TYPE", "EVENT_TITLE", "DATE", "ORG_ID", "ORG_NAME", "CLIENT_ID", "EVENT"];
+const BUILT_IN: [&str; 8] =
+    ["ID", "EVENT_TYPE", "EVENT_TITLE", "DATE", "ORG_ID", "ORG_NAME", "CLIENT_ID", "EVENT"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewVariable {
@@ -38,7 +39,9 @@ pub enum VariableMistake {
     Missing(&'static str),
     #[error("{0} must be {1}")]
     Type(&'static str, &'static str),
-    #[error("name must be 1 to {MAX_NAME_LENGTH} characters long and contain only A to Z, 0 to 9 and _")]
+    #[error(
+        "name must be 1 to {MAX_NAME_LENGTH} characters long and contain only A to Z, 0 to 9 and _"
+    )]
     Name,
     #[error("name is reserved for a built-in variable: choose another name")]
     BuiltIn,
@@ -113,7 +116,8 @@ mod tests {
     fn a_variable_has_a_name_a_value_and_is_secret() {
         let longest = "\u{fc}".repeat(MAX_VALUE_LENGTH);
         for (name, value) in [("A", ""), ("_", "\n"), ("0", "x"), (&"N".repeat(100), &longest)] {
-            let parsed = new(json!({"name": name, "value": value, "is_secret": true, "unknown": 1}));
+            let parsed =
+                new(json!({"name": name, "value": value, "is_secret": true, "unknown": 1}));
 
             let value = Secret::new(value.to_owned());
             assert_eq!(parsed, Ok(NewVariable { name: name.to_owned(), value, is_secret: true }));
@@ -140,7 +144,10 @@ mod tests {
             (json!({"name": "A", "value": 7}), Type("value", "a string")),
             (json!({"name": "A", "value": null}), Type("value", "a string")),
             (json!({"name": "A", "value": too_long}), TooLong),
-            (json!({"name": "A", "value": "hunter2", "is_secret": "no"}), Type("is_secret", "true or false")),
+            (
+                json!({"name": "A", "value": "hunter2", "is_secret": "no"}),
+                Type("is_secret", "true or false"),
+            ),
         ];
         for (body, mistake) in cases {
             let error = new(body.clone()).expect_err("the request is refused");
@@ -153,7 +160,11 @@ mod tests {
     #[test]
     fn a_secret_becomes_readable_only_if_its_value_is_replaced() {
         let value = Some(Secret::new("new".to_owned()));
-        let change = |is_secret, value: &Option<Secret>| VariableChange { name: None, value: value.clone(), is_secret };
+        let change = |is_secret, value: &Option<Secret>| VariableChange {
+            name: None,
+            value: value.clone(),
+            is_secret,
+        };
         let cases = [
             (true, change(Some(false), &None), Err(VariableMistake::StaysSecret)),
             (true, change(Some(false), &value), Ok(false)),

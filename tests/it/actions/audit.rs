@@ -38,10 +38,15 @@ async fn events(app: &TestApp, org_id: OrgId) -> Vec<AuditEvent> {
 /// Asserts that the catalog lists the event and all of its members.
 fn assert_documented(event: &AuditEvent) {
     let kind = AUDIT_EVENTS.iter().find(|kind| kind.name == event.action);
-    let kind = kind.unwrap_or_else(|| panic!("{} is not in the catalog of audit events", event.action));
+    let kind =
+        kind.unwrap_or_else(|| panic!("{} is not in the catalog of audit events", event.action));
     let objects = event.before.iter().chain(&event.after).filter_map(Value::as_object);
     for member in objects.flat_map(|object| object.keys()) {
-        assert!(kind.members.contains(&member.as_str()), "the catalog lacks the member {member} of {}", event.action);
+        assert!(
+            kind.members.contains(&member.as_str()),
+            "the catalog lacks the member {member} of {}",
+            event.action
+        );
     }
 }
 
@@ -63,14 +68,26 @@ async fn client(app: &TestApp) -> ClientId {
 
 fn restriction(app: &TestApp, oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    ScopesRestriction::parse(&names(oidc), &names(permission), &app.app.catalog).expect("known scopes")
+    ScopesRestriction::parse(&names(oidc), &names(permission), &app.app.catalog)
+        .expect("known scopes")
 }
 
-async fn restrict(operator: &TestOperator<'_>, client_id: ClientId, restriction: &ScopesRestriction) {
+async fn restrict(
+    operator: &TestOperator<'_>,
+    client_id: ClientId,
+    restriction: &ScopesRestriction,
+) {
     let app = operator.app;
     let rules = app.app.restriction_rules(client_id);
-    let new = NewRestriction { org_id: operator.org_id, client_id, restriction: Some(restriction), rules };
-    scopes_restriction::restrict_scopes(app.context(), new, None, &COMMAND_LINE).await.expect("is restricted");
+    let new = NewRestriction {
+        org_id: operator.org_id,
+        client_id,
+        restriction: Some(restriction),
+        rules,
+    };
+    scopes_restriction::restrict_scopes(app.context(), new, None, &COMMAND_LINE)
+        .await
+        .expect("is restricted");
 }
 
 on_both! {

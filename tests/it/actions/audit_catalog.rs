@@ -16,7 +16,10 @@ fn recorded_names(folder: &Path, names: &mut BTreeSet<String>) {
         }
         let text = std::fs::read_to_string(&path).expect("is readable");
         let parts: Vec<&str> = text.split('"').collect();
-        let literals = parts.windows(2).step_by(2).filter(|pair| !names_a_transaction(pair[0]) && is_name(pair[1]));
+        let literals = parts
+            .windows(2)
+            .step_by(2)
+            .filter(|pair| !names_a_transaction(pair[0]) && is_name(pair[1]));
         names.extend(literals.map(|pair| pair[1].to_owned()));
     }
 }
@@ -27,7 +30,9 @@ fn names_a_transaction(text_before: &str) -> bool {
 }
 
 fn is_name(literal: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
     literal.split_once('.').is_some_and(|(kind, change)| is_word(kind) && is_word(change))
 }
 
@@ -47,5 +52,8 @@ fn the_docs_contain_the_table_of_the_catalog() {
     let page = include_str!("../../../docs/reference/audit-events.md");
 
     let table = markdown_table();
-    assert!(page.contains(&table), "docs/reference/audit-events.md should contain this table:\n{table}");
+    assert!(
+        page.contains(&table),
+        "docs/reference/audit-events.md should contain this table:\n{table}"
+    );
 }

@@ -63,7 +63,8 @@ async fn started(app: &TestApp) -> Granted<'_> {
 }
 
 async fn grant_id(granted: &Granted<'_>) -> Value {
-    let found = grants::find(granted.app.db(), granted.org_id(), client_id(granted), granted.user.id).await;
+    let found =
+        grants::find(granted.app.db(), granted.org_id(), client_id(granted), granted.user.id).await;
     json!(found.expect("is readable").expect("is there").id)
 }
 

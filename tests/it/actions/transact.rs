@@ -35,7 +35,9 @@ async fn stored(app: &TestApp) -> usize {
 
 async fn counted(app: &TestApp, outcome: &str) -> bool {
     let metrics = app.manage("/metrics").await.text;
-    let series = format!("grantor_transaction_attempts_total{{transaction=\"test.insert\",outcome=\"{outcome}\"}}");
+    let series = format!(
+        "grantor_transaction_attempts_total{{transaction=\"test.insert\",outcome=\"{outcome}\"}}"
+    );
     metrics.contains(&series)
 }
 

@@ -13,7 +13,9 @@ use serde_json::json;
 
 use crate::support::errors::{json_api, no_such_client};
 use crate::support::flow::McpClient;
-use crate::support::{Answer, Bearer, TestApp, listed, restricted, restriction_path, unrestricted, upsert};
+use crate::support::{
+    Answer, Bearer, TestApp, listed, restricted, restriction_path, unrestricted, upsert,
+};
 
 const READ: &str = "org_authorized_apps_read";
 const WRITE: &str = "org_authorized_apps_write";
@@ -25,7 +27,9 @@ fn is_unauthorized(answer: &Answer) {
 }
 
 fn lacks_scope(answer: &Answer, scope: &str) {
-    let detail = format!("the access token lacks the scope {scope}: have its user authorize the client for it");
+    let detail = format!(
+        "the access token lacks the scope {scope}: have its user authorize the client for it"
+    );
     answer.is(403, &json_api(403, "Forbidden", &detail));
     assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
 }

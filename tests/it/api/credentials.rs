@@ -12,7 +12,9 @@ use grantor::rules::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
-use crate::support::{Answer, TestApp, TestOperator, request, restriction_path, unrestricted, upsert};
+use crate::support::{
+    Answer, TestApp, TestOperator, request, restriction_path, unrestricted, upsert,
+};
 
 fn forbidden() -> Value {
     json!({"errors": ["Forbidden"]})
@@ -27,14 +29,23 @@ fn lacks(permission: &str) -> Value {
 }
 
 async fn get_with(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let request =
-        headers.iter().fold(request(Method::GET, path), |request, (name, value)| request.header(*name, *value));
+    let request = headers
+        .iter()
+        .fold(request(Method::GET, path), |request, (name, value)| request.header(*name, *value));
     app.ask(request).await
 }
 
 /// An operator whose two keys belong to different users.
-fn with_keys<'a>(operator: &TestOperator<'a>, api_key: &Secret, application_key: &Secret) -> TestOperator<'a> {
-    let keys = NewKeys { api_key: api_key.clone(), application_key: application_key.clone(), ..operator.keys.clone() };
+fn with_keys<'a>(
+    operator: &TestOperator<'a>,
+    api_key: &Secret,
+    application_key: &Secret,
+) -> TestOperator<'a> {
+    let keys = NewKeys {
+        api_key: api_key.clone(),
+        application_key: application_key.clone(),
+        ..operator.keys.clone()
+    };
     TestOperator { app: operator.app, org_id: operator.org_id, email: operator.email.clone(), keys }
 }
 

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::errors::json_api;
 use crate::support::granted::Granted;
-use crate::support::{Answer, Bearer, START, TestApp, TestOperator, listed, request, restricted, unrestricted, upsert};
+use crate::support::{
+    Answer, Bearer, START, TestApp, TestOperator, listed, request, restricted, unrestricted, upsert,
+};
 
 const PATH: &str = "/api/v2/oauth2/default_scopes_restriction";
 

@@ -20,8 +20,13 @@ async fn get_from(operator: &TestOperator<'_>, peer: &str, path: &str) -> Answer
 /// Asserts a complete 429 response with the headers that clients use to wait.
 fn assert_too_many(answer: &Answer, limit: &str, reset: &str) {
     answer.is(429, &json!({"errors": ["Too many requests"]}));
-    let names =
-        ["retry-after", "x-ratelimit-limit", "x-ratelimit-period", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    let names = [
+        "retry-after",
+        "x-ratelimit-limit",
+        "x-ratelimit-period",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+    ];
     assert_eq!(names.map(|name| answer.header(name)), [reset, limit, "60", "0", reset].map(Some));
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }

@@ -22,8 +22,10 @@ fn resource(of: &[&Bearer<'_>], disabled: bool, last_exercised: Value) -> Value 
     let first = of[0];
     let id = first.authorized_id;
     let live: Vec<&&Bearer<'_>> = of.iter().filter(|_| !disabled).collect();
-    let related: Vec<Value> =
-        live.iter().map(|bearer| json!({"id": bearer.grant_id, "type": "user_authorized_clients"})).collect();
+    let related: Vec<Value> = live
+        .iter()
+        .map(|bearer| json!({"id": bearer.grant_id, "type": "user_authorized_clients"}))
+        .collect();
     json!({
         "id": id,
         "type": "org_authorized_clients",
@@ -39,7 +41,8 @@ fn resource(of: &[&Bearer<'_>], disabled: bool, last_exercised: Value) -> Value 
 }
 
 fn of_user(bearer: &Bearer<'_>, scopes: &[&str], disabled: bool, org_disabled: bool) -> Value {
-    let scopes: Vec<Value> = scopes.iter().map(|name| json!({"id": name, "type": "scopes"})).collect();
+    let scopes: Vec<Value> =
+        scopes.iter().map(|name| json!({"id": name, "type": "scopes"})).collect();
     json!({
         "id": bearer.grant_id,
         "type": "user_authorized_clients",

@@ -8,13 +8,17 @@ const PATH: &str = "/api/v2/oauth2/.well-known/sites";
 
 #[tokio::test]
 async fn the_sites_are_listed_in_the_order_of_the_settings() {
-    let settings = [("sites.environment", "staging"), ("sites.hosts", "b.example.com,a.example.com")];
+    let settings =
+        [("sites.environment", "staging"), ("sites.hosts", "b.example.com,a.example.com")];
     let app = TestApp::with(Engine::Sqlite, &settings).await;
 
     let answer = app.get(PATH).await;
 
     let hosts = ["b.example.com", "a.example.com"];
-    answer.is(200, &json!({"data": {"id": "staging", "type": "env", "attributes": {"sites": hosts}}}));
+    answer.is(
+        200,
+        &json!({"data": {"id": "staging", "type": "env", "attributes": {"sites": hosts}}}),
+    );
     assert_eq!(answer.header("content-type"), Some("application/vnd.api+json"));
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
 }

@@ -11,7 +11,8 @@ use crate::support::{Answer, Reply, Site, TestApp, TestOperator};
 
 const ON_LOOPBACK: (&str, &str) = ("webhooks.allow_loopback", "true");
 
-const CREDENTIALS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+const CREDENTIALS: &str =
+    "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 
 fn request(attributes: &Value) -> Value {
     json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": attributes}})
@@ -29,7 +30,11 @@ async fn stored(operator: &TestOperator<'_>, url: &str) -> AuthMethod {
 
 async fn tried(operator: &TestOperator<'_>, method: &AuthMethod) -> Answer {
     let answer = operator.post(&path(&method.id.0.to_string()), &json!({})).await;
-    assert!(!answer.text.contains(TOKEN) && !answer.text.contains(CLIENT_SECRET), "{}", answer.text);
+    assert!(
+        !answer.text.contains(TOKEN) && !answer.text.contains(CLIENT_SECRET),
+        "{}",
+        answer.text
+    );
     answer
 }
 
@@ -42,7 +47,10 @@ fn report(method: &AuthMethod, attributes: &Value) -> Value {
 }
 
 fn failed(method: &AuthMethod, status: Value, failure: &str) -> Value {
-    report(method, &json!({"succeeded": false, "status": status, "failure": failure, "token": null}))
+    report(
+        method,
+        &json!({"succeeded": false, "status": status, "failure": failure, "token": null}),
+    )
 }
 
 on_both! {

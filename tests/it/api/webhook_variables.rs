@@ -12,7 +12,8 @@ use crate::support::errors::strings;
 use crate::support::{Bearer, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
-const UNLIMITED: [(&str, &str); 2] = [("limits.operator_per_minute", "0"), ("limits.requests_per_minute", "0")];
+const UNLIMITED: [(&str, &str); 2] =
+    [("limits.operator_per_minute", "0"), ("limits.requests_per_minute", "0")];
 
 fn path(name: &str) -> String {
     format!("{PATH}/{name}")
@@ -40,7 +41,10 @@ fn taken() -> Value {
 }
 
 async fn stored(operator: &TestOperator<'_>, name: &str) -> Variable {
-    variables::find(operator.app.db(), operator.org_id, name).await.expect("is readable").expect("is there")
+    variables::find(operator.app.db(), operator.org_id, name)
+        .await
+        .expect("is readable")
+        .expect("is there")
 }
 
 /// The value that a template gets, secret or not.
@@ -49,7 +53,10 @@ async fn value_of(operator: &TestOperator<'_>, name: &str) -> Value {
     let payload = json!({"value": format!("${name}")}).to_string();
     let body = json!({"name": name, "url": "https://hooks.example", "payload": payload});
     operator.post("/api/v1/integration/webhooks/configuration/webhooks", &body).await;
-    let webhook = webhooks::find(app.db(), operator.org_id, name).await.expect("is readable").expect("is there");
+    let webhook = webhooks::find(app.db(), operator.org_id, name)
+        .await
+        .expect("is readable")
+        .expect("is there");
     let loaded = load_webhook(app.context(), webhook.id).await.expect("is readable");
     loaded.expect("is there").variables[name].clone()
 }

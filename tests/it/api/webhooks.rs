@@ -19,7 +19,8 @@ use crate::support::{Answer, TestApp, TestOperator, listed};
 
 const PATH: &str = "/api/v1/integration/webhooks/configuration/webhooks";
 const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
-const UNLIMITED: [(&str, &str); 2] = [("limits.operator_per_minute", "0"), ("limits.requests_per_minute", "0")];
+const UNLIMITED: [(&str, &str); 2] =
+    [("limits.operator_per_minute", "0"), ("limits.requests_per_minute", "0")];
 
 fn path(name: &str) -> String {
     format!("{PATH}/{name}")
@@ -54,7 +55,11 @@ fn taken() -> Value {
 /// The signing secret of a response, and the response without it.
 fn without_secret(answer: &Answer) -> (String, Value) {
     let mut document = answer.json();
-    let secret = document.as_object_mut().expect("an object").remove("signing_secret").expect("a signing secret");
+    let secret = document
+        .as_object_mut()
+        .expect("an object")
+        .remove("signing_secret")
+        .expect("a signing secret");
     (secret.as_str().expect("text").to_owned(), document)
 }
 
@@ -66,7 +71,10 @@ async fn created(operator: &TestOperator<'_>, body: &Value) -> String {
 }
 
 async fn stored(operator: &TestOperator<'_>, name: &str) -> Webhook {
-    webhooks::find(operator.app.db(), operator.org_id, name).await.expect("is readable").expect("is there")
+    webhooks::find(operator.app.db(), operator.org_id, name)
+        .await
+        .expect("is readable")
+        .expect("is there")
 }
 
 async fn loaded(operator: &TestOperator<'_>, name: &str) -> LoadedWebhook {
@@ -76,7 +84,12 @@ async fn loaded(operator: &TestOperator<'_>, name: &str) -> LoadedWebhook {
 }
 
 async fn signing_secrets(operator: &TestOperator<'_>, name: &str) -> Vec<String> {
-    loaded(operator, name).await.signing_secrets.iter().map(|secret| secret.expose().to_owned()).collect()
+    loaded(operator, name)
+        .await
+        .signing_secrets
+        .iter()
+        .map(|secret| secret.expose().to_owned())
+        .collect()
 }
 
 /// The audit events of webhooks: action, and the values before and after.

@@ -66,8 +66,7 @@ async fn settings_with_another_database_than_the_server_are_reported() {
 
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 1), "{found:?}");
-    let begin =
-        "the server at the public URL uses another database than these settings: none of its keys is in this database";
+    let begin = "the server at the public URL uses another database than these settings: none of its keys is in this database";
     assert!(found[0].starts_with(begin), "{found:?}");
     assert_eq!(right, 0, "{correct_report}");
     assert!(correct_report.to_string().contains("it matches the database"), "{correct_report}");
@@ -85,10 +84,15 @@ async fn another_resource_of_an_mcp_server_is_reported() {
     let found = problems(&report);
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
     assert!(
-        found[0].starts_with("resource is not the URL of the MCP server: it has an extra trailing slash"),
+        found[0].starts_with(
+            "resource is not the URL of the MCP server: it has an extra trailing slash"
+        ),
         "{found:?}"
     );
-    assert!(found[1].starts_with("aud of its tokens differs from the document: it lacks"), "{found:?}");
+    assert!(
+        found[1].starts_with("aud of its tokens differs from the document: it lacks"),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -97,13 +101,17 @@ async fn a_trailing_slash_of_a_resource_is_accepted_if_it_is_configured() {
     let _server = program.start();
     let mcp = Mcp::naming(&program.url(), |url| format!("{url}/")).await;
     let uri = format!("{}/", mcp.url());
-    let problems_of = async || problems(&examined(&program, &["doctor", "--mcp-server", &uri]).await.1);
+    let problems_of =
+        async || problems(&examined(&program, &["doctor", "--mcp-server", &uri]).await.1);
 
     let unknown = problems_of().await;
     program.run(["resource", "create", "--uri", &uri, "--name", "MCP"]).succeeded();
     let known = problems_of().await;
 
-    assert!(unknown.len() == 1 && unknown[0].starts_with("aud of its tokens differs"), "{unknown:?}");
+    assert!(
+        unknown.len() == 1 && unknown[0].starts_with("aud of its tokens differs"),
+        "{unknown:?}"
+    );
     assert_eq!(known, Vec::<String>::new());
 }
 
@@ -125,7 +133,10 @@ async fn members_that_clients_cannot_read_are_named_with_the_affected_clients() 
     assert_eq!((code, found.len()), (3, 2), "{found:?}");
     let null = "scopes_supported must be a list of strings, but it is null; this affects clients on the TypeScript SDK";
     assert!(found[0].starts_with(null), "{found:?}");
-    assert!(found[1].starts_with("resource_name must be a string, but it is a number"), "{found:?}");
+    assert!(
+        found[1].starts_with("resource_name must be a string, but it is a number"),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -151,7 +162,10 @@ async fn an_api_without_post_has_no_problem() {
     let (_, report) = examined(&program, &["doctor", "--mcp-server", &api.url()]).await;
 
     assert_eq!(problems(&report), Vec::<String>::new());
-    assert!(report.to_string().contains("POST returns 405, so this is an API and not an MCP server"), "{report}");
+    assert!(
+        report.to_string().contains("POST returns 405, so this is an API and not an MCP server"),
+        "{report}"
+    );
 }
 
 #[tokio::test]
@@ -183,7 +197,8 @@ async fn a_stopped_server_is_a_problem_and_nothing_is_created() {
 
 #[tokio::test]
 async fn unreadable_settings_are_a_problem() {
-    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example/");
+    let program =
+        Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example/");
 
     let (code, report) = examined(&program, &["doctor"]).await;
 
@@ -207,15 +222,21 @@ async fn a_readable_key_file_and_settings_that_break_clients_are_reported() {
 
     let (_, report) = examined(&program, &["doctor"]).await;
 
-    let about: Vec<&str> = of_level(&report, "problem").filter_map(|finding| finding["about"].as_str()).collect();
-    assert_eq!(about, ["http.trusted_proxies", "tokens.refresh_grace", "registration.tolerate", "key ring"]);
+    let about: Vec<&str> =
+        of_level(&report, "problem").filter_map(|finding| finding["about"].as_str()).collect();
+    assert_eq!(
+        about,
+        ["http.trusted_proxies", "tokens.refresh_grace", "registration.tolerate", "key ring"]
+    );
 }
 
 #[tokio::test]
 async fn a_proxy_that_changes_responses_is_reported() {
     let program = Program::on_the_default_file();
     let _server = program.start();
-    let proxy = Site::answering(Reply::status(301).with_header("location", "https://elsewhere.example/")).await;
+    let proxy =
+        Site::answering(Reply::status(301).with_header("location", "https://elsewhere.example/"))
+            .await;
 
     let (code, report) = examined(&program, &["doctor", "--url", &proxy.url("")]).await;
 
@@ -227,18 +248,26 @@ async fn a_proxy_that_changes_responses_is_reported() {
 /// Runs on its own thread, so that the sites of the test can respond meanwhile.
 async fn examined(program: &Program, arguments: &[&str]) -> (i32, Value) {
     let program = program.clone();
-    let arguments: Vec<String> = ["--output", "json"].iter().chain(arguments).map(|one| (*one).to_owned()).collect();
+    let arguments: Vec<String> =
+        ["--output", "json"].iter().chain(arguments).map(|one| (*one).to_owned()).collect();
     let ended = tokio::task::spawn_blocking(move || program.run(arguments)).await.expect("ends");
-    let report = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+    let report = serde_json::from_str(&ended.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
     (ended.code, report)
 }
 
 fn of_level<'a>(report: &'a Value, level: &'a str) -> impl Iterator<Item = &'a Value> {
-    report["findings"].as_array().expect("a list").iter().filter(move |finding| finding["level"] == level)
+    report["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(move |finding| finding["level"] == level)
 }
 
 fn problems(report: &Value) -> Vec<String> {
-    of_level(report, "problem").filter_map(|finding| finding["message"].as_str().map(str::to_owned)).collect()
+    of_level(report, "problem")
+        .filter_map(|finding| finding["message"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// An MCP server for a client: one site with its challenge, another with its metadata.
@@ -255,7 +284,8 @@ impl Mcp {
     async fn with(issuer: &str, resource: impl FnOnce(&str) -> String, scopes: &[&str]) -> Self {
         let metadata = Site::answering(Reply::status(404)).await;
         let challenge = format!("Bearer resource_metadata=\"{}\"", metadata.url("/metadata"));
-        let server = Site::answering(Reply::status(401).with_header("www-authenticate", challenge)).await;
+        let server =
+            Site::answering(Reply::status(401).with_header("www-authenticate", challenge)).await;
         let resource = resource(&server.url("/mcp"));
         let document = json!({"resource": resource, "authorization_servers": [issuer], "scopes_supported": scopes});
         metadata.answer(Reply::json(document));

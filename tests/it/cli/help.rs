@@ -90,7 +90,10 @@ fn the_flags_used_by_scripts_exist() {
         (&["key", "list"], &["--org", "--limit"]),
         (&["client", "list"], &["--org", "--all", "--name", "--limit"]),
         (&["client", "disable"], &["--org"]),
-        (&["restriction", "set"], &["--org", "--oidc-scopes", "--permission-scopes", "--if-digest"]),
+        (
+            &["restriction", "set"],
+            &["--org", "--oidc-scopes", "--permission-scopes", "--if-digest"],
+        ),
         (&["restriction", "preview"], &["--org", "--oidc-scopes", "--permission-scopes", "--all"]),
         (&["grant", "list"], &["--org", "--user", "--client", "--limit"]),
         (&["audit", "list"], &["--org", "--actor", "--event", "--since", "--limit"]),
@@ -113,7 +116,13 @@ fn the_flags_used_by_scripts_exist() {
 #[test]
 fn the_help_mentions_the_organization_variable() {
     let program = Program::on_the_default_file();
-    for command in [["client", "list"], ["restriction", "get"], ["key", "list"], ["grant", "list"], ["audit", "list"]] {
+    for command in [
+        ["client", "list"],
+        ["restriction", "get"],
+        ["key", "list"],
+        ["grant", "list"],
+        ["audit", "list"],
+    ] {
         let help = program.run(command.iter().chain(&["--help"])).stdout;
 
         assert!(help.contains("[env: GRANTOR_ORG"), "{command:?}: {help}");
@@ -131,7 +140,8 @@ fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
     let commands = help.stdout.split_once("\nCommands:\n").map_or("", |(_, commands)| commands);
     let lines = commands.lines().take_while(|line| !line.is_empty());
     // Further lines of a description are indented more.
-    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names =
+        lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     for name in names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help") {
         let path: Vec<&str> = path.iter().copied().chain([name]).collect();
         found.push(path.join(" "));
@@ -143,14 +153,21 @@ fn walk(program: &Program, path: &[&str], found: &mut Vec<String>) {
 fn the_help_lists_the_exit_codes() {
     let help = Program::on_the_default_file().run(["--help"]);
 
-    assert!(help.stdout.contains("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem"), "{}", help.stdout);
+    assert!(
+        help.stdout.contains("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 found a problem"),
+        "{}",
+        help.stdout
+    );
 }
 
 #[test]
 fn the_version_is_that_of_the_package() {
     let version = Program::on_the_default_file().run(["--version"]);
 
-    assert_eq!((version.code, version.stdout), (0, format!("grantor {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        (version.code, version.stdout),
+        (0, format!("grantor {}\n", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[test]
@@ -169,7 +186,12 @@ fn a_usage_error_exits_with_2_and_changes_nothing() {
     for arguments in cases {
         let refused = program.run(arguments);
 
-        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {}", refused.stderr);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (2, ""),
+            "{arguments:?}: {}",
+            refused.stderr
+        );
         assert!(!refused.stderr.is_empty(), "{arguments:?}");
     }
     assert!(!program.folder().join("data").exists());
@@ -197,6 +219,10 @@ fn command_names_of_other_servers_are_answered_with_ours() {
         let refused = program.run(arguments);
 
         assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}");
-        assert!(refused.stderr.contains(&format!("  tip: {tip}")), "{arguments:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains(&format!("  tip: {tip}")),
+            "{arguments:?}: {}",
+            refused.stderr
+        );
     }
 }

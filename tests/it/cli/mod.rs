@@ -30,7 +30,10 @@ fn id(value: &Value) -> &str {
 
 /// The value if it is a text that is not empty.
 fn text(value: &Value) -> &str {
-    value.as_str().filter(|text| text.len() >= 20).unwrap_or_else(|| panic!("{value} is not a secret"))
+    value
+        .as_str()
+        .filter(|text| text.len() >= 20)
+        .unwrap_or_else(|| panic!("{value} is not a secret"))
 }
 
 fn members<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {

@@ -17,8 +17,10 @@ fn create<'a>(more: &[&'a str]) -> Vec<&'a str> {
 /// The introspection response for some token with this secret.
 fn introspect(program: &Program, secret: &str) -> (u16, Value) {
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("resource:{secret}")));
-    let headers = [("Authorization", basic.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-    let answer = plain_http::ask(program.address(), "POST", "/oauth2/v1/introspect", &headers, "token=x");
+    let headers =
+        [("Authorization", basic.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    let answer =
+        plain_http::ask(program.address(), "POST", "/oauth2/v1/introspect", &headers, "token=x");
     let answer = answer.expect("an answer");
     (answer.status.as_u16(), answer.json())
 }

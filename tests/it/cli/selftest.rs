@@ -70,7 +70,10 @@ async fn a_server_that_believes_a_forged_address_is_reported() {
     let trusted = text(&program);
 
     assert!(direct.contains("a forged address: ignored: the server saw 127.0.0.1"), "{direct}");
-    assert!(trusted.contains("a forged address: used, because it came from a trusted proxy"), "{trusted}");
+    assert!(
+        trusted.contains("a forged address: used, because it came from a trusted proxy"),
+        "{trusted}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,9 +102,19 @@ async fn of_a_broken_server_every_fault_is_named_with_the_affected_clients() {
         assert!(said.contains(named), "{named}: {said}");
     }
     assert!(said.contains("code_challenge_methods_supported does not list S256"), "{said}");
-    let step = |name: &str| report["steps"].as_array().expect("a list").iter().find(|step| step["step"] == name);
-    assert_eq!(step("another well-known path").expect("a step")["ok"], false, "it answers 200 everywhere");
-    assert_eq!(step("code for tokens").expect("a step")["ok"], Value::Null, "it could not be tried");
+    let step = |name: &str| {
+        report["steps"].as_array().expect("a list").iter().find(|step| step["step"] == name)
+    };
+    assert_eq!(
+        step("another well-known path").expect("a step")["ok"],
+        false,
+        "it answers 200 everywhere"
+    );
+    assert_eq!(
+        step("code for tokens").expect("a step")["ok"],
+        Value::Null,
+        "it could not be tried"
+    );
     assert_eq!(program.json(&["user", "list"]), json!([]));
 }
 
@@ -109,7 +122,8 @@ async fn of_a_broken_server_every_fault_is_named_with_the_affected_clients() {
 async fn one_that_is_stopped_half_way_removes_whom_it_has_made() {
     for signal in ["INT", "TERM"] {
         let silent = Site::answering(Reply::Silence).await;
-        let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", silent.url(""));
+        let program =
+            Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", silent.url(""));
         program.run(["migrate", "up"]).succeeded();
         let selftest = program.launch_as("selftest");
         silent.wait_for_requests(1).await;
@@ -132,7 +146,11 @@ async fn refreshes_that_cannot_be_repeated_are_named() {
     let failed = program.run(["selftest"]);
 
     assert_eq!(failed.code, 3, "{}", failed.stderr);
-    assert!(failed.stdout.contains("`tokens.refresh_grace` and `tokens.refresh_repeat` are 0"), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("`tokens.refresh_grace` and `tokens.refresh_repeat` are 0"),
+        "{}",
+        failed.stdout
+    );
     assert!(failed.stdout.contains("affects Claude Code, Codex and OpenCode"), "{}", failed.stdout);
 }
 
@@ -148,13 +166,20 @@ async fn a_proxy_that_changes_the_consent_page_is_reported() {
         false => Some(line.to_owned()),
     };
     let without_framing = |line: &str| {
-        let forbids = ["content-security-policy", "x-frame-options"].iter().any(|name| is_header(line, name));
+        let forbids =
+            ["content-security-policy", "x-frame-options"].iter().any(|name| is_header(line, name));
         (!forbids).then(|| line.to_owned())
     };
     let cases: [(Change, Option<&str>); 4] = [
         (unchanged, None),
-        (with_form_action, Some("has form-action 'self', added by something in front of this server")),
-        (with_a_second_policy, Some("has form-action 'self', added by something in front of this server")),
+        (
+            with_form_action,
+            Some("has form-action 'self', added by something in front of this server"),
+        ),
+        (
+            with_a_second_policy,
+            Some("has form-action 'self', added by something in front of this server"),
+        ),
         (without_framing, Some("the consent page can be shown in a frame")),
     ];
     for (change, fault) in cases {
@@ -182,14 +207,20 @@ async fn a_proxy_that_drops_the_authorization_header_is_reported() {
 async fn a_page_in_the_way_is_named_by_its_title() {
     let program = Program::on_the_default_file();
     program.run(["migrate", "up"]).succeeded();
-    let page =
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><title>You&#39;re not &lt;in&gt;</title></head><body>x</body></html>";
-    let site = Site::answering(Reply::status(403).with_header("content-type", "text/html").with_body(page)).await;
+    let page = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>You&#39;re not &lt;in&gt;</title></head><body>x</body></html>";
+    let site = Site::answering(
+        Reply::status(403).with_header("content-type", "text/html").with_body(page),
+    )
+    .await;
 
     let failed = program.run(["selftest", "--url", &site.url("")]);
 
     assert_eq!(failed.code, 3, "{}", failed.stderr);
-    assert!(failed.stdout.contains("not 403 with the page \"You're not <in>\""), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("not 403 with the page \"You're not <in>\""),
+        "{}",
+        failed.stdout
+    );
     assert!(!failed.stdout.contains("<html"), "{}", failed.stdout);
 }
 
@@ -215,8 +246,8 @@ fn step_behind(of_requests: Change, of_answers: Change, step: &str) -> Value {
 
     let tested = program.run(["--output", "json", "selftest"]);
 
-    let report: Value =
-        serde_json::from_str(&tested.stdout).unwrap_or_else(|error| panic!("{error}: {}", tested.stderr));
+    let report: Value = serde_json::from_str(&tested.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", tested.stderr));
     let found = report["steps"].as_array().expect("a list").iter().find(|one| one["step"] == step);
     found.unwrap_or_else(|| panic!("no step {step}: {report}")).clone()
 }

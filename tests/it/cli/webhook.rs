@@ -9,14 +9,18 @@ use grantor::sealing::KeyRing;
 use serde_json::{Value, json};
 
 use crate::support::auth_method::{CLIENT_SECRET, TOKEN, auth_method, store, token_answer};
-use crate::support::{Engine, Program, ReceivedRequest, Reply, Server, Site, restriction_path, upsert};
+use crate::support::{
+    Engine, Program, ReceivedRequest, Reply, Server, Site, restriction_path, upsert,
+};
 
 const KEY: &str = "2026:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// A server with an organization, its keys, and an auth method.
 async fn stage(engine: Engine, access_token_url: &str) -> (Program, Value, AuthMethod) {
-    let program =
-        Program::on(engine).await.with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true").with("GRANTOR_SECRETS__KEY", KEY);
+    let program = Program::on(engine)
+        .await
+        .with("GRANTOR_WEBHOOKS__ALLOW_LOOPBACK", "true")
+        .with("GRANTOR_SECRETS__KEY", KEY);
     let keys = program.bootstrap();
     let db = Db::open(&target(&program)).expect("the database opens");
     let org = orgs::find_by_name(&db, "Acme").await.expect("answers").expect("an organization");
@@ -29,7 +33,12 @@ async fn stage(engine: Engine, access_token_url: &str) -> (Program, Value, AuthM
 
 fn target(program: &Program) -> Target {
     let time = std::time::Duration::from_secs(10);
-    Target { location: program.location(), max_connections: 1, acquire_timeout: time, query_timeout: time }
+    Target {
+        location: program.location(),
+        max_connections: 1,
+        acquire_timeout: time,
+        query_timeout: time,
+    }
 }
 
 fn create(server: &Server, keys: &Value, webhook: Value) {

@@ -18,7 +18,9 @@ fn event(number: u64, org: u64) -> AuditEvent {
         action: "scopes_restriction.set".to_owned(),
         subject: "client:3".to_owned(),
         before: Some(json!({"scopes_restriction": null})),
-        after: Some(json!({"scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["ü \u{1F600}"]}})),
+        after: Some(
+            json!({"scopes_restriction": {"oidc_scopes": [], "permission_scopes": ["ü \u{1F600}"]}}),
+        ),
         request_id: Some("0123456789abcdef".to_owned()),
         address: Some("2001:db8::1".to_owned()),
     }

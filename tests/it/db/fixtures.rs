@@ -38,7 +38,13 @@ pub fn after(seconds: i64) -> Timestamp {
 }
 
 pub fn new_user(number: u64, email: &str) -> User {
-    User { id: user_id(number), email: email.to_owned(), name: None, created_at: START, disabled_at: None }
+    User {
+        id: user_id(number),
+        email: email.to_owned(),
+        name: None,
+        created_at: START,
+        disabled_at: None,
+    }
 }
 
 /// A client like that of a registration, one per number.
@@ -119,7 +125,9 @@ impl Holder {
     pub async fn commit(mut self) {
         match &mut self {
             Self::Sqlite(connection) => sqlx::raw_sql("COMMIT").execute(connection).await.map(drop),
-            Self::Postgres(connection) => sqlx::raw_sql("COMMIT").execute(connection).await.map(drop),
+            Self::Postgres(connection) => {
+                sqlx::raw_sql("COMMIT").execute(connection).await.map(drop)
+            }
         }
         .expect("commits");
         self.release().await;

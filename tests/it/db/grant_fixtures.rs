@@ -25,14 +25,22 @@ use crate::support::START;
 pub async fn people_and_clients(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    users::insert(db, &User { name: Some("Ada".to_owned()), ..new_user(1, "ada@mail.example") }, "hash of ada")
-        .await
-        .expect("is inserted");
+    users::insert(
+        db,
+        &User { name: Some("Ada".to_owned()), ..new_user(1, "ada@mail.example") },
+        "hash of ada",
+    )
+    .await
+    .expect("is inserted");
     users::insert(db, &new_user(2, "eve@mail.example"), "hash of eve").await.expect("is inserted");
     for (org, user, role) in [(1, 1, Role::Admin), (1, 2, Role::ReadOnly), (2, 1, Role::Standard)] {
-        memberships::insert(db, org_id(org), user_id(user), role, START).await.expect("is inserted");
+        memberships::insert(db, org_id(org), user_id(user), role, START)
+            .await
+            .expect("is inserted");
     }
-    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")]).await.expect("are inserted");
+    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
+        .await
+        .expect("are inserted");
 }
 
 pub fn scopes(names: &str) -> ScopeSet {
@@ -59,8 +67,15 @@ pub fn family_id(number: u64) -> FamilyId {
 pub type Parties = (u64, u64, u64);
 
 /// Stores a consent and returns the id of its row, new or existing.
-pub async fn consent(db: &Db, number: u64, parties: Parties, names: &str, at: Timestamp) -> GrantId {
-    let (org_id, client_id, user_id) = (org_id(parties.0), client_id(parties.1), user_id(parties.2));
+pub async fn consent(
+    db: &Db,
+    number: u64,
+    parties: Parties,
+    names: &str,
+    at: Timestamp,
+) -> GrantId {
+    let (org_id, client_id, user_id) =
+        (org_id(parties.0), client_id(parties.1), user_id(parties.2));
     let scopes = scopes(names);
     let new = NewGrant {
         id: grant_id(number),

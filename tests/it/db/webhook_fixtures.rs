@@ -24,7 +24,12 @@ pub fn plain(table: &str, column: &str, id: Uuid) -> String {
     format!("{table} {column} {id}")
 }
 
-fn sealed(ring: &KeyRing, (table, column): (&'static str, &'static str), id: Uuid, org: OrgId) -> Vec<u8> {
+fn sealed(
+    ring: &KeyRing,
+    (table, column): (&'static str, &'static str),
+    id: Uuid,
+    org: OrgId,
+) -> Vec<u8> {
     let row = id.to_string();
     let place = Place { table, column, row: &row, org: Some(org) };
     seal(ring, &Random::system(), place, plain(table, column, id).as_bytes()).bytes

@@ -11,7 +11,8 @@ use crate::support::TestOperator;
 const VARIABLES: &str = "/api/v1/integration/webhooks/configuration/custom-variables";
 
 async fn variable(operator: &TestOperator<'_>, name: &str, value: &str) {
-    let made = operator.post(VARIABLES, &json!({"name": name, "value": value, "is_secret": false})).await;
+    let made =
+        operator.post(VARIABLES, &json!({"name": name, "value": value, "is_secret": false})).await;
     assert_eq!(made.status, 201, "{}", made.text);
 }
 

@@ -14,8 +14,11 @@ fn is_signed_with(secret: &str, got: &ReceivedRequest) -> bool {
     let timestamp = got.header("webhook-timestamp").expect("a time");
     let signed = format!("{}.{timestamp}.{}", got.event_id(), got.body);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-    let signatures =
-        got.header("webhook-signature").expect("signatures").split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    let signatures = got
+        .header("webhook-signature")
+        .expect("signatures")
+        .split(' ')
+        .filter_map(|one| one.strip_prefix("v1,"));
     let mut tags = signatures.map(|one| STANDARD.decode(one).expect("base64"));
     tags.any(|tag| hmac::verify(&key, signed.as_bytes(), &tag).is_ok())
 }

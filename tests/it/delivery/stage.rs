@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Engine, Reply, Site, TestApp, TestOperator};
 
 pub const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
-pub const AUTH_METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+pub const AUTH_METHODS: &str =
+    "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 /// The settings of every stage: receivers on this machine, and a long timeout.
-pub const SETTINGS: [(&str, &str); 3] =
-    [("webhooks.allow_loopback", "true"), ("webhooks.timeout", "60"), ("limits.operator_per_minute", "0")];
+pub const SETTINGS: [(&str, &str); 3] = [
+    ("webhooks.allow_loopback", "true"),
+    ("webhooks.timeout", "60"),
+    ("limits.operator_per_minute", "0"),
+];
 
 pub struct Stage {
     pub app: TestApp,
@@ -25,13 +29,17 @@ impl Stage {
 
     pub async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let settings: Vec<_> = SETTINGS.iter().chain(settings).copied().collect();
-        Self { app: TestApp::with(engine, &settings).await, hook: Site::answering(Reply::status(200)).await }
+        Self {
+            app: TestApp::with(engine, &settings).await,
+            hook: Site::answering(Reply::status(200)).await,
+        }
     }
 
     /// An operator of an organization with a webhook, and its signing secret.
     pub async fn operator(&self) -> (TestOperator<'_>, String) {
         let operator = self.app.operator("Acme").await;
-        let created = create(&operator, json!({"name": "events", "url": self.hook.url("/events")})).await;
+        let created =
+            create(&operator, json!({"name": "events", "url": self.hook.url("/events")})).await;
         (operator, created["signing_secret"].as_str().expect("a secret").to_owned())
     }
 
@@ -59,7 +67,10 @@ pub async fn auth_method(operator: &TestOperator<'_>, url: &str) -> String {
         "scope": "events.write",
     });
     let body = json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": attributes}});
-    created(operator.post(AUTH_METHODS, &body).await)["data"]["id"].as_str().expect("an id").to_owned()
+    created(operator.post(AUTH_METHODS, &body).await)["data"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }
 
 fn created(answer: Answer) -> Value {
@@ -69,7 +80,8 @@ fn created(answer: Answer) -> Value {
 
 /// Causes an event by changing the restriction of a client to another value each time.
 pub async fn cause(operator: &TestOperator<'_>, client_id: &str, number: usize) {
-    let scopes: &[&str] = if number.is_multiple_of(2) { &["mcp_read"] } else { &["mcp_read", "mcp_write"] };
+    let scopes: &[&str] =
+        if number.is_multiple_of(2) { &["mcp_read"] } else { &["mcp_read", "mcp_write"] };
     let answer = operator.restrict(client_id, &[], scopes).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }

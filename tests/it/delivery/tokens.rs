@@ -15,7 +15,8 @@ use crate::support::auth_method::{TOKEN, auth_method, token_answer};
 use crate::support::{DEADLINE, Engine, Reply, Site, TestApp};
 
 const WITHIN: Duration = DEADLINE;
-const SETTINGS: [(&str, &str); 2] = [("webhooks.allow_loopback", "true"), ("webhooks.at_once_per_webhook", "64")];
+const SETTINGS: [(&str, &str); 2] =
+    [("webhooks.allow_loopback", "true"), ("webhooks.at_once_per_webhook", "64")];
 
 struct Stage {
     app: TestApp,
@@ -36,7 +37,8 @@ impl Stage {
         })
         .await;
         let app = TestApp::with(Engine::Sqlite, &SETTINGS).await;
-        let method = auth_method(&app.app.issuer.ring, OrgId(Uuid::from_u128(1)), &endpoint.url("/token"));
+        let method =
+            auth_method(&app.app.issuer.ring, OrgId(Uuid::from_u128(1)), &endpoint.url("/token"));
         Self { app, tokens: Tokens::default(), endpoint, method }
     }
 
@@ -55,8 +57,11 @@ impl Stage {
         self.endpoint.close();
         let mut crowd = JoinSet::new();
         for _ in 0..size {
-            let (app, tokens, method) = (self.app.app.clone(), self.tokens.clone(), self.method.clone());
-            crowd.spawn(async move { tokens.find(&app.context, &app.webhooks_outgoing, &method, WITHIN).await });
+            let (app, tokens, method) =
+                (self.app.app.clone(), self.tokens.clone(), self.method.clone());
+            crowd.spawn(async move {
+                tokens.find(&app.context, &app.webhooks_outgoing, &method, WITHIN).await
+            });
         }
         let asked = self.endpoint.requests().len();
         self.endpoint.wait_for_requests(asked + 1).await;
@@ -78,7 +83,10 @@ async fn fifty_concurrent_callers_cause_one_request_and_share_its_token() {
 
     let found = stage.crowd(50).await;
 
-    assert!(found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)), "{found:?}");
+    assert!(
+        found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)),
+        "{found:?}"
+    );
     assert_eq!((found.len(), stage.endpoint.requests().len()), (50, 1));
 }
 
@@ -90,7 +98,10 @@ async fn waiting_callers_share_a_token_that_is_too_short_lived_to_cache() {
     stage.app.clock.advance(Duration::from_millis(1));
     let later = stage.find().await;
 
-    assert!(found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)), "{found:?}");
+    assert!(
+        found.iter().all(|token| token.as_ref().is_ok_and(|token| number(token) == 1)),
+        "{found:?}"
+    );
     assert_eq!((later, stage.endpoint.requests().len()), (2, 2));
 }
 
@@ -119,7 +130,9 @@ async fn a_failure_is_shared_by_waiting_callers_and_cached_for_a_second() {
     let later = stage.find_for(&stage.method).await;
 
     let failed = |found: &Result<Secret, TokenFetchError>| {
-        found.as_ref().is_err_and(|error| error.to_string() == "no access token: 127.0.0.1 responded with status 500")
+        found.as_ref().is_err_and(|error| {
+            error.to_string() == "no access token: 127.0.0.1 responded with status 500"
+        })
     };
     assert!(found.iter().all(failed) && failed(&soon), "{found:?} {soon:?}");
     assert_eq!((later.is_ok(), stage.endpoint.requests().len()), (true, 2));
@@ -129,7 +142,8 @@ async fn a_failure_is_shared_by_waiting_callers_and_cached_for_a_second() {
 async fn a_changed_method_gets_a_new_token_even_within_the_same_second() {
     let stage = Stage::with_tokens_good_for(3_600).await;
     assert_eq!(stage.find().await, 1);
-    let later = AuthMethod { modified_at: stage.method.modified_at.plus(1), ..stage.method.clone() };
+    let later =
+        AuthMethod { modified_at: stage.method.modified_at.plus(1), ..stage.method.clone() };
     let other_scope = AuthMethod { scope: Some("other".to_owned()), ..later.clone() };
 
     for (method, expected) in [(&later, 2), (&later, 2), (&other_scope, 3), (&other_scope, 3)] {
@@ -144,7 +158,11 @@ async fn each_method_has_its_own_token() {
     let ring = &stage.app.app.issuer.ring;
     let other = auth_method(ring, OrgId(Uuid::from_u128(2)), &stage.endpoint.url("/token"));
 
-    let found = (stage.find().await, stage.find_for(&other).await.map(|token| number(&token)), stage.find().await);
+    let found = (
+        stage.find().await,
+        stage.find_for(&other).await.map(|token| number(&token)),
+        stage.find().await,
+    );
 
     assert_eq!(found, (1, Ok(2), 1));
 }
@@ -166,7 +184,9 @@ async fn a_canceled_caller_lets_the_next_one_proceed() {
     let stage = Stage::with_tokens_good_for(3_600).await;
     stage.endpoint.close();
     let (app, tokens, method) = (stage.app.app.clone(), stage.tokens.clone(), stage.method.clone());
-    let first = tokio::spawn(async move { tokens.find(&app.context, &app.webhooks_outgoing, &method, WITHIN).await });
+    let first = tokio::spawn(async move {
+        tokens.find(&app.context, &app.webhooks_outgoing, &method, WITHIN).await
+    });
     stage.endpoint.wait_for_requests(1).await;
 
     first.abort();

@@ -16,7 +16,11 @@ fn token(text: &str) -> Reply {
 async fn with_tokens<'a>(stage: &'a Stage, tokens: &Site) -> TestOperator<'a> {
     let operator = stage.app.operator("Acme").await;
     let method = auth_method(&operator, &tokens.url("/token")).await;
-    create(&operator, json!({"name": "events", "url": stage.hook.url("/"), "auth_method_id": method})).await;
+    create(
+        &operator,
+        json!({"name": "events", "url": stage.hook.url("/"), "auth_method_id": method}),
+    )
+    .await;
     operator
 }
 

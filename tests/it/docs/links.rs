@@ -32,20 +32,22 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 #[test]
 fn no_page_is_too_long() {
     let is_too_long = |page: &PathBuf| {
-        let limit = if page.starts_with("docs/decisions") { MAX_LINES_OF_A_DECISION } else { MAX_LINES };
+        let limit =
+            if page.starts_with("docs/decisions") { MAX_LINES_OF_A_DECISION } else { MAX_LINES };
         let lines = read(page).lines().count();
-        (lines > limit).then(|| format!("{} has {lines} lines; the limit is {limit}", page.display()))
+        (lines > limit)
+            .then(|| format!("{} has {lines} lines; the limit is {limit}", page.display()))
     };
 
-    let too_long: Vec<String> = pages_below(Path::new("docs")).iter().filter_map(is_too_long).collect();
+    let too_long: Vec<String> =
+        pages_below(Path::new("docs")).iter().filter_map(is_too_long).collect();
 
     assert_eq!(too_long, Vec::<String>::new());
 }
 
 #[test]
 fn links_are_found_outside_code_only() {
-    let page =
-        "# One\n[a](b.md) and `[c](d.md)`, [e](https://example.com), [f](#one)\n```\n[g](h.md)\n```\n[i\nj](k.md#l)\n";
+    let page = "# One\n[a](b.md) and `[c](d.md)`, [e](https://example.com), [f](#one)\n```\n[g](h.md)\n```\n[i\nj](k.md#l)\n";
 
     let found = links(page);
 
@@ -79,7 +81,8 @@ fn pages_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn resolve(page: &Path, target: &str) -> Result<(), &'static str> {
-    let (path, fragment) = target.split_once('#').map_or((target, None), |(path, fragment)| (path, Some(fragment)));
+    let (path, fragment) =
+        target.split_once('#').map_or((target, None), |(path, fragment)| (path, Some(fragment)));
     let folder = page.parent().unwrap_or(Path::new(""));
     let file = if path.is_empty() { page.to_owned() } else { folder.join(path) };
     if !file.exists() {
@@ -87,7 +90,9 @@ fn resolve(page: &Path, target: &str) -> Result<(), &'static str> {
     }
     match fragment {
         None => Ok(()),
-        Some(_) if file.extension().is_none_or(|extension| extension != "md") => Err("only pages have anchors"),
+        Some(_) if file.extension().is_none_or(|extension| extension != "md") => {
+            Err("only pages have anchors")
+        }
         Some(fragment) if anchors(&read(&file)).iter().any(|anchor| anchor == fragment) => Ok(()),
         Some(_) => Err("the page has no such heading"),
     }

@@ -41,7 +41,10 @@ pub fn paragraph(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-pub fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub fn table<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let mut table = format!("| {} |\n| {} |\n", heads.join(" | "), ["---"; N].join(" | "));
     for cells in rows {
         table += &format!("| {} |\n", cells.join(" | "));

@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "docs/reference";
-const HOW_TO_WRITE: &str = "GRANTOR_WRITE_DOCS=1 cargo test --test it docs::reference writes the pages";
+const HOW_TO_WRITE: &str =
+    "GRANTOR_WRITE_DOCS=1 cargo test --test it docs::reference writes the pages";
 
 struct Page {
     /// Below `docs/reference`.
@@ -41,7 +42,8 @@ fn compare(pages: &[Page]) {
 
 /// Fails if a folder contains a page that is no longer rendered.
 fn has_no_other_page(folder: &str, pages: &[Page]) {
-    let rendered: Vec<PathBuf> = pages.iter().map(|page| Path::new(FOLDER).join(&page.path)).collect();
+    let rendered: Vec<PathBuf> =
+        pages.iter().map(|page| Path::new(FOLDER).join(&page.path)).collect();
     for entry in fs::read_dir(Path::new(FOLDER).join(folder)).expect("the folder exists") {
         let file = entry.expect("is readable").path();
         assert!(rendered.contains(&file), "{} is not rendered any more: delete it", file.display());
@@ -49,7 +51,11 @@ fn has_no_other_page(folder: &str, pages: &[Page]) {
 }
 
 fn difference(file: &Path, stored: &str, rendered: &str) -> String {
-    let same = stored.lines().zip(rendered.lines()).take_while(|(stored, rendered)| stored == rendered).count();
+    let same = stored
+        .lines()
+        .zip(rendered.lines())
+        .take_while(|(stored, rendered)| stored == rendered)
+        .count();
     let wanted = rendered.lines().nth(same).unwrap_or("the end of the page");
     format!("{}:{} should be\n{wanted}\n{HOW_TO_WRITE}", file.display(), same + 1)
 }

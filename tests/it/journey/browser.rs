@@ -10,7 +10,8 @@ use crate::support::{Engine, Program, Running};
 async fn a_user_can_sign_in_allow_less_refuse_and_end_access() {
     let program = Program::on(Engine::Sqlite).await;
     let user = program.bootstrap()["user"].clone();
-    let newcomer = ["user", "create", "--org", "Acme", "--email", "bob@acme.example", "--role", "standard"];
+    let newcomer =
+        ["user", "create", "--org", "Acme", "--email", "bob@acme.example", "--role", "standard"];
     let newcomer = program.json(&newcomer);
     let _server = program.start();
 
@@ -21,7 +22,11 @@ async fn a_user_can_sign_in_allow_less_refuse_and_end_access() {
         .args([text(&newcomer["email"]), text(&newcomer["password"])]);
     let report = Running::spawn(browser, "").finish().json();
 
-    let agreed = back(&program, &["code", "dd_oid", "dd_org_name", "domain", "iss", "site", "state"], Value::Null);
+    let agreed = back(
+        &program,
+        &["code", "dd_oid", "dd_org_name", "domain", "iss", "site", "state"],
+        Value::Null,
+    );
     let expected = json!({
         "approved": {
             "wrong": {

@@ -109,13 +109,17 @@ async fn the_node_client_understands_rate_limits() {
 }
 
 async fn limited() -> Program {
-    let program = Program::on(Engine::Sqlite).await.with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "1");
+    let program =
+        Program::on(Engine::Sqlite).await.with("GRANTOR_LIMITS__REQUESTS_PER_MINUTE", "1");
     program.with("GRANTOR_LIMITS__OPERATOR_PER_MINUTE", "1")
 }
 
 fn ends_well(mut script: Command, program: &Program, keys: &Value) {
     let key = |name: &str| keys[name].as_str().expect("a key").to_owned();
-    script.env("URL", program.url()).env("API_KEY", key("api_key")).env("APPLICATION_KEY", key("application_key"));
+    script
+        .env("URL", program.url())
+        .env("API_KEY", key("api_key"))
+        .env("APPLICATION_KEY", key("application_key"));
 
     let ended = Running::spawn(script, "").finish();
 

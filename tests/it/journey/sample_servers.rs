@@ -44,11 +44,30 @@ impl Stage {
     async fn set() -> Self {
         let program = Program::on(Engine::Sqlite).await;
         program.bootstrap();
-        let reader = ["user", "create", "--org", "Acme", "--email", READER, "--role", "read_only", "--password-stdin"];
+        let reader = [
+            "user",
+            "create",
+            "--org",
+            "Acme",
+            "--email",
+            READER,
+            "--role",
+            "read_only",
+            "--password-stdin",
+        ];
         program.run_with_input(reader, &format!("{PASSWORD}\n")).succeeded();
         let port = Port::pick();
         let uri = format!("http://{}/mcp", port.address);
-        let create = ["resource", "create", "--uri", &uri, "--name", "Notes", "--scopes", "mcp_read,mcp_write"];
+        let create = [
+            "resource",
+            "create",
+            "--uri",
+            &uri,
+            "--name",
+            "Notes",
+            "--scopes",
+            "mcp_read,mcp_write",
+        ];
         let secret = text(&program.json(&create)["secret"]).to_owned();
         let grantor = program.start();
         Self { program, _grantor: grantor, port, secret }
@@ -60,13 +79,17 @@ impl Stage {
 
     fn start(&self, mut server: Command) -> Running {
         server.env("AUTH_SERVER_URL", self.program.url()).env("RESOURCE_URL", self.uri());
-        server.env("RESOURCE_SECRET", &self.secret).env("PORT", self.port.address.port().to_string());
+        server
+            .env("RESOURCE_SECRET", &self.secret)
+            .env("PORT", self.port.address.port().to_string());
         Running::spawn(server, "")
     }
 
     fn each_user_calls_what_the_scopes_allow(&self, client: impl Fn() -> Command) {
-        let metadata = format!("http://{}/.well-known/oauth-protected-resource/mcp", self.port.address);
-        let challenge = format!("Bearer resource_metadata=\"{metadata}\", scope=\"mcp_read mcp_write\"");
+        let metadata =
+            format!("http://{}/.well-known/oauth-protected-resource/mcp", self.port.address);
+        let challenge =
+            format!("Bearer resource_metadata=\"{metadata}\", scope=\"mcp_read mcp_write\"");
         let without_token = format!("401 {challenge}");
         let without_scope = format!("403 {challenge}, error=\"insufficient_scope\"");
         let tools = ["read_note", "write_note"];
@@ -74,7 +97,8 @@ impl Stage {
         let admin = json!({"challenges": [without_token], "tools": tools, "wrote": "saved", "read": "buy milk"});
         assert_eq!(self.journey(client(), ADMIN), admin);
         let challenges = [without_token, without_scope];
-        let reader = json!({"challenges": challenges, "tools": tools, "wrote": "refused", "read": ""});
+        let reader =
+            json!({"challenges": challenges, "tools": tools, "wrote": "refused", "read": ""});
         assert_eq!(self.journey(client(), READER), reader);
     }
 
@@ -94,9 +118,11 @@ fn python_server() -> Command {
 /// installed ones.
 fn typescript_server(folder: &Path) -> Command {
     for file in ["server.ts", "package.json"] {
-        std::fs::copy(sample("typescript").join(file), folder.join(file)).expect("the sample can be copied");
+        std::fs::copy(sample("typescript").join(file), folder.join(file))
+            .expect("the sample can be copied");
     }
-    std::os::unix::fs::symlink(installed("node/node_modules"), folder.join("node_modules")).expect("a link");
+    std::os::unix::fs::symlink(installed("node/node_modules"), folder.join("node_modules"))
+        .expect("a link");
     let mut server = Command::new("node");
     server.args(["--import", "tsx", "server.ts"]).current_dir(folder);
     server

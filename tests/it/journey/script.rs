@@ -7,7 +7,10 @@ use serde_json::Value;
 
 pub fn python(script: &str) -> Command {
     let mut command = Command::new(installed("python/bin/python3"));
-    command.arg(source("python").join(script)).env("PYTHONDONTWRITEBYTECODE", "1").env("CLIENTS", clients());
+    command
+        .arg(source("python").join(script))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("CLIENTS", clients());
     command
 }
 

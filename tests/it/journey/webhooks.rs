@@ -8,7 +8,8 @@ use std::sync::mpsc::{Sender, channel};
 use serde_json::{Value, json};
 
 use crate::support::{
-    DEADLINE, Port, Program, Reply, Running, Server, Site, plain_http, restriction_path, until, upsert,
+    DEADLINE, Port, Program, Reply, Running, Server, Site, plain_http, restriction_path, until,
+    upsert,
 };
 
 const WEBHOOKS: &str = "/api/v1/integration/webhooks/configuration/webhooks";
@@ -31,7 +32,12 @@ fn restrict(server: &Server, keys: &Value, client_id: &str) {
 }
 
 /// Restricts one client after the other until a request gets no response.
-fn restrict_until_it_dies(address: SocketAddr, keys: &Value, clients: &[String], answered: &Sender<()>) {
+fn restrict_until_it_dies(
+    address: SocketAddr,
+    keys: &Value,
+    clients: &[String],
+    answered: &Sender<()>,
+) {
     let key = |name: &str| keys[name].as_str().expect("a key");
     let headers = [
         ("DD-API-KEY", key("api_key")),
@@ -40,7 +46,9 @@ fn restrict_until_it_dies(address: SocketAddr, keys: &Value, clients: &[String],
     ];
     let body = upsert(&[], &["mcp_read"]).to_string();
     for client_id in clients {
-        let Ok(answer) = plain_http::ask(address, "POST", &restriction_path(client_id), &headers, &body) else {
+        let Ok(answer) =
+            plain_http::ask(address, "POST", &restriction_path(client_id), &headers, &body)
+        else {
             return;
         };
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -61,7 +69,8 @@ fn client_of(event: &Value) -> String {
 
 /// The first Python example of the guide.
 fn receiver_of_the_guide() -> String {
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md")).expect("the guide");
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/webhooks.md"))
+        .expect("the guide");
     let (_, from) = guide.split_once("```python\n").expect("a receiver");
     from.split_once("```").expect("its end").0.to_owned()
 }

@@ -13,15 +13,18 @@ const PREFLIGHT: [(&str, &str); 3] = [
 ];
 
 fn cors_headers(answer: &Answer) -> Vec<(&str, &str)> {
-    let headers = answer.headers.iter().filter(|(name, _)| name.as_str().starts_with("access-control-"));
-    let mut headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
+    let headers =
+        answer.headers.iter().filter(|(name, _)| name.as_str().starts_with("access-control-"));
+    let mut headers: Vec<_> =
+        headers.map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect();
     headers.sort_unstable();
     headers
 }
 
 const EXPOSED: &str = "retry-after, www-authenticate, x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, \
                        x-ratelimit-reset, x-request-id";
-const OPEN: [(&str, &str); 2] = [("access-control-allow-origin", "*"), ("access-control-expose-headers", EXPOSED)];
+const OPEN: [(&str, &str); 2] =
+    [("access-control-allow-origin", "*"), ("access-control-expose-headers", EXPOSED)];
 
 #[tokio::test]
 async fn a_preflight_of_a_public_endpoint_allows_what_clients_send() {

@@ -23,14 +23,19 @@ async fn head_returns_the_response_of_get_without_its_body() {
     let operator = app.operator("Acme").await;
     let restriction = restriction_path(&app.registered("A client").await);
     for path in [SITES, "/openapi.json", &restriction] {
-        let request = |method| operator.request(method, path).body(Body::empty()).expect("a request");
+        let request =
+            |method| operator.request(method, path).body(Body::empty()).expect("a request");
 
         let get = app.send(request(Method::GET)).await;
         let head = app.send(request(Method::HEAD)).await;
 
         assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""), "{path}");
         assert_eq!(headers(&head), headers(&get), "{path}");
-        assert_eq!(head.header("content-length"), Some(get.text.len().to_string().as_str()), "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            Some(get.text.len().to_string().as_str()),
+            "{path}"
+        );
     }
 }
 
@@ -62,7 +67,12 @@ async fn an_unsupported_method_is_refused_with_allow() {
         ("POST", SITES, "GET, HEAD, OPTIONS", json!({"errors": [REFUSAL]})),
         ("BREW", SITES, "GET, HEAD, OPTIONS", json!({"errors": [REFUSAL]})),
         ("DELETE", "/openapi.json", "GET, HEAD, OPTIONS", json!({"errors": [REFUSAL]})),
-        ("PATCH", &restriction, "GET, HEAD, POST, DELETE, OPTIONS", json_api(405, "Method Not Allowed", REFUSAL)),
+        (
+            "PATCH",
+            &restriction,
+            "GET, HEAD, POST, DELETE, OPTIONS",
+            json_api(405, "Method Not Allowed", REFUSAL),
+        ),
     ];
     for (method, path, allow, body) in cases {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");

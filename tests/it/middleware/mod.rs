@@ -21,22 +21,29 @@ const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
 
 async fn send(app: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let request = headers.iter().fold(request(method, path), |request, (name, value)| request.header(*name, *value));
+    let request = headers
+        .iter()
+        .fold(request(method, path), |request, (name, value)| request.header(*name, *value));
     app.ask(request).await
 }
 
 #[tokio::test]
 async fn every_response_has_its_own_request_id() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let answers =
-        [app.get(SITES).await, app.get(SITES).await, app.get("/nowhere").await, app.post(REGISTER, &json!(1)).await];
+    let answers = [
+        app.get(SITES).await,
+        app.get(SITES).await,
+        app.get("/nowhere").await,
+        app.post(REGISTER, &json!(1)).await,
+    ];
 
-    let ids: std::collections::BTreeSet<_> = answers.iter().map(|answer| answer.header("x-request-id")).collect();
+    let ids: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| answer.header("x-request-id")).collect();
 
     assert_eq!(ids.len(), answers.len());
-    assert!(
-        ids.iter().all(|id| id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())))
-    );
+    assert!(ids.iter().all(|id| {
+        id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }));
 }
 
 #[tokio::test]
@@ -55,11 +62,15 @@ async fn large_documents_are_compressed_if_the_client_accepts_that() {
         let plain = app.get(path).await;
         let accepting = request(Method::GET, path).header("accept-encoding", "gzip");
         let accepting = accepting.body(Body::empty()).expect("a request");
-        let response = http::public(Arc::clone(&app.app)).oneshot(accepting).await.expect("a response");
+        let response =
+            http::public(Arc::clone(&app.app)).oneshot(accepting).await.expect("a response");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
 
-        assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+        assert_eq!(
+            (plain.header("content-encoding"), plain.header("vary")),
+            (None, Some("accept-encoding"))
+        );
         assert_eq!(parts.headers["content-encoding"], "gzip", "{path}");
         assert!(body.starts_with(&[0x1f, 0x8b]) && body.len() < plain.text.len() / 2, "{path}");
     }
@@ -68,8 +79,17 @@ async fn large_documents_are_compressed_if_the_client_accepts_that() {
 #[tokio::test]
 async fn every_response_forbids_sniffing_framing_and_caching() {
     let app = TestApp::start(Engine::Sqlite).await;
-    for answer in [app.get("/openapi.json").await, app.get("/nowhere").await, app.post(REGISTER, &json!(1)).await] {
-        let names = ["x-content-type-options", "referrer-policy", "content-security-policy", "cache-control"];
+    for answer in [
+        app.get("/openapi.json").await,
+        app.get("/nowhere").await,
+        app.post(REGISTER, &json!(1)).await,
+    ] {
+        let names = [
+            "x-content-type-options",
+            "referrer-policy",
+            "content-security-policy",
+            "cache-control",
+        ];
 
         let values = names.map(|name| answer.header(name));
 
@@ -81,7 +101,8 @@ async fn every_response_forbids_sniffing_framing_and_caching() {
 
 #[tokio::test]
 async fn an_https_server_sends_strict_transport_security() {
-    let app = TestApp::with(Engine::Sqlite, &[("http.public_url", "https://auth.example.com")]).await;
+    let app =
+        TestApp::with(Engine::Sqlite, &[("http.public_url", "https://auth.example.com")]).await;
 
     let answer = app.get("/nowhere").await;
 
@@ -131,7 +152,8 @@ async fn a_missing_or_repeated_host_returns_the_error_format_of_its_audience() {
     let mut shapes = in_every_shape(400, "Bad Request", detail);
     shapes[2].1["errors"][0]["source"] = json!({"header": "Host"});
     for (path, body) in shapes {
-        let without = axum::extract::Request::builder().uri(&path).body(Body::empty()).expect("a request");
+        let without =
+            axum::extract::Request::builder().uri(&path).body(Body::empty()).expect("a request");
 
         let none = app.send(without).await;
         let two = send(&app, Method::GET, &path, &[("host", "elsewhere.example")]).await;
@@ -155,7 +177,8 @@ async fn http_1_0_needs_no_host() {
 async fn a_public_endpoint_ignores_credentials() {
     let app = TestApp::start(Engine::Sqlite).await;
     for value in ["Bearer", "Bearer ", "Basic", "Basic !!!", "nonsense", ""] {
-        let answer = send(&app, Method::GET, &restriction_path("x"), &[("authorization", value)]).await;
+        let answer =
+            send(&app, Method::GET, &restriction_path("x"), &[("authorization", value)]).await;
         let public = send(&app, Method::GET, SITES, &[("authorization", value)]).await;
 
         answer.is(401, &json!({"errors": ["Unauthorized"]}));

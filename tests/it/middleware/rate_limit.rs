@@ -29,15 +29,23 @@ async fn register_from(app: &TestApp, peer: &str) -> Answer {
 
 async fn register_as(app: &TestApp, name: &str, peer: &str) -> Answer {
     let peer: SocketAddr = peer.parse().expect("an address");
-    let request = request(Method::POST, REGISTER).header("content-type", "application/json").extension(Peer(peer));
-    let body = json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]}).to_string();
+    let request = request(Method::POST, REGISTER)
+        .header("content-type", "application/json")
+        .extension(Peer(peer));
+    let body =
+        json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]}).to_string();
     app.send(request.body(Body::from(body)).expect("a request")).await
 }
 
 fn assert_too_many(answer: &Answer, [reset, limit, period]: [&str; 3]) {
     answer.is(429, &json!({"errors": ["Too many requests"]}));
-    let names =
-        ["retry-after", "x-ratelimit-limit", "x-ratelimit-period", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    let names = [
+        "retry-after",
+        "x-ratelimit-limit",
+        "x-ratelimit-period",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+    ];
     assert_eq!(names.map(|name| answer.header(name)), [reset, limit, period, "0", reset].map(Some));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -63,7 +71,8 @@ async fn an_address_over_its_limit_gets_retry_after_and_is_accepted_then() {
 async fn each_address_has_its_own_limit() {
     let app = TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME]).await;
 
-    let one = [get_from(&app, "192.0.2.1:1", None).await, get_from(&app, "192.0.2.1:2", None).await];
+    let one =
+        [get_from(&app, "192.0.2.1:1", None).await, get_from(&app, "192.0.2.1:2", None).await];
     let other = get_from(&app, "192.0.2.2:1", None).await;
 
     assert_eq!((one, other), ([200, 429], 200));
@@ -73,12 +82,16 @@ async fn each_address_has_its_own_limit() {
 async fn an_ipv6_network_shares_one_limit() {
     let app = TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME]).await;
 
-    let subscriber =
-        [get_from(&app, "[2001:db8::1]:1", None).await, get_from(&app, "[2001:db8::ffff:2]:1", None).await];
+    let subscriber = [
+        get_from(&app, "[2001:db8::1]:1", None).await,
+        get_from(&app, "[2001:db8::ffff:2]:1", None).await,
+    ];
     let neighbor = get_from(&app, "[2001:db8:0:1::1]:1", None).await;
     let third_of_the_56 = get_from(&app, "[2001:db8:0:2::1]:1", None).await;
-    let in_the_48 =
-        [get_from(&app, "[2001:db8:0:100::1]:1", None).await, get_from(&app, "[2001:db8:0:200::1]:1", None).await];
+    let in_the_48 = [
+        get_from(&app, "[2001:db8:0:100::1]:1", None).await,
+        get_from(&app, "[2001:db8:0:200::1]:1", None).await,
+    ];
     let fifth_of_the_48 = get_from(&app, "[2001:db8:0:300::1]:1", None).await;
     let elsewhere = get_from(&app, "[2001:db8:1::1]:1", None).await;
 
@@ -90,14 +103,19 @@ async fn an_ipv6_network_shares_one_limit() {
 async fn an_ipv4_mapped_address_shares_the_limit_of_its_ipv4_address() {
     let app = TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME]).await;
 
-    let statuses = [get_from(&app, "192.0.2.1:1", None).await, get_from(&app, "[::ffff:192.0.2.1]:1", None).await];
+    let statuses = [
+        get_from(&app, "192.0.2.1:1", None).await,
+        get_from(&app, "[::ffff:192.0.2.1]:1", None).await,
+    ];
 
     assert_eq!(statuses, [200, 429]);
 }
 
 #[tokio::test]
 async fn forwarding_headers_of_untrusted_peers_are_ignored() {
-    let app = TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME, ("http.trusted_proxies", "10.0.0.0/8")]).await;
+    let app =
+        TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME, ("http.trusted_proxies", "10.0.0.0/8")])
+            .await;
 
     let statuses = [
         get_from(&app, "203.0.113.9:1", Some("198.51.100.1")).await,
@@ -109,7 +127,9 @@ async fn forwarding_headers_of_untrusted_peers_are_ignored() {
 
 #[tokio::test]
 async fn clients_behind_a_trusted_proxy_are_distinguished_and_cannot_forge_addresses() {
-    let app = TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME, ("http.trusted_proxies", "10.0.0.0/8")]).await;
+    let app =
+        TestApp::with(Engine::Sqlite, &[ONE_AT_A_TIME, ("http.trusted_proxies", "10.0.0.0/8")])
+            .await;
 
     let statuses = [
         get_from(&app, "10.0.0.1:1", Some("198.51.100.1")).await,

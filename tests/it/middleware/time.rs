@@ -18,7 +18,8 @@ const ON_LOOPBACK: (&str, &str) = ("client_documents.allow_loopback", "true");
 const BUSY: &str = "the server is at its limit of concurrent requests; retry in a second";
 
 fn registration() -> String {
-    json!({"client_name": "A client", "redirect_uris": ["https://example.com/callback"]}).to_string()
+    json!({"client_name": "A client", "redirect_uris": ["https://example.com/callback"]})
+        .to_string()
 }
 
 fn never() -> Body {
@@ -26,10 +27,15 @@ fn never() -> Body {
 }
 
 /// Requests that stay pending, because they make the server fetch a document from a silent site.
-async fn with_pending_requests<T>(app: &TestApp, number: usize, meanwhile: impl Future<Output = T>) -> T {
+async fn with_pending_requests<T>(
+    app: &TestApp,
+    number: usize,
+    meanwhile: impl Future<Output = T>,
+) -> T {
     let site = Site::answering(Reply::Silence).await;
     let pending = join_all((0..number).map(|number| {
-        let client_id: String = byte_serialize(site.url(&format!("/{number}.json")).as_bytes()).collect();
+        let client_id: String =
+            byte_serialize(site.url(&format!("/{number}.json")).as_bytes()).collect();
         async move { app.get(&format!("/oauth2/v1/authorize?client_id={client_id}")).await }
     }));
     let meanwhile = async {
@@ -48,7 +54,11 @@ async fn requests_over_the_concurrency_limit_get_retry_after() {
     let restriction = restriction_path("72b68208-36a6-11f0-b21b-da7ad0900002");
 
     let (registration, operators, sites) = with_pending_requests(&app, 1, async {
-        (app.post_text(REGISTER, registration()).await, app.get(&restriction).await, app.get(SITES).await)
+        (
+            app.post_text(REGISTER, registration()).await,
+            app.get(&restriction).await,
+            app.get(SITES).await,
+        )
     })
     .await;
     let afterwards = app.post_text(REGISTER, self::registration()).await;
@@ -68,7 +78,8 @@ async fn a_quarter_of_the_concurrency_is_reserved_for_tokens_and_operators() {
 
     let statuses = with_pending_requests(&app, 3, async {
         let token = app.post_text("/oauth2/v1/token", "{}").await;
-        [app.get(SITES).await.status, token.status, app.get(&restriction).await.status].map(|status| status.as_u16())
+        [app.get(SITES).await.status, token.status, app.get(&restriction).await.status]
+            .map(|status| status.as_u16())
     })
     .await;
 
@@ -100,7 +111,10 @@ async fn the_number_of_arriving_bodies_is_limited() {
     let app = TestApp::with(Engine::Sqlite, &[("http.max_pending_bodies", "1")]).await;
     let refused = async {
         until("a body is waited for", async || app.app.intake.pending().0 == 1).await;
-        (app.post_text(REGISTER, broken_in_two()).await, app.post_text(REGISTER, registration()).await)
+        (
+            app.post_text(REGISTER, broken_in_two()).await,
+            app.post_text(REGISTER, registration()).await,
+        )
     };
 
     let (second, whole) = tokio::select! {
@@ -144,18 +158,26 @@ async fn a_body_that_does_not_arrive_in_time_is_refused() {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_refused() {
-    let app = TestApp::with(Engine::Sqlite, &[("http.request_timeout", "1"), ("http.header_timeout", "3")]).await;
+    let app = TestApp::with(
+        Engine::Sqlite,
+        &[("http.request_timeout", "1"), ("http.header_timeout", "3")],
+    )
+    .await;
 
     let answer = app.post_text(REGISTER, never()).await;
 
-    answer.is(503, &oauth("temporarily_unavailable", "the request took longer than the server allows"));
+    answer.is(
+        503,
+        &oauth("temporarily_unavailable", "the request took longer than the server allows"),
+    );
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]
 async fn an_incomplete_body_is_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let broken = Body::from_stream(stream::iter([Ok(registration()), Err(std::io::Error::other("reset"))]));
+    let broken =
+        Body::from_stream(stream::iter([Ok(registration()), Err(std::io::Error::other("reset"))]));
     let request = request(Method::POST, REGISTER).header("content-type", "application/json");
 
     let answer = app.send(request.body(broken).expect("a request")).await;

@@ -24,7 +24,8 @@ fn router() -> Router {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
-    let wire = Wire::serve(router(), ConnectionBounds { first_byte: A_WHILE, ..Wire::bounds() }).await;
+    let wire =
+        Wire::serve(router(), ConnectionBounds { first_byte: A_WHILE, ..Wire::bounds() }).await;
     let began = Instant::now();
 
     let said = wire.connect().await.rest().await;
@@ -69,7 +70,8 @@ async fn a_client_that_does_not_read_its_responses_is_disconnected() {
 #[tokio::test]
 async fn a_client_that_reads_slowly_gets_its_whole_response() {
     let large = Router::new().route("/", get(async || "x".repeat(16 << 20)));
-    let wire = Wire::serve(large, ConnectionBounds { headers: A_LONG_WHILE, ..Wire::bounds() }).await;
+    let wire =
+        Wire::serve(large, ConnectionBounds { headers: A_LONG_WHILE, ..Wire::bounds() }).await;
     let mut connection = wire.connect().await;
     connection.write(LAST_REQUEST).await;
 
@@ -148,7 +150,9 @@ async fn served_before_long(wire: &Wire) -> String {
 
 #[tokio::test]
 async fn one_address_cannot_take_every_connection() {
-    let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, ..Wire::bounds() }).await;
+    let wire =
+        Wire::serve(router(), ConnectionBounds { connections_per_source: 1, ..Wire::bounds() })
+            .await;
     let mut first = wire.connect().await;
     first.write(REQUEST).await;
     first.answer().await;
@@ -165,7 +169,8 @@ async fn one_address_cannot_take_every_connection() {
 
 #[tokio::test]
 async fn an_address_leaves_connections_to_others_below_its_own_limit() {
-    let bounds = ConnectionBounds { connections: 33, connections_per_source: 100, ..Wire::bounds() };
+    let bounds =
+        ConnectionBounds { connections: 33, connections_per_source: 100, ..Wire::bounds() };
     let wire = Wire::serve(router(), bounds).await;
     let mut held = Vec::new();
     for _ in 0..16 {
@@ -186,7 +191,11 @@ async fn an_address_leaves_connections_to_others_below_its_own_limit() {
 #[tokio::test]
 async fn a_trusted_proxy_may_hold_the_connections_of_many() {
     let trusted = vec!["127.0.0.1/32".parse().expect("a network")];
-    let wire = Wire::serve(router(), ConnectionBounds { connections_per_source: 1, trusted, ..Wire::bounds() }).await;
+    let wire = Wire::serve(
+        router(),
+        ConnectionBounds { connections_per_source: 1, trusted, ..Wire::bounds() },
+    )
+    .await;
     let mut first = wire.connect().await;
     first.write(REQUEST).await;
     first.answer().await;

@@ -29,8 +29,10 @@ async fn pipelined_requests_are_answered_in_order() {
 
     let said = said_to(requests).await;
 
-    let bodies: Vec<_> =
-        said.split("HTTP/1.1 200 OK\r\n").filter_map(|answer| answer.split("\r\n\r\n").nth(1)).collect();
+    let bodies: Vec<_> = said
+        .split("HTTP/1.1 200 OK\r\n")
+        .filter_map(|answer| answer.split("\r\n\r\n").nth(1))
+        .collect();
     assert_eq!(bodies, ["/one", "two", "/three"]);
 }
 
@@ -39,13 +41,17 @@ async fn pipelined_requests_are_answered_in_order() {
 async fn headers_that_are_too_large_are_refused_early() {
     let wire = Wire::serve(echo(), Wire::bounds()).await;
     let mut connection = wire.connect().await;
-    let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(4_000_000));
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(4_000_000));
 
     let written = connection.stream.write_all(request.as_bytes()).await;
     let said = connection.rest().await;
 
     assert!(written.is_err());
-    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{said}");
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -70,7 +76,8 @@ async fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
         "Transfer-Encoding: chunked, identity",
         "Transfer-Encoding: xchunked",
     ] {
-        let request = format!("POST /echo HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\nabc{smuggled}");
+        let request =
+            format!("POST /echo HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\nabc{smuggled}");
 
         let said = said_to(&request).await;
 
@@ -82,9 +89,10 @@ async fn a_request_with_two_lengths_is_refused_and_closes_the_connection() {
 #[tokio::test]
 async fn a_request_with_a_length_and_chunks_closes_the_connection() {
     let app = TestApp::start(Engine::Sqlite).await;
-    for framing in
-        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
-    {
+    for framing in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ] {
         let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
         let mut connection = wire.connect().await;
 
@@ -103,7 +111,12 @@ async fn a_request_with_a_length_and_chunks_closes_the_connection() {
 
 #[tokio::test]
 async fn bytes_that_are_not_a_request_are_refused() {
-    for bytes in ["nonsense\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
+    for bytes in [
+        "nonsense\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n",
+        "\u{16}\u{3}\u{1}\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+    ] {
         let said = said_to(bytes).await;
 
         assert!(
@@ -124,11 +137,15 @@ async fn a_request_refused_before_its_body_keeps_the_connection_open() {
     connection.write(head).await;
     // Enough time for the refusal, because the server does not wait for the body.
     let mut another = wire.connect().await;
-    another.write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    another
+        .write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
     another.answer().await;
     connection.write("what nobody asks for").await;
     let refused = connection.answer().await;
-    connection.write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    connection
+        .write("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
     let answered = connection.answer().await;
 
     assert!(refused.starts_with("HTTP/1.1 40"), "{refused}");
@@ -143,7 +160,11 @@ async fn a_response_before_the_end_of_a_long_body_announces_the_close() {
     for left in ["Content-Length: 20\r\nExpect: 100-continue", "Content-Length: 65537"] {
         let mut connection = wire.connect().await;
 
-        connection.write(&format!("POST /api/v2/oauth2/register HTTP/1.1\r\nHost: localhost\r\n{left}\r\n\r\n")).await;
+        connection
+            .write(&format!(
+                "POST /api/v2/oauth2/register HTTP/1.1\r\nHost: localhost\r\n{left}\r\n\r\n"
+            ))
+            .await;
         let refused = connection.rest().await;
 
         assert!(refused.starts_with("HTTP/1.1 4"), "{left}: {refused}");

@@ -12,7 +12,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::errors::{json_api, oauth};
 use crate::support::flow::{AUTHORIZE, Form, McpClient, Person};
-use crate::support::{Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until};
+use crate::support::{
+    Answer, Engine, Proxy, TestApp, postgres_url, restricted, restriction_path, unrestricted, until,
+};
 
 const REGISTER: &str = "/api/v2/oauth2/register";
 const SITES: &str = "/api/v2/oauth2/.well-known/sites";
@@ -29,7 +31,8 @@ const WHEN_STOPPED: Duration = Duration::from_secs(9);
 fn proxied(proxy: &Proxy) -> Secret {
     let (scheme, rest) = postgres_url().split_once("://").expect("a URL");
     let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let credentials = server.rsplit_once('@').map_or(String::new(), |(credentials, _)| format!("{credentials}@"));
+    let credentials =
+        server.rsplit_once('@').map_or(String::new(), |(credentials, _)| format!("{credentials}@"));
     Secret::new(format!("{scheme}://{credentials}{}/{database}", proxy.address))
 }
 
@@ -41,7 +44,9 @@ async fn behind_a_proxy_with(settings: &[(&str, &str)]) -> (TestApp, Proxy) {
     let server: PgConnectOptions = postgres_url().parse().expect("a URL");
     let proxy = Proxy::before(format!("{}:{}", server.get_host(), server.get_port())).await;
     let folder = tempfile::TempDir::new().expect("a folder");
-    let Location::Postgres { schema, .. } = TestApp::target(Engine::Postgres, &folder).await.location else {
+    let Location::Postgres { schema, .. } =
+        TestApp::target(Engine::Postgres, &folder).await.location
+    else {
         panic!("the engine is not Postgres")
     };
     let location = Location::Postgres { url: proxied(&proxy), schema };
@@ -143,7 +148,12 @@ async fn while_the_database_refuses_connections_authorize_shows_an_error_page() 
     let form = Form { action: AUTHORIZE.to_owned(), fields };
     for (mut who, a_page) in [(person.clone(), true), (program, false)] {
         for answer in [who.open(&client.url(&[])).await, who.submit(&form).await] {
-            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")), "{}", answer.text);
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("retry-after")),
+                (503, Some("1")),
+                "{}",
+                answer.text
+            );
             assert!(answer.text.contains(AWAY), "{}", answer.text);
             let kind = if a_page { "text/html; charset=utf-8" } else { "application/json" };
             assert_eq!(answer.header("content-type"), Some(kind));
@@ -226,8 +236,14 @@ async fn requests_without_a_query_are_served_while_the_database_refuses_connecti
     let known_client = within(at_once, app.post(REGISTER, &new_client("A client"))).await;
 
     alive.is(200, &json!({"status": "ok"}));
-    assert_eq!([sites.status.as_u16(), document.status.as_u16(), metrics.status.as_u16()], [200, 200, 200]);
-    assert_eq!((known_client.status.as_u16(), &known_client.json()["client_id"]), (201, &json!(client_id)));
+    assert_eq!(
+        [sites.status.as_u16(), document.status.as_u16(), metrics.status.as_u16()],
+        [200, 200, 200]
+    );
+    assert_eq!(
+        (known_client.status.as_u16(), &known_client.json()["client_id"]),
+        (201, &json!(client_id))
+    );
 }
 
 #[tokio::test]
@@ -265,7 +281,9 @@ async fn shutdown_does_not_wait_for_a_silent_database() {
     let (app, proxy) = behind_a_proxy().await;
     let (operator, client_id) = (app.operator("Acme").await, app.registered("A client").await);
     let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let serving = tokio::spawn(app.app.clone().serve(async move |_: &App| ready.send(()).expect("the test waits")));
+    let serving = tokio::spawn(
+        app.app.clone().serve(async move |_: &App| ready.send(()).expect("the test waits")),
+    );
     is_ready.await.expect("it serves");
 
     proxy.hang();

@@ -67,7 +67,8 @@ async fn idle_connections_do_not_delay_shutdown() {
 #[tokio::test]
 async fn an_endless_request_is_dropped_at_the_end_of_the_shutdown_time() {
     let shutdown = Duration::from_millis(200);
-    let (wire, _connection, _go_on) = under_way(ConnectionBounds { shutdown, ..Wire::bounds() }).await;
+    let (wire, _connection, _go_on) =
+        under_way(ConnectionBounds { shutdown, ..Wire::bounds() }).await;
     let began = Instant::now();
 
     wire.stop.stop();

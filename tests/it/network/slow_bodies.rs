@@ -24,7 +24,9 @@ const ATTACKERS: u8 = 10;
 const IN_TIME: Duration = Duration::from_secs(10);
 
 fn head(path: &str, kind: &str, length: usize) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 /// An incomplete request from its own address.
@@ -61,7 +63,9 @@ async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
     let person = granted.operator.person("eve@mail.example", Role::Standard).await;
     let mut refresh = granted.tokens("mcp_read").await.refresh;
     let wire = Wire::serve(http::public(Arc::clone(&app.app)), Wire::bounds()).await;
-    let attackers = stream::iter((0..ATTACKERS).flat_map(|attacker| (0..18).map(move |number| (attacker, number))));
+    let attackers = stream::iter(
+        (0..ATTACKERS).flat_map(|attacker| (0..18).map(move |number| (attacker, number))),
+    );
     let held: Vec<Connection> =
         attackers.then(|(attacker, number)| attack(&wire, 1 + attacker, number)).collect().await;
     until("the server has seen the attack", async || app.app.intake.pending().0 >= 100).await;
@@ -72,8 +76,12 @@ async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
         granted.operator.keys.application_key.expose()
     );
     for round in 0..10 {
-        let body = format!("grant_type=refresh_token&client_id={}&refresh_token={refresh}", granted.client_id);
-        let refreshed = timeout(IN_TIME, post(&wire, TOKEN, "", &body)).await.expect("a refresh in time");
+        let body = format!(
+            "grant_type=refresh_token&client_id={}&refresh_token={refresh}",
+            granted.client_id
+        );
+        let refreshed =
+            timeout(IN_TIME, post(&wire, TOKEN, "", &body)).await.expect("a refresh in time");
         assert!(refreshed.starts_with("HTTP/1.1 200 "), "{round}: {refreshed}");
         refresh = refreshed
             .split("\"refresh_token\":\"")
@@ -93,7 +101,9 @@ async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
         let mut browser = wire.connect().await;
         browser.write("GET /login HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n").await;
         let page = timeout(IN_TIME, browser.answer()).await.expect("a page in time");
-        let answer = timeout(IN_TIME, signs_in(&wire, &page, &person.email)).await.expect("a sign-in in time");
+        let answer = timeout(IN_TIME, signs_in(&wire, &page, &person.email))
+            .await
+            .expect("a sign-in in time");
         assert!(answer.starts_with("HTTP/1.1 303 "), "{round}: {answer}");
     }
     drop(held);
@@ -102,12 +112,25 @@ async fn half_sent_requests_from_ten_addresses_keep_nobody_else_out() {
 
 /// Sends the form of a login page like a browser.
 async fn signs_in(wire: &Wire, page: &str, email: &str) -> String {
-    let cookie = page.split("set-cookie: ").nth(1).expect("a cookie").split(';').next().expect("its end");
-    let csrf = page.split("name=\"csrf\" value=\"").nth(1).expect("a field").split('"').next().expect("its end");
+    let cookie =
+        page.split("set-cookie: ").nth(1).expect("a cookie").split(';').next().expect("its end");
+    let csrf = page
+        .split("name=\"csrf\" value=\"")
+        .nth(1)
+        .expect("a field")
+        .split('"')
+        .next()
+        .expect("its end");
     let form = [("csrf", csrf), ("email", email), ("password", PASSWORD)];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let origin = "http://127.0.0.1:8080";
-    post(wire, "/login", &format!("Cookie: {cookie}\r\nOrigin: {origin}\r\nAccept: text/html\r\n"), &body).await
+    post(
+        wire,
+        "/login",
+        &format!("Cookie: {cookie}\r\nOrigin: {origin}\r\nAccept: text/html\r\n"),
+        &body,
+    )
+    .await
 }
 
 /// The complete attack: incomplete requests from many addresses, sent through the router.
@@ -120,7 +143,8 @@ async fn a_refresh_succeeds_despite_185_incomplete_requests_from_each_of_ten_net
     for attacker in 0..ATTACKERS {
         let peer = Peer(SocketAddr::from((IpAddr::from([192, 0, 2, attacker]), 1)));
         for _ in 0..185 {
-            let body = Body::from_stream(stream::pending::<Result<String, std::convert::Infallible>>());
+            let body =
+                Body::from_stream(stream::pending::<Result<String, std::convert::Infallible>>());
             let request = request(Method::POST, TOKEN).header("content-type", FORM).extension(peer);
             let (app, request) = (Arc::clone(&app), request.body(body).expect("a request"));
             attack.spawn(async move { app.send(request).await });

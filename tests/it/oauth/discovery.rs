@@ -19,7 +19,10 @@ async fn the_document_describes_the_server_under_the_configured_issuer() {
 
     let mut document = app.get(PATHS[0]).await.json();
 
-    let scopes = document.as_object_mut().and_then(|members| members.remove("scopes_supported")).expect("scopes");
+    let scopes = document
+        .as_object_mut()
+        .and_then(|members| members.remove("scopes_supported"))
+        .expect("scopes");
     let at = |path: &str| format!("{issuer}{path}");
     assert_eq!(
         document,
@@ -82,8 +85,9 @@ async fn the_document_follows_the_settings_and_never_the_request() {
         ("client_documents.enabled", "false"),
     ];
     let app = TestApp::with(Engine::Sqlite, &settings).await;
-    let lied =
-        request(Method::GET, PATHS[1]).header("x-forwarded-host", "evil.example").header("x-forwarded-proto", "http");
+    let lied = request(Method::GET, PATHS[1])
+        .header("x-forwarded-host", "evil.example")
+        .header("x-forwarded-proto", "http");
 
     let document = app.ask(lied).await.json();
 
@@ -132,7 +136,11 @@ async fn head_works_like_get_and_other_methods_are_refused() {
         let (options, post) = (send(Method::OPTIONS, path).await, send(Method::POST, path).await);
 
         assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""), "{path}");
-        assert_eq!(head.header("content-length"), Some(get.text.len().to_string().as_str()), "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            Some(get.text.len().to_string().as_str()),
+            "{path}"
+        );
         let allow = Some("GET, HEAD, OPTIONS");
         assert_eq!((options.status.as_u16(), options.header("allow")), (204, allow), "{path}");
         assert_eq!((post.status.as_u16(), post.header("allow")), (405, allow), "{path}");
@@ -143,10 +151,10 @@ async fn head_works_like_get_and_other_methods_are_refused() {
 #[tokio::test]
 async fn any_origin_can_send_the_header_of_mcp_clients() {
     let app = TestApp::start(Engine::Sqlite).await;
-    for path in PATHS
-        .into_iter()
-        .chain(["/.well-known/oauth-authorization-server/mcp", "/mcp/.well-known/openid-configuration"])
-    {
+    for path in PATHS.into_iter().chain([
+        "/.well-known/oauth-authorization-server/mcp",
+        "/mcp/.well-known/openid-configuration",
+    ]) {
         let preflight = request(Method::OPTIONS, path)
             .header("origin", "https://inspector.example")
             .header("access-control-request-method", "GET")

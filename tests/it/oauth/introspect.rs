@@ -22,8 +22,10 @@ fn inactive() -> Value {
 }
 
 fn assert_unknown_resource(answer: &Answer) {
-    let response =
-        oauth("invalid_client", "no resource server has this secret: create one with grantor resource create");
+    let response = oauth(
+        "invalid_client",
+        "no resource server has this secret: create one with grantor resource create",
+    );
     answer.is(401, &response);
     assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"grantor\""));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -278,11 +280,16 @@ async fn wrong_secrets_of_one_network_are_limited_but_correct_ones_are_accepted(
     let ask = async |secret: &str, peer: &str| status(&app, secret, &tokens.access, peer).await;
 
     let wrong = ["[2001:db8::1]:1", "[2001:db8::ffff:2]:1", "[2001:db8::3]:1"];
-    let wrong = [ask("wrong", wrong[0]).await, ask("wrong", wrong[1]).await, ask("wrong", wrong[2]).await];
+    let wrong =
+        [ask("wrong", wrong[0]).await, ask("wrong", wrong[1]).await, ask("wrong", wrong[2]).await];
 
     assert_eq!(wrong, [401, 401, 429]);
     for _ in 0..5 {
-        assert_eq!(ask(MCP_SECRET, "[2001:db8::4]:1").await, 200, "correct secrets are still accepted");
+        assert_eq!(
+            ask(MCP_SECRET, "[2001:db8::4]:1").await,
+            200,
+            "correct secrets are still accepted"
+        );
     }
     assert_eq!(ask("wrong", "[2001:db8:1::1]:1").await, 401, "another network");
 }
@@ -298,7 +305,10 @@ async fn wrong_secrets_count_as_failed_keys_but_correct_ones_do_not() {
     for _ in 0..5 {
         assert_eq!(ask(MCP_SECRET, here).await, 200);
     }
-    assert_eq!([ask("wrong", here).await, ask("wrong", here).await, ask("wrong", here).await], [401, 401, 429]);
+    assert_eq!(
+        [ask("wrong", here).await, ask("wrong", here).await, ask("wrong", here).await],
+        [401, 401, 429]
+    );
     assert_eq!(ask(MCP_SECRET, here).await, 200, "correct secrets are still accepted");
     assert_eq!(ask("wrong", elsewhere).await, 401);
     app.clock.advance(Duration::from_secs(60));

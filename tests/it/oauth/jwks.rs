@@ -64,10 +64,14 @@ async fn head_and_options_work_and_any_origin_can_read_the_set() {
     let app = TestApp::start(Engine::Sqlite).await;
     let send = |method| app.ask(request(method, PATH));
 
-    let (get, head, options) = (send(Method::GET).await, send(Method::HEAD).await, send(Method::OPTIONS).await);
+    let (get, head, options) =
+        (send(Method::GET).await, send(Method::HEAD).await, send(Method::OPTIONS).await);
 
     assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
     assert_eq!(head.header("content-length"), Some(get.text.len().to_string().as_str()));
-    assert_eq!((options.status.as_u16(), options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
+    assert_eq!(
+        (options.status.as_u16(), options.header("allow")),
+        (204, Some("GET, HEAD, OPTIONS"))
+    );
     assert_eq!(get.header("access-control-allow-origin"), Some("*"));
 }

@@ -119,7 +119,8 @@ impl Model<'_> {
             return;
         }
         // Unused codes are more likely than used ones.
-        let waiting: Vec<_> = (0..self.chains.len()).filter(|index| !self.chains[*index].is_exchanged).collect();
+        let waiting: Vec<_> =
+            (0..self.chains.len()).filter(|index| !self.chains[*index].is_exchanged).collect();
         let index = match waiting.as_slice() {
             [.., newest] if self.below(4) > 0 => *newest,
             _ => self.below(self.chains.len()),
@@ -154,7 +155,8 @@ impl Model<'_> {
         let presented = chain.refresh_tokens[newest - age].clone();
         let asked = if choice % 3 == 0 { narrower } else { Scopes::new() };
 
-        let answer = self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
+        let answer =
+            self.pairs[chain.pair].refreshed_with(&presented, &[("scope", &words(&asked))]).await;
 
         // The previous token is unused, so its retry is answered for an hour. The successor of the
         // one before was used, so its retry is answered only within the grace time.
@@ -166,7 +168,8 @@ impl Model<'_> {
             return;
         }
         let wanted = if asked.is_empty() { &chain.scopes } else { &asked };
-        let given: Scopes = wanted.intersection(&self.ceilings[client_of(chain.pair)]).copied().collect();
+        let given: Scopes =
+            wanted.intersection(&self.ceilings[client_of(chain.pair)]).copied().collect();
         if !wanted.is_subset(&chain.scopes) || given.is_empty() {
             let code = if asked.is_empty() { "invalid_grant" } else { "invalid_scope" };
             assert_eq!(error(&answer), json!(code));
@@ -179,7 +182,11 @@ impl Model<'_> {
             chain.rotated_before_ago = chain.rotated_ago;
             chain.rotated_ago = 0;
         } else {
-            assert_eq!(tokens.refresh, chain.refresh_tokens[newest - age + 1], "the successor again");
+            assert_eq!(
+                tokens.refresh,
+                chain.refresh_tokens[newest - age + 1],
+                "the successor again"
+            );
         }
         chain.access_tokens.push((tokens.access, given));
     }
@@ -211,7 +218,10 @@ impl Model<'_> {
         if lifts {
             after = SCOPES.into_iter().collect();
             // Restricts a client in the organization of the first user, who is its operator.
-            assert_eq!(self.pairs[0].operator.delete(&restriction_path(&granted.client_id)).await.status, 204);
+            assert_eq!(
+                self.pairs[0].operator.delete(&restriction_path(&granted.client_id)).await.status,
+                204
+            );
         } else {
             let lists: Vec<_> = after.iter().copied().collect();
             let answer = self.pairs[0].operator.restrict(&granted.client_id, &lists, &[]).await;
@@ -226,7 +236,10 @@ impl Model<'_> {
 
     /// The effect of a narrower restriction on the grant of one user.
     fn take(&mut self, pair: usize, removed: &Scopes) {
-        let Some(scopes) = self.grants[pair].as_mut().filter(|scopes| !scopes.is_disjoint(removed)) else { return };
+        let Some(scopes) = self.grants[pair].as_mut().filter(|scopes| !scopes.is_disjoint(removed))
+        else {
+            return;
+        };
         let chains = self.chains.iter_mut().filter(|chain| chain.pair == pair);
         match self.on_narrow {
             OnNarrow::Revoke => {
@@ -271,7 +284,11 @@ impl Model<'_> {
             return;
         }
         let expected: Scopes = scopes.intersection(&chain.scopes).copied().collect();
-        assert_eq!((&response["active"], &response["scope"]), (&json!(true), &json!(words(&expected))), "{response}");
+        assert_eq!(
+            (&response["active"], &response["scope"]),
+            (&json!(true), &json!(words(&expected))),
+            "{response}"
+        );
     }
 
     async fn check_some(&self) {
@@ -327,7 +344,11 @@ async fn run(engine: Engine, on_narrow: OnNarrow, seed: u64) -> Counts {
         }
     }
     model.check_all().await;
-    (model.exchanged().len(), model.chains.iter().filter(|chain| chain.is_alive).count(), model.chains.len())
+    (
+        model.exchanged().len(),
+        model.chains.iter().filter(|chain| chain.is_alive).count(),
+        model.chains.len(),
+    )
 }
 
 async fn run_all(engine: Engine, on_narrow: OnNarrow) {
@@ -337,7 +358,10 @@ async fn run_all(engine: Engine, on_narrow: OnNarrow) {
         sum = (sum.0 + exchanged, sum.1 + alive, sum.2 + chains);
     }
     let (exchanged, alive, chains) = sum;
-    assert!(exchanged > 30 && alive > 0 && alive < chains, "the steps reach every state: {exchanged} {alive} {chains}");
+    assert!(
+        exchanged > 30 && alive > 0 && alive < chains,
+        "the steps reach every state: {exchanged} {alive} {chains}"
+    );
 }
 
 on_both! {

@@ -32,7 +32,9 @@ fn answer_with(client_id: &Value, members: Value) -> Value {
 }
 
 fn merge(object: &mut Value, members: Value) {
-    let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) else { panic!("objects") };
+    let (Some(object), Value::Object(members)) = (object.as_object_mut(), members) else {
+        panic!("objects")
+    };
     object.extend(members);
 }
 
@@ -44,7 +46,9 @@ struct KnownClient {
 
 fn known_clients() -> Vec<KnownClient> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/known_clients");
-    let files = std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let files = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path());
     files
         .map(|path| {
             let text = std::fs::read_to_string(&path).expect("a file of text");

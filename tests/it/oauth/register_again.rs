@@ -67,7 +67,9 @@ async fn sightings(app: &TestApp, client_id: &str) -> (i64, i64) {
 fn count(app: &TestApp, dedup: &str) -> u64 {
     let line = format!("grantor_registrations_total{{outcome=\"ok\",dedup=\"{dedup}\"}} ");
     let text = app.app.metrics.to_text();
-    text.lines().find_map(|found| found.strip_prefix(&line)).map_or(0, |count| count.parse().expect("a number"))
+    text.lines()
+        .find_map(|found| found.strip_prefix(&line))
+        .map_or(0, |count| count.parse().expect("a number"))
 }
 
 on_both! {

@@ -18,7 +18,8 @@ const NO_LIMITS: &[(&str, &str)] = &[
 ];
 
 const NOT_JSON: &str = "the body is not valid JSON: send one JSON object and nothing else";
-const NOT_AN_OBJECT: &str = "the body is not a JSON object: send the metadata as members of one object";
+const NOT_AN_OBJECT: &str =
+    "the body is not a JSON object: send the metadata as members of one object";
 const LONE_SURROGATE: &str =
     "the body escapes half of a surrogate pair: escape both halves or write the character itself";
 
@@ -49,7 +50,9 @@ fn good_body() -> String {
 /// A valid body with these members; `null` removes one.
 fn good_body_with(members: Value) -> Value {
     let mut body: Value = good_body().parse().expect("JSON");
-    let (Some(object), Value::Object(members)) = (body.as_object_mut(), members) else { panic!("objects") };
+    let (Some(object), Value::Object(members)) = (body.as_object_mut(), members) else {
+        panic!("objects")
+    };
     object.extend(members);
     body
 }
@@ -283,7 +286,8 @@ fn anything() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map(any::<String>(), inner, 0..4).prop_map(|members| members.into_iter().collect()),
+            prop::collection::hash_map(any::<String>(), inner, 0..4)
+                .prop_map(|members| members.into_iter().collect()),
         ]
     })
 }
@@ -293,10 +297,19 @@ fn something_usual() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<String>().prop_map(Value::from),
         "[ -~]{1,40}".prop_map(Value::from),
-        prop::sample::select(vec!["none", "client_secret_post", "openid", "https://example.com/x", ""])
-            .prop_map(Value::from),
-        prop::sample::subsequence(vec!["authorization_code", "refresh_token", "code", "implicit"], 0..4)
-            .prop_map(Value::from),
+        prop::sample::select(vec![
+            "none",
+            "client_secret_post",
+            "openid",
+            "https://example.com/x",
+            ""
+        ])
+        .prop_map(Value::from),
+        prop::sample::subsequence(
+            vec!["authorization_code", "refresh_token", "code", "implicit"],
+            0..4
+        )
+        .prop_map(Value::from),
         prop::collection::vec(
             "(https?|cursor|data)://(localhost|127[.]0[.]0[.]1|a[.]b)(:[0-9]{1,5})?/[ -~]{0,8}",
             1..4
@@ -325,7 +338,8 @@ fn metadata() -> impl Strategy<Value = Value> {
     let members = prop::collection::hash_map(prop::sample::select(names), value, 0..6);
     let from_good = any::<bool>();
     (members, from_good).prop_map(|(members, from_good)| {
-        let mut body: Value = if from_good { good_body().parse().expect("JSON") } else { json!({}) };
+        let mut body: Value =
+            if from_good { good_body().parse().expect("JSON") } else { json!({}) };
         for (name, value) in members {
             body[name] = value;
         }
@@ -335,7 +349,8 @@ fn metadata() -> impl Strategy<Value = Value> {
 
 #[test]
 fn every_object_is_registered_or_refused() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let app = runtime.block_on(TestApp::with(Engine::Sqlite, NO_LIMITS));
     let mut runner = TestRunner::new(Config::with_cases(200));
 

@@ -18,7 +18,9 @@ const PATH: &str = "/oauth2/v1/userinfo";
 
 async fn userinfo_with(app: &TestApp, method: Method, authorization: Option<&str>) -> Answer {
     let request = request(method, PATH);
-    let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+    let request = authorization
+        .into_iter()
+        .fold(request, |request, value| request.header("authorization", value));
     app.ask(request).await
 }
 
@@ -28,7 +30,10 @@ async fn userinfo(app: &TestApp, access_token: &str) -> Answer {
 
 fn assert_invalid(answer: &Answer) {
     answer.is(401, &oauth("invalid_token", "the access token is unknown, expired or revoked"));
-    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"grantor\", error=\"invalid_token\""));
+    assert_eq!(
+        answer.header("www-authenticate"),
+        Some("Bearer realm=\"grantor\", error=\"invalid_token\"")
+    );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 

@@ -1,6 +1,8 @@
 //! Connection reuse and concurrency of requests to webhooks.
 
-use grantor::outgoing::{Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request, WebhookBounds};
+use grantor::outgoing::{
+    Fetched, Method, Outgoing, OutgoingError, OutgoingRules, Request, WebhookBounds,
+};
 
 use super::{BOUNDS, SHORT};
 use crate::support::{Reply, Site};
@@ -10,7 +12,11 @@ fn outgoing(at_once: usize, at_once_per_host: usize) -> Outgoing {
     Outgoing::for_webhooks(rules, WebhookBounds { at_once, at_once_per_host })
 }
 
-async fn post(outgoing: &Outgoing, url: &str, headers: &[(&str, &str)]) -> Result<Fetched, OutgoingError> {
+async fn post(
+    outgoing: &Outgoing,
+    url: &str,
+    headers: &[(&str, &str)],
+) -> Result<Fetched, OutgoingError> {
     outgoing.send(Request { method: Method::Post, url, headers, body: "{}" }, BOUNDS).await
 }
 
@@ -20,10 +26,14 @@ async fn consecutive_requests_share_one_connection() {
     let outgoing = outgoing(8, 2);
 
     for _ in 0..5 {
-        assert_eq!(post(&outgoing, &receiver.url("/a"), &[]).await.map(|fetched| fetched.status), Ok(200));
+        assert_eq!(
+            post(&outgoing, &receiver.url("/a"), &[]).await.map(|fetched| fetched.status),
+            Ok(200)
+        );
     }
 
-    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> =
+        receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1; 5]);
 }
 
@@ -36,7 +46,8 @@ async fn other_clients_keep_no_connection() {
         assert!(post(&outgoing, &receiver.url("/a"), &[]).await.is_ok());
     }
 
-    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> =
+        receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1, 2, 3]);
 }
 
@@ -56,7 +67,8 @@ async fn a_connection_is_not_reused_after_a_failed_response() {
     assert!(status(Reply::Broken, BOUNDS).await.is_err());
     assert_eq!(status(Reply::json("{}"), BOUNDS).await, Ok(200));
 
-    let connections: Vec<usize> = receiver.requests().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> =
+        receiver.requests().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [1, 2, 3, 4]);
 }
 
@@ -66,7 +78,10 @@ async fn a_silently_closed_connection_is_reopened() {
     let outgoing = outgoing(8, 2);
 
     for _ in 0..20 {
-        assert_eq!(post(&outgoing, &receiver.url("/a"), &[]).await.map(|fetched| fetched.status), Ok(200));
+        assert_eq!(
+            post(&outgoing, &receiver.url("/a"), &[]).await.map(|fetched| fetched.status),
+            Ok(200)
+        );
     }
 }
 
@@ -102,10 +117,14 @@ async fn requests_are_limited_per_destination_and_in_total() {
 #[tokio::test]
 async fn the_address_is_checked_even_with_open_connections() {
     let receiver = Site::answering(Reply::json("{}")).await;
-    let strict = Outgoing::for_webhooks(OutgoingRules::default(), WebhookBounds { at_once: 4, at_once_per_host: 4 });
+    let strict = Outgoing::for_webhooks(
+        OutgoingRules::default(),
+        WebhookBounds { at_once: 4, at_once_per_host: 4 },
+    );
 
     for host in ["localhost", "127.0.0.1", "[::1]"] {
-        let refused = post(&strict, &format!("https://{host}:{}/a", receiver.address.port()), &[]).await;
+        let refused =
+            post(&strict, &format!("https://{host}:{}/a", receiver.address.port()), &[]).await;
         assert!(matches!(refused, Err(OutgoingError::Refused { .. })), "{host}: {refused:?}");
     }
     assert_eq!(receiver.requests().len(), 0);
@@ -125,7 +144,10 @@ async fn headers_are_sent_as_named_and_an_invalid_one_fails_the_request() {
     }
 
     let asked = receiver.requests();
-    assert_eq!((asked.len(), asked[0].header("x-team"), asked[0].header("x-other")), (1, Some("a"), Some("b")));
+    assert_eq!(
+        (asked.len(), asked[0].header("x-team"), asked[0].header("x-other")),
+        (1, Some("a"), Some("b"))
+    );
 }
 
 #[tokio::test]
@@ -135,5 +157,8 @@ async fn responses_are_not_printed() {
 
     let fetched = post(&outgoing(8, 2), &receiver.url("/a"), &[]).await.expect("an answer");
 
-    assert_eq!(format!("{fetched:?}"), "Fetched { host: \"127.0.0.1\", status: 200, bytes: 5, .. }");
+    assert_eq!(
+        format!("{fetched:?}"),
+        "Fetched { host: \"127.0.0.1\", status: 200, bytes: 5, .. }"
+    );
 }

@@ -35,7 +35,12 @@ async fn is_signed_in(person: &mut Person<'_>) -> bool {
 }
 
 fn leads_to(answer: &Answer, to: &str) {
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some(to)), "{}", answer.text);
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (303, Some(to)),
+        "{}",
+        answer.text
+    );
 }
 
 fn password_form(page: &Answer, current: &str, new: &str) -> Form {

@@ -7,7 +7,9 @@ use axum::http::Method;
 use grantor::rules::identity::permission::Role;
 use serde_json::{Value, json};
 
-use crate::support::flow::{AUTHORIZE, CHALLENGE, Form, McpClient, PASSWORD, Person, encoded, set_cookies};
+use crate::support::flow::{
+    AUTHORIZE, CHALLENGE, Form, McpClient, PASSWORD, Person, encoded, set_cookies,
+};
 use crate::support::{Answer, Engine, Program, TestApp, TestOperator, plain_http, request};
 
 const REDIRECT: &str = "https://app.example/cb";
@@ -35,11 +37,14 @@ async fn forms(
     let choice = Form::on(&other, "/organization").with("org", &umbra.org_id.to_string());
     let account = eve.open("/account").await;
     vec![
-        Form::on(&account, "/account/password").with("current", PASSWORD).with("new", "another battery staple"),
+        Form::on(&account, "/account/password")
+            .with("current", PASSWORD)
+            .with("new", "another battery staple"),
         Form::on(&account, "/account/sessions/end"),
         Form::on(&account, "/account/sessions/end-others"),
         Form::on(&account, "/logout").with("csrf", login.all_of("csrf")[0]),
-        Form { action: "/account/revoke".to_owned(), ..Form::on(&account, "/logout") }.with("grant", "x"),
+        Form { action: "/account/revoke".to_owned(), ..Form::on(&account, "/logout") }
+            .with("grant", "x"),
         choice,
         Form::refusing(&consent),
         Form::approving(&consent),
@@ -48,9 +53,18 @@ async fn forms(
 }
 
 fn is_forged(answer: &Answer, what: &str) {
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (403, None), "{what}: {}", answer.text);
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (403, None),
+        "{what}: {}",
+        answer.text
+    );
     assert_eq!(answer.header("set-cookie"), None, "{what}");
-    assert!(answer.text.contains("did not come from a page of this server"), "{what}: {}", answer.text);
+    assert!(
+        answer.text.contains("did not come from a page of this server"),
+        "{what}: {}",
+        answer.text
+    );
 }
 
 on_both! {
@@ -342,12 +356,21 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 /// Sends a request to the program with the cookies from the responses so far.
-fn ask(program: &Program, cookies: &mut Vec<String>, method: &str, path: &str, body: &str) -> Answer {
+fn ask(
+    program: &Program,
+    cookies: &mut Vec<String>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Answer {
     let cookie = cookies.join("; ");
     let kind = "application/x-www-form-urlencoded";
     let headers = [("Cookie", cookie.as_str()), ("Accept", "text/html"), ("Content-Type", kind)];
-    let answer = plain_http::ask(program.address(), method, path, &headers, body).expect("an answer");
-    cookies.extend(set_cookies(&answer).iter().filter_map(|line| line.split(';').next()).map(str::to_owned));
+    let answer =
+        plain_http::ask(program.address(), method, path, &headers, body).expect("an answer");
+    cookies.extend(
+        set_cookies(&answer).iter().filter_map(|line| line.split(';').next()).map(str::to_owned),
+    );
     answer
 }
 
@@ -357,7 +380,8 @@ async fn no_cookie_code_or_password_is_in_the_log() {
     let user = program.bootstrap()["user"].clone();
     let server = program.start();
     let registration = json!({"client_name": "Editor", "redirect_uris": [REDIRECT]});
-    let client_id = server.post("/api/v2/oauth2/register", &registration).json()["client_id"].clone();
+    let client_id =
+        server.post("/api/v2/oauth2/register", &registration).json()["client_id"].clone();
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let query = format!(
         "response_type=code&client_id={}&redirect_uri={REDIRECT}&state=state-of-the-client&nonce=nonce-of-the-client\
@@ -366,23 +390,43 @@ async fn no_cookie_code_or_password_is_in_the_log() {
     );
     let cookies = &mut Vec::new();
     let location = |answer: &Answer| answer.header("location").expect("a location").to_owned();
-    let body = |form: &Form| encoded(form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let body = |form: &Form| {
+        encoded(form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    };
 
     let begun = ask(&program, cookies, "GET", &format!("{AUTHORIZE}?{query}"), "");
     let login = ask(&program, cookies, "GET", &location(&begun), "");
     let form = Form::on(&login, "/login").with("email", &text(&user["email"]));
-    let failed = ask(&program, cookies, "POST", "/login", &body(&form.clone().with("password", "a-wrong-password")));
-    let right = ask(&program, cookies, "POST", "/login", &body(&form.with("password", &text(&user["password"]))));
+    let failed = ask(
+        &program,
+        cookies,
+        "POST",
+        "/login",
+        &body(&form.clone().with("password", "a-wrong-password")),
+    );
+    let right = ask(
+        &program,
+        cookies,
+        "POST",
+        "/login",
+        &body(&form.with("password", &text(&user["password"]))),
+    );
     let consent = ask(&program, cookies, "GET", &location(&right), "");
     let answer = ask(&program, cookies, "POST", AUTHORIZE, &body(&Form::approving(&consent)));
     let log = server.stop().stderr;
 
     assert_eq!((failed.status.as_u16(), answer.status.as_u16()), (403, 303), "{}", answer.text);
     let location = location(&answer);
-    let code = location.split("code=").nth(1).and_then(|tail| tail.split('&').next()).expect("a code").to_owned();
+    let code = location
+        .split("code=")
+        .nth(1)
+        .and_then(|tail| tail.split('&').next())
+        .expect("a code")
+        .to_owned();
     let password = text(&user["password"]);
     let form = Form::approving(&consent);
-    let mut secrets = vec![code.as_str(), &password, "a-wrong-password", "of-the-client", CHALLENGE];
+    let mut secrets =
+        vec![code.as_str(), &password, "a-wrong-password", "of-the-client", CHALLENGE];
     secrets.extend(cookies.iter().filter_map(|cookie| cookie.split('=').nth(1)));
     secrets.extend([form.all_of("csrf")[0], form.all_of("request")[0]]);
     assert_eq!(secrets.len(), 10, "three cookies among them");

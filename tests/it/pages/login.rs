@@ -27,7 +27,9 @@ async fn is_signed_in(person: &mut Person<'_>) -> bool {
 }
 
 fn is_wrong(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text.contains("Wrong email address") && answer.header("set-cookie").is_none()
+    answer.status == 403
+        && answer.text.contains("Wrong email address")
+        && answer.header("set-cookie").is_none()
 }
 
 on_both! {

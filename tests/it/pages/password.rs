@@ -18,12 +18,16 @@ const NEW: &str = "seven green kettles";
 async fn newcomer<'a>(acme: &TestOperator<'a>) -> (Person<'a>, String) {
     let (context, by) = (acme.app.context(), AuditActor::COMMAND_LINE);
     let user =
-        create_user::create_user(context, acme.org_id, NewMember::new(EVE, Role::Standard), &by).await.expect("joins");
+        create_user::create_user(context, acme.org_id, NewMember::new(EVE, Role::Standard), &by)
+            .await
+            .expect("joins");
     (Person::new(acme.app, EVE), user.password.expect("was made").expose().to_owned())
 }
 
 async fn signs_in(person: &mut Person<'_>, page: &Answer, password: &str) -> Answer {
-    let answer = person.submit(&Form::on(page, "/login").with("email", EVE).with("password", password)).await;
+    let answer = person
+        .submit(&Form::on(page, "/login").with("email", EVE).with("password", password))
+        .await;
     assert_eq!(answer.status, 303, "{}", answer.text);
     person.follow(answer).await
 }

@@ -110,12 +110,19 @@ impl TestApp {
         Target { location, max_connections: 4, acquire_timeout: DEADLINE, query_timeout: DEADLINE }
     }
 
-    async fn on_host_off_by(seconds: i64, target: Target, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+    async fn on_host_off_by(
+        seconds: i64,
+        target: Target,
+        folder: TempDir,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let db = Db::open(&target).expect("the database opens");
         let now = db.unix_millis().await.expect("the database answers") / 1000;
         let clocks = Clock::manual(Timestamp::from_seconds(now).plus(seconds));
         let server = Self::assembled(db, clocks, (target, folder), settings);
-        follow_database_clock::follow_database_clock(server.context()).await.expect("the database answers");
+        follow_database_clock::follow_database_clock(server.context())
+            .await
+            .expect("the database answers");
         server.prepared().await
     }
 
@@ -185,7 +192,10 @@ impl TestApp {
     /// A GET request to the management listener.
     pub async fn manage(&self, path: &str) -> Answer {
         let request = request(Method::GET, path).body(Body::empty()).expect("a request");
-        let response = http::management(Arc::clone(&self.app)).oneshot(request).await.expect("a router answers");
+        let response = http::management(Arc::clone(&self.app))
+            .oneshot(request)
+            .await
+            .expect("a router answers");
         Answer::from_response(response).await
     }
 
@@ -209,10 +219,16 @@ impl TestApp {
     }
 
     /// Sets the default scopes of an organization, and returns the number of grants that held more.
-    pub async fn set_default_scopes(&self, org_id: OrgId, scopes: Option<&ScopeSet>) -> Result<u64, SetDefaultsError> {
-        let new = NewDefaults { org_id, scopes, config: &self.app.config, catalog: &self.app.catalog };
+    pub async fn set_default_scopes(
+        &self,
+        org_id: OrgId,
+        scopes: Option<&ScopeSet>,
+    ) -> Result<u64, SetDefaultsError> {
+        let new =
+            NewDefaults { org_id, scopes, config: &self.app.config, catalog: &self.app.catalog };
         let by = AuditActor::COMMAND_LINE;
-        let done = default_client_scopes::restrict_by_default(self.context(), new, None, &by).await?;
+        let done =
+            default_client_scopes::restrict_by_default(self.context(), new, None, &by).await?;
         Ok(done.affected.grants)
     }
 
@@ -231,7 +247,10 @@ fn loaded(settings: &[(&str, &str)]) -> Loaded {
     let sources = Sources {
         file: None,
         environment: Vec::new(),
-        flags: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        flags: settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
         read_file: |path| std::fs::read_to_string(path),
     };
     Config::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))

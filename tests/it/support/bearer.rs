@@ -29,10 +29,18 @@ pub struct Bearer<'a> {
 
 impl<'a> Bearer<'a> {
     /// The scopes that the user grants: for this server itself if no resource is named.
-    pub async fn of(person: &TestOperator<'a>, client_id: &str, scopes: &str, resources: &[&str]) -> Self {
+    pub async fn of(
+        person: &TestOperator<'a>,
+        client_id: &str,
+        scopes: &str,
+        resources: &[&str],
+    ) -> Self {
         let app = person.app;
         let context = app.context();
-        let user = users::find_by_email(app.db(), &person.email).await.expect("is readable").expect("is there");
+        let user = users::find_by_email(app.db(), &person.email)
+            .await
+            .expect("is readable")
+            .expect("is there");
         let client = app.app.find_client.find_known(context, client_id).await.expect("is known");
         let scopes = ScopeSet::parse(scopes).expect("scopes");
         let (id, now) = (context.random.uuid_v7(context.clock.unix_millis()), context.clock.now());
@@ -54,14 +62,24 @@ impl<'a> Bearer<'a> {
             .await
             .expect("is remembered");
         let authorized_id = AuthorizedClientId(id);
-        let authorized = org_clients::assign_authorized_id(&mut tx, person.org_id, client.id, authorized_id, now).await;
+        let authorized = org_clients::assign_authorized_id(
+            &mut tx,
+            person.org_id,
+            client.id,
+            authorized_id,
+            now,
+        )
+        .await;
         let stored = AuthorizationCode {
             grant_id,
             client_id: client.id,
             redirect_uri: None,
             code_challenge: None,
             scopes,
-            resources: resources.iter().map(|uri| Resource::parse(uri).expect("a resource")).collect(),
+            resources: resources
+                .iter()
+                .map(|uri| Resource::parse(uri).expect("a resource"))
+                .collect(),
             nonce: None,
             signed_in_at: now,
             expires_at: now.plus(60),
@@ -69,11 +87,17 @@ impl<'a> Bearer<'a> {
         };
         codes::insert(&mut tx, code.digest(), &stored).await.expect("is inserted");
         tx.commit().await.expect("commits");
-        let exchange =
-            Exchange { client: &client, code: &code, redirect_uri: None, code_verifier: None, resources: &[] };
-        let issued = exchange_code(context, &app.app.issuer, app.app.restriction_rules(client.id), exchange)
-            .await
-            .expect("is exchanged");
+        let exchange = Exchange {
+            client: &client,
+            code: &code,
+            redirect_uri: None,
+            code_verifier: None,
+            resources: &[],
+        };
+        let issued =
+            exchange_code(context, &app.app.issuer, app.app.restriction_rules(client.id), exchange)
+                .await
+                .expect("is exchanged");
         let verified = app.app.issuer.verify(issued.access_token.expose()).await.expect("is ours");
         Self {
             app,

@@ -28,7 +28,8 @@ pub fn postgres_url() -> &'static str {
 pub async fn new_schema() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let schema = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut connection = PgConnection::connect(postgres_url()).await.expect("the test database answers");
+    let mut connection =
+        PgConnection::connect(postgres_url()).await.expect("the test database answers");
     let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
     connection.execute(sqlx::raw_sql(AssertSqlSafe(create))).await.expect("a schema of its own");
     schema
@@ -67,18 +68,23 @@ impl Cluster {
         let output = watcher.stdout.take().expect("the shell's output");
         BufReader::new(output).read_line(&mut said).expect("the shell says when it runs");
         assert_eq!(said, "ready\n", "Postgres started; its log is above");
-        Self { url: format!("postgres://postgres@{}/postgres", port.address), _own: Some((watcher, port)) }
+        Self {
+            url: format!("postgres://postgres@{}/postgres", port.address),
+            _own: Some((watcher, port)),
+        }
     }
 }
 
 /// The newest server on this machine.
 fn binaries() -> Option<PathBuf> {
-    let is_there = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let is_there =
+        |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).find(is_there);
     on_path.or_else(|| {
         let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-        let mut folders: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
+        let mut folders: Vec<PathBuf> =
+            versions.flatten().map(|entry| entry.path().join("bin")).collect();
         folders.sort();
         folders.into_iter().rev().find(is_there)
     })

@@ -18,7 +18,8 @@ macro_rules! on_connection {
                 $what
             }
             $crate::support::connection::Location::Postgres { url, schema } => {
-                let $connection = &mut $crate::support::connection::open_postgres(url, schema.as_deref()).await;
+                let $connection =
+                    &mut $crate::support::connection::open_postgres(url, schema.as_deref()).await;
                 $what
             }
         }

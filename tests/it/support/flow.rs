@@ -46,18 +46,28 @@ impl<'a> TestOperator<'a> {
     pub async fn person(&self, email: &str, role: Role) -> Person<'a> {
         let password = Some(Secret::new(PASSWORD.to_owned()));
         let by = AuditActor::COMMAND_LINE;
-        create_user::create_user(self.app.context(), self.org_id, NewMember { email, name: None, role, password }, &by)
-            .await
-            .expect("joins");
+        create_user::create_user(
+            self.app.context(),
+            self.org_id,
+            NewMember { email, name: None, role, password },
+            &by,
+        )
+        .await
+        .expect("joins");
         Person::new(self.app, email)
     }
 
     /// Adds an existing user to this organization.
     pub async fn adds_member(&self, person: &Person<'_>, role: Role) {
         let by = AuditActor::COMMAND_LINE;
-        create_user::create_user(self.app.context(), self.org_id, NewMember::new(&person.email, role), &by)
-            .await
-            .expect("joins");
+        create_user::create_user(
+            self.app.context(),
+            self.org_id,
+            NewMember::new(&person.email, role),
+            &by,
+        )
+        .await
+        .expect("joins");
     }
 }
 
@@ -69,7 +79,12 @@ impl<'a> Person<'a> {
 
     /// The same browser on another replica.
     pub fn on<'b>(&self, app: &'b TestApp) -> Person<'b> {
-        Person { app, email: self.email.clone(), cookies: self.cookies.clone(), headers: self.headers.clone() }
+        Person {
+            app,
+            email: self.email.clone(),
+            cookies: self.cookies.clone(),
+            headers: self.headers.clone(),
+        }
     }
 
     /// The same user in a new browser.
@@ -85,7 +100,11 @@ impl<'a> Person<'a> {
     }
 
     pub async fn user_id(&self) -> UserId {
-        users::find_by_email(self.app.db(), &self.email).await.expect("is readable").expect("is there").id
+        users::find_by_email(self.app.db(), &self.email)
+            .await
+            .expect("is readable")
+            .expect("is there")
+            .id
     }
 
     /// Sends a GET request without following its redirect.
@@ -155,7 +174,8 @@ impl<'a> Person<'a> {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
         if !self.cookies.is_empty() {
-            let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<String> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("cookie", pairs.join("; "));
         }
         for (name, value) in &self.headers {
@@ -179,7 +199,8 @@ impl<'a> Person<'a> {
 
     fn is_here(&self, location: &str) -> bool {
         let public_url = self.app.app.config.http.public_url.as_str();
-        location.starts_with('/') && !location.starts_with("//") || location.starts_with(&format!("{public_url}/"))
+        location.starts_with('/') && !location.starts_with("//")
+            || location.starts_with(&format!("{public_url}/"))
     }
 }
 
@@ -198,13 +219,23 @@ impl Form {
     /// The first form with this action.
     pub fn on(page: &Answer, action: &str) -> Self {
         let forms = Self::all(page, action);
-        forms.into_iter().next().unwrap_or_else(|| panic!("no form leads to {action}: {} {}", page.status, page.text))
+        forms
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| panic!("no form leads to {action}: {} {}", page.status, page.text))
     }
 
     pub fn all(page: &Answer, action: &str) -> Vec<Self> {
-        let forms = page.text.split("<form ").skip(1).map(|tail| tail.split("</form>").next().expect("an end"));
+        let forms = page
+            .text
+            .split("<form ")
+            .skip(1)
+            .map(|tail| tail.split("</form>").next().expect("an end"));
         let leads_there = |form: &&str| form.contains(&format!("action=\"{action}\""));
-        forms.filter(leads_there).map(|form| Self { action: action.to_owned(), fields: fields(form) }).collect()
+        forms
+            .filter(leads_there)
+            .map(|form| Self { action: action.to_owned(), fields: fields(form) })
+            .collect()
     }
 
     /// The form of a consent page with the boxes that are checked on the page.
@@ -213,7 +244,9 @@ impl Form {
     }
 
     pub fn approving_only(page: &Answer, scopes: &[&str]) -> Self {
-        scopes.iter().fold(Self::approving(page).without("scope"), |form, scope| form.and("scope", scope))
+        scopes
+            .iter()
+            .fold(Self::approving(page).without("scope"), |form, scope| form.and("scope", scope))
     }
 
     pub fn refusing(page: &Answer) -> Self {
@@ -236,7 +269,11 @@ impl Form {
     }
 
     pub fn all_of(&self, name: &str) -> Vec<&str> {
-        self.fields.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
+        self.fields
+            .iter()
+            .filter(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 }
 
@@ -247,7 +284,10 @@ fn fields(form: &str) -> Vec<(String, String)> {
         is_ticked || !(input.contains("type=\"checkbox\"") || input.contains("type=\"radio\""))
     };
     let sent = inputs.filter(|input| is_sent(input));
-    sent.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))).collect()
+    sent.filter_map(|input| {
+        Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))
+    })
+    .collect()
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
@@ -257,7 +297,8 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 pub fn unescaped(text: &str) -> String {
-    let characters = [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    let characters =
+        [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
     characters.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
@@ -300,7 +341,9 @@ impl<'a> McpClient<'a> {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let kept = usual
+            .into_iter()
+            .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         encoded(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()))
     }
 
@@ -308,7 +351,8 @@ impl<'a> McpClient<'a> {
     pub fn redirect_params(&self, answer: &Answer) -> RedirectParams {
         assert_eq!(answer.status, 303, "{}", answer.text);
         let location = answer.header("location").expect("a location");
-        let rest = location.strip_prefix(&self.redirect_uri).and_then(|rest| rest.strip_prefix('?'));
+        let rest =
+            location.strip_prefix(&self.redirect_uri).and_then(|rest| rest.strip_prefix('?'));
         let query = rest.unwrap_or_else(|| panic!("{location} is not at {}", self.redirect_uri));
         RedirectParams(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
@@ -318,7 +362,8 @@ impl<'a> McpClient<'a> {
         let reference = answer.header("x-request-id").expect("a request id");
         let description = format!("{description} (reference {reference})");
         let iss = self.app.app.config.http.public_url.as_str();
-        let expected = [("error", error), ("error_description", &description), ("state", STATE), ("iss", iss)];
+        let expected =
+            [("error", error), ("error_description", &description), ("state", STATE), ("iss", iss)];
         assert_eq!(self.redirect_params(answer), RedirectParams::of(&expected));
     }
 
@@ -336,12 +381,21 @@ impl<'a> McpClient<'a> {
             ("redirect_uri", self.redirect_uri.as_str()),
             ("code_verifier", VERIFIER),
         ];
-        let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        self.request_tokens(encoded(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()))).await
+        let kept = usual
+            .into_iter()
+            .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        self.request_tokens(encoded(
+            kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()),
+        ))
+        .await
     }
 
     pub async fn refresh(&self, refresh_token: &str) -> Answer {
-        let form = [("grant_type", "refresh_token"), ("client_id", &self.id), ("refresh_token", refresh_token)];
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.id),
+            ("refresh_token", refresh_token),
+        ];
         self.request_tokens(encoded(form.into_iter())).await
     }
 

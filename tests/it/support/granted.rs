@@ -93,13 +93,22 @@ impl<'a> Granted<'a> {
 
     /// The same user and client on another replica.
     pub fn on<'b>(&self, app: &'b TestApp) -> Granted<'b> {
-        Granted { app, operator: self.operator.on(app), user: self.user.clone(), client_id: self.client_id.clone() }
+        Granted {
+            app,
+            operator: self.operator.on(app),
+            user: self.user.clone(),
+            client_id: self.client_id.clone(),
+        }
     }
 
     async fn by(operator: TestOperator<'a>, client_name: &str) -> Self {
         let app = operator.app;
-        let user = users::find_by_email(app.db(), &operator.email).await.expect("is readable").expect("is there");
-        let client_id = registered(app, client_name, &["authorization_code", "refresh_token"]).await;
+        let user = users::find_by_email(app.db(), &operator.email)
+            .await
+            .expect("is readable")
+            .expect("is there");
+        let client_id =
+            registered(app, client_name, &["authorization_code", "refresh_token"]).await;
         Self { app, operator, user, client_id }
     }
 
@@ -131,8 +140,13 @@ impl<'a> Granted<'a> {
     /// Stores the request as pending.
     pub async fn waiting<'r>(&self, request: &'r AuthorizationRequest) -> Waiting<'r> {
         let (app, context) = (&self.app.app, self.app.context());
-        let client = app.find_client.find_known(context, &self.client_id).await.expect("the client is known");
-        let (handle, browser) = (context.random.token("ar_").digest(), context.random.token("b_").digest());
+        let client = app
+            .find_client
+            .find_known(context, &self.client_id)
+            .await
+            .expect("the client is known");
+        let (handle, browser) =
+            (context.random.token("ar_").digest(), context.random.token("b_").digest());
         let now = context.clock.now();
         let pending = NewPendingRequest {
             digest: handle,
@@ -177,12 +191,15 @@ impl<'a> Granted<'a> {
             user: &self.user,
             signed_in_at: context.clock.now(),
             org_id: self.org_id(),
-            answer: shown_and_ticked
-                .map(|(offer, ticked)| approve::Answer { page_digest: shown(offer), chosen: ticked }),
+            answer: shown_and_ticked.map(|(offer, ticked)| approve::Answer {
+                page_digest: shown(offer),
+                chosen: ticked,
+            }),
             code_ttl: app.issuer.lifetimes.code,
         };
         let rules = app.restriction_rules(waiting.client.id);
-        let approved = approve::approve_request(context, rules, approval, &AuditActor::COMMAND_LINE).await?;
+        let approved =
+            approve::approve_request(context, rules, approval, &AuditActor::COMMAND_LINE).await?;
         Ok(approved.code.expose().to_owned())
     }
 
@@ -211,8 +228,11 @@ impl<'a> Granted<'a> {
     }
 
     pub async fn refreshed_with(&self, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
-        let refresh =
-            [("grant_type", "refresh_token"), ("client_id", &self.client_id), ("refresh_token", refresh_token)];
+        let refresh = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.client_id),
+            ("refresh_token", refresh_token),
+        ];
         form(self.app, TOKEN, &[&refresh, more].concat()).await
     }
 
@@ -222,7 +242,8 @@ impl<'a> Granted<'a> {
 
     /// Introspects a token as [`MCP`].
     pub async fn introspected(&self, token: &str) -> Value {
-        let answer = form(self.app, INTROSPECT, &[("client_secret", MCP_SECRET), ("token", token)]).await;
+        let answer =
+            form(self.app, INTROSPECT, &[("client_secret", MCP_SECRET), ("token", token)]).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
@@ -234,7 +255,9 @@ impl<'a> Granted<'a> {
     /// The audit events about grants, codes and tokens of the organization.
     pub async fn history(&self) -> Vec<String> {
         let is_one = |action: &String| {
-            ["grant.", "code.", "token.", "refresh_token."].iter().any(|kind| action.starts_with(kind))
+            ["grant.", "code.", "token.", "refresh_token."]
+                .iter()
+                .any(|kind| action.starts_with(kind))
         };
         self.events().await.into_iter().map(|event| event.action).filter(is_one).collect()
     }
@@ -251,7 +274,9 @@ pub fn asks(scope: &str, resources: &[&str]) -> AuthorizationRequest {
         redirect_uri_was_sent: true,
         state: None,
         scope: Some(ScopeSet::parse(scope).expect("scopes")),
-        code_challenge: Some(CodeChallenge::parse(Some(CHALLENGE), Some("S256")).expect("a challenge")),
+        code_challenge: Some(
+            CodeChallenge::parse(Some(CHALLENGE), Some("S256")).expect("a challenge"),
+        ),
         resources: Resource::parse_all(resources.iter().copied()).expect("resources"),
         nonce: None,
         prompt: Prompt::default(),
@@ -276,7 +301,8 @@ pub async fn insert_resource(app: &TestApp, number: u64, uri: &str, secret: &str
 }
 
 pub async fn registered(app: &TestApp, name: &str, grant_types: &[&str]) -> String {
-    let body = json!({"client_name": name, "redirect_uris": [REDIRECT], "grant_types": grant_types});
+    let body =
+        json!({"client_name": name, "redirect_uris": [REDIRECT], "grant_types": grant_types});
     let answer = app.post("/api/v2/oauth2/register", &body).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     answer.json()["client_id"].as_str().expect("a client_id").to_owned()
@@ -287,10 +313,16 @@ pub async fn form(app: &TestApp, path: &str, parameters: &[(&str, &str)]) -> Ans
     form_with(app, path, parameters, &[]).await
 }
 
-pub async fn form_with(app: &TestApp, path: &str, parameters: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+pub async fn form_with(
+    app: &TestApp,
+    path: &str,
+    parameters: &[(&str, &str)],
+    headers: &[(&str, &str)],
+) -> Answer {
     let kind = "application/x-www-form-urlencoded";
     let request = request(Method::POST, path).header("content-type", kind);
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     app.send(request.body(Body::from(body)).expect("a request")).await
 }

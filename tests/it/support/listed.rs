@@ -19,8 +19,14 @@ pub async fn audit_events(db: &Db, org_id: OrgId, limit: u32) -> Result<Vec<Audi
 
 /// The audit events that belong to no organization, oldest first.
 pub async fn audit_events_of_server(db: &Db) -> Result<Vec<AuditEvent>, DbError> {
-    let found = audit_events::search(db, &AuditFilter { limit: 1_000, ..AuditFilter::default() }).await?;
-    Ok(found.into_iter().rev().map(|found| found.event).filter(|event| event.org_id.is_none()).collect())
+    let found =
+        audit_events::search(db, &AuditFilter { limit: 1_000, ..AuditFilter::default() }).await?;
+    Ok(found
+        .into_iter()
+        .rev()
+        .map(|found| found.event)
+        .filter(|event| event.org_id.is_none())
+        .collect())
 }
 
 /// The registered clients whose name contains a text, most recently seen first.

@@ -37,13 +37,20 @@ impl<'a> TestOperator<'a> {
         create_user::create_user(self.app.context(), self.org_id, NewMember::new(email, role), &by)
             .await
             .expect("a new user");
-        let keys = create_key::create_key(self.app.context(), self.org_id, email, &by).await.expect("new keys");
+        let keys = create_key::create_key(self.app.context(), self.org_id, email, &by)
+            .await
+            .expect("new keys");
         Self { app: self.app, org_id: self.org_id, email: email.to_owned(), keys }
     }
 
     /// The same person's keys, used on another replica.
     pub fn on<'b>(&self, app: &'b TestApp) -> TestOperator<'b> {
-        TestOperator { app, org_id: self.org_id, email: self.email.clone(), keys: self.keys.clone() }
+        TestOperator {
+            app,
+            org_id: self.org_id,
+            email: self.email.clone(),
+            keys: self.keys.clone(),
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
@@ -73,7 +80,12 @@ impl<'a> TestOperator<'a> {
     }
 
     /// Sets a restriction through the API.
-    pub async fn restrict(&self, client_id: &str, oidc_scopes: &[&str], permission_scopes: &[&str]) -> Answer {
+    pub async fn restrict(
+        &self,
+        client_id: &str,
+        oidc_scopes: &[&str],
+        permission_scopes: &[&str],
+    ) -> Answer {
         self.post(&restriction_path(client_id), &upsert(oidc_scopes, permission_scopes)).await
     }
 }

@@ -47,7 +47,8 @@ pub async fn insert_webhook(app: &TestApp, number: u64, org_id: OrgId, kinds: Op
                           VALUES ($1, $2, $3, 'https://receiver.example/', 'json', $4, $5, 'development', $6, $6)";
     let kinds = kinds.map(sqlx::types::Json);
     let row = webhook_id(number).to_string();
-    let place = Place { table: "webhooks", column: "signing_secret_sealed", row: &row, org: Some(org_id) };
+    let place =
+        Place { table: "webhooks", column: "signing_secret_sealed", row: &row, org: Some(org_id) };
     let sealed = seal(&KeyRing::development(), &app.context().random, place, b"whsec_AQEB").bytes;
     on_connection!(&app.target.location, |conn| sqlx::query(INSERT)
         .bind(webhook_id(number))
@@ -64,7 +65,13 @@ pub async fn insert_webhook(app: &TestApp, number: u64, org_id: OrgId, kinds: Op
 
 /// An event that has been waiting, delivered or parked since [`START`]. It has no lane, so no
 /// server sends it.
-pub async fn insert_delivery(app: &TestApp, webhook_id: Uuid, client_id: Uuid, event_id: Uuid, state: &str) {
+pub async fn insert_delivery(
+    app: &TestApp,
+    webhook_id: Uuid,
+    client_id: Uuid,
+    event_id: Uuid,
+    state: &str,
+) {
     const INSERT: &str =
         "INSERT INTO deliveries (webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since,
                                                   state, attempts, attempted_at, status, failure, finished_at)
@@ -95,18 +102,23 @@ pub async fn deliveries(app: &TestApp) -> Vec<Delivery> {
     const SELECT: &str =
         "SELECT position, webhook_id, client_id, event_id, kind, data, occurred_at, waiting_since, state
                             FROM deliveries ORDER BY position";
-    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
+    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await)
+        .expect("are listed")
 }
 
 pub async fn lanes(app: &TestApp) -> Vec<Lane> {
-    const SELECT: &str =
-        "SELECT webhook_id, client_id, due_at, version FROM delivery_lanes ORDER BY webhook_id, client_id";
-    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await).expect("are listed")
+    const SELECT: &str = "SELECT webhook_id, client_id, due_at, version FROM delivery_lanes ORDER BY webhook_id, client_id";
+    on_connection!(&app.target.location, |conn| sqlx::query_as(SELECT).fetch_all(conn).await)
+        .expect("are listed")
 }
 
 /// Kind and data of all deliveries, by position.
 pub async fn queued_events(app: &TestApp) -> Vec<(String, Value)> {
-    deliveries(app).await.into_iter().map(|delivery| (delivery.kind.clone(), delivery.data())).collect()
+    deliveries(app)
+        .await
+        .into_iter()
+        .map(|delivery| (delivery.kind.clone(), delivery.data()))
+        .collect()
 }
 
 pub async fn kinds(app: &TestApp) -> Vec<String> {

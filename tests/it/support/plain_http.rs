@@ -8,12 +8,20 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::{Answer, DEADLINE};
 
 /// Sends a request and reads the response to the end.
-pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+pub fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
-    let extra: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let extra: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    );
     stream.write_all(format!("{head}{extra}\r\n{body}").as_bytes())?;
     read_answer(&mut stream)
 }
@@ -35,7 +43,8 @@ fn parse(text: &str) -> Option<Answer> {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
     };
     let headers: HeaderMap = lines.split("\r\n").map(header).collect::<Option<_>>()?;
-    let length: usize = headers.get("content-length").map_or(Some(0), |value| value.to_str().ok()?.parse().ok())?;
+    let length: usize =
+        headers.get("content-length").map_or(Some(0), |value| value.to_str().ok()?.parse().ok())?;
     // A truncated response of a killed server does not count as a response.
     (body.len() == length).then(|| Answer { status, headers, text: body.to_owned() })
 }

@@ -85,12 +85,15 @@ impl Program {
 
     /// Another server on the same database with its own ports.
     pub fn replica(&self) -> Self {
-        Self { listen: Arc::new(Port::pick()), management: Arc::new(Port::pick()), ..self.clone() }.at_its_ports()
+        Self { listen: Arc::new(Port::pick()), management: Arc::new(Port::pick()), ..self.clone() }
+            .at_its_ports()
     }
 
     fn at_its_ports(self) -> Self {
-        let (listen, management) = (self.listen.address.to_string(), self.management.address.to_string());
-        self.with("GRANTOR_HTTP__LISTEN", listen).with("GRANTOR_HTTP__MANAGEMENT_LISTEN", management)
+        let (listen, management) =
+            (self.listen.address.to_string(), self.management.address.to_string());
+        self.with("GRANTOR_HTTP__LISTEN", listen)
+            .with("GRANTOR_HTTP__MANAGEMENT_LISTEN", management)
     }
 
     pub fn folder(&self) -> &Path {
@@ -118,7 +121,11 @@ impl Program {
         self.run_with_input(arguments, "")
     }
 
-    pub fn run_with_input<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>, input: &str) -> Finished {
+    pub fn run_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Finished {
         let mut command = self.command(env!("CARGO_BIN_EXE_grantor"));
         command.args(arguments);
         Running::spawn(command, input).finish()
@@ -158,9 +165,14 @@ impl Program {
     /// Runs `grantor bootstrap` and returns its output. The password need not be changed at the
     /// first sign-in.
     pub fn bootstrap(&self) -> Value {
-        let arguments = ["--output", "json", "bootstrap", "--org", "Acme", "--email", "admin@acme.example"];
-        let mut made =
-            self.run_with_input(arguments.iter().chain(&["--password-stdin"]), "correct horse battery\n").json();
+        let arguments =
+            ["--output", "json", "bootstrap", "--org", "Acme", "--email", "admin@acme.example"];
+        let mut made = self
+            .run_with_input(
+                arguments.iter().chain(&["--password-stdin"]),
+                "correct horse battery\n",
+            )
+            .json();
         made["user"]["password"] = "correct horse battery".into();
         made
     }
@@ -219,7 +231,9 @@ impl Server {
 
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let answer = plain_http::ask(self.program.address(), method, path, headers, body);
-        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}; the server said:\n{}", self.log()))
+        answer.unwrap_or_else(|error| {
+            panic!("{method} {path}: {error}; the server said:\n{}", self.log())
+        })
     }
 
     /// Registers a client and returns its id.
@@ -267,7 +281,10 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill").arg(format!("-{name}")).arg(self.process_id().to_string()).status();
+        let kill = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.process_id().to_string())
+            .status();
         assert!(kill.expect("`kill` runs").success(), "the server was not there");
     }
 

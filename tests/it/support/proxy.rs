@@ -51,7 +51,8 @@ impl Proxy {
     pub async fn forward(&mut self) {
         self.mode.send_replace(Mode::Forward);
         if self.accepting.is_finished() {
-            self.accepting = tokio::spawn(accept(self.port.listen(), self.to.clone(), self.mode.clone()));
+            self.accepting =
+                tokio::spawn(accept(self.port.listen(), self.to.clone(), self.mode.clone()));
         }
     }
 }
@@ -78,7 +79,9 @@ async fn carry(client: TcpStream, to: String, mode: watch::Receiver<Mode>) {
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
     let mut bytes = [0; 8192];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if mode.wait_for(|mode| *mode == Mode::Forward).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+        if mode.wait_for(|mode| *mode == Mode::Forward).await.is_err()
+            || to.write_all(&bytes[..count]).await.is_err()
+        {
             return;
         }
     }

@@ -23,7 +23,8 @@ pub struct Finished {
 impl Finished {
     /// The output of a successful command as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(self.succeeded()).unwrap_or_else(|error| panic!("{error} in {:?}", self.stdout))
+        serde_json::from_str(self.succeeded())
+            .unwrap_or_else(|error| panic!("{error} in {:?}", self.stdout))
     }
 
     /// The output of a successful command.
@@ -49,7 +50,8 @@ pub struct Running {
 impl Running {
     pub fn spawn(mut command: Command, input: &str) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot run: {error}"));
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot run: {error}"));
         let mut stdin = child.stdin.take().expect("a pipe");
         // A program that reads no input may have ended already.
         let _ = stdin.write_all(input.as_bytes());
@@ -72,7 +74,9 @@ impl Running {
     pub fn first_line(&self) -> String {
         let seen = self.stdout.wait_until(|state| state.1 || state.0.contains(&b'\n'));
         let line = seen.split_once('\n').map(|(line, _)| line.to_owned());
-        line.unwrap_or_else(|| panic!("no line was said within {DEADLINE:?}, but this:\n{}", self.stderr.text()))
+        line.unwrap_or_else(|| {
+            panic!("no line was said within {DEADLINE:?}, but this:\n{}", self.stderr.text())
+        })
     }
 
     /// Waits until the process ends.
@@ -126,7 +130,10 @@ impl Captured {
 
     pub fn wait_for(&self, text: &str) -> String {
         let seen = self.wait_until(|state| state.1 || text_of(&state.0).contains(text));
-        assert!(seen.contains(text), "{text:?} was not said within {DEADLINE:?}, but this:\n{seen}");
+        assert!(
+            seen.contains(text),
+            "{text:?} was not said within {DEADLINE:?}, but this:\n{seen}"
+        );
         seen
     }
 
@@ -141,10 +148,16 @@ impl Captured {
         self.wait_within(DEADLINE, done)
     }
 
-    fn wait_within(&self, limit: Duration, mut done: impl FnMut(&(Vec<u8>, bool)) -> bool) -> String {
+    fn wait_within(
+        &self,
+        limit: Duration,
+        mut done: impl FnMut(&(Vec<u8>, bool)) -> bool,
+    ) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) =
-            self.changed.wait_timeout_while(state, limit, |state| !done(state)).unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(state, limit, |state| !done(state))
+            .unwrap_or_else(PoisonError::into_inner);
         text_of(&state.0)
     }
 }

@@ -164,7 +164,11 @@ impl Site {
     pub async fn wait_for_requests(&self, times: usize) -> Vec<ReceivedRequest> {
         let mut asked = self.shared.asked.subscribe();
         let waiting = asked.wait_for(|asked| asked.len() >= times);
-        tokio::time::timeout(DEADLINE, waiting).await.expect("arrives in time").expect("goes on").clone()
+        tokio::time::timeout(DEADLINE, waiting)
+            .await
+            .expect("arrives in time")
+            .expect("goes on")
+            .clone()
     }
 
     /// Stops listening and closes every connection.
@@ -199,7 +203,8 @@ async fn serve(mut stream: TcpStream, connection: usize, shared: Arc<Shared>) {
     while let Some(request) = read(&mut stream, connection).await {
         let next = shared.next.lock().expect("a list").pop_front();
         let reply = next.unwrap_or_else(|| shared.usual.lock().expect("an answer")(&request));
-        let is_last = !matches!(reply, Reply::Answer { .. }) || request.header("connection") == Some("close");
+        let is_last =
+            !matches!(reply, Reply::Answer { .. }) || request.header("connection") == Some("close");
         shared.asked.send_modify(|asked| asked.push(request));
         let _ = shared.open.subscribe().wait_for(|open| *open).await;
         // The client may have disconnected.
@@ -216,7 +221,8 @@ async fn read(stream: &mut TcpStream, connection: usize) -> Option<ReceivedReque
         head.push(stream.read_u8().await.ok()?);
     }
     let mut asked = ReceivedRequest { head: text_of(&head), body: String::new(), connection };
-    let length = asked.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+    let length =
+        asked.header("content-length").map_or(0, |length| length.parse().expect("a length"));
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     asked.body = text_of(&body);
@@ -228,12 +234,20 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
-    const ENDLESS_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+    const ENDLESS_HEAD: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
     match reply {
         Reply::Answer { status, headers, body } => {
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-            let length = if status == 304 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-            stream.write_all(format!("HTTP/1.1 {status} X\r\n{headers}{length}\r\n{body}").as_bytes()).await
+            let headers: String =
+                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let length = if status == 304 {
+                String::new()
+            } else {
+                format!("content-length: {}\r\n", body.len())
+            };
+            stream
+                .write_all(format!("HTTP/1.1 {status} X\r\n{headers}{length}\r\n{body}").as_bytes())
+                .await
         }
         Reply::Silence => std::future::pending().await,
         Reply::SlowHead => {

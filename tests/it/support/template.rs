@@ -26,7 +26,10 @@ pub async fn migrated(engine: Engine, folder: &TempDir) -> Target {
         Location::Postgres { url, schema } => {
             let sql = POSTGRES.get_or_init(postgres).await.clone();
             let mut connection = open_postgres(url, schema.as_deref()).await;
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("the template is applied");
+            connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+                .await
+                .expect("the template is applied");
         }
     }
     target
@@ -55,7 +58,8 @@ async fn postgres() -> String {
         .map(|entry| entry.expect("is readable").path())
         .collect();
     files.sort();
-    let migrations: String = files.iter().map(|file| fs::read_to_string(file).expect("is readable")).collect();
+    let migrations: String =
+        files.iter().map(|file| fs::read_to_string(file).expect("is readable")).collect();
     format!(
         "{migrations}
          CREATE TABLE _sqlx_migrations (LIKE {schema}._sqlx_migrations INCLUDING ALL);

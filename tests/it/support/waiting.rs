@@ -49,7 +49,10 @@ async fn waits_for_a_lock(app: &TestApp) -> bool {
         Location::Sqlite { .. } => true,
         Location::Postgres { url, schema } => {
             let mut connection = open_postgres(url, schema.as_deref()).await;
-            sqlx::query_scalar(WAITS).fetch_one(&mut connection).await.expect("the locks are readable")
+            sqlx::query_scalar(WAITS)
+                .fetch_one(&mut connection)
+                .await
+                .expect("the locks are readable")
         }
     }
 }

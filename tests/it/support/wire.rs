@@ -85,7 +85,9 @@ impl Connection {
     /// one.
     pub async fn rest(&mut self) -> String {
         let mut text = Vec::new();
-        let _ = timeout(DEADLINE, self.stream.read_to_end(&mut text)).await.expect("the connection is closed");
+        let _ = timeout(DEADLINE, self.stream.read_to_end(&mut text))
+            .await
+            .expect("the connection is closed");
         String::from_utf8(text).expect("text")
     }
 }

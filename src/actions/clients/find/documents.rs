@@ -102,7 +102,8 @@ impl Documents {
         if !self.rules.enabled {
             return Err(FindClientError::Unknown);
         }
-        let unusable = |words: String| FindClientError::Document(format!("the client_id URL {words}"));
+        let unusable =
+            |words: String| FindClientError::Document(format!("the client_id URL {words}"));
         let url = DocumentUrl::parse(text).map_err(|error| unusable(error.to_string()))?;
         if !url.is_https() && !self.rules.allow_loopback {
             return Err(unusable("does not use https: use https".to_owned()));
@@ -126,7 +127,8 @@ impl Documents {
         if share.as_ref().is_some_and(Option::is_none) {
             return usable(stored, context.clock.now()).ok_or(FindClientError::Busy);
         }
-        let _permit = self.per_url.take(url.as_str(), MAX_WAIT).await.ok_or(FindClientError::Busy)?;
+        let _permit =
+            self.per_url.take(url.as_str(), MAX_WAIT).await.ok_or(FindClientError::Busy)?;
         // The request that held the permit before may have fetched the document.
         match self.find_without_fetching(context, &url).await? {
             Lookup::Found(client) => Ok(client),
@@ -134,15 +136,23 @@ impl Documents {
         }
     }
 
-    async fn find_without_fetching(&self, context: &Context, url: &DocumentUrl) -> Result<Lookup, FindClientError> {
+    async fn find_without_fetching(
+        &self,
+        context: &Context,
+        url: &DocumentUrl,
+    ) -> Result<Lookup, FindClientError> {
         let stored = documents::find_by_url(&context.db, url).await?;
         let now = context.clock.now();
         match stored {
             Some((document, client)) if now < document.fresh_until => Ok(Lookup::Found(client)),
-            stored => match self.failures.get(&url.client_id()).filter(|failure| now < failure.until) {
-                Some(recent) => without_document(recent.failure, stored, now).map(Lookup::Found),
-                None => Ok(Lookup::MustFetch(stored)),
-            },
+            stored => {
+                match self.failures.get(&url.client_id()).filter(|failure| now < failure.until) {
+                    Some(recent) => {
+                        without_document(recent.failure, stored, now).map(Lookup::Found)
+                    }
+                    None => Ok(Lookup::MustFetch(stored)),
+                }
+            }
         }
     }
 
@@ -163,7 +173,8 @@ impl Documents {
             (DocumentResponse::New { metadata, etag, fresh_for }, stored) => {
                 let (client_id, url_text) = (url.client_id(), url.as_str().to_owned());
                 let fresh_until = now.plus(fresh_for);
-                let document = StoredDocument { client_id, url: url_text, etag, fetched_at: now, fresh_until };
+                let document =
+                    StoredDocument { client_id, url: url_text, etag, fetched_at: now, fresh_until };
                 self.store(context, url, &metadata, document, stored.is_none()).await
             }
             // This is a limit of this server and passes quickly, so it is not remembered as a
@@ -226,7 +237,8 @@ impl Documents {
             private_schemes: (!schemes.is_empty()).then_some(schemes),
             bounds: self.rules.bounds,
         };
-        let wrong = |error| format!("the document at {host} does not describe this client: {error}");
+        let wrong =
+            |error| format!("the document at {host} does not describe this client: {error}");
         ClientDocument::parse(url, &fetched.body, &rules).map_err(wrong)
     }
 
@@ -240,11 +252,16 @@ impl Documents {
     ) -> Result<Client, FindClientError> {
         let unwritable = |cause| DbError::corrupt("clients", "metadata", cause);
         let seen_at = document.fetched_at;
-        let client = &new_client(document.client_id, url.digest(), metadata, seen_at, 1).map_err(unwritable)?;
+        let client = &new_client(document.client_id, url.digest(), metadata, seen_at, 1)
+            .map_err(unwritable)?;
         let document = &document;
-        let upsert = context.transact("client_document.store", |tx| Box::pin(documents::upsert(tx, client, document)));
+        let upsert = context.transact("client_document.store", |tx| {
+            Box::pin(documents::upsert(tx, client, document))
+        });
         let Some(stored) = upsert.await? else {
-            return Err(FindClientError::Document("another client already has the id of its URL".to_owned()));
+            return Err(FindClientError::Document(
+                "another client already has the id of its URL".to_owned(),
+            ));
         };
         if is_new {
             self.unused.add(client.metadata.len());
@@ -292,7 +309,9 @@ fn without_document(
 ) -> Result<Client, FindClientError> {
     match failure {
         FetchFailure::Refused(words) => Err(FindClientError::Document(words)),
-        FetchFailure::Unavailable(words) => usable(stored, now).ok_or(FindClientError::Document(words)),
+        FetchFailure::Unavailable(words) => {
+            usable(stored, now).ok_or(FindClientError::Document(words))
+        }
     }
 }
 
@@ -312,7 +331,9 @@ fn fetch_failure(url: &DocumentUrl, error: &OutgoingError) -> FetchFailure {
 
 fn not_a_document(url: &DocumentUrl, status: u16) -> FetchFailure {
     let host = url.host();
-    FetchFailure::Unavailable(format!("{host} responded with status {status} instead of its document"))
+    FetchFailure::Unavailable(format!(
+        "{host} responded with status {status} instead of its document"
+    ))
 }
 
 fn etag_of(fetched: &Fetched) -> Option<String> {

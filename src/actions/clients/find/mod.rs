@@ -72,7 +72,11 @@ impl FindClient {
 
     /// Finds a client by its `client_id` as it was last stored. Nothing is fetched, so that tokens
     /// are issued even if the site of the client is down.
-    pub async fn find_known(&self, context: &Context, client_id_text: &str) -> Result<Client, FindClientError> {
+    pub async fn find_known(
+        &self,
+        context: &Context,
+        client_id_text: &str,
+    ) -> Result<Client, FindClientError> {
         let id = self.id_of(client_id_text).ok_or(FindClientError::Unknown)?;
         if !DocumentUrl::has_url_scheme(client_id_text) {
             return self.find_registered(context, id).await;
@@ -92,13 +96,20 @@ impl FindClient {
     /// The metadata of a registered client never changes, so it is cached; the counts beside it may
     /// be an hour old. A client with a document is found only by its URL, since its UUID would
     /// bypass the refresh of the document.
-    async fn find_registered(&self, context: &Context, id: ClientId) -> Result<Client, FindClientError> {
-        if let Some(client) = self.registered.get(&id).filter(|client| !is_touch_due(client, context)) {
+    async fn find_registered(
+        &self,
+        context: &Context,
+        id: ClientId,
+    ) -> Result<Client, FindClientError> {
+        if let Some(client) =
+            self.registered.get(&id).filter(|client| !is_touch_due(client, context))
+        {
             return Ok(Client::clone(&client));
         }
         let now = context.clock.now();
         clients::touch(&context.db, id, now, FRESH_FOR).await?;
-        let found = clients::find(&context.db, id).await?.filter(|client| client.document.is_none());
+        let found =
+            clients::find(&context.db, id).await?.filter(|client| client.document.is_none());
         let Some(client) = found else {
             self.registered.remove(&id);
             return Err(FindClientError::Unknown);

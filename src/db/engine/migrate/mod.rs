@@ -126,7 +126,9 @@ impl Db {
     async fn read_new_database(&self) -> Result<Vec<Applied>, MigrateError> {
         for _ in 0..MAX_FIRST_READS {
             match self.applied_migrations().await {
-                Err(MigrateError::Db(DbError::Conflict(_))) => tokio::time::sleep(FIRST_READ_INTERVAL).await,
+                Err(MigrateError::Db(DbError::Conflict(_))) => {
+                    tokio::time::sleep(FIRST_READ_INTERVAL).await
+                }
                 outcome => return outcome,
             }
         }
@@ -154,7 +156,8 @@ impl Db {
                 known: true,
             })
             .collect();
-        let unknown = applied.into_iter().filter(|applied| !self.migrator().version_exists(applied.version));
+        let unknown =
+            applied.into_iter().filter(|applied| !self.migrator().version_exists(applied.version));
         migrations.extend(unknown.map(|applied| Migration {
             version: applied.version,
             name: Cow::Owned(applied.description),
@@ -168,7 +171,8 @@ impl Db {
     /// Compares the migrations of the database with those of this version.
     pub async fn migration_state(&self) -> Result<MigrationState, MigrateError> {
         let known: Vec<i64> = self.migrator().iter().map(|migration| migration.version).collect();
-        let applied: Vec<i64> = self.applied_migrations().await?.iter().map(|applied| applied.version).collect();
+        let applied: Vec<i64> =
+            self.applied_migrations().await?.iter().map(|applied| applied.version).collect();
         Ok(schema::state(&known, &applied, self.minimum_migration().await?))
     }
 
@@ -182,8 +186,7 @@ impl Db {
     /// Returns an empty list if no migration was ever applied, so that the migrator's table does
     /// not exist.
     async fn applied_migrations(&self) -> Result<Vec<Applied>, MigrateError> {
-        const APPLIED: &str =
-            "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+        const APPLIED: &str = "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
         if !self.has_table("_sqlx_migrations").await? {
             return Ok(Vec::new());
         }
@@ -196,7 +199,8 @@ impl Db {
         if !self.has_table("schema_compatibility").await? {
             return Ok(0);
         }
-        const MINIMUM: &str = "SELECT COALESCE(MAX(minimum_migration), 0) FROM schema_compatibility";
+        const MINIMUM: &str =
+            "SELECT COALESCE(MAX(minimum_migration), 0) FROM schema_compatibility";
         let db = self;
         Ok(with_conn!(db, |conn| sqlx::query_scalar(MINIMUM).fetch_one(conn).await)?)
     }
@@ -205,9 +209,11 @@ impl Db {
         const ON_POSTGRES: &str = "SELECT to_regclass($1) IS NOT NULL";
         const ON_SQLITE: &str = "SELECT count(*) > 0 FROM sqlite_master WHERE name = $1";
         let db = self;
-        with_conn!(db, |postgres| sqlx::query_scalar(ON_POSTGRES).bind(name).fetch_one(postgres).await, |sqlite| {
-            sqlx::query_scalar(ON_SQLITE).bind(name).fetch_one(sqlite).await
-        })
+        with_conn!(
+            db,
+            |postgres| sqlx::query_scalar(ON_POSTGRES).bind(name).fetch_one(postgres).await,
+            |sqlite| sqlx::query_scalar(ON_SQLITE).bind(name).fetch_one(sqlite).await,
+        )
     }
 }
 
@@ -217,7 +223,9 @@ async fn migrate_postgres_with_retries(pool: &Pool<sqlx::Postgres>) -> Result<()
         match migrate_postgres(pool).await {
             Err(MigrateError::Locked) if attempt < MAX_ATTEMPTS => {
                 if attempt == 1 {
-                    tracing::info!("the migrations are waiting for a lock; queries continue in the meantime");
+                    tracing::info!(
+                        "the migrations are waiting for a lock; queries continue in the meantime"
+                    );
                 }
                 attempt += 1;
                 tokio::time::sleep(RETRY_INTERVAL).await;
@@ -252,8 +260,13 @@ async fn run_missing(conn: &mut sqlx::SqliteConnection) -> Result<(), MigrateErr
     let table = "_sqlx_migrations";
     conn.ensure_migrations_table(table).await?;
     let applied = conn.list_applied_migrations(table).await?;
-    for migration in SQLITE.iter().filter(|known| applied.iter().all(|done| done.version != known.version)) {
-        let failed = |cause: sqlx::Error| MigrateError::Failed { version: migration.version, cause: cause.into() };
+    for migration in
+        SQLITE.iter().filter(|known| applied.iter().all(|done| done.version != known.version))
+    {
+        let failed = |cause: sqlx::Error| MigrateError::Failed {
+            version: migration.version,
+            cause: cause.into(),
+        };
         sqlx::raw_sql(migration.sql.clone()).execute(&mut *conn).await.map_err(failed)?;
         sqlx::query(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)

@@ -33,7 +33,11 @@ impl MigrationState {
 
 /// `known` and `applied` are sorted. A version must know the migration `minimum` to work on the
 /// schema.
-pub(in crate::db::engine::migrate) fn state(known: &[i64], applied: &[i64], minimum: i64) -> MigrationState {
+pub(in crate::db::engine::migrate) fn state(
+    known: &[i64],
+    applied: &[i64],
+    minimum: i64,
+) -> MigrationState {
     if known.last().is_none_or(|newest| *newest < minimum) {
         return MigrationState::Incompatible { minimum };
     }
@@ -66,7 +70,11 @@ mod tests {
             (&[1, 2, 5], &[1, 2, 4, 5], 4, Newer(4)),
         ];
         for (known, applied, minimum, expected) in cases {
-            assert_eq!(state(known, applied, minimum), expected, "{known:?} on {applied:?}, at least {minimum}");
+            assert_eq!(
+                state(known, applied, minimum),
+                expected,
+                "{known:?} on {applied:?}, at least {minimum}"
+            );
         }
     }
 }

@@ -42,7 +42,12 @@ pub async fn begin(
         Ok(request) => request,
         Err(refusal) => {
             let state = AuthorizationRequest::state_of(parameters);
-            let to = Recipient { client_id: client.id, redirect: &redirect, state, reference: browser.reference() };
+            let to = Recipient {
+                client_id: client.id,
+                redirect: &redirect,
+                state,
+                reference: browser.reference(),
+            };
             return Ok(respond_with_refusal(app, to, &refusal));
         }
     };
@@ -93,7 +98,11 @@ async fn find_client(
 }
 
 /// An unknown metadata document creates a client, so it counts as a registration.
-async fn count_new_document(app: &App, client_id: &str, origin: Option<&Origin>) -> Result<(), PageError> {
+async fn count_new_document(
+    app: &App,
+    client_id: &str,
+    origin: Option<&Origin>,
+) -> Result<(), PageError> {
     let is_url = ClientId::parse(client_id).is_err();
     if !is_url || app.find_client.id_of(client_id).is_none() {
         return Ok(());
@@ -117,7 +126,9 @@ async fn start(mut flow: Flow<'_>, source: Option<Counted>) -> Result<Response, 
     match flow.advance(step).await? {
         Advance::Completed(response) => Ok(response),
         // No page may be shown (OpenID Connect Core section 3.1.2.6).
-        Advance::WaitsFor(interaction) if flow.pending.request.prompt.none => flow.refuse(interaction.refusal()).await,
+        Advance::WaitsFor(interaction) if flow.pending.request.prompt.none => {
+            flow.refuse(interaction.refusal()).await
+        }
         Advance::WaitsFor(interaction) => {
             admit(flow.app, source)?;
             flow.pending.store(&flow.app.context).await?;

@@ -31,13 +31,20 @@ pub async fn decide(
     if decision == Decision::Deny {
         return flow.refuse(Refusal::user_denied()).await;
     }
-    let ticked: ScopeSet = form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
+    let ticked: ScopeSet =
+        form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
     match flow.next_step().await? {
         NextStep::Consent(org_id, offer) if decision == Decision::None => {
             consent_page(&flow, org_id, &offer, Some(&ticked)).await
         }
-        NextStep::Consent(org_id, _) | NextStep::Approve(org_id) if decision == Decision::Approve => {
-            let shown = form.get("shown").and_then(Digest::from_hex).map(|digest| *digest.bytes()).unwrap_or_default();
+        NextStep::Consent(org_id, _) | NextStep::Approve(org_id)
+            if decision == Decision::Approve =>
+        {
+            let shown = form
+                .get("shown")
+                .and_then(Digest::from_hex)
+                .map(|digest| *digest.bytes())
+                .unwrap_or_default();
             let answer = Answer { page_digest: shown, chosen: &ticked };
             let response = flow.approve(org_id, Some(answer)).await?;
             Ok(response.unwrap_or_else(|| flow.to_page(Interaction::Consent)))

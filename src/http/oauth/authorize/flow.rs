@@ -59,9 +59,10 @@ impl<'a> Flow<'a> {
         let browser = self.browser;
         let session = match (&browser.choosing_password, &browser.signed_in) {
             (Some(_), _) => BrowserSession::GeneratedPassword,
-            (None, Some(signed_in)) => {
-                BrowserSession::SignedIn { id: signed_in.session.id, at: signed_in.session.signed_in_at }
-            }
+            (None, Some(signed_in)) => BrowserSession::SignedIn {
+                id: signed_in.session.id,
+                at: signed_in.session.signed_in_at,
+            },
             (None, None) => BrowserSession::None,
         };
         Visit {
@@ -77,7 +78,9 @@ impl<'a> Flow<'a> {
             NextStep::ChoosePassword => return Ok(Advance::WaitsFor(Interaction::ChoosePassword)),
             NextStep::ChooseSite => return Ok(Advance::WaitsFor(Interaction::ChooseSite)),
             NextStep::SignIn => return Ok(Advance::WaitsFor(Interaction::SignIn)),
-            NextStep::ChooseOrganization(_) => return Ok(Advance::WaitsFor(Interaction::ChooseOrganization)),
+            NextStep::ChooseOrganization(_) => {
+                return Ok(Advance::WaitsFor(Interaction::ChooseOrganization));
+            }
             NextStep::Consent(..) => return Ok(Advance::WaitsFor(Interaction::Consent)),
             NextStep::Approve(org_id) => match self.approve(org_id, None).await? {
                 Some(response) => response,
@@ -116,7 +119,11 @@ impl<'a> Flow<'a> {
 
     /// Grants the request. `answer` is as in [`Approval`]. Returns `None` if the user has to
     /// consent, or to consent again.
-    pub async fn approve(&self, org_id: OrgId, answer: Option<Answer<'_>>) -> Result<Option<Response>, PageError> {
+    pub async fn approve(
+        &self,
+        org_id: OrgId,
+        answer: Option<Answer<'_>>,
+    ) -> Result<Option<Response>, PageError> {
         let Self { app, browser, pending } = self;
         let Some(signed_in) = &browser.signed_in else { return Err(PageError::NotPending) };
         let approval = Approval {
@@ -138,8 +145,12 @@ impl<'a> Flow<'a> {
             }
             Err(ApproveError::Changed) => return Ok(None),
             Err(ApproveError::NothingChosen) => self.refuse(Refusal::user_denied()).await?,
-            Err(ApproveError::Offer(OfferError::Refused(refused))) => self.refuse_withheld(org_id, refused).await?,
-            Err(ApproveError::Offer(OfferError::Disabled)) => self.refuse(Refusal::client_disabled()).await?,
+            Err(ApproveError::Offer(OfferError::Refused(refused))) => {
+                self.refuse_withheld(org_id, refused).await?
+            }
+            Err(ApproveError::Offer(OfferError::Disabled)) => {
+                self.refuse(Refusal::client_disabled()).await?
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Some(response))
@@ -159,17 +170,27 @@ impl<'a> Flow<'a> {
 
     /// Refuses the request and, if the organization's restriction is the reason, sends an event to
     /// its webhooks. Repeated requests cause at most one event a minute per server.
-    async fn refuse_withheld(&self, org_id: OrgId, refused: ScopesRefused) -> Result<Response, PageError> {
+    async fn refuse_withheld(
+        &self,
+        org_id: OrgId,
+        refused: ScopesRefused,
+    ) -> Result<Response, PageError> {
         let ScopesRefused { refusal, withheld } = refused;
         let response = self.refuse(refusal).await?;
-        let (withheld, Some(signed_in)) = (withheld_by_organization(&withheld), &self.browser.signed_in) else {
+        let (withheld, Some(signed_in)) =
+            (withheld_by_organization(&withheld), &self.browser.signed_in)
+        else {
             return Ok(response);
         };
         let (app, client_id, user) = (self.app, self.pending.client.id, &signed_in.user);
         let key = Digest::of(&format!("{org_id} {client_id} {}", user.id));
-        if !withheld.is_empty() && app.limits.take(Class::RestrictionHit, Counted::Digest(key)).is_ok() {
+        if !withheld.is_empty()
+            && app.limits.take(Class::RestrictionHit, Counted::Digest(key)).is_ok()
+        {
             let consent_request = self.consent_request(user, org_id);
-            if let Err(error) = report_restriction_hit(&app.context, consent_request, &withheld).await {
+            if let Err(error) =
+                report_restriction_hit(&app.context, consent_request, &withheld).await
+            {
                 tracing::warn!(%error, client.id = %client_id, org.id = %org_id,
                     "the restriction hit could not be reported to webhooks");
             }
@@ -184,7 +205,8 @@ impl<'a> Flow<'a> {
     /// The client's name for the pages before the consent page.
     pub fn app_name(&self) -> AppName {
         let client = &self.pending.client;
-        let published_by = client.document.as_deref().filter(|_| self.pending.proof() == ClientProof::Host);
+        let published_by =
+            client.document.as_deref().filter(|_| self.pending.proof() == ClientProof::Host);
         AppName {
             name: client.metadata.client_name().as_str().to_owned(),
             published_by: published_by.and_then(authority).map(str::to_owned),

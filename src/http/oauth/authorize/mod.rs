@@ -47,7 +47,10 @@ use crate::http::oauth::authorize::decide::decide;
 use crate::http::redirect::see_other;
 use crate::rules::syntax::parameters::Parameters;
 
-pub async fn by_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, PageError> {
+pub async fn by_query(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, PageError> {
     let query = request.uri().query().unwrap_or_default();
     let parameters = Parameters::from_authorization_request(query.as_bytes())?;
     begin(&app, request.headers(), request.extensions().get().cloned(), &parameters, None).await
@@ -72,6 +75,8 @@ pub async fn by_form(State(app): State<Arc<App>>, request: Request) -> Result<Re
 /// Browsers send no cookies with a form of another site, but they do when they follow a redirect to
 /// the same request as a GET. There the browser keeps its binding, or gets one if it has none.
 fn redirect_to_query(uri: &Uri, form: &[u8]) -> Response {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(form)).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form_urlencoded::parse(form))
+        .finish();
     see_other(&format!("{}?{query}", uri.path()))
 }

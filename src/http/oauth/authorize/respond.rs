@@ -35,7 +35,12 @@ pub fn respond_with_refusal(app: &App, to: Recipient<'_>, refusal: &Refusal) -> 
 }
 
 /// The successful response (RFC 6749 section 4.1.2).
-pub fn respond_with_code(app: &App, pending: &Pending, org_id: OrgId, approved: &Approved) -> Response {
+pub fn respond_with_code(
+    app: &App,
+    pending: &Pending,
+    org_id: OrgId,
+    approved: &Approved,
+) -> Response {
     let response = CodeResponse {
         code: approved.code.expose(),
         state: pending.request.state.as_deref(),

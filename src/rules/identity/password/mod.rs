@@ -40,7 +40,9 @@ pub enum PasswordError {
     TooLong,
     #[error("the password is too easy to guess: it consists of common words or patterns")]
     Common,
-    #[error("the password is too easy to guess: it consists of the email address, the name or the organization")]
+    #[error(
+        "the password is too easy to guess: it consists of the email address, the name or the organization"
+    )]
     Personal,
 }
 
@@ -64,7 +66,9 @@ fn is_weak(text: &[char], personal: &HashSet<String>) -> bool {
 
 /// The length of the block that the whole text repeats.
 fn repeated_block(text: &[char]) -> Option<usize> {
-    (1..=text.len() / 2).find(|length| text.iter().zip(text.iter().skip(*length)).all(|(left, right)| left == right))
+    (1..=text.len() / 2).find(|length| {
+        text.iter().zip(text.iter().skip(*length)).all(|(left, right)| left == right)
+    })
 }
 
 /// The smallest number of characters that can remain after known pieces are removed.
@@ -85,14 +89,18 @@ fn unpredictable_characters(text: &[char], personal: &HashSet<String>) -> usize 
 /// The lengths of the known pieces at the start of the text.
 fn pieces(text: &[char], max_word: usize, personal: &HashSet<String>) -> Vec<usize> {
     let run = longest_run(text);
-    let words = (MIN_PIECE..=max_word.min(text.len())).filter(|length| is_known(&text[..*length], personal));
+    let words = (MIN_PIECE..=max_word.min(text.len()))
+        .filter(|length| is_known(&text[..*length], personal));
     (2..=run).filter(|length| *length == run || *length >= MIN_PIECE).chain(words).collect()
 }
 
 fn is_known(piece: &[char], personal: &HashSet<String>) -> bool {
     let plain: String = piece.iter().collect();
     let spelled: String = piece.iter().copied().map(letter).collect();
-    is_year(&plain) || [plain, spelled].iter().any(|word| COMMON.contains(word.as_str()) || personal.contains(word))
+    is_year(&plain)
+        || [plain, spelled]
+            .iter()
+            .any(|word| COMMON.contains(word.as_str()) || personal.contains(word))
 }
 
 /// The letter that a digit or a symbol often replaces.
@@ -126,12 +134,16 @@ fn longest_run(text: &[char]) -> usize {
 }
 
 fn along(text: &[char], walk: &[char]) -> usize {
-    let common = |walk: &[char]| text.iter().zip(walk).take_while(|(left, right)| left == right).count();
+    let common =
+        |walk: &[char]| text.iter().zip(walk).take_while(|(left, right)| left == right).count();
     (0..walk.len()).map(|start| common(&walk[start..])).max().unwrap_or(0)
 }
 
 fn personal_words(owner: Owner<'_>) -> HashSet<String> {
-    let texts = [Some(owner.email), owner.name].into_iter().flatten().chain(owner.orgs.iter().map(String::as_str));
+    let texts = [Some(owner.email), owner.name]
+        .into_iter()
+        .flatten()
+        .chain(owner.orgs.iter().map(String::as_str));
     let mut words = HashSet::new();
     for text in texts {
         let text = text.to_lowercase();
@@ -186,7 +198,10 @@ mod tests {
 
     fn checked(password: &str) -> Result<(), PasswordError> {
         let orgs = ["Acme Anvils".to_owned(), "Umbra".to_owned()];
-        check(password, Owner { email: "ada.king@mail.example", name: Some("Ada Lovelace"), orgs: &orgs })
+        check(
+            password,
+            Owner { email: "ada.king@mail.example", name: Some("Ada Lovelace"), orgs: &orgs },
+        )
     }
 
     #[test]
@@ -272,7 +287,11 @@ mod tests {
     fn the_common_words_are_sorted_and_lowercase() {
         let words: Vec<&str> = common_words().collect();
         assert!(words.is_sorted_by(|word, next| word < next));
-        assert!(words.iter().all(|word| word.chars().count() >= MIN_PIECE && *word == word.to_lowercase()));
+        assert!(
+            words
+                .iter()
+                .all(|word| word.chars().count() >= MIN_PIECE && *word == word.to_lowercase())
+        );
         assert!(words.iter().all(|word| word.chars().count() <= MAX_WORD));
     }
 

@@ -35,9 +35,15 @@ impl Event<'_> {
                 "withheld": withheld,
                 "outcome": outcome.as_str(),
             }),
-            Self::GrantGiven { grant, before } => with(grant.as_json(), [("scopes_before", json!(before))]),
+            Self::GrantGiven { grant, before } => {
+                with(grant.as_json(), [("scopes_before", json!(before))])
+            }
             Self::GrantRevoked { grant, cause, actor } => {
-                let more = [("grants", json!(1)), ("cause", json!(cause.as_str())), ("actor", json!(actor))];
+                let more = [
+                    ("grants", json!(1)),
+                    ("cause", json!(cause.as_str())),
+                    ("actor", json!(actor)),
+                ];
                 with(grant.as_json(), more)
             }
             Self::GrantsRevoked { client, grants, cause, actor, .. } => json!({
@@ -49,7 +55,9 @@ impl Event<'_> {
                 "cause": cause.as_str(),
                 "actor": actor,
             }),
-            Self::RefreshTokenReused { grant, family_id } => with(grant.as_json(), [("family_id", json!(family_id))]),
+            Self::RefreshTokenReused { grant, family_id } => {
+                with(grant.as_json(), [("family_id", json!(family_id))])
+            }
             Self::SigningKeyExpiring { key, algorithm, signs_from, replaced_at } => json!({
                 "signing_key": {"id": key, "algorithm": algorithm},
                 "signs_from": signs_from.to_rfc3339(),

@@ -103,8 +103,15 @@ pub struct GrantInfo<'a> {
 /// The scopes that are allowed before and after a change. `None` means no restriction.
 #[derive(Clone, Copy, Debug)]
 pub enum Ceilings<'a> {
-    Client { client: ClientInfo<'a>, before: Option<&'a ScopesRestriction>, after: Option<&'a ScopesRestriction> },
-    Defaults { before: Option<&'a ScopeSet>, after: Option<&'a ScopeSet> },
+    Client {
+        client: ClientInfo<'a>,
+        before: Option<&'a ScopesRestriction>,
+        after: Option<&'a ScopesRestriction>,
+    },
+    Defaults {
+        before: Option<&'a ScopeSet>,
+        after: Option<&'a ScopeSet>,
+    },
 }
 
 /// The outcome of a request for scopes that are not allowed.
@@ -222,7 +229,9 @@ impl Event<'_> {
         match self {
             Self::RestrictionHit { client, .. }
             | Self::GrantsRevoked { client, .. }
-            | Self::RestrictionChanged { ceilings: Ceilings::Client { client, .. }, .. } => Some(*client),
+            | Self::RestrictionChanged { ceilings: Ceilings::Client { client, .. }, .. } => {
+                Some(*client)
+            }
             Self::ClientFirstAuthorized { grant }
             | Self::GrantGiven { grant, .. }
             | Self::GrantRevoked { grant, .. }
@@ -243,7 +252,9 @@ impl Event<'_> {
                     grant.client.display_name()
                 )
             }
-            Self::RestrictionChanged { ceilings: Ceilings::Client { client, after, .. }, .. } => {
+            Self::RestrictionChanged {
+                ceilings: Ceilings::Client { client, after, .. }, ..
+            } => {
                 let how = if after.is_some() { "was changed" } else { "was lifted" };
                 format!("The restriction of {} {how}.", client.display_name())
             }
@@ -256,7 +267,10 @@ impl Event<'_> {
                     Outcome::Refused => "was refused",
                 };
                 let client = client.display_name();
-                format!("{client} asked {} for scopes that the organization does not allow, and {outcome}.", user.email)
+                format!(
+                    "{client} asked {} for scopes that the organization does not allow, and {outcome}.",
+                    user.email
+                )
             }
             Self::GrantGiven { grant, .. } => {
                 format!("{} authorized {}.", grant.user.email, grant.client.display_name())
@@ -277,7 +291,10 @@ impl Event<'_> {
                 )
             }
             Self::SigningKeyExpiring { replaced_at, .. } => {
-                format!("The key that signs tokens will be replaced at {}.", replaced_at.to_rfc3339())
+                format!(
+                    "The key that signs tokens will be replaced at {}.",
+                    replaced_at.to_rfc3339()
+                )
             }
             Self::SealingKeyExpiring { key, expires_at, .. } => {
                 format!(
@@ -322,11 +339,18 @@ mod tests {
         ClientInfo { id: ClientId::from_uuid(uuid(2)), name }
     }
 
-    const ADA: UserInfo<'_> = UserInfo { id: UserId(Uuid::from_u64_pair(0, 3)), email: "ada@acme.example" };
+    const ADA: UserInfo<'_> =
+        UserInfo { id: UserId(Uuid::from_u64_pair(0, 3)), email: "ada@acme.example" };
     const ACME: OrgId = OrgId(Uuid::from_u64_pair(0, 1));
 
     fn grant(scopes: &ScopeSet) -> GrantInfo<'_> {
-        GrantInfo { id: GrantId(uuid(4)), org_id: ACME, client: editor("Editor"), user: ADA, scopes }
+        GrantInfo {
+            id: GrantId(uuid(4)),
+            org_id: ACME,
+            client: editor("Editor"),
+            user: ADA,
+            scopes,
+        }
     }
 
     /// Calls `check` with the events on the reference page, in their order.
@@ -338,8 +362,12 @@ mod tests {
         let (grant, client) = (grant(&scopes), editor("Editor"));
         let ceilings = Ceilings::Client { client, before: None, after: Some(&restriction) };
         let defaults = Ceilings::Defaults { before: None, after: Some(&scopes) };
-        let changed =
-            |ceilings| Event::RestrictionChanged { org_id: ACME, ceilings, grants_narrowed: 1, actor: "command_line" };
+        let changed = |ceilings| Event::RestrictionChanged {
+            org_id: ACME,
+            ceilings,
+            grants_narrowed: 1,
+            actor: "command_line",
+        };
         let (withheld, outcome) = (&withheld, Outcome::Narrowed);
         let actor = format!("user:{}", ADA.id);
         let events = [
@@ -363,7 +391,11 @@ mod tests {
                 signs_from: NEW_YEAR,
                 replaced_at: NEW_YEAR.plus(90 * 86_400),
             },
-            Event::SealingKeyExpiring { key: "2026", first_used_at: NEW_YEAR, expires_at: NEW_YEAR.plus(365 * 86_400) },
+            Event::SealingKeyExpiring {
+                key: "2026",
+                first_used_at: NEW_YEAR,
+                expires_at: NEW_YEAR.plus(365 * 86_400),
+            },
         ];
         events.iter().for_each(check);
     }
@@ -379,9 +411,13 @@ mod tests {
 
     #[test]
     fn the_examples_on_the_reference_page_match_the_events() {
-        let mut examples = DOCUMENT.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+        let mut examples = DOCUMENT
+            .split("```json\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().expect("an end"));
         for_each_event(|event| {
-            let example: Value = serde_json::from_str(examples.next().expect("an example")).expect("JSON");
+            let example: Value =
+                serde_json::from_str(examples.next().expect("an example")).expect("JSON");
             assert_eq!(event.data(), example, "{}", event.kind());
         });
         assert_eq!(examples.next(), None);
@@ -399,7 +435,8 @@ mod tests {
     #[test]
     fn an_event_has_the_client_and_the_organization_in_its_data() {
         for_each_event(|event| {
-            let named = event.data()["client"]["id"].as_str().map(|id| ClientId::parse(id).expect("an id"));
+            let named =
+                event.data()["client"]["id"].as_str().map(|id| ClientId::parse(id).expect("an id"));
             assert_eq!(event.client(), named, "{}", event.kind());
             assert_eq!(json!(event.org()), event.data()["org_id"], "{}", event.kind());
         });
@@ -408,10 +445,13 @@ mod tests {
     #[test]
     fn a_long_client_name_is_cut_in_the_title() {
         let scopes = ScopeSet::default();
-        let cases = [("é".repeat(80), "é".repeat(80)), ("é".repeat(81), format!("{}…", "é".repeat(80)))];
+        let cases =
+            [("é".repeat(80), "é".repeat(80)), ("é".repeat(81), format!("{}…", "é".repeat(80)))];
         for (name, displayed) in cases {
-            let event =
-                Event::GrantGiven { grant: GrantInfo { client: editor(&name), ..grant(&scopes) }, before: None };
+            let event = Event::GrantGiven {
+                grant: GrantInfo { client: editor(&name), ..grant(&scopes) },
+                before: None,
+            };
             assert_eq!(event.title(), format!("ada@acme.example authorized {displayed}."));
             assert_eq!(event.data()["client"]["name"], json!(name));
         }

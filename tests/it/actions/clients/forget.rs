@@ -63,7 +63,8 @@ async fn with_deliveries(app: &TestApp) {
     let operator = app.operator("Acme").await;
     insert_webhook(app, 1, operator.org_id, None).await;
     for (number, state) in [(1, "waiting"), (2, "delivered"), (3, "parked")] {
-        insert_delivery(app, webhook_id(1), Uuid::nil(), Uuid::from_u64_pair(9, number), state).await;
+        insert_delivery(app, webhook_id(1), Uuid::nil(), Uuid::from_u64_pair(9, number), state)
+            .await;
     }
 }
 
@@ -77,11 +78,16 @@ async fn count(app: &TestApp) -> usize {
 
 async fn bound(app: &TestApp) -> forget::Bounded {
     let registrar = &app.app.registrar;
-    forget::bound_unused_clients(app.context(), &registrar.unused, &registrar.known).await.expect("are counted")
+    forget::bound_unused_clients(app.context(), &registrar.unused, &registrar.known)
+        .await
+        .expect("are counted")
 }
 
 async fn is_there(app: &TestApp, id: &str) -> bool {
-    clients::find(app.db(), ClientId::parse(id).expect("an id")).await.expect("is readable").is_some()
+    clients::find(app.db(), ClientId::parse(id).expect("an id"))
+        .await
+        .expect("is readable")
+        .is_some()
 }
 
 const FEW: (&str, &str) = ("registration.max_unused_clients", "16");

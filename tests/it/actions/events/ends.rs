@@ -10,7 +10,9 @@ use grantor::db::grants;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{BY, DAY, NO_LIMIT, about, and, client_id, event, events_of, grant_id, kinds_of, started};
+use super::{
+    BY, DAY, NO_LIMIT, about, and, client_id, event, events_of, grant_id, kinds_of, started,
+};
 use crate::support::TestApp;
 use crate::support::granted::Granted;
 use crate::support::outbox::{deliveries, insert_webhook};

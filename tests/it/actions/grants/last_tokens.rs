@@ -27,7 +27,9 @@ const MINUTE: i64 = 60;
 async fn end(granted: &Granted<'_>) -> RevokedAccess {
     let app = granted.app;
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
-    let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id).await.expect("is readable");
+    let found = grants::find(app.db(), granted.org_id(), client_id, granted.user.id)
+        .await
+        .expect("is readable");
     let id = found.expect("a grant").id;
     revoke_grant(app.context(), id, |_| true, &AuditActor::COMMAND_LINE).await.expect("is ended")
 }
@@ -35,7 +37,9 @@ async fn end(granted: &Granted<'_>) -> RevokedAccess {
 async fn disable(granted: &Granted<'_>) -> RevokedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let (context, org_id) = (granted.app.context(), granted.org_id());
-    disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled")
+    disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE)
+        .await
+        .expect("is disabled")
 }
 
 const fn ended(grants: usize, seconds: i64) -> RevokedAccess {

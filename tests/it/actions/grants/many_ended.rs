@@ -51,7 +51,10 @@ async fn crowd(app: &TestApp, engine: Engine) {
 /// The number of ended grants in the audit trail.
 async fn recorded(app: &TestApp) -> usize {
     let events = listed::audit_events(app.db(), org_id(1), 2_000).await.expect("is readable");
-    events.iter().filter(|event| event.action == "grant.revoked" && event.subject.starts_with("grant:")).count()
+    events
+        .iter()
+        .filter(|event| event.action == "grant.revoked" && event.subject.starts_with("grant:"))
+        .count()
 }
 
 fn lane(number: u64) -> Uuid {
@@ -59,7 +62,10 @@ fn lane(number: u64) -> Uuid {
 }
 
 fn shown(queued: &[Delivery]) -> Vec<(&str, Uuid, Option<u64>)> {
-    queued.iter().map(|one| (one.kind.as_str(), one.client_id, one.data()["grants"].as_u64())).collect()
+    queued
+        .iter()
+        .map(|one| (one.kind.as_str(), one.client_id, one.data()["grants"].as_u64()))
+        .collect()
 }
 
 on_both! {

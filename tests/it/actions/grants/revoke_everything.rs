@@ -12,9 +12,13 @@ use crate::support::granted::{Granted, asks};
 use crate::support::{TestApp, listed};
 
 async fn revoke(app: &TestApp, kept: KeptKeys) -> (RevokedEverything, Access) {
-    let done =
-        revoke_everything::revoke_everything(app.context(), app.app.signing_rules(), kept, &AuditActor::COMMAND_LINE)
-            .await;
+    let done = revoke_everything::revoke_everything(
+        app.context(),
+        app.app.signing_rules(),
+        kept,
+        &AuditActor::COMMAND_LINE,
+    )
+    .await;
     app.app.issuer.signing.reload().await.expect("is readable");
     done.expect("is ended")
 }

@@ -20,7 +20,11 @@ use crate::support::{TestApp, listed};
 const BY: AuditActor = AuditActor::COMMAND_LINE;
 
 async fn defaults(app: &TestApp, org_id: OrgId) -> Option<ScopeSet> {
-    orgs::find(app.db(), org_id).await.expect("is readable").expect("is there").default_client_scopes
+    orgs::find(app.db(), org_id)
+        .await
+        .expect("is readable")
+        .expect("is there")
+        .default_client_scopes
 }
 
 on_both! {

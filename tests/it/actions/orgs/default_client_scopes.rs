@@ -22,14 +22,19 @@ async fn given<'a>(person: &TestOperator<'a>, client_name: &str, scopes: &str) -
 
 /// The scopes of the grant, and whether it is active.
 async fn held(bearer: &Bearer<'_>) -> (String, bool) {
-    let found = grants::find_by_id(bearer.app.db(), bearer.grant_id).await.expect("is readable").expect("is there");
+    let found = grants::find_by_id(bearer.app.db(), bearer.grant_id)
+        .await
+        .expect("is readable")
+        .expect("is there");
     (found.scopes.to_string(), found.revoked_at.is_none())
 }
 
 /// The latest event about the defaults.
 async fn recorded(operator: &TestOperator<'_>) -> Value {
-    let events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("is readable");
-    let mut events = events.into_iter().filter(|event| event.action == "org.default_client_scopes_set");
+    let events =
+        listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("is readable");
+    let mut events =
+        events.into_iter().filter(|event| event.action == "org.default_client_scopes_set");
     events.next_back().expect("is recorded").after.expect("has a value")
 }
 

@@ -16,7 +16,11 @@ const BY: AuditActor = AuditActor::COMMAND_LINE;
 const ROUNDS: usize = 40;
 
 /// Alternates between narrower and wider, so that every change causes events.
-async fn set_defaults(app: &TestApp, operator: &TestOperator<'_>, round: usize) -> Result<(), String> {
+async fn set_defaults(
+    app: &TestApp,
+    operator: &TestOperator<'_>,
+    round: usize,
+) -> Result<(), String> {
     let scopes = ScopeSet::parse(["openid", "openid mcp_read"][round % 2]).expect("scopes");
     let set = app.set_default_scopes(operator.org_id, Some(&scopes)).await;
     set.map(drop).map_err(|error| format!("the defaults: {error:?}"))
@@ -36,9 +40,15 @@ async fn create(app: &TestApp, operator: &TestOperator<'_>, name: &str) {
     made.expect("is made");
 }
 
-async fn rename(app: &TestApp, operator: &TestOperator<'_>, from: &str, to: &str) -> Result<(), String> {
+async fn rename(
+    app: &TestApp,
+    operator: &TestOperator<'_>,
+    from: &str,
+    to: &str,
+) -> Result<(), String> {
     let change = WebhookChange { name: Some(to.to_owned()), ..WebhookChange::default() };
-    let changed = update_webhook::update_webhook(app.context(), operator.org_id, from, &change, &BY).await;
+    let changed =
+        update_webhook::update_webhook(app.context(), operator.org_id, from, &change, &BY).await;
     changed.map(drop).map_err(|error| format!("the change: {error:?}"))
 }
 
@@ -46,9 +56,12 @@ async fn rename(app: &TestApp, operator: &TestOperator<'_>, from: &str, to: &str
 async fn free_webhooks(app: &TestApp, engine: Engine) -> i64 {
     let sql = match engine {
         Engine::Sqlite => "SELECT count(*) FROM webhooks",
-        Engine::Postgres => "SELECT count(*) FROM (SELECT FROM webhooks FOR UPDATE SKIP LOCKED) AS free",
+        Engine::Postgres => {
+            "SELECT count(*) FROM (SELECT FROM webhooks FOR UPDATE SKIP LOCKED) AS free"
+        }
     };
-    let counted = on_connection!(&app.target.location, |conn| sqlx::query_scalar(sql).fetch_one(conn).await);
+    let counted =
+        on_connection!(&app.target.location, |conn| sqlx::query_scalar(sql).fetch_one(conn).await);
     counted.expect("are counted")
 }
 

@@ -21,16 +21,22 @@ async fn keys(app: &TestApp) -> Vec<SigningKey> {
 
 async fn rotate(app: &TestApp, take_over: TakeOver) -> SigningKey {
     let algorithm = app.app.signing_rules().algorithm;
-    let key = rotate::rotate_signing_keys(app.context(), algorithm, take_over, &AuditActor::COMMAND_LINE)
-        .await
-        .expect("a key");
+    let key =
+        rotate::rotate_signing_keys(app.context(), algorithm, take_over, &AuditActor::COMMAND_LINE)
+            .await
+            .expect("a key");
     reload(app).await;
     key
 }
 
 async fn revoke(app: &TestApp, id: &str) -> Result<RevokedSigningKey, RevokeSigningKeyError> {
-    let revoked =
-        revoke::revoke_signing_key(app.context(), app.app.signing_rules(), id, &AuditActor::COMMAND_LINE).await;
+    let revoked = revoke::revoke_signing_key(
+        app.context(),
+        app.app.signing_rules(),
+        id,
+        &AuditActor::COMMAND_LINE,
+    )
+    .await;
     reload(app).await;
     revoked
 }

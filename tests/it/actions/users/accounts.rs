@@ -69,7 +69,13 @@ async fn creating_a_member_and_keys_is_retried_after_two_conflicts() {
     let acme = app.operator("Acme").await;
     app.execute(TWO_OF_THREE_MEET_ANOTHER).await;
 
-    let made = create_user::create_user(app.context(), acme.org_id, NewMember::new(EVE, Role::Standard), &BY).await;
+    let made = create_user::create_user(
+        app.context(),
+        acme.org_id,
+        NewMember::new(EVE, Role::Standard),
+        &BY,
+    )
+    .await;
     let keys = create_key::create_key(app.context(), acme.org_id, EVE, &BY).await;
 
     let password = made.expect("joins").password.expect("was made");

@@ -30,7 +30,12 @@ const REDIRECT: &str = "https://app.example/cb";
 const CLIENTS: &str = "/api/v2/org_authorized_clients";
 const WRITES: &str = "org_authorized_apps_write";
 
-async fn set_role(app: &TestApp, org_id: OrgId, email: &str, role: Role) -> Result<(), MembershipError> {
+async fn set_role(
+    app: &TestApp,
+    org_id: OrgId,
+    email: &str,
+    role: Role,
+) -> Result<(), MembershipError> {
     let new = NewRole { org_id, email, role };
     change_membership::set_role(app.context(), &app.app.callers, new, &BY).await.map(drop)
 }
@@ -64,7 +69,8 @@ async fn may_call(operator: &TestOperator<'_>) -> bool {
 }
 
 async fn userinfo(app: &TestApp, token: &str) -> u16 {
-    let get = request(Method::GET, "/oauth2/v1/userinfo").header("authorization", format!("Bearer {token}"));
+    let get = request(Method::GET, "/oauth2/v1/userinfo")
+        .header("authorization", format!("Bearer {token}"));
     app.ask(get).await.status.as_u16()
 }
 

@@ -44,12 +44,26 @@ async fn user_id(app: &TestApp, email: &str) -> UserId {
 }
 
 /// A grant with a family of tokens and a code that expires in a minute.
-async fn granted(app: &TestApp, number: u64, org_id: OrgId, user_id: UserId, forget_at: Option<Timestamp>) {
+async fn granted(
+    app: &TestApp,
+    number: u64,
+    org_id: OrgId,
+    user_id: UserId,
+    forget_at: Option<Timestamp>,
+) {
     let client_id = ClientId::parse(&app.registered("App").await).expect("an id");
     let (now, scopes) = (app.context().clock.now(), ScopeSet::parse("openid").expect("scopes"));
     let grant_id = GrantId(uuid(number));
     let digest = Digest::of(&format!("code {number}"));
-    let new = NewGrant { id: grant_id, org_id, client_id, user_id, scopes: &scopes, consent_digest: [0; 32], now };
+    let new = NewGrant {
+        id: grant_id,
+        org_id,
+        client_id,
+        user_id,
+        scopes: &scopes,
+        consent_digest: [0; 32],
+        now,
+    };
     let code = AuthorizationCode {
         grant_id,
         client_id,
@@ -93,7 +107,10 @@ async fn signed_in(app: &TestApp, number: u64, user_id: UserId) -> SessionId {
     let digest = Digest::of(&format!("cookie {number}"));
     let now = app.context().clock.now();
     let new = NewSession { id, digest, user_id, now, user_agent: "Browser", address: None };
-    let hash = users::find_password_hash(app.db(), user_id).await.expect("is readable").expect("a password");
+    let hash = users::find_password_hash(app.db(), user_id)
+        .await
+        .expect("is readable")
+        .expect("a password");
     assert!(sessions::insert_if_password_is(app.db(), &new, &hash).await.expect("is inserted"));
     id
 }
@@ -104,7 +121,8 @@ async fn sessions_of(app: &TestApp, user_id: UserId) -> Vec<SessionId> {
 }
 
 async fn is_alive(app: &TestApp, number: u64) -> bool {
-    let found = families::find_liveness(app.db(), FamilyId(uuid(number))).await.expect("is readable");
+    let found =
+        families::find_liveness(app.db(), FamilyId(uuid(number))).await.expect("is readable");
     found.is_some_and(|found| found.revoked_at.is_none())
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use grantor::actions::webhooks::fetch_access_token::{AccessToken, TokenFetchError, fetch_access_token};
+use grantor::actions::webhooks::fetch_access_token::{
+    AccessToken, TokenFetchError, fetch_access_token,
+};
 use grantor::db::webhooks::auth_methods::AuthMethod;
 use grantor::outgoing::{Outgoing, OutgoingRules, WebhookBounds};
 use grantor::rules::id::OrgId;
@@ -29,7 +31,8 @@ fn method_at(url: &str) -> AuthMethod {
 }
 
 async fn fetch_from(url: &str, within: Duration) -> Result<AccessToken, TokenFetchError> {
-    let fetched = fetch_access_token(&outgoing(true), &KeyRing::development(), &method_at(url), within).await;
+    let fetched =
+        fetch_access_token(&outgoing(true), &KeyRing::development(), &method_at(url), within).await;
     let debug = format!("{fetched:?}");
     assert!(!debug.contains(CLIENT_SECRET) && !debug.contains(TOKEN), "{debug}");
     fetched
@@ -43,7 +46,10 @@ async fn fetch(reply: Reply) -> Result<AccessToken, TokenFetchError> {
 async fn failure(reply: Reply) -> String {
     let error = fetch(reply).await.expect_err("no token");
     [error.to_string(), error.log_message()].iter().for_each(|words| {
-        assert!(!words.contains(CLIENT_SECRET) && !words.contains(TOKEN) && words.len() < 300, "{words}");
+        assert!(
+            !words.contains(CLIENT_SECRET) && !words.contains(TOKEN) && words.len() < 300,
+            "{words}"
+        );
     });
     error.to_string()
 }
@@ -84,7 +90,9 @@ async fn unset_parameters_are_not_sent() {
     let endpoint = Site::answering(Reply::json(token_answer(60))).await;
     let method = AuthMethod { scope: None, audience: None, ..method_at(&endpoint.url("/token")) };
 
-    fetch_access_token(&outgoing(true), &KeyRing::development(), &method, PATIENT).await.expect("a token");
+    fetch_access_token(&outgoing(true), &KeyRing::development(), &method, PATIENT)
+        .await
+        .expect("a token");
 
     assert_eq!(endpoint.requests()[0].body, "grant_type=client_credentials");
 }
@@ -121,7 +129,8 @@ async fn the_more_helpful_of_two_refusals_is_returned() {
         (error(400, json!({"error": "invalid_scope"})), "status 400 (invalid_scope)"),
     ];
     for (second, expected) in cases {
-        let first = if expected.ends_with("(invalid_client)") { "invalid_client" } else { "unauthorized" };
+        let first =
+            if expected.ends_with("(invalid_client)") { "invalid_client" } else { "unauthorized" };
         let endpoint = Site::deciding(move |asked| match asked.form("client_secret") {
             Some(_) => second.clone(),
             None => error(401, json!({"error": first})),
@@ -130,14 +139,19 @@ async fn the_more_helpful_of_two_refusals_is_returned() {
 
         let refused = fetch_from(&endpoint.url("/token"), PATIENT).await.expect_err("is refused");
 
-        assert_eq!(refused.to_string(), format!("no access token: 127.0.0.1 responded with {expected}"));
+        assert_eq!(
+            refused.to_string(),
+            format!("no access token: 127.0.0.1 responded with {expected}")
+        );
         assert_eq!(endpoint.requests().len(), 2);
     }
 }
 
 #[tokio::test]
 async fn other_refusals_are_not_retried() {
-    for reply in [Reply::status(500), Reply::status(403), error(400, json!({"error": "invalid_scope"}))] {
+    for reply in
+        [Reply::status(500), Reply::status(403), error(400, json!({"error": "invalid_scope"}))]
+    {
         let endpoint = Site::answering(reply).await;
 
         assert!(fetch_from(&endpoint.url("/token"), PATIENT).await.is_err());
@@ -209,7 +223,8 @@ async fn a_slow_endpoint_times_out_wherever_it_is_slow() {
     for reply in [Reply::Silence, Reply::SlowHead, Reply::Trickle] {
         let endpoint = Site::answering(reply).await;
 
-        let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), SHORT)).await;
+        let asked =
+            tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), SHORT)).await;
 
         let error = asked.expect("ends in time").expect_err("no token");
         assert_eq!(error.to_string(), "no access token: 127.0.0.1 did not respond in time");
@@ -225,7 +240,8 @@ async fn the_time_limit_covers_both_requests() {
     })
     .await;
 
-    let asked = tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), ENOUGH_FOR_ONE)).await;
+    let asked =
+        tokio::time::timeout(DEADLINE, fetch_from(&endpoint.url("/token"), ENOUGH_FOR_ONE)).await;
 
     let error = asked.expect("ends in time").expect_err("no token");
     assert_eq!(error.to_string(), "no access token: 127.0.0.1 responded with status 401");
@@ -244,13 +260,21 @@ async fn an_unreachable_endpoint_is_reported_without_internal_addresses() {
         fetch_access_token(&strict, &ring, &method, PATIENT).await.expect_err("is refused")
     };
 
-    let unreachable =
-        fetch_from(&format!("http://127.0.0.1:{port}/token"), PATIENT).await.expect_err("nothing listens");
+    let unreachable = fetch_from(&format!("http://127.0.0.1:{port}/token"), PATIENT)
+        .await
+        .expect_err("nothing listens");
     assert_eq!(unreachable.to_string(), "no access token: 127.0.0.1 could not be reached");
-    assert!(unreachable.log_message().contains("Connection refused"), "{}", unreachable.log_message());
+    assert!(
+        unreachable.log_message().contains("Connection refused"),
+        "{}",
+        unreachable.log_message()
+    );
     for host in ["localhost", "127.0.0.1", "nobody.invalid"] {
         let message = refused(host).await.to_string();
-        assert_eq!(message, format!("no access token: {host} has no address that this server connects to"));
+        assert_eq!(
+            message,
+            format!("no access token: {host} has no address that this server connects to")
+        );
     }
     assert!(refused("localhost").await.log_message().contains("a loopback address"));
     assert_eq!(here.requests().len(), 0);
@@ -270,7 +294,8 @@ async fn a_secret_bound_to_another_server_is_not_sent() {
     ] {
         let moved = AuthMethod { secret_origin, ..method.clone() };
 
-        let refused = fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
+        let refused =
+            fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
 
         let refused = refused.expect_err("is not sent");
         let expected = format!(
@@ -278,7 +303,10 @@ async fn a_secret_bound_to_another_server_is_not_sent() {
              client_secret again, together with access_token_url",
             moved.secret_origin
         );
-        assert_eq!((refused.to_string(), refused.log_message(), refused.status()), (expected.clone(), expected, None));
+        assert_eq!(
+            (refused.to_string(), refused.log_message(), refused.status()),
+            (expected.clone(), expected, None)
+        );
     }
     assert_eq!(endpoint.requests().len(), 0);
     assert!(fetch_from(&endpoint.url("/other"), PATIENT).await.is_ok());
@@ -290,7 +318,8 @@ async fn a_secret_that_cannot_be_opened_is_not_sent() {
     let method = method_at(&endpoint.url("/token"));
     let moved = AuthMethod { org_id: OrgId(Uuid::from_u128(2)), ..method };
 
-    let refused = fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
+    let refused =
+        fetch_access_token(&outgoing(true), &KeyRing::development(), &moved, PATIENT).await;
 
     let refused = refused.expect_err("is not opened").to_string();
     assert_eq!(refused, "no access token: this server cannot decrypt the client secret");

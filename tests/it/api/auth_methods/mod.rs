@@ -24,7 +24,8 @@ use crate::support::{Answer, Bearer, TestApp, TestOperator, listed};
 const LIST: &str = "/api/v2/integration/webhooks/configuration/auth-method";
 const WITH_CREDENTIALS: &str =
     "/api/v2/integration/webhooks/configuration/auth-method?include=oauth2-client-credentials";
-const CREDENTIALS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+const CREDENTIALS: &str =
+    "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 const TYPE: &str = "webhooks-auth-method-oauth2-client-credentials";
 const SECRET: &str = "gehe!m-5ecret-of-a-client";
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -108,7 +109,10 @@ async fn created(operator: &TestOperator<'_>, name: &str) -> String {
 /// The opened secret, as it is sent to the authorization server.
 async fn secret_of(operator: &TestOperator<'_>, id: &str) -> String {
     let (app, id) = (operator.app, AuthMethodId(Uuid::parse_str(id).expect("an id")));
-    let method = auth_methods::find(app.db(), operator.org_id, id).await.expect("is readable").expect("is there");
+    let method = auth_methods::find(app.db(), operator.org_id, id)
+        .await
+        .expect("is readable")
+        .expect("is there");
     open_client_secret(&app.app.issuer.ring, &method).expect("opens").expose().to_owned()
 }
 
@@ -128,7 +132,8 @@ macro_rules! copies {
 }
 
 async fn events(operator: &TestOperator<'_>) -> Vec<AuditEvent> {
-    let all = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let all =
+        listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     all.into_iter().filter(|event| event.action.starts_with("auth_method.")).collect()
 }
 

@@ -5,10 +5,19 @@ use axum::http::Method;
 use serde_json::json;
 
 use crate::support::errors::{json_api, json_api_at};
-use crate::support::{Answer, TestApp, TestOperator, restricted, restriction_path, unrestricted, upsert};
+use crate::support::{
+    Answer, TestApp, TestOperator, restricted, restriction_path, unrestricted, upsert,
+};
 
-async fn post_text(operator: &TestOperator<'_>, client_id: &str, content_type: &str, body: impl Into<Body>) -> Answer {
-    let request = operator.request(Method::POST, &restriction_path(client_id)).header("content-type", content_type);
+async fn post_text(
+    operator: &TestOperator<'_>,
+    client_id: &str,
+    content_type: &str,
+    body: impl Into<Body>,
+) -> Answer {
+    let request = operator
+        .request(Method::POST, &restriction_path(client_id))
+        .header("content-type", content_type);
     operator.app.send(request.body(body.into()).expect("a request")).await
 }
 

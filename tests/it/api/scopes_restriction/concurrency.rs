@@ -8,7 +8,8 @@ use crate::support::{TestApp, TestOperator, listed, restricted, restriction_path
 /// The value before and after each change. Serialized changes form a chain: every state except the
 /// first was written once, and every state except the last was replaced once.
 async fn changes(operator: &TestOperator<'_>) -> Vec<(String, String)> {
-    let events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let events =
+        listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     let changes = events.into_iter().filter(|event| event.action == "scopes_restriction.set");
     let state = |side: Option<Value>| side.expect("is recorded")["scopes_restriction"].to_string();
     changes.map(|event| (state(event.before), state(event.after))).collect()

@@ -4,7 +4,9 @@ use grantor::rules::scope::{ScopeSet, ScopeToken};
 use serde_json::{Value, json};
 
 use crate::support::errors::{json_api, no_such_client};
-use crate::support::{Answer, TestApp, TestOperator, listed, restricted, restriction_path, unrestricted, upsert};
+use crate::support::{
+    Answer, TestApp, TestOperator, listed, restricted, restriction_path, unrestricted, upsert,
+};
 
 const NOBODY: &str = "72b68208-36a6-11f0-b21b-da7ad0900002";
 
@@ -22,7 +24,11 @@ fn if_digest(client_id: &str, digest: &str) -> String {
 }
 
 fn moved() -> Value {
-    json_api(409, "Conflict", "the restriction has changed since the preview with this digest: preview it again")
+    json_api(
+        409,
+        "Conflict",
+        "the restriction has changed since the preview with this digest: preview it again",
+    )
 }
 
 fn bad_parameter(name: &str, detail: &str) -> Value {

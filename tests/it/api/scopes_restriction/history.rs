@@ -14,21 +14,33 @@ use crate::support::{Answer, START, TestApp, TestOperator, listed, restriction_p
 
 async fn actor(operator: &TestOperator<'_>) -> String {
     let keys = &operator.keys;
-    let found = callers::find(operator.app.db(), keys.api_key.digest(), keys.application_key.digest()).await;
+    let found =
+        callers::find(operator.app.db(), keys.api_key.digest(), keys.application_key.digest())
+            .await;
     let user_id = found.expect("is read").expect("is there").user_id;
     format!("user:{user_id} application_key:{}", keys.application_key_id)
 }
 
 /// The changes of restrictions, in the order they were made.
 async fn events(operator: &TestOperator<'_>) -> Vec<AuditEvent> {
-    let mut events = listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
+    let mut events =
+        listed::audit_events(operator.app.db(), operator.org_id, 100).await.expect("are listed");
     events.retain(|event| event.action.starts_with("scopes_restriction."));
     events
 }
 
-async fn send_from(operator: &TestOperator<'_>, peer: &str, method: Method, path: &str, body: &Value) -> Answer {
+async fn send_from(
+    operator: &TestOperator<'_>,
+    peer: &str,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Answer {
     let peer: SocketAddr = peer.parse().expect("an address");
-    let request = operator.request(method, path).header("content-type", "application/json").extension(Peer(peer));
+    let request = operator
+        .request(method, path)
+        .header("content-type", "application/json")
+        .extension(Peer(peer));
     operator.app.send(request.body(Body::from(body.to_string())).expect("a request")).await
 }
 

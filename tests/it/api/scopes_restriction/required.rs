@@ -7,7 +7,8 @@ use crate::support::{TestApp, TestOperator, restriction_path, unrestricted, upse
 
 /// The setting in the format of the environment and of flags.
 fn required(client_id: &str) -> String {
-    json!([{"client_id": client_id, "permission_scopes": ["teams_read", "mobile_app_access"]}]).to_string()
+    json!([{"client_id": client_id, "permission_scopes": ["teams_read", "mobile_app_access"]}])
+        .to_string()
 }
 
 fn document(client_id: &str, restriction: &Value) -> Value {
@@ -22,7 +23,8 @@ fn document(client_id: &str, restriction: &Value) -> Value {
 }
 
 async fn removed_by(operator: &TestOperator<'_>, client_id: &str, upsert: &Value) -> Value {
-    let answer = operator.post(&format!("{}?dry_run=true", restriction_path(client_id)), upsert).await;
+    let answer =
+        operator.post(&format!("{}?dry_run=true", restriction_path(client_id)), upsert).await;
     answer.json()["meta"]["scopes_removed"].clone()
 }
 

@@ -11,11 +11,14 @@ use super::{PATH, VARIABLES, path, recorded, stored};
 use crate::support::errors::strings;
 use crate::support::{Answer, TestApp, TestOperator, listed};
 
-pub(super) const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+pub(super) const METHODS: &str =
+    "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 const PAYLOAD: &str = "{\"key\": \"$KEY\"}";
 
 async fn variable(operator: &TestOperator<'_>, name: &str, is_secret: bool) {
-    let made = operator.post(VARIABLES, &json!({"name": name, "value": "hunter2", "is_secret": is_secret})).await;
+    let made = operator
+        .post(VARIABLES, &json!({"name": name, "value": "hunter2", "is_secret": is_secret}))
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
 }
 
@@ -45,7 +48,10 @@ pub(super) fn refused(origins: &str, origin: &str) -> Value {
 }
 
 /// The webhook as a delivery loads it.
-pub(super) async fn load(operator: &TestOperator<'_>, name: &str) -> Result<Option<Value>, LoadWebhookError> {
+pub(super) async fn load(
+    operator: &TestOperator<'_>,
+    name: &str,
+) -> Result<Option<Value>, LoadWebhookError> {
     let (app, id) = (operator.app, stored(operator, name).await.id);
     let loaded = load_webhook(app.context(), id).await?;
     Ok(loaded.and_then(|loaded| loaded.variables.get("KEY").cloned()))

@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use grantor::rules::webhook::event::Event;
 use serde_json::json;
 
-use super::{PATH, created, least, path, recorded, shown, signing_secrets, unknown, with, without_secret};
+use super::{
+    PATH, created, least, path, recorded, shown, signing_secrets, unknown, with, without_secret,
+};
 use crate::db::fixtures::auth_method_of_each_org;
 use crate::support::TestApp;
 

@@ -12,7 +12,8 @@ use crate::support::errors::strings;
 use crate::support::{Answer, TestApp, TestOperator};
 
 async fn create(operator: &TestOperator<'_>, value: &str) {
-    let made = operator.post(VARIABLES, &json!({"name": "KEY", "value": value, "is_secret": true})).await;
+    let made =
+        operator.post(VARIABLES, &json!({"name": "KEY", "value": value, "is_secret": true})).await;
     assert_eq!(made.status, 201, "{}", made.text);
 }
 
@@ -33,7 +34,10 @@ async fn saved(operator: &TestOperator<'_>, name: &str) {
 
 /// The values that deliveries of these webhooks would contain now, or `None` if nothing would be
 /// sent.
-async fn sent<const N: usize>(operator: &TestOperator<'_>, names: [&str; N]) -> Vec<Option<String>> {
+async fn sent<const N: usize>(
+    operator: &TestOperator<'_>,
+    names: [&str; N],
+) -> Vec<Option<String>> {
     let mut values = Vec::new();
     for name in names {
         values.push(match load(operator, name).await {
@@ -68,7 +72,8 @@ async fn is_sent(operator: &TestOperator<'_>, name: &str) -> bool {
 }
 
 async fn give_client_secret(operator: &TestOperator<'_>, id: &str, secret: &str) {
-    let attributes = json!({"client_secret": secret, "access_token_url": "https://auth.example/token"});
+    let attributes =
+        json!({"client_secret": secret, "access_token_url": "https://auth.example/token"});
     let answer = change_method(operator, id, attributes).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }

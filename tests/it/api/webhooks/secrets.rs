@@ -10,7 +10,8 @@ use grantor::rules::webhook::template::Values;
 use serde_json::json;
 
 use super::{
-    PATH, VARIABLES, created, least, loaded, path, recorded, shown, signing_secrets, stored, with, without_secret,
+    PATH, VARIABLES, created, least, loaded, path, recorded, shown, signing_secrets, stored, with,
+    without_secret,
 };
 use crate::support::TestApp;
 use crate::support::errors::strings;

@@ -21,7 +21,8 @@ async fn a_backup_of_a_busy_server_is_complete_and_private() {
     let listed = copy.json(&["client", "list", "--all", "--org", "Acme"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!(listed[0]["id"], json!(client));
-    let mode = std::fs::metadata(program.folder().join("copy.db")).expect("a file").permissions().mode();
+    let mode =
+        std::fs::metadata(program.folder().join("copy.db")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 

@@ -8,7 +8,8 @@ use crate::db::engine::migrate::UNDO_SESSION_OF_REQUEST;
 use crate::support::{Engine, Program, connection};
 
 /// A migration that this version does not know.
-const FROM_THE_FUTURE: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+const FROM_THE_FUTURE: &str =
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
      VALUES (9999, 'from the future', TRUE, '', 0)";
 
 on_both! {
@@ -98,13 +99,16 @@ async fn a_server_with_missing_migrations_is_not_ready() {
     let program = Program::on(Engine::Postgres).await;
     program.run(["migrate", "up"]).succeeded();
     program.execute(UNDO_SESSION_OF_REQUEST).await;
-    let Location::Postgres { url, .. } = program.location() else { panic!("the engine is not Postgres") };
+    let Location::Postgres { url, .. } = program.location() else {
+        panic!("the engine is not Postgres")
+    };
     let mut dump = connection::open_postgres(&url, None).await;
     dump.execute("BEGIN; SELECT count(*) FROM authorization_requests").await.expect("reads");
 
     let server = program.launch();
     server.wait_for_log("the migrations are waiting for a lock");
-    let (waiting, public) = (server.management("/readyz"), server.get("/api/v2/oauth2/.well-known/sites"));
+    let (waiting, public) =
+        (server.management("/readyz"), server.get("/api/v2/oauth2/.well-known/sites"));
     dump.execute("COMMIT").await.expect("ends");
     server.wait_for_log("Grantor is ready");
 

@@ -10,11 +10,13 @@ use crate::support::Program;
 
 #[tokio::test]
 async fn a_database_file_and_its_companions_are_private() {
-    let program = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", "sqlite:elsewhere.db");
+    let program =
+        Program::on_the_default_file().with("GRANTOR_DATABASE__URL", "sqlite:elsewhere.db");
     let _server = program.start();
 
     for name in ["elsewhere.db", "elsewhere.db-wal", "elsewhere.db-shm"] {
-        let mode = std::fs::metadata(program.folder().join(name)).expect("a file").permissions().mode();
+        let mode =
+            std::fs::metadata(program.folder().join(name)).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }

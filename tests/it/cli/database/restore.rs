@@ -26,7 +26,8 @@ async fn a_restored_backup_brings_revoked_keys_back_until_everything_is_revoked(
     for name in ["grantor.db", "grantor.db-wal", "grantor.db-shm"] {
         let _ = std::fs::remove_file(program.folder().join(name));
     }
-    std::fs::copy(program.folder().join("backup.db"), program.folder().join("grantor.db")).expect("is copied");
+    std::fs::copy(program.folder().join("backup.db"), program.folder().join("grantor.db"))
+        .expect("is copied");
 
     let restored = program.start();
     let (alive, same_key) = (status(&restored, &keys), kid(&restored) == leaked);
@@ -38,7 +39,11 @@ async fn a_restored_backup_brings_revoked_keys_back_until_everything_is_revoked(
 
     assert_eq!((alive, same_key), (404, true), "the backup knows no revocation");
     assert_eq!((shown.code, shown.stdout.as_str()), (2, ""));
-    assert!(shown.stderr.contains("1 API keys, 1 application keys and 1 signing keys"), "{}", shown.stderr);
+    assert!(
+        shown.stderr.contains("1 API keys, 1 application keys and 1 signing keys"),
+        "{}",
+        shown.stderr
+    );
     assert_eq!(
         done["revoked"],
         json!({"sessions": 0, "pending_requests": 0, "codes": 0, "grants": 0, "operator_keys": 2, "signing_keys": 1})
@@ -54,7 +59,11 @@ fn a_restore_requires_an_existing_database() {
     let refused = Program::on_the_default_file().run(["restore", "--revoke-everything"]);
 
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-    assert!(refused.stderr.starts_with("there is no database at data/grantor.db"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.starts_with("there is no database at data/grantor.db"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use crate::support::{Engine, Program, Server};
 const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const NEW: &str = "new:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-const METHODS: &str = "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
+const METHODS: &str =
+    "/api/v2/integration/webhooks/configuration/auth-method/oauth2-client-credentials";
 
 fn method() -> Value {
     json!({"data": {"type": "webhooks-auth-method-oauth2-client-credentials", "attributes": {
@@ -42,7 +43,9 @@ fn kids(server: &Server) -> Vec<Value> {
 
 fn states(status: &Value) -> Vec<(&str, &str)> {
     let keys = status["signing_keys"].as_array().expect("a list");
-    keys.iter().map(|key| (key["state"].as_str().expect("text"), key["ring_key"].as_str().expect("text"))).collect()
+    keys.iter()
+        .map(|key| (key["state"].as_str().expect("text"), key["ring_key"].as_str().expect("text")))
+        .collect()
 }
 
 on_both! {
@@ -86,15 +89,27 @@ async fn servers_started_concurrently_share_their_keys() {
 async fn a_key_file_next_to_a_sqlite_file_is_created_once_and_reported() {
     let program = Program::on_the_default_file();
     let first = program.start().stop();
-    let text = std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file");
+    let text =
+        std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file");
     let second = program.start().stop();
 
-    let mode = std::fs::metadata(program.folder().join("data/grantor.key")).expect("a file").permissions().mode();
-    let made = "a key file was created: keep a copy of it, separate from the backups of the database";
+    let mode = std::fs::metadata(program.folder().join("data/grantor.key"))
+        .expect("a file")
+        .permissions()
+        .mode();
+    let made =
+        "a key file was created: keep a copy of it, separate from the backups of the database";
     assert_eq!((mode & 0o777, text.lines().count()), (0o600, 1));
-    assert!(first.stderr.contains(made) && first.stderr.contains("data/grantor.key"), "{}", first.stderr);
+    assert!(
+        first.stderr.contains(made) && first.stderr.contains("data/grantor.key"),
+        "{}",
+        first.stderr
+    );
     assert!(!second.stderr.contains(made), "{}", second.stderr);
-    assert_eq!(std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file"), text);
+    assert_eq!(
+        std::fs::read_to_string(program.folder().join("data/grantor.key")).expect("a key file"),
+        text
+    );
     let (id, key) = text.trim_end().split_once(':').expect("id:key");
     assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], id);
     assert!(!first.stderr.contains(key) && !first.stdout.contains(key));
@@ -102,7 +117,9 @@ async fn a_key_file_next_to_a_sqlite_file_is_created_once_and_reported() {
 
 #[tokio::test]
 async fn on_postgres_an_https_server_requires_a_key() {
-    let program = Program::on(Engine::Postgres).await.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+    let program = Program::on(Engine::Postgres)
+        .await
+        .with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
 
     let refused = program.launch().finish();
     let checked = program.run(["config", "check"]);
@@ -122,7 +139,11 @@ async fn on_postgres_a_trial_uses_a_public_key_and_warns_at_every_start() {
     for _ in 0..2 {
         let stopped = program.start().stop();
 
-        assert!(stopped.stderr.contains("encrypted with a publicly known key"), "{}", stopped.stderr);
+        assert!(
+            stopped.stderr.contains("encrypted with a publicly known key"),
+            "{}",
+            stopped.stderr
+        );
     }
     assert_eq!(program.json(&["keys", "status"])["ring"][0]["id"], "development");
 }

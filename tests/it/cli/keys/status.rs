@@ -37,5 +37,9 @@ async fn keys_are_printed_as_two_tables_and_a_summary() {
         "encrypted again with new: 1\nold: no longer needed; it can be removed from the ring\n"
     );
     assert_eq!(done.stderr, "");
-    assert!(rotated.succeeded().ends_with("servers see it within 30 seconds\n"), "{}", rotated.stdout);
+    assert!(
+        rotated.succeeded().ends_with("servers see it within 30 seconds\n"),
+        "{}",
+        rotated.stdout
+    );
 }

@@ -35,7 +35,8 @@ fn config_check_lists_every_problem_at_once_and_exits_with_3() {
         .with("GRANTOR_LIMITS__CONNECTIONS", "many");
     program.write("grantor.toml", "[tokens]\ncode_tll = 60\naccess_ttl = \"long\"\n");
 
-    let checked = program.run(["--config", "grantor.toml", "--set", "log.levle=info", "config", "check"]);
+    let checked =
+        program.run(["--config", "grantor.toml", "--set", "log.levle=info", "config", "check"]);
 
     checked.failed(
         3,
@@ -52,16 +53,26 @@ fn config_check_lists_every_problem_at_once_and_exits_with_3() {
 
 #[test]
 fn an_invalid_log_level_is_a_problem_too() {
-    let checked = Program::on_the_default_file().run(["--set", "log.level=inof,grantor=debug", "config", "check"]);
+    let checked = Program::on_the_default_file().run([
+        "--set",
+        "log.level=inof,grantor=debug",
+        "config",
+        "check",
+    ]);
 
     checked.failed(3, "`log.level` is not valid: \"inof\" is not a level");
 }
 
 #[test]
 fn a_problem_is_json_if_json_was_requested() {
-    let checked = Program::on_the_default_file().run(["--output", "json", "--set", "x=1", "config", "check"]);
+    let checked =
+        Program::on_the_default_file().run(["--output", "json", "--set", "x=1", "config", "check"]);
 
-    checked.failed(3, &json!({"error": "the settings are not valid:\n  - flag --set x is not a setting"}).to_string());
+    checked.failed(
+        3,
+        &json!({"error": "the settings are not valid:\n  - flag --set x is not a setting"})
+            .to_string(),
+    );
 }
 
 #[test]
@@ -80,11 +91,13 @@ fn every_other_command_exits_with_1_if_settings_are_invalid() {
 fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let program = Program::on_the_default_file().with("GRANTOR_CONFIG", "grantor.toml");
     program.write("grantor.toml", "[tokens]\naccess_ttl = 1\ncode_ttl = 1\nrefresh_grace = 1\n");
-    let program = program.with("GRANTOR_TOKENS__ACCESS_TTL", "2").with("GRANTOR_TOKENS__CODE_TTL", "2");
+    let program =
+        program.with("GRANTOR_TOKENS__ACCESS_TTL", "2").with("GRANTOR_TOKENS__CODE_TTL", "2");
 
     let printed = program.json(&["--set", "tokens.access_ttl=3", "config", "print"]);
 
-    let shown = ["tokens.access_ttl", "tokens.code_ttl", "tokens.refresh_grace", "tokens.refresh_ttl"];
+    let shown =
+        ["tokens.access_ttl", "tokens.code_ttl", "tokens.refresh_grace", "tokens.refresh_ttl"];
     assert_eq!(
         json!(shown.map(|name| &printed[name])),
         json!([
@@ -138,20 +151,27 @@ fn the_list_of_sites_may_be_empty() {
 #[test]
 fn config_print_shows_no_secret_in_either_form() {
     let secret = "a-sealing-key-of-more-than-32-characters";
-    let program = Program::on_the_default_file()
-        .with("GRANTOR_SECRETS__KEY", secret)
-        .with("GRANTOR_DATABASE__URL", format!("postgres://grantor:{DATABASE_PASSWORD}@db.example:5432/grantor"));
+    let program = Program::on_the_default_file().with("GRANTOR_SECRETS__KEY", secret).with(
+        "GRANTOR_DATABASE__URL",
+        format!("postgres://grantor:{DATABASE_PASSWORD}@db.example:5432/grantor"),
+    );
 
     let json = program.json(&["config", "print"]);
     let text = program.run(["config", "print"]).stdout;
 
-    assert_eq!(json["secrets.key"], json!({"value": "***", "source": "environment variable GRANTOR_SECRETS__KEY"}));
+    assert_eq!(
+        json["secrets.key"],
+        json!({"value": "***", "source": "environment variable GRANTOR_SECRETS__KEY"})
+    );
     let url = json!({
         "value": "postgres://***@db.example:5432/grantor",
         "source": "environment variable GRANTOR_DATABASE__URL",
     });
     assert_eq!(json["database.url"], url);
-    assert!(text.contains("secrets.key = \"***\" # environment variable GRANTOR_SECRETS__KEY\n"), "{text}");
+    assert!(
+        text.contains("secrets.key = \"***\" # environment variable GRANTOR_SECRETS__KEY\n"),
+        "{text}"
+    );
     for shown in [json.to_string(), text] {
         assert!(!shown.contains(secret) && !shown.contains(DATABASE_PASSWORD), "{shown}");
     }
@@ -168,7 +188,8 @@ fn a_secret_can_be_read_from_its_own_file() {
     let printed = program.json(&["config", "print"]);
     program.run(["migrate", "up"]).succeeded();
 
-    let from_file = json!({"value": "***", "source": "environment variable GRANTOR_SECRETS__KEY_FILE"});
+    let from_file =
+        json!({"value": "***", "source": "environment variable GRANTOR_SECRETS__KEY_FILE"});
     assert_eq!(printed["secrets.key"], from_file);
     assert_eq!(printed["database.url"]["value"], "sqlite:elsewhere.db");
     assert!(program.folder().join("elsewhere.db").exists());
@@ -207,8 +228,10 @@ fn database_url_is_used_and_our_own_variable_overrides_it() {
     let program = Program::on_the_default_file().with("DATABASE_URL", "sqlite:platform.db");
     let both = program.clone().with("GRANTOR_DATABASE__URL", "sqlite:own.db");
 
-    let platform = json!({"value": "sqlite:platform.db", "source": "environment variable DATABASE_URL"});
-    let own = json!({"value": "sqlite:own.db", "source": "environment variable GRANTOR_DATABASE__URL"});
+    let platform =
+        json!({"value": "sqlite:platform.db", "source": "environment variable DATABASE_URL"});
+    let own =
+        json!({"value": "sqlite:own.db", "source": "environment variable GRANTOR_DATABASE__URL"});
     assert_eq!(program.json(&["config", "print"])["database.url"], platform);
     assert_eq!(both.json(&["config", "print"])["database.url"], own);
 }

@@ -56,8 +56,13 @@ fn register_until_it_dies(
     let headers = [("Content-Type", "application/json")];
     for number in 0.. {
         let name = format!("Client {number} of caller {caller}");
-        let body = json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]}).to_string();
-        let Ok(answer) = plain_http::ask(address, "POST", "/api/v2/oauth2/register", &headers, &body) else { return };
+        let body = json!({"client_name": name, "redirect_uris": ["https://example.com/callback"]})
+            .to_string();
+        let Ok(answer) =
+            plain_http::ask(address, "POST", "/api/v2/oauth2/register", &headers, &body)
+        else {
+            return;
+        };
         assert_eq!(answer.status, 201, "{}", answer.text);
         let id = answer.json()["client_id"].as_str().expect("a client_id").to_owned();
         answered.lock().expect("no caller panicked").insert(id);

@@ -19,11 +19,14 @@ fn the_first_start_prints_keys_and_working_commands() {
 
     let pasted = Command::new("bash").args(["-c", lines]).output().expect("bash runs");
 
-    let (stdout, stderr) = (String::from_utf8_lossy(&pasted.stdout), String::from_utf8_lossy(&pasted.stderr));
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&pasted.stdout), String::from_utf8_lossy(&pasted.stderr));
     assert!(!stderr.contains("curl: command not found"), "this test needs curl on the PATH");
     assert_eq!((pasted.status.code(), stderr.as_ref()), (Some(0), ""));
-    let answers: Vec<Value> =
-        serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().expect("three answers");
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&stdout)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .expect("three answers");
     let client_id = &answers[0]["client_id"];
     let restriction = json!({"data": {
         "id": client_id,
@@ -52,10 +55,16 @@ fn the_printed_commands_use_scopes_of_the_configured_catalog() {
     let pasted = Command::new("bash").args(["-c", lines]).output().expect("bash runs");
 
     let stdout = String::from_utf8_lossy(&pasted.stdout);
-    let answers: Vec<Value> =
-        serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().expect("three answers");
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&stdout)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .expect("three answers");
     let restriction = &answers[2]["data"]["attributes"]["scopes_restriction"];
-    assert_eq!(*restriction, json!({"oidc_scopes": ["openid"], "permission_scopes": ["orders_read"]}), "{stdout}");
+    assert_eq!(
+        *restriction,
+        json!({"oidc_scopes": ["openid"], "permission_scopes": ["orders_read"]}),
+        "{stdout}"
+    );
 }
 
 #[test]
@@ -84,7 +93,8 @@ fn the_default_data_folder_is_private() {
 
     program.start().stop();
 
-    let mode = std::fs::metadata(program.folder().join("data")).expect("the folder").permissions().mode();
+    let mode =
+        std::fs::metadata(program.folder().join("data")).expect("the folder").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -120,7 +130,8 @@ on_both! {
 
 #[test]
 fn on_another_host_the_default_file_prints_how_to_bootstrap_and_no_keys() {
-    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+    let program =
+        Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
     let server = program.start();
     server.stdout_with("grantor bootstrap --org 'My organization' --email admin@example.com\n");
 
@@ -132,10 +143,13 @@ fn on_another_host_the_default_file_prints_how_to_bootstrap_and_no_keys() {
 
 #[test]
 fn a_trial_is_refused_on_another_host() {
-    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
+    let program =
+        Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com");
     let automatic = program.clone().with("GRANTOR_BOOTSTRAP__AUTOMATIC", "true");
-    let password =
-        program.with("GRANTOR_DATABASE__URL", "postgres://grantor:grantor-trial-on-this-machine@127.0.0.1:1/grantor");
+    let password = program.with(
+        "GRANTOR_DATABASE__URL",
+        "postgres://grantor:grantor-trial-on-this-machine@127.0.0.1:1/grantor",
+    );
 
     for (program, message) in [
         (automatic, "set bootstrap.automatic to false and run `grantor bootstrap` once"),

@@ -45,12 +45,17 @@ async fn without_a_terminal_each_event_is_one_line_of_json() {
     let ready = events.iter().find(|event| event["message"] == "Grantor is ready").expect("a line");
     assert_eq!(ready["database"], "sqlite");
     assert_eq!(ready["listen"], json!(program.address().to_string()));
-    let registered = events.iter().find(|event| event["message"] == "client registered").expect("a registration");
+    let registered = events
+        .iter()
+        .find(|event| event["message"] == "client registered")
+        .expect("a registration");
     assert_eq!(registered["client.name"], "Name with \\ and \" and é");
     assert_eq!(registered["client.id"], json!(client));
     let messages: Vec<&Value> = events.iter().map(|event| &event["message"]).collect();
-    let metadata =
-        format!("for the RFC 9728 metadata of an MCP server: \"authorization_servers\": [\"{}\"]", program.url());
+    let metadata = format!(
+        "for the RFC 9728 metadata of an MCP server: \"authorization_servers\": [\"{}\"]",
+        program.url()
+    );
     let expected = [
         "a key file was created: keep a copy of it, separate from the backups of the database",
         "a signing key was created",
@@ -65,8 +70,10 @@ async fn without_a_terminal_each_event_is_one_line_of_json() {
 
 #[tokio::test]
 async fn a_text_event_is_one_line_whatever_a_client_sends() {
-    let program =
-        Program::on(Engine::Sqlite).await.with("GRANTOR_LOG__FORMAT", "text").with("GRANTOR_LOG__LEVEL", "debug");
+    let program = Program::on(Engine::Sqlite)
+        .await
+        .with("GRANTOR_LOG__FORMAT", "text")
+        .with("GRANTOR_LOG__LEVEL", "debug");
     let server = program.start();
     let hostile = "A\r\n\u{1b}[31mERROR forged\u{2028}\u{202e}";
 
@@ -79,7 +86,10 @@ async fn a_text_event_is_one_line_whatever_a_client_sends() {
 
     assert_eq!((refused.status.as_u16(), lost.status.as_u16()), (400, 404));
     for line in stopped.stderr.lines() {
-        assert!(line.starts_with("20") && !line.contains(['\u{1b}', '\r', '\u{2028}', '\u{202e}']), "{line:?}");
+        assert!(
+            line.starts_with("20") && !line.contains(['\u{1b}', '\r', '\u{2028}', '\u{202e}']),
+            "{line:?}"
+        );
     }
 }
 
@@ -97,5 +107,9 @@ async fn a_password_in_a_misspelled_database_url_parameter_is_not_logged() {
 }
 
 fn events(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))).collect()
+    log.lines()
+        .map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+        })
+        .collect()
 }

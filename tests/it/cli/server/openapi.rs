@@ -4,7 +4,8 @@ use crate::support::Program;
 
 #[test]
 fn the_openapi_document_has_the_configured_base() {
-    let program = Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://grantor.example");
+    let program =
+        Program::on_the_default_file().with("GRANTOR_HTTP__PUBLIC_URL", "https://grantor.example");
 
     let document = program.run(["openapi"]).json();
 

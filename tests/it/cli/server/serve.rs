@@ -59,7 +59,8 @@ async fn a_second_server_on_one_sqlite_file_is_refused_but_commands_are_not() {
     let link = program.folder().join("link.db");
     let first = program.start();
     std::os::unix::fs::symlink(program.folder().join("grantor.db"), &link).expect("is linked");
-    let by_link = program.replica().with("GRANTOR_DATABASE__URL", format!("sqlite:{}", link.display()));
+    let by_link =
+        program.replica().with("GRANTOR_DATABASE__URL", format!("sqlite:{}", link.display()));
     let by_link = by_link.with("GRANTOR_SECRETS__KEY", "a-key-that-is-set-and-so-is-not-made");
 
     let refused = program.replica().launch().finish();
@@ -106,10 +107,16 @@ async fn http_on_a_public_host_logs_a_warning_and_on_localhost_does_not() {
     let warning = "`http.public_url` is http on another host";
 
     let trial = program.start().stop();
-    let plain = program.clone().with("GRANTOR_HTTP__PUBLIC_URL", "http://auth.example.com").start().stop();
-    let encrypted = program.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com").start().stop();
+    let plain =
+        program.clone().with("GRANTOR_HTTP__PUBLIC_URL", "http://auth.example.com").start().stop();
+    let encrypted =
+        program.with("GRANTOR_HTTP__PUBLIC_URL", "https://auth.example.com").start().stop();
 
-    assert!(plain.stderr.contains(warning) && plain.stderr.contains("http://auth.example.com"), "{}", plain.stderr);
+    assert!(
+        plain.stderr.contains(warning) && plain.stderr.contains("http://auth.example.com"),
+        "{}",
+        plain.stderr
+    );
     assert!(!trial.stderr.contains(warning) && !encrypted.stderr.contains(warning));
 }
 
@@ -128,7 +135,8 @@ async fn a_database_file_that_cannot_grow_does_not_stop_the_server() {
 
 /// A registration whose body is incomplete: the server has confirmed that it waits for the rest.
 fn half_a_registration(program: &Program) -> (TcpStream, String) {
-    let body = json!({"client_name": "In time", "redirect_uris": ["https://example.com/callback"]}).to_string();
+    let body = json!({"client_name": "In time", "redirect_uris": ["https://example.com/callback"]})
+        .to_string();
     let mut stream = TcpStream::connect(program.address()).expect("connects");
     let head = format!(
         "POST /api/v2/oauth2/register HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
@@ -158,7 +166,12 @@ async fn a_stopping_server_accepts_no_connections_and_is_not_ready() {
     server.management("/healthz").is(200, &json!({"status": "ok"}));
     let refused = program.run(["healthcheck"]);
     let management = program.variable("GRANTOR_HTTP__MANAGEMENT_LISTEN").expect("a listener");
-    refused.failed(3, &format!("not ready: {management}/readyz returned HTTP/1.1 503 Service Unavailable: stopping"));
+    refused.failed(
+        3,
+        &format!(
+            "not ready: {management}/readyz returned HTTP/1.1 503 Service Unavailable: stopping"
+        ),
+    );
 }
 
 #[tokio::test]
@@ -170,7 +183,11 @@ async fn an_endless_request_does_not_prevent_shutdown() {
     let stopped = server.stop();
 
     assert_eq!(stopped.code, 0);
-    assert!(stopped.stderr.contains("some requests were still running when the shutdown timeout expired"));
+    assert!(
+        stopped
+            .stderr
+            .contains("some requests were still running when the shutdown timeout expired")
+    );
 }
 
 #[tokio::test]
@@ -206,7 +223,10 @@ async fn a_server_waits_for_its_database_returns_503_and_can_be_stopped() {
     let url = format!("postgres://grantor@{}/grantor", nobody.address);
     let server = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).launch();
     server.wait_for_log("waiting for the database");
-    server.wait_for_log(&format!("Postgres at {} cannot be reached: Connection refused", nobody.address));
+    server.wait_for_log(&format!(
+        "Postgres at {} cannot be reached: Connection refused",
+        nobody.address
+    ));
 
     let ready = server.management("/readyz");
     let document = server.get("/api/v2/oauth2/.well-known/sites");
@@ -226,7 +246,8 @@ fn a_command_reports_host_port_and_cause_if_postgres_is_unreachable() {
     let nobody = Port::pick();
     let url = format!("postgres://grantor:hunter2@{}/grantor", nobody.address);
 
-    let refused = Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).run(["org", "list"]);
+    let refused =
+        Program::on_the_default_file().with("GRANTOR_DATABASE__URL", url).run(["org", "list"]);
 
     refused.failed(
         1,

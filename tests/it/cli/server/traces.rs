@@ -10,7 +10,8 @@ async fn collector() -> Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_arrive_at_the_collector_that_is_named() {
     let collector = collector().await;
-    let program = Program::on(Engine::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(""));
+    let program =
+        Program::on(Engine::Sqlite).await.with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(""));
     let server = program.start();
     server.registered("A client");
 

@@ -50,8 +50,10 @@ async fn an_empty_password_is_a_usage_error() {
     let program = Program::on(Engine::Sqlite).await;
     program.bootstrap();
 
-    let refused =
-        program.run_with_input(["user", "set-password", "--email", "admin@acme.example", "--password-stdin"], "\n");
+    let refused = program.run_with_input(
+        ["user", "set-password", "--email", "admin@acme.example", "--password-stdin"],
+        "\n",
+    );
 
     refused.failed(2, "--password-stdin: the first line of standard input is empty");
 }

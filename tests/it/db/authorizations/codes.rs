@@ -14,8 +14,8 @@ use grantor::rules::timestamp::Timestamp;
 
 use crate::db::fixtures::{after, org_id, user_id};
 use crate::db::grant_fixtures::{
-    consent, digest, end, family, family_id, family_of_code, grant_id, insert_code, new_code, new_family,
-    people_and_clients, redeem,
+    consent, digest, end, family, family_id, family_of_code, grant_id, insert_code, new_code,
+    new_family, people_and_clients, redeem,
 };
 use crate::support::{START, TestApp};
 

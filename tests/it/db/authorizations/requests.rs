@@ -22,7 +22,9 @@ fn request() -> AuthorizationRequest {
         redirect_uri_was_sent: true,
         state: Some("st\u{e4}te \"\\ '".to_owned()),
         scope: Some(scopes("mcp_read openid")),
-        code_challenge: Some(CodeChallenge::from_stored("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned())),
+        code_challenge: Some(CodeChallenge::from_stored(
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
+        )),
         resources: vec![resource("https://mcp.example/mcp"), resource("https://api.example")],
         nonce: Some("n".to_owned()),
         prompt: Prompt { consent: true, ..Prompt::default() },
@@ -50,17 +52,20 @@ async fn insert(db: &Db, number: u64, expires_at: Timestamp) {
 }
 
 async fn find(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
-    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    let (handle, browser) =
+        (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
     requests::find(db, handle, browser, now).await.expect("is readable")
 }
 
 async fn choose(db: &Db, handle: u64, browser: u64, org_id: OrgId) -> bool {
-    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    let (handle, browser) =
+        (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
     requests::choose_org(db, handle, browser, org_id).await.expect("succeeds")
 }
 
 async fn take(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<PendingRequest> {
-    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    let (handle, browser) =
+        (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
     let mut tx = db.begin().await.expect("begins");
     let taken = requests::take(&mut tx, handle, browser, now).await.expect("succeeds");
     tx.commit().await.expect("commits");
@@ -68,7 +73,8 @@ async fn take(db: &Db, handle: u64, browser: u64, now: Timestamp) -> Option<Pend
 }
 
 async fn delete(db: &Db, handle: u64, browser: u64, now: Timestamp) -> bool {
-    let (handle, browser) = (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
+    let (handle, browser) =
+        (digest(&format!("handle {handle}")), digest(&format!("browser {browser}")));
     requests::delete(db, handle, browser, now).await.expect("succeeds")
 }
 

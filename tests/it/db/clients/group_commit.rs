@@ -15,7 +15,10 @@ use crate::db::fixtures::{Holder, after, client_id, execute, new_client};
 use crate::support::{START, TestApp, listed, until};
 
 async fn registrations(db: &Db, number: u64) -> Option<i64> {
-    clients::find(db, client_id(number)).await.expect("is readable").map(|client| client.registrations)
+    clients::find(db, client_id(number))
+        .await
+        .expect("is readable")
+        .map(|client| client.registrations)
 }
 
 /// Yields until the writer has taken the waiting registrations.
@@ -178,7 +181,10 @@ on_both! {
 async fn metadata_that_postgres_cannot_store_does_not_fail_its_batch() {
     let app = TestApp::start(crate::support::Engine::Postgres).await;
     let writer = ClientWriter::start(app.db().clone(), 10);
-    let row = |number, metadata: &str| NewClient { metadata: metadata.to_owned(), ..new_client(number, "App") };
+    let row = |number, metadata: &str| NewClient {
+        metadata: metadata.to_owned(),
+        ..new_client(number, "App")
+    };
 
     let (no_json, nul, good) = tokio::join!(
         writer.write(row(1, "no JSON")),

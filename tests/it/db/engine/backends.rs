@@ -33,7 +33,11 @@ const MAKE_COMMITS_HANG: &str = "
 /// The number of server processes for connections with this name.
 async fn backends(connection: &mut PgConnection, application_name: &str) -> i64 {
     const COUNT: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
-    sqlx::query_scalar(COUNT).bind(application_name).fetch_one(connection).await.expect("is readable")
+    sqlx::query_scalar(COUNT)
+        .bind(application_name)
+        .fetch_one(connection)
+        .await
+        .expect("is readable")
 }
 
 #[tokio::test]
@@ -41,9 +45,14 @@ async fn hanging_commits_open_no_more_backends_than_max_connections() {
     const MAX_CONNECTIONS: u32 = 4;
     let app = TestApp::start(Engine::Postgres).await;
     app.execute(MAKE_COMMITS_HANG).await;
-    let Location::Postgres { url, schema } = &app.target.location else { panic!("the engine is not Postgres") };
+    let Location::Postgres { url, schema } = &app.target.location else {
+        panic!("the engine is not Postgres")
+    };
     let mut by_hand = connection::open_postgres(url, schema.as_deref()).await;
-    by_hand.execute("SELECT pg_advisory_lock(hashtext(current_schema()))").await.expect("is locked");
+    by_hand
+        .execute("SELECT pg_advisory_lock(hashtext(current_schema()))")
+        .await
+        .expect("is locked");
     let name = format!("hanging_{}", schema.as_deref().expect("a schema of its own"));
     let joint = if url.expose().contains('?') { '&' } else { '?' };
     let named = Secret::new(format!("{}{joint}application_name={name}", url.expose()));
@@ -68,7 +77,10 @@ async fn hanging_commits_open_no_more_backends_than_max_connections() {
     }
     assert!((2..=i64::from(MAX_CONNECTIONS)).contains(&most), "{most} backends");
 
-    by_hand.execute("SELECT pg_advisory_unlock(hashtext(current_schema()))").await.expect("is unlocked");
+    by_hand
+        .execute("SELECT pg_advisory_unlock(hashtext(current_schema()))")
+        .await
+        .expect("is unlocked");
     until("the commits end, and their places are free", async || {
         orgs::insert(&db, org_id(99), "Afterwards", START).await.is_ok()
     })

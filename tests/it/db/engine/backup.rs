@@ -24,8 +24,11 @@ async fn a_copy_made_during_writes_opens_and_contains_the_rows() {
     let path = folder.path().join("copy 'quoted'.db");
     let early = [app.registered("One").await, app.registered("Two").await];
 
-    let (backup, late, other) =
-        tokio::join!(app.db().back_up(&path), app.registered("During"), app.registered("During too"));
+    let (backup, late, other) = tokio::join!(
+        app.db().back_up(&path),
+        app.registered("During"),
+        app.registered("During too")
+    );
 
     backup.expect("is copied");
     let copy = copy_at(&app, &path);
@@ -36,7 +39,10 @@ async fn a_copy_made_during_writes_opens_and_contains_the_rows() {
     };
     let (in_copy, in_original) = (held(&copy).await, held(app.db()).await);
     assert!(early.iter().all(|id| in_copy.contains(id)), "{in_copy:?}");
-    assert!([&early[0], &early[1], &late, &other].iter().all(|id| in_original.contains(id)), "{in_original:?}");
+    assert!(
+        [&early[0], &early[1], &late, &other].iter().all(|id| in_original.contains(id)),
+        "{in_original:?}"
+    );
 }
 
 #[tokio::test]
@@ -49,8 +55,12 @@ async fn a_copy_serves_the_same_clients() {
 
     app.db().back_up(&path).await.expect("is copied");
 
-    let id = first.json()["client_id"].as_str().map(grantor::rules::client::ClientId::parse).expect("an id");
-    let client = clients::find(&copy_at(&app, &path), id.expect("an id")).await.expect("is readable");
+    let id = first.json()["client_id"]
+        .as_str()
+        .map(grantor::rules::client::ClientId::parse)
+        .expect("an id");
+    let client =
+        clients::find(&copy_at(&app, &path), id.expect("an id")).await.expect("is readable");
     assert_eq!(client.expect("is there").metadata.client_name().as_str(), "App");
 }
 

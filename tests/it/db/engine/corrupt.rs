@@ -10,7 +10,8 @@ use grantor::rules::secret::Digest;
 
 use crate::db::fixtures::{client_id, execute, new_client, org_id, uuid};
 use crate::db::grant_fixtures::{
-    consent, digest, family_id, insert_code, insert_family, new_code, new_family, people_and_clients, resource, scopes,
+    consent, digest, family_id, insert_code, insert_family, new_code, new_family,
+    people_and_clients, resource, scopes,
 };
 use crate::support::{START, TestApp, listed};
 

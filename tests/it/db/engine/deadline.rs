@@ -27,7 +27,8 @@ async fn make_slow(app: &TestApp, engine: Engine) {
 }
 
 fn impatient(app: &TestApp) -> Db {
-    let target = Target { max_connections: 2, query_timeout: Duration::from_secs(1), ..app.target.clone() };
+    let target =
+        Target { max_connections: 2, query_timeout: Duration::from_secs(1), ..app.target.clone() };
     Db::open(&target).expect("opens")
 }
 

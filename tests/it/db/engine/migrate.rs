@@ -12,10 +12,12 @@ use tokio::time::Instant;
 use crate::support::{Engine, TestApp, connection};
 
 /// A migration that this version does not know.
-const FROM_THE_FUTURE: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+const FROM_THE_FUTURE: &str =
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
      VALUES (9999, 'from the future', TRUE, '', 0)";
 /// The schema as it was before the migration that adds this column.
-pub const UNDO_SESSION_OF_REQUEST: &str = "ALTER TABLE authorization_requests DROP COLUMN session_id;
+pub const UNDO_SESSION_OF_REQUEST: &str =
+    "ALTER TABLE authorization_requests DROP COLUMN session_id;
      DELETE FROM _sqlx_migrations WHERE version = 7";
 
 on_both! {
@@ -84,7 +86,9 @@ on_both! {
 async fn queries_continue_while_a_migration_waits_for_a_long_reader() {
     let app = TestApp::start(Engine::Postgres).await;
     app.execute(UNDO_SESSION_OF_REQUEST).await;
-    let Location::Postgres { url, schema } = &app.target.location else { panic!("the engine is not Postgres") };
+    let Location::Postgres { url, schema } = &app.target.location else {
+        panic!("the engine is not Postgres")
+    };
     let mut dump = connection::open_postgres(url, schema.as_deref()).await;
     dump.execute("BEGIN; SELECT count(*) FROM authorization_requests").await.expect("reads");
     let db = app.db().clone();
@@ -102,7 +106,10 @@ async fn queries_continue_while_a_migration_waits_for_a_long_reader() {
     assert!(!migrating.is_finished(), "it waits for the dump");
     dump.execute("COMMIT").await.expect("ends");
 
-    assert!(slowest < Duration::from_millis(1_500), "the slowest of {asked} queries took {slowest:?}");
+    assert!(
+        slowest < Duration::from_millis(1_500),
+        "the slowest of {asked} queries took {slowest:?}"
+    );
     migrating.await.expect("does not panic").expect("runs once the dump has ended");
     assert_eq!(app.db().migration_state().await.expect("is readable"), MigrationState::UpToDate);
 }

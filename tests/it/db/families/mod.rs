@@ -23,8 +23,8 @@ use grantor::rules::timestamp::Timestamp;
 
 use crate::db::fixtures::{after, client_id, org_id, user_id};
 use crate::db::grant_fixtures::{
-    consent, digest, end, family, family_id, grant, grant_id, insert_family, is_alive, new_family, people_and_clients,
-    scopes, take_scopes,
+    consent, digest, end, family, family_id, grant, grant_id, insert_family, is_alive, new_family,
+    people_and_clients, scopes, take_scopes,
 };
 use crate::support::{START, TestApp};
 
@@ -51,7 +51,13 @@ fn rotation(from: &Family, token: &str, at: Timestamp, forget_at: Option<Timesta
     }
 }
 
-async fn rotate(db: &Db, from: &Family, token: &str, at: Timestamp, forget_at: Option<Timestamp>) -> bool {
+async fn rotate(
+    db: &Db,
+    from: &Family,
+    token: &str,
+    at: Timestamp,
+    forget_at: Option<Timestamp>,
+) -> bool {
     rotations::rotate(db, &rotation(from, token, at, forget_at)).await.expect("runs")
 }
 
@@ -69,7 +75,9 @@ async fn four_families(db: &Db) -> [Family; 4] {
 }
 
 async fn rotate_in_batch(queues: &FamilyQueues, rotation: Rotation) -> Result<bool, DbError> {
-    let decided = queues.decide_refresh(rotation.id, Attempt::First, |_| Decision::Swap(rotation, ())).await?;
+    let decided = queues
+        .decide_refresh(rotation.id, Attempt::First, |_| Decision::Swap(rotation, ()))
+        .await?;
     Ok(decided.is_some())
 }
 
@@ -84,7 +92,9 @@ async fn a_batch_skips_a_row_locked_by_another_transaction() {
     let [held, free, ..] = four_families(app.db()).await;
     let queues = FamilyQueues::start(app.db().clone());
     let mut tx = app.db().begin().await.expect("begins");
-    assert!(families::revocations::revoke(&mut tx, held.id, START, after(DAY)).await.expect("runs"));
+    assert!(
+        families::revocations::revoke(&mut tx, held.id, START, after(DAY)).await.expect("runs")
+    );
 
     let (held, free) = tokio::join!(
         rotate_in_batch(&queues, rotation(&held, "new", after(10), None)),
@@ -102,7 +112,9 @@ async fn a_caller_without_a_change_gets_its_answer_from_a_batch_with_changes() {
     let queues = FamilyQueues::start(app.db().clone());
 
     let (kept, rotated) = tokio::join!(
-        queues.decide_refresh(first.id, Attempt::First, |found| Decision::Keep(found.map(|found| found.family))),
+        queues.decide_refresh(first.id, Attempt::First, |found| Decision::Keep(
+            found.map(|found| found.family)
+        )),
         rotate_in_batch(&queues, rotation(&second, "new", after(10), None)),
     );
 

@@ -11,8 +11,8 @@ use grantor::rules::id::GrantId;
 
 use crate::db::fixtures::{after, client_id, org_id, user_id};
 use crate::db::grant_fixtures::{
-    Parties, consent, end, family, family_id, grant, grant_id, insert_code, insert_family, is_alive, new_code,
-    new_family, people_and_clients, redeem, scopes, take_scopes,
+    Parties, consent, end, family, family_id, grant, grant_id, insert_code, insert_family,
+    is_alive, new_code, new_family, people_and_clients, redeem, scopes, take_scopes,
 };
 use crate::support::{START, TestApp};
 

@@ -13,17 +13,21 @@ use grantor::rules::id::GrantId;
 
 use crate::db::fixtures::{after, user_id};
 use crate::db::grant_fixtures::{
-    consent, digest, end, family, grant, insert_code, insert_family, is_alive, new_code, new_family,
-    people_and_clients, redeem, take_scopes,
+    consent, digest, end, family, grant, insert_code, insert_family, is_alive, new_code,
+    new_family, people_and_clients, redeem, take_scopes,
 };
 use crate::support::{START, TestApp, after_delay, until_blocked};
 
 /// Exchanges a code like the token endpoint: locks the code, the grant and the family. Returns
 /// whether a family was created.
 async fn exchange(db: &Db, text: &str, number: u64) -> bool {
-    let Some(found) = codes::find(db, digest(text)).await.expect("is readable") else { return false };
+    let Some(found) = codes::find(db, digest(text)).await.expect("is readable") else {
+        return false;
+    };
     let family = new_family(number, found.code.grant_id);
-    redemptions::begin(db, &Redemption { code: digest(text), family, forget_at: None }).await.expect("runs")
+    redemptions::begin(db, &Redemption { code: digest(text), family, forget_at: None })
+        .await
+        .expect("runs")
 }
 
 async fn one_grant(db: &Db) -> GrantId {

@@ -16,7 +16,13 @@ fn secret(text: &str) -> Secret {
 }
 
 fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ListedKey {
-    ListedKey { id: key_id(number), email: None, last_four: last_four.to_owned(), created_at: START, revoked_at }
+    ListedKey {
+        id: key_id(number),
+        email: None,
+        last_four: last_four.to_owned(),
+        created_at: START,
+        revoked_at,
+    }
 }
 
 async fn acme_and_umbra(db: &Db) {

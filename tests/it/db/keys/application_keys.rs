@@ -18,7 +18,11 @@ use crate::support::{START, TestApp};
 /// Inserts a key of Ada's.
 async fn insert(db: &Db, number: u64, org_id: OrgId, secret: &str) -> Result<(), DbError> {
     let (id, user_id, secret) = (key_id(number), user_id(1), &Secret::new(secret.to_owned()));
-    application_keys::insert(db, NewApplicationKey { id, org_id, user_id, secret, created_at: START }).await
+    application_keys::insert(
+        db,
+        NewApplicationKey { id, org_id, user_id, secret, created_at: START },
+    )
+    .await
 }
 
 /// A key of Ada's.

@@ -16,7 +16,11 @@ use crate::support::{TestApp, TestOperator};
 /// Within this time every replica sees a revocation.
 const PROMISED: Duration = Duration::from_secs(5);
 
-async fn ask(app: &TestApp, api_key: &Secret, application_key: &Secret) -> Result<Option<ApiCaller>, DbError> {
+async fn ask(
+    app: &TestApp,
+    api_key: &Secret,
+    application_key: &Secret,
+) -> Result<Option<ApiCaller>, DbError> {
     app.app.callers.find(app.db(), api_key, application_key).await
 }
 
@@ -30,7 +34,9 @@ fn role_of(operator: Option<ApiCaller>) -> Option<Role> {
 
 async fn revoke(operator: &TestOperator<'_>) {
     let (app, id) = (operator.app, operator.keys.application_key_id);
-    revoke_key::revoke_key(app.context(), &app.app.callers, id, &AuditActor::COMMAND_LINE).await.expect("is revoked");
+    revoke_key::revoke_key(app.context(), &app.app.callers, id, &AuditActor::COMMAND_LINE)
+        .await
+        .expect("is revoked");
 }
 
 on_both! {

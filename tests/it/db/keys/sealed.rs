@@ -16,7 +16,9 @@ use grantor::sealing::{KeyRing, Place, SealError, open};
 use uuid::Uuid;
 
 use crate::db::fixtures::org_id;
-use crate::db::webhook_fixtures::{insert_auth_method, insert_variable, insert_webhook, plain, two_orgs};
+use crate::db::webhook_fixtures::{
+    insert_auth_method, insert_variable, insert_webhook, plain, two_orgs,
+};
 use crate::support::TestApp;
 
 const OLD: &str = "old:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -47,7 +49,9 @@ async fn usage(app: &TestApp) -> BTreeMap<String, RingUsage> {
 }
 
 async fn rows(app: &TestApp, table: &SealedTable) -> Vec<SealedRow> {
-    sealed::list_sealed_by_other_keys(app.db(), table, "no key", Uuid::nil(), 1000).await.expect("is readable")
+    sealed::list_sealed_by_other_keys(app.db(), table, "no key", Uuid::nil(), 1000)
+        .await
+        .expect("is readable")
 }
 
 /// Every sealed value of every table, opened.

@@ -37,7 +37,11 @@ fn now(app: &TestApp) -> Timestamp {
 }
 
 fn signed(app: &TestApp) -> String {
-    app.app.issuer.signing.sign(ACCESS_TOKEN_TYPE, &json!({"sub": "somebody"}), now(app)).expect("a token")
+    app.app
+        .issuer
+        .signing
+        .sign(ACCESS_TOKEN_TYPE, &json!({"sub": "somebody"}), now(app))
+        .expect("a token")
 }
 
 async fn verified(app: &TestApp, token: &str) -> Option<Value> {

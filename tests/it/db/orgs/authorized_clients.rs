@@ -12,7 +12,9 @@ use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 use grantor::rules::timestamp::Timestamp;
 
 use crate::db::fixtures::{after, client_id, new_client, org_id, uuid};
-use crate::db::grant_fixtures::{consent, end, family_id, insert_family, new_family, people_and_clients};
+use crate::db::grant_fixtures::{
+    consent, end, family_id, insert_family, new_family, people_and_clients,
+};
 use crate::support::{START, TestApp};
 
 fn authorized_id(number: u64) -> AuthorizedClientId {
@@ -21,17 +23,22 @@ fn authorized_id(number: u64) -> AuthorizedClientId {
 
 /// Stores the pair like a first consent, with a distinct id per pair.
 async fn authorize(db: &Db, org: u64, client: u64, at: Timestamp) -> AuthorizedClientId {
-    let (new, org_id, client_id) = (authorized_id(100 * org + client), org_id(org), client_id(client));
+    let (new, org_id, client_id) =
+        (authorized_id(100 * org + client), org_id(org), client_id(client));
     let mut tx = db.begin().await.expect("begins");
     org_clients::lock(&mut tx, org_id, client_id, at).await.expect("is locked");
-    let id = org_clients::assign_authorized_id(&mut tx, org_id, client_id, new, at).await.expect("is authorized");
+    let id = org_clients::assign_authorized_id(&mut tx, org_id, client_id, new, at)
+        .await
+        .expect("is authorized");
     tx.commit().await.expect("commits");
     id
 }
 
 async fn set_disabled(db: &Db, client: u64, at: Option<Timestamp>) -> bool {
     let mut tx = db.begin().await.expect("begins");
-    let changed = org_clients::set_disabled(&mut tx, org_id(1), client_id(client), at).await.expect("succeeds");
+    let changed = org_clients::set_disabled(&mut tx, org_id(1), client_id(client), at)
+        .await
+        .expect("succeeds");
     tx.commit().await.expect("commits");
     changed
 }
@@ -63,7 +70,8 @@ const ALL: AuthorizedFilter = AuthorizedFilter {
 
 /// The clients by number, the number of all, and the number of those that pass the filter.
 async fn list(db: &Db, filter: AuthorizedFilter) -> (Vec<u128>, u64, u64) {
-    let (page, total, filtered) = org_clients::list_authorized(db, org_id(1), &filter).await.expect("is readable");
+    let (page, total, filtered) =
+        org_clients::list_authorized(db, org_id(1), &filter).await.expect("is readable");
     (page.iter().map(|client| client.client_id.uuid().as_u128()).collect(), total, filtered)
 }
 

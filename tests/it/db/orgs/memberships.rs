@@ -16,14 +16,25 @@ async fn two_organizations(db: &Db) {
     orgs::insert(db, org_id(2), "Acme", START).await.expect("is inserted");
     users::insert(db, &new_user(1, "eve@mail.example"), "hash").await.expect("is inserted");
     users::insert(db, &new_user(2, "ada@mail.example"), "hash").await.expect("is inserted");
-    memberships::insert(db, org_id(1), user_id(1), Role::ReadOnly, START).await.expect("is inserted");
-    memberships::insert(db, org_id(1), user_id(2), Role::Standard, START).await.expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(1), Role::ReadOnly, START)
+        .await
+        .expect("is inserted");
+    memberships::insert(db, org_id(1), user_id(2), Role::Standard, START)
+        .await
+        .expect("is inserted");
     memberships::insert(db, org_id(2), user_id(2), Role::Admin, START).await.expect("is inserted");
 }
 
 fn ada(org_name: &str, role: Role) -> Membership {
     let email = "ada@mail.example".to_owned();
-    Membership { org_name: org_name.to_owned(), user_id: user_id(2), email, role, disabled_at: None, left_at: None }
+    Membership {
+        org_name: org_name.to_owned(),
+        user_id: user_id(2),
+        email,
+        role,
+        disabled_at: None,
+        left_at: None,
+    }
 }
 
 fn eve() -> Membership {

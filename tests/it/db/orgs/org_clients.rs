@@ -13,8 +13,9 @@ use crate::db::fixtures::{client_id, new_client, org_id};
 use crate::support::{START, TestApp};
 
 fn restriction(oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
-    let tokens =
-        |names: &[&str]| names.iter().map(|name| ScopeToken::parse(name).expect("a scope")).collect::<Vec<_>>();
+    let tokens = |names: &[&str]| {
+        names.iter().map(|name| ScopeToken::parse(name).expect("a scope")).collect::<Vec<_>>()
+    };
     ScopesRestriction::from_stored(tokens(oidc), tokens(permission))
 }
 
@@ -22,13 +23,17 @@ fn restriction(oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
 async fn organizations_and_clients(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")]).await.expect("are inserted");
+    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
+        .await
+        .expect("are inserted");
 }
 
 async fn set(db: &Db, org_id: OrgId, client_id: ClientId, restriction: Option<&ScopesRestriction>) {
     let mut tx = db.begin().await.expect("begins");
     org_clients::lock(&mut tx, org_id, client_id, START).await.expect("is locked");
-    org_clients::update_restriction(&mut tx, org_id, client_id, restriction).await.expect("is updated");
+    org_clients::update_restriction(&mut tx, org_id, client_id, restriction)
+        .await
+        .expect("is updated");
     tx.commit().await.expect("commits");
 }
 

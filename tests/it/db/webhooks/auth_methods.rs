@@ -8,7 +8,9 @@ use grantor::rules::id::AuthMethodId;
 use grantor::sealing::{KeyRing, SealError};
 
 use crate::db::fixtures::{after, org_id, uuid};
-use crate::db::webhook_fixtures::{auth_method, insert_auth_method, insert_webhook, plain, two_orgs};
+use crate::db::webhook_fixtures::{
+    auth_method, insert_auth_method, insert_webhook, plain, two_orgs,
+};
 use crate::support::TestApp;
 
 async fn find(app: &TestApp, org: u64, id: AuthMethodId) -> Option<AuthMethod> {

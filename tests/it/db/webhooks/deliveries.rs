@@ -17,7 +17,8 @@ use crate::db::fixtures::{after, org_id, uuid};
 use crate::support::outbox::{insert_webhook, webhook_id};
 use crate::support::{Engine, START, TestApp};
 
-const RULES: ClaimRules<'static> = ClaimRules { max_lanes: 10, max_per_webhook: 10, max_per_org: 10, held: &[] };
+const RULES: ClaimRules<'static> =
+    ClaimRules { max_lanes: 10, max_per_webhook: 10, max_per_org: 10, held: &[] };
 const HOLDER: Uuid = Uuid::from_u128(900);
 const ANOTHER: Uuid = Uuid::from_u128(901);
 
@@ -66,8 +67,15 @@ impl Stage {
         tx.commit().await.expect("commits");
     }
 
-    async fn claim_at(&self, holder: Uuid, at: Timestamp, rules: ClaimRules<'_>) -> Vec<ClaimedLane> {
-        let mut claimed = lanes::claim(self.app.db(), holder, at, at.plus(30), rules).await.expect("lanes are claimed");
+    async fn claim_at(
+        &self,
+        holder: Uuid,
+        at: Timestamp,
+        rules: ClaimRules<'_>,
+    ) -> Vec<ClaimedLane> {
+        let mut claimed = lanes::claim(self.app.db(), holder, at, at.plus(30), rules)
+            .await
+            .expect("lanes are claimed");
         claimed.sort_by_key(|claimed| claimed.lane);
         claimed
     }
@@ -77,7 +85,8 @@ impl Stage {
     }
 
     async fn waiting(&self, lane: Lane) -> Vec<WaitingDelivery> {
-        let mut waiting = deliveries::list_waiting(self.app.db(), &[lane], 10).await.expect("is read");
+        let mut waiting =
+            deliveries::list_waiting(self.app.db(), &[lane], 10).await.expect("is read");
         waiting.remove(&lane).unwrap_or_default()
     }
 

@@ -20,7 +20,9 @@ use crate::support::{Engine, TestApp};
 async fn start(engine: Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     for number in [1, 2] {
-        orgs::insert(app.db(), org_id(number), &format!("Org {number}"), after(0)).await.expect("is inserted");
+        orgs::insert(app.db(), org_id(number), &format!("Org {number}"), after(0))
+            .await
+            .expect("is inserted");
     }
     auth_method_of_each_org(&app, engine).await;
     app

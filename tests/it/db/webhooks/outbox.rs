@@ -62,11 +62,18 @@ async fn enqueue(db: &Db, recorded: &[AuditEvent], events: &[NewEvent], seconds:
 async fn waiting(app: &TestApp) -> Vec<(Uuid, Uuid, u64)> {
     let number = |data: serde_json::Value| data["number"].as_u64().expect("a number");
     let all = deliveries(app).await;
-    all.into_iter().map(|delivery| (delivery.webhook_id, delivery.client_id, number(delivery.data()))).collect()
+    all.into_iter()
+        .map(|delivery| (delivery.webhook_id, delivery.client_id, number(delivery.data())))
+        .collect()
 }
 
 fn lane(webhook: u64, client: Uuid, due_at: Option<i64>, version: i64) -> Lane {
-    Lane { webhook_id: webhook_id(webhook), client_id: client, due_at: due_at.map(|at| after(at).seconds()), version }
+    Lane {
+        webhook_id: webhook_id(webhook),
+        client_id: client,
+        due_at: due_at.map(|at| after(at).seconds()),
+        version,
+    }
 }
 
 async fn start(engine: Engine) -> TestApp {
@@ -263,7 +270,8 @@ mod a_thousand_events_are_one_statement {
     async fn postgres() {
         let app = start(Engine::Postgres).await;
         insert_webhook(&app, 1, org_id(1), None).await;
-        let events: Vec<NewEvent> = (1..=1000).map(|number| of_client(number, number % 2 + 1)).collect();
+        let events: Vec<NewEvent> =
+            (1..=1000).map(|number| of_client(number, number % 2 + 1)).collect();
 
         enqueue(app.db(), &[recorded(1, org_id(1))], &events, 0).await;
 

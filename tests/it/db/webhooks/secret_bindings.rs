@@ -37,8 +37,10 @@ fn users(users: &[Option<UserId>]) -> BTreeSet<Option<UserId>> {
 
 /// The command line and user 7 set the value. User 8, who bound the other origin, did not.
 fn binding() -> SecretBinding {
-    let bound_by =
-        BTreeMap::from([(A.to_owned(), users(&[None, Some(user_id(8))])), (B.to_owned(), users(&[Some(user_id(8))]))]);
+    let bound_by = BTreeMap::from([
+        (A.to_owned(), users(&[None, Some(user_id(8))])),
+        (B.to_owned(), users(&[Some(user_id(8))])),
+    ]);
     let record = Record { bound_by, sent_by: users(&[None, Some(user_id(7))]) };
     SecretBinding { record, open: Some(Window { until: after(60), to: Some(user_id(7)) }) }
 }

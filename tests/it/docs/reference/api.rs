@@ -98,16 +98,22 @@ fn page_of(operation: &Operation<'_>) -> Option<&'static str> {
 fn index_rows(operation: &Operation<'_>, page: &str) -> Vec<[String; 2]> {
     let summary = operation.summary();
     let link = format!("[{}]({page}#{})", escape(summary), anchor(summary));
-    operation.endpoints.iter().map(|(method, path)| [code(&format!("{method} {path}")), link.clone()]).collect()
+    operation
+        .endpoints
+        .iter()
+        .map(|(method, path)| [code(&format!("{method} {path}")), link.clone()])
+        .collect()
 }
 
 fn page(title: &str, operations: &[&Operation<'_>], objects: &Objects<'_>) -> String {
-    let sections: Vec<String> = operations.iter().map(|operation| operation.section(objects)).collect();
+    let sections: Vec<String> =
+        operations.iter().map(|operation| operation.section(objects)).collect();
     let mut names = BTreeSet::new();
     for operation in operations {
         names.extend(reachable(objects.document, operation.described));
     }
-    let own: Vec<String> = names.difference(objects.shared).map(|name| objects.section(name)).collect();
+    let own: Vec<String> =
+        names.difference(objects.shared).map(|name| objects.section(name)).collect();
     let mut page = format!("# {title}\n\n{INTRODUCTION}\n{}", sections.join("\n"));
     if !own.is_empty() {
         page += &format!("\n## Objects\n\n{}", own.join("\n"));
@@ -122,8 +128,9 @@ fn index(operations: Vec<[String; 2]>, objects: &Objects<'_>) -> String {
         let description = scheme["description"].as_str().unwrap_or_default();
         [credential(name).to_owned(), header(scheme), escape(description)]
     });
-    let errors: Vec<String> =
-        members(&components["responses"]).map(|(name, error)| response(name, error, objects)).collect();
+    let errors: Vec<String> = members(&components["responses"])
+        .map(|(name, error)| response(name, error, objects))
+        .collect();
     let described: Vec<String> = objects.shared.iter().map(|name| objects.section(name)).collect();
     [
         INDEX.to_owned(),
@@ -140,8 +147,11 @@ fn index(operations: Vec<[String; 2]>, objects: &Objects<'_>) -> String {
 fn response(name: &str, response: &Value, objects: &Objects<'_>) -> String {
     let description = response["description"].as_str().expect("a description");
     let headers: Vec<String> = members(&response["headers"]).map(|(name, _)| code(name)).collect();
-    let mut section =
-        format!("### {name}\n\n{}\n* Body: {}\n", paragraph(&escape(&sentence(description))), body(response, objects));
+    let mut section = format!(
+        "### {name}\n\n{}\n* Body: {}\n",
+        paragraph(&escape(&sentence(description))),
+        body(response, objects)
+    );
     if !headers.is_empty() {
         section += &format!("* Headers: {}\n", headers.join(", "));
     }

@@ -25,8 +25,16 @@ const PAGES: [(&str, &str, &[&str]); 4] = [
             "openapi",
         ],
     ),
-    ("cli/organizations.md", "Commands: organizations, users and API keys", &["bootstrap", "org", "user", "key"]),
-    ("cli/apps.md", "Commands: apps and resources", &["client", "restriction", "grant", "resource"]),
+    (
+        "cli/organizations.md",
+        "Commands: organizations, users and API keys",
+        &["bootstrap", "org", "user", "key"],
+    ),
+    (
+        "cli/apps.md",
+        "Commands: apps and resources",
+        &["client", "restriction", "grant", "resource"],
+    ),
     ("cli/events.md", "Commands: webhooks and audit", &["webhook", "audit"]),
 ];
 
@@ -76,7 +84,8 @@ fn the_pages_show_the_help_of_every_command() {
     let program = Program::on_the_default_file();
     let root = help(&program, &[]);
     let everywhere: BTreeSet<&str> = root.arguments.iter().map(|(name, _)| name.as_str()).collect();
-    let known: BTreeSet<&str> = PAGES.iter().flat_map(|(_, _, commands)| *commands).copied().collect();
+    let known: BTreeSet<&str> =
+        PAGES.iter().flat_map(|(_, _, commands)| *commands).copied().collect();
     let commands: BTreeSet<&str> = root.commands.iter().map(String::as_str).collect();
     assert_eq!(known, commands, "each command is on one of the PAGES");
 
@@ -87,12 +96,14 @@ fn the_pages_show_the_help_of_every_command() {
         for name in names {
             collect(&program, vec![(*name).to_owned()], &mut commands);
         }
-        let sections: Vec<String> = commands.iter().map(|command| section(command, &everywhere)).collect();
+        let sections: Vec<String> =
+            commands.iter().map(|command| section(command, &everywhere)).collect();
         rows.extend(commands.iter().filter(|command| command.is_leaf()).map(|command| {
             let name = command.name();
             [format!("[{}]({path}#{})", code(&name), anchor(&name)), escape(&command.help.about)]
         }));
-        pages.push(Page::new(path, format!("# {title}\n\n{INTRODUCTION}\n{}", sections.join("\n"))));
+        pages
+            .push(Page::new(path, format!("# {title}\n\n{INTRODUCTION}\n{}", sections.join("\n"))));
     }
     pages.push(Page::new("cli.md", index(&root, rows)));
     compare(&pages);
@@ -111,12 +122,18 @@ fn index(root: &Help, commands: Vec<[String; 2]>) -> String {
 
 fn section(command: &Command, everywhere: &BTreeSet<&str>) -> String {
     let marks = if command.path.len() == 1 { "##" } else { "###" };
-    let mut section = format!("{marks} {}\n\n{}", command.name(), paragraph(&escape(&command.help.about)));
+    let mut section =
+        format!("{marks} {}\n\n{}", command.name(), paragraph(&escape(&command.help.about)));
     if command.is_leaf() {
         section += &format!("\n```text\n{}\n```\n", command.help.usage);
     }
-    let own: Vec<_> =
-        command.help.arguments.iter().filter(|(name, _)| !everywhere.contains(name.as_str())).map(argument).collect();
+    let own: Vec<_> = command
+        .help
+        .arguments
+        .iter()
+        .filter(|(name, _)| !everywhere.contains(name.as_str()))
+        .map(argument)
+        .collect();
     if !own.is_empty() {
         section += &format!("\n{}", table(["argument", "meaning"], own));
     }
@@ -145,7 +162,8 @@ fn help(program: &Program, path: &[String]) -> Help {
     let part = |heading: &str| parts.get(heading).map(Vec::as_slice).unwrap_or_default();
     let commands = entries(part("Commands:"), 2).into_iter();
     let names = commands.filter_map(|(line, _)| line.split(' ').next().map(str::to_owned));
-    let arguments = [part("Arguments:"), part("Options:")].into_iter().flat_map(|lines| entries(lines, 6));
+    let arguments =
+        [part("Arguments:"), part("Options:")].into_iter().flat_map(|lines| entries(lines, 6));
     Help {
         about: sentences(about.lines()),
         usage: usage.to_owned(),
@@ -192,7 +210,9 @@ fn meaning(lines: &[&str]) -> String {
     let lines = lines.iter().flat_map(|line| {
         let note = line.strip_prefix('[').and_then(|line| line.strip_suffix(']'));
         match (note.and_then(|note| note.split_once(": ")), line.strip_prefix("- ")) {
-            (Some(("env", variable)), _) => vec![String::new(), format!("Environment variable: `{variable}`")],
+            (Some(("env", variable)), _) => {
+                vec![String::new(), format!("Environment variable: `{variable}`")]
+            }
             (Some(("default", value)), _) => vec![String::new(), format!("Default: `{value}`")],
             (_, Some(item)) => vec![String::new(), item.to_owned()],
             _ => vec![(*line).to_owned()],

@@ -29,7 +29,11 @@ fn the_page_lists_the_scopes_of_both_catalogs() {
     let shipped = ScopeCatalog::from_toml(SHIPPED).expect("the shipped catalog");
     let minimal = ScopeCatalog::from_toml(MINIMAL).expect("the minimal catalog");
     for scope in minimal.iter() {
-        assert_eq!(shipped.find(scope.name.as_str()), Some(scope), "one row describes the scope in both catalogs");
+        assert_eq!(
+            shipped.find(scope.name.as_str()),
+            Some(scope),
+            "one row describes the scope in both catalogs"
+        );
     }
 
     let mut page = format!("{INTRODUCTION}\n{}\n{COLUMNS}", marked(&shipped));
@@ -68,17 +72,25 @@ fn row(scope: &Scope, minimal: &ScopeCatalog) -> [String; 5] {
     let name = scope.name.as_str();
     let changes = if scope.changes { "yes" } else { "no" };
     let is_minimal = if minimal.find(name).is_some() { "yes" } else { "no" };
-    [code(name), escape(&scope.description), changes.to_owned(), roles(scope), is_minimal.to_owned()]
+    [
+        code(name),
+        escape(&scope.description),
+        changes.to_owned(),
+        roles(scope),
+        is_minimal.to_owned(),
+    ]
 }
 
 fn roles(scope: &Scope) -> String {
-    let roles: Vec<&str> = Role::ALL.into_iter().filter(|role| role.may_grant(scope)).map(Role::as_str).collect();
+    let roles: Vec<&str> =
+        Role::ALL.into_iter().filter(|role| role.may_grant(scope)).map(Role::as_str).collect();
     if roles.len() == Role::ALL.len() { "all".to_owned() } else { roles.join(", ") }
 }
 
 /// The headings of a catalog, in the order of its file.
 fn headings(catalog: &str) -> Vec<&str> {
     let groups = catalog.lines().skip_while(|line| *line != "[groups]").skip(1);
-    let headings = groups.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = "));
+    let headings =
+        groups.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = "));
     headings.map(|(_, heading)| heading.trim_matches('"')).collect()
 }

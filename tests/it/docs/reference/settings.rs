@@ -31,15 +31,19 @@ struct Setting {
 #[test]
 fn the_page_lists_every_setting_with_its_default() {
     let sections = sections(DEFAULT_TOML);
-    let listed: BTreeSet<String> =
-        sections.iter().flat_map(|section| &section.settings).map(|setting| setting.name.clone()).collect();
+    let listed: BTreeSet<String> = sections
+        .iter()
+        .flat_map(|section| &section.settings)
+        .map(|setting| setting.name.clone())
+        .collect();
     assert_eq!(listed, names(DEFAULT_TOML));
 
     let mut page = INTRODUCTION.to_owned();
     for section in &sections {
         let rows = section.settings.iter().map(row);
         let table = table(["setting", "default", "environment variable", "meaning"], rows);
-        page += &format!("\n## {}\n\n{}\n{table}", section.name, paragraph(&escape(&section.about)));
+        page +=
+            &format!("\n## {}\n\n{}\n{table}", section.name, paragraph(&escape(&section.about)));
     }
     compare(&[Page::new("settings.md", page)]);
 }
@@ -49,7 +53,9 @@ fn row(setting: &Setting) -> [String; 4] {
     let variable = format!("GRANTOR_{}", name.replace('.', "__").to_uppercase());
     let mut meaning = format!("{} Allowed: {}.", setting.about, setting.allowed);
     if setting.is_secret {
-        meaning += &format!(" A secret: `{name}_file` or `{variable}_FILE` can name a file that holds it.");
+        meaning += &format!(
+            " A secret: `{name}_file` or `{variable}_FILE` can name a file that holds it."
+        );
     }
     [code(name), escape(&code(&setting.default)), code(&variable), escape(&meaning)]
 }
@@ -58,7 +64,8 @@ fn row(setting: &Setting) -> [String; 4] {
 fn names(defaults: &str) -> BTreeSet<String> {
     let tables: toml::Table = defaults.parse().expect("TOML");
     let keys = |(section, table): (String, toml::Value)| {
-        let keys = table.as_table().expect("a section").keys().map(|key| format!("{section}.{key}"));
+        let keys =
+            table.as_table().expect("a section").keys().map(|key| format!("{section}.{key}"));
         keys.collect::<Vec<_>>()
     };
     tables.into_iter().flat_map(keys).collect()
@@ -98,6 +105,13 @@ fn setting(name: String, default: String, comment: &[&str]) -> Setting {
     let (secret, words): (Vec<&str>, Vec<&str>) =
         comment.iter().copied().partition(|line| line.starts_with("A secret:"));
     let words = words.join(" ");
-    let (about, allowed) = words.split_once(" Allowed: ").unwrap_or_else(|| panic!("what does {name} allow?"));
-    Setting { name, default, about: about.to_owned(), allowed: allowed.to_owned(), is_secret: !secret.is_empty() }
+    let (about, allowed) =
+        words.split_once(" Allowed: ").unwrap_or_else(|| panic!("what does {name} allow?"));
+    Setting {
+        name,
+        default,
+        about: about.to_owned(),
+        allowed: allowed.to_owned(),
+        is_secret: !secret.is_empty(),
+    }
 }

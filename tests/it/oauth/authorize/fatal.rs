@@ -29,13 +29,28 @@ async fn assert_error(app: &TestApp, query: &str, words: &str) {
         let response = asked_by_a_program(app, method, query).await;
         response.is(400, &json!({"errors": [words]}));
         assert_eq!(response.header("content-type"), Some("application/json"));
-        assert_eq!((response.header("location"), response.header("set-cookie")), (None, None), "{query}");
+        assert_eq!(
+            (response.header("location"), response.header("set-cookie")),
+            (None, None),
+            "{query}"
+        );
     }
     let page = Person::new(app, "").open(&format!("{AUTHORIZE}?{query}")).await;
-    assert_eq!((page.status.as_u16(), page.header("content-type")), (400, Some("text/html; charset=utf-8")), "{query}");
-    assert_eq!((page.header("location"), page.header("refresh"), page.header("set-cookie")), (None, None, None));
+    assert_eq!(
+        (page.status.as_u16(), page.header("content-type")),
+        (400, Some("text/html; charset=utf-8")),
+        "{query}"
+    );
+    assert_eq!(
+        (page.header("location"), page.header("refresh"), page.header("set-cookie")),
+        (None, None, None)
+    );
     let reference = page.header("x-request-id").expect("a request id");
-    assert!(page.text.contains(&format!("<code lang=\"en\">{words}</code>")), "{query}: {}", page.text);
+    assert!(
+        page.text.contains(&format!("<code lang=\"en\">{words}</code>")),
+        "{query}: {}",
+        page.text
+    );
     assert!(page.text.contains(&format!("<code>{reference}</code>")), "{query}: {}", page.text);
 }
 

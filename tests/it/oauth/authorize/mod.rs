@@ -46,7 +46,9 @@ fn text<'a>(tokens: &'a Value, member: &str) -> &'a str {
 
 fn claims(tokens: &Value) -> Value {
     let token = tokens["access_token"].as_str().expect("a token");
-    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64url");
+    let payload = BASE64_URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1).expect("a payload"))
+        .expect("base64url");
     serde_json::from_slice(&payload).expect("JSON")
 }
 

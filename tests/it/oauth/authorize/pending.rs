@@ -13,7 +13,8 @@ use crate::support::{Answer, Engine, TestApp};
 const REDIRECT: &str = "https://app.example/cb";
 const BEHIND_A_PROXY: (&str, &str) = ("http.trusted_proxies", "127.0.0.1");
 const EVE: &str = "eve@mail.example";
-const OVER: &str = "the request was already answered, has expired, or was started in another browser";
+const OVER: &str =
+    "the request was already answered, has expired, or was started in another browser";
 
 /// Asserts the text of the page, and that nothing redirects.
 fn is_over(answer: &Answer) {
@@ -33,7 +34,8 @@ async fn rows(app: &TestApp) -> u64 {
 
 /// Revokes all grants in the middle of the next request, after it has read the grants.
 async fn take_back_during_the_answer(app: &TestApp, engine: Engine) {
-    const SQLITE: &str = "CREATE TRIGGER taken_back AFTER UPDATE ON org_clients BEGIN DELETE FROM grant_scopes; END";
+    const SQLITE: &str =
+        "CREATE TRIGGER taken_back AFTER UPDATE ON org_clients BEGIN DELETE FROM grant_scopes; END";
     const POSTGRES: &str = "
         CREATE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql
             AS 'BEGIN DELETE FROM grant_scopes; RETURN NEW; END';

@@ -237,18 +237,26 @@ async fn the_reference_of_an_error_is_in_the_log() {
     let query = format!("client_id={client_id}&response_type=token&state=the-state-of-the-client");
 
     let refused = server.get(&format!("{AUTHORIZE}?{query}"));
-    let page = plain_http::ask(program.address(), "GET", AUTHORIZE, &[("Accept", "text/html")], "").expect("an answer");
+    let page = plain_http::ask(program.address(), "GET", AUTHORIZE, &[("Accept", "text/html")], "")
+        .expect("an answer");
     let log = server.stop().stderr;
 
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let line = |message: &str| lines.iter().find(|line| line["message"] == message).expect("a line");
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let line =
+        |message: &str| lines.iter().find(|line| line["message"] == message).expect("a line");
     let refusal = line("authorization refused");
     let reference = refused.header("x-request-id").expect("an id");
     let location = refused.header("location").expect("a location");
     assert!(location.contains(&format!("%28reference%20{reference}%29")), "{location}");
     assert_eq!(
         [&refusal["reference"], &refusal["error"], &refusal["reason"], &refusal["client.id"]],
-        [reference, "unsupported_response_type", "response_type is not supported: use code", client_id],
+        [
+            reference,
+            "unsupported_response_type",
+            "response_type is not supported: use code",
+            client_id
+        ],
     );
     let of_page = &line("a page request failed")["reference"];
     assert_eq!(of_page.as_str(), page.header("x-request-id"));

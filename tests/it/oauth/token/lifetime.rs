@@ -24,7 +24,8 @@ const DAY: u64 = 86_400;
 /// Moves the clock to the time of the database, because a sweep does nothing if they differ.
 async fn go_to_the_present(app: &TestApp) {
     let theirs = app.db().unix_millis().await.expect("the time");
-    let ahead = u64::try_from(theirs - START.seconds() * 1_000).expect("later than the tests begin");
+    let ahead =
+        u64::try_from(theirs - START.seconds() * 1_000).expect("later than the tests begin");
     app.clock.advance(Duration::from_millis(ahead));
 }
 
@@ -239,6 +240,7 @@ async fn a_revocation_that_fails_to_commit_is_not_reported_as_done() {
     }
     assert_eq!(garbage.status, 200, "text that is not a token needs no database");
     let revoke = [("client_id", granted.client_id.as_str()), ("token", &tokens.refresh)];
-    until("the database is found again", async || form(&app, REVOKE, &revoke).await.status == 200).await;
+    until("the database is found again", async || form(&app, REVOKE, &revoke).await.status == 200)
+        .await;
     assert!(!granted.is_active(&tokens.access).await);
 }

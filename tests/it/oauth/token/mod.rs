@@ -14,7 +14,9 @@ use grantor::rules::authorization::request::AuthorizationRequest;
 use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
-use crate::support::granted::{Granted, MCP, REDIRECT, TOKEN, Tokens, VERIFIER, asks, form, opened, registered};
+use crate::support::granted::{
+    Granted, MCP, REDIRECT, TOKEN, Tokens, VERIFIER, asks, form, opened, registered,
+};
 use crate::support::{Answer, Engine, START, TestApp, request};
 
 const SECOND: &str = "https://second.example";
@@ -35,7 +37,12 @@ fn answer_with(answer: &Answer, scope: &str, more: Value) -> Value {
     expected
 }
 
-fn access_token_claims(granted: &Granted<'_>, response: &Value, audience: Value, scope: &str) -> Value {
+fn access_token_claims(
+    granted: &Granted<'_>,
+    response: &Value,
+    audience: Value,
+    scope: &str,
+) -> Value {
     json!({
         "iss": granted.app.app.issuer.name,
         "sub": granted.user.id,
@@ -362,7 +369,8 @@ async fn token_requests_over_the_limit_get_retry_after() {
     let app = TestApp::with(Engine::Sqlite, &[("limits.token_per_minute", "2")]).await;
     let peer = grantor::http::Peer("192.0.2.1:1".parse().expect("an address"));
     let post = async || {
-        let request = request(Method::POST, TOKEN).header("content-type", "application/x-www-form-urlencoded");
+        let request = request(Method::POST, TOKEN)
+            .header("content-type", "application/x-www-form-urlencoded");
         app.ask(request.extension(peer)).await
     };
 

@@ -22,7 +22,10 @@ fn invalid_code() -> Value {
 }
 
 fn used_code() -> Value {
-    oauth("invalid_grant", "Invalid code or code verifier: the code was already used, so start the authorization again")
+    oauth(
+        "invalid_grant",
+        "Invalid code or code verifier: the code was already used, so start the authorization again",
+    )
 }
 
 fn unknown_client() -> Value {

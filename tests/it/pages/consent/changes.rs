@@ -14,7 +14,8 @@ use crate::support::{TestApp, TestOperator, restriction_path};
 
 const REDIRECT: &str = "https://app.example/cb";
 const EVE: &str = "eve@mail.example";
-const DISABLED: &str = "the organization of the user has disabled this client: its administrators can enable it again";
+const DISABLED: &str =
+    "the organization of the user has disabled this client: its administrators can enable it again";
 
 async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
     let acme = app.operator("Acme").await;
@@ -26,7 +27,11 @@ fn id_of(client: &McpClient<'_>) -> ClientId {
     ClientId::parse(&client.id).expect("a UUID")
 }
 
-async fn grant(acme: &TestOperator<'_>, client: &McpClient<'_>, person: &Person<'_>) -> Option<Grant> {
+async fn grant(
+    acme: &TestOperator<'_>,
+    client: &McpClient<'_>,
+    person: &Person<'_>,
+) -> Option<Grant> {
     let user_id = person.user_id().await;
     grants::find(acme.app.db(), acme.org_id, id_of(client), user_id).await.expect("is readable")
 }
@@ -37,7 +42,11 @@ async fn agrees_to_what_is_shown_again(
     page: &crate::support::Answer,
 ) -> crate::support::Answer {
     let again = person.submit(&Form::approving(page)).await;
-    assert!(again.header("location").is_some_and(|to| to.starts_with("/consent?")), "{:?}", again.headers);
+    assert!(
+        again.header("location").is_some_and(|to| to.starts_with("/consent?")),
+        "{:?}",
+        again.headers
+    );
     let page = person.follow(again).await;
     person.submit(&Form::approving(&page)).await
 }

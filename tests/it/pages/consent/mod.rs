@@ -33,13 +33,18 @@ async fn stage(app: &TestApp) -> (TestOperator<'_>, McpClient<'_>, Person<'_>) {
 /// The text of a page without markup.
 fn words(page: &Answer) -> String {
     let body = page.text.split("<main>").nth(1).expect("a page");
-    let texts = body.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text.trim()));
+    let texts =
+        body.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text.trim()));
     unescaped(&texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 /// The scopes that have a box, in the order on the page.
 fn boxes(page: &Answer) -> Vec<&str> {
-    page.text.split("name=\"scope\" value=\"").skip(1).filter_map(|tail| tail.split('"').next()).collect()
+    page.text
+        .split("name=\"scope\" value=\"")
+        .skip(1)
+        .filter_map(|tail| tail.split('"').next())
+        .collect()
 }
 
 /// The scopes whose box is ticked.
@@ -234,10 +239,18 @@ on_both! {
 }
 
 /// The program never reads this column, so the test copies it to a column that it reads.
-async fn stored_digest(app: &TestApp, operator: &TestOperator<'_>, engine: crate::support::Engine) -> String {
+async fn stored_digest(
+    app: &TestApp,
+    operator: &TestOperator<'_>,
+    engine: crate::support::Engine,
+) -> String {
     app.execute(match engine {
-        crate::support::Engine::Sqlite => "UPDATE orgs SET name = (SELECT lower(hex(consent_digest)) FROM grants)",
-        crate::support::Engine::Postgres => "UPDATE orgs SET name = (SELECT encode(consent_digest, 'hex') FROM grants)",
+        crate::support::Engine::Sqlite => {
+            "UPDATE orgs SET name = (SELECT lower(hex(consent_digest)) FROM grants)"
+        }
+        crate::support::Engine::Postgres => {
+            "UPDATE orgs SET name = (SELECT encode(consent_digest, 'hex') FROM grants)"
+        }
     })
     .await;
     orgs::find(app.db(), operator.org_id).await.expect("is readable").expect("is there").name

@@ -53,7 +53,11 @@ impl Objects<'_> {
             return code(&value.to_string());
         }
         if let Some(values) = schema["enum"].as_array() {
-            return values.iter().map(|value| code(&value.to_string())).collect::<Vec<_>>().join(", ");
+            return values
+                .iter()
+                .map(|value| code(&value.to_string()))
+                .collect::<Vec<_>>()
+                .join(", ");
         }
         if let Some(choices) = schema["oneOf"].as_array() {
             return choices.iter().map(|choice| self.kind(choice)).collect::<Vec<_>>().join(" or ");
@@ -82,13 +86,25 @@ impl Objects<'_> {
     }
 
     /// A row for the member, unless it only holds others, and the rows of those.
-    fn add_member(&self, path: &str, schema: &Value, is_required: bool, rows: &mut Vec<[String; 4]>) {
+    fn add_member(
+        &self,
+        path: &str,
+        schema: &Value,
+        is_required: bool,
+        rows: &mut Vec<[String; 4]>,
+    ) {
         let items = &schema["items"];
         let holds_others = schema["properties"].is_object() || items["properties"].is_object();
-        let is_plain = is_required && schema["type"].is_string() && schema.get("description").is_none();
+        let is_plain =
+            is_required && schema["type"].is_string() && schema.get("description").is_none();
         if !(holds_others && is_plain) {
             let required = if is_required { "yes" } else { "no" };
-            rows.push([code(path), escape(&self.kind(schema)), required.to_owned(), meaning(schema)]);
+            rows.push([
+                code(path),
+                escape(&self.kind(schema)),
+                required.to_owned(),
+                meaning(schema),
+            ]);
         }
         self.add_members(schema, &format!("{path}."), rows);
         self.add_members(items, &format!("{path}[]."), rows);
@@ -119,7 +135,8 @@ fn object_of(value: &Value) -> Option<&str> {
 
 /// The description and the limits of a value.
 pub fn meaning(schema: &Value) -> String {
-    let description = schema["description"].as_str().map(|text| text.trim_end_matches('.').to_owned());
+    let description =
+        schema["description"].as_str().map(|text| text.trim_end_matches('.').to_owned());
     let limits = [
         between(schema, "minLength", "maxLength", " characters"),
         between(schema, "minItems", "maxItems", " items"),
@@ -134,7 +151,9 @@ pub fn meaning(schema: &Value) -> String {
 fn between(schema: &Value, least: &str, most: &str, unit: &str) -> Option<String> {
     match (schema.get(least), schema.get(most)) {
         (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
-        (Some(least), None) if *least == 1 => Some(format!("At least 1{}", unit.trim_end_matches('s'))),
+        (Some(least), None) if *least == 1 => {
+            Some(format!("At least 1{}", unit.trim_end_matches('s')))
+        }
         (Some(least), None) => Some(format!("At least {least}{unit}")),
         (None, Some(most)) => Some(format!("At most {most}{unit}")),
         (None, None) => None,

@@ -25,12 +25,17 @@ impl<'a> Operation<'a> {
             for method in METHODS {
                 let Some(described) = item.get(method) else { continue };
                 let parameters = [&item["parameters"], &described["parameters"]];
-                let parameters: Vec<&Value> = parameters.into_iter().filter_map(Value::as_array).flatten().collect();
+                let parameters: Vec<&Value> =
+                    parameters.into_iter().filter_map(Value::as_array).flatten().collect();
                 let endpoint = (method.to_uppercase(), path);
-                let same = |other: &&mut Self| other.parameters == parameters && are_alike(other.described, described);
+                let same = |other: &&mut Self| {
+                    other.parameters == parameters && are_alike(other.described, described)
+                };
                 match operations.iter_mut().find(same) {
                     Some(other) => other.endpoints.push(endpoint),
-                    None => operations.push(Self { endpoints: vec![endpoint], described, parameters }),
+                    None => {
+                        operations.push(Self { endpoints: vec![endpoint], described, parameters })
+                    }
                 }
             }
         }
@@ -42,8 +47,10 @@ impl<'a> Operation<'a> {
     }
 
     pub fn section(&self, objects: &Objects<'_>) -> String {
-        let endpoints: Vec<String> = self.endpoints.iter().map(|(method, path)| format!("{method} {path}\n")).collect();
-        let mut section = format!("## {}\n\n```text\n{}```\n\n", escape(self.summary()), endpoints.concat());
+        let endpoints: Vec<String> =
+            self.endpoints.iter().map(|(method, path)| format!("{method} {path}\n")).collect();
+        let mut section =
+            format!("## {}\n\n```text\n{}```\n\n", escape(self.summary()), endpoints.concat());
         if let Some(description) = self.described["description"].as_str() {
             section += &format!("{}\n", paragraph(&escape(&sentence(description))));
         }
@@ -54,7 +61,8 @@ impl<'a> Operation<'a> {
         section += &self.responses(objects);
         if !self.parameters.is_empty() {
             let rows = self.parameters.iter().map(|parameter| parameter_row(parameter, objects));
-            section += &format!("\n{}", table(["parameter", "in", "type", "required", "meaning"], rows));
+            section +=
+                &format!("\n{}", table(["parameter", "in", "type", "required", "meaning"], rows));
         }
         section
     }
@@ -64,7 +72,8 @@ impl<'a> Operation<'a> {
         let mut own = String::new();
         let mut shared: Vec<(&str, Vec<&str>)> = Vec::new();
         for (status, response) in members(&self.described["responses"]) {
-            let name = response["$ref"].as_str().and_then(|reference| reference.strip_prefix(RESPONSES));
+            let name =
+                response["$ref"].as_str().and_then(|reference| reference.strip_prefix(RESPONSES));
             let Some(name) = name else {
                 own += &own_response(status, response, objects);
                 continue;
@@ -94,7 +103,9 @@ fn are_alike(one: &Value, other: &Value) -> bool {
 fn own_response(status: &str, response: &Value, objects: &Objects<'_>) -> String {
     let description = response["description"].as_str().expect("a description");
     match response.get("content") {
-        Some(_) => format!("* {status}: {}. Body: {}\n", escape(description), body(response, objects)),
+        Some(_) => {
+            format!("* {status}: {}. Body: {}\n", escape(description), body(response, objects))
+        }
         None => format!("* {status}: {}\n", escape(description)),
     }
 }
@@ -109,7 +120,8 @@ pub fn body(described: &Value, objects: &Objects<'_>) -> String {
             None => kinds.push((kind, vec![code(media_type)])),
         }
     }
-    let texts = kinds.iter().map(|(kind, media_types)| format!("{kind} as {}", media_types.join(" or ")));
+    let texts =
+        kinds.iter().map(|(kind, media_types)| format!("{kind} as {}", media_types.join(" or ")));
     texts.collect::<Vec<_>>().join("; ")
 }
 
@@ -120,16 +132,22 @@ fn authentication(alternatives: &Value) -> String {
         return "none".to_owned();
     }
     let credentials = |alternative: &Value| {
-        let all: Vec<String> = members(alternative).map(|(name, scopes)| with_scopes(name, scopes)).collect();
+        let all: Vec<String> =
+            members(alternative).map(|(name, scopes)| with_scopes(name, scopes)).collect();
         if all.is_empty() { "none".to_owned() } else { all.join(" and ") }
     };
     alternatives.iter().map(credentials).collect::<Vec<_>>().join(", or ")
 }
 
 fn with_scopes(name: &str, scopes: &Value) -> String {
-    let scopes: Vec<String> = scopes.as_array().into_iter().flatten().filter_map(Value::as_str).map(code).collect();
+    let scopes: Vec<String> =
+        scopes.as_array().into_iter().flatten().filter_map(Value::as_str).map(code).collect();
     let credential = credential(name);
-    if scopes.is_empty() { credential.to_owned() } else { format!("{credential} with {}", scopes.join(" and ")) }
+    if scopes.is_empty() {
+        credential.to_owned()
+    } else {
+        format!("{credential} with {}", scopes.join(" and "))
+    }
 }
 
 /// The name of a security scheme in words.
@@ -146,8 +164,16 @@ pub fn credential(scheme: &str) -> &str {
 fn parameter_row(parameter: &Value, objects: &Objects<'_>) -> [String; 5] {
     let text = |member: &str| parameter[member].as_str().unwrap_or_default();
     let schema = &parameter["schema"];
-    let notes: Vec<String> =
-        [escape(text("description")), meaning(schema)].into_iter().filter(|note| !note.is_empty()).collect();
+    let notes: Vec<String> = [escape(text("description")), meaning(schema)]
+        .into_iter()
+        .filter(|note| !note.is_empty())
+        .collect();
     let required = if parameter["required"] == true { "yes" } else { "no" };
-    [code(text("name")), text("in").to_owned(), escape(&objects.kind(schema)), required.to_owned(), notes.join(". ")]
+    [
+        code(text("name")),
+        text("in").to_owned(),
+        escape(&objects.kind(schema)),
+        required.to_owned(),
+        notes.join(". "),
+    ]
 }

@@ -35,13 +35,19 @@ fn refused() -> Value {
 
 fn not_granted(names: &str) -> Value {
     let remedy = "request fewer, or have the user authorize the client again";
-    oauth("invalid_scope", &format!("scope contains scopes that were not granted ({names}): {remedy}"))
+    oauth(
+        "invalid_scope",
+        &format!("scope contains scopes that were not granted ({names}): {remedy}"),
+    )
 }
 
 fn not_allowed(names: &str) -> Value {
     let rule = "the scopes allowed for the client or the role of the user changed, and an administrator of the \
                 organization can change that";
-    oauth("invalid_scope", &format!("scope contains only scopes that are no longer allowed ({names}): {rule}"))
+    oauth(
+        "invalid_scope",
+        &format!("scope contains only scopes that are no longer allowed ({names}): {rule}"),
+    )
 }
 
 async fn ok(granted: &Granted<'_>, refresh_token: &str) -> Tokens {
@@ -350,6 +356,10 @@ async fn removing_a_key_from_the_ring_does_not_end_current_families() {
         200,
         "a successor that cannot be said again ends nothing"
     );
-    assert_eq!(there.refreshed(&resting.refresh).await.status, 200, "an ancestor that cannot be verified ends nothing");
+    assert_eq!(
+        there.refreshed(&resting.refresh).await.status,
+        200,
+        "an ancestor that cannot be verified ends nothing"
+    );
     assert_eq!(granted.history().await, ["grant.given"]);
 }

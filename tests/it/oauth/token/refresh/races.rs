@@ -38,7 +38,10 @@ async fn assert_within(granted: &Granted<'_>, ceiling: &str, access_tokens: &[St
     let ceiling = ScopeSet::parse(ceiling).expect("scopes");
     for token in access_tokens {
         let response = granted.introspected(token).await;
-        assert!(response["active"] == json!(false) || scopes(&response).is_subset(&ceiling), "{response}");
+        assert!(
+            response["active"] == json!(false) || scopes(&response).is_subset(&ceiling),
+            "{response}"
+        );
     }
 }
 
