@@ -94,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_is_read_from_64_hexadecimal_digits() {
+        let digest = Digest::of("abc");
+        let digits = hex(digest.bytes());
+
+        assert_eq!(Digest::from_hex(&digits), Some(digest));
+        assert_eq!(Digest::from_hex(&digits.to_uppercase()), Some(digest));
+        for malformed in ["", &digits[..32], &digits[..63], &format!("{digits}00"), &"g".repeat(64)]
+        {
+            assert_eq!(Digest::from_hex(malformed), None, "{malformed}");
+        }
+    }
+
+    #[test]
     fn the_digest_is_sha_256_of_the_whole_secret() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 

@@ -313,7 +313,9 @@ mod tests {
 
     fn mistakes_in(text: &str) -> Vec<String> {
         let error = ScopeCatalog::from_toml(text).expect_err("a mistake");
-        error.mistakes().iter().map(ToString::to_string).collect()
+        let mistakes: Vec<String> = error.mistakes().iter().map(ToString::to_string).collect();
+        assert_eq!(error.to_string(), mistakes.join("\n"));
+        mistakes
     }
 
     #[test]

@@ -242,6 +242,18 @@ mod tests {
     use crate::scope::catalog::SHIPPED;
     use crate::scope::scopes_restriction::ScopesRestriction;
 
+    #[test]
+    fn a_token_keeps_the_scopes_that_the_role_of_its_user_permits() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let held = set("mcp_read no_longer_known org_management");
+        let permitted =
+            |required: &str, role| permitted_by_role(&held, &set(required), role, &catalog);
+
+        assert_eq!(permitted("", Role::Admin), held);
+        assert_eq!(permitted("", Role::Standard), set("mcp_read no_longer_known"));
+        assert_eq!(permitted("org_management", Role::Standard), held);
+    }
+
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")
     }

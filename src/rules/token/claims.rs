@@ -177,6 +177,17 @@ mod tests {
     const ISSUER: &str = "https://id.example";
     const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
+    #[test]
+    fn an_audience_is_for_the_resources_that_it_names_in_any_spelling() {
+        let resource = |text: &str| Resource::parse(text).expect("a resource");
+        let api = resource("https://api.example/v1");
+        let audience = Audience::of(&[api.clone(), resource("https://other.example")], ISSUER);
+
+        assert!(audience.is_for(&api) && audience.is_for(&resource("HTTPS://API.example:443/v1")));
+        assert!(!audience.is_for(&resource("https://api.example/v2")));
+        assert!(!Audience::of(&[], ISSUER).is_for(&api));
+    }
+
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("a scope")
     }
