@@ -10,6 +10,7 @@ use crate::actions::webhooks::bind_secrets::bind_unbound_of;
 use crate::actions::webhooks::create_auth_method::{
     AuthMethodError, name_taken, recorded, subject,
 };
+use crate::db::engine::transaction::Tx;
 use crate::db::orgs;
 use crate::db::webhooks::auth_methods::AuthMethod;
 use crate::db::webhooks::secret_bindings::BoundRow;
@@ -47,44 +48,69 @@ pub async fn update_auth_method(
                 if !name_taken(auth_methods::update(&mut *tx, &after).await)? {
                     return Err(AuthMethodError::NoSuchMethod);
                 }
-                if let Some(secret) = &change.client_secret {
-                    bind_unbound_of(tx, &context.ring, org_id).await?;
-                    let binding = secret_bindings::find_for_auth_method(&mut *tx, org_id, id)
-                        .await?
-                        .flatten()
-                        .unwrap_or_default();
-                    let user_id = by.actor.user_id();
-                    if change.access_token_url.is_none()
-                        && !may_omit_url(
-                            &binding,
-                            user_id,
-                            &before.secret_origin,
-                            &after.secret_origin,
-                        )
-                    {
-                        return Err(UrlMissing.into());
-                    }
-                    let is_same = is_same_secret(&context.ring, &before, &after, secret);
-                    let binding = binding.given_again(is_same, user_id, context.clock.now());
-                    secret_bindings::set(&mut *tx, BoundRow::AuthMethod(id), &binding).await?;
-                }
-                let (old, mut new) = difference(&before, &after);
-                if change.client_secret.is_some() {
-                    new["client_secret"] = json!("changed");
-                }
-                let (action, subject) = ("auth_method.changed", subject(&after));
-                let change = Change {
-                    org_id,
-                    action,
-                    subject: &subject,
-                    before: Some(old),
-                    after: Some(new),
-                };
-                audit::record(context, tx, by, change).await?;
+                let changed = Changed { before: &before, after: &after, change };
+                bind_secret(context, tx, &changed, by).await?;
+                record_change(context, tx, &changed, by).await?;
                 Ok(after)
             })
         })
         .await
+}
+
+struct Changed<'a> {
+    before: &'a AuthMethod,
+    after: &'a AuthMethod,
+    change: &'a AuthMethodChange,
+}
+
+/// Binds a new secret to the user who sent it. Fails if the user must also send the URL that gets
+/// the secret.
+async fn bind_secret(
+    context: &Context,
+    tx: &mut Tx,
+    changed: &Changed<'_>,
+    by: &AuditActor,
+) -> Result<(), AuthMethodError> {
+    let Changed { before, after, change } = changed;
+    let Some(secret) = &change.client_secret else { return Ok(()) };
+    bind_unbound_of(tx, &context.ring, after.org_id).await?;
+    let binding = secret_bindings::find_for_auth_method(&mut *tx, after.org_id, after.id)
+        .await?
+        .flatten()
+        .unwrap_or_default();
+    let user_id = by.actor.user_id();
+    let (secret_origin, url_origin) = (&before.secret_origin, &after.secret_origin);
+    if change.access_token_url.is_none()
+        && !may_omit_url(&binding, user_id, secret_origin, url_origin)
+    {
+        return Err(UrlMissing.into());
+    }
+    let is_same = is_same_secret(&context.ring, before, after, secret);
+    let binding = binding.given_again(is_same, user_id, context.clock.now());
+    secret_bindings::set(&mut *tx, BoundRow::AuthMethod(after.id), &binding).await?;
+    Ok(())
+}
+
+async fn record_change(
+    context: &Context,
+    tx: &mut Tx,
+    changed: &Changed<'_>,
+    by: &AuditActor,
+) -> Result<(), AuthMethodError> {
+    let (old, mut new) = difference(changed.before, changed.after);
+    if changed.change.client_secret.is_some() {
+        new["client_secret"] = json!("changed");
+    }
+    let subject = subject(changed.after);
+    let change = Change {
+        org_id: changed.after.org_id,
+        action: "auth_method.changed",
+        subject: &subject,
+        before: Some(old),
+        after: Some(new),
+    };
+    audit::record(context, tx, by, change).await?;
+    Ok(())
 }
 
 /// A stored secret that cannot be opened counts as different. A secret for another server also

@@ -39,12 +39,8 @@ pub async fn update_webhook(
                 if after.auth_method_id != before.auth_method_id {
                     check_auth_method(tx, org_id, after.auth_method_id).await?;
                 }
-                let replaced = replaced(
-                    &before,
-                    &after,
-                    secrets.custom_headers != headers_before,
-                    signing_secret.is_some(),
-                );
+                let has_new_headers = secrets.custom_headers != headers_before;
+                let replaced = replaced(&before, &after, has_new_headers, signing_secret.is_some());
                 let bound =
                     bind_secrets(context, tx, &after, secrets.custom_headers.as_ref(), by).await?;
                 if after == before && replaced.is_empty() && bound.is_empty() {
@@ -58,17 +54,13 @@ pub async fn update_webhook(
                 if !webhooks::update(&mut *tx, &after).await.map_err(WebhookError::of_row)? {
                     return Err(WebhookError::NoSuchWebhook);
                 }
-                let (subject, recorded_before) =
-                    (format!("webhook:{}", after.id), Some(recorded(&before)));
-                let recorded_after =
-                    Some(with_bound(with_replaced(recorded(&after), &replaced), &bound));
-                let action = "webhook.changed";
+                let subject = format!("webhook:{}", after.id);
                 let change = Change {
                     org_id,
-                    action,
+                    action: "webhook.changed",
                     subject: &subject,
-                    before: recorded_before,
-                    after: recorded_after,
+                    before: Some(recorded(&before)),
+                    after: Some(with_bound(with_replaced(recorded(&after), &replaced), &bound)),
                 };
                 audit::record(context, tx, by, change).await?;
                 Ok(DecryptedWebhook {

@@ -192,7 +192,8 @@ impl AccountPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::views::gallery::{account, html};
+    use crate::http::views::gallery::account::account;
+    use crate::http::views::gallery::html;
 
     #[test]
     fn a_notice_can_be_parsed_from_its_own_text() {

@@ -60,7 +60,8 @@ impl ChoosePasswordPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::views::gallery::{choose_password, html};
+    use crate::http::views::gallery::html;
+    use crate::http::views::gallery::sign_in::choose_password;
 
     #[test]
     fn the_page_has_one_password_field_and_it_refers_to_the_failure() {

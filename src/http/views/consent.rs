@@ -218,7 +218,8 @@ impl ConsentPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::views::gallery::{client, consent, html};
+    use crate::http::views::gallery::consent::{client, consent};
+    use crate::http::views::gallery::html;
     use crate::http::views::scope_groups::ScopeChoice;
 
     fn shown(page: &ConsentPage) -> String {

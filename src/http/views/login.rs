@@ -79,7 +79,8 @@ impl LoginPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::views::gallery::{html, login};
+    use crate::http::views::gallery::html;
+    use crate::http::views::gallery::sign_in::login;
 
     #[test]
     fn a_failure_has_its_status_and_retry_after() {

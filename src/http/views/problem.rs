@@ -98,7 +98,8 @@ impl ProblemPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::views::gallery::{html, problems};
+    use crate::http::views::gallery::html;
+    use crate::http::views::gallery::problems::problems;
 
     fn page_of(problem: Problem) -> ProblemPage {
         ProblemPage {
