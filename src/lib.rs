@@ -41,6 +41,9 @@
 //! | revoking a grant, and its audit event | `rules/audit/catalog.rs` | `actions/grants/revoke_grant.rs`, `actions/grants/revoked_grants.rs`, `actions/audit.rs` | `db/grants/revocations.rs`, `db/audit_events.rs` | `http/pages/account.rs`, `cli/grant.rs` | `tests/it/pages/account.rs`, `tests/it/actions/audit.rs` |
 //! | signing-key rotation | `rules/token/signing_period.rs` | `actions/signing_keys/rotate.rs` | `db/keys/signing_keys.rs` | `cli/keys/rotate.rs`, `sweeper.rs` | `tests/it/db/keys/signing_keys.rs`, `tests/it/cli/keys/rotate.rs` |
 //! | webhooks | `rules/webhook/mod.rs` | `actions/webhooks/publish_events.rs` | `db/webhooks/outbox.rs` | `http/api/webhooks.rs`, `delivery/sender.rs` | `tests/it/api/webhooks.rs`, `tests/it/delivery/deliver.rs` |
+//! | sign-in limits | | `actions/sign_in/mod.rs` | `db/users/sign_in_failures.rs` | `http/middleware/sign_in_attempts.rs` | `tests/it/pages/sign_in_limits.rs` |
+//! | slow request bodies | `limits/intake.rs` | | | `http/middleware/body.rs` | `tests/it/network/slow_bodies.rs` |
+//! | webhook retries | `rules/webhook/delivery.rs` | | `db/webhooks/lanes.rs` | `delivery/sender.rs` | `tests/it/delivery/deliver.rs` |
 //! | rate limits | `limits/rate_limit.rs` | | | `http/middleware/policy.rs`, `http/middleware/edge.rs` | `tests/it/middleware/rate_limit.rs` |
 //! | transaction retry | | `actions/transact.rs` | `db/engine/transaction.rs` | | `tests/it/actions/transact.rs` |
 //! | outgoing guard | `rules/syntax/address.rs` | | | `outgoing/target.rs`, `outgoing/resolver.rs` | `tests/it/outgoing.rs` |

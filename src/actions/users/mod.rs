@@ -1,7 +1,9 @@
 //! Creating, disabling and removing users, and changing their memberships.
 
-pub mod change_membership;
 pub mod create_user;
 pub mod disable_user;
 mod end_access;
-pub mod remove_user;
+pub mod membership;
+pub mod remove_member;
+pub mod remove_temporary_user;
+pub mod set_role;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::users::change_membership;
-use crate::actions::users::change_membership::NewRole;
+use crate::actions::users::set_role;
+use crate::actions::users::set_role::NewRole;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -36,7 +36,7 @@ pub async fn set_role(
     let org = org.find(context).await?;
     let by = AuditActor::COMMAND_LINE;
     let new = NewRole { org_id: org.id, email, role };
-    let set = change_membership::set_role(context, &empty_cache(), new, &by).await;
+    let set = set_role::set_role(context, &empty_cache(), new, &by).await;
     let set = set.map_err(Failure::failed)?;
     let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});
     output::item(output, &shown, || match set.before == role {

@@ -4,7 +4,7 @@
 //! The row contains the digest of the current refresh token. A rotation is one UPDATE whose
 //! condition is the state that the decision was based on. Only one of two concurrent rotations
 //! succeeds, and none after the family was revoked or lost scopes. On Postgres a rotation usually
-//! changes no indexed column, so it writes no index.
+//! changes no indexed column, so it writes no index. Migration 0004 creates the table.
 
 pub mod active_tokens;
 pub mod last_tokens;

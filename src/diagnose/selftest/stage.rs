@@ -5,7 +5,7 @@ use crate::actions::context::Context;
 use crate::actions::orgs::create_org;
 use crate::actions::users::create_user;
 use crate::actions::users::create_user::NewMember;
-use crate::actions::users::remove_user;
+use crate::actions::users::remove_temporary_user;
 use crate::cli::arguments::org::{SELFTEST_ORG, find_org};
 use crate::cli::failure::Failure;
 use crate::db::{orgs, resources};
@@ -76,7 +76,7 @@ impl Stage {
         client_id: Option<ClientId>,
     ) -> Result<(), Failure> {
         let resource = resources::delete(&context.db, self.resource_id).await;
-        remove_user::remove_user(
+        remove_temporary_user::remove_temporary_user(
             context,
             self.org_id,
             self.user_id,

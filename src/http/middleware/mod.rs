@@ -1,6 +1,5 @@
 //! What runs before the handlers: connections, client address, limits, CORS and request bodies.
 
-pub mod attempts;
 pub mod audience;
 pub mod body;
 pub mod client_ip;
@@ -9,4 +8,5 @@ pub mod edge;
 pub mod listen;
 pub mod origin;
 pub mod policy;
+pub mod sign_in_attempts;
 pub mod unread;

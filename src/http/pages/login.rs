@@ -1,4 +1,4 @@
-//! `GET` and `POST /login`, `POST /logout`. `http/middleware/attempts.rs` limits the attempts.
+//! `GET` and `POST /login`, `POST /logout`. `http/middleware/sign_in_attempts.rs` limits the attempts.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::extract::{PageForm, RequestHandle};
-use crate::http::middleware::attempts::Attempt;
+use crate::http::middleware::sign_in_attempts::Attempt;
 use crate::http::oauth::authorize::flow::Flow;
 use crate::http::redirect::see_other;
 use crate::http::views::{LoginFailure, LoginPage};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use grantor::actions::clients::disable_client::{disable_client, enable_client};
 use grantor::actions::grants::revoke_grant::revoke_grant;
 use grantor::actions::users::disable_user;
-use grantor::actions::users::remove_user;
+use grantor::actions::users::remove_temporary_user;
 use grantor::db::grants;
 use serde_json::json;
 use uuid::Uuid;
@@ -58,7 +58,7 @@ on_both! {
         app.execute("DELETE FROM authorization_codes").await;
 
         let removed = events_of(&app, async || {
-            remove_user::remove_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
+            remove_temporary_user::remove_temporary_user(app.context(), eve.org_id(), eve.user.id, None, &BY).await.expect("is removed");
         })
         .await;
 

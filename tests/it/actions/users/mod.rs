@@ -1,6 +1,6 @@
 //! Actions on users and memberships.
 
 mod accounts;
-mod change_membership;
 mod end_access;
-mod remove_user;
+mod membership;
+mod remove_temporary_user;

@@ -14,7 +14,7 @@ use crate::rules::id::{OrgId, UserId};
 use crate::rules::webhook::event::RevocationCause;
 
 /// Also removes the organization's row for `client_id`, unless an operator changed that row.
-pub async fn remove_user(
+pub async fn remove_temporary_user(
     context: &Context,
     org_id: OrgId,
     user_id: UserId,

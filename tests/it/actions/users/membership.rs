@@ -8,11 +8,13 @@ use grantor::actions::authorize::offer_scopes;
 use grantor::actions::keys::create_key;
 use grantor::actions::orgs::create_org;
 use grantor::actions::orgs::rename_org;
-use grantor::actions::users::change_membership;
-use grantor::actions::users::change_membership::{MembershipError, NewRole, Removed};
 use grantor::actions::users::create_user;
 use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
+use grantor::actions::users::membership::MembershipError;
+use grantor::actions::users::remove_member::{Removed, remove_member};
+use grantor::actions::users::set_role;
+use grantor::actions::users::set_role::NewRole;
 use grantor::db::audit_events::AuditEvent;
 use grantor::db::orgs::memberships;
 use grantor::db::users;
@@ -37,11 +39,11 @@ async fn set_role(
     role: Role,
 ) -> Result<(), MembershipError> {
     let new = NewRole { org_id, email, role };
-    change_membership::set_role(app.context(), &app.app.callers, new, &BY).await.map(drop)
+    set_role::set_role(app.context(), &app.app.callers, new, &BY).await.map(drop)
 }
 
 async fn remove(app: &TestApp, org_id: OrgId, email: &str) -> Result<Removed, MembershipError> {
-    change_membership::remove_member(app.context(), &app.app.callers, org_id, email, &BY).await
+    remove_member(app.context(), &app.app.callers, org_id, email, &BY).await
 }
 
 /// Ends only the membership. Keys, grants and tokens are kept.

@@ -1,7 +1,7 @@
 //! Removing a temporary user deletes everything that belongs to them.
 
 use grantor::actions::audit::AuditActor;
-use grantor::actions::users::remove_user;
+use grantor::actions::users::remove_temporary_user;
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::users::sessions;
 use grantor::db::{clients, grants, users};
@@ -28,7 +28,7 @@ on_both! {
         assert!(sessions::insert_if_password_is(db, &session, "hash of ada").await.expect("is inserted"));
 
         let (org, client, by) = (org_id(1), Some(client_id(1)), AuditActor::COMMAND_LINE);
-        remove_user::remove_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
+        remove_temporary_user::remove_temporary_user(app.context(), org, user_id(1), client, &by).await.expect("is removed");
 
         assert_eq!(users::find(db, user_id(1)).await.expect("is readable"), None);
         assert_eq!(memberships::list_orgs(db, user_id(1)).await.expect("is readable"), []);
