@@ -1,10 +1,12 @@
 //! Random bytes, and the ids, keys and tokens made from them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -119,12 +121,39 @@ impl RequestIds {
         Self { key: random.bytes(), next: AtomicU64::new(0) }
     }
 
-    /// Returns 64 bits as 16 hexadecimal digits.
-    pub fn next(&self) -> String {
+    pub fn next(&self) -> RequestId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let digest =
             Sha256::new().chain_update(self.key).chain_update(number.to_le_bytes()).finalize();
-        hex(&digest[..8])
+        let mut digits = [b'0'; 16];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        RequestId(digits)
+    }
+}
+
+/// 64 bits as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl RequestId {
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -169,17 +198,17 @@ mod tests {
     fn a_request_id_does_not_reveal_the_next_one() {
         let ids = RequestIds::new(&Random::seeded(7));
         let (first, second) = (ids.next(), ids.next());
-        let undo = |text: &str| {
+        let undo = |id: RequestId| {
             let shifted_back = |z: u64, by: u32| z ^ (z >> by) ^ (z >> (2 * by));
-            let z =
-                u64::from_le_bytes(u64::from_str_radix(text, 16).expect("16 digits").to_be_bytes());
+            let z = u64::from_le_bytes(
+                u64::from_str_radix(id.as_str(), 16).expect("16 digits").to_be_bytes(),
+            );
             let z = shifted_back(z, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
             let z = shifted_back(z, 27).wrapping_mul(0x96de_1b17_3f11_9089);
             shifted_back(z, 30)
         };
 
-        assert_eq!((first.len(), second.len()), (16, 16));
-        assert_ne!(undo(&second).wrapping_sub(undo(&first)), 0x9e37_79b9_7f4a_7c15);
+        assert_ne!(undo(second).wrapping_sub(undo(first)), 0x9e37_79b9_7f4a_7c15);
         assert_ne!(first, RequestIds::new(&Random::seeded(8)).next());
     }
 

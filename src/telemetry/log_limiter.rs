@@ -21,22 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
 use crate::rules::syntax::network::Network;
-
-/// The route and the network of the current request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestSource {
-    pub route: &'static str,
-    pub network: Network,
-}
-
-tokio::task_local! {
-    static REQUEST: RequestSource;
-}
-
-/// Runs a request handler, whose log lines are limited.
-pub async fn with_request_source<T>(source: RequestSource, handler: impl Future<Output = T>) -> T {
-    REQUEST.scope(source, handler).await
-}
+use crate::telemetry::current_request::CurrentRequest;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Beyond this number, networks and errors are not distinguished.
@@ -91,12 +76,12 @@ impl LogLimiter {
         GLOBAL.get_or_init(|| Self::new(Clock::system())).clone()
     }
 
-    fn admits(&self, event: &Event<'_>, source: RequestSource) -> bool {
+    fn admits(&self, event: &Event<'_>, request: &CurrentRequest) -> bool {
         let now = self.0.clock.elapsed();
         let mut kind = Kind {
             callsite: event.metadata().callsite(),
-            route: source.route,
-            network: Some(source.network),
+            route: request.route,
+            network: Some(request.address.into()),
             error: error(event),
         };
         let mut kinds = self.lock();
@@ -183,11 +168,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let is_bounded = *event.metadata().level() <= Level::INFO;
-        let source = REQUEST.try_with(|source| *source).ok().filter(|_| is_bounded);
-        match source {
-            Some(source) if !self.lines.admits(event, source) => Ok(()),
-            _ => self.inner.format_event(context, writer, event),
-        }
+        let is_admitted = !is_bounded
+            || CurrentRequest::with(|request| self.lines.admits(event, request)).unwrap_or(true);
+        if is_admitted { self.inner.format_event(context, writer, event) } else { Ok(()) }
     }
 }
 
@@ -228,12 +211,15 @@ fn error(event: &Event<'_>) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::net::Ipv4Addr;
 
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::random::{Random, RequestIds};
     use crate::rules::timestamp::Timestamp;
+    use crate::telemetry::current_request::SpanName;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -272,7 +258,10 @@ mod tests {
     }
 
     fn within(route: &'static str, number: u32, work: impl FnOnce()) {
-        REQUEST.sync_scope(RequestSource { route, network: Network::V4(number) }, work);
+        let address = Ipv4Addr::from_bits(number).into();
+        let id = RequestIds::new(&Random::seeded(1)).next();
+        let (method, name) = ("GET", SpanName::Request);
+        CurrentRequest { id, method, route, address, name }.sync_scope(work);
     }
 
     fn refuse(detail: u32) {

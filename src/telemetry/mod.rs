@@ -1,9 +1,11 @@
 //! Logs and traces. Logs go to standard error, as text on a terminal and as JSON otherwise. Spans
 //! are exported by OTLP if the standard `OTEL_*` variables name a collector.
 
+pub mod current_request;
 mod log_limiter;
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
@@ -19,8 +21,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
+use crate::telemetry::current_request::WithRequest;
+pub use crate::telemetry::log_limiter::report;
 use crate::telemetry::log_limiter::{Limited, LogLimiter};
-pub use crate::telemetry::log_limiter::{RequestSource, report, with_request_source};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -38,10 +41,18 @@ pub enum TelemetryError {
 #[must_use = "spans are lost when this is dropped early"]
 pub struct Telemetry(Option<SdkTracerProvider>);
 
+/// Whether a collector receives the spans of this process.
+static EXPORTS_SPANS: AtomicBool = AtomicBool::new(false);
+
+pub fn spans_are_exported() -> bool {
+    EXPORTS_SPANS.load(Ordering::Relaxed)
+}
+
 /// Sets up logging and tracing. Must be called once, before the server starts.
 pub fn start(level: &str, format: LogFormat) -> Result<Telemetry, TelemetryError> {
     let filter = filter(level)?;
     let provider = collector_is_named().then(otlp).transpose()?;
+    EXPORTS_SPANS.store(provider.is_some(), Ordering::Relaxed);
     let spans = provider
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("grantor")));
@@ -91,26 +102,30 @@ fn log(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     };
     if text {
         let colors = std::io::stderr().is_terminal();
-        let format = Limited::new(fmt::format().with_target(false), limiter);
+        let format = WithRequest::as_text(fmt::format().with_target(false).with_ansi(colors));
+        let format = Limited::new(format, limiter);
         fmt::layer().with_ansi(colors).event_format(format).with_writer(std::io::stderr).boxed()
     } else {
         let format = Limited::new(json(), limiter);
-        let layer =
-            fmt::layer().with_ansi(false).fmt_fields(JsonFields::new()).event_format(format);
-        layer.with_writer(std::io::stderr).boxed()
+        fmt::layer()
+            .with_ansi(false)
+            .fmt_fields(JsonFields::new())
+            .event_format(format)
+            .with_writer(std::io::stderr)
+            .boxed()
     }
 }
 
 /// One object per line: the fields of the event, and in `span` those of the request.
 fn json() -> EscapedJson {
-    EscapedJson(
-        fmt::format().json().flatten_event(true).with_current_span(true).with_span_list(false),
-    )
+    let event =
+        fmt::format().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    EscapedJson(WithRequest::as_json(event))
 }
 
 /// JSON in which DEL and the C1 controls are escaped too. RFC 8259 requires that only for the
 /// controls below U+0020, but some terminals obey U+009B like an escape sequence.
-struct EscapedJson(Format<Json>);
+struct EscapedJson(WithRequest<Format<Json>>);
 
 impl<S, N> FormatEvent<S, N> for EscapedJson
 where
@@ -178,6 +193,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::random::{Random, RequestIds};
+    use crate::telemetry::current_request::{CurrentRequest, SpanName};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -205,6 +222,13 @@ mod tests {
         String::from_utf8(bytes).expect("is text")
     }
 
+    fn request(route: &'static str) -> CurrentRequest {
+        let address = "192.0.2.1".parse().expect("an address");
+        let id = RequestIds::new(&Random::seeded(1)).next();
+        let (method, name) = ("GET", SpanName::Request);
+        CurrentRequest { id, method, route, address, name }
+    }
+
     fn parsed(text: &str) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     }
@@ -212,11 +236,9 @@ mod tests {
     #[test]
     fn a_line_has_the_fields_of_the_event_and_of_the_request() {
         let text = written(|| {
-            let request =
-                tracing::info_span!("request", request.id = "abc", route = tracing::field::Empty)
-                    .entered();
-            request.record("route", "/a");
-            tracing::warn!(count = 3, good = true, name = "x", "it happened");
+            request("/a").sync_scope(|| {
+                tracing::warn!(count = 3, good = true, name = "x", "it happened");
+            });
         });
 
         let mut lines = parsed(&text);
@@ -232,7 +254,13 @@ mod tests {
                 "good": true,
                 "name": "x",
                 "target": "grantor::telemetry::tests",
-                "span": {"name": "request", "request.id": "abc", "route": "/a"},
+                "span": {
+                    "name": "request",
+                    "request.id": request("/a").id.as_str(),
+                    "method": "GET",
+                    "route": "/a",
+                    "address": "192.0.2.1",
+                },
             })]
         );
     }
@@ -242,16 +270,14 @@ mod tests {
         let hostile = "a\"}\n{\"level\":\"ERROR\"}\u{1b}[31m\\\u{7f}\u{85}\u{9b}31m\u{a0}é";
 
         let text = written(|| {
-            let _request = tracing::info_span!("request", hostile).entered();
-            tracing::info!(name = hostile, error = %hostile, "registered");
+            request("/a").sync_scope(|| {
+                tracing::info!(name = hostile, error = %hostile, "registered");
+            });
         });
 
         let lines = parsed(&text);
         assert_eq!(lines.len(), 1);
-        assert_eq!(
-            [&lines[0]["name"], &lines[0]["error"], &lines[0]["span"]["hostile"]],
-            [hostile; 3]
-        );
+        assert_eq!([&lines[0]["name"], &lines[0]["error"]], [hostile; 2]);
         let without_end = text.strip_suffix('\n').expect("a line");
         assert!(!without_end.chars().any(char::is_control), "{text:?}");
     }

@@ -257,7 +257,7 @@ pub fn page_response(
     language: Language,
     origin: Option<&Origin>,
 ) -> Response {
-    let reference = origin.map(|origin| &*origin.request_id);
+    let reference = origin.map(|origin| origin.request_id.as_str());
     let answer = error.response();
     log(error, &answer, reference);
     if let (PageError::TooMany(refusal) | PageError::TooManyWaiting(refusal), false) =

@@ -161,7 +161,7 @@ impl Browser {
 
     /// The request id, which the operator finds in the log.
     pub fn reference(&self) -> &str {
-        self.origin.as_ref().map_or("unknown", |origin| &origin.request_id)
+        self.origin.as_ref().map_or("unknown", |origin| origin.request_id.as_str())
     }
 
     /// Sets the binding cookie if the browser does not have it yet.

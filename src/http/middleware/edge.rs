@@ -31,7 +31,7 @@ use crate::http::middleware::policy::{Cors, Limit, Policy};
 use crate::http::middleware::unread::UnreadBody;
 use crate::limits::intake::{Arrival, Precedence, Slot};
 use crate::limits::rate_limit::{Class, Counted};
-use crate::telemetry::{RequestSource, with_request_source};
+use crate::telemetry::current_request::{CurrentRequest, SpanName};
 
 /// Marks a request with credentials of the management API. It counts against the limit of its
 /// source only if the credentials turn out to be wrong.
@@ -73,28 +73,33 @@ impl Edge {
     }
 }
 
+/// The number of headers that every response may get here.
+const ADDED_HEADERS: usize = 8;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+pub async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let origin = origin(&edge.app, &request);
+    let current = CurrentRequest {
+        id: origin.request_id,
+        method: method_label(request.method()),
+        route: edge.label,
+        address: origin.address,
+        name: SpanName::Request,
+    };
+    let span = current.span();
+    // The state of a request is large. In a box it is not copied each time it is wrapped.
+    current.scope(Box::pin(respond(edge, origin, request, next))).instrument(span).await
+}
+
+async fn respond(edge: Edge, origin: Origin, mut request: Request, next: Next) -> Response {
     let Edge { app, label: route, policy } = edge;
     let policy = policy.unwrap_or_else(|| Policy::of_unknown(request.uri().path()));
     let started = app.context.clock.elapsed();
-    let origin = origin(&app, &request);
     let method = method_label(request.method());
-    let span = tracing::info_span!(
-        "request",
-        request.id = &*origin.request_id,
-        method,
-        route,
-        address = %origin.address,
-    );
-    request.extensions_mut().insert(origin.clone());
+    request.extensions_mut().insert(origin);
     let unread = UnreadBody::lend(&mut request);
 
-    let source = RequestSource { route, network: origin.address.into() };
-    let mut response = with_request_source(source, guarded(&app, policy, request, next, &origin))
-        .instrument(span.clone())
-        .await;
+    let mut response = guarded(&app, policy, request, next, &origin).await;
 
     add_headers(&app, policy, response.headers_mut(), &origin);
     let took = app.context.clock.elapsed().saturating_sub(started);
@@ -103,7 +108,7 @@ pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if let Some(class) = response.extensions().get::<Class>() {
         app.metrics.refused(class.name());
     }
-    span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
+    tracing::debug!(status, took_us = took.as_micros() as u64, "answered");
     if let Some(unread) = unread
         && !unread.drain(BodyBounds::of(&app.config).after(took)).await
     {
@@ -123,14 +128,14 @@ async fn guarded(
     let is_page =
         policy.audience == Audience::Page && wants_a_page(request.method(), request.headers());
     let as_page = is_page.then(|| preferred_language(request.headers()));
-    let respond = |error: ApiError| match as_page {
+    let refuse = |error: ApiError| match as_page {
         Some(language) => page_response(&error.into(), true, language, Some(origin)),
         None => error.response_for(policy.audience),
     };
     let deferred = DeferredCount::of(&request, policy.limit);
     let is_counted = deferred.is_none() && policy.limit != Limit::Handler;
     if let Err(refused) = check(app, &request, origin, is_counted) {
-        return respond(refused);
+        return refuse(refused);
     }
     if let Some(deferred) = deferred.clone() {
         request.extensions_mut().insert(deferred);
@@ -138,7 +143,7 @@ async fn guarded(
     if policy.cors == Cors::AnyOrigin && cors::is_preflight(request.method(), request.headers()) {
         return cors::preflight();
     }
-    let Some(slot) = slot(app, policy.limit) else { return respond(ApiError::Busy) };
+    let Some(slot) = slot(app, policy.limit) else { return refuse(ApiError::Busy) };
     let (_owned, _shared) = match request.body().is_end_stream() {
         true => (Some(slot), None),
         false => (None, Some(attach_slot(app, slot, &mut request, origin))),
@@ -148,12 +153,12 @@ async fn guarded(
         Ok(Ok(response)) => shaped_for(policy.audience, response),
         // A bug becomes a 500 and the connection stays open. The panic hook has logged the
         // location.
-        Ok(Err(_)) => respond(ApiError::Panicked),
-        Err(_) => respond(ApiError::TookTooLong),
+        Ok(Err(_)) => refuse(ApiError::Panicked),
+        Err(_) => refuse(ApiError::TookTooLong),
     };
     match deferred {
         Some(deferred) if !deferred.is_settled.load(Ordering::Relaxed) => {
-            count(app, origin).map_or_else(respond, |()| response)
+            count(app, origin).map_or_else(refuse, |()| response)
         }
         _ => response,
     }
@@ -203,8 +208,7 @@ fn origin(app: &App, request: &Request) -> Origin {
     let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let Peer(peer) = request.extensions().get::<Peer>().copied().unwrap_or(Peer(unknown));
     let address = client_address(peer.ip(), request.headers(), &app.config.http.trusted_proxies);
-    let request_id = app.request_ids.next().into();
-    Origin { request_id, address }
+    Origin { request_id: app.request_ids.next(), address }
 }
 
 /// Maps unknown methods to one label, so that the number of labels is bounded.
@@ -222,7 +226,9 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 fn add_headers(app: &App, policy: Policy, headers: &mut HeaderMap, origin: &Origin) {
-    if let Ok(id) = HeaderValue::from_str(&origin.request_id) {
+    // At once, since a map that grows step by step is copied at each step.
+    headers.reserve(ADDED_HEADERS);
+    if let Ok(id) = HeaderValue::from_str(origin.request_id.as_str()) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
