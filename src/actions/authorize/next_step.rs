@@ -29,7 +29,7 @@ pub enum NextStep {
     /// The user does not belong to an organization.
     NoOrganization,
     /// The organization has disabled the client.
-    Disabled,
+    Disabled(OrgId),
     /// None of the requested scopes can be granted in this organization.
     Withheld(OrgId, ScopesRefused),
 }
@@ -90,7 +90,7 @@ async fn consent_step(
         Ok(offer) => Ok(NextStep::Consent(org_id, Box::new(offer))),
         // The membership ended a moment ago.
         Err(OfferError::NotAMember) => Ok(NextStep::NoOrganization),
-        Err(OfferError::Disabled) => Ok(NextStep::Disabled),
+        Err(OfferError::Disabled) => Ok(NextStep::Disabled(org_id)),
         Err(OfferError::Refused(refused)) => Ok(NextStep::Withheld(org_id, refused)),
         Err(OfferError::Db(cause)) => Err(cause),
     }

@@ -1,5 +1,6 @@
 //! `grantor client disable` and `grantor client enable`.
 
+use clap::Args;
 use serde_json::json;
 
 use crate::actions::audit::AuditActor;
@@ -11,19 +12,36 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::effect::last_token;
 use crate::cli::output::{Output, counted, quoted};
+use crate::rules::client::disabled_reason::DisabledReason;
 use crate::rules::timestamp::Timestamp;
 
-pub async fn disable(context: &Context, target: &AppTarget, output: Output) -> Result<(), Failure> {
-    let (org, app) = target.find(context).await?;
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: AppTarget,
+    /// Why, in one line of at most 300 characters. People who try to authorize the app see it.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+pub async fn disable(
+    context: &Context,
+    arguments: &Arguments,
+    output: Output,
+) -> Result<(), Failure> {
+    let reason = DisabledReason::parse(&arguments.reason)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let (org, app) = arguments.target.find(context).await?;
     let id = app.client.id;
-    let ended = disable_client(context, org.id, id, &AuditActor::COMMAND_LINE)
-        .await
-        .map_err(Failure::failed)?;
+    let by = &AuditActor::COMMAND_LINE;
+    let ended =
+        disable_client(context, org.id, id, reason.clone(), by).await.map_err(Failure::failed)?;
     let RevokedAccess { grants, last_token_ends_at } = ended;
     let done = json!({
         "id": id,
         "org": org.name,
         "disabled": true,
+        "reason": reason,
         "grants_ended": grants,
         "last_token_expires_at": last_token_ends_at.map(Timestamp::to_rfc3339),
     });

@@ -24,7 +24,7 @@ pub enum Command {
     /// Block an app in the organization and end all of its access there.
     ///
     /// Every grant and its refresh tokens are revoked at once. Users cannot authorize the app again until it is enabled.
-    Disable(AppTarget),
+    Disable(disable::Arguments),
     /// Let users authorize a disabled app again. Revoked grants stay revoked.
     Enable(AppTarget),
 }
@@ -38,7 +38,7 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 let (org, app) = target.find(&context).await?;
                 show::show(&context, &loaded, &org, &app, output).await
             }
-            Command::Disable(target) => disable::disable(&context, &target, output).await,
+            Command::Disable(arguments) => disable::disable(&context, &arguments, output).await,
             Command::Enable(target) => disable::enable(&context, &target, output).await,
         }
     })

@@ -35,6 +35,7 @@ pub async fn show(
         "first_authorized_at": decided.first_authorized_at.map(|at| at.to_rfc3339()),
         "disabled": decided.disabled_at.is_some(),
         "disabled_at": decided.disabled_at.map(|at| at.to_rfc3339()),
+        "disabled_reason": decided.disabled_reason,
     });
     output::item(output, &value, || text(&listed, org, &decided, &may_get))
 }
@@ -72,6 +73,7 @@ fn text(shown: &ClientRow, org: &Org, decided: &OrgClient, may_get: &ScopeSet) -
     ));
     rows.push(("Organization", quoted(&org.name)));
     rows.push(("State", shown.state()));
+    rows.extend(decided.disabled_reason.as_ref().map(|reason| ("Reason", quoted(reason.as_str()))));
     let since = decided.first_authorized_at.map(Timestamp::to_rfc3339);
     let since = since.as_deref().map_or_else(
         || "not authorized yet".to_owned(),

@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod consents;
+pub mod own;
 pub mod requests;
 
 use uuid::Uuid;
@@ -52,6 +53,8 @@ macro_rules! select_authorizations {
         )
     };
 }
+
+use select_authorizations;
 
 /// Lists at most $5 grants of each client, oldest first.
 macro_rules! list_of_clients {

@@ -13,6 +13,7 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::client::ClientId;
+use crate::rules::client::disabled_reason::{DisabledReason, Disabling};
 use crate::rules::id::{AuthorizedClientId, OrgId};
 use crate::rules::scope::ScopeToken;
 use crate::rules::scope::scopes_restriction::ScopesRestriction;
@@ -125,8 +126,16 @@ pub struct OrgClient {
     /// `None` if no user ever authorized the client.
     pub authorized_id: Option<AuthorizedClientId>,
     pub disabled_at: Option<Timestamp>,
+    /// `None` if the client is enabled, or if no reason was given.
+    pub disabled_reason: Option<DisabledReason>,
     pub restriction: Option<ScopesRestriction>,
     pub first_authorized_at: Option<Timestamp>,
+}
+
+impl OrgClient {
+    pub fn disabling(&self) -> Disabling {
+        Disabling { is_disabled: self.disabled_at.is_some(), reason: self.disabled_reason.clone() }
+    }
 }
 
 /// Returns `None` if the organization has no settings for the client, which may not exist.
@@ -139,21 +148,25 @@ pub async fn find(
     struct Row {
         authorized_id: Option<Uuid>,
         disabled_at: Option<i64>,
+        disabled_reason: Option<String>,
         scopes_restriction: Option<JsonText>,
         first_authorized_at: Option<i64>,
     }
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT authorized_id, disabled_at, scopes_restriction, first_authorized_at
+    let row: Option<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
+        "SELECT authorized_id, disabled_at, disabled_reason, scopes_restriction, first_authorized_at
            FROM org_clients WHERE org_id = $1 AND client_id = $2"
     )
     .bind(org_id.0)
     .bind(client_id.uuid())
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     row.map(|row| {
         Ok(OrgClient {
             authorized_id: row.authorized_id.map(AuthorizedClientId),
             disabled_at: row.disabled_at.map(Timestamp::from_seconds),
+            disabled_reason: row.disabled_reason.map(DisabledReason::from_stored),
             restriction: restriction(row.scopes_restriction)?,
             first_authorized_at: row.first_authorized_at.map(Timestamp::from_seconds),
         })
@@ -187,24 +200,30 @@ pub async fn assign_authorized_id(
     id.map(AuthorizedClientId).ok_or(DbError::Reference)
 }
 
-/// Disables the client, or enables it if `None`. Returns false and keeps the earlier time if
-/// nothing changes. Requires [`lock`].
-pub async fn set_disabled(
+/// Disables or enables the client. A client that is disabled already keeps its time. Requires
+/// [`lock`].
+pub async fn set_disabling(
     tx: &mut Tx,
     org_id: OrgId,
     client_id: ClientId,
-    disabled_at: Option<Timestamp>,
-) -> Result<bool, DbError> {
+    disabling: &Disabling,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let disabled_at = disabling.is_disabled.then_some(now.seconds());
+    let reason = disabling.reason.as_ref().map(DisabledReason::as_str);
     with_conn!(tx, |conn| sqlx::query(
-        "UPDATE org_clients SET disabled_at = $3
-          WHERE org_id = $1 AND client_id = $2 AND (disabled_at IS NULL) <> ($3 IS NULL)"
+        "UPDATE org_clients
+            SET disabled_at = CASE WHEN $3 IS NULL THEN NULL ELSE COALESCE(disabled_at, $3) END,
+                disabled_reason = $4
+          WHERE org_id = $1 AND client_id = $2"
     )
     .bind(org_id.0)
     .bind(client_id.uuid())
-    .bind(disabled_at.map(Timestamp::seconds))
+    .bind(disabled_at)
+    .bind(reason)
     .execute(conn)
     .await
-    .map(|done| done.rows_affected() == 1))
+    .map(drop))
 }
 
 /// A client that a user of the organization authorized, as shown to operators.

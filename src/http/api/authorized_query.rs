@@ -1,5 +1,6 @@
 //! The query parameters of the authorized-clients endpoints: `include`, `filter` and `sort`.
 
+use crate::db::authorizations::own::OwnFilter;
 use crate::db::authorizations::{AuthorizationFilter, Order};
 use crate::db::orgs::org_clients::AuthorizedFilter;
 use crate::http::api::page::{Page, flag};
@@ -21,6 +22,8 @@ pub const LIST_INCLUDES: [&str; 3] =
 pub const CLIENT_INCLUDES: [&str; 4] =
     ["oauth2_client", "oauth2_client.app", "oauth2_client.scopes", "user_authorized_clients.user"];
 
+pub const OWN_INCLUDES: [&str; 2] = ["oauth2_client", "oauth2_client.app"];
+
 pub const CLIENT_SORTS: [&str; 1] = ["oauth2_client.name"];
 pub const USER_SORTS: [&str; 3] = ["user.name", "user.email", "oauth2_client.name"];
 
@@ -32,6 +35,10 @@ impl Include {
 
     pub fn for_client(query: &Parameters) -> Result<Option<Self>, ApiError> {
         Self::parse(query, &CLIENT_INCLUDES)
+    }
+
+    pub fn for_own(query: &Parameters) -> Result<Option<Self>, ApiError> {
+        Self::parse(query, &OWN_INCLUDES)
     }
 
     fn parse(query: &Parameters, known: &[&str]) -> Result<Option<Self>, ApiError> {
@@ -90,6 +97,15 @@ pub fn authorization_filter(
         user_disabled: flag(query, "filter[user][disabled]")?,
         order,
         descending: sort.is_some_and(|(_, descending)| descending),
+        size: page.size,
+        number: page.number,
+    })
+}
+
+pub fn own_filter(query: &Parameters, page: Page) -> Result<OwnFilter, ApiError> {
+    Ok(OwnFilter {
+        client_name: query.get("filter").map(str::to_owned),
+        revoked: flag(query, "filter[disabled]")?,
         size: page.size,
         number: page.number,
     })

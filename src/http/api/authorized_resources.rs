@@ -3,12 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::db::authorizations::Authorization;
 use crate::db::clients::Client;
 use crate::db::orgs::org_clients::AuthorizedClient;
 use crate::db::users::User;
+use crate::http::error::JSON_API;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;
 
@@ -113,4 +117,19 @@ impl Included {
     pub fn into_value(self) -> Value {
         Value::from(self.resources)
     }
+}
+
+/// Accepts only the form that responses use: lowercase or uppercase, with hyphens.
+pub fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.to_string().eq_ignore_ascii_case(text))
+}
+
+pub fn counts(total: u64, filtered: u64) -> Value {
+    json!({"page": {"total_count": total, "total_filtered_count": filtered}})
+}
+
+pub fn json_api_response(document: &Value) -> Response {
+    let mut response = axum::Json(document).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
+    response
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::actions::clients::disable_client::disable_client;
+use crate::actions::clients::disable_client::{disable_client, enable_client};
 use crate::actions::grants::revoke_grant::revoke_grant;
 use crate::app::App;
 use crate::db::authorizations::{Authorization, RelatedGrants};
@@ -18,10 +16,13 @@ use crate::db::orgs::org_clients;
 use crate::db::orgs::org_clients::AuthorizedClient;
 use crate::db::{authorizations, clients, grants};
 use crate::http::api::authorized_query::{Include, authorization_filter, authorized_filter};
-use crate::http::api::authorized_resources::{self as resources, Included};
+use crate::http::api::authorized_resources::{
+    self as resources, Included, counts, json_api_response, uuid,
+};
+use crate::http::api::disable_request::DisableRequest;
 use crate::http::api::page::{Page, flag};
-use crate::http::error::{ApiError, JSON_API};
-use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Query};
+use crate::http::error::ApiError;
+use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, JsonApi, Query};
 use crate::rules::id::{AuthorizedClientId, GrantId, OrgId, UserId};
 
 /// The number of authorizations per client in a response. The link and `user_count` cover the rest.
@@ -68,6 +69,42 @@ pub async fn show(
     Ok(json_api_response(&document))
 }
 
+/// Disables the client for the organization, with a reason that users see, or enables it again.
+pub async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller<AppsWrite>,
+    Path(id): Path<String>,
+    JsonApi(request): JsonApi<DisableRequest>,
+) -> Result<Response, ApiError> {
+    let authorized = find(&app, caller.org_id, &id).await?;
+    if !request.id.eq_ignore_ascii_case(&id) {
+        return Err(ApiError::unprocessable("data.id is not the id in the path", "/data/id"));
+    }
+    let Some(wanted) = request.wanted else {
+        let detail = "nothing would change: send attributes.disabled";
+        return Err(ApiError::unprocessable(detail, "/data/attributes"));
+    };
+    let (context, client_id) = (&app.context, authorized.client_id);
+    if wanted.is_disabled {
+        let by = caller.by();
+        disable_client(context, caller.org_id, client_id, wanted.reason, &by).await?;
+    } else {
+        enable_client(context, caller.org_id, client_id, &caller.by()).await?;
+    }
+    document_of(&app, caller.org_id, &find(&app, caller.org_id, &id).await?).await
+}
+
+async fn document_of(
+    app: &App,
+    org_id: OrgId,
+    authorized: &AuthorizedClient,
+) -> Result<Response, ApiError> {
+    let clients = [authorized.client_id];
+    let related =
+        authorizations::list_of_clients(&app.context.db, org_id, &clients, ACTIVE).await?;
+    Ok(json_api_response(&json!({"data": resources::org_client(authorized, &related)})))
+}
+
 /// Disables the client for the organization, as the compatible API describes it: the row remains,
 /// and every authorization ends. The operation is idempotent.
 pub async fn delete(
@@ -76,7 +113,7 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let authorized = find(&app, caller.org_id, &id).await?;
-    disable_client(&app.context, caller.org_id, authorized.client_id, &caller.by()).await?;
+    disable_client(&app.context, caller.org_id, authorized.client_id, None, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -141,11 +178,6 @@ async fn find(app: &App, org_id: OrgId, id: &str) -> Result<AuthorizedClient, Ap
     found.ok_or(ApiError::NoSuchAuthorizedClient)
 }
 
-/// Accepts only the form that responses use: lowercase or uppercase, with hyphens.
-fn uuid(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text).ok().filter(|id| id.to_string().eq_ignore_ascii_case(text))
-}
-
 async fn add_included(
     app: &App,
     document: &mut Value,
@@ -176,14 +208,4 @@ async fn add_included(
     }
     document["included"] = included.into_value();
     Ok(())
-}
-
-fn counts(total: u64, filtered: u64) -> Value {
-    json!({"page": {"total_count": total, "total_filtered_count": filtered}})
-}
-
-fn json_api_response(document: &Value) -> Response {
-    let mut response = axum::Json(document).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, JSON_API);
-    response
 }

@@ -41,16 +41,23 @@ pub enum ApiError {
     /// The user's role lacks the permission.
     Lacks(Permission),
     /// The access token lacks the scope.
-    LacksScope(Permission),
+    LacksScope(&'static str),
     /// The operation requires keys, not an access token.
     KeysOnly,
     BadRequest {
         detail: String,
         source: Source,
     },
+    /// The request is understood and cannot be carried out, such as a change that changes nothing.
+    Unprocessable {
+        detail: &'static str,
+        source: Source,
+    },
     NoSuchClient,
     NoSuchAuthorizedClient,
     NoSuchAuthorization,
+    /// The caller has no such authorization.
+    NoSuchOwnAuthorization,
     NoSuchAuthMethod,
     NoSuchWebhook,
     NoSuchVariable,
@@ -212,6 +219,11 @@ impl ApiError {
         Self::BadRequest { detail: detail.into(), source: Source::Parameter(name) }
     }
 
+    /// A change that cannot be made as the member of the body at a JSON Pointer says.
+    pub fn unprocessable(detail: &'static str, pointer: &str) -> Self {
+        Self::Unprocessable { detail, source: Source::Pointer(pointer.to_owned()) }
+    }
+
     /// The status, the text and, for JSON:API, the part of the request that the error is about.
     fn response(&self) -> (StatusCode, Cow<'_, str>, Option<&Source>) {
         const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
@@ -219,17 +231,21 @@ impl ApiError {
             Self::BadRequest { detail, source } => {
                 return (StatusCode::BAD_REQUEST, detail.into(), Some(source));
             }
+            Self::Unprocessable { detail, source } => {
+                return (StatusCode::UNPROCESSABLE_ENTITY, (*detail).into(), Some(source));
+            }
             Self::Body(error) => (error.status(), error.to_string().into()),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized".into()),
             Self::UnknownKeys => (StatusCode::FORBIDDEN, "Forbidden".into()),
             Self::Lacks(permission) => (StatusCode::FORBIDDEN, lacks(*permission).into()),
-            Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(*scope).into()),
+            Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(scope).into()),
             Self::KeysOnly => (StatusCode::FORBIDDEN, KEYS_ONLY.into()),
             Self::NoSuchClient => not_found("there is no client with this id"),
             Self::NoSuchAuthorizedClient => {
                 not_found("this organization has no authorized client with this id")
             }
             Self::NoSuchAuthorization => not_found("this client has no such authorization"),
+            Self::NoSuchOwnAuthorization => not_found("you have no such authorization"),
             Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),
             Self::NoSuchWebhook => not_found("this organization has no webhook with this name"),
             Self::NoSuchVariable => {
@@ -324,7 +340,7 @@ fn lacks(permission: Permission) -> String {
     )
 }
 
-fn lacks_scope(scope: Permission) -> String {
+fn lacks_scope(scope: &str) -> String {
     format!("the access token lacks the scope {scope}: have its user authorize the client for it")
 }
 

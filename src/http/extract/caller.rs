@@ -21,7 +21,7 @@ use crate::http::headers::credentials::{API_KEY, APPLICATION_KEY, bearer_token};
 use crate::http::middleware::edge::DeferredCount;
 use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
-use crate::rules::id::OrgId;
+use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::api_caller::{ApiCaller, Credential};
 use crate::rules::identity::permission::Permission;
 use crate::rules::scope::ScopeSet;
@@ -34,6 +34,8 @@ const MAX_KEY_LEN: usize = 256;
 pub trait Permit {
     /// One of these permissions. A token also needs the scope of the same name.
     const ANY_OF: &'static [Permission];
+    /// If no permission is needed, the scope that a token needs.
+    const TOKEN_SCOPE: Option<&'static str> = None;
     const ACCEPTS_TOKENS: bool = true;
 }
 
@@ -45,6 +47,9 @@ pub struct AppsReadOrIntegrations;
 
 /// To restrict clients and end authorizations.
 pub struct AppsWrite;
+
+/// To see and end one's own authorizations, which every member may do.
+pub struct OwnApps;
 
 /// To change the settings of the organization. Access tokens are not accepted, since an app must
 /// not widen its own restriction.
@@ -66,6 +71,11 @@ impl Permit for AppsWrite {
     const ANY_OF: &'static [Permission] = &[Permission::OrgAuthorizedAppsWrite];
 }
 
+impl Permit for OwnApps {
+    const ANY_OF: &'static [Permission] = &[];
+    const TOKEN_SCOPE: Option<&'static str> = Some("built_in_features");
+}
+
 impl Permit for OrgManagement {
     const ANY_OF: &'static [Permission] = &[Permission::OrgManagement];
     const ACCEPTS_TOKENS: bool = false;
@@ -84,6 +94,10 @@ pub struct Caller<P> {
 }
 
 impl<P> Caller<P> {
+    pub const fn user_id(&self) -> UserId {
+        self.caller.user_id
+    }
+
     /// The actor for the audit log.
     pub fn by(&self) -> AuditActor {
         AuditActor {
@@ -102,28 +116,30 @@ impl<P: Permit> FromRequestParts<Arc<App>> for Caller<P> {
         if !P::ACCEPTS_TOKENS && matches!(identified.caller.credential, Credential::Token(_)) {
             return Err(ApiError::KeysOnly);
         }
-        let caller = check_permission(app, &identified, P::ANY_OF)?;
+        let caller = check_permission::<P>(app, &identified)?;
         Ok(Self { org_id: caller.org_id, caller, origin: Origin::of(parts), permit: PhantomData })
     }
 }
 
-fn check_permission(
-    app: &App,
-    identified: &Identified,
-    any_of: &[Permission],
-) -> Result<ApiCaller, ApiError> {
+fn check_permission<P: Permit>(app: &App, identified: &Identified) -> Result<ApiCaller, ApiError> {
     let caller = identified.caller;
     app.limits
         .take(Class::ApiCaller, Counted::Key(caller.rate_limit_key()))
         .map_err(ApiError::RateLimited)?;
-    let covers = |permission: &Permission| {
-        identified.scopes.as_ref().is_none_or(|scopes| scopes.contains(permission.as_str()))
-    };
+    let has_scope =
+        |scope: &str| identified.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope));
+    if let Some(scope) = P::TOKEN_SCOPE.filter(|scope| !has_scope(scope)) {
+        return Err(ApiError::LacksScope(scope));
+    }
+    let covers = |permission: &Permission| has_scope(permission.as_str());
+    let any_of = P::ANY_OF;
     if any_of.iter().any(|permission| covers(permission) && caller.may(*permission)) {
         return Ok(caller);
     }
     match any_of.iter().find(|permission| caller.may(**permission)).or(any_of.first()) {
-        Some(permission) if caller.may(*permission) => Err(ApiError::LacksScope(*permission)),
+        Some(permission) if caller.may(*permission) => {
+            Err(ApiError::LacksScope(permission.as_str()))
+        }
         Some(permission) => Err(ApiError::Lacks(*permission)),
         None => Ok(caller),
     }

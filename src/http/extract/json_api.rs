@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::app::App;
@@ -40,34 +40,55 @@ impl<T: JsonBody> FromRequest<Arc<App>> for JsonApi<T> {
 
 /// serde rejects duplicate members of a struct; a `Value` would accept them.
 #[derive(Deserialize)]
-#[serde(bound = "A: Default + Deserialize<'de>")]
-struct RawDocument<A> {
+#[serde(bound = "A: Default + Deserialize<'de>, M: Default + Deserialize<'de>")]
+struct RawDocument<A, M> {
     data: Option<ObjectOf<RawData<A>>>,
+    #[serde(default)]
+    meta: M,
 }
 
 #[derive(Deserialize)]
 #[serde(bound = "A: Default + Deserialize<'de>")]
 struct RawData<A> {
+    id: Option<Value>,
     r#type: Option<Value>,
     #[serde(default)]
     attributes: A,
 }
 
-/// The attributes of a JSON:API document with one resource. Unknown members are ignored. `shape`
-/// is the text for any other document.
+/// A resource that a caller sends, and the `meta` of its document.
+pub struct Resource<A, M> {
+    pub id: Option<Value>,
+    pub attributes: A,
+    pub meta: M,
+}
+
+/// The resource of a JSON:API document. Unknown members are ignored. `shape` is the text for any
+/// other document.
+pub fn resource_of<A, M>(bytes: &[u8], kind: &str, shape: &str) -> Result<Resource<A, M>, ApiError>
+where
+    A: Default + DeserializeOwned,
+    M: Default + DeserializeOwned,
+{
+    let text = json_text::check(bytes).map_err(|error| ApiError::bad_member(error, ""))?;
+    // The message of serde may quote the body, so it is not used.
+    let ObjectOf(document): ObjectOf<RawDocument<A, M>> =
+        serde_json::from_str(text).map_err(|_| ApiError::bad_member(shape, ""))?;
+    let ObjectOf(data) =
+        document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
+    match data.r#type.as_ref().and_then(Value::as_str) {
+        Some(named) if named == kind => {
+            Ok(Resource { id: data.id, attributes: data.attributes, meta: document.meta })
+        }
+        _ => Err(ApiError::bad_member(format!("data.type is not {kind}"), "/data/type")),
+    }
+}
+
+/// The attributes of the resource of a JSON:API document.
 pub fn attributes_of<A: Default + DeserializeOwned>(
     bytes: &[u8],
     kind: &str,
     shape: &str,
 ) -> Result<A, ApiError> {
-    let text = json_text::check(bytes).map_err(|error| ApiError::bad_member(error, ""))?;
-    // The message of serde may quote the body, so it is not used.
-    let ObjectOf(document): ObjectOf<RawDocument<A>> =
-        serde_json::from_str(text).map_err(|_| ApiError::bad_member(shape, ""))?;
-    let ObjectOf(data) =
-        document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
-    match data.r#type.as_ref().and_then(Value::as_str) {
-        Some(named) if named == kind => Ok(data.attributes),
-        _ => Err(ApiError::bad_member(format!("data.type is not {kind}"), "/data/type")),
-    }
+    Ok(resource_of::<A, IgnoredAny>(bytes, kind, shape)?.attributes)
 }

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::http::api::authorized_query::{
-    CLIENT_INCLUDES, CLIENT_SORTS, LIST_INCLUDES, USER_SORTS,
+    CLIENT_INCLUDES, CLIENT_SORTS, LIST_INCLUDES, OWN_INCLUDES, USER_SORTS,
 };
 use crate::http::api::page;
 use crate::http::openapi::content::{json_api_of, json_of};
 
-const LAST_TOKENS: &str = "Introspection reports them as inactive immediately. APIs that only check \
-                           signatures may accept an access token until its `exp`, so use \
+const LAST_TOKENS: &str = "Introspection reports these tokens as inactive immediately. APIs that only \
+                           check signatures may accept an access token until its `exp`, so use \
                            introspection or a short `tokens.access_ttl`.";
 const REMOVED_SCOPES: &str = "Grants that hold a removed scope are revoked or lose that scope, in the \
                               same transaction. Introspection reports this immediately. APIs that only \
@@ -58,6 +58,26 @@ pub fn show_client() -> Value {
     }))
 }
 
+pub fn update_client() -> Value {
+    with_errors(json!({
+        "operationId": "UpdateOrgAuthorizedClient",
+        "summary": "Disable a client for this organization, or enable it again",
+        "description": format!("Disabling ends every authorization and revokes its tokens immediately; people \
+                                who try to authorize the client see the reason in `meta`. Enabling lets people \
+                                authorize it again; ended authorizations stay ended. {LAST_TOKENS}"),
+        "requestBody": {"required": true, "content": json_of("UpdateOrgAuthorizedClient")},
+        "responses": {
+            "200": {
+                "description": "The client as it is now, also if nothing changed",
+                "content": json_api_of("OrgAuthorizedClientDocument"),
+            },
+            "413": {"$ref": "#/components/responses/JsonApiError"},
+            "415": {"$ref": "#/components/responses/JsonApiError"},
+            "422": {"$ref": "#/components/responses/JsonApiError"},
+        },
+    }))
+}
+
 pub fn disable_client() -> Value {
     with_errors(json!({
         "operationId": "DeleteOrgAuthorizedClient",
@@ -98,6 +118,44 @@ pub fn end_authorization() -> Value {
 
 pub fn end_authorizations_of_user() -> Value {
     ending("DeleteOrgAuthorizedClientAllUserAuthorizations", "End all authorizations of a user")
+}
+
+pub fn list_own() -> Value {
+    let [size, number] = paged();
+    with_errors(json!({
+        "operationId": "ListUserAuthorizedClients",
+        "summary": "List your own authorizations in this organization, including revoked ones",
+        "parameters": [
+            size,
+            number,
+            text("filter", "Part of the client's name"),
+            flag("filter[disabled]", "Whether the authorization was revoked"),
+            include(&OWN_INCLUDES),
+        ],
+        "responses": {
+            "200": {
+                "description": "One page of authorizations",
+                "content": json_api_of("UserAuthorizedClients"),
+            },
+        },
+    }))
+}
+
+pub fn show_own() -> Value {
+    with_errors(json!({
+        "operationId": "GetUserAuthorizedClient",
+        "summary": "Get one of your authorizations",
+        "parameters": [include(&OWN_INCLUDES)],
+        "responses": {"200": {"description": "The authorization", "content": json_api_of("UserAuthorizedClientDocument")}},
+    }))
+}
+
+pub fn end_own() -> Value {
+    ending("DeleteUserAuthorizedClient", "End one of your authorizations")
+}
+
+pub fn end_own_of_client() -> Value {
+    ending("DeleteUserAuthorizedClientsByClient", "End your authorization of a client")
 }
 
 fn ending(name: &str, summary: &str) -> Value {

@@ -80,7 +80,7 @@ pub fn revoke() -> Value {
         "operationId": "RevokeToken",
         "summary": "Revoke a token (RFC 7009)",
         "description": "Revokes the refresh token and all of its access tokens; send any one of \
-                        them. Introspection reports them as inactive immediately. APIs that only \
+                        these. Introspection reports them as inactive immediately. APIs that only \
                         check signatures may accept an access token until its `exp`, so use \
                         introspection or a short `tokens.access_ttl`.",
         "requestBody": {"required": true, "content": form_or_json_of("RevocationRequest")},

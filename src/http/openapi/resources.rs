@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::rules::client::disabled_reason::DisabledReason;
+
 pub fn schemas() -> Value {
     let strings = json!({"type": "array", "items": {"type": "string"}});
     json!({
@@ -27,6 +29,12 @@ pub fn schemas() -> Value {
             "required": ["data"],
             "properties": {"data": one_of("OrgAuthorizedClient"), "included": included()},
         },
+        "UserAuthorizedClientDocument": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"data": one_of("UserAuthorizedClient"), "included": included()},
+        },
+        "UpdateOrgAuthorizedClient": update_of_org_client(),
         "OrgAuthorizedClients": page_of("OrgAuthorizedClient"),
         "UserAuthorizedClients": page_of("UserAuthorizedClient"),
     })
@@ -75,6 +83,34 @@ fn restriction(strings: &Value) -> Value {
         },
     });
     document
+}
+
+fn update_of_org_client() -> Value {
+    json!({
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "data": {
+                "type": "object",
+                "required": ["id", "type"],
+                "properties": {
+                    "id": {"type": "string", "format": "uuid"},
+                    "type": {"const": "org_authorized_clients"},
+                    "attributes": {"type": "object", "properties": {"disabled": {"type": "boolean"}}},
+                },
+            },
+            "meta": {
+                "type": "object",
+                "properties": {
+                    "reason": {
+                        "type": "string",
+                        "maxLength": DisabledReason::MAX_CHARACTERS,
+                        "description": "Why the client is disabled, for people who try to authorize it",
+                    },
+                },
+            },
+        },
+    })
 }
 
 /// A JSON:API document with one resource. All of its members are always present.

@@ -82,7 +82,7 @@ pub fn token_schemas() -> Value {
                 "scope": {"type": "string"},
                 "id_token": {
                     "type": "string",
-                    "description": "Present if the scope contains openid",
+                    "description": "Only in exchange for a code, if openid was granted",
                 },
             },
         },
@@ -122,7 +122,7 @@ fn metadata(grant_types: &[&str]) -> Value {
 fn member_schema(member: Member, grant_types: &[&str]) -> Value {
     match member {
         Member::RedirectUris => {
-            json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 50})
+            json!({"type": "array", "items": {"type": "string"}, "minItems": 1})
         }
         Member::GrantTypes => json!({"type": "array", "items": {"enum": grant_types}}),
         Member::ResponseTypes => json!({"type": "array", "items": {"const": "code"}}),

@@ -115,7 +115,7 @@ fn replaying(name: &str, summary: &str) -> Value {
         "summary": summary,
         "responses": {
             "202": {
-                "description": "The deliveries wait again, before later ones",
+                "description": "The deliveries are waiting again, ahead of later ones",
                 "content": json_of("WebhookReplay"),
             },
         },

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod consent;
+pub mod disabled;
 pub mod login;
 pub mod organization;
 pub mod password;

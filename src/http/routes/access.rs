@@ -20,6 +20,8 @@ pub enum Access {
     Keys(&'static [Permission]),
     /// The same, or an access token that also has the scope of the same name.
     KeysOrToken(&'static [Permission]),
+    /// The keys of any user, or an access token with this scope.
+    KeysOrScope(&'static str),
 }
 
 impl Access {
@@ -31,6 +33,7 @@ impl Access {
             Self::Bearer(scope) => json!([{"bearerAuth": [scope]}]),
             Self::ResourceServer => json!([{"resourceAuth": []}, {}]),
             Self::Keys(_) => json!([keys]),
+            Self::KeysOrScope(scope) => json!([keys, {"bearerAuth": [scope]}]),
             Self::KeysOrToken(any_of) => {
                 let by_token =
                     any_of.iter().map(|permission| json!({"bearerAuth": [permission.as_str()]}));
@@ -65,7 +68,11 @@ impl<T> Admits<T> for ByHandler {
 /// A permission, such as `AppsRead`, admits to handlers that take a `Caller<AppsRead>`.
 impl<P: Permit, T: Takes<Caller<P>>> Admits<T> for P {
     fn access(&self) -> Access {
-        if P::ACCEPTS_TOKENS { Access::KeysOrToken(P::ANY_OF) } else { Access::Keys(P::ANY_OF) }
+        match P::TOKEN_SCOPE {
+            _ if !P::ACCEPTS_TOKENS => Access::Keys(P::ANY_OF),
+            Some(scope) => Access::KeysOrScope(scope),
+            None => Access::KeysOrToken(P::ANY_OF),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The management API of clients: their restrictions, and who has authorized them.
 
-use crate::http::api::{default_scopes_restriction, org_authorized_clients, scopes_restriction};
-use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement};
+use crate::http::api::{
+    default_scopes_restriction, org_authorized_clients, scopes_restriction, user_authorized_clients,
+};
+use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement, OwnApps};
 use crate::http::middleware::policy::Policy;
 use crate::http::openapi::clients as describe;
-use crate::http::routes::route::{Route, delete, get, post};
+use crate::http::routes::route::{Route, delete, get, patch, post};
 
 pub fn restrictions() -> Vec<Route> {
     vec![
@@ -47,6 +49,7 @@ pub fn authorized_clients() -> Vec<Route> {
             policy: Policy::JSON_API,
             operations: vec![
                 get(AppsRead, org_authorized_clients::show).described(describe::show_client),
+                patch(AppsWrite, org_authorized_clients::update).described(describe::update_client),
                 delete(AppsWrite, org_authorized_clients::delete)
                     .described(describe::disable_client),
             ],
@@ -72,6 +75,34 @@ pub fn authorized_clients() -> Vec<Route> {
             operations: vec![
                 delete(AppsWrite, org_authorized_clients::delete_of_user)
                     .described(describe::end_authorizations_of_user),
+            ],
+        },
+    ]
+}
+
+pub fn own_authorizations() -> Vec<Route> {
+    vec![
+        Route {
+            path: "/api/v2/user_authorized_clients",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnApps, user_authorized_clients::list).described(describe::list_own),
+            ],
+        },
+        Route {
+            path: "/api/v2/user_authorized_clients/{user_authorized_client_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnApps, user_authorized_clients::show).described(describe::show_own),
+                delete(OwnApps, user_authorized_clients::delete).described(describe::end_own),
+            ],
+        },
+        Route {
+            path: "/api/v2/user_authorized_clients/client/{client_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                delete(OwnApps, user_authorized_clients::delete_of_client)
+                    .described(describe::end_own_of_client),
             ],
         },
     ]

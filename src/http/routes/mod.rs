@@ -49,6 +49,7 @@ pub fn routes() -> Vec<Route> {
         oauth::metadata(),
         clients::restrictions(),
         clients::authorized_clients(),
+        clients::own_authorizations(),
         webhooks::webhooks_and_variables(),
         webhooks::deliveries(),
         webhooks::auth_methods(),
@@ -164,8 +165,10 @@ mod tests {
     fn calls_of_the_management_api_and_no_others_count_against_their_caller() {
         for route in all() {
             for operation in &route.operations {
-                let is_by_caller =
-                    matches!(operation.access, Access::Keys(_) | Access::KeysOrToken(_));
+                let is_by_caller = matches!(
+                    operation.access,
+                    Access::Keys(_) | Access::KeysOrToken(_) | Access::KeysOrScope(_)
+                );
 
                 assert_eq!(
                     is_by_caller,

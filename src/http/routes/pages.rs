@@ -1,7 +1,7 @@
 //! The pages for people. The OpenAPI document leaves them out.
 
 use crate::http::middleware::policy::Policy;
-use crate::http::pages::{account, consent, login, organization, password};
+use crate::http::pages::{account, consent, disabled, login, organization, password};
 use crate::http::redirect::see_other;
 use crate::http::routes::access::BROWSER;
 use crate::http::routes::route::{Route, get, post};
@@ -39,6 +39,11 @@ pub fn sign_in() -> Vec<Route> {
             path: "/consent",
             policy: Policy::PAGE,
             operations: vec![get(BROWSER, consent::show)],
+        },
+        Route {
+            path: "/disabled",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, disabled::show)],
         },
     ]
 }

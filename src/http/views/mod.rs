@@ -12,6 +12,7 @@ mod choose_password;
 mod choose_site;
 mod consent;
 mod device;
+mod disabled;
 mod format;
 #[cfg(test)]
 mod gallery;
@@ -30,6 +31,7 @@ pub use crate::http::views::choose_site::{ChooseSitePage, SiteLink};
 pub use crate::http::views::consent::{
     ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, Usage, WithheldScope,
 };
+pub use crate::http::views::disabled::DisabledPage;
 pub use crate::http::views::login::{LoginFailure, LoginPage};
 pub use crate::http::views::problem::{Problem, ProblemPage};
 pub use crate::http::views::scope_groups::ScopeGroup;

@@ -55,8 +55,8 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind(
         "client.disabled",
         "client:ID",
-        &["disabled", "grants_ended"],
-        "An app was disabled in the organization.",
+        &["disabled", "reason", "grants_ended"],
+        "An app was disabled in the organization, or the reason for it was changed.",
     ),
     kind(
         "client.enabled",

@@ -9,6 +9,7 @@
 //! | | they are signed out, and may belong to another site of the service | `/choose-site` |
 //! | | they are signed out, or did not sign in recently enough | `/login` |
 //! | [`organization_step`] | they belong to several organizations, and selected none | `/organization` |
+//! | [`Disabling`](crate::client::disabled_reason::Disabling) | their organization has disabled the client | `/disabled` |
 //! | [`is_remembered`](super::consent::is_remembered) | they did not decide about these scopes before | `/consent` |
 //!
 //! Each stage is a function of its own, because its facts cost a database query that an earlier
@@ -132,6 +133,8 @@ pub enum Interaction {
     SignIn,
     ChooseOrganization,
     Consent,
+    /// The organization has disabled the client: the user can only go back.
+    ReadWhyDisabled,
 }
 
 impl Interaction {
@@ -146,6 +149,7 @@ impl Interaction {
                 (ErrorCode::InteractionRequired, "the user has to choose an organization")
             }
             Self::Consent => (ErrorCode::ConsentRequired, "the user has to consent"),
+            Self::ReadWhyDisabled => return Refusal::client_disabled(),
         };
         Refusal::new(code, reason)
     }

@@ -2,6 +2,7 @@
 //!
 //! A client id is a UUID (RFC 9562), derived from the client's metadata or random.
 
+pub mod disabled_reason;
 pub mod document;
 pub mod document_freshness;
 pub mod grant_types;

@@ -1,4 +1,4 @@
-// Lists the clients that an organization uses, shows one, ends its authorizations, and disables it.
+// Lists the clients that an organization uses, shows one, ends its authorizations, disables and enables it.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -67,6 +67,20 @@ async function anAuthorizationIsEnded(operator, orgAuthorizedClientId, authoriza
   );
 }
 
+async function aClientIsDisabledAndEnabled(operator, orgAuthorizedClientId) {
+  const update = (disabled, id = orgAuthorizedClientId) => {
+    const data = { id, type: "org_authorized_clients", attributes: { disabled } };
+    return operator.updateOrgAuthorizedClient({ orgAuthorizedClientId, body: { data } });
+  };
+  for (const disabled of [true, true, false]) {
+    const updated = await update(disabled);
+    assert.deepEqual(additional(updated), []);
+    assert.deepEqual([updated.data.id, updated.data.attributes.disabled], [orgAuthorizedClientId, disabled]);
+  }
+  const refused = await refusal(() => update(true, NOBODY));
+  assert.deepEqual([refused.code, refused.body.errors[0].source.pointer], [422, "/data/id"]);
+}
+
 async function aClientIsDisabled(operator, orgAuthorizedClientId) {
   assert.equal(await operator.deleteOrgAuthorizedClient({ orgAuthorizedClientId }), undefined);
 
@@ -91,6 +105,7 @@ async function main() {
   const stranger = api({ apiKeyAuth: "0".repeat(32), appKeyAuth: "0".repeat(40) }, v2.OrgAuthorizedClientsApi);
   const [first, second] = await theyAreListed(operator);
   await anAuthorizationIsEnded(operator, first, await oneIsShownWithItsUsers(operator, first));
+  await aClientIsDisabledAndEnabled(operator, second);
   await aClientIsDisabled(operator, second);
   await refusalsAreUnderstood(operator, stranger);
   console.log("the journey ends well");

@@ -1,7 +1,11 @@
-"""Lists the clients that an organization uses, shows one, ends its authorizations, and disables it."""
+"""Lists the clients that an organization uses, shows one, ends its authorizations, disables and enables it."""
 
-from datadog_api_client.exceptions import ForbiddenException, NotFoundException
+from datadog_api_client.exceptions import ApiException, ForbiddenException, NotFoundException
 from datadog_api_client.v2.api.org_authorized_clients_api import OrgAuthorizedClientsApi
+from datadog_api_client.v2.model.org_authorized_client_type import OrgAuthorizedClientType
+from datadog_api_client.v2.model.org_authorized_client_update_attributes import OrgAuthorizedClientUpdateAttributes
+from datadog_api_client.v2.model.org_authorized_client_update_data import OrgAuthorizedClientUpdateData
+from datadog_api_client.v2.model.org_authorized_client_update_request import OrgAuthorizedClientUpdateRequest
 
 from stage import NOBODY, additional, api, refusal
 
@@ -60,6 +64,21 @@ def an_authorization_is_ended(client, one_id, authorization):
     assert [related.id for related in shown.data.relationships.user_authorized_clients.data] == [authorization.id]
 
 
+def a_client_is_disabled_and_enabled(client, one_id):
+    def update(disabled, named=one_id):
+        attributes = OrgAuthorizedClientUpdateAttributes(disabled=disabled)
+        kind = OrgAuthorizedClientType("org_authorized_clients")
+        data = OrgAuthorizedClientUpdateData(id=named, type=kind, attributes=attributes)
+        return client.update_org_authorized_client(one_id, OrgAuthorizedClientUpdateRequest(data=data))
+
+    for disabled in (True, True, False):
+        updated = update(disabled)
+        assert additional(updated) == set(), updated
+        assert (updated.data.id, updated.data.attributes.disabled) == (one_id, disabled), updated
+    status, body = refusal(ApiException, lambda: update(True, named=NOBODY))
+    assert (status, body["errors"][0]["source"]) == (422, {"pointer": "/data/id"}), body
+
+
 def a_client_is_disabled(client, one_id):
     assert client.delete_org_authorized_client(one_id) is None
 
@@ -79,6 +98,7 @@ def refusals_are_understood(client, stranger):
 operator = api(kind=OrgAuthorizedClientsApi)
 first, second = they_are_listed(operator)
 an_authorization_is_ended(operator, first, one_is_shown_with_its_users(operator, first))
+a_client_is_disabled_and_enabled(operator, second)
 a_client_is_disabled(operator, second)
 refusals_are_understood(operator, api(api_key="0" * 32, application_key="0" * 40, kind=OrgAuthorizedClientsApi))
 print("the journey ends well")

@@ -213,7 +213,7 @@ on_both! {
         disable_user::disable_user(app.context(), &app.app.callers, &colleague.email, &by).await.expect("is disabled");
         is_unauthorized(&of_colleague.get(LIST).await);
         assert_eq!(bearer.get(LIST).await.status, 200);
-        disable_client(app.context(), operator.org_id, bearer.client_id, &by).await.expect("is disabled");
+        disable_client(app.context(), operator.org_id, bearer.client_id, None, &by).await.expect("is disabled");
         is_unauthorized(&bearer.get(LIST).await);
     }
 

@@ -140,7 +140,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
         let (reader, writer) = (given(&operator, "A Reader", "openid").await, given(&operator, "A 100% writer", "openid").await);
-        disable_client(app.context(), operator.org_id, writer.client_id, &AuditActor::COMMAND_LINE).await.expect("is disabled");
+        disable_client(app.context(), operator.org_id, writer.client_id, None, &AuditActor::COMMAND_LINE).await.expect("is disabled");
         let cases = [
             ("filter=read", vec![&reader]),
             ("filter[oauth2_client][name]=WRITER", vec![&writer]),

@@ -26,7 +26,7 @@ on_both! {
 }
 
 on_both! {
-    async fn the_python_client_can_list_read_and_delete_authorized_clients(engine: Engine) {
+    async fn the_python_client_can_list_read_disable_and_delete_authorized_clients(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         authorized(&program, &server).await;
@@ -34,12 +34,30 @@ on_both! {
         ends_well(python("org_clients.py"), &program, &keys);
     }
 
-    async fn the_node_client_can_list_read_and_delete_authorized_clients(engine: Engine) {
+    async fn the_node_client_can_list_read_disable_and_delete_authorized_clients(engine: Engine) {
         let program = Program::on(engine).await;
         let (keys, server) = (program.bootstrap(), program.start());
         authorized(&program, &server).await;
 
         ends_well(node("org_clients.js"), &program, &keys);
+    }
+}
+
+on_both! {
+    async fn the_python_client_can_list_read_and_end_own_authorizations(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, server) = (program.bootstrap(), program.start());
+        authorized(&program, &server).await;
+
+        ends_well(python("user_clients.py"), &program, &keys);
+    }
+
+    async fn the_node_client_can_list_read_and_end_own_authorizations(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, server) = (program.bootstrap(), program.start());
+        authorized(&program, &server).await;
+
+        ends_well(node("user_clients.js"), &program, &keys);
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn decide(
     let flow = Flow::find(app, &browser, handle).await?;
     let decision = Decision::of(form);
     if decision == Decision::Deny {
-        return flow.refuse(Refusal::user_denied()).await;
+        return flow.refuse(why_denied(&flow).await?).await;
     }
     let ticked: ScopeSet =
         form.all("scope").filter_map(|name| ScopeToken::parse(name).ok()).collect();
@@ -52,6 +52,14 @@ pub async fn decide(
         // The state has changed since the page was shown, for example by signing out.
         step => flow.go_to(step).await,
     }
+}
+
+/// Users deny requests on the consent page, and leave the page of a disabled client.
+async fn why_denied(flow: &Flow<'_>) -> Result<Refusal, PageError> {
+    Ok(match flow.next_step().await? {
+        NextStep::Disabled(_) => Refusal::client_disabled(),
+        _ => Refusal::user_denied(),
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -91,7 +91,7 @@ impl<'a> Flow<'a> {
                 self.refuse(Refusal::no_organization()).await?
             }
             NextStep::NoOrganization => return Err(PageError::NoOrganization),
-            NextStep::Disabled => self.refuse(Refusal::client_disabled()).await?,
+            NextStep::Disabled(_) => return Ok(Advance::WaitsFor(Interaction::ReadWhyDisabled)),
             NextStep::Withheld(org_id, refused) => self.refuse_withheld(org_id, refused).await?,
         };
         Ok(Advance::Completed(response))
@@ -113,6 +113,7 @@ impl<'a> Flow<'a> {
             Interaction::ChoosePassword => "password",
             Interaction::ChooseOrganization => "organization",
             Interaction::Consent => "consent",
+            Interaction::ReadWhyDisabled => "disabled",
         };
         see_other(&format!("/{page}?request={}", self.pending.handle.expose()))
     }
@@ -149,7 +150,7 @@ impl<'a> Flow<'a> {
                 self.refuse_withheld(org_id, refused).await?
             }
             Err(ApproveError::Offer(OfferError::Disabled)) => {
-                self.refuse(Refusal::client_disabled()).await?
+                self.to_page(Interaction::ReadWhyDisabled)
             }
             Err(error) => return Err(error.into()),
         };

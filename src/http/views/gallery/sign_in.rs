@@ -13,6 +13,8 @@ pub(super) fn states() -> Vec<State> {
         state("password_for_client", |language| choose_password().render(language)),
         state("organization", |language| organizations().render(language)),
         state("site", |language| sites().render(language)),
+        state("disabled", |language| disabled(Some(REASON)).render(language)),
+        state("disabled_without_reason", |language| disabled(None).render(language)),
         state("signed_out", |language| SignedOutPage.render(language)),
     ];
     for (name, failure) in [
@@ -71,6 +73,18 @@ fn organizations() -> ChooseOrganizationPage {
             org(2, "Example Works, test"),
             org(3, &"Long name ".repeat(30)),
         ],
+    }
+}
+
+const REASON: &str = "It is under review until the end of the month. Use Notes in the meantime.";
+
+fn disabled(reason: Option<&str>) -> DisabledPage {
+    DisabledPage {
+        request: REQUEST.to_owned(),
+        csrf: CSRF.to_owned(),
+        app: app_name("Example Assistant", None),
+        org_name: "Example Works".to_owned(),
+        reason: reason.map(str::to_owned),
     }
 }
 

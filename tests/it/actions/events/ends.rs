@@ -37,7 +37,7 @@ on_both! {
 
         granted.code("openid").await;
         let (org_id, client) = (granted.org_id(), client_id(&granted));
-        let disable = async || disable_client(app.context(), org_id, client, &BY).await.expect("is disabled");
+        let disable = async || disable_client(app.context(), org_id, client, None, &BY).await.expect("is disabled");
         assert_eq!(events_of(&app, disable).await, revoked("client_disabled", "was revoked because the client was disabled"));
         assert_eq!(events_of(&app, disable).await, []);
         let enable = async || enable_client(app.context(), org_id, client, &BY).await.expect("is enabled");

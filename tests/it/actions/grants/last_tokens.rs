@@ -37,7 +37,7 @@ async fn end(granted: &Granted<'_>) -> RevokedAccess {
 async fn disable(granted: &Granted<'_>) -> RevokedAccess {
     let client_id = ClientId::parse(&granted.client_id).expect("an id");
     let (context, org_id) = (granted.app.context(), granted.org_id());
-    disable_client(context, org_id, client_id, &AuditActor::COMMAND_LINE)
+    disable_client(context, org_id, client_id, None, &AuditActor::COMMAND_LINE)
         .await
         .expect("is disabled")
 }

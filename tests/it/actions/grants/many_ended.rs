@@ -73,7 +73,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         crowd(&app, engine).await;
         let disable = async |number| {
-            disable_client(app.context(), org_id(1), client_id(number), &BY).await.expect("is disabled").grants
+            disable_client(app.context(), org_id(1), client_id(number), None, &BY).await.expect("is disabled").grants
         };
 
         assert_eq!(disable(1).await, 501);

@@ -122,7 +122,7 @@ on_both! {
         let granted = Granted::new(&app).await;
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
         let by = grantor::actions::audit::AuditActor::COMMAND_LINE;
-        grantor::actions::clients::disable_client::disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        grantor::actions::clients::disable_client::disable_client(app.context(), granted.org_id(), client_id, None, &by).await.expect("is disabled");
 
         let refused = granted.approve(&asks("mcp_read", &[])).await;
 

@@ -18,21 +18,26 @@ on_both! {
         };
         let authorized = [json!(client), json!("2026-01-02T03:04:05Z")];
 
-        let disabled = program.json(&["client", "disable", "--org", "Acme", &client]);
+        let reason = "Under review until May";
+        let disabled = program.json(&["client", "disable", "--org", "Acme", "--reason", reason, &client]);
         let again = program.json(&["client", "disable", "--org", "Acme", &client]);
 
-        let done = |ended: u32| json!({
+        let done = |ended: u32, reason: Option<&str>| json!({
             "id": client,
             "org": "Acme",
             "disabled": true,
+            "reason": reason,
             "grants_ended": ended,
             "last_token_expires_at": null,
         });
-        assert_eq!((disabled, again), (done(1), done(0)));
+        assert_eq!((disabled, again), (done(1, Some(reason)), done(0, None)));
         assert_eq!(authorized_client(&server, &keys, &client), json!({"disabled": true, "last_exercised": null, "user_count": 0}));
         let shown = show("Acme");
         assert_eq!(decided(&shown), [authorized[0].clone(), authorized[1].clone(), json!(true)]);
         assert!(shown["disabled_at"].is_string(), "{shown}");
+        assert_eq!(shown["disabled_reason"], reason);
+        program.run(["client", "disable", "--org", "Acme", "--reason", "two\nlines", &client])
+            .failed(2, "the reason contains a control character: remove it");
         assert_eq!(decided(&show("Umbra")), [Value::Null, Value::Null, json!(false)]);
 
         let enabled = program.json(&["client", "enable", "--org", "Acme", &client]);

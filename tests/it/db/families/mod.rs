@@ -14,6 +14,7 @@ use grantor::db::families::uses;
 use grantor::db::families::{Family, ForRefresh, Liveness};
 use grantor::db::orgs::org_clients;
 use grantor::db::{families, orgs, users};
+use grantor::rules::client::disabled_reason::Disabling;
 use grantor::rules::id::GrantId;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeToken;
@@ -153,7 +154,7 @@ on_both! {
         let mut tx = db.begin().await.expect("begins");
         org_clients::lock(&mut tx, org_id(1), client_id(1), START).await.expect("is locked");
         org_clients::update_restriction(&mut tx, org_id(1), client_id(1), Some(&restriction)).await.expect("is updated");
-        org_clients::set_disabled(&mut tx, org_id(1), client_id(1), Some(after(3))).await.expect("is disabled");
+        org_clients::set_disabling(&mut tx, org_id(1), client_id(1), &Disabling::disabled(None), after(3)).await.expect("is disabled");
         tx.commit().await.expect("commits");
         orgs::update_default_client_scopes(db, org_id(1), Some(&scopes("openid"))).await.expect("is updated");
         users::disable(db, user_id(1), after(4)).await.expect("is disabled");

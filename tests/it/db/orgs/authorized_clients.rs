@@ -7,6 +7,7 @@ use grantor::db::families::uses;
 use grantor::db::orgs::org_clients;
 use grantor::db::orgs::org_clients::{AuthorizedClient, AuthorizedFilter, OrgClient};
 use grantor::db::{authorizations, clients};
+use grantor::rules::client::disabled_reason::{DisabledReason, Disabling};
 use grantor::rules::id::{AuthorizedClientId, GrantId};
 use grantor::rules::scope::scopes_restriction::ScopesRestriction;
 use grantor::rules::timestamp::Timestamp;
@@ -34,13 +35,16 @@ async fn authorize(db: &Db, org: u64, client: u64, at: Timestamp) -> AuthorizedC
     id
 }
 
-async fn set_disabled(db: &Db, client: u64, at: Option<Timestamp>) -> bool {
+async fn set_disabling(db: &Db, client: u64, disabling: &Disabling, at: Timestamp) {
     let mut tx = db.begin().await.expect("begins");
-    let changed = org_clients::set_disabled(&mut tx, org_id(1), client_id(client), at)
+    org_clients::set_disabling(&mut tx, org_id(1), client_id(client), disabling, at)
         .await
         .expect("succeeds");
     tx.commit().await.expect("commits");
-    changed
+}
+
+async fn disable(db: &Db, client: u64, at: Timestamp) {
+    set_disabling(db, client, &Disabling::disabled(None), at).await;
 }
 
 /// In Acme, two users authorized client One, and one of them client Two. In Umbra, one authorized
@@ -97,6 +101,7 @@ on_both! {
         let expected = OrgClient {
             authorized_id: Some(first),
             disabled_at: None,
+            disabled_reason: None,
             restriction: Some(nothing),
             first_authorized_at: Some(after(5)),
         };
@@ -121,22 +126,30 @@ on_both! {
         assert_eq!(one, other);
     }
 
-    async fn a_client_can_be_disabled_and_enabled_once(engine: Engine) {
+    async fn a_disabled_client_keeps_its_time_and_gets_a_new_reason(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
-        assert!(!set_disabled(app.db(), 1, Some(after(1))).await, "there is no row to disable");
         authorize(app.db(), 1, 1, START).await;
-        let disabled_at = async || {
-            let found = org_clients::find(app.db(), org_id(1), client_id(1)).await.expect("is readable");
-            found.expect("is there").disabled_at
+        authorize(app.db(), 1, 2, START).await;
+        let stored = async |client: u64| {
+            let found = org_clients::find(app.db(), org_id(1), client_id(client)).await.expect("is readable");
+            let found = found.expect("is there");
+            (found.disabled_at, found.disabling())
         };
+        let because = |text: &str| Disabling::disabled(DisabledReason::parse(text).expect("a reason"));
+        let steps = [
+            (because("Under review"), after(2), Some(after(2))),
+            (because("Gesperrt: „Prüfung“ läuft"), after(3), Some(after(2))),
+            (Disabling::disabled(None), after(4), Some(after(2))),
+            (Disabling::ENABLED, after(5), None),
+            (Disabling::disabled(None), after(6), Some(after(6))),
+        ];
+        for (disabling, at, expected) in steps {
+            set_disabling(app.db(), 1, &disabling, at).await;
 
-        assert!(!set_disabled(app.db(), 1, None).await);
-        assert!(set_disabled(app.db(), 1, Some(after(2))).await);
-        assert!(!set_disabled(app.db(), 1, Some(after(3))).await);
-        assert_eq!(disabled_at().await, Some(after(2)));
-        assert!(set_disabled(app.db(), 1, None).await);
-        assert_eq!(disabled_at().await, None);
+            assert_eq!(stored(1).await, (expected, disabling));
+            assert_eq!(stored(2).await, (None, Disabling::ENABLED));
+        }
     }
 
     async fn a_list_includes_the_number_of_users_and_the_last_use(engine: Engine) {
@@ -148,7 +161,7 @@ on_both! {
         let uses = [(family_id(1), after(50)), (family_id(2), after(60))];
         uses::record_use(app.db(), &uses).await.expect("is noted");
         end(app.db(), &[eve, two], after(70)).await;
-        set_disabled(app.db(), 2, Some(after(80))).await;
+        disable(app.db(), 2, after(80)).await;
 
         let (page, total, filtered) =
             org_clients::list_authorized(app.db(), org_id(1), &ALL).await.expect("is readable");
@@ -185,7 +198,7 @@ on_both! {
         for (client, at) in [(1, 40), (2, 30), (3, 20), (4, 10)] {
             authorize(app.db(), 1, client, after(at)).await;
         }
-        set_disabled(app.db(), 4, Some(after(50))).await;
+        disable(app.db(), 4, after(50)).await;
         let named = |name: &str| AuthorizedFilter { name: Some(name.to_owned()), ..ALL };
 
         assert_eq!(list(app.db(), ALL).await, (vec![3, 1, 2, 4], 4, 4));

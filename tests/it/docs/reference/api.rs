@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 7] = [
+const PAGES: [(&str, &str, &[&str]); 8] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -28,6 +28,7 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ),
     ("api/tokens.md", "API: tokens", &["/oauth2/v1/", "/api/v2/oauth2/token"]),
     ("api/apps.md", "API: authorized apps", &["/api/v2/org_authorized_clients"]),
+    ("api/own-apps.md", "API: your own apps", &["/api/v2/user_authorized_clients"]),
     (
         "api/restrictions.md",
         "API: restrictions",

@@ -347,7 +347,7 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
 
         let code = granted.code("mcp_read").await;
-        disable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is disabled");
+        disable_client(app.context(), granted.org_id(), client_id, None, &by).await.expect("is disabled");
         let of_a_disabled_client = granted.exchanged(&code).await;
         enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         let of_an_enabled_one = granted.exchanged(&code).await;

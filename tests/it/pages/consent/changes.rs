@@ -6,6 +6,7 @@ use grantor::actions::clients::disable_client::{disable_client, enable_client};
 use grantor::db::grants;
 use grantor::db::grants::Grant;
 use grantor::rules::client::ClientId;
+use grantor::rules::client::disabled_reason::DisabledReason;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::scope::ScopeSet;
 
@@ -131,20 +132,25 @@ on_both! {
         }
     }
 
-    async fn a_disabled_client_gets_an_error_without_a_consent_page(engine: Engine) {
+    async fn users_of_a_disabled_client_read_the_reason_and_go_back_to_it(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (acme, client, mut eve) = stage(&app).await;
         let umbra = app.operator("Umbra").await;
         let mut bob = umbra.person("bob@mail.example", Role::Standard).await;
         let by = AuditActor::COMMAND_LINE;
-        disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        let reason = DisabledReason::parse("Under review <b>until</b> May").expect("a reason");
+        disable_client(app.context(), acme.org_id, id_of(&client), reason, &by).await.expect("is disabled");
 
-        let refused = eve.opens_consent(&client.url(&[])).await;
+        let page = eve.opens_consent(&client.url(&[])).await;
+        let refused = eve.submit(&Form::refusing(&page)).await;
         let silently = eve.open(&client.url(&[("prompt", "none")])).await;
         let in_another_organization = bob.approves(&client.url(&[])).await;
         enable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is enabled");
         let enabled = eve.approves(&client.url(&[])).await;
 
+        assert_eq!(page.status, 403);
+        assert!(page.text.contains("<h1><bdi>Acme</bdi> has disabled this app</h1>"), "{}", page.text);
+        assert!(page.text.contains("Under review &#60;b&#62;until&#60;/b&#62; May"), "{}", page.text);
         client.is_refused(&refused, "access_denied", DISABLED);
         client.is_refused(&silently, "access_denied", DISABLED);
         client.code(&in_another_organization);
@@ -157,10 +163,13 @@ on_both! {
         let page = eve.opens_consent(&client.url(&[])).await;
 
         let by = AuditActor::COMMAND_LINE;
-        disable_client(app.context(), acme.org_id, id_of(&client), &by).await.expect("is disabled");
+        disable_client(app.context(), acme.org_id, id_of(&client), None, &by).await.expect("is disabled");
         let answer = eve.submit(&Form::approving(&page)).await;
+        let page = eve.follow(answer).await;
 
-        client.is_refused(&answer, "access_denied", DISABLED);
+        assert_eq!(page.status, 403);
+        assert!(!page.text.contains("The reason your administrator gave"), "{}", page.text);
+        client.is_refused(&eve.submit(&Form::refusing(&page)).await, "access_denied", DISABLED);
         assert_eq!(grant(&acme, &client, &eve).await, None);
     }
 

@@ -285,7 +285,7 @@ on_both! {
         let client_id = ClientId::parse(&granted.client_id).expect("an id");
         let by = AuditActor::COMMAND_LINE;
 
-        let ended = disable_client(app.context(), granted.org_id(), client_id, &by).await;
+        let ended = disable_client(app.context(), granted.org_id(), client_id, None, &by).await;
         granted.refreshed(&tokens.refresh).await.is(400, &refused());
         enable_client(app.context(), granted.org_id(), client_id, &by).await.expect("is enabled");
         granted.refreshed(&tokens.refresh).await.is(400, &refused());

@@ -288,7 +288,7 @@ on_both! {
             let (exchanged, disabled) = tokio::join!(
                 later(&random, granted.exchanged(&code)),
                 later(&random, disable_client(
-                    replica.context(), granted.org_id(), client_id, &AuditActor::COMMAND_LINE,
+                    replica.context(), granted.org_id(), client_id, None, &AuditActor::COMMAND_LINE,
                 )),
             );
             disabled.expect("is disabled");
@@ -357,7 +357,7 @@ on_both! {
                 by_clients,
                 later(&random, granted.operator.restrict(&granted.client_id, &[], &["mcp_read"])),
                 later(&random, there.operator.delete(&path)),
-                later(&random, disable_client(replica.context(), granted.org_id(), client_id, &by)),
+                later(&random, disable_client(replica.context(), granted.org_id(), client_id, None, &by)),
                 later(&random, eve.approve(&request)),
             );
 
