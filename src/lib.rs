@@ -37,6 +37,8 @@
 //! | sign-in | `rules/identity/password/mod.rs` | `actions/sign_in/mod.rs` | `db/users/sessions.rs` | `http/pages/login.rs` | `tests/it/pages/login.rs` |
 //! | consent | `rules/authorization/consent.rs` | `actions/authorize/approve.rs` | `db/authorizations/consents.rs` | `http/pages/consent.rs`, `http/oauth/authorize/decide.rs` | `tests/it/pages/consent/mod.rs` |
 //! | refresh | `rules/token/refresh.rs` | `actions/tokens/refresh.rs` | `db/families/rotations.rs` | `http/oauth/token.rs` | `tests/it/oauth/token/refresh/mod.rs` |
+//! | private clients | `rules/client/private_client.rs` | `actions/clients/private/create.rs` | `db/clients/private.rs` | `http/api/oauth2_clients/mod.rs`, `cli/app.rs` | `tests/it/api/oauth2_clients.rs` |
+//! | client secrets | `rules/client/client_secret.rs` | `actions/clients/private/secrets.rs` | `db/clients/secrets.rs` | `http/api/oauth2_clients/secrets.rs`, `cli/app.rs` | `tests/it/api/oauth2_clients.rs` |
 //! | disabling a client | `rules/scope/standing.rs` | `actions/clients/disable_client.rs` | `db/orgs/org_clients.rs` | `http/api/org_authorized_clients.rs`, `cli/client/disable.rs` | `tests/it/cli/client/disable.rs` |
 //! | revoking a grant, and its audit event | `rules/audit/catalog.rs` | `actions/grants/revoke_grant.rs`, `actions/grants/revoked_grants.rs`, `actions/audit.rs` | `db/grants/revocations.rs`, `db/audit_events.rs` | `http/pages/account.rs`, `cli/grant.rs` | `tests/it/pages/account.rs`, `tests/it/actions/audit.rs` |
 //! | signing-key rotation | `rules/token/signing_period.rs` | `actions/signing_keys/rotate.rs` | `db/keys/signing_keys.rs` | `cli/keys/rotate.rs`, `sweeper.rs` | `tests/it/db/keys/signing_keys.rs`, `tests/it/cli/keys/rotate.rs` |
@@ -55,6 +57,7 @@
 //! | RFC 7591 §2 client metadata | `rules/client/metadata.rs`, `rules/client/registration.rs` | there, `tests/it/oauth/register.rs` |
 //! | RFC 7591 §3.2.1 the response, the same client again | `rules/client/identity.rs`, `actions/clients/register.rs` | there, `tests/it/oauth/register.rs` |
 //! | RFC 7591 §3.2.2, RFC 6749 §5.2 errors | `http/error/mod.rs` | `tests/it/oauth/register.rs` |
+//! | RFC 6749 §2.3.1 client authentication | `actions/clients/authenticate.rs`, `http/oauth/authenticate.rs`, `http/headers/credentials.rs` | there, `tests/it/oauth/token/confidential.rs` |
 //! | RFC 6749 §3.1.2, RFC 8252 §7 redirect URIs | `rules/redirect/uri.rs` | there |
 //! | RFC 6749 §3.3 scope, and the scopes that a user is offered | `rules/scope/mod.rs`, `rules/scope/offered.rs` | there |
 //! | RFC 6749 §3.1, §4.1.1 authorization requests | `rules/authorization/request.rs`, `http/oauth/authorize/begin.rs` | there, `tests/it/oauth/authorize/mod.rs`, `tests/it/oauth/authorize/pending.rs` |

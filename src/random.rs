@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::rules::client::client_secret;
 use crate::rules::secret::{Secret, hex};
 
 /// A source of random bytes: the operating system, or a seed for tests that need the same bytes
@@ -94,6 +95,16 @@ impl Random {
     /// scanners what it is.
     pub fn token(&self, prefix: &str) -> Secret {
         Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.bytes::<32>())))
+    }
+
+    /// Generates a secret for a confidential client.
+    pub fn client_secret(&self) -> Secret {
+        // 64 bytes contain 40 usable ones, except once in 10^40 times.
+        loop {
+            if let Some(secret) = client_secret::from_random(&self.bytes::<64>()) {
+                return secret;
+            }
+        }
     }
 
     /// Generates a password for a person to copy once: 120 bits without look-alike characters.

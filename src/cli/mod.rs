@@ -2,6 +2,7 @@
 //! whole are in `database/`, and those about the server in `server/`. Scripts rely on the output of
 //! `--output json` and the exit codes.
 
+mod app;
 pub mod arguments;
 mod audit;
 mod bootstrap;
@@ -86,6 +87,9 @@ enum Command {
     /// Apps (OAuth clients), as one organization sees them.
     #[command(subcommand)]
     Client(client::Command),
+    /// Apps with a secret, which an organization creates for itself.
+    #[command(subcommand)]
+    App(app::Command),
     /// Limits on the scopes that an app can get in an organization.
     #[command(subcommand)]
     Restriction(restriction::Command),
@@ -145,6 +149,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, load()?, output),
         Command::Keys(command) => keys::run(command, load()?, output),
         Command::Client(command) => client::run(command, load()?, output),
+        Command::App(command) => app::run(command, load()?, output),
         Command::Restriction(command) => restriction::run(command, load()?, output),
         Command::Grant(command) => grant::run(command, load()?, output),
         Command::Resource(command) => resource::run(command, load()?, output),

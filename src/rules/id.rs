@@ -44,6 +44,8 @@ id! {
     WebhookId,
     /// A variable that webhook payloads and headers can refer to.
     VariableId,
+    /// A secret of a confidential client.
+    SecretId,
     /// An event in an organization, delivered to its webhooks.
     EventId,
 }

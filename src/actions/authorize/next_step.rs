@@ -26,6 +26,8 @@ pub enum NextStep {
     Consent(OrgId, Box<Offer>),
     /// The user granted all of this before, so a code is issued without a page.
     Approve(OrgId),
+    /// The client belongs to an organization that the user does not belong to.
+    ForeignClient,
     /// The user does not belong to an organization.
     NoOrganization,
     /// The organization has disabled the client.
@@ -70,6 +72,14 @@ pub async fn find_next_step(
     let organizations = memberships::list_of_user(&context.db, user.id).await?;
     let organizations: Vec<(OrgId, String)> =
         organizations.into_iter().map(|(id, name, _)| (id, name)).collect();
+    if let Some(owner) = pending.client.owner {
+        let is_theirs = organizations.iter().any(|(id, _)| *id == owner);
+        if !is_theirs {
+            return Ok(NextStep::ForeignClient);
+        }
+        let consent = pending.consent_request(user, owner, rules.issuer);
+        return consent_step(context, rules, consent).await;
+    }
     match organization_step(pending.chosen_org, pending.request.org_id, &organizations) {
         OrganizationStep::NoOrganization => Ok(NextStep::NoOrganization),
         OrganizationStep::Choose => Ok(NextStep::ChooseOrganization(organizations)),

@@ -125,12 +125,15 @@ pub async fn offer_scopes(
     if found.disabled_at.is_some() {
         return Err(OfferError::Disabled);
     }
+    let configured = client.configured_scopes();
     let request = ScopeRequest {
         requested: request.scope.as_ref(),
         registered: client.metadata.scope(),
+        configured,
         ceiling: Ceiling::of(
             found.restriction.as_ref(),
-            found.default_client_scopes.as_ref(),
+            // The default is for public clients only.
+            found.default_client_scopes.as_ref().filter(|_| configured.is_none()),
             rules.catalog,
         ),
         required: rules.required,

@@ -72,7 +72,7 @@ pub struct RestrictionRules<'a> {
 
 impl<'a> RestrictionRules<'a> {
     pub fn limits(&self) -> ScopeLimits<'a> {
-        ScopeLimits { catalog: self.catalog, required: self.required }
+        ScopeLimits { catalog: self.catalog, required: self.required, configured: None }
     }
 
     pub fn of(config: &'a Config, catalog: &'a Arc<ScopeCatalog>, required: &'a ScopeSet) -> Self {

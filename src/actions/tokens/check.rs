@@ -8,6 +8,7 @@
 use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::issue::Issuer;
+use crate::db::clients;
 use crate::db::engine::error::DbError;
 use crate::db::families::Liveness;
 use crate::rules::client::ClientId;
@@ -52,13 +53,18 @@ impl Issuer {
             return Ok(None);
         };
         let Some(role) = liveness.role else { return Ok(None) };
+        let mut scopes = claims.scope.intersection(&liveness.scopes);
+        if liveness.client_id.may_be_confidential() {
+            let client = clients::find(&context.db, liveness.client_id).await?;
+            let Some(client) = client.filter(|client| client.deleted_at.is_none()) else {
+                return Ok(None);
+            };
+            if let Some(configured) = client.configured_scopes() {
+                scopes = scopes.intersection(configured);
+            }
+        }
         let RestrictionRules { required, catalog, .. } = rules(liveness.client_id);
-        let scopes = permitted_by_role(
-            &claims.scope.intersection(&liveness.scopes),
-            required,
-            role,
-            catalog,
-        );
+        let scopes = permitted_by_role(&scopes, required, role, catalog);
         self.uses.note(claims.family, now);
         Ok(Some(ActiveToken { claims, scopes, role, liveness }))
     }

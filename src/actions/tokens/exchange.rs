@@ -60,6 +60,7 @@ pub async fn exchange_code(
         catalog: Arc::clone(rules.catalog),
         required: rules.required.clone(),
         client_id: exchange.client.id,
+        configured_scopes: exchange.client.configured_scopes().cloned(),
         code,
         redirect_uri: exchange.redirect_uri.map(str::to_owned),
         code_verifier: exchange.code_verifier.cloned(),
@@ -134,6 +135,7 @@ struct Deciding {
     catalog: Arc<ScopeCatalog>,
     required: ScopeSet,
     client_id: ClientId,
+    configured_scopes: Option<ScopeSet>,
     code: Digest,
     redirect_uri: Option<String>,
     code_verifier: Option<Secret>,
@@ -176,7 +178,8 @@ impl Deciding {
             code_verifier: self.code_verifier.as_ref(),
             resources: &self.resources,
         };
-        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
+        let configured = self.configured_scopes.as_ref();
+        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required, configured };
         decide_exchange(request, found.map(stored), limits, self.new_family.now)
     }
 }
@@ -213,8 +216,11 @@ impl NewFamily {
         let may_refresh = client.metadata.may_use(GrantType::RefreshToken);
         let refresh_token =
             may_refresh.then(|| issuer.refresh_token(key, id, context.random.bytes()));
-        let ends_at = issuer.ends_at(now);
-        let forget_at = issuer.forget_at(now, may_refresh, ends_at);
+        // The refresh tokens of confidential clients do not expire.
+        let is_endless = client.kind.is_confidential();
+        let ends_at = issuer.ends_at(now).filter(|_| !is_endless);
+        let forget_at =
+            issuer.forget_at(now, may_refresh, ends_at).filter(|_| !(is_endless && may_refresh));
         Self { id, key_id: key.id().to_owned(), refresh_token, now, ends_at, forget_at }
     }
 

@@ -42,6 +42,8 @@ pub struct Refreshing<'a> {
     pub client_id: ClientId,
     /// The `client_id` as the client sent it.
     pub client: &'a str,
+    /// The scopes that a confidential client may get. `None` for public clients.
+    pub configured_scopes: Option<&'a ScopeSet>,
     pub refresh_token: &'a Secret,
     pub scope: Option<&'a ScopeSet>,
     pub resources: &'a [Resource],
@@ -61,6 +63,7 @@ pub async fn refresh_tokens(
         catalog: Arc::clone(rules.catalog),
         required: rules.required.clone(),
         client_id: refreshing.client_id,
+        configured_scopes: refreshing.configured_scopes.cloned(),
         token,
         scope: refreshing.scope.cloned(),
         resources: refreshing.resources.to_vec(),
@@ -161,6 +164,7 @@ struct Deciding {
     catalog: Arc<ScopeCatalog>,
     required: ScopeSet,
     client_id: ClientId,
+    configured_scopes: Option<ScopeSet>,
     token: RefreshToken,
     scope: Option<ScopeSet>,
     resources: Vec<Resource>,
@@ -188,6 +192,11 @@ impl Deciding {
                 let rotation = self.rotation(&family, key.id(), &successor, now);
                 return Decision::Swap(rotation, issue(family, successor, None));
             }
+            IssuedRefreshToken::Presented => {
+                let presented = self.token.secret();
+                let repeats = Some(RepeatedResponse { reissued_at });
+                return Decision::Keep(issue(family, presented, repeats));
+            }
             IssuedRefreshToken::Current => family.current_digest,
             IssuedRefreshToken::Previous => family.previous_digest,
         };
@@ -208,12 +217,15 @@ impl Deciding {
             now,
         };
         let lifetimes = self.issuer.lifetimes;
+        let configured = self.configured_scopes.as_ref();
         let rules = RefreshRules {
-            idle: lifetimes.refresh_idle,
+            // The tokens of confidential clients neither expire nor rotate.
+            idle: if configured.is_some() { 0 } else { lifetimes.refresh_idle },
             grace: lifetimes.grace,
             repeat: lifetimes.repeat,
+            rotates: configured.is_none(),
         };
-        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required };
+        let limits = ScopeLimits { catalog: &self.catalog, required: &self.required, configured };
         decide_refresh(request, found.map(stored), rules, limits, || {
             was_derived(&self.issuer, &self.token)
         })

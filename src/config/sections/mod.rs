@@ -39,6 +39,7 @@ mod http;
 mod limits;
 mod log;
 mod outgoing;
+mod partners;
 mod registration;
 mod resources;
 mod restriction;
@@ -56,6 +57,7 @@ pub use crate::config::sections::http::{Http, names_this_machine};
 pub use crate::config::sections::limits::Limits;
 pub use crate::config::sections::log::{Log, LogFormat};
 pub use crate::config::sections::outgoing::Outgoing;
+pub use crate::config::sections::partners::Partners;
 pub use crate::config::sections::registration::Registration;
 pub use crate::config::sections::resources::{DeclaredResource, Resources};
 pub use crate::config::sections::restriction::{OnNarrow, RequiredScopes, Restriction};
@@ -74,6 +76,7 @@ pub struct Config {
     pub log: Log,
     pub limits: Limits,
     pub registration: Registration,
+    pub partners: Partners,
     pub restriction: Restriction,
     pub consent: Consent,
     pub resources: Resources,
@@ -94,6 +97,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Log::SECTION,
     Limits::SECTION,
     Registration::SECTION,
+    Partners::SECTION,
     Restriction::SECTION,
     Consent::SECTION,
     Resources::SECTION,

@@ -15,7 +15,7 @@ section! {
         #[serde(deserialize_with = "values::words")]
         pub tolerate: Vec<String> = Setting::new(
             "registration.tolerate",
-            r#"["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]"#,
+            r#"["client_secret_basic", "client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]"#,
             "a list of auth methods and grant types",
             "Values that known clients send although they do not need them. An auth method listed \
              here is registered as \"none\". A grant type listed here is dropped if a supported \

@@ -23,7 +23,11 @@ fn without_any_setting_the_server_runs_on_this_machine_with_a_file() {
     assert_eq!(config.database.acquire_timeout, Duration::from_millis(1500));
     assert_eq!(
         config.registration.tolerate,
-        ["client_secret_post", "urn:ietf:params:oauth:grant-type:device_code"]
+        [
+            "client_secret_basic",
+            "client_secret_post",
+            "urn:ietf:params:oauth:grant-type:device_code"
+        ]
     );
     assert_eq!(
         (config.restriction.on_excess, config.restriction.on_narrow),

@@ -222,8 +222,8 @@ pub async fn list_unrestricted_clients(
 ) -> Result<Vec<ClientId>, DbError> {
     let ids: Vec<Uuid> = with_conn!(db, |conn| {
         sqlx::query_scalar(
-        "SELECT c.client_id FROM org_clients c
-          WHERE c.org_id = $1 AND c.scopes_restriction IS NULL
+        "SELECT c.client_id FROM org_clients c JOIN clients k ON k.id = c.client_id
+          WHERE c.org_id = $1 AND c.scopes_restriction IS NULL AND k.owner_org_id IS NULL
             AND EXISTS (SELECT 1 FROM grants g
                          WHERE g.org_id = c.org_id AND g.client_id = c.client_id AND g.revoked_at IS NULL)
           ORDER BY c.client_id"

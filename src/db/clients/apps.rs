@@ -1,7 +1,7 @@
 //! Registered clients as listed by the commands for one organization: how many users each has, and
 //! whether the organization restricted or disabled it.
 
-use crate::db::clients::{Client, Row as ClientRow, like_pattern};
+use crate::db::clients::{Client, Row as ClientRow, client_columns, client_joins, like_pattern};
 use crate::db::engine::column::count;
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, with_conn};
@@ -68,15 +68,17 @@ macro_rules! is_used {
 macro_rules! select_apps {
     ($($rest:expr),+ $(,)?) => {
         concat!(
-            "SELECT k.id, k.metadata, k.registered_at, k.last_seen_at, k.registrations, k.adopted_at, d.url AS document, ",
+            "SELECT ", client_columns!("k"), ", ",
             is_used!(), " AS is_used, c.scopes_restriction IS NOT NULL AS is_restricted, c.disabled_at,
                     (SELECT count(*) FROM grants g
                       WHERE g.org_id = $1 AND g.client_id = k.id AND g.revoked_at IS NULL) AS people,
                     (SELECT max(g.last_used_at) FROM grants g
                       WHERE g.org_id = $1 AND g.client_id = k.id) AS last_used_at
                FROM clients k
-               LEFT JOIN org_clients c ON c.client_id = k.id AND c.org_id = $1
-               LEFT JOIN client_documents d ON d.client_id = k.id ",
+               LEFT JOIN org_clients c ON c.client_id = k.id AND c.org_id = $1",
+            client_joins!("k"),
+            // The private clients of other organizations cannot be used here.
+            "WHERE (k.owner_org_id IS NULL OR k.owner_org_id = $1) AND ",
             $($rest),+
         )
     };
@@ -92,13 +94,12 @@ pub async fn list(
 ) -> Result<Vec<App>, DbError> {
     let sql = match selection {
         AppSelection::Used => select_apps!(
-            "WHERE ",
             is_used!(),
             " AND lower(k.client_name) LIKE lower($2) ESCAPE '\\'
              ORDER BY last_used_at DESC NULLS LAST, k.id LIMIT $3"
         ),
         AppSelection::Registered => select_apps!(
-            "WHERE lower(k.client_name) LIKE lower($2) ESCAPE '\\' ORDER BY k.last_seen_at DESC, k.id LIMIT $3"
+            "lower(k.client_name) LIKE lower($2) ESCAPE '\\' ORDER BY k.last_seen_at DESC, k.id LIMIT $3"
         ),
     };
     list_by_name(db, sql, org_id, &like_pattern(name), limit).await
@@ -114,14 +115,10 @@ pub async fn list_named(
 ) -> Result<Vec<App>, DbError> {
     let sql = match selection {
         AppSelection::Used => {
-            select_apps!(
-                "WHERE ",
-                is_used!(),
-                " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3"
-            )
+            select_apps!(is_used!(), " AND lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
         }
         AppSelection::Registered => {
-            select_apps!("WHERE lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
+            select_apps!("lower(k.client_name) = lower($2) ORDER BY k.id LIMIT $3")
         }
     };
     list_by_name(db, sql, org_id, name, limit).await
@@ -151,7 +148,7 @@ pub async fn list_between(
     last: ClientId,
     limit: u32,
 ) -> Result<Vec<App>, DbError> {
-    let sql = select_apps!("WHERE k.id >= $2 AND k.id <= $3 ORDER BY k.id LIMIT $4");
+    let sql = select_apps!("k.id >= $2 AND k.id <= $3 ORDER BY k.id LIMIT $4");
     let rows: Vec<Row> = with_conn!(db, |conn| sqlx::query_as(sql)
         .bind(org_id.0)
         .bind(first.uuid())
@@ -164,11 +161,12 @@ pub async fn list_between(
 
 /// Finds the client that is described by the document at this URL.
 pub async fn find_by_document(db: &Db, org_id: OrgId, url: &str) -> Result<Option<App>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(select_apps!("WHERE d.url = $2"))
-        .bind(org_id.0)
-        .bind(url)
-        .fetch_optional(conn)
-        .await)?;
+    let row: Option<Row> =
+        with_conn!(db, |conn| sqlx::query_as(select_apps!("documents.url = $2"))
+            .bind(org_id.0)
+            .bind(url)
+            .fetch_optional(conn)
+            .await)?;
     row.map(App::try_from).transpose()
 }
 

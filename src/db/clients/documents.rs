@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use crate::db::clients;
-use crate::db::clients::{Client, NewClient};
+use crate::db::clients::{Client, NewClient, client_columns, client_joins};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
@@ -39,15 +39,16 @@ pub async fn find_by_url(
     url: &DocumentUrl,
 ) -> Result<Option<(StoredDocument, Client)>, DbError> {
     let row: Option<Row> = read_with_conn!(db, |conn| {
-        sqlx::query_as(
-        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document,
-                etag, fetched_at, fresh_until
-           FROM client_documents JOIN clients ON id = client_id
-          WHERE url = $1"
-    )
-    .bind(url.as_str())
-    .fetch_optional(conn)
-    .await
+        sqlx::query_as(concat!(
+            "SELECT ",
+            client_columns!("c"),
+            ", documents.etag, documents.fetched_at, documents.fresh_until FROM clients c",
+            client_joins!("c"),
+            "WHERE documents.url = $1"
+        ))
+        .bind(url.as_str())
+        .fetch_optional(conn)
+        .await
     })?;
     let Some(Row { client, etag, fetched_at, fresh_until }) = row else { return Ok(None) };
     let client = Client::try_from(client)?;

@@ -4,6 +4,8 @@ pub mod apps;
 pub mod documents;
 pub mod group_commit;
 pub mod known;
+pub mod private;
+pub mod secrets;
 pub mod unused;
 
 use std::borrow::Borrow;
@@ -17,7 +19,10 @@ use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::rules::client::ClientId;
 use crate::rules::client::identity::ClientDigest;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::id::OrgId;
+use crate::rules::scope::ScopeSet;
 use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
 
@@ -44,12 +49,23 @@ pub struct Client {
     pub adopted_at: Option<Timestamp>,
     /// The URL of its metadata document, if it has one. The URL is then the `client_id`.
     pub document: Option<String>,
+    pub kind: ClientKind,
+    /// The organization that owns a confidential client.
+    pub owner: Option<OrgId>,
+    /// A deleted client can no longer be used.
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl Client {
     /// Returns the `client_id` that the client uses in requests.
     pub fn wire_id(&self) -> String {
         self.document.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// The scopes that a confidential client may get. They are a limit, whereas those of a public
+    /// client are only its defaults.
+    pub const fn configured_scopes(&self) -> Option<&ScopeSet> {
+        if self.kind.is_confidential() { Some(self.metadata.scope()) } else { None }
     }
 }
 
@@ -235,6 +251,9 @@ pub(super) struct Row {
     registrations: i64,
     adopted_at: Option<i64>,
     document: Option<String>,
+    kind: String,
+    owner_org_id: Option<Uuid>,
+    deleted_at: Option<i64>,
 }
 
 impl TryFrom<Row> for Client {
@@ -250,20 +269,67 @@ impl TryFrom<Row> for Client {
             registrations: row.registrations,
             adopted_at: row.adopted_at.map(Timestamp::from_seconds),
             document: row.document,
+            kind: ClientKind::parse(&row.kind)
+                .map_err(|cause| DbError::corrupt("clients", "kind", cause))?,
+            owner: row.owner_org_id.map(OrgId),
+            deleted_at: row.deleted_at.map(Timestamp::from_seconds),
         })
     }
 }
 
+/// The columns of [`Row`]. The argument is the name of the table of clients in the statement, which
+/// also needs [`client_joins`].
+macro_rules! client_columns {
+    ($clients:literal) => {
+        concat!(
+            $clients,
+            ".id, ",
+            $clients,
+            ".metadata, ",
+            $clients,
+            ".registered_at, ",
+            $clients,
+            ".last_seen_at, ",
+            $clients,
+            ".registrations, ",
+            $clients,
+            ".adopted_at, ",
+            $clients,
+            ".kind, ",
+            $clients,
+            ".owner_org_id, ",
+            "documents.url AS document, pairs.deleted_at"
+        )
+    };
+}
+pub(super) use client_columns;
+
+macro_rules! client_joins {
+    ($clients:literal) => {
+        concat!(
+            " LEFT JOIN client_documents documents ON documents.client_id = ",
+            $clients,
+            ".id
+              LEFT JOIN app_pairs pairs ON pairs.private_client_id = ",
+            $clients,
+            ".id "
+        )
+    };
+}
+pub(super) use client_joins;
+
 pub async fn find(db: impl DbHandle, id: ClientId) -> Result<Option<Client>, DbError> {
     let row: Option<Row> = with_conn!(db, |conn| {
-        sqlx::query_as(
-        "SELECT id, metadata, registered_at, last_seen_at, registrations, adopted_at, url AS document
-           FROM clients LEFT JOIN client_documents ON client_id = id
-          WHERE id = $1"
-    )
-    .bind(id.uuid())
-    .fetch_optional(conn)
-    .await
+        sqlx::query_as(concat!(
+            "SELECT ",
+            client_columns!("c"),
+            " FROM clients c",
+            client_joins!("c"),
+            "WHERE c.id = $1"
+        ))
+        .bind(id.uuid())
+        .fetch_optional(conn)
+        .await
     })?;
     row.map(Client::try_from).transpose()
 }

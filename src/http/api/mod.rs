@@ -6,6 +6,7 @@ pub mod authorized_query;
 mod authorized_resources;
 pub mod default_scopes_restriction;
 mod disable_request;
+pub mod oauth2_clients;
 pub mod org_authorized_clients;
 pub mod page;
 pub mod scopes_restriction;

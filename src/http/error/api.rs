@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::actions::clients::disable_client::DisableClientError;
+use crate::actions::clients::private::PrivateClientError;
 use crate::actions::clients::scopes_restriction::RestrictScopesError;
 use crate::actions::grants::revoke_grant::RevokeGrantError;
 use crate::actions::orgs::default_client_scopes::SetDefaultsError;
@@ -24,6 +25,7 @@ use crate::http::error::{
 use crate::http::middleware::audience::Audience;
 use crate::http::middleware::body::BodyError;
 use crate::limits::rate_limit::TooManyRequests;
+use crate::rules::client::private_client::{AttributeError, AttributeProblem};
 use crate::rules::identity::permission::Permission;
 use crate::rules::scope::scopes_restriction::RestrictionError;
 use crate::rules::webhook::auth_method::{AuthMethodMistake, Member};
@@ -43,7 +45,7 @@ pub enum ApiError {
     /// The access token lacks the scope.
     LacksScope(&'static str),
     /// The operation requires keys, not an access token.
-    KeysOnly,
+    KeysOnly(&'static str),
     BadRequest {
         detail: String,
         source: Source,
@@ -53,7 +55,14 @@ pub enum ApiError {
         detail: &'static str,
         source: Source,
     },
+    /// The member of the body asks for something that this organization may not have.
+    Forbidden {
+        detail: String,
+        source: Source,
+    },
     NoSuchClient,
+    NoSuchPrivateClient,
+    NoSuchSecret,
     NoSuchAuthorizedClient,
     NoSuchAuthorization,
     /// The caller has no such authorization.
@@ -159,6 +168,34 @@ impl From<DisableClientError> for ApiError {
     }
 }
 
+impl From<AttributeError> for ApiError {
+    fn from(error: AttributeError) -> Self {
+        let source = Source::Pointer(format!("/data/attributes/{}", error.path));
+        let detail = error.to_string();
+        match error.problem {
+            AttributeProblem::Invalid(_) => Self::BadRequest { detail, source },
+            AttributeProblem::PrivateScope(_) => Self::Forbidden { detail, source },
+        }
+    }
+}
+
+impl From<PrivateClientError> for ApiError {
+    fn from(error: PrivateClientError) -> Self {
+        match error {
+            PrivateClientError::NoSuchClient => Self::NoSuchPrivateClient,
+            PrivateClientError::NoSuchSecret => Self::NoSuchSecret,
+            PrivateClientError::NothingChanges => {
+                Self::unprocessable("nothing would change", "/data/attributes")
+            }
+            PrivateClientError::Db(cause) => Self::Db(cause),
+            error @ (PrivateClientError::TooMany(_)
+            | PrivateClientError::HasSecret
+            | PrivateClientError::HasNoSecret
+            | PrivateClientError::CurrentSecret) => Self::Conflict(error.to_string().into()),
+        }
+    }
+}
+
 impl From<RevokeGrantError> for ApiError {
     fn from(error: RevokeGrantError) -> Self {
         match error {
@@ -200,8 +237,6 @@ impl From<AuthMethodError> for ApiError {
 
 const MOVED: &str =
     "the restriction has changed since the preview with this digest: preview it again";
-const KEYS_ONLY: &str =
-    "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead";
 
 impl ApiError {
     /// An error in the member of the body at a JSON Pointer (RFC 6901).
@@ -234,13 +269,18 @@ impl ApiError {
             Self::Unprocessable { detail, source } => {
                 return (StatusCode::UNPROCESSABLE_ENTITY, (*detail).into(), Some(source));
             }
+            Self::Forbidden { detail, source } => {
+                return (StatusCode::FORBIDDEN, detail.into(), Some(source));
+            }
             Self::Body(error) => (error.status(), error.to_string().into()),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized".into()),
             Self::UnknownKeys => (StatusCode::FORBIDDEN, "Forbidden".into()),
             Self::Lacks(permission) => (StatusCode::FORBIDDEN, lacks(*permission).into()),
             Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(scope).into()),
-            Self::KeysOnly => (StatusCode::FORBIDDEN, KEYS_ONLY.into()),
+            Self::KeysOnly(text) => (StatusCode::FORBIDDEN, (*text).into()),
             Self::NoSuchClient => not_found("there is no client with this id"),
+            Self::NoSuchPrivateClient => not_found("this organization has no client with this id"),
+            Self::NoSuchSecret => not_found("this client has no such secret"),
             Self::NoSuchAuthorizedClient => {
                 not_found("this organization has no authorized client with this id")
             }

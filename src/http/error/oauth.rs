@@ -40,7 +40,12 @@ pub enum OAuthError {
     Document(String),
     /// A client without a secret sent an `Authorization` header.
     Authenticated,
+    /// A confidential client sent no secret, or one that does not work.
+    BadClientSecret,
     TwoCredentials,
+    /// The header and the body name different clients.
+    TwoClients,
+    SecretInUrl,
     UnknownResource,
     NoAccessToken,
     /// The access token is unknown, expired or revoked.
@@ -81,6 +86,11 @@ impl OAuthError {
                 format!("the document of this client cannot be used: {reason}").into(),
             ),
             Self::Authenticated => (UNAUTHORIZED, INVALID_CLIENT, AUTHENTICATED.into()),
+            Self::BadClientSecret => {
+                (UNAUTHORIZED, INVALID_CLIENT, "client authentication failed".into())
+            }
+            Self::TwoClients => (BAD_REQUEST, INVALID_REQUEST, TWO_CLIENTS.into()),
+            Self::SecretInUrl => (BAD_REQUEST, INVALID_REQUEST, SECRET_IN_URL.into()),
             Self::TwoCredentials => (BAD_REQUEST, INVALID_REQUEST, TWO_CREDENTIALS.into()),
             Self::UnknownResource => (UNAUTHORIZED, INVALID_CLIENT, UNKNOWN_RESOURCE.into()),
             Self::NoAccessToken => {
@@ -115,7 +125,7 @@ impl OAuthError {
     /// 6750 section 3 for access tokens.
     fn challenge(&self) -> Option<HeaderValue> {
         match self {
-            Self::Authenticated | Self::UnknownResource => {
+            Self::Authenticated | Self::BadClientSecret | Self::UnknownResource => {
                 Some(HeaderValue::from_static("Basic realm=\"grantor\""))
             }
             Self::NoAccessToken => Some(HeaderValue::from_static("Bearer realm=\"grantor\"")),
@@ -175,6 +185,10 @@ const AUTHENTICATED: &str =
     "this client has no secret, so it does not authenticate: leave the Authorization header out";
 const TWO_CREDENTIALS: &str =
     "send the secret in one way only: in the Authorization header, or as client_secret";
+const TWO_CLIENTS: &str =
+    "client_id is not the one in the Authorization header: send it in one place only";
+const SECRET_IN_URL: &str =
+    "client_secret must not be in the URL: send it in the Authorization header or in the body";
 const UNKNOWN_RESOURCE: &str =
     "no resource server has this secret: create one with grantor resource create";
 

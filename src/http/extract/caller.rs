@@ -37,6 +37,9 @@ pub trait Permit {
     /// If no permission is needed, the scope that a token needs.
     const TOKEN_SCOPE: Option<&'static str> = None;
     const ACCEPTS_TOKENS: bool = true;
+    /// The error for a token where only keys are accepted.
+    const KEYS_ONLY: &'static str =
+        "an access token cannot change this: send DD-API-KEY and DD-APPLICATION-KEY instead";
 }
 
 /// To see clients and their restrictions.
@@ -74,6 +77,28 @@ impl Permit for AppsWrite {
 impl Permit for OwnApps {
     const ANY_OF: &'static [Permission] = &[];
     const TOKEN_SCOPE: Option<&'static str> = Some("built_in_features");
+}
+
+/// To create and change the organization's own clients. An app could otherwise change what it may
+/// do itself.
+pub struct OwnClients;
+
+/// To delete the organization's own clients.
+pub struct OwnClientsDelete;
+
+const CLIENTS_BY_KEYS: &str =
+    "an access token may not manage clients: use an API key and an application key";
+
+impl Permit for OwnClients {
+    const ANY_OF: &'static [Permission] = &[Permission::ManageIntegrations];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
+}
+
+impl Permit for OwnClientsDelete {
+    const ANY_OF: &'static [Permission] = &[Permission::OrgManagement];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
 }
 
 impl Permit for OrgManagement {
@@ -114,7 +139,7 @@ impl<P: Permit> FromRequestParts<Arc<App>> for Caller<P> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let identified = authenticate(parts, app).await?;
         if !P::ACCEPTS_TOKENS && matches!(identified.caller.credential, Credential::Token(_)) {
-            return Err(ApiError::KeysOnly);
+            return Err(ApiError::KeysOnly(P::KEYS_ONLY));
         }
         let caller = check_permission::<P>(app, &identified)?;
         Ok(Self { org_id: caller.org_id, caller, origin: Origin::of(parts), permit: PhantomData })

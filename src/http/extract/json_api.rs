@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -19,6 +20,9 @@ pub struct JsonApi<T>(pub T);
 
 /// What a body contains. Errors name the invalid member.
 pub trait JsonBody: Sized {
+    /// Whether a request without a body is like one with an empty one.
+    const MAY_BE_MISSING: bool = false;
+
     fn parse(bytes: &[u8]) -> Result<Self, ApiError>;
 }
 
@@ -32,6 +36,9 @@ impl<T: JsonBody> FromRequest<Arc<App>> for JsonApi<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        if T::MAY_BE_MISSING && request.body().is_end_stream() {
+            return T::parse(&[]).map(Self);
+        }
         let bytes =
             body::read(request, &[body::JSON, body::JSON_API], BodyBounds::of(&app.config)).await?;
         T::parse(&bytes).map(Self)

@@ -14,12 +14,14 @@ mod query;
 
 pub use crate::http::extract::caller::{
     AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Integrations, OrgManagement, OwnApps,
-    Permit,
+    OwnClients, OwnClientsDelete, Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;
 pub use crate::http::extract::json_api::{JsonApi, JsonBody, Resource, attributes_of, resource_of};
 pub use crate::http::extract::named::{Named, NamedWithId};
-pub use crate::http::extract::oauth_form::{Authorization, ClientForm, OAuthForm};
+pub use crate::http::extract::oauth_form::{
+    Authorization, ClientCredentials, ClientForm, OAuthForm,
+};
 pub use crate::http::extract::page_form::{PageForm, RequestHandle};
 pub use crate::http::extract::query::Query;

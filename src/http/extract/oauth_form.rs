@@ -10,11 +10,12 @@ use axum::http::request::Parts;
 
 use crate::app::App;
 use crate::http::error::OAuthError;
-use crate::http::headers::credentials::bearer_token;
+use crate::http::headers::credentials::{Basic, basic_of, bearer_token};
 use crate::http::middleware::body;
 use crate::http::middleware::body::BodyBounds;
 use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
+use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
 
 /// The parameters of a form.
@@ -33,7 +34,53 @@ impl FromRequest<Arc<App>> for OAuthForm {
 
 /// The parameters that a client sends, which is counted before the body is read. The body may be a
 /// form or JSON, which the compatible API's troubleshooting page describes.
-pub struct ClientForm(pub Parameters);
+pub struct ClientForm {
+    /// They contain the `client_id`, even if it was sent in the header.
+    pub parameters: Parameters,
+    pub credentials: ClientCredentials,
+}
+
+/// How a client authenticates (RFC 6749 section 2.3).
+#[derive(Debug, Default)]
+pub struct ClientCredentials {
+    /// The readings of the one secret that was sent. Empty if none was.
+    pub secrets: Vec<Secret>,
+    /// Whether the secret was in the `Authorization` header.
+    pub by_header: bool,
+    /// Where the request came from, which counts failures.
+    pub source: Option<Counted>,
+}
+
+impl ClientCredentials {
+    /// Reads the credentials, and adds a `client_id` from the header to the parameters.
+    pub fn read(parts: &Parts, parameters: &mut Parameters) -> Result<Self, OAuthError> {
+        let in_body = parameters.get("client_secret").map(|text| Secret::new(text.to_owned()));
+        let source = parts.extensions.get::<Origin>();
+        let source = source.map(|origin| Counted::Network(origin.address.into()));
+        let Some(basic) = basic(parts)? else {
+            return Ok(Self { secrets: in_body.into_iter().collect(), by_header: false, source });
+        };
+        if in_body.is_some() {
+            return Err(OAuthError::TwoCredentials);
+        }
+        parameters.add_missing("client_id", &basic.client_id);
+        if parameters.get("client_id") != Some(&basic.client_id) {
+            return Err(OAuthError::TwoClients);
+        }
+        Ok(Self { secrets: basic.secrets, by_header: true, source })
+    }
+}
+
+/// A bearer token is ignored, since the compatible API's example sends one.
+fn basic(parts: &Parts) -> Result<Option<Basic>, OAuthError> {
+    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) if bearer_token(value).is_some() => Ok(None),
+        (Some(value), None) => Ok(Some(basic_of(value).ok_or(OAuthError::Authenticated)?)),
+        (Some(_), Some(_)) => Err(OAuthError::Authenticated),
+    }
+}
 
 impl FromRequest<Arc<App>> for ClientForm {
     type Rejection = OAuthError;
@@ -43,22 +90,22 @@ impl FromRequest<Arc<App>> for ClientForm {
             let source = Counted::Network(origin.address.into());
             app.limits.take(Class::Token, source).map_err(OAuthError::RateLimited)?;
         }
-        // All clients are public, so this server never issued a secret to one that authenticates. A
-        // bearer token is ignored, since the compatible API's example sends one.
-        let is_bearer = |value: &HeaderValue| bearer_token(value).is_some();
-        if request.headers().get(AUTHORIZATION).is_some_and(|value| !is_bearer(value)) {
-            return Err(OAuthError::Authenticated);
+        let (parts, body) = request.into_parts();
+        // A secret in a URL ends up in logs and histories (RFC 6749 section 2.3.1).
+        let query = Parameters::from_query(parts.uri.query().unwrap_or_default());
+        if query.is_ok_and(|query| query.get("client_secret").is_some()) {
+            return Err(OAuthError::SecretInUrl);
         }
+        let request = Request::from_parts(parts.clone(), body);
         let is_json = body::is_sent_as(request.headers(), body::JSON);
         let types = [body::FORM, body::JSON];
         let bytes = body::read(request, &types, BodyBounds::of(&app.config))
             .await
             .map_err(OAuthError::Form)?;
-        Ok(Self(if is_json {
-            Parameters::from_json(&bytes)?
-        } else {
-            Parameters::from_form(&bytes)?
-        }))
+        let mut parameters =
+            if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? };
+        let credentials = ClientCredentials::read(&parts, &mut parameters)?;
+        Ok(Self { parameters, credentials })
     }
 }
 

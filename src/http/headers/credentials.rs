@@ -28,10 +28,36 @@ pub fn secrets_of(value: &HeaderValue) -> Vec<Secret> {
     readings.into_iter().filter(|reading| !reading.is_empty()).map(Secret::new).collect()
 }
 
+/// The credentials of HTTP Basic.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Basic {
+    pub client_id: String,
+    /// The possible readings of the password, as in [`secrets_of`].
+    pub secrets: Vec<Secret>,
+}
+
+/// Reads `Authorization: Basic`. The header of another scheme, or one that is not valid, is an
+/// error.
+pub fn basic_of(value: &HeaderValue) -> Option<Basic> {
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = decoded(rest.trim())?;
+    // The id of a client without a secret can be a URL, which contains a colon.
+    if let Some(id) = decoded.strip_suffix(':') {
+        return Some(Basic { client_id: form_decoded(id), secrets: Vec::new() });
+    }
+    let (id, _) = decoded.split_once(':')?;
+    Some(Basic { client_id: form_decoded(id), secrets: secrets_of(value) })
+}
+
+fn decoded(encoded: &str) -> Option<String> {
+    BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
 fn passwords(encoded: &str) -> Vec<String> {
-    let decoded =
-        BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some(decoded) = decoded else { return Vec::new() };
+    let Some(decoded) = decoded(encoded) else { return Vec::new() };
     let halves = [decoded.split_once(':'), decoded.rsplit_once(':')];
     let mut readings: Vec<String> = Vec::new();
     for (_, password) in halves.into_iter().flatten() {
@@ -67,6 +93,31 @@ pub fn presents_credentials(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A header, and the id and the secrets that are read from it.
+    type BasicCase = (&'static str, Option<(&'static str, &'static [&'static str])>);
+
+    #[test]
+    fn basic_has_an_id_and_perhaps_a_secret() {
+        let cases: [BasicCase; 7] = [
+            ("Basic aWQ6c2VjcmV0", Some(("id", &["secret"]))),
+            ("basic aWQ6", Some(("id", &[]))),
+            // "https%3A%2F%2Fa.example%2Fc:" and "https://a.example/c:"
+            ("Basic aHR0cHMlM0ElMkYlMkZhLmV4YW1wbGUlMkZjOg==", Some(("https://a.example/c", &[]))),
+            ("Basic aHR0cHM6Ly9hLmV4YW1wbGUvYzo=", Some(("https://a.example/c", &[]))),
+            ("Basic aWQ=", None),
+            ("Basic !", None),
+            ("Bearer aWQ6c2VjcmV0", None),
+        ];
+        for (header, expected) in cases {
+            let found = basic_of(&HeaderValue::from_static(header));
+            let found = found.as_ref().map(|basic| {
+                let secrets: Vec<&str> = basic.secrets.iter().map(Secret::expose).collect();
+                (basic.client_id.as_str(), secrets)
+            });
+            assert_eq!(found, expected.map(|(id, secrets)| (id, secrets.to_vec())), "{header}");
+        }
+    }
 
     #[test]
     fn a_secret_is_read_from_basic_and_bearer_however_clients_encode_it() {

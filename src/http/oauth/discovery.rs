@@ -34,8 +34,8 @@ struct Document<'a> {
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
-    token_endpoint_auth_methods_supported: [&'static str; 1],
-    revocation_endpoint_auth_methods_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
     code_challenge_methods_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
@@ -51,6 +51,9 @@ struct Document<'a> {
     authorization_response_iss_parameter_supported: bool,
     client_id_metadata_document_supported: bool,
 }
+
+/// `none` comes first, because some clients that register themselves take the first one.
+const CLIENT_AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
     let issuer = config.http.public_url.as_str();
@@ -68,8 +71,8 @@ fn document(config: &Config, catalog: &ScopeCatalog) -> Bytes {
         response_types_supported: ["code"],
         response_modes_supported: ["query"],
         grant_types_supported: GrantType::ALL.map(GrantType::name),
-        token_endpoint_auth_methods_supported: ["none"],
-        revocation_endpoint_auth_methods_supported: ["none"],
+        token_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
+        revocation_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
         introspection_endpoint_auth_methods_supported: [
             "client_secret_basic",
             "client_secret_post",

@@ -1,28 +1,32 @@
 //! `POST /oauth2/v1/introspect` (RFC 7662): resource servers check access tokens.
 //!
-//! A resource server authenticates with its secret. A token for another resource is reported as
-//! inactive, and so is a token that is unknown, expired, revoked or not an access token. The
+//! A resource server authenticates with its secret, and so does a confidential client, which sees
+//! only its own tokens. A token for another resource is reported as inactive, and so is a token that is unknown, expired, revoked or not an access token. The
 //! response does not reveal which.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::actions::clients::find::FindClientError;
 use crate::actions::tokens::check::ActiveToken;
 use crate::app::App;
 use crate::http::error::OAuthError;
 use crate::http::extract::look_ups::wait_for_turn;
-use crate::http::extract::{Authorization, ClientIp, OAuthForm};
+use crate::http::extract::{Authorization, ClientCredentials, ClientIp, OAuthForm};
 use crate::http::headers::credentials::secrets_of;
+use crate::http::oauth::authenticate::authenticate_client;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::authorization::resource::Resource;
+use crate::rules::client::client_secret::PREFIX;
 use crate::rules::id::{FamilyId, OrgId, UserId};
 use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
@@ -52,12 +56,45 @@ pub async fn introspect(
     State(app): State<Arc<App>>,
     source: ClientIp,
     Authorization(header): Authorization,
-    OAuthForm(parameters): OAuthForm,
+    request: Request,
 ) -> Result<Response, OAuthError> {
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts.clone(), body);
+    let OAuthForm(mut parameters) = OAuthForm::from_request(request, &app).await?;
+    if sends_client_secret(header.as_ref(), &parameters) {
+        return introspect_own(&app, &parts, &mut parameters).await;
+    }
     let resource = authenticate(&app, header.as_ref(), source.counted(), &parameters).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.claims.aud.is_for(&resource));
+    Ok(introspection_response(live.as_ref()))
+}
+
+/// The form of a secret tells the two kinds of callers apart.
+fn sends_client_secret(header: Option<&HeaderValue>, parameters: &Parameters) -> bool {
+    let in_header = header.map(secrets_of).unwrap_or_default();
+    let in_header = in_header.iter().any(|secret| secret.expose().starts_with(PREFIX));
+    let in_body = parameters.get("client_secret").is_some_and(|text| text.starts_with(PREFIX));
+    in_header || in_body
+}
+
+/// A confidential client asks about a token. Only its own ones are reported as active.
+async fn introspect_own(
+    app: &App,
+    parts: &Parts,
+    parameters: &mut Parameters,
+) -> Result<Response, OAuthError> {
+    let credentials = ClientCredentials::read(parts, parameters)?;
+    let client_id = parameters.get("client_id").ok_or(OAuthError::BadClientSecret)?;
+    let client = match app.find_client.find_known(&app.context, client_id).await {
+        Err(FindClientError::Unknown) => return Err(OAuthError::BadClientSecret),
+        found => found?,
+    };
+    authenticate_client(app, &client, &credentials).await?;
+    let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
+    let live = app.find_live(token).await?;
+    let live = live.filter(|live| live.liveness.client_id == client.id);
     Ok(introspection_response(live.as_ref()))
 }
 

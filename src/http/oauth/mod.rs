@@ -1,5 +1,6 @@
 //! The OAuth and OpenID Connect endpoints.
 
+pub mod authenticate;
 pub mod authorize;
 pub mod discovery;
 pub mod introspect;

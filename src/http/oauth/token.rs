@@ -14,8 +14,10 @@ use crate::actions::tokens::exchange::{Exchange, exchange_code};
 use crate::actions::tokens::issue::Issued;
 use crate::actions::tokens::refresh::{Refreshing, refresh_tokens};
 use crate::app::App;
+use crate::db::clients::Client;
 use crate::http::error::OAuthError;
 use crate::http::extract::ClientForm;
+use crate::http::oauth::authenticate::authenticate_client;
 use crate::rules::client::ClientId;
 use crate::rules::token::request::{TokenRefusal, TokenRequest};
 
@@ -45,10 +47,11 @@ pub async fn token(
 }
 
 async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Response, OAuthError> {
-    let ClientForm(parameters) = form?;
+    let ClientForm { parameters, credentials } = form?;
     let issued = match TokenRequest::parse(&parameters)? {
         TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
             let client = app.find_client.find_known(&app.context, &client_id).await?;
+            authenticate_client(app, &client, &credentials).await?;
             let resources = app
                 .resource_servers
                 .with_registered_spelling(&app.context, resources)
@@ -66,12 +69,20 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
         }
         TokenRequest::Refresh { client_id, refresh_token, scope, resources } => {
             let id = app.find_client.id_of(&client_id).ok_or(TokenRefusal::UnknownClient)?;
-            // Normalizes the spelling of the id. A client with a metadata document has its URL as
-            // the id.
-            let client = match ClientId::parse(&client_id) {
-                Ok(_) => app.find_client.find_known(&app.context, &client_id).await?.wire_id(),
-                Err(_) => client_id,
+            // A client with a metadata document has its URL as the id and no secret, so it is not
+            // read here. For the others, this normalizes the spelling of the id.
+            let found = match ClientId::parse(&client_id) {
+                Ok(_) => Some(app.find_client.find_known(&app.context, &client_id).await?),
+                Err(_) => None,
             };
+            match &found {
+                Some(client) => authenticate_client(app, client, &credentials).await?,
+                None if credentials.by_header && !credentials.secrets.is_empty() => {
+                    return Err(OAuthError::Authenticated);
+                }
+                None => {}
+            }
+            let client = found.as_ref().map_or(client_id, Client::wire_id);
             let resources = app
                 .resource_servers
                 .with_registered_spelling(&app.context, resources)
@@ -80,6 +91,7 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
             let refreshing = Refreshing {
                 client_id: id,
                 client: &client,
+                configured_scopes: found.as_ref().and_then(Client::configured_scopes),
                 refresh_token: &refresh_token,
                 scope: scope.as_ref(),
                 resources: &resources,

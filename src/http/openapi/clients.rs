@@ -168,7 +168,7 @@ fn ending(name: &str, summary: &str) -> Value {
     }))
 }
 
-fn paged() -> [Value; 2] {
+pub(super) fn paged() -> [Value; 2] {
     [
         json!({"name": "page[size]", "in": "query",
         "schema": {
@@ -192,7 +192,7 @@ fn include(names: &[&str]) -> Value {
     json!({"name": "include", "in": "query", "style": "form", "explode": false, "schema": list})
 }
 
-fn text(name: &str, description: &str) -> Value {
+pub(super) fn text(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "query", "schema": {"type": "string"}, "description": description})
 }
 
@@ -299,7 +299,7 @@ pub fn lift_default_restriction() -> Value {
 }
 
 /// Adds the error responses that all operations of the management API share.
-fn with_errors(mut operation: Value) -> Value {
+pub(super) fn with_errors(mut operation: Value) -> Value {
     for (status, response) in [
         ("400", "JsonApiError"),
         ("401", "Unauthorized"),

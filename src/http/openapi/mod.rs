@@ -5,6 +5,7 @@ pub mod auth_methods;
 pub mod clients;
 mod content;
 pub mod oauth;
+pub mod private_clients;
 mod resources;
 mod schemas;
 pub mod test_auth_method;
@@ -31,6 +32,7 @@ pub fn document(public_url: &str, paths: Value) -> Value {
                 schemas::schemas(),
                 schemas::token_schemas(),
                 resources::schemas(),
+                private_clients::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
                 webhooks::schemas(),

@@ -1,11 +1,16 @@
 //! The management API of clients: their restrictions, and who has authorized them.
 
 use crate::http::api::{
-    default_scopes_restriction, org_authorized_clients, scopes_restriction, user_authorized_clients,
+    default_scopes_restriction, oauth2_clients, org_authorized_clients, scopes_restriction,
+    user_authorized_clients,
 };
-use crate::http::extract::{AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement, OwnApps};
+use crate::http::extract::{
+    AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement, OwnApps, OwnClients,
+    OwnClientsDelete,
+};
 use crate::http::middleware::policy::Policy;
 use crate::http::openapi::clients as describe;
+use crate::http::openapi::private_clients;
 use crate::http::routes::route::{Route, delete, get, patch, post};
 
 pub fn restrictions() -> Vec<Route> {
@@ -103,6 +108,59 @@ pub fn own_authorizations() -> Vec<Route> {
             operations: vec![
                 delete(OwnApps, user_authorized_clients::delete_of_client)
                     .described(describe::end_own_of_client),
+            ],
+        },
+    ]
+}
+
+pub fn own_clients() -> Vec<Route> {
+    vec![
+        Route {
+            path: "/api/v2/oauth2_clients",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnClients, oauth2_clients::list).described(private_clients::list),
+                post(OwnClients, oauth2_clients::create).described(private_clients::create),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnClients, oauth2_clients::show).described(private_clients::show),
+                patch(OwnClients, oauth2_clients::update).described(private_clients::update),
+                delete(OwnClientsDelete, oauth2_clients::delete).described(private_clients::delete),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/scopes",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnClients, oauth2_clients::scopes).described(private_clients::scopes),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/client_secret",
+            policy: Policy::JSON_API,
+            operations: vec![
+                post(OwnClients, oauth2_clients::secrets::generate)
+                    .described(private_clients::generate_secret),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/client_secret/regenerate",
+            policy: Policy::JSON_API,
+            operations: vec![
+                post(OwnClients, oauth2_clients::secrets::regenerate)
+                    .described(private_clients::regenerate_secret),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/client_secret/{secret_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                delete(OwnClients, oauth2_clients::secrets::end)
+                    .described(private_clients::end_secret),
             ],
         },
     ]

@@ -50,6 +50,7 @@ pub fn routes() -> Vec<Route> {
         clients::restrictions(),
         clients::authorized_clients(),
         clients::own_authorizations(),
+        clients::own_clients(),
         webhooks::webhooks_and_variables(),
         webhooks::deliveries(),
         webhooks::auth_methods(),

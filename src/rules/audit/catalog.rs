@@ -37,6 +37,9 @@ const WEBHOOK: &[&str] = &[
 ];
 const VARIABLE: &[&str] = &["name", "is_secret", "value"];
 
+const PRIVATE_CLIENT: &[&str] =
+    &["name", "redirect_uris", "onboarding_url", "description", "scopes"];
+
 /// Sorted by name.
 pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind(
@@ -53,6 +56,24 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     ),
     kind("auth_method.deleted", "auth_method:ID", AUTH_METHOD, "An auth method was deleted."),
     kind(
+        "client.changed",
+        "client:ID",
+        PRIVATE_CLIENT,
+        "An organization changed a client of its own; only changed members are listed.",
+    ),
+    kind(
+        "client.created",
+        "client:ID",
+        PRIVATE_CLIENT,
+        "An organization created a client of its own.",
+    ),
+    kind(
+        "client.deleted",
+        "client:ID",
+        &["grants_ended"],
+        "An organization deleted a client of its own.",
+    ),
+    kind(
         "client.disabled",
         "client:ID",
         &["disabled", "reason", "grants_ended"],
@@ -63,6 +84,24 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "client:ID",
         &["disabled", "grants_ended"],
         "A disabled app was enabled again.",
+    ),
+    kind(
+        "client.secret_ended",
+        "client:ID",
+        &["secret_id", "last_four"],
+        "The previous secret of a client was ended before its time.",
+    ),
+    kind(
+        "client.secret_generated",
+        "client:ID",
+        &["secret_id", "last_four"],
+        "The first secret of a client was created.",
+    ),
+    kind(
+        "client.secret_regenerated",
+        "client:ID",
+        &["secret_id", "last_four", "previous_ends_at"],
+        "The secret of a client was replaced.",
     ),
     kind(
         "code.used_twice",

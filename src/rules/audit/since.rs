@@ -14,6 +14,11 @@ pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> 
     at.ok_or(SinceError)
 }
 
+/// Parses an RFC 3339 time, such as `2026-11-30T08:00:00Z`.
+pub fn parse_time(text: &str) -> Option<Timestamp> {
+    date_or_time(text).filter(|_| text.len() > "2026-11-30".len())
+}
+
 /// Seconds of an age such as `24h`.
 fn age(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {

@@ -108,6 +108,7 @@ mod tests {
             catalog: &catalog,
             known_resources: &known_resources,
             unknown_resources: UnknownResources::Refuse,
+            configured_scopes: None,
         };
         AuthorizationRequest::parse(&parameters, &redirect, &rules).expect("a request")
     }

@@ -49,6 +49,8 @@ pub struct RequestRules<'a> {
     pub catalog: &'a ScopeCatalog,
     pub known_resources: &'a [Resource],
     pub unknown_resources: UnknownResources,
+    /// The scopes that a confidential client may get. `None` for public clients.
+    pub configured_scopes: Option<&'a ScopeSet>,
 }
 
 /// The `prompt` parameter (OpenID Connect Core 1.0 section 3.1.2.1). Unknown values are ignored,
@@ -112,10 +114,10 @@ impl AuthorizationRequest {
         Ok(Self {
             redirect_uri: redirect.as_str().to_owned(),
             redirect_uri_was_sent: redirect.was_sent(),
-            code_challenge: Some(code_challenge(parameters)?),
+            code_challenge: code_challenge(parameters, rules)?,
             state: bounded(parameters, "state", Self::MAX_STATE)?,
             nonce: bounded(parameters, "nonce", Self::MAX_NONCE)?,
-            scope: scope(parameters, rules.catalog)?,
+            scope: scope(parameters, rules)?,
             resources: resources(parameters, rules)?,
             prompt: prompt(parameters)?,
             max_age: max_age(parameters)?,
@@ -190,10 +192,18 @@ fn check_request_objects(parameters: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-/// PKCE is required, because every client is public (RFC 9700 section 2.1.1).
-fn code_challenge(parameters: &Parameters) -> Result<CodeChallenge, Refusal> {
-    CodeChallenge::parse(parameters.get("code_challenge"), parameters.get("code_challenge_method"))
-        .map_err(invalid_request)
+/// PKCE is required of public clients (RFC 9700 section 2.1.1). A confidential client may leave it
+/// out.
+fn code_challenge(
+    parameters: &Parameters,
+    rules: &RequestRules<'_>,
+) -> Result<Option<CodeChallenge>, Refusal> {
+    let challenge = parameters.get("code_challenge");
+    let method = parameters.get("code_challenge_method");
+    if rules.configured_scopes.is_some() && challenge.is_none() && method.is_none() {
+        return Ok(None);
+    }
+    CodeChallenge::parse(challenge, method).map(Some).map_err(invalid_request)
 }
 
 fn bounded(parameters: &Parameters, name: &str, max: usize) -> Result<Option<String>, Refusal> {
@@ -207,16 +217,24 @@ fn bounded(parameters: &Parameters, name: &str, max: usize) -> Result<Option<Str
 
 /// A scope that is not in the catalog is an error of the client. Which scopes can be granted is
 /// decided when the user is known.
-fn scope(parameters: &Parameters, catalog: &ScopeCatalog) -> Result<Option<ScopeSet>, Refusal> {
+fn scope(parameters: &Parameters, rules: &RequestRules<'_>) -> Result<Option<ScopeSet>, Refusal> {
     let invalid_scope =
         |description: &dyn fmt::Display| Refusal::new(ErrorCode::InvalidScope, description);
     let Some(text) = parameters.get("scope") else { return Ok(None) };
     let scope = ScopeSet::parse(text).map_err(|error| {
         invalid_scope(&format_args!("scope is not a space-separated list of scope names: {error}"))
     })?;
-    if let Some(unknown) = scope.names().find(|name| catalog.find(name).is_none()) {
+    if let Some(unknown) = scope.names().find(|name| rules.catalog.find(name).is_none()) {
         return Err(invalid_scope(&format_args!(
             "{unknown} is not in the scope catalog of this server: its operator can add it"
+        )));
+    }
+    if let Some(configured) = rules.configured_scopes
+        && !scope.is_subset(configured)
+    {
+        return Err(invalid_scope(&format_args!(
+            "{} is not among the scopes of this client: its owner can add it",
+            scope.difference(configured).in_words()
         )));
     }
     Ok(Some(scope).filter(|scope| !scope.is_empty()))
@@ -291,6 +309,7 @@ mod tests {
             catalog: &catalog,
             known_resources: &known_resources,
             unknown_resources: UnknownResources::Refuse,
+            configured_scopes: None,
         };
         AuthorizationRequest::parse(parameters, &redirect(), &rules)
     }
@@ -362,6 +381,37 @@ mod tests {
             (ErrorCode::InvalidRequest, expected)
         );
         assert!(parse_with(&[("state", &"x".repeat(4_096)), ("nonce", &nonce)]).is_ok());
+    }
+
+    #[test]
+    fn a_confidential_client_may_leave_out_pkce_and_may_not_exceed_its_scopes() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let configured = ScopeSet::parse("openid mcp_read").expect("scopes");
+        let parse = |more: &str| {
+            let rules = RequestRules {
+                catalog: &catalog,
+                known_resources: &[],
+                unknown_resources: UnknownResources::Refuse,
+                configured_scopes: Some(&configured),
+            };
+            let query = format!("response_type=code{more}");
+            let parameters =
+                Parameters::from_authorization_request(query.as_bytes()).expect("parameters");
+            AuthorizationRequest::parse(&parameters, &redirect(), &rules)
+        };
+        let challenge = |more: &str| parse(more).expect(more).code_challenge;
+
+        assert_eq!(challenge(""), None);
+        let sent = format!("&code_challenge={CHALLENGE}&code_challenge_method=S256");
+        assert_eq!(challenge(&sent), Some(CodeChallenge::from_stored(CHALLENGE.to_owned())));
+        for (more, code) in [
+            (format!("&code_challenge={CHALLENGE}"), ErrorCode::InvalidRequest),
+            ("&code_challenge_method=S256".to_owned(), ErrorCode::InvalidRequest),
+            ("&scope=openid+mcp_write".to_owned(), ErrorCode::InvalidScope),
+        ] {
+            assert_eq!(parse(&more).map_err(|refusal| refusal.code), Err(code), "{more}");
+        }
+        assert!(parse("&scope=mcp_read").is_ok());
     }
 
     #[test]

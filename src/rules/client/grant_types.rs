@@ -36,4 +36,6 @@ pub enum ResponseType {
 pub enum TokenEndpointAuthMethod {
     /// A public client, which cannot keep a secret (RFC 6749 section 2.1).
     None,
+    /// A confidential client. It may also send its secret in the body.
+    ClientSecretBasic,
 }

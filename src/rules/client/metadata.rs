@@ -55,6 +55,27 @@ impl ClientMetadata {
         }
     }
 
+    /// The metadata of a confidential client.
+    pub fn confidential(
+        client_name: ClientName,
+        redirect_uris: Vec<RedirectUri>,
+        scope: ScopeSet,
+    ) -> Self {
+        Self {
+            client_name,
+            redirect_uris,
+            grant_types: GrantType::ALL.into_iter().collect(),
+            response_types: [ResponseType::Code],
+            token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
+            scope,
+            client_uri: None,
+            logo_uri: None,
+            policy_uri: None,
+            tos_uri: None,
+            jwks_uri: None,
+        }
+    }
+
     fn parse_members(
         raw: &RawClientMetadata,
         rules: &RegistrationRules<'_>,

@@ -2,11 +2,13 @@
 //!
 //! A client id is a UUID (RFC 9562), derived from the client's metadata or random.
 
+pub mod client_secret;
 pub mod disabled_reason;
 pub mod document;
 pub mod document_freshness;
 pub mod grant_types;
 pub mod identity;
+pub mod kind;
 #[cfg(test)]
 pub mod known_clients;
 #[cfg(test)]
@@ -15,6 +17,7 @@ pub mod member;
 pub mod metadata;
 pub mod metadata_error;
 pub mod name;
+pub mod private_client;
 pub mod proof;
 pub mod raw_metadata;
 pub mod registration;
@@ -50,6 +53,13 @@ impl ClientId {
 
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// Whether the id was assigned, as those of confidential clients are. The ids of public clients
+    /// are derived from what they register or publish. A different id can belong to either kind, if
+    /// clients are not deduplicated.
+    pub fn may_be_confidential(self) -> bool {
+        self.0.get_version_num() == 7
     }
 
     /// Parses the format of RFC 9562 section 4, in upper or lower case. Other formats that UUID

@@ -2,7 +2,8 @@
 //! withheld.
 //!
 //! The requested scopes are those in the request, or else those that the client registered, or else
-//! the catalog's defaults. From these, three rules withhold scopes:
+//! the catalog's defaults. A confidential client has no defaults: it gets the scopes that its owner
+//! configured, and no others. From these, three rules withhold scopes:
 //!
 //! * the server: private scopes, and scopes that are not in the catalog
 //! * the organization: scopes that its restriction of this client does not list
@@ -23,6 +24,8 @@ use crate::scope::{ScopeSet, ScopeToken};
 pub struct ScopeRequest<'a> {
     pub requested: Option<&'a ScopeSet>,
     pub registered: &'a ScopeSet,
+    /// The scopes that a confidential client may get. `None` for public clients.
+    pub configured: Option<&'a ScopeSet>,
     pub ceiling: Ceiling<'a>,
     pub required: &'a ScopeSet,
     pub role: Role,
@@ -180,6 +183,7 @@ pub fn still_permitted(
     let request = ScopeRequest {
         requested: None,
         registered: granted,
+        configured: None,
         ceiling,
         required,
         role,
@@ -200,6 +204,7 @@ pub fn permitted_by_role(
     let request = ScopeRequest {
         requested: None,
         registered: scopes,
+        configured: None,
         ceiling: Ceiling::Scopes(scopes),
         required,
         role,
@@ -213,6 +218,9 @@ fn requested_scopes(request: &ScopeRequest<'_>) -> ScopeSet {
     let is_known = |scope: &ScopeToken| request.catalog.find(scope.as_str()).is_some();
     if let Some(requested) = request.requested.filter(|requested| !requested.is_empty()) {
         return requested.clone();
+    }
+    if let Some(configured) = request.configured {
+        return configured.clone();
     }
     let (registered, _) = request.registered.clone().partition(is_known);
     if registered.is_empty() { request.catalog.defaults().clone() } else { registered }
@@ -228,6 +236,9 @@ fn withheld_by(scope: &ScopeToken, request: &ScopeRequest<'_>) -> Option<Withhel
     let Some(known) = request.catalog.find(name).filter(|scope| !scope.private) else {
         return Some(WithheldBy::Server);
     };
+    if request.configured.is_some_and(|configured| !configured.contains(name)) {
+        return Some(WithheldBy::Server);
+    }
     if !request.ceiling.contains(name) {
         return Some(WithheldBy::Organization);
     }
@@ -252,6 +263,34 @@ mod tests {
         assert_eq!(permitted("", Role::Admin), held);
         assert_eq!(permitted("", Role::Standard), set("mcp_read no_longer_known"));
         assert_eq!(permitted("org_management", Role::Standard), held);
+    }
+
+    #[test]
+    fn a_confidential_client_is_offered_its_configured_scopes_and_no_defaults() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let cases = [
+            (None, "openid mcp_read", Some("mcp_read openid")),
+            (None, "", None),
+            (Some("mcp_read"), "openid mcp_read", Some("mcp_read")),
+            (Some("mcp_read mcp_write"), "mcp_read", Some("mcp_read")),
+            (Some("mcp_write"), "mcp_read", None),
+        ];
+        for (requested, configured, expected) in cases {
+            let (requested, configured) = (requested.map(set), set(configured));
+            let offered = offered_scopes(ScopeRequest {
+                requested: requested.as_ref(),
+                registered: &configured,
+                configured: Some(&configured),
+                ceiling: Ceiling::of(None, None, &catalog),
+                required: &set(""),
+                role: Role::Admin,
+                catalog: &catalog,
+                on_excess: Excess::Narrow,
+            });
+
+            let offered = offered.ok().map(|offered| offered.all());
+            assert_eq!(offered, expected.map(set), "{requested:?} of {configured}");
+        }
     }
 
     fn set(names: &str) -> ScopeSet {
@@ -287,6 +326,7 @@ mod tests {
             offered_scopes(ScopeRequest {
                 requested: self.requested.map(set).as_ref(),
                 registered: &set(self.registered),
+                configured: None,
                 ceiling: Ceiling::of(restriction.as_ref(), None, &catalog),
                 required: &required,
                 role: self.role,
@@ -436,6 +476,7 @@ mod tests {
         let refusal = offered_scopes(ScopeRequest {
             requested: None,
             registered: &registered,
+            configured: None,
             ceiling: Ceiling::Scopes(&everything),
             required: &required,
             role: Role::Admin,
@@ -529,6 +570,7 @@ mod tests {
             let request = ScopeRequest {
                 requested: requested.as_ref(),
                 registered: &set(&registered),
+                configured: None,
                 ceiling: Ceiling::Scopes(&allowed),
                 required: &required,
                 role,

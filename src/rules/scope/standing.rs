@@ -28,6 +28,9 @@ pub struct ScopeLimits<'a> {
     pub catalog: &'a ScopeCatalog,
     /// Scopes of a first-party client that are exempt from every restriction.
     pub required: &'a ScopeSet,
+    /// The scopes that a confidential client may get. `None` for public clients. The organization's
+    /// default is for public clients only.
+    pub configured: Option<&'a ScopeSet>,
 }
 
 impl Standing {
@@ -37,10 +40,14 @@ impl Standing {
         let role = self
             .role
             .filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
-        let ScopeLimits { catalog, required } = limits;
-        let ceiling =
-            Ceiling::of(self.restriction.as_ref(), self.default_client_scopes.as_ref(), catalog);
-        Some(still_permitted(granted, ceiling, required, role, catalog))
+        let ScopeLimits { catalog, required, configured } = limits;
+        let default = self.default_client_scopes.as_ref().filter(|_| configured.is_none());
+        let ceiling = Ceiling::of(self.restriction.as_ref(), default, catalog);
+        let permitted = still_permitted(granted, ceiling, required, role, catalog);
+        Some(match configured {
+            Some(configured) => permitted.intersection(configured),
+            None => permitted,
+        })
     }
 }
 
@@ -52,6 +59,24 @@ mod tests {
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("scopes")
+    }
+
+    #[test]
+    fn a_confidential_client_has_its_configured_scopes_and_no_default_of_the_organization() {
+        let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
+        let (required, configured) = (set(""), set("openid mcp_read"));
+        let limits =
+            ScopeLimits { catalog: &catalog, required: &required, configured: Some(&configured) };
+        let member = || Standing { role: Some(Role::Standard), ..Standing::default() };
+        let granted = set("openid mcp_read mcp_write");
+        let cases = [
+            (member(), "openid mcp_read"),
+            (Standing { default_client_scopes: Some(set("")), ..member() }, "openid mcp_read"),
+            (Standing { restriction: Some(restriction(&["mcp_read"])), ..member() }, "mcp_read"),
+        ];
+        for (standing, expected) in cases {
+            assert_eq!(standing.permitted(&granted, limits), Some(set(expected)), "{standing:?}");
+        }
     }
 
     fn restriction(names: &[&str]) -> ScopesRestriction {
@@ -91,7 +116,7 @@ mod tests {
             ),
         ];
         for (standing, expected) in cases {
-            let limits = ScopeLimits { catalog: &catalog, required: &required };
+            let limits = ScopeLimits { catalog: &catalog, required: &required, configured: None };
 
             assert_eq!(
                 standing.permitted(&set(granted), limits),

@@ -130,6 +130,13 @@ impl Parameters {
     }
 
     /// The value of a parameter, if it was sent once and is not empty.
+    /// Adds a parameter that was sent in another place, if it is missing.
+    pub fn add_missing(&mut self, name: &str, value: &str) {
+        if self.get(name).is_none() {
+            self.pairs.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }

@@ -176,7 +176,7 @@ mod tests {
             used_by: case.used_by,
             standing: &case.standing,
         };
-        let limits = ScopeLimits { catalog: &catalog, required: &set("") };
+        let limits = ScopeLimits { catalog: &catalog, required: &set(""), configured: None };
         decide_exchange(request, Some(code), limits, Timestamp::from_seconds(case.now))
     }
 
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn an_unknown_code_is_refused() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let limits = ScopeLimits { catalog: &catalog, required: &set("") };
+        let limits = ScopeLimits { catalog: &catalog, required: &set(""), configured: None };
         let request = ExchangeRequest {
             client_id: client(1),
             redirect_uri: None,

@@ -50,6 +50,8 @@ pub enum RefreshDecision {
 pub enum IssuedRefreshToken {
     /// The next token, after a rotation.
     Next,
+    /// The presented token, which does not rotate. Nothing changes.
+    Presented,
     /// The family's current token again. Nothing changes.
     Current,
     /// The family's previous token again. Nothing changes.
@@ -71,6 +73,7 @@ pub fn decide_refresh(
     let refresh_token = match decide(request.token, &family.state, rules, request.now, was_derived)
     {
         Decision::Rotate => IssuedRefreshToken::Next,
+        Decision::Keep => IssuedRefreshToken::Presented,
         Decision::RepeatCurrent => IssuedRefreshToken::Current,
         Decision::RepeatPrevious => IssuedRefreshToken::Previous,
         Decision::Reused => return RefreshDecision::RevokeFamily,
@@ -113,7 +116,7 @@ mod tests {
     use crate::identity::permission::Role;
     use crate::scope::catalog::{SHIPPED, ScopeCatalog};
 
-    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600 };
+    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600, rotates: true };
 
     fn mac(message: &[u8]) -> [u8; 32] {
         Sha256::new_with_prefix("key").chain_update(message).finalize().into()
@@ -190,7 +193,7 @@ mod tests {
             resources: &granted,
             standing: &case.standing,
         };
-        let limits = ScopeLimits { catalog: &catalog, required: &required };
+        let limits = ScopeLimits { catalog: &catalog, required: &required, configured: None };
         decide_refresh(request, Some(family), RULES, limits, || presented.was_derived(mac))
     }
 
@@ -307,7 +310,7 @@ mod tests {
     #[test]
     fn a_token_of_an_unknown_family_is_refused() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let limits = ScopeLimits { catalog: &catalog, required: &set("") };
+        let limits = ScopeLimits { catalog: &catalog, required: &set(""), configured: None };
         let now = Timestamp::from_seconds(5_000);
         let request = RefreshRequest {
             client_id: client(1),

@@ -13,7 +13,7 @@
 //! | presented token | its successor | time since it was replaced | decision |
 //! | --- | --- | --- | --- |
 //! | any, if the family is revoked, expired or idle | | | `Ended`: refuse |
-//! | current | none | | `Rotate`: make the next token current |
+//! | current | none | | `Rotate`: make the next token current; `Keep` it for a confidential client |
 //! | previous (the current one replaced it) | not used | at most `repeat` or `grace` | `RepeatCurrent`: return the current token again |
 //! | previous | not used | longer | `TooLate`: refuse, and revoke nothing; `Reused` if `repeat` is 0 |
 //! | the one before the previous | used | at most `grace` | `RepeatPrevious`: return the previous token again |
@@ -156,11 +156,15 @@ pub struct RefreshRules {
     /// How long the successor of a replaced token is returned again if the successor was not used.
     /// 0 means not at all.
     pub repeat: i64,
+    /// Whether a refresh replaces the token. The tokens of confidential clients stay, because their
+    /// secret binds them (RFC 9700 section 4.14.2).
+    pub rotates: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Rotate,
+    Keep,
     RepeatCurrent,
     RepeatPrevious,
     TooLate,
@@ -192,7 +196,7 @@ pub fn decide(
     }
     let digest = Some(presented.digest());
     if digest == family.current_digest {
-        Decision::Rotate
+        if rules.rotates { Decision::Rotate } else { Decision::Keep }
     } else if digest == family.previous_digest {
         decide_on_previous(family, rules, now)
     } else if presented.sequence < family.sequence && was_derived() {
@@ -259,7 +263,7 @@ mod tests {
     use super::*;
 
     const SEED: Seed = [7; 16];
-    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600 };
+    const RULES: RefreshRules = RefreshRules { idle: 1_000, grace: 10, repeat: 600, rotates: true };
     /// No repetition after the grace period.
     const STRICT: RefreshRules = RefreshRules { repeat: 0, ..RULES };
     const ROTATED_AT: i64 = 5_000;
@@ -519,6 +523,18 @@ mod tests {
         prop_oneof![3 => (-1..6_i64).prop_map(Step::Present), 1 => any_wait.prop_map(Step::Wait)]
     }
 
+    #[test]
+    fn the_token_of_a_confidential_client_stays_until_its_family_ends() {
+        let stays = RefreshRules { idle: 0, rotates: false, ..RULES };
+        let family = FamilyState { ends_at: None, ..state() };
+        let long = 100 * 365 * 86_400;
+
+        assert_eq!(decide_at(&token(3), &family, stays, long), Decision::Keep);
+        assert_eq!(decide_at(&token(4), &family, stays, long), Decision::Foreign);
+        let revoked = FamilyState { revoked_at: Some(at(1)), ..family };
+        assert_eq!(decide_at(&token(3), &revoked, stays, long), Decision::Ended(Ending::Revoked));
+    }
+
     proptest! {
         #[test]
         fn no_text_panics_and_a_token_has_one_spelling(
@@ -560,6 +576,7 @@ mod tests {
                         family.rotated_at = at(now);
                         replaced_at.push(now);
                     }
+                    Decision::Keep => prop_assert!(false, "these families rotate"),
                     Decision::RepeatCurrent => prop_assert!(behind == 1 && is_repeatable),
                     Decision::RepeatPrevious => prop_assert!(behind == 2 && rules.grace > 0 && apart <= rules.grace),
                     Decision::TooLate => prop_assert!(behind == 1 && !is_repeatable && rules.repeat > 0),

@@ -3,6 +3,7 @@ mod bearer_tokens;
 mod credentials;
 mod default_scopes_restriction;
 mod disable_client;
+mod oauth2_clients;
 mod operator_limits;
 mod org_authorized_clients;
 mod scopes_restriction;

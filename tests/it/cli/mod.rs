@@ -1,6 +1,7 @@
 //! The command line of the program: output, exit codes, and the server. The tree mirrors `src/cli`;
 //! `demo`, `doctor` and `selftest` are the commands of `src/diagnose`.
 
+mod app;
 mod audit;
 mod bootstrap;
 mod client;

@@ -162,7 +162,7 @@ on_both! {
             (json!({"response_types": ["token"]}), "response_types[0] is not supported: use code"),
             (json!({"response_types": ["code", null]}), "response_types[1] is not a string: send a JSON string"),
             (
-                json!({"token_endpoint_auth_method": "client_secret_basic"}),
+                json!({"token_endpoint_auth_method": "private_key_jwt"}),
                 "token_endpoint_auth_method is not supported: use none, since registered clients are public",
             ),
             (json!({"scope": ["openid"]}), "scope is not a string: send a JSON string"),

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::errors::oauth;
 use crate::support::granted::{Granted, REVOKE, Tokens, form, form_with, opened};
+use crate::support::private_client::basic;
 
 const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
 
@@ -139,7 +140,8 @@ on_both! {
         for (parameters, status, body) in cases {
             form(&app, REVOKE, &parameters).await.is(status, &body);
         }
-        let header = [("authorization", "Basic aWQ6c2VjcmV0")];
+        let header = basic(&granted.client_id, "secret");
+        let header = [("authorization", header.as_str())];
         form_with(&app, REVOKE, &[client, token], &header).await.is(401, &oauth(
             "invalid_client",
             "this client has no secret, so it does not authenticate: leave the Authorization header out",

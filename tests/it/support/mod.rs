@@ -10,6 +10,7 @@
 //! * [`granted::Granted`] is a user who authorized a client without a browser.
 //! * [`Wire`] is a real listener in process for raw bytes. [`Proxy`] is a proxy between a server
 //!   and its database.
+//! * [`private_client::PrivateClient`] is a client with a secret, which an organization created.
 //! * [`flow::Person`] is a user with a browser, [`flow::McpClient`] a client that sends them to
 //!   the server.
 //! * [`Site`] is a web host that the server contacts: for client documents, for tokens by an
@@ -37,6 +38,7 @@ mod operator;
 pub mod outbox;
 pub mod plain_http;
 mod port;
+pub mod private_client;
 mod program;
 mod proxy;
 mod running;

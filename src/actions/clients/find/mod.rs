@@ -19,6 +19,7 @@ use crate::db::clients::known::FRESH_FOR;
 use crate::db::engine::error::DbError;
 use crate::rules::client::ClientId;
 use crate::rules::client::document::DocumentUrl;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::syntax::network::Network;
 
 /// Cheap to clone; all clones share their caches.
@@ -94,7 +95,7 @@ impl FindClient {
     }
 
     /// The metadata of a registered client never changes, so it is cached; the counts beside it may
-    /// be an hour old. A client with a document is found only by its URL, since its UUID would
+    /// be an hour old. A private client can be changed or deleted at any time, so it is read. A client with a document is found only by its URL, since its UUID would
     /// bypass the refresh of the document.
     async fn find_registered(
         &self,
@@ -108,13 +109,14 @@ impl FindClient {
         }
         let now = context.clock.now();
         clients::touch(&context.db, id, now, FRESH_FOR).await?;
-        let found =
-            clients::find(&context.db, id).await?.filter(|client| client.document.is_none());
-        let Some(client) = found else {
+        let is_usable = |client: &Client| client.document.is_none() && client.deleted_at.is_none();
+        let Some(client) = clients::find(&context.db, id).await?.filter(is_usable) else {
             self.registered.remove(&id);
             return Err(FindClientError::Unknown);
         };
-        self.registered.insert(id, Arc::new(client.clone()));
+        if client.kind == ClientKind::Registered {
+            self.registered.insert(id, Arc::new(client.clone()));
+        }
         Ok(client)
     }
 }

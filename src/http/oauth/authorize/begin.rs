@@ -37,6 +37,7 @@ pub async fn begin(
         catalog: &app.catalog,
         known_resources: &resources,
         unknown_resources: app.config.resources.unknown,
+        configured_scopes: client.configured_scopes(),
     };
     let request = match AuthorizationRequest::parse(parameters, &redirect, &rules) {
         Ok(request) => request,

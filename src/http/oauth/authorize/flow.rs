@@ -19,6 +19,7 @@ use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::authorization::language::Language;
 use crate::rules::authorization::next_step::{BrowserSession, Interaction};
 use crate::rules::authorization::refusal::Refusal;
+use crate::rules::authorization::refused_request::RefusedRequest;
 use crate::rules::client::proof::{ClientProof, authority};
 use crate::rules::id::OrgId;
 use crate::rules::scope::offered::{ScopesRefused, withheld_by_organization};
@@ -87,6 +88,13 @@ impl<'a> Flow<'a> {
                 // The earlier grant was revoked a moment ago.
                 None => return Ok(Advance::WaitsFor(Interaction::Consent)),
             },
+            // As for a client that does not exist, so that nobody learns which ones do.
+            NextStep::ForeignClient => {
+                let client_id = self.pending.client.wire_id();
+                let redirect = Some(self.pending.redirect.as_str());
+                let refused = RefusedRequest::new(Some(&client_id), redirect, None);
+                return Err(PageError::UnknownClient(refused.into()));
+            }
             NextStep::NoOrganization if self.pending.request.prompt.none => {
                 self.refuse(Refusal::no_organization()).await?
             }

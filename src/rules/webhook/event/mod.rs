@@ -129,6 +129,8 @@ pub enum RevocationCause {
     Revoked,
     RestrictionChanged,
     ClientDisabled,
+    /// The organization deleted its own client.
+    ClientDeleted,
     UserDisabled,
     UserRemoved,
     /// The operator restored a backup, which does not have the revocations since it was made.
@@ -154,6 +156,7 @@ impl RevocationCause {
             Self::Revoked => "revoked",
             Self::RestrictionChanged => "restriction_changed",
             Self::ClientDisabled => "client_disabled",
+            Self::ClientDeleted => "client_deleted",
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
             Self::Restored => "restored",
@@ -168,6 +171,7 @@ impl RevocationCause {
             Self::Revoked => "",
             Self::RestrictionChanged => " because its restriction was tightened",
             Self::ClientDisabled => " because the client was disabled",
+            Self::ClientDeleted => " because the client was deleted",
             Self::UserDisabled => " because the user was disabled",
             Self::UserRemoved => " because the user was removed",
             Self::Restored => " because a backup was restored",

@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 8] = [
+const PAGES: [(&str, &str, &[&str]); 10] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -28,6 +28,12 @@ const PAGES: [(&str, &str, &[&str]); 8] = [
     ),
     ("api/tokens.md", "API: tokens", &["/oauth2/v1/", "/api/v2/oauth2/token"]),
     ("api/apps.md", "API: authorized apps", &["/api/v2/org_authorized_clients"]),
+    (
+        "api/client-secrets.md",
+        "API: secrets of your organization's own clients",
+        &["/api/v2/oauth2_clients/{client_id}/client_secret"],
+    ),
+    ("api/own-clients.md", "API: your organization's own clients", &["/api/v2/oauth2_clients"]),
     ("api/own-apps.md", "API: your own apps", &["/api/v2/user_authorized_clients"]),
     (
         "api/restrictions.md",

@@ -7,7 +7,7 @@ use crate::docs::markdown::{anchor, code, escape, paragraph, sentence, table};
 use crate::support::Program;
 
 /// The pages with their titles and commands.
-const PAGES: [(&str, &str, &[&str]); 4] = [
+const PAGES: [(&str, &str, &[&str]); 5] = [
     (
         "cli/server.md",
         "Commands: run and diagnose the server",
@@ -35,6 +35,7 @@ const PAGES: [(&str, &str, &[&str]); 4] = [
         "Commands: apps and resources",
         &["client", "restriction", "grant", "resource"],
     ),
+    ("cli/own-apps.md", "Commands: your organization's own apps", &["app"]),
     ("cli/events.md", "Commands: webhooks and audit", &["webhook", "audit"]),
 ];
 

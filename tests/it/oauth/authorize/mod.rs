@@ -1,6 +1,7 @@
 //! `/oauth2/v1/authorize`: accepted parameters and their effect. `fatal.rs` and `refusals.rs` have
 //! the errors, `pending.rs` has pending requests.
 
+mod confidential;
 mod documents;
 mod fatal;
 mod pending;

@@ -1,5 +1,6 @@
 //! `POST /oauth2/v1/token` with an authorization code: successful responses.
 
+mod confidential;
 mod lifetime;
 mod refresh;
 mod refusals;

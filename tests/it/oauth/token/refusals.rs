@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::errors::oauth;
 use crate::support::granted::{Granted, MCP, REDIRECT, TOKEN, Tokens, asks, form, form_with};
+use crate::support::private_client::basic;
 use crate::support::{Answer, TestApp, request};
 
 const NOBODY: &str = "72b68208-36a6-81f0-b21b-da7ad0900002";
@@ -263,8 +264,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let granted = Granted::new(&app).await;
         let code = granted.code("mcp_read").await;
-        for header in ["Basic aWQ6c2VjcmV0", "nonsense"] {
-            let answer = form_with(&app, TOKEN, &granted.exchange(&code), &[("authorization", header)]).await;
+        for header in [basic(&granted.client_id, "secret"), "nonsense".to_owned()] {
+            let answer = form_with(&app, TOKEN, &granted.exchange(&code), &[("authorization", &header)]).await;
 
             assert_refused(&answer, 401, &oauth(
                 "invalid_client",

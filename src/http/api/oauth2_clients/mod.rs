@@ -1,0 +1,152 @@
+//! `/api/v2/oauth2_clients`: the organization's own clients, which keep a secret.
+
+pub mod request;
+mod resources;
+pub mod secrets;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::actions::clients::private::create::create_private_client;
+use crate::actions::clients::private::delete::delete_private_client;
+use crate::actions::clients::private::update::update_private_client;
+use crate::app::App;
+use crate::db::clients::private::{PrivateClient, PrivateFilter};
+use crate::db::clients::{private, secrets as stored_secrets};
+use crate::db::engine::error::DbError;
+use crate::http::api::authorized_resources::{counts, json_api_response, uuid};
+use crate::http::api::oauth2_clients::request::ClientRequest;
+use crate::http::api::oauth2_clients::resources::client_resource;
+use crate::http::api::page::Page;
+use crate::http::error::ApiError;
+use crate::http::extract::{Caller, JsonApi, OwnClients, OwnClientsDelete, Query};
+use crate::rules::client::ClientId;
+use crate::rules::client::private_client::PrivateClientChange;
+use crate::rules::scope::catalog::Scope;
+
+/// The id in the path. A malformed one gets 404, like one of another organization.
+pub struct PrivateClientId(pub ClientId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PrivateClientId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::NoSuchPrivateClient)?;
+        let text = path.iter().find(|(name, _)| name == "client_id").map(|(_, text)| text.as_str());
+        let id = uuid(text.unwrap_or_default()).map(ClientId::from_uuid);
+        id.map(Self).ok_or(ApiError::NoSuchPrivateClient)
+    }
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClients>,
+    Query(query): Query,
+) -> Result<Response, ApiError> {
+    let page = Page::parse(&query)?;
+    let name = query.get("filter").map(str::to_owned);
+    let filter = PrivateFilter { name, size: page.size, number: page.number };
+    let db = &app.context.db;
+    let (found, filtered) = private::list(db, caller.org_id, &filter).await?;
+    let total = private::count_all(db, caller.org_id).await?;
+    let data = resources_of(&app, &found).await?;
+    Ok(json_api_response(&json!({"data": data, "meta": counts(total, filtered)})))
+}
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClients>,
+    JsonApi(request): JsonApi<ClientRequest>,
+) -> Result<Response, ApiError> {
+    let new = PrivateClientChange::parse(&request.attributes, &app.catalog)?.into_new()?;
+    let max = app.config.partners.clients_per_organization.into();
+    let client = create_private_client(&app.context, caller.org_id, new, max, &caller.by()).await?;
+    let document = json!({"data": resource_of(&app, &client).await?});
+    Ok((StatusCode::CREATED, json_api_response(&document)).into_response())
+}
+
+pub async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClients>,
+    PrivateClientId(id): PrivateClientId,
+) -> Result<Response, ApiError> {
+    let client = find(&app, &caller, id).await?;
+    Ok(json_api_response(&json!({"data": resource_of(&app, &client).await?})))
+}
+
+pub async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClients>,
+    PrivateClientId(id): PrivateClientId,
+    JsonApi(request): JsonApi<ClientRequest>,
+) -> Result<Response, ApiError> {
+    request.is_about(id)?;
+    let change = PrivateClientChange::parse(&request.attributes, &app.catalog)?;
+    let client =
+        update_private_client(&app.context, caller.org_id, id, &change, &caller.by()).await?;
+    Ok(json_api_response(&json!({"data": resource_of(&app, &client).await?})))
+}
+
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClientsDelete>,
+    PrivateClientId(id): PrivateClientId,
+) -> Result<StatusCode, ApiError> {
+    delete_private_client(&app.context, caller.org_id, id, &caller.by()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The scopes of the catalog, and which of them the client requests.
+pub async fn scopes(
+    State(app): State<Arc<App>>,
+    caller: Caller<OwnClients>,
+    PrivateClientId(id): PrivateClientId,
+    Query(query): Query,
+) -> Result<Response, ApiError> {
+    let client = find(&app, &caller, id).await?;
+    let wanted = query.get("filter").unwrap_or_default().to_lowercase();
+    let matches = |scope: &&Scope| {
+        scope.name.as_str().contains(&wanted) || scope.description.to_lowercase().contains(&wanted)
+    };
+    let resource = |scope: &Scope| {
+        let name = scope.name.as_str();
+        json!({
+            "id": name,
+            "type": "scopes",
+            "attributes": {
+                "name": name,
+                "description": scope.description,
+                "group": scope.group,
+                "private": scope.private,
+                "requested": client.metadata.scope().contains(name),
+                "allowed": !scope.private,
+            },
+        })
+    };
+    let data: Vec<Value> = app.catalog.iter().filter(matches).map(resource).collect();
+    Ok(json_api_response(&json!({"data": data})))
+}
+
+async fn find<P>(app: &App, caller: &Caller<P>, id: ClientId) -> Result<PrivateClient, ApiError> {
+    let found = private::find(&app.context.db, caller.org_id, id).await?;
+    found.ok_or(ApiError::NoSuchPrivateClient)
+}
+
+async fn resource_of(app: &App, client: &PrivateClient) -> Result<Value, DbError> {
+    let mut resources = resources_of(app, std::slice::from_ref(client)).await?;
+    Ok(resources.pop().unwrap_or_default())
+}
+
+async fn resources_of(app: &App, clients: &[PrivateClient]) -> Result<Vec<Value>, DbError> {
+    let ids: Vec<ClientId> = clients.iter().map(|client| client.id).collect();
+    let now = app.context.clock.now();
+    let live = stored_secrets::list_live(&app.context.db, &ids, now).await?;
+    Ok(clients.iter().map(|client| client_resource(client, &live)).collect())
+}
