@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 
 use crate::app::App;
 use crate::http::error::OAuthError;
-use crate::http::headers::credentials::{Basic, basic_of, bearer_token};
+use crate::http::headers::credentials::{basic_of, bearer_token};
 use crate::http::middleware::body;
 use crate::http::middleware::body::BodyBounds;
 use crate::http::middleware::origin::Origin;
@@ -52,14 +52,18 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// Reads the credentials, and adds a `client_id` from the header to the parameters.
-    pub fn read(parts: &Parts, parameters: &mut Parameters) -> Result<Self, OAuthError> {
+    /// Reads the credentials, and adds a `client_id` from the header to the parameters. A bearer
+    /// token is ignored, since the compatible API's example sends one.
+    pub fn read(
+        header: Option<&HeaderValue>,
+        source: Option<Counted>,
+        parameters: &mut Parameters,
+    ) -> Result<Self, OAuthError> {
         let in_body = parameters.get("client_secret").map(|text| Secret::new(text.to_owned()));
-        let source = parts.extensions.get::<Origin>();
-        let source = source.map(|origin| Counted::Network(origin.address.into()));
-        let Some(basic) = basic(parts)? else {
+        let Some(value) = header.filter(|value| bearer_token(value).is_none()) else {
             return Ok(Self { secrets: in_body.into_iter().collect(), by_header: false, source });
         };
+        let basic = basic_of(value).ok_or(OAuthError::Authenticated)?;
         if in_body.is_some() {
             return Err(OAuthError::TwoCredentials);
         }
@@ -71,32 +75,27 @@ impl ClientCredentials {
     }
 }
 
-/// A bearer token is ignored, since the compatible API's example sends one.
-fn basic(parts: &Parts) -> Result<Option<Basic>, OAuthError> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) if bearer_token(value).is_some() => Ok(None),
-        (Some(value), None) => Ok(Some(basic_of(value).ok_or(OAuthError::Authenticated)?)),
-        (Some(_), Some(_)) => Err(OAuthError::Authenticated),
-    }
-}
-
 impl FromRequest<Arc<App>> for ClientForm {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, OAuthError> {
-        if let Some(origin) = request.extensions().get::<Origin>() {
-            let source = Counted::Network(origin.address.into());
+        let source = request.extensions().get::<Origin>();
+        let source = source.map(|origin| Counted::Network(origin.address.into()));
+        if let Some(source) = source {
             app.limits.take(Class::Token, source).map_err(OAuthError::RateLimited)?;
         }
-        let (parts, body) = request.into_parts();
         // A secret in a URL ends up in logs and histories (RFC 6749 section 2.3.1).
-        let query = Parameters::from_query(parts.uri.query().unwrap_or_default());
-        if query.is_ok_and(|query| query.get("client_secret").is_some()) {
+        let query = request.uri().query().map(Parameters::from_query);
+        if let Some(Ok(query)) = query
+            && query.get("client_secret").is_some()
+        {
             return Err(OAuthError::SecretInUrl);
         }
-        let request = Request::from_parts(parts.clone(), body);
+        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+        let header = headers.next().cloned();
+        if headers.next().is_some() {
+            return Err(OAuthError::Authenticated);
+        }
         let is_json = body::is_sent_as(request.headers(), body::JSON);
         let types = [body::FORM, body::JSON];
         let bytes = body::read(request, &types, BodyBounds::of(&app.config))
@@ -104,7 +103,7 @@ impl FromRequest<Arc<App>> for ClientForm {
             .map_err(OAuthError::Form)?;
         let mut parameters =
             if is_json { Parameters::from_json(&bytes)? } else { Parameters::from_form(&bytes)? };
-        let credentials = ClientCredentials::read(&parts, &mut parameters)?;
+        let credentials = ClientCredentials::read(header.as_ref(), source, &mut parameters)?;
         Ok(Self { parameters, credentials })
     }
 }

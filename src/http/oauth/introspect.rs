@@ -7,10 +7,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest as _, Request, State};
-use axum::http::HeaderValue;
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -56,15 +54,15 @@ pub async fn introspect(
     State(app): State<Arc<App>>,
     source: ClientIp,
     Authorization(header): Authorization,
-    request: Request,
+    OAuthForm(mut parameters): OAuthForm,
 ) -> Result<Response, OAuthError> {
-    let (parts, body) = request.into_parts();
-    let request = Request::from_parts(parts.clone(), body);
-    let OAuthForm(mut parameters) = OAuthForm::from_request(request, &app).await?;
-    if sends_client_secret(header.as_ref(), &parameters) {
-        return introspect_own(&app, &parts, &mut parameters).await;
+    let in_header = header.as_ref().map(secrets_of);
+    if sends_client_secret(in_header.as_deref(), &parameters) {
+        let credentials =
+            ClientCredentials::read(header.as_ref(), source.counted(), &mut parameters)?;
+        return introspect_own(&app, &credentials, &parameters).await;
     }
-    let resource = authenticate(&app, header.as_ref(), source.counted(), &parameters).await?;
+    let resource = authenticate(&app, in_header, source.counted(), &parameters).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.claims.aud.is_for(&resource));
@@ -72,26 +70,24 @@ pub async fn introspect(
 }
 
 /// The form of a secret tells the two kinds of callers apart.
-fn sends_client_secret(header: Option<&HeaderValue>, parameters: &Parameters) -> bool {
-    let in_header = header.map(secrets_of).unwrap_or_default();
-    let in_header = in_header.iter().any(|secret| secret.expose().starts_with(PREFIX));
+fn sends_client_secret(in_header: Option<&[Secret]>, parameters: &Parameters) -> bool {
     let in_body = parameters.get("client_secret").is_some_and(|text| text.starts_with(PREFIX));
-    in_header || in_body
+    let is_ours = |secret: &Secret| secret.expose().starts_with(PREFIX);
+    in_body || in_header.is_some_and(|secrets| secrets.iter().any(is_ours))
 }
 
 /// A confidential client asks about a token. Only its own ones are reported as active.
 async fn introspect_own(
     app: &App,
-    parts: &Parts,
-    parameters: &mut Parameters,
+    credentials: &ClientCredentials,
+    parameters: &Parameters,
 ) -> Result<Response, OAuthError> {
-    let credentials = ClientCredentials::read(parts, parameters)?;
     let client_id = parameters.get("client_id").ok_or(OAuthError::BadClientSecret)?;
     let client = match app.find_client.find_known(&app.context, client_id).await {
         Err(FindClientError::Unknown) => return Err(OAuthError::BadClientSecret),
         found => found?,
     };
-    authenticate_client(app, &client, &credentials).await?;
+    authenticate_client(app, &client, credentials).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.liveness.client_id == client.id);
@@ -103,14 +99,14 @@ async fn introspect_own(
 /// token is checked. Valid ones are never refused.
 async fn authenticate(
     app: &App,
-    header: Option<&HeaderValue>,
+    in_header: Option<Vec<Secret>>,
     source: Option<Counted>,
     parameters: &Parameters,
 ) -> Result<Resource, OAuthError> {
     let in_body = parameters.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
-    let secrets = match header {
+    let secrets = match in_header {
         Some(_) if in_body.is_some() => return Err(OAuthError::TwoCredentials),
-        Some(value) => secrets_of(value),
+        Some(secrets) => secrets,
         None => in_body.into_iter().collect(),
     };
     let found = {
