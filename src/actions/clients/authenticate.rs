@@ -8,7 +8,6 @@
 use crate::actions::context::Context;
 use crate::db::clients::{Client, secrets};
 use crate::db::engine::error::DbError;
-use crate::rules::client::client_secret::is_well_formed;
 use crate::rules::secret::Secret;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +35,7 @@ pub async fn authenticate(
         return if is_refused { Err(AuthenticateError::Public) } else { Ok(()) };
     }
     let now = context.clock.now();
-    for secret in sent.iter().filter(|secret| is_well_formed(secret.expose())) {
+    for secret in sent {
         let found = secrets::find_live(&context.db, secret.digest(), now).await?;
         if let Some((_, id)) = found.filter(|(client_id, _)| *client_id == client.id) {
             secrets::note_use(&context.db, id, now).await?;

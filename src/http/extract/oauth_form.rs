@@ -15,6 +15,7 @@ use crate::http::middleware::body;
 use crate::http::middleware::body::BodyBounds;
 use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
+use crate::rules::client::ClientId;
 use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
 
@@ -25,6 +26,7 @@ impl FromRequest<Arc<App>> for OAuthForm {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, OAuthError> {
+        check_credentials(&request)?;
         let bytes = body::read(request, &[body::FORM], BodyBounds::of(&app.config))
             .await
             .map_err(OAuthError::Form)?;
@@ -38,6 +40,25 @@ pub struct ClientForm {
     /// They contain the `client_id`, even if it was sent in the header.
     pub parameters: Parameters,
     pub credentials: ClientCredentials,
+}
+
+/// A secret in a URL ends up in logs and histories (RFC 6749 section 2.3.1), and of two headers
+/// nobody knows which one counts.
+fn check_credentials(request: &Request) -> Result<(), OAuthError> {
+    let query = request.uri().query().unwrap_or_default();
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_secret") {
+        return Err(OAuthError::SecretInUrl);
+    }
+    match request.headers().get_all(AUTHORIZATION).iter().nth(1) {
+        Some(_) => Err(OAuthError::BadClientSecret),
+        None => Ok(()),
+    }
+}
+
+/// Whether both texts name one client: the same id may be in upper or lower case.
+fn is_same_client(one: &str, other: &str) -> bool {
+    let id = |text| ClientId::parse(text).ok();
+    one == other || (id(one).is_some() && id(one) == id(other))
 }
 
 /// How a client authenticates (RFC 6749 section 2.3).
@@ -68,7 +89,8 @@ impl ClientCredentials {
             return Err(OAuthError::TwoCredentials);
         }
         parameters.add_missing("client_id", &basic.client_id);
-        if parameters.get("client_id") != Some(&basic.client_id) {
+        let is_other = |id: &str| !is_same_client(id, &basic.client_id);
+        if parameters.get("client_id").is_some_and(is_other) {
             return Err(OAuthError::TwoClients);
         }
         Ok(Self { secrets: basic.secrets, by_header: true, source })
@@ -84,18 +106,8 @@ impl FromRequest<Arc<App>> for ClientForm {
         if let Some(source) = source {
             app.limits.take(Class::Token, source).map_err(OAuthError::RateLimited)?;
         }
-        // A secret in a URL ends up in logs and histories (RFC 6749 section 2.3.1).
-        let query = request.uri().query().map(Parameters::from_query);
-        if let Some(Ok(query)) = query
-            && query.get("client_secret").is_some()
-        {
-            return Err(OAuthError::SecretInUrl);
-        }
-        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
-        let header = headers.next().cloned();
-        if headers.next().is_some() {
-            return Err(OAuthError::Authenticated);
-        }
+        check_credentials(&request)?;
+        let header = request.headers().get(AUTHORIZATION).cloned();
         let is_json = body::is_sent_as(request.headers(), body::JSON);
         let types = [body::FORM, body::JSON];
         let bytes = body::read(request, &types, BodyBounds::of(&app.config))

@@ -1,8 +1,8 @@
 //! `POST /oauth2/v1/introspect` (RFC 7662): resource servers check access tokens.
 //!
 //! A resource server authenticates with its secret, and so does a confidential client, which sees
-//! only its own tokens. A token for another resource is reported as inactive, and so is a token that is unknown, expired, revoked or not an access token. The
-//! response does not reveal which.
+//! only its own tokens. A token for another resource is reported as inactive, and so is a token that
+//! is unknown, expired, revoked or not an access token. The response does not reveal which.
 
 use std::sync::Arc;
 
@@ -14,14 +14,13 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actions::clients::find::FindClientError;
 use crate::actions::tokens::check::ActiveToken;
 use crate::app::App;
 use crate::http::error::OAuthError;
 use crate::http::extract::look_ups::wait_for_turn;
 use crate::http::extract::{Authorization, ClientCredentials, ClientIp, OAuthForm};
 use crate::http::headers::credentials::secrets_of;
-use crate::http::oauth::authenticate::authenticate_client;
+use crate::http::oauth::authenticate::find_authenticated;
 use crate::limits::rate_limit::{Class, Counted};
 use crate::rules::authorization::resource::Resource;
 use crate::rules::client::client_secret::PREFIX;
@@ -83,11 +82,7 @@ async fn introspect_own(
     parameters: &Parameters,
 ) -> Result<Response, OAuthError> {
     let client_id = parameters.get("client_id").ok_or(OAuthError::BadClientSecret)?;
-    let client = match app.find_client.find_known(&app.context, client_id).await {
-        Err(FindClientError::Unknown) => return Err(OAuthError::BadClientSecret),
-        found => found?,
-    };
-    authenticate_client(app, &client, credentials).await?;
+    let client = find_authenticated(app, client_id, credentials).await?;
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let live = app.find_live(token).await?;
     let live = live.filter(|live| live.liveness.client_id == client.id);

@@ -9,7 +9,7 @@ use crate::actions::tokens::revoke_token::revoke_token;
 use crate::app::App;
 use crate::http::error::OAuthError;
 use crate::http::extract::ClientForm;
-use crate::http::oauth::authenticate::authenticate_client;
+use crate::http::oauth::authenticate::find_authenticated;
 use crate::rules::token::request::TokenRefusal;
 
 /// Returns 200 for any token, even if it is unknown or belongs to another client (RFC 7009 section
@@ -20,8 +20,7 @@ pub async fn revoke(
 ) -> Result<StatusCode, OAuthError> {
     let token = parameters.get("token").ok_or(TokenRefusal::Missing("token"))?;
     let client_id = parameters.get("client_id").ok_or(TokenRefusal::Missing("client_id"))?;
-    let client = app.find_client.find_known(&app.context, client_id).await?;
-    authenticate_client(&app, &client, &credentials).await?;
+    let client = find_authenticated(&app, client_id, &credentials).await?;
     revoke_token(&app.context, &app.issuer, client.id, token).await?;
     Ok(StatusCode::OK)
 }

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::db::clients::Client;
 use crate::http::error::OAuthError;
 use crate::http::extract::ClientForm;
-use crate::http::oauth::authenticate::authenticate_client;
+use crate::http::oauth::authenticate::find_authenticated;
 use crate::rules::client::ClientId;
 use crate::rules::token::request::{TokenRefusal, TokenRequest};
 
@@ -50,8 +50,7 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
     let ClientForm { parameters, credentials } = form?;
     let issued = match TokenRequest::parse(&parameters)? {
         TokenRequest::Code { client_id, code, redirect_uri, code_verifier, resources } => {
-            let client = app.find_client.find_known(&app.context, &client_id).await?;
-            authenticate_client(app, &client, &credentials).await?;
+            let client = find_authenticated(app, &client_id, &credentials).await?;
             let resources = app
                 .resource_servers
                 .with_registered_spelling(&app.context, resources)
@@ -72,16 +71,12 @@ async fn handle(app: &App, form: Result<ClientForm, OAuthError>) -> Result<Respo
             // A client with a metadata document has its URL as the id and no secret, so it is not
             // read here. For the others, this normalizes the spelling of the id.
             let found = match ClientId::parse(&client_id) {
-                Ok(_) => Some(app.find_client.find_known(&app.context, &client_id).await?),
-                Err(_) => None,
-            };
-            match &found {
-                Some(client) => authenticate_client(app, client, &credentials).await?,
-                None if credentials.by_header && !credentials.secrets.is_empty() => {
+                Ok(_) => Some(find_authenticated(app, &client_id, &credentials).await?),
+                Err(_) if credentials.by_header && !credentials.secrets.is_empty() => {
                     return Err(OAuthError::Authenticated);
                 }
-                None => {}
-            }
+                Err(_) => None,
+            };
             let client = found.as_ref().map_or(client_id, Client::wire_id);
             let resources = app
                 .resource_servers

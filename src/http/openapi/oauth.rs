@@ -68,8 +68,10 @@ pub fn token(name: &str) -> Value {
     with_errors(json!({
         "operationId": name,
         "summary": "Exchange a code or a refresh token for tokens (RFC 6749 section 3.2)",
-        "description": "PKCE is required. Each use replaces the refresh token. A replaced token \
-                        returns the same successor until the successor is used.",
+        "description": "PKCE is required of clients without a secret, and each use replaces their \
+                        refresh token. A replaced token returns the same successor until the \
+                        successor is used. Clients with a secret authenticate with HTTP Basic or \
+                        in the body, and their refresh token stays.",
         "requestBody": {"required": true, "content": form_or_json_of("TokenRequest")},
         "responses": {"200": {"description": "RFC 6749 section 5.1", "content": json_of("Tokens")}},
     }))

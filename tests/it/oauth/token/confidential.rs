@@ -89,6 +89,24 @@ on_both! {
         assert_eq!((other.status.as_u16(), other.json()["error"].as_str()), (400, Some("invalid_request")));
         assert_eq!(same.json()["error"], "invalid_grant");
         assert_eq!((in_url.status.as_u16(), in_url.json()["error"].as_str()), (400, Some("invalid_request")));
+        for path in [format!("{INTROSPECT}?client_secret=x&y=%zz"), format!("{REVOKE}?client_secret=")] {
+            let refused = client.post(&path, &[("token", "x")]).await;
+            assert_eq!((refused.status.as_u16(), refused.json()["error"].as_str()), (400, Some("invalid_request")), "{path}");
+        }
+        let upper = client.flow.id.to_uppercase();
+        assert_eq!(refused(TOKEN, &form(("client_id", &upper))).await.json()["error"], "invalid_grant");
+    }
+
+    async fn a_secret_for_an_unknown_client_fails_like_a_wrong_one(engine: Engine) {
+        let app = TestApp::with(engine, &[("limits.failed_keys_per_minute", "4")]).await;
+        let (_acme, client, _eve) = stage(&app).await;
+        let unknown = basic("0190a0b0-36a6-7000-b21b-da7ad0900002", &client.secret);
+        let form = [("grant_type", "refresh_token"), ("refresh_token", "rt_x"), ("token", "x")];
+
+        for path in [TOKEN, REVOKE, INTROSPECT, TOKEN] {
+            failed(&post(&client, path, &form, Some(&unknown)).await);
+        }
+        assert_eq!(post(&client, TOKEN, &form, Some(&unknown)).await.status, 429);
     }
 
     async fn clients_without_a_secret_notice_nothing(engine: Engine) {
@@ -207,8 +225,7 @@ on_both! {
 
         assert_eq!(acme.delete(&client.path()).await.status, 204);
 
-        let gone = client.refresh(text(&tokens, "refresh_token")).await;
-        assert_eq!((gone.status.as_u16(), gone.json()["error"].as_str()), (401, Some("invalid_client")));
+        failed(&client.refresh(text(&tokens, "refresh_token")).await);
         failed(&client.post(INTROSPECT, &[resource]).await);
         let page = eve.visit(&without_pkce(&client)).await;
         assert_eq!(page.status, 400);
